@@ -1,0 +1,36 @@
+"""gunicorn's settings: `gunicorn -c python:campaign.gunicorn_conf campaign.wsgi:application`.
+
+There is no access log: paths would hold tokens, and lines would hold networks.
+"""
+
+from campaign import env
+
+bind = env.text("BIND", "127.0.0.1:8000")
+worker_class = "gthread"
+workers = env.integer("WEB_WORKERS", 2, at_least=1)
+threads = env.integer("WEB_THREADS", 8, at_least=1)
+timeout = 30
+graceful_timeout = 20
+keepalive = 5
+max_requests = env.integer("WEB_MAX_REQUESTS", 0)
+max_requests_jitter = max_requests // 10
+accesslog = None
+errorlog = "-"
+# What gunicorn itself reports goes through the same redaction as the rest.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "campaign.logs.Redact"}},
+    "formatters": {
+        "line": {
+            "()": "campaign.logs.OneLineFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}
+    },
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+}

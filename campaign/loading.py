@@ -1,0 +1,165 @@
+"""Bringing texts from files into the site: an organiser's own, and those that ship."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import frontmatter
+import yaml
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from campaign.models import Statement, StatementText
+from petitions.models import Petition
+
+_RESIDUE = re.compile(r"(?im)^[ \t]*(?:top|bottom) of page[ \t]*$")
+_BLANK_RUN = re.compile(r"\n(?:[ \t]*\n){2,}")
+_MARKDOWN_INLINE = re.compile(r"([\\`*_\[\]<])")
+_MARKDOWN_LINE = re.compile(r"(?m)^(\s*)([#>=])")
+_MARKDOWN_SUFFIXES = {".md", ".markdown"}
+
+
+class BadFile(Exception):
+    """A text file that cannot be loaded; its words are one clear line for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A text with its title, and what its front matter said besides."""
+
+    title: str
+    body: str
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, key: str) -> str:
+        """A front matter value as text, empty where there is none."""
+        return str(self.meta.get(key, "")).strip()
+
+
+def read(path: Path) -> TextFile:
+    """Read plain text or Markdown, without page-builder residue; the first line is the title."""
+    raw = _decoded(path)
+    try:
+        post = frontmatter.loads(raw)
+    except yaml.YAMLError:
+        raise BadFile(f"{path}: the front matter between the --- lines is not valid YAML.") from None
+    content = _BLANK_RUN.sub("\n\n", _RESIDUE.sub("", post.content)).strip()
+    title, body = str(post.get("title") or ""), content
+    if not title:
+        title, _, body = content.partition("\n")
+    title = title.strip().lstrip("#").strip()
+    if not title or not body.strip():
+        raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
+    if path.suffix.lower() not in _MARKDOWN_SUFFIXES:
+        body = _escaped(body)
+    return TextFile(title=title, body=body.strip() + "\n", meta=dict(post.metadata))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading one statement text did."""
+
+    text: StatementText
+    created: bool
+    changed: bool
+    published: bool
+
+
+@transaction.atomic
+def load_statement(
+    source: TextFile, *, slug: str = "", language: str = "", petition: str = "", publish: bool = False
+) -> Loaded:
+    """Create or update one language of a statement; running it again changes nothing.
+
+    Without `publish`, a new text is a draft and a published one stays published. The first
+    published statement becomes the front page. Raises `BadFile`.
+    """
+    slug = slug or source.text("slug") or slugify(source.title)[:80]
+    language = language or source.text("language") or settings.LANGUAGE_CODE
+    _check(source, slug, language)
+    statement, _new = Statement.objects.get_or_create(slug=slug)
+    _link(statement, petition or source.text("petition"), required=bool(petition))
+    wanted = {
+        "title": source.title,
+        "summary": source.text("summary"),
+        "body": source.body,
+        "dated": _month(source.text("dated")),
+    }
+    text, created = StatementText.objects.get_or_create(
+        statement=statement, language=language, defaults=wanted
+    )
+    changed = any(getattr(text, name) != value for name, value in wanted.items())
+    publishes = publish and text.published_at is None
+    if changed or publishes:
+        for name, value in wanted.items():
+            setattr(text, name, value)
+        text.published_at = text.published_at or (timezone.now() if publish else None)
+        text.save()
+    if publish:
+        _feature_if_first(statement)
+    return Loaded(text, created, changed, publishes)
+
+
+def _decoded(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise BadFile(f"{path}: there is no such file.") from None
+    except OSError as error:
+        raise BadFile(f"{path}: cannot be read ({error.strerror}).") from None
+    if b"\0" in raw:
+        raise BadFile(f"{path}: this is not a text file. Save the text as .txt or .md.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadFile(f"{path}: the text is not in UTF-8. Save it as UTF-8 and load it again.") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _escaped(plain: str) -> str:
+    """Plain text as Markdown that looks the same: "Ma`rat" must not start a code span."""
+    return _MARKDOWN_LINE.sub(r"\1\\\2", _MARKDOWN_INLINE.sub(r"\\\1", plain))
+
+
+def _check(source: TextFile, slug: str, language: str) -> None:
+    if not slug:
+        raise BadFile("The title gives no address in Latin letters. Give one with --slug.")
+    if slug != slugify(slug):
+        raise BadFile(f"{slug!r} cannot be an address. Use small letters, digits and hyphens.")
+    if language not in dict(settings.LANGUAGES):
+        codes = ", ".join(code for code, _name in settings.LANGUAGES)
+        raise BadFile(f"{language!r} is not a language of this site. Use one of: {codes}.")
+    longest = StatementText._meta.get_field("title").max_length or 0
+    if len(source.title) > longest:
+        raise BadFile(f"The title (the first line) is longer than {longest} characters.")
+
+
+def _link(statement: Statement, slug: str, *, required: bool) -> None:
+    petition = Petition.objects.filter(slug=slug).first() if slug else None
+    if petition is None and required:
+        raise BadFile(f"There is no petition {slug!r}. Make it in the admin first.")
+    if petition and statement.petition_id != petition.pk:
+        statement.petition = petition
+        statement.save(update_fields=["petition"])
+
+
+def _feature_if_first(statement: Statement) -> None:
+    if not Statement.objects.filter(is_featured=True).exists():
+        statement.is_featured = True
+        statement.save(update_fields=["is_featured"])
+
+
+def _month(text: str) -> date | None:
+    """The first day of a "2020-02" or "2020-02-29"; `BadFile` if it is neither."""
+    for form in ("%Y-%m", "%Y-%m-%d"):
+        try:
+            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            continue
+    if text:
+        raise BadFile(f"dated: {text!r} should look like 2020-02 or 2020-02-28.")
+    return None

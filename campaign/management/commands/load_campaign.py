@@ -1,0 +1,75 @@
+"""Load the campaign that ships with the project."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import transaction
+from django.utils import timezone
+
+from campaign import loading
+from campaign.models import StatementText
+from petitions.models import Organisation, Petition, PetitionText
+
+CONTENT = Path(__file__).resolve().parents[2] / "content"
+ORGANISATION = "SBC"
+
+
+class Command(BaseCommand):
+    """1. Name the organisation, if nobody has yet.
+    2. Add the petition and its texts where they are missing; what is there stays as it is.
+    3. Add the statement's texts where they are missing.
+    4. With --publish, open the petition and publish the texts it has just added; without, all
+       of it is a draft that an organiser publishes in the admin.
+    """
+
+    help = "Load the shipped campaign; what is there already is left alone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--publish", action="store_true", help="as a published sample")
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        publish: bool = options["publish"]
+        Organisation.objects.get_or_create(id=1, defaults={"name": ORGANISATION})
+        added = 0
+        for code, _name in settings.LANGUAGES:
+            added += _add_petition_text(loading.read(CONTENT / f"petition.{code}.md"), publish)
+        for code, _name in settings.LANGUAGES:
+            added += _add_statement_text(loading.read(CONTENT / f"statement.{code}.md"), publish)
+        state = "published" if publish else "as drafts"
+        self.stdout.write(f"Added {added} texts {state}." if added else "Nothing to add.")
+
+
+def _add_petition_text(source: loading.TextFile, publish: bool) -> bool:
+    now = timezone.now() if publish else None
+    petition, _new = Petition.objects.get_or_create(
+        slug=source.text("slug"),
+        defaults={
+            "state": Petition.State.OPEN if publish else Petition.State.DRAFT,
+            "opens_at": now,
+        },
+    )
+    _text, created = PetitionText.objects.get_or_create(
+        petition=petition,
+        language=source.text("language"),
+        version=1,
+        defaults={
+            "title": source.title,
+            "addressee": source.text("addressee"),
+            "ask": source.text("ask"),
+            "body": source.body,
+            "published_at": now,
+        },
+    )
+    return created
+
+
+def _add_statement_text(source: loading.TextFile, publish: bool) -> bool:
+    slug, language = source.text("slug"), source.text("language")
+    if StatementText.objects.filter(statement__slug=slug, language=language).exists():
+        return False
+    loading.load_statement(source, publish=publish)
+    return True

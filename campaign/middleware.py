@@ -1,0 +1,133 @@
+"""What every request passes, but for pages from the cache."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+
+from campaign.views import error_page
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+_FORM_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data"}
+_CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; manifest-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+RETRY_AFTER = "30"
+
+
+def security_headers(get_response: GetResponse) -> GetResponse:
+    """Headers that every answer bears unless its view set its own."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return middleware
+
+
+def path_language(get_response: GetResponse) -> GetResponse:
+    """The path alone says the language, so that a cache needs no `Vary`."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        language = language_of(request.path_info)
+        translation.activate(language)
+        request.LANGUAGE_CODE = language
+        response = get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        return response
+
+    return middleware
+
+
+def language_of(path: str) -> str:
+    """`/ar/...` and `/t/ar/...` are Arabic; anything without a known code is English."""
+    parts = path.split("/", 3)
+    code = parts[2] if parts[1] == "t" and len(parts) > 2 else parts[1]  # noqa: PLR2004
+    return code if code in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
+    """Public forms are small and of two types; anything else gets a clear page, unread."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if not is_admin(request) and request.method not in {"GET", "HEAD", "OPTIONS"}:
+            if _length(request) > settings.PUBLIC_BODY_LIMIT:
+                return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if request.content_type not in _FORM_TYPES and request.method == "POST":
+                return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        response = get_response(request)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not response.content:
+            page = error_page(request, HTTPStatus.METHOD_NOT_ALLOWED)
+            page["Allow"] = response.get("Allow", "GET")
+            return page
+        return response
+
+    return middleware
+
+
+class DatabaseAway:
+    """While the database is away or takes no writes, say so honestly: 503, and when to retry."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, (OperationalError, InterfaceError, InternalError)):
+            return None
+        response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+        response["Retry-After"] = RETRY_AFTER
+        return response
+
+
+class AdminOnly:
+    """A middleware that does its work below the admin's path alone: the public has no cookies."""
+
+    get_response: GetResponse
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_admin(request):
+            return super().__call__(request)  # type: ignore[misc, no-any-return]
+        return self.get_response(request)
+
+
+class AdminSessions(AdminOnly, SessionMiddleware):
+    """Sessions, for the admin."""
+
+
+class AdminUsers(AdminOnly, AuthenticationMiddleware):
+    """Who is logged in, for the admin."""
+
+
+class AdminMessages(AdminOnly, MessageMiddleware):
+    """One-time messages, for the admin."""
+
+
+def is_admin(request: HttpRequest) -> bool:
+    """Whether the request is for the admin."""
+    return request.path_info.startswith(f"/{settings.ADMIN_PATH}")
+
+
+def _length(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdecimal() else settings.PUBLIC_BODY_LIMIT + 1

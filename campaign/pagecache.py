@@ -1,0 +1,132 @@
+"""Public pages from memory: rendered at most once every few seconds, then handed out.
+
+A page is kept if its own headers call it public. While one request renders it afresh, the
+others get the copy at hand; when rendering fails because the database is away, everybody
+gets the copy at hand, for up to a day. Each process has its own cache, bounded in entries.
+
+It stands outermost: a copy costs none of what the other middlewares do. Entries are keyed
+by host and path. Pages ignore their query strings, so a request that has one is answered
+with the page without it, and hostile query strings fill no cache.
+"""
+
+import gzip
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+STALE_SECONDS = 86_400
+_WORTH_COMPRESSING = 500
+_NOT_KEPT = {"content-length", "etag", "content-encoding"}
+
+
+class Page:
+    """One page as it is handed out: never changed, only replaced by a fresher one."""
+
+    __slots__ = ("body", "etag", "expires_at", "headers", "made_at", "packed")
+
+    def __init__(self, response: HttpResponse) -> None:
+        body = response.content
+        self.body = body
+        self.packed = gzip.compress(body, 6, mtime=0) if len(body) > _WORTH_COMPRESSING else b""
+        self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
+        self.headers = {k: v for k, v in response.items() if k.lower() not in _NOT_KEPT}
+        self.headers |= {"ETag": self.etag, "Vary": "Accept-Encoding"}
+        self.made_at = time.monotonic()
+        self.expires_at = self.made_at + settings.PAGE_CACHE_SECONDS
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """The page, or 304 to a browser that has it already."""
+        meta = request.META
+        if self.etag in meta.get("HTTP_IF_NONE_MATCH", ""):
+            return HttpResponseNotModified(headers=self.headers)
+        packed = bool(self.packed) and "gzip" in meta.get("HTTP_ACCEPT_ENCODING", "")
+        body = self.packed if packed else self.body
+        content = b"" if request.method == "HEAD" else body
+        response = HttpResponse(content, headers=self.headers)
+        if packed:
+            response["Content-Encoding"] = "gzip"
+        response["Content-Length"] = str(len(body))
+        return response
+
+
+class Entry:
+    """The page at hand for one address, and the lock of whoever renders it afresh."""
+
+    __slots__ = ("lock", "page")
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.lock = threading.Lock()
+
+
+class PageCacheMiddleware:
+    """Answer GET and HEAD of public pages from memory."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            return self.get_response(request)
+        key = (request.META.get("HTTP_HOST", ""), request.path_info)
+        entry = self.entries.get(key)
+        if entry is None:
+            return self._first(request, key)
+        if time.monotonic() < entry.page.expires_at:
+            return entry.page.answer(request)
+        return self._renew(request, key, entry)
+
+    def _first(self, request: HttpRequest, key: tuple[str, str]) -> HttpResponse:
+        response = self._render(request)
+        if not _is_public(response):
+            return response
+        page = Page(response)
+        with self.lock:
+            self.entries[key] = Entry(page)
+            while len(self.entries) > settings.PAGE_CACHE_ENTRIES:
+                self.entries.popitem(last=False)
+        return page.answer(request)
+
+    def _renew(self, request: HttpRequest, key: tuple[str, str], entry: Entry) -> HttpResponse:
+        """Render afresh, unless another request is at it: then the copy at hand will do."""
+        too_old = time.monotonic() - entry.page.made_at > STALE_SECONDS
+        if not entry.lock.acquire(blocking=too_old):
+            return entry.page.answer(request)
+        try:
+            response = self._render(request)
+            if _is_public(response):
+                entry.page = Page(response)
+            elif response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or too_old:
+                # Closed to the public, removed, or gone: the copy must not outlive it.
+                self.entries.pop(key, None)
+                return response
+            return entry.page.answer(request)
+        finally:
+            entry.lock.release()
+
+    def _render(self, request: HttpRequest) -> HttpResponse:
+        # A page is rendered whole even if a HEAD asked first: the next reader wants it.
+        method, request.method = request.method, "GET"
+        try:
+            return self.get_response(request)
+        finally:
+            request.method = method
+
+
+def _is_public(response: HttpResponse) -> bool:
+    return (
+        response.status_code == HTTPStatus.OK
+        and not response.streaming
+        and not response.cookies
+        and "public" in response.get("Cache-Control", "")
+    )

@@ -1,0 +1,31 @@
+"""Every address of the site. The path alone says the language: English has no prefix."""
+
+from django.conf import settings
+from django.conf.urls.i18n import i18n_patterns
+from django.contrib import admin
+from django.urls import include, path
+
+from campaign import health
+from petitions.api import v1
+
+urlpatterns = [
+    path("live", health.live, name="live"),
+    path("ready", health.ready, name="ready"),
+    path("health", health.health, name="health"),
+    path("robots.txt", health.robots, name="robots"),
+    path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
+    path("t/", include("petitions.token_urls")),
+    path(settings.ADMIN_PATH, admin.site.urls),
+]
+if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:
+    urlpatterns.append(path("mailbox/", include("campaign.local.urls")))
+urlpatterns += i18n_patterns(
+    path("", include("campaign.site_urls")),
+    path("", include("petitions.urls")),
+    prefix_default_language=False,
+)
+
+handler400 = "campaign.views.bad_request"
+handler403 = "campaign.views.forbidden"
+handler404 = "campaign.views.not_found"
+handler500 = "campaign.views.server_error"

@@ -1,0 +1,76 @@
+"""The campaign's own pages: statements, and the answers when something is wrong."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.http import require_http_methods
+
+from campaign.models import StatementText
+from petitions import goals, tallies
+from petitions.caching import public_page
+from petitions.markdown import render_markdown
+
+
+@public_page
+@require_http_methods(["GET", "HEAD"])
+def front_page(request: HttpRequest) -> HttpResponse:
+    """The featured statement; before there is one, a page that says nothing is published yet."""
+    text = StatementText.objects.to_show(get_language()).filter(statement__is_featured=True).first()
+    if text is None:
+        return render(request, "campaign/nothing_yet.html")
+    return _statement(request, text)
+
+
+@public_page
+@require_http_methods(["GET", "HEAD"])
+def statement(request: HttpRequest, slug: str) -> HttpResponse:
+    """One published statement."""
+    text = StatementText.objects.to_show(get_language()).filter(statement__slug=slug).first()
+    if text is None:
+        raise Http404
+    return _statement(request, text)
+
+
+def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
+    petition = text.statement.petition
+    is_public = petition is not None and petition.is_public(timezone.now())
+    count = tallies.total(petition.pk) if petition and is_public else 0
+    context = {
+        "text": text,
+        "body": render_markdown(text.body),
+        "petition": petition if is_public else None,
+        "is_accepting": petition is not None and petition.is_accepting(),
+        "count": count,
+        "goal": goals.goal_for(count, petition.goal if petition else None),
+        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
+        "counted_at": timezone.now(),
+    }
+    return render(request, "campaign/statement.html", context)
+
+
+def error_page(request: HttpRequest, status: int) -> HttpResponse:
+    """A plain page for one kind of trouble, in the reader's language, without the database."""
+    html = render_to_string(f"errors/{status}.html", {"status": status}, request)
+    return HttpResponse(html, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400."""
+    return error_page(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403."""
+    return error_page(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404."""
+    return error_page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500."""
+    return error_page(request, 500)

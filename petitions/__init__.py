@@ -1,0 +1,1 @@
+"""All that concerns petitions and signatures. Imports nothing of `campaign`."""

@@ -1,0 +1,1 @@
+"""The public JSON API. Version 1 only ever gains fields."""

@@ -1,0 +1,45 @@
+"""Version 1: what the public may know of a petition, for other sites and for journalists."""
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from petitions import goals, tallies
+from petitions.caching import public_page
+from petitions.models import Petition, PetitionText
+
+
+@public_page
+@require_http_methods(["GET", "HEAD"])
+def petition(request: HttpRequest, slug: str) -> HttpResponse:
+    """One petition: its state and count. Any site may read it from a browser."""
+    text = PetitionText.objects.to_show(slug, settings.LANGUAGE_CODE)
+    if text is None or not text.petition.is_public(timezone.now()):
+        raise Http404
+    asked = text.petition
+    if asked.state == Petition.State.REMOVED:
+        gone = {"slug": asked.slug, "state": asked.state, "reason": asked.removed_reason}
+        return _open_to_all(JsonResponse(gone, status=410))
+    count = tallies.total(asked.pk)
+    return _open_to_all(
+        JsonResponse(
+            {
+                "slug": asked.slug,
+                "title": text.title,
+                "url": settings.SITE_URL + asked.get_absolute_url(),
+                "state": "open" if asked.is_accepting() else "closed",
+                "signature_count": count,
+                "goal": goals.goal_for(count, asked.goal),
+                "opened_at": asked.opens_at,
+                "closes_at": asked.closes_at,
+                "counted_at": timezone.now(),
+            }
+        )
+    )
+
+
+def _open_to_all(response: HttpResponse) -> HttpResponse:
+    response["Access-Control-Allow-Origin"] = "*"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response

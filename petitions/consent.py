@@ -1,0 +1,23 @@
+"""The wording that signers consent to, by version. A signature stores the version it saw.
+
+Never change a version's words: add a version, and raise `CURRENT`.
+Source: UK GDPR Articles 7 and 9(2)(a); ICO guidance on political campaigning.
+"""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+CURRENT = 1
+
+WORDING: dict[int, Promise] = {
+    1: _(
+        "I agree that %(organisation)s keeps my signature, which shows a political opinion, and "
+        "gives the British Government my constituency or country, and my name only if I chose "
+        "so above."
+    ),
+}
+
+
+def wording(organisation: str, version: int = CURRENT) -> str:
+    """The words of a version in the language of the page, naming the organisation."""
+    return str(WORDING[version]) % {"organisation": organisation}

@@ -1,0 +1,70 @@
+"""What every template may use."""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils import translation
+
+from petitions.models import Organisation
+
+_SECONDS = 5.0
+_kept: tuple[float, Organisation] | None = None
+
+
+def organisation() -> Organisation:
+    """The organisation as it was at most five seconds ago, or as last known.
+
+    Error pages show it too, and must not fail again while the database is away.
+    """
+    global _kept  # noqa: PLW0603 - one row, kept for a few seconds by each process
+    if _kept is None or time.monotonic() - _kept[0] > _SECONDS:
+        try:
+            _kept = (time.monotonic(), Organisation.load())
+        except DatabaseError:
+            return _kept[1] if _kept else Organisation(id=1)
+    return _kept[1]
+
+
+def forget() -> None:
+    """Read the organisation afresh next time."""
+    global _kept  # noqa: PLW0603
+    _kept = None
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """The organisation, the language and the same page in the other languages."""
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    return {
+        "organisation": organisation,
+        "site_url": settings.SITE_URL,
+        "language": language,
+        "direction": "rtl" if translation.get_language_bidi() else "ltr",
+        "languages": [
+            {
+                "code": code,
+                "name": name,
+                "path": in_language(request.path_info, code),
+                "direction": "rtl" if code in settings.LANGUAGES_BIDI else "ltr",
+                "is_current": code == language,
+            }
+            for code, name in settings.LANGUAGES
+        ],
+    }
+
+
+def in_language(path: str, code: str) -> str:
+    """The address of the same page in another language.
+
+    English pages have no prefix, others `/ar/` or `/cy/`; pages behind a token say the
+    language after `/t/`, so that one prefix names them all to proxies.
+    """
+    codes = {language for language, _name in settings.LANGUAGES}
+    parts = path.split("/")
+    if parts[1] == "t":
+        return "/".join(["", "t", code, *parts[3:]]) if len(parts) > 3 else path  # noqa: PLR2004
+    rest = parts[2:] if parts[1] in codes - {settings.LANGUAGE_CODE} else parts[1:]
+    prefix = [""] if code == settings.LANGUAGE_CODE else ["", code]
+    return "/".join([*prefix, *rest])

@@ -1,0 +1,211 @@
+"""The form that people sign."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import HTML, Div, Field, Fieldset, Layout
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from email_validator import EmailNotValidError, validate_email
+
+from petitions import consent, names, places
+from petitions.models import Signature
+from petitions.signing import Attempt
+
+UK, ABROAD = "uk", "abroad"
+MAX_ADDRESS = 254
+
+
+def _text(**attrs: str) -> forms.TextInput:
+    return forms.TextInput(attrs=attrs)
+
+
+class SignForm(forms.Form):
+    """Name, what may be done with it, address, home, and two separate consents.
+
+    There is no field for nationality, ethnicity, birth or telephone (UK GDPR Article 5(1)(c)).
+    Every refusal keeps all that was typed.
+    """
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=names.MAX_NAME,
+        widget=_text(autocomplete="name", dir="auto"),
+        error_messages={"required": _("Enter your name.")},
+    )
+    name_use = forms.ChoiceField(
+        label=_("What may we do with your name?"),
+        choices=Signature.NameUse.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose what may be done with your name.")},
+    )
+    email = forms.CharField(
+        label=_("Your e-mail address"),
+        max_length=MAX_ADDRESS,
+        help_text=_(
+            "We send one message to confirm it is yours. Two people who share a mailbox and a "
+            "home may both sign."
+        ),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}),
+        error_messages={"required": _("Enter your e-mail address.")},
+    )
+    residence = forms.ChoiceField(
+        label=_("Where do you live?"),
+        choices=[(UK, _("I live in the UK")), (ABROAD, _("I live outside the UK"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose whether you live in the UK.")},
+    )
+    postcode = forms.CharField(
+        label=_("Your postcode"),
+        required=False,
+        max_length=20,
+        help_text=_("It tells us your constituency, so that your MP is counted too."),
+        widget=_text(autocomplete="postal-code", dir="ltr", autocapitalize="characters"),
+    )
+    postcode_unsaid = forms.BooleanField(label=_("I would rather not say"), required=False)
+    country = forms.ChoiceField(
+        label=_("Your country"),
+        required=False,
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+    )
+    consent = forms.BooleanField(
+        error_messages={"required": _("Tick the box to agree; without it we may not keep your signature.")},
+    )
+    updates = forms.BooleanField(
+        label=_("Send me news of this petition by e-mail. I can stop it at any time."),
+        required=False,
+    )
+    text_version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+
+    def __init__(
+        self, data: QueryDict | None = None, *, organisation: str, version: int, **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("initial", {"text_version": version})
+        super().__init__(data, label_suffix="", **kwargs)
+        self.newest_version = version
+        self.fields["consent"].label = consent.wording(organisation)
+        country = self.fields["country"]
+        assert isinstance(country, forms.ChoiceField)  # noqa: S101 - for the type checker
+        country.choices = [("", _("Choose a country")), *places.countries(get_language())]
+        self.helper = _helper()
+
+    def clean_name(self) -> str:
+        name = names.tidy(self._readable("name"))
+        if names.looks_like_a_link(name):
+            raise ValidationError(_("A name cannot hold a web address."), code="link")
+        if not names.has_a_letter(name):
+            raise ValidationError(_("Enter your name in letters, in any script."), code="letters")
+        return name
+
+    def clean_email(self) -> str:
+        typed = self._readable("email").strip()
+        try:
+            validate_email(typed, check_deliverability=False, allow_display_name=False)
+        except EmailNotValidError:
+            raise ValidationError(
+                _("This is not an e-mail address. It should look like name@example.org."),
+                code="invalid",
+            ) from None
+        # What was typed is mailed; the canonical form is for comparing only.
+        return typed
+
+    def clean_postcode(self) -> str:
+        typed = self._readable("postcode").strip()
+        if not typed:
+            return ""
+        try:
+            return places.canonical_postcode(typed)
+        except places.NotAPostcode:
+            # A signer abroad may have typed their own country's code: it is not used.
+            if self.data.get("residence") == ABROAD:
+                return ""
+            raise ValidationError(
+                _("This is not a UK postcode. It should look like M14 5RX."), code="invalid"
+            ) from None
+
+    def clean_text_version(self) -> int:
+        version: int = self.cleaned_data["text_version"]
+        if version > self.newest_version:
+            raise ValidationError(_("This page was incomplete. Press the button again."))
+        return version
+
+    def clean(self) -> dict[str, Any]:
+        self._refuse_unknown_fields()
+        self._need_a_home()
+        return self.cleaned_data
+
+    def attempt(self) -> Attempt:
+        """The valid form as the use case takes it."""
+        said: Mapping[str, Any] = self.cleaned_data
+        in_uk = said["residence"] == UK
+        return Attempt(
+            name=said["name"],
+            email=said["email"],
+            postcode=said["postcode"] if in_uk and not said["postcode_unsaid"] else "",
+            country="" if in_uk else said["country"],
+            language=get_language(),
+            name_use=said["name_use"],
+            wants_updates=said["updates"],
+            text_version=said["text_version"],
+        )
+
+    def _readable(self, field: str) -> str:
+        text: str = self.cleaned_data[field]
+        if names.has_forbidden_character(text):
+            raise ValidationError(
+                _("There is a character here that cannot be used. Type it again."),
+                code="character",
+            )
+        return text
+
+    def _need_a_home(self) -> None:
+        residence = self.cleaned_data.get("residence")
+        if residence == ABROAD and "country" not in self.errors:
+            if not self.cleaned_data.get("country"):
+                self.add_error("country", _("Choose the country where you live."))
+        if residence == UK and "postcode" not in self.errors:
+            said = self.cleaned_data.get("postcode") or self.cleaned_data.get("postcode_unsaid")
+            if not said:
+                self.add_error(
+                    "postcode", _("Enter your postcode, or tick “I would rather not say”.")
+                )
+
+    def _refuse_unknown_fields(self) -> None:
+        """A form of ours sends each of its fields at most once, and nothing else."""
+        data = self.data
+        if not isinstance(data, QueryDict):
+            return
+        twice = any(len(values) > 1 for _name, values in data.lists())
+        if twice or self.files or set(data) - set(self.fields):
+            raise ValidationError(
+                _("The form arrived with parts that do not belong to it. Press the button again."),
+                code="unknown",
+            )
+
+
+def _helper() -> FormHelper:
+    helper = FormHelper()
+    helper.form_tag = False
+    helper.disable_csrf = True
+    helper.form_show_errors = True
+    helper.layout = Layout(
+        Field("name"),
+        Div(HTML("{% include 'petitions/_safety.html' %}")),
+        Field("name_use"),
+        Field("email"),
+        Fieldset(
+            "",
+            Field("residence"),
+            Div(Field("postcode"), Field("postcode_unsaid"), css_class="home-uk"),
+            Div(Field("country"), css_class="home-abroad"),
+            css_class="home",
+        ),
+        Field("consent"),
+        Field("updates"),
+        Field("text_version"),
+    )
+    return helper

@@ -1,0 +1,16 @@
+"""The goal that a progress bar shows."""
+
+LADDER = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000)
+LEAST_FOR_A_BAR = 25
+
+
+def goal_for(count: int, chosen: int | None = None) -> int:
+    """The organiser's goal until it is reached, then the next step of the ladder above it."""
+    if chosen and count < chosen:
+        return chosen
+    beyond = max(count, (chosen or 0) - 1)
+    return next((step for step in LADDER if step > beyond), _next_million(beyond))
+
+
+def _next_million(count: int) -> int:
+    return (count // 1_000_000 + 1) * 1_000_000

@@ -1,0 +1,27 @@
+"""The tables of petitions and signatures, one file an aggregate."""
+
+from petitions.models.decision import Decision, DecisionItem
+from petitions.models.export import Export
+from petitions.models.mail import Mail
+from petitions.models.organisation import Organisation
+from petitions.models.petition import Petition, PetitionText
+from petitions.models.place import ABROAD, UNKNOWN, Place, Postcode
+from petitions.models.signature import Signature, Signer
+from petitions.models.tally import Tally
+
+__all__ = [
+    "ABROAD",
+    "UNKNOWN",
+    "Decision",
+    "DecisionItem",
+    "Export",
+    "Mail",
+    "Organisation",
+    "Petition",
+    "PetitionText",
+    "Place",
+    "Postcode",
+    "Signature",
+    "Signer",
+    "Tally",
+]

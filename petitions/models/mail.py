@@ -1,0 +1,55 @@
+"""The outbox: one row for every message the site means to send.
+
+A row is written in the same commit as what it tells of; a worker claims it, sends outside
+any transaction, and settles it. It holds ids and a kind: the address and the words are
+read when it is sent, so a correction or a withdrawal in between is heeded, and a stolen
+outbox tells nothing. A worker that dies leaves a claimed row whose lease runs out: the
+message is sent again under the same Message-ID, rather than never.
+
+    queued -> sent | failed (the server said never, or too many tries) | cancelled
+    withheld: written only so that attempts over the mailbox's limit cost the same work
+"""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models.signature import Signature
+
+
+class Mail(models.Model):
+    """One message to send, its attempts and its outcome."""
+
+    class Kind(models.TextChoices):
+        CONFIRM = "confirm", _("confirmation")
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+        WITHHELD = "withheld", _("withheld: over the mailbox's limit")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    signature = models.ForeignKey(Signature, models.CASCADE, related_name="mails")
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    # Over all petitions, unlike the signer's: limits protect the mailbox, not the petition.
+    mailbox_ix = models.BinaryField(max_length=16)
+    state = models.CharField(_("state"), max_length=9, choices=State, default=State.QUEUED)
+    due_at = models.DateTimeField(_("due"))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    code = models.CharField(_("outcome"), max_length=20, blank=True)
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("mail")
+        verbose_name_plural = _("outbox")
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),
+            models.Index(fields=["mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

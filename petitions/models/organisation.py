@@ -1,0 +1,38 @@
+"""The organisation that runs the petitions: the name that consent and mails give."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Organisation(models.Model):
+    """One row. It stands here rather than in `campaign` because consent, mails and the
+    privacy notice name it, and `petitions` imports nothing of `campaign`.
+    """
+
+    name = models.CharField(_("name"), max_length=100)
+    sender_name = models.CharField(
+        _("sender of mails"),
+        max_length=60,
+        blank=True,
+        help_text=_(
+            "Stands in the inbox beside every mail, also on a lock screen: it should name no "
+            "cause and no country. Empty: the address alone."
+        ),
+    )
+    privacy_email = models.EmailField(_("privacy contact"), blank=True)
+    website = models.URLField(_("web site"), blank=True)
+
+    class Meta:
+        verbose_name = _("organisation")
+        verbose_name_plural = _("organisation")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="organisation_one_row"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def load(cls) -> "Organisation":
+        """The organisation, or an unsaved nameless one before anybody has entered it."""
+        return cls.objects.filter(id=1).first() or cls(id=1)

@@ -1,0 +1,164 @@
+"""Petitions and their texts."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Case, F, Q, When
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+# A link mailed before the close still confirms for this long after it.
+CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
+
+
+class PetitionQuerySet(models.QuerySet["Petition"]):
+    """Questions about petitions."""
+
+    def published(self) -> "PetitionQuerySet":
+        """All that the public may know of, the removed ones too (they say why)."""
+        return self.exclude(state=Petition.State.DRAFT)
+
+
+class Petition(models.Model):
+    """What the Government is asked, apart from its words."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        OPEN = "open", _("open")
+        CLOSED = "closed", _("closed")
+        REMOVED = "removed", _("removed from the site")
+
+    slug = models.SlugField(_("address on the site"), max_length=80, unique=True)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.DRAFT)
+    goal = models.PositiveIntegerField(
+        _("goal"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: the next step of 100, 250, 500, 1,000 ..."),
+    )
+    opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
+    closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
+    removed_reason = models.CharField(
+        _("reason for removal, shown to the public"), max_length=300, blank=True
+    )
+
+    objects = PetitionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("petition")
+        verbose_name_plural = _("petitions")
+        permissions = [("export_signatures", "Can export signatures")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(closes_at__isnull=True)
+                | Q(opens_at__isnull=True)
+                | Q(closes_at__gt=F("opens_at")),
+                name="petition_closes_after_opening",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    def get_absolute_url(self) -> str:
+        return reverse("petitions:petition", args=[self.slug])
+
+    def clean(self) -> None:
+        if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
+            raise ValidationError({"closes_at": _("The close must come after the opening.")})
+
+    def is_public(self, now: datetime) -> bool:
+        """Whether the public may see it: not a draft, and its opening has come."""
+        return self.state != self.State.DRAFT and (self.opens_at is None or self.opens_at <= now)
+
+    def is_accepting(self, now: datetime | None = None) -> bool:
+        """Whether somebody may sign at this moment."""
+        now = now or timezone.now()
+        still_open = self.closes_at is None or now < self.closes_at
+        return self.state == self.State.OPEN and self.is_public(now) and still_open
+
+    def is_confirming(self, mailed_at: datetime, now: datetime) -> bool:
+        """Whether a link mailed at `mailed_at` still confirms: a day longer than signing.
+
+        Source: the Parliament's petitions confirm links mailed before the close for a day.
+        """
+        if self.is_accepting(now):
+            return True
+        closed_at = self.closes_at
+        return (
+            self.state in {self.State.OPEN, self.State.CLOSED}
+            and closed_at is not None
+            and mailed_at < closed_at
+            and now < closed_at + CONFIRMING_AFTER_CLOSE
+        )
+
+
+class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
+    """Questions about a petition's words."""
+
+    def to_show(self, slug: str, language: str) -> "PetitionText | None":
+        """The newest text of a petition in a language, else in English, else in any; one query."""
+        return (
+            self.filter(petition__slug=slug, published_at__isnull=False)
+            .select_related("petition")
+            .annotate(
+                rank=Case(
+                    When(language=language, then=0), When(language="en", then=1), default=2
+                )
+            )
+            .order_by("rank", "-version")
+            .first()
+        )
+
+
+class PetitionText(models.Model):
+    """One language's words at one version; unchangeable once somebody has signed them."""
+
+    petition = models.ForeignKey(Petition, models.CASCADE, related_name="texts")
+    version = models.PositiveSmallIntegerField(_("version"), default=1)
+    language = models.CharField(_("language"), max_length=2, choices=[
+        ("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg"),
+    ])
+    title = models.CharField(_("title"), max_length=150)
+    addressee = models.CharField(_("addressed to"), max_length=100)
+    ask = models.TextField(_("what is asked"), max_length=400)
+    body = models.TextField(_("body"), blank=True, help_text=_("Markdown"))
+    published_at = models.DateTimeField(_("published"), null=True, blank=True)
+
+    objects = PetitionTextQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("petition text")
+        verbose_name_plural = _("petition texts")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["petition", "version", "language"], name="petition_text_once_a_version"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.language}, {self.version})"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether somebody has signed this version, in whichever language."""
+        return self.petition.signatures.filter(text_version=self.version).exists()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse to change words that somebody signed; a new version is the way."""
+        before = PetitionText.objects.filter(pk=self.pk).first() if self.pk else None
+        if before and before.words != self.words and before.is_signed:
+            raise ValidationError(
+                _("Somebody has signed this text. Add a new version instead of changing it.")
+            )
+        super().save(*args, **kwargs)
+
+    @property
+    def words(self) -> tuple[object, ...]:
+        """What a signer put their name to."""
+        return (self.version, self.language, self.title, self.addressee, self.ask, self.body)

@@ -1,0 +1,145 @@
+"""Signatures: what is counted, and apart from it what is personal.
+
+`Signature` is never personal and stays for the count's history; `Signer` holds the sealed
+person and goes when the person withdraws or is erased. Confirming rewrites narrow rows only.
+"""
+
+import secrets
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models.petition import Petition
+from petitions.models.place import Place
+
+# Crockford's base 32: no letter that reads like a digit. 12 characters carry 60 bits.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_REFERENCE_LENGTH = 12
+
+
+def new_reference() -> str:
+    """60 random bits as 12 characters that can be read out on the telephone."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_REFERENCE_LENGTH))
+
+
+class SignatureQuerySet(models.QuerySet["Signature"]):
+    """Questions about signatures."""
+
+    def counted(self) -> "SignatureQuerySet":
+        """Those that stand in the count."""
+        return self.filter(state=Signature.State.CONFIRMED)
+
+    def of_mailbox(self, mailbox_ix: bytes) -> "SignatureQuerySet":
+        """Those that came from one mailbox, by its blind index for their petition."""
+        return self.filter(signer__mailbox_ix=mailbox_ix)
+
+
+class Signature(models.Model):
+    """One person's support of one petition."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("waiting for confirmation")
+        CONFIRMED = "confirmed", _("confirmed")
+        HELD = "held", _("held")
+        REMOVED = "removed", _("removed")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    class NameUse(models.TextChoices):
+        PUBLIC = "public", _("Show my name publicly, and give it to the Government")
+        GOVERNMENT = "government", _("Give my name to the Government only")
+        WITHHELD = "withheld", _("Count me, without my name")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    reference = models.CharField(
+        _("reference"), max_length=_REFERENCE_LENGTH, unique=True, default=new_reference
+    )
+    petition = models.ForeignKey(
+        Petition, models.PROTECT, related_name="signatures", db_index=False
+    )
+    text_version = models.PositiveSmallIntegerField(_("text version"))
+    place = models.ForeignKey(Place, models.PROTECT, db_index=False)
+    state = models.CharField(_("state"), max_length=9, choices=State, default=State.PENDING)
+    name_use = models.CharField(_("use of the name"), max_length=10, choices=NameUse)
+    wants_updates = models.BooleanField(_("wants updates"), default=False)
+    consent_version = models.PositiveSmallIntegerField(_("consent version"))
+    # Links carry the epoch at which they were mailed; raising it makes older links die.
+    link_epoch = models.PositiveSmallIntegerField(default=0)
+    decision = models.ForeignKey(
+        "petitions.Decision", models.SET_NULL, null=True, blank=True, db_index=False
+    )
+    created_at = models.DateTimeField(_("signed"))
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
+
+    objects = SignatureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("signature")
+        verbose_name_plural = _("signatures")
+        permissions = [("moderate_signature", "Can remove and restore signatures")]
+        indexes = [
+            models.Index(fields=["petition", "state", "created_at", "id"], name="signature_list"),
+            models.Index(fields=["petition", "place", "state"], name="signature_place"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "confirmed", "held", "removed", "withdrawn"]),
+                name="signature_known_state",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["confirmed", "held"]) | Q(confirmed_at__isnull=False),
+                name="signature_confirmed_has_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="pending") | Q(confirmed_at__isnull=True),
+                name="signature_pending_has_no_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.spoken_reference
+
+    @property
+    def spoken_reference(self) -> str:
+        """The reference in groups of four, as people read it out."""
+        return "-".join(self.reference[i : i + 4] for i in range(0, _REFERENCE_LENGTH, 4))
+
+
+class Signer(models.Model):
+    """The person behind a signature: one sealed blob, and indexes that only the keys can test.
+
+    `slot` is null until confirmation, when the signer takes place 1 or 2 of the mailbox: two
+    people of one household may share a mailbox. A pending row therefore reserves nothing.
+    """
+
+    signature = models.OneToOneField(Signature, models.CASCADE, primary_key=True)
+    petition = models.ForeignKey(Petition, models.PROTECT, db_index=False)
+    sealed = models.BinaryField()
+    mailbox_ix = models.BinaryField(max_length=16)
+    person_ix = models.BinaryField(max_length=16)
+    home_ix = models.BinaryField(max_length=16)
+    slot = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["petition", "mailbox_ix"], name="signer_mailbox"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["petition", "mailbox_ix", "slot"],
+                condition=Q(slot__isnull=False),
+                name="signer_two_slots_a_mailbox",
+            ),
+            models.UniqueConstraint(
+                fields=["petition", "person_ix"],
+                condition=Q(slot__isnull=False),
+                name="signer_person_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(slot__isnull=True) | Q(slot__in=[1, 2]), name="signer_slot_1_or_2"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.signature_id)

@@ -1,0 +1,101 @@
+"""What moderators do: remove signatures from the count, and restore them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from petitions import tallies
+from petitions.models import Decision, DecisionItem, Petition, Signature
+
+State = Signature.State
+_REMOVABLE = (State.PENDING, State.CONFIRMED, State.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a decision did: how many signatures it moved, and by how much the count changed."""
+
+    signatures: int
+    count_change: int
+    decision: Decision | None
+
+
+@transaction.atomic
+def remove(
+    *, petition: Petition, ids: Iterable[UUID], reason: str, note: str, actor: AbstractBaseUser
+) -> Decided:
+    """Take signatures out of the count, keeping how each stood. No e-mail is sent.
+
+    Signatures that are removed already, or belong to another petition, are left alone.
+    """
+    signatures = _locked(petition, ids, _REMOVABLE)
+    targets = {signature.pk: State.REMOVED for signature in signatures}
+    return _decide(petition, signatures, targets, Decision.Kind.REMOVE, reason, note, actor)
+
+
+@transaction.atomic
+def restore(
+    *, petition: Petition, ids: Iterable[UUID], reason: str, note: str, actor: AbstractBaseUser
+) -> Decided:
+    """Give removed signatures back the state they had. No e-mail is sent."""
+    signatures = _locked(petition, ids, (State.REMOVED,))
+    decisions = {signature.pk: signature.decision_id for signature in signatures}
+    previous = DecisionItem.objects.filter(
+        decision__in=set(decisions.values()), signature_id__in=decisions
+    )
+    targets = {
+        item.signature_id: State(item.previous_state)
+        for item in previous
+        if item.decision_id == decisions[item.signature_id]
+    }
+    known = [signature for signature in signatures if signature.pk in targets]
+    return _decide(petition, known, targets, Decision.Kind.RESTORE, reason, note, actor)
+
+
+def _locked(
+    petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]
+) -> list[Signature]:
+    # In id order: two decisions over the same signatures then wait instead of deadlocking.
+    chosen = Signature.objects.filter(petition=petition, pk__in=list(ids), state__in=states)
+    return list(chosen.select_for_update().order_by("id"))
+
+
+def _decide(
+    petition: Petition,
+    signatures: list[Signature],
+    targets: dict[UUID, State],
+    kind: Decision.Kind,
+    reason: str,
+    note: str,
+    actor: AbstractBaseUser,
+) -> Decided:
+    """Record the decision, set each signature's state, and move the tallies last."""
+    if not signatures:
+        return Decided(0, 0, None)
+    decision = Decision.objects.create(
+        petition=petition, kind=kind, reason=reason, note=note, actor=actor
+    )
+    DecisionItem.objects.bulk_create(
+        DecisionItem(decision=decision, signature_id=s.pk, previous_state=s.state)
+        for s in signatures
+    )
+    changes = _tally_changes(signatures, targets)
+    for state in sorted(set(targets.values())):
+        ids = [signature.pk for signature in signatures if targets[signature.pk] == state]
+        Signature.objects.filter(pk__in=ids).update(state=state, decision=decision)
+    tallies.move(petition.pk, changes)
+    return Decided(len(signatures), changes.total(), decision)
+
+
+def _tally_changes(
+    signatures: list[Signature], targets: dict[UUID, State]
+) -> Counter[tallies.Key]:
+    changes: Counter[tallies.Key] = Counter()
+    for signature in signatures:
+        gained = (targets[signature.pk] == State.CONFIRMED) - (signature.state == State.CONFIRMED)
+        changes[tallies.key_of(signature.place_id, signature.pk)] += gained
+    return changes

@@ -1,0 +1,49 @@
+"""Telling the worker that there is mail, without ever making a signer wait for it.
+
+The outbox row is the truth and a sweep finds it within seconds; the nudge only makes it
+quicker. Publishing to Celery can block for many seconds while Redis is away, so it happens
+in a thread of its own: a request only sets a flag. While that thread hangs or fails,
+nothing is lost but speed, and there is no more than one publish at a time or in 200 ms.
+"""
+
+import logging
+import threading
+import time
+from functools import cache
+
+from celery import current_app
+
+TASK = "petitions.deliver_mail"
+PAUSE = 0.2
+PAUSE_AFTER_FAILURE = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+def nudge() -> None:
+    """Ask the worker to look into the outbox soon. Never blocks, never raises."""
+    _flag().set()
+
+
+@cache
+def _flag() -> threading.Event:
+    # Made at the first nudge, in the process that nudges: threads do not survive a fork.
+    flag = threading.Event()
+    threading.Thread(target=_publish_for_ever, args=[flag], daemon=True, name="nudge").start()
+    return flag
+
+
+def _publish_for_ever(flag: threading.Event) -> None:
+    while True:
+        flag.wait()
+        flag.clear()
+        time.sleep(PAUSE if _publish() else PAUSE_AFTER_FAILURE)
+
+
+def _publish() -> bool:
+    try:
+        current_app.send_task(TASK, expires=60, retry=False, ignore_result=True)
+    except Exception as error:  # noqa: BLE001 - whatever Redis or kombu raises, the sweep delivers
+        logger.warning("cannot nudge the worker (%s); the sweep will find the mail", type(error).__name__)
+        return False
+    return True

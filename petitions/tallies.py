@@ -1,0 +1,104 @@
+"""The count: moved with every change of state, read cheaply, rebuilt from the signatures.
+
+Invariant: the sum of the online tallies of a petition equals the number of its confirmed
+signatures, after every commit. Whoever changes a state calls `move` last in the same
+transaction, so that the hot rows are locked for the shortest time.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F, Sum
+
+from petitions.models import Petition, Signature, Tally
+
+SHARDS = 16
+
+# Place code and shard: one row of the count of one petition.
+Key = tuple[str, int]
+
+
+class TallyBroken(Exception):
+    """A count would fall below what was counted. `manage.py check_tallies --repair` mends it."""
+
+
+def key_of(place_id: str, signature_id: UUID) -> Key:
+    """The row in which a signature counts: always the same, so that it leaves where it came."""
+    return place_id, signature_id.bytes[-1] % SHARDS
+
+
+def move(petition_id: int, changes: Mapping[Key, int]) -> None:
+    """Add to the count by place and shard, in key order, so that no two batches deadlock."""
+    for (place_id, shard), change in sorted(changes.items()):
+        if change > 0:
+            _add(petition_id, place_id, shard, change)
+        elif change < 0:
+            _subtract(petition_id, place_id, shard, -change)
+
+
+def total(petition_id: int) -> int:
+    """The confirmed signatures that stand: a sum over a few rows per place."""
+    online = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE)
+    return online.aggregate(total=Sum("n"))["total"] or 0
+
+
+def count_afresh(petition_id: int) -> Counter[Key]:
+    """The count as the signatures themselves give it; grows with them, so for checks only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            # The shard is the last byte of the id: see `key_of`.
+            """
+            SELECT place_id, get_byte(uuid_send(id), 15) %% %s AS shard, count(*)
+            FROM petitions_signature
+            WHERE petition_id = %s AND state = %s
+            GROUP BY place_id, shard
+            """,
+            [SHARDS, petition_id, Signature.State.CONFIRMED],
+        )
+        return Counter({(place, shard): n for place, shard, n in cursor.fetchall()})
+
+
+def stored(petition_id: int) -> Counter[Key]:
+    """The count as it is stored, empty rows left out."""
+    rows = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE, n__gt=0)
+    return Counter({(row.place_id, row.shard): row.n for row in rows})
+
+
+@transaction.atomic
+def rebuild(petition: Petition) -> int:
+    """Write the count afresh from the signatures, and return the new total.
+
+    Confirmations wait meanwhile: the lock lets readers pass, and holds whoever moves a tally.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE petitions_tally IN SHARE ROW EXCLUSIVE MODE")
+    counts = count_afresh(petition.pk)
+    Tally.objects.filter(petition=petition, kind=Tally.Kind.ONLINE).delete()
+    Tally.objects.bulk_create(
+        Tally(petition=petition, place_id=place_id, shard=shard, n=n)
+        for (place_id, shard), n in sorted(counts.items())
+    )
+    return counts.total()
+
+
+def _add(petition_id: int, place_id: str, shard: int, n: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
+            VALUES (%s, %s, %s, %s, %s)
+            ON CONFLICT (petition_id, place_id, kind, shard)
+            DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
+            """,
+            [petition_id, place_id, Tally.Kind.ONLINE, shard, n],
+        )
+
+
+def _subtract(petition_id: int, place_id: str, shard: int, n: int) -> None:
+    row = Tally.objects.filter(
+        petition_id=petition_id, place_id=place_id, kind=Tally.Kind.ONLINE, shard=shard, n__gte=n
+    )
+    if row.update(n=F("n") - n) != 1:
+        raise TallyBroken

@@ -1,0 +1,40 @@
+"""Numbers, dates and directions as the reader's language has them."""
+
+from datetime import date, datetime
+
+from babel.dates import format_skeleton, format_time
+from babel.numbers import format_decimal
+from django import template
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import get_language
+
+register = template.Library()
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """A number with the language's grouping, in Latin digits: "1,284"."""
+    return format_decimal(number, locale=_locale())
+
+
+@register.filter
+def month_and_year(day: date) -> str:
+    """ "February 2020" in the language of the page."""
+    return format_skeleton("yMMMM", day, locale=_locale())
+
+
+@register.filter
+def clock_time(moment: datetime) -> str:
+    """The time of day in London, such as "14:05"."""
+    return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())
+
+
+@register.filter
+def direction(language: str) -> str:
+    """The writing direction of a language: "rtl" or "ltr"."""
+    return "rtl" if language in settings.LANGUAGES_BIDI else "ltr"
+
+
+def _locale() -> str:
+    return get_language() or settings.LANGUAGE_CODE

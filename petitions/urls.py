@@ -1,0 +1,11 @@
+"""Addresses of the public pages. Pages behind a token all start with `/t/`: see `token_urls`."""
+
+from django.urls import path
+
+from petitions.views import petition
+
+app_name = "petitions"
+
+urlpatterns = [
+    path("petitions/<slug:slug>/", petition.petition, name="petition"),
+]

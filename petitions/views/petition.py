@@ -1,0 +1,124 @@
+"""The petition's page with its form, and "check your e-mail"."""
+
+import uuid
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from petitions import addresses, goals, messages, signing, tallies, tokens
+from petitions.caching import public_page
+from petitions.context import organisation
+from petitions.forms import SignForm
+from petitions.guards import same_origin, token_is_proof
+from petitions.markdown import render_markdown
+from petitions.models import Petition, PetitionText
+
+REFUSED = 422
+
+
+def find_text(slug: str) -> PetitionText:
+    """The text to show of a petition the public may see; 404 otherwise. One query."""
+    text = PetitionText.objects.to_show(slug, get_language())
+    if text is None or not text.petition.is_public(timezone.now()):
+        raise Http404
+    return text
+
+
+def press_again(request: HttpRequest, slug: str) -> HttpResponse:
+    """Another site's page sent the form here: show it as typed, to be sent from ours."""
+    text = find_text(slug)
+    return _page(request, text, _form(text, request), status=403, press_again=True)
+
+
+@same_origin(refused=press_again)
+@require_http_methods(["GET", "HEAD", "POST"])
+def petition(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a petition, or take a signature for it."""
+    if request.method == "POST":
+        return _sign(request, slug)
+    return _show(request, slug)
+
+
+@public_page
+def _show(request: HttpRequest, slug: str) -> HttpResponse:
+    text = find_text(slug)
+    return _page(request, text, _form(text))
+
+
+@never_cache
+def _sign(request: HttpRequest, slug: str) -> HttpResponse:
+    text = find_text(slug)
+    form = _form(text, request)
+    if not text.petition.is_accepting():
+        return _page(request, text, form, status=409)
+    if not form.is_valid():
+        return _page(request, text, form, status=REFUSED)
+    attempt = form.attempt()
+    attempt_id = signing.sign(petition=text.petition, attempt=attempt)
+    return redirect(_check_path(attempt_id, slug, attempt.email), permanent=False, preserve_request=False)
+
+
+def _check_path(attempt_id: uuid.UUID, slug: str, email: str) -> str:
+    sealed = tokens.seal_attempt(attempt_id, {"petition": slug, "email": email})
+    return reverse("links:check_mail", args=[get_language(), sealed])
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD"])
+def check_mail(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    """Say where the mail went and how to recognise it. Nothing here depends on the database."""
+    try:
+        typed = tokens.open_attempt(token)
+    except tokens.BadToken as error:
+        expired = isinstance(error, tokens.ExpiredToken)
+        return render(request, "petitions/old_page.html", {"expired": expired}, status=410 if expired else 404)
+    context = {
+        "address": addresses.masked(typed["email"]),
+        "sender": messages.sender(organisation()),
+        "subject": messages.confirm_subject(),
+        "petition_path": reverse("petitions:petition", args=[typed["petition"]]),
+    }
+    return render(request, "petitions/check_mail.html", context)
+
+
+def _form(text: PetitionText, request: HttpRequest | None = None) -> SignForm:
+    return SignForm(
+        request.POST if request else None,
+        files=request.FILES if request else None,
+        organisation=organisation().name or _("the organisation that runs this site"),
+        version=text.version,
+    )
+
+
+def _page(
+    request: HttpRequest,
+    text: PetitionText,
+    form: SignForm,
+    status: int = 200,
+    *,
+    press_again: bool = False,
+) -> HttpResponse:
+    """The petition's page around a form, in whatever state the petition is."""
+    petition = text.petition
+    if petition.state == Petition.State.REMOVED:
+        return render(request, "petitions/removed.html", {"petition": petition}, status=410)
+    count = tallies.total(petition.pk)
+    context = {
+        "petition": petition,
+        "text": text,
+        "body": render_markdown(text.body),
+        "form": form,
+        "count": count,
+        "counted_at": timezone.now(),
+        "goal": goals.goal_for(count, petition.goal),
+        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
+        "is_accepting": petition.is_accepting(),
+        "press_again": press_again,
+    }
+    return render(request, "petitions/petition.html", context, status=status)
