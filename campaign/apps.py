@@ -7,8 +7,8 @@ class CampaignConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from campaign import checks  # noqa: F401, PLC0415 - registers them
-        from petitions.roles import create_roles  # noqa: PLC0415 - needs loaded models
+        from campaign import checks  # noqa: F401 - registers them
+        from petitions.roles import create_roles
 
         # The last of our apps to be migrated once permissions exist: Django's own
         # permissions are made by an earlier receiver of the same signal.

@@ -16,8 +16,8 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5, "ignore_result": True},
     },
-    "delete-expired-pending": {
-        "task": "petitions.delete_expired_pending",
+    "keep-no-longer": {
+        "task": "petitions.keep_no_longer",
         "schedule": 3600.0,
         "options": {"expires": 3600, "ignore_result": True},
     },

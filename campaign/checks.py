@@ -14,14 +14,16 @@ from django.core.exceptions import ImproperlyConfigured
 TAG = "undersigned"
 _MAKE_KEY = (
     "Make one with: python -c \"import base64, os; print('1:' + "
-    "base64.b64encode(os.urandom(32)).decode())\" and set it as {name} in the environment. "
+    'base64.b64encode(os.urandom(32)).decode())" and set it as {name} in the environment. '
     "Keep a copy in a safe place: what is sealed cannot be opened without it."
 )
 _LEAST_SECRET = 50
 
 
 @register(TAG)
-def secrets_are_set(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def secrets_are_set(
+    app_configs: Sequence[Any] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """Everything that must be secret is there and strong enough."""
     found: list[CheckMessage] = []
     try:
@@ -30,38 +32,57 @@ def secrets_are_set(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
         weak = True
     if weak:
         hint = "Set SECRET_KEY in the environment to 50 or more random characters."
-        found.append(Error("SECRET_KEY is missing or too short.", hint=hint, id="undersigned.E001"))
+        found.append(
+            Error(
+                "SECRET_KEY is missing or too short.", hint=hint, id="undersigned.E001"
+            )
+        )
     rings = ("SEALING_KEYS", "INDEX_KEYS", "LINK_KEYS")
     for number, name in enumerate(rings, start=2):
         if not getattr(settings, name):
             hint = _MAKE_KEY.format(name=name)
-            found.append(Error(f"{name} is missing.", hint=hint, id=f"undersigned.E00{number}"))
+            found.append(
+                Error(f"{name} is missing.", hint=hint, id=f"undersigned.E00{number}")
+            )
     used = [key for name in rings for key in getattr(settings, name).values()]
     if len(set(used)) < len(used):
         hint = "Make a key of its own for each ring: one that leaks must not open the others."
-        found.append(Error("Two key rings share a key.", hint=hint, id="undersigned.E005"))
+        found.append(
+            Error("Two key rings share a key.", hint=hint, id="undersigned.E005")
+        )
     return found
 
 
 @register(TAG)
-def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def site_is_consistent(
+    app_configs: Sequence[Any] | None, **kwargs: Any
+) -> list[CheckMessage]:
     """Addresses, TLS and mail fit together in production."""
     if settings.ENVIRONMENT != "production":
         return []
     found: list[CheckMessage] = []
     if not settings.SITE_URL.startswith("https://"):
-        hint = "Set SITE_URL to the public address, such as https://petition.example.org."
-        found.append(Error("SITE_URL is not an https address.", hint=hint, id="undersigned.E006"))
+        hint = (
+            "Set SITE_URL to the public address, such as https://petition.example.org."
+        )
+        found.append(
+            Error("SITE_URL is not an https address.", hint=hint, id="undersigned.E006")
+        )
     if "*" in settings.ALLOWED_HOSTS or not settings.ALLOWED_HOSTS:
         hint = "Set ALLOWED_HOSTS to the host names of the site, separated by commas."
-        found.append(Error("ALLOWED_HOSTS allows any host.", hint=hint, id="undersigned.E007"))
+        found.append(
+            Error("ALLOWED_HOSTS allows any host.", hint=hint, id="undersigned.E007")
+        )
     if settings.DEFAULT_FROM_EMAIL.endswith("@localhost"):
         hint = "Set MAIL_FROM to the address that signers should see, at a domain you control."
         found.append(Error("MAIL_FROM is missing.", hint=hint, id="undersigned.E008"))
     if settings.LOCAL_MAILBOX:
         hint = "Unset LOCAL_MAILBOX: it would show signers' mail to anybody."
         found.append(Error("LOCAL_MAILBOX is set.", hint=hint, id="undersigned.E009"))
-    if settings.SMTP_SECURITY == "none" and settings.EMAIL_HOST not in {"127.0.0.1", "localhost"}:
+    if settings.SMTP_SECURITY == "none" and settings.EMAIL_HOST not in {
+        "127.0.0.1",
+        "localhost",
+    }:
         hint = "Set SMTP_SECURITY to starttls or tls."
         found.append(
             Warning("Mail leaves without encryption.", hint=hint, id="undersigned.W001")
@@ -74,5 +95,3 @@ def refuse_unsafe_start() -> None:
     errors = [message for message in run_checks(tags=[TAG]) if message.is_serious()]
     if errors:
         sys.exit("\n".join(str(error) for error in errors))
-
-

@@ -46,14 +46,18 @@ def read(path: Path) -> TextFile:
     try:
         post = frontmatter.loads(raw)
     except yaml.YAMLError:
-        raise BadFile(f"{path}: the front matter between the --- lines is not valid YAML.") from None
+        raise BadFile(
+            f"{path}: the front matter between the --- lines is not valid YAML."
+        ) from None
     content = _BLANK_RUN.sub("\n\n", _RESIDUE.sub("", post.content)).strip()
     title, body = str(post.get("title") or ""), content
     if not title:
         title, _, body = content.partition("\n")
     title = title.strip().lstrip("#").strip()
     if not title or not body.strip():
-        raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
+        raise BadFile(
+            f"{path}: there is no text in it. It needs a title line and a body."
+        )
     if path.suffix.lower() not in _MARKDOWN_SUFFIXES:
         body = _escaped(body)
     return TextFile(title=title, body=body.strip() + "\n", meta=dict(post.metadata))
@@ -71,7 +75,12 @@ class Loaded:
 
 @transaction.atomic
 def load_statement(
-    source: TextFile, *, slug: str = "", language: str = "", petition: str = "", publish: bool = False
+    source: TextFile,
+    *,
+    slug: str = "",
+    language: str = "",
+    petition: str = "",
+    publish: bool = False,
 ) -> Loaded:
     """Create or update one language of a statement; running it again changes nothing.
 
@@ -116,7 +125,9 @@ def _decoded(path: Path) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadFile(f"{path}: the text is not in UTF-8. Save it as UTF-8 and load it again.") from None
+        raise BadFile(
+            f"{path}: the text is not in UTF-8. Save it as UTF-8 and load it again."
+        ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -127,15 +138,23 @@ def _escaped(plain: str) -> str:
 
 def _check(source: TextFile, slug: str, language: str) -> None:
     if not slug:
-        raise BadFile("The title gives no address in Latin letters. Give one with --slug.")
+        raise BadFile(
+            "The title gives no address in Latin letters. Give one with --slug."
+        )
     if slug != slugify(slug):
-        raise BadFile(f"{slug!r} cannot be an address. Use small letters, digits and hyphens.")
+        raise BadFile(
+            f"{slug!r} cannot be an address. Use small letters, digits and hyphens."
+        )
     if language not in dict(settings.LANGUAGES):
         codes = ", ".join(code for code, _name in settings.LANGUAGES)
-        raise BadFile(f"{language!r} is not a language of this site. Use one of: {codes}.")
+        raise BadFile(
+            f"{language!r} is not a language of this site. Use one of: {codes}."
+        )
     longest = StatementText._meta.get_field("title").max_length or 0
     if len(source.title) > longest:
-        raise BadFile(f"The title (the first line) is longer than {longest} characters.")
+        raise BadFile(
+            f"The title (the first line) is longer than {longest} characters."
+        )
 
 
 def _link(statement: Statement, slug: str, *, required: bool) -> None:
@@ -157,7 +176,7 @@ def _month(text: str) -> date | None:
     """The first day of a "2020-02" or "2020-02-29"; `BadFile` if it is neither."""
     for form in ("%Y-%m", "%Y-%m-%d"):
         try:
-            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
+            return datetime.strptime(text, form).date()
         except ValueError:
             continue
     if text:

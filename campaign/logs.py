@@ -21,10 +21,14 @@ class Redact(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
         if isinstance(request, HttpRequest):
-            route = request.resolver_match.view_name if request.resolver_match else "no route"
+            route = (
+                request.resolver_match.view_name
+                if request.resolver_match
+                else "no route"
+            )
             status = getattr(record, "status_code", "-")
             record.msg, record.args = f"{request.method} {route} {status}", ()
-            del record.request
+            del record.__dict__["request"]
         elif isinstance(record.args, dict) and "exc" in record.args:
             # Celery writes the exception's own words into its line.
             record.args = {**record.args, "exc": "see the traceback", "traceback": ""}
@@ -35,7 +39,7 @@ class Redact(logging.Filter):
 class OneLineFormatter(logging.Formatter):
     """Exceptions as their type and where they came from, never what they say."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+    def formatException(self, ei: Any) -> str:
         return trace_of(ei[0], ei[2])
 
 

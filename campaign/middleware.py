@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -16,13 +17,13 @@ from campaign.views import error_page
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 _FORM_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data"}
-_CSP = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "font-src 'self'; manifest-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Content-Security-Policy": _CSP,
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
@@ -60,7 +61,7 @@ def path_language(get_response: GetResponse) -> GetResponse:
 def language_of(path: str) -> str:
     """`/ar/...` and `/t/ar/...` are Arabic; anything without a known code is English."""
     parts = path.split("/", 3)
-    code = parts[2] if parts[1] == "t" and len(parts) > 2 else parts[1]  # noqa: PLR2004
+    code = parts[2] if parts[1] == "t" and len(parts) > 2 else parts[1]
     return code if code in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 
 
@@ -74,7 +75,10 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
             if request.content_type not in _FORM_TYPES and request.method == "POST":
                 return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         response = get_response(request)
-        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not response.content:
+        if (
+            response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+            and not response.content
+        ):
             page = error_page(request, HTTPStatus.METHOD_NOT_ALLOWED)
             page["Allow"] = response.get("Allow", "GET")
             return page
@@ -92,7 +96,9 @@ class DatabaseAway:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(
+        self, request: HttpRequest, error: Exception
+    ) -> HttpResponse | None:
         if not isinstance(error, (OperationalError, InterfaceError, InternalError)):
             return None
         response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -103,12 +109,13 @@ class DatabaseAway:
 class AdminOnly:
     """A middleware that does its work below the admin's path alone: the public has no cookies."""
 
-    get_response: GetResponse
+    get_response: Any
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_admin(request):
-            return super().__call__(request)  # type: ignore[misc, no-any-return]
-        return self.get_response(request)
+        answer: GetResponse = (
+            super().__call__ if is_admin(request) else self.get_response
+        )  # type: ignore[misc]
+        return answer(request)
 
 
 class AdminSessions(AdminOnly, SessionMiddleware):

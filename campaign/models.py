@@ -27,7 +27,9 @@ class Statement(models.Model):
         verbose_name_plural = _("statements")
         constraints = [
             models.UniqueConstraint(
-                fields=["is_featured"], condition=Q(is_featured=True), name="statement_one_featured"
+                fields=["is_featured"],
+                condition=Q(is_featured=True),
+                name="statement_one_featured",
             ),
         ]
 
@@ -43,7 +45,9 @@ class StatementTextQuerySet(models.QuerySet["StatementText"]):
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
         """Published texts, the wanted language first, then English, then any; with petition."""
-        rank = Case(When(language=language, then=0), When(language="en", then=1), default=2)
+        rank = Case(
+            When(language=language, then=0), When(language="en", then=1), default=2
+        )
         return (
             self.filter(published_at__isnull=False)
             .select_related("statement__petition")
@@ -62,7 +66,10 @@ class StatementText(models.Model):
     )
     title = models.CharField(_("title"), max_length=200)
     summary = models.CharField(
-        _("summary"), max_length=400, blank=True, help_text=_("One or two sentences, for the top.")
+        _("summary"),
+        max_length=400,
+        blank=True,
+        help_text=_("One or two sentences, for the top."),
     )
     body = models.TextField(_("body"), help_text=_("Markdown"))
     dated = models.DateField(

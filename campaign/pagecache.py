@@ -35,7 +35,9 @@ class Page:
     def __init__(self, response: HttpResponse) -> None:
         body = response.content
         self.body = body
-        self.packed = gzip.compress(body, 6, mtime=0) if len(body) > _WORTH_COMPRESSING else b""
+        self.packed = (
+            gzip.compress(body, 6, mtime=0) if len(body) > _WORTH_COMPRESSING else b""
+        )
         self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
         self.headers = {k: v for k, v in response.items() if k.lower() not in _NOT_KEPT}
         self.headers |= {"ETag": self.etag, "Vary": "Accept-Encoding"}
@@ -97,7 +99,9 @@ class PageCacheMiddleware:
                 self.entries.popitem(last=False)
         return page.answer(request)
 
-    def _renew(self, request: HttpRequest, key: tuple[str, str], entry: Entry) -> HttpResponse:
+    def _renew(
+        self, request: HttpRequest, key: tuple[str, str], entry: Entry
+    ) -> HttpResponse:
         """Render afresh, unless another request is at it: then the copy at hand will do."""
         too_old = time.monotonic() - entry.page.made_at > STALE_SECONDS
         if not entry.lock.acquire(blocking=too_old):

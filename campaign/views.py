@@ -1,5 +1,7 @@
 """The campaign's own pages: statements, and the answers when something is wrong."""
 
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -17,7 +19,11 @@ from petitions.markdown import render_markdown
 @require_http_methods(["GET", "HEAD"])
 def front_page(request: HttpRequest) -> HttpResponse:
     """The featured statement; before there is one, a page that says nothing is published yet."""
-    text = StatementText.objects.to_show(get_language()).filter(statement__is_featured=True).first()
+    text = (
+        StatementText.objects.to_show(get_language())
+        .filter(statement__is_featured=True)
+        .first()
+    )
     if text is None:
         return render(request, "campaign/nothing_yet.html")
     return _statement(request, text)
@@ -27,17 +33,26 @@ def front_page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 def statement(request: HttpRequest, slug: str) -> HttpResponse:
     """One published statement."""
-    text = StatementText.objects.to_show(get_language()).filter(statement__slug=slug).first()
+    text = (
+        StatementText.objects.to_show(get_language())
+        .filter(statement__slug=slug)
+        .first()
+    )
     if text is None:
         raise Http404
     return _statement(request, text)
 
 
 def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
+    return render(request, "campaign/statement.html", statement_context(text))
+
+
+def statement_context(text: StatementText) -> dict[str, Any]:
+    """What the statement's page shows around a text loaded with its statement and petition."""
     petition = text.statement.petition
     is_public = petition is not None and petition.is_public(timezone.now())
     count = tallies.total(petition.pk) if petition and is_public else 0
-    context = {
+    return {
         "text": text,
         "body": render_markdown(text.body),
         "petition": petition if is_public else None,
@@ -47,7 +62,6 @@ def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
         "shows_bar": count >= goals.LEAST_FOR_A_BAR,
         "counted_at": timezone.now(),
     }
-    return render(request, "campaign/statement.html", context)
 
 
 def error_page(request: HttpRequest, status: int) -> HttpResponse:

@@ -8,6 +8,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
 application = get_wsgi_application()
 
-from campaign.checks import refuse_unsafe_start  # noqa: E402 - needs Django to be set up
+from campaign.checks import refuse_unsafe_start
 
 refuse_unsafe_start()

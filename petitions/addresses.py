@@ -19,8 +19,14 @@ class Provider:
 
 # What the providers themselves document about aliases of one mailbox.
 PROVIDERS = (
-    Provider("gmail.com", frozenset({"gmail.com", "googlemail.com"}), ignores_dots=True),
-    Provider("proton.me", frozenset({"proton.me", "protonmail.com", "pm.me"}), ignores_dots=True),
+    Provider(
+        "gmail.com", frozenset({"gmail.com", "googlemail.com"}), ignores_dots=True
+    ),
+    Provider(
+        "proton.me",
+        frozenset({"proton.me", "protonmail.com", "pm.me"}),
+        ignores_dots=True,
+    ),
     Provider("icloud.com", frozenset({"icloud.com", "me.com", "mac.com"})),
     Provider("yandex.ru", frozenset({"yandex.ru", "yandex.com", "ya.ru"})),
     Provider("fastmail.com", frozenset({"fastmail.com", "fastmail.fm"})),

@@ -19,7 +19,7 @@ def organisation() -> Organisation:
 
     Error pages show it too, and must not fail again while the database is away.
     """
-    global _kept  # noqa: PLW0603 - one row, kept for a few seconds by each process
+    global _kept
     if _kept is None or time.monotonic() - _kept[0] > _SECONDS:
         try:
             _kept = (time.monotonic(), Organisation.load())
@@ -30,7 +30,7 @@ def organisation() -> Organisation:
 
 def forget() -> None:
     """Read the organisation afresh next time."""
-    global _kept  # noqa: PLW0603
+    global _kept
     _kept = None
 
 
@@ -64,7 +64,7 @@ def in_language(path: str, code: str) -> str:
     codes = {language for language, _name in settings.LANGUAGES}
     parts = path.split("/")
     if parts[1] == "t":
-        return "/".join(["", "t", code, *parts[3:]]) if len(parts) > 3 else path  # noqa: PLR2004
+        return "/".join(["", "t", code, *parts[3:]]) if len(parts) > 3 else path
     rest = parts[2:] if parts[1] in codes - {settings.LANGUAGE_CODE} else parts[1:]
     prefix = [""] if code == settings.LANGUAGE_CODE else ["", code]
     return "/".join([*prefix, *rest])

@@ -50,7 +50,9 @@ class SignForm(forms.Form):
             "We send one message to confirm it is yours. Two people who share a mailbox and a "
             "home may both sign."
         ),
-        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}),
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
+        ),
         error_messages={"required": _("Enter your e-mail address.")},
     )
     residence = forms.ChoiceField(
@@ -64,16 +66,24 @@ class SignForm(forms.Form):
         required=False,
         max_length=20,
         help_text=_("It tells us your constituency, so that your MP is counted too."),
-        widget=_text(autocomplete="postal-code", dir="ltr", autocapitalize="characters"),
+        widget=_text(
+            autocomplete="postal-code", dir="ltr", autocapitalize="characters"
+        ),
     )
-    postcode_unsaid = forms.BooleanField(label=_("I would rather not say"), required=False)
+    postcode_unsaid = forms.BooleanField(
+        label=_("I would rather not say"), required=False
+    )
     country = forms.ChoiceField(
         label=_("Your country"),
         required=False,
         widget=forms.Select(attrs={"autocomplete": "country"}),
     )
     consent = forms.BooleanField(
-        error_messages={"required": _("Tick the box to agree; without it we may not keep your signature.")},
+        error_messages={
+            "required": _(
+                "Tick the box to agree; without it we may not keep your signature."
+            )
+        },
     )
     updates = forms.BooleanField(
         label=_("Send me news of this petition by e-mail. I can stop it at any time."),
@@ -82,15 +92,23 @@ class SignForm(forms.Form):
     text_version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 
     def __init__(
-        self, data: QueryDict | None = None, *, organisation: str, version: int, **kwargs: Any
+        self,
+        data: QueryDict | None = None,
+        *,
+        organisation: str,
+        version: int,
+        **kwargs: Any,
     ) -> None:
         kwargs.setdefault("initial", {"text_version": version})
         super().__init__(data, label_suffix="", **kwargs)
         self.newest_version = version
         self.fields["consent"].label = consent.wording(organisation)
         country = self.fields["country"]
-        assert isinstance(country, forms.ChoiceField)  # noqa: S101 - for the type checker
-        country.choices = [("", _("Choose a country")), *places.countries(get_language())]
+        assert isinstance(country, forms.ChoiceField)
+        country.choices = [
+            ("", _("Choose a country")),
+            *places.countries(get_language()),
+        ]
         self.helper = _helper()
 
     def clean_name(self) -> str:
@@ -98,7 +116,9 @@ class SignForm(forms.Form):
         if names.looks_like_a_link(name):
             raise ValidationError(_("A name cannot hold a web address."), code="link")
         if not names.has_a_letter(name):
-            raise ValidationError(_("Enter your name in letters, in any script."), code="letters")
+            raise ValidationError(
+                _("Enter your name in letters, in any script."), code="letters"
+            )
         return name
 
     def clean_email(self) -> str:
@@ -107,7 +127,9 @@ class SignForm(forms.Form):
             validate_email(typed, check_deliverability=False, allow_display_name=False)
         except EmailNotValidError:
             raise ValidationError(
-                _("This is not an e-mail address. It should look like name@example.org."),
+                _(
+                    "This is not an e-mail address. It should look like name@example.org."
+                ),
                 code="invalid",
             ) from None
         # What was typed is mailed; the canonical form is for comparing only.
@@ -124,13 +146,16 @@ class SignForm(forms.Form):
             if self.data.get("residence") == ABROAD:
                 return ""
             raise ValidationError(
-                _("This is not a UK postcode. It should look like M14 5RX."), code="invalid"
+                _("This is not a UK postcode. It should look like M14 5RX."),
+                code="invalid",
             ) from None
 
     def clean_text_version(self) -> int:
         version: int = self.cleaned_data["text_version"]
         if version > self.newest_version:
-            raise ValidationError(_("This page was incomplete. Press the button again."))
+            raise ValidationError(
+                _("This page was incomplete. Press the button again.")
+            )
         return version
 
     def clean(self) -> dict[str, Any]:
@@ -163,16 +188,14 @@ class SignForm(forms.Form):
         return text
 
     def _need_a_home(self) -> None:
-        residence = self.cleaned_data.get("residence")
-        if residence == ABROAD and "country" not in self.errors:
-            if not self.cleaned_data.get("country"):
-                self.add_error("country", _("Choose the country where you live."))
-        if residence == UK and "postcode" not in self.errors:
-            said = self.cleaned_data.get("postcode") or self.cleaned_data.get("postcode_unsaid")
-            if not said:
-                self.add_error(
-                    "postcode", _("Enter your postcode, or tick “I would rather not say”.")
-                )
+        said = self.cleaned_data
+        if said.get("residence") == ABROAD and said.get("country") == "":
+            self.add_error("country", _("Choose the country where you live."))
+        in_uk = said.get("residence") == UK and "postcode" in said
+        if in_uk and not said["postcode"] and not said.get("postcode_unsaid"):
+            self.add_error(
+                "postcode", _("Enter your postcode, or tick “I would rather not say”.")
+            )
 
     def _refuse_unknown_fields(self) -> None:
         """A form of ours sends each of its fields at most once, and nothing else."""
@@ -182,7 +205,9 @@ class SignForm(forms.Form):
         twice = any(len(values) > 1 for _name, values in data.lists())
         if twice or self.files or set(data) - set(self.fields):
             raise ValidationError(
-                _("The form arrived with parts that do not belong to it. Press the button again."),
+                _(
+                    "The form arrived with parts that do not belong to it. Press the button again."
+                ),
                 code="unknown",
             )
 

@@ -9,15 +9,14 @@
 from collections.abc import Callable
 from enum import Enum
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[..., HttpResponse]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -41,13 +40,16 @@ def origin_of(request: HttpRequest) -> Origin:
     return Origin.OURS if _is_ours(origin) else Origin.FOREIGN
 
 
-def same_origin(refused: View[P]) -> Callable[[View[P]], View[P]]:
+def same_origin(refused: View) -> Callable[[View], View]:
     """Let changes through from our own pages only; others get `refused`'s answer."""
 
-    def decorate(view: View[P]) -> View[P]:
+    def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            if request.method not in SAFE_METHODS and origin_of(request) is Origin.FOREIGN:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if (
+                request.method not in SAFE_METHODS
+                and origin_of(request) is Origin.FOREIGN
+            ):
                 return refused(request, *args, **kwargs)
             return view(request, *args, **kwargs)
 
@@ -57,11 +59,11 @@ def same_origin(refused: View[P]) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
-def token_is_proof(view: View[P]) -> View[P]:
+def token_is_proof(view: View) -> View:
     """Mark a view whose path carries a token: knowing it is the proof, so no guard is needed."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)
         # The token must not travel to any other site, nor to our own in a Referer.
         response["Referrer-Policy"] = "no-referrer"

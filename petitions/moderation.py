@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from petitions import tallies
@@ -26,7 +26,12 @@ class Decided:
 
 @transaction.atomic
 def remove(
-    *, petition: Petition, ids: Iterable[UUID], reason: str, note: str, actor: AbstractBaseUser
+    *,
+    petition: Petition,
+    ids: Iterable[UUID],
+    reason: str,
+    note: str,
+    actor: User,
 ) -> Decided:
     """Take signatures out of the count, keeping how each stood. No e-mail is sent.
 
@@ -34,12 +39,19 @@ def remove(
     """
     signatures = _locked(petition, ids, _REMOVABLE)
     targets = {signature.pk: State.REMOVED for signature in signatures}
-    return _decide(petition, signatures, targets, Decision.Kind.REMOVE, reason, note, actor)
+    return _decide(
+        petition, signatures, targets, Decision.Kind.REMOVE, reason, note, actor
+    )
 
 
 @transaction.atomic
 def restore(
-    *, petition: Petition, ids: Iterable[UUID], reason: str, note: str, actor: AbstractBaseUser
+    *,
+    petition: Petition,
+    ids: Iterable[UUID],
+    reason: str,
+    note: str,
+    actor: User,
 ) -> Decided:
     """Give removed signatures back the state they had. No e-mail is sent."""
     signatures = _locked(petition, ids, (State.REMOVED,))
@@ -60,7 +72,9 @@ def _locked(
     petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]
 ) -> list[Signature]:
     # In id order: two decisions over the same signatures then wait instead of deadlocking.
-    chosen = Signature.objects.filter(petition=petition, pk__in=list(ids), state__in=states)
+    chosen = Signature.objects.filter(
+        petition=petition, pk__in=list(ids), state__in=states
+    )
     return list(chosen.select_for_update().order_by("id"))
 
 
@@ -71,7 +85,7 @@ def _decide(
     kind: Decision.Kind,
     reason: str,
     note: str,
-    actor: AbstractBaseUser,
+    actor: User,
 ) -> Decided:
     """Record the decision, set each signature's state, and move the tallies last."""
     if not signatures:
@@ -85,7 +99,9 @@ def _decide(
     )
     changes = _tally_changes(signatures, targets)
     for state in sorted(set(targets.values())):
-        ids = [signature.pk for signature in signatures if targets[signature.pk] == state]
+        ids = [
+            signature.pk for signature in signatures if targets[signature.pk] == state
+        ]
         Signature.objects.filter(pk__in=ids).update(state=state, decision=decision)
     tallies.move(petition.pk, changes)
     return Decided(len(signatures), changes.total(), decision)
@@ -96,6 +112,8 @@ def _tally_changes(
 ) -> Counter[tallies.Key]:
     changes: Counter[tallies.Key] = Counter()
     for signature in signatures:
-        gained = (targets[signature.pk] == State.CONFIRMED) - (signature.state == State.CONFIRMED)
+        gained = (targets[signature.pk] == State.CONFIRMED) - (
+            signature.state == State.CONFIRMED
+        )
         changes[tallies.key_of(signature.place_id, signature.pk)] += gained
     return changes

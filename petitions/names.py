@@ -5,7 +5,9 @@ import unicodedata
 
 MAX_NAME = 200
 _WHITE_SPACE = re.compile(r"\s+")
-_LOOKS_LIKE_A_LINK = re.compile(r"(?i)://|\bwww\.|\b[\w-]+\.(?:com|org|net|info|biz|ru|io|co|uk|xyz)\b/?")
+_LOOKS_LIKE_A_LINK = re.compile(
+    r"(?i)://|\bwww\.|\b[\w-]+\.(?:com|org|net|info|biz|ru|io|co|uk|xyz)\b/?"
+)
 # Arabic and Persian names are written with these two; they change letters' shapes, not order.
 _JOINERS = {"\u200c", "\u200d"}
 
@@ -23,7 +25,8 @@ def folded(name: str) -> str:
     return "".join(
         char
         for char in letters
-        if not unicodedata.combining(char) and unicodedata.category(char)[0] not in {"Z", "C", "P"}
+        if not unicodedata.combining(char)
+        and unicodedata.category(char)[0] not in {"Z", "C", "P"}
     )
 
 
@@ -34,7 +37,10 @@ def has_forbidden_character(text: str) -> bool:
     """
     return any(
         char == "\ufffd"
-        or (unicodedata.category(char) in {"Cc", "Cf", "Co", "Cn", "Cs"} and char not in _JOINERS)
+        or (
+            unicodedata.category(char) in {"Cc", "Cf", "Co", "Cn", "Cs"}
+            and char not in _JOINERS
+        )
         for char in text
     )
 

@@ -29,7 +29,9 @@ def nudge() -> None:
 def _flag() -> threading.Event:
     # Made at the first nudge, in the process that nudges: threads do not survive a fork.
     flag = threading.Event()
-    threading.Thread(target=_publish_for_ever, args=[flag], daemon=True, name="nudge").start()
+    threading.Thread(
+        target=_publish_for_ever, args=[flag], daemon=True, name="nudge"
+    ).start()
     return flag
 
 
@@ -44,6 +46,9 @@ def _publish() -> bool:
     try:
         current_app.send_task(TASK, expires=60, retry=False, ignore_result=True)
     except Exception as error:  # noqa: BLE001 - whatever Redis or kombu raises, the sweep delivers
-        logger.warning("cannot nudge the worker (%s); the sweep will find the mail", type(error).__name__)
+        logger.warning(
+            "cannot nudge the worker (%s); the sweep will find the mail",
+            type(error).__name__,
+        )
         return False
     return True

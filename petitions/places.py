@@ -52,7 +52,7 @@ def countries(language: str) -> tuple[tuple[str, str], ...]:
 
 def country_name(code: str, language: str) -> str:
     """A country's name in a language; the code itself where it has none."""
-    return Locale(language).territories.get(code, code)
+    return str(Locale(language).territories.get(code, code))
 
 
 def _ascii_digit(char: str) -> str:

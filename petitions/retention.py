@@ -1,30 +1,79 @@
-"""What is deleted by itself, and when."""
+"""What is deleted by itself, and when. Source: storage limitation, UK GDPR Article 5(1)(e)."""
 
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
+from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from petitions.models import Mail, Signature, Signer
+
+BATCH = 5_000
+KEPT_AFTER_CLOSE = timedelta(days=183)
+EXACT_FOR = timedelta(hours=72)
 
 
 def delete_expired_pending() -> int:
     """Delete what nobody confirmed within `PENDING_DAYS`; return how many.
 
-    Source: storage limitation, UK GDPR Article 5(1)(e). Removed signatures stay: a moderator
-    may still restore them.
+    Removed signatures stay: a moderator may still restore them.
     """
     before = timezone.now() - timedelta(days=settings.PENDING_DAYS)
-    expired = Signature.objects.filter(state=Signature.State.PENDING, created_at__lt=before)
+    expired = Signature.objects.filter(
+        state=Signature.State.PENDING, created_at__lt=before
+    )
     with transaction.atomic():
-        ids = list(
-            expired.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[
-                :5000
-            ]
-        )
-        # One statement a table: the ORM's own cascade would read every row first.
-        Mail.objects.filter(signature__in=ids)._raw_delete(Mail.objects.db)
-        Signer.objects.filter(signature__in=ids)._raw_delete(Signer.objects.db)
-        Signature.objects.filter(id__in=ids)._raw_delete(Signature.objects.db)
+        ids = _locked(expired)
+        _delete(Mail.objects.filter(signature__in=ids))
+        _delete(Signer.objects.filter(signature__in=ids))
+        _delete(Signature.objects.filter(id__in=ids))
     return len(ids)
+
+
+def erase_after_close() -> int:
+    """Erase the people of petitions closed for `KEPT_AFTER_CLOSE`; return how many.
+
+    The signatures themselves, which are not personal, stay for the totals.
+    """
+    before = timezone.now() - KEPT_AFTER_CLOSE
+    kept_too_long = Signature.objects.filter(
+        petition__closes_at__lt=before, signer__isnull=False
+    )
+    with transaction.atomic():
+        ids = _locked(kept_too_long)
+        _delete(Mail.objects.filter(signature__in=ids))
+        _delete(Signer.objects.filter(signature__in=ids))
+    return len(ids)
+
+
+def cut_times_to_the_day() -> int:
+    """Forget the time of day of what is older than `EXACT_FOR`; return how many rows changed.
+
+    Somebody who knows when a person was at their computer must not find them by the minute.
+    """
+    before = timezone.now() - EXACT_FOR
+    changed = 0
+    for rows, names in (
+        (Signature.objects.all(), ("created_at", "confirmed_at")),
+        (Mail.objects.exclude(state=Mail.State.QUEUED), ("created_at", "due_at")),
+    ):
+        for name in names:
+            fine = rows.filter(**{f"{name}__lt": before}).exclude(
+                **{name: TruncDay(name)}
+            )
+            changed += fine.update(**{name: TruncDay(name)})
+    return changed
+
+
+def _locked(signatures: models.QuerySet[Signature]) -> list[UUID]:
+    # In id order, and past those that a confirmation or a moderator holds at this moment.
+    chosen = signatures.select_for_update(skip_locked=True, of=("self",)).order_by("id")
+    return list(chosen.values_list("id", flat=True)[:BATCH])
+
+
+def _delete(rows: models.QuerySet[Any]) -> None:
+    # One statement a table: the ORM's own cascade would read every row first.
+    rows._raw_delete(rows.db)

@@ -1,4 +1,4 @@
-"""What the public does with signatures: sign, and confirm.
+"""What the public does with signatures: sign, confirm, and withdraw.
 
 A form submission is an attempt. It is stored as a pending signature of its own, whoever
 else has typed the same address: anybody can type anybody's, so a pending signature
@@ -23,6 +23,12 @@ from petitions.nudge import nudge
 
 SIGNER_TABLE = "signer"
 SLOTS = (1, 2)
+# From the widest use of a name to the narrowest.
+_NAME_USES = [
+    Signature.NameUse.PUBLIC,
+    Signature.NameUse.GOVERNMENT,
+    Signature.NameUse.WITHHELD,
+]
 
 
 class NotAccepting(Exception):
@@ -80,12 +86,22 @@ class Outcome(Enum):
     GONE = "gone"
 
 
+class Verdict(NamedTuple):
+    """What is to become of a signature at confirmation, and whose signature stands instead."""
+
+    outcome: Outcome
+    slot: int = 0
+    standing: UUID | None = None
+
+
 def indexes(petition_id: int, attempt: Attempt) -> Indexes:
     """The blind indexes under which this person is looked up for this petition."""
     petition, mailbox = str(petition_id), addresses.canonical(attempt.email)
     return Indexes(
         mailbox=mailbox_index(petition_id, attempt.email),
-        person=vault.blind_index("person", petition, mailbox, names.folded(attempt.name)),
+        person=vault.blind_index(
+            "person", petition, mailbox, names.folded(attempt.name)
+        ),
         home=vault.blind_index(
             "home", petition, mailbox, attempt.postcode, attempt.country or "GB"
         ),
@@ -122,17 +138,42 @@ def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | Non
     signature = find(signature_id, epoch)
     if signature is None:
         return Outcome.GONE, None
-    if signature.state == Signature.State.PENDING and not signature.petition.is_confirming(
-        signature.created_at, timezone.now()
+    if (
+        signature.state == Signature.State.PENDING
+        and not signature.petition.is_confirming(signature.created_at, timezone.now())
     ):
         return Outcome.CLOSED, signature
     _lock_mailbox(signature.signer.mailbox_ix)
-    outcome, slot = _judge(signature)
-    if outcome is Outcome.CONFIRMED:
-        _take_slot(signature, slot)
+    verdict = _judge(signature)
+    if verdict.outcome is Outcome.CONFIRMED:
+        _take_slot(signature, verdict.slot)
         key = tallies.key_of(signature.place_id, signature.pk)
         tallies.move(signature.petition_id, {key: 1})
-    return outcome, signature
+    elif verdict.outcome is Outcome.ALREADY and verdict.standing != signature.pk:
+        _narrow_name_use(verdict.standing, signature.name_use)
+    return verdict.outcome, signature
+
+
+@transaction.atomic
+def withdraw(*, signature_id: UUID) -> bool:
+    """Erase the person behind a signature and take it out of the count; False if nobody is left.
+
+    The signer's row and mails are deleted at once; what stays is never personal. Source: UK
+    GDPR Articles 7(3) and 17. Copies that were exported before are out of our reach.
+    """
+    signature = Signature.objects.select_for_update().filter(pk=signature_id).first()
+    if signature is None or signature.state == Signature.State.WITHDRAWN:
+        return False
+    was_counted = signature.state == Signature.State.CONFIRMED
+    Mail.objects.filter(signature=signature).delete()
+    Signer.objects.filter(signature=signature).delete()
+    Signature.objects.filter(pk=signature.pk).update(
+        state=Signature.State.WITHDRAWN, wants_updates=False
+    )
+    if was_counted:
+        key = tallies.key_of(signature.place_id, signature.pk)
+        tallies.move(signature.petition_id, {key: -1})
+    return True
 
 
 def find(signature_id: UUID, epoch: int) -> Signature | None:
@@ -233,26 +274,43 @@ def _lock_mailbox(mailbox_ix: bytes | memoryview) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
-def _judge(signature: Signature) -> tuple[Outcome, int]:
-    """Whether the signature may be counted, and in which slot, read under the mailbox's lock."""
+def _judge(signature: Signature) -> Verdict:
+    """Whether the signature may be counted, read under the lock of its mailbox."""
     me = signature.signer
     rows = list(
-        Signer.objects.filter(petition_id=me.petition_id, mailbox_ix=me.mailbox_ix, slot__gte=1)
+        Signer.objects.filter(
+            petition_id=me.petition_id, mailbox_ix=me.mailbox_ix, slot__gte=1
+        )
         .select_related("signature")
         .only("person_ix", "home_ix", "slot", "signature__state")
     )
     for row in rows:
         if bytes(row.person_ix) == bytes(me.person_ix):
             removed = row.signature.state == Signature.State.REMOVED
-            return (Outcome.REMOVED if removed else Outcome.ALREADY), 0
+            outcome = Outcome.REMOVED if removed else Outcome.ALREADY
+            return Verdict(outcome, standing=row.signature_id)
     if signature.state == Signature.State.REMOVED:
-        return Outcome.REMOVED, 0
+        return Verdict(Outcome.REMOVED)
     if len(rows) == len(SLOTS):
-        return Outcome.MAILBOX_FULL, 0
+        return Verdict(Outcome.MAILBOX_FULL)
     if rows and bytes(rows[0].home_ix) != bytes(me.home_ix):
-        return Outcome.OTHER_HOME, 0
+        return Verdict(Outcome.OTHER_HOME)
     taken = {row.slot for row in rows}
-    return Outcome.CONFIRMED, next(slot for slot in SLOTS if slot not in taken)
+    return Verdict(
+        Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken)
+    )
+
+
+def _narrow_name_use(signature_id: UUID | None, wanted: str) -> None:
+    """Somebody who signs again and now wants their name kept back gets that at once.
+
+    Only ever towards less: whoever can read this mailbox by chance must not be able to make
+    a withheld name public by signing again.
+    """
+    wider = _NAME_USES[: _NAME_USES.index(Signature.NameUse(wanted))]
+    Signature.objects.filter(pk=signature_id, name_use__in=wider).update(
+        name_use=wanted
+    )
 
 
 def _take_slot(signature: Signature, slot: int) -> None:

@@ -62,7 +62,9 @@ def count_afresh(petition_id: int) -> Counter[Key]:
 
 def stored(petition_id: int) -> Counter[Key]:
     """The count as it is stored, empty rows left out."""
-    rows = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE, n__gt=0)
+    rows = Tally.objects.filter(
+        petition_id=petition_id, kind=Tally.Kind.ONLINE, n__gt=0
+    )
     return Counter({(row.place_id, row.shard): row.n for row in rows})
 
 
@@ -98,7 +100,11 @@ def _add(petition_id: int, place_id: str, shard: int, n: int) -> None:
 
 def _subtract(petition_id: int, place_id: str, shard: int, n: int) -> None:
     row = Tally.objects.filter(
-        petition_id=petition_id, place_id=place_id, kind=Tally.Kind.ONLINE, shard=shard, n__gte=n
+        petition_id=petition_id,
+        place_id=place_id,
+        kind=Tally.Kind.ONLINE,
+        shard=shard,
+        n__gte=n,
     )
     if row.update(n=F("n") - n) != 1:
         raise TallyBroken

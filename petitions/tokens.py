@@ -69,7 +69,9 @@ def open_attempt(token: str) -> dict[str, str]:
     if len(raw) <= _ID_BYTES:
         raise BadToken
     try:
-        value = vault.unseal(raw[_ID_BYTES:], table=ATTEMPT, row_id=UUID(bytes=raw[:_ID_BYTES]))
+        value = vault.unseal(
+            raw[_ID_BYTES:], table=ATTEMPT, row_id=UUID(bytes=raw[:_ID_BYTES])
+        )
     except (vault.CannotOpen, json.JSONDecodeError):
         raise BadToken from None
     sealed_at = value.pop("at")
@@ -81,7 +83,9 @@ def open_attempt(token: str) -> dict[str, str]:
 def _signer(purpose: str) -> Signer:
     first, *older = vault.link_keys(purpose)
     # Only characters that mail programs keep inside a link: "." rather than Django's ":".
-    return Signer(key=first, fallback_keys=older, sep=".", salt=f"undersigned.{purpose}")
+    return Signer(
+        key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}"
+    )
 
 
 def _b64(raw: bytes) -> str:
@@ -90,7 +94,9 @@ def _b64(raw: bytes) -> str:
 
 def _unb64(text: str) -> bytes:
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(
+            text + "=" * (-len(text) % 4), altchars=b"-_", validate=True
+        )
     except (binascii.Error, ValueError):
         raise BadToken from None
     if _b64(raw) != text:

@@ -19,7 +19,11 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     asked = text.petition
     if asked.state == Petition.State.REMOVED:
-        gone = {"slug": asked.slug, "state": asked.state, "reason": asked.removed_reason}
+        gone = {
+            "slug": asked.slug,
+            "state": asked.state,
+            "reason": asked.removed_reason,
+        }
         return _open_to_all(JsonResponse(gone, status=410))
     count = tallies.total(asked.pk)
     return _open_to_all(

@@ -1,9 +1,14 @@
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
-PLACES = [("unknown", "unknown", "UK, constituency not known"), ("abroad", "abroad", "Outside the UK")]
+PLACES = [
+    ("unknown", "unknown", "UK, constituency not known"),
+    ("abroad", "abroad", "Outside the UK"),
+]
 
 
-def add_places(apps, schema_editor):
+def add_places(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """The two lines of the count that are not constituencies: a signature always has a place."""
     place = apps.get_model("petitions", "Place")
     for code, kind, name in PLACES:

@@ -33,7 +33,9 @@ class Petition(models.Model):
         REMOVED = "removed", _("removed from the site")
 
     slug = models.SlugField(_("address on the site"), max_length=80, unique=True)
-    state = models.CharField(_("state"), max_length=8, choices=State, default=State.DRAFT)
+    state = models.CharField(
+        _("state"), max_length=8, choices=State, default=State.DRAFT
+    )
     goal = models.PositiveIntegerField(
         _("goal"),
         null=True,
@@ -70,11 +72,15 @@ class Petition(models.Model):
 
     def clean(self) -> None:
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
-            raise ValidationError({"closes_at": _("The close must come after the opening.")})
+            raise ValidationError(
+                {"closes_at": _("The close must come after the opening.")}
+            )
 
     def is_public(self, now: datetime) -> bool:
         """Whether the public may see it: not a draft, and its opening has come."""
-        return self.state != self.State.DRAFT and (self.opens_at is None or self.opens_at <= now)
+        return self.state != self.State.DRAFT and (
+            self.opens_at is None or self.opens_at <= now
+        )
 
     def is_accepting(self, now: datetime | None = None) -> bool:
         """Whether somebody may sign at this moment."""
@@ -108,7 +114,9 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
             .select_related("petition")
             .annotate(
                 rank=Case(
-                    When(language=language, then=0), When(language="en", then=1), default=2
+                    When(language=language, then=0),
+                    When(language="en", then=1),
+                    default=2,
                 )
             )
             .order_by("rank", "-version")
@@ -121,9 +129,15 @@ class PetitionText(models.Model):
 
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="texts")
     version = models.PositiveSmallIntegerField(_("version"), default=1)
-    language = models.CharField(_("language"), max_length=2, choices=[
-        ("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg"),
-    ])
+    language = models.CharField(
+        _("language"),
+        max_length=2,
+        choices=[
+            ("en", "English"),
+            ("ar", "العربية"),
+            ("cy", "Cymraeg"),
+        ],
+    )
     title = models.CharField(_("title"), max_length=150)
     addressee = models.CharField(_("addressed to"), max_length=100)
     ask = models.TextField(_("what is asked"), max_length=400)
@@ -137,7 +151,8 @@ class PetitionText(models.Model):
         verbose_name_plural = _("petition texts")
         constraints = [
             models.UniqueConstraint(
-                fields=["petition", "version", "language"], name="petition_text_once_a_version"
+                fields=["petition", "version", "language"],
+                name="petition_text_once_a_version",
             ),
         ]
 
@@ -149,16 +164,36 @@ class PetitionText(models.Model):
         """Whether somebody has signed this version, in whichever language."""
         return self.petition.signatures.filter(text_version=self.version).exists()
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
+    def clean(self) -> None:
         """Refuse to change words that somebody signed; a new version is the way."""
         before = PetitionText.objects.filter(pk=self.pk).first() if self.pk else None
         if before and before.words != self.words and before.is_signed:
             raise ValidationError(
-                _("Somebody has signed this text. Add a new version instead of changing it.")
+                _(
+                    "Somebody has signed this text. Add a new version instead of changing it."
+                )
             )
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # Also for code that does not go through a form.
+        self.clean()
         super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        if self.is_signed:
+            raise ValidationError(
+                _("Somebody has signed this text. It cannot be deleted.")
+            )
+        return super().delete(*args, **kwargs)
 
     @property
     def words(self) -> tuple[object, ...]:
         """What a signer put their name to."""
-        return (self.version, self.language, self.title, self.addressee, self.ask, self.body)
+        return (
+            self.version,
+            self.language,
+            self.title,
+            self.addressee,
+            self.ask,
+            self.body,
+        )

@@ -61,7 +61,11 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         return _page(request, text, form, status=REFUSED)
     attempt = form.attempt()
     attempt_id = signing.sign(petition=text.petition, attempt=attempt)
-    return redirect(_check_path(attempt_id, slug, attempt.email), permanent=False, preserve_request=False)
+    return redirect(
+        _check_path(attempt_id, slug, attempt.email),
+        permanent=False,
+        preserve_request=False,
+    )
 
 
 def _check_path(attempt_id: uuid.UUID, slug: str, email: str) -> str:
@@ -77,7 +81,12 @@ def check_mail(request: HttpRequest, language: str, token: str) -> HttpResponse:
         typed = tokens.open_attempt(token)
     except tokens.BadToken as error:
         expired = isinstance(error, tokens.ExpiredToken)
-        return render(request, "petitions/old_page.html", {"expired": expired}, status=410 if expired else 404)
+        return render(
+            request,
+            "petitions/old_page.html",
+            {"expired": expired},
+            status=410 if expired else 404,
+        )
     context = {
         "address": addresses.masked(typed["email"]),
         "sender": messages.sender(organisation()),
@@ -107,7 +116,9 @@ def _page(
     """The petition's page around a form, in whatever state the petition is."""
     petition = text.petition
     if petition.state == Petition.State.REMOVED:
-        return render(request, "petitions/removed.html", {"petition": petition}, status=410)
+        return render(
+            request, "petitions/removed.html", {"petition": petition}, status=410
+        )
     count = tallies.total(petition.pk)
     context = {
         "petition": petition,

@@ -20,10 +20,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--slug", default="", help="its address; by default made of the title")
+        parser.add_argument(
+            "--slug", default="", help="its address; by default made of the title"
+        )
         parser.add_argument("--language", default="", help="en (default), ar or cy")
-        parser.add_argument("--petition", default="", help="address of the petition it leads to")
-        parser.add_argument("--publish", action="store_true", help="show it to the public at once")
+        parser.add_argument(
+            "--petition", default="", help="address of the petition it leads to"
+        )
+        parser.add_argument(
+            "--publish", action="store_true", help="show it to the public at once"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -41,8 +47,14 @@ class Command(BaseCommand):
 
 
 def _described(loaded: loading.Loaded) -> str:
-    done = "Created" if loaded.created else "Updated" if loaded.changed else "Unchanged:"
+    done = (
+        "Created" if loaded.created else "Updated" if loaded.changed else "Unchanged:"
+    )
     text = loaded.text
-    state = "published" if text.published_at else "a draft; publish it with --publish or in the admin"
+    state = (
+        "published"
+        if text.published_at
+        else "a draft; publish it with --publish or in the admin"
+    )
     path = text.statement.get_absolute_url()
     return f"{done} “{text.title}” ({text.language}) at {path}, {state}."

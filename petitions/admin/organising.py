@@ -1,0 +1,142 @@
+"""What organisers do: the organisation, petitions with their texts, and exports."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from petitions import exports, tallies
+from petitions.models import Export, Organisation, Petition, PetitionText
+
+
+@admin.register(Organisation)
+class OrganisationAdmin(admin.ModelAdmin[Organisation]):
+    fields = ("name", "sender_name", "privacy_email", "website")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not Organisation.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+class PetitionTextInline(admin.StackedInline[PetitionText, Petition]):
+    model = PetitionText
+    extra = 0
+    fields = (
+        "language",
+        "version",
+        "title",
+        "addressee",
+        "ask",
+        "body",
+        "published_at",
+    )
+    ordering = ("-version", "language")
+
+
+class ExportForm(forms.Form):
+    """Why somebody takes signatures out of the site: kept with the record."""
+
+    purpose = forms.ChoiceField(label=_("Purpose"), choices=Export.Purpose.choices)
+    why = forms.CharField(
+        label=_("Why now, and for whom"),
+        max_length=300,
+        widget=forms.TextInput(attrs={"size": 60}),
+        help_text=_("Other organisers read it. Write no signer’s name."),
+    )
+
+
+@admin.register(Petition)
+class PetitionAdmin(admin.ModelAdmin[Petition]):
+    list_display = ("slug", "state", "opens_at", "closes_at", "count")
+    inlines = (PetitionTextInline,)
+    actions = ("publish",)
+
+    @admin.display(description=_("signatures"))
+    def count(self, petition: Petition) -> int:
+        return tallies.total(petition.pk)
+
+    @admin.action(description=_("Publish: open the petition and show its texts"))
+    def publish(self, request: HttpRequest, petitions: QuerySet[Petition]) -> None:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        for petition in petitions:
+            publish(petition)
+        self.message_user(
+            request, _("Published. Nobody was e-mailed."), messages.SUCCESS
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.export_view)
+        return [
+            path("<int:pk>/export/", view, name="petitions_petition_export"),
+            *super().get_urls(),
+        ]
+
+    def export_view(
+        self, request: HttpRequest, pk: int
+    ) -> HttpResponse | StreamingHttpResponse:
+        """Ask for the purpose, record it, and stream the CSV."""
+        if not request.user.has_perm("petitions.export_signatures"):
+            raise PermissionDenied
+        petition = get_object_or_404(Petition, pk=pk)
+        form = ExportForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            return _download(petition, form, request)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Export signatures"),
+            "petition": petition,
+            "form": form,
+            "count": tallies.total(petition.pk),
+            "opts": self.opts,
+        }
+        return render(request, "admin/petitions/petition/export.html", context)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Petition | None = None
+    ) -> bool:
+        """A petition that was signed is closed or removed from the site, never deleted."""
+        signed = obj is not None and obj.signatures.exists()
+        return super().has_delete_permission(request, obj) and not signed
+
+
+@transaction.atomic
+def publish(petition: Petition) -> None:
+    """Open a draft now, or at its own opening time, and publish its unpublished texts."""
+    now = timezone.now()
+    if petition.state == Petition.State.DRAFT:
+        petition.state = Petition.State.OPEN
+        petition.opens_at = petition.opens_at or now
+        petition.save(update_fields=["state", "opens_at"])
+    petition.texts.filter(published_at=None).update(published_at=now)
+
+
+def _download(
+    petition: Petition, form: ExportForm, request: HttpRequest
+) -> StreamingHttpResponse:
+    said: dict[str, Any] = form.cleaned_data
+    user = request.user
+    assert user.is_authenticated
+    export = exports.start(
+        petition=petition,
+        purpose=Export.Purpose(said["purpose"]),
+        why=said["why"],
+        actor=user,
+    )
+    return StreamingHttpResponse(
+        exports.stream(export),
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{exports.file_name(export)}"'
+        },
+    )

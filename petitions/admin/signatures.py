@@ -1,0 +1,340 @@
+"""The moderators' list of signatures: one petition at a time, by keyset, counting nothing.
+
+The list of a petition with ten million signatures opens as fast as that of one with ten.
+An address is searched for by POST and looked up by its blind index, so that it stands in
+no URL, log or history.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods
+
+from petitions import addresses, moderation, signing
+from petitions.admin.records import ReadOnly
+from petitions.models import Decision, DecisionItem, Petition, Signature
+
+PER_PAGE = 50
+WITHDRAW = "withdraw"
+
+
+class DecisionForm(forms.Form):
+    """What to do with the chosen signatures, and why."""
+
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Decision"),
+        choices=[
+            (Decision.Kind.REMOVE, gettext_lazy("Remove from the count")),
+            (Decision.Kind.RESTORE, gettext_lazy("Restore as before")),
+        ],
+    )
+    reason = forms.ChoiceField(
+        label=gettext_lazy("Reason"), choices=Decision.Reason.choices
+    )
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        required=False,
+        max_length=300,
+        help_text=gettext_lazy(
+            "Other moderators read it. Write no name and no address."
+        ),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        if said.get("reason") == Decision.Reason.OTHER and not said.get("note"):
+            self.add_error("note", _("Say in the note what the reason is."))
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One signature as the list shows it: the name in full, the address masked."""
+
+    signature: Signature
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the list is asked, as its URL says it."""
+
+    petition: Petition
+    state: str = ""
+    mailbox: str = ""
+    before: str = ""
+
+    def url(self, **changes: str) -> str:
+        """The list's address with some of the question changed; empty parts are left out."""
+        parts = {
+            "state": self.state,
+            "mailbox": self.mailbox,
+            "before": self.before,
+            **changes,
+        }
+        asked = {
+            "petition": self.petition.slug,
+            **{k: v for k, v in parts.items() if v},
+        }
+        return f"{reverse('admin:petitions_signature_changelist')}?{urlencode(asked)}"
+
+    def answer(self) -> list[Signature]:
+        """One page and one row more, newest first."""
+        rows = Signature.objects.filter(petition=self.petition).select_related(
+            "place", "signer"
+        )
+        if self.state:
+            rows = rows.filter(state=self.state)
+        if self.mailbox:
+            rows = rows.of_mailbox(_index(self.mailbox))
+        return list(
+            _older_than(rows, self.before).order_by("-created_at", "-id")[
+                : PER_PAGE + 1
+            ]
+        )
+
+
+@admin.register(Signature)
+class SignatureAdmin(ReadOnly):
+    """The list and one signature's page; every change is a decision with a reason."""
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
+        return _list(request, self)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        return _one(request, self, object_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def _list(request: HttpRequest, model_admin: SignatureAdmin) -> HttpResponse:
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    question = _question(request)
+    if question is None:
+        return _render(model_admin, request, "no_petition", {})
+    if request.method == "POST" and "address" in request.POST:
+        index = signing.mailbox_index(
+            question.petition.pk, request.POST["address"][:254]
+        )
+        return redirect(question.url(mailbox=index.hex(), before="", state=""))
+    form = DecisionForm(request.POST or None)
+    if request.method == "POST" and _decided(request, question.petition, form):
+        return redirect(question.url())
+    return _render(model_admin, request, "change_list", _list_context(question, form))
+
+
+def _list_context(question: Question, form: DecisionForm) -> dict[str, Any]:
+    found = question.answer()
+    shown = found[:PER_PAGE]
+    last = shown[-1] if len(found) > PER_PAGE else None
+    states = [("", _("all")), *Signature.State.choices]
+    return {
+        "title": _("Signatures"),
+        "petition": question.petition,
+        "petitions": [(p, Question(p).url()) for p in Petition.objects.order_by("-id")],
+        "states": [
+            (label, question.url(state=state, before=""), state == question.state)
+            for state, label in states
+        ],
+        "lines": [_line(signature) for signature in shown],
+        "is_search": bool(question.mailbox),
+        "all_url": Question(question.petition).url(),
+        "newest_url": question.url(before="") if question.before else "",
+        "older_url": question.url(before=_cursor(last)) if last else "",
+        "form": form,
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def _one(
+    request: HttpRequest, model_admin: SignatureAdmin, object_id: str
+) -> HttpResponse:
+    """One signature: how it stands, what was decided about it, and what can be."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    signature = _find(object_id)
+    here = request.path
+    if request.method == "POST" and WITHDRAW in request.POST:
+        _withdraw(request, signature)
+        return redirect(here)
+    form = DecisionForm(request.POST or None)
+    if request.method == "POST" and _decided(
+        request, signature.petition, form, [signature.pk]
+    ):
+        return redirect(here)
+    items = DecisionItem.objects.filter(signature_id=signature.pk)
+    context = {
+        "title": signature.spoken_reference,
+        "line": _line(signature),
+        "person": _person(signature),
+        "history": items.select_related("decision__actor").order_by(
+            "decision__created_at"
+        ),
+        "list_url": Question(signature.petition).url(),
+        "form": form,
+    }
+    return _render(model_admin, request, "change_form", context)
+
+
+def _decided(
+    request: HttpRequest,
+    petition: Petition,
+    form: DecisionForm,
+    ids: list[UUID] | None = None,
+) -> bool:
+    """Carry out the posted decision and say what it did; False if the form was not right."""
+    if not request.user.has_perm("petitions.moderate_signature"):
+        raise PermissionDenied
+    ids = _chosen(request) if ids is None else ids
+    if not ids:
+        messages.warning(request, _("Choose at least one signature."))
+        return False
+    if not form.is_valid():
+        return False
+    said = form.cleaned_data
+    use_case = (
+        moderation.remove
+        if said["kind"] == Decision.Kind.REMOVE
+        else moderation.restore
+    )
+    user = request.user
+    assert user.is_authenticated
+    done = use_case(
+        petition=petition, ids=ids, reason=said["reason"], note=said["note"], actor=user
+    )
+    messages.success(request, _told(done))
+    return True
+
+
+def _withdraw(request: HttpRequest, signature: Signature) -> None:
+    if not request.user.has_perm("petitions.moderate_signature"):
+        raise PermissionDenied
+    if signing.withdraw(signature_id=signature.pk):
+        messages.success(
+            request,
+            _("The person is erased and not counted any more. No e-mail is sent."),
+        )
+
+
+def _told(done: moderation.Decided) -> str:
+    changed = ngettext(
+        "%(n)d signature changed.", "%(n)d signatures changed.", done.signatures
+    )
+    count = _("The count changed by %(change)+d.") % {"change": done.count_change}
+    return f"{changed % {'n': done.signatures}} {count} {_('No e-mail is sent.')}"
+
+
+def _question(request: HttpRequest) -> Question | None:
+    """The question in the URL; parts that make no sense are left out of it."""
+    asked = request.GET
+    petitions = Petition.objects.order_by("-id")
+    petition = (
+        petitions.filter(slug=asked["petition"]).first()
+        if "petition" in asked
+        else None
+    )
+    petition = petition or petitions.first()
+    if petition is None:
+        return None
+    state, mailbox = asked.get("state", ""), asked.get("mailbox", "")
+    return Question(
+        petition,
+        state=state if state in Signature.State.values else "",
+        mailbox=mailbox if _index(mailbox) else "",
+        before=asked.get("before", ""),
+    )
+
+
+def _index(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
+def _cursor(signature: Signature) -> str:
+    return f"{signature.created_at.isoformat()}_{signature.pk}"
+
+
+def _older_than(rows: QuerySet[Signature], cursor: str) -> QuerySet[Signature]:
+    stamp, _separator, identity = cursor.partition("_")
+    try:
+        moment: datetime | None = parse_datetime(stamp)
+        last = UUID(identity)
+    except ValueError:
+        return rows
+    if moment is None:
+        return rows
+    return rows.filter(
+        Q(created_at__lt=moment) | Q(created_at=moment, id__lt=last),
+        created_at__lte=moment,
+    )
+
+
+def _chosen(request: HttpRequest) -> list[UUID]:
+    try:
+        return [UUID(text) for text in request.POST.getlist("chosen")]
+    except ValueError:
+        return []
+
+
+def _find(object_id: str) -> Signature:
+    try:
+        wanted = UUID(object_id)
+    except ValueError:
+        raise Http404 from None
+    rows = Signature.objects.select_related("place", "petition", "signer")
+    signature = rows.filter(pk=wanted).first()
+    if signature is None:
+        raise Http404
+    return signature
+
+
+def _person(signature: Signature) -> dict[str, str]:
+    """What a moderator sees of the person without a reason: all but the address."""
+    if not hasattr(signature, "signer"):
+        return {}
+    person = signing.unsealed(signature.signer)
+    return {**person, "email": addresses.masked(person["email"])}
+
+
+def _line(signature: Signature) -> Line:
+    person = _person(signature)
+    return Line(signature, person.get("name", ""), person.get("email", ""))
+
+
+def _render(
+    model_admin: SignatureAdmin,
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+) -> HttpResponse:
+    everything = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "may_moderate": request.user.has_perm("petitions.moderate_signature"),
+        **context,
+    }
+    return render(request, f"admin/petitions/signature/{template}.html", everything)

@@ -1,0 +1,166 @@
+"""Invented people for samples and benchmarks: common names of many scripts, joined by chance.
+
+Nobody here exists. Given and family names are among the most common of their languages, and
+addresses are in the domains that RFC 2606 keeps for examples, so no mail reaches anybody.
+"""
+
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+DOMAINS = ("example.org", "example.com", "example.net")
+# Areas of the United Kingdom, to make codes of the right shape out of.
+_POSTCODE_AREAS = (
+    "B",
+    "BS",
+    "BT",
+    "CF",
+    "CV",
+    "EH",
+    "G",
+    "L",
+    "LE",
+    "LS",
+    "M",
+    "NE",
+    "NG",
+    "SA",
+)
+_INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
+COUNTRIES = (
+    "DE",
+    "TR",
+    "FR",
+    "NL",
+    "SE",
+    "US",
+    "IE",
+    "LB",
+    "JO",
+    "CA",
+    "ES",
+    "IT",
+    "AU",
+    "PL",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Names of one script or spelling, what share of signers bears them, and their language."""
+
+    share: int
+    language: str
+    given: tuple[str, ...]
+    family: tuple[str, ...]
+    family_first: bool = False
+
+
+class Person(NamedTuple):
+    """Somebody who does not exist. `handle` is what their address begins with."""
+
+    name: str
+    family: str
+    handle: str
+    language: str
+
+
+def _people(
+    share: int, language: str, given: str, family: str, **order: bool
+) -> People:
+    return People(share, language, tuple(given.split()), tuple(family.split()), **order)
+
+
+PEOPLES = (
+    _people(
+        42,
+        "en",
+        "Alice Ben Charlotte Daniel Emily Fiona George Hannah Isla Jack Kate Liam Mary Noah "
+        "Olivia Peter Rachel Sam Thomas Zoe",
+        "Adams Baker Campbell Davies Edwards Fraser Green Harris Hughes Jackson Kelly Lewis "
+        "Martin Murphy O'Brien Smith Taylor Walker Wilson Wright",
+    ),
+    _people(
+        12,
+        "en",
+        "Ahmad Amal Fatima Hassan Huda Ibrahim Khaled Layla Mariam Mohammed Nour Omar Rana "
+        "Salma Samir Yusuf",
+        "Abbas al-Ali al-Hamwi al-Khatib Darwish Haddad Hamdan Ibrahim Khalil Mansour Najjar "
+        "Qasim Sabbagh Shami",
+    ),
+    _people(
+        14,
+        "ar",
+        "أحمد أمل إبراهيم حسن خالد رنا سلمى سمير عمر فاطمة ليلى محمد مريم نور هدى يوسف",
+        "الأحمد الحسن الحموي الخطيب الشامي الصباغ العلي النجار حداد حمدان خليل درويش قاسم منصور",
+    ),
+    _people(
+        6,
+        "cy",
+        "Alun Angharad Bronwen Carys Dafydd Eleri Ffion Gareth Gwen Ieuan Llŷr Mair Nia Owain "
+        "Rhiannon Siân",
+        "Bevan Bowen Davies Evans Griffiths Jenkins Jones Llewellyn Morgan Parry Powell Prys "
+        "Rhys Vaughan",
+    ),
+    _people(
+        8,
+        "en",
+        "Agnieszka Ayşe Björn Chloé Ömer François Łukasz Jürgen José Małgorzata Mehmet Núria "
+        "Søren Zoë",
+        "Çelik Fernández Garçon Jørgensen Kowalski Lindström Müller Nowak Öztürk Şahin Švec "
+        "Wójcik Yıldız Żak",
+    ),
+    _people(
+        4,
+        "en",
+        "Андрій Богдан Віра Ганна Дмитро Ірина Марія Олена Оксана Петро Софія Тарас",
+        "Бондаренко Коваленко Кравчук Лисенко Мельник Олійник Поліщук Савченко Шевченко",
+    ),
+    _people(
+        4,
+        "en",
+        "Άννα Γιώργος Δημήτρης Ελένη Κώστας Μαρία Νίκος Σοφία",
+        "Γεωργίου Δημητρίου Ιωάννου Νικολάου Παπαδόπουλος Χριστοδούλου",
+    ),
+    _people(
+        3,
+        "en",
+        "伟 芳 娜 敏 静 强 磊 洋 艳 杰",
+        "王 李 张 刘 陈 杨 赵 黄 周 吴",
+        family_first=True,
+    ),
+    _people(
+        4,
+        "en",
+        "अनीता अमित कविता दीपक नेहा पूजा राहुल विजय सुनीता संजय",
+        "कुमार गुप्ता चौधरी जोशी पटेल मिश्रा यादव वर्मा शर्मा सिंह",
+    ),
+    _people(
+        3,
+        "en",
+        "احمد بلال زینب سعدیہ عائشہ عمران فاروق ناصر",
+        "اقبال بٹ چوہدری خان قریشی ملک",
+    ),
+)
+_SHARES = [people.share for people in PEOPLES]
+
+
+def person(rng: Random) -> Person:
+    """Somebody, by chance."""
+    people = rng.choices(PEOPLES, _SHARES)[0]
+    family = rng.choice(people.family)
+    given = rng.choice(people.given)
+    name = f"{family}{given}" if people.family_first else f"{given} {family}"
+    return Person(name, family, _handle(given), people.language)
+
+
+def postcode(rng: Random) -> str:
+    """A code of the right shape, without its space. Some of them may exist."""
+    inward = (
+        f"{rng.randrange(10)}{rng.choice(_INWARD_LETTERS)}{rng.choice(_INWARD_LETTERS)}"
+    )
+    return f"{rng.choice(_POSTCODE_AREAS)}{rng.randrange(1, 30)}{inward}"
+
+
+def _handle(given: str) -> str:
+    return given.lower() if given.isascii() else "signer"

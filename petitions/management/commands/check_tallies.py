@@ -1,0 +1,44 @@
+"""Compare the stored counts with the signatures, and mend them."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from petitions import tallies
+from petitions.models import Petition
+
+
+class Command(BaseCommand):
+    """1. Count each petition's confirmed signatures afresh.
+    2. Say where the stored count differs; with --repair, write it afresh.
+    Without --repair a difference ends in exit code 1, for monitoring.
+    """
+
+    help = "Check that every stored count equals the confirmed signatures."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--repair", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        broken = [
+            petition
+            for petition in Petition.objects.all()
+            if not self._agrees(petition)
+        ]
+        if broken and not options["repair"]:
+            raise CommandError(
+                "Counts differ. Run again with --repair to write them afresh."
+            )
+        for petition in broken:
+            self.stdout.write(
+                f"{petition}: written afresh, {tallies.rebuild(petition)}."
+            )
+
+    def _agrees(self, petition: Petition) -> bool:
+        stored, counted = tallies.stored(petition.pk), tallies.count_afresh(petition.pk)
+        verdict = (
+            "agrees" if stored == counted else f"differs: {counted.total()} signatures"
+        )
+        self.stdout.write(f"{petition}: stored {stored.total()}, {verdict}.")
+        return stored == counted
