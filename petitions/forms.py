@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crispy_forms.helper import FormHelper
-from crispy_forms.layout import HTML, Div, Field, Fieldset, Layout
+from crispy_forms.layout import HTML, Div, Field, Layout
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
@@ -219,18 +219,18 @@ def _helper() -> FormHelper:
     helper.form_show_errors = True
     helper.layout = Layout(
         Field("name"),
-        Div(HTML("{% include 'petitions/_safety.html' %}")),
+        HTML("{% include 'petitions/_safety.html' %}"),
         Field("name_use"),
         Field("email"),
-        Fieldset(
-            "",
+        # The style sheet shows what belongs to the chosen residence, and all without `:has()`.
+        Div(
             Field("residence"),
             Div(Field("postcode"), Field("postcode_unsaid"), css_class="home-uk"),
             Div(Field("country"), css_class="home-abroad"),
             css_class="home",
         ),
         Field("consent"),
-        Field("updates"),
+        Field("updates", wrapper_class="optional"),
         Field("text_version"),
     )
     return helper

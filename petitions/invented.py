@@ -4,45 +4,16 @@ Nobody here exists. Given and family names are among the most common of their la
 addresses are in the domains that RFC 2606 keeps for examples, so no mail reaches anybody.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 DOMAINS = ("example.org", "example.com", "example.net")
 # Areas of the United Kingdom, to make codes of the right shape out of.
-_POSTCODE_AREAS = (
-    "B",
-    "BS",
-    "BT",
-    "CF",
-    "CV",
-    "EH",
-    "G",
-    "L",
-    "LE",
-    "LS",
-    "M",
-    "NE",
-    "NG",
-    "SA",
-)
+_POSTCODE_AREAS = ("B", "BS", "BT", "CF", "CV", "EH", "G", "L", "LE", "LS", "M", "NE", "NG", "SA")
 _INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
-COUNTRIES = (
-    "DE",
-    "TR",
-    "FR",
-    "NL",
-    "SE",
-    "US",
-    "IE",
-    "LB",
-    "JO",
-    "CA",
-    "ES",
-    "IT",
-    "AU",
-    "PL",
-)
+COUNTRIES = ("DE", "TR", "FR", "NL", "SE", "US", "IE", "LB", "JO", "CA", "ES", "IT", "AU", "PL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +36,7 @@ class Person(NamedTuple):
     language: str
 
 
-def _people(
-    share: int, language: str, given: str, family: str, **order: bool
-) -> People:
+def _people(share: int, language: str, given: str, family: str, **order: bool) -> People:
     return People(share, language, tuple(given.split()), tuple(family.split()), **order)
 
 
@@ -123,11 +92,7 @@ PEOPLES = (
         "Γεωργίου Δημητρίου Ιωάννου Νικολάου Παπαδόπουλος Χριστοδούλου",
     ),
     _people(
-        3,
-        "en",
-        "伟 芳 娜 敏 静 强 磊 洋 艳 杰",
-        "王 李 张 刘 陈 杨 赵 黄 周 吴",
-        family_first=True,
+        3, "en", "伟 芳 娜 敏 静 强 磊 洋 艳 杰", "王 李 张 刘 陈 杨 赵 黄 周 吴", family_first=True
     ),
     _people(
         4,
@@ -136,29 +101,31 @@ PEOPLES = (
         "कुमार गुप्ता चौधरी जोशी पटेल मिश्रा यादव वर्मा शर्मा सिंह",
     ),
     _people(
-        3,
-        "en",
-        "احمد بلال زینب سعدیہ عائشہ عمران فاروق ناصر",
-        "اقبال بٹ چوہدری خان قریشی ملک",
+        3, "en", "احمد بلال زینب سعدیہ عائشہ عمران فاروق ناصر", "اقبال بٹ چوہدری خان قریشی ملک"
     ),
 )
-_SHARES = [people.share for people in PEOPLES]
+_DECK = [people for people in PEOPLES for _ in range(people.share)]
+
+T = TypeVar("T")
+
+
+def pick(rng: Random, values: Sequence[T]) -> T:
+    """One of the values: three times as fast as `rng.choice`, and as even for short lists."""
+    return values[int(rng.random() * len(values))]
 
 
 def person(rng: Random) -> Person:
     """Somebody, by chance."""
-    people = rng.choices(PEOPLES, _SHARES)[0]
-    family = rng.choice(people.family)
-    given = rng.choice(people.given)
+    people = pick(rng, _DECK)
+    family = pick(rng, people.family)
+    given = pick(rng, people.given)
     name = f"{family}{given}" if people.family_first else f"{given} {family}"
     return Person(name, family, _handle(given), people.language)
 
 
 def postcode(rng: Random) -> str:
     """A code of the right shape, without its space. Some of them may exist."""
-    inward = (
-        f"{rng.randrange(10)}{rng.choice(_INWARD_LETTERS)}{rng.choice(_INWARD_LETTERS)}"
-    )
+    inward = f"{rng.randrange(10)}{rng.choice(_INWARD_LETTERS)}{rng.choice(_INWARD_LETTERS)}"
     return f"{rng.choice(_POSTCODE_AREAS)}{rng.randrange(1, 30)}{inward}"
 
 

@@ -17,15 +17,8 @@ from django.db import connection
 from django.utils import timezone
 
 from petitions import consent, invented, retention, signing, vault
-from petitions.models import (
-    ABROAD,
-    UNKNOWN,
-    Decision,
-    Petition,
-    Place,
-    Postcode,
-    Signature,
-)
+from petitions.invented import pick
+from petitions.models import ABROAD, UNKNOWN, Decision, Petition, Place, Postcode, Signature
 from petitions.models.signature import new_reference
 
 BATCH = 5_000
@@ -37,13 +30,16 @@ SHARES = {
     State.REMOVED: 3,
     State.WITHDRAWN: 1,
 }
-_REASONS = (
-    Decision.Reason.AUTOMATED,
-    Decision.Reason.DUPLICATE,
-    Decision.Reason.FALSE_NAME,
-)
-_NAME_USES = list(Signature.NameUse)
-_NAME_USE_SHARES = (35, 45, 20)
+_REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
+_NAME_USES = [
+    use
+    for use, share in (
+        (Signature.NameUse.PUBLIC, 7),
+        (Signature.NameUse.GOVERNMENT, 9),
+        (Signature.NameUse.WITHHELD, 4),
+    )
+    for _ in range(share)
+]
 _ABROAD_SHARE, _UNSAID_SHARE = 0.12, 0.08
 _SECOND_OF_MAILBOX_SHARE = 0.04
 _WANTS_UPDATES_SHARE = 0.35
@@ -87,9 +83,7 @@ class Batch:
     rows: int = 0
 
 
-def plan(
-    petition: Petition, *, days: int, seed: int, run: str, decisions: list[UUID]
-) -> Plan:
+def plan(petition: Petition, *, days: int, seed: int, run: str, decisions: list[UUID]) -> Plan:
     """Read once what every batch needs."""
     newest = petition.texts.order_by("-version").first()
     return Plan(
@@ -146,9 +140,7 @@ _SIGNATURE_COLUMNS = (
     "id, reference, petition_id, text_version, place_id, state, name_use, wants_updates,"
     " consent_version, link_epoch, decision_id, created_at, confirmed_at"
 )
-_SIGNER_COLUMNS = (
-    "signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix, slot"
-)
+_SIGNER_COLUMNS = "signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix, slot"
 _ITEM_COLUMNS = "decision_id, signature_id, previous_state"
 _NULL = r"\N"
 
@@ -191,11 +183,7 @@ class _Maker:
         created, confirmed = self._times(before)
         takes_slot = before in {State.CONFIRMED, State.HELD}
         attempt, slot, place = self._attempt(takes_slot)
-        decision = (
-            str(self.rng.choice(self.plan.decisions))
-            if state is State.REMOVED
-            else _NULL
-        )
+        decision = str(pick(self.rng, self.plan.decisions)) if state is State.REMOVED else _NULL
         wants_updates = attempt.wants_updates and state is not State.WITHDRAWN
         self.batch.signatures.write(
             f"{signature_id}\t{new_reference()}\t{self.plan.petition_id}\t{attempt.text_version}\t"
@@ -207,14 +195,10 @@ class _Maker:
         if state is State.REMOVED:
             self.batch.items.write(f"{decision}\t{signature_id}\t{before.value}\n")
 
-    def _add_signer(
-        self, signature_id: UUID, attempt: signing.Attempt, slot: str
-    ) -> None:
+    def _add_signer(self, signature_id: UUID, attempt: signing.Attempt, slot: str) -> None:
         petition_id = self.plan.petition_id
         index = signing.indexes(petition_id, attempt)
-        sealed = vault.seal(
-            attempt.sealable(), table=signing.SIGNER_TABLE, row_id=signature_id
-        )
+        sealed = vault.seal(attempt.sealable(), table=signing.SIGNER_TABLE, row_id=signature_id)
         self.batch.signers.write(
             f"{signature_id}\t{petition_id}\t\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"
             f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\n"
@@ -224,11 +208,7 @@ class _Maker:
         """What somebody typed, the slot they take, and their place."""
         rng, shared = self.rng, self.shared
         person = invented.person(rng)
-        joins = (
-            takes_slot
-            and shared is not None
-            and rng.random() < _SECOND_OF_MAILBOX_SHARE
-        )
+        joins = takes_slot and shared is not None and rng.random() < _SECOND_OF_MAILBOX_SHARE
         if joins and shared is not None and person.name != shared.name:
             mailbox, slot = shared, "2"
             self.shared = None
@@ -241,7 +221,7 @@ class _Maker:
             postcode=mailbox.home.postcode,
             country=mailbox.home.country,
             language=person.language,
-            name_use=rng.choices(_NAME_USES, _NAME_USE_SHARES)[0],
+            name_use=pick(rng, _NAME_USES),
             wants_updates=rng.random() < _WANTS_UPDATES_SHARE,
             text_version=self.plan.text_version,
             consent_version=consent.CURRENT,
@@ -249,18 +229,18 @@ class _Maker:
         return attempt, slot, mailbox.home.place
 
     def _mailbox(self, person: invented.Person) -> _Mailbox:
-        domain = self.rng.choice(invented.DOMAINS)
+        domain = pick(self.rng, invented.DOMAINS)
         email = f"{person.handle}.{self.plan.run}.{self.number}@{domain}"
         return _Mailbox(email, self._home(), person.family, person.name)
 
     def _home(self) -> Home:
         chance = self.rng.random()
         if chance < _ABROAD_SHARE:
-            return Home("", self.rng.choice(invented.COUNTRIES), ABROAD)
+            return Home("", pick(self.rng, invented.COUNTRIES), ABROAD)
         if chance < _ABROAD_SHARE + _UNSAID_SHARE:
             return Home("", "", UNKNOWN)
         if self.plan.homes:
-            return self.rng.choice(self.plan.homes)
+            return pick(self.rng, self.plan.homes)
         return Home(invented.postcode(self.rng), "", UNKNOWN)
 
     def _before_removal(self) -> State:
@@ -275,9 +255,7 @@ class _Maker:
         created = plan.now - timedelta(seconds=age)
         if is_pending:
             return self._cut(created), _NULL
-        confirmed = min(
-            created + timedelta(seconds=rng.expovariate(1 / 1_800)), plan.now
-        )
+        confirmed = min(created + timedelta(seconds=rng.expovariate(1 / 1_800)), plan.now)
         return self._cut(created), self._cut(confirmed)
 
     def _cut(self, time: datetime) -> str:

@@ -149,7 +149,7 @@ def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | Non
         _take_slot(signature, verdict.slot)
         key = tallies.key_of(signature.place_id, signature.pk)
         tallies.move(signature.petition_id, {key: 1})
-    elif verdict.outcome is Outcome.ALREADY and verdict.standing != signature.pk:
+    elif verdict.standing and verdict.standing != signature.pk:
         _narrow_name_use(verdict.standing, signature.name_use)
     return verdict.outcome, signature
 
@@ -301,7 +301,7 @@ def _judge(signature: Signature) -> Verdict:
     )
 
 
-def _narrow_name_use(signature_id: UUID | None, wanted: str) -> None:
+def _narrow_name_use(signature_id: UUID, wanted: str) -> None:
     """Somebody who signs again and now wants their name kept back gets that at once.
 
     Only ever towards less: whoever can read this mailbox by chance must not be able to make

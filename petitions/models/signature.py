@@ -21,7 +21,9 @@ _REFERENCE_LENGTH = 12
 
 def new_reference() -> str:
     """60 random bits as 12 characters that can be read out on the telephone."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_REFERENCE_LENGTH))
+    # One draw for all characters: twelve would cost ten times as much of every signing.
+    bits = secrets.randbits(5 * _REFERENCE_LENGTH)
+    return "".join([_ALPHABET[bits >> 5 * i & 31] for i in range(_REFERENCE_LENGTH)])
 
 
 class SignatureQuerySet(models.QuerySet["Signature"]):
