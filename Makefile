@@ -1,0 +1,76 @@
+# `make run` tries Undersigned on this machine; `make test` checks all of it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench lock clean
+# Recipes depend on each other's order, and their output should read in it.
+.NOTPARALLEL:
+
+# Where `make run` keeps its database, mailbox, secrets and logs.
+LOCAL_DIR ?= .local
+# The one TCP port that is not picked free.
+PORT ?= 8000
+# "Ready in N s" counts from here, installation included.
+UNDERSIGNED_STARTED := $(shell date +%s.%N)
+export LOCAL_DIR PORT UNDERSIGNED_STARTED
+
+BIN := .venv/bin
+LOCKS := requirements
+
+# The first of these that runs and is new enough: a version manager's shim may exist for
+# a Python that does not, and a system's `python3` may be too old. `PYTHON=` goes first.
+find_python = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 /usr/bin/python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; \
+	python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	echo "Undersigned needs Python 3.11 or newer, and found none. Install it, or name it: make PYTHON=/path/to/python3" >&2; \
+	exit 1; \
+	fi
+
+# -P keeps the script's own folder off the module path.
+install = @$(find_python); "$$python" -P campaign/local/install.py
+
+help: ## Show these commands
+	@echo "Undersigned"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  PORT=8000 and LOCAL_DIR=.local may be overridden, as in: make run PORT=8080"
+
+run: ## Install what is locked, start everything, serve http://127.0.0.1:8000
+	$(install) local
+	@exec $(BIN)/python -m campaign.local run
+
+test: lint ## Check and test everything, in a stack of its own
+	@$(BIN)/python -m campaign.local.messages
+	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: ## ruff, mypy, djade, import-linter
+	$(install) local dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	@git ls-files -z --cached --others --exclude-standard '*.html' | xargs -0 $(BIN)/djade --check --target-version 5.2
+	$(BIN)/lint-imports --no-cache
+
+bench: ## Measure speed, as ratios to floors of the same run
+	$(install) local dev
+	@$(BIN)/python -m campaign.local.messages
+	@exec $(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+# Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
+# No addresses and no paths: the locks read the same wherever they were made.
+compile = $(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
+
+lock: ## Compile pyproject.toml into requirements/, with hashes
+	$(install)
+	$(compile) pyproject.toml --output-file $(LOCKS)/production.txt
+	$(compile) pyproject.toml --group local --constraints $(LOCKS)/production.txt --output-file $(LOCKS)/local.txt
+	$(compile) pyproject.toml --group local --group dev --constraints $(LOCKS)/local.txt --output-file $(LOCKS)/dev.txt
+	$(compile) --group redis --constraints $(LOCKS)/production.txt --output-file $(LOCKS)/redis.txt
+	$(compile) --group tools --output-file $(LOCKS)/tools.txt
+
+clean: ## Remove the local database, mailbox, secrets and logs
+	@$(find_python); exec "$$python" -m campaign.local clean

