@@ -1,8 +1,11 @@
-"""The Celery app: worker and beat."""
+"""The Celery app: worker and beat. They refuse to start with settings that would be unsafe."""
 
 import os
+from typing import Any
 
+import django
 from celery import Celery
+from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
@@ -22,3 +25,13 @@ app.conf.beat_schedule = {
         "options": {"expires": 3600, "ignore_result": True},
     },
 }
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_unsafe_start(**_kwargs: Any) -> None:
+    """End the process with what is missing, as the web does."""
+    django.setup()
+    from campaign import checks  # noqa: PLC0415 - needs Django to be set up
+
+    checks.refuse_unsafe_start()
