@@ -1,6 +1,7 @@
 """The Celery app: worker and beat. They refuse to start with settings that would be unsafe."""
 
 import os
+import sys
 from typing import Any
 
 import django
@@ -34,4 +35,9 @@ def refuse_unsafe_start(**_kwargs: Any) -> None:
     django.setup()
     from campaign import checks  # noqa: PLC0415 - needs Django to be set up
 
-    checks.refuse_unsafe_start()
+    try:
+        checks.refuse_unsafe_start()
+    except SystemExit as refusal:
+        # Beat has turned sys.stderr into a logger by now, which would keep this to itself.
+        print(refusal, file=sys.__stderr__)
+        sys.exit(1)
