@@ -57,6 +57,8 @@ def canonical(address: str) -> str:
 
 def ascii_domain(domain: str) -> str:
     """The domain in lower case and ASCII ("bücher.de" gives "xn--bcher-kva.de")."""
+    if domain.isascii():
+        return domain.rstrip(".").lower()
     try:
         return domain.rstrip(".").encode("idna").decode().lower()
     except UnicodeError:

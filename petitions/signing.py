@@ -98,7 +98,7 @@ def indexes(petition_id: int, attempt: Attempt) -> Indexes:
     """The blind indexes under which this person is looked up for this petition."""
     petition, mailbox = str(petition_id), addresses.canonical(attempt.email)
     return Indexes(
-        mailbox=mailbox_index(petition_id, attempt.email),
+        mailbox=vault.blind_index("mailbox", petition, mailbox),
         person=vault.blind_index(
             "person", petition, mailbox, names.folded(attempt.name)
         ),

@@ -34,6 +34,8 @@ NONCE_BYTES = 12
 HEADER_BYTES = 2
 LENGTH_BYTES = 4
 INDEX_BYTES = 16
+# Made once: `json.dumps` with options makes one a call, which doubles the cost of encoding.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class CannotOpen(Exception):
@@ -84,7 +86,7 @@ def blind_index(purpose: str, *parts: str | bytes) -> bytes:
     ("a", "bc") differ.
     """
     key_id = next(iter(settings.INDEX_KEYS))
-    message = b"".join(_with_length(part) for part in parts)
+    message = b"".join([_with_length(part) for part in parts])
     return hmac.digest(_index_key(key_id, purpose), message, "sha256")[:INDEX_BYTES]
 
 
@@ -122,7 +124,7 @@ def _binding(table: str, row_id: UUID) -> bytes:
 
 
 def _encode(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(value).encode()
 
 
 def _with_length(part: str | bytes) -> bytes:
