@@ -31,7 +31,6 @@ class Person(NamedTuple):
     """Somebody who does not exist. `handle` is what their address begins with."""
 
     name: str
-    family: str
     handle: str
     language: str
 
@@ -120,7 +119,7 @@ def person(rng: Random) -> Person:
     family = pick(rng, people.family)
     given = pick(rng, people.given)
     name = f"{family}{given}" if people.family_first else f"{given} {family}"
-    return Person(name, family, _handle(given), people.language)
+    return Person(name, _handle(given), people.language)
 
 
 def postcode(rng: Random) -> str:

@@ -6,7 +6,7 @@ slots and tallies. Only their mails are missing, so that nothing is ever sent to
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from petitions import consent, invented, retention, signing, vault
+from petitions import invented, retention, signing, vault
 from petitions.invented import pick
 from petitions.models import ABROAD, UNKNOWN, Decision, Petition, Place, Postcode, Signature
 from petitions.models.signature import new_reference
@@ -43,7 +43,10 @@ _NAME_USES = [
 _ABROAD_SHARE, _UNSAID_SHARE = 0.12, 0.08
 _SECOND_OF_MAILBOX_SHARE = 0.04
 _WANTS_UPDATES_SHARE = 0.35
+_NEVER_CONFIRMED_SHARE = 0.1
 _KNOWN_POSTCODES = 2_000
+_SECONDS_TO_CONFIRM = 1_800
+_DAY = 86_400
 
 
 class Home(NamedTuple):
@@ -73,44 +76,72 @@ class Plan:
     decisions: tuple[UUID, ...]
 
 
-@dataclass(slots=True)
-class Batch:
-    """Rows of three tables in PostgreSQL's text format for COPY, and how many in each state."""
+class Batch(NamedTuple):
+    """Rows of three tables in PostgreSQL's text format for COPY."""
 
-    signatures: io.StringIO = field(default_factory=io.StringIO)
-    signers: io.StringIO = field(default_factory=io.StringIO)
-    items: io.StringIO = field(default_factory=io.StringIO)
-    rows: int = 0
+    length: int
+    signatures: str
+    signers: str
+    items: str
 
 
-def plan(petition: Petition, *, days: int, seed: int, run: str, decisions: list[UUID]) -> Plan:
-    """Read once what every batch needs."""
+def seed(
+    *,
+    petition: Petition,
+    total: int,
+    days: int = 28,
+    seed: int = 1,
+    progress: Progress = lambda _rows: None,
+) -> Counter[str]:
+    """Add `total` sample signatures of the last `days`; return how many stand in each state.
+
+    `progress` is told the rows of each batch. It is one transaction: an interruption leaves
+    nothing. A large sample locks the tables until it ends, for the sake of speed.
+    """
+    homes = _known_homes(Random(seed))  # noqa: S311 - invents people, keeps no secret
+    plan = _plan(petition, days, seed, homes)
+    with ExitStack() as stack:
+        # The processes start first: a connection to the database must not be inherited.
+        made = stack.enter_context(_made(plan, total))
+        stack.enter_context(_loading(total))
+        _decide(petition, plan.decisions)
+        for batch in made:
+            store(batch)
+            progress(batch.length)
+        tallies.rebuild(petition)
+    return _states(petition)
+
+
+def _plan(petition: Petition, days: int, seed: int, homes: Iterable[Home]) -> Plan:
     newest = petition.texts.order_by("-version").first()
     return Plan(
         petition_id=petition.pk,
         text_version=newest.version if newest else 1,
         days=days,
         seed=seed,
-        run=run,
+        run=secrets.token_hex(3),
         now=timezone.localtime(),
-        homes=tuple(_known_homes(Random(seed))),  # noqa: S311 - invents people, keeps no secret
-        decisions=tuple(decisions),
+        homes=tuple(homes),
+        decisions=tuple(uuid4() for _ in _REASONS),
     )
 
 
-def decide(petition: Petition, actor_id: int) -> list[UUID]:
+def _decide(petition: Petition, ids: Iterable[UUID]) -> None:
     """Record the decisions that the sample's removed signatures hang on, so that they restore."""
-    decisions = Decision.objects.bulk_create(
+    actor, _new = get_user_model().objects.get_or_create(
+        username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": UNUSABLE}
+    )
+    Decision.objects.bulk_create(
         Decision(
+            id=decision_id,
             petition=petition,
             kind=Decision.Kind.REMOVE,
             reason=reason,
             note="sample data",
-            actor_id=actor_id,
+            actor=actor,
         )
-        for reason in _REASONS
+        for decision_id, reason in zip(ids, _REASONS, strict=True)
     )
-    return [decision.pk for decision in decisions]
 
 
 def batches(total: int) -> Iterator[tuple[int, int]]:
@@ -132,8 +163,7 @@ def store(batch: Batch) -> None:
             ("petitions_signer", _SIGNER_COLUMNS, batch.signers),
             ("petitions_decisionitem", _ITEM_COLUMNS, batch.items),
         ):
-            rows.seek(0)
-            cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", rows)
+            cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", io.StringIO(rows))
 
 
 _SIGNATURE_COLUMNS = (
@@ -145,13 +175,11 @@ _ITEM_COLUMNS = "decision_id, signature_id, previous_state"
 _NULL = r"\N"
 
 
-@dataclass(frozen=True, slots=True)
-class _Mailbox:
+class _Mailbox(NamedTuple):
     """Somebody's address and home, which one more of the family may share."""
 
     email: str
     home: Home
-    family: str
     name: str
 
 
@@ -162,9 +190,11 @@ class _Maker:
         self.plan = plan
         self.number = first
         self.rng = Random(f"{plan.seed}/{first}")  # noqa: S311 - invents people, keeps no secret
-        self.batch = Batch()
+        self.signatures: list[str] = []
+        self.signers: list[str] = []
+        self.items: list[str] = []
         self.shared: _Mailbox | None = None
-        self.exact_after = plan.now - retention.EXACT_FOR
+        self.clock = _Clock(plan.now, plan.days)
 
     def make(self, length: int) -> Batch:
         # One of each state first, so that the smallest sample has them all.
@@ -173,65 +203,67 @@ class _Maker:
         for state in states[:length]:
             self._add(state)
             self.number += 1
-        self.batch.rows = length
-        return self.batch
+        return Batch(length, "".join(self.signatures), "".join(self.signers), "".join(self.items))
 
     def _add(self, state: State) -> None:
         # What the state was before the moderator's decision tells what the row must have.
         before = self._before_removal() if state is State.REMOVED else state
-        signature_id = uuid4()
-        created, confirmed = self._times(before)
-        takes_slot = before in {State.CONFIRMED, State.HELD}
+        takes_slot = before is State.CONFIRMED or before is State.HELD
         attempt, slot, place = self._attempt(takes_slot)
+        created, confirmed = self._times(before)
         decision = str(pick(self.rng, self.plan.decisions)) if state is State.REMOVED else _NULL
-        wants_updates = attempt.wants_updates and state is not State.WITHDRAWN
-        self.batch.signatures.write(
-            f"{signature_id}\t{new_reference()}\t{self.plan.petition_id}\t{attempt.text_version}\t"
-            f"{place}\t{state.value}\t{attempt.name_use}\t{'t' if wants_updates else 'f'}\t"
+        updates = "t" if attempt.wants_updates and state is not State.WITHDRAWN else "f"
+        signature_id = uuid4()
+        self.signatures.append(
+            f"{signature_id.hex}\t{new_reference()}\t{self.plan.petition_id}\t"
+            f"{attempt.text_version}\t{place}\t{state.value}\t{attempt.name_use}\t{updates}\t"
             f"{attempt.consent_version}\t0\t{decision}\t{created}\t{confirmed}\n"
         )
         if state is not State.WITHDRAWN:
             self._add_signer(signature_id, attempt, slot)
         if state is State.REMOVED:
-            self.batch.items.write(f"{decision}\t{signature_id}\t{before.value}\n")
+            self.items.append(f"{decision}\t{signature_id.hex}\t{before.value}\n")
 
     def _add_signer(self, signature_id: UUID, attempt: signing.Attempt, slot: str) -> None:
         petition_id = self.plan.petition_id
         index = signing.indexes(petition_id, attempt)
         sealed = vault.seal(attempt.sealable(), table=signing.SIGNER_TABLE, row_id=signature_id)
-        self.batch.signers.write(
-            f"{signature_id}\t{petition_id}\t\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"
+        self.signers.append(
+            f"{signature_id.hex}\t{petition_id}\t\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"
             f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\n"
         )
 
     def _attempt(self, takes_slot: bool) -> tuple[signing.Attempt, str, str]:
         """What somebody typed, the slot they take, and their place."""
-        rng, shared = self.rng, self.shared
-        person = invented.person(rng)
-        joins = takes_slot and shared is not None and rng.random() < _SECOND_OF_MAILBOX_SHARE
-        if joins and shared is not None and person.name != shared.name:
-            mailbox, slot = shared, "2"
-            self.shared = None
-        else:
-            mailbox, slot = self._mailbox(person), "1" if takes_slot else _NULL
-            self.shared = mailbox if takes_slot else self.shared
+        person = invented.person(self.rng)
+        mailbox, slot = self._mailbox(person, takes_slot)
         attempt = signing.Attempt(
             name=person.name,
             email=mailbox.email,
             postcode=mailbox.home.postcode,
             country=mailbox.home.country,
             language=person.language,
-            name_use=pick(rng, _NAME_USES),
-            wants_updates=rng.random() < _WANTS_UPDATES_SHARE,
+            name_use=pick(self.rng, _NAME_USES),
+            wants_updates=self.rng.random() < _WANTS_UPDATES_SHARE,
             text_version=self.plan.text_version,
-            consent_version=consent.CURRENT,
         )
         return attempt, slot, mailbox.home.place
 
-    def _mailbox(self, person: invented.Person) -> _Mailbox:
+    def _mailbox(self, person: invented.Person, takes_slot: bool) -> tuple[_Mailbox, str]:
+        """A new mailbox, or now and then the last one's second slot for another of the family."""
+        if not takes_slot:
+            return self._new_mailbox(person), _NULL
+        shared, self.shared = self.shared, None
+        joins = self.rng.random() < _SECOND_OF_MAILBOX_SHARE
+        if shared is not None and joins and shared.name != person.name:
+            return shared, "2"
+        self.shared = self._new_mailbox(person)
+        return self.shared, "1"
+
+    def _new_mailbox(self, person: invented.Person) -> _Mailbox:
         domain = pick(self.rng, invented.DOMAINS)
         email = f"{person.handle}.{self.plan.run}.{self.number}@{domain}"
-        return _Mailbox(email, self._home(), person.family, person.name)
+        return _Mailbox(email, self._home(), person.name)
 
     def _home(self) -> Home:
         chance = self.rng.random()
@@ -244,25 +276,36 @@ class _Maker:
         return Home(invented.postcode(self.rng), "", UNKNOWN)
 
     def _before_removal(self) -> State:
-        return State.PENDING if self.rng.random() < 0.1 else State.CONFIRMED  # noqa: PLR2004
+        return State.PENDING if self.rng.random() < _NEVER_CONFIRMED_SHARE else State.CONFIRMED
 
     def _times(self, state: State) -> tuple[str, str]:
         """When it was signed and confirmed: more at the start, as when a campaign is news."""
-        rng, plan = self.rng, self.plan
-        is_pending = state is State.PENDING
-        days = min(plan.days, settings.PENDING_DAYS - 1) if is_pending else plan.days
-        age = rng.random() ** 0.6 * days * 86_400
-        created = plan.now - timedelta(seconds=age)
-        if is_pending:
-            return self._cut(created), _NULL
-        confirmed = min(created + timedelta(seconds=rng.expovariate(1 / 1_800)), plan.now)
-        return self._cut(created), self._cut(confirmed)
+        days = self.plan.days
+        if state is State.PENDING:
+            days = min(days, settings.PENDING_DAYS - 1)
+        age = self.rng.random() ** 0.6 * days * _DAY
+        if state is State.PENDING:
+            return self.clock.at(age), _NULL
+        waited = self.rng.expovariate(1 / _SECONDS_TO_CONFIRM)
+        return self.clock.at(age), self.clock.at(max(age - waited, 0))
 
-    def _cut(self, time: datetime) -> str:
-        """The time as the site keeps it: by the day once it is no longer fresh."""
-        if time >= self.exact_after:
-            return time.isoformat()
-        return time.replace(hour=0, minute=0, second=0, microsecond=0).isoformat()
+
+class _Clock:
+    """Times as the site keeps them: exact while fresh, by the day after `retention.EXACT_FOR`."""
+
+    def __init__(self, now: datetime, days: int) -> None:
+        self.now = now
+        self.exact_for = retention.EXACT_FOR.total_seconds()
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        self.since_midnight = (now - midnight).total_seconds()
+        # Made once: most rows of a sample are older than a few days.
+        self.midnights = [(midnight - timedelta(days=n)).isoformat() for n in range(days + 2)]
+
+    def at(self, age: float) -> str:
+        """The moment `age` seconds ago."""
+        if age <= self.exact_for:
+            return (self.now - timedelta(seconds=age)).isoformat()
+        return self.midnights[int((age - self.since_midnight) // _DAY) + 1]
 
 
 def _known_homes(rng: Random) -> Iterator[Home]:

@@ -9,6 +9,7 @@ class Organisation(models.Model):
     privacy notice name it, and `petitions` imports nothing of `campaign`.
     """
 
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(_("name"), max_length=100)
     sender_name = models.CharField(
         _("sender of mails"),

@@ -37,16 +37,12 @@ def _ask(request: HttpRequest, link: tokens.Link) -> HttpResponse:
 
 
 def _confirm(request: HttpRequest, link: tokens.Link) -> HttpResponse:
-    outcome, signature = signing.confirm(
-        signature_id=link.signature_id, epoch=link.epoch
-    )
+    outcome, signature = signing.confirm(signature_id=link.signature_id, epoch=link.epoch)
     if signature is None:
         return _dead_link(request)
     if outcome in THANKED:
         return _respond(request, "petitions/thanks.html", signature, outcome)
-    return _respond(
-        request, "petitions/not_counted.html", signature, outcome, status=409
-    )
+    return _respond(request, "petitions/not_counted.html", signature, outcome, status=409)
 
 
 def _respond(

@@ -1,9 +1,10 @@
 """The petition's page with its form, and "check your e-mail"."""
 
 import uuid
+from http import HTTPStatus
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -19,8 +20,6 @@ from petitions.guards import same_origin, token_is_proof
 from petitions.markdown import render_markdown
 from petitions.models import Petition, PetitionText
 
-REFUSED = 422
-
 
 def find_text(slug: str) -> PetitionText:
     """The text to show of a petition the public may see; 404 otherwise. One query."""
@@ -33,7 +32,7 @@ def find_text(slug: str) -> PetitionText:
 def press_again(request: HttpRequest, slug: str) -> HttpResponse:
     """Another site's page sent the form here: show it as typed, to be sent from ours."""
     text = find_text(slug)
-    return _page(request, text, _form(text, request), status=403, press_again=True)
+    return _page(request, text, _form(text, request), status=HTTPStatus.FORBIDDEN, press_again=True)
 
 
 @same_origin(refused=press_again)
@@ -56,16 +55,17 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug)
     form = _form(text, request)
     if not text.petition.is_accepting():
-        return _page(request, text, form, status=409)
+        return _page(request, text, form, status=HTTPStatus.CONFLICT)
     if not form.is_valid():
-        return _page(request, text, form, status=REFUSED)
+        return _page(request, text, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     attempt = form.attempt()
     attempt_id = signing.sign(petition=text.petition, attempt=attempt)
-    return redirect(
-        _check_path(attempt_id, slug, attempt.email),
-        permanent=False,
-        preserve_request=False,
-    )
+    return _see(_check_path(attempt_id, slug, attempt.email))
+
+
+def _see(path: str) -> HttpResponse:
+    """303: go and GET another page, whatever this one was asked with."""
+    return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": path})
 
 
 def _check_path(attempt_id: uuid.UUID, slug: str, email: str) -> str:
@@ -116,9 +116,7 @@ def _page(
     """The petition's page around a form, in whatever state the petition is."""
     petition = text.petition
     if petition.state == Petition.State.REMOVED:
-        return render(
-            request, "petitions/removed.html", {"petition": petition}, status=410
-        )
+        return render(request, "petitions/removed.html", {"petition": petition}, status=410)
     count = tallies.total(petition.pk)
     context = {
         "petition": petition,

@@ -1,0 +1,95 @@
+"""What integration tests share: a petition, fresh caches, and pages without the page cache."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.utils import timezone
+
+from petitions import context, signing
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Organisation,
+    Petition,
+    PetitionText,
+    Place,
+)
+from petitions.roles import MODERATORS, ORGANISERS
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture(autouse=True)
+def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    settings.PAGE_CACHE_SECONDS = 0
+    # Pages name their style sheets without needing `collectstatic` first.
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    # The nudge thread would look for a Redis; that it never matters is shown end to end.
+    monkeypatch.setattr(signing, "nudge", lambda: None)
+    context.forget()
+    yield
+    context.forget()
+
+
+@pytest.fixture
+def places(db: None) -> None:
+    """The two lines of the count that are no constituency, also after a table was truncated."""
+    Place.objects.bulk_create(
+        [Place(code=code, kind=code, name=code) for code in (UNKNOWN, ABROAD)],
+        ignore_conflicts=True,
+    )
+
+
+@pytest.fixture
+def organisation(db: None) -> Organisation:
+    return Organisation.objects.create(name="SBC", privacy_email="privacy@example.org")
+
+
+@pytest.fixture
+def petition(organisation: Organisation, places: None) -> Petition:
+    now = timezone.now()
+    petition = Petition.objects.create(
+        slug="protect", state=Petition.State.OPEN, opens_at=now - timedelta(days=5)
+    )
+    for language, title in (
+        ("en", "Protect people"),
+        ("ar", "احموا الناس"),
+        ("cy", "Diogelwch bobl"),
+    ):
+        PetitionText.objects.create(
+            petition=petition,
+            language=language,
+            title=title,
+            addressee="the British Government",
+            ask="Protect people now.",
+            body="Because **it matters**.",
+            published_at=now,
+        )
+    return petition
+
+
+@pytest.fixture
+def browser() -> Client:
+    """A client that sends what a browser sends with our own forms."""
+    return Client(headers=SAME_ORIGIN)
+
+
+def _staff(name: str, group: str) -> User:
+    user = User.objects.create_user(name, password=None, is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+@pytest.fixture
+def moderator(db: None) -> User:
+    return _staff("mona", MODERATORS)
+
+
+@pytest.fixture
+def organiser(db: None) -> User:
+    return _staff("omar", ORGANISERS)

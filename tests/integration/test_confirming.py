@@ -1,0 +1,278 @@
+"""Confirming: counted once, whoever presses how often, and by which rules."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions import signing, tallies, tokens
+from petitions.models import Petition, Signature, Signer
+from petitions.signing import Attempt, Outcome
+from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
+
+
+def link(signature_id: UUID, language: str = "en") -> str:
+    return f"/t/{language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
+
+
+def test_opening_the_link_changes_nothing_and_its_button_counts(
+    petition: Petition, client: Client
+) -> None:
+    signature_id = sign(petition)
+
+    opened = client.get(link(signature_id))
+    assert opened.status_code == 200
+    assert Signature.objects.get(pk=signature_id).state == Signature.State.PENDING
+    assert tallies.total(petition.pk) == 0
+
+    pressed = client.post(link(signature_id))
+    assert pressed.status_code == 200
+    assert "Thank you. Your signature is confirmed." in pressed.content.decode()
+    assert tallies.total(petition.pk) == 1
+
+
+def test_pressing_twice_is_the_same_success_and_counts_once(
+    petition: Petition, client: Client
+) -> None:
+    address = link(sign(petition))
+
+    answers = [client.post(address) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_confirming_takes_at_most_seven_statements(petition: Petition) -> None:
+    signature_id = sign(petition)
+    with CaptureQueriesContext(connection) as queries:
+        assert confirm(signature_id) is Outcome.CONFIRMED
+    assert len(queries) <= 7, [q["sql"] for q in queries]
+
+
+def test_a_used_link_invites_to_sign_and_tells_nothing_of_the_signer(
+    petition: Petition, client: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+
+    page = client.get(link(signature.pk)).content.decode()
+
+    assert "This link has been used" in page
+    assert signature.spoken_reference not in page
+    assert "Amina" not in page
+    assert "amina" not in page
+
+
+def test_the_page_behind_the_link_shows_no_name_and_no_address(
+    petition: Petition, client: Client
+) -> None:
+    page = client.get(link(sign(petition))).content.decode()
+    assert "Amina" not in page
+    assert "example.org" not in page.replace("privacy@example.org", "")
+
+
+def test_pages_behind_a_link_are_kept_by_nobody_and_tell_no_other_site(
+    petition: Petition, client: Client
+) -> None:
+    response = client.get(link(sign(petition)))
+    assert response["Cache-Control"] == "no-store"
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert "noindex" in response["X-Robots-Tag"]
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "cy"])
+def test_the_language_of_the_link_is_the_language_of_the_page(
+    petition: Petition, client: Client, language: str
+) -> None:
+    response = client.get(link(sign(petition), language))
+    assert f'<html lang="{language}"' in response.content.decode()
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t[:-1], lambda t: "x" + t, lambda t: "nonsense"])
+def test_a_broken_link_opens_a_helpful_page(
+    petition: Petition, client: Client, spoil: Callable[[str], str]
+) -> None:
+    token = spoil(tokens.link(tokens.CONFIRM, sign(petition), 0))
+    response = client.get(f"/t/en/confirm/{token}/")
+    assert response.status_code == 404
+    assert "Sign again to get a new link" in response.content.decode()
+
+
+def test_the_same_person_again_is_told_so_only_behind_the_link(
+    petition: Petition, client: Client
+) -> None:
+    sign_and_confirm(petition)
+    again = link(
+        sign(
+            petition,
+            Attempt(
+                name="AMINA  exámple",
+                email="amina+again@example.org",
+                postcode="M145RX",
+                name_use="government",
+            ),
+        )
+    )
+
+    assert "Your signature already stands" not in client.get(again).content.decode()
+    pressed = client.post(again)
+    assert pressed.status_code == 200
+    assert "Your signature already stands" in pressed.content.decode()
+    assert tallies.total(petition.pk) == 1
+
+
+def test_signing_again_to_keep_the_name_back_is_heeded(petition: Petition) -> None:
+    shown = sign_and_confirm(petition, DAVID)
+    again = sign(
+        petition,
+        Attempt(name=DAVID.name, email=DAVID.email, country="JO", name_use="withheld"),
+    )
+
+    assert confirm(again) is Outcome.ALREADY
+
+    shown.refresh_from_db()
+    assert shown.name_use == Signature.NameUse.WITHHELD
+
+
+def test_signing_again_never_makes_a_withheld_name_public(petition: Petition) -> None:
+    kept_back = sign_and_confirm(petition, BASHIR)
+    again = sign(
+        petition,
+        Attempt(
+            name=BASHIR.name,
+            email=BASHIR.email,
+            postcode=BASHIR.postcode,
+            name_use="public",
+        ),
+    )
+
+    assert confirm(again) is Outcome.ALREADY
+
+    kept_back.refresh_from_db()
+    assert kept_back.name_use == Signature.NameUse.WITHHELD
+
+
+def test_two_people_of_one_home_may_share_a_mailbox(petition: Petition) -> None:
+    sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    assert tallies.total(petition.pk) == 2
+
+
+def test_a_second_person_from_another_home_is_not_counted_and_told_why(
+    petition: Petition, client: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+
+    response = client.post(link(sign(petition, CARYS)))
+
+    assert response.status_code == 409
+    assert "another postcode" in response.content.decode()
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_third_person_is_not_counted(petition: Petition) -> None:
+    sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    third = Attempt(name="Third Person", email=AMINA.email, postcode="M145RX", name_use="public")
+
+    assert confirm(sign(petition, third)) is Outcome.MAILBOX_FULL
+    assert tallies.total(petition.pk) == 2
+
+
+def test_a_link_mailed_before_the_close_confirms_for_a_day_after_it(
+    petition: Petition,
+) -> None:
+    first, second = sign(petition, AMINA), sign(petition, DAVID)
+    hour_ago = timezone.now() - timedelta(hours=23)
+    Signature.objects.update(created_at=hour_ago - timedelta(minutes=1))
+    Petition.objects.update(closes_at=hour_ago)
+    assert confirm(first) is Outcome.CONFIRMED
+
+    Petition.objects.update(closes_at=timezone.now() - timedelta(hours=25))
+    Signature.objects.update(created_at=timezone.now() - timedelta(hours=26))
+    assert confirm(second) is Outcome.CLOSED
+
+
+def test_a_link_of_an_older_epoch_is_dead(petition: Petition) -> None:
+    signature_id = sign(petition)
+    Signature.objects.filter(pk=signature_id).update(link_epoch=1)
+    assert confirm(signature_id) is Outcome.GONE
+
+
+def test_a_link_of_somebody_who_withdrew_is_dead(petition: Petition) -> None:
+    signature = sign_and_confirm(petition)
+
+    assert signing.withdraw(signature_id=signature.pk)
+
+    assert confirm(signature.pk) is Outcome.GONE
+    assert tallies.total(petition.pk) == 0
+    assert not Signer.objects.exists()
+
+
+def _together(*actions: Callable[[], object]) -> list[object]:
+    """Run actions at the same moment, each on a connection of its own."""
+    barrier, results = threading.Barrier(len(actions)), []
+
+    def run(action: Callable[[], object]) -> None:
+        connection.ensure_connection()
+        barrier.wait()
+        try:
+            results.append(action())
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            results.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[action]) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    return results
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_browsers_confirming_at_once_see_success_and_count_once(
+    petition: Petition,
+) -> None:
+    signature_id = sign(petition)
+
+    outcomes = _together(*[lambda: confirm(signature_id)] * 4)
+
+    assert set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}
+    assert outcomes.count(Outcome.CONFIRMED) == 1
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("guarded", [False, True])
+def test_two_pendings_of_one_person_confirmed_at_once_need_the_mailbox_lock(
+    petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the lock both judge the mailbox empty, and one meets the unique constraint."""
+    both_judged = threading.Barrier(2)
+    judge = signing._judge
+
+    def judged_together(signature: Signature) -> signing.Verdict:
+        verdict = judge(signature)
+        both_judged.wait(timeout=10)
+        return verdict
+
+    if not guarded:
+        monkeypatch.setattr(signing, "_lock_mailbox", lambda mailbox_ix: None)
+        monkeypatch.setattr(signing, "_judge", judged_together)
+    first, second = sign(petition), sign(petition)
+
+    outcomes = _together(lambda: confirm(first), lambda: confirm(second))
+
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    assert bool(failed) is not guarded
+    assert tallies.total(petition.pk) == 1
+    if guarded:
+        assert set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}

@@ -1,0 +1,181 @@
+"""Loading statements: an organiser's own file, and the campaign that ships."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from campaign.models import Statement, StatementText
+from petitions.models import Petition, PetitionText
+
+DOCUMENT = """top of page
+
+Help is needed in Testford
+
+First paragraph with Ma`rat and M5 and <b>no markup</b>.
+
+
+
+Second paragraph: 2500 people *asked* for help_now.
+
+
+bottom of page"""
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    path = tmp_path / "statement.txt"
+    path.write_text(DOCUMENT, encoding="utf-8")
+    return path
+
+
+def load(path: Path, **options: object) -> str:
+    out = StringIO()
+    call_command("load_statement", path, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_a_plain_document_loads_and_reads_well(document: Path, db: None, client: Client) -> None:
+    said = load(document, publish=True)
+
+    assert said.startswith(
+        "Created “Help is needed in Testford” (en) at /statements/help-is-needed-in-testford/"
+    )
+    page = client.get("/").content.decode()
+    assert page.count("<h1") == 1
+    assert "Help is needed in Testford" in page
+    assert "<p>First paragraph with Ma`rat and M5 and &lt;b&gt;no markup&lt;/b&gt;.</p>" in page
+    assert "<p>Second paragraph: 2500 people *asked* for help_now.</p>" in page
+    assert "top of page" not in page
+    assert "bottom of page" not in page
+
+
+def test_loading_again_changes_nothing(document: Path, db: None) -> None:
+    load(document, publish=True)
+    before = list(StatementText.objects.values())
+
+    assert load(document).startswith("Unchanged:")
+    assert list(StatementText.objects.values()) == before
+
+
+def test_a_changed_document_updates_the_text_and_keeps_it_published(
+    document: Path, db: None
+) -> None:
+    load(document, publish=True)
+    document.write_text(DOCUMENT.replace("2500", "2600"), encoding="utf-8")
+
+    assert load(document).startswith("Updated")
+    text = StatementText.objects.get()
+    assert "2600" in text.body
+    assert text.published_at
+
+
+def test_without_publish_a_text_is_a_draft_that_nobody_sees(
+    document: Path, db: None, client: Client
+) -> None:
+    assert "a draft" in load(document)
+    assert client.get("/statements/help-is-needed-in-testford/").status_code == 404
+
+
+def test_markdown_keeps_its_markup_and_front_matter(tmp_path: Path, db: None) -> None:
+    path = tmp_path / "s.md"
+    path.write_text(
+        "---\nlanguage: cy\ndated: 2020-02\n---\n# Teitl y datganiad\n\nMae **hyn** yn bwysig.\n"
+    )
+
+    load(path, slug="datganiad")
+
+    text = StatementText.objects.get()
+    assert (text.title, text.language, text.body) == (
+        "Teitl y datganiad",
+        "cy",
+        "Mae **hyn** yn bwysig.\n",
+    )
+    assert str(text.dated) == "2020-02-01"
+
+
+def test_windows_line_ends_and_a_byte_order_mark_are_understood(tmp_path: Path, db: None) -> None:
+    path = tmp_path / "s.txt"
+    path.write_bytes("\ufeffA title\r\n\r\nA body.\r\n".encode())
+    load(path)
+    assert StatementText.objects.get().title == "A title"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no such file"),
+        (b"", "there is no text in it"),
+        (b"  \n\n", "there is no text in it"),
+        (b"Only a title\n", "there is no text in it"),
+        (b"%PDF-1.4\x00\x01binary", "not a text file"),
+        ("Überschrift\n\nText".encode("latin-1"), "not in UTF-8"),
+        (b"---\n: [\n---\nTitle\n\nText\n", "front matter"),
+        (b"---\nlanguage: xx\n---\nTitle\n\nText\n", "not a language of this site"),
+        (b"---\ndated: soon\n---\nTitle\n\nText\n", "dated"),
+        ("عنوان\n\nنص\n".encode(), "Give one with --slug"),
+        (b"x" * 300 + b"\n\nText\n", "longer than"),
+    ],
+)
+def test_a_file_that_cannot_be_used_gets_one_line_and_changes_nothing(
+    tmp_path: Path, db: None, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "s.txt"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(CommandError, match=words) as refused:
+        load(path, publish=True)
+
+    assert "\n" not in str(refused.value)
+    assert not Statement.objects.exists()
+
+
+def test_a_petition_that_does_not_exist_is_named(document: Path, db: None) -> None:
+    with pytest.raises(CommandError, match="no petition 'nonesuch'"):
+        load(document, petition="nonesuch")
+    assert not Statement.objects.exists()
+
+
+def test_the_statement_leads_to_its_petition(
+    document: Path, petition: Petition, client: Client
+) -> None:
+    load(document, petition="protect", publish=True)
+    page = client.get("/").content.decode()
+    assert 'href="/petitions/protect/' in page
+
+
+def test_the_shipped_campaign_is_a_draft_until_published(db: None, client: Client) -> None:
+    call_command("load_campaign", stdout=StringIO())
+    assert client.get("/petitions/protect-civilians-in-idlib/").status_code == 404
+    assert not StatementText.objects.filter(published_at__isnull=False).exists()
+
+
+@pytest.mark.parametrize("prefix", ["", "/ar", "/cy"])
+def test_the_shipped_campaign_says_in_every_language_that_it_dates_from_2020(
+    places: None, client: Client, prefix: str
+) -> None:
+    call_command("load_campaign", publish=True, stdout=StringIO())
+    for path in (
+        "/",
+        "/statements/protect-civilians-in-idlib/",
+        "/petitions/protect-civilians-in-idlib/",
+    ):
+        page = client.get(prefix + path)
+        assert page.status_code == 200
+        assert "2020" in page.content.decode()
+
+
+def test_loading_the_campaign_again_leaves_edits_alone(db: None) -> None:
+    call_command("load_campaign", publish=True, stdout=StringIO())
+    PetitionText.objects.filter(language="en").update(title="Edited")
+    StatementText.objects.filter(language="en").update(title="Edited")
+    out = StringIO()
+
+    call_command("load_campaign", publish=True, stdout=out)
+
+    assert out.getvalue() == "Nothing to add.\n"
+    assert PetitionText.objects.get(language="en").title == "Edited"
+    assert StatementText.objects.get(language="en").title == "Edited"

@@ -1,0 +1,210 @@
+"""Removing, restoring and erasing: the tally moves with the state, in one decision."""
+
+import threading
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.test import Client
+
+from petitions import moderation, signing, tallies
+from petitions.models import Decision, DecisionItem, Mail, Petition, Signature, Signer
+from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
+
+LIST = "/admin/petitions/signature/"
+REASON = {"reason": "false-name", "note": ""}
+
+
+def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_back(
+    petition: Petition, moderator: User
+) -> None:
+    ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
+
+    removed = moderation.remove(petition=petition, ids=ids[:2], actor=moderator, **REASON)
+    assert (removed.signatures, removed.count_change, tallies.total(petition.pk)) == (2, -2, 1)
+
+    restored = moderation.restore(petition=petition, ids=ids, actor=moderator, **REASON)
+    assert (restored.signatures, restored.count_change, tallies.total(petition.pk)) == (2, 2, 3)
+    assert tallies.stored(petition.pk) == tallies.count_afresh(petition.pk)
+
+
+def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: User) -> None:
+    pending = sign(petition)
+    moderation.remove(petition=petition, ids=[pending], actor=moderator, **REASON)
+    assert signing.confirm(signature_id=pending, epoch=0)[0] is signing.Outcome.REMOVED
+
+    moderation.restore(petition=petition, ids=[pending], actor=moderator, **REASON)
+
+    assert Signature.objects.get(pk=pending).state == Signature.State.PENDING
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_removed_person_who_signs_again_is_not_counted(
+    petition: Petition, moderator: User
+) -> None:
+    signature = sign_and_confirm(petition)
+    moderation.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
+
+    outcome, _signature = signing.confirm(signature_id=sign(petition), epoch=0)
+
+    assert outcome is signing.Outcome.REMOVED
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_decision_is_kept_with_reason_actor_and_previous_states(
+    petition: Petition, moderator: User
+) -> None:
+    signature = sign_and_confirm(petition)
+    moderation.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
+
+    decision = Decision.objects.get()
+    item = DecisionItem.objects.get()
+    assert (decision.kind, decision.reason, decision.actor) == ("remove", "false-name", moderator)
+    assert (item.signature_id, item.previous_state) == (signature.pk, "confirmed")
+
+
+def test_a_decision_reaches_no_other_petition(petition: Petition, moderator: User) -> None:
+    other = Petition.objects.create(slug="other")
+    signature = sign_and_confirm(petition)
+    done = moderation.remove(petition=other, ids=[signature.pk], actor=moderator, **REASON)
+    assert done.signatures == 0
+    assert tallies.total(petition.pk) == 1
+
+
+def test_erasing_leaves_nothing_of_the_person(petition: Petition) -> None:
+    signature = sign_and_confirm(petition)
+
+    assert signing.withdraw(signature_id=signature.pk)
+    assert not signing.withdraw(signature_id=signature.pk)
+
+    assert tallies.total(petition.pk) == 0
+    assert not Signer.objects.exists()
+    assert not Mail.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_confirming_and_removing_at_once_leave_a_count_that_agrees(
+    petition: Petition, moderator: User
+) -> None:
+    for _ in range(5):
+        signature_id = sign(petition, DAVID)
+        barrier = threading.Barrier(2)
+
+        def press(
+            signature_id: object = signature_id, barrier: threading.Barrier = barrier
+        ) -> None:
+            barrier.wait()
+            try:
+                signing.confirm(signature_id=signature_id, epoch=0)  # type: ignore[arg-type]
+            except signing.StateChanged:
+                pass
+            finally:
+                connections.close_all()
+
+        def remove(
+            signature_id: object = signature_id, barrier: threading.Barrier = barrier
+        ) -> None:
+            barrier.wait()
+            try:
+                moderation.remove(petition=petition, ids=[signature_id], actor=moderator, **REASON)  # type: ignore[list-item]
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=press), threading.Thread(target=remove)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+        assert tallies.stored(petition.pk) == tallies.count_afresh(petition.pk)
+
+
+def test_the_moderators_list_finds_by_address_without_putting_it_into_the_url(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    mine, other = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, DAVID)
+    client.force_login(moderator)
+
+    response = client.post(LIST, {"address": "AMINA+x@example.org"}, follow=True)
+
+    page = response.content.decode()
+    address = response.redirect_chain[-1][0]
+    assert "amina" not in address.lower()
+    assert mine.spoken_reference in page
+    assert other.spoken_reference not in page
+    assert "amina@example.org" not in page
+    assert "a•••@example.org" in page
+
+
+def test_the_list_reads_page_by_page_without_counting(
+    petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petitions.admin.signatures.PER_PAGE", 2)
+    everybody = {
+        sign_and_confirm(petition, person).spoken_reference for person in (AMINA, BASHIR, DAVID)
+    }
+    client.force_login(moderator)
+
+    first = client.get(LIST)
+    second = client.get(first.context["older_url"])
+
+    seen = [
+        line.signature.spoken_reference
+        for page in (first, second)
+        for line in page.context["lines"]
+    ]
+    assert len(seen) == 3
+    assert set(seen) == everybody
+    assert second.context["older_url"] == ""
+
+
+def test_a_moderator_removes_and_restores_in_the_list(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    client.force_login(moderator)
+
+    page = client.post(
+        LIST, {"chosen": [str(signature.pk)], "kind": "remove", **REASON}, follow=True
+    ).content.decode()
+    assert "1 signature changed." in page
+    assert "No e-mail is sent." in page
+    assert tallies.total(petition.pk) == 0
+
+    client.post(f"{LIST}{signature.pk}/change/", {"kind": "restore", **REASON})
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_decision_without_a_reason_is_refused(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    client.force_login(moderator)
+    client.post(LIST, {"chosen": [str(signature.pk)], "kind": "remove"})
+    client.post(LIST, {"chosen": [str(signature.pk)], "kind": "remove", "reason": "other"})
+    assert tallies.total(petition.pk) == 1
+
+
+def test_an_organiser_may_neither_see_nor_decide_about_signatures(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    client.force_login(organiser)
+    assert client.get(LIST).status_code == 403
+    answer = client.post(LIST, {"chosen": [str(signature.pk)], "kind": "remove", **REASON})
+    assert answer.status_code == 403
+    assert tallies.total(petition.pk) == 1
+
+
+def test_nonsense_in_the_lists_address_is_left_out(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    client.force_login(moderator)
+    for query in (
+        "petition=none",
+        "state=x",
+        "mailbox=zz",
+        "before=x_y",
+        "before=2026-13-45T00:00_z",
+    ):
+        assert client.get(f"{LIST}?{query}").status_code == 200
+    assert client.get(f"{LIST}not-a-uuid/change/").status_code == 404

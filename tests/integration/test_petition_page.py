@@ -1,0 +1,316 @@
+"""The petition's page and its form: what it refuses, what it keeps, what it never does."""
+
+from datetime import timedelta
+from html import escape
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions import tallies
+from petitions.models import Petition, PetitionText, Signature
+from tests.people import sign_and_confirm, typed
+
+PAGE = "/petitions/protect/"
+
+
+def test_a_good_form_leads_to_check_your_mail_and_shows_no_whole_address(
+    petition: Petition, browser: Client
+) -> None:
+    response = browser.post(PAGE, typed(), follow=True)
+
+    page = response.content.decode()
+    assert "Check your e-mail" in page
+    assert "a•••@example.org" in page
+    assert "amina@example.org" not in page
+    assert "Please confirm your e-mail address" in page
+    # Not even sealed lengths tell one signer from another.
+    address = response.redirect_chain[-1][0]
+    other = browser.post(PAGE, typed(email="somebody.longer@long-domain.example.net", name="X Y"))
+    assert len(other["Location"]) == len(address)
+
+
+def test_the_check_page_after_its_hour_says_so(
+    petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = browser.post(PAGE, typed())["Location"]
+    now = timezone.now().timestamp()
+    monkeypatch.setattr("petitions.tokens.time.time", lambda: now + 3601)
+
+    response = browser.get(address)
+
+    assert response.status_code == 410
+    assert "expired" in response.content.decode()
+
+
+LONG = "x" * 300
+BAD: dict[str, list[dict[str, str]]] = {
+    "name": [
+        {"name": ""}, {"name": "   "}, {"name": LONG}, {"name": "Ann\x00Bad"},
+        {"name": "Ann\u202eBad"}, {"name": "Ann\nBad\x07"}, {"name": "See https://spam.example"},
+        {"name": "www.spam.example"}, {"name": "12345"}, {"name": "Ann\ufffdBad"},
+        {"name": "Ann\u2066Bad"},
+    ],
+    "email": [
+        {"email": ""}, {"email": "amina"}, {"email": "amina@"}, {"email": LONG + "@example.org"},
+        {"email": "a@b\x00.org"}, {"email": "amina@example.org\nBcc: x@example.org"},
+        {"email": "Amina <amina@example.org>"}, {"email": "a@[127.0.0.1]"},
+        {"email": "amina\u202e@example.org"}, {"email": "a b@example.org"},
+    ],
+    "postcode": [
+        {"postcode": ""}, {"postcode": "XX99 9XX9"}, {"postcode": "1234"}, {"postcode": "M14\x005RX"},
+        {"postcode": LONG},
+    ],
+    "country": [
+        {"residence": "abroad", "country": ""}, {"residence": "abroad", "country": "ZZ"},
+        {"residence": "abroad", "country": LONG}, {"residence": "abroad", "country": "GB"},
+    ],
+    "name_use": [{"name_use": ""}, {"name_use": "everybody"}],
+    "residence": [{"residence": ""}, {"residence": "moon"}],
+    "consent": [{"consent": ""}],
+    "text_version": [{"text_version": ""}, {"text_version": "x"}, {"text_version": "99"}, {"text_version": "0"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", BAD)
+def test_bad_input_is_refused_with_a_reason_and_everything_typed_is_kept(
+    petition: Petition, browser: Client, field: str
+) -> None:
+    for change in BAD[field]:
+        form = typed(**change)
+        response = browser.post(PAGE, form)
+
+        page = response.content.decode()
+        assert response.status_code == 422, change
+        assert 'id="error-summary"' in page
+        assert "autofocus" in page
+        for name in {"name", "email", "postcode"} - {field}:
+            assert f'value="{escape(form[name])}"' in page, (change, name)
+    assert not Signature.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/petitions/protect/", "Enter your name."),
+        ("/ar/petitions/protect/", "اكتب اسمك."),
+        ("/cy/petitions/protect/", "Rhowch eich enw."),
+    ],
+)
+def test_refusals_speak_the_language_of_the_page(
+    petition: Petition, browser: Client, path: str, words: str
+) -> None:
+    response = browser.post(path, typed(name=""))
+    assert words in response.content.decode()
+
+
+def test_invalid_utf8_is_refused_and_the_rest_is_kept(petition: Petition, browser: Client) -> None:
+    body = (
+        b"name=Am\xff%ffna&name_use=public&email=amina%40example.org&residence=uk&postcode=M14+5RX"
+    )
+    response = browser.post(PAGE, body, content_type="application/x-www-form-urlencoded")
+    assert response.status_code == 422
+    assert "amina@example.org" in response.content.decode()
+
+
+def test_unknown_and_doubled_fields_are_refused(petition: Petition, browser: Client) -> None:
+    for body in (typed(admin="1"), {**typed(), "name": ["Amina Example", "Other Name"]}):
+        assert browser.post(PAGE, body).status_code == 422
+    assert not Signature.objects.exists()
+
+
+def test_an_uploaded_file_in_place_of_a_name_is_refused(
+    petition: Petition, browser: Client
+) -> None:
+    from io import BytesIO
+
+    upload = BytesIO(b"a name in a file")
+    upload.name = "name.txt"
+    response = browser.post(PAGE, {**typed(), "name": upload})
+    assert response.status_code == 422
+
+
+def test_a_body_over_64_kb_is_refused_unread(petition: Petition, browser: Client) -> None:
+    response = browser.post(PAGE, {"name": "x" * 70_000})
+    assert response.status_code == 413
+    assert "<h1" in response.content.decode()
+
+
+def test_a_wrong_content_type_gets_a_clear_page(petition: Petition, browser: Client) -> None:
+    response = browser.post(PAGE, typed(), content_type="application/json")
+    assert response.status_code == 415
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_a_wrong_method_gets_a_clear_page(petition: Petition, browser: Client, method: str) -> None:
+    response = getattr(browser, method)(PAGE)
+    assert response.status_code == 405
+    assert "GET" in response["Allow"]
+    assert "<h1" in response.content.decode()
+
+
+def test_a_malformed_multipart_body_gets_a_clear_page(petition: Petition, browser: Client) -> None:
+    response = browser.post(PAGE, b"garbage", content_type="multipart/form-data; boundary=x")
+    assert response.status_code in {400, 422}
+    assert not Signature.objects.exists()
+
+
+def test_without_consent_nothing_is_stored(petition: Petition, browser: Client) -> None:
+    response = browser.post(PAGE, typed(consent=""))
+    assert "Tick the box to agree" in response.content.decode()
+    assert not Signature.objects.exists()
+
+
+def test_no_choice_is_made_for_the_signer(petition: Petition, client: Client) -> None:
+    assert "checked" not in client.get(PAGE).content.decode()
+
+
+def test_a_form_sent_from_another_site_is_shown_to_be_sent_again(petition: Petition) -> None:
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ):
+        response = Client(headers=headers).post(PAGE, typed())
+        assert response.status_code == 403
+        assert "Amina Example" in response.content.decode()
+    assert not Signature.objects.exists()
+
+
+def test_a_browser_that_says_nothing_of_its_origin_may_sign(petition: Petition) -> None:
+    assert Client().post(PAGE, typed()).status_code == 303
+    assert Signature.objects.count() == 1
+
+
+def test_the_postcode_of_somebody_abroad_is_not_kept(petition: Petition, browser: Client) -> None:
+    response = browser.post(PAGE, typed(residence="abroad", country="JO", postcode="11118"))
+    assert response.status_code == 303
+
+
+def test_rather_not_say_needs_no_postcode(petition: Petition, browser: Client) -> None:
+    response = browser.post(PAGE, typed(postcode="", postcode_unsaid="on"))
+    assert response.status_code == 303
+
+
+def test_a_draft_is_invisible(petition: Petition, client: Client) -> None:
+    Petition.objects.update(state=Petition.State.DRAFT)
+    assert client.get(PAGE).status_code == 404
+    assert client.get("/api/v1/petitions/protect.json").status_code == 404
+
+
+def test_a_petition_that_opens_later_is_invisible(petition: Petition, client: Client) -> None:
+    Petition.objects.update(opens_at=timezone.now() + timedelta(hours=1))
+    assert client.get(PAGE).status_code == 404
+
+
+def test_a_removed_petition_is_gone_and_says_why(petition: Petition, client: Client) -> None:
+    Petition.objects.update(state=Petition.State.REMOVED, removed_reason="A court told us to.")
+    response = client.get(PAGE)
+    assert response.status_code == 410
+    assert "A court told us to." in response.content.decode()
+    assert client.get("/api/v1/petitions/protect.json").status_code == 410
+
+
+def test_a_closed_petition_says_so_and_a_form_opened_before_is_refused_kindly(
+    petition: Petition, browser: Client
+) -> None:
+    Petition.objects.update(closes_at=timezone.now() - timedelta(minutes=1))
+    assert "This petition is closed" in browser.get(PAGE).content.decode()
+
+    response = browser.post(PAGE, typed())
+
+    assert response.status_code == 409
+    assert "It closed while you were filling in the form" in response.content.decode()
+
+
+def test_a_text_missing_in_a_language_falls_back_and_says_so(
+    petition: Petition, client: Client
+) -> None:
+    PetitionText.objects.filter(language="cy").delete()
+    page = client.get("/cy/petitions/protect/").content.decode()
+    assert '<html lang="cy"' in page
+    assert 'lang="en"' in page
+    assert "Protect people" in page
+
+
+def test_a_bar_is_shown_only_from_25_signatures(
+    petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count, shown in ((24, False), (25, True)):
+        monkeypatch.setattr(tallies, "total", lambda petition_id, n=count: n)
+        assert ("<progress" in client.get(PAGE).content.decode()) is shown
+
+
+@pytest.mark.parametrize("path", [PAGE, "/ar/petitions/protect/", "/api/v1/petitions/protect.json"])
+def test_a_page_costs_at_most_three_queries_cold_and_none_warm(
+    petition: Petition, settings: Any, path: str
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60
+    client = Client()  # a handler of its own, and so a page cache of its own
+    with CaptureQueriesContext(connection) as cold:
+        client.get(path)
+    with CaptureQueriesContext(connection) as warm:
+        client.get(path)
+    assert len(cold) <= 3, [query["sql"] for query in cold]
+    assert len(warm) == 0
+
+
+def test_pages_go_on_from_the_cache_while_the_database_is_away(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = Client(headers={"Sec-Fetch-Site": "same-origin"})
+    before = browser.get(PAGE)
+
+    def away(*args: object, **kwargs: object) -> None:
+        raise OperationalError("the database's own words")
+
+    monkeypatch.setattr("petitions.views.petition.find_text", away)
+
+    assert browser.get(PAGE).content == before.content
+    signing = browser.post(PAGE, typed())
+    assert signing.status_code == 503
+    assert signing["Retry-After"]
+    assert "the database's own words" not in signing.content.decode()
+
+
+def test_public_pages_set_no_cookie_and_vary_by_none(petition: Petition, browser: Client) -> None:
+    for response in (
+        browser.get("/"), browser.get(PAGE), browser.post(PAGE, typed()), browser.get("/nowhere/"),
+        browser.get("/api/v1/petitions/protect.json"),
+    ):  # fmt: skip
+        assert not response.cookies
+        assert "Cookie" not in response.get("Vary", "")
+        assert "Accept-Language" not in response.get("Vary", "")
+
+
+def test_every_answer_bears_the_security_headers(petition: Petition, browser: Client) -> None:
+    for response in (browser.get(PAGE), browser.get("/nowhere/"), browser.post(PAGE, {})):
+        assert response["Content-Security-Policy"].startswith("default-src 'none'")
+        assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Referrer-Policy"] == "same-origin"
+        assert response["Permissions-Policy"]
+        assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_the_api_and_the_page_agree(petition: Petition, client: Client) -> None:
+    sign_and_confirm(petition)
+
+    response = client.get("/api/v1/petitions/protect.json")
+    told = response.json()
+
+    assert told["signature_count"] == 1
+    assert (told["slug"], told["title"], told["state"], told["goal"]) == (
+        "protect",
+        "Protect people",
+        "open",
+        100,
+    )
+    assert told["counted_at"]
+    assert response["Access-Control-Allow-Origin"] == "*"
+    assert response["ETag"]
+    again = client.get("/api/v1/petitions/protect.json", headers={"If-None-Match": "W/nothing"})
+    assert again.status_code == 200

@@ -1,0 +1,165 @@
+"""Signing: what is stored, what is not, and what it costs."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions import signing, tallies
+from petitions.models import Mail, Petition, Postcode, Place, Signature, Signer
+from petitions.signing import NotAccepting
+from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, typed
+
+PAGE = "/petitions/protect/"
+
+
+def test_signing_makes_a_pending_signature_and_one_mail_and_leaves_the_count(
+    petition: Petition,
+) -> None:
+    signature_id = sign(petition)
+
+    signature = Signature.objects.get(pk=signature_id)
+    assert signature.state == Signature.State.PENDING
+    assert Mail.objects.filter(signature=signature, state=Mail.State.QUEUED).count() == 1
+    assert tallies.total(petition.pk) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_signing_takes_four_statements_whatever_the_mailbox_has_done(
+    petition: Petition,
+) -> None:
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            sign(petition)
+        assert len(queries) == 4, [q["sql"] for q in queries]  # BEGIN, read, write, COMMIT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_posted_form_takes_at_most_six_statements(petition: Petition, browser: Client) -> None:
+    browser.post(PAGE, typed())
+    with CaptureQueriesContext(connection) as queries:
+        response = browser.post(PAGE, typed(email="other@example.org"))
+    assert response.status_code == 303
+    assert len(queries) <= 6, [q["sql"] for q in queries]
+
+
+def test_nothing_personal_stands_readable_in_any_table(petition: Petition) -> None:
+    sign(petition, DAVID)
+    needles = [b"David", b"david", b"example.net", b"JO"]
+    with connection.cursor() as cursor:
+        for table in ("petitions_signature", "petitions_signer", "petitions_mail"):
+            cursor.execute(f"SELECT t::text FROM {table} t")  # noqa: S608
+            text = "".join(row[0] for row in cursor.fetchall()).encode()
+            assert not [needle for needle in needles if needle in text]
+            for needle in needles:
+                assert needle.hex().encode() not in text.lower()
+
+
+def test_what_was_typed_comes_back_out_of_the_seal(petition: Petition) -> None:
+    signature_id = sign(petition, BASHIR)
+
+    signer = Signer.objects.get(pk=signature_id)
+    assert signing.unsealed(signer) == BASHIR.sealable()
+
+
+def test_somebody_else_typing_my_address_reserves_nothing(petition: Petition) -> None:
+    for number in range(3):
+        sign(
+            petition,
+            BASHIR.__class__(
+                name=f"Bogus {'abc'[number]}",
+                email=AMINA.email,
+                postcode="EH11YZ",
+                name_use="public",
+            ),
+        )
+    sign_and_confirm(petition, AMINA)
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_later_attempt_does_not_change_what_an_earlier_link_confirms(
+    petition: Petition,
+) -> None:
+    mine = sign(petition, AMINA)
+    sign(petition, signing.Attempt(name=AMINA.name, email=AMINA.email, name_use="public"))
+
+    assert Signature.objects.get(pk=mine).name_use == AMINA.name_use
+
+
+def test_the_sixth_mail_of_a_day_is_withheld_and_the_page_is_the_same(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    answers = [browser.post(PAGE, typed()) for _ in range(settings.MAILS_PER_MAILBOX_AND_DAY + 1)]
+
+    states = list(Mail.objects.order_by("created_at").values_list("state", flat=True))
+    assert states.count(Mail.State.QUEUED) == settings.MAILS_PER_MAILBOX_AND_DAY
+    assert states.count(Mail.State.WITHHELD) == 1
+    assert len({(a.status_code, len(a.headers["Location"])) for a in answers}) == 1
+
+
+def test_an_hour_after_the_last_mail_of_a_full_day_one_more_goes_out(
+    petition: Petition,
+) -> None:
+    for _ in range(6):
+        sign(petition)
+    Mail.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+
+    signature_id = sign(petition)
+
+    assert Mail.objects.get(signature=signature_id).state == Mail.State.QUEUED
+
+
+def test_the_mail_limit_counts_a_mailbox_under_all_its_spellings(
+    petition: Petition,
+) -> None:
+    spellings = [
+        "a.b@gmail.com",
+        "ab@gmail.com",
+        "ab+x@googlemail.com",
+        "AB@GMAIL.COM",
+        "a.b+y@gmail.com",
+    ]
+    for email in spellings:
+        sign(petition, signing.Attempt(name="A B", email=email, name_use="public"))
+
+    last = sign(petition, signing.Attempt(name="A B", email="abc@gmail.com", name_use="public"))
+    over = sign(petition, signing.Attempt(name="A B", email="ab@gmail.com", name_use="public"))
+
+    assert Mail.objects.get(signature=last).state == Mail.State.QUEUED
+    assert Mail.objects.get(signature=over).state == Mail.State.WITHHELD
+
+
+def test_a_known_postcode_counts_in_its_constituency(petition: Petition) -> None:
+    place = Place.objects.create(code="E14000001", name="Testford North")
+    Postcode.objects.create(postcode="M145RX", place=place)
+
+    sign_and_confirm(petition, AMINA)
+
+    assert list(tallies.stored(petition.pk))[0][0] == "E14000001"
+
+
+def test_an_unknown_postcode_counts_as_constituency_not_known(
+    petition: Petition,
+) -> None:
+    signature = sign_and_confirm(petition, AMINA)
+    assert signature.place_id == "unknown"
+
+
+def test_somebody_abroad_counts_abroad_and_the_country_stays_sealed(
+    petition: Petition,
+) -> None:
+    signature = sign_and_confirm(petition, DAVID)
+    assert signature.place_id == "abroad"
+
+
+def test_a_closed_petition_takes_no_signature(petition: Petition) -> None:
+    petition.closes_at = timezone.now() - timedelta(seconds=1)
+    petition.save()
+
+    with pytest.raises(NotAccepting):
+        sign(petition)
+    assert not Signature.objects.exists()

@@ -1,0 +1,130 @@
+"""Petition texts that somebody signed, and what is deleted by itself."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from petitions import retention, tallies
+from petitions.models import Mail, Petition, PetitionText, Signature, Signer, Tally
+from tests.people import AMINA, DAVID, sign, sign_and_confirm
+
+
+def test_a_text_that_nobody_signed_may_change(petition: Petition) -> None:
+    text = petition.texts.get(language="en")
+    text.title = "Another title"
+    text.save()
+
+
+def test_a_text_that_somebody_signed_never_changes(petition: Petition) -> None:
+    sign(petition)
+    text = petition.texts.get(language="en")
+    text.title = "Another title"
+    with pytest.raises(ValidationError):
+        text.save()
+    with pytest.raises(ValidationError):
+        text.delete()
+
+
+def test_a_new_version_is_shown_and_each_signature_says_which_it_signed(
+    petition: Petition, client: Client
+) -> None:
+    old = sign_and_confirm(petition, AMINA)
+    PetitionText.objects.create(
+        petition=petition, version=2, language="en", title="Protect people now",
+        addressee="the British Government", ask="Now.", published_at=timezone.now(),
+    )  # fmt: skip
+    page = client.get("/petitions/protect/").content.decode()
+    assert "Protect people now" in page
+    assert 'name="text_version" value="2"' in page
+    assert old.text_version == 1
+
+
+def test_the_admin_refuses_to_change_a_signed_text_with_a_reason(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    sign(petition)
+    client.force_login(organiser)
+    page = f"/admin/petitions/petition/{petition.pk}/change/"
+    form = client.get(page).context["inline_admin_formsets"][0].formset
+    data = {"slug": petition.slug, "state": petition.state, "goal": ""}
+    data |= {f"texts-{k}": str(v) for k, v in form.management_form.initial.items()}
+    for number, one in enumerate(form.forms[:3]):
+        for name, value in one.initial.items():
+            data[f"texts-{number}-{name}"] = "" if value is None else str(value)
+        data[f"texts-{number}-title"] = "Changed"
+    response = client.post(page, data)
+    assert response.status_code == 200
+    assert "Add a new version" in response.content.decode()
+    assert not PetitionText.objects.filter(title="Changed").exists()
+
+
+def test_an_organiser_publishes_a_draft_from_the_admin(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    Petition.objects.update(state=Petition.State.DRAFT, opens_at=None)
+    PetitionText.objects.update(published_at=None)
+    client.force_login(organiser)
+    client.post(
+        "/admin/petitions/petition/", {"action": "publish", "_selected_action": [str(petition.pk)]}
+    )
+    assert client.get("/petitions/protect/").status_code == 200
+
+
+def test_what_nobody_confirmed_in_two_weeks_is_deleted(petition: Petition) -> None:
+    sign(petition, AMINA)
+    kept = sign_and_confirm(petition, DAVID)
+    Signature.objects.update(created_at=timezone.now() - timedelta(days=15))
+
+    assert retention.delete_expired_pending() == 1
+
+    assert list(Signature.objects.all()) == [kept]
+    assert Signer.objects.count() == 1
+    assert Mail.objects.count() == 1
+
+
+def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(petition: Petition) -> None:
+    sign_and_confirm(petition)
+    Petition.objects.update(
+        opens_at=timezone.now() - timedelta(days=400),
+        closes_at=timezone.now() - timedelta(days=184),
+    )
+
+    assert retention.erase_after_close() == 1
+
+    assert not Signer.objects.exists()
+    assert not Mail.objects.exists()
+    assert tallies.total(petition.pk) == 1
+
+
+def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(petition: Petition) -> None:
+    sign_and_confirm(petition)
+    moment = timezone.now() - timedelta(hours=80)
+    Signature.objects.update(created_at=moment, confirmed_at=moment)
+    Mail.objects.update(created_at=moment, due_at=moment, state=Mail.State.SENT)
+
+    assert retention.cut_times_to_the_day() == 4
+    assert retention.cut_times_to_the_day() == 0
+
+    for row in (Signature.objects.get(), Mail.objects.get()):
+        assert timezone.localtime(row.created_at).strftime("%H:%M:%S.%f") == "00:00:00.000000"
+
+
+def test_exact_times_stay_for_three_days(petition: Petition) -> None:
+    sign_and_confirm(petition)
+    assert retention.cut_times_to_the_day() == 0
+
+
+def test_a_broken_count_is_said_and_repaired(petition: Petition) -> None:
+    sign_and_confirm(petition)
+    Tally.objects.update(n=5)
+
+    with pytest.raises(CommandError, match="--repair"):
+        call_command("check_tallies")
+    call_command("check_tallies", repair=True)
+
+    assert tallies.total(petition.pk) == 1
