@@ -33,11 +33,11 @@ app.conf.beat_schedule = {
 def refuse_unsafe_start(**_kwargs: Any) -> None:
     """End the process with what is missing, as the web does."""
     django.setup()
-    from campaign import checks  # noqa: PLC0415 - needs Django to be set up
+    from campaign import checks  # needs Django to be set up
 
     try:
         checks.refuse_unsafe_start()
-    except SystemExit as refusal:
-        # Beat has turned sys.stderr into a logger by now, which would keep this to itself.
-        print(refusal, file=sys.__stderr__)
-        sys.exit(1)
+    except SystemExit:
+        # Beat has turned sys.stderr into a logger by now, which would keep the reasons to itself.
+        sys.stderr = sys.__stderr__
+        raise

@@ -14,6 +14,8 @@ graceful_timeout = 20
 keepalive = 5
 max_requests = env.integer("WEB_MAX_REQUESTS", 0)
 max_requests_jitter = max_requests // 10
+# Nobody steers it at run time, and its socket's folder could not be written to in a container.
+control_socket_disable = True
 accesslog = None
 errorlog = "-"
 # What gunicorn itself reports goes through the same redaction as the rest.

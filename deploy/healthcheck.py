@@ -5,6 +5,8 @@ would cost more than the site itself while nobody visits. The worker needs none 
 `celery inspect ping` asks it.
 """
 
+# ruff: noqa: INP001 - a script of the image, not part of a package
+
 import http.client
 import os
 import sys
