@@ -28,8 +28,6 @@ app.conf.beat_schedule = {
 }
 
 
-@worker_init.connect
-@beat_init.connect
 def refuse_unsafe_start(**_kwargs: Any) -> None:
     """End the process with what is missing, as the web does."""
     django.setup()
@@ -41,3 +39,7 @@ def refuse_unsafe_start(**_kwargs: Any) -> None:
         # Beat has turned sys.stderr into a logger by now, which would keep the reasons to itself.
         sys.stderr = sys.__stderr__
         raise
+
+
+worker_init.connect(refuse_unsafe_start)
+beat_init.connect(refuse_unsafe_start)
