@@ -82,7 +82,7 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
             page = render(request, "campaign/statement.html", statement_context(text))
         page["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
-            "frame-ancestors 'self'; sandbox"
+            "frame-ancestors 'self'; sandbox allow-same-origin"
         )
         page["X-Frame-Options"] = "SAMEORIGIN"
         return page

@@ -177,7 +177,7 @@ def _one(
     signature = _find(object_id)
     here = request.path
     if request.method == "POST" and WITHDRAW in request.POST:
-        _withdraw(request, signature)
+        _erase(request, signature)
         return redirect(here)
     form = DecisionForm(request.POST or None)
     if request.method == "POST" and _decided(
@@ -228,9 +228,12 @@ def _decided(
     return True
 
 
-def _withdraw(request: HttpRequest, signature: Signature) -> None:
+def _erase(request: HttpRequest, signature: Signature) -> None:
     if not request.user.has_perm("petitions.moderate_signature"):
         raise PermissionDenied
+    if "sure" not in request.POST:
+        messages.warning(request, _("Nothing was erased. Tick the box first: it cannot be undone."))
+        return
     if signing.withdraw(signature_id=signature.pk):
         messages.success(
             request,

@@ -82,6 +82,21 @@ def test_erasing_leaves_nothing_of_the_person(petition: Petition) -> None:
     assert not Mail.objects.exists()
 
 
+def test_a_moderator_erases_a_person_only_after_saying_so_twice(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    client.force_login(moderator)
+    page = f"{LIST}{signature.pk}/change/"
+
+    client.post(page, {"withdraw": "1"})
+    assert tallies.total(petition.pk) == 1
+
+    client.post(page, {"withdraw": "1", "sure": "on"})
+    assert tallies.total(petition.pk) == 0
+    assert not Signer.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_confirming_and_removing_at_once_leave_a_count_that_agrees(
     petition: Petition, moderator: User
