@@ -1,11 +1,5 @@
-"""Sample signatures for trying the site out and for benchmarks: invented people, truly sealed.
+"""Sample signatures as rows to copy in: invented here, without a look at the database."""
 
-They are what signing leaves behind: sealed by the vault, under the same blind indexes, with
-slots and tallies. Only their mails are missing, so that nothing is ever sent to anybody.
-"""
-
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -13,15 +7,13 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connection
-from django.utils import timezone
 
-from petitions import invented, retention, signing, vault
-from petitions.invented import pick
-from petitions.models import ABROAD, UNKNOWN, Decision, Petition, Place, Postcode, Signature
+from petitions import retention, signing, vault
+from petitions.models import ABROAD, UNKNOWN, Signature
 from petitions.models.signature import new_reference
+from petitions.seeding import people
+from petitions.seeding.people import pick
 
-BATCH = 5_000
 State = Signature.State
 SHARES = {
     State.CONFIRMED: 86,
@@ -30,21 +22,22 @@ SHARES = {
     State.REMOVED: 3,
     State.WITHDRAWN: 1,
 }
-_REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
-_NAME_USES = [
-    use
-    for use, share in (
-        (Signature.NameUse.PUBLIC, 7),
-        (Signature.NameUse.GOVERNMENT, 9),
-        (Signature.NameUse.WITHHELD, 4),
-    )
-    for _ in range(share)
-]
+SIGNATURE_COLUMNS = (
+    "id, reference, petition_id, text_version, place_id, state, name_use, wants_updates,"
+    " consent_version, link_epoch, decision_id, created_at, confirmed_at"
+)
+SIGNER_COLUMNS = "signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix, slot"
+ITEM_COLUMNS = "decision_id, signature_id, previous_state"
+_NULL = r"\N"
+_NAME_USES = (
+    [Signature.NameUse.PUBLIC] * 7
+    + [Signature.NameUse.GOVERNMENT] * 9
+    + [Signature.NameUse.WITHHELD] * 4
+)
 _ABROAD_SHARE, _UNSAID_SHARE = 0.12, 0.08
 _SECOND_OF_MAILBOX_SHARE = 0.04
 _WANTS_UPDATES_SHARE = 0.35
 _NEVER_CONFIRMED_SHARE = 0.1
-_KNOWN_POSTCODES = 2_000
 _SECONDS_TO_CONFIRM = 1_800
 _DAY = 86_400
 
@@ -85,94 +78,9 @@ class Batch(NamedTuple):
     items: str
 
 
-def seed(
-    *,
-    petition: Petition,
-    total: int,
-    days: int = 28,
-    seed: int = 1,
-    progress: Progress = lambda _rows: None,
-) -> Counter[str]:
-    """Add `total` sample signatures of the last `days`; return how many stand in each state.
-
-    `progress` is told the rows of each batch. It is one transaction: an interruption leaves
-    nothing. A large sample locks the tables until it ends, for the sake of speed.
-    """
-    homes = _known_homes(Random(seed))  # noqa: S311 - invents people, keeps no secret
-    plan = _plan(petition, days, seed, homes)
-    with ExitStack() as stack:
-        # The processes start first: a connection to the database must not be inherited.
-        made = stack.enter_context(_made(plan, total))
-        stack.enter_context(_loading(total))
-        _decide(petition, plan.decisions)
-        for batch in made:
-            store(batch)
-            progress(batch.length)
-        tallies.rebuild(petition)
-    return _states(petition)
-
-
-def _plan(petition: Petition, days: int, seed: int, homes: Iterable[Home]) -> Plan:
-    newest = petition.texts.order_by("-version").first()
-    return Plan(
-        petition_id=petition.pk,
-        text_version=newest.version if newest else 1,
-        days=days,
-        seed=seed,
-        run=secrets.token_hex(3),
-        now=timezone.localtime(),
-        homes=tuple(homes),
-        decisions=tuple(uuid4() for _ in _REASONS),
-    )
-
-
-def _decide(petition: Petition, ids: Iterable[UUID]) -> None:
-    """Record the decisions that the sample's removed signatures hang on, so that they restore."""
-    actor, _new = get_user_model().objects.get_or_create(
-        username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": UNUSABLE}
-    )
-    Decision.objects.bulk_create(
-        Decision(
-            id=decision_id,
-            petition=petition,
-            kind=Decision.Kind.REMOVE,
-            reason=reason,
-            note="sample data",
-            actor=actor,
-        )
-        for decision_id, reason in zip(ids, _REASONS, strict=True)
-    )
-
-
-def batches(total: int) -> Iterator[tuple[int, int]]:
-    """The first row and the length of every batch of `total` rows."""
-    for first in range(0, total, BATCH):
-        yield first, min(BATCH, total - first)
-
-
 def make(plan: Plan, first: int, length: int) -> Batch:
-    """Invent a batch. Touches no database, and gives the same people for the same plan."""
+    """Invent a batch that begins at row `first`: the same people for the same plan."""
     return _Maker(plan, first).make(length)
-
-
-def store(batch: Batch) -> None:
-    """Copy a batch into its tables."""
-    with connection.cursor() as cursor:
-        for table, columns, rows in (
-            ("petitions_signature", _SIGNATURE_COLUMNS, batch.signatures),
-            ("petitions_signer", _SIGNER_COLUMNS, batch.signers),
-            ("petitions_decisionitem", _ITEM_COLUMNS, batch.items),
-        ):
-            cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", io.StringIO(rows))
-
-
-_SIGNATURE_COLUMNS = (
-    "id, reference, petition_id, text_version, place_id, state, name_use, wants_updates,"
-    " consent_version, link_epoch, decision_id, created_at, confirmed_at"
-)
-_SIGNER_COLUMNS = "signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix, slot"
-_ITEM_COLUMNS = "decision_id, signature_id, previous_state"
-_NULL = r"\N"
 
 
 class _Mailbox(NamedTuple):
@@ -189,7 +97,7 @@ class _Maker:
     def __init__(self, plan: Plan, first: int) -> None:
         self.plan = plan
         self.number = first
-        self.rng = Random(f"{plan.seed}/{first}")  # noqa: S311 - invents people, keeps no secret
+        self.rng = Random(f"{plan.seed}/{first}")
         self.signatures: list[str] = []
         self.signers: list[str] = []
         self.items: list[str] = []
@@ -235,7 +143,7 @@ class _Maker:
 
     def _attempt(self, takes_slot: bool) -> tuple[signing.Attempt, str, str]:
         """What somebody typed, the slot they take, and their place."""
-        person = invented.person(self.rng)
+        person = people.person(self.rng)
         mailbox, slot = self._mailbox(person, takes_slot)
         attempt = signing.Attempt(
             name=person.name,
@@ -249,7 +157,7 @@ class _Maker:
         )
         return attempt, slot, mailbox.home.place
 
-    def _mailbox(self, person: invented.Person, takes_slot: bool) -> tuple[_Mailbox, str]:
+    def _mailbox(self, person: people.Person, takes_slot: bool) -> tuple[_Mailbox, str]:
         """A new mailbox, or now and then the last one's second slot for another of the family."""
         if not takes_slot:
             return self._new_mailbox(person), _NULL
@@ -260,20 +168,20 @@ class _Maker:
         self.shared = self._new_mailbox(person)
         return self.shared, "1"
 
-    def _new_mailbox(self, person: invented.Person) -> _Mailbox:
-        domain = pick(self.rng, invented.DOMAINS)
+    def _new_mailbox(self, person: people.Person) -> _Mailbox:
+        domain = pick(self.rng, people.DOMAINS)
         email = f"{person.handle}.{self.plan.run}.{self.number}@{domain}"
         return _Mailbox(email, self._home(), person.name)
 
     def _home(self) -> Home:
         chance = self.rng.random()
         if chance < _ABROAD_SHARE:
-            return Home("", pick(self.rng, invented.COUNTRIES), ABROAD)
+            return Home("", pick(self.rng, people.COUNTRIES), ABROAD)
         if chance < _ABROAD_SHARE + _UNSAID_SHARE:
             return Home("", "", UNKNOWN)
         if self.plan.homes:
             return pick(self.rng, self.plan.homes)
-        return Home(invented.postcode(self.rng), "", UNKNOWN)
+        return Home(people.postcode(self.rng), "", UNKNOWN)
 
     def _before_removal(self) -> State:
         return State.PENDING if self.rng.random() < _NEVER_CONFIRMED_SHARE else State.CONFIRMED
@@ -306,14 +214,3 @@ class _Clock:
         if age <= self.exact_for:
             return (self.now - timedelta(seconds=age)).isoformat()
         return self.midnights[int((age - self.since_midnight) // _DAY) + 1]
-
-
-def _known_homes(rng: Random) -> Iterator[Home]:
-    """Some homes in constituencies; postcodes that are loaded, else ones of the right shape."""
-    loaded = Postcode.objects.values_list("postcode", "place_id")[:_KNOWN_POSTCODES]
-    for postcode, place in loaded:
-        yield Home(postcode, "", place)
-    if not loaded:
-        constituencies = Place.objects.filter(kind=Place.Kind.CONSTITUENCY)
-        for code in constituencies.values_list("code", flat=True):
-            yield Home(invented.postcode(rng), "", code)

@@ -1,0 +1,147 @@
+"""Sample signatures for trying the site out and for benchmarks: invented people, truly sealed.
+
+They are what signing leaves behind: sealed by the vault, under the same blind indexes, with
+slots and tallies. Only their mails are missing, so that nothing is ever sent to anybody.
+"""
+
+import io
+import multiprocessing
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from random import Random
+from uuid import UUID, uuid4
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
+from django.utils import timezone
+
+from petitions import tallies
+from petitions.models import Decision, Petition, Place, Postcode
+from petitions.seeding import people, rows
+from petitions.seeding.bulkload import without_indexes
+from petitions.seeding.rows import Batch, Home, Plan
+
+SAMPLE_MODERATOR = "sample-moderator"
+BATCH = 5_000
+# From here on, building the indexes afresh is faster than adding to them.
+LARGE = 50_000
+_REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
+_KNOWN_POSTCODES = 2_000
+
+Progress = Callable[[int], object]
+
+
+def seed(
+    *,
+    petition: Petition,
+    total: int,
+    days: int = 28,
+    seed: int = 1,
+    progress: Progress = lambda _rows: None,
+) -> None:
+    """Add `total` sample signatures of the last `days`, in every state, and count afresh.
+
+    `progress` is told the rows of each batch. It is one transaction: an interruption leaves
+    nothing. A large sample locks the tables until it ends, for the sake of speed.
+    """
+    plan = _plan(petition, days, seed)
+    with _made(plan, total) as batches, transaction.atomic():
+        with _loading(total):
+            _decide(petition, plan.decisions)
+            for batch in batches:
+                _store(batch)
+                progress(batch.length)
+        tallies.rebuild(petition)
+
+
+def _plan(petition: Petition, days: int, seed: int) -> Plan:
+    newest = petition.texts.order_by("-version").first()
+    return Plan(
+        petition_id=petition.pk,
+        text_version=newest.version if newest else 1,
+        days=days,
+        seed=seed,
+        run=secrets.token_hex(3),
+        now=timezone.localtime(),
+        homes=tuple(_known_homes(seed)),
+        decisions=tuple(uuid4() for _ in _REASONS),
+    )
+
+
+def _decide(petition: Petition, ids: Iterable[UUID]) -> None:
+    """Record the decisions that the sample's removed signatures hang on, so that they restore."""
+    actor, _new = get_user_model().objects.get_or_create(
+        username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": make_password(None)}
+    )
+    Decision.objects.bulk_create(
+        Decision(
+            id=decision_id,
+            petition=petition,
+            kind=Decision.Kind.REMOVE,
+            reason=reason,
+            note="sample data",
+            actor=actor,
+        )
+        for decision_id, reason in zip(ids, _REASONS, strict=True)
+    )
+
+
+@contextmanager
+def _made(plan: Plan, total: int) -> Iterator[Iterator[Batch]]:
+    """Batches as they get ready, invented by as many processes as there are processors."""
+    spans = [(first, min(BATCH, total - first)) for first in range(0, total, BATCH)]
+    processes = min(os.cpu_count() or 1, len(spans))
+    if processes < 2:
+        yield (rows.make(plan, first, length) for first, length in spans)
+        return
+    # Forked, for a fresh interpreter would cost more than most samples. The children never
+    # touch the database connection that they inherit, and leave without closing it.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        yield _in_order(pool, plan, spans, ahead=2 * processes)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, plan: Plan, spans: list[tuple[int, int]], ahead: int
+) -> Iterator[Batch]:
+    """Results in the order of `spans`, never more than `ahead` of them in the making."""
+    waiting: deque[Future[Batch]] = deque()
+    for first, length in spans:
+        waiting.append(pool.submit(rows.make, plan, first, length))
+        if len(waiting) == ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _loading(total: int) -> AbstractContextManager[object]:
+    if total < LARGE:
+        return transaction.atomic()
+    return without_indexes(["petitions_signature", "petitions_signer"])
+
+
+def _store(batch: Batch) -> None:
+    with connection.cursor() as cursor:
+        for table, columns, lines in (
+            ("petitions_signature", rows.SIGNATURE_COLUMNS, batch.signatures),
+            ("petitions_signer", rows.SIGNER_COLUMNS, batch.signers),
+            ("petitions_decisionitem", rows.ITEM_COLUMNS, batch.items),
+        ):
+            cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", io.StringIO(lines))
+
+
+def _known_homes(seed: int) -> Iterator[Home]:
+    """Some homes in constituencies: with loaded postcodes, else with ones of the right shape."""
+    loaded = Postcode.objects.values_list("postcode", "place_id")[:_KNOWN_POSTCODES]
+    if loaded:
+        yield from (Home(postcode, "", place) for postcode, place in loaded)
+        return
+    rng = Random(seed)
+    constituencies = Place.objects.filter(kind=Place.Kind.CONSTITUENCY)
+    for code in constituencies.values_list("code", flat=True):
+        yield Home(people.postcode(rng), "", code)

@@ -1,0 +1,221 @@
+"""Sample signatures: in every state, truly sealed, and counted as if people had signed."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from petitions import moderation, names, retention, seeding, signing, tallies
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Decision,
+    DecisionItem,
+    Mail,
+    Petition,
+    Place,
+    Postcode,
+    Signature,
+    Signer,
+)
+from petitions.signing import Attempt
+
+State = Signature.State
+
+
+def attempt_of(signer: Signer) -> Attempt:
+    """What the signer would have typed, read from what is sealed."""
+    person = signing.unsealed(signer)
+    return Attempt(
+        name=person["name"],
+        email=person["email"],
+        postcode=person["postcode"],
+        country=person["country"],
+        language=person["language"],
+        name_use=signer.signature.name_use,
+    )
+
+
+def definitions() -> set[str]:
+    """Every index and constraint of the two large tables, as PostgreSQL describes them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'petitions_sign%'
+            UNION ALL
+            SELECT conrelid::regclass || conname || pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE conrelid::regclass::text LIKE 'petitions_sign%'
+            """
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def test_even_the_smallest_sample_has_every_state(petition: Petition) -> None:
+    call_command("seed_signatures", petition.slug, 5)
+    assert {*Signature.objects.values_list("state", flat=True)} == {*State.values}
+
+
+def test_most_signatures_are_confirmed_and_the_count_agrees(petition: Petition) -> None:
+    call_command("seed_signatures", petition.slug, 300)
+    states = Counter(Signature.objects.values_list("state", flat=True))
+    assert states.total() == 300
+    assert states[State.CONFIRMED] > 200
+    assert tallies.stored(petition.pk) == tallies.count_afresh(petition.pk)
+    assert tallies.total(petition.pk) == states[State.CONFIRMED]
+
+
+def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=100)
+    signers = Signer.objects.select_related("signature")
+    assert signers
+    for signer in signers:
+        attempt = attempt_of(signer)
+        found = (bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix))
+        assert found == signing.indexes(petition.pk, attempt)[:3]
+
+
+def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=300)
+    scripts = set()
+    for signer in Signer.objects.select_related("signature"):
+        person = signing.unsealed(signer)
+        assert names.tidy(person["name"]) == person["name"]
+        assert not names.has_forbidden_character(person["name"])
+        assert person["email"].rpartition("@")[2] in {"example.org", "example.com", "example.net"}
+        scripts |= {ord(letter) // 256 for letter in person["name"]}
+    assert len(scripts) >= 5
+
+
+def test_slots_are_held_by_those_who_confirmed_and_by_nobody_else(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=300)
+    unconfirmed = Signature.objects.filter(confirmed_at__isnull=True)
+    assert not unconfirmed.filter(signer__slot__isnull=False).exists()
+    confirmed = Signature.objects.filter(confirmed_at__isnull=False)
+    assert not confirmed.filter(signer__isnull=False, signer__slot__isnull=True).exists()
+    assert confirmed.filter(signer__slot=2).exists()
+
+
+def test_the_withdrawn_have_nobody_behind_them(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=300)
+    withdrawn = Signature.objects.filter(state=State.WITHDRAWN)
+    assert withdrawn
+    assert not withdrawn.filter(signer__isnull=False).exists()
+    assert not withdrawn.filter(wants_updates=True).exists()
+    assert Signature.objects.filter(signer__isnull=True).count() == withdrawn.count()
+
+
+def test_seeded_removals_restore_into_the_state_they_had(
+    petition: Petition, moderator: User
+) -> None:
+    seeding.seed(petition=petition, total=300)
+    before = tallies.total(petition.pk)
+    removed = list(Signature.objects.filter(state=State.REMOVED).values_list("id", flat=True))
+    were = Counter(
+        DecisionItem.objects.filter(signature_id__in=removed).values_list(
+            "previous_state", flat=True
+        )
+    )
+    decided = moderation.restore(
+        petition=petition,
+        ids=removed,
+        reason=Decision.Reason.MISTAKE,
+        note="",
+        actor=moderator,
+    )
+    assert decided.signatures == len(removed) == were.total() > 0
+    assert tallies.total(petition.pk) == before + were[State.CONFIRMED]
+    assert tallies.stored(petition.pk) == tallies.count_afresh(petition.pk)
+
+
+def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(petition: Petition) -> None:
+    place = Place.objects.create(code="E14001350", name="Manchester Rusholme")
+    Postcode.objects.create(postcode="M145RX", place=place)
+    seeding.seed(petition=petition, total=100)
+    for signer in Signer.objects.select_related("signature"):
+        person, home = signing.unsealed(signer), signer.signature.place_id
+        assert (home == place.code) == (person["postcode"] == "M145RX")
+        assert (home == ABROAD) == bool(person["country"])
+        assert (home == UNKNOWN) == (not person["country"] and not person["postcode"])
+
+
+def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=300, days=20)
+    now = timezone.now()
+    assert not Signature.objects.filter(created_at__lt=now - timedelta(days=21)).exists()
+    assert not Signature.objects.filter(confirmed_at__gt=now).exists()
+    assert Signature.objects.filter(created_at__gte=now - retention.EXACT_FOR).exists()
+    assert retention.cut_times_to_the_day() == 0
+    assert retention.delete_expired_pending() == 0
+
+
+def test_nothing_is_mailed_to_anybody(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=100)
+    assert not Mail.objects.exists()
+
+
+def test_seeding_again_adds_other_people(petition: Petition) -> None:
+    for _ in range(2):
+        seeding.seed(petition=petition, total=100)
+    assert Signature.objects.count() == 200
+    assert tallies.stored(petition.pk) == tallies.count_afresh(petition.pk)
+
+
+def test_a_large_sample_by_several_processes_leaves_every_index_as_it_was(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeding, "LARGE", 100)
+    monkeypatch.setattr(seeding, "BATCH", 30)
+    progress: list[int] = []
+    before = definitions()
+    assert len(before) > 10
+
+    seeding.seed(petition=petition, total=100, progress=progress.append)
+
+    assert definitions() == before
+    assert progress == [30, 30, 30, 10]
+    assert Signature.objects.count() == 100
+    assert tallies.stored(petition.pk) == tallies.count_afresh(petition.pk)
+
+
+def test_an_interruption_leaves_nothing(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeding, "BATCH", 10)
+
+    def interrupt(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        seeding.seed(petition=petition, total=20, progress=interrupt)
+    assert not Signature.objects.exists()
+    assert not Decision.objects.exists()
+
+
+def test_production_refuses_samples(petition: Petition, settings: Any) -> None:
+    settings.ENVIRONMENT = "production"
+    with pytest.raises(CommandError, match="ENVIRONMENT=production"):
+        call_command("seed_signatures", petition.slug, 5)
+    assert not Signature.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("elsewhere", 5), "There is no petition 'elsewhere'. There are: protect."),
+        (("protect", 0), "From 1 to"),
+        (("protect", 5, "--days=0"), "From 1 to"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    petition: Petition, arguments: tuple[Any, ...], says: str
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("seed_signatures", *arguments)
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not Signature.objects.exists()
