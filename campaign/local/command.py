@@ -1,0 +1,124 @@
+"""The commands behind `make run` and `make clean`."""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from campaign.local.errors import StackError
+from campaign.local.folder import Folder
+from campaign.local.keys import ADMINISTRATOR
+from campaign.local.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Stopped(BaseException):
+    """Somebody asked us to stop: no error, so nothing that catches errors may catch it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the named command and return its exit code."""
+    commands: dict[str, Callable[[], int]] = {"run": run, "clean": clean}
+    if len(arguments) != 1 or arguments[0] not in commands:
+        print("usage: python -m campaign.local run|clean", file=sys.stderr)
+        return 2
+    try:
+        return commands[arguments[0]]()
+    except StackError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+
+
+def run() -> int:
+    """Start everything, say where it is, and stop everything when asked to."""
+    clock = Clock()
+    stack = Stack(
+        local_dir(),
+        wanted_port(),
+        environment="local",
+        report=lambda line: print(f"{clock.elapsed():6.1f} s  {line}", flush=True),
+    )
+    stop_on_signals()
+    try:
+        with stack.start():
+            print(welcome(stack, clock.elapsed()), flush=True)
+            watch(stack)
+    except Stopped:
+        print("\nStopped.", flush=True)
+    return 0
+
+
+def watch(stack: Stack) -> None:
+    """Return never: raise when a child ends, or when somebody asks us to stop."""
+    parent = os.getppid()
+    while True:
+        time.sleep(0.3)
+        stack.check()
+        # make can be killed without a word to us; a shell's end is no reason to stop.
+        if "MAKELEVEL" in os.environ and os.getppid() != parent:
+            raise Stopped
+
+
+def stop_on_signals() -> None:
+    """Turn the first signal into `Stopped`; whoever is impatient must not disturb stopping."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        print("\nStopping …", flush=True)
+        raise Stopped
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for each in signals:
+        signal.signal(each, stop)
+
+
+class Clock:
+    """Time since `make` started, so that installing counts too."""
+
+    def __init__(self) -> None:
+        # Some `date`s know no fractions and write a letter instead.
+        started = re.match(r"\d+(\.\d+)?", os.environ.get("UNDERSIGNED_STARTED", ""))
+        self.started = float(started[0]) if started else time.time()
+
+    def elapsed(self) -> float:
+        return time.time() - self.started
+
+
+def welcome(stack: Stack, seconds: float) -> str:
+    """What somebody who tries the site needs to know."""
+    return f"""
+  Site     {stack.site_url}/
+  Mailbox  {stack.site_url}/mailbox/
+  Admin    {stack.site_url}/admin/   user {ADMINISTRATOR}, password {stack.admin_password}
+
+Ready in {seconds:.1f} s. Ctrl-C stops everything; {stack.folder.root} keeps what you did.
+"""
+
+
+def clean() -> int:
+    """Remove the local database, mailbox, secrets and logs, unless they are in use."""
+    folder = Folder(local_dir())
+    if (folder.root / "lock").exists():
+        folder.lock(patience=0)
+        folder.remove()
+        folder.unlock()
+    print(f"{folder.root} is clean.")
+    return 0
+
+
+def local_dir() -> Path:
+    return ROOT / (os.environ.get("LOCAL_DIR") or ".local")
+
+
+def wanted_port() -> int:
+    """The port from the environment."""
+    given = os.environ.get("PORT") or "8000"
+    if not given.isdecimal() or not 0 < int(given) < 2**16:
+        raise StackError("PORT should be a number from 1 to 65535.")
+    return int(given)

@@ -1,0 +1,33 @@
+"""The guard: stops the stack's processes when whoever started them has died.
+
+    python -m campaign.local.guard
+
+It reads from a pipe whose other end nobody but the starter holds: "+" and a process that
+was started, "-" and the number of one that has gone. The pipe ends when the starter does,
+in whatever way; what is still known then is stopped in order. It is a process and no
+`PR_SET_PDEATHSIG`, because that is lost under `unshare`, which PostgreSQL needs as root,
+and knows no order.
+"""
+
+import signal
+import sys
+
+from campaign.local.process import Process, stop
+
+
+def main() -> None:
+    """Remember until the end of the pipe, then stop what is left."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    known: dict[int, Process] = {}
+    for line in sys.stdin:
+        if line.startswith("+"):
+            process = Process.from_json(line[1:])
+            known[process.pid] = process
+        else:
+            known.pop(int(line[1:]), None)
+    stop(known.values())
+
+
+if __name__ == "__main__":
+    main()

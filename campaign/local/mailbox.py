@@ -1,0 +1,118 @@
+"""The local mailbox as web pages: each message as a person would see it."""
+
+import mailbox
+from dataclasses import dataclass
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesHeaderParser, BytesParser
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+PER_PAGE = 50
+
+# The one page with a frame, and what stands in it. A message may style itself, but runs no
+# script, loads nothing and sends nothing; its links open in the window around the frame.
+_AROUND_FRAME = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_IN_FRAME = (
+    "sandbox allow-top-navigation-by-user-activation; default-src 'none'; "
+    "style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'self'"
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One line of the list."""
+
+    key: str
+    recipient: str
+    subject: str
+    sent_at: datetime | None
+
+
+@require_safe
+def messages(request: HttpRequest) -> HttpResponse:
+    """All messages, the newest first."""
+    keys = sorted(_maildir().keys(), reverse=True)
+    page = Paginator(keys, PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "messages_here": [_summary(key) for key in page]}
+    return _answer(render(request, "local/mailbox.html", context))
+
+
+@require_safe
+def message(request: HttpRequest, key: str) -> HttpResponse:
+    """One message: its headers, its text with links, its HTML in a frame."""
+    parsed = _parse(key)
+    text = parsed.get_body(("plain",))
+    context = {
+        "key": key,
+        "subject": parsed.get("Subject", ""),
+        "headers": [(name, str(value)) for name, value in parsed.items()],
+        "language": parsed.get("Content-Language", ""),
+        "text": text.get_content() if isinstance(text, EmailMessage) else "",
+        "has_html": parsed.get_body(("html",)) is not None,
+    }
+    return _answer(render(request, "local/message.html", context))
+
+
+@require_safe
+def html(request: HttpRequest, key: str) -> HttpResponse:
+    """The HTML of a message, for the frame."""
+    part = _parse(key).get_body(("html",))
+    if not isinstance(part, EmailMessage):
+        raise Http404
+    response = _answer(HttpResponse(_with_links_opening_outside(part.get_content())), _IN_FRAME)
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+def _answer(response: HttpResponse, security_policy: str = _AROUND_FRAME) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    response["Content-Security-Policy"] = security_policy
+    return response
+
+
+def _with_links_opening_outside(source: str) -> str:
+    base = '<base target="_top">'
+    head, tag, rest = source.partition("<head>")
+    return head + tag + base + rest if tag else base + source
+
+
+def _maildir() -> "mailbox.Maildir":
+    """The mailbox, empty if nothing has been delivered yet."""
+    folder = Path(settings.LOCAL_MAILBOX)
+    for name in ("tmp", "new", "cur"):
+        (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return mailbox.Maildir(folder, create=False)
+
+
+def _summary(key: str) -> Summary:
+    with _maildir().get_file(key) as file:
+        headers = BytesHeaderParser(policy=policy.default).parse(file)
+    return Summary(key, str(headers["To"]), str(headers["Subject"]), _time(headers["Date"]))
+
+
+def _parse(key: str) -> EmailMessage:
+    """The message with this key. Keys come from listing the folder: none leads out of it."""
+    maildir = _maildir()
+    if key not in maildir:
+        raise Http404
+    parsed = BytesParser(policy=policy.default).parsebytes(maildir.get_bytes(key))
+    assert isinstance(parsed, EmailMessage)
+    return parsed
+
+
+def _time(header: object) -> datetime | None:
+    try:
+        return parsedate_to_datetime(str(header))
+    except ValueError:
+        return None

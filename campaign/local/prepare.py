@@ -1,0 +1,79 @@
+"""Everything that must be there before web and worker start, in one Django process.
+
+    python -m campaign.local.prepare FILE
+
+1. Compile message catalogues and collect static files, while PostgreSQL is starting.
+2. Wait until PostgreSQL answers; migrate.
+3. Load the campaign as a published sample.
+4. Make the administrator, with a random password kept in FILE.
+
+Each step leaves alone what is there already. Output is one line a step.
+"""
+
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import django
+from django.core.management import call_command
+from django.db import OperationalError, connection
+
+from campaign.local import keys, messages
+from campaign.local.keys import ADMINISTRATOR
+
+PATIENCE = 120.0
+
+
+def main(password_file: Path) -> None:
+    messages.compile_all()
+    django.setup()
+    call_command("collectstatic", interactive=False, verbosity=0)
+    say("Texts and static files are ready")
+    wait_for_database()
+    call_command("migrate", interactive=False, verbosity=0)
+    say("Database is migrated")
+    call_command("load_campaign", publish=True, verbosity=0)
+    say("Campaign is loaded")
+    make_administrator(password_file)
+
+
+def wait_for_database() -> None:
+    """Return once PostgreSQL answers; the stack ends this process if it never does."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.ensure_connection()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def make_administrator(password_file: Path) -> None:
+    """Make the user once; a lost password file means a new password."""
+    from django.contrib.auth import get_user_model
+
+    people = get_user_model().objects
+    user = people.filter(username=ADMINISTRATOR).first()
+    if user is not None and password_file.exists():
+        return
+    if not password_file.exists():
+        keys.write_private(password_file, secrets.token_urlsafe(18) + "\n")
+    password = password_file.read_text().strip()
+    if user is None:
+        people.create_superuser(ADMINISTRATOR, "admin@example.org", password)
+    else:
+        user.set_password(password)
+        user.save()
+    say("Administrator is made")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

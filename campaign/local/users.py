@@ -1,0 +1,29 @@
+"""Running PostgreSQL for root: it refuses to run as root itself."""
+
+import os
+import pwd
+import shutil
+import subprocess
+
+# Root's files look like this user's own inside a user namespace.
+_NAMESPACE = ["unshare", "--user", "--map-user=1000", "--"]
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def nobody() -> int:
+    """The user that owns nothing; our own, where we are not root and cannot change it."""
+    return pwd.getpwnam("nobody").pw_uid if is_root() else os.geteuid()
+
+
+def namespace() -> list[str] | None:
+    """How to run a command as somebody who is not root but may use root's files.
+
+    None where the kernel or the container forbids it.
+    """
+    if shutil.which("unshare") is None:
+        return None
+    tried = subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False)
+    return _NAMESPACE if tried.returncode == 0 else None
