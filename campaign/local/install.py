@@ -116,7 +116,7 @@ def bundled_pip() -> list[Path | str]:
     Distributions keep its wheel in a folder of their own; where neither place has it,
     ensurepip knows better.
     """
-    import ensurepip  # noqa: PLC0415  Debian packages it apart from Python.
+    import ensurepip  # Debian packages it apart from Python: see missing_venv.
 
     places = [Path(ensurepip.__file__).parent / "_bundled"]
     if packaged := sysconfig.get_config_var("WHEEL_PKG_DIR"):
@@ -174,7 +174,7 @@ def say(line: str) -> None:
 def missing_venv() -> str | None:
     """What to tell somebody whose Python lacks its venv parts, as Debian's does."""
     try:
-        import ensurepip  # noqa: F401, PLC0415
+        import ensurepip  # noqa: F401 - whether it is there is the question
     except ImportError:
         return (
             f"{sys.executable} lacks venv. Install it (Debian: apt install python3-venv),"

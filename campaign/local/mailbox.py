@@ -16,6 +16,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 PER_PAGE = 50
+LONGEST_HEADERS = 64 * 1024
 
 # The one page with a frame, and what stands in it. A message may style itself, but runs no
 # script, loads nothing and sends nothing; its links open in the window around the frame.
@@ -97,7 +98,7 @@ def _maildir() -> "mailbox.Maildir":
 
 def _summary(key: str) -> Summary:
     with _maildir().get_file(key) as file:
-        headers = BytesHeaderParser(policy=policy.default).parse(file)
+        headers = BytesHeaderParser(policy=policy.default).parsebytes(file.read(LONGEST_HEADERS))
     return Summary(key, str(headers["To"]), str(headers["Subject"]), _time(headers["Date"]))
 
 

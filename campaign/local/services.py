@@ -27,7 +27,7 @@ class Service(ABC):
     signal: int = SIGTERM
     user: int | None = None
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to do
         """Tidy up what an earlier process left in the way."""
 
     @abstractmethod

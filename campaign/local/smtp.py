@@ -30,6 +30,7 @@ class Maildir:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's name for it
         """Keep the message. Called by aiosmtpd."""
+        assert isinstance(envelope.content, bytes)
         self.deliver(envelope.content)
         return "250 OK"
 

@@ -326,7 +326,8 @@ class Stack:
     def _spawn_prepare(self) -> None:
         log = self.folder.logs / "prepare.log"
         log.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "campaign.local.prepare", self.folder.admin_password]
+        command: list[str | Path] = [sys.executable, "-m", "campaign.local.prepare"]
+        command.append(self.folder.admin_password)
         popen = spawn(command, log=log, environment=self._django)
         self._admit(Process("prepare", popen.pid, FRONT, SIGTERM), popen, log, may_end=True)
 
