@@ -124,7 +124,13 @@ class SignForm(forms.Form):
     def clean_email(self) -> str:
         typed = self._readable("email").strip()
         try:
-            validate_email(typed, check_deliverability=False, allow_display_name=False)
+            # Django's mailer cannot write to an address whose local part is not ASCII.
+            validate_email(
+                typed,
+                check_deliverability=False,
+                allow_display_name=False,
+                allow_smtputf8=False,
+            )
         except EmailNotValidError:
             raise ValidationError(
                 _(

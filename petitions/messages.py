@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from petitions import signing, tokens
+from petitions import addresses, signing, tokens
 from petitions.models import Mail, Organisation
 
 
@@ -27,7 +27,7 @@ def compose(mail: Mail) -> EmailMultiAlternatives:
     person = signing.unsealed(mail.signature.signer)
     with translation.override(person["language"]):
         message = _COMPOSERS[Mail.Kind(mail.kind)](mail, person)
-    message.to = [person["email"]]
+    message.to = [addresses.deliverable(person["email"])]
     message.extra_headers = {
         "Message-ID": f"<{mail.pk}@{_domain()}>",
         "Date": format_datetime(mail.created_at),
