@@ -20,7 +20,8 @@ from petitions import vault
 CONFIRM = "confirm"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
-ATTEMPT_BYTES = 1024
+# Room for the longest of everything: a name of 200 characters takes up to 800 bytes.
+ATTEMPT_BYTES = 1536
 _ID_BYTES = 16
 
 

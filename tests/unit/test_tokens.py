@@ -1,0 +1,239 @@
+"""Tokens in paths: signed links that cannot be varied, and sealed pages of one length."""
+
+import base64
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from django.core import signing
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from petitions import tokens, vault
+
+ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de001")
+OTHER_ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de002")
+NEW_KEY, OLD_KEY = b"n" * 32, b"o" * 32
+TYPED = {"petition": "protect-civilians", "email": "amina@example.org"}
+LINK = tokens.link(tokens.CONFIRM, ID, 3)
+ATTEMPT = tokens.seal_attempt(ID, TYPED)
+# What a person, a mail program or an attacker may put where one character was.
+characters = st.sampled_from("abcXYZ019-_.=+/:~ \n\0é١") | st.characters()
+
+
+@pytest.fixture(autouse=True)
+def _keys_are_derived_afresh() -> Iterator[None]:
+    vault.forget_derived_keys()
+    yield
+    vault.forget_derived_keys()
+
+
+@given(st.uuids(), st.integers(0, 2**16 - 1))
+def test_a_link_says_which_signature_and_which_epoch(signature_id: UUID, epoch: int) -> None:
+    token = tokens.link(tokens.CONFIRM, signature_id, epoch)
+
+    assert tokens.read_link(tokens.CONFIRM, token) == tokens.Link(signature_id, epoch)
+
+
+def test_a_link_keeps_to_characters_that_mail_programs_leave_whole() -> None:
+    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+    assert set(LINK) <= allowed
+    assert not LINK.endswith(".")
+
+
+@given(st.data())
+def test_a_link_with_any_one_character_changed_is_refused(data: st.DataObject) -> None:
+    token = with_one_change(LINK, data)
+
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link(tokens.CONFIRM, token)
+
+
+@given(st.data())
+def test_a_page_token_with_any_one_character_changed_is_refused(data: st.DataObject) -> None:
+    token = with_one_change(ATTEMPT, data)
+
+    with pytest.raises(tokens.BadToken):
+        tokens.open_attempt(token)
+
+
+@pytest.mark.parametrize("extra", ["=", "==", "A", ".", " ", "\n", "\0", "/", "%3D", ">", ")."])
+def test_characters_that_a_mail_program_appends_make_a_token_bad(extra: str) -> None:
+    for token in (LINK + extra, extra + LINK):
+        with pytest.raises(tokens.BadToken):
+            tokens.read_link(tokens.CONFIRM, token)
+    for token in (ATTEMPT + extra, extra + ATTEMPT):
+        with pytest.raises(tokens.BadToken):
+            tokens.open_attempt(token)
+
+
+@given(st.integers(0, len(LINK) - 1))
+def test_a_truncated_link_is_refused(length: int) -> None:
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link(tokens.CONFIRM, LINK[:length])
+
+
+@given(st.integers(0, len(ATTEMPT) - 1))
+def test_a_truncated_page_token_is_refused(length: int) -> None:
+    with pytest.raises(tokens.BadToken):
+        tokens.open_attempt(ATTEMPT[:length])
+
+
+@given(st.text())
+@example("")
+@example(".")
+@example("A.A")
+@example("AAAA")
+def test_anything_made_up_is_a_bad_token(made_up: str) -> None:
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link(tokens.CONFIRM, made_up)
+    with pytest.raises(tokens.BadToken):
+        tokens.open_attempt(made_up)
+
+
+def test_one_value_has_one_spelling_in_base64() -> None:
+    # Bits that base64 leaves over, or its other alphabet, would give one page many addresses.
+    raw = b"\xfb\xff" + b"\x01" * 2
+    spelling = tokens._b64(raw)
+
+    assert tokens._unb64(spelling) == raw
+    for other in (
+        base64.b64encode(raw).decode().rstrip("="),
+        spelling[:-1] + chr(ord(spelling[-1]) + 1),
+        spelling + "==",
+        spelling[:3] + "\n" + spelling[3:],
+    ):
+        with pytest.raises(tokens.BadToken):
+            tokens._unb64(other)
+
+
+def test_a_link_made_for_one_purpose_is_refused_for_another() -> None:
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link("find", LINK)
+
+
+def test_a_link_is_no_page_token_and_a_page_token_is_no_link() -> None:
+    with pytest.raises(tokens.BadToken):
+        tokens.open_attempt(LINK)
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link(tokens.CONFIRM, ATTEMPT)
+
+
+def test_a_signers_sealed_row_is_no_page_token() -> None:
+    # A stolen row must not open on the page that masks what was typed.
+    row = vault.seal({"at": int(time.time()), **TYPED}, table="signer", row_id=ID)
+
+    with pytest.raises(tokens.BadToken):
+        tokens.open_attempt(tokens._b64(ID.bytes + row))
+
+
+def test_a_page_token_under_another_attempts_id_is_refused() -> None:
+    raw = tokens._unb64(ATTEMPT)
+
+    with pytest.raises(tokens.BadToken):
+        tokens.open_attempt(tokens._b64(OTHER_ID.bytes + raw[16:]))
+
+
+def test_a_signed_value_of_the_wrong_size_is_refused() -> None:
+    short = tokens._signer(tokens.CONFIRM).sign(tokens._b64(ID.bytes))
+
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link(tokens.CONFIRM, short)
+
+
+def test_after_rotation_links_of_the_old_key_still_work(settings: Settings) -> None:
+    settings.LINK_KEYS = {1: OLD_KEY}
+    mailed = tokens.link(tokens.CONFIRM, ID, 0)
+    settings.LINK_KEYS = {2: NEW_KEY, 1: OLD_KEY}
+
+    assert tokens.read_link(tokens.CONFIRM, mailed).signature_id == ID
+
+
+def test_the_first_link_key_signs(settings: Settings) -> None:
+    settings.LINK_KEYS = {2: NEW_KEY, 1: OLD_KEY}
+    mailed = tokens.link(tokens.CONFIRM, ID, 0)
+    settings.LINK_KEYS = {2: NEW_KEY}
+
+    assert tokens.read_link(tokens.CONFIRM, mailed).signature_id == ID
+
+
+def test_links_of_a_key_that_has_left_the_ring_are_refused(settings: Settings) -> None:
+    settings.LINK_KEYS = {1: OLD_KEY}
+    mailed = tokens.link(tokens.CONFIRM, ID, 0)
+    settings.LINK_KEYS = {2: NEW_KEY}
+
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link(tokens.CONFIRM, mailed)
+
+
+def test_changing_secret_key_changes_no_link_and_no_page(settings: Settings) -> None:
+    settings.SECRET_KEY = "y" * 60
+
+    assert tokens.link(tokens.CONFIRM, ID, 3) == LINK
+    assert tokens.read_link(tokens.CONFIRM, LINK).signature_id == ID
+    assert tokens.open_attempt(ATTEMPT) == TYPED
+
+
+def test_holding_secret_key_forges_no_link(settings: Settings) -> None:
+    value = LINK.partition(".")[0]
+    for salt in (f"undersigned.{tokens.CONFIRM}", "django.core.signing.Signer"):
+        forged = signing.Signer(key=settings.SECRET_KEY, sep=".", salt=salt).sign(value)
+        with pytest.raises(tokens.BadToken):
+            tokens.read_link(tokens.CONFIRM, forged)
+
+
+def test_old_secret_keys_forge_no_link_either(settings: Settings) -> None:
+    settings.SECRET_KEY_FALLBACKS = ["z" * 60]
+    value = LINK.partition(".")[0]
+    forged = signing.Signer(key="z" * 60, sep=".", salt="undersigned.confirm").sign(value)
+
+    with pytest.raises(tokens.BadToken):
+        tokens.read_link(tokens.CONFIRM, forged)
+
+
+def test_a_page_remembers_what_was_typed() -> None:
+    assert tokens.open_attempt(tokens.seal_attempt(ID, TYPED)) == TYPED
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {},
+        {"name": "𐍈" * 200, "email": "é" * 120 + "@example.org", "petition": "p" * 80},
+        {"name": '"' * 200, "email": "a" * 242 + "@example.org", "petition": "p" * 80},
+        {"name": "A", "email": "a@b.cd", "postcode": "M14 5RX", "country": "", "language": "ar"},
+    ],
+    ids=["nothing", "200 characters of 4 bytes", "254 characters of address", "little"],
+)
+def test_every_page_token_has_the_same_length_whatever_was_typed(typed: dict[str, str]) -> None:
+    assert len(tokens.seal_attempt(ID, typed)) == len(ATTEMPT)
+
+
+def test_nothing_that_was_typed_can_be_read_from_a_page_token() -> None:
+    assert b"amina" not in tokens._unb64(ATTEMPT)
+
+
+def test_a_page_opens_until_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tokens.seal_attempt(ID, TYPED)
+    soon = time.time() + 3590
+    monkeypatch.setattr(tokens.time, "time", lambda: soon)
+
+    assert tokens.open_attempt(token) == TYPED
+
+
+def test_after_an_hour_a_page_says_that_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tokens.seal_attempt(ID, TYPED)
+    later = time.time() + 3602
+    monkeypatch.setattr(tokens.time, "time", lambda: later)
+
+    with pytest.raises(tokens.ExpiredToken):
+        tokens.open_attempt(token)
+
+
+def with_one_change(token: str, data: st.DataObject) -> str:
+    place = data.draw(st.integers(0, len(token) - 1))
+    put = data.draw(characters.filter(lambda char: char != token[place]))
+    return token[:place] + put + token[place + 1 :]
