@@ -126,7 +126,7 @@ SMTP_SECURITY = env.choice("SMTP_SECURITY", ("none", "starttls", "tls"), "none")
 EMAIL_USE_TLS = SMTP_SECURITY == "starttls"
 EMAIL_USE_SSL = SMTP_SECURITY == "tls"
 EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "petitions@localhost")
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "post@localhost")
 # Set by `make run` alone: the folder whose messages /mailbox/ shows.
 LOCAL_MAILBOX = env.text("LOCAL_MAILBOX")
 

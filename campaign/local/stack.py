@@ -108,7 +108,7 @@ class Stack:
             "REDIS_URL": self._redis.url,
             "SMTP_HOST": HOST,
             "SMTP_PORT": str(self._smtp.port.number),
-            "MAIL_FROM": "petitions@example.org",
+            "MAIL_FROM": "post@example.org",
             "LOCAL_MAILBOX": str(self.mailbox),
             "STATIC_ROOT": str(self.folder.static),
             "BEAT_SCHEDULE_FILE": str(self.folder.beat_schedule),
