@@ -2,14 +2,24 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MAX_NAME = 200
 _WHITE_SPACE = re.compile(r"\s+")
 _LOOKS_LIKE_A_LINK = re.compile(
-    r"(?i)://|\bwww\.|\b[\w-]+\.(?:com|org|net|info|biz|ru|io|co|uk|xyz)\b/?"
+    r"(?i)://|\bwww\.|\b[\w-]+\.(?:(?:com|org|net|info|biz|ru|io|co|uk|xyz)\b|\w{2,}/)"
 )
 # Arabic and Persian names are written with these two; they change letters' shapes, not order.
 _JOINERS = {"\u200c", "\u200d"}
+# Fillers of Hangul and Khmer, the grapheme joiner, the stroke that only stretches an Arabic word,
+# and variation selectors: Unicode calls some of them letters, yet a name made of them is none.
+_NO_LETTERS = {"\u034f", "\u0640", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u3164", "\uffa0"}
+_NO_LETTERS |= {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}
+# Letters with a stroke or without a dot, which Unicode does not take for accented ones.
+_PLAIN = str.maketrans("ıłøđħ", "ilodh")
+# Combining classes of marks without which another word is written: the voicing marks of kana,
+# the virama of Indic scripts, and vowels and tones from Telugu to Tibetan.
+_MARKS_THAT_SPELL = {8, 9, *range(84, 133)}
 
 
 def tidy(name: str) -> str:
@@ -19,15 +29,8 @@ def tidy(name: str) -> str:
 
 def folded(name: str) -> str:
     """The form in which two spellings of one name are equal: no case, accents or spacing."""
-    letters = unicodedata.normalize("NFKD", name).casefold()
-    # Accents and Arabic vowel points have a combining class; the vowel signs of Indic
-    # scripts have none and stay, for without them different names would be equal.
-    return "".join(
-        char
-        for char in letters
-        if not unicodedata.combining(char)
-        and unicodedata.category(char)[0] not in {"Z", "C", "P"}
-    )
+    letters = unicodedata.normalize("NFKD", name).casefold().translate(_PLAIN)
+    return "".join([char for char in letters if _spells(char)])
 
 
 def has_forbidden_character(text: str) -> bool:
@@ -37,10 +40,7 @@ def has_forbidden_character(text: str) -> bool:
     """
     return any(
         char == "\ufffd"
-        or (
-            unicodedata.category(char) in {"Cc", "Cf", "Co", "Cn", "Cs"}
-            and char not in _JOINERS
-        )
+        or (unicodedata.category(char) in {"Cc", "Cf", "Co", "Cn", "Cs"} and char not in _JOINERS)
         for char in text
     )
 
@@ -52,4 +52,13 @@ def looks_like_a_link(text: str) -> bool:
 
 def has_a_letter(text: str) -> bool:
     """Whether anything in the text is a letter of some script."""
-    return any(unicodedata.category(char)[0] == "L" for char in text)
+    return any(unicodedata.category(char)[0] == "L" and char not in _NO_LETTERS for char in text)
+
+
+@lru_cache(maxsize=4096)
+def _spells(char: str) -> bool:
+    """Whether a character tells names apart: no accent, vowel point, punctuation or picture."""
+    accent = unicodedata.combining(char)
+    if accent:
+        return accent in _MARKS_THAT_SPELL
+    return unicodedata.category(char)[0] in "LMN" and char not in _NO_LETTERS
