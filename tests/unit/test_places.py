@@ -1,0 +1,175 @@
+"""Postcodes are understood as people type them, and countries are all but the UK."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petitions import places
+from petitions.places import canonical_postcode
+
+INWARD = "ABDEFGHJLNPQRSTUWXYZ"
+DIGITS = ["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "０１２３４５６７８９"]
+# One of each shape that exists: A9, A99, AA9, AA99, A9A, AA9A, and the one that fits none.
+REAL = ["M11AE", "M145RX", "CR26XH", "DN551PT", "W1A0AX", "EC1A1BB", "SW1A1AA", "GIR0AA"]
+
+outward = st.one_of(
+    st.from_regex(r"[A-PR-UWYZ][0-9]{1,2}", fullmatch=True),
+    st.from_regex(r"[A-PR-UWYZ][A-HK-Y][0-9]{1,2}", fullmatch=True),
+    st.from_regex(r"[A-PR-UWYZ][A-HK-Y][0-9][ABEHMNPRVWXY]", fullmatch=True),
+)
+postcodes = st.builds(
+    "{}{}{}".format,
+    outward.map(lambda code: code.translate(str.maketrans("٠١٢٣٤٥٦٧٨٩", "0123456789"))),
+    st.sampled_from(string.digits),
+    st.text(alphabet=INWARD, min_size=2, max_size=2),
+)
+
+
+@pytest.mark.parametrize("postcode", REAL)
+def test_every_shape_of_postcode_is_understood(postcode: str) -> None:
+    assert canonical_postcode(postcode) == postcode
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "M14 5RX",
+        "m14 5rx",
+        "M145RX",
+        " m 1 4 5 r x ",
+        "M14\u00a05RX",
+        "M14\t5RX\n",
+        "M14-5RX",
+        "M14–5RX",
+        "M14.5RX",
+        "M14 5RX.",
+        "M١٤ ٥RX",
+        "M۱۴ ۵RX",
+        "M१४ ५RX",
+        "Ｍ１４　５ＲＸ",
+        "M¹⁴ 5RX",
+    ],
+)
+def test_any_spacing_case_and_script_of_digits_gives_one_stored_form(typed: str) -> None:
+    assert canonical_postcode(typed) == "M145RX"
+
+
+@given(
+    postcodes, st.sampled_from(["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "０１２３４５６７８９"])
+)
+def test_a_postcode_in_another_scripts_digits_is_the_same_postcode(
+    postcode: str, digits: str
+) -> None:
+    typed = postcode.lower().translate(str.maketrans(string.digits, digits))
+
+    assert canonical_postcode(typed) == postcode
+
+
+@given(postcodes)
+def test_a_postcode_as_people_write_it_is_understood_again(postcode: str) -> None:
+    assert canonical_postcode(places.spaced(postcode)) == postcode
+
+
+def test_a_postcode_is_written_with_its_space() -> None:
+    assert [places.spaced(code) for code in REAL[:3]] == ["M1 1AE", "M14 5RX", "CR2 6XH"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        " ",
+        "M14",
+        "M14 5R",
+        "M14 5RXX",
+        "M14 RX5",
+        "14 5RX",
+        "MMM1 5RX",
+        "Q14 5RX",
+        "V1 1AA",
+        "X1 1AA",
+        "AI1 1AA",
+        "AJ1 1AA",
+        "AZ1 1AA",
+        "M1I 1AA",
+        "EC1C 1BB",
+        "M14 5CX",
+        "M14 5RV",
+        "M145 5RX",
+        "12345",
+        "SW1A 1AA; DROP TABLE",
+        "M14 5RX M14 5RX",
+        "М14 5RX",  # the first letter is Cyrillic
+        "M14\u200b5RX",
+        "M14\u202e5RX",
+        "M14\x005RX",
+        "M14 5RX\ud800",
+        "ⅯXIV 5RX",
+        "M፩፬ 5RX9",
+    ],
+    ids=ascii,
+)
+def test_an_impossible_postcode_is_refused_without_repeating_it(typed: str) -> None:
+    with pytest.raises(places.NotAPostcode) as refusal:
+        canonical_postcode(typed)
+
+    assert str(refusal.value) == ""
+
+
+@given(st.text(max_size=20))
+def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -> None:
+    try:
+        stored = canonical_postcode(typed)
+    except places.NotAPostcode:
+        return
+    assert canonical_postcode(stored) == stored
+    assert stored.isascii()
+    assert 5 <= len(stored) <= 7
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "cy"])
+def test_every_language_lists_the_same_countries_and_names_all_of_them(language: str) -> None:
+    codes = {code for code, _name in places.countries("en")}
+    listed = places.countries(language)
+
+    assert {code for code, _name in listed} == codes
+    assert len(listed) == len(codes)
+    assert all(name and name != code for code, name in listed)
+
+
+def test_the_uk_is_no_country_abroad() -> None:
+    assert "GB" not in dict(places.countries("en"))
+
+
+def test_countries_that_signers_live_in_are_listed() -> None:
+    listed = dict(places.countries("en"))
+
+    assert {"SY", "TR", "JO", "LB", "IQ", "DE", "PS", "XK", "TW", "IE", "JE", "US"} <= set(listed)
+    assert not {"EU", "UN", "ZZ", "QO", "UK"} & set(listed)
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "last"),
+    [("en", "Afghanistan", "Zimbabwe"), ("cy", "Afghanistan", "Zimbabwe")],
+)
+def test_countries_stand_in_alphabetical_order(language: str, first: str, last: str) -> None:
+    listed = [name for _code, name in places.countries(language)]
+
+    assert (listed[0], listed[-1]) == (first, last)
+
+
+def test_accents_and_the_arabic_article_do_not_change_the_order() -> None:
+    english = [name for _code, name in places.countries("en")]
+    arabic = [name for _code, name in places.countries("ar")]
+
+    assert english.index("Åland Islands") < english.index("Albania")
+    assert english.index("Côte d’Ivoire") < english.index("Croatia")
+    assert arabic.index("الأردن") < arabic.index("تركيا")
+
+
+def test_a_country_is_named_in_the_language_asked_for_and_unknown_codes_name_themselves() -> None:
+    assert places.country_name("JO", "en") == "Jordan"
+    assert places.country_name("JO", "ar") == "الأردن"
+    assert places.country_name("ZQ", "cy") == "ZQ"
