@@ -60,8 +60,9 @@ def path_language(get_response: GetResponse) -> GetResponse:
 
 def language_of(path: str) -> str:
     """`/ar/...` and `/t/ar/...` are Arabic; anything without a known code is English."""
-    parts = path.split("/", 3)
-    code = parts[2] if parts[1] == "t" and len(parts) > 2 else parts[1]
+    # Not every path starts with a slash: "OPTIONS *" is a request, too.
+    _, first, second, *_rest = [*path.split("/", 3), "", ""]
+    code = second if first == "t" else first
     return code if code in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 
 
@@ -70,9 +71,10 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if not is_admin(request) and request.method not in {"GET", "HEAD", "OPTIONS"}:
-            if _length(request) > settings.PUBLIC_BODY_LIMIT:
+            length = _length(request)
+            if length > settings.PUBLIC_BODY_LIMIT:
                 return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            if request.content_type not in _FORM_TYPES and request.method == "POST":
+            if length and request.content_type not in _FORM_TYPES:
                 return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         response = get_response(request)
         if (

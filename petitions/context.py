@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import translation
+from django.utils.encoding import escape_uri_path
 
 from petitions.models import Organisation
 
@@ -62,9 +63,12 @@ def in_language(path: str, code: str) -> str:
     language after `/t/`, so that one prefix names them all to proxies.
     """
     codes = {language for language, _name in settings.LANGUAGES}
-    parts = path.split("/")
-    if parts[1] == "t":
-        return "/".join(["", "t", code, *parts[3:]]) if len(parts) > 3 else path
-    rest = parts[2:] if parts[1] in codes - {settings.LANGUAGE_CODE} else parts[1:]
-    prefix = [""] if code == settings.LANGUAGE_CODE else ["", code]
-    return "/".join([*prefix, *rest])
+    parts = path.lstrip("/").split("/")
+    if parts[0] == "t":
+        parts[1:2] = [code] if len(parts) > 2 else parts[1:2]
+    else:
+        rest = parts[1:] if parts[0] in codes - {settings.LANGUAGE_CODE} else parts
+        parts = rest if code == settings.LANGUAGE_CODE else [code, *rest]
+    # One slash, and everything odd escaped: "/ar//evil.example/" must not become a link
+    # to another site.
+    return "/" + escape_uri_path("/".join(parts)).lstrip("/")

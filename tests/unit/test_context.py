@@ -1,0 +1,163 @@
+"""The same page in another language, and a header and footer that outlive the database."""
+
+import pytest
+from django.db import OperationalError
+from django.test import RequestFactory
+from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.middleware import language_of
+from petitions import context
+from petitions.context import in_language
+from petitions.models import Organisation
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "other"),
+    [
+        ("/", "ar", "/ar/"),
+        ("/", "en", "/"),
+        ("/ar/", "en", "/"),
+        ("/ar/", "cy", "/cy/"),
+        ("/ar", "en", "/"),
+        ("/petitions/idlib/", "ar", "/ar/petitions/idlib/"),
+        ("/ar/petitions/idlib/", "en", "/petitions/idlib/"),
+        ("/ar/petitions/idlib/", "ar", "/ar/petitions/idlib/"),
+        ("/cy/petitions/idlib/", "ar", "/ar/petitions/idlib/"),
+        ("/arabic/", "cy", "/cy/arabic/"),
+        ("/t/en/confirm/abc/", "ar", "/t/ar/confirm/abc/"),
+        ("/t/ar/confirm/abc/", "en", "/t/en/confirm/abc/"),
+        ("/t/ar/check/a.b-c_d/", "cy", "/t/cy/check/a.b-c_d/"),
+        ("/t", "ar", "/t"),
+        ("/t/ar", "cy", "/t/ar"),
+    ],
+)
+def test_the_same_page_in_another_language(path: str, code: str, other: str) -> None:
+    assert in_language(path, code) == other
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ar//evil.example/",
+        "//evil.example/",
+        "/ar///evil.example/",
+        "/ar/\\evil.example/",
+        "/ar/\t/evil.example/",
+        "/ar/\n\\evil.example/",
+        "/\\evil.example/",
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("code", ["en", "ar", "cy"])
+def test_no_address_makes_the_language_links_lead_to_another_site(path: str, code: str) -> None:
+    other = in_language(path, code)
+
+    assert other.startswith("/")
+    assert not other.startswith(("//", "/\\"))
+    assert not set(other) & set("\\\t\n")
+
+
+@given(st.text(max_size=30), st.sampled_from(["en", "ar", "cy"]))
+def test_every_path_has_a_counterpart_in_every_language(path: str, code: str) -> None:
+    other = in_language(path, code)
+
+    assert other.startswith("/")
+    assert not other.startswith("//")
+    assert other.isascii()
+
+
+def test_characters_of_a_path_are_written_so_that_the_link_leads_to_the_same_path() -> None:
+    assert in_language("/ar/a?b#c%20/", "en") == "/a%3Fb%23c%2520/"
+    assert in_language("/عريضة/", "cy").startswith("/cy/%D8%B9")
+
+
+@pytest.mark.parametrize(
+    ("path", "language"),
+    [
+        ("/", "en"),
+        ("/petitions/idlib/", "en"),
+        ("/ar/", "ar"),
+        ("/ar", "ar"),
+        ("/cy/petitions/idlib/", "cy"),
+        ("/arabic/", "en"),
+        ("/AR/", "en"),
+        ("/t/ar/confirm/abc/", "ar"),
+        ("/t/cy", "cy"),
+        ("/t/xx/confirm/abc/", "en"),
+        ("/t/", "en"),
+        ("/t", "en"),
+        ("/x/ar/", "en"),
+        ("//ar/", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("ar", "en"),
+    ],
+)
+def test_the_path_alone_says_the_language(path: str, language: str) -> None:
+    assert language_of(path) == language
+
+
+@pytest.mark.parametrize("path", ["/", "/petitions/idlib/", "/t/en/confirm/abc/"])
+@pytest.mark.parametrize("code", ["en", "ar", "cy"])
+def test_the_link_to_a_language_leads_to_a_page_in_that_language(path: str, code: str) -> None:
+    assert language_of(in_language(path, code)) == code
+
+
+def test_an_arabic_page_reads_right_to_left_and_marks_its_own_language() -> None:
+    with translation.override("ar"):
+        shown = context.site(RequestFactory().get("/ar/"))
+
+    assert (shown["language"], shown["direction"]) == ("ar", "rtl")
+    assert [one["code"] for one in shown["languages"] if one["is_current"]] == ["ar"]
+    assert [one["direction"] for one in shown["languages"]] == ["ltr", "rtl", "ltr"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(context.time, "monotonic", lambda: now[0])
+    context.forget()
+    return now
+
+
+def test_the_organisation_is_read_once_in_five_seconds(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Organisation] = []
+
+    def load() -> Organisation:
+        reads.append(Organisation(id=1, name=f"read {len(reads) + 1}"))
+        return reads[-1]
+
+    monkeypatch.setattr(Organisation, "load", load)
+
+    assert [context.organisation().name for _ in range(3)] == ["read 1"] * 3
+    clock[0] += 5.1
+    assert context.organisation().name == "read 2"
+    context.forget()
+
+
+def test_while_the_database_is_away_the_organisation_is_as_last_known(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Organisation, "load", lambda: Organisation(id=1, name="Known"))
+    context.organisation()
+    clock[0] += 60
+    monkeypatch.setattr(Organisation, "load", away)
+
+    assert context.organisation().name == "Known"
+    context.forget()
+
+
+def test_a_process_that_never_saw_the_database_still_shows_a_page(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Organisation, "load", away)
+
+    assert context.organisation().name == ""
+
+
+def away() -> Organisation:
+    raise OperationalError("the database is away")
