@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 View = Callable[..., HttpResponse]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(Enum):
@@ -76,5 +77,13 @@ def token_is_proof(view: View) -> View:
 
 
 def _is_ours(origin: str) -> bool:
-    ours, theirs = urlsplit(settings.SITE_URL), urlsplit(origin)
-    return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
+    return _parts(origin) == _parts(settings.SITE_URL)
+
+
+def _parts(url: str) -> tuple[str, str | None, int | None] | None:
+    """Scheme, host and port, as browsers compare them; None for what is no address."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None

@@ -1,0 +1,154 @@
+"""Who may change something: our own pages, and whoever holds a token."""
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from petitions import guards
+from petitions.guards import Origin, origin_of
+
+SITE = "https://petition.example.org"
+
+
+@pytest.fixture(autouse=True)
+def _site(settings: Settings) -> None:
+    settings.SITE_URL = SITE
+
+
+def post(**headers: str) -> HttpRequest:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return RequestFactory().post("/petitions/x/", headers=named)
+
+
+@pytest.mark.parametrize(
+    ("site", "verdict"),
+    [
+        ("same-origin", Origin.OURS),
+        ("none", Origin.OURS),
+        ("same-site", Origin.FOREIGN),
+        ("cross-site", Origin.FOREIGN),
+        ("", Origin.FOREIGN),
+        ("Same-Origin", Origin.FOREIGN),
+        ("same-origin, cross-site", Origin.FOREIGN),
+        ("something-new", Origin.FOREIGN),
+    ],
+)
+def test_what_the_browser_says_of_the_sites_decides(site: str, verdict: Origin) -> None:
+    assert origin_of(post(Sec_Fetch_Site=site)) is verdict
+
+
+@pytest.mark.parametrize("origin", [SITE, "https://evil.example", "null"])
+def test_an_origin_cannot_overrule_what_the_browser_says_of_the_sites(origin: str) -> None:
+    assert origin_of(post(Sec_Fetch_Site="cross-site", Origin=origin)) is Origin.FOREIGN
+    assert origin_of(post(Sec_Fetch_Site="same-origin", Origin=origin)) is Origin.OURS
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "",
+        "http://petition.example.org",
+        "https://petition.example.org:8443",
+        "https://example.org",
+        "https://petition.example.org.evil.example",
+        "https://petition.example.org@evil.example",
+        "https://evil.example/https://petition.example.org",
+        "//petition.example.org",
+        "petition.example.org",
+        "https://[::1",
+        "https://[petition.example.org]",
+        "https://petition.example.org:port",
+        "https://petition.example.org https://evil.example",
+        "\N{FULLWIDTH LATIN SMALL LETTER H}ttps://petition.example.org",
+        "https://petition。example.org",
+        "https://petition\u2024example.org",
+        "https://petition.example.org\u2100",
+    ],
+)
+def test_an_old_browser_on_another_site_or_a_sandboxed_page_is_foreign(origin: str) -> None:
+    assert origin_of(post(Origin=origin)) is Origin.FOREIGN
+
+
+@given(st.text(max_size=60))
+def test_no_origin_however_malformed_breaks_the_guard(origin: str) -> None:
+    request = RequestFactory().post("/petitions/x/")
+    request.META["HTTP_ORIGIN"] = origin
+
+    assert origin_of(request) in {Origin.FOREIGN, Origin.OURS}
+
+
+@pytest.mark.parametrize(
+    ("site", "origin"),
+    [
+        (SITE, SITE),
+        (SITE, "https://petition.example.org:443"),
+        ("https://petition.example.org:443", SITE),
+        ("https://Petition.Example.org", SITE),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_an_old_browser_on_our_own_page_is_ours(settings: Settings, site: str, origin: str) -> None:
+    settings.SITE_URL = site
+
+    assert origin_of(post(Origin=origin)) is Origin.OURS
+
+
+def test_a_browser_that_says_nothing_is_neither_ours_nor_foreign() -> None:
+    assert origin_of(post()) is Origin.UNSAID
+
+
+def takes(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("taken")
+
+
+def refuses(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("press again", status=403)
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({"Sec_Fetch_Site": "same-origin"}, b"taken"),
+        ({"Origin": SITE}, b"taken"),
+        ({}, b"taken"),
+        ({"Sec_Fetch_Site": "cross-site"}, b"press again"),
+        ({"Origin": "null"}, b"press again"),
+    ],
+)
+def test_a_form_from_elsewhere_is_shown_again_and_not_taken(
+    headers: dict[str, str], answer: bytes
+) -> None:
+    guarded = guards.same_origin(refused=refuses)(takes)
+
+    assert guarded(post(**headers)).content == answer
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_reading_is_allowed_from_anywhere(method: str) -> None:
+    guarded = guards.same_origin(refused=refuses)(takes)
+    request = RequestFactory().generic(method, "/", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert guarded(request).content == b"taken"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW", "get"])
+def test_every_other_method_is_guarded(method: str) -> None:
+    guarded = guards.same_origin(refused=refuses)(takes)
+    request = RequestFactory().generic(method, "/", headers={"Sec-Fetch-Site": "cross-site"})
+    request.method = method
+
+    assert guarded(request).content == b"press again"
+
+
+def test_a_page_behind_a_token_is_not_kept_not_indexed_and_sends_its_address_nowhere() -> None:
+    response = guards.token_is_proof(takes)(RequestFactory().get("/t/en/confirm/x/"))
+
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["X-Robots-Tag"] == "noindex, nofollow"
+    assert response["Cache-Control"] == "no-store"
