@@ -20,7 +20,8 @@ def render_markdown(text: str) -> SafeString:
     clean = nh3.clean(
         html,
         tags=_TAGS,
-        attributes={"a": {"href"}},
+        # Numbered demands go on counting after a paragraph between them.
+        attributes={"a": {"href"}, "ol": {"start"}},
         url_schemes={"https", "http", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )

@@ -1,0 +1,82 @@
+"""Texts that people write are shown without anything that could act on the reader."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petitions.markdown import render_markdown
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![a](https://tracker.example/x.png)",
+    "![a][1]\n\n[1]: https://tracker.example/x.png",
+    "<iframe src='https://evil.example'></iframe>",
+    "<style>*{display:none}</style>",
+    "<form action='https://evil.example'><input name=email></form>",
+    "[a](javascript:alert(1))",
+    "[a](JaVaScRiPt:alert(1))",
+    "[a](java&#115;cript:alert(1))",
+    "[a](data:text/html,<script>alert(1)</script>)",
+    "[a](vbscript:x)",
+    "<javascript:alert(1)>",
+    "[a](https://example.org \"x' onclick='alert(1)\")",
+    '[a](https://example.org"onmouseover="alert(1))',
+    "<a href='https://example.org' onclick='alert(1)'>a</a>",
+    "| a |\n|:-:|\n| <img src=x> |",
+]
+ALLOWED = re.compile(
+    r"</?(?:p|h2|h3|h4|ul|ol|li|strong|em|blockquote|br|hr|code|table|thead|tbody|tr|th|td)>"
+    r'|<ol start="\d+">|</a>|<a(?: href="(?:(?:https?|mailto):|[^":]*)[^"]*")?(?: title="[^"]*")?'
+    r' rel="noopener noreferrer nofollow">'
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_that_acts_or_fetches_survives(text: str) -> None:
+    html = render_markdown(text)
+
+    assert "<" not in ALLOWED.sub("", html)
+    assert 'href="javascript' not in html.lower()
+    assert 'href="data' not in html.lower()
+
+
+@given(st.text(alphabet="<>[]()!\"'`*_#&;:/=| \n\\-1.ahrefscriptjv", max_size=60))
+def test_whatever_is_written_only_allowed_tags_come_out(text: str) -> None:
+    assert "<" not in ALLOWED.sub("", render_markdown(text))
+
+
+def test_a_first_level_heading_becomes_a_second_for_the_page_has_its_own() -> None:
+    assert render_markdown("# Idlib") == "<h2>Idlib</h2>\n"
+
+
+def test_a_heading_that_is_only_written_about_stays_as_written() -> None:
+    assert render_markdown("`<h1>`") == "<p><code>&lt;h1&gt;</code></p>\n"
+
+
+def test_links_tell_the_other_site_nothing() -> None:
+    html = render_markdown("[UN](https://un.example/x)")
+
+    assert html == (
+        '<p><a href="https://un.example/x" rel="noopener noreferrer nofollow">UN</a></p>\n'
+    )
+
+
+def test_numbered_demands_keep_their_numbers_around_a_paragraph_between() -> None:
+    html = render_markdown("1. Stop\n\nBetween.\n\n2. Protect")
+
+    assert '<ol start="2">' in html
+
+
+def test_a_table_is_a_table() -> None:
+    assert "<th>a</th>" in render_markdown("| a |\n|---|\n| b |")
+
+
+def test_arabic_text_is_left_as_it_is() -> None:
+    assert render_markdown("**إدلب** الآن") == "<p><strong>إدلب</strong> الآن</p>\n"
+
+
+def test_the_result_may_stand_in_a_template_as_it_is() -> None:
+    assert render_markdown("a & b").__html__() == "<p>a &amp; b</p>\n"
