@@ -1,0 +1,141 @@
+"""Measure the site in a stack of its own: `python -m tests.benchmarks [--quick] [--only NAME]`.
+
+1. Start PostgreSQL, Redis and the mailbox in a temporary folder; load the campaign.
+2. Seed signatures, so that nothing is measured on empty tables.
+3. Serve the site, the site without its page cache, and the two floors.
+4. Take turns, measure and floor, for three rounds each; print one table.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import django
+from tqdm import tqdm
+
+from campaign.local.stack import BASE, Stack
+from tests.benchmarks.servers import serving
+
+if TYPE_CHECKING:
+    from petitions.models import Petition
+    from tests.benchmarks.measures import Bench, Measure
+
+ROUNDS = 3
+NAMES = ("petition", "statement", "cold", "post", "confirm", "mail", "export")
+_FLOORS = "tests.benchmarks.floors"
+_SITE = "campaign.wsgi:application"
+
+
+def main() -> None:
+    options = _options()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="undersigned-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        _say("Starting the stack")
+        environment = stack.enter_context(_stack(folder / "stack"))
+        os.environ.update(environment)
+        django.setup()
+        bench = stack.enter_context(_bench(options, folder, environment))
+        measures = _measure(bench, options.only or NAMES)
+        print(_report(bench, measures, time.monotonic() - started))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small, to try it out")
+    parser.add_argument("--only", action="append", choices=NAMES, help="may be repeated")
+    parser.add_argument("--rows", type=int, help="signatures to seed and export (1,000,000)")
+    options = parser.parse_args()
+    options.rows = options.rows or (20_000 if options.quick else 1_000_000)
+    return options
+
+
+@contextmanager
+def _stack(folder: Path) -> Iterator[dict[str, str]]:
+    with Stack(folder).start(only=BASE) as stack:
+        stack.prepare()
+        yield stack.environment
+
+
+@contextmanager
+def _bench(
+    options: argparse.Namespace, folder: Path, environment: dict[str, str]
+) -> Iterator["Bench"]:
+    from petitions.models import Petition
+    from tests.benchmarks.measures import Bench, settle_database
+
+    petition = Petition.objects.get()
+    _seed(petition, options.rows)
+    settle_database()
+    servers = {
+        "bare": (f"{_FLOORS}:bare", {}),
+        "select_1": (f"{_FLOORS}:select_1", {}),
+        "site": (_SITE, {}),
+        "cold": (_SITE, {"PAGE_CACHE_SECONDS": "0"}),
+    }
+    with ExitStack() as stack:
+        ports = {
+            name: stack.enter_context(
+                serving(application, environment | extra, folder / f"{name}.log")
+            )
+            for name, (application, extra) in servers.items()
+        }
+        yield Bench(
+            petition=petition,
+            ports=ports,
+            environment=environment,
+            rows=options.rows,
+            seconds=1 if options.quick else 5,
+            confirmations=400 if options.quick else 2_500,
+            mails=100 if options.quick else 1_000,
+        )
+
+
+def _seed(petition: "Petition", rows: int) -> None:
+    from petitions import seeding
+
+    started = time.perf_counter()
+    with tqdm(total=rows, desc="Seeding", unit=" signatures", disable=None) as bar:
+        seeding.seed(petition=petition, total=rows, progress=bar.update)
+    _say(f"Seeded {rows:,} signatures, {rows / (time.perf_counter() - started):,.0f} a second")
+
+
+def _measure(bench: "Bench", names: Sequence[str]) -> list["Measure"]:
+    from tests.benchmarks.measures import MEASURES
+
+    measures = [MEASURES[name](bench) for name in NAMES if name in names]
+    with tqdm(total=ROUNDS * len(measures), desc="Measuring", disable=None) as bar:
+        for measure in measures:
+            for _ in range(ROUNDS):
+                measure.take_turns()
+                bar.update()
+    return measures
+
+
+def _report(bench: "Bench", measures: Sequence["Measure"], seconds: float) -> str:
+    from tests.benchmarks.table import table
+
+    cpu = 100 * bench.generator_cpu / bench.generator_seconds if bench.generator_seconds else 0
+    lines = (
+        table(measures),
+        f"Medians of {ROUNDS} rounds, least and most in brackets. {bench.rows:,} rows stored.",
+        f"All parts share {os.cpu_count()} processors; Python {platform.python_version()}.",
+        f"Load generator: our own, in one thread, {cpu:.0f}% of one processor.",
+        f"Took {seconds:.0f} s.",
+    )
+    return "\n".join(lines)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""What is measured, each beside the floor that it takes turns with."""
+
+import json
+import os
+import smtplib
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count, cycle, islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db import connection
+from django.urls import reverse
+
+from petitions import messages, outbox, signing, tokens
+from petitions.models import Mail, Petition, Signature
+from tests.benchmarks import load
+
+CONNECTIONS = 16
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(slots=True)
+class Measure:
+    """One line of the table: how to get a value and its floor, and what is asked of them.
+
+    `floor` and `value` run once a round and return so many a second. `least_rate` and
+    `least_ratio` are the targets, where there are any; `note` says what else was seen.
+    """
+
+    title: str
+    floor_title: str
+    floor: Callable[[], float]
+    value: Callable[[], float]
+    least_ratio: float = 0.0
+    least_rate: float = 0.0
+    note: Callable[[], str] = lambda: ""
+    floors: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def take_turns(self) -> None:
+        """One round."""
+        self.floors.append(self.floor())
+        self.values.append(self.value())
+
+    @property
+    def ratios(self) -> list[float]:
+        """Value to floor, round by round."""
+        return [value / floor for floor, value in zip(self.floors, self.values, strict=True)]
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the medians reach the target; None where there is none."""
+        if not self.least_ratio and not self.least_rate:
+            return None
+        enough = median(self.ratios) >= self.least_ratio
+        return enough and median(self.values) >= self.least_rate
+
+
+@dataclass(slots=True)
+class Bench:
+    """What all measures share: where the servers listen, what is stored, how long to run."""
+
+    petition: Petition
+    ports: dict[str, int]
+    environment: dict[str, str]
+    rows: int
+    seconds: float
+    confirmations: int
+    mails: int
+    generator_cpu: float = 0.0
+    generator_seconds: float = 0.0
+
+    def load(
+        self, server: str, requests: Iterator[bytes], status: int, connections: int = CONNECTIONS
+    ) -> load.Run:
+        """Warm the server's threads up, then send requests for a while."""
+        port = self.ports[server]
+        load.run(port, islice(requests, 8 * connections), connections=connections).expect(status)
+        run = load.run(port, requests, connections=connections, seconds=self.seconds)
+        self.generator_cpu += run.cpu_seconds
+        self.generator_seconds += run.seconds
+        return run.expect(status)
+
+    def floor(self, server: str, connections: int = CONNECTIONS) -> float:
+        """Answers a second of one of the floors."""
+        return self.load(server, _get("/"), 200, connections).rate
+
+
+def petition_page(bench: Bench) -> Measure:
+    """The page that everybody comes to, from the warm cache."""
+    path = bench.petition.get_absolute_url()
+    return Measure(
+        title="GET petition, warm cache",
+        floor_title="bare WSGI",
+        floor=lambda: bench.floor("bare"),
+        value=lambda: bench.load("site", _get(path), 200).rate,
+        least_ratio=0.5,
+    )
+
+
+def statement_page(bench: Bench) -> Measure:
+    """The front page, from the warm cache."""
+    return Measure(
+        title="GET statement, warm cache",
+        floor_title="bare WSGI",
+        floor=lambda: bench.floor("bare"),
+        value=lambda: bench.load("site", _get("/"), 200).rate,
+        least_ratio=0.5,
+    )
+
+
+def cold_page(bench: Bench) -> Measure:
+    """The petition's page rendered for every request.
+
+    Over one connection: of several that ask at once, the cache lets only one render.
+    """
+    path = bench.petition.get_absolute_url()
+    return Measure(
+        title="GET petition, cold, one by one",
+        floor_title="WSGI with SELECT 1, one by one",
+        floor=lambda: bench.floor("select_1", connections=1),
+        value=lambda: bench.load("cold", _get(path), 200, connections=1).rate,
+    )
+
+
+def signing_post(bench: Bench) -> Measure:
+    """A valid signature of somebody new. No worker is mailing meanwhile."""
+    requests = _signatures(bench.petition)
+    runs: list[load.Run] = []
+
+    def value() -> float:
+        runs.append(bench.load("site", requests, 303))
+        return runs[-1].rate
+
+    def note() -> str:
+        p50, p99 = (median(run.latency(p) * 1000 for run in runs) for p in (50, 99))
+        return (
+            f"{CONNECTIONS} connections: p50 {p50:.0f} ms, p99 {p99:.0f} ms; no mailing meanwhile"
+        )
+
+    return Measure(
+        title="POST of a valid signature",
+        floor_title="WSGI with SELECT 1",
+        floor=lambda: bench.floor("select_1"),
+        value=value,
+        least_rate=600,
+        note=note,
+    )
+
+
+def confirming_post(bench: Bench) -> Measure:
+    """The button behind the mailed link, pressed for signatures that were pending."""
+
+    def value() -> float:
+        return bench.load("site", _confirmations(bench), 200).rate
+
+    return Measure(
+        title="POST of a confirmation",
+        floor_title="WSGI with SELECT 1",
+        floor=lambda: bench.floor("select_1"),
+        value=value,
+        note=lambda: "the target of 800/s belongs to a later stage",
+    )
+
+
+def mail_drain(bench: Bench) -> Measure:
+    """The outbox emptied by one process, as the worker does it."""
+    return Measure(
+        title="Mails sent by one process",
+        floor_title="bare smtplib loop",
+        floor=lambda: _smtp_floor(bench),
+        value=lambda: _drained(bench),
+        least_ratio=0.7,
+        note=lambda: f"{bench.mails} mails a round",
+    )
+
+
+def export(bench: Bench) -> Measure:
+    """The hand-in list of all seeded signatures, by a process of its own."""
+    seen: list[dict[str, Any]] = []
+
+    def value() -> float:
+        seen.append(_exported(bench))
+        return float(seen[-1]["rows"] / seen[-1]["seconds"])
+
+    def note() -> str:
+        first, peak, before = (
+            median(one[key] for one in seen) for key in ("first_byte", "memory", "memory_before")
+        )
+        return (
+            f"{seen[-1]['rows']:,} rows; first row after {first:.2f} s (target: under 0.5);"
+            f" memory {peak:.0f} MB at its peak, {before:.0f} before (target: under 100)"
+        )
+
+    return Measure(
+        title="Export to CSV, rows",
+        floor_title="bare COPY to CSV",
+        floor=_copy_floor,
+        value=value,
+        note=note,
+    )
+
+
+MEASURES: dict[str, Callable[[Bench], Measure]] = {
+    "petition": petition_page,
+    "statement": statement_page,
+    "cold": cold_page,
+    "post": signing_post,
+    "confirm": confirming_post,
+    "mail": mail_drain,
+    "export": export,
+}
+
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+def _get(path: str) -> Iterator[bytes]:
+    return cycle([_request("GET", path, "Accept-Encoding: gzip, deflate, br\r\n")])
+
+
+def _signatures(petition: Petition) -> Iterator[bytes]:
+    """Forms as a browser sends them, each from an address that was never used before."""
+    path, once = petition.get_absolute_url(), uuid.uuid4().hex[:8]
+    for number in count():
+        form = {
+            "name": f"Rana Example {number}",
+            "name_use": "government",
+            "email": f"rana.{once}.{number}@example.org",
+            "residence": "uk",
+            "postcode": "M14 5RX",
+            "country": "",
+            "consent": "on",
+            "text_version": "1",
+        }
+        yield _request("POST", path, "Sec-Fetch-Site: same-origin\r\n", urlencode(form))
+
+
+def _confirmations(bench: Bench) -> Iterator[bytes]:
+    pending = Signature.objects.filter(petition=bench.petition, state=Signature.State.PENDING)
+    ids = list(pending.values_list("id", flat=True)[: bench.confirmations])
+    for signature_id in ids:
+        token = tokens.link(tokens.CONFIRM, signature_id, 0)
+        yield _request("POST", reverse("links:confirm", args=["en", token]))
+
+
+def _request(method: str, path: str, headers: str = "", body: str = "") -> bytes:
+    if method == "POST":
+        headers += f"Content-Type: {_FORM}\r\nContent-Length: {len(body)}\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n{body}".encode()
+
+
+# --- Mail -------------------------------------------------------------------------------------
+
+
+def _drained(bench: Bench) -> float:
+    # Only this round's mails: what the other measures queued would take minutes.
+    Mail.objects.filter(state=Mail.State.QUEUED).update(state=Mail.State.CANCELLED)
+    _queue_mails(bench.petition, bench.mails)
+    started = time.perf_counter()
+    sent = outbox.deliver()
+    seconds = time.perf_counter() - started
+    if sent != bench.mails:
+        raise load.LoadFailed(f"{sent} of {bench.mails} mails were sent")
+    return sent / seconds
+
+
+def _queue_mails(petition: Petition, number: int) -> None:
+    once = uuid.uuid4().hex[:8]
+    for n in range(number):
+        attempt = signing.Attempt(
+            name=f"Samir Example {n}", email=f"samir.{once}.{n}@example.org", name_use="public"
+        )
+        signing.sign(petition=petition, attempt=attempt)
+
+
+def _smtp_floor(bench: Bench) -> float:
+    """One of our messages, sent again and again over one connection."""
+    _queue_mails(bench.petition, 1)
+    mail = Mail.objects.select_related("signature__signer").latest("created_at")
+    message = messages.compose(mail)
+    raw = message.message().as_bytes()
+    started = time.perf_counter()
+    with smtplib.SMTP(settings.EMAIL_HOST, settings.EMAIL_PORT) as server:
+        for _ in range(bench.mails):
+            server.sendmail(settings.DEFAULT_FROM_EMAIL, message.to, raw)
+    return bench.mails / (time.perf_counter() - started)
+
+
+# --- Export -----------------------------------------------------------------------------------
+
+
+def _copy_floor() -> float:
+    started = time.perf_counter()
+    with connection.cursor() as cursor, Path(os.devnull).open("wb") as nowhere:
+        cursor.copy_expert("COPY petitions_signature TO STDOUT (FORMAT csv)", nowhere)
+        rows: int = cursor.rowcount
+    return rows / (time.perf_counter() - started)
+
+
+def _exported(bench: Bench) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.benchmarks.exporting", bench.petition.slug]
+    done = subprocess.run(
+        command, env={**os.environ, **bench.environment}, stdout=subprocess.PIPE, check=True
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def settle_database() -> None:
+    """Write out what seeding left to be written, so that it is not measured with the rest."""
+    with suppress(Exception), connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
