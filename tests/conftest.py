@@ -1,0 +1,69 @@
+"""What tests of the whole site share: a running stack, its mailbox, and a browser's manners."""
+
+import email
+import email.policy
+import re
+import time
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from campaign.local.stack import Stack
+from tests.environment import FOLDER
+
+SLUG = "protect-civilians-in-idlib"
+_LINK = re.compile(r"http://\S+/t/\S+")
+
+
+class Mailbox:
+    """The folder in which the stack's SMTP sink keeps what was sent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def messages(self) -> list[EmailMessage]:
+        files = sorted((self._folder / "new").glob("*"), key=lambda file: file.stat().st_mtime_ns)
+        return [
+            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)  # type: ignore[misc]
+            for file in files
+        ]
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [message for message in self.messages() if address in str(message["To"])]
+
+    def wait_for(self, address: str, count: int = 1, seconds: float = 30) -> list[EmailMessage]:
+        """Messages to an address, once there are `count` of them."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if len(found := self.to(address)) >= count:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{len(self.to(address))} messages instead of {count}")
+
+    def link_for(self, address: str) -> str:
+        """The link in the newest message to an address."""
+        return link_in(self.wait_for(address)[-1])
+
+
+def link_in(message: EmailMessage) -> str:
+    """The one link of a message's text."""
+    body = message.get_body(("plain",))
+    assert body
+    (link,) = _LINK.findall(body.get_content())
+    return str(link)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The whole site as `make run` starts it, in a folder of its own."""
+    with Stack(
+        FOLDER / "site", environment="test", extra={"PAGE_CACHE_SECONDS": "1"}
+    ).start() as running:
+        yield running
+
+
+@pytest.fixture
+def mailbox(stack: Stack) -> Mailbox:
+    return Mailbox(stack.mailbox)

@@ -1,0 +1,237 @@
+"""The whole line over HTTP: sign, mail, confirm, count, export. Nothing in it is a stand-in."""
+
+import csv
+import io
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+import requests
+
+from campaign.local.stack import Stack
+from tests.conftest import SLUG, Mailbox
+from tests.people import typed
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[2]
+_numbers = itertools.count()
+
+
+class Visitor:
+    """Somebody at a browser: keeps the address bar, sends what browsers send."""
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self.session = requests.Session()
+        self.session.headers["Sec-Fetch-Site"] = "same-origin"
+
+    def get(self, path: str) -> requests.Response:
+        return self.session.get(urljoin(self.site, path), timeout=20)
+
+    def post(self, path: str, data: dict[str, str] | None = None) -> requests.Response:
+        return self.session.post(urljoin(self.site, path), data=data, timeout=20)
+
+    def sign(self, email: str, **changes: str) -> requests.Response:
+        return self.post(f"/petitions/{SLUG}/", typed(email=email, **changes))
+
+    def count(self) -> int:
+        told = self.get(f"/api/v1/petitions/{SLUG}.json").json()
+        return int(told["signature_count"])
+
+
+@pytest.fixture
+def visitor(stack: Stack) -> Visitor:
+    return Visitor(stack.site_url)
+
+
+@pytest.fixture
+def address() -> str:
+    """An address nobody has used before."""
+    return f"person{next(_numbers)}-{time.monotonic_ns()}@example.org"
+
+
+def eventually(check: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def manage(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, **stack.environment}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT, env=environment, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_signature_is_counted_when_its_mailed_link_was_opened_and_its_button_pressed(
+    visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    before = visitor.count()
+
+    checked = visitor.sign(address)
+    assert "Check your e-mail" in checked.text
+    assert not checked.cookies
+    assert address not in checked.url
+
+    link = mailbox.link_for(address)
+    opened = visitor.get(link)
+    assert "Add my signature" in opened.text
+    assert visitor.count() == before
+
+    pressed = visitor.post(link)
+    assert "Thank you. Your signature is confirmed." in pressed.text
+    assert eventually(lambda: visitor.count() == before + 1)
+    assert f">{before + 1}<" in visitor.get(f"/petitions/{SLUG}/").text
+
+    assert visitor.post(link).status_code == 200
+    time.sleep(1.2)
+    assert visitor.count() == before + 1
+
+
+def test_exactly_one_message_is_sent_and_the_mailbox_page_shows_it(
+    visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    visitor.sign(address)
+    message = mailbox.wait_for(address)[0]
+    time.sleep(1)
+
+    assert len(mailbox.to(address)) == 1
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert address in visitor.get("/mailbox/").text
+
+
+@pytest.mark.parametrize(("language", "prefix"), [("ar", "/ar"), ("cy", "/cy"), ("en", "")])
+def test_the_language_stays_from_the_page_through_the_mail_to_the_thanks(
+    visitor: Visitor, mailbox: Mailbox, address: str, language: str, prefix: str
+) -> None:
+    checked = visitor.post(f"{prefix}/petitions/{SLUG}/", typed(email=address))
+    assert f"/t/{language}/" in checked.url
+    assert f'<html lang="{language}"' in checked.text
+
+    link = mailbox.link_for(address)
+    assert f"/t/{language}/" in link
+    assert f'<html lang="{language}"' in visitor.post(link).text
+
+
+def test_mail_goes_out_after_the_worker_was_killed_between_signing_and_sending(
+    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    stack.kill("worker")
+    visitor.sign(address)
+    time.sleep(1)
+    assert not mailbox.to(address)
+
+    stack.restart("worker")
+
+    assert mailbox.wait_for(address)
+
+
+def test_signing_succeeds_while_redis_is_away_and_the_mail_goes_out_once_it_is_back(
+    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    stack.kill("redis")
+    try:
+        started = time.monotonic()
+        assert "Check your e-mail" in visitor.sign(address).text
+        assert time.monotonic() - started < 2
+    finally:
+        stack.restart("redis")
+    assert mailbox.wait_for(address, seconds=60)
+
+
+def test_signing_succeeds_while_the_mail_server_is_away(
+    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    stack.kill("smtp")
+    try:
+        assert "Check your e-mail" in visitor.sign(address).text
+        time.sleep(2)
+    finally:
+        stack.restart("smtp")
+    assert mailbox.wait_for(address, seconds=60)
+
+
+def test_pages_stay_and_signing_says_503_while_the_database_is_away(
+    stack: Stack, visitor: Visitor, address: str
+) -> None:
+    for path in ("/", f"/petitions/{SLUG}/"):
+        for _ in range(40):  # both processes have the page in their caches
+            visitor.get(path)
+    stack.kill("postgres")
+    try:
+        answers = [visitor.get(path) for path in ("/", f"/petitions/{SLUG}/") for _ in range(5)]
+        assert {answer.status_code for answer in answers} == {200}
+        signing = visitor.sign(address)
+        assert signing.status_code == 503
+        assert signing.headers["Retry-After"]
+        assert visitor.get("/ready").status_code == 200
+        assert visitor.get("/health").status_code == 503
+    finally:
+        stack.restart("postgres")
+    assert eventually(lambda: visitor.sign(address).status_code == 200, seconds=30)
+
+
+def test_the_export_command_writes_what_was_confirmed(
+    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str, tmp_path: Path
+) -> None:
+    visitor.sign(address, name="ليلى مثال")
+    visitor.post(mailbox.link_for(address))
+    target = tmp_path / "hand-in.csv"
+
+    done = manage(stack, "export_signatures", SLUG, "--purpose", "hand-in", "--output", str(target))
+
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.reader(io.StringIO(target.read_text("utf-8-sig"))))
+    assert rows[0] == ["reference", "name", "constituency or country", "day"]
+    assert "ليلى مثال" in {row[1] for row in rows[1:]}
+    assert address not in target.read_text("utf-8")
+
+
+def test_no_log_of_any_process_holds_an_address_a_name_or_a_token(
+    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    visitor.sign(address, name="Zenobia Unmistakable")
+    link = mailbox.link_for(address)
+    visitor.post(link)
+    visitor.get(link + "x/")
+    visitor.sign(address, name="")
+
+    logs = b"".join(file.read_bytes() for file in (stack.folder.logs).glob("*.log"))
+    token = link.rstrip("/").rpartition("/")[2]
+    for secret in (address, address.partition("@")[0], "Zenobia", token, token[:20]):
+        assert secret.encode() not in logs, secret
+
+
+def test_a_worker_of_the_web_server_that_is_killed_loses_nothing(
+    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    children = subprocess.run(
+        ["pgrep", "-P", str(stack.pid("web"))], capture_output=True, text=True, check=True
+    ).stdout.split()
+    visitor.sign(address)
+    os.kill(int(children[0]), signal.SIGKILL)
+    assert mailbox.wait_for(address)
+    assert eventually(lambda: visitor.get("/ready").status_code == 200)
+
+
+def test_the_api_is_json_that_any_site_may_read(visitor: Visitor) -> None:
+    response = visitor.get(f"/api/v1/petitions/{SLUG}.json")
+    assert json.loads(response.text)["slug"] == SLUG
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    tag = response.headers["ETag"]
+    again = visitor.session.get(response.url, headers={"If-None-Match": tag}, timeout=10)
+    assert again.status_code in {200, 304}
