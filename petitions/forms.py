@@ -8,7 +8,8 @@ from crispy_forms.layout import HTML, Div, Field, Layout
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils.translation import get_language
+from django.utils.functional import cached_property
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, validate_email
 
@@ -22,6 +23,10 @@ MAX_ADDRESS = 254
 
 def _text(**attrs: str) -> forms.TextInput:
     return forms.TextInput(attrs=attrs)
+
+
+def _countries() -> list[tuple[str, str]]:
+    return [("", gettext("Choose a country")), *places.countries(get_language())]
 
 
 class SignForm(forms.Form):
@@ -76,6 +81,8 @@ class SignForm(forms.Form):
     country = forms.ChoiceField(
         label=_("Your country"),
         required=False,
+        # A function, asked when the list is needed: that is not for every form that is sent.
+        choices=_countries,
         widget=forms.Select(attrs={"autocomplete": "country"}),
     )
     consent = forms.BooleanField(
@@ -103,13 +110,11 @@ class SignForm(forms.Form):
         super().__init__(data, label_suffix="", **kwargs)
         self.newest_version = version
         self.fields["consent"].label = consent.wording(organisation)
-        country = self.fields["country"]
-        assert isinstance(country, forms.ChoiceField)
-        country.choices = [
-            ("", _("Choose a country")),
-            *places.countries(get_language()),
-        ]
-        self.helper = _helper()
+
+    @cached_property
+    def helper(self) -> FormHelper:
+        """How crispy-forms lays the form out."""
+        return _helper()
 
     def clean_name(self) -> str:
         name = names.tidy(self._readable("name"))
