@@ -11,8 +11,10 @@ from typing import Any
 from django.http import HttpRequest
 
 _TOKEN_PATH = re.compile(r"/t/\S*")
-_ADDRESS = re.compile(r"[^\s<>\"'(]+@[^\s<>\"')]+")
-_IP = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+_ADDRESS = re.compile(r"[^\s<>\"(]+@[^\s<>\"')]+")
+# Eight groups, or fewer around "::"; a time of day has two colons and stays.
+_IPV6 = re.compile(r"(?i)(?<![\w:])(?:(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:.]*|[0-9a-f:]*::[0-9a-f:.]*)")
+_IPV4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
 class Redact(logging.Filter):
@@ -21,18 +23,16 @@ class Redact(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
         if isinstance(request, HttpRequest):
-            route = (
-                request.resolver_match.view_name
-                if request.resolver_match
-                else "no route"
-            )
+            route = request.resolver_match.view_name if request.resolver_match else "no route"
             status = getattr(record, "status_code", "-")
             record.msg, record.args = f"{request.method} {route} {status}", ()
             del record.__dict__["request"]
         elif isinstance(record.args, dict) and "exc" in record.args:
             # Celery writes the exception's own words into its line.
             record.args = {**record.args, "exc": "see the traceback", "traceback": ""}
-        record.msg, record.args = scrubbed(record.getMessage()), ()
+        record.msg, record.args = scrubbed(_message(record)), ()
+        # Another handler's formatter may have left the exception's words here for the next.
+        record.exc_text = None
         return True
 
 
@@ -44,9 +44,9 @@ class OneLineFormatter(logging.Formatter):
 
 
 def scrubbed(line: str) -> str:
-    """A line without token paths, e-mail addresses and IPv4 addresses."""
-    line = _TOKEN_PATH.sub("/t/…", line)
-    return _IP.sub("(network)", _ADDRESS.sub("(address)", line))
+    """A line without token paths, e-mail addresses and network addresses."""
+    line = _ADDRESS.sub("(address)", _TOKEN_PATH.sub("/t/…", line))
+    return _IPV4.sub("(network)", _IPV6.sub("(network)", line))
 
 
 def trace_of(kind: type[BaseException] | None, trace: TracebackType | None) -> str:
@@ -54,3 +54,27 @@ def trace_of(kind: type[BaseException] | None, trace: TracebackType | None) -> s
     frames = traceback.extract_tb(trace)
     lines = [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
     return "\n".join([kind.__name__ if kind else "no exception", *lines])
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The record's message, with exceptions named rather than quoted."""
+    args: Any = record.args
+    if isinstance(args, dict):
+        record.args = {name: _unquoted(value) for name, value in args.items()}
+    elif args:
+        record.args = tuple(_unquoted(value) for value in args)
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - a mistake in a log call must not fail what it tells of
+        return f"a message that cannot be formatted: {record.msg}"
+
+
+def _unquoted(value: object) -> object:
+    return _Kind(type(value).__name__) if isinstance(value, BaseException) else value
+
+
+class _Kind(str):
+    """An exception's type, which reads the same under %s and %r."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
