@@ -9,6 +9,7 @@ one family: a withheld name must not stand beside the name that gives it away.
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -27,6 +28,8 @@ BOM = "\ufeff"
 KEPT_FOR = timedelta(days=183)
 # What makes a spreadsheet take a cell for a formula, full-width forms included.
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+# Where the list separator is a semicolon, as on Arabic and German systems, a cell starts here.
+_BEHIND_SEMICOLON = re.compile(r"(; *)(?=[=+\-@\t\r\n＝＋－＠])")
 
 Progress = Callable[[int], object]
 
@@ -133,9 +136,7 @@ class _Read(NamedTuple):
     row: Row
 
 
-def _read(
-    petition_id: int, after: tuple[datetime, UUID] | None, limit: int
-) -> list[_Read]:
+def _read(petition_id: int, after: tuple[datetime, UUID] | None, limit: int) -> list[_Read]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -164,4 +165,5 @@ def formula_safe(cell: str) -> str:
 
     Source: OWASP, "CSV Injection".
     """
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    safe = f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    return _BEHIND_SEMICOLON.sub(r"\1'", safe) if ";" in safe else safe

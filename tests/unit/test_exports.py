@@ -1,0 +1,65 @@
+"""Cells that a spreadsheet would run are made plain text, and nothing else is touched."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from petitions.exports import BOM, _csv, formula_safe
+
+STARTS = "=+-@\t\r\n＝＋－＠"
+cells = st.text(st.characters(exclude_characters="\0\r\n"), max_size=20)
+
+
+@pytest.mark.parametrize("start", list(STARTS), ids=ascii)
+def test_a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> None:
+    assert formula_safe(f"{start}1+1") == f"'{start}1+1"
+
+
+@pytest.mark.parametrize(
+    "cell", ["", "Amina", "أمينة", "A=B", "Anne-Marie", "O'Brien", "a@b", "'=1", "12", "x;y"]
+)
+def test_other_cells_stay_as_they_are(cell: str) -> None:
+    assert formula_safe(cell) == cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ('Amina;=HYPERLINK("https://evil.example")', 'Amina;\'=HYPERLINK("https://evil.example")'),
+        ("a; =1", "a; '=1"),
+        ("a;b;@c", "a;b;'@c"),
+    ],
+)
+def test_no_formula_starts_behind_a_semicolon_that_other_locales_take_for_the_next_cell(
+    cell: str, safe: str
+) -> None:
+    assert formula_safe(cell) == safe
+
+
+@given(st.text(max_size=30))
+@example("=" * 5)
+@example(";=;+")
+@example("; \t=x")
+def test_no_cell_starts_a_formula_whichever_separator_the_reader_uses(cell: str) -> None:
+    for part in formula_safe(cell).split(";"):
+        assert not part.strip(" ").startswith(tuple(STARTS))
+
+
+@given(st.text(max_size=30))
+def test_making_a_cell_safe_takes_nothing_away(cell: str) -> None:
+    safe = iter(formula_safe(cell))
+
+    assert all(char in safe for char in cell)
+
+
+@given(st.lists(cells, min_size=4, max_size=4))
+@example(["R", 'Am"ina, "x"', "Ynys Môn", "2026-01-01"])
+def test_rows_read_back_as_they_were_written(row: list[str]) -> None:
+    assert list(csv.reader(io.StringIO(_csv([row])))) == [row]
+
+
+def test_the_file_starts_with_the_mark_by_which_excel_knows_utf8() -> None:
+    assert BOM.encode() == b"\xef\xbb\xbf"
