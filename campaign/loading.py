@@ -18,8 +18,10 @@ from petitions.models import Petition
 
 _RESIDUE = re.compile(r"(?im)^[ \t]*(?:top|bottom) of page[ \t]*$")
 _BLANK_RUN = re.compile(r"\n(?:[ \t]*\n){2,}")
-_MARKDOWN_INLINE = re.compile(r"([\\`*_\[\]<])")
-_MARKDOWN_LINE = re.compile(r"(?m)^(\s*)([#>=])")
+_MARKDOWN_INLINE = re.compile(r"([\\`*_\[\]<&|])")
+_MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
+# Indentation that would make a paragraph a block of code.
+_DEEP_INDENT = re.compile(r"(?m)^(?=[ \t]*\t| {4})[ \t]+")
 _MARKDOWN_SUFFIXES = {".md", ".markdown"}
 
 
@@ -45,7 +47,8 @@ def read(path: Path) -> TextFile:
     raw = _decoded(path)
     try:
         post = frontmatter.loads(raw)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
+        # A day that does not exist, such as 2020-02-31, is a ValueError.
         raise BadFile(
             f"{path}: the front matter between the --- lines is not valid YAML."
         ) from None
@@ -55,9 +58,7 @@ def read(path: Path) -> TextFile:
         title, _, body = content.partition("\n")
     title = title.strip().lstrip("#").strip()
     if not title or not body.strip():
-        raise BadFile(
-            f"{path}: there is no text in it. It needs a title line and a body."
-        )
+        raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
     if path.suffix.lower() not in _MARKDOWN_SUFFIXES:
         body = _escaped(body)
     return TextFile(title=title, body=body.strip() + "\n", meta=dict(post.metadata))
@@ -132,29 +133,25 @@ def _decoded(path: Path) -> str:
 
 
 def _escaped(plain: str) -> str:
-    """Plain text as Markdown that looks the same: "Ma`rat" must not start a code span."""
-    return _MARKDOWN_LINE.sub(r"\1\\\2", _MARKDOWN_INLINE.sub(r"\\\1", plain))
+    """Plain text as Markdown that looks the same: "Ma`rat" must not start a code span.
+
+    Lists with hyphens or numbers stay lists.
+    """
+    inline = _MARKDOWN_INLINE.sub(r"\\\1", _DEEP_INDENT.sub("   ", plain))
+    return _MARKDOWN_LINE.sub(r"\1\\\2", inline)
 
 
 def _check(source: TextFile, slug: str, language: str) -> None:
     if not slug:
-        raise BadFile(
-            "The title gives no address in Latin letters. Give one with --slug."
-        )
+        raise BadFile("The title gives no address in Latin letters. Give one with --slug.")
     if slug != slugify(slug):
-        raise BadFile(
-            f"{slug!r} cannot be an address. Use small letters, digits and hyphens."
-        )
+        raise BadFile(f"{slug!r} cannot be an address. Use small letters, digits and hyphens.")
     if language not in dict(settings.LANGUAGES):
         codes = ", ".join(code for code, _name in settings.LANGUAGES)
-        raise BadFile(
-            f"{language!r} is not a language of this site. Use one of: {codes}."
-        )
+        raise BadFile(f"{language!r} is not a language of this site. Use one of: {codes}.")
     longest = StatementText._meta.get_field("title").max_length or 0
     if len(source.title) > longest:
-        raise BadFile(
-            f"The title (the first line) is longer than {longest} characters."
-        )
+        raise BadFile(f"The title (the first line) is longer than {longest} characters.")
 
 
 def _link(statement: Statement, slug: str, *, required: bool) -> None:
