@@ -63,17 +63,14 @@ def keys(name: str) -> dict[int, bytes]:
     ring: dict[int, bytes] = {}
     for word in words(name):
         number, _, encoded = word.partition(":")
-        if not number.isdecimal() or not 1 <= int(number) <= 255 or int(number) in ring:
-            raise BadEnvironment(
-                name, "id:key[,id:key] with distinct ids from 1 to 255"
-            )
+        known = re.fullmatch(r"\d{1,3}", number) and 1 <= int(number) <= 255
+        if not known or int(number) in ring:
+            raise BadEnvironment(name, "id:key[,id:key] with distinct ids from 1 to 255")
         try:
             key = base64.b64decode(encoded, altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise BadEnvironment(name, "id:key[,id:key] with keys in base64") from None
         if len(key) != 32:
-            raise BadEnvironment(
-                name, "id:key[,id:key] with keys of 32 bytes in base64"
-            )
+            raise BadEnvironment(name, "id:key[,id:key] with keys of 32 bytes in base64")
         ring[int(number)] = key
     return ring

@@ -1,0 +1,189 @@
+"""Variables of the environment are understood or refused, and a refusal tells no secret."""
+
+import base64
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from campaign import env
+
+NAME = "UNDERSIGNED_TEST"
+KEY, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (251, 252))
+# Any text that an operating system can keep in a variable.
+values = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+any_value = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(autouse=True)
+def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(NAME, raising=False)
+
+
+@pytest.mark.parametrize("value", ["", "  ", "\n"])
+def test_an_empty_variable_is_an_absent_one(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    assert env.text(NAME, "spare") == "spare"
+    assert env.flag(NAME, True) is True
+    assert env.integer(NAME, 7) == 7
+    assert env.words(NAME, "a,b") == ["a", "b"]
+    assert env.choice(NAME, ("tea", "milk"), "milk") == "milk"
+    assert env.keys(NAME) == {}
+
+
+def test_text_comes_without_the_white_space_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, " two words \n")
+
+    assert env.text(NAME) == "two words"
+
+
+@pytest.mark.parametrize("value", ["1", "true", "YES", " On "])
+def test_truth_has_four_spellings(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    assert env.flag(NAME) is True
+
+
+@pytest.mark.parametrize("value", ["0", "False", "no", "off"])
+def test_untruth_has_four_spellings(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    assert env.flag(NAME, True) is False
+
+
+@pytest.mark.parametrize("value", ["2", "ture", "yes please", "nein", "-1", "None"])
+def test_anything_else_is_no_truth_value(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=NAME):
+        env.flag(NAME)
+
+
+@any_value
+@given(number=st.integers(0, 10**12 - 1))
+def test_a_whole_number_is_read(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, str(number))
+
+    assert env.integer(NAME, 7) == number
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "1e3", "ten", "1 0", "0x10", "1_000", "9" * 5000])
+def test_what_is_no_whole_number_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=f"{NAME} .* whole number, 0 or more"):
+        env.integer(NAME, 7)
+
+
+def test_a_number_below_the_least_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "0")
+
+    with pytest.raises(env.BadEnvironment, match="1 or more"):
+        env.integer(NAME, 7, at_least=1)
+
+
+def test_a_list_drops_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "a.example, b.example,, ,")
+
+    assert env.words(NAME) == ["a.example", "b.example"]
+
+
+def test_a_choice_is_one_of_the_options_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "STARTTLS")
+
+    assert env.choice(NAME, ("none", "starttls"), "none") == "starttls"
+
+
+def test_a_choice_that_is_not_offered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "ssl")
+
+    with pytest.raises(env.BadEnvironment, match="one of: none, starttls"):
+        env.choice(NAME, ("none", "starttls"), "none")
+
+
+def test_a_ring_keeps_its_order_for_the_first_key_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, f"255:{OTHER}, 1:{KEY}")
+
+    assert list(env.keys(NAME).items()) == [(255, b"\xfc" * 32), (1, b"\xfb" * 32)]
+
+
+def test_a_key_may_be_in_the_alphabet_for_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "1:" + base64.urlsafe_b64encode(b"\xfb" * 32).decode())
+
+    assert env.keys(NAME) == {1: b"\xfb" * 32}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        KEY,
+        f":{KEY}",
+        f"0:{KEY}",
+        f"256:{KEY}",
+        f"-1:{KEY}",
+        f"x:{KEY}",
+        f"²:{KEY}",
+        f"{'1' * 5000}:{KEY}",
+        f"1:{KEY},1:{OTHER}",
+        f"1:{KEY},01:{OTHER}",
+        "1:",
+        "1:c2hvcnQ=",
+        f"1:{KEY[:-1]}",
+        f"1:{KEY}AAAA",
+        f"1:{KEY[:10]} {KEY[10:]}",
+        f"1:{'ä' * 44}",
+        f"1:{'0' * 64}",
+    ],
+)
+def test_a_ring_that_cannot_be_understood_is_refused_without_repeating_it(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=NAME) as refusal:
+        env.keys(NAME)
+
+    assert KEY[:10] not in str(refusal.value)
+    assert "0000" not in str(refusal.value)
+
+
+@any_value
+@given(value=values)
+@example(value="hunter2-hunter2")
+def test_no_refusal_repeats_what_was_in_the_variable(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    for said in refusals():
+        # Everything that a refusal says, it says whatever the value was.
+        assert said in EXPECTED
+
+
+def refusals() -> list[str]:
+    said = []
+    for read in (
+        lambda: env.flag(NAME),
+        lambda: env.integer(NAME, 7),
+        lambda: env.choice(NAME, ("none", "starttls"), "none"),
+        lambda: env.keys(NAME),
+    ):
+        try:
+            read()
+        except env.BadEnvironment as error:
+            said.append(str(error))
+    return said
+
+
+EXPECTED = {
+    f"{NAME} in the environment should be {form}."
+    for form in (
+        "one of: 1, 0, true, false, yes, no, on, off",
+        "a whole number, 0 or more",
+        "one of: none, starttls",
+        "id:key[,id:key] with distinct ids from 1 to 255",
+        "id:key[,id:key] with keys in base64",
+        "id:key[,id:key] with keys of 32 bytes in base64",
+    )
+}
