@@ -5,7 +5,7 @@ others get the copy at hand; when rendering fails because the database is away, 
 gets the copy at hand, for up to a day. Each process has its own cache, bounded in entries.
 
 It stands outermost: a copy costs none of what the other middlewares do. Entries are keyed
-by host and path. Pages ignore their query strings, so a request that has one is answered
+by scheme, host and path, for a plain http request must still be sent to https. Pages ignore their query strings, so a request that has one is answered
 with the page without it, and hostile query strings fill no cache.
 """
 
@@ -21,6 +21,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+Key = tuple[str, str, str]
 
 STALE_SECONDS = 86_400
 _WORTH_COMPRESSING = 500
@@ -35,9 +36,7 @@ class Page:
     def __init__(self, response: HttpResponse) -> None:
         body = response.content
         self.body = body
-        self.packed = (
-            gzip.compress(body, 6, mtime=0) if len(body) > _WORTH_COMPRESSING else b""
-        )
+        self.packed = gzip.compress(body, 6, mtime=0) if len(body) > _WORTH_COMPRESSING else b""
         self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
         self.headers = {k: v for k, v in response.items() if k.lower() not in _NOT_KEPT}
         self.headers |= {"ETag": self.etag, "Vary": "Accept-Encoding"}
@@ -74,13 +73,13 @@ class PageCacheMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self.entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()
+        self.entries: OrderedDict[Key, Entry] = OrderedDict()
         self.lock = threading.Lock()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
             return self.get_response(request)
-        key = (request.META.get("HTTP_HOST", ""), request.path_info)
+        key = (request.scheme or "", request.META.get("HTTP_HOST", ""), request.path_info)
         entry = self.entries.get(key)
         if entry is None:
             return self._first(request, key)
@@ -88,7 +87,7 @@ class PageCacheMiddleware:
             return entry.page.answer(request)
         return self._renew(request, key, entry)
 
-    def _first(self, request: HttpRequest, key: tuple[str, str]) -> HttpResponse:
+    def _first(self, request: HttpRequest, key: Key) -> HttpResponse:
         response = self._render(request)
         if not _is_public(response):
             return response
@@ -99,9 +98,7 @@ class PageCacheMiddleware:
                 self.entries.popitem(last=False)
         return page.answer(request)
 
-    def _renew(
-        self, request: HttpRequest, key: tuple[str, str], entry: Entry
-    ) -> HttpResponse:
+    def _renew(self, request: HttpRequest, key: Key, entry: Entry) -> HttpResponse:
         """Render afresh, unless another request is at it: then the copy at hand will do."""
         too_old = time.monotonic() - entry.page.made_at > STALE_SECONDS
         if not entry.lock.acquire(blocking=too_old):

@@ -18,6 +18,7 @@ from petitions.models import Signature
 from petitions.signing import Attempt
 
 UK, ABROAD = "uk", "abroad"
+INCOMPLETE_PAGE = _("This page was incomplete. Press the button again.")
 MAX_ADDRESS = 254
 
 
@@ -71,13 +72,9 @@ class SignForm(forms.Form):
         required=False,
         max_length=20,
         help_text=_("It tells us your constituency, so that your MP is counted too."),
-        widget=_text(
-            autocomplete="postal-code", dir="ltr", autocapitalize="characters"
-        ),
+        widget=_text(autocomplete="postal-code", dir="ltr", autocapitalize="characters"),
     )
-    postcode_unsaid = forms.BooleanField(
-        label=_("I would rather not say"), required=False
-    )
+    postcode_unsaid = forms.BooleanField(label=_("I would rather not say"), required=False)
     country = forms.ChoiceField(
         label=_("Your country"),
         required=False,
@@ -87,16 +84,22 @@ class SignForm(forms.Form):
     )
     consent = forms.BooleanField(
         error_messages={
-            "required": _(
-                "Tick the box to agree; without it we may not keep your signature."
-            )
+            "required": _("Tick the box to agree; without it we may not keep your signature.")
         },
     )
     updates = forms.BooleanField(
         label=_("Send me news of this petition by e-mail. I can stop it at any time."),
         required=False,
     )
-    text_version = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+    text_version = forms.IntegerField(
+        widget=forms.HiddenInput,
+        min_value=1,
+        error_messages={
+            "required": INCOMPLETE_PAGE,
+            "invalid": INCOMPLETE_PAGE,
+            "min_value": INCOMPLETE_PAGE,
+        },
+    )
 
     def __init__(
         self,
@@ -121,9 +124,7 @@ class SignForm(forms.Form):
         if names.looks_like_a_link(name):
             raise ValidationError(_("A name cannot hold a web address."), code="link")
         if not names.has_a_letter(name):
-            raise ValidationError(
-                _("Enter your name in letters, in any script."), code="letters"
-            )
+            raise ValidationError(_("Enter your name in letters, in any script."), code="letters")
         return name
 
     def clean_email(self) -> str:
@@ -138,9 +139,7 @@ class SignForm(forms.Form):
             )
         except EmailNotValidError:
             raise ValidationError(
-                _(
-                    "This is not an e-mail address. It should look like name@example.org."
-                ),
+                _("This is not an e-mail address. It should look like name@example.org."),
                 code="invalid",
             ) from None
         # What was typed is mailed; the canonical form is for comparing only.
@@ -164,14 +163,14 @@ class SignForm(forms.Form):
     def clean_text_version(self) -> int:
         version: int = self.cleaned_data["text_version"]
         if version > self.newest_version:
-            raise ValidationError(
-                _("This page was incomplete. Press the button again.")
-            )
+            raise ValidationError(INCOMPLETE_PAGE)
         return version
 
     def clean(self) -> dict[str, Any]:
         self._refuse_unknown_fields()
         self._need_a_home()
+        if "text_version" in self.errors:
+            self._show_newest_version()
         return self.cleaned_data
 
     def attempt(self) -> Attempt:
@@ -204,9 +203,13 @@ class SignForm(forms.Form):
             self.add_error("country", _("Choose the country where you live."))
         in_uk = said.get("residence") == UK and "postcode" in said
         if in_uk and not said["postcode"] and not said.get("postcode_unsaid"):
-            self.add_error(
-                "postcode", _("Enter your postcode, or tick “I would rather not say”.")
-            )
+            self.add_error("postcode", _("Enter your postcode, or tick “I would rather not say”."))
+
+    def _show_newest_version(self) -> None:
+        """Nobody can mend a hidden field: the page that comes back holds a right one."""
+        data = self.data.copy()
+        data["text_version"] = str(self.newest_version)
+        self.data = data
 
     def _refuse_unknown_fields(self) -> None:
         """A form of ours sends each of its fields at most once, and nothing else."""
@@ -216,9 +219,7 @@ class SignForm(forms.Form):
         twice = any(len(values) > 1 for _name, values in data.lists())
         if twice or self.files or set(data) - set(self.fields):
             raise ValidationError(
-                _(
-                    "The form arrived with parts that do not belong to it. Press the button again."
-                ),
+                _("The form arrived with parts that do not belong to it. Press the button again."),
                 code="unknown",
             )
 

@@ -54,9 +54,7 @@ class DecisionItem(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["decision", "signature_id"], name="decision_item_once"
-            ),
+            models.UniqueConstraint(fields=["decision", "signature_id"], name="decision_item_once"),
         ]
 
     def __str__(self) -> str:

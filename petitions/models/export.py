@@ -19,9 +19,7 @@ class Export(models.Model):
     petition = models.ForeignKey(Petition, models.PROTECT)
     purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose)
     why = models.CharField(_("why"), max_length=300)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True
-    )
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
     actor_name = models.CharField(_("who"), max_length=150)
     started_at = models.DateTimeField(_("started"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

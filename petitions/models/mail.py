@@ -37,9 +37,7 @@ class Mail(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     # Over all petitions, unlike the signer's: limits protect the mailbox, not the petition.
     mailbox_ix = models.BinaryField(max_length=16)
-    state = models.CharField(
-        _("state"), max_length=9, choices=State, default=State.QUEUED
-    )
+    state = models.CharField(_("state"), max_length=9, choices=State, default=State.QUEUED)
     due_at = models.DateTimeField(_("due"))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     code = models.CharField(_("outcome"), max_length=20, blank=True)
@@ -49,12 +47,8 @@ class Mail(models.Model):
         verbose_name = _("mail")
         verbose_name_plural = _("outbox")
         indexes = [
-            models.Index(
-                fields=["due_at"], condition=Q(state="queued"), name="mail_due"
-            ),
-            models.Index(
-                fields=["mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"
-            ),
+            models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),
+            models.Index(fields=["mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"),
         ]
 
     def __str__(self) -> str:

@@ -27,9 +27,7 @@ class Organisation(models.Model):
         verbose_name = _("organisation")
         verbose_name_plural = _("organisation")
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(id=1), name="organisation_one_row"
-            ),
+            models.CheckConstraint(condition=models.Q(id=1), name="organisation_one_row"),
         ]
 
     def __str__(self) -> str:

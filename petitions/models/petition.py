@@ -33,9 +33,7 @@ class Petition(models.Model):
         REMOVED = "removed", _("removed from the site")
 
     slug = models.SlugField(_("address on the site"), max_length=80, unique=True)
-    state = models.CharField(
-        _("state"), max_length=8, choices=State, default=State.DRAFT
-    )
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.DRAFT)
     goal = models.PositiveIntegerField(
         _("goal"),
         null=True,
@@ -67,20 +65,23 @@ class Petition(models.Model):
     def __str__(self) -> str:
         return self.slug
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Closing by hand closes now: what is kept, and for how long, counts from that time."""
+        now = timezone.now()
+        if self.state == self.State.CLOSED and (self.closes_at is None or self.closes_at > now):
+            self.closes_at = now
+        super().save(*args, **kwargs)
+
     def get_absolute_url(self) -> str:
         return reverse("petitions:petition", args=[self.slug])
 
     def clean(self) -> None:
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
-            raise ValidationError(
-                {"closes_at": _("The close must come after the opening.")}
-            )
+            raise ValidationError({"closes_at": _("The close must come after the opening.")})
 
     def is_public(self, now: datetime) -> bool:
         """Whether the public may see it: not a draft, and its opening has come."""
-        return self.state != self.State.DRAFT and (
-            self.opens_at is None or self.opens_at <= now
-        )
+        return self.state != self.State.DRAFT and (self.opens_at is None or self.opens_at <= now)
 
     def is_accepting(self, now: datetime | None = None) -> bool:
         """Whether somebody may sign at this moment."""
@@ -169,9 +170,7 @@ class PetitionText(models.Model):
         before = PetitionText.objects.filter(pk=self.pk).first() if self.pk else None
         if before and before.words != self.words and before.is_signed:
             raise ValidationError(
-                _(
-                    "Somebody has signed this text. Add a new version instead of changing it."
-                )
+                _("Somebody has signed this text. Add a new version instead of changing it.")
             )
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -181,9 +180,7 @@ class PetitionText(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         if self.is_signed:
-            raise ValidationError(
-                _("Somebody has signed this text. It cannot be deleted.")
-            )
+            raise ValidationError(_("Somebody has signed this text. It cannot be deleted."))
         return super().delete(*args, **kwargs)
 
     @property

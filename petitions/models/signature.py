@@ -62,9 +62,7 @@ class Signature(models.Model):
     )
     text_version = models.PositiveSmallIntegerField(_("text version"))
     place = models.ForeignKey(Place, models.PROTECT, db_index=False)
-    state = models.CharField(
-        _("state"), max_length=9, choices=State, default=State.PENDING
-    )
+    state = models.CharField(_("state"), max_length=9, choices=State, default=State.PENDING)
     name_use = models.CharField(_("use of the name"), max_length=10, choices=NameUse)
     wants_updates = models.BooleanField(_("wants updates"), default=False)
     consent_version = models.PositiveSmallIntegerField(_("consent version"))
@@ -83,21 +81,16 @@ class Signature(models.Model):
         verbose_name_plural = _("signatures")
         permissions = [("moderate_signature", "Can remove and restore signatures")]
         indexes = [
-            models.Index(
-                fields=["petition", "state", "created_at", "id"], name="signature_list"
-            ),
+            models.Index(fields=["petition", "state", "created_at", "id"], name="signature_list"),
             models.Index(fields=["petition", "place", "state"], name="signature_place"),
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(
-                    state__in=["pending", "confirmed", "held", "removed", "withdrawn"]
-                ),
+                condition=Q(state__in=["pending", "confirmed", "held", "removed", "withdrawn"]),
                 name="signature_known_state",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=["confirmed", "held"])
-                | Q(confirmed_at__isnull=False),
+                condition=~Q(state__in=["confirmed", "held"]) | Q(confirmed_at__isnull=False),
                 name="signature_confirmed_has_time",
             ),
             models.CheckConstraint(
@@ -112,9 +105,7 @@ class Signature(models.Model):
     @property
     def spoken_reference(self) -> str:
         """The reference in groups of four, as people read it out."""
-        return "-".join(
-            self.reference[i : i + 4] for i in range(0, _REFERENCE_LENGTH, 4)
-        )
+        return "-".join(self.reference[i : i + 4] for i in range(0, _REFERENCE_LENGTH, 4))
 
 
 class Signer(models.Model):

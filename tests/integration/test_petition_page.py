@@ -107,6 +107,15 @@ def test_refusals_speak_the_language_of_the_page(
     assert words in response.content.decode()
 
 
+def test_a_page_that_lost_its_hidden_part_can_be_sent_again(
+    petition: Petition, browser: Client
+) -> None:
+    refused = browser.post(PAGE, typed(text_version=""))
+    page = refused.content.decode()
+    assert "This page was incomplete. Press the button again." in page
+    assert 'name="text_version" value="1"' in page
+
+
 def test_invalid_utf8_is_refused_and_the_rest_is_kept(petition: Petition, browser: Client) -> None:
     body = (
         b"name=Am\xff%ffna&name_use=public&email=amina%40example.org&residence=uk&postcode=M14+5RX"

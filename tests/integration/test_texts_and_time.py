@@ -90,6 +90,13 @@ def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(petition:
     assert tallies.total(petition.pk) == 1
 
 
+def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petition) -> None:
+    petition.state = Petition.State.CLOSED
+    petition.save()
+    assert petition.closes_at
+    assert not petition.is_accepting()
+
+
 def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(petition: Petition) -> None:
     sign_and_confirm(petition)
     moment = timezone.now() - timedelta(hours=80)

@@ -1,0 +1,316 @@
+"""The journeys of the signer, the moderator and the organiser, in a real browser."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from campaign.local.stack import Stack
+from tests.conftest import SLUG, Mailbox
+
+pytestmark = pytest.mark.browser
+
+PHONE, DESK = (320, 568), (1280, 800)
+WORDS = {
+    "en": {
+        "sign": "Sign the petition", "check": "Check your e-mail", "add": "Add my signature",
+        "thanks": "Thank you. Your signature is confirmed.",
+        "consent": "Tick the box to agree",
+    },
+    "ar": {
+        "check": "تحقق", "add": "إضافة توقيعي", "thanks": "شكرًا",
+    },
+    "cy": {
+        "check": "e-bost", "add": "Ychwanegu fy llofnod", "thanks": "Diolch",
+    },
+}  # fmt: skip
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
+    """Pages of a fresh browser; the test fails on a console error or a request elsewhere."""
+    troubles: list[str] = []
+    home = urlsplit(stack.site_url).netloc
+
+    def watch(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in {"data", "about", "blob"} and address.netloc != home:
+            troubles.append(f"asked {address.netloc}")
+
+    contexts = []
+
+    def open_one(size: tuple[int, int] = DESK, *, javascript: bool = True) -> Page:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            java_script_enabled=javascript,
+            base_url=stack.site_url,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", watch)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "console",
+            # Chromium reports our own refusals (422 and the like) as errors of loading.
+            lambda message: (
+                troubles.append(message.text)
+                if message.type == "error" and "Failed to load resource" not in message.text
+                else None
+            ),
+        )
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not troubles
+
+
+def new_address(name: str) -> str:
+    return f"{name}-{time.monotonic_ns()}@example.org"
+
+
+def count_on(page: Page) -> int:
+    told = page.request.get(f"/api/v1/petitions/{SLUG}.json").json()
+    return int(told["signature_count"])
+
+
+def eventually_counts(page: Page, expected: int) -> bool:
+    for _ in range(60):
+        if count_on(page) == expected:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def is_on_screen(page: Page, selector: str) -> bool:
+    box = page.locator(selector).first.bounding_box()
+    size = page.viewport_size
+    assert box
+    assert size
+    return box["y"] >= 0 and box["y"] + box["height"] <= size["height"]
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing makes the page scroll sideways."""
+    width = page.evaluate("document.documentElement.scrollWidth") if page else 0
+    size = page.viewport_size
+    assert size
+    return int(width) <= size["width"]
+
+
+def fill(page: Page, name: str, email: str, postcode: str) -> None:
+    page.fill("[name=name]", name)
+    page.check("[name=name_use][value=withheld]")
+    page.fill("[name=email]", email)
+    page.check("[name=residence][value=uk]")
+    page.fill("[name=postcode]", postcode)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_a_signer_reads_signs_forgets_consent_signs_confirms_and_is_thanked_in_arabic(
+    open_page: OpenPage, mailbox: Mailbox, size: tuple[int, int]
+) -> None:
+    page, address = open_page(size), new_address("layla")
+    # 1. The Arabic link stands in sight; a tap turns the page right to left.
+    page.goto("/")
+    assert is_on_screen(page, "a[hreflang=ar]")
+    page.click("a[hreflang=ar]")
+    assert page.get_attribute("html", "dir") == "rtl"
+    # 2. What is asked and the way to sign are on the first screen.
+    assert is_on_screen(page, "h1")
+    assert is_on_screen(page, "main a[href*=petitions]")
+    assert fits(page)
+    page.click("main a[href*=petitions]")
+    before = count_on(page)
+    # 3. and 4. The safety note stands beside the name; digits of both scripts are understood.
+    expect(page.locator(".safety")).to_be_visible()
+    fill(page, "ليلى مثال", address, "M١٤ ٥RX")
+    assert page.get_attribute("[name=email]", "dir") == "ltr"
+    assert fits(page)
+    # 5. Consent forgotten: everything stays, the summary has the focus.
+    page.click("form button[type=submit]")
+    expect(page.locator("#error-summary")).to_be_focused()
+    assert page.input_value("[name=name]") == "ليلى مثال"
+    assert page.input_value("[name=email]") == address
+    assert page.is_checked("[name=name_use][value=withheld]")
+    assert fits(page)
+    # 6. Consents, signs, and is told what to look for.
+    page.check("[name=consent]")
+    page.click("form button[type=submit]")
+    expect(page.locator("h1")).to_contain_text(WORDS["ar"]["check"])
+    assert address not in page.content()
+    assert "يرجى تأكيد عنوان بريدك الإلكتروني" in page.content()
+    assert fits(page)
+    # 7. The mail is in Arabic; opening its link changes no count.
+    page.goto(mailbox.link_for(address))
+    assert page.get_attribute("html", "lang") == "ar"
+    assert count_on(page) == before
+    # 8. One button, on screen without scrolling, adds the signature.
+    button = page.get_by_role("button", name=WORDS["ar"]["add"])
+    assert is_on_screen(page, "form button[type=submit]")
+    button.click()
+    # 9. Thanked.
+    expect(page.locator("h1")).to_contain_text(WORDS["ar"]["thanks"])
+    assert eventually_counts(page, before + 1)
+    assert page.context.cookies() == []
+
+
+@pytest.mark.parametrize("language", ["en", "cy"])
+def test_signing_works_without_javascript(
+    open_page: OpenPage, mailbox: Mailbox, language: str
+) -> None:
+    page, address = open_page(PHONE, javascript=False), new_address("sian")
+    prefix = "" if language == "en" else f"/{language}"
+    page.goto(f"{prefix}/petitions/{SLUG}/")
+    before = count_on(page)
+    fill(page, "Siân Enghraifft", address, "CF10 1AA")
+    page.check("[name=consent]")
+    page.click("form button[type=submit]")
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
+
+    page.goto(mailbox.link_for(address))
+    page.get_by_role("button", name=WORDS[language]["add"]).click()
+
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["thanks"])
+    assert eventually_counts(page, before + 1)
+
+
+def test_the_form_can_be_filled_in_and_sent_by_keyboard_alone(
+    open_page: OpenPage, mailbox: Mailbox
+) -> None:
+    page, address = open_page(), new_address("keys")
+    page.goto(f"/petitions/{SLUG}/")
+    page.focus("[name=name]")
+    page.keyboard.type("Keyboard Example")
+    page.keyboard.press("Tab")
+    for _ in range(20):
+        if page.evaluate("document.activeElement.name") == "name_use":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    _tab_to(page, "email")
+    page.keyboard.type(address)
+    _tab_to(page, "residence")
+    page.keyboard.press("Space")
+    _tab_to(page, "postcode")
+    page.keyboard.type("M14 5RX")
+    _tab_to(page, "consent")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
+    assert mailbox.wait_for(address)
+
+
+def _tab_to(page: Page, name: str) -> None:
+    for _ in range(30):
+        if page.evaluate("document.activeElement.name") == name:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no way to {name} by keyboard")
+
+
+def test_every_error_of_the_summary_leads_to_its_field(open_page: OpenPage) -> None:
+    page = open_page(PHONE)
+    page.goto(f"/petitions/{SLUG}/")
+    page.click("form button[type=submit]")
+    links = page.locator("#error-summary a")
+    assert links.count() >= 5
+    for number in range(links.count()):
+        target = str(links.nth(number).get_attribute("href"))
+        links.nth(number).click()
+        assert page.evaluate("document.activeElement.id") == target.lstrip("#"), target
+
+
+def test_the_mailbox_page_shows_the_message_and_its_link_confirms(
+    open_page: OpenPage, mailbox: Mailbox
+) -> None:
+    page, address = open_page(), new_address("reader")
+    page.goto(f"/petitions/{SLUG}/")
+    fill(page, "Reader Example", address, "M14 5RX")
+    page.check("[name=consent]")
+    page.click("form button[type=submit]")
+    mailbox.wait_for(address)
+
+    page.goto("/mailbox/")
+    page.get_by_role("link").filter(has_text="Please confirm").first.click()
+    assert address in page.content()
+    page.locator("main a[href*='/t/en/confirm/']").first.click()
+    page.wait_for_load_state()
+    newest = page.context.pages[-1]
+    expect(newest.get_by_role("button", name="Add my signature")).to_be_visible()
+
+
+def test_an_administrator_removes_restores_and_exports(
+    open_page: OpenPage, mailbox: Mailbox, stack: Stack, tmp_path: Path
+) -> None:
+    page, address = open_page(), new_address("moderated")
+    page.goto(f"/petitions/{SLUG}/")
+    fill(page, "Moderated Example", address, "M14 5RX")
+    page.check("[name=consent]")
+    page.click("form button[type=submit]")
+    page.goto(mailbox.link_for(address))
+    before = count_on(page)
+    page.get_by_role("button", name="Add my signature").click()
+    assert eventually_counts(page, before + 1)
+
+    page.goto("/admin/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", stack.admin_password)
+    page.click("[type=submit]")
+    page.goto("/admin/petitions/signature/")
+    page.fill("#address", address.upper())
+    page.get_by_role("button", name="Find").click()
+    assert address not in page.url
+    page.click("#result_list tbody a")
+    page.get_by_role("button", name="Carry out the decision").click()
+    expect(page.locator(".messagelist")).to_contain_text("No e-mail is sent.")
+    assert eventually_counts(page, before)
+
+    page.select_option("#id_kind", "restore")
+    page.select_option("#id_reason", "mistake")
+    page.get_by_role("button", name="Carry out the decision").click()
+    assert eventually_counts(page, before + 1)
+
+    page.goto("/admin/petitions/petition/")
+    page.get_by_role("link", name=SLUG).click()
+    page.get_by_role("link", name="Export signatures").click()
+    page.fill("#id_why", "a test of the hand-in")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as CSV").click()
+    target = tmp_path / "list.csv"
+    download.value.save_as(target)
+    text = target.read_text("utf-8-sig")
+    assert text.startswith("reference,name,constituency or country,day")
+    assert len(text.splitlines()) == before + 2
+    assert address not in text
+
+
+def test_an_organiser_previews_a_statement(open_page: OpenPage, stack: Stack) -> None:
+    page = open_page()
+    page.goto("/admin/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", stack.admin_password)
+    page.click("[type=submit]")
+    page.goto("/admin/campaign/statement/")
+    page.locator("#result_list tbody th a").first.click()
+    page.get_by_role("link", name="Preview (save first)").click()
+    frame = page.frame_locator("iframe").first
+    expect(frame.locator("h1")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", f"/petitions/{SLUG}/", "/nowhere/"])
+@pytest.mark.parametrize("prefix", ["", "/ar", "/cy"])
+def test_every_page_has_one_heading_a_language_and_no_sideways_scrolling_at_320_px(
+    open_page: OpenPage, prefix: str, path: str
+) -> None:
+    page = open_page(PHONE)
+    page.goto(prefix + path)
+    assert page.locator("h1").count() == 1
+    assert page.get_attribute("html", "lang") == (prefix.strip("/") or "en")
+    assert fits(page)
