@@ -5,12 +5,14 @@ others get the copy at hand; when rendering fails because the database is away, 
 gets the copy at hand, for up to a day. Each process has its own cache, bounded in entries.
 
 It stands outermost: a copy costs none of what the other middlewares do. Entries are keyed
-by scheme, host and path, for a plain http request must still be sent to https. Pages ignore their query strings, so a request that has one is answered
-with the page without it, and hostile query strings fill no cache.
+by scheme, host and path, for a plain http request must still be sent to https. Pages ignore
+their query strings, so a request that has one is answered with the page without it, and
+hostile query strings fill no cache.
 """
 
 import gzip
 import hashlib
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -25,6 +27,8 @@ Key = tuple[str, str, str]
 
 STALE_SECONDS = 86_400
 _WORTH_COMPRESSING = 500
+# "gzip;q=0" is how a reader refuses it.
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _NOT_KEPT = {"content-length", "etag", "content-encoding"}
 
 
@@ -48,7 +52,7 @@ class Page:
         meta = request.META
         if self.etag in meta.get("HTTP_IF_NONE_MATCH", ""):
             return HttpResponseNotModified(headers=self.headers)
-        packed = bool(self.packed) and "gzip" in meta.get("HTTP_ACCEPT_ENCODING", "")
+        packed = bool(self.packed and _GZIP.search(meta.get("HTTP_ACCEPT_ENCODING", "")))
         body = self.packed if packed else self.body
         content = b"" if request.method == "HEAD" else body
         response = HttpResponse(content, headers=self.headers)
@@ -104,6 +108,9 @@ class PageCacheMiddleware:
         if not entry.lock.acquire(blocking=too_old):
             return entry.page.answer(request)
         try:
+            if time.monotonic() < entry.page.expires_at:
+                # Somebody else has rendered it while this request waited.
+                return entry.page.answer(request)
             response = self._render(request)
             if _is_public(response):
                 entry.page = Page(response)

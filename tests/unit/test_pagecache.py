@@ -1,0 +1,423 @@
+"""Public pages come from memory: fresh, or stale rather than none, and never what is private."""
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+
+import pytest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.test import RequestFactory
+from pytest_django import Settings
+
+from campaign.pagecache import PageCacheMiddleware
+
+PUBLIC = "public, max-age=0, s-maxage=2"
+LONG = "Protect civilians. " * 100
+FRESH, LATER, NEXT_WEEK = 1.9, 2.1, 7 * 86_400
+
+
+class Site:
+    """A site of one page, which counts how often it was rendered and by which method."""
+
+    def __init__(self) -> None:
+        self.rendered: list[str] = []
+        self.body = LONG
+        self.status = 200
+        self.headers = {"Cache-Control": PUBLIC, "Content-Language": "en"}
+        self.change: Callable[[HttpResponse], object] = lambda _response: None
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        self.rendered.append(str(request.method))
+        text = f"{len(self.rendered)} {self.body}"
+        response = HttpResponse(text, status=self.status, headers=self.headers)
+        self.change(response)
+        return response
+
+
+class Clock:
+    """A monotonic clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("campaign.pagecache.time.monotonic", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _bounds(settings: Settings) -> None:
+    settings.PAGE_CACHE_SECONDS = 2
+    settings.PAGE_CACHE_ENTRIES = 500
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture
+def cache(site: Site, clock: Clock) -> PageCacheMiddleware:
+    return PageCacheMiddleware(site)
+
+
+def get(path: str = "/", method: str = "GET", **headers: str) -> HttpRequest:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return RequestFactory().generic(method, path, headers=named)
+
+
+def number(response: HttpResponse) -> int:
+    """The how-manieth rendering a response shows."""
+    return int(response.content.split()[0])
+
+
+def test_a_page_is_rendered_once_while_it_is_fresh(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    first = cache(get())
+    clock.pass_by(FRESH)
+    second = cache(get())
+
+    assert first.content == second.content
+    assert len(site.rendered) == 1
+
+
+def test_an_old_page_is_rendered_afresh(cache: PageCacheMiddleware, clock: Clock) -> None:
+    cache(get())
+    clock.pass_by(LATER)
+
+    assert number(cache(get())) == 2
+
+
+def test_every_host_and_path_has_a_page_of_its_own(cache: PageCacheMiddleware) -> None:
+    shown = [
+        number(cache(get("/", Host="a.example"))),
+        number(cache(get("/", Host="b.example"))),
+        number(cache(get("/ar/", Host="a.example"))),
+        number(cache(get("/", Host="a.example"))),
+    ]
+
+    assert shown == [1, 2, 3, 1]
+
+
+def test_a_page_asked_for_without_tls_is_not_answered_with_the_copy_made_under_tls(
+    cache: PageCacheMiddleware, site: Site
+) -> None:
+    # It must reach the middleware that sends such a reader to https.
+    cache(RequestFactory().get("/", secure=True))
+
+    assert number(cache(get())) == 2
+    assert number(cache(RequestFactory().get("/", secure=True))) == 1
+
+
+def test_query_strings_change_nothing_and_fill_nothing(cache: PageCacheMiddleware) -> None:
+    cache(get())
+    shown = {cache(get(f"/?fbclid={i}")).content for i in range(50)}
+
+    assert len(shown) == 1
+    assert len(cache.entries) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_what_changes_something_passes_by_the_cache(
+    method: str, cache: PageCacheMiddleware, site: Site
+) -> None:
+    cache(get())
+
+    assert number(cache(get(method=method))) == 2
+    assert site.rendered == ["GET", method]
+    assert number(cache(get())) == 1
+
+
+def set_a_cookie(response: HttpResponse) -> None:
+    response.set_cookie("session", "secret")
+
+
+def lose_its_header(response: HttpResponse) -> None:
+    del response["Cache-Control"]
+
+
+def say_private(response: HttpResponse) -> None:
+    response["Cache-Control"] = "private"
+
+
+def say_no_store(response: HttpResponse) -> None:
+    response["Cache-Control"] = "no-store"
+
+
+@pytest.mark.parametrize("change", [set_a_cookie, lose_its_header, say_private, say_no_store])
+def test_what_is_not_for_everybody_is_never_kept(
+    change: Callable[[HttpResponse], object], cache: PageCacheMiddleware, site: Site
+) -> None:
+    site.change = change
+
+    assert [number(cache(get())), number(cache(get()))] == [1, 2]
+    assert not cache.entries
+
+
+@pytest.mark.parametrize("status", [301, 302, 403, 404, 410, 422, 500, 503])
+def test_only_pages_that_are_there_are_kept(
+    status: int, cache: PageCacheMiddleware, site: Site
+) -> None:
+    site.status = status
+
+    assert [cache(get()).status_code, cache(get()).status_code] == [status, status]
+    assert len(site.rendered) == 2
+
+
+def test_a_streamed_answer_is_handed_on_and_not_kept(clock: Clock) -> None:
+    def streams(request: HttpRequest) -> StreamingHttpResponse:
+        return StreamingHttpResponse(iter([b"a", b"b"]), headers={"Cache-Control": PUBLIC})
+
+    cache = PageCacheMiddleware(streams)  # type: ignore[arg-type]
+
+    assert cache(get()).streaming
+    assert not cache.entries
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_while_the_database_is_away_readers_get_the_stale_copy(
+    status: int, cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    cache(get())
+    site.status = status
+    clock.pass_by(3600)
+
+    answer = cache(get())
+
+    assert (answer.status_code, number(answer)) == (200, 1)
+    site.status = 200
+    assert number(cache(get())) == 3
+
+
+def test_a_copy_older_than_a_day_is_not_shown_for_an_error(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    cache(get())
+    site.status = 503
+    clock.pass_by(NEXT_WEEK)
+
+    assert cache(get()).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert not cache.entries
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 410])
+def test_a_page_taken_away_from_the_public_is_dropped_at_once(
+    status: int, cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    cache(get())
+    site.status = status
+    clock.pass_by(LATER)
+
+    assert cache(get()).status_code == status
+    assert not cache.entries
+    # Trouble afterwards must not bring the copy back.
+    site.status = 503
+    assert cache(get()).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def test_a_page_that_turns_private_is_dropped(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    cache(get())
+    site.change = set_a_cookie
+    clock.pass_by(LATER)
+
+    assert "session" in cache(get()).cookies
+    assert not cache.entries
+
+
+def test_a_rendering_that_breaks_leaves_the_page_renewable(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    cache(get())
+    clock.pass_by(LATER)
+
+    def breaks(_response: HttpResponse) -> None:
+        raise RuntimeError
+
+    site.change = breaks
+    with pytest.raises(RuntimeError):
+        cache(get())
+    site.change = lambda _response: None
+
+    assert number(cache(get())) == 3
+
+
+def test_a_browser_that_has_the_page_gets_304_and_no_body(cache: PageCacheMiddleware) -> None:
+    etag = cache(get())["ETag"]
+
+    answer = cache(get(If_None_Match=f'"other", {etag}'))
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer["ETag"] == etag
+    assert answer["Cache-Control"] == PUBLIC
+    assert "Content-Type" not in answer
+
+
+@pytest.mark.parametrize("said", ['"0123"', 'W/"0123"', "", "garbage"])
+def test_a_browser_that_has_another_page_gets_this_one(
+    said: str, cache: PageCacheMiddleware
+) -> None:
+    assert cache(get(If_None_Match=said)).status_code == HTTPStatus.OK
+
+
+def test_the_mark_of_a_page_changes_with_its_words_only(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    first = cache(get())["ETag"]
+    clock.pass_by(LATER)
+    second = cache(get())["ETag"]
+
+    assert first != second
+    assert cache(get(Accept_Encoding="gzip"))["ETag"] == second
+
+
+def test_a_page_travels_compressed_to_those_who_can_read_it(cache: PageCacheMiddleware) -> None:
+    plain, packed = cache(get()), cache(get(Accept_Encoding="br, gzip"))
+
+    assert packed["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.content) == plain.content
+    assert int(packed["Content-Length"]) == len(packed.content) < len(plain.content)
+    assert "Content-Encoding" not in plain
+    assert plain["Vary"] == packed["Vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("accepts", ["", "br", "identity", "gzip;q=0", "gzip; q=0.0, br"])
+def test_a_reader_who_does_not_take_gzip_gets_none(
+    accepts: str, cache: PageCacheMiddleware
+) -> None:
+    assert "Content-Encoding" not in cache(get(Accept_Encoding=accepts))
+
+
+def test_a_short_answer_is_not_compressed(cache: PageCacheMiddleware, site: Site) -> None:
+    site.body = "short"
+
+    assert "Content-Encoding" not in cache(get(Accept_Encoding="gzip"))
+
+
+def test_head_says_what_get_would_without_the_body(cache: PageCacheMiddleware) -> None:
+    whole, head = cache(get()), cache(get(method="HEAD"))
+
+    assert head.content == b""
+    assert dict(head.items()) == dict(whole.items())
+
+
+def test_a_page_that_head_asked_for_first_is_kept_whole(
+    cache: PageCacheMiddleware, site: Site
+) -> None:
+    request = get(method="HEAD")
+    assert cache(request).content == b""
+
+    assert request.method == "HEAD"
+    assert cache(get()).content.endswith(LONG.encode())
+    assert site.rendered == ["GET"]
+
+
+def test_headers_of_the_page_are_kept_and_its_own_marks_replaced(
+    cache: PageCacheMiddleware, site: Site
+) -> None:
+    site.headers |= {"etag": '"own"', "content-length": "7", "vary": "Cookie"}
+    cache(get())
+
+    answer = cache(get())
+
+    assert answer["Content-Language"] == "en"
+    assert answer["ETag"].startswith('W/"')
+    assert int(answer["Content-Length"]) == len(answer.content)
+    assert answer["Vary"] == "Accept-Encoding"
+
+
+def test_one_readers_answer_cannot_change_anothers(cache: PageCacheMiddleware) -> None:
+    first = cache(get())
+    first["X-Request-Id"] = "Amina's"
+    first.set_cookie("session", "Amina's")
+
+    second = cache(get())
+    assert "X-Request-Id" not in second
+    assert not second.cookies
+
+
+def test_the_cache_holds_no_more_pages_than_it_may(
+    cache: PageCacheMiddleware, settings: Settings
+) -> None:
+    settings.PAGE_CACHE_ENTRIES = 3
+    for path in ("/1", "/2", "/3", "/4", "/5"):
+        cache(get(path))
+
+    assert [path for *_rest, path in cache.entries] == ["/3", "/4", "/5"]
+
+
+class Gate:
+    """Holds a rendering in another thread until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.entered, self.opened = threading.Event(), threading.Event()
+
+    def __call__(self, _response: HttpResponse) -> None:
+        self.entered.set()
+        assert self.opened.wait(10)
+
+
+@pytest.fixture
+def gate(site: Site) -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+def in_thread(cache: PageCacheMiddleware, answers: list[int]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: answers.append(number(cache(get()))))
+    thread.start()
+    return thread
+
+
+def test_while_one_request_renders_the_others_get_the_copy_at_hand(
+    cache: PageCacheMiddleware, clock: Clock, site: Site, gate: Gate
+) -> None:
+    cache(get())
+    clock.pass_by(LATER)
+    answers: list[int] = []
+    site.change = gate
+    renders = in_thread(cache, answers)
+    assert gate.entered.wait(10)
+
+    # The other request neither waits for the rendering nor starts one of its own.
+    assert number(cache(get())) == 1
+    assert len(site.rendered) == 2
+
+    gate.opened.set()
+    renders.join(10)
+    assert answers == [2]
+    assert number(cache(get())) == 2
+
+
+def test_readers_of_a_copy_that_is_too_old_wait_for_one_rendering_and_share_it(
+    cache: PageCacheMiddleware, clock: Clock, site: Site, gate: Gate
+) -> None:
+    cache(get())
+    clock.pass_by(NEXT_WEEK)
+    answers: list[int] = []
+    site.change = gate
+    first = in_thread(cache, answers)
+    assert gate.entered.wait(10)
+    second = in_thread(cache, answers)
+    second.join(0.2)
+    assert second.is_alive()
+
+    gate.opened.set()
+    first.join(10)
+    second.join(10)
+
+    assert answers == [2, 2]
+    assert len(site.rendered) == 2
