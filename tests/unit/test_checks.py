@@ -1,0 +1,117 @@
+"""What is missing or contradicts itself is reported with a way out, all of it at once."""
+
+import pytest
+from django.core.checks import CheckMessage
+from pytest_django import Settings
+
+from campaign import checks
+
+SECRET = "s" * 50
+RINGS = {"SEALING_KEYS": b"1" * 32, "INDEX_KEYS": b"2" * 32, "LINK_KEYS": b"3" * 32}
+
+
+@pytest.fixture(autouse=True)
+def production(settings: Settings) -> Settings:
+    """A production installation with everything in order; each test breaks one thing."""
+    settings.ENVIRONMENT = "production"
+    settings.SECRET_KEY = SECRET
+    for name, key in RINGS.items():
+        setattr(settings, name, {1: key})
+    settings.SITE_URL = "https://petition.example.org"
+    settings.ALLOWED_HOSTS = ["petition.example.org"]
+    settings.DEFAULT_FROM_EMAIL = "petition@example.org"
+    settings.LOCAL_MAILBOX = ""
+    settings.SMTP_SECURITY = "starttls"
+    settings.EMAIL_HOST = "smtp.example.org"
+    return settings
+
+
+def found() -> list[CheckMessage]:
+    return [*checks.secrets_are_set(None), *checks.site_is_consistent(None)]
+
+
+def ids() -> list[str]:
+    return [str(message.id).removeprefix("undersigned.") for message in found()]
+
+
+def test_an_installation_in_order_has_nothing_to_report() -> None:
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reported"),
+    [
+        ("SECRET_KEY", "", "E001"),
+        ("SECRET_KEY", "s" * 49, "E001"),
+        ("SEALING_KEYS", {}, "E002"),
+        ("INDEX_KEYS", {}, "E003"),
+        ("LINK_KEYS", {}, "E004"),
+        ("LINK_KEYS", {1: RINGS["SEALING_KEYS"]}, "E005"),
+        ("INDEX_KEYS", {2: b"9" * 32, 1: RINGS["LINK_KEYS"]}, "E005"),
+        ("SITE_URL", "http://petition.example.org", "E006"),
+        ("ALLOWED_HOSTS", ["*"], "E007"),
+        ("ALLOWED_HOSTS", [], "E007"),
+        ("DEFAULT_FROM_EMAIL", "petitions@localhost", "E008"),
+        ("LOCAL_MAILBOX", "/srv/mailbox", "E009"),
+        ("SMTP_SECURITY", "none", "W001"),
+    ],
+)
+def test_each_fault_is_reported_under_its_id(
+    production: Settings, name: str, value: object, reported: str
+) -> None:
+    setattr(production, name, value)
+
+    assert ids() == [reported]
+
+
+def test_everything_that_is_missing_is_reported_at_once(production: Settings) -> None:
+    for name in ("SECRET_KEY", *RINGS):
+        setattr(production, name, type(getattr(production, name))())
+
+    assert ids() == ["E001", "E002", "E003", "E004"]
+
+
+def test_every_report_says_what_to_do_and_tells_no_secret(production: Settings) -> None:
+    production.SECRET_KEY = "hunter2"
+    production.LINK_KEYS = production.INDEX_KEYS = {1: b"2" * 32}
+    production.SITE_URL = "http://x"
+
+    assert len(found()) == 3
+    for message in found():
+        assert message.hint
+        assert "hunter2" not in str(message)
+        assert "22222" not in str(message)
+
+
+def test_one_machine_may_do_without_tls_and_domain(production: Settings) -> None:
+    production.ENVIRONMENT = "local"
+    production.SITE_URL = "http://127.0.0.1:8000"
+    production.LOCAL_MAILBOX = "/tmp/mailbox"
+
+    assert ids() == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_mail_to_the_same_machine_needs_no_encryption(production: Settings, host: str) -> None:
+    production.SMTP_SECURITY = "none"
+    production.EMAIL_HOST = host
+
+    assert ids() == []
+
+
+def test_web_and_worker_refuse_to_start_and_say_all_that_is_wrong(production: Settings) -> None:
+    production.SECRET_KEY = ""
+    production.ALLOWED_HOSTS = ["*"]
+
+    with pytest.raises(SystemExit) as ended:
+        checks.refuse_unsafe_start()
+
+    assert "undersigned.E001" in str(ended.value)
+    assert "undersigned.E007" in str(ended.value)
+    assert "Set ALLOWED_HOSTS" in str(ended.value)
+
+
+def test_web_and_worker_start_with_warnings(production: Settings) -> None:
+    production.SMTP_SECURITY = "none"
+
+    checks.refuse_unsafe_start()

@@ -1,0 +1,100 @@
+"""A nudge tells the worker of mail soon, and nobody waits for it, whatever Redis does."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from petitions import nudge
+
+
+class Broker:
+    """Stands where Celery's app stands: takes tasks, may hang, may fail."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.options: dict[str, Any] = {}
+        self.arrived = threading.Semaphore(0)
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.error: Exception | None = None
+
+    def send_task(self, name: str, **options: Any) -> None:
+        self.sent.append(name)
+        self.options = options
+        self.arrived.release()
+        assert self.may_go_on.wait(10)
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    broker = Broker()
+    monkeypatch.setattr(nudge, "current_app", broker)
+    monkeypatch.setattr(nudge, "PAUSE", 0.01)
+    monkeypatch.setattr(nudge, "PAUSE_AFTER_FAILURE", 0.01)
+    nudge._flag.cache_clear()
+    yield broker
+    # The thread of this test waits for a flag that nobody raises any more.
+    broker.may_go_on.set()
+    nudge._flag.cache_clear()
+
+
+def test_a_nudge_reaches_the_worker_without_any_data(broker: Broker) -> None:
+    nudge.nudge()
+
+    assert broker.arrived.acquire(timeout=10)
+    assert broker.sent == [nudge.TASK]
+    assert "args" not in broker.options
+    assert "kwargs" not in broker.options
+    # What nobody took within a minute is done by the sweep long since.
+    assert broker.options["expires"] == 60
+
+
+def test_while_redis_hangs_nobody_waits_and_at_most_one_more_is_sent(broker: Broker) -> None:
+    broker.may_go_on.clear()
+    nudge.nudge()
+    assert broker.arrived.acquire(timeout=10)
+
+    started = time.monotonic()
+    for _ in range(1000):
+        nudge.nudge()
+    took = time.monotonic() - started
+
+    assert took < 1
+    assert len(broker.sent) == 1
+    broker.may_go_on.set()
+    assert broker.arrived.acquire(timeout=10)
+    assert not broker.arrived.acquire(timeout=0.2)
+    assert len(broker.sent) == 2
+
+
+def test_after_a_failure_the_next_nudge_is_sent_again(broker: Broker) -> None:
+    broker.error = OSError("redis is away")
+    nudge.nudge()
+    assert broker.arrived.acquire(timeout=10)
+    broker.error = None
+
+    nudge.nudge()
+
+    assert broker.arrived.acquire(timeout=10)
+
+
+def test_a_failure_is_told_by_its_kind_alone(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.error = OSError("redis://:password@redis is away")
+
+    with caplog.at_level(logging.WARNING):
+        assert nudge._publish() is False
+
+    assert "OSError" in caplog.text
+    assert "password" not in caplog.text
+
+
+def test_a_nudge_that_was_sent_says_so(broker: Broker) -> None:
+    assert nudge._publish() is True
