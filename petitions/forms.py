@@ -19,6 +19,15 @@ from petitions.signing import Attempt
 
 UK, ABROAD = "uk", "abroad"
 INCOMPLETE_PAGE = _("This page was incomplete. Press the button again.")
+UNUSABLE_CHARACTER = _("There is a character here that cannot be used. Type it again.")
+# Django's own words for these are not in every language, and less kind.
+SPOILT_TEXT = {
+    "max_length": _("This is too long: at most %(limit_value)d characters."),
+    "null_characters_not_allowed": UNUSABLE_CHARACTER,
+}
+CHOOSE_NAME_USE = _("Choose what may be done with your name.")
+CHOOSE_RESIDENCE = _("Choose whether you live in the UK.")
+CHOOSE_COUNTRY = _("Choose the country where you live.")
 MAX_ADDRESS = 254
 
 
@@ -41,13 +50,13 @@ class SignForm(forms.Form):
         label=_("Your name"),
         max_length=names.MAX_NAME,
         widget=_text(autocomplete="name", dir="auto"),
-        error_messages={"required": _("Enter your name.")},
+        error_messages={"required": _("Enter your name."), **SPOILT_TEXT},
     )
     name_use = forms.ChoiceField(
         label=_("What may we do with your name?"),
         choices=Signature.NameUse.choices,
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose what may be done with your name.")},
+        error_messages={"required": CHOOSE_NAME_USE, "invalid_choice": CHOOSE_NAME_USE},
     )
     email = forms.CharField(
         label=_("Your e-mail address"),
@@ -59,13 +68,13 @@ class SignForm(forms.Form):
         widget=forms.EmailInput(
             attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
         ),
-        error_messages={"required": _("Enter your e-mail address.")},
+        error_messages={"required": _("Enter your e-mail address."), **SPOILT_TEXT},
     )
     residence = forms.ChoiceField(
         label=_("Where do you live?"),
         choices=[(UK, _("I live in the UK")), (ABROAD, _("I live outside the UK"))],
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose whether you live in the UK.")},
+        error_messages={"required": CHOOSE_RESIDENCE, "invalid_choice": CHOOSE_RESIDENCE},
     )
     postcode = forms.CharField(
         label=_("Your postcode"),
@@ -73,6 +82,7 @@ class SignForm(forms.Form):
         max_length=20,
         help_text=_("It tells us your constituency, so that your MP is counted too."),
         widget=_text(autocomplete="postal-code", dir="ltr", autocapitalize="characters"),
+        error_messages=SPOILT_TEXT,
     )
     postcode_unsaid = forms.BooleanField(label=_("I would rather not say"), required=False)
     country = forms.ChoiceField(
@@ -81,6 +91,7 @@ class SignForm(forms.Form):
         # A function, asked when the list is needed: that is not for every form that is sent.
         choices=_countries,
         widget=forms.Select(attrs={"autocomplete": "country"}),
+        error_messages={"invalid_choice": CHOOSE_COUNTRY},
     )
     consent = forms.BooleanField(
         error_messages={
@@ -191,16 +202,13 @@ class SignForm(forms.Form):
     def _readable(self, field: str) -> str:
         text: str = self.cleaned_data[field]
         if names.has_forbidden_character(text):
-            raise ValidationError(
-                _("There is a character here that cannot be used. Type it again."),
-                code="character",
-            )
+            raise ValidationError(UNUSABLE_CHARACTER, code="character")
         return text
 
     def _need_a_home(self) -> None:
         said = self.cleaned_data
         if said.get("residence") == ABROAD and said.get("country") == "":
-            self.add_error("country", _("Choose the country where you live."))
+            self.add_error("country", CHOOSE_COUNTRY)
         in_uk = said.get("residence") == UK and "postcode" in said
         if in_uk and not said["postcode"] and not said.get("postcode_unsaid"):
             self.add_error("postcode", _("Enter your postcode, or tick “I would rather not say”."))

@@ -61,8 +61,8 @@ BAD: dict[str, list[dict[str, str]]] = {
         {"email": "amina\u202e@example.org"}, {"email": "a b@example.org"},
     ],
     "postcode": [
-        {"postcode": ""}, {"postcode": "XX99 9XX9"}, {"postcode": "1234"}, {"postcode": "M14\x005RX"},
-        {"postcode": LONG},
+        {"postcode": ""}, {"postcode": "XX99 9XX9"}, {"postcode": "1234"},
+        {"postcode": "M14\x005RX"}, {"postcode": LONG},
     ],
     "country": [
         {"residence": "abroad", "country": ""}, {"residence": "abroad", "country": "ZZ"},
@@ -71,7 +71,9 @@ BAD: dict[str, list[dict[str, str]]] = {
     "name_use": [{"name_use": ""}, {"name_use": "everybody"}],
     "residence": [{"residence": ""}, {"residence": "moon"}],
     "consent": [{"consent": ""}],
-    "text_version": [{"text_version": ""}, {"text_version": "x"}, {"text_version": "99"}, {"text_version": "0"}],
+    "text_version": [
+        {"text_version": ""}, {"text_version": "x"}, {"text_version": "99"}, {"text_version": "0"},
+    ],
 }  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def test_bad_input_is_refused_with_a_reason_and_everything_typed_is_kept(
     ("path", "words"),
     [
         ("/petitions/protect/", "Enter your name."),
-        ("/ar/petitions/protect/", "اكتب اسمك."),
+        ("/ar/petitions/protect/", "يرجى كتابة اسمك."),
         ("/cy/petitions/protect/", "Rhowch eich enw."),
     ],
 )
