@@ -16,6 +16,8 @@ from campaign.local.process import is_alive
 
 # A killed stack's guard may need this long to stop what is left of it, in seconds.
 GUARD_PATIENCE = 40.0
+# Whoever was killed a moment ago may still be there.
+DYING = 1.0
 # Linux allows a socket's path 108 bytes, others 104.
 LONGEST_SOCKET = 100
 
@@ -69,10 +71,11 @@ class Folder:
         behind is gone: then a new stack waits here.
         """
         self._lock = (self.root / "lock").open("a+")
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
         while not self._try_lock(self._lock):
             holder = _number_in(self._lock)
-            if time.monotonic() > deadline or (holder and is_alive(holder)):
+            waited = time.monotonic() - began
+            if waited > patience or (waited > DYING and holder and is_alive(holder)):
                 self._lock.close()
                 raise AlreadyRunning(
                     f"{self.root} is in use: this checkout is already running"

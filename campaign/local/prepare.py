@@ -21,6 +21,7 @@ from django.db import OperationalError, connection
 
 from campaign.local import keys, messages
 from campaign.local.keys import ADMINISTRATOR
+from campaign.local.stack import MIGRATED
 
 PATIENCE = 120.0
 
@@ -32,7 +33,7 @@ def main(password_file: Path) -> None:
     say("Texts and static files are ready")
     wait_for_database()
     call_command("migrate", interactive=False, verbosity=0)
-    say("Database is migrated")
+    say(MIGRATED)
     call_command("load_campaign", publish=True, verbosity=0)
     say("Campaign is loaded")
     make_administrator(password_file)

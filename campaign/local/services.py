@@ -72,9 +72,9 @@ class Port:
 
     def _listen(self) -> socket.socket:
         listener = socket.socket()
-        if self.number:
-            # Connections of an earlier run that are still fading away are no obstacle.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections of an earlier run that are still fading away are no obstacle, but only if
+        # their listener, too, said so: hence also while the number is still to be picked.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, self.number))
             listener.listen(256)
@@ -116,14 +116,22 @@ class Redis(Service):
         return self._base
 
     def is_ready(self) -> bool:
+        return self._ask(b"PING").startswith(b"+PONG")
+
+    def has_a_worker(self) -> bool:
+        """Whether somebody waits for messages, as a Celery worker does once it is ready."""
+        return b" cmd=brpop " in self._ask(b"CLIENT LIST")
+
+    def _ask(self, question: bytes) -> bytes:
+        """The beginning of the answer; empty if there is none."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(1)
             try:
                 client.connect(str(self.socket))
-                client.sendall(b"PING\r\n")
-                return client.recv(16).startswith(b"+PONG")
+                client.sendall(question + b"\r\n")
+                return client.recv(64 * 1024)
             except OSError:
-                return False
+                return b""
 
 
 class Smtp(Service):
@@ -175,7 +183,9 @@ class Web(Service):
     def command(self) -> Sequence[str | Path]:
         return [
             sys.executable, "-m", "gunicorn", "--config", "python:campaign.gunicorn_conf",
-            "--no-control-socket", "--graceful-timeout", "5", "campaign.wsgi:application",
+            # Imported once for all workers; no control socket that two checkouts would share.
+            "--preload", "--no-control-socket", "--graceful-timeout", "5",
+            "campaign.wsgi:application",
         ]  # fmt: skip
 
     def environment(self) -> Mapping[str, str]:
@@ -197,7 +207,8 @@ class Worker(Service):
 
     name, title, stage = "worker", "Worker", FRONT
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, redis: Redis, environment: Mapping[str, str]) -> None:
+        self._redis = redis
         self._environment = environment
 
     def command(self) -> Sequence[str | Path]:
@@ -212,7 +223,7 @@ class Worker(Service):
         return self._environment
 
     def is_ready(self) -> bool:
-        return True  # Mail waits in the outbox until it is.
+        return self._redis.has_a_worker()
 
 
 def _redis_server() -> str | Path:

@@ -42,16 +42,20 @@ from campaign.local.services import FRONT, HOST, Port, Redis, Service, Smtp, Web
 BASE: tuple[str, ...] = ("postgres", "redis", "smtp")
 ALL: tuple[str, ...] = (*BASE, "web", "worker")
 
+# The line that `campaign.local.prepare` prints when the tables are there.
+MIGRATED = "Database is migrated"
+
 # How long a service may take until it is ready, in seconds: slow disks exist.
 PATIENCE = 120.0
 _PAUSE = 0.05
 
 # Passed on from our own environment. Everything else that settings read is set here, so that
-# what happens to be exported for a real installation cannot reach the local one.
+# what happens to be exported for a real installation cannot reach the local one. Not passed on:
+# PYTHONDONTWRITEBYTECODE, or every process would compile all it imports anew.
 _INHERITED = (
-    "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOG_LEVEL", "PATH", "PYTHONDONTWRITEBYTECODE",
-    "PYTHONPYCACHEPREFIX", "PYTHONWARNINGS", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR",
-    "PAGE_CACHE_SECONDS", "WEB_THREADS", "WEB_WORKERS",
+    "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOG_LEVEL", "PATH", "PYTHONPYCACHEPREFIX",
+    "PYTHONWARNINGS", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "PAGE_CACHE_SECONDS",
+    "WEB_THREADS", "WEB_WORKERS",
 )  # fmt: skip
 
 Report = Callable[[str], None]
@@ -209,6 +213,8 @@ class Stack:
 
     def _take_over(self, lock: int) -> None:
         """Start the guard, and stop what is left of a stack whose guard was killed too."""
+        for old in self.folder.logs.glob("*.log"):
+            old.unlink()
         with (self.folder.logs / "guard.log").open("wb") as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-m", "campaign.local.guard"],
@@ -229,19 +235,14 @@ class Stack:
 
     def _start(self, only: Collection[str]) -> None:
         self._make_services()
-        for name in BASE:
-            if name in only:
-                self._spawn(self._services[name])
-        with_django = {"web", "worker"} & set(only)
-        if with_django:
+        self._spawn_all([name for name in BASE if name in only])
+        front = [name for name in ("web", "worker") if name in only]
+        if front:
             self._spawn_prepare()
         self._wait_until_ready(*[name for name in BASE if name in only])
-        if with_django:
-            self._finish_prepare()
-        front = [name for name in ("web", "worker") if name in only]
-        for name in front:
-            self._spawn(self._services[name])
-        self._wait_until_ready(*front)
+        if front:
+            self._finish_prepare(front)
+            self._wait_until_ready(*front)
 
     def _make_services(self) -> None:
         base = _base_environment()
@@ -257,10 +258,14 @@ class Stack:
             self._redis,
             self._smtp,
             Web(self._web_port, django),
-            Worker(django),
+            Worker(self._redis, django),
         ]
         self._services = {service.name: service for service in services}
         self._django = django
+
+    def _spawn_all(self, names: Collection[str]) -> None:
+        for name in names:
+            self._spawn(self._services[name])
 
     def _spawn(self, service: Service) -> None:
         service.prepare()
@@ -331,8 +336,11 @@ class Stack:
         popen = spawn(command, log=log, environment=self._django)
         self._admit(Process("prepare", popen.pid, FRONT, SIGTERM), popen, log, may_end=True)
 
-    def _finish_prepare(self) -> None:
-        """Wait until it has ended well, passing its lines on."""
+    def _finish_prepare(self, front: Collection[str] = ()) -> None:
+        """Wait until it has ended well, passing its lines on.
+
+        Web and worker take seconds to import, so they begin once the tables are there.
+        """
         child = self._children["prepare"]
         with child.log.open() as lines:
             while True:
@@ -340,6 +348,8 @@ class Stack:
                 self.check()
                 for line in lines:
                     self._report(line.rstrip())
+                    if line.rstrip() == MIGRATED:
+                        self._spawn_all(front)
                 if has_ended:
                     break
                 time.sleep(_PAUSE)

@@ -1,0 +1,300 @@
+"""`make run` under attack: whatever happens to it, nothing of it stays behind.
+
+The processes are real and are really killed. Tests share one folder where they can, so that
+PostgreSQL's files are made once.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from campaign.local import users
+from campaign.local.errors import AlreadyRunning, ChildCrashed, PortBusy
+from campaign.local.process import is_alive, offspring, wait_until_gone
+from campaign.local.stack import Stack
+
+pytestmark = pytest.mark.fault
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+
+# Stands in for whoever uses the stack and is killed: it says which processes it has.
+HOLDER = """
+import sys
+from pathlib import Path
+from campaign.local.stack import Stack
+stack = Stack(Path(sys.argv[1]))
+stack.start(only=("postgres", "redis", "smtp"))
+print("started", stack._guard.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+class Run:
+    """`python -m campaign.local run` as a terminal would start it: in a group of its own."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        environment = {"PATH": os.environ["PATH"], "LOCAL_DIR": str(folder), "PORT": str(port)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "campaign.local", "run"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.folder = folder
+        self.output = ""
+
+    def until_ready(self) -> "Run":
+        """Read along until it says that it is ready."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.output += line
+            if line.startswith("Ready in"):
+                return self
+        raise AssertionError(f"it ended before it was ready:\n{self.output}")
+
+    def ended(self) -> int:
+        """Its exit code, with the rest of its output read."""
+        self.output += self.process.communicate(timeout=PATIENCE)[0]
+        return self.process.returncode
+
+    def processes(self) -> list[int]:
+        """All that it has started."""
+        return offspring(self.process.pid)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stack")
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Run]:
+    running = Run(folder, free_port())
+    try:
+        yield running.until_ready()
+    finally:
+        if running.process.poll() is None:
+            running.process.terminate()
+        running.process.communicate(timeout=PATIENCE)
+
+
+def free_port() -> int:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        return int(chosen.getsockname()[1])
+
+
+def process_named(folder: Path, name: str) -> int:
+    """The number of a child, as the stack notes it for whoever comes after it."""
+    noted = (folder / "processes" / f"{name}.json").read_text()
+    found = re.search(r'"pid": (\d+)', noted)
+    assert found
+    return int(found[1])
+
+
+def test_it_says_where_everything_is_and_sigterm_to_the_group_leaves_nothing(run: Run) -> None:
+    started = run.processes()
+    password = (run.folder / "admin-password").read_text().strip()
+
+    os.killpg(run.process.pid, signal.SIGTERM)
+
+    assert run.ended() == 0
+    assert re.search(r"Site +http://127\.0\.0\.1:\d+/$", run.output, re.MULTILINE)
+    assert re.search(r"Mailbox +http://127\.0\.0\.1:\d+/mailbox/$", run.output, re.MULTILINE)
+    assert f"user admin, password {password}" in run.output
+    assert len(started) > 10  # PostgreSQL's own, two web workers, two of Celery, ...
+    assert not [pid for pid in started if is_alive(pid)]
+    assert not list((run.folder / "processes").iterdir())
+    stopped_last = (run.folder / "logs" / "postgres.log").read_text().splitlines()[-1]
+    assert stopped_last.endswith("database system is shut down")
+
+
+def test_sigkill_leaves_nothing_and_the_next_run_finds_its_data(run: Run, folder: Path) -> None:
+    started = run.processes()
+    password = (folder / "admin-password").read_text()
+
+    run.process.kill()
+    run.process.communicate(timeout=PATIENCE)
+    again = Run(folder, free_port())
+
+    assert wait_until_gone(started, PATIENCE)
+    again.until_ready()
+    assert "Administrator is made" not in again.output
+    assert (folder / "admin-password").read_text() == password
+    again.process.send_signal(signal.SIGINT)
+    assert again.ended() == 0
+
+
+def test_a_crash_is_reported_and_the_rest_stops(run: Run) -> None:
+    started = run.processes()
+
+    os.kill(process_named(run.folder, "web"), signal.SIGKILL)
+
+    assert run.ended() == 1
+    assert "web ended by itself (exit code -9)" in run.output
+    assert "Booting worker" in run.output  # Its log's last lines.
+    assert wait_until_gone(started, PATIENCE)
+
+
+def test_a_second_run_on_the_same_folder_is_refused(run: Run) -> None:
+    second = Run(run.folder, free_port())
+
+    assert second.ended() == 1
+    assert f"already running (process {run.process.pid})" in second.output
+    assert run.process.poll() is None
+
+
+def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortBusy, match=rf"Port {port} .*PORT="):
+            Stack(tmp_path, port).start()
+    assert not (tmp_path / "postgres").exists()
+
+
+def test_data_survives_a_restart_and_a_killed_database(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    with stack.start(only=("postgres",)):
+        execute(stack, "CREATE TABLE kept (word text)")
+        execute(stack, "INSERT INTO kept VALUES ('still here')")
+        stack.kill("postgres")
+        with pytest.raises(psycopg2.OperationalError):
+            execute(stack, "SELECT 1")
+        stack.restart("postgres")
+        assert execute(stack, "SELECT word FROM kept") == [("still here",)]
+
+    with stack.start(only=("postgres",)):
+        assert execute(stack, "SELECT word FROM kept") == [("still here",)]
+
+
+def test_nothing_that_was_typed_reaches_the_databases_log(tmp_path: Path) -> None:
+    with Stack(tmp_path).start(only=("postgres",)) as stack:
+        execute(stack, "CREATE TABLE people (name text PRIMARY KEY)")
+        execute(stack, "INSERT INTO people VALUES (%s)", "Amina Haddad")
+        with pytest.raises(psycopg2.errors.UniqueViolation):
+            execute(stack, "INSERT INTO people VALUES (%s)", "Amina Haddad")
+
+        log = (tmp_path / "logs" / "postgres.log").read_text()
+        assert "duplicate key value" in log
+        assert "Amina" not in log
+
+
+def test_a_folder_is_free_only_once_what_a_killed_stack_left_is_gone(tmp_path: Path) -> None:
+    with held(tmp_path) as (holder, _guard):
+        left = [process_named(tmp_path, name) for name in ("postgres", "redis", "smtp")]
+        with pytest.raises(AlreadyRunning):
+            Stack(tmp_path).folder.lock(patience=0)
+        holder.kill()
+        with Stack(tmp_path).start(only=("postgres",)):
+            assert not [pid for pid in left if is_alive(pid)]
+
+
+def test_the_next_stack_stops_what_even_the_guard_could_not(tmp_path: Path) -> None:
+    with held(tmp_path) as (holder, guard):
+        left = [process_named(tmp_path, name) for name in ("postgres", "redis", "smtp")]
+        os.kill(guard, signal.SIGKILL)
+        holder.kill()
+        holder.wait()
+        assert all(is_alive(pid) for pid in left)
+        with Stack(tmp_path).start(only=("postgres",)):
+            assert not [pid for pid in left if is_alive(pid)]
+
+
+def test_a_stack_whose_guard_is_killed_stops(tmp_path: Path) -> None:
+    with Stack(tmp_path).start(only=("redis",)) as stack:
+        redis = stack.pid("redis")
+        assert stack._guard
+        os.kill(stack._guard.pid, signal.SIGKILL)
+        stack._guard.wait()
+        with pytest.raises(Exception, match="guard was killed"):
+            stack.check()
+    assert not is_alive(redis)
+
+
+def test_a_service_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    (tmp_path / "postgres").mkdir()  # PostgreSQL refuses a data folder without its files.
+    with pytest.raises(ChildCrashed, match=r"postgres ended by itself[\s\S]*postgresql\.conf"):
+        stack.start(only=("postgres",))
+
+
+@pytest.mark.skipif(not users.is_root(), reason="PostgreSQL runs as whoever is not root")
+def test_root_without_user_namespaces_lends_the_database_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "namespace", lambda: None)
+    stack = Stack(tmp_path)
+    try:
+        for _again in range(2):
+            with stack.start(only=("postgres",)):
+                owner = Path(f"/proc/{stack.pid('postgres')}").stat().st_uid
+                assert execute(stack, "SELECT 1") == [(1,)]
+        assert owner == users.nobody()
+    finally:
+        stack.folder.remove()
+    assert not stack.folder.lent.exists()
+
+
+class held:  # noqa: N801 - reads as a verb where it is used
+    """A process that holds a stack, and its guard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(folder)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> tuple[subprocess.Popen[str], int]:
+        assert self.process.stdout
+        word, _, guard = self.process.stdout.readline().partition(" ")
+        assert word == "started"
+        return self.process, int(guard)
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=PATIENCE)
+
+
+def execute(stack: Stack, statement: str, *parameters: str) -> list[tuple[object, ...]]:
+    connection = psycopg2.connect(
+        host=str(stack.folder.sockets), user="undersigned", dbname="undersigned"
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def test_sigkill_at_any_moment_of_starting_leaves_nothing(tmp_path: Path) -> None:
+    for delay in (0.3, 0.6, 0.9, 1.2):
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(tmp_path)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(delay)
+        started = offspring(holder.pid)
+        holder.kill()
+        holder.communicate()
+        assert wait_until_gone(started, PATIENCE), delay

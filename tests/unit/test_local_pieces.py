@@ -1,0 +1,128 @@
+"""The small parts of the embedded stack that need no process."""
+
+import base64
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from campaign.local import command, keys, messages
+from campaign.local.errors import PortBusy, StackError
+from campaign.local.folder import LONGEST_SOCKET, Folder
+from campaign.local.services import Port
+from campaign.local.smtp import Maildir
+from campaign.local.stack import Stack
+
+CATALOGUE = """
+msgid ""
+msgstr "Content-Type: text/plain; charset=utf-8\\n"
+
+#, python-format
+msgid "%(count)s people"
+msgstr "{translation}"
+"""
+
+
+def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.env"
+    made = keys.load_or_make(path)
+    assert keys.load_or_make(path) == made
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(made["SECRET_KEY"]) >= 50
+    rings = [made[name] for name in keys.RINGS]
+    assert len(set(rings)) == 3
+    assert all(len(base64.b64decode(ring.removeprefix("1:"))) == 32 for ring in rings)
+
+
+def test_sockets_fit_however_deep_the_folder(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["very-long-name"] * 20)
+    assert len(str(Folder(deep).sockets / ".s.PGSQL.5432")) < LONGEST_SOCKET
+
+
+def test_sockets_of_two_folders_are_apart(tmp_path: Path) -> None:
+    assert Folder(tmp_path / "a").sockets != Folder(tmp_path / "b").sockets
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(Folder, "sockets", tmp_path / "link")
+    (tmp_path / "link").symlink_to(elsewhere)
+    with pytest.raises(StackError, match="belongs to somebody else"):
+        folder.make()
+
+
+def test_cleaning_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.make()
+    folder.lock()
+    keys.load_or_make(folder.secrets)
+    (tmp_path / "thesis.txt").write_text("mine")
+    folder.remove()
+    folder.unlock()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_port_stays_the_same_and_is_nobody_elses() -> None:
+    port = Port(None)
+    with pytest.raises(PortBusy, match="PORT="):
+        Port(port.number)
+    first = port.take()
+    first.close()
+    second = port.take()
+    assert second.getsockname()[1] == port.number
+    second.close()
+    port.close()
+
+
+def test_a_port_let_go_of_is_free() -> None:
+    port = Port(None)
+    port.close()
+    with socket.create_server(("127.0.0.1", port.number)):
+        pass
+
+
+@pytest.mark.parametrize("given", ["0", "65536", "http", "-1", "8000x"])
+def test_an_impossible_port_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", given)
+    with pytest.raises(StackError, match="PORT should be"):
+        command.wanted_port()
+
+
+def test_no_such_service(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such service"):
+        Stack(tmp_path).start(only=("mysql",))
+
+
+def test_messages_arrive_whole_and_in_order(tmp_path: Path) -> None:
+    maildir = Maildir(tmp_path)
+    for number in range(20):
+        maildir.deliver(f"Subject: {number}\r\n\r\n".encode())
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    subjects = [(tmp_path / "new" / name).read_text().split()[1] for name in names]
+    assert subjects == [str(number) for number in range(20)]
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def catalogue(locale: Path, translation: str) -> Path:
+    source = locale / "cy" / "LC_MESSAGES" / "django.po"
+    source.parent.mkdir(parents=True)
+    source.write_text(CATALOGUE.format(translation=translation))
+    return source
+
+
+def test_catalogues_are_compiled_when_they_change(tmp_path: Path) -> None:
+    source = catalogue(tmp_path, "%(count)s o bobl")
+    assert messages.compile_all(tmp_path) == 1
+    assert source.with_suffix(".mo").stat().st_size > 0
+    assert messages.compile_all(tmp_path) == 0
+
+
+def test_a_translation_with_other_placeholders_is_refused(tmp_path: Path) -> None:
+    catalogue(tmp_path, "%(cyfrif)s o bobl")
+    with pytest.raises(messages.BadCatalogue, match="placeholder"):
+        messages.compile_all(tmp_path)
