@@ -36,13 +36,9 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         if not self.has_change_permission(request):
             raise PermissionDenied
-        drafts = StatementText.objects.filter(
-            statement__in=statements, published_at=None
-        )
+        drafts = StatementText.objects.filter(statement__in=statements, published_at=None)
         drafts.update(published_at=timezone.now())
-        self.message_user(
-            request, _("Published. Nobody was e-mailed."), messages.SUCCESS
-        )
+        self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview_view)

@@ -5,10 +5,13 @@
 
 import sys
 from collections.abc import Sequence
+from email.errors import MessageError
+from email.headerregistry import Address
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register, run_checks
+from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 TAG = "undersigned"
@@ -21,9 +24,7 @@ _LEAST_SECRET = 50
 
 
 @register(TAG)
-def secrets_are_set(
-    app_configs: Sequence[Any] | None, **kwargs: Any
-) -> list[CheckMessage]:
+def secrets_are_set(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """Everything that must be secret is there and strong enough."""
     found: list[CheckMessage] = []
     try:
@@ -32,47 +33,31 @@ def secrets_are_set(
         weak = True
     if weak:
         hint = "Set SECRET_KEY in the environment to 50 or more random characters."
-        found.append(
-            Error(
-                "SECRET_KEY is missing or too short.", hint=hint, id="undersigned.E001"
-            )
-        )
+        found.append(Error("SECRET_KEY is missing or too short.", hint=hint, id="undersigned.E001"))
     rings = ("SEALING_KEYS", "INDEX_KEYS", "LINK_KEYS")
     for number, name in enumerate(rings, start=2):
         if not getattr(settings, name):
             hint = _MAKE_KEY.format(name=name)
-            found.append(
-                Error(f"{name} is missing.", hint=hint, id=f"undersigned.E00{number}")
-            )
+            found.append(Error(f"{name} is missing.", hint=hint, id=f"undersigned.E00{number}"))
     used = [key for name in rings for key in getattr(settings, name).values()]
     if len(set(used)) < len(used):
         hint = "Make a key of its own for each ring: one that leaks must not open the others."
-        found.append(
-            Error("Two key rings share a key.", hint=hint, id="undersigned.E005")
-        )
+        found.append(Error("Two key rings share a key.", hint=hint, id="undersigned.E005"))
     return found
 
 
 @register(TAG)
-def site_is_consistent(
-    app_configs: Sequence[Any] | None, **kwargs: Any
-) -> list[CheckMessage]:
+def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """Addresses, TLS and mail fit together in production."""
     if settings.ENVIRONMENT != "production":
         return []
     found: list[CheckMessage] = []
     if not settings.SITE_URL.startswith("https://"):
-        hint = (
-            "Set SITE_URL to the public address, such as https://petition.example.org."
-        )
-        found.append(
-            Error("SITE_URL is not an https address.", hint=hint, id="undersigned.E006")
-        )
+        hint = "Set SITE_URL to the public address, such as https://petition.example.org."
+        found.append(Error("SITE_URL is not an https address.", hint=hint, id="undersigned.E006"))
     if "*" in settings.ALLOWED_HOSTS or not settings.ALLOWED_HOSTS:
         hint = "Set ALLOWED_HOSTS to the host names of the site, separated by commas."
-        found.append(
-            Error("ALLOWED_HOSTS allows any host.", hint=hint, id="undersigned.E007")
-        )
+        found.append(Error("ALLOWED_HOSTS allows any host.", hint=hint, id="undersigned.E007"))
     if settings.DEFAULT_FROM_EMAIL.endswith("@localhost"):
         hint = "Set MAIL_FROM to the address that signers should see, at a domain you control."
         found.append(Error("MAIL_FROM is missing.", hint=hint, id="undersigned.E008"))
@@ -85,9 +70,23 @@ def site_is_consistent(
     }:
         hint = "Set SMTP_SECURITY to starttls or tls."
         found.append(
-            Warning("Mail leaves without encryption.", hint=hint, id="undersigned.W001")
+            CheckWarning("Mail leaves without encryption.", hint=hint, id="undersigned.W001")
         )
     return found
+
+
+@register(TAG)
+def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """MAIL_FROM can stand in a header: with anything else no mail would ever leave."""
+    try:
+        Address(addr_spec=settings.DEFAULT_FROM_EMAIL)
+    except (ValueError, MessageError):
+        hint = (
+            "Set MAIL_FROM to the bare address, such as petition@example.org. The name beside it "
+            "is the organisation's “sender of mails” in the admin."
+        )
+        return [Error("MAIL_FROM is not an e-mail address.", hint=hint, id="undersigned.E010")]
+    return []
 
 
 def refuse_unsafe_start() -> None:

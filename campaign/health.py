@@ -33,9 +33,7 @@ def health(request: HttpRequest) -> HttpResponse:
 
 def robots(request: HttpRequest) -> HttpResponse:
     """Search engines may read all but what is behind a token."""
-    return HttpResponse(
-        "User-agent: *\nDisallow: /t/\nAllow: /\n", content_type="text/plain"
-    )
+    return HttpResponse("User-agent: *\nDisallow: /t/\nAllow: /\n", content_type="text/plain")
 
 
 def _database() -> str:

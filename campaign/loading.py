@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -170,12 +170,10 @@ def _feature_if_first(statement: Statement) -> None:
 
 
 def _month(text: str) -> date | None:
-    """The first day of a "2020-02" or "2020-02-29"; `BadFile` if it is neither."""
-    for form in ("%Y-%m", "%Y-%m-%d"):
-        try:
-            return datetime.strptime(text, form).date()
-        except ValueError:
-            continue
-    if text:
-        raise BadFile(f"dated: {text!r} should look like 2020-02 or 2020-02-28.")
-    return None
+    """The first day of a "2020-02", or the day of a "2020-02-28"; `BadFile` if it is neither."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(f"{text}-01" if len(text) == len("2020-02") else text)
+    except ValueError:
+        raise BadFile(f"dated: {text!r} should look like 2020-02 or 2020-02-28.") from None

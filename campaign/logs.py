@@ -39,7 +39,7 @@ class Redact(logging.Filter):
 class OneLineFormatter(logging.Formatter):
     """Exceptions as their type and where they came from, never what they say."""
 
-    def formatException(self, ei: Any) -> str:
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         return trace_of(ei[0], ei[2])
 
 

@@ -77,10 +77,7 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
             if length and request.content_type not in _FORM_TYPES:
                 return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         response = get_response(request)
-        if (
-            response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
-            and not response.content
-        ):
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not response.content:
             page = error_page(request, HTTPStatus.METHOD_NOT_ALLOWED)
             page["Allow"] = response.get("Allow", "GET")
             return page
@@ -98,9 +95,7 @@ class DatabaseAway:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_exception(
-        self, request: HttpRequest, error: Exception
-    ) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, (OperationalError, InterfaceError, InternalError)):
             return None
         response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -114,9 +109,7 @@ class AdminOnly:
     get_response: Any
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        answer: GetResponse = (
-            super().__call__ if is_admin(request) else self.get_response
-        )  # type: ignore[misc]
+        answer: GetResponse = super().__call__ if is_admin(request) else self.get_response  # type: ignore[misc]
         return answer(request)
 
 

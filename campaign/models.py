@@ -45,9 +45,7 @@ class StatementTextQuerySet(models.QuerySet["StatementText"]):
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
         """Published texts, the wanted language first, then English, then any; with petition."""
-        rank = Case(
-            When(language=language, then=0), When(language="en", then=1), default=2
-        )
+        rank = Case(When(language=language, then=0), When(language="en", then=1), default=2)
         return (
             self.filter(published_at__isnull=False)
             .select_related("statement__petition")

@@ -19,11 +19,7 @@ from petitions.markdown import render_markdown
 @require_http_methods(["GET", "HEAD"])
 def front_page(request: HttpRequest) -> HttpResponse:
     """The featured statement; before there is one, a page that says nothing is published yet."""
-    text = (
-        StatementText.objects.to_show(get_language())
-        .filter(statement__is_featured=True)
-        .first()
-    )
+    text = StatementText.objects.to_show(get_language()).filter(statement__is_featured=True).first()
     if text is None:
         return render(request, "campaign/nothing_yet.html")
     return _statement(request, text)
@@ -33,11 +29,7 @@ def front_page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 def statement(request: HttpRequest, slug: str) -> HttpResponse:
     """One published statement."""
-    text = (
-        StatementText.objects.to_show(get_language())
-        .filter(statement__slug=slug)
-        .first()
-    )
+    text = StatementText.objects.to_show(get_language()).filter(statement__slug=slug).first()
     if text is None:
         raise Http404
     return _statement(request, text)

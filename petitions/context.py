@@ -12,7 +12,13 @@ from django.utils.encoding import escape_uri_path
 from petitions.models import Organisation
 
 _SECONDS = 5.0
-_kept: tuple[float, Organisation] | None = None
+
+
+class _Kept:
+    """The organisation as this process last read it, and when."""
+
+    row: Organisation | None = None
+    read_at = 0.0
 
 
 def organisation() -> Organisation:
@@ -20,19 +26,17 @@ def organisation() -> Organisation:
 
     Error pages show it too, and must not fail again while the database is away.
     """
-    global _kept
-    if _kept is None or time.monotonic() - _kept[0] > _SECONDS:
+    if _Kept.row is None or time.monotonic() - _Kept.read_at > _SECONDS:
         try:
-            _kept = (time.monotonic(), Organisation.load())
+            _Kept.row, _Kept.read_at = Organisation.load(), time.monotonic()
         except DatabaseError:
-            return _kept[1] if _kept else Organisation(id=1)
-    return _kept[1]
+            return _Kept.row or Organisation(id=1)
+    return _Kept.row
 
 
 def forget() -> None:
     """Read the organisation afresh next time."""
-    global _kept
-    _kept = None
+    _Kept.row = None
 
 
 def site(request: HttpRequest) -> dict[str, Any]:

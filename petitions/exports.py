@@ -32,6 +32,7 @@ _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 _BEHIND_SEMICOLON = re.compile(r"(; *)(?=[=+\-@\t\r\n＝＋－＠])")
 
 Progress = Callable[[int], object]
+Position = tuple[datetime | str, UUID]
 
 
 class Row(NamedTuple):
@@ -43,7 +44,7 @@ class Row(NamedTuple):
     place_kind: str
     place_name: str
     confirmed_at: datetime
-    sealed: memoryview
+    sealed: memoryview | None
 
 
 def start(
@@ -98,12 +99,19 @@ class HandIn:
 
     @staticmethod
     def cells(row: Row) -> tuple[str, ...]:
-        person = vault.unseal(row.sealed, table=signing.SIGNER_TABLE, row_id=row.id)
-        name = "" if row.name_use == Signature.NameUse.WITHHELD else str(person["name"])
+        person = _person(row)
+        name = "" if row.name_use == Signature.NameUse.WITHHELD else str(person.get("name", ""))
         place = row.place_name
-        if row.place_kind == ABROAD:
+        if row.place_kind == ABROAD and "country" in person:
             place = places.country_name(str(person["country"]), "en")
         return row.reference, name, place, f"{row.confirmed_at:%Y-%m-%d}"
+
+
+def _person(row: Row) -> dict[str, object]:
+    """Who signed; nobody once the time for keeping people is over: the signature still counts."""
+    if row.sealed is None:
+        return {}
+    return vault.unseal(row.sealed, table=signing.SIGNER_TABLE, row_id=row.id)
 
 
 _COLUMNS = {Export.Purpose.HAND_IN: HandIn}
@@ -120,11 +128,10 @@ def _chunks(petition_id: int, columns: type[HandIn]) -> Iterator[tuple[int, byte
 
 def _batches(petition_id: int) -> Iterator[list[Row]]:
     """Counted signatures by time and id, a small batch first so that the file starts at once."""
-    after: tuple[datetime, UUID] | None = None
+    after: Position = ("-infinity", UUID(int=0))
     size = FIRST_BATCH
     while batch := _read(petition_id, after, size):
-        last = batch[-1]
-        after = (last.created_at, last.row.id)
+        after = (batch[-1].created_at, batch[-1].row.id)
         yield [item.row for item in batch]
         if len(batch) < size:
             return
@@ -136,20 +143,20 @@ class _Read(NamedTuple):
     row: Row
 
 
-def _read(petition_id: int, after: tuple[datetime, UUID] | None, limit: int) -> list[_Read]:
+def _read(petition_id: int, after: Position, limit: int) -> list[_Read]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
+            """
             SELECT s.created_at, s.id, s.reference, s.name_use, p.kind, p.name,
                    s.confirmed_at AT TIME ZONE 'Europe/London', g.sealed
             FROM petitions_signature s
-            JOIN petitions_signer g ON g.signature_id = s.id
+            LEFT JOIN petitions_signer g ON g.signature_id = s.id
             JOIN petitions_place p ON p.code = s.place_id
             WHERE s.petition_id = %s AND s.state = %s
-                  {"AND (s.created_at, s.id) > (%s, %s)" if after else ""}
+                  AND (s.created_at, s.id) > (%s::timestamptz, %s)
             ORDER BY s.created_at, s.id LIMIT %s
             """,
-            [petition_id, Signature.State.CONFIRMED, *(after or ()), limit],
+            [petition_id, Signature.State.CONFIRMED, *after, limit],
         )
         return [_Read(line[0], Row(*line[1:])) for line in cursor.fetchall()]
 

@@ -215,7 +215,8 @@ class SignForm(forms.Form):
 
     def _show_newest_version(self) -> None:
         """Nobody can mend a hidden field: the page that comes back holds a right one."""
-        data = self.data.copy()
+        data = QueryDict(mutable=True)
+        data.update(self.data)
         data["text_version"] = str(self.newest_version)
         self.data = data
 

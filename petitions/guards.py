@@ -47,10 +47,7 @@ def same_origin(refused: View) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if (
-                request.method not in SAFE_METHODS
-                and origin_of(request) is Origin.FOREIGN
-            ):
+            if request.method not in SAFE_METHODS and origin_of(request) is Origin.FOREIGN:
                 return refused(request, *args, **kwargs)
             return view(request, *args, **kwargs)
 

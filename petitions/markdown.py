@@ -15,7 +15,10 @@ _renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def render_markdown(text: str) -> SafeString:
-    """Safe HTML for a Markdown text. A first-level heading becomes a second: the page has its own."""
+    """Safe HTML for a Markdown text.
+
+    A first-level heading becomes a second-level one: the page has its own.
+    """
     html = _renderer.render(text).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
     clean = nh3.clean(
         html,
@@ -25,4 +28,4 @@ def render_markdown(text: str) -> SafeString:
         url_schemes={"https", "http", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
-    return mark_safe(clean)
+    return mark_safe(clean)  # noqa: S308 - nh3 has just cleaned it

@@ -62,9 +62,7 @@ def _confirmation(mail: Mail, person: dict[str, str]) -> EmailMultiAlternatives:
         body=render_to_string("mail/confirm.txt", context),
         from_email=sender(Organisation.load()),
     )
-    message.attach_alternative(
-        render_to_string("mail/confirm.html", context), "text/html"
-    )
+    message.attach_alternative(render_to_string("mail/confirm.html", context), "text/html")
     return message
 
 

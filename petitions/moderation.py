@@ -39,9 +39,10 @@ def remove(
     """
     signatures = _locked(petition, ids, _REMOVABLE)
     targets = {signature.pk: State.REMOVED for signature in signatures}
-    return _decide(
-        petition, signatures, targets, Decision.Kind.REMOVE, reason, note, actor
+    decision = Decision(
+        petition=petition, kind=Decision.Kind.REMOVE, reason=reason, note=note, actor=actor
     )
+    return _decide(decision, signatures, targets)
 
 
 @transaction.atomic
@@ -65,55 +66,38 @@ def restore(
         if item.decision_id == decisions[item.signature_id]
     }
     known = [signature for signature in signatures if signature.pk in targets]
-    return _decide(petition, known, targets, Decision.Kind.RESTORE, reason, note, actor)
-
-
-def _locked(
-    petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]
-) -> list[Signature]:
-    # In id order: two decisions over the same signatures then wait instead of deadlocking.
-    chosen = Signature.objects.filter(
-        petition=petition, pk__in=list(ids), state__in=states
+    decision = Decision(
+        petition=petition, kind=Decision.Kind.RESTORE, reason=reason, note=note, actor=actor
     )
+    return _decide(decision, known, targets)
+
+
+def _locked(petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]) -> list[Signature]:
+    # In id order: two decisions over the same signatures then wait instead of deadlocking.
+    chosen = Signature.objects.filter(petition=petition, pk__in=list(ids), state__in=states)
     return list(chosen.select_for_update().order_by("id"))
 
 
-def _decide(
-    petition: Petition,
-    signatures: list[Signature],
-    targets: dict[UUID, State],
-    kind: Decision.Kind,
-    reason: str,
-    note: str,
-    actor: User,
-) -> Decided:
+def _decide(decision: Decision, signatures: list[Signature], targets: dict[UUID, State]) -> Decided:
     """Record the decision, set each signature's state, and move the tallies last."""
     if not signatures:
         return Decided(0, 0, None)
-    decision = Decision.objects.create(
-        petition=petition, kind=kind, reason=reason, note=note, actor=actor
-    )
+    decision.save()
     DecisionItem.objects.bulk_create(
         DecisionItem(decision=decision, signature_id=s.pk, previous_state=s.state)
         for s in signatures
     )
     changes = _tally_changes(signatures, targets)
     for state in sorted(set(targets.values())):
-        ids = [
-            signature.pk for signature in signatures if targets[signature.pk] == state
-        ]
+        ids = [signature.pk for signature in signatures if targets[signature.pk] == state]
         Signature.objects.filter(pk__in=ids).update(state=state, decision=decision)
-    tallies.move(petition.pk, changes)
+    tallies.move(decision.petition_id, changes)
     return Decided(len(signatures), changes.total(), decision)
 
 
-def _tally_changes(
-    signatures: list[Signature], targets: dict[UUID, State]
-) -> Counter[tallies.Key]:
+def _tally_changes(signatures: list[Signature], targets: dict[UUID, State]) -> Counter[tallies.Key]:
     changes: Counter[tallies.Key] = Counter()
     for signature in signatures:
-        gained = (targets[signature.pk] == State.CONFIRMED) - (
-            signature.state == State.CONFIRMED
-        )
+        gained = (targets[signature.pk] == State.CONFIRMED) - (signature.state == State.CONFIRMED)
         changes[tallies.key_of(signature.place_id, signature.pk)] += gained
     return changes

@@ -29,9 +29,7 @@ def nudge() -> None:
 def _flag() -> threading.Event:
     # Made at the first nudge, in the process that nudges: threads do not survive a fork.
     flag = threading.Event()
-    threading.Thread(
-        target=_publish_for_ever, args=[flag], daemon=True, name="nudge"
-    ).start()
+    threading.Thread(target=_publish_for_ever, args=[flag], daemon=True, name="nudge").start()
     return flag
 
 

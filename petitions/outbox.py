@@ -54,24 +54,16 @@ def deliver() -> int:
 @transaction.atomic
 def claim(limit: int = BATCH) -> list[UUID]:
     """Lease up to `limit` mails that are due to this worker, and return their ids."""
-    due = Mail.objects.filter(state=Mail.State.QUEUED, due_at__lte=Now()).order_by(
-        "due_at"
-    )
-    ids = list(
-        due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit]
-    )
-    Mail.objects.filter(id__in=ids).update(
-        due_at=Now() + LEASE, attempts=F("attempts") + 1
-    )
+    due = Mail.objects.filter(state=Mail.State.QUEUED, due_at__lte=Now()).order_by("due_at")
+    ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
+    Mail.objects.filter(id__in=ids).update(due_at=Now() + LEASE, attempts=F("attempts") + 1)
     return ids
 
 
 def settle(mails: Iterable[Mail], state: Mail.State, code: str = "") -> None:
     """Write the outcome of claimed mails, unless another worker has taken them over."""
     for attempts, ids in _by_attempts(mails):
-        mine = Mail.objects.filter(
-            id__in=ids, attempts=attempts, state=Mail.State.QUEUED
-        )
+        mine = Mail.objects.filter(id__in=ids, attempts=attempts, state=Mail.State.QUEUED)
         mine.update(state=state, code=code)
 
 
@@ -83,9 +75,7 @@ def put_back(mails: Iterable[Mail], code: str) -> None:
             continue
         wait = min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT)
         wait *= random.uniform(0.75, 1.25)
-        mine = Mail.objects.filter(
-            id=mail.pk, attempts=mail.attempts, state=Mail.State.QUEUED
-        )
+        mine = Mail.objects.filter(id=mail.pk, attempts=mail.attempts, state=Mail.State.QUEUED)
         mine.update(due_at=Now() + timedelta(seconds=wait), code=code)
 
 

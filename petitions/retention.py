@@ -22,9 +22,7 @@ def delete_expired_pending() -> int:
     Removed signatures stay: a moderator may still restore them.
     """
     before = timezone.now() - timedelta(days=settings.PENDING_DAYS)
-    expired = Signature.objects.filter(
-        state=Signature.State.PENDING, created_at__lt=before
-    )
+    expired = Signature.objects.filter(state=Signature.State.PENDING, created_at__lt=before)
     with transaction.atomic():
         ids = _locked(expired)
         _delete(Mail.objects.filter(signature__in=ids))
@@ -39,9 +37,7 @@ def erase_after_close() -> int:
     The signatures themselves, which are not personal, stay for the totals.
     """
     before = timezone.now() - KEPT_AFTER_CLOSE
-    kept_too_long = Signature.objects.filter(
-        petition__closes_at__lt=before, signer__isnull=False
-    )
+    kept_too_long = Signature.objects.filter(petition__closes_at__lt=before, signer__isnull=False)
     with transaction.atomic():
         ids = _locked(kept_too_long)
         _delete(Mail.objects.filter(signature__in=ids))
@@ -61,9 +57,7 @@ def cut_times_to_the_day() -> int:
         (Mail.objects.exclude(state=Mail.State.QUEUED), ("created_at", "due_at")),
     ):
         for name in names:
-            fine = rows.filter(**{f"{name}__lt": before}).exclude(
-                **{name: TruncDay(name)}
-            )
+            fine = rows.filter(**{f"{name}__lt": before}).exclude(**{name: TruncDay(name)})
             changed += fine.update(**{name: TruncDay(name)})
     return changed
 

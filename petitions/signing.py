@@ -9,7 +9,7 @@ Only confirmation takes one of the two slots of a mailbox.
 import uuid
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -99,9 +99,7 @@ def indexes(petition_id: int, attempt: Attempt) -> Indexes:
     petition, mailbox = str(petition_id), addresses.canonical(attempt.email)
     return Indexes(
         mailbox=vault.blind_index("mailbox", petition, mailbox),
-        person=vault.blind_index(
-            "person", petition, mailbox, names.folded(attempt.name)
-        ),
+        person=vault.blind_index("person", petition, mailbox, names.folded(attempt.name)),
         home=vault.blind_index(
             "home", petition, mailbox, attempt.postcode, attempt.country or "GB"
         ),
@@ -122,13 +120,12 @@ def sign(*, petition: Petition, attempt: Attempt) -> UUID:
     """
     if not petition.is_accepting():
         raise NotAccepting
-    signature_id = uuid.uuid4()
-    index = indexes(petition.pk, attempt)
-    sealed = vault.seal(attempt.sealable(), table=SIGNER_TABLE, row_id=signature_id)
+    row = _new_row(petition, attempt)
     with transaction.atomic():
-        place_id, may_mail = _look_up(attempt, index.mail)
-        _insert(petition.pk, signature_id, attempt, index, sealed, place_id, may_mail)
+        row["place"], row["mail_state"] = _look_up(attempt, row["mail_ix"])
+        _insert(row)
     nudge()
+    signature_id: UUID = row["id"]
     return signature_id
 
 
@@ -138,9 +135,8 @@ def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | Non
     signature = find(signature_id, epoch)
     if signature is None:
         return Outcome.GONE, None
-    if (
-        signature.state == Signature.State.PENDING
-        and not signature.petition.is_confirming(signature.created_at, timezone.now())
+    if signature.state == Signature.State.PENDING and not signature.petition.is_confirming(
+        signature.created_at, timezone.now()
     ):
         return Outcome.CLOSED, signature
     _lock_mailbox(signature.signer.mailbox_ix)
@@ -192,8 +188,8 @@ def unsealed(signer: Signer) -> dict[str, str]:
     return {key: str(text) for key, text in value.items()}
 
 
-def _look_up(attempt: Attempt, mail_ix: bytes) -> tuple[str, bool]:
-    """The place of the attempt, and whether its mailbox may get another mail now.
+def _look_up(attempt: Attempt, mail_ix: bytes) -> tuple[str, Mail.State]:
+    """The place of the attempt, and whether its mailbox gets another mail now or none.
 
     Up to the daily limit, then one an hour. It is counted in PostgreSQL, for a limit that
     protects strangers must not fail open when Redis is away.
@@ -211,18 +207,34 @@ def _look_up(attempt: Attempt, mail_ix: bytes) -> tuple[str, bool]:
         )
         place_id, mailed, hour_passed = cursor.fetchone()
     may_mail = mailed < settings.MAILS_PER_MAILBOX_AND_DAY or hour_passed
-    return ABROAD if attempt.country else place_id or UNKNOWN, may_mail
+    place = ABROAD if attempt.country else place_id or UNKNOWN
+    return place, Mail.State.QUEUED if may_mail else Mail.State.WITHHELD
 
 
-def _insert(
-    petition_id: int,
-    signature_id: UUID,
-    attempt: Attempt,
-    index: Indexes,
-    sealed: bytes,
-    place_id: str,
-    may_mail: bool,
-) -> None:
+def _new_row(petition: Petition, attempt: Attempt) -> dict[str, Any]:
+    """The columns of a pending signature, its signer and its mail, but for what is looked up."""
+    signature_id = uuid.uuid4()
+    index = indexes(petition.pk, attempt)
+    return {
+        "id": signature_id,
+        "reference": new_reference(),
+        "petition": petition.pk,
+        "text_version": attempt.text_version,
+        "state": Signature.State.PENDING,
+        "name_use": attempt.name_use,
+        "wants_updates": attempt.wants_updates,
+        "consent": attempt.consent_version,
+        "sealed": vault.seal(attempt.sealable(), table=SIGNER_TABLE, row_id=signature_id),
+        "mailbox_ix": index.mailbox,
+        "person_ix": index.person,
+        "home_ix": index.home,
+        "mail_id": uuid.uuid4(),
+        "mail_kind": Mail.Kind.CONFIRM,
+        "mail_ix": index.mail,
+    }
+
+
+def _insert(row: dict[str, Any]) -> None:
     """Signature, signer and mail in one statement: three would be three round trips."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -232,35 +244,19 @@ def _insert(
                     id, reference, petition_id, text_version, place_id, state, name_use,
                     wants_updates, consent_version, link_epoch, created_at)
                 VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s, %(place)s,
-                    %(pending)s, %(name_use)s, %(wants_updates)s, %(consent)s, 0, now())
+                    %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s, 0, now())
             ), new_signer AS (
                 INSERT INTO petitions_signer (
                     signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix)
-                VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox)s, %(person)s, %(home)s)
+                VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox_ix)s, %(person_ix)s,
+                    %(home_ix)s)
             )
             INSERT INTO petitions_mail (
                 id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
-            VALUES (%(mail_id)s, %(id)s, %(kind)s, %(mail)s, %(mail_state)s, now(), 0, '', now())
+            VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s, %(mail_state)s, now(), 0,
+                '', now())
             """,
-            {
-                "id": signature_id,
-                "reference": new_reference(),
-                "petition": petition_id,
-                "text_version": attempt.text_version,
-                "place": place_id,
-                "pending": Signature.State.PENDING,
-                "name_use": attempt.name_use,
-                "wants_updates": attempt.wants_updates,
-                "consent": attempt.consent_version,
-                "sealed": sealed,
-                "mailbox": index.mailbox,
-                "person": index.person,
-                "home": index.home,
-                "mail_id": uuid.uuid4(),
-                "kind": Mail.Kind.CONFIRM,
-                "mail": index.mail,
-                "mail_state": Mail.State.QUEUED if may_mail else Mail.State.WITHHELD,
-            },
+            row,
         )
 
 
@@ -278,9 +274,7 @@ def _judge(signature: Signature) -> Verdict:
     """Whether the signature may be counted, read under the lock of its mailbox."""
     me = signature.signer
     rows = list(
-        Signer.objects.filter(
-            petition_id=me.petition_id, mailbox_ix=me.mailbox_ix, slot__gte=1
-        )
+        Signer.objects.filter(petition_id=me.petition_id, mailbox_ix=me.mailbox_ix, slot__gte=1)
         .select_related("signature")
         .only("person_ix", "home_ix", "slot", "signature__state")
     )
@@ -296,9 +290,7 @@ def _judge(signature: Signature) -> Verdict:
     if rows and bytes(rows[0].home_ix) != bytes(me.home_ix):
         return Verdict(Outcome.OTHER_HOME)
     taken = {row.slot for row in rows}
-    return Verdict(
-        Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken)
-    )
+    return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
 def _narrow_name_use(signature_id: UUID, wanted: str) -> None:
@@ -308,9 +300,7 @@ def _narrow_name_use(signature_id: UUID, wanted: str) -> None:
     a withheld name public by signing again.
     """
     wider = _NAME_USES[: _NAME_USES.index(Signature.NameUse(wanted))]
-    Signature.objects.filter(pk=signature_id, name_use__in=wider).update(
-        name_use=wanted
-    )
+    Signature.objects.filter(pk=signature_id, name_use__in=wider).update(name_use=wanted)
 
 
 def _take_slot(signature: Signature, slot: int) -> None:

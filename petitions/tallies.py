@@ -62,9 +62,7 @@ def count_afresh(petition_id: int) -> Counter[Key]:
 
 def stored(petition_id: int) -> Counter[Key]:
     """The count as it is stored, empty rows left out."""
-    rows = Tally.objects.filter(
-        petition_id=petition_id, kind=Tally.Kind.ONLINE, n__gt=0
-    )
+    rows = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE, n__gt=0)
     return Counter({(row.place_id, row.shard): row.n for row in rows})
 
 

@@ -70,9 +70,7 @@ def open_attempt(token: str) -> dict[str, str]:
     if len(raw) <= _ID_BYTES:
         raise BadToken
     try:
-        value = vault.unseal(
-            raw[_ID_BYTES:], table=ATTEMPT, row_id=UUID(bytes=raw[:_ID_BYTES])
-        )
+        value = vault.unseal(raw[_ID_BYTES:], table=ATTEMPT, row_id=UUID(bytes=raw[:_ID_BYTES]))
     except (vault.CannotOpen, json.JSONDecodeError):
         raise BadToken from None
     sealed_at = value.pop("at")
@@ -84,9 +82,7 @@ def open_attempt(token: str) -> dict[str, str]:
 def _signer(purpose: str) -> Signer:
     first, *older = vault.link_keys(purpose)
     # Only characters that mail programs keep inside a link: "." rather than Django's ":".
-    return Signer(
-        key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}"
-    )
+    return Signer(key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}")
 
 
 def _b64(raw: bytes) -> str:
@@ -95,9 +91,7 @@ def _b64(raw: bytes) -> str:
 
 def _unb64(text: str) -> bytes:
     try:
-        raw = base64.b64decode(
-            text + "=" * (-len(text) % 4), altchars=b"-_", validate=True
-        )
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise BadToken from None
     if _b64(raw) != text:

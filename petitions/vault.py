@@ -42,9 +42,7 @@ class CannotOpen(Exception):
     """A sealed value is damaged, was moved, or its key is gone. Trying again does not help."""
 
 
-def seal(
-    value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int = 0
-) -> bytes:
+def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int = 0) -> bytes:
     """Seal a JSON-able mapping for one row of one table.
 
     `at_least` asks for a plaintext of that many bytes (rounded up to whole buckets), for
@@ -52,15 +50,11 @@ def seal(
     """
     key_id = next(iter(settings.SEALING_KEYS))
     nonce = os.urandom(NONCE_BYTES)
-    sealed = _cipher(key_id).encrypt(
-        nonce, _pad(_encode(value), at_least), _binding(table, row_id)
-    )
+    sealed = _cipher(key_id).encrypt(nonce, _pad(_encode(value), at_least), _binding(table, row_id))
     return bytes((FORMAT, key_id)) + nonce + sealed
 
 
-def unseal(
-    sealed: bytes | memoryview, *, table: str, row_id: UUID
-) -> dict[str, object]:
+def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str, object]:
     """Open what `seal` made for the same table and row; `CannotOpen` otherwise."""
     blob = bytes(sealed)
     if len(blob) <= HEADER_BYTES + NONCE_BYTES or blob[0] != FORMAT:
@@ -92,9 +86,7 @@ def blind_index(purpose: str, *parts: str | bytes) -> bytes:
 
 def link_keys(purpose: str) -> list[bytes]:
     """The keys for signing links of one purpose; the first signs, all of them verify."""
-    return [
-        _derive(master, f"link:{purpose}") for master in settings.LINK_KEYS.values()
-    ]
+    return [_derive(master, f"link:{purpose}") for master in settings.LINK_KEYS.values()]
 
 
 def forget_derived_keys() -> None:

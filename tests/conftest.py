@@ -26,7 +26,7 @@ class Mailbox:
     def messages(self) -> list[EmailMessage]:
         files = sorted((self._folder / "new").glob("*"), key=lambda file: file.stat().st_mtime_ns)
         return [
-            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)  # type: ignore[misc]
+            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
             for file in files
         ]
 

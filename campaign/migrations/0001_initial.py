@@ -101,9 +101,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "published_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="published"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="published"),
                 ),
                 (
                     "statement",

@@ -71,9 +71,7 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
             raise PermissionDenied
         for petition in petitions:
             publish(petition)
-        self.message_user(
-            request, _("Published. Nobody was e-mailed."), messages.SUCCESS
-        )
+        self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.export_view)
@@ -82,9 +80,7 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
             *super().get_urls(),
         ]
 
-    def export_view(
-        self, request: HttpRequest, pk: int
-    ) -> HttpResponse | StreamingHttpResponse:
+    def export_view(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
         """Ask for the purpose, record it, and stream the CSV."""
         if not request.user.has_perm("petitions.export_signatures"):
             raise PermissionDenied
@@ -102,9 +98,7 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
         }
         return render(request, "admin/petitions/petition/export.html", context)
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Petition | None = None
-    ) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
         """A petition that was signed is closed or removed from the site, never deleted."""
         signed = obj is not None and obj.signatures.exists()
         return super().has_delete_permission(request, obj) and not signed
@@ -121,9 +115,7 @@ def publish(petition: Petition) -> None:
     petition.texts.filter(published_at=None).update(published_at=now)
 
 
-def _download(
-    petition: Petition, form: ExportForm, request: HttpRequest
-) -> StreamingHttpResponse:
+def _download(petition: Petition, form: ExportForm, request: HttpRequest) -> StreamingHttpResponse:
     said: dict[str, Any] = form.cleaned_data
     user = request.user
     assert user.is_authenticated
@@ -136,7 +128,5 @@ def _download(
     return StreamingHttpResponse(
         exports.stream(export),
         content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="{exports.file_name(export)}"'
-        },
+        headers={"Content-Disposition": f'attachment; filename="{exports.file_name(export)}"'},
     )

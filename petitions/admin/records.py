@@ -17,14 +17,10 @@ class ReadOnly(admin.ModelAdmin[Any]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
@@ -38,8 +34,15 @@ class DecisionAdmin(ReadOnly):
 @admin.register(Export)
 class ExportAdmin(ReadOnly):
     list_display = (
-        "started_at", "petition", "purpose", "actor_name", "why", "rows", "delete_by", "finished_at",
-    )  # fmt: skip
+        "started_at",
+        "petition",
+        "purpose",
+        "actor_name",
+        "why",
+        "rows",
+        "delete_by",
+        "finished_at",
+    )
     list_select_related = ("petition",)
 
 

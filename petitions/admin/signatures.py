@@ -41,16 +41,12 @@ class DecisionForm(forms.Form):
             (Decision.Kind.RESTORE, gettext_lazy("Restore as before")),
         ],
     )
-    reason = forms.ChoiceField(
-        label=gettext_lazy("Reason"), choices=Decision.Reason.choices
-    )
+    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=Decision.Reason.choices)
     note = forms.CharField(
         label=gettext_lazy("Note"),
         required=False,
         max_length=300,
-        help_text=gettext_lazy(
-            "Other moderators read it. Write no name and no address."
-        ),
+        help_text=gettext_lazy("Other moderators read it. Write no name and no address."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -94,27 +90,19 @@ class Question:
 
     def answer(self) -> list[Signature]:
         """One page and one row more, newest first."""
-        rows = Signature.objects.filter(petition=self.petition).select_related(
-            "place", "signer"
-        )
+        rows = Signature.objects.filter(petition=self.petition).select_related("place", "signer")
         if self.state:
             rows = rows.filter(state=self.state)
         if self.mailbox:
             rows = rows.of_mailbox(_index(self.mailbox))
-        return list(
-            _older_than(rows, self.before).order_by("-created_at", "-id")[
-                : PER_PAGE + 1
-            ]
-        )
+        return list(_older_than(rows, self.before).order_by("-created_at", "-id")[: PER_PAGE + 1])
 
 
 @admin.register(Signature)
 class SignatureAdmin(ReadOnly):
     """The list and one signature's page; every change is a decision with a reason."""
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return _list(request, self)
 
     def change_view(
@@ -135,9 +123,7 @@ def _list(request: HttpRequest, model_admin: SignatureAdmin) -> HttpResponse:
     if question is None:
         return _render(model_admin, request, "no_petition", {})
     if request.method == "POST" and "address" in request.POST:
-        index = signing.mailbox_index(
-            question.petition.pk, request.POST["address"][:254]
-        )
+        index = signing.mailbox_index(question.petition.pk, request.POST["address"][:254])
         return redirect(question.url(mailbox=index.hex(), before="", state=""))
     form = DecisionForm(request.POST or None)
     if request.method == "POST" and _decided(request, question.petition, form):
@@ -168,9 +154,7 @@ def _list_context(question: Question, form: DecisionForm) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def _one(
-    request: HttpRequest, model_admin: SignatureAdmin, object_id: str
-) -> HttpResponse:
+def _one(request: HttpRequest, model_admin: SignatureAdmin, object_id: str) -> HttpResponse:
     """One signature: how it stands, what was decided about it, and what can be."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
@@ -180,18 +164,14 @@ def _one(
         _erase(request, signature)
         return redirect(here)
     form = DecisionForm(request.POST or None)
-    if request.method == "POST" and _decided(
-        request, signature.petition, form, [signature.pk]
-    ):
+    if request.method == "POST" and _decided(request, signature.petition, form, [signature.pk]):
         return redirect(here)
     items = DecisionItem.objects.filter(signature_id=signature.pk)
     context = {
         "title": signature.spoken_reference,
         "line": _line(signature),
         "person": _person(signature),
-        "history": items.select_related("decision__actor").order_by(
-            "decision__created_at"
-        ),
+        "history": items.select_related("decision__actor").order_by("decision__created_at"),
         "list_url": Question(signature.petition).url(),
         "form": form,
     }
@@ -214,11 +194,7 @@ def _decided(
     if not form.is_valid():
         return False
     said = form.cleaned_data
-    use_case = (
-        moderation.remove
-        if said["kind"] == Decision.Kind.REMOVE
-        else moderation.restore
-    )
+    use_case = moderation.remove if said["kind"] == Decision.Kind.REMOVE else moderation.restore
     user = request.user
     assert user.is_authenticated
     done = use_case(
@@ -242,9 +218,7 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
 
 
 def _told(done: moderation.Decided) -> str:
-    changed = ngettext(
-        "%(n)d signature changed.", "%(n)d signatures changed.", done.signatures
-    )
+    changed = ngettext("%(n)d signature changed.", "%(n)d signatures changed.", done.signatures)
     count = _("The count changed by %(change)+d.") % {"change": done.count_change}
     return f"{changed % {'n': done.signatures}} {count} {_('No e-mail is sent.')}"
 
@@ -253,11 +227,7 @@ def _question(request: HttpRequest) -> Question | None:
     """The question in the URL; parts that make no sense are left out of it."""
     asked = request.GET
     petitions = Petition.objects.order_by("-id")
-    petition = (
-        petitions.filter(slug=asked["petition"]).first()
-        if "petition" in asked
-        else None
-    )
+    petition = petitions.filter(slug=asked["petition"]).first() if "petition" in asked else None
     petition = petition or petitions.first()
     if petition is None:
         return None

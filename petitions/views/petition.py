@@ -4,6 +4,7 @@ import uuid
 from http import HTTPStatus
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseRedirectBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +20,12 @@ from petitions.forms import SignForm
 from petitions.guards import same_origin, token_is_proof
 from petitions.markdown import render_markdown
 from petitions.models import Petition, PetitionText
+
+
+class SeeOther(HttpResponseRedirectBase):
+    """303: go and GET another page, whatever this one was asked with."""
+
+    status_code = HTTPStatus.SEE_OTHER
 
 
 def find_text(slug: str) -> PetitionText:
@@ -60,12 +67,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         return _page(request, text, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     attempt = form.attempt()
     attempt_id = signing.sign(petition=text.petition, attempt=attempt)
-    return _see(_check_path(attempt_id, slug, attempt.email))
-
-
-def _see(path: str) -> HttpResponse:
-    """303: go and GET another page, whatever this one was asked with."""
-    return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": path})
+    return SeeOther(_check_path(attempt_id, slug, attempt.email))
 
 
 def _check_path(attempt_id: uuid.UUID, slug: str, email: str) -> str:

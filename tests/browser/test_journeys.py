@@ -98,7 +98,7 @@ def is_on_screen(page: Page, selector: str) -> bool:
 
 def fits(page: Page) -> bool:
     """Whether nothing makes the page scroll sideways."""
-    width = page.evaluate("document.documentElement.scrollWidth") if page else 0
+    width = page.evaluate("document.documentElement.scrollWidth")
     size = page.viewport_size
     assert size
     return int(width) <= size["width"]

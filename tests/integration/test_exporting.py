@@ -114,7 +114,7 @@ def test_an_organiser_exports_from_the_petitions_page(
     assert client.get(page).status_code == 200
 
     response = client.post(page, {"purpose": "hand-in", "why": "Downing Street, 1 December"})
-    raw = b"".join(response.streaming_content)
+    raw = response.getvalue()
 
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert "protect-hand-in-" in response["Content-Disposition"]

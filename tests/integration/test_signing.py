@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from petitions import signing, tallies
-from petitions.models import Mail, Petition, Postcode, Place, Signature, Signer
+from petitions.models import Mail, Petition, Place, Postcode, Signature, Signer
 from petitions.signing import NotAccepting
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, typed
 
@@ -139,7 +139,7 @@ def test_a_known_postcode_counts_in_its_constituency(petition: Petition) -> None
 
     sign_and_confirm(petition, AMINA)
 
-    assert list(tallies.stored(petition.pk))[0][0] == "E14000001"
+    assert {place for place, _shard in tallies.stored(petition.pk)} == {"E14000001"}
 
 
 def test_an_unknown_postcode_counts_as_constituency_not_known(

@@ -27,7 +27,11 @@ def production(settings: Settings) -> Settings:
 
 
 def found() -> list[CheckMessage]:
-    return [*checks.secrets_are_set(None), *checks.site_is_consistent(None)]
+    return [
+        *checks.secrets_are_set(None),
+        *checks.site_is_consistent(None),
+        *checks.sender_is_an_address(None),
+    ]
 
 
 def ids() -> list[str]:
@@ -52,6 +56,10 @@ def test_an_installation_in_order_has_nothing_to_report() -> None:
         ("ALLOWED_HOSTS", ["*"], "E007"),
         ("ALLOWED_HOSTS", [], "E007"),
         ("DEFAULT_FROM_EMAIL", "petitions@localhost", "E008"),
+        ("DEFAULT_FROM_EMAIL", "SBC <petition@example.org>", "E010"),
+        ("DEFAULT_FROM_EMAIL", "petition", "E010"),
+        ("DEFAULT_FROM_EMAIL", "petition@", "E010"),
+        ("DEFAULT_FROM_EMAIL", "عريضة@example.org", "E010"),
         ("LOCAL_MAILBOX", "/srv/mailbox", "E009"),
         ("SMTP_SECURITY", "none", "W001"),
     ],

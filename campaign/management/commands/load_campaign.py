@@ -28,9 +28,7 @@ class Command(BaseCommand):
     help = "Load the shipped campaign; what is there already is left alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--publish", action="store_true", help="as a published sample"
-        )
+        parser.add_argument("--publish", action="store_true", help="as a published sample")
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,17 +36,11 @@ class Command(BaseCommand):
         Organisation.objects.get_or_create(id=1, defaults={"name": ORGANISATION})
         added = 0
         for code, _name in settings.LANGUAGES:
-            added += _add_petition_text(
-                loading.read(CONTENT / f"petition.{code}.md"), publish
-            )
+            added += _add_petition_text(loading.read(CONTENT / f"petition.{code}.md"), publish)
         for code, _name in settings.LANGUAGES:
-            added += _add_statement_text(
-                loading.read(CONTENT / f"statement.{code}.md"), publish
-            )
+            added += _add_statement_text(loading.read(CONTENT / f"statement.{code}.md"), publish)
         state = "published" if publish else "as drafts"
-        self.stdout.write(
-            f"Added {added} texts {state}." if added else "Nothing to add."
-        )
+        self.stdout.write(f"Added {added} texts {state}." if added else "Nothing to add.")
 
 
 def _add_petition_text(source: loading.TextFile, publish: bool) -> bool:

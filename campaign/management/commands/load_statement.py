@@ -11,7 +11,8 @@ from campaign import loading
 
 class Command(BaseCommand):
     """1. Read the file: plain text or Markdown, UTF-8.
-    2. Drop what page builders leave ("top of page", runs of blank lines); the first line is the title.
+    2. Drop what page builders leave ("top of page", runs of blank lines); the first line is
+       the title.
     3. Create or update that language of the statement; running it again changes nothing.
     4. Say what was done. A file that cannot be used gets one line and exit code 1.
     """
@@ -20,16 +21,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument(
-            "--slug", default="", help="its address; by default made of the title"
-        )
+        parser.add_argument("--slug", default="", help="its address; by default made of the title")
         parser.add_argument("--language", default="", help="en (default), ar or cy")
-        parser.add_argument(
-            "--petition", default="", help="address of the petition it leads to"
-        )
-        parser.add_argument(
-            "--publish", action="store_true", help="show it to the public at once"
-        )
+        parser.add_argument("--petition", default="", help="address of the petition it leads to")
+        parser.add_argument("--publish", action="store_true", help="show it to the public at once")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -47,14 +42,10 @@ class Command(BaseCommand):
 
 
 def _described(loaded: loading.Loaded) -> str:
-    done = (
-        "Created" if loaded.created else "Updated" if loaded.changed else "Unchanged:"
-    )
+    done = "Created" if loaded.created else "Updated" if loaded.changed else "Unchanged:"
     text = loaded.text
     state = (
-        "published"
-        if text.published_at
-        else "a draft; publish it with --publish or in the admin"
+        "published" if text.published_at else "a draft; publish it with --publish or in the admin"
     )
     path = text.statement.get_absolute_url()
     return f"{done} “{text.title}” ({text.language}) at {path}, {state}."

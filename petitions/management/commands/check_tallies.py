@@ -21,24 +21,14 @@ class Command(BaseCommand):
         parser.add_argument("--repair", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        broken = [
-            petition
-            for petition in Petition.objects.all()
-            if not self._agrees(petition)
-        ]
+        broken = [petition for petition in Petition.objects.all() if not self._agrees(petition)]
         if broken and not options["repair"]:
-            raise CommandError(
-                "Counts differ. Run again with --repair to write them afresh."
-            )
+            raise CommandError("Counts differ. Run again with --repair to write them afresh.")
         for petition in broken:
-            self.stdout.write(
-                f"{petition}: written afresh, {tallies.rebuild(petition)}."
-            )
+            self.stdout.write(f"{petition}: written afresh, {tallies.rebuild(petition)}.")
 
     def _agrees(self, petition: Petition) -> bool:
         stored, counted = tallies.stored(petition.pk), tallies.count_afresh(petition.pk)
-        verdict = (
-            "agrees" if stored == counted else f"differs: {counted.total()} signatures"
-        )
+        verdict = "agrees" if stored == counted else f"differs: {counted.total()} signatures"
         self.stdout.write(f"{petition}: stored {stored.total()}, {verdict}.")
         return stored == counted

@@ -24,22 +24,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="the petition's address on the site")
         parser.add_argument("--purpose", required=True, choices=Export.Purpose.values)
-        parser.add_argument(
-            "--why", default="export by command", help="kept with the record"
-        )
-        parser.add_argument(
-            "--output", type=Path, help="a file that does not exist yet"
-        )
+        parser.add_argument("--why", default="export by command", help="kept with the record")
+        parser.add_argument("--output", type=Path, help="a file that does not exist yet")
 
     def handle(self, *args: Any, **options: Any) -> None:
         petition = Petition.objects.filter(slug=options["slug"]).first()
         if petition is None:
-            slugs = (
-                ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
-            )
-            raise CommandError(
-                f"There is no petition {options['slug']!r}. There are: {slugs}."
-            )
+            slugs = ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
+            raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
         with closing(_opened(options["output"])) as target:
             export = exports.start(
                 petition=petition,
@@ -48,9 +40,7 @@ class Command(BaseCommand):
             )
             _write(export, target)
         self.stderr.write(f"{export.rows} rows, SHA-256 {export.sha256}")
-        self.stderr.write(
-            f"It holds personal data: delete every copy by {export.delete_by}."
-        )
+        self.stderr.write(f"It holds personal data: delete every copy by {export.delete_by}.")
 
 
 def _write(export: Export, target: BinaryIO) -> None:
