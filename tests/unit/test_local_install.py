@@ -1,6 +1,7 @@
 """What `make` installs, and what it says when it cannot."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_the_reader_learns_how_much_is_installed(project: Path) -> None:
 def test_a_missing_compiler_is_named_where_redis_must_be_built(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(install.CannotInstall, match="no C compiler"):
         install.run(["false"], "redis")
     with pytest.raises(install.CannotInstall, match="see above"):
