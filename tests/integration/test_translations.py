@@ -1,0 +1,274 @@
+"""Arabic and Welsh: nothing missing, nothing stale, and nothing English left on any page."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from babel.messages import Catalog
+from babel.messages.catalog import Message
+from babel.messages.pofile import read_po
+from django.conf import settings
+from django.template import Template
+from django.test import Client
+from django.test.signals import template_rendered
+from django.utils import translation
+
+from petitions import tallies
+from petitions.models import Petition
+from tests.pages import TEXTS, Visitor
+
+ROOT = Path(settings.BASE_DIR)
+SOURCES = ("campaign", "petitions", "templates", "locale")
+NOT_PUBLIC = {"admin", "local"}
+LANGUAGES = pytest.mark.parametrize("language", ["ar", "cy"])
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
+# Shorter ones are parts of addresses, names of classes and the like.
+TELLING = 12
+# What an Arabic page may say in Latin letters: names, and addresses to type or to write to.
+LATIN_NAMES = {"SBC", "WhatsApp", "Gmail", "Outlook", "Spam", "Junk"}
+ADDRESSES = re.compile(r"\S+@\S+|https?:\S+|ico\.org\.uk|M14 5RX")
+
+
+@cache
+def catalogue(language: str, locale: Path = ROOT / "locale") -> Catalog:
+    with (locale / language / "LC_MESSAGES" / "django.po").open("rb") as file:
+        return read_po(file, locale=language)
+
+
+def messages(language: str) -> list[Message]:
+    """Every entry but the header."""
+    return [message for message in catalogue(language) if message.id]
+
+
+def forms(text: str | tuple[str, ...] | list[str] | None) -> list[str]:
+    """One string, or every plural form."""
+    return [text or ""] if text is None or isinstance(text, str) else list(text)
+
+
+def keys(catalog: Catalog) -> set[str]:
+    return {f"{message.context or ''}|{forms(message.id)[0]}" for message in catalog if message.id}
+
+
+@LANGUAGES
+def test_every_text_is_translated_and_none_waits_for_a_look(language: str) -> None:
+    assert len(messages(language)) > 200
+    for message in messages(language):
+        assert all(form.strip() for form in forms(message.string)), message.id
+        assert not message.fuzzy, message.id
+    assert not catalogue(language).obsolete
+
+
+@LANGUAGES
+def test_every_plural_form_is_there(language: str) -> None:
+    plurals = [message for message in messages(language) if message.pluralizable]
+    assert plurals
+    for message in plurals:
+        assert len(forms(message.string)) == catalogue(language).num_plurals == 6, message.id
+
+
+@LANGUAGES
+def test_placeholders_are_those_of_the_english(language: str) -> None:
+    for message in messages(language):
+        wanted = Counter(PLACEHOLDER.findall(forms(message.id)[-1]))
+        for form in forms(message.string):
+            assert Counter(PLACEHOLDER.findall(form)) == wanted, message.id
+            # Nothing but placeholders and doubled signs: the rest breaks `%`, or prints oddly.
+            assert "%" not in PLACEHOLDER.sub("", form).replace("%%", ""), message.id
+
+
+@pytest.mark.parametrize(("language", "wrong"), [("ar", "“”‘’\"'?;"), ("cy", "«»\"'")])
+def test_punctuation_is_the_languages_own(language: str, wrong: str) -> None:
+    for message in messages(language):
+        for form in forms(message.string):
+            assert not set(form) & set(wrong), form
+
+
+@LANGUAGES
+@pytest.mark.parametrize("label", ["Count me, without my name", "I would rather not say"])
+def test_a_choice_that_is_spoken_of_is_called_as_it_is_labelled(language: str, label: str) -> None:
+    speaking = [m for m in messages(language) if f"“{label}”" in forms(m.id)[0]]
+    assert speaking
+    with translation.override(language):
+        translated = translation.gettext(label)
+    quoted = f"«{translated}»" if language == "ar" else f"“{translated}”"
+    assert all(quoted in forms(message.string)[0] for message in speaking)
+
+
+def test_the_catalogues_hold_what_the_sources_say_and_nothing_else(tmp_path: Path) -> None:
+    if not shutil.which("xgettext"):
+        reason = "needs GNU gettext (Debian: gettext)"
+        assert not os.environ.get("CI"), reason
+        pytest.skip(reason)
+    _extract(tmp_path)
+    for language in ("ar", "cy"):
+        ours, theirs = catalogue(language), catalogue(language, tmp_path / "locale")
+        assert keys(theirs) - keys(ours) == set(), "run `manage.py makemessages`, and translate"
+        assert keys(ours) - keys(theirs) == set(), "run `manage.py makemessages`"
+
+
+def _extract(folder: Path) -> None:
+    """Extract in a copy, for Django writes files beside the templates while it reads them."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.mo")
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    shutil.copy(ROOT / "manage.py", folder)
+    subprocess.run(
+        [sys.executable, "manage.py", "makemessages", "--verbosity=0"],
+        cwd=folder,
+        check=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", {0: "signatures", 1: "signature", 2: "signatures", 1284: "signatures"}),
+        (
+            "ar",
+            {
+                0: "توقيع", 1: "توقيع", 2: "توقيعان", 3: "توقيعات", 6: "توقيعات", 10: "توقيعات",
+                11: "توقيعًا", 99: "توقيعًا", 100: "توقيع", 101: "توقيع", 103: "توقيعات",
+                1284: "توقيعًا",
+            },
+        ),
+        (
+            "cy",
+            {
+                0: "llofnod", 1: "llofnod", 2: "lofnod", 3: "llofnod", 6: "llofnod",
+                10: "llofnod", 11: "llofnod", 100: "llofnod", 101: "llofnod", 1284: "llofnod",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_counts_take_the_form_that_the_number_asks_for(
+    language: str, words: dict[int, str]
+) -> None:
+    with translation.override(language):
+        for number, word in words.items():
+            assert translation.ngettext("signature", "signatures", number) == word, number
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", ["1,284", "signatures", "February 2020", "Goal: 2,500"]),
+        ("/ar/", ["1,284", "توقيعًا", "فبراير 2020", "الهدف: 2,500"]),
+        ("/cy/", ["1,284", "llofnod", "fis Chwefror 2020", "Nod: 2,500"]),
+    ],
+)
+def test_numbers_and_dates_are_written_as_the_language_has_them(
+    petition: Petition, client: Client, path: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "total", lambda petition_id: 1284)
+    Visitor(petition, "en").publish_statement()
+    page = client.get(path).content.decode()
+    for word in words:
+        assert word in page
+    assert re.search(r"\b[0-2]\d:[0-5]\d\b", page)
+
+
+@LANGUAGES
+def test_no_page_and_no_mail_holds_english(petition: Petition, language: str) -> None:
+    visitor = Visitor(petition, language)
+    direction = "rtl" if language == "ar" else "ltr"
+    pages = dict(visitor.walk())
+    for name, page in pages.items():
+        assert f'<html lang="{language}" dir="{direction}">' in page, name
+    for name, text in [*pages.items(), *visitor.mails()]:
+        assert list(_english_in(text)) == [], name
+
+
+def test_arabic_pages_and_mails_hold_no_latin_words(petition: Petition) -> None:
+    """This also finds what nobody marked for translation."""
+    visitor = Visitor(petition, "ar")
+    for name, page in [*visitor.walk(), *visitor.mails()]:
+        reader = Reader("ar")
+        reader.feed(page)
+        text = ADDRESSES.sub(" ", " ".join(reader.said))
+        # A petition that has no Arabic text yet shows its English one.
+        text = re.sub("|".join(TEXTS["en"]), " ", text)
+        latin = set(re.findall(r"[A-Za-z]{3,}", text))
+        assert latin <= LATIN_NAMES, (name, latin - LATIN_NAMES)
+
+
+def test_every_public_template_is_among_the_pages(petition: Petition) -> None:
+    """A page that nobody walks through would be looked at by none of these tests."""
+    seen: set[str] = set()
+
+    def note(sender: object, template: Template, **kwargs: object) -> None:
+        seen.add(str(template.name))
+
+    template_rendered.connect(note)
+    try:
+        visitor = Visitor(petition, "ar")
+        list(visitor.walk())
+        list(visitor.mails())
+    finally:
+        template_rendered.disconnect(note)
+    assert {str(path) for path in _public_templates()} - seen == set()
+
+
+def _public_templates() -> Iterator[Path]:
+    for path in (ROOT / "templates").rglob("*.*"):
+        name = path.relative_to(ROOT / "templates")
+        if name.parts[0] not in NOT_PUBLIC:
+            yield name
+
+
+@cache
+def _english() -> tuple[str, ...]:
+    """The English sources, cut at their placeholders, as far as they are long enough to tell."""
+    texts = [form for message in messages("cy") for form in forms(message.id)]
+    parts = {part.strip() for text in texts for part in PLACEHOLDER.split(text)}
+    return tuple(part for part in parts if len(part) > TELLING)
+
+
+def _english_in(page: str) -> Iterator[str]:
+    text = " ".join(unescape(page).split())
+    yield from (part for part in _english() if part in text)
+
+
+class Reader(HTMLParser):
+    """What a page says to somebody who reads it in one language, attributes included.
+
+    Parts marked as another language, such as the names of languages, are passed over.
+    """
+
+    _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
+    _SPOKEN = frozenset({"alt", "aria-label", "placeholder", "title"})
+    _SUMMARY = frozenset({"description", "og:title", "og:description", "og:site_name"})
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self.language = language
+        self.said: list[str] = []
+        self._languages = [language]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        language = values.get("lang") or self._languages[-1]
+        if tag not in self._EMPTY:
+            self._languages.append(language)
+        if language != self.language:
+            return
+        self.said += [values[name] or "" for name in self._SPOKEN & values.keys()]
+        if {values.get("name"), values.get("property")} & self._SUMMARY:
+            self.said.append(values["content"] or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self._EMPTY:
+            self._languages.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._languages[-1] == self.language:
+            self.said.append(data)

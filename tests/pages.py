@@ -1,0 +1,180 @@
+"""Every page that the public can meet, in one language: for tests of what holds on all of them."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from unittest.mock import patch
+from uuid import UUID
+
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
+from django.test import Client, RequestFactory
+from django.utils import timezone, translation
+
+from campaign.models import Statement, StatementText
+from campaign.views import error_page
+from petitions import context, outbox, tokens
+from petitions.models import Organisation, Petition, PetitionText, Signature
+from petitions.signing import Attempt
+from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
+
+ERRORS = (400, 403, 404, 405, 413, 415, 500, 503)
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+# Words of each language, so that whatever else a page says is ours.
+TEXTS = {
+    "ar": ("احموا الناس", "الحكومة البريطانية", "احموا الناس الآن."),
+    "cy": ("Diogelwch bobl", "Lywodraeth Prydain", "Diogelwch bobl nawr."),
+    "en": ("Protect the people", "the British Government", "Protect people now."),
+}
+Pages = Iterator[tuple[str, str]]
+
+
+@dataclass
+class Visitor:
+    """Somebody who reads one language, and walks through all that can happen to a petition."""
+
+    petition: Petition
+    language: str
+    browser: Client = field(default_factory=lambda: Client(headers=SAME_ORIGIN))
+
+    def __post_init__(self) -> None:
+        for language, (title, addressee, words) in TEXTS.items():
+            texts = PetitionText.objects.filter(petition=self.petition, language=language)
+            texts.update(title=title, addressee=addressee, ask=words, body=words)
+
+    @property
+    def home(self) -> str:
+        return "/" if self.language == "en" else f"/{self.language}/"
+
+    @property
+    def page(self) -> str:
+        return f"{self.home}petitions/{self.petition.slug}/"
+
+    def walk(self) -> Pages:
+        """Name and HTML of every page. The order matters: at the end nothing is left to see."""
+        yield from self._reading()
+        yield from self._mistakes()
+        yield from self._signing()
+        yield from self._not_counted()
+        yield from self._closing()
+        yield from self._errors()
+
+    def mails(self) -> Iterator[tuple[str, str]]:
+        """Name and text of every part of every mail: subjects, plain texts and HTML."""
+        sign(self.petition, self._attempt(email="mails@example.net"))
+        outbox.deliver()
+        for message in mail.outbox:
+            assert isinstance(message, EmailMultiAlternatives)
+            yield "subject", str(message.subject)
+            yield "text", str(message.body)
+            for alternative in message.alternatives:
+                yield "HTML", str(alternative[0])
+
+    def _reading(self) -> Pages:
+        yield self._get("nothing published", self.home)
+        self.publish_statement()
+        yield self._get("front page", self.home)
+        yield self._get("statement", f"{self.home}statements/urgent/")
+        yield self._get("petition", self.page)
+        Organisation.objects.update(name="", privacy_email="")
+        context.forget()
+        yield self._get("front page of nobody", self.home)
+        yield self._get("petition of nobody", self.page)
+        Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
+        context.forget()
+        PetitionText.objects.filter(language=self.language).update(published_at=None)
+        yield self._get("petition in another language", self.page)
+        PetitionText.objects.update(published_at=timezone.now())
+
+    def _mistakes(self) -> Pages:
+        yield self._post("nothing typed", self.page, {})
+        yield self._post("home unsaid", self.page, typed(postcode=""))
+        abroad = typed(residence="abroad")
+        yield self._post("no country", self.page, abroad)
+        yield self._post("a country of another planet", self.page, {**abroad, "country": "ZZ"})
+        yield self._post("choices that are none", self.page, typed(name_use="x", residence="x"))
+        yield self._post("a link for a name", self.page, typed(name="www.example.org"))
+        yield self._post("no letters, no address", self.page, typed(name="12345", email="amina"))
+        yield self._post("a wrong postcode", self.page, typed(postcode="11118"))
+        long = "x" * 300
+        yield self._post("too long", self.page, typed(name=long, email=long, postcode=long))
+        null, turned = "A\x00B", "A\u202eB"
+        yield self._post("null", self.page, typed(name=null, email=null, postcode=null))
+        yield self._post("turned", self.page, typed(name=turned, email=turned, postcode=turned))
+        yield self._post("page incomplete", self.page, typed(text_version=""))
+        yield self._post("a field too many", self.page, typed(admin="1"))
+        foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
+        answer = foreign.post(self.page, typed())
+        yield "sent from elsewhere", answer.content.decode()
+
+    def _signing(self) -> Pages:
+        check = self.browser.post(self.page, typed())["Location"]
+        yield self._get("check mail", check)
+        yield self._get("check mail, damaged", check[:-2] + "/")
+        too_late = time.time() + tokens.ATTEMPT_SECONDS + 1
+        with patch("petitions.tokens.time.time", return_value=too_late):
+            yield self._get("check mail, expired", check)
+        yield self._get("dead link", f"/t/{self.language}/confirm/nonsense/")
+        link = self._link(sign(self.petition, self._attempt()))
+        yield self._get("confirm", link)
+        yield self._post("thanks", link, {})
+        yield self._get("used link", link)
+        again = sign(self.petition, self._attempt())
+        yield self._post("thanks again", self._link(again), {})
+
+    def _not_counted(self) -> Pages:
+        yield self._post("other home", self._link(sign(self.petition, CARYS)), {})
+        sign_and_confirm(self.petition, BASHIR)
+        third = sign(self.petition, self._attempt(name="Third Person"))
+        yield self._post("mailbox full", self._link(third), {})
+        removed = sign(self.petition, self._attempt(email="removed@example.net"))
+        Signature.objects.filter(pk=removed).update(state=Signature.State.REMOVED)
+        yield self._post("removed signature", self._link(removed), {})
+
+    def _closing(self) -> Pages:
+        late = sign(self.petition, self._attempt(email="late@example.net"))
+        two_days_ago = timezone.now() - timedelta(days=2)
+        Signature.objects.filter(pk=late).update(created_at=two_days_ago - timedelta(hours=1))
+        Petition.objects.update(closes_at=two_days_ago)
+        yield self._get("front page, petition closed", self.home)
+        yield self._get("closed", self.page)
+        yield self._post("closed while typing", self.page, typed())
+        yield self._post("too late to confirm", self._link(late), {})
+        Petition.objects.update(state=Petition.State.REMOVED)
+        yield self._get("removed", self.page)
+        Petition.objects.update(removed_reason="-")
+        yield self._get("removed for a reason", self.page)
+
+    def _errors(self) -> Pages:
+        request = RequestFactory().get(self.home)
+        for status in ERRORS:
+            with translation.override(self.language):
+                yield f"error {status}", error_page(request, status).content.decode()
+
+    def _get(self, name: str, path: str) -> tuple[str, str]:
+        return name, self.browser.get(path).content.decode()
+
+    def _post(self, name: str, path: str, form: dict[str, str]) -> tuple[str, str]:
+        return name, self.browser.post(path, form).content.decode()
+
+    def _attempt(self, *, name: str = AMINA.name, email: str = AMINA.email) -> Attempt:
+        return replace(AMINA, name=name, email=email, language=self.language)
+
+    def _link(self, signature_id: UUID) -> str:
+        return f"/t/{self.language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
+
+    def publish_statement(self) -> None:
+        statement = Statement.objects.create(
+            slug="urgent", petition=self.petition, is_featured=True
+        )
+        for language, (title, _addressee, words) in TEXTS.items():
+            StatementText.objects.create(
+                statement=statement,
+                language=language,
+                title=title,
+                summary=words,
+                body=words,
+                dated=date(2020, 2, 1),
+                published_at=timezone.now(),
+            )
