@@ -16,30 +16,10 @@ _POSTCODE = re.compile(
 _SEPARATORS = re.compile(r"[\s\-‐-―.·]+")
 _INWARD_LENGTH = 3
 # Codes that CLDR lists beside countries: groups, outlying islands without people, pseudo-locales.
-_NOT_COUNTRIES = set(
-    [
-        "AC",
-        "AQ",
-        "BV",
-        "CP",
-        "CQ",
-        "DG",
-        "EA",
-        "EU",
-        "EZ",
-        "GB",
-        "HM",
-        "IC",
-        "QO",
-        "TA",
-        "TF",
-        "UM",
-        "UN",
-        "XA",
-        "XB",
-        "ZZ",
-    ]
-)
+_NOT_COUNTRIES = {
+    "AC", "AQ", "BV", "CP", "CQ", "DG", "EA", "EU", "EZ", "GB", "HM", "IC", "QO", "TA", "TF",
+    "UM", "UN", "XA", "XB", "ZZ",
+}  # fmt: skip
 
 
 class NotAPostcode(ValueError):

@@ -1,8 +1,10 @@
 """The commands behind `make run` and `make clean`."""
 
+import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,14 +26,17 @@ class Stopped(BaseException):
 def main(arguments: list[str]) -> int:
     """Run the named command and return its exit code."""
     commands: dict[str, Callable[[], int]] = {"run": run, "clean": clean}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        print("usage: python -m campaign.local run|clean", file=sys.stderr)
-        return 2
+    name, *rest = arguments or [""]
     try:
-        return commands[arguments[0]]()
+        if name == "manage":
+            return manage(rest)
+        if name in commands and not rest:
+            return commands[name]()
     except StackError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    print("usage: python -m campaign.local run | clean | manage COMMAND ...", file=sys.stderr)
+    return 2
 
 
 def run() -> int:
@@ -51,6 +56,17 @@ def run() -> int:
     except Stopped:
         print("\nStopped.", flush=True)
     return 0
+
+
+def manage(arguments: list[str]) -> int:
+    """Run a `manage.py` command against the stack that is running, with its environment."""
+    folder = Folder(local_dir())
+    try:
+        environment = json.loads(folder.environment.read_text())
+    except FileNotFoundError:
+        raise StackError("Nothing is running here. Start it first, with: make run") from None
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
 
 
 def watch(stack: Stack) -> None:

@@ -36,6 +36,7 @@ class Folder:
         self.secrets = self.root / "secrets.env"
         self.admin_password = self.root / "admin-password"
         self.beat_schedule = self.root / "beat-schedule"
+        self.environment = self.root / "environment.json"
         self._lock: IO[str] | None = None
 
     @property
@@ -113,7 +114,12 @@ class Folder:
             shutil.rmtree(path, ignore_errors=True)
         for path in self.root.glob("postgres*"):
             shutil.rmtree(path)
-        for path in (self.secrets, self.admin_password, *self.root.glob("beat-schedule*")):
+        for path in (
+            self.secrets,
+            self.environment,
+            self.admin_password,
+            *self.root.glob("beat-schedule*"),
+        ):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.lent, ignore_errors=True)
         self.remove_sockets()

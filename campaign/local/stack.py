@@ -11,6 +11,7 @@
 Every process is known to the guard before it runs: see `campaign.local.process`.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -135,6 +136,7 @@ class Stack:
         try:
             self._take_over(descriptor)
             self._start(only)
+            keys.write_private(self.folder.environment, json.dumps(self.environment))
         except BaseException:
             self.stop()
             raise
@@ -151,6 +153,8 @@ class Stack:
                 self._guard.stdin.close()
             self._guard.wait()
             self._guard = None
+            # Only who had the folder may tidy it: another stack may have it now.
+            self.folder.environment.unlink(missing_ok=True)
             self.folder.remove_sockets()
         self.folder.unlock()
 
