@@ -103,6 +103,11 @@ def test_an_address_that_is_all_tag_is_not_everybodys(typed: str) -> None:
     assert canonical(typed) != canonical("+other" + typed)
 
 
+@pytest.mark.parametrize("typed", ["-@proton.me", "_.-@proton.me", ".@gmail.com"])
+def test_an_address_of_ignored_characters_alone_keeps_them(typed: str) -> None:
+    assert canonical(typed) == typed
+
+
 def test_two_addresses_that_are_all_tag_differ() -> None:
     assert canonical("+one@gmail.com") != canonical("+two@gmail.com")
 

@@ -52,6 +52,7 @@ def test_an_origin_cannot_overrule_what_the_browser_says_of_the_sites(origin: st
         "null",
         "",
         "http://petition.example.org",
+        "http://petition.example.org:443",
         "https://petition.example.org:8443",
         "https://example.org",
         "https://petition.example.org.evil.example",
