@@ -35,7 +35,8 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 TELLING = 12
 # What an Arabic page may say in Latin letters: names, and addresses to type or to write to.
 LATIN_NAMES = {"SBC", "WhatsApp", "Gmail", "Outlook", "Spam", "Junk"}
-ADDRESSES = re.compile(r"\S+@\S+|https?:\S+|ico\.org\.uk|M14 5RX")
+REFERENCE = r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}"
+ADDRESSES = re.compile(rf"\S+@\S+|https?:\S+|ico\.org\.uk|M14 5RX|{REFERENCE}")
 
 
 @cache
