@@ -16,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 from petitions import consent, names, places
 from petitions.models import Signature
 from petitions.signing import Attempt
+from petitions.widgets import LongSelect
 
 UK, ABROAD = "uk", "abroad"
 INCOMPLETE_PAGE = _("This page was incomplete. Press the button again.")
@@ -90,7 +91,7 @@ class SignForm(forms.Form):
         required=False,
         # A function, asked when the list is needed: that is not for every form that is sent.
         choices=_countries,
-        widget=forms.Select(attrs={"autocomplete": "country"}),
+        widget=LongSelect(attrs={"autocomplete": "country"}),
         error_messages={"invalid_choice": CHOOSE_COUNTRY},
     )
     consent = forms.BooleanField(

@@ -1,0 +1,22 @@
+"""Our own form controls are drawn as Django would draw them."""
+
+import pytest
+from django import forms
+from django.test.html import parse_html
+
+from petitions.widgets import LongSelect
+
+CHOICES = [("", "Choose a country"), ("JO", "Jordan & <b>"), ("TR", "Türkiye"), ("LB", "لبنان")]
+
+
+@pytest.mark.parametrize("value", [None, "", "TR", "XX", '"><script>'])
+def test_a_long_select_is_the_same_html_as_djangos(value: str | None) -> None:
+    attrs = {"autocomplete": "country"}
+    given = {"id": "id_country", "class": "form-select", "aria-invalid": "true", "required": True}
+    ours = LongSelect(attrs=attrs, choices=CHOICES).render("country", value, given)
+    djangos = forms.Select(attrs=attrs, choices=CHOICES).render("country", value, given)
+    assert parse_html(ours) == parse_html(djangos)
+
+
+def test_a_name_cannot_break_out_of_its_option() -> None:
+    assert "<b>" not in LongSelect(choices=CHOICES).render("country", "JO")
