@@ -61,10 +61,14 @@ class Visitor:
         yield from self._errors()
 
     def mails(self) -> Iterator[tuple[str, str]]:
-        """Name and text of every part of every mail: subjects, plain texts and HTML."""
-        sign(self.petition, self._attempt(email="mails@example.net"))
+        """Kind and words of every part of every mail: subjects, plain texts and HTML."""
+        address = "mails@example.net"
+        sign(self.petition, self._attempt(email=address))
         outbox.deliver()
+        # Others whom the walk needed may write in another language.
         for message in mail.outbox:
+            if message.to != [address]:
+                continue
             assert isinstance(message, EmailMultiAlternatives)
             yield "subject", str(message.subject)
             yield "text", str(message.body)

@@ -183,9 +183,11 @@ def test_no_page_and_no_mail_holds_english(petition: Petition, language: str) ->
     visitor = Visitor(petition, language)
     direction = "rtl" if language == "ar" else "ltr"
     pages = dict(visitor.walk())
+    mails = list(visitor.mails())
+    assert {kind for kind, _words in mails} == {"subject", "text", "HTML"}
     for name, page in pages.items():
         assert f'<html lang="{language}" dir="{direction}">' in page, name
-    for name, text in [*pages.items(), *visitor.mails()]:
+    for name, text in [*pages.items(), *mails]:
         assert list(_english_in(text)) == [], name
 
 
