@@ -29,6 +29,12 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+BEHIND_TOKENS = "/t/"
+_TOKEN_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
 RETRY_AFTER = "30"
 
 
@@ -39,6 +45,10 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.path_info.startswith(BEHIND_TOKENS):
+            # Also for errors there: the token must reach no other site, log or search engine.
+            for name, value in _TOKEN_HEADERS.items():
+                response[name] = value
         return response
 
     return middleware

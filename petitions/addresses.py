@@ -65,6 +65,8 @@ def canonical(address: str) -> str:
     if provider.hyphen_is_dot:
         base = base.replace("-", ".")
     bare = base.translate(dict.fromkeys(map(ord, provider.ignores)))
+    # An accent that a dot kept apart from its letter joins it now.
+    bare = unicodedata.normalize("NFC", bare)
     return f"{bare or base}@{provider.canonical}"
 
 

@@ -201,7 +201,7 @@ class SignForm(forms.Form):
         )
 
     def _readable(self, field: str) -> str:
-        text: str = self.cleaned_data[field]
+        text = names.without_pasted_marks(self.cleaned_data[field])
         if names.has_forbidden_character(text):
             raise ValidationError(UNUSABLE_CHARACTER, code="character")
         return text

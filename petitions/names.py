@@ -17,6 +17,11 @@ _NO_LETTERS = {"\u034f", "\u0640", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u31
 _NO_LETTERS |= {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}
 # Letters with a stroke or without a dot, which Unicode does not take for accented ones.
 _PLAIN = str.maketrans("ıłøđħ", "ilodh")
+# One Arabic letter on several keyboards, and endings that the same person writes either way.
+_PLAIN |= str.maketrans("کیىةہ", "كييهه")
+# Marks that phones put around what is copied in a right-to-left text. They reorder nothing by
+# themselves, and nobody sees or means them.
+_PASTED_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c"))
 # Combining classes of marks without which another word is written: the voicing marks of kana,
 # the virama of Indic scripts, and vowels and tones from Telugu to Tibetan.
 _MARKS_THAT_SPELL = {8, 9, *range(84, 133)}
@@ -25,6 +30,11 @@ _MARKS_THAT_SPELL = {8, 9, *range(84, 133)}
 def tidy(name: str) -> str:
     """The name in one canonical Unicode form, with single spaces and none at its ends."""
     return _WHITE_SPACE.sub(" ", unicodedata.normalize("NFC", name)).strip()
+
+
+def without_pasted_marks(text: str) -> str:
+    """The text without the direction marks that come along when Arabic text is copied."""
+    return text.translate(_PASTED_MARKS)
 
 
 def folded(name: str) -> str:

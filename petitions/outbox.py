@@ -21,13 +21,13 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from uuid import UUID
 
-from django.core.mail import get_connection
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from petitions import messages
+from petitions import messages, vault
 from petitions.models import Mail, Signature
 
 BATCH = 100
@@ -116,8 +116,11 @@ def _send_all(connection: BaseEmailBackend, mails: list[Mail]) -> int:
 
 
 def _send(connection: BaseEmailBackend, mail: Mail) -> bool:
+    message = _composed(mail)
+    if message is None:
+        return False
     try:
-        connection.send_messages([messages.compose(mail)])
+        connection.send_messages([message])
     except (OSError, smtplib.SMTPException) as error:
         # The exception's text may hold the address, so only its code is kept.
         if is_permanent(error):
@@ -128,6 +131,18 @@ def _send(connection: BaseEmailBackend, mail: Mail) -> bool:
         connection.close()
         return False
     return True
+
+
+def _composed(mail: Mail) -> EmailMultiAlternatives | None:
+    """The message, or nothing: one row that cannot be read must not hold up those behind it."""
+    try:
+        return messages.compose(mail)
+    except vault.CannotOpen:
+        settle([mail], Mail.State.FAILED, "CannotOpen")
+    except Exception as error:
+        put_back([mail], code_of(error))
+        logger.exception("mail %s cannot be composed", mail.pk)
+    return None
 
 
 def _still_wanted(mail: Mail) -> bool:

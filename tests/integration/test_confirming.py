@@ -104,6 +104,13 @@ def test_a_broken_link_opens_a_helpful_page(
     assert "Sign again to get a new link" in response.content.decode()
 
 
+def test_a_failure_behind_a_link_is_as_quiet(petition: Petition, client: Client) -> None:
+    response = client.get("/t/en/nonesuch/token/")
+    assert response.status_code == 404
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["Cache-Control"] == "no-store"
+
+
 def test_the_same_person_again_is_told_so_only_behind_the_link(
     petition: Petition, client: Client
 ) -> None:

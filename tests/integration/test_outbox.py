@@ -11,7 +11,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
 from petitions import messages, outbox, signing
-from petitions.models import Mail, Petition, Signature
+from petitions.models import Mail, Petition, Signature, Signer
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
 
@@ -189,6 +189,16 @@ def test_after_the_last_attempt_a_mail_is_kept_as_failed(
     Mail.objects.update(attempts=outbox.MOST_ATTEMPTS - 1)
     outbox.deliver()
     assert Mail.objects.get().state == Mail.State.FAILED
+
+
+def test_a_row_that_cannot_be_opened_does_not_hold_up_those_behind_it(petition: Petition) -> None:
+    broken = sign(petition, AMINA)
+    Signer.objects.filter(pk=broken).update(sealed=b"not sealed by us")
+    sign(petition, DAVID)
+
+    assert outbox.deliver() == 1
+
+    assert Mail.objects.get(signature=broken).state == Mail.State.FAILED
 
 
 def test_line_breaks_never_reach_a_header(petition: Petition) -> None:

@@ -201,6 +201,17 @@ def test_the_postcode_of_somebody_abroad_is_not_kept(petition: Petition, browser
     assert response.status_code == 303
 
 
+def test_marks_that_come_along_with_copied_arabic_are_dropped(
+    petition: Petition, browser: Client
+) -> None:
+    pasted = typed(
+        name="\u200fليلى مثال\u200f",
+        email="\u200elayla@example.org\u200e",
+        postcode="\u200eM14 5RX",
+    )
+    assert browser.post(PAGE, pasted).status_code == 303
+
+
 def test_rather_not_say_needs_no_postcode(petition: Petition, browser: Client) -> None:
     response = browser.post(PAGE, typed(postcode="", postcode_unsaid="on"))
     assert response.status_code == 303

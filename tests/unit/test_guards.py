@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from campaign.middleware import security_headers
 from petitions import guards
 from petitions.guards import Origin, origin_of
 
@@ -148,7 +149,7 @@ def test_every_other_method_is_guarded(method: str) -> None:
 
 
 def test_a_page_behind_a_token_is_not_kept_not_indexed_and_sends_its_address_nowhere() -> None:
-    response = guards.token_is_proof(takes)(RequestFactory().get("/t/en/confirm/x/"))
+    response = security_headers(takes)(RequestFactory().get("/t/en/confirm/x/"))
 
     assert response["Referrer-Policy"] == "no-referrer"
     assert response["X-Robots-Tag"] == "noindex, nofollow"
