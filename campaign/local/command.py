@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -86,7 +87,9 @@ def stop_on_signals() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         for each in signals:
             signal.signal(each, signal.SIG_IGN)
-        print("\nStopping …", flush=True)
+        # `print` may be at work on a line of its own at this moment, and must not be re-entered.
+        with suppress(OSError):  # The terminal may be gone.
+            os.write(sys.stdout.fileno(), "\nStopping …\n".encode())
         raise Stopped
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
