@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from babel.dates import format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal
 from django import template
 from django.conf import settings
@@ -20,8 +20,12 @@ def grouped(number: int) -> str:
 
 @register.filter
 def month_and_year(day: date) -> str:
-    """ "February 2020" in the language of the page."""
-    return format_skeleton("yMMMM", day, locale=_locale())
+    """ "February 2020" in the language of the page; in Arabic by both names of the month."""
+    written = format_skeleton("yMMMM", day, locale=_locale())
+    if _locale() != "ar":
+        return written
+    # From Syria to Iraq the months have other names than elsewhere; the statement gives both.
+    return f"{format_date(day, 'MMMM', locale='ar_SY')}/{written}"
 
 
 @register.filter

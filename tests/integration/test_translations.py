@@ -163,7 +163,7 @@ def test_counts_take_the_form_that_the_number_asks_for(
     ("path", "words"),
     [
         ("/", ["1,284", "signatures", "February 2020", "Goal: 2,500"]),
-        ("/ar/", ["1,284", "توقيعًا", "فبراير 2020", "الهدف: 2,500"]),
+        ("/ar/", ["1,284", "توقيعًا", "شباط/فبراير 2020", "الهدف: 2,500"]),
         ("/cy/", ["1,284", "llofnod", "fis Chwefror 2020", "Nod: 2,500"]),
     ],
 )

@@ -1,5 +1,7 @@
 """Extract the texts to translate: `manage.py makemessages`, with this project's habits."""
 
+from pathlib import Path
+
 from django.conf import settings
 from django.core.management.base import CommandParser
 from django.core.management.commands import makemessages
@@ -19,7 +21,7 @@ IGNORED = [
 
 
 class Command(makemessages.Command):
-    """Every language but English; no line numbers, no wrapping and no leavings, so that a
+    """Every language but English; no line numbers, wrapping, leavings or hour, so that a
     translator's diff shows words alone.
     """
 
@@ -33,3 +35,9 @@ class Command(makemessages.Command):
             no_wrap=True,
             no_obsolete=True,
         )
+
+    def write_po_file(self, potfile: str, locale: str) -> None:
+        super().write_po_file(potfile, locale)
+        catalogue = Path(potfile).parent / locale / "LC_MESSAGES" / f"{self.domain}.po"
+        lines = catalogue.read_text().splitlines(keepends=True)
+        catalogue.write_text("".join(line for line in lines if "POT-Creation-Date:" not in line))
