@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from campaign.local import messages
 from campaign.local.stack import Stack
 
 FOLDER = Path(tempfile.mkdtemp(prefix="undersigned-tests-"))
@@ -23,6 +24,8 @@ def pytest_unconfigure() -> None:
 
 
 try:
+    # Django keeps for the whole run what it reads first.
+    messages.compile_all()
     STACK.start(only=("postgres",))
     os.environ.update(STACK.environment)
     # WhiteNoise warns of a missing folder, and here warnings are errors.

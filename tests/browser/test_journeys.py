@@ -21,7 +21,7 @@ WORDS = {
         "consent": "Tick the box to agree",
     },
     "ar": {
-        "check": "تحقق", "add": "إضافة توقيعي", "thanks": "شكرًا",
+        "check": "تفقّد", "add": "إضافة توقيعي", "thanks": "شكرًا",
     },
     "cy": {
         "check": "e-bost", "add": "Ychwanegu fy llofnod", "thanks": "Diolch",
