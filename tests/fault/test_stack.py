@@ -111,7 +111,7 @@ def test_it_says_where_everything_is_and_sigterm_to_the_group_leaves_nothing(run
 
     os.killpg(run.process.pid, signal.SIGTERM)
 
-    assert run.ended() == 0
+    assert run.ended() == 0, run.output
     assert re.search(r"Site +http://127\.0\.0\.1:\d+/$", run.output, re.MULTILINE)
     assert re.search(r"Mailbox +http://127\.0\.0\.1:\d+/mailbox/$", run.output, re.MULTILINE)
     assert f"user admin, password {password}" in run.output
@@ -135,7 +135,7 @@ def test_sigkill_leaves_nothing_and_the_next_run_finds_its_data(run: Run, folder
     assert "Administrator is made" not in again.output
     assert (folder / "admin-password").read_text() == password
     again.process.send_signal(signal.SIGINT)
-    assert again.ended() == 0
+    assert again.ended() == 0, again.output
 
 
 def test_a_crash_is_reported_and_the_rest_stops(run: Run) -> None:
