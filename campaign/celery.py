@@ -6,6 +6,7 @@ from typing import Any
 
 import django
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
@@ -23,6 +24,11 @@ app.conf.beat_schedule = {
     "keep-no-longer": {
         "task": "petitions.keep_no_longer",
         "schedule": 3600.0,
+        "options": {"expires": 3600, "ignore_result": True},
+    },
+    "check-tallies": {
+        "task": "petitions.check_tallies",
+        "schedule": crontab(hour="3", minute="30"),
         "options": {"expires": 3600, "ignore_result": True},
     },
 }

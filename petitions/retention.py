@@ -16,8 +16,17 @@ KEPT_AFTER_CLOSE = timedelta(days=183)
 EXACT_FOR = timedelta(hours=72)
 
 
+def keep_no_longer() -> None:
+    """Delete and coarsen all that has been kept long enough, a batch at a time."""
+    while delete_expired_pending() == BATCH:
+        pass
+    while erase_after_close() == BATCH:
+        pass
+    cut_times_to_the_day()
+
+
 def delete_expired_pending() -> int:
-    """Delete what nobody confirmed within `PENDING_DAYS`; return how many.
+    """Delete what nobody confirmed within `PENDING_DAYS`, up to a batch; return how many.
 
     Removed signatures stay: a moderator may still restore them.
     """
@@ -32,7 +41,7 @@ def delete_expired_pending() -> int:
 
 
 def erase_after_close() -> int:
-    """Erase the people of petitions closed for `KEPT_AFTER_CLOSE`; return how many.
+    """Erase the people of petitions closed for `KEPT_AFTER_CLOSE`, up to a batch; return how many.
 
     The signatures themselves, which are not personal, stay for the totals.
     """

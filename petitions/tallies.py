@@ -5,6 +5,7 @@ signatures, after every commit. Whoever changes a state calls `move` last in the
 transaction, so that the hot rows are locked for the shortest time.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from uuid import UUID
@@ -15,6 +16,8 @@ from django.db.models import F, Sum
 from petitions.models import Petition, Signature, Tally
 
 SHARDS = 16
+
+logger = logging.getLogger(__name__)
 
 # Place code and shard: one row of the count of one petition.
 Key = tuple[str, int]
@@ -60,10 +63,46 @@ def count_afresh(petition_id: int) -> Counter[Key]:
         return Counter({(place, shard): n for place, shard, n in cursor.fetchall()})
 
 
-def stored(petition_id: int) -> Counter[Key]:
-    """The count as it is stored, empty rows left out."""
-    rows = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE, n__gt=0)
-    return Counter({(row.place_id, row.shard): row.n for row in rows})
+def differences(petition_id: int) -> dict[Key, tuple[int, int]]:
+    """Where the stored count is not what the signatures give: (stored, counted) by key.
+
+    One statement, and so one moment: confirmations that go on meanwhile make no difference.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT place_id, shard, coalesce(stored.n, 0), coalesce(counted.n, 0)
+            FROM (
+                SELECT place_id, shard, n FROM petitions_tally
+                WHERE petition_id = %(petition)s AND kind = %(online)s
+            ) stored
+            FULL JOIN (
+                SELECT place_id, get_byte(uuid_send(id), 15) %% %(shards)s AS shard, count(*) AS n
+                FROM petitions_signature
+                WHERE petition_id = %(petition)s AND state = %(confirmed)s
+                GROUP BY 1, 2
+            ) counted USING (place_id, shard)
+            WHERE coalesce(stored.n, 0) <> coalesce(counted.n, 0)
+            """,
+            {
+                "petition": petition_id,
+                "online": Tally.Kind.ONLINE,
+                "confirmed": Signature.State.CONFIRMED,
+                "shards": SHARDS,
+            },
+        )
+        return {(place, shard): (stored, counted) for place, shard, stored, counted in cursor}
+
+
+def repair_all() -> list[Petition]:
+    """Write every count afresh that differs from the signatures; return whose it was.
+
+    A difference means a mistake of ours, so it is logged as an error.
+    """
+    broken = [petition for petition in Petition.objects.all() if differences(petition.pk)]
+    for petition in broken:
+        logger.error("the count of %s was wrong; written afresh: %d", petition, rebuild(petition))
+    return broken
 
 
 @transaction.atomic

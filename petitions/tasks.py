@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from petitions import nudge, outbox, retention
+from petitions import nudge, outbox, retention, tallies
+from petitions.locks import alone
 
 
 @shared_task(name=nudge.TASK)  # type: ignore[untyped-decorator]
@@ -14,6 +15,14 @@ def deliver_mail() -> None:
 @shared_task(name="petitions.keep_no_longer")  # type: ignore[untyped-decorator]
 def keep_no_longer() -> None:
     """Delete and coarsen what has been kept long enough."""
-    retention.delete_expired_pending()
-    retention.erase_after_close()
-    retention.cut_times_to_the_day()
+    with alone("keep-no-longer") as is_alone:
+        if is_alone:
+            retention.keep_no_longer()
+
+
+@shared_task(name="petitions.check_tallies")  # type: ignore[untyped-decorator]
+def check_tallies() -> None:
+    """Compare the counts with the signatures, and write afresh what differs."""
+    with alone("check-tallies") as is_alone:
+        if is_alone:
+            tallies.repair_all()

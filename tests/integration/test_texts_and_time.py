@@ -1,15 +1,18 @@
 """Petition texts that somebody signed, and what is deleted by itself."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import retention, tallies
+from petitions import retention, tallies, tasks
+from petitions.locks import alone
 from petitions.models import Mail, Petition, PetitionText, Signature, Signer, Tally
 from tests.people import AMINA, DAVID, sign, sign_and_confirm
 
@@ -113,6 +116,37 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(petition: Petit
 def test_exact_times_stay_for_three_days(petition: Petition) -> None:
     sign_and_confirm(petition)
     assert retention.cut_times_to_the_day() == 0
+
+
+def test_every_night_a_broken_count_is_repaired_and_logged(
+    petition: Petition, caplog: pytest.LogCaptureFixture
+) -> None:
+    sign_and_confirm(petition)
+    Tally.objects.update(n=7)
+
+    tasks.check_tallies()
+
+    assert tallies.total(petition.pk) == 1
+    assert "the count of protect was wrong" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_that_runs_already_is_not_run_twice(petition: Petition) -> None:
+    seen = []
+
+    def elsewhere() -> None:
+        with alone("keep-no-longer") as is_alone:
+            seen.append(is_alone)
+        connections.close_all()
+
+    with alone("keep-no-longer") as is_alone:
+        seen.append(is_alone)
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join(timeout=10)
+    elsewhere()
+
+    assert seen == [True, False, True]
 
 
 def test_a_broken_count_is_said_and_repaired(petition: Petition) -> None:

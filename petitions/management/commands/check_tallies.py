@@ -28,7 +28,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{petition}: written afresh, {tallies.rebuild(petition)}.")
 
     def _agrees(self, petition: Petition) -> bool:
-        stored, counted = tallies.stored(petition.pk), tallies.count_afresh(petition.pk)
-        verdict = "agrees" if stored == counted else f"differs: {counted.total()} signatures"
-        self.stdout.write(f"{petition}: stored {stored.total()}, {verdict}.")
-        return stored == counted
+        differences = tallies.differences(petition.pk)
+        missing = sum(counted - stored for stored, counted in differences.values())
+        verdict = f"differs in {len(differences)} rows by {missing:+d}" if differences else "agrees"
+        self.stdout.write(f"{petition}: stored {tallies.total(petition.pk)}, {verdict}.")
+        return not differences
