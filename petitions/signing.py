@@ -129,9 +129,20 @@ def sign(*, petition: Petition, attempt: Attempt) -> UUID:
     return signature_id
 
 
-@transaction.atomic
 def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    """Count a pending signature, once, whoever presses how often. At most 7 statements."""
+    """Count a pending signature, once, whoever presses how often. At most 7 statements.
+
+    A moderator may decide about it at the same moment: then it is judged again as it stands.
+    Raises `StateChanged` only if that happens twice running.
+    """
+    try:
+        return _confirm(signature_id, epoch)
+    except StateChanged:
+        return _confirm(signature_id, epoch)
+
+
+@transaction.atomic
+def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
     signature = find(signature_id, epoch)
     if signature is None:
         return Outcome.GONE, None

@@ -37,6 +37,7 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
                 "goal": goals.goal_for(count, asked.goal),
                 "opened_at": asked.opens_at,
                 "closes_at": asked.closes_at,
+                "closed_at": None if asked.is_accepting() else asked.closes_at,
                 "counted_at": timezone.now(),
             }
         )

@@ -258,6 +258,27 @@ def test_two_browsers_confirming_at_once_see_success_and_count_once(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_decision_at_the_very_moment_of_confirming_is_heeded(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature_id = sign(petition)
+    judge = signing._judge
+
+    def remove() -> None:
+        Signature.objects.update(state=Signature.State.REMOVED)
+
+    def judged_then_removed(signature: Signature) -> signing.Verdict:
+        verdict = judge(signature)
+        _together(remove)
+        return verdict
+
+    monkeypatch.setattr(signing, "_judge", judged_then_removed)
+
+    assert confirm(signature_id) is Outcome.REMOVED
+    assert tallies.total(petition.pk) == 0
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("guarded", [False, True])
 def test_two_pendings_of_one_person_confirmed_at_once_need_the_mailbox_lock(
     petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
