@@ -28,7 +28,8 @@ from petitions.seeding.rows import Batch, Home, Plan
 
 SAMPLE_MODERATOR = "sample-moderator"
 BATCH = 5_000
-# From here on, building the indexes afresh is faster than adding to them.
+# From here on, building the indexes afresh is faster than adding to them, unless the tables
+# hold more than is added.
 LARGE = 50_000
 _REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
 _KNOWN_POSTCODES = 2_000
@@ -120,9 +121,18 @@ def _in_order(
 
 
 def _loading(total: int) -> AbstractContextManager[object]:
-    if total < LARGE:
+    if total < max(LARGE, _stored()):
         return transaction.atomic()
     return without_indexes(["petitions_signature", "petitions_signer"])
+
+
+def _stored() -> int:
+    """About how many signatures there are, by the planner's own estimate."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reltuples::bigint FROM pg_class WHERE oid = 'petitions_signature'::regclass"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _store(batch: Batch) -> None:
