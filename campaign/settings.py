@@ -4,6 +4,7 @@ docs/operators.md lists every variable. Nothing here has a default that is unsaf
 production; what is missing there is reported by `campaign.checks`, all of it at once.
 """
 
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -114,7 +115,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", str(BASE_DIR / "beat-schedule"))
+CELERY_BEAT_SCHEDULER = "campaign.beat:HeartbeatScheduler"
+# Beat touches its file whenever it ticks, so at most so many seconds apart.
+CELERY_BEAT_MAX_LOOP_INTERVAL = 10
+# What is temporary is writeable in a container, too, whose file system is read-only.
+BEAT_HEARTBEAT_FILE = env.text(
+    "BEAT_HEARTBEAT_FILE", str(Path(tempfile.gettempdir()) / "undersigned-beat")
+)
 
 # --- Mail --------------------------------------------------------------------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

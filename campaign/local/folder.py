@@ -35,7 +35,7 @@ class Folder:
         self.redis = self.root / "redis"
         self.secrets = self.root / "secrets.env"
         self.admin_password = self.root / "admin-password"
-        self.beat_schedule = self.root / "beat-schedule"
+        self.beat_heartbeat = self.root / "beat-heartbeat"
         self.environment = self.root / "environment.json"
         self._lock: IO[str] | None = None
 
@@ -118,7 +118,7 @@ class Folder:
             self.secrets,
             self.environment,
             self.admin_password,
-            *self.root.glob("beat-schedule*"),
+            self.beat_heartbeat,
         ):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.lent, ignore_errors=True)

@@ -203,7 +203,7 @@ class Web(Service):
 
 
 class Worker(Service):
-    """The Celery worker, which also keeps the schedule: one process less than with beat."""
+    """The Celery worker, which sends the mail."""
 
     name, title, stage = "worker", "Worker", FRONT
 
@@ -213,7 +213,7 @@ class Worker(Service):
 
     def command(self) -> Sequence[str | Path]:
         return [
-            sys.executable, "-m", "celery", "--app", "campaign.celery:app", "worker", "--beat",
+            sys.executable, "-m", "celery", "--app", "campaign.celery:app", "worker",
             "--concurrency", "2", "--loglevel", "INFO",
             # There is one worker: it has nobody to talk to.
             "--without-gossip", "--without-mingle", "--without-heartbeat",
@@ -224,6 +224,33 @@ class Worker(Service):
 
     def is_ready(self) -> bool:
         return self._redis.has_a_worker()
+
+
+class Beat(Service):
+    """Celery's beat, which tells the worker when to look. Inside the worker its end would go
+    unnoticed.
+    """
+
+    name, title, stage = "beat", "Beat", FRONT
+
+    def __init__(self, heartbeat: Path, environment: Mapping[str, str]) -> None:
+        self._heartbeat = heartbeat
+        self._environment = environment
+
+    def prepare(self) -> None:
+        self._heartbeat.unlink(missing_ok=True)
+
+    def command(self) -> Sequence[str | Path]:
+        # It would leave its number in the checkout.
+        return [
+            sys.executable, "-m", "celery", "--app", "campaign.celery:app", "beat", "--pidfile=",
+        ]  # fmt: skip
+
+    def environment(self) -> Mapping[str, str]:
+        return self._environment
+
+    def is_ready(self) -> bool:
+        return self._heartbeat.exists()
 
 
 def _redis_server() -> str | Path:

@@ -6,7 +6,7 @@
 1. Take the folder; stop what a killed stack may have left in it.
 2. Start PostgreSQL, Redis and the mailbox beside each other, and meanwhile prepare:
    catalogues and static files first, then, once PostgreSQL answers, the database.
-3. Start web and worker when all that is done.
+3. Start web and worker when all that is done, and beat when they are ready.
 
 Every process is known to the guard before it runs: see `campaign.local.process`.
 """
@@ -38,10 +38,20 @@ from campaign.local.process import (
     stop,
     wait_until_gone,
 )
-from campaign.local.services import FRONT, HOST, Port, Redis, Service, Smtp, Web, Worker
+from campaign.local.services import (
+    FRONT,
+    HOST,
+    Beat,
+    Port,
+    Redis,
+    Service,
+    Smtp,
+    Web,
+    Worker,
+)
 
 BASE: tuple[str, ...] = ("postgres", "redis", "smtp")
-ALL: tuple[str, ...] = (*BASE, "web", "worker")
+ALL: tuple[str, ...] = (*BASE, "web", "worker", "beat")
 
 # The line that `campaign.local.prepare` prints when the tables are there.
 MIGRATED = "Database is migrated"
@@ -67,7 +77,7 @@ def _silence(line: str) -> None:
 
 
 class Stack:
-    """Real PostgreSQL, Redis, SMTP, web and worker, whose state is below one folder.
+    """Real PostgreSQL, Redis, SMTP, web, worker and beat, whose state is below one folder.
 
     `environment` is ENVIRONMENT's value, local or test; `extra` adds to or overrides the
     variables of Django's processes; `report` is told, a line at a time, how starting goes.
@@ -116,7 +126,7 @@ class Stack:
             "MAIL_FROM": "post@example.org",
             "LOCAL_MAILBOX": str(self.mailbox),
             "STATIC_ROOT": str(self.folder.static),
-            "BEAT_SCHEDULE_FILE": str(self.folder.beat_schedule),
+            "BEAT_HEARTBEAT_FILE": str(self.folder.beat_heartbeat),
             **self._extra,
         }
 
@@ -247,6 +257,10 @@ class Stack:
         if front:
             self._finish_prepare(front)
             self._wait_until_ready(*front)
+        if "beat" in only:
+            # Nobody waits for it, nor for the processor that its start takes: whoever signs
+            # tells the worker too. If it ends, `check` says so as of any other.
+            self._spawn(self._services["beat"])
 
     def _make_services(self) -> None:
         base = _base_environment()
@@ -263,6 +277,7 @@ class Stack:
             self._smtp,
             Web(self._web_port, django),
             Worker(self._redis, django),
+            Beat(self.folder.beat_heartbeat, django),
         ]
         self._services = {service.name: service for service in services}
         self._django = django

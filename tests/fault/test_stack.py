@@ -138,15 +138,26 @@ def test_sigkill_leaves_nothing_and_the_next_run_finds_its_data(run: Run, folder
     assert again.ended() == 0, again.output
 
 
-def test_a_crash_is_reported_and_the_rest_stops(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("name", "last_words"), [("web", "Booting worker"), ("beat", "HeartbeatScheduler")]
+)
+def test_a_crash_is_reported_and_the_rest_stops(run: Run, name: str, last_words: str) -> None:
+    wait_until(run.folder / "beat-heartbeat")
     started = run.processes()
 
-    os.kill(process_named(run.folder, "web"), signal.SIGKILL)
+    os.kill(process_named(run.folder, name), signal.SIGKILL)
 
     assert run.ended() == 1
-    assert "web ended by itself (exit code -9)" in run.output
-    assert "Booting worker" in run.output  # Its log's last lines.
+    assert f"{name} ended by itself (exit code -9)" in run.output
+    assert last_words in run.output  # The end of its log.
     assert wait_until_gone(started, PATIENCE)
+
+
+def wait_until(there: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not there.exists():
+        assert time.monotonic() < deadline, there
+        time.sleep(0.1)
 
 
 def test_a_second_run_on_the_same_folder_is_refused(run: Run) -> None:

@@ -445,17 +445,28 @@ def test_the_worker_starts_and_waits_for_redis(app: Path, tmp_path: Path) -> Non
 
 
 def test_beat_starts_ticks_and_is_missed_when_it_stops(app: Path, tmp_path: Path) -> None:
-    log, schedule = tmp_path / "beat.log", tmp_path / "schedule"
+    log, temporary = tmp_path / "beat.log", tmp_path / "tmp"
+    temporary.mkdir()
+    # The folder stands for the container's /tmp; the file's place in it is the default.
     environment = environment_of(
-        "beat", REDIS_URL=f"unix://{tmp_path}/none.sock", BEAT_SCHEDULE_FILE=str(schedule)
+        "beat", REDIS_URL=f"unix://{tmp_path}/none.sock", TMPDIR=str(temporary)
     )
     check = service("beat")["healthcheck"]["test"][1:]
+    before = files_in(app)
     assert start_and_wait(check, app, environment).returncode == 1
     with running(service("beat")["command"], app, environment, log):
         wait_for(lambda: start_and_wait(check, app, environment).returncode == 0, log)
-    for file in tmp_path.glob("schedule*"):
-        os.utime(file, (time.time() - 1200, time.time() - 1200))
-    assert start_and_wait(check, app, environment).returncode == 1
+    assert files_in(app) == before
+    (heartbeat,) = temporary.iterdir()
+    for age, code in ((50, 0), (70, 1)):
+        os.utime(heartbeat, (time.time() - age, time.time() - age))
+        assert start_and_wait(check, app, environment).returncode == code
+
+
+def test_what_beat_writes_can_be_written_in_its_container(app: Path) -> None:
+    program = "from campaign import settings; print(settings.BEAT_HEARTBEAT_FILE)"
+    done = run(["python", "-c", program], app, environment_of("beat"))
+    assert str(Path(done.stdout.strip()).parent) in service("beat")["tmpfs"]
 
 
 def test_the_worker_knows_every_task_that_beat_sends(app: Path) -> None:
