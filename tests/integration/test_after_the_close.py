@@ -1,0 +1,21 @@
+"""What a link may still do once the petition has closed."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from petitions import tallies
+from petitions.models import Petition, Signature
+from petitions.signing import Outcome
+from tests.people import confirm, sign
+
+
+def test_a_link_mailed_after_the_close_does_not_confirm(petition: Petition) -> None:
+    """As when a close is set back to a time that has passed: who signed since then is late."""
+    signature_id = sign(petition)
+    Petition.objects.update(closes_at=timezone.now() - timedelta(hours=1))
+
+    assert confirm(signature_id) is Outcome.CLOSED
+
+    assert Signature.objects.get().state == Signature.State.PENDING
+    assert tallies.total(petition.pk) == 0

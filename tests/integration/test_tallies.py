@@ -1,0 +1,63 @@
+"""The count, when several people move it at the same moment."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from django.db import OperationalError, connections, transaction
+
+from petitions import tallies
+from petitions.models import ABROAD, UNKNOWN, Petition
+
+FORWARDS = {(ABROAD, 0): 1, (UNKNOWN, 0): 1}
+BACKWARDS = dict(reversed(FORWARDS.items()))
+
+
+def _move_at_once(petition: Petition, *batches: dict[tuple[str, int], int]) -> list[object]:
+    """Move every batch in a transaction and a thread of its own: each one's exception, or None."""
+
+    def move(changes: dict[tuple[str, int], int]) -> None:
+        try:
+            with transaction.atomic():
+                tallies.move(petition.pk, changes)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(batches)) as threads:
+        return [future.exception() for future in [threads.submit(move, b) for b in batches]]
+
+
+def _meeting_after(add: Callable[..., None]) -> Callable[..., None]:
+    """Let two threads meet once both hold a row, if they can; one that waits comes too late."""
+    both_hold_one = threading.Barrier(2)
+
+    def add_and_meet(*args: object) -> None:
+        add(*args)
+        with suppress(threading.BrokenBarrierError):
+            both_hold_one.wait(timeout=2)
+
+    return add_and_meet
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("guarded", [False, True])
+def test_batches_that_move_the_same_places_deadlock_unless_they_keep_one_order(
+    petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tallies.move(petition.pk, FORWARDS)
+    monkeypatch.setattr(tallies, "_add", _meeting_after(tallies._add))
+    if not guarded:
+        monkeypatch.setattr(tallies, "sorted", list, raising=False)
+
+    failures = [error for error in _move_at_once(petition, FORWARDS, BACKWARDS) if error]
+
+    if guarded:
+        assert failures == []
+        assert tallies.total(petition.pk) == 6
+    else:
+        (failure,) = failures
+        assert isinstance(failure, OperationalError)
+        assert "deadlock detected" in str(failure)
+        assert tallies.total(petition.pk) == 4
