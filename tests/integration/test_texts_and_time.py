@@ -22,6 +22,9 @@ def test_a_text_that_nobody_signed_may_change(petition: Petition) -> None:
     text.title = "Another title"
     text.save()
 
+    text.refresh_from_db()
+    assert text.title == "Another title"
+
 
 def test_a_text_that_somebody_signed_never_changes(petition: Petition) -> None:
     sign(petition)
