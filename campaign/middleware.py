@@ -36,6 +36,8 @@ _TOKEN_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 RETRY_AFTER = "30"
+# Refused before it is read, log-in or not: a long statement in three languages is a tenth.
+_ADMIN_BODY_LIMIT = 2 * 1024 * 1024
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
@@ -80,12 +82,15 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
     """Public forms are small and of two types; anything else gets a clear page, unread."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if not is_admin(request) and request.method not in {"GET", "HEAD", "OPTIONS"}:
-            length = _length(request)
-            if length > settings.PUBLIC_BODY_LIMIT:
-                return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            if length and request.content_type not in _FORM_TYPES:
-                return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            return error_page(request, HTTPStatus.BAD_REQUEST)
+        length = _length(request)
+        if length > (_ADMIN_BODY_LIMIT if is_admin(request) else settings.PUBLIC_BODY_LIMIT):
+            return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        is_form = request.content_type in _FORM_TYPES
+        changes = request.method not in {"GET", "HEAD", "OPTIONS"}
+        if changes and length and not is_form and not is_admin(request):
+            return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         response = get_response(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not response.content:
             page = error_page(request, HTTPStatus.METHOD_NOT_ALLOWED)

@@ -24,6 +24,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 Key = tuple[str, str, str]
+_PORT = re.compile(r":\d+$")
 
 STALE_SECONDS = 86_400
 _WORTH_COMPRESSING = 500
@@ -83,7 +84,7 @@ class PageCacheMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
             return self.get_response(request)
-        key = (request.scheme or "", request.META.get("HTTP_HOST", ""), request.path_info)
+        key = _key(request)
         entry = self.entries.get(key)
         if entry is None:
             return self._first(request, key)
@@ -96,11 +97,16 @@ class PageCacheMiddleware:
         if not _is_public(response):
             return response
         page = Page(response)
+        self._keep(key, Entry(page))
+        return page.answer(request)
+
+    def _keep(self, key: Key, entry: Entry) -> None:
+        """Keep a page as the newest, and drop the ones longest unrenewed."""
         with self.lock:
-            self.entries[key] = Entry(page)
+            self.entries[key] = entry
+            self.entries.move_to_end(key)
             while len(self.entries) > settings.PAGE_CACHE_ENTRIES:
                 self.entries.popitem(last=False)
-        return page.answer(request)
 
     def _renew(self, request: HttpRequest, key: Key, entry: Entry) -> HttpResponse:
         """Render afresh, unless another request is at it: then the copy at hand will do."""
@@ -114,6 +120,7 @@ class PageCacheMiddleware:
             response = self._render(request)
             if _is_public(response):
                 entry.page = Page(response)
+                self._keep(key, entry)
             elif response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or too_old:
                 # Closed to the public, removed, or gone: the copy must not outlive it.
                 self.entries.pop(key, None)
@@ -129,6 +136,12 @@ class PageCacheMiddleware:
             return self.get_response(request)
         finally:
             request.method = method
+
+
+def _key(request: HttpRequest) -> Key:
+    # The port is left out: a site has one, and a client that makes up thousands fills no cache.
+    host = _PORT.sub("", request.META.get("HTTP_HOST", "").lower())
+    return request.scheme or "", host, request.path
 
 
 def _is_public(response: HttpResponse) -> bool:

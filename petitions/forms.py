@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from petitions import consent, names, places
 from petitions.models import Signature
-from petitions.signing import Attempt
+from petitions.signers import Attempt
 from petitions.widgets import LongSelect
 
 UK, ABROAD = "uk", "abroad"
@@ -81,7 +81,7 @@ class SignForm(forms.Form):
         label=_("Your postcode"),
         required=False,
         max_length=20,
-        help_text=_("It tells us your constituency, so that your MP is counted too."),
+        help_text=_("It is for finding your constituency, and is given to nobody."),
         widget=_text(autocomplete="postal-code", dir="ltr", autocapitalize="characters"),
         error_messages=SPOILT_TEXT,
     )

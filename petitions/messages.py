@@ -15,7 +15,8 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from petitions import addresses, signing, tokens
+from petitions import addresses, signers, tokens
+from petitions.context import organisation
 from petitions.models import Mail, Organisation
 
 
@@ -24,7 +25,7 @@ def compose(mail: Mail) -> EmailMultiAlternatives:
 
     Message-ID and Date come from the row, so that a second sending is the same message.
     """
-    person = signing.unsealed(mail.signature.signer)
+    person = signers.unsealed(mail.signature.signer)
     with translation.override(person["language"]):
         message = _COMPOSERS[Mail.Kind(mail.kind)](mail, person)
     message.to = [addresses.deliverable(person["email"])]
@@ -41,10 +42,10 @@ def confirm_subject() -> str:
     return _("Please confirm your e-mail address")
 
 
-def sender(organisation: Organisation) -> str:
+def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
     address = Address(addr_spec=settings.DEFAULT_FROM_EMAIL)
-    return str(Address(organisation.sender_name, address.username, address.domain))
+    return str(Address(of.sender_name, address.username, address.domain))
 
 
 def _confirmation(mail: Mail, person: dict[str, str]) -> EmailMultiAlternatives:
@@ -60,7 +61,7 @@ def _confirmation(mail: Mail, person: dict[str, str]) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
         subject=confirm_subject(),
         body=render_to_string("mail/confirm.txt", context),
-        from_email=sender(Organisation.load()),
+        from_email=sender(organisation()),
     )
     message.attach_alternative(render_to_string("mail/confirm.html", context), "text/html")
     return message

@@ -6,7 +6,8 @@
 3. Open one SMTP connection, outside any transaction, and send one mail after the other.
 4. Settle by id and attempt, so that a worker whose lease ran out cannot overwrite the
    outcome of the one that took over. Temporary failures wait longer each time; what the
-   server refuses for good is kept as failed, with its code and nothing else.
+   server refuses for good is kept as failed, with its code and nothing else. A server that
+   takes nothing at all is no mail's failure, however long it lasts.
 5. Repeat while there was a full batch.
 
 A worker killed between 3 and 4 sends those mails again after the lease, with the same
@@ -16,9 +17,10 @@ Message-ID and Date, so that mail programs show one.
 import logging
 import random
 import smtplib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -39,6 +41,10 @@ LONGEST_WAIT = 4 * 3600
 _PERMANENT = 500
 
 logger = logging.getLogger(__name__)
+
+
+class ServerAway(Exception):
+    """The mail server takes no mail at all now; the words are a code, never its reply."""
 
 
 def deliver() -> int:
@@ -68,15 +74,30 @@ def settle(mails: Iterable[Mail], state: Mail.State, code: str = "") -> None:
 
 
 def put_back(mails: Iterable[Mail], code: str) -> None:
-    """Queue claimed mails again after a wait that doubles with every attempt, with jitter."""
+    """Queue claimed mails again after a wait that doubles with every attempt, with jitter.
+
+    A mail that the server has put off `MOST_ATTEMPTS` times is kept as failed.
+    """
     for mail in mails:
         if mail.attempts >= MOST_ATTEMPTS:
             settle([mail], Mail.State.FAILED, code)
-            continue
-        wait = min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT)
-        wait *= random.uniform(0.75, 1.25)
+        else:
+            _wait([mail], min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT), code)
+
+
+def wait_for_server(mails: Iterable[Mail], code: str) -> None:
+    """Queue claimed mails again soon: the server takes nothing, and no mail is to blame.
+
+    However long it lasts, none of them fails by it: it is not counted as an attempt.
+    """
+    _wait(mails, FIRST_WAIT, code, attempts=F("attempts") - 1)
+
+
+def _wait(mails: Iterable[Mail], seconds: float, code: str, **changes: Any) -> None:
+    for mail in mails:
+        jitter = random.uniform(0.75, 1.25)
         mine = Mail.objects.filter(id=mail.pk, attempts=mail.attempts, state=Mail.State.QUEUED)
-        mine.update(due_at=Now() + timedelta(seconds=wait), code=code)
+        mine.update(due_at=Now() + timedelta(seconds=seconds * jitter), code=code, **changes)
 
 
 def _send_batch(ids: list[UUID]) -> int:
@@ -85,52 +106,82 @@ def _send_batch(ids: list[UUID]) -> int:
         .select_related("signature__signer", "signature__petition")
         .order_by("due_at", "id")
     )
-    wanted = [mail for mail in mails if _still_wanted(mail)]
+    wanted = deque(mail for mail in mails if _still_wanted(mail))
     settle([mail for mail in mails if mail not in wanted], Mail.State.CANCELLED)
     connection = get_connection(fail_silently=False)
     try:
-        connection.open()
-    except (OSError, smtplib.SMTPException) as error:
-        # The server is away for all of them: no mail is to blame.
-        logger.warning("cannot reach the mail server (%s)", type(error).__name__)
-        put_back(wanted, code_of(error))
-        return 0
-    try:
         return _send_all(connection, wanted)
+    except ServerAway as away:
+        logger.warning("the mail server takes nothing now (%s)", away)
+        wait_for_server(wanted, str(away))
+        return 0
     finally:
         connection.close()
 
 
-def _send_all(connection: BaseEmailBackend, mails: list[Mail]) -> int:
+def _send_all(connection: BaseEmailBackend, waiting: deque[Mail]) -> int:
+    """Send what waits, in order; what was dealt with leaves the queue. Raises `ServerAway`."""
+    _open(connection)
     sent: list[Mail] = []
     total = 0
-    for mail in mails:
-        if _send(connection, mail):
-            sent.append(mail)
-            total += 1
-        if len(sent) == SETTLE_EVERY:
-            settle(sent, Mail.State.SENT)
-            sent = []
-    settle(sent, Mail.State.SENT)
+    try:
+        while waiting:
+            if _send(connection, waiting[0]):
+                sent.append(waiting[0])
+                total += 1
+            waiting.popleft()
+            if len(sent) == SETTLE_EVERY:
+                settle(sent, Mail.State.SENT)
+                sent = []
+    finally:
+        settle(sent, Mail.State.SENT)
     return total
 
 
+def _open(connection: BaseEmailBackend) -> None:
+    try:
+        connection.open()
+    except (OSError, smtplib.SMTPException) as error:
+        raise ServerAway(code_of(error)) from None
+
+
 def _send(connection: BaseEmailBackend, mail: Mail) -> bool:
+    """Send one mail, or settle what became of it. Raises `ServerAway` if none would go now.
+
+    The exceptions' texts may hold the address, so only their codes are kept.
+    """
     message = _composed(mail)
     if message is None:
         return False
     try:
         connection.send_messages([message])
+    except ValueError as error:
+        # A header that cannot be written, such as one with a line break in it.
+        settle([mail], Mail.State.FAILED, code_of(error))
+        logger.warning("mail %s cannot be written (%s)", mail.pk, code_of(error))
+        return False
+    except smtplib.SMTPSenderRefused as error:
+        # It is us that it refuses, by quota or by rule: every mail would meet the same.
+        raise ServerAway(code_of(error)) from None
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
+        _settle_refused(mail, code_of(error))
+        return False
     except (OSError, smtplib.SMTPException) as error:
-        # The exception's text may hold the address, so only its code is kept.
-        if is_permanent(error):
-            settle([mail], Mail.State.FAILED, code_of(error))
-        else:
-            put_back([mail], code_of(error))
+        put_back([mail], code_of(error))
         logger.warning("mail %s not sent (%s)", mail.pk, code_of(error))
         connection.close()
+        _open(connection)
         return False
     return True
+
+
+def _settle_refused(mail: Mail, code: str) -> None:
+    """What the server says of this very message: 5xx is for good, 4xx for now."""
+    logger.warning("mail %s refused (%s)", mail.pk, code)
+    if code.isdecimal() and int(code) >= _PERMANENT:
+        settle([mail], Mail.State.FAILED, code)
+    else:
+        put_back([mail], code)
 
 
 def _composed(mail: Mail) -> EmailMultiAlternatives | None:
@@ -165,12 +216,6 @@ def code_of(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         return str(error.smtp_code)
     return type(error).__name__[:20]
-
-
-def is_permanent(error: Exception) -> bool:
-    """Whether the server said never: a reply of 500 or above to this very message."""
-    code = code_of(error)
-    return code.isdecimal() and int(code) >= _PERMANENT
 
 
 def _by_attempts(mails: Iterable[Mail]) -> Iterator[tuple[int, list[UUID]]]:

@@ -28,10 +28,13 @@ def keep_no_longer() -> None:
 def delete_expired_pending() -> int:
     """Delete what nobody confirmed within `PENDING_DAYS`, up to a batch; return how many.
 
-    Removed signatures stay: a moderator may still restore them.
+    Also what a moderator removed before anybody confirmed it.
     """
     before = timezone.now() - timedelta(days=settings.PENDING_DAYS)
-    expired = Signature.objects.filter(state=Signature.State.PENDING, created_at__lt=before)
+    unconfirmed = Signature.objects.filter(
+        state__in=[Signature.State.PENDING, Signature.State.REMOVED], confirmed_at=None
+    )
+    expired = unconfirmed.filter(created_at__lt=before)
     with transaction.atomic():
         ids = _locked(expired)
         _delete(Mail.objects.filter(signature__in=ids))
@@ -55,25 +58,38 @@ def erase_after_close() -> int:
 
 
 def cut_times_to_the_day() -> int:
-    """Forget the time of day of what is older than `EXACT_FOR`; return how many rows changed.
+    """Forget the time of day of what is older than `EXACT_FOR`; return how many times were cut.
 
     Somebody who knows when a person was at their computer must not find them by the minute.
     """
+    sent = Mail.objects.exclude(state=Mail.State.QUEUED)
+    return sum(
+        _cut(rows, name)
+        for rows, name in (
+            (Signature.objects.all(), "created_at"),
+            (Signature.objects.all(), "confirmed_at"),
+            (sent, "created_at"),
+            (sent, "due_at"),
+        )
+    )
+
+
+def _cut(rows: models.QuerySet[Any], name: str) -> int:
     before = timezone.now() - EXACT_FOR
-    changed = 0
-    for rows, names in (
-        (Signature.objects.all(), ("created_at", "confirmed_at")),
-        (Mail.objects.exclude(state=Mail.State.QUEUED), ("created_at", "due_at")),
-    ):
-        for name in names:
-            fine = rows.filter(**{f"{name}__lt": before}).exclude(**{name: TruncDay(name)})
-            changed += fine.update(**{name: TruncDay(name)})
-    return changed
+    fine = rows.filter(**{f"{name}__lt": before}).exclude(**{name: TruncDay(name)})
+    cut = 0
+    while True:
+        with transaction.atomic():
+            ids = _locked(fine)
+            changed: int = rows.model.objects.filter(pk__in=ids).update(**{name: TruncDay(name)})
+        cut += changed
+        if len(ids) < BATCH:
+            return cut
 
 
-def _locked(signatures: models.QuerySet[Signature]) -> list[UUID]:
+def _locked(rows: models.QuerySet[Any]) -> list[UUID]:
     # In id order, and past those that a confirmation or a moderator holds at this moment.
-    chosen = signatures.select_for_update(skip_locked=True, of=("self",)).order_by("id")
+    chosen = rows.select_for_update(skip_locked=True, of=("self",)).order_by("id")
     return list(chosen.values_list("id", flat=True)[:BATCH])
 
 

@@ -43,8 +43,11 @@ def create_roles(**_kwargs: Any) -> None:
     for name, wanted in ROLES.items():
         group, _created = Group.objects.get_or_create(name=name)
         codes = {tuple(code.split(".")) for code in wanted}
-        group.permissions.set(
-            permission
-            for permission in Permission.objects.select_related("content_type")
-            if (permission.content_type.app_label, permission.codename) in codes
+        # Added, never taken away: an operator may have given a group more.
+        group.permissions.add(
+            *(
+                permission
+                for permission in Permission.objects.select_related("content_type")
+                if (permission.content_type.app_label, permission.codename) in codes
+            )
         )

@@ -16,7 +16,7 @@ from campaign.models import Statement, StatementText
 from campaign.views import error_page
 from petitions import context, outbox, tokens
 from petitions.models import Organisation, Petition, PetitionText, Signature
-from petitions.signing import Attempt
+from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
 
 ERRORS = (400, 403, 404, 405, 413, 415, 500, 503)

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from petitions import signing
 from petitions.models import Petition, Signature
-from petitions.signing import Attempt, Outcome
+from petitions.signers import Attempt
+from petitions.signing import Outcome
 
 AMINA = Attempt(
     name="Amina Example",

@@ -23,12 +23,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, moderation, signing
+from petitions import addresses, moderation, signers, signing, vault
 from petitions.admin.records import ReadOnly
 from petitions.models import Decision, DecisionItem, Petition, Signature
 
 PER_PAGE = 50
 WITHDRAW = "withdraw"
+# What may stand in a cursor: years that every time zone can hold.
+_YEARS = range(2000, 2100)
+_NOBODY = "00" * 16
 
 
 class DecisionForm(forms.Form):
@@ -122,13 +125,24 @@ def _list(request: HttpRequest, model_admin: SignatureAdmin) -> HttpResponse:
     question = _question(request)
     if question is None:
         return _render(model_admin, request, "no_petition", {})
-    if request.method == "POST" and "address" in request.POST:
-        index = signing.mailbox_index(question.petition.pk, request.POST["address"][:254])
-        return redirect(question.url(mailbox=index.hex(), before="", state=""))
+    if request.method == "POST" and "sought" in request.POST:
+        return redirect(_found(question, request.POST["sought"].strip()[:254]))
     form = DecisionForm(request.POST or None)
     if request.method == "POST" and _decided(request, question.petition, form):
         return redirect(question.url())
     return _render(model_admin, request, "change_list", _list_context(question, form))
+
+
+def _found(question: Question, sought: str) -> str:
+    """Where an address leads, which must stand in no URL, or a reference, which may."""
+    if "@" in sought:
+        index = signers.mailbox_index(question.petition.pk, sought)
+        return question.url(mailbox=index.hex(), before="", state="")
+    reference = "".join(char for char in sought.upper() if char.isalnum())
+    signature = Signature.objects.filter(reference=reference).first()
+    if signature is None:
+        return question.url(mailbox=_NOBODY, before="", state="")
+    return reverse("admin:petitions_signature_change", args=[signature.pk])
 
 
 def _list_context(question: Question, form: DecisionForm) -> dict[str, Any]:
@@ -258,11 +272,10 @@ def _older_than(rows: QuerySet[Signature], cursor: str) -> QuerySet[Signature]:
         last = UUID(identity)
     except ValueError:
         return rows
-    if moment is None:
+    if moment is None or moment.tzinfo is None or moment.year not in _YEARS:
         return rows
     return rows.filter(
-        Q(created_at__lt=moment) | Q(created_at=moment, id__lt=last),
-        created_at__lte=moment,
+        Q(created_at__lt=moment) | Q(created_at=moment, id__lt=last), created_at__lte=moment
     )
 
 
@@ -289,7 +302,10 @@ def _person(signature: Signature) -> dict[str, str]:
     """What a moderator sees of the person without a reason: all but the address."""
     if not hasattr(signature, "signer"):
         return {}
-    person = signing.unsealed(signature.signer)
+    try:
+        person = signers.unsealed(signature.signer)
+    except vault.CannotOpen:
+        return {"name": _("cannot be opened: its key is gone"), "email": ""}
     return {**person, "email": addresses.masked(person["email"])}
 
 

@@ -7,6 +7,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import petitions.models.organisation
 import petitions.models.signature
 
 
@@ -54,13 +55,21 @@ class Migration(migrations.Migration):
                         default=1, editable=False, primary_key=True, serialize=False
                     ),
                 ),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=100,
+                        validators=[petitions.models.organisation.one_line],
+                        verbose_name="name",
+                    ),
+                ),
                 (
                     "sender_name",
                     models.CharField(
                         blank=True,
                         help_text="Stands in the inbox beside every mail, also on a lock screen: it should name no cause and no country. Empty: the address alone.",
                         max_length=60,
+                        validators=[petitions.models.organisation.one_line],
                         verbose_name="sender of mails",
                     ),
                 ),
@@ -374,7 +383,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         db_index=False,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=django.db.models.deletion.PROTECT,
                         to="petitions.decision",
                     ),
                 ),
@@ -630,7 +639,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="signature",
-            index=models.Index(fields=["petition", "place", "state"], name="signature_place"),
+            index=models.Index(fields=["petition", "state", "id"], name="signature_export"),
         ),
         migrations.AddConstraint(
             model_name="signature",

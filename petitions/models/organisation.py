@@ -1,7 +1,16 @@
 """The organisation that runs the petitions: the name that consent and mails give."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from petitions.names import has_forbidden_character
+
+
+def one_line(text: str) -> None:
+    """Refuse what would break a mail's header, or turn a page's text around."""
+    if has_forbidden_character(text):
+        raise ValidationError(_("There is a line break or a control character in it."))
 
 
 class Organisation(models.Model):
@@ -10,11 +19,12 @@ class Organisation(models.Model):
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    name = models.CharField(_("name"), max_length=100)
+    name = models.CharField(_("name"), max_length=100, validators=[one_line])
     sender_name = models.CharField(
         _("sender of mails"),
         max_length=60,
         blank=True,
+        validators=[one_line],
         help_text=_(
             "Stands in the inbox beside every mail, also on a lock screen: it should name no "
             "cause and no country. Empty: the address alone."

@@ -65,19 +65,23 @@ class Petition(models.Model):
     def __str__(self) -> str:
         return self.slug
 
+    def clean(self) -> None:
+        """Say what the constraint would refuse, and what closing cannot mean."""
+        if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
+            raise ValidationError({"closes_at": _("The close must come after the opening.")})
+        if self.state == self.State.CLOSED and self.opens_at and self.opens_at > timezone.now():
+            raise ValidationError({"state": _("It has not opened yet. Make it a draft again.")})
+
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Closing by hand closes now: what is kept, and for how long, counts from that time."""
+        """Closing or removing by hand closes now: how long people are kept counts from then."""
         now = timezone.now()
-        if self.state == self.State.CLOSED and (self.closes_at is None or self.closes_at > now):
-            self.closes_at = now
+        is_over = self.state in {self.State.CLOSED, self.State.REMOVED}
+        if is_over and (self.closes_at is None or self.closes_at > now):
+            self.closes_at = max(now, (self.opens_at or now) + timedelta(seconds=1))
         super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
         return reverse("petitions:petition", args=[self.slug])
-
-    def clean(self) -> None:
-        if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
-            raise ValidationError({"closes_at": _("The close must come after the opening.")})
 
     def is_public(self, now: datetime) -> bool:
         """Whether the public may see it: not a draft, and its opening has come."""

@@ -69,7 +69,7 @@ class Signature(models.Model):
     # Links carry the epoch at which they were mailed; raising it makes older links die.
     link_epoch = models.PositiveSmallIntegerField(default=0)
     decision = models.ForeignKey(
-        "petitions.Decision", models.SET_NULL, null=True, blank=True, db_index=False
+        "petitions.Decision", models.PROTECT, null=True, blank=True, db_index=False
     )
     created_at = models.DateTimeField(_("signed"))
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
@@ -82,7 +82,8 @@ class Signature(models.Model):
         permissions = [("moderate_signature", "Can remove and restore signatures")]
         indexes = [
             models.Index(fields=["petition", "state", "created_at", "id"], name="signature_list"),
-            models.Index(fields=["petition", "place", "state"], name="signature_place"),
+            # Exports read by id: random, so that order tells no time, and never changed.
+            models.Index(fields=["petition", "state", "id"], name="signature_export"),
         ]
         constraints = [
             models.CheckConstraint(

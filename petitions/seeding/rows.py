@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from petitions import retention, signing, vault
+from petitions import retention, signers
 from petitions.models import ABROAD, UNKNOWN, Signature
 from petitions.models.signature import new_reference
 from petitions.seeding import people
@@ -132,20 +132,20 @@ class _Maker:
         if state is State.REMOVED:
             self.items.append(f"{decision}\t{signature_id.hex}\t{before.value}\n")
 
-    def _add_signer(self, signature_id: UUID, attempt: signing.Attempt, slot: str) -> None:
+    def _add_signer(self, signature_id: UUID, attempt: signers.Attempt, slot: str) -> None:
         petition_id = self.plan.petition_id
-        index = signing.indexes(petition_id, attempt)
-        sealed = vault.seal(attempt.sealable(), table=signing.SIGNER_TABLE, row_id=signature_id)
+        index = signers.indexes(petition_id, attempt)
+        sealed = signers.seal(attempt, signature_id)
         self.signers.append(
             f"{signature_id.hex}\t{petition_id}\t\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"
             f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\n"
         )
 
-    def _attempt(self, takes_slot: bool) -> tuple[signing.Attempt, str, str]:
+    def _attempt(self, takes_slot: bool) -> tuple[signers.Attempt, str, str]:
         """What somebody typed, the slot they take, and their place."""
         person = people.person(self.rng)
         mailbox, slot = self._mailbox(person, takes_slot)
-        attempt = signing.Attempt(
+        attempt = signers.Attempt(
             name=person.name,
             email=mailbox.email,
             postcode=mailbox.home.postcode,

@@ -5,9 +5,9 @@ from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from petitions import signing, tallies, tokens
+from petitions import recent, signing, tallies, tokens
 from petitions.guards import token_is_proof
-from petitions.models import PetitionText, Signature
+from petitions.models import Signature
 from petitions.signing import Outcome
 
 THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
@@ -56,7 +56,7 @@ def _respond(
     context = {
         "petition": petition,
         "signature": signature,
-        "text": PetitionText.objects.to_show(petition.slug, get_language()),
+        "text": recent.text(petition.slug, get_language()),
         "outcome": outcome.value if outcome else "",
         "count": tallies.total(petition.pk),
     }

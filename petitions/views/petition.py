@@ -2,6 +2,7 @@
 
 import uuid
 from http import HTTPStatus
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseRedirectBase
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, goals, messages, signing, tallies, tokens
+from petitions import addresses, goals, messages, recent, signing, tallies, tokens
 from petitions.caching import public_page
 from petitions.context import organisation
 from petitions.forms import SignForm
@@ -28,18 +29,26 @@ class SeeOther(HttpResponseRedirectBase):
     status_code = HTTPStatus.SEE_OTHER
 
 
-def find_text(slug: str) -> PetitionText:
-    """The text to show of a petition the public may see; 404 otherwise. One query."""
-    text = PetitionText.objects.to_show(slug, get_language())
+def find_text(slug: str, *, lately: bool = False) -> PetitionText:
+    """The text to show of a petition the public may see; 404 otherwise. One query, or with
+    `lately` none if it was read a moment ago.
+    """
+    read = recent.text if lately else PetitionText.objects.to_show
+    text = read(slug, get_language())
     if text is None or not text.petition.is_public(timezone.now()):
         raise Http404
     return text
 
 
 def press_again(request: HttpRequest, slug: str) -> HttpResponse:
-    """Another site's page sent the form here: show it as typed, to be sent from ours."""
+    """Another site's page sent the form here: show what was typed, to be sent from ours.
+
+    What that page chose or ticked is not taken over: it would be its consent, not the signer's.
+    """
     text = find_text(slug)
-    return _page(request, text, _form(text, request), status=HTTPStatus.FORBIDDEN, press_again=True)
+    typed = {name: request.POST.get(name, "") for name in ("name", "email", "postcode", "country")}
+    form = _form(text, initial={**typed, "text_version": text.version})
+    return _page(request, text, form, status=HTTPStatus.FORBIDDEN, press_again=True)
 
 
 @same_origin(refused=press_again)
@@ -59,14 +68,17 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
 
 @never_cache
 def _sign(request: HttpRequest, slug: str) -> HttpResponse:
-    text = find_text(slug)
+    text = find_text(slug, lately=True)
     form = _form(text, request)
-    if not text.petition.is_accepting():
-        return _page(request, text, form, status=HTTPStatus.CONFLICT)
-    if not form.is_valid():
+    if text.petition.is_accepting() and not form.is_valid():
         return _page(request, text, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    attempt = form.attempt()
-    attempt_id = signing.sign(petition=text.petition, attempt=attempt)
+    try:
+        # Closed before the form was read, or while it was: either way it is too late.
+        signing.need_open(text.petition)
+        attempt = form.attempt()
+        attempt_id = signing.sign(petition=text.petition, attempt=attempt)
+    except signing.NotAccepting:
+        return _page(request, text, form, status=HTTPStatus.CONFLICT)
     return SeeOther(_check_path(attempt_id, slug, attempt.email))
 
 
@@ -98,12 +110,13 @@ def check_mail(request: HttpRequest, language: str, token: str) -> HttpResponse:
     return render(request, "petitions/check_mail.html", context)
 
 
-def _form(text: PetitionText, request: HttpRequest | None = None) -> SignForm:
+def _form(text: PetitionText, request: HttpRequest | None = None, **options: Any) -> SignForm:
     return SignForm(
         request.POST if request else None,
         files=request.FILES if request else None,
         organisation=organisation().name or _("the organisation that runs this site"),
         version=text.version,
+        **options,
     )
 
 

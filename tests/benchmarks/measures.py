@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 
-from petitions import messages, outbox, signing, tokens
+from petitions import messages, outbox, signers, signing, tokens
 from petitions.models import Mail, Petition, Signature
 from tests.benchmarks import load
 
@@ -277,7 +277,7 @@ def _drained(bench: Bench) -> float:
 def _queue_mails(petition: Petition, number: int) -> None:
     once = uuid.uuid4().hex[:8]
     for n in range(number):
-        attempt = signing.Attempt(
+        attempt = signers.Attempt(
             name=f"Samir Example {n}", email=f"samir.{once}.{n}@example.org", name_use="public"
         )
         signing.sign(petition=petition, attempt=attempt)

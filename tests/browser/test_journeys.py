@@ -264,7 +264,7 @@ def test_an_administrator_removes_restores_and_exports(
     page.fill("#id_password", stack.admin_password)
     page.click("[type=submit]")
     page.goto("/admin/petitions/signature/")
-    page.fill("#address", address.upper())
+    page.fill("#sought", address.upper())
     page.get_by_role("button", name="Find").click()
     assert address not in page.url
     page.click("#result_list tbody a")

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from petitions import signing, tallies, tokens
 from petitions.models import Petition, Signature, Signer
-from petitions.signing import Attempt, Outcome
+from petitions.signers import Attempt
+from petitions.signing import Outcome
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 

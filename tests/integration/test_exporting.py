@@ -12,7 +12,7 @@ from django.test import Client
 
 from petitions import exports, tallies
 from petitions.models import Export, Petition, Signature
-from petitions.signing import Attempt
+from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
 

@@ -139,7 +139,7 @@ def test_the_moderators_list_finds_by_address_without_putting_it_into_the_url(
     mine, other = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, DAVID)
     client.force_login(moderator)
 
-    response = client.post(LIST, {"address": "AMINA+x@example.org"}, follow=True)
+    response = client.post(LIST, {"sought": "AMINA+x@example.org"}, follow=True)
 
     page = response.content.decode()
     address = response.redirect_chain[-1][0]

@@ -1,18 +1,27 @@
 """The outbox: claimed once, sent once or again, settled by whoever holds the lease."""
 
 import smtplib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes, policy
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connections, transaction
 from django.utils import timezone
 
-from petitions import messages, outbox, signing
-from petitions.models import Mail, Petition, Signature, Signer
+from petitions import messages, outbox, signers, signing
+from petitions.models import Mail, Organisation, Petition, Signature, Signer
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
+
+INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
 
 
 class Backend(BaseEmailBackend):
@@ -42,7 +51,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> type[Backend]:
 
 
 def test_a_signing_is_mailed_once_to_the_address_as_typed(petition: Petition) -> None:
-    sign(petition, signing.Attempt(name="A B", email="A.B+tag@gmail.com", name_use="public"))
+    sign(petition, signers.Attempt(name="A B", email="A.B+tag@gmail.com", name_use="public"))
 
     assert outbox.deliver() == 1
     assert outbox.deliver() == 0
@@ -60,7 +69,7 @@ def test_a_signing_is_mailed_once_to_the_address_as_typed(petition: Petition) ->
     ],
 )
 def test_a_mail_speaks_the_signers_language_and_names_no_cause_anywhere(
-    petition: Petition, attempt: signing.Attempt, subject: str
+    petition: Petition, attempt: signers.Attempt, subject: str
 ) -> None:
     sign(petition, attempt)
     outbox.deliver()
@@ -134,22 +143,46 @@ def test_a_worker_whose_lease_ran_out_cannot_overwrite_the_outcome(petition: Pet
     assert Mail.objects.get().state == Mail.State.QUEUED
 
 
-def test_a_server_that_is_away_costs_no_mail_and_waits_longer_each_time(
+def test_a_server_that_is_away_costs_no_mail_however_long_it_lasts(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failing, "opening", ConnectionRefusedError())
     sign(petition)
-    waits = []
-    for _ in range(3):
-        outbox.deliver()
+    for _ in range(outbox.MOST_ATTEMPTS + 2):
+        assert outbox.deliver() == 0
         row = Mail.objects.get()
-        waits.append((row.due_at - timezone.now()).total_seconds())
         assert (row.state, row.code) == (Mail.State.QUEUED, "ConnectionRefusedError"[:20])
+        assert 10 < (row.due_at - timezone.now()).total_seconds() < 60
         Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert 10 < waits[0] < waits[1] < waits[2]
 
     monkeypatch.setattr(failing, "opening", None)
     assert outbox.deliver() == 1
+
+
+def test_a_server_that_refuses_us_as_sender_fails_no_mail(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = smtplib.SMTPSenderRefused(550, b"daily quota exceeded", "post@example.org")
+    monkeypatch.setattr(failing, "failure", refusal)
+    sign(petition, AMINA)
+    sign(petition, DAVID)
+
+    assert outbox.deliver() == 0
+
+    assert set(Mail.objects.values_list("state", "code")) == {(Mail.State.QUEUED, "550")}
+
+
+def test_a_mail_that_the_server_puts_off_waits_longer_each_time(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing, "failure", smtplib.SMTPDataError(451, b"later"))
+    sign(petition)
+    waits = []
+    for _ in range(3):
+        outbox.deliver()
+        waits.append((Mail.objects.get().due_at - timezone.now()).total_seconds())
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert 10 < waits[0] < waits[1] < waits[2]
 
 
 @pytest.mark.parametrize(
@@ -201,9 +234,121 @@ def test_a_row_that_cannot_be_opened_does_not_hold_up_those_behind_it(petition: 
     assert Mail.objects.get(signature=broken).state == Mail.State.FAILED
 
 
-def test_line_breaks_never_reach_a_header(petition: Petition) -> None:
-    sign(petition)
+@pytest.mark.parametrize(
+    "spoilt", [replace(AMINA, name=INJECTION), replace(AMINA, email=INJECTION)]
+)
+def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_other_mail(
+    petition: Petition, spoilt: signers.Attempt, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No form lets one in; a row may hold one all the same."""
+    sign(petition, spoilt)
+    sign(petition, DAVID)
+
     outbox.deliver()
-    message = sent.outbox[0].message()
-    for name, value in message.items():
-        assert "\n" not in str(value), name
+
+    assert [DAVID.email] in [message.to for message in sent.outbox]
+    assert_nothing_injected()
+    assert "victim" not in caplog.text
+
+
+def test_a_line_break_in_the_senders_name_reaches_no_header(
+    petition: Petition, organisation: Organisation
+) -> None:
+    Organisation.objects.update(sender_name=INJECTION)
+    sign(petition)
+
+    outbox.deliver()
+
+    assert_nothing_injected()
+
+
+def assert_nothing_injected() -> None:
+    for message in sent.outbox:
+        parsed = message_from_bytes(message.message().as_bytes(), policy=policy.default)
+        assert parsed["Bcc"] is None
+        assert parsed["To"]
+        assert "victim" not in parsed.as_string().partition("\n\n")[0]
+
+
+def sign_many(petition: Petition, count: int) -> None:
+    """Signings from mailboxes of their own, for one mailbox gets only so many mails."""
+    for number in range(count):
+        sign(petition, replace(AMINA, email=f"person{number}@example.org"))
+
+
+def test_one_delivery_goes_on_until_nothing_is_due(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    monkeypatch.setattr(outbox, "claim", partial(outbox.claim, 2))
+    sign_many(petition, 5)
+
+    assert outbox.deliver() == 5
+
+    assert len(sent.outbox) == 5
+
+
+def test_what_was_sent_is_settled_as_it_goes_so_that_a_killed_worker_repeats_only_a_few(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled_at_each_sending = []
+
+    def count(self: Backend, email_messages: Any) -> int:
+        settled_at_each_sending.append(Mail.objects.filter(state=Mail.State.SENT).count())
+        return len(email_messages)
+
+    monkeypatch.setattr(outbox, "SETTLE_EVERY", 2)
+    monkeypatch.setattr(failing, "send_messages", count)
+    sign_many(petition, 5)
+
+    assert outbox.deliver() == 5
+
+    assert settled_at_each_sending == [0, 0, 2, 2, 4]
+    assert Mail.objects.filter(state=Mail.State.SENT).count() == 5
+
+
+@contextmanager
+def _held_by_another_worker(mail: Mail) -> Iterator[None]:
+    """Another connection is about to claim the mail, and has not committed."""
+    holds, may_let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Mail.objects.select_for_update().get(pk=mail.pk)
+            holds.set()
+            may_let_go.wait(timeout=5)
+        connections.close_all()
+
+    worker = threading.Thread(target=hold)
+    worker.start()
+    try:
+        assert holds.wait(timeout=5)
+        yield
+    finally:
+        may_let_go.set()
+        worker.join(timeout=10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mail_that_another_worker_is_claiming_is_passed_over_without_waiting(
+    petition: Petition,
+) -> None:
+    sign_many(petition, 2)
+    theirs, mine = Mail.objects.order_by("due_at")
+
+    with _held_by_another_worker(theirs):
+        assert outbox.claim() == [mine.pk]
+
+
+@pytest.mark.parametrize("state", [Mail.State.CANCELLED, Mail.State.SENT])
+def test_what_was_settled_meanwhile_stays_so(petition: Petition, state: Mail.State) -> None:
+    sign(petition)
+    outbox.claim()
+    mine = Mail.objects.get()
+    Mail.objects.update(state=state, code="before")
+
+    outbox.settle([mine], Mail.State.FAILED, "550")
+    outbox.put_back([mine], "421")
+
+    row = Mail.objects.get()
+    assert (row.state, row.code, row.due_at) == (state, "before", mine.due_at)

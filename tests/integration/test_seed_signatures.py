@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from petitions import moderation, names, retention, seeding, signing, tallies
+from petitions import moderation, names, retention, seeding, tallies
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -23,14 +23,14 @@ from petitions.models import (
     Signature,
     Signer,
 )
-from petitions.signing import Attempt
+from petitions.signers import Attempt, indexes, unsealed
 
 State = Signature.State
 
 
 def attempt_of(signer: Signer) -> Attempt:
     """What the signer would have typed, read from what is sealed."""
-    person = signing.unsealed(signer)
+    person = unsealed(signer)
     return Attempt(
         name=person["name"],
         email=person["email"],
@@ -76,14 +76,14 @@ def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(petition: 
     for signer in signers:
         attempt = attempt_of(signer)
         found = (bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix))
-        assert found == signing.indexes(petition.pk, attempt)[:3]
+        assert found == indexes(petition.pk, attempt)[:3]
 
 
 def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition) -> None:
     seeding.seed(petition=petition, total=300)
     scripts = set()
     for signer in Signer.objects.select_related("signature"):
-        person = signing.unsealed(signer)
+        person = unsealed(signer)
         assert names.tidy(person["name"]) == person["name"]
         assert not names.has_forbidden_character(person["name"])
         assert person["email"].rpartition("@")[2] in {"example.org", "example.com", "example.net"}
@@ -137,7 +137,7 @@ def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(petition: Pet
     Postcode.objects.create(postcode="M145RX", place=place)
     seeding.seed(petition=petition, total=100)
     for signer in Signer.objects.select_related("signature"):
-        person, home = signing.unsealed(signer), signer.signature.place_id
+        person, home = unsealed(signer), signer.signature.place_id
         assert (home == place.code) == (person["postcode"] == "M145RX")
         assert (home == ABROAD) == bool(person["country"])
         assert (home == UNKNOWN) == (not person["country"] and not person["postcode"])

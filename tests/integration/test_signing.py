@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import signing, tallies
+from petitions import signers, tallies
 from petitions.models import Mail, Petition, Place, Postcode, Signature, Signer, Tally
 from petitions.signing import NotAccepting
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, typed
@@ -35,7 +35,8 @@ def test_signing_takes_four_statements_whatever_the_mailbox_has_done(
     for _ in range(2):
         with CaptureQueriesContext(connection) as queries:
             sign(petition)
-        assert len(queries) == 4, [q["sql"] for q in queries]  # BEGIN, read, write, COMMIT
+        # BEGIN, lock, write, COMMIT
+        assert len(queries) == 4, [q["sql"] for q in queries]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -55,7 +56,8 @@ def test_nothing_personal_stands_readable_in_any_table(petition: Petition) -> No
             cursor.execute(f"SELECT t::text FROM {table} t")  # noqa: S608
             text = "".join(row[0] for row in cursor.fetchall()).encode()
             assert not [needle for needle in needles if needle in text]
-            for needle in needles:
+            # Two bytes stand in random ones often enough; four do not.
+            for needle in (needle for needle in needles if len(needle) >= 4):
                 assert needle.hex().encode() not in text.lower()
 
 
@@ -63,7 +65,13 @@ def test_what_was_typed_comes_back_out_of_the_seal(petition: Petition) -> None:
     signature_id = sign(petition, BASHIR)
 
     signer = Signer.objects.get(pk=signature_id)
-    assert signing.unsealed(signer) == BASHIR.sealable()
+    assert signers.unsealed(signer) == {
+        "name": BASHIR.name,
+        "email": BASHIR.email,
+        "postcode": BASHIR.postcode,
+        "country": "",
+        "language": "ar",
+    }
 
 
 def test_somebody_else_typing_my_address_reserves_nothing(petition: Petition) -> None:
@@ -85,7 +93,7 @@ def test_a_later_attempt_does_not_change_what_an_earlier_link_confirms(
     petition: Petition,
 ) -> None:
     mine = sign(petition, AMINA)
-    sign(petition, signing.Attempt(name=AMINA.name, email=AMINA.email, name_use="public"))
+    sign(petition, signers.Attempt(name=AMINA.name, email=AMINA.email, name_use="public"))
 
     assert Signature.objects.get(pk=mine).name_use == AMINA.name_use
 
@@ -124,10 +132,10 @@ def test_the_mail_limit_counts_a_mailbox_under_all_its_spellings(
         "a.b+y@gmail.com",
     ]
     for email in spellings:
-        sign(petition, signing.Attempt(name="A B", email=email, name_use="public"))
+        sign(petition, signers.Attempt(name="A B", email=email, name_use="public"))
 
-    last = sign(petition, signing.Attempt(name="A B", email="abc@gmail.com", name_use="public"))
-    over = sign(petition, signing.Attempt(name="A B", email="ab@gmail.com", name_use="public"))
+    last = sign(petition, signers.Attempt(name="A B", email="abc@gmail.com", name_use="public"))
+    over = sign(petition, signers.Attempt(name="A B", email="ab@gmail.com", name_use="public"))
 
     assert Mail.objects.get(signature=last).state == Mail.State.QUEUED
     assert Mail.objects.get(signature=over).state == Mail.State.WITHHELD
@@ -153,6 +161,9 @@ def test_somebody_abroad_counts_abroad_and_the_country_stays_sealed(
 ) -> None:
     signature = sign_and_confirm(petition, DAVID)
     assert signature.place_id == "abroad"
+    assert signers.unsealed(signature.signer)["country"] == "JO"
+    rows = [*Signature.objects.values(), *Tally.objects.values(), *Mail.objects.values("code")]
+    assert not [value for row in rows for value in row.values() if value == "JO"]
 
 
 def test_a_closed_petition_takes_no_signature(petition: Petition) -> None:
