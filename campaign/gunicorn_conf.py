@@ -14,6 +14,12 @@ graceful_timeout = 20
 keepalive = 5
 max_requests = env.integer("WEB_MAX_REQUESTS", 0)
 max_requests_jitter = max_requests // 10
+# gunicorn would let a peer on this machine, or on a Unix socket, set the path and the scheme of
+# a request by headers, whoever sent them. Nothing here needs that: Django itself reads the one
+# header that the proxy sets, X-Forwarded-Proto.
+forwarder_headers = ""
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
 # Nobody steers it at run time, and its socket's folder could not be written to in a container.
 control_socket_disable = True
 accesslog = None

@@ -5,8 +5,9 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from campaign.checks import refuse_unsafe_start
+from campaign.content_type import with_plain_content_type
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
-application = get_wsgi_application()
+application = with_plain_content_type(get_wsgi_application())
 refuse_unsafe_start()

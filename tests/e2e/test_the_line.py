@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -34,8 +36,12 @@ class Visitor:
         self.session = requests.Session()
         self.session.headers["Sec-Fetch-Site"] = "same-origin"
 
-    def get(self, path: str) -> requests.Response:
-        return self.session.get(urljoin(self.site, path), timeout=20)
+    def get(self, path: str, headers: dict[str, str] | None = None) -> requests.Response:
+        return self.session.get(urljoin(self.site, path), headers=headers, timeout=20)
+
+    def get_anew(self, path: str) -> requests.Response:
+        """Over a new connection, which either process of the web server may take."""
+        return requests.get(urljoin(self.site, path), timeout=20)
 
     def post(self, path: str, data: dict[str, str] | None = None) -> requests.Response:
         return self.session.post(urljoin(self.site, path), data=data, timeout=20)
@@ -44,8 +50,14 @@ class Visitor:
         return self.post(f"/petitions/{SLUG}/", typed(email=email, **changes))
 
     def count(self) -> int:
-        told = self.get(f"/api/v1/petitions/{SLUG}.json").json()
-        return int(told["signature_count"])
+        return int(self.told()["signature_count"])
+
+    def counted_at(self) -> datetime:
+        return datetime.fromisoformat(self.told()["counted_at"])
+
+    def told(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.get(f"/api/v1/petitions/{SLUG}.json").json()
+        return answer
 
 
 @pytest.fixture
@@ -97,7 +109,9 @@ def test_a_signature_is_counted_when_its_mailed_link_was_opened_and_its_button_p
     assert f">{before + 1}<" in visitor.get(f"/petitions/{SLUG}/").text
 
     assert visitor.post(link).status_code == 200
-    time.sleep(1.2)
+    # The newest count, once nobody keeps one from before the second press.
+    pressed_at = datetime.now(UTC)
+    assert eventually(lambda: visitor.counted_at() > pressed_at)
     assert visitor.count() == before + 1
 
 
@@ -106,9 +120,11 @@ def test_exactly_one_message_is_sent_and_the_mailbox_page_shows_it(
 ) -> None:
     visitor.sign(address)
     message = mailbox.wait_for(address)[0]
-    time.sleep(1)
+    # Mails go out in order: when a later one has come, so would have a second of these.
+    visitor.sign(f"later-{address}")
+    mailbox.wait_for(f"later-{address}")
 
-    assert len(mailbox.to(address)) == 1
+    assert [mail["To"] for mail in mailbox.to(address)].count(address) == 1
     assert message.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     assert address in visitor.get("/mailbox/").text
@@ -147,7 +163,8 @@ def test_signing_succeeds_while_redis_is_away_and_the_mail_goes_out_once_it_is_b
     try:
         started = time.monotonic()
         assert "Check your e-mail" in visitor.sign(address).text
-        assert time.monotonic() - started < 2
+        # The nudge gives up long before a visitor would; the rest is a busy machine's.
+        assert time.monotonic() - started < 5
     finally:
         stack.restart("redis")
     assert mailbox.wait_for(address, seconds=60)
@@ -156,10 +173,12 @@ def test_signing_succeeds_while_redis_is_away_and_the_mail_goes_out_once_it_is_b
 def test_signing_succeeds_while_the_mail_server_is_away(
     stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
+    log = stack.folder.logs / "worker.log"
+    said_before = log.read_bytes().count(b"mail server")
     stack.kill("smtp")
     try:
         assert "Check your e-mail" in visitor.sign(address).text
-        time.sleep(2)
+        assert eventually(lambda: log.read_bytes().count(b"mail server") > said_before, 30)
     finally:
         stack.restart("smtp")
     assert mailbox.wait_for(address, seconds=60)
@@ -168,12 +187,13 @@ def test_signing_succeeds_while_the_mail_server_is_away(
 def test_pages_stay_and_signing_says_503_while_the_database_is_away(
     stack: Stack, visitor: Visitor, address: str
 ) -> None:
-    for path in ("/", f"/petitions/{SLUG}/"):
+    pages = ("/", f"/petitions/{SLUG}/")
+    for path in pages:
         for _ in range(40):  # both processes have the page in their caches
-            visitor.get(path)
+            visitor.get_anew(path)
     stack.kill("postgres")
     try:
-        answers = [visitor.get(path) for path in ("/", f"/petitions/{SLUG}/") for _ in range(5)]
+        answers = [visitor.get_anew(path) for path in pages for _ in range(10)]
         assert {answer.status_code for answer in answers} == {200}
         signing = visitor.sign(address)
         assert signing.status_code == 503
@@ -228,10 +248,70 @@ def test_a_worker_of_the_web_server_that_is_killed_loses_nothing(
     assert eventually(lambda: visitor.get("/ready").status_code == 200)
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "Script-Name"])
+def test_no_header_of_a_visitor_moves_a_page(stack: Stack, visitor: Visitor, name: str) -> None:
+    with_prefix = visitor.get(f"/evil-prefix/petitions/{SLUG}/", {name: "/evil-prefix"})
+    elsewhere = visitor.get(f"/petitions/{SLUG}/", {name: "/evil-prefix"})
+
+    assert with_prefix.status_code == 404
+    assert elsewhere.status_code == 200
+    assert "evil-prefix" not in elsewhere.text
+    assert "evil-prefix" not in visitor.get(f"/petitions/{SLUG}/").text
+    assert b"evil-prefix" not in (stack.folder.logs / "web.log").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-Forwarded-SSL", "on"), ("X-Forwarded-Protocol", "ssl")]
+)
+def test_only_the_header_that_the_proxy_sets_speaks_of_tls(
+    visitor: Visitor, name: str, value: str
+) -> None:
+    # Two that contradict each other would be refused if gunicorn read them.
+    told = {name: value, "X-Forwarded-Proto": "http"}
+
+    assert visitor.get("/", told).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("multipart/form-data; boundary*=bogus''x", 415),
+        ("rot13", 415),
+        # Read as what it is, and refused for what is missing in it.
+        ("multipart/form-data; charset*=bogus''x; boundary=x", 422),
+        ("multipart/form-data; boundary=x; charset=undefined", 422),
+        ("multipart/form-data; boundary=x; charset=hex", 422),
+        ("application/x-www-form-urlencoded; charset=idna", 422),
+    ],
+)
+def test_no_content_type_is_answered_with_a_bare_error(
+    visitor: Visitor, content_type: str, status: int
+) -> None:
+    told = {"Content-Type": content_type}
+    page = f"{visitor.site}/petitions/{SLUG}/"
+    body = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nAmina\r\n--x--\r\n'
+
+    read = visitor.session.get(page, headers=told, timeout=20)
+    sent = visitor.session.post(page, data=body, headers=told, timeout=20)
+
+    assert read.status_code == 200
+    assert sent.status_code == status
+    assert '<html lang="en"' in sent.text
+
+
 def test_the_api_is_json_that_any_site_may_read(visitor: Visitor) -> None:
     response = visitor.get(f"/api/v1/petitions/{SLUG}.json")
     assert json.loads(response.text)["slug"] == SLUG
     assert response.headers["Access-Control-Allow-Origin"] == "*"
-    tag = response.headers["ETag"]
-    again = visitor.session.get(response.url, headers={"If-None-Match": tag}, timeout=10)
-    assert again.status_code in {200, 304}
+
+
+def test_the_api_tells_whoever_has_the_newest_count_that_nothing_is_new(visitor: Visitor) -> None:
+    path = f"/api/v1/petitions/{SLUG}.json"
+
+    def unchanged() -> bool:
+        # The count is read afresh every second, and each process has its own.
+        fresh = visitor.get(path)
+        again = visitor.get(path, {"If-None-Match": fresh.headers["ETag"]})
+        return again.status_code == 304 and not again.content
+
+    assert eventually(unchanged)

@@ -1,0 +1,103 @@
+"""What a request says of its body is reduced before Django reads it."""
+
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.content_type import reduced, with_plain_content_type
+from campaign.wsgi import application
+
+BODY = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n%s\r\n--x--\r\n'
+
+
+def environ(content_type: str, body: bytes = b"", method: str = "GET") -> dict[str, Any]:
+    return {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": "/live",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "wsgi.input": BytesIO(body),
+        "wsgi.url_scheme": "http",
+        "CONTENT_TYPE": content_type,
+        "CONTENT_LENGTH": str(len(body)),
+    }
+
+
+def request_of(content_type: str, body: bytes) -> WSGIRequest:
+    """What Django makes of a request that has passed."""
+    made: list[WSGIRequest] = []
+
+    def django(given: dict[str, Any], _start: Callable[..., Any]) -> Iterable[bytes]:
+        made.append(WSGIRequest(given))
+        return []
+
+    with_plain_content_type(django)(environ(content_type, body, "POST"), lambda *_: None)
+    return made[0]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "left"),
+    [
+        ("", ""),
+        ("text/html", "text/html"),
+        ("Application/JSON; charset=utf-8", "application/json"),
+        ("application/x-www-form-urlencoded; charset=utf-16", "application/x-www-form-urlencoded"),
+        ("multipart/form-data; boundary=x", 'multipart/form-data; boundary="x"'),
+        ('Multipart/Form-Data;BOUNDARY="a b(c)"', 'multipart/form-data; boundary="a b(c)"'),
+        ("multipart/form-data; charset=hex; boundary=x", 'multipart/form-data; boundary="x"'),
+        ("multipart/form-data; boundary=x; charset*=bogus''x", 'multipart/form-data; boundary="x"'),
+        ("multipart/form-data; boundary*=bogus''x", ""),
+        ("multipart/form-data; boundary*0=x", ""),
+        ("multipart/form-data; boundary=x; boundary=y", ""),
+        ("multipart/form-data", ""),
+        ("multipart/form-data; boundary=", ""),
+        ('multipart/form-data; boundary="x', ""),
+        ("multipart/form-data; boundary=" + "x" * 71, ""),
+        ("multipart/form-data; boundary=\N{LATIN SMALL LETTER E WITH ACUTE}", ""),
+        ("rot13", ""),
+        ("a/b/c", ""),
+        ("text/html\x00", ""),
+        (";", ""),
+    ],
+)
+def test_the_type_and_a_plain_boundary_are_left(content_type: str, left: str) -> None:
+    assert reduced(content_type) == left
+
+
+@given(st.text(st.characters(max_codepoint=255)))
+def test_anything_is_reduced_to_what_django_can_read(value: str) -> None:
+    for content_type in (value, f"multipart/form-data; {value}", f"text/html; {value}"):
+        request_of(content_type, b"")
+
+
+@pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "rot13", "base64", "utf-16"])
+def test_a_form_is_utf_8_whatever_it_says(charset: str) -> None:
+    body = BODY % "ليلى".encode()
+
+    for given_type in (
+        f"multipart/form-data; boundary=x; charset={charset}",
+        f"multipart/form-data; charset*={charset}''x; boundary=x",
+    ):
+        assert request_of(given_type, body).POST["name"] == "ليلى"
+
+
+@pytest.mark.parametrize("charset", ["bogus", "undefined", "idna"])
+def test_a_part_whose_name_is_in_a_strange_encoding_is_left_out(charset: str) -> None:
+    body = BODY.replace(b'name="name"', f"name*={charset}''x".encode()) % b"x"
+
+    assert not request_of("multipart/form-data; boundary=x", body).POST
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary*=bogus''x", "x; y*=z''x"])
+def test_the_sites_own_application_is_wrapped(content_type: str) -> None:
+    started: list[str] = []
+
+    answer = application(environ(content_type), lambda status, *_: started.append(status))
+
+    assert b"".join(answer) == b"live\n"
+    assert started == ["200 OK"]
