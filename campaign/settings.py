@@ -198,6 +198,7 @@ PUBLIC_BODY_LIMIT = 64 * 1024
 PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2)
 PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
 MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)
+# A promise made to signers in pages and mails, and so no variable.
 PENDING_DAYS = 14
 
 # --- Logging: route names and counts, never paths, addresses or parameters ---------------
@@ -219,10 +220,16 @@ LOGGING = {
             "filters": ["redact"],
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO").upper()},
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),
+    },
     "loggers": {
         # Django's own loggers would write request paths and mail errors to admins.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # A line for each task would say when somebody signed: each signing starts one.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
