@@ -82,7 +82,7 @@ def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
         Address(addr_spec=settings.DEFAULT_FROM_EMAIL)
     except (ValueError, MessageError):
         hint = (
-            "Set MAIL_FROM to the bare address, such as petition@example.org. The name beside it "
+            "Set MAIL_FROM to the bare address, such as post@example.org. The name beside it "
             "is the organisation's “sender of mails” in the admin."
         )
         return [Error("MAIL_FROM is not an e-mail address.", hint=hint, id="undersigned.E010")]

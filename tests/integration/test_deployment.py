@@ -8,6 +8,8 @@ an environment that holds nothing but what they would have there.
 import base64
 import http.client
 import importlib.util
+import json
+import logging
 import os
 import re
 import secrets
@@ -316,6 +318,15 @@ def test_no_secret_stands_in_the_compose_file() -> None:
     )
 
 
+def test_a_service_is_given_no_secret_that_it_has_no_use_for() -> None:
+    for name in OURS:
+        given = environment_of(name)
+        assert bool(given["SMTP_PASSWORD"]) == (name == "worker"), name
+        assert bool(given["SMTP_USER"]) == (name == "worker"), name
+        assert bool(given["DATABASE_URL"]) == ("data" in service(name)["networks"]), name
+        assert given["POSTGRES_PASSWORD"] == ""
+
+
 def test_the_filled_in_settings_never_reach_git() -> None:
     command = ["git", "check-ignore", "--quiet", "deploy/production.env"]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
@@ -388,6 +399,23 @@ def test_an_example_that_nobody_filled_in_is_refused(app: Path) -> None:
     done = start_and_wait(["python", "-c", "import campaign.wsgi"], app, unfilled)
     assert done.returncode != 0
     assert "SEALING_KEYS is missing" in done.stderr
+
+
+@pytest.mark.parametrize("level", ["loud", "20", "NOTSET"])
+def test_a_level_that_no_log_has_is_named_as_what_it_is(app: Path, level: str) -> None:
+    environment = environment_of("web", LOG_LEVEL=level)
+    done = start_and_wait(["python", "-c", "import campaign.wsgi"], app, environment)
+    assert done.returncode != 0
+    assert done.stderr.rstrip().endswith(
+        "LOG_LEVEL in the environment should be one of: debug, info, warning, error."
+    )
+
+
+@pytest.mark.parametrize("level", ["warning", "WARNING"])
+def test_a_level_is_read_in_any_case(app: Path, level: str) -> None:
+    program = "import campaign.wsgi, logging; print(logging.getLogger().level)"
+    done = run(["python", "-c", program], app, environment_of("web", LOG_LEVEL=level))
+    assert int(done.stdout) == logging.WARNING
 
 
 def test_a_bad_key_is_refused_without_being_repeated(app: Path) -> None:
@@ -570,6 +598,70 @@ def test_every_variable_that_is_read_is_documented_and_no_other() -> None:
     assert told == read | for_compose
     explained = set(re.findall(r"(?m)^\| `([A-Z0-9_]+)`", OPERATORS.read_text()))
     assert explained == read | for_compose | {"UNDERSIGNED_VERSION"}
+
+
+# What no constant can say, in words that the test below reads.
+IN_WORDS = {
+    "STATIC_ROOT": ("`staticfiles` beside the code", "{app}/staticfiles"),
+    "ALLOWED_HOSTS": ("the host of `SITE_URL`", "127.0.0.1"),
+}
+
+PROGRAM_THAT_LISTS_DEFAULTS = """
+import inspect, json
+from campaign import env
+found = {}
+def noting(reader):
+    def read(name, *args, **more):
+        told = inspect.signature(reader).bind(name, *args, **more)
+        # Readers read through each other: the first knows the default.
+        found.setdefault(name, told.arguments.get("default", ""))
+        return reader(name, *args, **more)
+    return read
+for reader in ("text", "flag", "integer", "words", "choice", "keys"):
+    setattr(env, reader, noting(getattr(env, reader)))
+from campaign import gunicorn_conf, settings
+print(json.dumps(found))
+"""
+
+
+def defaults_in_the_code(app: Path) -> dict[str, str]:
+    """What each variable is in a container where nobody has set it."""
+    done = run(["python", "-c", PROGRAM_THAT_LISTS_DEFAULTS], app, image_environment())
+    found = json.loads(done.stdout)
+    return {
+        name: str(int(value)) if isinstance(value, bool) else str(value)
+        for name, value in found.items()
+    }
+
+
+def test_the_documented_defaults_are_those_of_the_code(app: Path) -> None:
+    code = defaults_in_the_code(app)
+    assert set(code) == variables_read()
+    rows = re.findall(r"(?m)^\| `([A-Z0-9_]+)`( \*)? \| ([^|]*?) ?\|", OPERATORS.read_text())
+    assert len(rows) > len(code)
+    for name, must_be_set, told in rows:
+        if name in {"POSTGRES_PASSWORD", "UNDERSIGNED_VERSION"}:
+            continue
+        if told == "set by compose":
+            assert name in service("web")["environment"], name
+        elif name in IN_WORDS:
+            assert (told, code[name]) == (IN_WORDS[name][0], IN_WORDS[name][1].format(app=app))
+        elif told or not must_be_set:
+            # Choices are read in any case.
+            assert told.strip("`").lower() == code[name].lower(), name
+
+
+def test_the_defaults_in_the_example_are_those_of_the_code(app: Path) -> None:
+    code = defaults_in_the_code(app)
+    _, _, optional = EXAMPLE.read_text().partition("# --- May be set; these are the defaults")
+    told = dict(re.findall(r"(?m)^([A-Z][A-Z0-9_]+)=(.*)", optional.partition("\n# --- ")[0]))
+    assert len(told) > 8
+    del told["ALLOWED_HOSTS"]  # Empty there: the default is made of SITE_URL.
+    assert {name: value.lower() for name, value in told.items()} == {
+        name: code[name].lower() for name in told
+    }
+    (heartbeat,) = re.findall(r"(?m)^# BEAT_HEARTBEAT_FILE=(.*)", EXAMPLE.read_text())
+    assert heartbeat == code["BEAT_HEARTBEAT_FILE"]
 
 
 def test_every_file_that_the_documentation_points_to_is_there() -> None:
