@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import tallies
-from petitions.models import Petition, PetitionText, Signature
+from petitions import signers, tallies
+from petitions.models import Petition, PetitionText, Signature, Signer
 from tests.people import sign_and_confirm, typed
 
 PAGE = "/petitions/protect/"
@@ -199,6 +199,8 @@ def test_a_browser_that_says_nothing_of_its_origin_may_sign(petition: Petition) 
 def test_the_postcode_of_somebody_abroad_is_not_kept(petition: Petition, browser: Client) -> None:
     response = browser.post(PAGE, typed(residence="abroad", country="JO", postcode="11118"))
     assert response.status_code == 303
+    person = signers.unsealed(Signer.objects.get())
+    assert (person["postcode"], person["country"]) == ("", "JO")
 
 
 def test_marks_that_come_along_with_copied_arabic_are_dropped(
@@ -210,6 +212,12 @@ def test_marks_that_come_along_with_copied_arabic_are_dropped(
         postcode="\u200eM14 5RX",
     )
     assert browser.post(PAGE, pasted).status_code == 303
+    person = signers.unsealed(Signer.objects.get())
+    assert (person["name"], person["email"], person["postcode"]) == (
+        "ليلى مثال",
+        "layla@example.org",
+        "M145RX",
+    )
 
 
 def test_rather_not_say_needs_no_postcode(petition: Petition, browser: Client) -> None:
@@ -334,5 +342,8 @@ def test_the_api_and_the_page_agree(petition: Petition, client: Client) -> None:
     assert told["counted_at"]
     assert response["Access-Control-Allow-Origin"] == "*"
     assert response["ETag"]
+    page = client.get(PAGE).content.decode()
+    assert f">{told['signature_count']}<" in page
+    assert told["title"] in page
     again = client.get("/api/v1/petitions/protect.json", headers={"If-None-Match": "W/nothing"})
     assert again.status_code == 200

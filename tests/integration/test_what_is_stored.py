@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from petitions import consent, signing
+from petitions import consent, signers
 from petitions.models import Petition, PetitionText, Signature, Signer
 from tests.people import typed
 
@@ -35,7 +35,7 @@ def post(browser: Client, path: str = PAGE, **changes: str) -> Signature:
 
 def person() -> dict[str, str]:
     """Who signed, out of the seal."""
-    return signing.unsealed(Signer.objects.get())
+    return signers.unsealed(Signer.objects.get())
 
 
 def test_name_address_and_home_are_sealed_as_typed_and_tidied(
