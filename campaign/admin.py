@@ -6,11 +6,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from campaign.middleware import CONTENT_SECURITY_POLICY
 from campaign.models import Statement, StatementText
+from campaign.publishing import publish
 from campaign.views import statement_context
 
 admin.site.site_header = "Undersigned"
@@ -36,8 +37,8 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         if not self.has_change_permission(request):
             raise PermissionDenied
-        drafts = StatementText.objects.filter(statement__in=statements, published_at=None)
-        drafts.update(published_at=timezone.now())
+        for statement in statements:
+            publish(statement=statement)
         self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:

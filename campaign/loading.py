@@ -10,9 +10,9 @@ import frontmatter
 import yaml
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.text import slugify
 
+from campaign import publishing
 from campaign.models import Statement, StatementText
 from petitions.models import Petition
 
@@ -71,7 +71,6 @@ class Loaded:
     text: StatementText
     created: bool
     changed: bool
-    published: bool
 
 
 @transaction.atomic
@@ -103,15 +102,14 @@ def load_statement(
         statement=statement, language=language, defaults=wanted
     )
     changed = any(getattr(text, name) != value for name, value in wanted.items())
-    publishes = publish and text.published_at is None
-    if changed or publishes:
+    if changed:
         for name, value in wanted.items():
             setattr(text, name, value)
-        text.published_at = text.published_at or (timezone.now() if publish else None)
         text.save()
-    if publish:
-        _feature_if_first(statement)
-    return Loaded(text, created, changed, publishes)
+    if publish and text.published_at is None:
+        publishing.publish(statement=statement, language=language)
+        text.refresh_from_db()
+    return Loaded(text, created, changed)
 
 
 def _decoded(path: Path) -> str:
@@ -161,12 +159,6 @@ def _link(statement: Statement, slug: str, *, required: bool) -> None:
     if petition and statement.petition_id != petition.pk:
         statement.petition = petition
         statement.save(update_fields=["petition"])
-
-
-def _feature_if_first(statement: Statement) -> None:
-    if not Statement.objects.filter(is_featured=True).exists():
-        statement.is_featured = True
-        statement.save(update_fields=["is_featured"])
 
 
 def _month(text: str) -> date | None:

@@ -5,15 +5,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from petitions import exports, tallies
+from petitions import exports, publishing, tallies
 from petitions.models import Export, Organisation, Petition, PetitionText
 
 
@@ -70,8 +68,14 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
         if not self.has_change_permission(request):
             raise PermissionDenied
         for petition in petitions:
-            publish(petition)
-        self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)
+            try:
+                publishing.open_petition(petition=petition)
+            except publishing.NotReady as error:
+                for reason in error.reasons:
+                    self.message_user(request, f"{petition}: {reason}", messages.ERROR)
+            else:
+                done = _("%(petition)s is published. Nobody was e-mailed.")
+                self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.export_view)
@@ -102,17 +106,6 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
         """A petition that was signed is closed or removed from the site, never deleted."""
         signed = obj is not None and obj.signatures.exists()
         return super().has_delete_permission(request, obj) and not signed
-
-
-@transaction.atomic
-def publish(petition: Petition) -> None:
-    """Open a draft now, or at its own opening time, and publish its unpublished texts."""
-    now = timezone.now()
-    if petition.state == Petition.State.DRAFT:
-        petition.state = Petition.State.OPEN
-        petition.opens_at = petition.opens_at or now
-        petition.save(update_fields=["state", "opens_at"])
-    petition.texts.filter(published_at=None).update(published_at=now)
 
 
 def _download(petition: Petition, form: ExportForm, request: HttpRequest) -> StreamingHttpResponse:

@@ -72,6 +72,14 @@ def test_a_changed_document_updates_the_text_and_keeps_it_published(
     assert text.published_at
 
 
+def test_publishing_one_language_leaves_the_drafts_of_others_alone(
+    document: Path, db: None
+) -> None:
+    load(document, language="cy", slug="help")
+    load(document, language="en", slug="help", publish=True)
+    assert StatementText.objects.get(published_at__isnull=False).language == "en"
+
+
 def test_without_publish_a_text_is_a_draft_that_nobody_sees(
     document: Path, db: None, client: Client
 ) -> None:

@@ -11,9 +11,10 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from campaign.models import Statement, StatementText
 from petitions import retention, tallies, tasks
 from petitions.locks import alone
-from petitions.models import Mail, Petition, PetitionText, Signature, Signer, Tally
+from petitions.models import Mail, Organisation, Petition, PetitionText, Signature, Signer, Tally
 from tests.people import AMINA, DAVID, sign, sign_and_confirm
 
 
@@ -68,6 +69,38 @@ def test_an_organiser_publishes_a_draft_from_the_admin(
         "/admin/petitions/petition/", {"action": "publish", "_selected_action": [str(petition.pk)]}
     )
     assert client.get("/petitions/protect/").status_code == 200
+
+
+def test_a_petition_opens_only_with_an_organisation_a_contact_and_a_text(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    Organisation.objects.update(name="", privacy_email="")
+    Petition.objects.update(state=Petition.State.DRAFT)
+    PetitionText.objects.all().delete()
+    client.force_login(organiser)
+
+    page = client.post(
+        "/admin/petitions/petition/",
+        {"action": "publish", "_selected_action": [str(petition.pk)]},
+        follow=True,
+    ).content.decode()
+
+    for reason in ("organisation’s name", "privacy contact", "at least one language"):
+        assert reason in page
+    assert Petition.objects.get().state == Petition.State.DRAFT
+
+
+def test_the_first_statement_published_in_the_admin_is_the_front_page(
+    organiser: User, client: Client
+) -> None:
+    statement = Statement.objects.create(slug="first")
+    StatementText.objects.create(statement=statement, language="en", title="First", body="Words.")
+    client.force_login(organiser)
+    client.post(
+        "/admin/campaign/statement/",
+        {"action": "publish", "_selected_action": [str(statement.pk)]},
+    )
+    assert "First" in client.get("/").content.decode()
 
 
 def test_what_nobody_confirmed_in_two_weeks_is_deleted(petition: Petition) -> None:

@@ -7,14 +7,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
-from django.utils import timezone
 
 from campaign import loading
 from campaign.models import StatementText
 from petitions.models import Organisation, Petition, PetitionText
+from petitions.publishing import open_petition
 
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 ORGANISATION = "SBC"
+# Only in the published sample: whoever runs the site for real enters their own.
+SAMPLE_CONTACT = "privacy@example.org"
 
 
 class Command(BaseCommand):
@@ -33,25 +35,23 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         publish: bool = options["publish"]
-        Organisation.objects.get_or_create(id=1, defaults={"name": ORGANISATION})
+        contact = SAMPLE_CONTACT if publish else ""
+        Organisation.objects.get_or_create(
+            id=1, defaults={"name": ORGANISATION, "privacy_email": contact}
+        )
         added = 0
         for code, _name in settings.LANGUAGES:
-            added += _add_petition_text(loading.read(CONTENT / f"petition.{code}.md"), publish)
-        for code, _name in settings.LANGUAGES:
+            added += _add_petition_text(loading.read(CONTENT / f"petition.{code}.md"))
             added += _add_statement_text(loading.read(CONTENT / f"statement.{code}.md"), publish)
+        if publish and added:
+            for petition in Petition.objects.filter(statements__isnull=False).distinct():
+                open_petition(petition=petition)
         state = "published" if publish else "as drafts"
         self.stdout.write(f"Added {added} texts {state}." if added else "Nothing to add.")
 
 
-def _add_petition_text(source: loading.TextFile, publish: bool) -> bool:
-    now = timezone.now() if publish else None
-    petition, _new = Petition.objects.get_or_create(
-        slug=source.text("slug"),
-        defaults={
-            "state": Petition.State.OPEN if publish else Petition.State.DRAFT,
-            "opens_at": now,
-        },
-    )
+def _add_petition_text(source: loading.TextFile) -> bool:
+    petition, _new = Petition.objects.get_or_create(slug=source.text("slug"))
     _text, created = PetitionText.objects.get_or_create(
         petition=petition,
         language=source.text("language"),
@@ -61,7 +61,6 @@ def _add_petition_text(source: loading.TextFile, publish: bool) -> bool:
             "addressee": source.text("addressee"),
             "ask": source.text("ask"),
             "body": source.body,
-            "published_at": now,
         },
     )
     return created
