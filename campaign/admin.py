@@ -7,7 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
 from django.utils import translation
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from campaign.middleware import CONTENT_SECURITY_POLICY
 from campaign.models import Statement, StatementText
@@ -69,6 +71,7 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
         page["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-src 'self'"
         return page
 
+    @method_decorator(xframe_options_sameorigin)
     def preview_text_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One text on the public page, for the frames of the preview."""
         if not self.has_view_permission(request):
@@ -81,5 +84,4 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
             "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
             "frame-ancestors 'self'; sandbox allow-same-origin"
         )
-        page["X-Frame-Options"] = "SAMEORIGIN"
         return page

@@ -3,7 +3,21 @@
 There is no access log: paths would hold tokens, and lines would hold networks.
 """
 
+from typing import Any
+
+from gunicorn.glogging import Logger
+
 from campaign import env
+
+
+class WithoutAccess(Logger):
+    """gunicorn's own log. There is no access log, so nothing is prepared for one either: with
+    a configuration of ours gunicorn would put every line together, and then drop it.
+    """
+
+    def access(self, *args: Any, **kwargs: Any) -> None:
+        """Keep no record of a request."""
+
 
 bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
@@ -23,6 +37,7 @@ secure_scheme_headers: dict[str, str] = {}
 # Nobody steers it at run time, and its socket's folder could not be written to in a container.
 control_socket_disable = True
 accesslog = None
+logger_class = WithoutAccess
 errorlog = "-"
 # What gunicorn itself reports goes through the same redaction as the rest.
 logconfig_dict = {

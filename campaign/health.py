@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from petitions.models import Mail
+
 _TIMEOUT = 0.5
 
 
@@ -47,10 +49,10 @@ def _database() -> str:
 
 def _redis() -> str:
     try:
-        client = redis.Redis.from_url(
+        with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
-        )
-        client.ping()
+        ) as client:
+            client.ping()
     except redis.RedisError:
         return "away"
     return "ok"
@@ -59,11 +61,6 @@ def _redis() -> str:
 def _mail() -> str:
     """Whether mail goes out: nothing has been waiting for longer than two minutes."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT EXISTS (SELECT FROM petitions_mail"
-                " WHERE state = 'queued' AND due_at < now() - interval '2 minutes')"
-            )
-            return "late" if cursor.fetchone()[0] else "ok"
+        return "late" if Mail.objects.late().exists() else "ok"
     except DatabaseError:
         return "unknown"

@@ -1,5 +1,6 @@
 """Statements: the campaign's public texts, each in any of the languages."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Case, Q, When
 from django.urls import reverse
@@ -60,7 +61,7 @@ class StatementText(models.Model):
     language = models.CharField(
         _("language"),
         max_length=2,
-        choices=[("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg")],
+        choices=settings.LANGUAGES,
     )
     title = models.CharField(_("title"), max_length=200)
     summary = models.CharField(

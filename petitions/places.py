@@ -14,7 +14,6 @@ _POSTCODE = re.compile(
     r"[0-9][ABD-HJLNP-UW-Z]{2})"
 )
 _SEPARATORS = re.compile(r"[\s\-‐-―.·]+")
-_INWARD_LENGTH = 3
 # Codes that CLDR lists beside countries: groups, outlying islands without people, pseudo-locales.
 _NOT_COUNTRIES = {
     "AC", "AQ", "BV", "CP", "CQ", "DG", "EA", "EU", "EZ", "GB", "HM", "IC", "QO", "TA", "TF",
@@ -33,11 +32,6 @@ def canonical_postcode(typed: str) -> str:
     if not _POSTCODE.fullmatch(compact):
         raise NotAPostcode
     return compact
-
-
-def spaced(postcode: str) -> str:
-    """A canonical postcode as people write it: "M145RX" gives "M14 5RX"."""
-    return f"{postcode[:-_INWARD_LENGTH]} {postcode[-_INWARD_LENGTH:]}"
 
 
 @cache

@@ -39,7 +39,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(max_length=100)),
-                ("region", models.CharField(blank=True, max_length=9)),
             ],
             options={
                 "verbose_name": "place",

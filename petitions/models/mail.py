@@ -11,12 +11,25 @@ message is sent again under the same Message-ID, rather than never.
 """
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.signature import Signature
+
+# How long a mail may be due before somebody should look.
+LATE = timedelta(minutes=2)
+
+
+class MailQuerySet(models.QuerySet["Mail"]):
+    """Questions about the outbox."""
+
+    def late(self) -> "MailQuerySet":
+        """Those that should have gone out a while ago: no worker runs, or it cannot keep up."""
+        return self.filter(state=Mail.State.QUEUED, due_at__lt=Now() - LATE)
 
 
 class Mail(models.Model):
@@ -42,6 +55,8 @@ class Mail(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     code = models.CharField(_("outcome"), max_length=20, blank=True)
     created_at = models.DateTimeField(_("created"))
+
+    objects = MailQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("mail")

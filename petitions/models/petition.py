@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -137,11 +138,7 @@ class PetitionText(models.Model):
     language = models.CharField(
         _("language"),
         max_length=2,
-        choices=[
-            ("en", "English"),
-            ("ar", "العربية"),
-            ("cy", "Cymraeg"),
-        ],
+        choices=settings.LANGUAGES,
     )
     title = models.CharField(_("title"), max_length=150)
     addressee = models.CharField(_("addressed to"), max_length=100)

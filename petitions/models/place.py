@@ -18,7 +18,6 @@ class Place(models.Model):
     code = models.CharField(primary_key=True, max_length=9)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.CONSTITUENCY)
     name = models.CharField(max_length=100)
-    region = models.CharField(max_length=9, blank=True)
 
     class Meta:
         verbose_name = _("place")

@@ -70,4 +70,8 @@ def test_stages_stop_in_order_and_the_deaf_are_killed(tmp_path: Path) -> None:
     assert polite.wait() == -signal.SIGTERM
     assert deaf.wait() == -signal.SIGKILL
     assert below
+    # Whoever inherits them may need a moment to bury them.
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, below)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert not [pid for pid in below if is_alive(pid)]

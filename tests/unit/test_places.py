@@ -69,11 +69,7 @@ def test_a_postcode_in_another_scripts_digits_is_the_same_postcode(
 
 @given(postcodes)
 def test_a_postcode_as_people_write_it_is_understood_again(postcode: str) -> None:
-    assert canonical_postcode(places.spaced(postcode)) == postcode
-
-
-def test_a_postcode_is_written_with_its_space() -> None:
-    assert [places.spaced(code) for code in REAL[:3]] == ["M1 1AE", "M14 5RX", "CR2 6XH"]
+    assert canonical_postcode(f"{postcode[:-3]} {postcode[-3:]}") == postcode
 
 
 @pytest.mark.parametrize(
