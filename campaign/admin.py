@@ -1,5 +1,7 @@
 """The admin of statements, with a preview of the words as the public will read them."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -27,18 +29,28 @@ class StatementTextInline(admin.StackedInline[StatementText, Statement]):
     fields = ("language", "title", "summary", "body", "dated", "published_at")
     ordering = ("id",)
 
+    def get_extra(self, request: HttpRequest, obj: Statement | None = None, **kwargs: Any) -> int:
+        """An empty text to fill in for a statement that has none."""
+        return 0 if obj and obj.texts.exists() else 1
+
 
 @admin.register(Statement)
 class StatementAdmin(admin.ModelAdmin[Statement]):
-    list_display = ("slug", "is_featured", "petition")
+    list_display = ("slug", "titles", "is_featured", "petition")
     list_select_related = ("petition",)
     inlines = (StatementTextInline,)
     actions = ("publish",)
 
-    @admin.action(description=_("Publish: show all texts to the public"))
+    @admin.display(description=_("texts"))
+    def titles(self, statement: Statement) -> str:
+        """Each language's title, and whether the public sees it."""
+        return ", ".join(
+            f"{text.title} ({text.language}{'' if text.published_at else ', ' + _('draft')})"
+            for text in statement.texts.all()
+        )
+
+    @admin.action(permissions=["change"], description=_("Publish: show all texts to the public"))
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
-        if not self.has_change_permission(request):
-            raise PermissionDenied
         for statement in statements:
             publish(statement=statement)
         self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)

@@ -80,6 +80,7 @@ def load_statement(
     slug: str = "",
     language: str = "",
     petition: str = "",
+    dated: str = "",
     publish: bool = False,
 ) -> Loaded:
     """Create or update one language of a statement; running it again changes nothing.
@@ -96,7 +97,7 @@ def load_statement(
         "title": source.title,
         "summary": source.text("summary"),
         "body": source.body,
-        "dated": _month(source.text("dated")),
+        "dated": _month(dated or source.text("dated")),
     }
     text, created = StatementText.objects.get_or_create(
         statement=statement, language=language, defaults=wanted
@@ -153,7 +154,9 @@ def _check(source: TextFile, slug: str, language: str) -> None:
 
 
 def _link(statement: Statement, slug: str, *, required: bool) -> None:
-    petition = Petition.objects.filter(slug=slug).first() if slug else None
+    """Lead to the named petition; to the only one there is where none is named."""
+    petitions = list(Petition.objects.filter(slug=slug) if slug else Petition.objects.all()[:2])
+    petition = petitions[0] if len(petitions) == 1 else None
     if petition is None and required:
         raise BadFile(f"There is no petition {slug!r}. Make it in the admin first.")
     if petition and statement.petition_id != petition.pk:

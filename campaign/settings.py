@@ -144,6 +144,7 @@ LANGUAGES = [("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg")]
 LANGUAGES_BIDI = ["ar"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = ["campaign.formats"]
 USE_TZ = True
 TIME_ZONE = "Europe/London"
 

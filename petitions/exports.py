@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from petitions import places, signers
 from petitions.models import ABROAD, Export, Petition, Signature
+from petitions.models.signature import spoken
 
 BATCH = 5_000
 FIRST_BATCH = 500
@@ -103,7 +104,7 @@ class HandIn:
         place = row.place_name
         if row.place_kind == ABROAD and "country" in person:
             place = places.country_name(person["country"], "en")
-        return row.reference, name, place, f"{row.confirmed_at:%Y-%m-%d}"
+        return spoken(row.reference), name, place, f"{row.confirmed_at:%Y-%m-%d}"
 
 
 def _person(row: Row) -> dict[str, str]:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from petitions import addresses, signers, tokens
+from petitions import addresses, names, signers, tokens
 from petitions.context import organisation
 from petitions.models import Mail, Organisation
 
@@ -45,6 +45,9 @@ def confirm_subject() -> str:
 def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
     address = Address(addr_spec=settings.DEFAULT_FROM_EMAIL)
+    if names.has_forbidden_character(of.sender_name):
+        # The form refuses one; a row may hold it all the same, and must stop no mail.
+        return settings.DEFAULT_FROM_EMAIL
     return str(Address(of.sender_name, address.username, address.domain))
 
 

@@ -1,4 +1,4 @@
-"""What moderators do: remove signatures from the count, and restore them."""
+"""What moderators do: remove signatures from the count, restore them, and erase on request."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from petitions import tallies
+from petitions import signing, tallies
 from petitions.models import Decision, DecisionItem, Petition, Signature
 
 State = Signature.State
@@ -70,6 +70,26 @@ def restore(
         petition=petition, kind=Decision.Kind.RESTORE, reason=reason, note=note, actor=actor
     )
     return _decide(decision, known, targets)
+
+
+@transaction.atomic
+def erase(*, signature: Signature, actor: User) -> bool:
+    """Erase the person behind a signature because they asked; False if nobody is left.
+
+    The record says who did it and when; of the person it keeps the signature's id alone.
+    """
+    if not signing.withdraw(signature_id=signature.pk):
+        return False
+    decision = Decision.objects.create(
+        petition=signature.petition,
+        kind=Decision.Kind.ERASE,
+        reason=Decision.Reason.REQUESTED,
+        actor=actor,
+    )
+    DecisionItem.objects.create(
+        decision=decision, signature_id=signature.pk, previous_state=signature.state
+    )
+    return True
 
 
 def _locked(petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]) -> list[Signature]:

@@ -40,6 +40,10 @@ class Summary:
     sent_at: datetime | None
 
 
+# What a person looks at; the rest stands below.
+_FIRST = ("From", "To", "Subject", "Date")
+
+
 @require_safe
 def messages(request: HttpRequest) -> HttpResponse:
     """All messages, the newest first."""
@@ -57,7 +61,8 @@ def message(request: HttpRequest, key: str) -> HttpResponse:
     context = {
         "key": key,
         "subject": parsed.get("Subject", ""),
-        "headers": [(name, str(value)) for name, value in parsed.items()],
+        "headers": [(name, str(parsed[name])) for name in _FIRST if name in parsed],
+        "other_headers": [(k, str(v)) for k, v in parsed.items() if k not in _FIRST],
         "language": parsed.get("Content-Language", ""),
         "text": text.get_content() if isinstance(text, EmailMessage) else "",
         "has_html": parsed.get_body(("html",)) is not None,

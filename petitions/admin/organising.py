@@ -40,6 +40,10 @@ class PetitionTextInline(admin.StackedInline[PetitionText, Petition]):
     )
     ordering = ("-version", "language")
 
+    def get_extra(self, request: HttpRequest, obj: Petition | None = None, **kwargs: Any) -> int:
+        """An empty text to fill in for a petition that has none."""
+        return 0 if obj and obj.texts.exists() else 1
+
 
 class ExportForm(forms.Form):
     """Why somebody takes signatures out of the site: kept with the record."""
@@ -63,10 +67,10 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
     def count(self, petition: Petition) -> int:
         return tallies.total(petition.pk)
 
-    @admin.action(description=_("Publish: open the petition and show its texts"))
+    @admin.action(
+        permissions=["change"], description=_("Publish: open the petition and show its texts")
+    )
     def publish(self, request: HttpRequest, petitions: QuerySet[Petition]) -> None:
-        if not self.has_change_permission(request):
-            raise PermissionDenied
         for petition in petitions:
             try:
                 publishing.open_petition(petition=petition)

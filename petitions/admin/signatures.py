@@ -23,9 +23,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, moderation, signers, signing, vault
+from petitions import addresses, moderation, signers, vault
 from petitions.admin.records import ReadOnly
-from petitions.models import Decision, DecisionItem, Petition, Signature
+from petitions.models import Decision, DecisionItem, Petition, Signature, Signer
 
 PER_PAGE = 50
 WITHDRAW = "withdraw"
@@ -44,7 +44,10 @@ class DecisionForm(forms.Form):
             (Decision.Kind.RESTORE, gettext_lazy("Restore as before")),
         ],
     )
-    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=Decision.Reason.choices)
+    reason = forms.ChoiceField(
+        label=gettext_lazy("Reason"),
+        choices=[("", gettext_lazy("Choose a reason")), *Decision.Reason.choices],
+    )
     note = forms.CharField(
         label=gettext_lazy("Note"),
         required=False,
@@ -66,6 +69,11 @@ class Line:
     signature: Signature
     name: str
     address: str
+
+    @property
+    def identity(self) -> str:
+        """What the line's tick sends."""
+        return str(self.signature.pk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +138,14 @@ def _list(request: HttpRequest, model_admin: SignatureAdmin) -> HttpResponse:
     form = DecisionForm(request.POST or None)
     if request.method == "POST" and _decided(request, question.petition, form):
         return redirect(question.url())
-    return _render(model_admin, request, "change_list", _list_context(question, form))
+    context = _list_context(question, form, _chosen(request))
+    return _render(model_admin, request, "change_list", context)
 
 
 def _found(question: Question, sought: str) -> str:
     """Where an address leads, which must stand in no URL, or a reference, which may."""
     if "@" in sought:
-        index = signers.mailbox_index(question.petition.pk, sought)
-        return question.url(mailbox=index.hex(), before="", state="")
+        return _found_by_address(question, sought)
     reference = "".join(char for char in sought.upper() if char.isalnum())
     signature = Signature.objects.filter(reference=reference).first()
     if signature is None:
@@ -145,7 +153,17 @@ def _found(question: Question, sought: str) -> str:
     return reverse("admin:petitions_signature_change", args=[signature.pk])
 
 
-def _list_context(question: Question, form: DecisionForm) -> dict[str, Any]:
+def _found_by_address(question: Question, address: str) -> str:
+    """The list of the petition at hand if the address signed it, else of another that it signed."""
+    others = Petition.objects.exclude(pk=question.petition.pk).order_by("-id")
+    for petition in (question.petition, *others):
+        index = signers.mailbox_index(petition.pk, address)
+        if Signer.objects.filter(petition=petition, mailbox_ix=index).exists():
+            return Question(petition).url(mailbox=index.hex())
+    return question.url(mailbox=_NOBODY, before="", state="")
+
+
+def _list_context(question: Question, form: DecisionForm, chosen: list[UUID]) -> dict[str, Any]:
     found = question.answer()
     shown = found[:PER_PAGE]
     last = shown[-1] if len(found) > PER_PAGE else None
@@ -164,6 +182,8 @@ def _list_context(question: Question, form: DecisionForm) -> dict[str, Any]:
         "newest_url": question.url(before="") if question.before else "",
         "older_url": question.url(before=_cursor(last)) if last else "",
         "form": form,
+        # A decision that was not right comes back with the same signatures chosen.
+        "chosen": {str(identity) for identity in chosen},
     }
 
 
@@ -176,7 +196,9 @@ def _one(request: HttpRequest, model_admin: SignatureAdmin, object_id: str) -> H
     here = request.path
     if request.method == "POST" and WITHDRAW in request.POST:
         _erase(request, signature)
-        return redirect(here)
+        # What nobody had confirmed is gone altogether, and its page with it.
+        remains = Signature.objects.filter(pk=signature.pk).exists()
+        return redirect(here if remains else Question(signature.petition).url())
     form = DecisionForm(request.POST or None)
     if request.method == "POST" and _decided(request, signature.petition, form, [signature.pk]):
         return redirect(here)
@@ -206,6 +228,7 @@ def _decided(
         messages.warning(request, _("Choose at least one signature."))
         return False
     if not form.is_valid():
+        messages.error(request, _("Nothing was decided yet: see below."))
         return False
     said = form.cleaned_data
     use_case = moderation.remove if said["kind"] == Decision.Kind.REMOVE else moderation.restore
@@ -224,7 +247,9 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
     if "sure" not in request.POST:
         messages.warning(request, _("Nothing was erased. Tick the box first: it cannot be undone."))
         return
-    if signing.withdraw(signature_id=signature.pk):
+    user = request.user
+    assert user.is_authenticated
+    if moderation.erase(signature=signature, actor=user):
         messages.success(
             request,
             _("The person is erased and not counted any more. No e-mail is sent."),

@@ -238,7 +238,11 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("remove", "remove"), ("restore", "restore")],
+                        choices=[
+                            ("remove", "remove"),
+                            ("restore", "restore"),
+                            ("erase", "erase the person"),
+                        ],
                         max_length=8,
                         verbose_name="decision",
                     ),

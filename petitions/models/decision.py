@@ -15,6 +15,7 @@ class Decision(models.Model):
     class Kind(models.TextChoices):
         REMOVE = "remove", _("remove")
         RESTORE = "restore", _("restore")
+        ERASE = "erase", _("erase the person")
 
     class Reason(models.TextChoices):
         FALSE_NAME = "false-name", _("the name is not a person's")

@@ -26,6 +26,11 @@ def new_reference() -> str:
     return "".join([_ALPHABET[bits >> 5 * i & 31] for i in range(_REFERENCE_LENGTH)])
 
 
+def spoken(reference: str) -> str:
+    """A reference in groups of four; a spreadsheet would take some ungrouped for numbers."""
+    return "-".join(reference[i : i + 4] for i in range(0, _REFERENCE_LENGTH, 4))
+
+
 class SignatureQuerySet(models.QuerySet["Signature"]):
     """Questions about signatures."""
 
@@ -106,7 +111,7 @@ class Signature(models.Model):
     @property
     def spoken_reference(self) -> str:
         """The reference in groups of four, as people read it out."""
-        return "-".join(self.reference[i : i + 4] for i in range(0, _REFERENCE_LENGTH, 4))
+        return spoken(self.reference)
 
 
 class Signer(models.Model):

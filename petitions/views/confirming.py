@@ -40,6 +40,9 @@ def _confirm(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     outcome, signature = signing.confirm(signature_id=link.signature_id, epoch=link.epoch)
     if signature is None:
         return _dead_link(request)
+    if outcome is Outcome.ALREADY and signature.pk == link.signature_id:
+        # The same link, pressed again or twice at once: the same success.
+        outcome = Outcome.CONFIRMED
     if outcome in THANKED:
         return _respond(request, "petitions/thanks.html", signature, outcome)
     return _respond(request, "petitions/not_counted.html", signature, outcome, status=409)

@@ -40,9 +40,7 @@ def load(path: Path, **options: object) -> str:
 def test_a_plain_document_loads_and_reads_well(document: Path, db: None, client: Client) -> None:
     said = load(document, publish=True)
 
-    assert said.startswith(
-        "Created “Help is needed in Testford” (en) at /statements/help-is-needed-in-testford/"
-    )
+    assert said.startswith("Created “Help is needed in Testford” (en) at http")
     page = client.get("/").content.decode()
     assert page.count("<h1") == 1
     assert "Help is needed in Testford" in page
@@ -78,6 +76,16 @@ def test_publishing_one_language_leaves_the_drafts_of_others_alone(
     load(document, language="cy", slug="help")
     load(document, language="en", slug="help", publish=True)
     assert StatementText.objects.get(published_at__isnull=False).language == "en"
+
+
+def test_a_statement_leads_to_the_only_petition_and_may_say_its_month(
+    document: Path, petition: Petition, client: Client
+) -> None:
+    said = load(document, publish=True, dated="2020-02")
+    assert "http" in said
+    page = client.get("/").content.decode()
+    assert "/petitions/protect/" in page
+    assert "February 2020" in page
 
 
 def test_without_publish_a_text_is_a_draft_that_nobody_sees(

@@ -82,6 +82,50 @@ def test_erasing_leaves_nothing_of_the_person(petition: Petition) -> None:
     assert not Mail.objects.exists()
 
 
+def test_an_address_that_signed_another_petition_is_found_there(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    mine = sign_and_confirm(petition)
+    Petition.objects.create(slug="newer")
+    client.force_login(moderator)
+    page = client.post(LIST, {"sought": "amina@example.org"}, follow=True).content.decode()
+    assert mine.spoken_reference in page
+
+
+def test_a_signature_is_found_by_its_reference_however_it_is_written(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    mine = sign_and_confirm(petition)
+    client.force_login(moderator)
+    for written in (mine.reference, mine.spoken_reference.lower()):
+        response = client.post(LIST, {"sought": written}, follow=True)
+        assert response.redirect_chain[-1][0] == f"{LIST}{mine.pk}/change/"
+    nobody = client.post(LIST, {"sought": "0000-0000-0000"}, follow=True)
+    assert "Nobody has signed" in nobody.content.decode()
+
+
+def test_a_decision_that_was_not_right_keeps_what_was_chosen(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    mine = sign_and_confirm(petition)
+    client.force_login(moderator)
+    page = client.post(
+        LIST, {"chosen": [str(mine.pk)], "kind": "remove", "reason": "other"}
+    ).content.decode()
+    assert f'value="{mine.pk}" checked' in page
+    assert "Nothing was decided yet" in page
+
+
+def test_erasing_somebody_who_never_confirmed_leads_back_to_the_list(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    pending = sign(petition)
+    client.force_login(moderator)
+    response = client.post(f"{LIST}{pending}/change/", {"withdraw": "1", "sure": "on"}, follow=True)
+    assert response.status_code == 200
+    assert not Signature.objects.exists()
+
+
 def test_a_moderator_erases_a_person_only_after_saying_so_twice(
     petition: Petition, moderator: User, client: Client
 ) -> None:
@@ -95,6 +139,9 @@ def test_a_moderator_erases_a_person_only_after_saying_so_twice(
     client.post(page, {"withdraw": "1", "sure": "on"})
     assert tallies.total(petition.pk) == 0
     assert not Signer.objects.exists()
+    erased = Decision.objects.get(kind=Decision.Kind.ERASE)
+    assert erased.actor == moderator
+    assert "mona" in client.get(page).content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.content_type import reduced, with_plain_content_type
-from campaign.wsgi import application
 
 BODY = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n%s\r\n--x--\r\n'
 
@@ -91,13 +90,3 @@ def test_a_part_whose_name_is_in_a_strange_encoding_is_left_out(charset: str) ->
     body = BODY.replace(b'name="name"', f"name*={charset}''x".encode()) % b"x"
 
     assert not request_of("multipart/form-data; boundary=x", body).POST
-
-
-@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary*=bogus''x", "x; y*=z''x"])
-def test_the_sites_own_application_is_wrapped(content_type: str) -> None:
-    started: list[str] = []
-
-    answer = application(environ(content_type), lambda status, *_: started.append(status))
-
-    assert b"".join(answer) == b"live\n"
-    assert started == ["200 OK"]

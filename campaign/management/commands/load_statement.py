@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from campaign import loading
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--slug", default="", help="its address; by default made of the title")
         parser.add_argument("--language", default="", help="en (default), ar or cy")
         parser.add_argument("--petition", default="", help="address of the petition it leads to")
+        parser.add_argument("--dated", default="", help="its month, for an older text: 2020-02")
         parser.add_argument("--publish", action="store_true", help="show it to the public at once")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,6 +36,7 @@ class Command(BaseCommand):
                 slug=options["slug"],
                 language=options["language"],
                 petition=options["petition"],
+                dated=options["dated"],
                 publish=options["publish"],
             )
         except loading.BadFile as error:
@@ -47,5 +50,5 @@ def _described(loaded: loading.Loaded) -> str:
     state = (
         "published" if text.published_at else "a draft; publish it with --publish or in the admin"
     )
-    path = text.statement.get_absolute_url()
+    path = settings.SITE_URL + text.statement.get_absolute_url()
     return f"{done} “{text.title}” ({text.language}) at {path}, {state}."
