@@ -2,7 +2,8 @@
 
 1. Claim up to `BATCH` mails that are due: push `due_at` past a lease and count the attempt,
    skipping rows that another worker holds. Commit. The database's clock alone decides.
-2. Read what the batch needs, once; cancel what is not to be sent any more.
+2. Read what the batch needs, once; withhold what is over its mailbox's limit, and cancel
+   what is not to be sent any more.
 3. Open one SMTP connection, outside any transaction, and send one mail after the other.
 4. Settle by id and attempt, so that a worker whose lease ran out cannot overwrite the
    outcome of the one that took over. Temporary failures wait longer each time; what the
@@ -23,9 +24,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -64,6 +66,30 @@ def claim(limit: int = BATCH) -> list[UUID]:
     ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
     Mail.objects.filter(id__in=ids).update(due_at=Now() + LEASE, attempts=F("attempts") + 1)
     return ids
+
+
+def over_limit(ids: list[UUID]) -> set[UUID]:
+    """Which of these mails are more than their mailbox may get of their kind.
+
+    Up to `MAILS_PER_MAILBOX_AND_DAY`, then one an hour, over all petitions. It is judged here
+    and not at signing, so that signing does the same for every address; by the order in which
+    the mails were asked for, so that attempts which arrive together change nothing; and in
+    PostgreSQL, for a limit that protects strangers must not fail open when Redis is away.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT m.id FROM petitions_mail m CROSS JOIN LATERAL (
+                SELECT count(*) AS n, max(o.created_at) AS newest FROM petitions_mail o
+                WHERE o.mailbox_ix = m.mailbox_ix AND o.kind = m.kind AND o.state <> %s
+                      AND o.created_at > m.created_at - interval '1 day'
+                      AND (o.created_at, o.id) < (m.created_at, m.id)
+            ) earlier
+            WHERE m.id = ANY(%s) AND n >= %s AND newest > m.created_at - interval '1 hour'
+            """,
+            [Mail.State.WITHHELD, ids, settings.MAILS_PER_MAILBOX_AND_DAY],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def settle(mails: Iterable[Mail], state: Mail.State, code: str = "") -> None:
@@ -106,27 +132,30 @@ def _send_batch(ids: list[UUID]) -> int:
         .select_related("signature__signer", "signature__petition")
         .order_by("due_at", "id")
     )
-    wanted = deque(mail for mail in mails if _still_wanted(mail))
-    settle([mail for mail in mails if mail not in wanted], Mail.State.CANCELLED)
-    connection = get_connection(fail_silently=False)
+    over = over_limit(ids)
+    settle([mail for mail in mails if mail.pk in over], Mail.State.WITHHELD)
+    allowed = [mail for mail in mails if mail.pk not in over]
+    settle([mail for mail in allowed if not _still_wanted(mail)], Mail.State.CANCELLED)
+    wanted = deque(mail for mail in allowed if _still_wanted(mail))
+    server = get_connection(fail_silently=False)
     try:
-        return _send_all(connection, wanted)
+        return _send_all(server, wanted)
     except ServerAway as away:
         logger.warning("the mail server takes nothing now (%s)", away)
         wait_for_server(wanted, str(away))
         return 0
     finally:
-        connection.close()
+        server.close()
 
 
-def _send_all(connection: BaseEmailBackend, waiting: deque[Mail]) -> int:
+def _send_all(server: BaseEmailBackend, waiting: deque[Mail]) -> int:
     """Send what waits, in order; what was dealt with leaves the queue. Raises `ServerAway`."""
-    _open(connection)
+    _open(server)
     sent: list[Mail] = []
     total = 0
     try:
         while waiting:
-            if _send(connection, waiting[0]):
+            if _send(server, waiting[0]):
                 sent.append(waiting[0])
                 total += 1
             waiting.popleft()
@@ -138,14 +167,14 @@ def _send_all(connection: BaseEmailBackend, waiting: deque[Mail]) -> int:
     return total
 
 
-def _open(connection: BaseEmailBackend) -> None:
+def _open(server: BaseEmailBackend) -> None:
     try:
-        connection.open()
+        server.open()
     except (OSError, smtplib.SMTPException) as error:
         raise ServerAway(code_of(error)) from None
 
 
-def _send(connection: BaseEmailBackend, mail: Mail) -> bool:
+def _send(server: BaseEmailBackend, mail: Mail) -> bool:
     """Send one mail, or settle what became of it. Raises `ServerAway` if none would go now.
 
     The exceptions' texts may hold the address, so only their codes are kept.
@@ -154,7 +183,7 @@ def _send(connection: BaseEmailBackend, mail: Mail) -> bool:
     if message is None:
         return False
     try:
-        connection.send_messages([message])
+        server.send_messages([message])
     except ValueError as error:
         # A header that cannot be written, such as one with a line break in it.
         settle([mail], Mail.State.FAILED, code_of(error))
@@ -169,8 +198,8 @@ def _send(connection: BaseEmailBackend, mail: Mail) -> bool:
     except (OSError, smtplib.SMTPException) as error:
         put_back([mail], code_of(error))
         logger.warning("mail %s not sent (%s)", mail.pk, code_of(error))
-        connection.close()
-        _open(connection)
+        server.close()
+        _open(server)
         return False
     return True
 

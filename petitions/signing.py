@@ -67,14 +67,13 @@ def need_open(petition: Petition) -> None:
 def sign(*, petition: Petition, attempt: Attempt) -> UUID:
     """Store an attempt as a pending signature and queue its mail; return the signature's id.
 
-    Four statements, BEGIN and COMMIT included, whatever the address has done before: new,
-    repeated, confirmed and over-limit attempts do the same work. Raises `NotAccepting`.
+    One statement, which is its own transaction, whatever the address has done before: nothing
+    about it is even looked up here. Whether its mailbox has had enough mail is for the outbox
+    to say. Raises `NotAccepting`.
     """
     need_open(petition)
     row = _new_row(petition, attempt)
-    with transaction.atomic():
-        _lock_mailbox(row["mail_ix"])
-        _insert(row)
+    _insert(row)
     nudge()
     signature_id: UUID = row["id"]
     return signature_id
@@ -192,29 +191,16 @@ def _new_row(petition: Petition, attempt: Attempt) -> dict[str, Any]:
         # Nobody who lives abroad has a postcode here: see the form.
         "postcode": attempt.postcode,
         "elsewhere": ABROAD if attempt.country else UNKNOWN,
-        "queued": Mail.State.QUEUED,
-        "withheld": Mail.State.WITHHELD,
-        "limit": settings.MAILS_PER_MAILBOX_AND_DAY,
+        "mail_state": Mail.State.QUEUED,
     }
 
 
 def _insert(row: dict[str, Any]) -> None:
-    """Look up place and mails sent, store signature, signer and mail: all in one round trip.
-
-    A mailbox gets mail up to the daily limit, then one an hour. It is counted in PostgreSQL,
-    for a limit that protects strangers must not fail open when Redis is away; and under the
-    mailbox's lock, for attempts that arrive together must not all see room.
-    """
+    """Look up the place, store signature, signer and mail: one statement, one round trip."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH mailed AS (
-                SELECT count(*) < %(limit)s
-                       OR max(created_at) < now() - interval '1 hour' AS may_mail
-                FROM petitions_mail
-                WHERE mailbox_ix = %(mail_ix)s AND kind = %(mail_kind)s
-                      AND state <> %(withheld)s AND created_at > now() - interval '1 day'
-            ), new_signature AS (
+            WITH new_signature AS (
                 INSERT INTO petitions_signature (
                     id, reference, petition_id, text_version, place_id, state, name_use,
                     wants_updates, consent_version, link_epoch, created_at)
@@ -230,20 +216,17 @@ def _insert(row: dict[str, Any]) -> None:
             )
             INSERT INTO petitions_mail (
                 id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
-            SELECT %(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s,
-                   CASE WHEN may_mail THEN %(queued)s ELSE %(withheld)s END, now(), 0, '', now()
-            FROM mailed
+            VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s, %(mail_state)s, now(), 0,
+                '', now())
             """,
             row,
         )
 
 
 def _lock_mailbox(mailbox_ix: bytes | memoryview) -> None:
-    """Wait until nobody else signs, confirms or withdraws for this mailbox.
+    """Wait until nobody else confirms or withdraws for this mailbox.
 
-    By the index of the mailbox for this petition, or over all petitions where mails are
-    counted. A statement of its own: one that both locked and read would read as of before
-    the wait.
+    A statement of its own: one that both locked and read would read as of before the wait.
     """
     with connection.cursor() as cursor:
         number = int.from_bytes(bytes(mailbox_ix)[:8], "big", signed=True)

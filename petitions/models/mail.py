@@ -7,7 +7,7 @@ outbox tells nothing. A worker that dies leaves a claimed row whose lease runs o
 message is sent again under the same Message-ID, rather than never.
 
     queued -> sent | failed (the server said never, or too many tries) | cancelled
-    withheld: written only so that attempts over the mailbox's limit cost the same work
+    withheld: more than its mailbox may get; nobody is told
 """
 
 import uuid

@@ -60,7 +60,7 @@ class Signature(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     reference = models.CharField(
-        _("reference"), max_length=_REFERENCE_LENGTH, unique=True, default=new_reference
+        _("reference"), max_length=_REFERENCE_LENGTH, default=new_reference
     )
     petition = models.ForeignKey(
         Petition, models.PROTECT, related_name="signatures", db_index=False
@@ -91,6 +91,8 @@ class Signature(models.Model):
             models.Index(fields=["petition", "state", "id"], name="signature_export"),
         ]
         constraints = [
+            # Not `unique=True`, which brings a second index, for searching by beginnings.
+            models.UniqueConstraint(fields=["reference"], name="signature_reference_once"),
             models.CheckConstraint(
                 condition=Q(state__in=["pending", "confirmed", "held", "removed", "withdrawn"]),
                 name="signature_known_state",
@@ -122,7 +124,8 @@ class Signer(models.Model):
     """
 
     signature = models.OneToOneField(Signature, models.CASCADE, primary_key=True)
-    petition = models.ForeignKey(Petition, models.PROTECT, db_index=False)
+    # A copy of the signature's, for the unique constraints: the signature's own is checked.
+    petition = models.ForeignKey(Petition, models.PROTECT, db_index=False, db_constraint=False)
     sealed = models.BinaryField()
     mailbox_ix = models.BinaryField(max_length=16)
     person_ix = models.BinaryField(max_length=16)
