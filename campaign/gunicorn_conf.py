@@ -23,6 +23,9 @@ bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
 workers = env.integer("WEB_WORKERS", 2, at_least=1)
 threads = env.integer("WEB_THREADS", 8, at_least=1)
+# Each worker listens for itself. From one shared socket the first to wake takes nearly all
+# kept-alive connections, and the other processors stand idle: measured, a third of the rate.
+reuse_port = not bind.startswith("fd://")
 timeout = 30
 graceful_timeout = 20
 keepalive = 5

@@ -23,19 +23,19 @@ class DidNotStart(Exception):
 def serving(application: str, environment: Mapping[str, str], log: Path) -> Iterator[int]:
     """The port at which gunicorn serves an application until the end."""
     port = Port(None)
-    listener = port.take()
+    # Freed for gunicorn, whose workers each listen for themselves, as on a server.
+    port.take().close()
     command = [
         sys.executable, "-m", "gunicorn", "--config", "python:campaign.gunicorn_conf",
         "--no-control-socket", application,
     ]  # fmt: skip
-    with log.open("wb") as output, listener:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=_ROOT,
-            env={**os.environ, **environment, "BIND": f"fd://{listener.fileno()}"},
+            env={**os.environ, **environment, "BIND": f"{HOST}:{port.number}"},
             stdout=output,
             stderr=subprocess.STDOUT,
-            pass_fds=[listener.fileno()],
         )
     try:
         _wait_until_it_answers(process, port.number, log)
