@@ -50,17 +50,25 @@ class ServerAway(Exception):
 
 
 def deliver() -> int:
-    """Send everything that is due; return how many mails were sent."""
+    """Send everything that is due, or all that goes before the server takes no more.
+
+    Returns how many mails were sent in the batches that went through.
+    """
     sent = 0
-    while claimed := claim():
-        sent += _send_batch(claimed)
+    while claimed := claim(BATCH):
+        try:
+            sent += _send_batch(claimed)
+        except ServerAway as away:
+            # The next sweep tries again: batch after batch would wait for the same silence.
+            logger.warning("the mail server takes nothing now (%s)", away)
+            break
         if len(claimed) < BATCH:
             break
     return sent
 
 
 @transaction.atomic
-def claim(limit: int = BATCH) -> list[UUID]:
+def claim(limit: int) -> list[UUID]:
     """Lease up to `limit` mails that are due to this worker, and return their ids."""
     due = Mail.objects.filter(state=Mail.State.QUEUED, due_at__lte=Now()).order_by("due_at")
     ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
@@ -127,6 +135,7 @@ def _wait(mails: Iterable[Mail], seconds: float, code: str, **changes: Any) -> N
 
 
 def _send_batch(ids: list[UUID]) -> int:
+    """Deal with claimed mails; return how many were sent. Raises `ServerAway`, all put back."""
     mails = list(
         Mail.objects.filter(id__in=ids)
         .select_related("signature__signer", "signature__petition")
@@ -141,9 +150,8 @@ def _send_batch(ids: list[UUID]) -> int:
     try:
         return _send_all(server, wanted)
     except ServerAway as away:
-        logger.warning("the mail server takes nothing now (%s)", away)
         wait_for_server(wanted, str(away))
-        return 0
+        raise
     finally:
         server.close()
 

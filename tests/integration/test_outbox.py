@@ -123,20 +123,20 @@ def test_a_removed_signature_is_not_mailed_and_the_mail_says_cancelled(petition:
 
 def test_a_claimed_mail_is_not_claimed_again_before_its_lease_runs_out(petition: Petition) -> None:
     sign(petition)
-    first = outbox.claim()
+    first = outbox.claim(outbox.BATCH)
     assert len(first) == 1
-    assert outbox.claim() == []
+    assert outbox.claim(outbox.BATCH) == []
 
     Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert outbox.claim() == first
+    assert outbox.claim(outbox.BATCH) == first
 
 
 def test_a_worker_whose_lease_ran_out_cannot_overwrite_the_outcome(petition: Petition) -> None:
     sign(petition)
-    outbox.claim()
+    outbox.claim(outbox.BATCH)
     slow = Mail.objects.get()
     Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    outbox.claim()
+    outbox.claim(outbox.BATCH)
 
     outbox.settle([slow], Mail.State.FAILED, "550")
 
@@ -157,6 +157,25 @@ def test_a_server_that_is_away_costs_no_mail_however_long_it_lasts(
 
     monkeypatch.setattr(failing, "opening", None)
     assert outbox.deliver() == 1
+
+
+def test_a_server_that_is_away_is_asked_once_and_not_for_every_batch(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+
+    def silent(_self: Backend) -> bool:
+        asked.append(None)
+        raise TimeoutError
+
+    monkeypatch.setattr(outbox, "BATCH", 1)
+    monkeypatch.setattr(failing, "open", silent)
+    sign(petition, AMINA)
+    sign(petition, DAVID)
+
+    outbox.deliver()
+
+    assert len(asked) == 1
 
 
 def test_a_server_that_refuses_us_as_sender_fails_no_mail(
@@ -337,13 +356,13 @@ def test_a_mail_that_another_worker_is_claiming_is_passed_over_without_waiting(
     theirs, mine = Mail.objects.order_by("due_at")
 
     with _held_by_another_worker(theirs):
-        assert outbox.claim() == [mine.pk]
+        assert outbox.claim(outbox.BATCH) == [mine.pk]
 
 
 @pytest.mark.parametrize("state", [Mail.State.CANCELLED, Mail.State.SENT])
 def test_what_was_settled_meanwhile_stays_so(petition: Petition, state: Mail.State) -> None:
     sign(petition)
-    outbox.claim()
+    outbox.claim(outbox.BATCH)
     mine = Mail.objects.get()
     Mail.objects.update(state=state, code="before")
 
