@@ -1,6 +1,7 @@
 """Who signs: what somebody typed, how it is sealed, and the indexes it is looked up by."""
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -51,6 +52,21 @@ def indexes(petition_id: int, attempt: Attempt) -> Indexes:
 def mailbox_index(petition_id: int, address: str) -> bytes:
     """The blind index of a mailbox within one petition; `address` as typed."""
     return vault.blind_index("mailbox", str(petition_id), addresses.canonical(address))
+
+
+def network_index(network: str, day: date | None = None) -> bytes | None:
+    """The index of a network under the key of a day, today unless said; None for ""."""
+    return _of_the_day("network", network, day) if network else None
+
+
+def domain_index(address: str, day: date | None = None) -> bytes:
+    """The index of an address's domain under the key of a day, today unless said."""
+    domain = addresses.ascii_domain(address.rpartition("@")[2])
+    return _of_the_day("domain", domain, day)
+
+
+def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
+    return vault.blind_index(purpose, (day or datetime.now(UTC).date()).isoformat(), text)
 
 
 def seal(attempt: Attempt, signature_id: UUID) -> bytes:

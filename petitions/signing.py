@@ -7,6 +7,7 @@ Only confirmation takes one of the two slots of a mailbox.
 """
 
 import logging
+import os
 import uuid
 from collections import Counter
 from datetime import timedelta
@@ -22,6 +23,7 @@ from petitions import signers, tallies
 from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature, Signer
 from petitions.models.signature import new_reference
 from petitions.nudge import nudge
+from petitions.screening import UNSUSPICIOUS, Screening
 from petitions.signers import Attempt
 
 SLOTS = (1, 2)
@@ -64,15 +66,16 @@ def need_open(petition: Petition) -> None:
         raise NotAccepting
 
 
-def sign(*, petition: Petition, attempt: Attempt) -> UUID:
+def sign(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS) -> UUID:
     """Store an attempt as a pending signature and queue its mail; return the signature's id.
 
     One statement, which is its own transaction, whatever the address has done before: nothing
     about it is even looked up here. Whether its mailbox has had enough mail is for the outbox
-    to say. Raises `NotAccepting`.
+    to say. A refused attempt takes the same statement, with random bytes for the person and a
+    mail that nobody gets, so that neither the answer nor its time tells. Raises `NotAccepting`.
     """
     need_open(petition)
-    row = _new_row(petition, attempt)
+    row = _new_row(petition, attempt, screening)
     _insert(row)
     nudge()
     signature_id: UUID = row["id"]
@@ -163,16 +166,16 @@ def find(signature_id: UUID, epoch: int) -> Signature | None:
     return (
         Signature.objects.select_related("signer", "petition")
         .filter(pk=signature_id, link_epoch=epoch, signer__isnull=False, created_at__gt=oldest)
-        .exclude(state=Signature.State.WITHDRAWN)
+        .exclude(state__in=[Signature.State.WITHDRAWN, Signature.State.REFUSED])
         .first()
     )
 
 
-def _new_row(petition: Petition, attempt: Attempt) -> dict[str, Any]:
+def _new_row(petition: Petition, attempt: Attempt, screening: Screening) -> dict[str, Any]:
     """The columns of a pending signature, its signer and its mail, and what to look up with."""
     signature_id = uuid.uuid4()
     index = signers.indexes(petition.pk, attempt)
-    return {
+    row = {
         "id": signature_id,
         "reference": new_reference(),
         "petition": petition.pk,
@@ -185,6 +188,10 @@ def _new_row(petition: Petition, attempt: Attempt) -> dict[str, Any]:
         "mailbox_ix": index.mailbox,
         "person_ix": index.person,
         "home_ix": index.home,
+        "verdict": screening.verdict,
+        "signals": list(screening.signals),
+        "network_ix": signers.network_index(screening.network),
+        "domain_ix": signers.domain_index(attempt.email),
         "mail_id": uuid.uuid4(),
         "mail_kind": Mail.Kind.CONFIRM,
         "mail_ix": index.mail,
@@ -192,6 +199,26 @@ def _new_row(petition: Petition, attempt: Attempt) -> dict[str, Any]:
         "postcode": attempt.postcode,
         "elsewhere": ABROAD if attempt.country else UNKNOWN,
         "mail_state": Mail.State.QUEUED,
+    }
+    return _of_nobody(row) if screening.is_refused else row
+
+
+# What of a row could lead to a person or their home.
+_PERSONAL = ("sealed", "mailbox_ix", "person_ix", "home_ix", "mail_ix", "network_ix", "domain_ix")
+
+
+def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of a refused attempt: as long, and as costly to store, but nothing personal."""
+    noise = {name: row[name] and os.urandom(len(row[name])) for name in _PERSONAL}
+    return {
+        **row,
+        **noise,
+        "postcode": "",
+        "elsewhere": UNKNOWN,
+        "state": Signature.State.REFUSED,
+        "name_use": Signature.NameUse.WITHHELD,
+        "wants_updates": False,
+        "mail_state": Mail.State.WITHHELD,
     }
 
 
@@ -203,16 +230,19 @@ def _insert(row: dict[str, Any]) -> None:
             WITH new_signature AS (
                 INSERT INTO petitions_signature (
                     id, reference, petition_id, text_version, place_id, state, name_use,
-                    wants_updates, consent_version, link_epoch, created_at)
+                    wants_updates, consent_version, verdict, signals, code_tries, link_epoch,
+                    created_at)
                 VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
                     coalesce((SELECT place_id FROM petitions_postcode
                               WHERE postcode = %(postcode)s), %(elsewhere)s),
-                    %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s, 0, now())
+                    %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s,
+                    %(verdict)s, %(signals)s, 0, 0, now())
             ), new_signer AS (
                 INSERT INTO petitions_signer (
-                    signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix)
+                    signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix,
+                    network_ix, domain_ix)
                 VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox_ix)s, %(person_ix)s,
-                    %(home_ix)s)
+                    %(home_ix)s, %(network_ix)s, %(domain_ix)s)
             )
             INSERT INTO petitions_mail (
                 id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)

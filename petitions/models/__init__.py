@@ -1,26 +1,35 @@
 """The tables of petitions and signatures, one file an aggregate."""
 
+from petitions.models.alert import Alert
 from petitions.models.decision import Decision, DecisionItem
 from petitions.models.export import Export
 from petitions.models.mail import Mail
+from petitions.models.objection import Objection
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Petition, PetitionText
 from petitions.models.place import ABROAD, UNKNOWN, Place, Postcode
+from petitions.models.provider import MailDomain, MailProvider
+from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
 from petitions.models.tally import Tally
 
 __all__ = [
     "ABROAD",
     "UNKNOWN",
+    "Alert",
     "Decision",
     "DecisionItem",
     "Export",
     "Mail",
+    "MailDomain",
+    "MailProvider",
+    "Objection",
     "Organisation",
     "Petition",
     "PetitionText",
     "Place",
     "Postcode",
+    "Rule",
     "Signature",
     "Signer",
     "Tally",

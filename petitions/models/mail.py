@@ -37,6 +37,7 @@ class Mail(models.Model):
 
     class Kind(models.TextChoices):
         CONFIRM = "confirm", _("confirmation")
+        REMIND = "remind", _("reminder to confirm")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")

@@ -33,6 +33,10 @@ class Petition(models.Model):
         CLOSED = "closed", _("closed")
         REMOVED = "removed", _("removed from the site")
 
+    class Challenge(models.TextChoices):
+        AUTO = "auto", _("when many sign at once")
+        ALWAYS = "always", _("always")
+
     slug = models.SlugField(_("address on the site"), max_length=80, unique=True)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.DRAFT)
     goal = models.PositiveIntegerField(
@@ -44,6 +48,12 @@ class Petition(models.Model):
     )
     opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
+    challenge = models.CharField(
+        _("ask browsers for a proof of work"),
+        max_length=6,
+        choices=Challenge,
+        default=Challenge.AUTO,
+    )
     removed_reason = models.CharField(
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )

@@ -7,6 +7,7 @@ person and goes when the person withdraws or is erased. Confirming rewrites narr
 import secrets
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -52,6 +53,12 @@ class Signature(models.Model):
         HELD = "held", _("held")
         REMOVED = "removed", _("removed")
         WITHDRAWN = "withdrawn", _("withdrawn")
+        # Stored like any other, so that it takes as long, but of nobody: see `signing.sign`.
+        REFUSED = "refused", _("refused by a rule")
+
+    class Verdict(models.TextChoices):
+        PASS = "pass", _("counts when confirmed")
+        HOLD = "hold", _("waits for a moderator when confirmed")
 
     class NameUse(models.TextChoices):
         PUBLIC = "public", _("Show my name publicly, and give it to the Government")
@@ -71,6 +78,11 @@ class Signature(models.Model):
     name_use = models.CharField(_("use of the name"), max_length=10, choices=NameUse)
     wants_updates = models.BooleanField(_("wants updates"), default=False)
     consent_version = models.PositiveSmallIntegerField(_("consent version"))
+    # Judged when it was signed, applied when it is confirmed; `signals` says why.
+    verdict = models.CharField(_("verdict"), max_length=4, choices=Verdict, db_default=Verdict.PASS)
+    signals = ArrayField(models.CharField(max_length=20), verbose_name=_("signals"), db_default=[])
+    # How often the code of the mail was tried.
+    code_tries = models.PositiveSmallIntegerField(db_default=0)
     # Links carry the epoch at which they were mailed; raising it makes older links die.
     link_epoch = models.PositiveSmallIntegerField(default=0)
     decision = models.ForeignKey(
@@ -89,12 +101,24 @@ class Signature(models.Model):
             models.Index(fields=["petition", "state", "created_at", "id"], name="signature_list"),
             # Exports read by id: random, so that order tells no time, and never changed.
             models.Index(fields=["petition", "state", "id"], name="signature_export"),
+            models.Index(
+                fields=["petition", "id"], condition=~Q(signals=[]), name="signature_with_signals"
+            ),
         ]
         constraints = [
             # Not `unique=True`, which brings a second index, for searching by beginnings.
             models.UniqueConstraint(fields=["reference"], name="signature_reference_once"),
             models.CheckConstraint(
-                condition=Q(state__in=["pending", "confirmed", "held", "removed", "withdrawn"]),
+                condition=Q(
+                    state__in=[
+                        "pending",
+                        "confirmed",
+                        "held",
+                        "removed",
+                        "withdrawn",
+                        "refused",
+                    ]
+                ),
                 name="signature_known_state",
             ),
             models.CheckConstraint(
@@ -102,7 +126,7 @@ class Signature(models.Model):
                 name="signature_confirmed_has_time",
             ),
             models.CheckConstraint(
-                condition=~Q(state="pending") | Q(confirmed_at__isnull=True),
+                condition=~Q(state__in=["pending", "refused"]) | Q(confirmed_at__isnull=True),
                 name="signature_pending_has_no_time",
             ),
         ]
@@ -130,11 +154,20 @@ class Signer(models.Model):
     mailbox_ix = models.BinaryField(max_length=16)
     person_ix = models.BinaryField(max_length=16)
     home_ix = models.BinaryField(max_length=16)
+    # By keys of the day, and erased after 30 days: where it came from, and the mail domain.
+    network_ix = models.BinaryField(max_length=16, null=True)
+    domain_ix = models.BinaryField(max_length=16, null=True)
     slot = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
         indexes = [
             models.Index(fields=["petition", "mailbox_ix"], name="signer_mailbox"),
+            models.Index(
+                fields=["network_ix"], condition=Q(network_ix__isnull=False), name="signer_network"
+            ),
+            models.Index(
+                fields=["domain_ix"], condition=Q(domain_ix__isnull=False), name="signer_domain"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -1,0 +1,35 @@
+"""What moderators should look at now."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models.petition import Petition
+
+
+class Alert(models.Model):
+    """Something unusual on one petition, until a moderator has seen it."""
+
+    class Kind(models.TextChoices):
+        BURST = "burst", _("many signings from one network")
+
+    petition = models.ForeignKey(Petition, models.CASCADE)
+    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    # The network's index of the day: enough to find the signatures, and to know the same again.
+    network_ix = models.BinaryField(max_length=16, null=True)
+    number = models.PositiveIntegerField(_("signings"))
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("seen"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["petition", "kind", "network_ix"],
+                name="alert_once_a_network_and_day",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
