@@ -1,4 +1,4 @@
-"""What moderators do: remove signatures from the count, restore them, and erase on request."""
+"""What moderators do: remove signatures from the count or hold them, take that back, and erase."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -73,6 +73,71 @@ def restore(
 
 
 @transaction.atomic
+def approve(
+    *,
+    petition: Petition,
+    ids: Iterable[UUID],
+    reason: str,
+    note: str,
+    actor: User,
+) -> Decided:
+    """Count signatures that were held. No e-mail is sent."""
+    decision = Decision(
+        petition=petition, kind=Decision.Kind.APPROVE, reason=reason, note=note, actor=actor
+    )
+    return _set(decision, ids, State.HELD, State.CONFIRMED)
+
+
+@transaction.atomic
+def hold(
+    *,
+    petition: Petition,
+    ids: Iterable[UUID],
+    reason: str,
+    note: str,
+    actor: User,
+) -> Decided:
+    """Take signatures out of the count until somebody approves them. No e-mail is sent."""
+    decision = Decision(
+        petition=petition, kind=Decision.Kind.HOLD, reason=reason, note=note, actor=actor
+    )
+    return hold_under(decision, ids)
+
+
+def hold_under(decision: Decision, ids: Iterable[UUID]) -> Decided:
+    """Hold more signatures under a decision, which may have held others before. Needs a
+    transaction.
+    """
+    return _set(decision, ids, State.CONFIRMED, State.HELD)
+
+
+@transaction.atomic
+def undo(*, decision: Decision, note: str, actor: User) -> Decided:
+    """Give every signature of a decision back how it stood before. No e-mail is sent.
+
+    Those about which somebody has decided since are left alone, and so are the erased: nothing
+    brings back a person.
+    """
+    items = dict(decision.items.values_list("signature_id", "previous_state"))
+    standing = Signature.objects.filter(decision=decision)
+    signatures = list(
+        standing.filter(petition=decision.petition_id, pk__in=items)
+        .exclude(state=State.WITHDRAWN)
+        .select_for_update()
+        .order_by("id")
+    )
+    targets = {signature.pk: State(items[signature.pk]) for signature in signatures}
+    undoing = Decision(
+        petition=decision.petition,
+        kind=Decision.Kind.RESTORE,
+        reason=Decision.Reason.MISTAKE,
+        note=note,
+        actor=actor,
+    )
+    return _decide(undoing, signatures, targets)
+
+
+@transaction.atomic
 def erase(*, signature: Signature, actor: User) -> bool:
     """Erase the person behind a signature because they asked; False if nobody is left.
 
@@ -96,6 +161,12 @@ def _locked(petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]) 
     # In id order: two decisions over the same signatures then wait instead of deadlocking.
     chosen = Signature.objects.filter(petition=petition, pk__in=list(ids), state__in=states)
     return list(chosen.select_for_update().order_by("id"))
+
+
+def _set(decision: Decision, ids: Iterable[UUID], before: State, after: State) -> Decided:
+    """Move those that stand as `before`; whatever stands otherwise is left alone."""
+    signatures = _locked(decision.petition, ids, (before,))
+    return _decide(decision, signatures, {signature.pk: after for signature in signatures})
 
 
 def _decide(decision: Decision, signatures: list[Signature], targets: dict[UUID, State]) -> Decided:

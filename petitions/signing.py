@@ -85,6 +85,8 @@ def sign(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPI
 def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
     """Count a pending signature, once, whoever presses how often. At most 7 statements.
 
+    One that looks suspicious is held instead: it takes its slot, and counts once a moderator
+    has approved it. Whoever pressed is told the same, for a machine should not learn from us.
     A moderator may decide about it at the same moment: then it is judged again as it stands.
     Raises `StateChanged` only if that happens twice running.
     """
@@ -107,8 +109,9 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
     verdict = _judge(signature)
     if verdict.outcome is Outcome.CONFIRMED:
         _take_slot(signature, verdict.slot)
-        key = tallies.key_of(signature.place_id, signature.pk)
-        tallies.move(signature.petition_id, {key: 1})
+        if signature.state == Signature.State.CONFIRMED:
+            key = tallies.key_of(signature.place_id, signature.pk)
+            tallies.move(signature.petition_id, {key: 1})
     elif verdict.standing:
         _heed_wishes(verdict.standing)
     return verdict.outcome, verdict.standing or signature
@@ -307,19 +310,22 @@ _WISHES = """
               AND g.person_ix = %(person)s AND (s.state = 'pending' OR s.id = %(id)s)
     ), moved AS (
         UPDATE petitions_signature SET
-            state = %(to_state)s, confirmed_at = coalesce(confirmed_at, now()),
+            -- The verdict as it is at this moment: it may have changed since it was read.
+            state = CASE WHEN state = 'pending' AND verdict = 'hold' THEN 'held'
+                         ELSE %(to_state)s END,
+            confirmed_at = coalesce(confirmed_at, now()),
             wants_updates = updates,
             name_use = CASE WHEN withheld THEN 'withheld'
                             WHEN government THEN 'government' ELSE 'public' END
-        FROM wishes WHERE id = %(id)s AND state = %(from_state)s RETURNING id, name_use
+        FROM wishes WHERE id = %(id)s AND state = %(from_state)s RETURNING id, name_use, state
     )
     UPDATE petitions_signer SET slot = %(slot)s
-    FROM moved WHERE signature_id = moved.id RETURNING moved.name_use
+    FROM moved WHERE signature_id = moved.id RETURNING moved.name_use, moved.state
 """
 
 
 def _take_slot(signature: Signature, slot: int) -> None:
-    """Compare-and-set from pending to confirmed, with slot and wishes, in one statement."""
+    """Compare-and-set from pending to confirmed or held, with slot and wishes, in one statement."""
     if not _apply(signature, slot, Signature.State.PENDING, Signature.State.CONFIRMED):
         raise StateChanged
 
@@ -350,5 +356,5 @@ def _apply(
         row = cursor.fetchone()
     if row is None:
         return False
-    signature.state, signature.name_use = to_state, row[0]
+    signature.name_use, signature.state = row
     return True

@@ -15,12 +15,16 @@ class Decision(models.Model):
     class Kind(models.TextChoices):
         REMOVE = "remove", _("remove")
         RESTORE = "restore", _("restore")
+        HOLD = "hold", _("hold")
+        APPROVE = "approve", _("approve")
         ERASE = "erase", _("erase the person")
 
     class Reason(models.TextChoices):
         FALSE_NAME = "false-name", _("the name is not a person's")
         DUPLICATE = "duplicate", _("the same person signed more than once")
         AUTOMATED = "automated", _("made by a machine")
+        SUSPICIOUS = "suspicious", _("signs of a machine, to be looked at")
+        CHECKED = "checked", _("looked at: nothing is wrong")
         REQUESTED = "requested", _("the signer asked us")
         MISTAKE = "mistake", _("an earlier decision was a mistake")
         OTHER = "other", _("another reason, given in the note")

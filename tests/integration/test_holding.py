@@ -1,0 +1,186 @@
+"""Held signatures: judged when they are signed, held when confirmed, counted when approved."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from petitions import exports, moderation, signing, tallies, tokens
+from petitions.models import Decision, Export, Petition, Signature, Signer
+from petitions.screening import Screening
+from petitions.signers import Attempt
+from petitions.signing import Outcome
+from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
+
+LIST = "/admin/petitions/signature/"
+SUSPICIOUS = Screening(
+    verdict=Signature.Verdict.HOLD, signals=("honeypot", "burst:9"), network="192.0.2.0/24"
+)
+CHECKED = {"reason": "checked", "note": ""}
+State = Signature.State
+
+
+def suspect(petition: Petition, attempt: Attempt = AMINA) -> UUID:
+    """A pending signature that something speaks against."""
+    return signing.sign(petition=petition, attempt=attempt, screening=SUSPICIOUS)
+
+
+def hold_one(petition: Petition, attempt: Attempt = AMINA) -> Signature:
+    """A held signature."""
+    signature_id = suspect(petition, attempt)
+    assert confirm(signature_id) is Outcome.CONFIRMED
+    return Signature.objects.get(pk=signature_id)
+
+
+def states(ids: Iterable[UUID]) -> set[str]:
+    return set(Signature.objects.filter(pk__in=list(ids)).values_list("state", flat=True))
+
+
+def link(signature_id: UUID) -> str:
+    return f"/t/en/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
+
+
+def test_a_suspicious_signature_is_held_when_it_is_confirmed_and_does_not_count(
+    petition: Petition,
+) -> None:
+    held = hold_one(petition)
+
+    assert held.state == State.HELD
+    assert held.confirmed_at is not None
+    assert held.signer.slot == 1
+    assert tallies.total(petition.pk) == 0
+    assert not tallies.differences(petition.pk)
+
+
+def test_whoever_is_held_reads_what_everybody_reads(petition: Petition, client: Client) -> None:
+    like_amina = replace(DAVID, name_use=AMINA.name_use)
+    pages = []
+    # The counted one first, so that both pages tell the same count.
+    for signature_id in (sign(petition, like_amina), suspect(petition, AMINA)):
+        address = link(signature_id)
+        page = client.post(address).content.decode()
+        reference = Signature.objects.get(pk=signature_id).spoken_reference
+        assert reference in page
+        token = address.split("/")[-2]
+        pages.append(page.replace(reference, "").replace(token, ""))
+
+    assert states([signature_id]) == {State.HELD}
+    assert "Thank you. Your signature is confirmed." in pages[0]
+    assert "Some signatures are looked at by a person before they count" in pages[0]
+    assert pages[0] == pages[1]
+
+
+def test_pressing_twice_holds_once(petition: Petition, client: Client) -> None:
+    address = link(suspect(petition))
+    answers = [client.post(address).content.decode() for _ in range(2)]
+    assert all("Thank you. Your signature is confirmed." in answer for answer in answers)
+    assert Signature.objects.get().state == State.HELD
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_held_signature_keeps_its_place_in_the_mailbox(petition: Petition) -> None:
+    hold_one(petition, AMINA)
+    assert confirm(sign(petition, AMINA)) is Outcome.ALREADY
+    assert confirm(sign(petition, CARYS)) is Outcome.OTHER_HOME
+    assert confirm(sign(petition, BASHIR)) is Outcome.CONFIRMED
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_holding_takes_no_more_statements_than_counting(petition: Petition) -> None:
+    held = suspect(petition)
+    with CaptureQueriesContext(connection) as queries:
+        assert confirm(held) is Outcome.CONFIRMED
+    assert len(queries) <= 6, [q["sql"] for q in queries]
+
+
+def test_a_verdict_that_changed_before_the_button_was_pressed_is_heeded(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature_id = sign(petition)
+    lock = signing._lock_mailbox
+
+    def lock_late(mailbox_ix: bytes) -> None:
+        lock(mailbox_ix)
+        Signature.objects.update(verdict=Signature.Verdict.HOLD)
+
+    monkeypatch.setattr(signing, "_lock_mailbox", lock_late)
+    assert confirm(signature_id) is Outcome.CONFIRMED
+    assert states([signature_id]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_held_signature_is_not_exported(petition: Petition) -> None:
+    held, counted = hold_one(petition, AMINA), sign_and_confirm(petition, DAVID)
+    export = exports.start(petition=petition, purpose=Export.Purpose.HAND_IN, why="a test")
+    file = b"".join(exports.stream(export)).decode()
+    assert counted.spoken_reference in file
+    assert held.spoken_reference not in file
+
+
+def test_whoever_is_held_can_withdraw(petition: Petition) -> None:
+    held = hold_one(petition)
+    assert signing.withdraw(signature_id=held.pk)
+    assert not Signer.objects.exists()
+    assert states([held.pk]) == {State.WITHDRAWN}
+    assert not tallies.differences(petition.pk)
+
+
+def test_approving_counts_held_ones_and_leaves_all_others_alone(
+    petition: Petition, moderator: User
+) -> None:
+    held, pending = hold_one(petition, AMINA), sign(petition, DAVID)
+
+    done = moderation.approve(petition=petition, ids=[held.pk, pending], actor=moderator, **CHECKED)
+
+    assert (done.signatures, done.count_change, tallies.total(petition.pk)) == (1, 1, 1)
+    assert states([pending]) == {State.PENDING}
+    decision = Decision.objects.get()
+    assert (decision.kind, decision.reason, decision.actor) == ("approve", "checked", moderator)
+    assert decision.items.get().previous_state == "held"
+    assert not tallies.differences(petition.pk)
+
+
+def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moderator: User) -> None:
+    counted = sign_and_confirm(petition)
+    done = moderation.hold(
+        petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
+    )
+    assert (done.count_change, tallies.total(petition.pk)) == (-1, 0)
+    assert states([counted.pk]) == {State.HELD}
+    assert not tallies.differences(petition.pk)
+
+
+def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: User) -> None:
+    ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
+    held = moderation.hold(
+        petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
+    )
+    moderation.remove(petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator)
+    assert held.decision
+
+    undone = moderation.undo(decision=held.decision, note="", actor=moderator)
+
+    # The first was decided about since.
+    assert (undone.signatures, undone.count_change, tallies.total(petition.pk)) == (2, 2, 2)
+    assert states(ids[:1]) == {State.REMOVED}
+    again = moderation.undo(decision=held.decision, note="", actor=moderator)
+    assert again.signatures == 0
+    assert not tallies.differences(petition.pk)
+
+
+def test_undoing_brings_nobody_back_who_is_erased(petition: Petition, moderator: User) -> None:
+    counted = sign_and_confirm(petition)
+    done = moderation.hold(
+        petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
+    )
+    signing.withdraw(signature_id=counted.pk)
+    assert done.decision
+    assert moderation.undo(decision=done.decision, note="", actor=moderator).signatures == 0
+    assert states([counted.pk]) == {State.WITHDRAWN}
+    assert tallies.total(petition.pk) == 0
