@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, goals, messages, recent, signing, tallies, tokens
+from petitions import addresses, challenge, goals, messages, recent, signing, tallies, tokens
 from petitions.caching import public_page
 from petitions.context import organisation
 from petitions.forms import SignForm
@@ -71,11 +71,14 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug, lately=True)
     form = _form(text, request)
     if text.petition.is_accepting() and not form.is_valid():
-        return _page(request, text, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        offer = challenge.carried(request.POST, slug)
+        return _page(request, text, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
     try:
         # Closed before the form was read, or while it was: either way it is too late.
         signing.need_open(text.petition)
         attempt = form.attempt()
+        if challenge.is_asked(text.petition) and (offer := challenge.demand(request.POST, slug)):
+            return _page(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
         attempt_id = signing.sign(petition=text.petition, attempt=attempt)
     except signing.NotAccepting:
         return _page(request, text, form, status=HTTPStatus.CONFLICT)
@@ -127,6 +130,7 @@ def _page(
     status: int = 200,
     *,
     press_again: bool = False,
+    offer: challenge.Offer | None = None,
 ) -> HttpResponse:
     """The petition's page around a form, in whatever state the petition is."""
     petition = text.petition
@@ -144,5 +148,6 @@ def _page(
         "shows_bar": count >= goals.LEAST_FOR_A_BAR,
         "is_accepting": petition.is_accepting(),
         "press_again": press_again,
+        "challenge": offer,
     }
     return render(request, "petitions/petition.html", context, status=status)

@@ -1,0 +1,196 @@
+"""The challenge: a small calculation asked of browsers while many sign at once.
+
+It is ALTCHA's proof of work (https://altcha.org, the protocol of its version 1), made and
+checked here: nothing is asked of anybody else. It stands only in answers to a POST, never in
+a page that is kept for others. Each answer offers two ways, and either is enough:
+
+- the proof, which the browser finds by itself in a few seconds;
+- patience, for browsers without JavaScript or that cannot calculate: a token that is good
+  once its wait is over. It is one of few for a network and minute, so that a machine which
+  waits gains nothing over one that calculates.
+
+Both are signed under the vault's link keys, for one petition, and are good once.
+
+`altcha.verify_solution` alone would not do: it reads the expiry from the first `expires` of
+the salt but checks the signature over the last, so that who writes another one in front of
+it keeps an old solution for ever. Hence the salt must have exactly the form we gave it.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import altcha
+from django.core.signing import BadSignature, Signer
+
+from petitions import once, vault
+from petitions.models import Petition
+
+PROOF, PATIENCE = "altcha", "patience"
+# What the form may bring besides its own fields.
+FIELDS = frozenset({PROOF, PATIENCE})
+PROOF_SECONDS = 600
+WAIT_SECONDS = 20
+PATIENCE_SECONDS = 3600
+PATIENT_PER_NETWORK_AND_MINUTE = 5
+# On average half of them are tried: see docs/operators.md for what that takes.
+MAX_NUMBER = 60_000
+_ALGORITHM = altcha.altcha.SHA256
+_LONGEST_PROOF = 1000
+_SALT = re.compile(r"[0-9a-f]{24}\?petition=([-\w]{1,80})&expires=(\d{1,12})&", re.ASCII)
+
+
+class Offer(NamedTuple):
+    """What the answer carries: the task for the browser, and the token for who waits."""
+
+    task: str
+    patience: str
+    seconds: int
+    is_early: bool
+    is_crowded: bool
+
+
+class _Patience(NamedTuple):
+    token_id: str
+    good_from: int
+
+
+def is_asked(petition: Petition, *, is_busy: bool = False) -> bool:
+    """Whether who signs now must bring a proof: by the organisers' switch, or for the rate."""
+    return is_busy or petition.challenge == Petition.Challenge.ALWAYS
+
+
+def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | None:
+    """None if the form brought a proof or enough patience, which is thereby used up.
+
+    Otherwise what to answer. Never blocks for long and never fails for want of Redis.
+    """
+    if _spend_proof(post.get(PROOF, ""), slug):
+        return None
+    patience = _read_patience(post.get(PATIENCE, ""), slug)
+    if patience is None:
+        return offer(slug)
+    wait = patience.good_from - int(time.time())
+    if wait > 0:
+        return _offer(slug, post[PATIENCE], seconds=wait, is_early=True)
+    if not _has_room(network):
+        return _offer(slug, post[PATIENCE], seconds=60, is_crowded=True)
+    if not once.first("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
+        return offer(slug)
+    return None
+
+
+def offer(slug: str) -> Offer:
+    """A fresh task and a fresh wait."""
+    return _offer(slug, _new_patience(slug), seconds=WAIT_SECONDS)
+
+
+def carried(post: Mapping[str, str], slug: str) -> Offer | None:
+    """The offer again for a form that came back with errors, so that nobody waits twice."""
+    patience = _read_patience(post.get(PATIENCE, ""), slug)
+    if patience is None:
+        return None
+    wait = max(1, patience.good_from - int(time.time()))
+    return _offer(slug, post[PATIENCE], seconds=wait)
+
+
+def _offer(
+    slug: str, patience: str, *, seconds: int, is_early: bool = False, is_crowded: bool = False
+) -> Offer:
+    return Offer(json.dumps(_new_task(slug)), patience, seconds, is_early, is_crowded)
+
+
+def _new_task(slug: str) -> dict[str, object]:
+    """A task for ALTCHA's worker. Whoever solves it finds `number`, which only we know."""
+    options = altcha.ChallengeOptions(
+        algorithm=_ALGORITHM,
+        max_number=MAX_NUMBER,
+        hmac_key=_keys()[0],
+        salt=f"{secrets.token_hex(12)}?petition={slug}",
+        expires=datetime.fromtimestamp(time.time() + PROOF_SECONDS, UTC),
+    )
+    return altcha.create_challenge(options).to_dict()
+
+
+def _spend_proof(raw: str, slug: str) -> bool:
+    challenge = _solved(raw, slug)
+    return challenge is not None and once.first("proof", challenge, PROOF_SECONDS)
+
+
+def _solved(raw: str, slug: str) -> str | None:
+    """The challenge that a proof solves, if it is one of ours, for this petition, and fresh."""
+    match _decoded(raw):
+        case {
+            "algorithm": altcha.altcha.SHA256,
+            "number": int(number),
+            "salt": str(salt),
+            "signature": str(signature),
+        } if 0 <= number <= MAX_NUMBER and _is_fresh(salt, slug):
+            return _challenge_signed(number, salt, signature)
+    return None
+
+
+def _is_fresh(salt: str, slug: str) -> bool:
+    said = _SALT.fullmatch(salt)
+    return said is not None and said[1] == slug and int(said[2]) >= time.time()
+
+
+def _challenge_signed(number: int, salt: str, signature: str) -> str | None:
+    for key in _keys():
+        expected = altcha.create_challenge(
+            altcha.ChallengeOptions(algorithm=_ALGORITHM, hmac_key=key, number=number, salt=salt)
+        )
+        if hmac.compare_digest(expected.signature.encode(), signature.encode()):
+            return expected.challenge
+    return None
+
+
+def _decoded(raw: str) -> object:
+    if not raw or len(raw) > _LONGEST_PROOF:
+        return None
+    try:
+        return json.loads(base64.b64decode(raw, validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+
+
+def _new_patience(slug: str) -> str:
+    good_from = int(time.time()) + WAIT_SECONDS
+    return _signer().sign_object([slug, good_from, secrets.token_urlsafe(12)])
+
+
+def _read_patience(token: str, slug: str) -> _Patience | None:
+    """What a token says, if it is ours, for this petition, and not too old."""
+    try:
+        for_slug, good_from, token_id = _signer().unsign_object(token)
+    except BadSignature:
+        return None
+    if for_slug != slug or time.time() > good_from + PATIENCE_SECONDS:
+        return None
+    return _Patience(token_id, good_from)
+
+
+def _has_room(network: str) -> bool:
+    if not network:
+        return True
+    minute = int(time.time()) // 60
+    return any(
+        once.first("patient", f"{network} {minute} {place}", 120)
+        for place in range(PATIENT_PER_NETWORK_AND_MINUTE)
+    )
+
+
+def _keys() -> list[str]:
+    return [key.hex() for key in vault.link_keys("challenge")]
+
+
+def _signer() -> Signer:
+    first, *older = vault.link_keys(PATIENCE)
+    return Signer(key=first, fallback_keys=[*older], sep=".", salt="undersigned.patience")

@@ -1,0 +1,64 @@
+// Finds the proof of work that an answer asks for, with ALTCHA's own worker. Without this
+// script, or where it fails, the form can be sent after a wait: see templates/petitions.
+
+const PATIENCE = 20_000;
+const box = document.getElementById("challenge");
+const form = box.closest("form");
+const status = box.querySelector("[role=status]");
+const task = JSON.parse(box.dataset.task);
+let state = "working";
+let wantsToSend = null;
+
+function say(name) {
+  state = name;
+  status.hidden = false;
+  status.textContent = status.dataset[name];
+}
+
+function solve() {
+  // A phone's cores share one battery: two are quick enough and leave it cool.
+  const count = Math.min(2, navigator.hardwareConcurrency || 1);
+  const share = Math.ceil((task.maxNumber + 1) / count);
+  const workers = Array.from({ length: count }, () => new Worker(box.dataset.worker));
+  const found = workers.map(
+    (worker, place) =>
+      new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => (data ? resolve(data.number) : reject(new Error("none")));
+        worker.onerror = reject;
+        const start = place * share;
+        worker.postMessage({ type: "work", payload: task, start, max: start + share - 1 });
+      }),
+  );
+  const tooLong = new Promise((_, reject) => setTimeout(reject, PATIENCE));
+  return Promise.race([Promise.any(found), tooLong]).finally(() =>
+    workers.forEach((worker) => worker.terminate()),
+  );
+}
+
+function proof(number) {
+  const { algorithm, challenge, salt, signature } = task;
+  return btoa(JSON.stringify({ algorithm, challenge, number, salt, signature }));
+}
+
+form.addEventListener("submit", (event) => {
+  if (state !== "working" && state !== "sending") return;
+  event.preventDefault();
+  wantsToSend = event.submitter;
+  say("sending");
+});
+
+async function start() {
+  // Browsers calculate only for pages that came over https, or from this machine.
+  if (!globalThis.crypto?.subtle || !globalThis.Worker) throw new Error("cannot calculate");
+  say("working");
+  form.elements.altcha.value = proof(await solve());
+}
+
+start().then(
+  () => {
+    const wasPressed = state === "sending";
+    say("ready");
+    if (wasPressed) form.requestSubmit(wantsToSend);
+  },
+  () => say("failed"),
+);
