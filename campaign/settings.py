@@ -98,6 +98,7 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 DATABASES = {
     "default": dj_database_url.parse(
         env.text("DATABASE_URL", "postgres:///undersigned"),
+        engine="campaign.database",
         conn_max_age=env.integer("DATABASE_CONN_MAX_AGE", 600),
         conn_health_checks=True,
     )

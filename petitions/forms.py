@@ -1,6 +1,7 @@
 """The form that people sign."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from crispy_forms.helper import FormHelper
@@ -8,12 +9,13 @@ from crispy_forms.layout import HTML, Div, Field, Layout
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
-from django.utils.functional import cached_property
+from django.utils.functional import cached_property, lazy
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, validate_email
 
 from petitions import challenge, consent, names, places
+from petitions.context import organisation
 from petitions.models import Signature
 from petitions.signers import Attempt
 from petitions.widgets import LongSelect
@@ -38,6 +40,21 @@ def _text(**attrs: str) -> forms.TextInput:
 
 def _countries() -> list[tuple[str, str]]:
     return [("", gettext("Choose a country")), *places.countries(get_language())]
+
+
+def _consent_wording() -> str:
+    name = organisation().name or gettext("the organisation that runs this site")
+    return consent.wording(name)
+
+
+class _Shared(dict[str, forms.Field]):
+    """Fields that forms share instead of each copying them, which takes a quarter of a POST.
+
+    Reading what was sent changes nothing in a field. Rendering does: see `SignForm.helper`.
+    """
+
+    def __deepcopy__(self, memo: object) -> "_Shared":
+        return self
 
 
 class SignForm(forms.Form):
@@ -95,6 +112,7 @@ class SignForm(forms.Form):
         error_messages={"invalid_choice": CHOOSE_COUNTRY},
     )
     consent = forms.BooleanField(
+        label=lazy(_consent_wording, str)(),
         error_messages={
             "required": _("Tick the box to agree; without it we may not keep your signature.")
         },
@@ -117,18 +135,18 @@ class SignForm(forms.Form):
         self,
         data: QueryDict | None = None,
         *,
-        organisation: str,
         version: int,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("initial", {"text_version": version})
         super().__init__(data, label_suffix="", **kwargs)
         self.newest_version = version
-        self.fields["consent"].label = consent.wording(organisation)
 
     @cached_property
     def helper(self) -> FormHelper:
-        """How crispy-forms lays the form out."""
+        """How crispy-forms lays the form out, which it does by writing into the widgets."""
+        self.fields = deepcopy(dict(self.fields))
+        self._bound_fields_cache.clear()  # type: ignore[attr-defined]
         return _helper()
 
     def clean_name(self) -> str:
@@ -232,6 +250,9 @@ class SignForm(forms.Form):
                 _("The form arrived with parts that do not belong to it. Press the button again."),
                 code="unknown",
             )
+
+
+SignForm.base_fields = _Shared(SignForm.base_fields)
 
 
 def _helper() -> FormHelper:

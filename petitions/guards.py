@@ -32,10 +32,10 @@ class Origin(Enum):
 
 def origin_of(request: HttpRequest) -> Origin:
     """Judge by `Sec-Fetch-Site`, where it is absent by `Origin`; `Origin: null` is foreign."""
-    site = request.headers.get("Sec-Fetch-Site")
+    site = request.META.get("HTTP_SEC_FETCH_SITE")
     if site is not None:
         return Origin.OURS if site in {"same-origin", "none"} else Origin.FOREIGN
-    origin = request.headers.get("Origin")
+    origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
         return Origin.UNSAID
     return Origin.OURS if _is_ours(origin) else Origin.FOREIGN

@@ -48,6 +48,8 @@ def has_forbidden_character(text: str) -> bool:
 
     U+FFFD counts too: it stands where bytes could not be read as UTF-8.
     """
+    if text.isascii():
+        return not text.isprintable()
     return any(
         char == "\ufffd"
         or (unicodedata.category(char) in {"Cc", "Cf", "Co", "Cn", "Cs"} and char not in _JOINERS)

@@ -10,8 +10,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from petitions import addresses, challenge, goals, messages, recent, signing, tallies, tokens
@@ -66,7 +64,6 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, text, _form(text))
 
 
-@never_cache
 def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug, lately=True)
     form = _form(text, request)
@@ -117,7 +114,6 @@ def _form(text: PetitionText, request: HttpRequest | None = None, **options: Any
     return SignForm(
         request.POST if request else None,
         files=request.FILES if request else None,
-        organisation=organisation().name or _("the organisation that runs this site"),
         version=text.version,
         **options,
     )

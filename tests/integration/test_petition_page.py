@@ -5,12 +5,15 @@ from html import escape
 from typing import Any
 
 import pytest
+from crispy_forms.utils import render_crispy_form
 from django.db import OperationalError, connection
+from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from petitions import signers, tallies
+from petitions.forms import SignForm
 from petitions.models import Petition, PetitionText, Signature, Signer
 from tests.people import sign_and_confirm, typed
 
@@ -347,3 +350,16 @@ def test_the_api_and_the_page_agree(petition: Petition, client: Client) -> None:
     assert told["title"] in page
     again = client.get("/api/v1/petitions/protect.json", headers={"If-None-Match": "W/nothing"})
     assert again.status_code == 200
+
+
+def test_forms_that_share_their_fields_are_each_shown_as_the_first_one_was(db: None) -> None:
+    def shown(language: str) -> str:
+        with translation.override(language):
+            form = SignForm(QueryDict("name="), version=1)
+            assert not form.is_valid()
+            return render_crispy_form(form)
+
+    first, arabic = shown("en"), shown("ar")
+
+    assert shown("en") == first
+    assert shown("ar") == arabic != first

@@ -174,7 +174,7 @@ def test_mail_goes_to_the_address_that_was_typed_and_never_to_a_domain_that_look
 )
 def test_only_addresses_that_mail_can_reach_are_taken(typed: str, is_taken: bool) -> None:
     sent = QueryDict(urlencode({"email": typed}))
-    form = SignForm(sent, organisation="Example", version=1)
+    form = SignForm(sent, version=1)
 
     assert ("email" not in form.errors) is is_taken
 
