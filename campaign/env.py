@@ -9,6 +9,11 @@ import base64
 import binascii
 import os
 import re
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
 
 
 class BadEnvironment(Exception):
@@ -56,6 +61,31 @@ def choice(name: str, options: tuple[str, ...], default: str) -> str:
     if value not in options:
         raise BadEnvironment(name, "one of: " + ", ".join(options))
     return value
+
+
+def networks(name: str, *also: str) -> list[str]:
+    """A comma-separated list of networks ("192.0.2.0/24", or one address), or words in `also`."""
+    found = [word.lower() for word in words(name)]
+    try:
+        return [word if word in also else str(ip_network(word)) for word in found]
+    except ValueError:
+        expected = ["networks such as 10.0.0.0/8 or fd00::/8, separated by commas", *also]
+        raise BadEnvironment(name, " or the word ".join(expected)) from None
+
+
+def rate(name: str, default: str) -> "RateLimitItem | None":
+    """So many in a time, such as "600/hour" or "20 per 5 minutes"; None for "off"."""
+    # Not above: some commands read the environment before anything is installed.
+    from limits import parse_many
+
+    value = text(name, default).lower()
+    if value == "off":
+        return None
+    try:
+        (found,) = parse_many(value)
+    except ValueError:
+        raise BadEnvironment(name, "one rate such as 600/hour, or off") from None
+    return found
 
 
 def keys(name: str) -> dict[int, bytes]:

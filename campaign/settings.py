@@ -215,6 +215,35 @@ LOGGING = {
     },
     "handlers": {
         "stderr": {
+# --- Who sends, and how often ------------------------------------------------------------
+# The proxies whose X-Forwarded-For is believed. Empty: the peer is the client.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "unix")
+# "off" switches one off. Networks are /24 of IPv4 and /64 of IPv6; the /48 around may do four
+# times as much. Above the number of CHALLENGE signers solve one; above the other they wait.
+# What is too many for a mailbox is not told: see `petitions.limits`.
+LIMITS = {
+    # Carriers put hundreds of people behind one address: 300 an hour must pass.
+    "SIGN_NETWORK_CHALLENGE": env.rate("LIMIT_SIGN_NETWORK_CHALLENGE", "400/hour"),
+    "SIGN_NETWORK": env.rate("LIMIT_SIGN_NETWORK", "1600/hour"),
+    "SIGN_MAILBOX": env.rate("LIMIT_SIGN_MAILBOX", "30/hour"),
+    "SIGN_DOMAIN_CHALLENGE": env.rate("LIMIT_SIGN_DOMAIN_CHALLENGE", "10000/hour"),
+    "SIGN_DOMAIN": env.rate("LIMIT_SIGN_DOMAIN", "off"),
+    "SIGN_PETITION_CHALLENGE": env.rate("LIMIT_SIGN_PETITION_CHALLENGE", "3000/minute"),
+    "SIGN_PETITION": env.rate("LIMIT_SIGN_PETITION", "60000/minute"),
+    "RESEND_NETWORK": env.rate("LIMIT_RESEND_NETWORK", "200/hour"),
+    "RESEND_MAILBOX": env.rate("LIMIT_RESEND_MAILBOX", "10/hour"),
+    "RESEND_DOMAIN": env.rate("LIMIT_RESEND_DOMAIN", "off"),
+    "RESEND_PETITION": env.rate("LIMIT_RESEND_PETITION", "10000/minute"),
+    "CODE_NETWORK": env.rate("LIMIT_CODE_NETWORK", "600/hour"),
+    "CODE_MAILBOX": env.rate("LIMIT_CODE_MAILBOX", "20/hour"),
+    "CODE_DOMAIN": env.rate("LIMIT_CODE_DOMAIN", "off"),
+    "CODE_PETITION": env.rate("LIMIT_CODE_PETITION", "30000/minute"),
+    "CORRECT_NETWORK": env.rate("LIMIT_CORRECT_NETWORK", "200/hour"),
+    "CORRECT_MAILBOX": env.rate("LIMIT_CORRECT_MAILBOX", "10/hour"),
+    "CORRECT_DOMAIN": env.rate("LIMIT_CORRECT_DOMAIN", "off"),
+    "CORRECT_PETITION": env.rate("LIMIT_CORRECT_PETITION", "10000/minute"),
+}
+
             "class": "logging.StreamHandler",
             "formatter": "line",
             "filters": ["redact"],

@@ -1,20 +1,71 @@
 """What rules, limits and signals make of an attempt before it is stored."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
-from petitions.models import Signature
+from petitions import addresses, fraud, limits, networks, rules
+from petitions.models import Petition, Signature
+from petitions.signers import Attempt
+
+MAILBOX_RATE = "mailbox-rate"
 
 
 class Screening(NamedTuple):
     """What is to become of an attempt, why, and the network it came from ("" if not known).
 
-    A refused attempt is stored like any other, but of nobody: the sender is told nothing.
+    A refused attempt is stored like any other, but of nobody: the sender is told nothing. Who
+    `must_wait` or `needs_challenge` is told, whatever else holds: nothing is stored then.
     """
 
     verdict: Signature.Verdict = Signature.Verdict.PASS
     signals: tuple[str, ...] = ()
     network: str = ""
     is_refused: bool = False
+    must_wait: bool = False
+    needs_challenge: bool = False
 
 
 UNSUSPICIOUS = Screening()
+
+
+def screen(
+    *,
+    petition: Petition,
+    attempt: Attempt,
+    sender: networks.Address | None,
+    facts: fraud.Facts | None = None,
+) -> Screening:
+    """Judge an attempt by rules, limits and, if `facts` are given, by the signs in them.
+
+    What somebody is told never depends on what refuses in silence: a blocked attempt is
+    counted, challenged and put off like any other, and takes as long. Raises `DatabaseError`.
+    """
+    domain = addresses.ascii_domain(attempt.email.rpartition("@")[2])
+    in_force = rules.in_force()
+    taken = limits.take(
+        limits.Act.SIGN,
+        address=attempt.email,
+        petition=petition.pk,
+        network=networks.network_of(sender),
+        prefix=networks.prefix_of(sender),
+        is_exempt=in_force.allows(sender, attempt.email, domain),
+    )
+    judged = _judge(facts, taken.from_network)
+    refusal = in_force.blocks(sender, attempt.email, domain)
+    refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
+    signals = tuple(map(str, judged.signals))
+    is_held = judged.verdict is fraud.Verdict.HOLD
+    return Screening(
+        verdict=Signature.Verdict.HOLD if is_held else Signature.Verdict.PASS,
+        signals=(*signals, refusal) if refusal else signals,
+        network=networks.network_of(sender),
+        is_refused=bool(refusal) or judged.verdict is fraud.Verdict.BLOCK,
+        must_wait=taken.is_refused,
+        needs_challenge=taken.needs_challenge,
+    )
+
+
+def _judge(facts: fraud.Facts | None, from_network: int) -> fraud.Judgement:
+    if facts is None:
+        return fraud.Judgement(fraud.Verdict.PASS, ())
+    return fraud.judge(replace(facts, from_network=from_network))

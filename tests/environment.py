@@ -1,8 +1,8 @@
 """The environment of the tests, made before anything reads Django's settings.
 
-pytest loads this module first (`-p tests.environment`). It starts a PostgreSQL of its own in
-a temporary folder, and puts what the settings need into the environment. Tests of the whole
-site start a whole stack besides: see tests/e2e.
+pytest loads this module first (`-p tests.environment`). It starts a PostgreSQL and a Redis of its
+own in a temporary folder, and puts what the settings need into the environment. Tests of the
+whole site start a whole stack besides: see tests/e2e.
 """
 
 import os
@@ -26,7 +26,7 @@ def pytest_unconfigure() -> None:
 try:
     # Django keeps for the whole run what it reads first.
     messages.compile_all()
-    STACK.start(only=("postgres",))
+    STACK.start(only=("postgres", "redis"))
     os.environ.update(STACK.environment)
     # WhiteNoise warns of a missing folder, and here warnings are errors.
     Path(os.environ["STATIC_ROOT"]).mkdir(exist_ok=True)

@@ -12,13 +12,28 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, challenge, goals, messages, recent, signing, tallies, tokens
+from petitions import (
+    addresses,
+    challenge,
+    crowds,
+    fraud,
+    goals,
+    limits,
+    messages,
+    networks,
+    recent,
+    screening,
+    signing,
+    tallies,
+    tokens,
+)
 from petitions.caching import public_page
 from petitions.context import organisation
 from petitions.forms import SignForm
-from petitions.guards import same_origin, token_is_proof
+from petitions.guards import Origin, origin_of, same_origin, token_is_proof
 from petitions.markdown import render_markdown
 from petitions.models import Petition, PetitionText
+from petitions.signers import Attempt
 
 
 class SeeOther(HttpResponseRedirectBase):
@@ -74,12 +89,45 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         # Closed before the form was read, or while it was: either way it is too late.
         signing.need_open(text.petition)
         attempt = form.attempt()
-        if challenge.is_asked(text.petition) and (offer := challenge.demand(request.POST, slug)):
+        screened = _screen(request, text.petition, attempt)
+        if screened.must_wait:
+            return _too_many(request, text, form)
+        is_asked = challenge.is_asked(text.petition, is_busy=screened.needs_challenge)
+        if is_asked and (offer := challenge.demand(request.POST, slug, screened.network)):
             return _page(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
-        attempt_id = signing.sign(petition=text.petition, attempt=attempt)
+        attempt_id = signing.sign(petition=text.petition, attempt=attempt, screening=screened)
     except signing.NotAccepting:
         return _page(request, text, form, status=HTTPStatus.CONFLICT)
     return SeeOther(_check_path(attempt_id, slug, attempt.email))
+
+
+def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> screening.Screening:
+    """What rules, limits and signals make of it, by what the request shows besides the form."""
+    sender = networks.client_address(request.META)
+    network = networks.network_of(sender)
+    facts = fraud.Facts(
+        name=attempt.name,
+        domain=addresses.ascii_domain(attempt.email.rpartition("@")[2]),
+        honeypot=request.POST.get(fraud.HONEYPOT, ""),
+        pace=fraud.read_pace(request.POST.get(fraud.PACE, "")),
+        says_origin=origin_of(request) is not Origin.UNSAID,
+        names_from_network=crowds.names_from(
+            petition_id=petition.pk, network=network, name=attempt.name
+        ),
+    )
+    return screening.screen(petition=petition, attempt=attempt, sender=sender, facts=facts)
+
+
+def _too_many(request: HttpRequest, text: PetitionText, form: SignForm) -> HttpResponse:
+    """Come back later, with all that was typed; which limit it was is not said.
+
+    A wait for the challenge that has begun goes on.
+    """
+    offer = challenge.carried(request.POST, text.petition.slug)
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    response = _page(request, text, form, status, offer=offer, too_many=True)
+    response["Retry-After"] = str(limits.RETRY_AFTER)
+    return response
 
 
 def _check_path(attempt_id: uuid.UUID, slug: str, email: str) -> str:
@@ -126,6 +174,7 @@ def _page(
     status: int = 200,
     *,
     press_again: bool = False,
+    too_many: bool = False,
     offer: challenge.Offer | None = None,
 ) -> HttpResponse:
     """The petition's page around a form, in whatever state the petition is."""
@@ -144,6 +193,7 @@ def _page(
         "shows_bar": count >= goals.LEAST_FOR_A_BAR,
         "is_accepting": petition.is_accepting(),
         "press_again": press_again,
+        "too_many": too_many,
         "challenge": offer,
     }
     return render(request, "petitions/petition.html", context, status=status)

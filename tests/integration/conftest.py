@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import context, signing
+from petitions import context, limits, rules, signing
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -33,6 +34,10 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(signing, "nudge", lambda: None)
     context.forget()
     yield
+    rules.forget()
+    limits.forget()
+    with redis.Redis.from_url(settings.REDIS_URL) as counters:
+        counters.flushdb()
     context.forget()
 
 

@@ -1,0 +1,119 @@
+"""Where a request comes from: an address that nobody can make up, and the network around it.
+
+A proxy says in `X-Forwarded-For` whom it speaks for, at the right end of what was there
+before; everything further left was written by whoever asked. So the list is read from the
+right, past the proxies that `TRUSTED_PROXIES` names, to the first hop that is none of them.
+A peer that is no trusted proxy is the client itself, whatever it sends.
+"""
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Any
+
+from django.conf import settings
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# In TRUSTED_PROXIES: whoever reaches our Unix socket, who has no address.
+UNIX = "unix"
+# What one access line, household or carrier's gateway is likely to share.
+_V4_BITS, _V6_BITS, _V6_PREFIX_BITS = 24, 64, 48
+# Nobody has more proxies, and a header may list trusted addresses without end.
+_MOST_HOPS = 16
+
+logger = logging.getLogger(__name__)
+
+
+def client_address(meta: Mapping[str, Any]) -> Address | None:
+    """The client's address by a request's `META`; None if there is none. Never raises.
+
+    Only the right-most hop that is no trusted proxy counts. A hop that is no address is as
+    good as none: then it is the proxy that passed it on.
+    """
+    peer = str(meta.get("REMOTE_ADDR") or "")
+    known = parsed(peer)
+    chain = meta.get("HTTP_X_FORWARDED_FOR")
+    if not chain:
+        return known
+    if not _is_trusted(known, peer):
+        if known is None or known.is_private:
+            _warn_of_unknown_proxy()
+        return known
+    rest = str(chain)
+    for _hop in range(_MOST_HOPS):
+        rest, _comma, hop = rest.rpartition(",")
+        address = parsed(hop)
+        if address is None:
+            return known
+        known = address
+        if not rest or not _is_trusted(address, hop):
+            return known
+    return known
+
+
+def parsed(text: str) -> Address | None:
+    """An address as proxies write it, with or without a port; None for anything else.
+
+    IPv4 in the clothes of IPv6 (`::ffff:192.0.2.7`) is IPv4; zones (`%eth0`) are dropped.
+    """
+    bare = text.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def network_of(address: Address | None) -> str:
+    """The network that limits and signals count by: /24 of IPv4, /64 of IPv6; "" for none."""
+    if address is None:
+        return ""
+    bits = _V4_BITS if isinstance(address, IPv4Address) else _V6_BITS
+    return _around(address, bits)
+
+
+def prefix_of(address: Address | None) -> str:
+    """What a customer of an IPv6 provider may own whole, a /48; "" for all else."""
+    return _around(address, _V6_PREFIX_BITS) if isinstance(address, IPv6Address) else ""
+
+
+def _around(address: Address, bits: int) -> str:
+    # By hand: building a network object costs ten times as much.
+    spare = address.max_prefixlen - bits
+    return f"{type(address)(int(address) >> spare << spare)}/{bits}"
+
+
+def _is_trusted(address: Address | None, peer: str) -> bool:
+    trusted = _trusted(tuple(settings.TRUSTED_PROXIES))
+    if address is None:
+        return not peer and UNIX in settings.TRUSTED_PROXIES
+    return any(address in network for network in trusted)
+
+
+@cache
+def _trusted(listed: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(text) for text in listed if text != UNIX)
+
+
+@cache
+def _warn_of_unknown_proxy() -> None:
+    # Once a process. From a public address it would be a visitor playing with headers.
+    logger.warning(
+        "a proxy that TRUSTED_PROXIES does not name passes requests on: all who come through "
+        "it count as one network, and will be refused together"
+    )
