@@ -21,6 +21,11 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5, "ignore_result": True},
     },
+    "raise-alerts": {
+        "task": "petitions.raise_alerts",
+        "schedule": 30.0,
+        "options": {"expires": 30, "ignore_result": True},
+    },
     "keep-no-longer": {
         "task": "petitions.keep_no_longer",
         "schedule": 3600.0,

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from petitions import nudge, outbox, retention, tallies
+from petitions import alerts, nudge, outbox, retention, tallies
 from petitions.locks import alone
 
 
@@ -18,6 +18,15 @@ def keep_no_longer() -> None:
     with alone("keep-no-longer") as is_alone:
         if is_alone:
             retention.keep_no_longer()
+            alerts.forget()
+
+
+@shared_task(name="petitions.raise_alerts")  # type: ignore[untyped-decorator]
+def raise_alerts() -> None:
+    """Tell moderators of what came in too fast just now."""
+    with alone("raise-alerts") as is_alone:
+        if is_alone:
+            alerts.look()
 
 
 @shared_task(name="petitions.check_tallies")  # type: ignore[untyped-decorator]

@@ -1,0 +1,76 @@
+"""What moderators should look at now, found by counting what came in lately.
+
+An alert is raised within half a minute of its cause, kept for as long as the index of its
+network, and raised anew if what somebody has seen has grown twice as large since.
+"""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models.functions import Now, TruncDay
+from django.utils import timezone
+
+from petitions.models import Alert, Petition, Signature
+
+# Carriers and events put many behind one address: 300 an hour, which must pass, are ten here.
+BURST = 20
+WITHIN = timedelta(minutes=2)
+KEPT = timedelta(days=30)
+EXACT_FOR = timedelta(hours=72)
+_COUNTED = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
+
+
+def look() -> int:
+    """Raise an alert for each network that many signings of one petition came from just now.
+
+    Returns how many are raised or grew. Run it as often as you like: a network has one alert a
+    petition and day. It reads the rows of the last minutes alone, by the index of the list.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_alert (petition_id, kind, network_ix, number, created_at)
+            SELECT recent.petition_id, %(kind)s, recent.network_ix, count(*), now()
+            FROM (
+                SELECT s.petition_id, g.network_ix
+                FROM petitions_signature s JOIN petitions_signer g ON g.signature_id = s.id
+                WHERE s.petition_id = ANY(ARRAY(
+                          SELECT id FROM petitions_petition WHERE state = %(open)s))
+                      AND s.state = ANY(%(states)s)
+                      AND s.created_at > now() - make_interval(secs => %(seconds)s)
+                      AND g.network_ix IS NOT NULL
+            ) recent
+            GROUP BY recent.petition_id, recent.network_ix
+            HAVING count(*) >= %(burst)s
+            ORDER BY recent.petition_id, recent.network_ix
+            ON CONFLICT (petition_id, kind, network_ix) DO UPDATE SET
+                number = EXCLUDED.number, seen_at = NULL
+            WHERE EXCLUDED.number > petitions_alert.number * (
+                CASE WHEN petitions_alert.seen_at IS NULL THEN 1 ELSE 2 END)
+            """,
+            {
+                "kind": Alert.Kind.BURST,
+                "open": Petition.State.OPEN,
+                "states": _COUNTED,
+                "seconds": WITHIN.total_seconds(),
+                "burst": BURST,
+            },
+        )
+        return int(cursor.rowcount)
+
+
+def see(*, alert: Alert) -> None:
+    """A moderator has seen it: it leaves the list of what needs them."""
+    Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now())
+
+
+def forget() -> None:
+    """Delete alerts with their network's index after `KEPT`, and cut their times to the day before.
+
+    Source: UK GDPR Article 5(1)(e).
+    """
+    now = timezone.now()
+    Alert.objects.filter(created_at__lt=now - KEPT).delete()
+    for name in ("created_at", "seen_at"):
+        fine = Alert.objects.filter(**{f"{name}__lt": now - EXACT_FOR})
+        fine.exclude(**{name: TruncDay(name)}).update(**{name: TruncDay(name)})
