@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from petitions import limits
 from petitions.models import Mail
 
 _TIMEOUT = 0.5
@@ -27,7 +28,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 def health(request: HttpRequest) -> HttpResponse:
     """The state of each part; 200 if all are well, 503 if one is not."""
-    parts = {"database": _database(), "redis": _redis(), "mail": _mail()}
+    parts = {"database": _database(), "redis": _redis(), "mail": _mail(), "limits": limits.state()}
     well = all(state == "ok" for state in parts.values())
     body = {"status": "ok" if well else "degraded", **parts}
     return JsonResponse(body, status=200 if well else 503)

@@ -194,27 +194,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 PUBLIC_BODY_LIMIT = 64 * 1024
 
-# --- Behaviour, documented in docs/operators.md ------------------------------------------
-PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2)
-PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
-MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)
-# A promise made to signers in pages and mails, and so no variable.
-PENDING_DAYS = 14
-
-# --- Logging: route names and counts, never paths, addresses or parameters ---------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "campaign.logs.Redact"}},
-    "formatters": {
-        "line": {
-            "()": "campaign.logs.OneLineFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {
-        "stderr": {
 # --- Who sends, and how often ------------------------------------------------------------
 # The proxies whose X-Forwarded-For is believed. Empty: the peer is the client.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "unix")
@@ -244,6 +223,27 @@ LIMITS = {
     "CORRECT_PETITION": env.rate("LIMIT_CORRECT_PETITION", "10000/minute"),
 }
 
+# --- Behaviour, documented in docs/operators.md ------------------------------------------
+PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2)
+PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
+MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)
+# A promise made to signers in pages and mails, and so no variable.
+PENDING_DAYS = 14
+
+# --- Logging: route names and counts, never paths, addresses or parameters ---------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "campaign.logs.Redact"}},
+    "formatters": {
+        "line": {
+            "()": "campaign.logs.OneLineFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {
+        "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
             "filters": ["redact"],

@@ -54,10 +54,14 @@ def client_address(meta: Mapping[str, Any]) -> Address | None:
         rest, _comma, hop = rest.rpartition(",")
         address = parsed(hop)
         if address is None:
-            return known
+            break
         known = address
-        if not rest or not _is_trusted(address, hop):
+        if not _is_trusted(address, hop):
             return known
+        if not rest:
+            break
+    # Right for who sits beside the server; on the Internet, addresses are lost on the way.
+    _warn_of_lost_addresses()
     return known
 
 
@@ -116,4 +120,12 @@ def _warn_of_unknown_proxy() -> None:
     logger.warning(
         "a proxy that TRUSTED_PROXIES does not name passes requests on: all who come through "
         "it count as one network, and will be refused together"
+    )
+
+
+@cache
+def _warn_of_lost_addresses() -> None:
+    logger.warning(
+        "the proxy names no visitor but only itself or another proxy: all whom it speaks for so "
+        "count as one network, and will be refused together"
     )

@@ -33,11 +33,11 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # The nudge thread would look for a Redis; that it never matters is shown end to end.
     monkeypatch.setattr(signing, "nudge", lambda: None)
     context.forget()
-    yield
     rules.forget()
     limits.forget()
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         counters.flushdb()
+    yield
     context.forget()
 
 
