@@ -1,11 +1,15 @@
 """Who signs: what somebody typed, how it is sealed, and the indexes it is looked up by."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from petitions import addresses, consent, names, vault
+from django.conf import settings
+
+from petitions import addresses, consent, names, providers, vault
+from petitions.addresses import Rules
 from petitions.models import Signer
 
 # The table and purpose that sealed signers are bound to; the row's id is the signature's.
@@ -36,22 +40,87 @@ class Indexes(NamedTuple):
     mail: bytes
 
 
-def indexes(petition_id: int, attempt: Attempt) -> Indexes:
-    """The blind indexes under which this person is looked up for this petition."""
-    petition, mailbox = str(petition_id), addresses.canonical(attempt.email)
-    return Indexes(
-        mailbox=vault.blind_index("mailbox", petition, mailbox),
-        person=vault.blind_index("person", petition, mailbox, names.folded(attempt.name)),
-        home=vault.blind_index(
-            "home", petition, mailbox, attempt.postcode, attempt.country or "GB"
-        ),
-        mail=vault.blind_index("mail", mailbox),
+def indexes(
+    petition_id: int, attempt: Attempt, *, rules: Rules | None = None, key_id: int | None = None
+) -> Indexes:
+    """The blind indexes under which this person is looked up for this petition.
+
+    By the providers' rules of this moment and under the first key, unless said otherwise.
+    """
+    mailbox = _canonical(attempt.email, rules)
+    return _indexes(
+        petition_id, mailbox, attempt.name, attempt.postcode, attempt.country, key_id=key_id
     )
 
 
-def mailbox_index(petition_id: int, address: str) -> bytes:
-    """The blind index of a mailbox within one petition; `address` as typed."""
-    return vault.blind_index("mailbox", str(petition_id), addresses.canonical(address))
+def indexes_of(
+    petition_id: int,
+    person: Mapping[str, str],
+    *,
+    rules: Rules | None = None,
+    key_id: int | None = None,
+) -> Indexes:
+    """The same for a person who was sealed before."""
+    mailbox = _canonical(person["email"], rules)
+    return _indexes(
+        petition_id, mailbox, person["name"], person["postcode"], person["country"], key_id=key_id
+    )
+
+
+def known_as(signer: Signer) -> list[Indexes]:
+    """All that this person may be stored under in their petition: one, but while keys rotate.
+
+    While the ring of index keys holds several, an earlier signature of the same mailbox may
+    still stand under an older one, or a later one under a newer.
+    """
+    stored = Indexes(
+        bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
+    )
+    if len(settings.INDEX_KEYS) < 2:
+        return [stored]
+    try:
+        person = unsealed(signer)
+    except vault.CannotOpen:
+        return [stored]
+    rules = providers.rules()
+    return [
+        stored,
+        *[
+            indexes_of(signer.petition_id, person, rules=rules, key_id=key_id)
+            for key_id in settings.INDEX_KEYS
+        ],
+    ]
+
+
+def _canonical(address: str, rules: Rules | None) -> str:
+    return addresses.canonical(address, providers.rules() if rules is None else rules)
+
+
+def _indexes(
+    petition_id: int, mailbox: str, name: str, postcode: str, country: str, *, key_id: int | None
+) -> Indexes:
+    petition, home = str(petition_id), country or "GB"
+    return Indexes(
+        mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
+        person=vault.blind_index("person", petition, mailbox, names.folded(name), key_id=key_id),
+        home=vault.blind_index("home", petition, mailbox, postcode, home, key_id=key_id),
+        mail=vault.blind_index("mail", mailbox, key_id=key_id),
+    )
+
+
+def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
+    """The blind indexes of a mailbox within one petition, under each key, the first one first."""
+    mailbox = providers.canonical(address)
+    return [
+        vault.blind_index("mailbox", str(petition_id), mailbox, key_id=key_id)
+        for key_id in settings.INDEX_KEYS
+    ]
+
+
+def mail_indexes(address: str) -> dict[int, bytes]:
+    """The indexes of a mailbox over all petitions, by key id; the first is the current one."""
+    mailbox = providers.canonical(address)
+    return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
 
 
 def network_index(network: str, day: date | None = None) -> bytes | None:

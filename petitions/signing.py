@@ -10,6 +10,7 @@ import logging
 import os
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import Enum
 from typing import Any, NamedTuple
@@ -19,12 +20,12 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from petitions import signers, tallies
+from petitions import locks, signers, tallies
 from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature, Signer
 from petitions.models.signature import new_reference
 from petitions.nudge import nudge
 from petitions.screening import UNSUSPICIOUS, Screening
-from petitions.signers import Attempt
+from petitions.signers import Attempt, Indexes
 
 SLOTS = (1, 2)
 
@@ -105,7 +106,7 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
         signature.created_at, timezone.now()
     ):
         return Outcome.CLOSED, signature
-    _lock_mailbox(signature.signer.mailbox_ix)
+    _lock_mailbox(*_mailboxes(signers.known_as(signature.signer)))
     verdict = _judge(signature)
     if verdict.outcome is Outcome.CONFIRMED:
         _take_slot(signature, verdict.slot)
@@ -117,22 +118,33 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
     return verdict.outcome, verdict.standing or signature
 
 
-@transaction.atomic
 def withdraw(*, signature_id: UUID) -> bool:
     """Erase the person behind a signature and take it out of the count; False if nobody is left.
 
     Every attempt of the same person goes with it, so that no other mailed link can count them
     again. What stays of a counted signature is never personal. Source: UK GDPR Articles 7(3)
     and 17. Copies that were exported before are out of our reach.
+    Raises `StateChanged` only if the person's indexes are made anew twice running meanwhile.
     """
+    try:
+        return _withdraw(signature_id)
+    except StateChanged:
+        return _withdraw(signature_id)
+
+
+@transaction.atomic
+def _withdraw(signature_id: UUID) -> bool:
     me = Signer.objects.filter(pk=signature_id).first()
     if me is None:
         return False
-    _lock_mailbox(me.mailbox_ix)
+    known = signers.known_as(me)
+    _lock_mailbox(*_mailboxes(known))
+    if not Signer.objects.filter(pk=signature_id, mailbox_ix=me.mailbox_ix).exists():
+        raise StateChanged
     theirs = Signature.objects.filter(
         signer__petition_id=me.petition_id,
-        signer__mailbox_ix=me.mailbox_ix,
-        signer__person_ix=me.person_ix,
+        signer__mailbox_ix__in=_mailboxes(known),
+        signer__person_ix__in=_persons(known),
     )
     signatures = list(theirs.select_for_update(of=("self",)).order_by("id"))
     ids = [signature.pk for signature in signatures]
@@ -256,36 +268,52 @@ def _insert(row: dict[str, Any]) -> None:
         )
 
 
-def _lock_mailbox(mailbox_ix: bytes | memoryview) -> None:
-    """Wait until nobody else confirms or withdraws for this mailbox.
+def _lock_mailbox(*indexes: bytes | memoryview) -> None:
+    """Wait until nobody else confirms or withdraws for this mailbox, by any of its indexes."""
+    locks.mailboxes(indexes)
 
-    A statement of its own: one that both locked and read would read as of before the wait.
-    """
-    with connection.cursor() as cursor:
-        number = int.from_bytes(bytes(mailbox_ix)[:8], "big", signed=True)
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+def _mailboxes(known: Iterable[Indexes]) -> list[bytes]:
+    return list({index.mailbox for index in known})
+
+
+def _persons(known: Iterable[Indexes]) -> list[bytes]:
+    return list({index.person for index in known})
 
 
 def _judge(signature: Signature) -> Verdict:
     """Whether the signature may be counted, read under the lock of its mailbox."""
     me = signature.signer
+    known = signers.known_as(me)
+    # Also those who stand without a slot: a moderator let them, beyond the rule for households.
     rows = list(
-        Signer.objects.filter(petition_id=me.petition_id, mailbox_ix=me.mailbox_ix, slot__gte=1)
+        Signer.objects.filter(
+            petition_id=me.petition_id,
+            mailbox_ix__in=_mailboxes(known),
+            signature__confirmed_at__isnull=False,
+        )
         .select_related("signature")
         .defer("sealed")
+        .order_by("slot")
     )
+    persons = _persons(known)
     for row in rows:
-        if bytes(row.person_ix) == bytes(me.person_ix):
+        if bytes(row.person_ix) in persons:
             removed = row.signature.state == Signature.State.REMOVED
             outcome = Outcome.REMOVED if removed else Outcome.ALREADY
             return Verdict(outcome, standing=_as_known(row, signature))
     if signature.state == Signature.State.REMOVED:
         return Verdict(Outcome.REMOVED)
-    if len(rows) == len(SLOTS):
+    return _judge_household([row for row in rows if row.slot], {index.home for index in known})
+
+
+def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
+    """Whether one more person may share the mailbox with those who have its slots."""
+    if len(others) >= len(SLOTS):
         return Verdict(Outcome.MAILBOX_FULL)
-    if rows and bytes(rows[0].home_ix) != bytes(me.home_ix):
+    if others and bytes(others[0].home_ix) not in homes:
         return Verdict(Outcome.OTHER_HOME)
-    taken = {row.slot for row in rows}
+    taken = {row.slot for row in others}
     return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
@@ -306,8 +334,8 @@ _WISHES = """
                bool_or(s.name_use = 'government') AS government,
                bool_and(s.wants_updates) AS updates
         FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
-        WHERE g.petition_id = %(petition)s AND g.mailbox_ix = %(mailbox)s
-              AND g.person_ix = %(person)s AND (s.state = 'pending' OR s.id = %(id)s)
+        WHERE g.petition_id = %(petition)s AND g.mailbox_ix = ANY(%(mailboxes)s)
+              AND g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s)
     ), moved AS (
         UPDATE petitions_signature SET
             -- The verdict as it is at this moment: it may have changed since it was read.
@@ -320,12 +348,16 @@ _WISHES = """
         FROM wishes WHERE id = %(id)s AND state = %(from_state)s RETURNING id, name_use, state
     )
     UPDATE petitions_signer SET slot = %(slot)s
-    FROM moved WHERE signature_id = moved.id RETURNING moved.name_use, moved.state
+    FROM moved WHERE signature_id = moved.id AND mailbox_ix = %(mailbox)s
+    RETURNING moved.name_use, moved.state
 """
 
 
 def _take_slot(signature: Signature, slot: int) -> None:
-    """Compare-and-set from pending to confirmed or held, with slot and wishes, in one statement."""
+    """Compare-and-set from pending to confirmed or held, with slot and wishes, in one statement.
+
+    Also by the mailbox: what its address means may have changed while its lock was waited for.
+    """
     if not _apply(signature, slot, Signature.State.PENDING, Signature.State.CONFIRMED):
         raise StateChanged
 
@@ -333,20 +365,22 @@ def _take_slot(signature: Signature, slot: int) -> None:
 def _heed_wishes(standing: Signature) -> None:
     """Somebody who signs again and now wants their name kept back gets that at once."""
     state = Signature.State(standing.state)
-    _apply(standing, standing.signer.slot or 0, state, state)
+    _apply(standing, standing.signer.slot, state, state)
 
 
 def _apply(
-    signature: Signature, slot: int, from_state: Signature.State, to_state: Signature.State
+    signature: Signature, slot: int | None, from_state: Signature.State, to_state: Signature.State
 ) -> bool:
     me = signature.signer
+    known = signers.known_as(me)
     with connection.cursor() as cursor:
         cursor.execute(
             _WISHES,
             {
                 "petition": me.petition_id,
                 "mailbox": bytes(me.mailbox_ix),
-                "person": bytes(me.person_ix),
+                "mailboxes": _mailboxes(known),
+                "persons": _persons(known),
                 "id": signature.pk,
                 "slot": slot,
                 "from_state": from_state,

@@ -72,21 +72,28 @@ def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str,
     return dict(json.loads(_unpad(padded)))
 
 
-def blind_index(purpose: str, *parts: str | bytes) -> bytes:
+def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) -> bytes:
     """A keyed 16-byte fingerprint of `parts`, in order, for comparing without reading.
+
+    Made with the first key of the ring, or with an older one to find what that one made.
 
     Equal parts under the same purpose give equal indexes; without the key nothing can be
     tested against them. Every part is preceded by its length, so that ("ab", "c") and
     ("a", "bc") differ.
     """
-    key_id = next(iter(settings.INDEX_KEYS))
+    key_id = index_key_id() if key_id is None else key_id
     message = b"".join([_with_length(part) for part in parts])
     return hmac.digest(_index_key(key_id, purpose), message, "sha256")[:INDEX_BYTES]
 
 
+def index_key_id() -> int:
+    """The key that indexes are made with now; `settings.INDEX_KEYS` names all of them."""
+    return next(iter(settings.INDEX_KEYS))
+
+
 def link_keys(purpose: str) -> list[bytes]:
     """The keys for signing links of one purpose; the first signs, all of them verify."""
-    return [_derive(master, f"link:{purpose}") for master in settings.LINK_KEYS.values()]
+    return [_link_key(master, purpose) for master in settings.LINK_KEYS.values()]
 
 
 def forget_derived_keys() -> None:
@@ -104,6 +111,12 @@ def _cipher(key_id: int) -> AESGCM:
 @cache
 def _index_key(key_id: int, purpose: str) -> bytes:
     return _derive(settings.INDEX_KEYS[key_id], f"index:{purpose}")
+
+
+@cache
+def _link_key(master: bytes, purpose: str) -> bytes:
+    # A mail has several links, and each would derive a key anew.
+    return _derive(master, f"link:{purpose}")
 
 
 def _derive(master: bytes, purpose: str) -> bytes:

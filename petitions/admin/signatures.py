@@ -7,7 +7,7 @@ no URL, log or history.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -23,15 +23,60 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, moderation, signers, vault
+from petitions import addresses, fraud, moderation, signers, vault
 from petitions.admin.records import ReadOnly
 from petitions.models import Decision, DecisionItem, Petition, Signature, Signer
 
 PER_PAGE = 50
+_USE_CASES = {
+    Decision.Kind.APPROVE: moderation.approve,
+    Decision.Kind.HOLD: moderation.hold,
+    Decision.Kind.REMOVE: moderation.remove,
+    Decision.Kind.RESTORE: moderation.restore,
+}
+_POSSIBLE: dict[str, tuple[Decision.Kind, ...]] = {
+    Signature.State.PENDING: (Decision.Kind.REMOVE,),
+    Signature.State.CONFIRMED: (Decision.Kind.HOLD, Decision.Kind.REMOVE),
+    Signature.State.HELD: (Decision.Kind.APPROVE, Decision.Kind.REMOVE),
+    Signature.State.REMOVED: (Decision.Kind.RESTORE,),
+    Signature.State.WITHDRAWN: (),
+    Signature.State.REFUSED: (),
+}
 WITHDRAW = "withdraw"
 # What may stand in a cursor: years that every time zone can hold.
 _YEARS = range(2000, 2100)
 _NOBODY = "00" * 16
+
+
+class Button(NamedTuple):
+    """One way to decide: what its button says, and what pressing it does to whom."""
+
+    kind: str
+    label: str
+    effect: str
+
+
+def _buttons(state: str) -> list[Button]:
+    """What can be decided about signatures that stand so; everything if they stand differently."""
+    told = {
+        Decision.Kind.APPROVE: (
+            _("Approve"),
+            _("Held ones count from now on. No e-mail is sent."),
+        ),
+        Decision.Kind.HOLD: (
+            _("Hold"),
+            _("Confirmed ones do not count until somebody approves them. No e-mail is sent."),
+        ),
+        Decision.Kind.REMOVE: (
+            _("Remove from the count"),
+            _("They do not count until somebody restores them. No e-mail is sent."),
+        ),
+        Decision.Kind.RESTORE: (
+            _("Restore as before"),
+            _("Removed ones stand again as they stood before. No e-mail is sent."),
+        ),
+    }
+    return [Button(kind, *told[kind]) for kind in _POSSIBLE.get(state, told)]
 
 
 class DecisionForm(forms.Form):
@@ -39,10 +84,10 @@ class DecisionForm(forms.Form):
 
     kind = forms.ChoiceField(
         label=gettext_lazy("Decision"),
-        choices=[
-            (Decision.Kind.REMOVE, gettext_lazy("Remove from the count")),
-            (Decision.Kind.RESTORE, gettext_lazy("Restore as before")),
-        ],
+        # Chosen by the button that is pressed.
+        widget=forms.HiddenInput,
+        choices=[(kind, kind.label) for kind in _USE_CASES],
+        error_messages={"required": gettext_lazy("Press one of the buttons.")},
     )
     reason = forms.ChoiceField(
         label=gettext_lazy("Reason"),
@@ -75,6 +120,11 @@ class Line:
         """What the line's tick sends."""
         return str(self.signature.pk)
 
+    @property
+    def signs(self) -> list[str]:
+        """What spoke against it when it was signed, in sentences."""
+        return fraud.sentences(self.signature.signals)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -83,6 +133,7 @@ class Question:
     petition: Petition
     state: str = ""
     mailbox: str = ""
+    network: str = ""
     before: str = ""
 
     def url(self, **changes: str) -> str:
@@ -90,6 +141,7 @@ class Question:
         parts = {
             "state": self.state,
             "mailbox": self.mailbox,
+            "network": self.network,
             "before": self.before,
             **changes,
         }
@@ -106,6 +158,8 @@ class Question:
             rows = rows.filter(state=self.state)
         if self.mailbox:
             rows = rows.of_mailbox(_index(self.mailbox))
+        if self.network:
+            rows = rows.filter(signer__network_ix=_index(self.network))
         return list(_older_than(rows, self.before).order_by("-created_at", "-id")[: PER_PAGE + 1])
 
 
@@ -157,9 +211,9 @@ def _found_by_address(question: Question, address: str) -> str:
     """The list of the petition at hand if the address signed it, else of another that it signed."""
     others = Petition.objects.exclude(pk=question.petition.pk).order_by("-id")
     for petition in (question.petition, *others):
-        index = signers.mailbox_index(petition.pk, address)
-        if Signer.objects.filter(petition=petition, mailbox_ix=index).exists():
-            return Question(petition).url(mailbox=index.hex())
+        for index in signers.mailbox_indexes(petition.pk, address):
+            if Signer.objects.filter(petition=petition, mailbox_ix=index).exists():
+                return Question(petition).url(mailbox=index.hex())
     return question.url(mailbox=_NOBODY, before="", state="")
 
 
@@ -178,6 +232,9 @@ def _list_context(question: Question, form: DecisionForm, chosen: list[UUID]) ->
         ],
         "lines": [_line(signature) for signature in shown],
         "is_search": bool(question.mailbox),
+        "is_one_network": bool(question.network),
+        "is_held": question.state == Signature.State.HELD,
+        "buttons": _buttons(question.state),
         "all_url": Question(question.petition).url(),
         "newest_url": question.url(before="") if question.before else "",
         "older_url": question.url(before=_cursor(last)) if last else "",
@@ -209,6 +266,7 @@ def _one(request: HttpRequest, model_admin: SignatureAdmin, object_id: str) -> H
         "person": _person(signature),
         "history": items.select_related("decision__actor").order_by("decision__created_at"),
         "list_url": Question(signature.petition).url(),
+        "buttons": _buttons(signature.state),
         "form": form,
     }
     return _render(model_admin, request, "change_form", context)
@@ -231,13 +289,13 @@ def _decided(
         messages.error(request, _("Nothing was decided yet: see below."))
         return False
     said = form.cleaned_data
-    use_case = moderation.remove if said["kind"] == Decision.Kind.REMOVE else moderation.restore
+    use_case = _USE_CASES[Decision.Kind(said["kind"])]
     user = request.user
     assert user.is_authenticated
     done = use_case(
         petition=petition, ids=ids, reason=said["reason"], note=said["note"], actor=user
     )
-    messages.success(request, _told(done))
+    messages.success(request, _told(said["kind"], done))
     return True
 
 
@@ -256,10 +314,20 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
         )
 
 
-def _told(done: moderation.Decided) -> str:
+def _told(kind: str, done: moderation.Decided) -> str:
+    n = {"n": done.signatures}
+    if kind == Decision.Kind.APPROVE:
+        counted = ngettext("%(n)d counted.", "%(n)d counted.", done.signatures) % n
+        return f"{counted} {_('No e-mail is sent.')}"
+    if kind == Decision.Kind.HOLD:
+        held = ngettext("%(n)d held.", "%(n)d held.", done.signatures) % n
+        return f"{held} {_change(done)} {_('No e-mail is sent.')}"
     changed = ngettext("%(n)d signature changed.", "%(n)d signatures changed.", done.signatures)
-    count = _("The count changed by %(change)+d.") % {"change": done.count_change}
-    return f"{changed % {'n': done.signatures}} {count} {_('No e-mail is sent.')}"
+    return f"{changed % n} {_change(done)} {_('No e-mail is sent.')}"
+
+
+def _change(done: moderation.Decided) -> str:
+    return _("The count changed by %(change)+d.") % {"change": done.count_change}
 
 
 def _question(request: HttpRequest) -> Question | None:
@@ -271,10 +339,12 @@ def _question(request: HttpRequest) -> Question | None:
     if petition is None:
         return None
     state, mailbox = asked.get("state", ""), asked.get("mailbox", "")
+    network = asked.get("network", "")
     return Question(
         petition,
         state=state if state in Signature.State.values else "",
         mailbox=mailbox if _index(mailbox) else "",
+        network=network if _index(network) else "",
         before=asked.get("before", ""),
     )
 

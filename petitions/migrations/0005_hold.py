@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("petitions", "0003_trust"),
+        ("petitions", "0004_providers"),
     ]
 
     operations = [

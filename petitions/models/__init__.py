@@ -8,7 +8,7 @@ from petitions.models.objection import Objection
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Petition, PetitionText
 from petitions.models.place import ABROAD, UNKNOWN, Place, Postcode
-from petitions.models.provider import MailDomain, MailProvider
+from petitions.models.provider import MailDomain, MailProvider, Reindexing
 from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
 from petitions.models.tally import Tally
@@ -29,6 +29,7 @@ __all__ = [
     "PetitionText",
     "Place",
     "Postcode",
+    "Reindexing",
     "Rule",
     "Signature",
     "Signer",

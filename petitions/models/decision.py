@@ -39,7 +39,8 @@ class Decision(models.Model):
         blank=True,
         help_text=_("Other moderators read it. Write no name and no address."),
     )
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    # Nobody: a command or a rule of the site decided.
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)
     created_at = models.DateTimeField(_("decided"), auto_now_add=True)
 
     class Meta:

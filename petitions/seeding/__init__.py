@@ -20,7 +20,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.utils import timezone
 
-from petitions import tallies
+from petitions import providers, tallies
 from petitions.models import Decision, Petition, Place, Postcode
 from petitions.seeding import people, rows
 from petitions.seeding.bulkload import without_indexes
@@ -71,6 +71,7 @@ def _plan(petition: Petition, days: int, seed: int) -> Plan:
         now=timezone.localtime(),
         homes=tuple(_known_homes(seed)),
         decisions=tuple(uuid4() for _ in _REASONS),
+        rules=providers.rules(),
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from petitions import retention, signers
+from petitions.addresses import Rules
 from petitions.models import ABROAD, UNKNOWN, Signature
 from petitions.models.signature import new_reference
 from petitions.seeding import people
@@ -56,7 +57,7 @@ class Plan:
 
     `run` stands in every address, so that a second seeding invents other mailboxes; `homes`
     are known homes in the UK, empty where no constituency is loaded yet; `decisions` are the
-    ids under which signatures are removed.
+    ids under which signatures are removed; `rules` are those of the mail providers.
     """
 
     petition_id: int
@@ -67,6 +68,7 @@ class Plan:
     now: datetime
     homes: tuple[Home, ...]
     decisions: tuple[UUID, ...]
+    rules: Rules
 
 
 class Batch(NamedTuple):
@@ -134,7 +136,7 @@ class _Maker:
 
     def _add_signer(self, signature_id: UUID, attempt: signers.Attempt, slot: str) -> None:
         petition_id = self.plan.petition_id
-        index = signers.indexes(petition_id, attempt)
+        index = signers.indexes(petition_id, attempt, rules=self.plan.rules)
         sealed = signers.seal(attempt, signature_id)
         self.signers.append(
             f"{signature_id.hex}\t{petition_id}\t\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import context, limits, rules, signing
+from petitions import context, limits, providers, rules, signing
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -20,6 +20,7 @@ from petitions.models import (
     Place,
 )
 from petitions.roles import MODERATORS, ORGANISERS
+from tests import shipped
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
@@ -39,6 +40,14 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         counters.flushdb()
     yield
     context.forget()
+
+
+@pytest.fixture(autouse=True)
+def _shipped_providers() -> Iterator[None]:
+    """The rules that the site ships with, so that no test reads them when their time is over."""
+    providers.keep(shipped.RULES, seconds=3600)
+    yield
+    providers.forget()
 
 
 @pytest.fixture

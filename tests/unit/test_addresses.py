@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from petitions import addresses
-from petitions.addresses import canonical
+from petitions.addresses import Provider
 from petitions.forms import SignForm
+from tests import shipped
 
 local_parts = st.text(alphabet="aAzZéßİſ09._+-'\u0301\u0345\u03b1\u1fb3", min_size=1, max_size=12)
 domains = st.sampled_from(
@@ -19,6 +20,11 @@ domains = st.sampled_from(
         "ａｂｃ.example", "例え。テスト", "مثال.إختبار", "a..b", "ü" * 70 + ".de",
     ]
 )  # fmt: skip
+
+
+def canonical(typed: str) -> str:
+    """The canonical form under the rules that the site ships with."""
+    return addresses.canonical(typed, shipped.RULES)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,83 @@ def test_a_shown_address_hides_its_local_part_and_how_long_it_is() -> None:
 
 
 def test_every_domain_belongs_to_one_provider() -> None:
-    listed = [domain for provider in addresses.PROVIDERS for domain in provider.domains]
+    listed = [domain for provider in shipped.PROVIDERS for domain in provider.domains]
 
     assert len(listed) == len(set(listed))
-    assert all(provider.canonical in provider.domains for provider in addresses.PROVIDERS)
+    assert all(provider.canonical in provider.domains for provider in shipped.PROVIDERS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("shop@amina.fastmail.com", "amina@fastmail.com"),
+        ("Any+Thing@Amina.FastMail.fm", "amina+x@fastmail.com"),
+    ],
+)
+def test_at_fastmail_all_below_the_mailboxs_name_reach_it(one: str, other: str) -> None:
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize("typed", ["x@.fastmail.com", "x@a.b.fastmail.com", "x@amina.gmail.com"])
+def test_domains_below_a_provider_are_otherwise_their_own(typed: str) -> None:
+    assert canonical(typed) == typed
+
+
+# Any rules that the admin takes: see `MailProvider.clean`.
+marks = st.text(alphabet=".+-_=#!", max_size=3)
+made_up_rules = st.builds(
+    lambda ignores, tags, hyphen_is_dot, subdomains: addresses.by_domain(
+        [
+            Provider(
+                "one.example",
+                frozenset({"one.example", "two.example"}),
+                ignores,
+                tags,
+                hyphen_is_dot,
+                subdomains,
+            )
+        ]
+    ),
+    marks,
+    marks,
+    st.booleans(),
+    st.booleans(),
+)
+under_rules = st.sampled_from(["One.example", "two.EXAMPLE", "a.one.example", "-.two.example"])
+tricky = st.text(alphabet="aA.+-_=#!İ\u0301\u0345", max_size=8)
+
+
+@given(tricky, under_rules, made_up_rules)
+def test_whatever_rules_organisers_make_the_canonical_form_is_its_own(
+    local: str, domain: str, rules: addresses.Rules
+) -> None:
+    form = addresses.canonical(f"{local}@{domain}", rules)
+
+    assert addresses.canonical(form, rules) == form
+
+
+plain = st.text(alphabet="abAB.-_'", min_size=1, max_size=6)
+
+
+@given(
+    plain,
+    plain,
+    st.sampled_from(
+        [("example.org", "Example.ORG"), ("bücher.example", "BÜCHER.example"), ("faß.de", "Faß.DE")]
+    ),
+)
+def test_at_an_unknown_domain_only_case_and_label_make_no_difference(
+    one: str, other: str, spellings: tuple[str, str]
+) -> None:
+    domain, same_domain = spellings
+    same = canonical(f"{one}@{domain}") == canonical(f"{other}@{domain}")
+
+    assert same is (one.lower() == other.lower())
+    assert canonical(f"{one}+{other}@{same_domain}") == canonical(f"{one}@{domain}")
+
+
+@given(plain, st.sampled_from(["example.org", "gmail.com.example"]), made_up_rules)
+def test_rules_of_one_provider_touch_no_other_domain(
+    local: str, domain: str, rules: addresses.Rules
+) -> None:
+    assert addresses.canonical(f"{local}@{domain}", rules) == f"{local.lower()}@{domain}"
