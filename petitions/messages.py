@@ -1,4 +1,6 @@
-"""The words of every mail: one function a kind, read from the database when it is sent.
+"""The words of every mail, read from the database when it is sent.
+
+What is the same for everybody is rendered once a kind and language: see `letters`.
 
 Subject, sender and the first 150 characters name no petition, person, country or cause: a
 telephone shows them on its lock screen. No message names the petition at all, so that an
@@ -7,9 +9,9 @@ inbox searched by somebody else tells nothing either.
 
 from email.headerregistry import Address
 from email.utils import format_datetime
+from functools import lru_cache
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -17,24 +19,34 @@ from django.utils.translation import gettext as _
 
 from petitions import addresses, names, signers, tokens
 from petitions.context import organisation
+from petitions.letters import Form, Letter
 from petitions.models import Mail, Organisation
 
+# What differs between two mails of a kind; templates get a mark for each under its name.
+FIELDS = ("confirm", "not_me", "code")
+# A reminder comes a day later, and its link is the same.
+DAYS_BEFORE_REMINDER = 1
 
-def compose(mail: Mail) -> EmailMultiAlternatives:
-    """The message of an outbox row that was loaded with its signature, signer and petition.
+
+def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
+    """The message of an outbox row that was loaded with its signature and signer.
 
     Message-ID and Date come from the row, so that a second sending is the same message.
+    `person` is who signed, where that was unsealed already. Raises `vault.CannotOpen`.
     """
-    person = signers.unsealed(mail.signature.signer)
-    with translation.override(person["language"]):
-        message = _COMPOSERS[Mail.Kind(mail.kind)](mail, person)
-    message.to = [addresses.deliverable(person["email"])]
-    message.extra_headers = {
-        "Message-ID": f"<{mail.pk}@{_domain()}>",
-        "Date": format_datetime(mail.created_at),
-        "Auto-Submitted": "auto-generated",
-    }
-    return message
+    person = person or signers.unsealed(mail.signature.signer)
+    form = _form(mail.kind, person["language"], sender(organisation()), settings.SITE_URL)
+    return form.fill(
+        _values(mail, person["email"]),
+        to=addresses.deliverable(person["email"]),
+        mail_id=str(mail.pk),
+        date=format_datetime(mail.created_at),
+    )
+
+
+def forget() -> None:
+    """Render every form afresh."""
+    _form.cache_clear()
 
 
 def confirm_subject() -> str:
@@ -44,34 +56,56 @@ def confirm_subject() -> str:
 
 def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
-    address = Address(addr_spec=settings.DEFAULT_FROM_EMAIL)
-    if names.has_forbidden_character(of.sender_name):
+    return _sender(of.sender_name, settings.DEFAULT_FROM_EMAIL)
+
+
+@lru_cache(maxsize=8)
+def _sender(name: str, address: str) -> str:
+    parsed = Address(addr_spec=address)
+    if names.has_forbidden_character(name):
         # The form refuses one; a row may hold it all the same, and must stop no mail.
-        return settings.DEFAULT_FROM_EMAIL
-    return str(Address(of.sender_name, address.username, address.domain))
+        return address
+    return str(Address(name, parsed.username, parsed.domain))
 
 
-def _confirmation(mail: Mail, person: dict[str, str]) -> EmailMultiAlternatives:
-    token = tokens.link(tokens.CONFIRM, mail.signature.pk, mail.signature.link_epoch)
-    path = reverse("links:confirm", args=[person["language"], token])
-    context = {
-        "link": settings.SITE_URL + path,
-        "days": settings.PENDING_DAYS,
-        "language": person["language"],
-        "direction": "rtl" if translation.get_language_bidi() else "ltr",
-        "site": settings.SITE_URL,
-    }
-    message = EmailMultiAlternatives(
-        subject=confirm_subject(),
-        body=render_to_string("mail/confirm.txt", context),
-        from_email=sender(organisation()),
+def _values(mail: Mail, address: str) -> dict[str, str]:
+    """This mail's own: one for each of `FIELDS`, of the same length for everybody."""
+    signature = mail.signature
+    key_id, ix = next(iter(signers.mail_indexes(address).items()))
+    mailbox = tokens.Mailbox(
+        signature_id=signature.pk,
+        epoch=signature.link_epoch,
+        petition_id=signature.petition_id,
+        key_id=key_id,
+        ix=ix,
     )
-    message.attach_alternative(render_to_string("mail/confirm.html", context), "text/html")
-    return message
+    return {
+        "confirm": tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch),
+        "code": tokens.spoken(tokens.code(signature.pk, signature.link_epoch)),
+        "not_me": tokens.mailbox_link(tokens.NOT_ME, mailbox),
+    }
 
 
-_COMPOSERS = {Mail.Kind.CONFIRM: _confirmation}
-
-
-def _domain() -> str:
-    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
+@lru_cache(maxsize=64)
+def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
+    """What all mails of a kind and language have in common."""
+    form = Form(FIELDS)
+    is_reminder = kind == Mail.Kind.REMIND
+    with translation.override(language):
+        context = {
+            **form.marks,
+            "link": site + reverse("links:confirm", args=[language, form.marks["confirm"]]),
+            "not_me_link": site + reverse("links:not_me", args=[language, form.marks["not_me"]]),
+            "days": settings.PENDING_DAYS - (DAYS_BEFORE_REMINDER if is_reminder else 0),
+            "is_reminder": is_reminder,
+            "language": language,
+            "direction": "rtl" if translation.get_language_bidi() else "ltr",
+            "site": site,
+        }
+        return form.write(
+            subject=confirm_subject(),
+            text=render_to_string("mail/confirm.txt", context),
+            html=render_to_string("mail/confirm.html", context),
+            sender=sender_line,
+            domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2],
+        )

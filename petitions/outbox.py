@@ -2,8 +2,9 @@
 
 1. Claim up to `BATCH` mails that are due: push `due_at` past a lease and count the attempt,
    skipping rows that another worker holds. Commit. The database's clock alone decides.
-2. Read what the batch needs, once; withhold what is over its mailbox's limit, and cancel
-   what is not to be sent any more.
+2. Read and unseal what the batch needs, once; withhold what is over its mailbox's limit or
+   what the mailbox objected to, cancel what is not to be sent any more, and put off what is
+   more than its domain should get in a minute.
 3. Open one SMTP connection, outside any transaction, and send one mail after the other.
 4. Settle by id and attempt, so that a worker whose lease ran out cannot overwrite the
    outcome of the one that took over. Temporary failures wait longer each time; what the
@@ -21,18 +22,21 @@ import smtplib
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
+from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from petitions import messages, vault
-from petitions.models import Mail, Signature
+from petitions import addresses, messages, objections, signers, vault
+from petitions.models import Mail, Objection, Petition, Signature
+from petitions.throttle import Throttle
 
 BATCH = 100
 SETTLE_EVERY = 20
@@ -40,9 +44,31 @@ LEASE = timedelta(minutes=5)
 MOST_ATTEMPTS = 12
 FIRST_WAIT = 20
 LONGEST_WAIT = 4 * 3600
+# What organisers are told of each stands in `outcomes`.
+OVER_LIMIT, OBJECTED, UNDELIVERABLE, DOMAIN_BUSY = "limit", "objected", "undeliverable", "domain"
 _PERMANENT = 500
+# How a provider's API says that the key is wrong, the account is shut or we are too quick.
+_OUR_FAULT = frozenset({401, 402, 403, 429})
 
 logger = logging.getLogger(__name__)
+_throttle = Throttle()
+
+
+_MAILED = frozenset({Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD})
+# What becomes of mail to a mailbox that has said so.
+_OBJECTIONS = {
+    Objection.Reason.NOT_ME: (Mail.State.WITHHELD, OBJECTED),
+    Objection.Reason.NO_MAIL: (Mail.State.WITHHELD, OBJECTED),
+    Objection.Reason.UNDELIVERABLE: (Mail.State.CANCELLED, UNDELIVERABLE),
+}
+
+
+class Outgoing(NamedTuple):
+    """A claimed mail, who signed, and at which domain they read their mail."""
+
+    mail: Mail
+    person: dict[str, str]
+    domain: str
 
 
 class ServerAway(Exception):
@@ -101,10 +127,16 @@ def over_limit(ids: list[UUID]) -> set[UUID]:
 
 
 def settle(mails: Iterable[Mail], state: Mail.State, code: str = "") -> None:
-    """Write the outcome of claimed mails, unless another worker has taken them over."""
+    """Write the outcome of claimed mails, unless another worker has taken them over.
+
+    Without waiting for the disk: what a crash of the database takes back is done again after
+    the lease, as if the worker had crashed.
+    """
     for attempts, ids in _by_attempts(mails):
         mine = Mail.objects.filter(id__in=ids, attempts=attempts, state=Mail.State.QUEUED)
-        mine.update(state=state, code=code)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO off")
+            mine.update(state=state, code=code)
 
 
 def put_back(mails: Iterable[Mail], code: str) -> None:
@@ -116,7 +148,8 @@ def put_back(mails: Iterable[Mail], code: str) -> None:
         if mail.attempts >= MOST_ATTEMPTS:
             settle([mail], Mail.State.FAILED, code)
         else:
-            _wait([mail], min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT), code)
+            wait = min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT)
+            _wait([(mail, wait * _jitter())], code, tried=1)
 
 
 def wait_for_server(mails: Iterable[Mail], code: str) -> None:
@@ -124,39 +157,122 @@ def wait_for_server(mails: Iterable[Mail], code: str) -> None:
 
     However long it lasts, none of them fails by it: it is not counted as an attempt.
     """
-    _wait(mails, FIRST_WAIT, code, attempts=F("attempts") - 1)
+    _wait([(mail, FIRST_WAIT * _jitter()) for mail in mails], code, tried=0)
 
 
-def _wait(mails: Iterable[Mail], seconds: float, code: str, **changes: Any) -> None:
-    for mail in mails:
-        jitter = random.uniform(0.75, 1.25)
-        mine = Mail.objects.filter(id=mail.pk, attempts=mail.attempts, state=Mail.State.QUEUED)
-        mine.update(due_at=Now() + timedelta(seconds=seconds * jitter), code=code, **changes)
+def requeue(ids: Iterable[UUID]) -> int:
+    """Try failed mails again from the start, as an organiser asked; return how many.
+
+    What is not failed any more stays as it is. Whether it is still wanted is judged as ever.
+    """
+    failed = Mail.objects.filter(id__in=list(ids), state=Mail.State.FAILED)
+    return failed.update(state=Mail.State.QUEUED, attempts=0, code="", due_at=Now())
+
+
+def _wait(waits: Iterable[tuple[Mail, float]], code: str, *, tried: int) -> None:
+    """Make mails due in so many seconds; `tried` says whether it counts as an attempt."""
+    rows = [(mail.pk, mail.attempts, seconds) for mail, seconds in waits]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE petitions_mail m
+            SET due_at = now() + w.seconds * interval '1 second', code = %s,
+                attempts = m.attempts - 1 + %s
+            FROM unnest(%s::uuid[], %s::int[], %s::float[]) AS w (id, attempts, seconds)
+            WHERE m.id = w.id AND m.attempts = w.attempts AND m.state = %s
+            """,
+            [code, tried, *(list(column) for column in zip(*rows, strict=True)), Mail.State.QUEUED],
+        )
+
+
+def _jitter() -> float:
+    return random.uniform(0.75, 1.25)
 
 
 def _send_batch(ids: list[UUID]) -> int:
     """Deal with claimed mails; return how many were sent. Raises `ServerAway`, all put back."""
-    mails = list(
-        Mail.objects.filter(id__in=ids)
-        .select_related("signature__signer", "signature__petition")
-        .order_by("due_at", "id")
-    )
-    over = over_limit(ids)
-    settle([mail for mail in mails if mail.pk in over], Mail.State.WITHHELD)
-    allowed = [mail for mail in mails if mail.pk not in over]
-    settle([mail for mail in allowed if not _still_wanted(mail)], Mail.State.CANCELLED)
-    wanted = deque(mail for mail in allowed if _still_wanted(mail))
+    wanted = deque(_unhurried(_unobjected(_unsealed(_still_wanted(_within_limit(ids))))))
+    if not wanted:
+        return 0
     server = get_connection(fail_silently=False)
     try:
         return _send_all(server, wanted)
     except ServerAway as away:
-        wait_for_server(wanted, str(away))
+        wait_for_server([out.mail for out in wanted], str(away))
         raise
     finally:
         server.close()
 
 
-def _send_all(server: BaseEmailBackend, waiting: deque[Mail]) -> int:
+def _within_limit(ids: list[UUID]) -> list[Mail]:
+    rows = Mail.objects.filter(id__in=ids).select_related("signature__signer")
+    mails = list(rows.order_by("due_at", "id"))
+    over = over_limit(ids)
+    settle([mail for mail in mails if mail.pk in over], Mail.State.WITHHELD, OVER_LIMIT)
+    return [mail for mail in mails if mail.pk not in over]
+
+
+def _still_wanted(mails: list[Mail]) -> list[Mail]:
+    """Those whose signature still has its person, and a use for what the mail says."""
+    petitions = Petition.objects.in_bulk({mail.signature.petition_id for mail in mails})
+    now = timezone.now()
+
+    def is_wanted(mail: Mail) -> bool:
+        signature = mail.signature
+        if not hasattr(signature, "signer"):
+            return False
+        if mail.kind == Mail.Kind.REMIND:
+            petition = petitions[signature.petition_id]
+            is_open = petition.is_confirming(signature.created_at, now)
+            return signature.state == Signature.State.PENDING and is_open
+        return signature.state in _MAILED
+
+    wanted = [mail for mail in mails if is_wanted(mail)]
+    kept = {mail.pk for mail in wanted}
+    settle([mail for mail in mails if mail.pk not in kept], Mail.State.CANCELLED)
+    return wanted
+
+
+def _unsealed(mails: list[Mail]) -> list[Outgoing]:
+    """Who is to get them. One row that cannot be read must not hold up those behind it."""
+    return [out for mail in mails if (out := _opened(mail))]
+
+
+def _opened(mail: Mail) -> Outgoing | None:
+    try:
+        person = signers.unsealed(mail.signature.signer)
+        return Outgoing(mail, person, addresses.ascii_domain(person["email"].rpartition("@")[2]))
+    except vault.CannotOpen:
+        settle([mail], Mail.State.FAILED, "CannotOpen")
+    except Exception as error:
+        put_back([mail], code_of(error))
+        logger.exception("mail %s cannot be read", mail.pk)
+    return None
+
+
+def _unobjected(outgoing: list[Outgoing]) -> list[Outgoing]:
+    """Those whose mailbox has not said "not me" or "no mail", and takes mail."""
+    against = objections.against(
+        {
+            out.mail.pk: objections.Addressee(out.mail.signature.petition_id, out.person["email"])
+            for out in outgoing
+        }
+    )
+    for reason, (state, code) in _OBJECTIONS.items():
+        settle([out.mail for out in outgoing if against.get(out.mail.pk) == reason], state, code)
+    return [out for out in outgoing if out.mail.pk not in against]
+
+
+def _unhurried(outgoing: list[Outgoing]) -> list[Outgoing]:
+    """Those that their domain may get now; the others are put off, which fails none."""
+    waits = [(out, _throttle.wait(out.domain)) for out in outgoing]
+    _wait([(out.mail, seconds) for out, seconds in waits if seconds], DOMAIN_BUSY, tried=0)
+    return [out for out, seconds in waits if not seconds]
+
+
+def _send_all(server: BaseEmailBackend, waiting: deque[Outgoing]) -> int:
     """Send what waits, in order; what was dealt with leaves the queue. Raises `ServerAway`."""
     _open(server)
     sent: list[Mail] = []
@@ -164,7 +280,7 @@ def _send_all(server: BaseEmailBackend, waiting: deque[Mail]) -> int:
     try:
         while waiting:
             if _send(server, waiting[0]):
-                sent.append(waiting[0])
+                sent.append(waiting[0].mail)
                 total += 1
             waiting.popleft()
             if len(sent) == SETTLE_EVERY:
@@ -182,12 +298,13 @@ def _open(server: BaseEmailBackend) -> None:
         raise ServerAway(code_of(error)) from None
 
 
-def _send(server: BaseEmailBackend, mail: Mail) -> bool:
+def _send(server: BaseEmailBackend, out: Outgoing) -> bool:
     """Send one mail, or settle what became of it. Raises `ServerAway` if none would go now.
 
     The exceptions' texts may hold the address, so only their codes are kept.
     """
-    message = _composed(mail)
+    mail = out.mail
+    message = _composed(out)
     if message is None:
         return False
     try:
@@ -196,6 +313,9 @@ def _send(server: BaseEmailBackend, mail: Mail) -> bool:
         # A header that cannot be written, such as one with a line break in it.
         settle([mail], Mail.State.FAILED, code_of(error))
         logger.warning("mail %s cannot be written (%s)", mail.pk, code_of(error))
+        return False
+    except AnymailError as error:
+        _heed_provider(mail, error)
         return False
     except smtplib.SMTPSenderRefused as error:
         # It is us that it refuses, by quota or by rule: every mail would meet the same.
@@ -212,46 +332,50 @@ def _send(server: BaseEmailBackend, mail: Mail) -> bool:
     return True
 
 
-def _settle_refused(mail: Mail, code: str) -> None:
-    """What the server says of this very message: 5xx is for good, 4xx for now."""
-    logger.warning("mail %s refused (%s)", mail.pk, code)
-    if code.isdecimal() and int(code) >= _PERMANENT:
-        settle([mail], Mail.State.FAILED, code)
+def _heed_provider(mail: Mail, error: AnymailError) -> None:
+    """What a provider's API says: of this mail, of the moment, or of us (`ServerAway`)."""
+    status = error.status_code
+    code = code_of(error)
+    if isinstance(error, AnymailRecipientsRefused):
+        _settle_refused(mail, code)
+    elif status is None or status in _OUR_FAULT:
+        raise ServerAway(code) from None
     else:
+        # The other way round than in SMTP: 4xx is for good, 5xx for now.
+        logger.warning("mail %s refused (%s)", mail.pk, code)
+        put_back([mail], code) if status >= _PERMANENT else settle([mail], Mail.State.FAILED, code)
+
+
+def _settle_refused(mail: Mail, code: str) -> None:
+    """What the server says of this very message: 4xx is for now, all else for good."""
+    logger.warning("mail %s refused (%s)", mail.pk, code)
+    if code.isdecimal() and int(code) < _PERMANENT:
         put_back([mail], code)
+    else:
+        settle([mail], Mail.State.FAILED, code)
 
 
-def _composed(mail: Mail) -> EmailMultiAlternatives | None:
+def _composed(out: Outgoing) -> EmailMessage | None:
     """The message, or nothing: one row that cannot be read must not hold up those behind it."""
     try:
-        return messages.compose(mail)
-    except vault.CannotOpen:
-        settle([mail], Mail.State.FAILED, "CannotOpen")
+        return messages.compose(out.mail, out.person)
     except Exception as error:
-        put_back([mail], code_of(error))
-        logger.exception("mail %s cannot be composed", mail.pk)
+        put_back([out.mail], code_of(error))
+        logger.exception("mail %s cannot be composed", out.mail.pk)
     return None
 
 
-def _still_wanted(mail: Mail) -> bool:
-    """Whether the signature still has its person, and its petition is still there."""
-    signature = mail.signature
-    if not hasattr(signature, "signer"):
-        return False
-    return signature.state in {
-        Signature.State.PENDING,
-        Signature.State.CONFIRMED,
-        Signature.State.HELD,
-    }
-
-
 def code_of(error: Exception) -> str:
-    """What may be kept of a failure: the SMTP code, or the kind of the exception."""
+    """What may be kept of a failure: SMTP's or HTTP's code, or the kind of the exception."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _reply in error.recipients.values()]
         return str(codes[0]) if codes else "refused"
     if isinstance(error, smtplib.SMTPResponseException):
         return str(error.smtp_code)
+    if isinstance(error, AnymailRecipientsRefused):
+        return "refused"
+    if isinstance(error, AnymailError) and error.status_code:
+        return f"http-{error.status_code}"
     return type(error).__name__[:20]
 
 

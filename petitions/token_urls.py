@@ -2,11 +2,16 @@
 
 from django.urls import path
 
-from petitions.views import confirming, petition
+from petitions.views import checking, confirming, objecting
 
 app_name = "links"
 
 urlpatterns = [
-    path("<str:language>/check/<str:token>/", petition.check_mail, name="check_mail"),
+    path("<str:language>/check/<str:token>/", checking.check_mail, name="check_mail"),
+    path("<str:language>/check/<str:token>/again/", checking.ask_again, name="ask_again"),
+    path("<str:language>/check/<str:token>/code/", checking.type_code, name="type_code"),
+    path("<str:language>/check/<str:token>/meant/", checking.take_suggestion, name="meant"),
+    path("<str:language>/correct/<str:token>/", checking.correct, name="correct"),
     path("<str:language>/confirm/<str:token>/", confirming.confirm, name="confirm"),
+    path("<str:language>/not-me/<str:token>/", objecting.not_me, name="not_me"),
 ]

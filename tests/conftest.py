@@ -14,7 +14,7 @@ from campaign.local.stack import Stack
 from tests.environment import FOLDER
 
 SLUG = "protect-civilians-in-idlib"
-_LINK = re.compile(r"http://\S+/t/\S+")
+_LINK = re.compile(r"http://\S+/t/\w+/confirm/\S+")
 
 
 class Mailbox:
