@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 
 from petitions import signing, tallies
 from petitions.models import Decision, DecisionItem, Petition, Signature
@@ -111,6 +112,14 @@ def hold_under(decision: Decision, ids: Iterable[UUID]) -> Decided:
     return _set(decision, ids, State.CONFIRMED, State.HELD)
 
 
+def standing(decision: Decision) -> QuerySet[Signature]:
+    """The signatures that stand as a decision left them: nobody has decided since."""
+    # By the items, for these have an index.
+    items = DecisionItem.objects.filter(decision=decision).values("signature_id")
+    theirs = Signature.objects.filter(pk__in=items, petition=decision.petition, decision=decision)
+    return theirs.exclude(state=State.WITHDRAWN)
+
+
 @transaction.atomic
 def undo(*, decision: Decision, note: str, actor: User) -> Decided:
     """Give every signature of a decision back how it stood before. No e-mail is sent.
@@ -119,13 +128,7 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
     brings back a person.
     """
     items = dict(decision.items.values_list("signature_id", "previous_state"))
-    standing = Signature.objects.filter(decision=decision)
-    signatures = list(
-        standing.filter(petition=decision.petition_id, pk__in=items)
-        .exclude(state=State.WITHDRAWN)
-        .select_for_update()
-        .order_by("id")
-    )
+    signatures = list(standing(decision).select_for_update(of=("self",)).order_by("id"))
     targets = {signature.pk: State(items[signature.pk]) for signature in signatures}
     undoing = Decision(
         petition=decision.petition,

@@ -13,6 +13,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.view_signature",
         "petitions.moderate_signature",
         "petitions.view_decision",
+        "petitions.view_alert",
         "petitions.add_rule",
         "petitions.change_rule",
         "petitions.delete_rule",

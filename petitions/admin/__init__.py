@@ -1,10 +1,13 @@
 """The admin of petitions: moderators see signatures, organisers see petitions and exports."""
 
+from petitions.admin.alerts import AlertAdmin
+from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
-from petitions.admin.records import DecisionAdmin, ExportAdmin, MailAdmin
+from petitions.admin.records import ExportAdmin, MailAdmin
 from petitions.admin.signatures import SignatureAdmin
 
 __all__ = [
+    "AlertAdmin",
     "DecisionAdmin",
     "ExportAdmin",
     "MailAdmin",

@@ -1,4 +1,4 @@
-"""Records that may be read and never changed: decisions, exports and the outbox."""
+"""Records that may be read and never changed: exports and the outbox."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from petitions.models import Decision, Export, Mail
+from petitions.models import Export, Mail
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -22,13 +22,6 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-@admin.register(Decision)
-class DecisionAdmin(ReadOnly):
-    list_display = ("created_at", "kind", "reason", "actor", "petition", "note")
-    list_select_related = ("actor", "petition")
-    ordering = ("-created_at",)
 
 
 @admin.register(Export)

@@ -395,7 +395,8 @@ def _find(object_id: str) -> Signature:
 
 def _person(signature: Signature) -> dict[str, str]:
     """What a moderator sees of the person without a reason: all but the address."""
-    if not hasattr(signature, "signer"):
+    # Behind a refused attempt are random bytes, for an hour, and then nothing.
+    if signature.state == Signature.State.REFUSED or not hasattr(signature, "signer"):
         return {}
     try:
         person = signers.unsealed(signature.signer)

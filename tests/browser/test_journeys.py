@@ -269,13 +269,12 @@ def test_an_administrator_removes_restores_and_exports(
     assert address not in page.url
     page.click("#result_list tbody a")
     page.select_option("#id_reason", "duplicate")
-    page.get_by_role("button", name="Carry out the decision").click()
+    page.get_by_role("button", name="Remove from the count").click()
     expect(page.locator(".messagelist")).to_contain_text("No e-mail is sent.")
     assert eventually_counts(page, before)
 
-    page.select_option("#id_kind", "restore")
     page.select_option("#id_reason", "mistake")
-    page.get_by_role("button", name="Carry out the decision").click()
+    page.get_by_role("button", name="Restore as before").click()
     assert eventually_counts(page, before + 1)
 
     page.goto("/admin/petitions/petition/")

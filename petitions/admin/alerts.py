@@ -1,0 +1,45 @@
+"""Alerts: what came in too fast, and the button that says that somebody has looked."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from petitions import alerts
+from petitions.admin.needs import alert_url
+from petitions.admin.records import ReadOnly
+from petitions.models import Alert
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    """All alerts of the last thirty days; those that nobody has seen stand on the admin's home."""
+
+    list_display = ("created_at", "kind", "number", "petition", "signatures", "seen_at")
+    list_select_related = ("petition",)
+    list_display_links = None
+    ordering = ("-created_at",)
+    fields = ("created_at", "kind", "number", "petition", "signatures", "seen_at")
+
+    @admin.display(description=gettext_lazy("signatures"))
+    def signatures(self, alert: Alert) -> SafeString:
+        """The way to the signatures that came from the network."""
+        return format_html('<a href="{}">{}</a>', alert_url(alert), _("Look at them"))
+
+    def get_urls(self) -> list[URLPattern]:
+        see = self.admin_site.admin_view(require_POST(self.see_view))
+        return [path("<int:pk>/seen/", see, name="petitions_alert_see"), *super().get_urls()]
+
+    def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take an alert off the list of what needs somebody."""
+        if not request.user.has_perm("petitions.moderate_signature"):
+            raise PermissionDenied
+        alerts.see(alert=get_object_or_404(Alert, pk=pk))
+        messages.success(request, _("Seen. It comes back only if it grows to twice as many."))
+        return redirect("admin:index")

@@ -1,0 +1,80 @@
+"""Decisions: read by everybody who moderates, and undone as one."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from petitions import moderation
+from petitions.admin.records import ReadOnly
+from petitions.models import Decision
+
+
+class UndoForm(forms.Form):
+    """Why a decision is taken back."""
+
+    note = forms.CharField(
+        label=gettext_lazy("Why"),
+        max_length=300,
+        help_text=gettext_lazy("Other moderators read it. Write no name and no address."),
+    )
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnly):
+    list_display = ("created_at", "kind", "reason", "actor", "petition", "note")
+    list_select_related = ("actor", "petition")
+    ordering = ("-created_at",)
+    change_form_template = "admin/petitions/decision/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        undo = self.admin_site.admin_view(require_POST(self.undo_view))
+        return [path("<uuid:pk>/undo/", undo, name="petitions_decision_undo"), *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        decision = self.get_object(request, object_id)
+        context = {
+            "undo_form": UndoForm(),
+            "standing": moderation.standing(decision).count() if decision else 0,
+            "may_moderate": request.user.has_perm("petitions.moderate_signature"),
+            **(extra_context or {}),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def undo_view(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """Give the signatures of a decision back how they stood."""
+        user = request.user
+        if not user.has_perm("petitions.moderate_signature"):
+            raise PermissionDenied
+        decision = get_object_or_404(Decision, pk=pk)
+        form = UndoForm(request.POST)
+        if form.is_valid():
+            assert user.is_authenticated
+            done = moderation.undo(decision=decision, note=form.cleaned_data["note"], actor=user)
+            messages.success(request, _told(done))
+        else:
+            messages.error(request, _("Nothing was undone yet: say why."))
+        return redirect("admin:petitions_decision_change", pk)
+
+
+def _told(done: moderation.Decided) -> str:
+    changed = ngettext(
+        "%(n)d signature stands again as before.",
+        "%(n)d signatures stand again as before.",
+        done.signatures,
+    ) % {"n": done.signatures}
+    count = _("The count changed by %(change)+d.") % {"change": done.count_change}
+    return f"{changed} {count} {_('No e-mail is sent.')}"

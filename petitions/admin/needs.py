@@ -1,0 +1,84 @@
+"""What needs a moderator now: held signatures first, then alerts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django.db.models import Count, Min
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from petitions.models import Alert, Petition, Signature
+
+MOST_ALERTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The held signatures of one petition."""
+
+    petition: str
+    number: int
+    oldest: datetime
+
+    @property
+    def url(self) -> str:
+        """The list of them."""
+        return _list_url(petition=self.petition, state=Signature.State.HELD)
+
+    @property
+    def age(self) -> str:
+        """How long the oldest has waited."""
+        return spoken_age(timezone.now() - self.oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the admin's home shows a moderator."""
+
+    held: list[Held]
+    alerts: list[Alert]
+
+    @property
+    def number(self) -> int:
+        """How many signatures wait for a decision."""
+        return sum(held.number for held in self.held)
+
+    @property
+    def age(self) -> str:
+        """How long the oldest of all has waited."""
+        return self.held[0].age if self.held else ""
+
+
+def needs() -> Needs:
+    """Two queries, which read the held signatures and the unseen alerts alone."""
+    held = (
+        # By petition first: so the list's index finds them, however many others there are.
+        Signature.objects.filter(petition__in=Petition.objects.all(), state=Signature.State.HELD)
+        .values_list("petition__slug")
+        .annotate(number=Count("pk"), oldest=Min("confirmed_at"))
+        .order_by("oldest")
+    )
+    alerts = Alert.objects.filter(seen_at=None).select_related("petition").order_by("-created_at")
+    return Needs([Held(*row) for row in held], list(alerts[:MOST_ALERTS]))
+
+
+def alert_url(alert: Alert) -> str:
+    """The list of the signatures that came from an alert's network on its day."""
+    network = bytes(alert.network_ix or b"").hex()
+    return _list_url(petition=alert.petition.slug, network=network)
+
+
+def spoken_age(age: timedelta) -> str:
+    """ "20 min", "3 h" or "2 d"."""
+    minutes = max(0, int(age.total_seconds() // 60))
+    if minutes < 60:
+        return gettext("%(n)d min") % {"n": minutes}
+    if minutes < 48 * 60:
+        return gettext("%(n)d h") % {"n": minutes // 60}
+    return gettext("%(n)d d") % {"n": minutes // (24 * 60)}
+
+
+def _list_url(**question: str) -> str:
+    return f"{reverse('admin:petitions_signature_changelist')}?{urlencode(question)}"

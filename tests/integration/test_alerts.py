@@ -1,0 +1,179 @@
+"""Alerts: a burst from one network reaches moderators within a minute."""
+
+import html
+import re
+import threading
+from datetime import timedelta
+
+import pytest
+from celery import current_app
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions import alerts, seeding, signers, signing, tasks
+from petitions.locks import alone
+from petitions.models import Alert, Petition, Signature, Signer
+from petitions.screening import Screening
+from petitions.signers import Attempt
+
+HERE, ELSEWHERE = "192.0.2.0/24", "2001:db8::/64"
+HOME = "/admin/"
+
+
+def crowd(petition: Petition, number: int, network: str = HERE) -> None:
+    """So many different people who sign from one network."""
+    for i in range(number):
+        attempt = Attempt(
+            name=f"Person {network} {i}", email=f"p{i}@example.org", name_use="withheld"
+        )
+        signing.sign(petition=petition, attempt=attempt, screening=Screening(network=network))
+
+
+def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(
+    petition: Petition,
+) -> None:
+    crowd(petition, alerts.BURST)
+    crowd(petition, alerts.BURST - 1, ELSEWHERE)
+
+    assert alerts.look() == 1
+    assert alerts.look() == 0
+
+    alert = Alert.objects.get()
+    assert alert.petition == petition
+    assert alert.number == alerts.BURST
+    assert bytes(alert.network_ix or b"") == signers.network_index(HERE)
+
+
+def test_the_look_comes_round_twice_in_a_minute() -> None:
+    entry = current_app.conf.beat_schedule["raise-alerts"]
+    assert entry["task"] == tasks.raise_alerts.name
+    assert entry["schedule"] <= 30
+
+
+def test_three_hundred_an_hour_raise_none(petition: Petition) -> None:
+    crowd(petition, 300)
+    hour_ago = timezone.now() - timedelta(hours=1)
+    for place, signature in enumerate(Signature.objects.order_by("id")):
+        signature.created_at = hour_ago + timedelta(seconds=12 * (place + 1))
+        signature.save(update_fields=["created_at"])
+    assert alerts.look() == 0
+
+
+def test_refused_signings_raise_none(petition: Petition) -> None:
+    crowd(petition, alerts.BURST)
+    Signature.objects.update(state=Signature.State.REFUSED)
+    assert alerts.look() == 0
+
+
+def test_an_alert_that_was_seen_comes_back_only_when_it_has_doubled(petition: Petition) -> None:
+    crowd(petition, alerts.BURST)
+    alerts.look()
+    alerts.see(alert=Alert.objects.get())
+
+    crowd(petition, alerts.BURST - 1)
+    assert alerts.look() == 0
+    assert Alert.objects.get().seen_at
+
+    crowd(petition, 2)
+    assert alerts.look() == 1
+    alert = Alert.objects.get()
+    assert (alert.seen_at, alert.number) == (None, 2 * alerts.BURST + 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_never_look_at_once(petition: Petition) -> None:
+    crowd(petition, alerts.BURST)
+
+    def look() -> None:
+        try:
+            tasks.raise_alerts()
+        finally:
+            connections.close_all()
+
+    with alone("raise-alerts"):
+        # Somebody else's connection, as that of another worker.
+        other = threading.Thread(target=look)
+        other.start()
+        other.join(timeout=20)
+    assert not Alert.objects.exists()
+
+    look()
+    assert Alert.objects.exists()
+
+
+def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=5_000)
+    Signer.objects.update(network_ix=signers.network_index(HERE))
+    crowd(petition, 5)
+    with CaptureQueriesContext(connection) as queries:
+        alerts.look()
+    (query,) = queries.captured_queries
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_petition")
+        cursor.execute(f"EXPLAIN {query['sql']}")
+        plan = [line.strip() for (line,) in cursor.fetchall()]
+    (by_index,) = [line for line in plan if "signature_list" in line]
+    assert not [line for line in plan if "Seq Scan on petitions_sign" in line]
+    condition = plan[plan.index(by_index) + 1]
+    for column in ("petition_id", "state", "created_at"):
+        assert column in condition
+
+
+def test_alerts_and_their_networks_are_kept_for_thirty_days(petition: Petition) -> None:
+    now = timezone.now()
+    old = Alert.objects.create(petition=petition, kind="burst", network_ix=b"o" * 16, number=20)
+    fresh = Alert.objects.create(petition=petition, kind="burst", network_ix=b"f" * 16, number=20)
+    Alert.objects.filter(pk=old.pk).update(created_at=now - timedelta(days=31))
+    four_days_ago = now - timedelta(days=4)
+    Alert.objects.filter(pk=fresh.pk).update(created_at=four_days_ago, seen_at=four_days_ago)
+
+    tasks.keep_no_longer()
+
+    kept = Alert.objects.get()
+    assert kept.pk == fresh.pk
+    for moment in (kept.created_at, kept.seen_at):
+        assert moment
+        local = timezone.localtime(moment)
+        assert (local.hour, local.minute, local.second, local.microsecond) == (0, 0, 0, 0)
+
+
+def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    crowd(petition, alerts.BURST)
+    crowd(petition, 1, ELSEWHERE)
+    alerts.look()
+    client.force_login(moderator)
+
+    home = client.get(HOME).content.decode()
+    assert "20 signings of protect came from one network within two minutes" in home
+
+    link = re.search(r'href="([^"]*network=[^"]*)"', home)
+    assert link
+    address = html.unescape(link[1])
+    assert HERE not in address
+    lines = client.get(address).context["lines"]
+    assert len(lines) == alerts.BURST
+    assert {line.name.split()[1] for line in lines} == {HERE}
+
+    page = client.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/", follow=True)
+    assert "Nothing needs you." in page.content.decode()
+    assert client.get("/admin/petitions/alert/").status_code == 200
+
+
+def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    crowd(petition, alerts.BURST)
+    alerts.look()
+    client.force_login(organiser)
+    home = client.get(HOME).content.decode()
+    assert "one network" not in home
+    assert "needs you" not in home
+    seen = f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/"
+    assert client.post(seen).status_code == 403
+    assert client.get(seen).status_code == 405
+    assert Alert.objects.get().seen_at is None
