@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, validate_email
 
-from petitions import challenge, consent, names, places
+from petitions import challenge, consent, fraud, names, places
 from petitions.context import organisation
 from petitions.models import Signature
 from petitions.signers import Attempt
@@ -245,7 +245,7 @@ class SignForm(forms.Form):
         if not isinstance(data, QueryDict):
             return
         twice = any(len(values) > 1 for _name, values in data.lists())
-        if twice or self.files or set(data) - set(self.fields) - challenge.FIELDS:
+        if twice or self.files or set(data) - set(self.fields) - challenge.FIELDS - fraud.FIELDS:
             raise ValidationError(
                 _("The form arrived with parts that do not belong to it. Press the button again."),
                 code="unknown",
