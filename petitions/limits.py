@@ -26,7 +26,7 @@ import redis
 from django.conf import settings
 from limits.storage import MemoryStorage
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
+from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
 from petitions import addresses, providers, vault
@@ -230,9 +230,9 @@ class _Shared:
             answer = _ask(connection, "EVAL", _SCRIPT, len(keys), *keys, policy)
         return [int(count) for count in answer.split()]
 
-    def _connection(self) -> AbstractConnection:
+    def _connection(self) -> ConnectionInterface:
         """This thread's own: a client and its pool cost more than all that the limits do."""
-        connection: AbstractConnection | None = getattr(self._threads, "connection", None)
+        connection: ConnectionInterface | None = getattr(self._threads, "connection", None)
         if connection is None:
             connection = _connect()
             self._threads.connection = connection
@@ -265,7 +265,7 @@ class _Shared:
         logger.warning("limits are counted on Redis again")
 
 
-def _connect() -> AbstractConnection:
+def _connect() -> ConnectionInterface:
     # No retry: redis-py's own would make a signer wait for seconds.
     pool = redis.ConnectionPool.from_url(
         settings.REDIS_URL,
@@ -275,12 +275,12 @@ def _connect() -> AbstractConnection:
         retry=Retry(NoBackoff(), 0),
     )
     connection = pool.make_connection()
-    connection.connect()
+    connection.connect()  # type: ignore[no-untyped-call]
     return connection
 
 
-def _ask(connection: AbstractConnection, *command: Any) -> Any:
-    connection.send_command(*command, check_health=False)
+def _ask(connection: ConnectionInterface, *command: Any) -> Any:
+    connection.send_command(*command, check_health=False)  # type: ignore[no-untyped-call]
     return connection.read_response()
 
 
@@ -288,7 +288,7 @@ def _answers() -> bool:
     try:
         connection = _connect()
         _ask(connection, "PING")
-        connection.disconnect()
+        connection.disconnect()  # type: ignore[no-untyped-call]
     except redis.RedisError:
         return False
     return True

@@ -1,19 +1,24 @@
 """What is deleted by itself, and when. Source: storage limitation, UK GDPR Article 5(1)(e)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
-from petitions.models import Mail, Signature, Signer
+from petitions.models import Mail, Petition, Signature, Signer
 
 BATCH = 5_000
 KEPT_AFTER_CLOSE = timedelta(days=183)
 EXACT_FOR = timedelta(hours=72)
+# What moderators and limits need of a network, a domain, or a refusal, they need soon.
+KEPT_OF_ORIGIN = timedelta(days=30)
+NOISE_KEPT = timedelta(hours=1)
 
 
 def keep_no_longer() -> None:
@@ -22,6 +27,11 @@ def keep_no_longer() -> None:
         pass
     while erase_after_close() == BATCH:
         pass
+    while delete_noise() == BATCH:
+        pass
+    while delete_refused() == BATCH:
+        pass
+    erase_origins()
     cut_times_to_the_day()
 
 
@@ -55,6 +65,61 @@ def erase_after_close() -> int:
         _delete(Mail.objects.filter(signature__in=ids))
         _delete(Signer.objects.filter(signature__in=ids))
     return len(ids)
+
+
+def delete_noise() -> int:
+    """Delete what refused attempts have of nobody: random bytes, and mails that nobody gets.
+
+    They are there so that storing them takes as long. Up to a batch; returns how many went.
+    """
+    before = timezone.now() - NOISE_KEPT
+    refused = _refused_before(before).filter(signer__isnull=False)
+    with transaction.atomic():
+        ids = _locked(refused)
+        _delete(Mail.objects.filter(signature__in=ids))
+        _delete(Signer.objects.filter(signature__in=ids))
+    return len(ids)
+
+
+def delete_refused() -> int:
+    """Delete what is left of refused attempts, the rule and the time, up to a batch."""
+    refused = _refused_before(timezone.now() - KEPT_OF_ORIGIN)
+    with transaction.atomic():
+        ids = _locked(refused)
+        _delete(Mail.objects.filter(signature__in=ids))
+        _delete(Signer.objects.filter(signature__in=ids))
+        _delete(Signature.objects.filter(id__in=ids))
+    return len(ids)
+
+
+def _refused_before(moment: datetime) -> models.QuerySet[Signature]:
+    # Named, the petitions let one index find the rows: it begins with them.
+    petitions = list(Petition.objects.values_list("pk", flat=True))
+    return Signature.objects.filter(
+        petition__in=petitions, state=Signature.State.REFUSED, created_at__lt=moment
+    )
+
+
+def erase_origins() -> int:
+    """Forget networks and mail domains of signatures older than `KEPT_OF_ORIGIN`; return how many.
+
+    The partial indexes of both columns hold only the signers that still have them, so this
+    reads the signings of the last month, and not all that ever were.
+    """
+    before = timezone.now() - KEPT_OF_ORIGIN
+    known = Signer.objects.filter(Q(network_ix__isnull=False) | Q(domain_ix__isnull=False))
+    old = known.filter(signature__created_at__lt=before).values_list("pk", flat=True)
+    # Read once: asked for a batch at a time, each would read them all again.
+    reader = old.iterator(chunk_size=BATCH)
+    erased = 0
+    while ids := list(islice(reader, BATCH)):
+        with transaction.atomic():
+            # In id order, as everybody who takes several.
+            chosen = Signer.objects.filter(pk__in=ids).select_for_update().order_by("pk")
+            erased += Signer.objects.filter(
+                pk__in=list(chosen.values_list("pk", flat=True))
+            ).update(network_ix=None, domain_ix=None)
+    return erased
 
 
 def cut_times_to_the_day() -> int:

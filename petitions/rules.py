@@ -38,7 +38,7 @@ class Listed:
     parents: set[str] = field(default_factory=set)
     mailboxes: set[bytes] = field(default_factory=set)
 
-    def add(self, kind: str, pattern: str, address_ix: bytes | None) -> None:
+    def add(self, kind: str, pattern: str, address_ix: bytes | memoryview | None) -> None:
         """Take in one rule."""
         if kind == Rule.Kind.ADDRESS and address_ix is not None:
             self.mailboxes.add(bytes(address_ix))
@@ -146,8 +146,9 @@ def _look() -> Rules:
 def _read() -> Rules:
     rules = Rules()
     rows = Rule.objects.in_force().values_list("action", "kind", "pattern", "address_ix")
-    for action, *named in rows.iterator(chunk_size=2000):
-        (rules.block if action == Rule.Action.BLOCK else rules.allow).add(*named)
+    for action, kind, pattern, address_ix in rows.iterator(chunk_size=2000):
+        listed = rules.block if action == Rule.Action.BLOCK else rules.allow
+        listed.add(kind, pattern, address_ix)
     return rules
 
 

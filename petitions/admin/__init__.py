@@ -4,6 +4,7 @@ from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.records import ExportAdmin, MailAdmin
+from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "MailAdmin",
     "OrganisationAdmin",
     "PetitionAdmin",
+    "RuleAdmin",
     "SignatureAdmin",
 ]

@@ -1,0 +1,234 @@
+"""Rules about networks, domains and single addresses, for moderators and organisers.
+
+An address is typed once and kept as its keyed index alone: it stands in no column, no URL, no
+log and no history of changes, and nobody can read it here again.
+"""
+
+import re
+from ipaddress import ip_interface, ip_network
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from email_validator import EmailNotValidError, validate_email
+
+from petitions import addresses, networks, rules
+from petitions.models import Rule
+
+# Larger networks are whole providers and countries.
+_WIDEST = {4: 8, 6: 19}
+_DOMAIN = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+
+
+def network_pattern(text: str) -> str:
+    """A network in its one form; a single address is a network of one."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        pass
+    try:
+        meant = ip_interface(text).network
+    except ValueError:
+        raise ValidationError(
+            _("This is not a network. It should look like 192.0.2.0/24 or 2001:db8::/48."),
+            code="network",
+        ) from None
+    raise ValidationError(
+        _("This is an address inside a network. Did you mean %(network)s?"),
+        code="host-bits",
+        params={"network": meant},
+    )
+
+
+def domain_pattern(text: str) -> str:
+    """A domain in lower-case ASCII, or "*." and a domain for all below it."""
+    wild = "*." if text.startswith("*.") else ""
+    pattern = wild + addresses.ascii_domain(text.removeprefix(wild).removeprefix("@"))
+    if not _DOMAIN.fullmatch(pattern):
+        raise ValidationError(
+            _("This is not a domain. It should look like example.org, or *.example.org."),
+            code="domain",
+        )
+    return pattern
+
+
+class RuleForm(forms.ModelForm[Rule]):
+    """What a rule is about is typed into one field, whatever its kind."""
+
+    whom = forms.CharField(
+        label=gettext_lazy("Network, domain or address"),
+        max_length=260,
+        required=False,
+        strip=True,
+        widget=forms.TextInput(attrs={"size": 40, "autocomplete": "off", "dir": "ltr"}),
+        help_text=gettext_lazy(
+            "A network such as 192.0.2.0/24 or 2001:db8::/48; a domain such as example.org, or "
+            "*.example.org for all below it, but not itself; or one e-mail address. An address "
+            "cannot be read here again."
+        ),
+    )
+
+    class Meta:
+        model = Rule
+        fields = ("action", "kind", "note", "expires_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["whom"].initial = self.instance.pattern
+        self.fields["note"].widget.attrs["size"] = 60
+
+    def clean_note(self) -> str:
+        note: str = self.cleaned_data["note"]
+        if "@" in note:
+            raise ValidationError(_("Write no e-mail address here: it would be kept."))
+        return note
+
+    def clean_expires_at(self) -> Any:
+        moment = self.cleaned_data["expires_at"]
+        if moment and "expires_at" in self.changed_data and moment <= timezone.now():
+            raise ValidationError(_("This moment is over."), code="over")
+        return moment
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if "kind" not in said or "whom" not in said:
+            return said
+        try:
+            self._take_over(said["kind"], said["whom"])
+            self._need_to_be_new(said)
+        except ValidationError as error:
+            self.add_error("whom", error)
+        return said
+
+    def _take_over(self, kind: str, whom: str) -> None:
+        rule = self.instance
+        if kind == Rule.Kind.ADDRESS:
+            if whom:
+                rule.address_ix = self._index(whom)
+            elif rule.address_ix is None:
+                raise ValidationError(_("Enter the address."), code="required")
+            rule.pattern = ""
+            return
+        if not whom:
+            raise ValidationError(_("Enter the network or the domain."), code="required")
+        rule.address_ix = None
+        is_network = kind == Rule.Kind.NETWORK
+        rule.pattern = network_pattern(whom) if is_network else domain_pattern(whom)
+        if is_network:
+            self._need_to_be_small(rule.pattern)
+
+    def _index(self, address: str) -> bytes:
+        try:
+            validate_email(address, check_deliverability=False, allow_display_name=False)
+        except EmailNotValidError:
+            # Its own words would repeat the address.
+            raise ValidationError(_("This is not an e-mail address."), code="address") from None
+        return rules.address_index(address)
+
+    def _need_to_be_small(self, pattern: str) -> None:
+        network = ip_network(pattern)
+        least = _WIDEST[network.version]
+        if network.prefixlen < least:
+            raise ValidationError(
+                _("This network is too large: at most a /%(bits)d."),
+                code="large",
+                params={"bits": least},
+            )
+
+    def _need_to_be_new(self, said: dict[str, Any]) -> None:
+        rule = self.instance
+        same = Rule.objects.filter(
+            kind=said["kind"],
+            action=said.get("action"),
+            pattern=rule.pattern,
+            address_ix=rule.address_ix,
+        ).exclude(pk=rule.pk)
+        if found := same.first():
+            raise ValidationError(
+                _("There is such a rule already, number %(number)d. Change that one."),
+                code="twice",
+                params={"number": found.pk},
+            )
+
+
+class InForce(admin.SimpleListFilter):
+    """Those that work now, or those that have run out."""
+
+    title = gettext_lazy("in force")
+    parameter_name = "in_force"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
+        ended = Q(expires_at__lte=Now())
+        if self.value() == "yes":
+            return queryset.exclude(ended)
+        return queryset.filter(ended) if self.value() == "no" else queryset
+
+
+@admin.register(Rule)
+class RuleAdmin(admin.ModelAdmin[Rule]):
+    """The list of rules; what they are about comes first, so that a telephone shows it."""
+
+    form = RuleForm
+    fields = ("action", "kind", "whom", "note", "expires_at")
+    list_display = ("says", "until", "note", "actor")
+    list_filter = ("action", "kind", InForce)
+    list_select_related = ("actor",)
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("pattern", "note")
+    search_help_text = gettext_lazy(
+        "A network, a domain or words of a note. Never type an e-mail address: it would stand "
+        "in the address of this page."
+    )
+    ordering = ("-id",)
+    actions = ("end",)
+
+    @admin.display(description=gettext_lazy("rule"))
+    def says(self, rule: Rule) -> str:
+        whom = rule.pattern or _("one address (%(number)d)") % {"number": rule.pk}
+        return f"{rule.get_action_display()}: {whom}"
+
+    @admin.display(description=gettext_lazy("until"), ordering="expires_at")
+    def until(self, rule: Rule) -> str:
+        if rule.expires_at is None:
+            return _("deleted")
+        moment = timezone.localtime(rule.expires_at).strftime("%Y-%m-%d %H:%M")
+        is_over = rule.expires_at <= timezone.now()
+        return f"{moment} ({_('over')})" if is_over else moment
+
+    @admin.action(permissions=["change"], description=gettext_lazy("End the chosen rules now"))
+    def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
+        ended = queryset.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
+        ended.update(expires_at=Now())
+        self.message_user(request, _("They end within seconds."), messages.SUCCESS)
+
+    def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
+        assert request.user.is_authenticated
+        obj.actor = request.user
+        super().save_model(request, obj, form, change)
+        self.message_user(request, _("It works within seconds. No e-mail is sent."), messages.INFO)
+        self._warn_of_own_network(request, obj)
+
+    def _warn_of_own_network(self, request: HttpRequest, rule: Rule) -> None:
+        mine = networks.client_address(request.META)
+        if rule.kind != Rule.Kind.NETWORK or rule.action != Rule.Action.BLOCK or mine is None:
+            return
+        if mine in ip_network(rule.pattern):
+            self.message_user(
+                request,
+                _(
+                    "You are in this network yourself: nobody here can sign any more. "
+                    "Delete the rule if you did not mean that."
+                ),
+                messages.WARNING,
+            )
