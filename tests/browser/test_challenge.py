@@ -1,0 +1,154 @@
+"""The challenge in a real browser, on a phone's screen, and over HTTP by many at once."""
+
+import base64
+import json
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+from urllib.parse import urljoin
+
+import altcha
+import psycopg2
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from campaign.local.stack import Stack
+from tests.browser.test_journeys import (
+    PHONE,
+    SLUG,
+    WORDS,
+    OpenPage,
+    fill,
+    fits,
+    new_address,
+    open_page,
+)
+from tests.conftest import Mailbox
+from tests.people import typed
+
+pytestmark = pytest.mark.browser
+__all__ = ["open_page"]
+
+PAGE = f"/petitions/{SLUG}/"
+BUTTON = "form button[type=submit]"
+
+
+@pytest.fixture
+def busy(stack: Stack) -> Iterator[None]:
+    """The organisers' switch is on; both web workers have noticed when the test begins."""
+    _switch(stack, "always")
+    yield
+    _switch(stack, "auto")
+
+
+def _switch(stack: Stack, to: str) -> None:
+    connection = psycopg2.connect(stack.environment["DATABASE_URL"])
+    with connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE petitions_petition SET challenge = %s", [to])
+    connection.close()
+    time.sleep(1.5)
+
+
+def press(page: Page, prefix: str, address: str) -> None:
+    """Fill the form in and press its button."""
+    page.goto(prefix + PAGE)
+    fill(page, "Siân Enghraifft", address, "CF10 1AA")
+    page.check("[name=consent]")
+    page.click(BUTTON)
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "cy"])
+@pytest.mark.usefixtures("busy")
+def test_the_browser_finds_the_proof_by_itself_and_signs(
+    open_page: OpenPage, mailbox: Mailbox, language: str
+) -> None:
+    page, address = open_page(PHONE), new_address("busy")
+    press(page, "" if language == "en" else f"/{language}", address)
+
+    expect(page.locator("#challenge")).to_be_focused()
+    assert page.input_value("[name=email]") == address
+    assert page.get_attribute("html", "lang") == language
+    assert fits(page)
+    ready = str(page.locator("#challenge [role=status]").get_attribute("data-ready"))
+    expect(page.locator("#challenge [role=status]")).to_have_text(ready, timeout=20_000)
+    page.click(BUTTON)
+
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
+    assert mailbox.wait_for(address)
+
+
+@pytest.mark.usefixtures("busy")
+def test_who_presses_while_it_calculates_is_sent_on_by_itself(
+    open_page: OpenPage, mailbox: Mailbox
+) -> None:
+    page, address = open_page(PHONE), new_address("quick")
+    press(page, "", address)
+    expect(page.locator("#challenge")).to_be_focused()
+    # From the notice the button is the next stop of the keyboard.
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"], timeout=20_000)
+    assert mailbox.wait_for(address)
+
+
+@pytest.mark.usefixtures("busy")
+def test_without_javascript_one_waits_and_signs(open_page: OpenPage, mailbox: Mailbox) -> None:
+    page, address = open_page(PHONE, javascript=False), new_address("patient")
+    press(page, "", address)
+    expect(page.locator("#challenge")).to_be_focused()
+    expect(page.locator("#challenge noscript p")).to_contain_text("Wait 20 seconds")
+    assert fits(page)
+
+    page.click(BUTTON)
+    expect(page.locator("#challenge-words")).to_contain_text("A moment more, please.")
+    assert page.input_value("[name=email]") == address
+    time.sleep(20)
+    page.click(BUTTON)
+
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
+    assert mailbox.wait_for(address)
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_browser_that_loses_the_worker_says_so_and_waits(
+    open_page: OpenPage, mailbox: Mailbox
+) -> None:
+    page, address = open_page(PHONE), new_address("lost")
+    page.route("**/worker*.js", lambda route: route.abort())
+    press(page, "", address)
+    status = page.locator("#challenge [role=status]")
+    expect(status).to_contain_text("cannot do this calculation", timeout=10_000)
+    time.sleep(20)
+    page.click(BUTTON)
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
+    assert mailbox.wait_for(address)
+
+
+@pytest.mark.usefixtures("busy")
+def test_of_sixteen_at_once_with_the_same_proof_one_signs(stack: Stack) -> None:
+    def send(proof: str) -> requests.Response:
+        return requests.post(
+            urljoin(stack.site_url, PAGE),
+            data=typed(email=new_address("many"), altcha=proof),
+            headers={"Sec-Fetch-Site": "same-origin"},
+            allow_redirects=False,
+            timeout=30,
+        )
+
+    found = re.search(r'data-task="([^"]+)"', send("").text)
+    assert found
+    task = json.loads(unescape(found[1]))
+    solution = altcha.solve_challenge(
+        challenge=task["challenge"],
+        salt=task["salt"],
+        algorithm=task["algorithm"],
+        max_number=task["maxNumber"],
+    )
+    assert solution
+    proof = base64.b64encode(json.dumps({**task, "number": solution.number}).encode()).decode()
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: send(proof).status_code, range(16)))
+    assert sorted(answers) == [303] + [403] * 15
