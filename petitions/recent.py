@@ -4,9 +4,12 @@ import time
 
 from django.conf import settings
 
-from petitions.models import PetitionText
+from petitions import tallies
+from petitions.models import Petition, PetitionText
 
 _kept: dict[tuple[str, str], tuple[float, PetitionText]] = {}
+_petitions: dict[int, tuple[float, Petition]] = {}
+_totals: dict[int, tuple[float, int]] = {}
 
 
 def text(slug: str, language: str) -> PetitionText | None:
@@ -22,3 +25,30 @@ def text(slug: str, language: str) -> PetitionText | None:
         # What does not exist is not kept, so that made-up addresses fill nothing.
         _kept[slug, language] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, found)
     return found
+
+
+def petition(petition_id: int) -> Petition:
+    """A petition as it was at most `PAGE_CACHE_SECONDS` ago."""
+    kept = _petitions.get(petition_id)
+    if kept is not None and time.monotonic() < kept[0]:
+        return kept[1]
+    found = Petition.objects.get(pk=petition_id)
+    _petitions[petition_id] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, found)
+    return found
+
+
+def total(petition_id: int) -> int:
+    """The count as it was at most `PAGE_CACHE_SECONDS` ago, and what `one_more` said since."""
+    kept = _totals.get(petition_id)
+    if kept is not None and time.monotonic() < kept[0]:
+        return kept[1]
+    found = tallies.total(petition_id)
+    _totals[petition_id] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, found)
+    return found
+
+
+def one_more(petition_id: int) -> None:
+    """Somebody was counted: who is thanked must see themselves in the count."""
+    kept = _totals.get(petition_id)
+    if kept is not None:
+        _totals[petition_id] = (kept[0], kept[1] + 1)

@@ -73,23 +73,27 @@ def known_as(signer: Signer) -> list[Indexes]:
     While the ring of index keys holds several, an earlier signature of the same mailbox may
     still stand under an older one, or a later one under a newer.
     """
-    stored = Indexes(
-        bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
-    )
     if len(settings.INDEX_KEYS) < 2:
-        return [stored]
+        return [stored(signer)]
     try:
         person = unsealed(signer)
     except vault.CannotOpen:
-        return [stored]
+        return [stored(signer)]
     rules = providers.rules()
     return [
-        stored,
+        stored(signer),
         *[
             indexes_of(signer.petition_id, person, rules=rules, key_id=key_id)
             for key_id in settings.INDEX_KEYS
         ],
     ]
+
+
+def stored(signer: Signer) -> Indexes:
+    """The indexes that a signer's row holds; the one over all petitions is in its mails."""
+    return Indexes(
+        bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
+    )
 
 
 def _canonical(address: str, rules: Rules | None) -> str:

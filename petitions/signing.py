@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from petitions import locks, signers, tallies
+from petitions import locks, recent, signers, tallies
 from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature, Signer
 from petitions.models.signature import new_reference
 from petitions.nudge import nudge
@@ -84,7 +84,7 @@ def sign(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPI
 
 
 def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    """Count a pending signature, once, whoever presses how often. At most 7 statements.
+    """Count a pending signature, once, whoever presses how often. Two statements in a transaction.
 
     One that looks suspicious is held instead: it takes its slot, and counts once a moderator
     has approved it. Whoever pressed is told the same, for a machine should not learn from us.
@@ -92,29 +92,32 @@ def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | Non
     Raises `StateChanged` only if that happens twice running.
     """
     try:
-        return _confirm(signature_id, epoch)
+        outcome, signature = _confirm(signature_id, epoch)
     except StateChanged:
-        return _confirm(signature_id, epoch)
+        outcome, signature = _confirm(signature_id, epoch)
+    if outcome is Outcome.CONFIRMED and signature and signature.state == Signature.State.CONFIRMED:
+        recent.one_more(signature.petition_id)
+    return outcome, signature
 
 
 @transaction.atomic
 def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    signature = find(signature_id, epoch)
-    if signature is None:
+    known = _also_known_as(signature_id)
+    mailbox = _read_under_lock(signature_id, _mailboxes(known))
+    signature = mailbox.pop(signature_id, None)
+    if signature is None or not _is_live(signature, epoch):
         return Outcome.GONE, None
     if signature.state == Signature.State.PENDING and not signature.petition.is_confirming(
         signature.created_at, timezone.now()
     ):
         return Outcome.CLOSED, signature
-    _lock_mailbox(*_mailboxes(signers.known_as(signature.signer)))
-    verdict = _judge(signature)
+    standing = [signature, *mailbox.values()] if signature.confirmed_at else [*mailbox.values()]
+    known = [signers.stored(signature.signer), *known]
+    verdict = _judge(signature, standing, known)
     if verdict.outcome is Outcome.CONFIRMED:
-        _take_slot(signature, verdict.slot)
-        if signature.state == Signature.State.CONFIRMED:
-            key = tallies.key_of(signature.place_id, signature.pk)
-            tallies.move(signature.petition_id, {key: 1})
+        _take_slot(signature, verdict.slot, known)
     elif verdict.standing:
-        _heed_wishes(verdict.standing)
+        _heed_wishes(verdict.standing, known)
     return verdict.outcome, verdict.standing or signature
 
 
@@ -172,17 +175,24 @@ def _uncount(petition_id: int, signatures: list[Signature]) -> None:
 
 
 def find(signature_id: UUID, epoch: int) -> Signature | None:
-    """The signature that a mailed link speaks of, with its signer and petition; else None.
+    """The signature that a mailed link speaks of, with its signer and petition; else None."""
+    rows = Signature.objects.select_related("signer", "petition")
+    signature = rows.filter(pk=signature_id, signer__isnull=False).first()
+    return signature if signature and _is_live(signature, epoch) else None
+
+
+def _is_live(signature: Signature, epoch: int) -> bool:
+    """Whether a link mailed at an epoch still speaks of this signature.
 
     Links are dead after `PENDING_DAYS` also where somebody has signed: a mail found much later
     must not show it.
     """
     oldest = timezone.now() - timedelta(days=settings.PENDING_DAYS)
+    gone = {Signature.State.WITHDRAWN, Signature.State.REFUSED}
     return (
-        Signature.objects.select_related("signer", "petition")
-        .filter(pk=signature_id, link_epoch=epoch, signer__isnull=False, created_at__gt=oldest)
-        .exclude(state__in=[Signature.State.WITHDRAWN, Signature.State.REFUSED])
-        .first()
+        signature.link_epoch == epoch
+        and signature.created_at > oldest
+        and signature.state not in gone
     )
 
 
@@ -281,30 +291,73 @@ def _persons(known: Iterable[Indexes]) -> list[bytes]:
     return list({index.person for index in known})
 
 
-def _judge(signature: Signature) -> Verdict:
-    """Whether the signature may be counted, read under the lock of its mailbox."""
-    me = signature.signer
-    known = signers.known_as(me)
-    # Also those who stand without a slot: a moderator let them, beyond the rule for households.
-    rows = list(
-        Signer.objects.filter(
-            petition_id=me.petition_id,
-            mailbox_ix__in=_mailboxes(known),
-            signature__confirmed_at__isnull=False,
-        )
-        .select_related("signature")
-        .defer("sealed")
-        .order_by("slot")
-    )
+_COLUMNS = (
+    "id", "reference", "petition_id", "place_id", "state", "name_use", "link_epoch", "created_at",
+    "confirmed_at",
+)  # fmt: skip
+_SIGNER_COLUMNS = ("signature_id", "petition_id", "mailbox_ix", "person_ix", "home_ix", "slot")
+# The same numbers, in the same order, as `locks.mailboxes` takes.
+_LOCK_MAILBOX_OF = """
+    SELECT pg_advisory_xact_lock(n) FROM (
+        SELECT ('x' || encode(substr(ix, 1, 8), 'hex'))::bit(64)::bigint AS n FROM (
+            SELECT mailbox_ix AS ix FROM petitions_signer WHERE signature_id = %(id)s
+            UNION SELECT unnest(%(others)s::bytea[])
+        ) mailboxes ORDER BY n
+    ) numbers;
+"""
+_READ_MAILBOX_OF = f"""
+    SELECT {", ".join(f"s.{name}" for name in _COLUMNS)},
+           {", ".join(f"g.{name}" for name in _SIGNER_COLUMNS)}
+    FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
+    WHERE g.petition_id = (SELECT petition_id FROM petitions_signer WHERE signature_id = %(id)s)
+          AND g.mailbox_ix = ANY(ARRAY(
+              SELECT mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
+              UNION ALL SELECT unnest(%(others)s::bytea[])))
+          -- Also who stands without a slot: a moderator let them, beyond the household rule.
+          AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s)
+    ORDER BY g.slot
+"""  # noqa: S608 - our own names of columns
+
+
+def _also_known_as(signature_id: UUID) -> list[Indexes]:
+    """What else than they are stored under this person may be found by, while keys rotate."""
+    if len(settings.INDEX_KEYS) < 2:
+        return []
+    me = Signer.objects.filter(pk=signature_id).first()
+    return signers.known_as(me) if me else []
+
+
+def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Signature]:
+    """A signature and those that stand for its mailbox, while nobody else confirms for it.
+
+    `others` are more indexes of the mailbox. Two statements in one round trip: each sees what
+    was committed when it began, and the second begins when the locks are taken. One that both
+    locked and read would read as of before the wait.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_MAILBOX_OF + _READ_MAILBOX_OF, {"id": signature_id, "others": others})
+        return {row[0]: _as_signature(row) for row in cursor.fetchall()}
+
+
+def _as_signature(row: tuple[Any, ...]) -> Signature:
+    columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
+    signature = Signature(**dict(zip(_COLUMNS, columns, strict=True)))
+    signature.signer = Signer(**dict(zip(_SIGNER_COLUMNS, of_signer, strict=True)))
+    signature.petition = recent.petition(signature.petition_id)
+    return signature
+
+
+def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Verdict:
+    """Whether the signature may be counted beside those that stand for its mailbox."""
     persons = _persons(known)
-    for row in rows:
-        if bytes(row.person_ix) in persons:
-            removed = row.signature.state == Signature.State.REMOVED
-            outcome = Outcome.REMOVED if removed else Outcome.ALREADY
-            return Verdict(outcome, standing=_as_known(row, signature))
+    for row in standing:
+        if bytes(row.signer.person_ix) in persons:
+            removed = row.state == Signature.State.REMOVED
+            return Verdict(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
     if signature.state == Signature.State.REMOVED:
         return Verdict(Outcome.REMOVED)
-    return _judge_household([row for row in rows if row.slot], {index.home for index in known})
+    others = [row.signer for row in standing if row.signer.slot]
+    return _judge_household(others, {index.home for index in known})
 
 
 def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
@@ -315,13 +368,6 @@ def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
         return Verdict(Outcome.OTHER_HOME)
     taken = {row.slot for row in others}
     return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
-
-
-def _as_known(row: Signer, signature: Signature) -> Signature:
-    """The signature of a row, with the signer and the petition that are at hand."""
-    row.signature.signer = row
-    row.signature.petition = signature.petition
-    return row.signature
 
 
 # What the person wants over all their live attempts: the narrowest use of the name, and news
@@ -345,45 +391,56 @@ _WISHES = """
             wants_updates = updates,
             name_use = CASE WHEN withheld THEN 'withheld'
                             WHEN government THEN 'government' ELSE 'public' END
-        FROM wishes WHERE id = %(id)s AND state = %(from_state)s RETURNING id, name_use, state
+        FROM wishes WHERE id = %(id)s AND state = %(from_state)s
+        RETURNING id, petition_id, place_id, name_use, state
+    ), placed AS (
+        UPDATE petitions_signer SET slot = %(slot)s FROM moved
+        WHERE signature_id = moved.id AND mailbox_ix = %(mailbox)s RETURNING signature_id
+    ), counted AS (
+        INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
+        SELECT petition_id, place_id, 'online', %(shard)s, 1 FROM moved
+        WHERE state = 'confirmed' AND %(from_state)s = 'pending'
+        ON CONFLICT (petition_id, place_id, kind, shard)
+        DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
     )
-    UPDATE petitions_signer SET slot = %(slot)s
-    FROM moved WHERE signature_id = moved.id AND mailbox_ix = %(mailbox)s
-    RETURNING moved.name_use, moved.state
+    SELECT name_use, state FROM moved JOIN placed ON signature_id = id
 """
 
 
-def _take_slot(signature: Signature, slot: int) -> None:
-    """Compare-and-set from pending to confirmed or held, with slot and wishes, in one statement.
+def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
+    """Compare-and-set from pending to confirmed or held, with slot, wishes and tally, in one.
 
     Also by the mailbox: what its address means may have changed while its lock was waited for.
     """
-    if not _apply(signature, slot, Signature.State.PENDING, Signature.State.CONFIRMED):
+    try:
+        moved = _apply(signature, slot, known, Signature.State.CONFIRMED)
+    except IntegrityError:
+        # Then somebody else has the slot, under a lock that was not ours.
+        raise StateChanged from None
+    if not moved:
         raise StateChanged
 
 
-def _heed_wishes(standing: Signature) -> None:
+def _heed_wishes(standing: Signature, known: list[Indexes]) -> None:
     """Somebody who signs again and now wants their name kept back gets that at once."""
-    state = Signature.State(standing.state)
-    _apply(standing, standing.signer.slot, state, state)
+    _apply(standing, standing.signer.slot, known, Signature.State(standing.state))
 
 
 def _apply(
-    signature: Signature, slot: int | None, from_state: Signature.State, to_state: Signature.State
+    signature: Signature, slot: int | None, known: list[Indexes], to_state: Signature.State
 ) -> bool:
-    me = signature.signer
-    known = signers.known_as(me)
     with connection.cursor() as cursor:
         cursor.execute(
             _WISHES,
             {
-                "petition": me.petition_id,
-                "mailbox": bytes(me.mailbox_ix),
+                "petition": signature.petition_id,
+                "mailbox": bytes(signature.signer.mailbox_ix),
                 "mailboxes": _mailboxes(known),
                 "persons": _persons(known),
                 "id": signature.pk,
                 "slot": slot,
-                "from_state": from_state,
+                "shard": tallies.key_of(signature.place_id, signature.pk)[1],
+                "from_state": signature.state,
                 "to_state": to_state,
             },
         )

@@ -1,11 +1,15 @@
 """The page that a mailed link opens, and the thank-you that its button earns."""
 
+import time
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from petitions import recent, signing, tallies, tokens
+from petitions import recent, signing, tokens
 from petitions.guards import token_is_proof
 from petitions.models import Signature
 from petitions.signing import Outcome
@@ -22,7 +26,7 @@ def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
     except tokens.BadToken:
         return _dead_link(request)
     if request.method == "POST":
-        return _confirm(request, link)
+        return press(request, link)
     return _ask(request, link)
 
 
@@ -36,7 +40,8 @@ def _ask(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     return _respond(request, "petitions/confirm.html", signature)
 
 
-def _confirm(request: HttpRequest, link: tokens.Link) -> HttpResponse:
+def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
+    """The answer to the button, and to the code that stands for its link."""
     outcome, signature = signing.confirm(signature_id=link.signature_id, epoch=link.epoch)
     if signature is None:
         return _dead_link(request)
@@ -44,8 +49,55 @@ def _confirm(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         # The same link, pressed again or twice at once: the same success.
         outcome = Outcome.CONFIRMED
     if outcome in THANKED:
-        return _respond(request, "petitions/thanks.html", signature, outcome)
+        return _thank(request, signature, outcome)
     return _respond(request, "petitions/not_counted.html", signature, outcome, status=409)
+
+
+# Stand in a kept page for what differs between two people who are thanked.
+_COUNT, _REFERENCE, _TOKEN = (f"\0{word}\0" for word in ("count", "reference", "token"))
+_moulds: dict[tuple[str, ...], tuple[float, str]] = {}
+
+
+def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
+    """The thank-you page: kept for a moment, but for the count, the reference and the token.
+
+    Rendered afresh it would take most of a confirmation's time.
+    """
+    count = render_to_string(
+        "petitions/_count.html", {"count": recent.total(signature.petition_id)}
+    )
+    page, token = _mould(request, signature, outcome), _token(request)
+    for mark, own in (
+        (_COUNT, count), (_REFERENCE, signature.spoken_reference), (_TOKEN, token)
+    ):  # fmt: skip
+        page = page.replace(mark, own)
+    return HttpResponse(page)
+
+
+def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> str:
+    petition = signature.petition
+    view = request.resolver_match.view_name if request.resolver_match else ""
+    key = (view, petition.slug, get_language(), outcome.value, signature.name_use)
+    kept = _moulds.get(key)
+    if kept is not None and time.monotonic() < kept[0]:
+        return kept[1]
+    context = {
+        "petition": petition,
+        "signature": signature,
+        "reference": _REFERENCE,
+        "count_line": _COUNT,
+        "text": recent.text(petition.slug, get_language()),
+        "outcome": outcome.value,
+    }
+    page = render_to_string("petitions/thanks.html", context, request)
+    page = page.replace(_token(request), _TOKEN)
+    _moulds[key] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, page)
+    return page
+
+
+def _token(request: HttpRequest) -> str:
+    """What the links to the other languages hold of this person."""
+    return str(request.resolver_match.kwargs["token"]) if request.resolver_match else ""
 
 
 def _respond(
@@ -61,7 +113,7 @@ def _respond(
         "signature": signature,
         "text": recent.text(petition.slug, get_language()),
         "outcome": outcome.value if outcome else "",
-        "count": tallies.total(petition.pk),
+        "count": recent.total(petition.pk),
     }
     return render(request, template, context, status=status)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -106,13 +107,13 @@ def test_a_verdict_that_changed_before_the_button_was_pressed_is_heeded(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature_id = sign(petition)
-    lock = signing._lock_mailbox
+    judge = signing._judge
 
-    def lock_late(mailbox_ix: bytes) -> None:
-        lock(mailbox_ix)
+    def judge_before(*given: Any) -> signing.Verdict:
         Signature.objects.update(verdict=Signature.Verdict.HOLD)
+        return judge(*given)
 
-    monkeypatch.setattr(signing, "_lock_mailbox", lock_late)
+    monkeypatch.setattr(signing, "_judge", judge_before)
     assert confirm(signature_id) is Outcome.CONFIRMED
     assert states([signature_id]) == {State.HELD}
     assert tallies.total(petition.pk) == 0

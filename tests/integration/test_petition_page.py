@@ -357,7 +357,7 @@ def test_forms_that_share_their_fields_are_each_shown_as_the_first_one_was(db: N
         with translation.override(language):
             form = SignForm(QueryDict("name="), version=1)
             assert not form.is_valid()
-            return render_crispy_form(form)
+            return str(render_crispy_form(form))
 
     first, arabic = shown("en"), shown("ar")
 
