@@ -2,15 +2,18 @@
 
 Links are signed, not sealed: they hold a signature's id and the epoch at which they were
 mailed, and say nothing to anybody without the database. Pages that must remember what was
-typed hold it sealed, at one fixed length, for an hour.
+typed hold it sealed, at one fixed length, for an hour. Codes are for those who read their
+mail on another machine: short, so they are good only on the page, and for five tries.
 """
 
 import base64
 import binascii
+import hmac
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
@@ -18,10 +21,14 @@ from django.core.signing import BadSignature, Signer
 from petitions import vault
 
 CONFIRM = "confirm"
+NOT_ME = "not-me"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
-# Room for the longest of everything: a name of 200 characters takes up to 800 bytes.
-ATTEMPT_BYTES = 1536
+# Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
+# does an address. With it the address of the page stays below gunicorn's limit of 4094.
+ATTEMPT_BYTES = 2048
+CODE = "code"
+CODE_DIGITS = 8
 _ID_BYTES = 16
 
 
@@ -48,35 +55,106 @@ def link(purpose: str, signature_id: UUID, epoch: int) -> str:
 
 def read_link(purpose: str, token: str) -> Link:
     """What a link's token says; `BadToken` unless it was signed for this purpose."""
-    try:
-        raw = _unb64(_signer(purpose).unsign(token))
-    except BadSignature:
-        raise BadToken from None
-    if len(raw) != _ID_BYTES + 2:
-        raise BadToken
+    raw = _unsigned(purpose, token, _ID_BYTES + 2)
     return Link(UUID(bytes=raw[:_ID_BYTES]), int.from_bytes(raw[_ID_BYTES:], "big"))
 
 
-def seal_attempt(attempt_id: UUID, typed: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """What "this wasn't me" says: which attempt, about which petition, in whose mailbox.
+
+    The mailbox is named by its index over all petitions and the key that made it, so that the
+    link is good also when nothing of the attempt is left.
+    """
+
+    signature_id: UUID
+    epoch: int
+    petition_id: int
+    key_id: int
+    ix: bytes
+
+
+def mailbox_link(purpose: str, mailbox: Mailbox) -> str:
+    """The signed token of a link that speaks for a mailbox; always of the same length."""
+    raw = (
+        mailbox.signature_id.bytes
+        + mailbox.epoch.to_bytes(2, "big")
+        + mailbox.petition_id.to_bytes(8, "big")
+        + mailbox.key_id.to_bytes(1, "big")
+        + mailbox.ix
+    )
+    return _signer(purpose).sign(_b64(raw))
+
+
+def read_mailbox_link(purpose: str, token: str) -> Mailbox:
+    """What such a token says; `BadToken` unless it was signed for this purpose."""
+    raw = _unsigned(purpose, token, _ID_BYTES + 2 + 8 + 1 + vault.INDEX_BYTES)
+    rest = raw[_ID_BYTES:]
+    return Mailbox(
+        signature_id=UUID(bytes=raw[:_ID_BYTES]),
+        epoch=int.from_bytes(rest[:2], "big"),
+        petition_id=int.from_bytes(rest[2:10], "big"),
+        key_id=rest[10],
+        ix=rest[11:],
+    )
+
+
+def code(signature_id: UUID, epoch: int) -> str:
+    """The digits that do what the link mailed with them does."""
+    return _code(vault.link_keys(CODE)[0], signature_id, epoch)
+
+
+def is_code(typed: str, signature_id: UUID, epoch: int) -> bool:
+    """Whether these ASCII digits are the code, in a time that tells nothing of how nearly."""
+    right = [
+        hmac.compare_digest(typed.encode(), _code(key, signature_id, epoch).encode())
+        for key in vault.link_keys(CODE)
+    ]
+    return any(right)
+
+
+def spoken(code: str) -> str:
+    """A code in two groups, which is how people carry it over in their heads."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def seal_attempt(attempt_id: UUID, typed: Mapping[str, object]) -> str:
     """A page's token: what was typed, readable by nobody, the same length for everybody."""
     value = {"at": int(time.time()), **typed}
     sealed = vault.seal(value, table=ATTEMPT, row_id=attempt_id, at_least=ATTEMPT_BYTES)
     return _b64(attempt_id.bytes + sealed)
 
 
-def open_attempt(token: str) -> dict[str, str]:
+def open_attempt(token: str) -> tuple[UUID, dict[str, Any]]:
     """What `seal_attempt` sealed; `ExpiredToken` after an hour, `BadToken` if it is not ours."""
     raw = _unb64(token)
     if len(raw) <= _ID_BYTES:
         raise BadToken
+    attempt_id = UUID(bytes=raw[:_ID_BYTES])
     try:
-        value = vault.unseal(raw[_ID_BYTES:], table=ATTEMPT, row_id=UUID(bytes=raw[:_ID_BYTES]))
+        value = vault.unseal(raw[_ID_BYTES:], table=ATTEMPT, row_id=attempt_id)
     except (vault.CannotOpen, json.JSONDecodeError):
         raise BadToken from None
     sealed_at = value.pop("at")
     if not isinstance(sealed_at, int) or time.time() - sealed_at > ATTEMPT_SECONDS:
         raise ExpiredToken
-    return {key: str(text) for key, text in value.items()}
+    return attempt_id, value
+
+
+def _code(key: bytes, signature_id: UUID, epoch: int) -> str:
+    message = signature_id.bytes + epoch.to_bytes(2, "big")
+    number = int.from_bytes(hmac.digest(key, message, "sha256")[:8], "big")
+    return str(number % 10**CODE_DIGITS).zfill(CODE_DIGITS)
+
+
+def _unsigned(purpose: str, token: str, length: int) -> bytes:
+    try:
+        raw = _unb64(_signer(purpose).unsign(token))
+    except BadSignature:
+        raise BadToken from None
+    if len(raw) != length:
+        raise BadToken
+    return raw
 
 
 def _signer(purpose: str) -> Signer:

@@ -1,4 +1,4 @@
-"""The petition's page with its form, and "check your e-mail"."""
+"""The petition's page with its form."""
 
 import uuid
 from http import HTTPStatus
@@ -19,18 +19,16 @@ from petitions import (
     fraud,
     goals,
     limits,
-    messages,
     networks,
     recent,
     screening,
     signing,
     tallies,
-    tokens,
 )
+from petitions.attempts import Page
 from petitions.caching import public_page
-from petitions.context import organisation
 from petitions.forms import SignForm
-from petitions.guards import Origin, origin_of, same_origin, token_is_proof
+from petitions.guards import Origin, origin_of, same_origin
 from petitions.markdown import render_markdown
 from petitions.models import Petition, PetitionText
 from petitions.signers import Attempt
@@ -98,7 +96,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         attempt_id = signing.sign(petition=text.petition, attempt=attempt, screening=screened)
     except signing.NotAccepting:
         return _page(request, text, form, status=HTTPStatus.CONFLICT)
-    return SeeOther(_check_path(attempt_id, slug, attempt.email))
+    return SeeOther(_check_path(attempt_id, slug, attempt))
 
 
 def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> screening.Screening:
@@ -130,32 +128,9 @@ def _too_many(request: HttpRequest, text: PetitionText, form: SignForm) -> HttpR
     return response
 
 
-def _check_path(attempt_id: uuid.UUID, slug: str, email: str) -> str:
-    sealed = tokens.seal_attempt(attempt_id, {"petition": slug, "email": email})
-    return reverse("links:check_mail", args=[get_language(), sealed])
-
-
-@token_is_proof
-@require_http_methods(["GET", "HEAD"])
-def check_mail(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Say where the mail went and how to recognise it. Nothing here depends on the database."""
-    try:
-        typed = tokens.open_attempt(token)
-    except tokens.BadToken as error:
-        expired = isinstance(error, tokens.ExpiredToken)
-        return render(
-            request,
-            "petitions/old_page.html",
-            {"expired": expired},
-            status=410 if expired else 404,
-        )
-    context = {
-        "address": addresses.masked(typed["email"]),
-        "sender": messages.sender(organisation()),
-        "subject": messages.confirm_subject(),
-        "petition_path": reverse("petitions:petition", args=[typed["petition"]]),
-    }
-    return render(request, "petitions/check_mail.html", context)
+def _check_path(attempt_id: uuid.UUID, slug: str, attempt: Attempt) -> str:
+    page = Page(attempt_id, slug, attempt)
+    return reverse("links:check_mail", args=[get_language(), page.seal()])
 
 
 def _form(text: PetitionText, request: HttpRequest | None = None, **options: Any) -> SignForm:

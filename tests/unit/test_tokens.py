@@ -1,6 +1,7 @@
 """Tokens in paths: signed links that cannot be varied, and sealed pages of one length."""
 
 import base64
+import re
 import time
 from collections.abc import Iterator
 from uuid import UUID
@@ -174,7 +175,7 @@ def test_changing_secret_key_changes_no_link_and_no_page(settings: Settings) -> 
 
     assert tokens.link(tokens.CONFIRM, ID, 3) == LINK
     assert tokens.read_link(tokens.CONFIRM, LINK).signature_id == ID
-    assert tokens.open_attempt(ATTEMPT) == TYPED
+    assert tokens.open_attempt(ATTEMPT) == (ID, TYPED)
 
 
 def test_holding_secret_key_forges_no_link(settings: Settings) -> None:
@@ -195,7 +196,7 @@ def test_old_secret_keys_forge_no_link_either(settings: Settings) -> None:
 
 
 def test_a_page_remembers_what_was_typed() -> None:
-    assert tokens.open_attempt(tokens.seal_attempt(ID, TYPED)) == TYPED
+    assert tokens.open_attempt(tokens.seal_attempt(ID, TYPED)) == (ID, TYPED)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_a_page_opens_until_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) ->
     soon = time.time() + 3590
     monkeypatch.setattr("petitions.tokens.time.time", lambda: soon)
 
-    assert tokens.open_attempt(token) == TYPED
+    assert tokens.open_attempt(token) == (ID, TYPED)
 
 
 def test_after_an_hour_a_page_says_that_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,6 +232,57 @@ def test_after_an_hour_a_page_says_that_it_is_old(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(tokens.ExpiredToken):
         tokens.open_attempt(token)
+
+
+@given(st.uuids(), st.integers(0, 2**16 - 1))
+def test_a_code_has_eight_digits_and_is_right_for_its_signature_and_epoch_alone(
+    signature_id: UUID, epoch: int
+) -> None:
+    code = tokens.code(signature_id, epoch)
+
+    assert re.fullmatch("[0-9]{8}", code)
+    assert tokens.is_code(code, signature_id, epoch)
+    other = str((int(code) + 1) % 10**8).zfill(8)
+    assert not tokens.is_code(other, signature_id, epoch)
+
+
+def test_codes_of_other_signatures_and_epochs_differ() -> None:
+    codes = {tokens.code(ID, epoch) for epoch in range(100)} | {tokens.code(OTHER_ID, 0)}
+    assert len(codes) == 101
+
+
+@given(st.text())
+def test_nothing_made_up_is_a_code(made_up: str) -> None:
+    assert tokens.is_code(made_up, ID, 0) is (made_up == tokens.code(ID, 0))
+
+
+def test_a_code_that_was_mailed_lives_through_a_rotation_of_keys(settings: Settings) -> None:
+    settings.LINK_KEYS = {1: OLD_KEY}
+    mailed = tokens.code(ID, 0)
+    settings.LINK_KEYS = {2: NEW_KEY, 1: OLD_KEY}
+
+    assert tokens.code(ID, 0) != mailed
+    assert tokens.is_code(mailed, ID, 0)
+    assert tokens.is_code(tokens.code(ID, 0), ID, 0)
+
+    settings.LINK_KEYS = {2: NEW_KEY}
+    assert not tokens.is_code(mailed, ID, 0)
+
+
+def test_every_key_is_tried_and_every_comparison_takes_constant_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LINK_KEYS = {2: NEW_KEY, 1: OLD_KEY}
+    compared: list[bytes] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(other)
+        return one == other
+
+    code = tokens.code(ID, 0)
+    monkeypatch.setattr(tokens.hmac, "compare_digest", compare)
+    assert tokens.is_code(code, ID, 0)
+    assert len(compared) == 2
 
 
 def with_one_change(token: str, data: st.DataObject) -> str:

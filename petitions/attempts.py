@@ -1,0 +1,248 @@
+"""What somebody may still do on "check your e-mail": ask again, correct, or type the code.
+
+The page knows the attempt from the sealed token in its address, and nothing else. Anybody can
+type anybody's address, so no answer here may tell what became of the attempt: whether it is
+still pending, was confirmed by whoever reads that mail, or was refused by a rule. Hence each
+of these does the same work for every attempt.
+
+A correction is a signing like any other, with an id, a link and a code of its own; the attempt
+that it replaces is taken back. Were the old one rewritten in its place, then whoever types
+somebody else's address, and corrects it to their own, could tell by the id in the link that
+they are mailed what had become of it.
+"""
+
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Any, Self
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from petitions import fraud, names, signing, tokens
+from petitions.models import Mail, Petition, Signature
+from petitions.nudge import nudge
+from petitions.screening import UNSUSPICIOUS, Screening
+from petitions.signers import Attempt
+
+MAILS_PER_PAGE = 5
+CODE_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the token of the page carries: the attempt as typed, and how many mails were asked
+    for, the first of them by signing.
+    """
+
+    attempt_id: UUID
+    petition: str
+    attempt: Attempt
+    asked: int = 1
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether another mail may be asked for from this page."""
+        return self.asked < MAILS_PER_PAGE
+
+    def seal(self) -> str:
+        """The page's token: the same length for everybody, good for an hour."""
+        typed = self.attempt
+        # Spelt out: `dataclasses.asdict` copies, and this is part of every signing.
+        return tokens.seal_attempt(
+            self.attempt_id,
+            {
+                "petition": self.petition,
+                "asked": self.asked,
+                "name": typed.name,
+                "email": typed.email,
+                "postcode": typed.postcode,
+                "country": typed.country,
+                "language": typed.language,
+                "name_use": typed.name_use,
+                "updates": typed.wants_updates,
+                "text": typed.text_version,
+                "consent": typed.consent_version,
+            },
+        )
+
+    @classmethod
+    def open(cls, token: str) -> Self:
+        """The page of a token. Raises `tokens.BadToken`, `tokens.ExpiredToken`."""
+        attempt_id, typed = tokens.open_attempt(token)
+        try:
+            return cls(attempt_id, typed["petition"], _attempt(typed), typed["asked"])
+        except KeyError:
+            # Sealed before an update of the site: ours, but not for this version.
+            raise tokens.ExpiredToken from None
+
+
+def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
+    """Queue another mail for an attempt, and return the page that follows.
+
+    Who `is_silenced`, for too much was asked for this mailbox, is told the same and gets none.
+    The page's count can be set back by opening an earlier address of it, so the attempt's own
+    mails are counted besides. How many a mailbox gets is for the outbox to say.
+    """
+    if not page.may_ask:
+        return page
+    with transaction.atomic():
+        # A statement of its own: mails are counted as of after the wait for somebody else.
+        Signature.objects.select_for_update().filter(pk=page.attempt_id).first()
+        _queue_again(page.attempt_id, is_silenced)
+    nudge()
+    return replace(page, asked=page.asked + 1)
+
+
+def correct(
+    *, page: Page, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS
+) -> Page:
+    """Sign with what is typed now and take back what was typed before, whose link dies.
+
+    Where there is nothing to take back, because it was confirmed or is gone, it is a signing
+    all the same. Raises `signing.NotAccepting`, and then has changed nothing.
+    """
+    if not page.may_ask:
+        return page
+    with transaction.atomic():
+        suspected = _take_back(page.attempt_id, screening)
+        attempt_id = signing.sign(petition=petition, attempt=attempt, screening=suspected)
+    # Once more, for the worker may have looked before the commit.
+    nudge()
+    return replace(page, attempt_id=attempt_id, attempt=attempt, asked=page.asked + 1)
+
+
+def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
+    """The link that the code of the mail stands for; None if it is not right, or the tries are
+    used up. `code` in ASCII digits.
+
+    Every try is counted, and that is committed, before it is looked at: guesses that are sent
+    all at once count too. Where no mail has gone out no code is right, so that the number of
+    guesses at a mailbox is bounded by the mails that it may get.
+    """
+    counted = _count_try(page.attempt_id)
+    if counted is None:
+        return None
+    epoch, is_mailed = counted
+    is_right = tokens.is_code(code, page.attempt_id, epoch)
+    return tokens.Link(page.attempt_id, epoch) if is_right and is_mailed else None
+
+
+def digits(typed: str) -> str:
+    """The code as typed, in ASCII digits: any script, grouped by spaces or dashes, or not.
+
+    What holds anything else, or another number of digits, gives "".
+    """
+    text = names.without_pasted_marks(typed)
+    kept = [char for char in text if not char.isspace() and unicodedata.category(char) != "Pd"]
+    if len(kept) != tokens.CODE_DIGITS or not all(char.isdecimal() for char in kept):
+        return ""
+    return "".join(str(unicodedata.decimal(char)) for char in kept)
+
+
+def _attempt(typed: dict[str, Any]) -> Attempt:
+    return Attempt(
+        name=typed["name"],
+        email=typed["email"],
+        postcode=typed["postcode"],
+        country=typed["country"],
+        language=typed["language"],
+        name_use=typed["name_use"],
+        wants_updates=typed["updates"],
+        text_version=typed["text"],
+        consent_version=typed["consent"],
+    )
+
+
+def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
+    """One more mail beside those that the attempt has, which nobody gets unless it is pending."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_mail (
+                id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
+            SELECT gen_random_uuid(), s.id, %(kind)s, earlier.mailbox_ix,
+                CASE s.state WHEN %(pending)s THEN %(wanted)s ELSE %(withheld)s END,
+                now(), 0, '', now()
+            FROM petitions_signature s CROSS JOIN LATERAL (
+                SELECT (array_agg(mailbox_ix))[1] AS mailbox_ix, count(*) AS n
+                FROM petitions_mail WHERE signature_id = s.id AND kind = %(kind)s
+            ) earlier
+            WHERE s.id = %(id)s AND earlier.n BETWEEN 1 AND %(most)s - 1
+            """,
+            {
+                "id": signature_id,
+                "kind": Mail.Kind.CONFIRM,
+                "pending": Signature.State.PENDING,
+                "wanted": Mail.State.WITHHELD if is_silenced else Mail.State.QUEUED,
+                "withheld": Mail.State.WITHHELD,
+                "most": MAILS_PER_PAGE,
+            },
+        )
+
+
+def _take_back(signature_id: UUID, screening: Screening) -> Screening:
+    """Compare-and-set from pending to withdrawn; nothing personal stays.
+
+    The mails stay, for they count for the mailbox that they were meant for. What was suspected
+    of the attempt is suspected of the correction too, or a correction would wash it off. A
+    refused attempt, which is of nobody, takes the same way and the same time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH taken AS (
+                UPDATE petitions_signature
+                SET state = %(withdrawn)s, wants_updates = false, link_epoch = link_epoch + 1
+                WHERE id = %(id)s AND state IN (%(pending)s, %(refused)s)
+                RETURNING id, signals
+            ), person AS (
+                DELETE FROM petitions_signer USING taken WHERE signature_id = taken.id
+            ), mails AS (
+                UPDATE petitions_mail SET state = %(cancelled)s
+                FROM taken WHERE signature_id = taken.id AND state = %(queued)s
+            )
+            SELECT signals FROM taken
+            """,
+            {
+                "id": signature_id,
+                "pending": Signature.State.PENDING,
+                "refused": Signature.State.REFUSED,
+                "withdrawn": Signature.State.WITHDRAWN,
+                "queued": Mail.State.QUEUED,
+                "cancelled": Mail.State.CANCELLED,
+            },
+        )
+        taken = cursor.fetchone()
+    return _with_suspicion(screening, *taken) if taken else screening
+
+
+def _with_suspicion(screening: Screening, stored: list[str]) -> Screening:
+    """Judge anew by the signs of both forms: of the first one only what a correction cannot
+    mend, such as how fast it was filled in.
+    """
+    before = [signal for signal in map(fraud.Signal.read, stored) if signal.weight]
+    signals = {signal.code: signal for signal in before if signal.code not in fraud.OF_PERSON}
+    signals |= {signal.code: signal for signal in map(fraud.Signal.read, screening.signals)}
+    judged = fraud.weigh(signals.values())
+    is_held = judged.verdict is fraud.Verdict.HOLD
+    return screening._replace(
+        verdict=Signature.Verdict.HOLD if is_held else screening.verdict,
+        signals=tuple(map(str, judged.signals)),
+        is_refused=screening.is_refused or judged.verdict is fraud.Verdict.BLOCK,
+    )
+
+
+def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
+    """Count one more try; the epoch of the code, and whether it was mailed. None after the last."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE petitions_signature s SET code_tries = code_tries + 1
+            WHERE id = %s AND code_tries < %s
+            RETURNING link_epoch, EXISTS (
+                SELECT FROM petitions_mail m WHERE m.signature_id = s.id AND m.state = %s)
+            """,
+            [signature_id, CODE_TRIES, Mail.State.SENT],
+        )
+        row: tuple[int, bool] | None = cursor.fetchone()
+    return row

@@ -1,0 +1,256 @@
+""" "Check your e-mail": where the mail went, and what to do when it does not come.
+
+Each page behind these addresses speaks of what its visitor typed and of nothing else: what
+became of the attempt is for the reader of the mail. GET shows the address masked and no name,
+for addresses of pages are forwarded, too.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from petitions import (
+    addresses,
+    attempts,
+    fraud,
+    limits,
+    messages,
+    networks,
+    once,
+    rules,
+    signing,
+    tokens,
+    typos,
+)
+from petitions.attempts import Page
+from petitions.check_forms import CodeForm, CorrectForm
+from petitions.context import organisation
+from petitions.guards import token_is_proof
+from petitions.limits import Act, Taken
+from petitions.models import Petition
+from petitions.screening import Screening, screen
+from petitions.signers import Attempt
+from petitions.views import confirming
+from petitions.views.petition import SeeOther, find_text
+
+PageView = Callable[[HttpRequest, Page, str], HttpResponse]
+
+WRONG_CODE = _(
+    "This is not the code, or it was tried too often: five times is the most. The link in our "
+    "message still works."
+)
+# By the first part of the domain.
+SPAM_HELP = {
+    ("gmail", "googlemail"): _("At Gmail, look under “Spam”, “Promotions” and “Updates”, too."),
+    ("outlook", "hotmail", "live", "msn", "windowslive"): _(
+        "At Outlook, look under “Junk” and “Other”, too."
+    ),
+    ("yahoo", "ymail", "rocketmail", "aol"): _("Look under “Spam”, too."),
+    ("icloud", "me", "mac"): _("Look under “Junk”, too."),
+}
+SPAM_HELP_ANYWHERE = _(
+    "Look among spam or junk; at Gmail also under “Promotions” and “Updates”, at Outlook under "
+    "“Other”."
+)
+_SPAM_HELP_OF = {name: words for names, words in SPAM_HELP.items() for name in names}
+
+
+def _for_page(view: PageView) -> Callable[..., HttpResponse]:
+    """Open the token for a view, or say why it does not open."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, language: str, token: str) -> HttpResponse:
+        try:
+            page = Page.open(token)
+        except tokens.BadToken as error:
+            expired = isinstance(error, tokens.ExpiredToken)
+            status = HTTPStatus.GONE if expired else HTTPStatus.NOT_FOUND
+            return render(request, "petitions/old_page.html", {"expired": expired}, status=status)
+        return view(request, page, token)
+
+    return opened
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD"])
+@_for_page
+def check_mail(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Say where the mail went and how to recognise it. Nothing here depends on the database."""
+    return _show(request, page, token)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def ask_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Send another mail to the same address."""
+    if request.method != "POST" or not page.may_ask:
+        return _to(page)
+    taken = _take(request, Act.RESEND, page)
+    if taken.is_refused:
+        return _too_many(request, page, token)
+    return _to(attempts.ask_again(page=page, is_silenced=taken.is_silenced))
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Confirm by the code of the mail: the answer is that of the link's button.
+
+    Whoever opens the address of that answer is invited to sign.
+    """
+    if request.method != "POST":
+        return _to_petition(page)
+    form = CodeForm(request.POST)
+    if not form.is_valid():
+        return _show(request, page, token, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    taken = _take(request, Act.CODE, page)
+    if taken.is_refused:
+        return _too_many(request, page, token)
+    link = attempts.link_by_code(page=page, code=form.cleaned_data["code"])
+    if link is None or taken.is_silenced:
+        form.add_error("code", WRONG_CODE)
+        return _show(request, page, token, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return confirming.press(request, link)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Mend what was typed. What it was is shown only once a button was pressed."""
+    if request.method != "POST" or not page.may_ask:
+        return _to(page)
+    if not request.POST:
+        return _show_correction(request, token, CorrectForm(typed=page.attempt))
+    form = CorrectForm(request.POST, typed=page.attempt, files=request.FILES)
+    if not form.is_valid():
+        return _show_correction(request, token, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _correct(request, page, token, form.attempt())
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Correct the domain of the address to the one that the page suggests."""
+    address = _suggested(page.attempt.email)
+    if request.method != "POST" or not page.may_ask or address is None:
+        return _to(page)
+    return _correct(request, page, token, replace(page.attempt, email=address))
+
+
+def _correct(request: HttpRequest, page: Page, token: str, attempt: Attempt) -> HttpResponse:
+    """Correct, once for each attempt: whoever comes back to an earlier page signs anew, with
+    all that is asked of who signs, or one challenge would do for any number of signings.
+    """
+    petition = find_text(page.petition, lately=True).petition
+    screened = _screen(request, petition, attempt)
+    if screened.must_wait:
+        return _too_many(request, page, token)
+    is_first = once.first("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS)
+    if not is_first or not petition.is_accepting():
+        # Where it is closed, its own page says so.
+        return _to_petition(page)
+    try:
+        corrected = attempts.correct(
+            page=page, petition=petition, attempt=attempt, screening=screened
+        )
+    except signing.NotAccepting:
+        return _to_petition(page)
+    return _to(corrected)
+
+
+def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> Screening:
+    """What rules and limits make of a correction, and what signs it bears itself."""
+    domain = addresses.ascii_domain(attempt.email.rpartition("@")[2])
+    return screen(
+        act=Act.CORRECT,
+        petition=petition,
+        attempt=attempt,
+        sender=networks.client_address(request.META),
+        facts=fraud.Facts(name=attempt.name, domain=domain),
+    )
+
+
+def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
+    """What the limits say to this act."""
+    sender, address = networks.client_address(request.META), page.attempt.email
+    domain = addresses.ascii_domain(address.rpartition("@")[2])
+    return limits.take(
+        act,
+        address=address,
+        petition=find_text(page.petition, lately=True).petition.pk,
+        network=networks.network_of(sender),
+        prefix=networks.prefix_of(sender),
+        is_exempt=rules.in_force().allows(sender, address, domain),
+    )
+
+
+def _show(
+    request: HttpRequest,
+    page: Page,
+    token: str,
+    form: CodeForm | None = None,
+    status: int = 200,
+    *,
+    is_too_many: bool = False,
+) -> HttpResponse:
+    suggested = _suggested(page.attempt.email)
+    context = {
+        "form": form or CodeForm(),
+        "token": token,
+        "page": page,
+        "address": addresses.masked(page.attempt.email),
+        "suggested": addresses.masked(suggested) if suggested else "",
+        "sender": messages.sender(organisation()),
+        "subject": messages.confirm_subject(),
+        "spam_help": _spam_help(page.attempt.email),
+        "is_too_many": is_too_many,
+    }
+    return render(request, "petitions/check_mail.html", context, status=status)
+
+
+def _show_correction(
+    request: HttpRequest, token: str, form: CorrectForm, status: int = 200
+) -> HttpResponse:
+    context = {"form": form, "token": token}
+    return render(request, "petitions/correct.html", context, status=status)
+
+
+def _too_many(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Come back later; which limit it was is not said."""
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    response = _show(request, page, token, status=status, is_too_many=True)
+    response["Retry-After"] = str(limits.RETRY_AFTER)
+    return response
+
+
+def _to(page: Page) -> HttpResponse:
+    return SeeOther(reverse("links:check_mail", args=[get_language(), page.seal()]))
+
+
+def _to_petition(page: Page) -> HttpResponse:
+    return SeeOther(reverse("petitions:petition", args=[page.petition]))
+
+
+def _suggested(address: str) -> str | None:
+    """The address with the domain that was probably meant."""
+    local, _at, domain = address.rpartition("@")
+    meant = typos.meant(domain)
+    return f"{local}@{meant}" if meant else None
+
+
+def _spam_help(address: str) -> Any:
+    name = addresses.ascii_domain(address.rpartition("@")[2]).partition(".")[0]
+    return _SPAM_HELP_OF.get(name, SPAM_HELP_ANYWHERE)

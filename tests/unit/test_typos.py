@@ -1,0 +1,69 @@
+"""Slips in domains: found where they are likely, and never made up."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petitions import typos
+
+short = st.text(alphabet="abcd.", max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("gmial.com", "gmail.com"), ("gamil.com", "gmail.com"), ("gmai.com", "gmail.com"),
+        ("gmaill.com", "gmail.com"), ("gnail.com", "gmail.com"), ("gmail.con", "gmail.com"),
+        ("gmail.co", "gmail.com"), ("gmail.cm", "gmail.com"), ("gmailcom", "gmail.com"),
+        ("GMIAL.COM", "gmail.com"), ("hotmial.com", "hotmail.com"), ("hotmal.com", "hotmail.com"),
+        ("hotmail.co.ik", "hotmail.co.uk"), ("homtail.co.uk", "hotmail.co.uk"),
+        ("hotmai.co", "hotmail.com"), ("yaho.com", "yahoo.com"), ("yahooo.co.uk", "yahoo.co.uk"),
+        ("yahoo.couk", "yahoo.co.uk"), ("yahoo.comm", "yahoo.com"), ("outlok.com", "outlook.com"),
+        ("outloook.cm", "outlook.com"), ("iclould.com", "icloud.com"), ("icoud.com", "icloud.com"),
+        ("btinternt.com", "btinternet.com"), ("btintenret.com", "btinternet.com"),
+        ("aol.con", "aol.com"), ("live.co.ku", "live.co.uk"),
+    ],
+)  # fmt: skip
+def test_a_likely_slip_is_asked_about(typed: str, meant: str) -> None:
+    assert typos.meant(typed) == meant
+
+
+@pytest.mark.parametrize("domain", [*typos.LARGE, *sorted(typos.OTHERS)])
+def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
+    assert typos.meant(domain) is None
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "example.org", "sbc.org.uk", "parliament.uk", "nhs.net", "nhs.uk", "manchester.ac.uk",
+        "gov.uk", "bbc.co.uk", "ail.com", "all.com", "aon.com", "sly.com", "ski.com", "yandex.ru",
+        "mail.ru", "bücher.de", "xn--bcher-kva.de", "google.com", "mailbox.org", "posteo.de", "",
+        ".", "com", "gmail", "gmail.com.example.org", "cloudflare.com", "x" * 300,
+    ],
+)  # fmt: skip
+def test_other_domains_are_left_alone(domain: str) -> None:
+    assert typos.meant(domain) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant", "number"),
+    [
+        ("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("abc", "", 3), ("abc", "acb", 1),
+        ("abc", "ab", 1), ("ab", "abc", 1), ("abc", "axc", 1), ("ca", "abc", 3),
+    ],
+)  # fmt: skip
+def test_slips_are_counted_as_hands_make_them(typed: str, meant: str, number: int) -> None:
+    assert typos.slips(typed, meant) == number
+
+
+@given(short, short)
+def test_slips_are_the_same_both_ways_and_none_only_between_equals(one: str, other: str) -> None:
+    assert typos.slips(one, other) == typos.slips(other, one)
+    assert (typos.slips(one, other) == 0) is (one == other)
+    assert abs(len(one) - len(other)) <= typos.slips(one, other) <= max(len(one), len(other))
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_typed_is_asked_about_or_left_alone(domain: str) -> None:
+    assert typos.meant(domain) in {None, *typos.LARGE}
