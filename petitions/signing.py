@@ -356,12 +356,13 @@ def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]
             return Verdict(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
     if signature.state == Signature.State.REMOVED:
         return Verdict(Outcome.REMOVED)
-    others = [row.signer for row in standing if row.signer.slot]
+    confirmed = Signature.State.CONFIRMED
+    others = [row.signer for row in standing if row.signer.slot or row.state == confirmed]
     return _judge_household(others, {index.home for index in known})
 
 
 def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
-    """Whether one more person may share the mailbox with those who have its slots."""
+    """Whether one more person may share the mailbox with the others."""
     if len(others) >= len(SLOTS):
         return Verdict(Outcome.MAILBOX_FULL)
     if others and bytes(others[0].home_ix) not in homes:
