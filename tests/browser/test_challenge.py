@@ -13,12 +13,11 @@ import altcha
 import psycopg2
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from campaign.local.stack import Stack
 from tests.browser.test_journeys import (
     PHONE,
-    SLUG,
     WORDS,
     OpenPage,
     fill,
@@ -26,7 +25,7 @@ from tests.browser.test_journeys import (
     new_address,
     open_page,
 )
-from tests.conftest import Mailbox
+from tests.conftest import SLUG, Mailbox
 from tests.people import typed
 
 pytestmark = pytest.mark.browser
@@ -85,11 +84,17 @@ def test_who_presses_while_it_calculates_is_sent_on_by_itself(
     open_page: OpenPage, mailbox: Mailbox
 ) -> None:
     page, address = open_page(PHONE), new_address("quick")
+    held: list[Route] = []
+    page.route("**/worker*.js", held.append)
     press(page, "", address)
     expect(page.locator("#challenge")).to_be_focused()
     # From the notice the button is the next stop of the keyboard.
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
+    expect(page.locator("#challenge [role=status]")).to_contain_text("then sent by itself")
+    page.unroute("**/worker*.js")
+    for route in held:
+        route.continue_()
     expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"], timeout=20_000)
     assert mailbox.wait_for(address)
 

@@ -1,0 +1,83 @@
+"""What may be used once, while Redis is away or does not answer."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from petitions import once
+
+
+@pytest.fixture(autouse=True)
+def _afresh() -> Iterator[None]:
+    once.forget()
+    yield
+    once.forget()
+
+
+@pytest.fixture
+def stalled(tmp_path: Path, settings: Any) -> Iterator[None]:
+    """A Redis that takes connections and then says nothing."""
+    path = tmp_path / "redis.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(8)
+        settings.REDIS_URL = f"unix://{path}"
+        yield
+
+
+@pytest.mark.usefixtures("stalled")
+def test_a_redis_that_stalls_is_waited_for_once_and_shortly() -> None:
+    started = time.monotonic()
+    assert once.first("proof", "a", 60)
+    assert time.monotonic() - started < 0.5
+
+    started = time.monotonic()
+    assert all(once.first("proof", str(number), 60) for number in range(100))
+    assert time.monotonic() - started < 0.1
+
+
+def test_without_redis_the_process_remembers(settings: Any) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    assert once.first("proof", "a", 60)
+    assert not once.first("proof", "a", 60)
+    assert once.first("patience", "a", 60)
+
+
+def test_what_is_remembered_is_bounded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    monkeypatch.setattr(once, "REMEMBERED", 3)
+    for number in range(10):
+        once.first("proof", str(number), 60)
+    assert len(once._memory._until) == 3
+    assert not once.first("proof", "9", 60)
+
+
+def test_what_is_over_may_be_used_again(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    assert once.first("proof", "a", 60)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert once.first("proof", "a", 60)
+
+
+def test_redis_is_asked_for_a_keyed_hash_in_one_atomic_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    class Redis:
+        def set(self, *args: Any, **options: Any) -> bool:
+            asked.append((args, options))
+            return False
+
+    Redis.cache_clear = staticmethod(lambda: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(once, "_client", Redis)
+    assert not once.first("patient", "192.0.2.0/24 7 0", 120)
+    ((name, _one), options), *more = asked
+    assert options == {"nx": True, "ex": 120}
+    assert "192.0.2" not in name
+    assert not more
