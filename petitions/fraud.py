@@ -230,12 +230,16 @@ def _stepped(steps: tuple[tuple[int, int], ...]) -> Callable[[int], int]:
 
 
 def _burst(number: int) -> str:
+    if not number:
+        return gettext("Many from one network in two minutes.")
     return ngettext(
         "%(n)d from one network in two minutes.", "%(n)d from one network in two minutes.", number
     ) % {"n": number}
 
 
 def _many_names(number: int) -> str:
+    if not number:
+        return gettext("Many different names from one network within an hour.")
     return ngettext(
         "%(n)d different name from one network within an hour.",
         "%(n)d different names from one network within an hour.",
@@ -258,6 +262,11 @@ _RULES = {
     ),
     "burst": _Rule(_stepped(_BURST_WEIGHTS), _burst),
     "many-names": _Rule(_stepped(_MANY_NAMES_WEIGHTS), _many_names),
+    # Found after signing: see reindexing.py.
+    "same-mailbox": _Rule(
+        _always(100),
+        lambda _n: gettext("The address reaches a mailbox that others had signed with before."),
+    ),
     "no-origin": _Rule(
         _always(20),
         lambda _n: gettext("The program that sent the form did not say from which page."),
@@ -272,5 +281,14 @@ _RULES = {
     "name-digits": _Rule(_always(60), lambda _n: gettext("The name holds several digits.")),
     "name-random": _Rule(
         _always(60), lambda _n: gettext("The letters of the name look drawn at random.")
+    ),
+    # What refused an attempt: see `petitions.screening`. Nothing is left to weigh.
+    "blocked-network": _Rule(_always(0), lambda _n: gettext("Its network is blocked by a rule.")),
+    "blocked-domain": _Rule(
+        _always(0), lambda _n: gettext("The domain of its address is blocked by a rule.")
+    ),
+    "blocked-address": _Rule(_always(0), lambda _n: gettext("Its address is blocked by a rule.")),
+    "mailbox-rate": _Rule(
+        _always(0), lambda _n: gettext("There were too many attempts with one mailbox.")
     ),
 }

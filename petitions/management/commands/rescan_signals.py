@@ -1,0 +1,73 @@
+"""Judge a petition's stored signatures by today's rules."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from petitions import fraud, rescan
+from petitions.models import Petition, Signature
+
+_STATES = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD)
+
+
+class Command(BaseCommand):
+    """1. Unseal the signatures batch by batch, and judge each again; progress on the terminal.
+    2. Give pending ones today's verdict, and hold confirmed ones that are suspicious, all by one
+       decision of the moderator whom --actor names; what a moderator decided is left alone.
+    3. Print what spoke against how many, and how to undo it. With --dry-run only that.
+    Interrupted, what is done stands; run it again for the rest.
+    """
+
+    help = "Apply today's fraud rules to stored signatures."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="the petition's address on the site")
+        parser.add_argument("--actor", required=True, help="the moderator who decides")
+        parser.add_argument("--dry-run", action="store_true", help="change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        petition = Petition.objects.filter(slug=options["slug"]).first()
+        if petition is None:
+            slugs = ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
+            raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
+        actor = _moderator(options["actor"])
+        with tqdm(total=rescan.expected(petition), unit=" signatures", disable=None) as bar:
+            found = rescan.rescan(
+                petition=petition, actor=actor, is_dry=options["dry_run"], progress=bar.update
+            )
+        self._tell(found, is_dry=options["dry_run"])
+
+    def _tell(self, found: rescan.Found, *, is_dry: bool) -> None:
+        self.stdout.write(_row("", *_STATES))
+        for code in sorted({code for code, _state in found.signals}):
+            self.stdout.write(_row(code, *(found.signals[code, state] for state in _STATES)))
+            self.stdout.write(f"    {fraud.sentences([code])[0]}")
+        changed, held = ("would change", "would be held") if is_dry else ("changed", "held")
+        self.stdout.write(f"{found.read:,} signatures read.")
+        self.stdout.write(f"Pending: {found.pending_changed:,} {changed}.")
+        self.stdout.write(f"Confirmed: {found.held:,} {held}. No e-mail is sent.")
+        for number, what in (
+            (found.decided_before, "suspicious, but a moderator has decided: left alone"),
+            (found.held_without_cause, "held, with nothing that suffices today: for a moderator"),
+            (found.unreadable, "unreadable: their key is gone"),
+        ):
+            if number:
+                self.stdout.write(f"{number:,} {what}.")
+        if found.decision:
+            self.stdout.write(f"Undo it in the admin, under Decisions: {found.decision.pk}")
+
+
+def _moderator(name: str) -> User:
+    user = User.objects.filter(username=name, is_active=True).first()
+    if user is None:
+        raise CommandError(f"There is nobody called {name!r}, or they may not log in any more.")
+    if not user.has_perm("petitions.moderate_signature"):
+        raise CommandError(f"{name!r} is no moderator.")
+    return user
+
+
+def _row(first: object, *cells: object) -> str:
+    return f"{first:<14}" + "".join([f"{cell!s:>12}" for cell in cells])

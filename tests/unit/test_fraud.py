@@ -1,0 +1,233 @@
+"""Signs of a machine: what each weighs, what it says, and whom it leaves alone."""
+
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petitions import crowds, fraud, limits
+from petitions.fraud import Facts, Signal, Verdict
+
+AMINA = Facts(name="Amina Example", domain="example.org")
+
+
+def codes(facts: Facts) -> set[str]:
+    return {signal.code for signal in fraud.judge(facts).signals}
+
+
+def verdict(**changes: object) -> Verdict:
+    return fraud.judge(replace(AMINA, **changes)).verdict  # type: ignore[arg-type]
+
+
+def test_nothing_speaks_against_an_ordinary_signing() -> None:
+    assert fraud.judge(AMINA) == (Verdict.PASS, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"domain": "mailinator.com"}, "disposable"),
+        ({"honeypot": "https://spam.example"}, "honeypot"),
+        ({"pace": 40}, "pace"),
+        ({"from_network": 100}, "burst"),
+        ({"name": "test"}, "name-test"),
+    ],
+)
+def test_each_strong_sign_holds_by_itself_and_none_refuses(
+    change: dict[str, object], code: str
+) -> None:
+    judged = fraud.judge(replace(AMINA, **change))  # type: ignore[arg-type]
+    assert judged.verdict is Verdict.HOLD
+    assert [signal.code for signal in judged.signals] == [code]
+
+
+def test_three_strong_signs_refuse_and_two_only_hold() -> None:
+    assert verdict(domain="mailinator.com", honeypot="x", pace=10) is Verdict.BLOCK
+    assert verdict(domain="mailinator.com", honeypot="x") is Verdict.HOLD
+
+
+def test_weak_signs_add_up() -> None:
+    assert verdict(from_network=9) is Verdict.PASS
+    assert verdict(name="Amina 1234") is Verdict.PASS
+    assert verdict(says_origin=False) is Verdict.PASS
+    assert verdict(from_network=9, name="Amina 1234", says_origin=False) is Verdict.HOLD
+
+
+def test_three_hundred_an_hour_from_one_network_hold_nobody() -> None:
+    # Twice the even pace, for people come in groups.
+    assert verdict(from_network=2 * 300 * fraud.BURST_MINUTES // 60) is Verdict.PASS
+    assert verdict(from_network=10, names_from_network=300) is Verdict.PASS
+
+
+def test_the_burst_is_counted_over_the_minutes_that_its_sentence_says() -> None:
+    assert limits.BURST_SECONDS == 60 * fraud.BURST_MINUTES
+    assert fraud.sentences(["burst:9"]) == ["9 from one network in two minutes."]
+
+
+@pytest.mark.parametrize("pace", [None, 500, 2_000, 10**8])
+def test_no_script_autofill_and_patience_all_pass(pace: int | None) -> None:
+    assert verdict(pace=pace) is Verdict.PASS
+
+
+@pytest.mark.parametrize("text", ["", "abc", "-5", "1.5", "1e3", "٣", "²", "1" * 10])
+def test_a_pace_that_no_script_of_ours_writes_says_nothing(text: str) -> None:
+    assert fraud.read_pace(text) is None
+
+
+def test_a_pace_is_read() -> None:
+    assert fraud.read_pace("1234") == 1234
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\r\n"])
+def test_a_honeypot_with_nothing_in_it_is_empty(text: str) -> None:
+    assert verdict(honeypot=text) is Verdict.PASS
+
+
+@pytest.mark.parametrize("domain", ["mailinator.com", "a.b.mailinator.com", "guerrillamail.com"])
+def test_a_disposable_domain_is_known_with_all_below_it(domain: str) -> None:
+    assert fraud.is_disposable(domain)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "hotmail.co.uk", "live.co.uk",
+        "yahoo.com", "yahoo.co.uk", "icloud.com", "me.com", "aol.com", "btinternet.com",
+        "proton.me", "protonmail.com", "gmx.net", "mail.ru", "yandex.ru", "nhs.net", "sky.com",
+        "virginmedia.com", "tuta.com", "duck.com",
+        "mozmail.com", "privaterelay.appleid.com", "riseup.net",
+        "ac.uk", "co.uk", "com", "", "of-mailinator.example",
+    ],
+)  # fmt: skip
+def test_no_large_provider_and_no_mere_suffix_is_disposable(domain: str) -> None:
+    assert not fraud.is_disposable(domain)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "王", "李", "Ng", "Ô", "Ð", "O", "بشير مثال", "عبد الله", "اللهيار", "محمــــــــد", "ﷺ",
+        "Llŷr Llywelyn", "Ynyr Llwyd", "Wmffre ap Rhys", "Angharad Bwlchgwyn", "Lloyd Pwll",
+        "Hirschsprung", "Wojciech Brzęczyszczykiewicz", "Strč Prst", "Grgur Hrgić", "Krk Vlk",
+        "Knightsbridge", "Schwarz-Schmidt", "Aaron Lee", "Zoë Aarne", "Renée", "Nguyễn Thị Ánh",
+        "Ronald McDonald", "Maria DeLaCruz", "MacLeod", "van der Westhuizen", "O’Brien", "D'Arcy",
+        "Henry VIII", "John Smith 3rd", "Jamie Test", "Christian Fake", "Ada Null", "Trew", "Wert",
+        "Нгуен", "Фёдор Достоевский", "Ελένη", "שרה", "अनुराधा", "ศรีสุวรรณ", "さささ", "김", "ሰላም",
+        "Keihanaikukauakahihuliheekahaunaele", "Rzhevskyy", "İbrahim Şık", "Bjørn Ås",
+        "Abdulrahman Almutairi", "J. R. R. Tolkien", "A. A. A.", "Anonymous Bosch",
+    ],
+)  # fmt: skip
+def test_names_of_people_are_left_alone(name: str) -> None:
+    assert codes(replace(AMINA, name=name)) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("test", "name-test"),
+        ("Test Test", "name-test"),
+        ("PRAWF", "name-test"),
+        ("اختبار", "name-test"),
+        ("Anonymous", "name-test"),
+        ("asdf qwer", "name-test"),
+        ("qwerty", "name-keys"),
+        ("lkjhg Smith", "name-keys"),
+        ("شسيبل", "name-keys"),
+        ("йцукен", "name-keys"),
+        ("aaaa", "name-repeats"),
+        ("Heeeello", "name-repeats"),
+        ("ههههه", "name-repeats"),
+        ("Amina 1984", "name-digits"),
+        ("Amina ١٩٨", "name-digits"),
+        ("hvnkjdsft", "name-random"),
+        ("aXkQjRt", "name-random"),
+    ],
+)
+def test_names_of_nobody_are_noticed(name: str, code: str) -> None:
+    assert code in codes(replace(AMINA, name=name))
+
+
+# Letters of every script but those that a row of keys or a Latin rule is about.
+_OTHER_LETTERS = st.characters(categories=["Lo", "Lm", "Mn", "Mc"]).filter(
+    lambda char: not unicodedata.normalize("NFKD", char).isascii()
+)
+
+
+@given(st.lists(_OTHER_LETTERS, min_size=1, max_size=30))
+def test_no_script_of_the_world_is_held_for_its_letters(letters: list[str]) -> None:
+    # Neither a letter four times running, nor what happens to be a row of keys.
+    name = "".join(letters)
+    found = codes(replace(AMINA, name=name))
+    assert found <= {"name-repeats", "name-keys", "name-test"}
+    if len(letters) < 4:
+        assert not found
+
+
+@given(st.characters(categories=["Lu", "Ll", "Lo"]))
+def test_a_name_of_one_letter_is_a_name(letter: str) -> None:
+    assert codes(replace(AMINA, name=letter)) == set()
+
+
+@given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=20))
+def test_nothing_that_anybody_types_breaks_the_rules(name: str, domain: str, trap: str) -> None:
+    judged = fraud.judge(Facts(name=name, domain=domain, honeypot=trap))
+    assert all(len(str(signal)) <= 20 for signal in judged.signals)
+    fraud.read_pace(trap)
+
+
+@given(
+    st.integers(0, 10**8), st.integers(0, 10**8), st.booleans(), st.none() | st.integers(0, 10**9)
+)
+def test_what_is_stored_is_read_again_and_says_something(
+    burst: int, several: int, says_origin: bool, pace: int | None
+) -> None:
+    facts = Facts(
+        name="test 123", domain="mailinator.com", honeypot="x", pace=pace,
+        says_origin=says_origin, from_network=burst, names_from_network=several,
+    )  # fmt: skip
+    signals = fraud.judge(facts).signals
+    stored = [str(signal) for signal in signals]
+    assert all(len(text) <= 20 for text in stored)
+    assert [Signal.read(text) for text in stored] == list(signals)
+    assert all(sentence.endswith(".") for sentence in fraud.sentences(stored))
+    assert fraud.weigh(map(Signal.read, stored)) == fraud.judge(facts)
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_more_from_one_network_never_weighs_less(few: int, more: int) -> None:
+    few, more = sorted((few, more))
+    order = [Verdict.PASS, Verdict.HOLD, Verdict.BLOCK]
+    assert order.index(verdict(from_network=few)) <= order.index(verdict(from_network=more))
+
+
+def test_a_rule_that_is_gone_weighs_nothing_and_shows_its_code() -> None:
+    assert Signal.read("of-old:7").weight == 0
+    assert fraud.sentences(["of-old:7"]) == ["of-old"]
+
+
+def test_a_crowd_counts_different_names_for_each_network_and_petition() -> None:
+    crowds.forget()
+    for name in ("Amina", "AMINA", "Bashir"):
+        number = crowds.names_from(petition_id=1, network="192.0.2.0/24", name=name)
+    assert number == 2
+    assert crowds.names_from(petition_id=2, network="192.0.2.0/24", name="Amina") == 1
+    assert crowds.names_from(petition_id=1, network="", name="Amina") == 0
+
+
+def test_a_crowd_is_forgotten_after_an_hour_and_never_grows_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowds.forget()
+    now = [1_000_000.0]
+    monkeypatch.setattr("petitions.crowds.time.monotonic", lambda: now[0])
+    for i in range(crowds.MOST_NAMES + 5):
+        number = crowds.names_from(petition_id=1, network="a", name=f"n{i}")
+    assert number == crowds.MOST_NAMES
+    now[0] += crowds.LASTING + 1
+    assert crowds.names_from(petition_id=1, network="a", name="n") == 1
+    monkeypatch.setattr(crowds, "MOST_NETWORKS", 3)
+    for i in range(10):
+        crowds.names_from(petition_id=1, network=str(i), name="n")
+    assert len(crowds._names) <= 3
