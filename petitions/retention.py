@@ -38,12 +38,11 @@ def keep_no_longer() -> None:
 def delete_expired_pending() -> int:
     """Delete what nobody confirmed within `PENDING_DAYS`, up to a batch; return how many.
 
-    Also what a moderator removed before anybody confirmed it.
+    Also what a moderator removed, or its sender corrected, before anybody confirmed it.
     """
     before = timezone.now() - timedelta(days=settings.PENDING_DAYS)
-    unconfirmed = Signature.objects.filter(
-        state__in=[Signature.State.PENDING, Signature.State.REMOVED], confirmed_at=None
-    )
+    states = [Signature.State.PENDING, Signature.State.REMOVED, Signature.State.WITHDRAWN]
+    unconfirmed = Signature.objects.filter(state__in=states, confirmed_at=None)
     expired = unconfirmed.filter(created_at__lt=before)
     with transaction.atomic():
         ids = _locked(expired)

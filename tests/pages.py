@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from campaign.models import Statement, StatementText
 from campaign.views import error_page
-from petitions import context, outbox, tokens
+from petitions import attempts, context, limits, outbox, tokens
 from petitions.models import Organisation, Petition, PetitionText, Signature
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
@@ -115,6 +115,7 @@ class Visitor:
     def _signing(self) -> Pages:
         check = self.browser.post(self.page, typed())["Location"]
         yield self._get("check mail", check)
+        yield from self._checking(check)
         yield self._get("check mail, damaged", check[:-2] + "/")
         too_late = time.time() + tokens.ATTEMPT_SECONDS + 1
         with patch("petitions.tokens.time.time", return_value=too_late):
@@ -126,6 +127,21 @@ class Visitor:
         yield self._get("used link", link)
         again = sign(self.petition, self._attempt())
         yield self._post("thanks again", self._link(again), {})
+
+    def _checking(self, check: str) -> Pages:
+        correct = check.replace("/check/", "/correct/")
+        yield self._post("code, nothing typed", check + "code/", {})
+        yield self._post("code, wrong", check + "code/", {"code": "00000000"})
+        yield self._post("correct", correct, {})
+        yield self._post("correct, nothing typed", correct, {"name": ""})
+        for name in ("gmial.com", "outlook.com", "yahoo.com", "icloud.com", "gmail.com"):
+            page = self.browser.post(self.page, typed(email=f"amina@{name}"))["Location"]
+            yield self._get(f"check mail at {name}", page)
+        with patch("petitions.limits.take", return_value=limits.Taken(is_refused=True)):
+            yield self._post("too many", check + "again/", {})
+        for _ in range(attempts.MAILS_PER_PAGE - 1):
+            check = self.browser.post(check + "again/")["Location"]
+            yield self._get("check mail again", check)
 
     def _not_counted(self) -> Pages:
         yield self._post("other home", self._link(sign(self.petition, CARYS)), {})

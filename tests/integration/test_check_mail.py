@@ -14,7 +14,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, limits, once, outbox, signers, signing, tallies, tokens
+from petitions import attempts, limits, once, outbox, retention, signers, signing, tallies, tokens
 from petitions.attempts import MAILS_PER_PAGE, Page
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.screening import Screening
@@ -659,6 +659,15 @@ def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> No
             page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
         )
     assert Signature.objects.get().state == Signature.State.PENDING
+
+
+def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Petition) -> None:
+    attempt_id = sign(petition)
+    attempts.correct(page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID)
+    Signature.objects.filter(pk=attempt_id).update(created_at=timezone.now() - timedelta(days=15))
+
+    assert retention.delete_expired_pending() == 1
+    assert not Signature.objects.filter(pk=attempt_id).exists()
 
 
 @pytest.mark.django_db(transaction=True)
