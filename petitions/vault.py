@@ -15,7 +15,6 @@ sealing, the plaintext is padded to a multiple of `BUCKET` bytes: a name of thre
 and one of sixty give values of the same length.
 """
 
-import hmac
 import json
 import os
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
@@ -82,8 +82,9 @@ def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) ->
     ("a", "bc") differ.
     """
     key_id = index_key_id() if key_id is None else key_id
-    message = b"".join([_with_length(part) for part in parts])
-    return hmac.digest(_index_key(key_id, purpose), message, "sha256")[:INDEX_BYTES]
+    keyed = _index_hmac(key_id, purpose).copy()
+    keyed.update(b"".join([_with_length(part) for part in parts]))
+    return keyed.finalize()[:INDEX_BYTES]
 
 
 def index_key_id() -> int:
@@ -99,7 +100,7 @@ def link_keys(purpose: str) -> list[bytes]:
 def forget_derived_keys() -> None:
     """Drop derived keys, after the rings in the settings were exchanged."""
     _cipher.cache_clear()
-    _index_key.cache_clear()
+    _index_hmac.cache_clear()
 
 
 @cache
@@ -109,8 +110,9 @@ def _cipher(key_id: int) -> AESGCM:
 
 
 @cache
-def _index_key(key_id: int, purpose: str) -> bytes:
-    return _derive(settings.INDEX_KEYS[key_id], f"index:{purpose}")
+def _index_hmac(key_id: int, purpose: str) -> HMAC:
+    # Only ever copied: taking in the key costs twice what the rest of an index does.
+    return HMAC(_derive(settings.INDEX_KEYS[key_id], f"index:{purpose}"), SHA256())
 
 
 @cache
