@@ -101,6 +101,7 @@ def forget_derived_keys() -> None:
     """Drop derived keys, after the rings in the settings were exchanged."""
     _cipher.cache_clear()
     _index_hmac.cache_clear()
+    _link_key.cache_clear()
 
 
 @cache
