@@ -153,11 +153,12 @@ def _read() -> Rules:
 
 
 def _mark() -> tuple[Any, ...]:
-    """Differs after every change: a row that is written anew has another `xmin`."""
+    """Differs after every change: a row that is written anew stands elsewhere."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT count(*), sum(id), sum(xmin::text::bigint) FROM petitions_rule
+            SELECT count(*), sum(hashtextextended(xmin::text || ctid::text, id))
+            FROM petitions_rule
             WHERE expires_at IS NULL OR expires_at > now()
             """
         )

@@ -1,0 +1,405 @@
+"""Too many signings are challenged and then put off, without telling which limit struck."""
+
+import json
+import logging
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from limits import parse
+
+from campaign.local.services import _redis_server
+from petitions import limits, outbox, vault
+from petitions.limits import Act, Taken
+from petitions.models import Mail, Petition, Signature, Signer
+from tests.people import typed
+
+PAGE = "/petitions/protect/"
+HOME = "192.0.2.7"
+
+
+@pytest.fixture
+def set_limits(settings: Any) -> Callable[..., None]:
+    def change(**rates: str) -> None:
+        settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
+        limits.forget()
+
+    return change
+
+
+def post(sender: str = HOME, **changes: str) -> Any:
+    browser = Client(headers={"Sec-Fetch-Site": "same-origin"}, REMOTE_ADDR=sender)
+    return browser.post(PAGE, typed(**changes))
+
+
+def sign_from(sender: str, number: int) -> Any:
+    return post(sender, email=f"person{number}@example.org", name=f"Person {chr(65 + number % 26)}")
+
+
+def take(number: int = 0, **changes: Any) -> Taken:
+    place = {"network": "192.0.2.0/24", "petition": 1, "address": f"p{number}@example.org"}
+    return limits.take(Act.SIGN, **{**place, **changes})
+
+
+# --- What signers see --------------------------------------------------------------------
+
+
+def test_three_hundred_in_an_hour_from_one_network_pass(petition: Petition) -> None:
+    answers = [take(n) for n in range(300)]
+    assert not any(answer.is_refused or answer.needs_challenge for answer in answers)
+    assert sign_from(HOME, 300).status_code == 303
+
+
+def test_many_from_one_network_are_challenged_and_too_many_are_put_off(
+    petition: Petition, set_limits: Callable[..., None]
+) -> None:
+    set_limits(SIGN_NETWORK_CHALLENGE="2/hour", SIGN_NETWORK="4/hour")
+    # Neighbours share the network.
+    answers = [sign_from(f"192.0.2.{n}", n) for n in range(6)]
+    assert [answer.status_code for answer in answers] == [303, 303, 403, 403, 429, 429]
+    assert sign_from("192.0.3.1", 9).status_code == 303
+    assert Signature.objects.count() == 3
+
+
+def test_who_is_put_off_keeps_all_that_was_typed_and_learns_when_to_come_back(
+    petition: Petition, set_limits: Callable[..., None]
+) -> None:
+    set_limits(SIGN_NETWORK="1/hour")
+    post()
+    answer = post(name="Dafydd Enghraifft", email="dafydd@example.net", updates="on")
+    page = answer.content.decode()
+    assert answer.status_code == 429
+    assert answer["Retry-After"] == "300"
+    assert "Too many people are signing at this moment" in page
+    for kept in ("Dafydd Enghraifft", "dafydd@example.net", "M14 5RX"):
+        assert f'value="{kept}"' in page
+    assert re.search(r'<input[^>]*name="updates"[^>]*checked', page)
+    assert Signature.objects.count() == 1
+
+
+def test_the_page_does_not_tell_which_limit_struck(
+    petition: Petition, set_limits: Callable[..., None]
+) -> None:
+    pages = []
+    for name in ("SIGN_NETWORK", "SIGN_DOMAIN", "SIGN_PETITION"):
+        set_limits(**{name: "1/hour"})
+        post()
+        answer = post()
+        assert answer.status_code == 429
+        pages.append((answer.content, sorted(answer.items())))
+    assert pages[0] == pages[1] == pages[2]
+
+
+def test_ipv6_is_counted_by_its_64_bits(
+    petition: Petition, set_limits: Callable[..., None]
+) -> None:
+    set_limits(SIGN_NETWORK="1/hour")
+    assert sign_from("2001:db8::1", 1).status_code == 303
+    assert sign_from("2001:db8::ffff:2", 2).status_code == 429
+    assert sign_from("2001:db8:0:1::1", 3).status_code == 303
+
+
+def test_of_very_many_from_one_48_by_as_many_networks_only_the_first_are_taken() -> None:
+    prefix, most = "2001:db8:7::/48", 4 * 1600
+    taken = [
+        take(n, network=f"2001:db8:7:{n:x}::/64", prefix=prefix, address=f"p{n}@d{n}.example")
+        for n in range(most + 500)
+    ]
+    assert not any(one.is_refused for one in taken[:most])
+    assert all(one.is_refused for one in taken[most:])
+    assert taken[4 * 400].needs_challenge
+    assert not take(network="2001:db8:8:1::/64", prefix="2001:db8:8::/48").is_refused
+
+
+def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
+    petition: Petition, set_limits: Callable[..., None]
+) -> None:
+    set_limits(SIGN_MAILBOX="1/hour")
+    first = post()
+    # Another spelling of the same mailbox.
+    again = post(email="Amina+x@example.org")
+    assert again.status_code == first.status_code == 303
+    assert len(again["Location"]) == len(first["Location"])
+    assert sorted(dict(again.items()).keys() - {"Location"}) == sorted(
+        dict(first.items()).keys() - {"Location"}
+    )
+    refused = Signature.objects.get(state=Signature.State.REFUSED)
+    assert refused.signals[-1] == "mailbox-rate"
+    outbox.deliver()
+    assert [message.to for message in mail.outbox] == [["amina@example.org"]]
+    assert Mail.objects.get(signature=refused).state == Mail.State.WITHHELD
+    with pytest.raises(vault.CannotOpen):
+        vault.unseal(
+            Signer.objects.get(signature=refused).sealed, table="signer", row_id=refused.pk
+        )
+
+
+def test_a_flood_on_one_mailbox_ends_with_its_hour(set_limits: Callable[..., None]) -> None:
+    set_limits(SIGN_MAILBOX="1/second")
+    assert not take().is_silenced
+    deadline = time.monotonic() + 10
+    # What is too many does not count, so that nobody can keep a mailbox full for ever.
+    while take().is_silenced:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_form_with_mistakes_counts_for_nothing(
+    petition: Petition, set_limits: Callable[..., None]
+) -> None:
+    set_limits(SIGN_NETWORK="1/hour")
+    for _ in range(3):
+        assert post(email="no address").status_code == 422
+    assert post().status_code == 303
+
+
+def test_each_act_is_counted_for_itself(set_limits: Callable[..., None]) -> None:
+    set_limits(SIGN_NETWORK="1/hour", CODE_NETWORK="1/hour")
+    for act in (Act.SIGN, Act.CODE):
+        place = {"network": "192.0.2.0/24", "petition": 1, "address": "a@example.org"}
+        assert not limits.take(act, **place).is_refused  # type: ignore[arg-type]
+        assert limits.take(act, **place).is_refused  # type: ignore[arg-type]
+
+
+# --- On Redis ----------------------------------------------------------------------------
+
+
+@contextmanager
+def watching(url: str) -> Iterator[list[str]]:
+    """The commands that reach Redis meanwhile, as MONITOR shows them."""
+    said: list[str] = []
+    with redis.Redis.from_url(url) as client, redis.Redis.from_url(url) as other:
+        client.ping()
+        with other.monitor() as monitor:
+            yield from _until_told(client, monitor, said)
+
+
+def _until_told(client: Any, monitor: Any, said: list[str]) -> Iterator[list[str]]:
+    yield said
+    client.echo("that was all")
+    for line in monitor.listen():
+        if "that was all" in line["command"]:
+            return
+        if line["client_type"] != "lua":
+            said.append(line["command"])
+
+
+def test_all_limits_of_a_signing_are_one_round_trip(petition: Petition, settings: Any) -> None:
+    post()
+    with watching(settings.REDIS_URL) as said:
+        post(email="david@example.net")
+    assert [line.split()[0] for line in said] == ["EVALSHA"]
+
+
+def test_redis_is_given_no_address_no_network_and_no_name(
+    petition: Petition, settings: Any
+) -> None:
+    with watching(settings.REDIS_URL) as said:
+        post("2001:db8:1:2::7")
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    keys = client.keys()
+    assert len(keys) >= 5
+    held = repr([said, keys, [client.get(key) for key in keys]]).lower()
+    client.close()
+    for personal in ("amina", "example", "2001:db8", "m145", "protect"):
+        assert personal not in held
+    assert all(re.fullmatch(rb"limit:.{16}", key, re.DOTALL) for key in keys)
+
+
+def test_every_counter_ends_by_itself(settings: Any) -> None:
+    take()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        assert all(0 < client.ttl(key) <= 7200 for key in client.keys("*"))
+
+
+def test_what_arrives_together_is_not_let_through_together(
+    set_limits: Callable[..., None],
+) -> None:
+    set_limits(SIGN_NETWORK="50/hour")
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(take, range(200)))
+    assert sum(not answer.is_refused for answer in answers) == 50
+
+
+def test_a_redis_that_forgot_the_script_is_told_again(settings: Any) -> None:
+    take()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        client.script_flush()
+    take(1)
+    assert limits.state() == "ok"
+
+
+# --- Without Redis -----------------------------------------------------------------------
+
+
+class Server:
+    """A Redis of this test's own, to be killed and stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "r.sock"
+        self.url = f"unix://{self.socket}"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [_redis_server(), "--port", "0", "--unixsocket", self.socket, "--save", ""],
+            cwd=self.socket.parent,
+            stdout=subprocess.DEVNULL,
+        )
+        client = redis.Redis.from_url(self.url)
+        wait_until(lambda: answers(client))
+        client.close()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    server = Server(tmp_path)
+    server.start()
+    settings.REDIS_URL = server.url
+    monkeypatch.setattr(limits, "PAUSE", 0.05)
+    monkeypatch.setattr(limits, "TIMEOUT", 0.5)
+    limits.forget()
+    yield server
+    server.send(signal.SIGCONT)
+    server.kill()
+    limits.forget()
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.name == "petitions.limits"]
+
+
+def health(client: Client) -> dict[str, str]:
+    return dict(json.loads(client.get("/health").content))
+
+
+def test_while_redis_is_away_each_process_counts_and_says_so_until_it_is_back(
+    server: Server,
+    petition: Petition,
+    set_limits: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    browser: Client,
+) -> None:
+    set_limits(SIGN_NETWORK="3/hour")
+    assert not take().is_refused
+    assert health(browser)["limits"] == "ok"
+    server.kill()
+
+    assert [take(n).is_refused for n in range(5)] == [False, False, False, True, True]
+    assert health(browser)["limits"] == "local"
+    assert told(caplog) == ["limits are counted by each process: Redis (ConnectionError)"]
+
+    server.start()
+    wait_until(lambda: limits.state() == "ok")
+    assert not take().is_refused
+    assert health(browser)["limits"] == "ok"
+    assert told(caplog)[1:] == ["limits are counted on Redis again"]
+
+
+def test_nobody_waits_for_a_redis_that_stalls(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    take()
+    server.send(signal.SIGSTOP)
+
+    started = time.monotonic()
+    take(1)
+    first = time.monotonic() - started
+    started = time.monotonic()
+    for n in range(50):
+        take(n)
+    others = time.monotonic() - started
+
+    assert 0.4 < first < 2
+    assert others < 0.4
+    assert told(caplog) == ["limits are counted by each process: Redis (TimeoutError)"]
+    server.send(signal.SIGCONT)
+    wait_until(lambda: limits.state() == "ok")
+
+
+def test_many_threads_that_lose_redis_together_open_one_breaker(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, range(16)))
+        server.kill()
+        list(pool.map(take, range(64)))
+    assert len(told(caplog)) == 1
+    looking = [thread for thread in threading.enumerate() if thread.name == "limits"]
+    assert len(looking) == 1
+
+
+def test_a_redis_that_was_started_anew_costs_one_attempt_and_no_more(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(take, range(16)))
+        server.kill()
+        server.start()
+        list(pool.map(take, range(16)))
+        wait_until(lambda: limits.state() == "ok")
+        list(pool.map(take, range(16)))
+    assert limits.state() == "ok"
+    assert len(told(caplog)) <= 2
+
+
+def test_signing_goes_on_without_redis(server: Server, petition: Petition) -> None:
+    server.kill()
+    assert post().status_code == 303
+    assert Signature.objects.get().state == Signature.State.PENDING
+
+
+def test_no_failure_puts_what_was_typed_into_the_log(
+    server: Server, petition: Petition, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        server.kill()
+        post()
+    for personal in ("amina", "Amina", HOME, "M14", "example.org"):
+        assert personal not in caplog.text
+
+
+# --- What it costs -----------------------------------------------------------------------
+
+
+def test_screening_costs_no_statement_once_the_rules_are_known(petition: Petition) -> None:
+    post()
+    with connection.execute_wrapper(_only_the_insert):
+        assert post(email="david@example.net").status_code == 303
+
+
+def _only_the_insert(execute: Any, sql: str, *rest: Any) -> Any:
+    assert "petitions_rule" not in sql
+    return execute(sql, *rest)

@@ -1,0 +1,410 @@
+"""Rules: in which order they count, that the blocked learn nothing, and how staff make them."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from limits import parse
+
+from petitions import limits, outbox, retention, rules, screening
+from petitions.models import Mail, Petition, Rule, Signature, Signer
+from petitions.networks import parsed
+from tests.people import AMINA, sign, sign_and_confirm, typed
+
+PAGE, ADMIN = "/petitions/protect/", "/admin/petitions/rule/"
+SENDER = "192.0.2.7"
+
+
+def make(kind: str, action: str, pattern: str = "", **more: Any) -> Rule:
+    rule = Rule.objects.create(kind=kind, action=action, pattern=pattern, note="-", **more)
+    rules.forget()
+    return rule
+
+
+def block_address(address: str) -> Rule:
+    return make("address", "block", address_ix=rules.address_index(address))
+
+
+def post(sender: str = SENDER, **changes: str) -> Any:
+    browser = Client(headers={"Sec-Fetch-Site": "same-origin"}, REMOTE_ADDR=sender)
+    return browser.post(PAGE, typed(**changes))
+
+
+def signals_after(petition: Petition, sender: str = SENDER) -> tuple[str, ...]:
+    found = screening.screen(petition=petition, attempt=AMINA, sender=parsed(sender))
+    assert found.is_refused == bool(found.signals)
+    return found.signals
+
+
+@pytest.fixture
+def narrow(settings: Any) -> None:
+    """One signing from a network, and no more."""
+    settings.LIMITS = {"SIGN_NETWORK": parse("1/hour")}
+    limits.forget()
+
+
+# --- Which rule counts -------------------------------------------------------------------
+
+
+def test_rules_count_in_their_order_and_blocking_beats_allowing(petition: Petition) -> None:
+    make("network", "allow", "192.0.2.0/24")
+    make("domain", "allow", "example.org")
+    assert signals_after(petition) == ()
+    address = block_address("amina@example.org")
+    assert signals_after(petition) == ("blocked-address",)
+    domain = make("domain", "block", "example.org")
+    assert signals_after(petition) == ("blocked-domain",)
+    network = make("network", "block", "192.0.2.0/24")
+    assert signals_after(petition) == ("blocked-network",)
+    for rule in (network, domain, address):
+        rule.delete()
+    rules.forget()
+    assert signals_after(petition) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"), [("network", "192.0.2.7/32"), ("domain", "example.org")]
+)
+def test_what_is_allowed_is_free_of_rates(
+    petition: Petition, narrow: None, kind: str, pattern: str
+) -> None:
+    make(kind, "allow", pattern)
+    assert [post(name=f"Person {letter}").status_code for letter in "ABCD"] == [303] * 4
+    Rule.objects.all().delete()
+    rules.forget()
+    assert [post(name=f"Person {letter}").status_code for letter in "EF"] == [303, 429]
+
+
+def test_a_network_is_allowed_for_the_hours_of_an_event_alone(
+    petition: Petition, narrow: None
+) -> None:
+    rule = make("network", "allow", "192.0.2.0/24", expires_at=timezone.now() + timedelta(hours=3))
+    assert [post().status_code for _ in range(3)] == [303, 303, 303]
+    Rule.objects.filter(pk=rule.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    rules.forget()
+    assert [post().status_code for _ in range(2)] == [303, 429]
+
+
+def test_a_blocked_address_is_blocked_in_every_spelling(petition: Petition) -> None:
+    block_address("Amina.Example@GoogleMail.com")
+    post(email="aminaexample+petition@gmail.com")
+    assert Signature.objects.get().state == Signature.State.REFUSED
+
+
+def test_networks_of_ipv6_are_blocked_by_any_length(petition: Petition) -> None:
+    make("network", "block", "2001:db8:1:2::/64")
+    assert signals_after(petition, "2001:db8:1:2:ffff::1") == ("blocked-network",)
+    assert signals_after(petition, "2001:db8:1:3::1") == ()
+
+
+def test_ipv4_in_the_clothes_of_ipv6_is_blocked_too(petition: Petition) -> None:
+    make("network", "block", "192.0.2.0/24")
+    assert signals_after(petition, "::ffff:192.0.2.7") == ("blocked-network",)
+
+
+def test_every_process_heeds_a_change_within_seconds(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rules.SECONDS <= 2
+    monkeypatch.setattr(rules, "SECONDS", 0.05)
+    rules.forget()
+    assert signals_after(petition) == ()
+
+    rule = Rule.objects.create(kind="network", action="block", pattern="192.0.2.0/24", note="-")
+    time.sleep(0.06)
+    assert signals_after(petition) == ("blocked-network",)
+    Rule.objects.filter(pk=rule.pk).update(pattern="192.0.3.0/24")
+    time.sleep(0.06)
+    assert signals_after(petition) == ()
+    Rule.objects.filter(pk=rule.pk).update(pattern="192.0.2.0/24")
+    time.sleep(0.06)
+    assert signals_after(petition) == ("blocked-network",)
+    Rule.objects.filter(pk=rule.pk).update(expires_at=timezone.now() - timedelta(hours=1))
+    time.sleep(0.06)
+    assert signals_after(petition) == ()
+
+
+def test_rules_that_did_not_change_are_not_read_again(
+    petition: Petition,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: Callable[..., Any],
+) -> None:
+    make("network", "block", "192.0.2.0/24")
+    rules.in_force()
+    with django_assert_num_queries(0):
+        rules.in_force()
+    monkeypatch.setattr(rules._kept, "until", 0.0)
+    with django_assert_num_queries(1):
+        rules.in_force()
+
+
+# --- What the blocked see, and what stays of them ----------------------------------------
+
+
+def test_a_blocked_attempt_sees_what_everybody_sees(petition: Petition) -> None:
+    usual = post()
+    make("network", "block", "192.0.2.0/24")
+    blocked = post()
+    assert blocked.status_code == usual.status_code
+    assert len(blocked["Location"]) == len(usual["Location"])
+    assert {k: v for k, v in blocked.items() if k != "Location"} == {
+        k: v for k, v in usual.items() if k != "Location"
+    }
+    pages = [
+        Client().get(answer["Location"]).content.decode().replace(answer["Location"], "")
+        for answer in (usual, blocked)
+    ]
+    # What the page carries for its own buttons is sealed, and differs every time.
+    alike = [re.sub(r"[\w:-]{40,}", "(sealed)", page) for page in pages]
+    assert alike[0] == alike[1]
+
+
+def test_a_blocked_attempt_gets_no_mail_and_leaves_no_personal_data(
+    petition: Petition, caplog: pytest.LogCaptureFixture
+) -> None:
+    make("domain", "block", "*.example.org")
+    with caplog.at_level(logging.DEBUG):
+        post(email="amina@mail.example.org")
+    outbox.deliver()
+    assert mail.outbox == []
+
+    refused = Signature.objects.get()
+    assert (refused.state, refused.signals[-1]) == ("refused", "blocked-domain")
+    assert (refused.name_use, refused.wants_updates, refused.place_id) == (
+        "withheld",
+        False,
+        "unknown",
+    )
+    known = Signature.objects.get(pk=sign(petition))
+    for name in ("mailbox_ix", "person_ix", "home_ix", "domain_ix"):
+        assert bytes(getattr(refused.signer, name)) != bytes(getattr(known.signer, name))
+    assert "amina" not in caplog.text.lower()
+
+
+def test_a_blocked_attempt_is_put_off_like_everybody_where_there_are_too_many(
+    petition: Petition, narrow: None
+) -> None:
+    make("network", "block", "192.0.2.0/24")
+    assert [post().status_code for _ in range(2)] == [303, 429]
+
+
+# --- What is forgotten -------------------------------------------------------------------
+
+
+def age(signature: Signature, **ago: int) -> None:
+    Signature.objects.filter(pk=signature.pk).update(created_at=timezone.now() - timedelta(**ago))
+
+
+def test_the_noise_of_a_refused_attempt_goes_after_an_hour_and_the_rest_after_a_month(
+    petition: Petition,
+) -> None:
+    block_address("amina@example.org")
+    post()
+    refused = Signature.objects.get()
+    retention.keep_no_longer()
+    assert Signer.objects.filter(signature=refused).exists()
+
+    age(refused, minutes=61)
+    retention.keep_no_longer()
+    assert not Signer.objects.exists()
+    assert not Mail.objects.exists()
+    assert Signature.objects.get().signals[-1] == "blocked-address"
+
+    age(refused, days=31)
+    retention.keep_no_longer()
+    assert not Signature.objects.exists()
+
+
+def test_networks_and_domains_are_forgotten_after_thirty_days(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    old = []
+    for n in range(5):
+        post(email=f"old{n}@example.org")
+        old.append(Signature.objects.latest("created_at"))
+        age(old[-1], days=31)
+    # Confirmed ones stay as signatures, and lose their origin too.
+    Signature.objects.filter(pk=old[0].pk).update(state="confirmed", confirmed_at=timezone.now())
+    post(email="new@example.org")
+
+    assert retention.erase_origins() == 5
+    assert retention.erase_origins() == 0
+
+    assert Signer.objects.filter(network_ix=None, domain_ix=None).count() == 5
+    new = Signer.objects.exclude(domain_ix=None).get()
+    assert new.network_ix is not None
+
+
+def test_origins_are_erased_without_reading_the_whole_table(petition: Petition) -> None:
+    sign_and_confirm(petition)
+    with connection.cursor() as cursor:
+        # Of what the planner may choose, show that the indexes are among it.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            """
+            EXPLAIN SELECT g.signature_id FROM petitions_signer g
+            JOIN petitions_signature s ON s.id = g.signature_id
+            WHERE (g.network_ix IS NOT NULL OR g.domain_ix IS NOT NULL) AND s.created_at < now()
+            """
+        )
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "signer_network" in plan
+    assert "signer_domain" in plan
+
+
+def test_refused_attempts_are_found_by_an_index(petition: Petition) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        query, params = retention._refused_before(timezone.now()).query.sql_with_params()
+        cursor.execute(f"EXPLAIN {query}", params)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert re.search(r"Index Scan using signature_(list|export)", plan), plan
+    assert re.search(r"Index Cond: .*petition_id = .*state.* = 'refused'", plan), plan
+
+
+# --- In the admin ------------------------------------------------------------------------
+
+
+def staff(user: User) -> Client:
+    client = Client(REMOTE_ADDR=SENDER)
+    client.force_login(user)
+    return client
+
+
+def form(**changes: str) -> dict[str, str]:
+    return {
+        "kind": "network",
+        "action": "block",
+        "whom": "198.51.100.0/24",
+        "note": "Machines.",
+        "expires_at_0": "",
+        "expires_at_1": "",
+        **changes,
+    }
+
+
+def refusal(client: Client, **changes: str) -> str:
+    answer = client.post(f"{ADMIN}add/", form(**changes))
+    assert answer.status_code == 200
+    assert not Rule.objects.exists()
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize("who", ["moderator", "organiser"])
+def test_moderators_and_organisers_make_change_and_delete_rules(
+    who: str, request: pytest.FixtureRequest
+) -> None:
+    user = request.getfixturevalue(who)
+    client = staff(user)
+    assert client.post(f"{ADMIN}add/", form()).status_code == 302
+    rule = Rule.objects.get()
+    assert (rule.pattern, rule.actor) == ("198.51.100.0/24", user)
+
+    client.post(f"{ADMIN}{rule.pk}/change/", form(whom="2001:DB8::/48", action="allow"))
+    rule.refresh_from_db()
+    assert (rule.pattern, rule.action) == ("2001:db8::/48", "allow")
+
+    client.post(f"{ADMIN}{rule.pk}/delete/", {"post": "yes"})
+    assert not Rule.objects.exists()
+
+
+def test_nobody_else_sees_rules(db: None) -> None:
+    User.objects.create_user("nemo", is_staff=True)
+    client = staff(User.objects.get(username="nemo"))
+    assert client.get(ADMIN).status_code == 403
+    assert client.post(f"{ADMIN}add/", form()).status_code == 403
+
+
+def test_an_address_is_kept_as_its_index_alone(
+    moderator: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = staff(moderator)
+    with caplog.at_level(logging.DEBUG):
+        answer = client.post(
+            f"{ADMIN}add/", form(kind="address", whom="Victim+x@Example.org"), follow=True
+        )
+    rule = Rule.objects.get()
+    assert bytes(rule.address_ix or b"") == rules.address_index("victim@example.org")
+    assert rule.pattern == ""
+    pages = [answer.content, client.get(f"{ADMIN}{rule.pk}/change/").content]
+    pages.append(client.get(f"{ADMIN}{rule.pk}/history/").content)
+    kept = repr([*pages, *Rule.objects.values(), *LogEntry.objects.values(), answer.redirect_chain])
+    assert "victim" not in (kept + caplog.text).lower()
+
+
+def test_a_rule_about_an_address_is_changed_without_typing_it_again(moderator: User) -> None:
+    rule = block_address("victim@example.org")
+    before = rule.address_ix
+    client = staff(moderator)
+    changed = form(kind="address", whom="", note="Asked for it.")
+    assert client.post(f"{ADMIN}{rule.pk}/change/", changed).status_code == 302
+    rule.refresh_from_db()
+    assert bytes(rule.address_ix or b"") == before
+    assert rule.note == "Asked for it."
+
+
+def test_what_is_mistyped_is_explained(moderator: User) -> None:
+    client = staff(moderator)
+    assert "Did you mean 192.0.2.0/24?" in refusal(client, whom="192.0.2.77/24")
+    assert "should look like 192.0.2.0/24" in refusal(client, whom="192.0.2.0/99")
+    assert "not a domain" in refusal(client, kind="domain", whom="*.org")
+    assert "not an e-mail address" in refusal(client, kind="address", whom="victim@")
+    assert "Enter the network or the domain" in refusal(client, whom="")
+    assert "Enter the address" in refusal(client, kind="address", whom="")
+    assert "Write no e-mail address here" in refusal(client, note="victim@example.org did it")
+    assert "This moment is over" in refusal(client, expires_at_0="2020-01-01", expires_at_1="12:00")
+
+
+@pytest.mark.parametrize("whom", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "2001::/16"])
+@pytest.mark.parametrize("action", ["block", "allow"])
+def test_no_rule_covers_the_whole_world(moderator: User, whom: str, action: str) -> None:
+    assert "too large" in refusal(staff(moderator), whom=whom, action=action)
+
+
+def test_who_blocks_their_own_network_is_warned(moderator: User) -> None:
+    client = staff(moderator)
+    answer = client.post(f"{ADMIN}add/", form(whom="192.0.2.0/24"), follow=True)
+    assert "You are in this network yourself" in answer.content.decode()
+    answer = client.post(f"{ADMIN}add/", form(), follow=True)
+    assert "You are in this network yourself" not in answer.content.decode()
+
+
+def test_the_same_rule_cannot_be_made_twice(moderator: User) -> None:
+    client = staff(moderator)
+    client.post(f"{ADMIN}add/", form())
+    answer = client.post(f"{ADMIN}add/", form())
+    assert f"number {Rule.objects.get().pk}" in answer.content.decode()
+
+
+def test_rules_are_ended_from_the_list_at_once(moderator: User) -> None:
+    rule = make("network", "block", "198.51.100.0/24")
+    client = staff(moderator)
+    client.post(ADMIN, {"action": "end", "_selected_action": [rule.pk]})
+    assert not Rule.objects.in_force().exists()
+    assert "(over)" in client.get(ADMIN).content.decode()
+    assert "block: 198.51.100.0/24" in client.get(f"{ADMIN}?in_force=no").content.decode()
+    assert "198.51.100.0" not in client.get(f"{ADMIN}?in_force=yes").content.decode()
+
+
+def test_the_list_of_signatures_shows_refused_ones_with_their_rule(
+    petition: Petition, moderator: User
+) -> None:
+    block_address("amina@example.org")
+    post()
+    client = staff(moderator)
+    answer = client.get(f"/admin/petitions/signature/?petition={petition.slug}&state=refused")
+    assert "Its address is blocked by a rule." in answer.content.decode()
+    one = client.get(f"/admin/petitions/signature/{Signature.objects.get().pk}/change/")
+    assert one.status_code == 200
+    assert "its key is gone" not in one.content.decode()

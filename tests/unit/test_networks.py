@@ -1,0 +1,160 @@
+"""Where a request comes from: only what a trusted proxy says of it is believed."""
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign import env
+from petitions import networks
+
+PROXY, OTHER_PROXY = "10.0.0.3", "10.0.0.4"
+
+
+@pytest.fixture(autouse=True)
+def _behind_proxies(settings: Any) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "fd00::/8"]
+    networks._warn_of_unknown_proxy.cache_clear()
+    networks._warn_of_lost_addresses.cache_clear()
+
+
+def sender(peer: str, chain: str | None = None) -> str:
+    meta = {"REMOTE_ADDR": peer}
+    if chain is not None:
+        meta["HTTP_X_FORWARDED_FOR"] = chain
+    return str(networks.client_address(meta) or "")
+
+
+def test_without_a_proxy_the_peer_is_the_client() -> None:
+    assert sender("192.0.2.7") == "192.0.2.7"
+
+
+def test_a_trusted_proxy_is_believed() -> None:
+    assert sender(PROXY, "192.0.2.7") == "192.0.2.7"
+
+
+def test_a_stranger_who_sends_the_header_is_the_client() -> None:
+    assert sender("198.51.100.9", "192.0.2.7") == "198.51.100.9"
+
+
+def test_only_the_right_most_hop_that_is_no_proxy_counts() -> None:
+    forged = "203.0.113.1, 10.9.9.9, 192.0.2.7"
+    assert sender(PROXY, f"{forged}, {OTHER_PROXY}") == "192.0.2.7"
+
+
+def test_what_is_left_of_garbage_is_not_believed() -> None:
+    assert sender(PROXY, "192.0.2.7, unknown") == PROXY
+    assert sender(PROXY, f"192.0.2.7, unknown, {OTHER_PROXY}") == OTHER_PROXY
+
+
+@pytest.mark.parametrize(
+    "chain", ["", ",", " , ,", "unknown", "\x00", "999.1.1.1", "::::", "[", "1"]
+)
+def test_garbage_is_the_proxy_itself(chain: str) -> None:
+    assert sender(PROXY, chain) == PROXY
+
+
+def test_a_chain_of_proxies_alone_is_read_for_a_while_and_then_left() -> None:
+    assert sender(PROXY, ", ".join([OTHER_PROXY] * 5000)) == OTHER_PROXY
+
+
+def test_a_unix_socket_is_trusted_by_a_word_alone(settings: Any) -> None:
+    assert sender("", "192.0.2.7") == ""
+    settings.TRUSTED_PROXIES = ["unix"]
+    assert sender("", "192.0.2.7") == "192.0.2.7"
+    assert sender("") == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        (" 2001:DB8:0:0::1 ", "2001:db8::1"),
+    ],
+)
+def test_addresses_are_read_as_proxies_write_them(written: str, meant: str) -> None:
+    assert str(networks.parsed(written)) == meant
+
+
+def test_a_mapped_proxy_is_the_proxy() -> None:
+    assert sender(f"::ffff:{PROXY}", "192.0.2.7") == "192.0.2.7"
+
+
+@given(peer=st.text(max_size=50), chain=st.text(max_size=300))
+def test_no_peer_and_no_header_makes_it_raise(peer: str, chain: str) -> None:
+    for who in (peer, PROXY, ""):
+        address = networks.client_address({"REMOTE_ADDR": who, "HTTP_X_FORWARDED_FOR": chain})
+        networks.network_of(address)
+        networks.prefix_of(address)
+
+
+@given(noise=st.text(max_size=100), address=st.ip_addresses(network="203.0.113.0/24"))
+def test_nothing_that_a_client_sends_changes_whom_the_proxy_saw(noise: str, address: Any) -> None:
+    assert sender(PROXY, f"{noise},{address}") == str(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "network", "prefix"),
+    [
+        ("192.0.2.77", "192.0.2.0/24", ""),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+    ],
+)
+def test_limits_count_by_24_bits_of_ipv4_and_64_and_48_of_ipv6(
+    address: str, network: str, prefix: str
+) -> None:
+    parsed = networks.parsed(address)
+    assert networks.network_of(parsed) == network
+    assert networks.prefix_of(parsed) == prefix
+
+
+def test_nobody_has_no_network() -> None:
+    assert networks.network_of(None) == networks.prefix_of(None) == ""
+
+
+def test_a_proxy_that_nobody_named_is_told_once_and_without_addresses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            sender("172.18.0.3", "192.0.2.7")
+    (record,) = caplog.records
+    assert "TRUSTED_PROXIES" in record.getMessage()
+    assert "172.18" not in caplog.text
+    assert "192.0.2" not in caplog.text
+
+
+def test_a_visitor_who_plays_with_the_header_is_no_reason_to_warn(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        sender("8.8.8.8", "192.0.2.7")
+    assert not caplog.records
+
+
+def test_a_proxy_that_loses_the_visitors_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        sender(PROXY, OTHER_PROXY)
+    assert "names no visitor" in caplog.text
+
+
+# --- The setting -------------------------------------------------------------------------
+
+
+def test_networks_addresses_and_the_word_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXIES", "10.0.0.0/8, 192.0.2.1,fd00::/8, UNIX")
+    found = env.networks("PROXIES", "unix")
+    assert found == ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8", "unix"]
+
+
+@pytest.mark.parametrize("value", ["10.0.0.1/8", "proxy", "10.0.0.0/33", "10.0.0.0/8 unix"])
+def test_what_is_no_network_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("PROXIES", value)
+    with pytest.raises(env.BadEnvironment, match="PROXIES in the environment should be networks"):
+        env.networks("PROXIES", "unix")
