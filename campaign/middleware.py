@@ -29,6 +29,8 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 BEHIND_TOKENS = "/t/"
+# Mail providers report in JSON.
+MAIL_REPORTS = "/reports/mail/"
 _TOKEN_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -88,7 +90,8 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
             return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         is_form = request.content_type in _FORM_TYPES
         changes = request.method not in {"GET", "HEAD", "OPTIONS"}
-        if changes and length and not is_form and not is_admin(request):
+        may_be_json = is_admin(request) or request.path_info == MAIL_REPORTS
+        if changes and length and not is_form and not may_be_json:
             return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         response = get_response(request)
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not response.content:

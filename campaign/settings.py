@@ -126,7 +126,18 @@ BEAT_HEARTBEAT_FILE = env.text(
 )
 
 # --- Mail --------------------------------------------------------------------------------
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+# smtp, or a provider's API by django-anymail: those that can switch tracking off a mail, and
+# report bounces to us.
+MAIL_PROVIDER = env.choice("MAIL_PROVIDER", ("smtp", "postmark", "mailgun"), "smtp")
+EMAIL_BACKEND = (
+    "petitions.smtp.EmailBackend"
+    if MAIL_PROVIDER == "smtp"
+    else f"anymail.backends.{MAIL_PROVIDER}.EmailBackend"
+)
+MAIL_API_KEY = env.text("MAIL_API_KEY")
+# Postmark: "user:password", as in the address it is told to report to. Mailgun: its signing key.
+MAIL_WEBHOOK_SECRET = env.text("MAIL_WEBHOOK_SECRET")
+MAILS_PER_DOMAIN_AND_MINUTE = env.integer("MAILS_PER_DOMAIN_AND_MINUTE", 1000)
 EMAIL_HOST = env.text("SMTP_HOST", "127.0.0.1")
 EMAIL_PORT = env.integer("SMTP_PORT", 25, at_least=1)
 EMAIL_HOST_USER = env.text("SMTP_USER")
@@ -136,6 +147,16 @@ EMAIL_USE_TLS = SMTP_SECURITY == "starttls"
 EMAIL_USE_SSL = SMTP_SECURITY == "tls"
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", "post@localhost")
+ANYMAIL = {
+    "POSTMARK_SERVER_TOKEN": MAIL_API_KEY,
+    "WEBHOOK_SECRET": MAIL_WEBHOOK_SECRET if MAIL_PROVIDER == "postmark" else [],
+    "MAILGUN_API_KEY": MAIL_API_KEY,
+    "MAILGUN_API_URL": env.text("MAILGUN_API_URL", "https://api.eu.mailgun.net/v3"),
+    "MAILGUN_SENDER_DOMAIN": DEFAULT_FROM_EMAIL.rpartition("@")[2],
+    "MAILGUN_WEBHOOK_SIGNING_KEY": MAIL_WEBHOOK_SECRET,
+    "REQUESTS_TIMEOUT": 20,
+    "DEBUG_API_REQUESTS": False,
+}
 # Set by `make run` alone: the folder whose messages /mailbox/ shows.
 LOCAL_MAILBOX = env.text("LOCAL_MAILBOX")
 

@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from campaign import health
 from petitions.api import v1
+from petitions.views import mail_reports
 
 urlpatterns = [
     path("live", health.live, name="live"),
@@ -15,6 +16,7 @@ urlpatterns = [
     path("robots.txt", health.robots, name="robots"),
     path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
     path("t/", include("petitions.token_urls")),
+    path("reports/mail/", mail_reports.report, name="mail_report"),
     path(settings.ADMIN_PATH, admin.site.urls),
 ]
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:

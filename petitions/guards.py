@@ -2,6 +2,7 @@
 
 - `same_origin` for public forms: it needs no cookie, so the public site sets none.
   Source: OWASP Cross-Site Request Forgery Prevention Cheat Sheet (fetch metadata).
+- `signed_report` for mail providers' reports, which bear their signature or our password.
 - `token_is_proof` for pages behind a mailed or sealed token, which nobody can forge.
 - Django's CSRF token for everything else, which is the admin.
 """
@@ -68,6 +69,20 @@ def token_is_proof(view: View) -> View:
         return view(request, *args, **kwargs)
 
     guarded.guard = "token"  # type: ignore[attr-defined]
+    return csrf_exempt(guarded)
+
+
+def signed_report(view: View) -> View:
+    """Mark a view that checks who calls it by itself: a signature, or a password in the header.
+
+    Neither is sent by a browser unasked, so nobody's browser can be made to call it.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, *args, **kwargs)
+
+    guarded.guard = "signature"  # type: ignore[attr-defined]
     return csrf_exempt(guarded)
 
 

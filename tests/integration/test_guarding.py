@@ -15,7 +15,7 @@ def _views(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]
             yield route, item.callback
 
 
-def test_every_view_is_guarded_by_exactly_one_of_origin_token_and_csrf_token() -> None:
+def test_every_view_is_guarded_by_exactly_one_of_origin_token_signature_and_csrf_token() -> None:
     found = list(_views(get_resolver()))
     assert len(found) > 20
     for route, view in found:
@@ -23,7 +23,7 @@ def test_every_view_is_guarded_by_exactly_one_of_origin_token_and_csrf_token() -
         exempt = getattr(view, "csrf_exempt", False)
         # A view without a guard of its own is left to Django's CSRF token.
         assert exempt is (own is not None), route
-        assert own in {None, "same-origin", "token"}, route
+        assert own in {None, "same-origin", "token", "signature"}, route
 
 
 def test_what_a_token_proves_stands_below_the_one_prefix_that_proxies_redact() -> None:

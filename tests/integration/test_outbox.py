@@ -1,6 +1,8 @@
 """The outbox: claimed once, sent once or again, settled by whoever holds the lease."""
 
+import logging
 import smtplib
+import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +12,26 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connections, transaction
+from django.test import Client
 from django.utils import timezone
 
-from petitions import messages, outbox, signers, signing
+from petitions import (
+    context,
+    letters,
+    messages,
+    outbox,
+    outcomes,
+    signers,
+    signing,
+    smtp,
+    throttle,
+)
+from petitions.letters import Letter
 from petitions.models import Mail, Organisation, Petition, Signature, Signer
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
@@ -369,3 +384,267 @@ def test_what_was_settled_meanwhile_stays_so(petition: Petition, state: Mail.Sta
 
     row = Mail.objects.get()
     assert (row.state, row.code, row.due_at) == (state, "before", mine.due_at)
+
+
+# --- Letters ----------------------------------------------------------------------------------
+
+IDN = replace(AMINA, email="amina@b\u00fccher.example")
+ODD = replace(AMINA, email="\u0623\u0645\u064a\u0646\u0629@example.org")
+QUOTED = replace(AMINA, email='"amina x"@example.org')
+LONG = replace(AMINA, email="a" * 64 + "@" + "example." * 6 + "org")
+
+
+def composed(petition: Petition, attempt: signers.Attempt) -> Letter:
+    row = Mail.objects.select_related("signature__signer").get(signature=sign(petition, attempt))
+    return messages.compose(row)
+
+
+def _alike(message: Any) -> list[tuple[str, str]]:
+    """Headers and parts, without the boundaries, which are made up anew each time."""
+    parts = [
+        (part.get_content_type(), part.get_content()) for part in message.walk()
+        if not part.is_multipart()
+    ]  # fmt: skip
+    headers = [(name, str(value)) for name, value in message.items() if name != "Content-Type"]
+    return headers + parts
+
+
+@pytest.mark.parametrize("attempt", [AMINA, BASHIR, CARYS, IDN])
+def test_the_bytes_of_a_letter_are_those_that_django_would_write(
+    petition: Petition, settings: Any, attempt: signers.Attempt
+) -> None:
+    Organisation.objects.update(sender_name="\u062d\u0645\u0644\u0629, SBC")
+    context.forget()
+    letter, sender = composed(petition, attempt), settings.DEFAULT_FROM_EMAIL
+    written: Any = letter.message()
+    assert letter.raw
+    assert b"\n" not in letter.raw.replace(b"\r\n", b"")
+    ours = message_from_bytes(letter.raw, policy=policy.default)
+    theirs = message_from_bytes(written.as_bytes(linesep="\r\n"), policy=policy.default)
+    assert _alike(ours) == _alike(theirs)
+    assert ours["Message-ID"] == f"<{letter.metadata['mail']}@{sender.rpartition('@')[2]}>"
+    assert not ours.defects
+
+
+@pytest.mark.parametrize("attempt", [ODD, QUOTED, LONG])
+def test_an_address_that_is_not_plain_is_left_to_django(
+    petition: Petition, attempt: signers.Attempt
+) -> None:
+    letter = composed(petition, attempt)
+    assert letter.raw is None
+    assert letter.to == [attempt.email]
+
+
+@pytest.mark.parametrize(
+    "to", [INJECTION, "a@b\r\nBcc: c@example.net", "a@example.org\n", "a@b, c@example.net", ""]
+)
+def test_nothing_but_one_address_gets_into_the_bytes(to: str) -> None:
+    form = letters.Form(["confirm"])
+    form.write(
+        subject="s",
+        text=form.marks["confirm"],
+        html="<p>",
+        sender="a@b.example",
+        domain="b.example",
+    )
+    filled = form.fill({"confirm": "x"}, to=to, mail_id="1", date="d")
+    assert filled.raw is None
+
+
+@pytest.mark.parametrize("value", ["<b>", "a b", "a\r\nb", "", "&amp;", "\u0661"])
+def test_a_value_that_could_be_markup_is_refused(value: str) -> None:
+    form = letters.Form(["confirm"])
+    form.write(subject="s", text="t", html="<p>", sender="a@b.example", domain="b.example")
+    with pytest.raises(ValueError, match="letter"):
+        form.fill({"confirm": value}, to="a@b.example", mail_id="1", date="d")
+
+
+def test_a_form_whose_lines_are_too_long_is_left_to_django_and_still_right() -> None:
+    form = letters.Form(["confirm"])
+    text = "\u00e9" * 600 + form.marks["confirm"]
+    form.write(subject="s", text=text, html="<p>", sender="a@b.example", domain="b.example")
+    letter = form.fill({"confirm": "x"}, to="a@b.example", mail_id="1", date="d")
+    assert letter.raw is None
+    assert str(letter.body).endswith("\u00e9x")
+
+
+def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_them(
+    petition: Petition, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, list[str], bytes]] = []
+
+    class Connection:
+        def sendmail(self, sender: str, to: list[str], raw: bytes) -> None:
+            seen.append((sender, to, raw))
+
+        def quit(self) -> None:
+            pass
+
+    backend = smtp.EmailBackend()
+    monkeypatch.setattr(backend, "open", lambda: False)
+    monkeypatch.setattr(backend, "connection", Connection())
+    plain, odd = composed(petition, AMINA), composed(petition, QUOTED)
+
+    backend.send_messages([plain])
+    backend.send_messages([odd])
+
+    assert seen[0] == (settings.DEFAULT_FROM_EMAIL, ["amina@example.org"], plain.raw)
+    parsed = message_from_bytes(seen[1][2], policy=policy.default)
+    assert str(parsed["To"]) == QUOTED.email
+
+
+# --- A server that speaks, and quotes whom it refuses -------------------------------------------
+
+
+class Echoing(socketserver.StreamRequestHandler):
+    """Refuses every recipient, and says whom."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            verb = line[:4].upper()
+            if verb == b"RCPT":
+                self.wfile.write(b"550 5.1.1 " + line.strip() + b": user unknown\r\n")
+            elif verb == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 ok\r\n")
+
+
+def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
+    petition: Petition, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    settings.EMAIL_BACKEND = "petitions.smtp.EmailBackend"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echoing) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        sign(petition)
+        try:
+            assert outbox.deliver() == 0
+        finally:
+            server.shutdown()
+            thread.join()
+    row = Mail.objects.values().get()
+    assert (row["state"], row["code"]) == (Mail.State.FAILED, "550")
+    assert "amina" not in caplog.text.lower()
+    assert "amina" not in str(row).lower()
+
+
+# --- Domains ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def throttled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """At most two to a domain in a minute, and a clock to turn: `clock[0]` seconds."""
+    clock = [1000.0]
+    settings.MAILS_PER_DOMAIN_AND_MINUTE = 2
+    monkeypatch.setattr(outbox, "_throttle", throttle.Throttle())
+    monkeypatch.setattr(throttle.time, "monotonic", lambda: clock[0])
+    return clock
+
+
+def test_a_domain_gets_only_so_many_in_a_minute_and_the_rest_later(
+    petition: Petition, throttled: list[float]
+) -> None:
+    sign_many(petition, 5)
+    sign(petition, DAVID)
+
+    assert outbox.deliver() == 3
+
+    later = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert set(later.values_list("attempts", "code")) == {(0, outbox.DOMAIN_BUSY)}
+    waits = [(row.due_at - timezone.now()).total_seconds() for row in later]
+    assert all(50 < wait < 200 for wait in waits)
+    for _ in range(2):
+        throttled[0] += 61
+        Mail.objects.filter(state=Mail.State.QUEUED).update(due_at=timezone.now())
+        outbox.deliver()
+    assert not Mail.objects.exclude(state=Mail.State.SENT).exists()
+    assert len(sent.outbox) == 6
+
+
+def test_many_that_wait_are_spread_over_as_many_minutes_as_they_need(
+    settings: Any, throttled: list[float]
+) -> None:
+    limit = throttle.Throttle()
+    waits = [limit.wait("example.org") for _ in range(22)]
+    assert waits[:2] == [0, 0]
+    assert 60 <= waits[2] < 120
+    assert 60 + 9 * 60 <= waits[-1] <= 60 + 10 * 60
+
+
+def test_no_limit_is_no_limit(settings: Any, throttled: list[float]) -> None:
+    settings.MAILS_PER_DOMAIN_AND_MINUTE = 0
+    assert {throttle.Throttle().wait("example.org") for _ in range(50)} == {0}
+
+
+# --- Dead letters -----------------------------------------------------------------------------
+
+OUTBOX = "/admin/petitions/mail/"
+
+
+def _failed(petition: Petition, code: str = "550") -> Mail:
+    mail = Mail.objects.get(signature=sign(petition))
+    Mail.objects.filter(pk=mail.pk).update(state=Mail.State.FAILED, code=code, attempts=12)
+    return mail
+
+
+def _requeue(user: Any, *mails: Mail) -> Any:
+    browser = Client()
+    browser.force_login(user)
+    form = {"action": "requeue", "_selected_action": [str(mail.pk) for mail in mails]}
+    return browser.post(OUTBOX, form, follow=True)
+
+
+def test_an_organiser_reads_what_a_code_means_and_never_whom_it_was_for(
+    petition: Petition, organiser: User
+) -> None:
+    mail = _failed(petition)
+    browser = Client()
+    browser.force_login(organiser)
+    for path in (OUTBOX, f"{OUTBOX}{mail.pk}/change/"):
+        page = browser.get(path).content.decode()
+        assert "550: the server refuses this address" in page
+        assert "amina" not in page.lower()
+
+
+def test_an_organiser_may_have_failed_mails_tried_again_from_the_start(
+    petition: Petition, organiser: User
+) -> None:
+    mail = _failed(petition)
+    assert b"1 mails are queued again" in _requeue(organiser, mail).content
+    row = Mail.objects.get()
+    assert (row.state, row.attempts, row.code) == (Mail.State.QUEUED, 0, "")
+    assert outbox.deliver() == 1
+
+
+@pytest.mark.parametrize("state", [Mail.State.SENT, Mail.State.CANCELLED, Mail.State.WITHHELD])
+def test_only_what_failed_is_tried_again(
+    petition: Petition, organiser: User, state: Mail.State
+) -> None:
+    mail = _failed(petition)
+    Mail.objects.update(state=state)
+    _requeue(organiser, mail)
+    assert Mail.objects.get().state == state
+
+
+def test_a_moderator_may_not_have_mails_tried_again(petition: Petition, moderator: User) -> None:
+    mail = _failed(petition)
+    assert _requeue(moderator, mail).status_code == 403
+    assert Mail.objects.get().state == Mail.State.FAILED
+
+
+def test_what_is_tried_again_is_judged_as_ever(petition: Petition, organiser: User) -> None:
+    mail = _failed(petition)
+    Signature.objects.update(state=Signature.State.REMOVED)
+    _requeue(organiser, mail)
+    assert outbox.deliver() == 0
+    assert Mail.objects.get().state == Mail.State.CANCELLED
+
+
+@pytest.mark.parametrize("code", ["", "limit", "550", "559", "432", "http-503", "SomethingElse"])
+def test_every_code_reads_as_itself_at_least(code: str) -> None:
+    assert outcomes.explained(code).startswith(code)

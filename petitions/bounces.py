@@ -1,0 +1,67 @@
+"""What mail providers report of mails that did not arrive.
+
+Only what is for good counts: the mailbox does not exist. A full mailbox, a busy server or a
+filter that took offence says nothing about tomorrow. A report names the outbox's row; the
+address comes from what the signer gave, never from the report.
+"""
+
+import logging
+from uuid import UUID
+
+from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+
+from petitions import objections, signers, vault
+from petitions.models import Mail
+
+_FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
+# What Postmark calls bounces that are none for good, which anymail takes for such.
+_SOFT = {"SoftBounce", "Transient", "DnsError", "VirusNotification"}
+
+# The outbox's code for it: see `outcomes`.
+BOUNCED = "bounced"
+
+logger = logging.getLogger(__name__)
+
+
+def heed(event: AnymailTrackingEvent) -> bool:
+    """Note the mailbox that a report is about, if it cannot be reached; whether it was noted."""
+    if not _is_for_good(event) or (row_id := _row_of(event)) is None:
+        return False
+    mail = Mail.objects.select_related("signature__signer").filter(pk=row_id).first()
+    if mail is None or not hasattr(mail.signature, "signer"):
+        return False
+    try:
+        person = signers.unsealed(mail.signature.signer)
+    except vault.CannotOpen:
+        return False
+    objections.note_undeliverable(address=person["email"])
+    Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
+        state=Mail.State.FAILED, code=BOUNCED
+    )
+    logger.info("mail %s came back", row_id)
+    return True
+
+
+def _is_for_good(event: AnymailTrackingEvent) -> bool:
+    """Whether the address does not exist, in the provider's own words where anymail's blur it."""
+    if event.event_type not in {EventType.BOUNCED, EventType.REJECTED}:
+        return False
+    said = event.esp_event or {}
+    if said.get("Type") in _SOFT or _severity(said) == "temporary":
+        return False
+    return event.reject_reason in _FOR_GOOD
+
+
+def _severity(said: object) -> str:
+    data = said.get("event-data", {}) if isinstance(said, dict) else {}
+    return str(data.get("severity", "")) if isinstance(data, dict) else ""
+
+
+def _row_of(event: AnymailTrackingEvent) -> UUID | None:
+    """The outbox's row: from what we gave the provider to keep, else from the Message-ID."""
+    kept = event.metadata if isinstance(event.metadata, dict) else {}
+    named = str(kept.get("mail") or (event.message_id or "").strip("<>").partition("@")[0])
+    try:
+        return UUID(named)
+    except ValueError:
+        return None

@@ -1,0 +1,45 @@
+"""What became of a mail, in words for organisers: the outbox keeps codes and nothing else."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+_KNOWN: dict[str, str | Promise] = {
+    "": "",
+    "limit": _("its mailbox had enough mail for now"),
+    "objected": _("the mailbox’s owner wants no mail about this"),
+    "undeliverable": _("the address was reported as not existing; tried again after 30 days"),
+    "bounced": _("it came back: there is no such mailbox"),
+    "domain": _("waits: many mails to the same provider at once"),
+    "CannotOpen": _("what was sealed cannot be opened: is a key missing?"),
+    "refused": _("the provider refuses this address"),
+    "ValueError": _("the message cannot be written for this address"),
+    "421": _("the server was busy or shutting down"),
+    "450": _("the mailbox was busy"),
+    "451": _("the server asked to try later"),
+    "452": _("the server had no room"),
+    "530": _("the server wants a log-in: check SMTP_USER"),
+    "535": _("the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD"),
+    "550": _("the server refuses this address"),
+    "551": _("the address is elsewhere"),
+    "552": _("the mailbox is full"),
+    "553": _("the server does not understand the address"),
+    "554": _("the server refuses the message"),
+    "http-401": _("the provider refuses our key: check MAIL_API_KEY"),
+    "http-429": _("the provider says that we are too quick"),
+    "ConnectionRefusedErr": _("the mail server does not answer"),
+    "SMTPServerDisconnect": _("the mail server hung up"),
+    "TimeoutError": _("the mail server did not answer in time"),
+    "gaierror": _("the mail server’s name is not known: check SMTP_HOST"),
+}
+
+
+def explained(code: str) -> str:
+    """The code with what it means, as far as that is known."""
+    meaning = _KNOWN.get(code) or _family(code)
+    return f"{code}: {meaning}" if meaning else code
+
+
+def _family(code: str) -> str | Promise:
+    if code.isdecimal():
+        return _("refused for good") if code.startswith("5") else _("put off for now")
+    return _("the provider’s answer") if code.startswith("http-") else ""

@@ -1,0 +1,92 @@
+"""One reminder for whoever has not confirmed a day after the mail went out; never a second.
+
+Pages and mails announce it. A sweep walks the pendings of the last hours in batches, each by
+`signature_list` (petition, state, created_at, id) from where the last one ended: it reads
+nothing older, however many millions are stored. Of each batch one statement queues those that
+have no reminder yet.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from petitions.models import Mail, Petition, Signature
+
+AFTER = timedelta(hours=24)
+# No worker for longer than this, and those who fell due meanwhile are left in peace.
+FOR = timedelta(hours=6)
+BATCH = 1_000
+
+
+def queue_reminders() -> int:
+    """Queue every reminder that is due; return how many.
+
+    Under `locks.alone`: two at once could each see that there is none yet. That lock is guard
+    enough, for nothing else writes reminders, and whoever comes second reads what the first
+    has committed.
+    """
+    now = timezone.now()
+    return sum(
+        _remind_about(petition)
+        for petition in Petition.objects.filter(state=Petition.State.OPEN)
+        if petition.is_accepting(now)
+    )
+
+
+def _remind_about(petition: Petition) -> int:
+    queued = 0
+    waiting = Signature.objects.filter(
+        petition=petition,
+        state=Signature.State.PENDING,
+        created_at__gt=Now() - AFTER - FOR,
+        created_at__lte=Now() - AFTER,
+    ).order_by("created_at", "id")
+    batch = list(waiting.values_list("created_at", "id")[:BATCH])
+    while batch:
+        queued += _queue([pk for _at, pk in batch])
+        at, last = batch[-1]
+        beyond = Q(created_at__gt=at) | Q(created_at=at, id__gt=last)
+        batch = list(waiting.filter(beyond).values_list("created_at", "id")[:BATCH])
+    return queued
+
+
+def _queue(ids: list[UUID]) -> int:
+    """Queue reminders for those of these signatures that are to get one.
+
+    Only whose first mail went out; one for a person, however often they signed; none for who
+    has confirmed through another link. The outbox sees to limits and objections.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_mail (
+                id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
+            SELECT DISTINCT ON (g.petition_id, g.person_ix)
+                gen_random_uuid(), s.id, %(remind)s, m.mailbox_ix, %(queued)s, now(), 0, '', now()
+            FROM petitions_signature s
+            JOIN petitions_signer g ON g.signature_id = s.id
+            JOIN petitions_mail m ON m.signature_id = s.id AND m.kind = %(confirm)s
+                AND m.state = %(sent)s
+            WHERE s.id = ANY(%(ids)s) AND s.state = %(pending)s
+                AND NOT EXISTS (
+                    SELECT FROM petitions_signer o WHERE o.petition_id = g.petition_id
+                        AND o.mailbox_ix = g.mailbox_ix AND o.person_ix = g.person_ix
+                        AND (o.slot IS NOT NULL OR EXISTS (
+                            SELECT FROM petitions_mail r
+                            WHERE r.signature_id = o.signature_id AND r.kind = %(remind)s)))
+            ORDER BY g.petition_id, g.person_ix, s.created_at DESC, s.id, m.created_at DESC
+            """,
+            {
+                "ids": ids,
+                "remind": Mail.Kind.REMIND,
+                "confirm": Mail.Kind.CONFIRM,
+                "queued": Mail.State.QUEUED,
+                "sent": Mail.State.SENT,
+                "pending": Signature.State.PENDING,
+            },
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,31 @@
+"""Where the mail provider reports what came back: one address, whichever provider it is."""
+
+from typing import Any
+
+from anymail.signals import tracking
+from anymail.webhooks.mailgun import MailgunTrackingWebhookView
+from anymail.webhooks.postmark import PostmarkTrackingWebhookView
+from django.conf import settings
+from django.dispatch import receiver
+from django.http import Http404, HttpRequest, HttpResponse
+
+from petitions import bounces
+from petitions.guards import signed_report
+
+_VIEWS = {"mailgun": MailgunTrackingWebhookView, "postmark": PostmarkTrackingWebhookView}
+
+
+@signed_report
+def report(request: HttpRequest) -> HttpResponse:
+    """Take a report, if it is signed: 400 if it is not, 404 where none are expected."""
+    view = _VIEWS.get(settings.MAIL_PROVIDER)
+    if view is None or not settings.MAIL_WEBHOOK_SECRET:
+        # Without a secret anybody could have anybody's mail stopped.
+        raise Http404
+    answer: HttpResponse = view.as_view()(request)
+    return answer
+
+
+@receiver(tracking)
+def _heed(event: Any, **_kwargs: Any) -> None:
+    bounces.heed(event)

@@ -1,0 +1,302 @@
+"""Providers instead of SMTP: what they are given, what they say, and what comes back."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from anymail.backends.base import BasePayload
+from anymail.exceptions import AnymailRecipientsRefused, AnymailRequestsAPIError
+from django.core import mail as sent
+from django.core.mail import get_connection
+from django.test import Client
+from django.utils import timezone
+
+from petitions import bounces, outbox, signers
+from petitions.models import Mail, Objection, Petition, Signature
+from petitions.signers import Attempt
+from tests.people import AMINA, BASHIR, DAVID, sign
+
+PATH = "/reports/mail/"
+PASSWORD = "provider:a long password"
+SIGNING_KEY = "a signing key"
+
+
+@pytest.fixture
+def postmark(settings: Any) -> None:
+    settings.MAIL_PROVIDER = "postmark"
+    settings.MAIL_WEBHOOK_SECRET = PASSWORD
+    settings.ANYMAIL = {"WEBHOOK_SECRET": PASSWORD, "POSTMARK_SERVER_TOKEN": "token"}
+
+
+@pytest.fixture
+def mailgun(settings: Any) -> None:
+    settings.MAIL_PROVIDER = "mailgun"
+    settings.MAIL_WEBHOOK_SECRET = SIGNING_KEY
+    settings.ANYMAIL = {
+        "MAILGUN_API_KEY": "key",
+        "MAILGUN_SENDER_DOMAIN": "example.org",
+        "MAILGUN_API_URL": "https://api.eu.mailgun.net/v3",
+        "MAILGUN_WEBHOOK_SIGNING_KEY": SIGNING_KEY,
+    }
+
+
+def sent_mail(petition: Petition, attempt: Attempt = AMINA) -> Mail:
+    """A mail that went out a moment ago."""
+    signature_id = sign(petition, attempt)
+    outbox.deliver()
+    sent.outbox.clear()
+    return Mail.objects.get(signature=signature_id)
+
+
+def from_postmark(mail_id: object, kind: str = "HardBounce") -> dict[str, Any]:
+    return {
+        "RecordType": "Bounce",
+        "Type": kind,
+        "ID": 42,
+        "Email": "somebody.else@example.net",
+        "MessageID": str(uuid4()),
+        "Metadata": {"mail": str(mail_id)},
+        "Details": "550 5.1.1 somebody.else@example.net: no such user",
+        "BouncedAt": "2026-11-01T12:00:00Z",
+    }
+
+
+def report(body: dict[str, Any], password: str | None = PASSWORD) -> int:
+    client = Client()
+    headers = {}
+    if password is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(password.encode()).decode()
+    answer = client.post(PATH, json.dumps(body), content_type="application/json", headers=headers)
+    return answer.status_code
+
+
+def from_mailgun(mail_id: object, severity: str, key: str = SIGNING_KEY) -> dict[str, Any]:
+    signature = hmac.new(key.encode(), b"1700000000token", hashlib.sha256).hexdigest()
+    return {
+        "signature": {"timestamp": "1700000000", "token": "token", "signature": signature},
+        "event-data": {
+            "event": "failed",
+            "severity": severity,
+            "reason": "bounce",
+            "timestamp": 1700000000.1,
+            "recipient": "somebody.else@example.net",
+            "message": {"headers": {"message-id": f"{mail_id}@example.org"}},
+            "user-variables": {},
+        },
+    }
+
+
+# --- What comes back --------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("postmark")
+def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
+    petition: Petition, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    mail = sent_mail(petition)
+
+    assert report(from_postmark(mail.pk)) == 200
+
+    row = Objection.objects.get()
+    assert (row.reason, row.petition) == (Objection.Reason.UNDELIVERABLE, None)
+    assert bytes(row.ix) == next(iter(signers.mail_indexes(AMINA.email).values()))
+    mail.refresh_from_db()
+    assert (mail.state, mail.code) == (Mail.State.FAILED, bounces.BOUNCED)
+    sign(petition, BASHIR)
+    sign(petition, DAVID)
+    outbox.deliver()
+    assert [message.to for message in sent.outbox] == [[DAVID.email]]
+    waiting = Mail.objects.get(state=Mail.State.CANCELLED)
+    assert waiting.code == outbox.UNDELIVERABLE
+    assert "example" not in caplog.text
+
+
+@pytest.mark.usefixtures("mailgun")
+@pytest.mark.parametrize(("severity", "is_noted"), [("permanent", True), ("temporary", False)])
+def test_mailgun_is_understood_by_message_id(
+    petition: Petition, severity: str, is_noted: bool
+) -> None:
+    mail = sent_mail(petition)
+    assert report(from_mailgun(mail.pk, severity), password=None) == 200
+    assert Objection.objects.exists() is is_noted
+
+
+@pytest.mark.usefixtures("mailgun")
+def test_a_report_with_a_forged_signature_is_refused(petition: Petition) -> None:
+    mail = sent_mail(petition)
+    assert report(from_mailgun(mail.pk, "permanent", key="another"), password=None) == 400
+    assert not Objection.objects.exists()
+
+
+@pytest.mark.usefixtures("postmark")
+@pytest.mark.parametrize("password", [None, "", "provider:wrong", "provider"])
+def test_a_report_without_the_password_is_refused(petition: Petition, password: str | None) -> None:
+    mail = sent_mail(petition)
+    assert report(from_postmark(mail.pk), password) == 400
+    assert not Objection.objects.exists()
+
+
+def test_nobody_may_report_where_no_provider_sends(petition: Petition) -> None:
+    assert report(from_postmark(sent_mail(petition).pk)) == 404
+
+
+@pytest.mark.usefixtures("postmark")
+def test_nobody_may_report_where_no_secret_is_set(petition: Petition, settings: Any) -> None:
+    settings.MAIL_WEBHOOK_SECRET = ""
+    assert report(from_postmark(sent_mail(petition).pk), "") == 404
+
+
+@pytest.mark.usefixtures("postmark")
+@pytest.mark.parametrize(
+    "kind", ["SoftBounce", "Transient", "DnsError", "Blocked", "SpamComplaint"]
+)
+def test_what_may_pass_stops_no_mail(petition: Petition, kind: str) -> None:
+    assert report(from_postmark(sent_mail(petition).pk, kind)) == 200
+    assert not Objection.objects.exists()
+
+
+@pytest.mark.usefixtures("postmark")
+@pytest.mark.parametrize("named", [uuid4(), "", "no id", None])
+def test_a_report_about_no_mail_of_ours_is_passed_over(petition: Petition, named: object) -> None:
+    sent_mail(petition)
+    assert report(from_postmark(named)) == 200
+    assert not Objection.objects.exists()
+
+
+@pytest.mark.usefixtures("postmark")
+def test_reported_twice_is_noted_once(petition: Petition) -> None:
+    mail = sent_mail(petition)
+    assert [report(from_postmark(mail.pk)) for _ in range(2)] == [200, 200]
+    assert Objection.objects.count() == 1
+
+
+@pytest.mark.usefixtures("postmark")
+def test_a_mailbox_that_may_have_been_mended_is_tried_again(petition: Petition) -> None:
+    report(from_postmark(sent_mail(petition).pk))
+    Objection.objects.update(created_at=timezone.now() - timedelta(days=31))
+    sign(petition, BASHIR)
+    outbox.deliver()
+    assert [message.to for message in sent.outbox] == [[AMINA.email]]
+
+
+# --- What providers are given -----------------------------------------------------------------
+
+
+@pytest.fixture
+def posted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """What would go over the wire to a provider, which takes everything."""
+    seen: list[dict[str, Any]] = []
+
+    def request(_self: requests.Session, **kwargs: Any) -> requests.Response:
+        seen.append(kwargs)
+        answer = requests.Response()
+        answer.status_code = 200
+        taken = {"ErrorCode": 0, "Message": "OK", "MessageID": str(uuid4()), "To": AMINA.email}
+        body = taken if "postmark" in kwargs["url"] else {"id": "<x@y>", "message": "Queued"}
+        answer._content = json.dumps(body).encode()
+        return answer
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    return seen
+
+
+def through(monkeypatch: pytest.MonkeyPatch, provider: str) -> None:
+    backend = f"anymail.backends.{provider}.EmailBackend"
+    monkeypatch.setattr(outbox, "get_connection", lambda **kw: get_connection(backend, **kw))
+
+
+@pytest.mark.usefixtures("postmark")
+def test_postmark_is_told_to_track_nothing_and_which_row_it_is(
+    petition: Petition, posted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through(monkeypatch, "postmark")
+    sign(petition)
+    assert outbox.deliver() == 1
+    body = json.loads(posted[0]["data"])
+    assert (body["TrackOpens"], body["TrackLinks"]) == (False, "None")
+    assert body["Metadata"] == {"mail": str(Mail.objects.get().pk)}
+    assert AMINA.email in body["To"]
+
+
+@pytest.mark.usefixtures("mailgun")
+def test_mailgun_is_told_to_track_nothing_and_which_row_it_is(
+    petition: Petition, posted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through(monkeypatch, "mailgun")
+    sign(petition)
+    assert outbox.deliver() == 1
+    form = posted[0]["data"]
+    assert (form["o:tracking-clicks"], form["o:tracking-opens"]) == ("no", "no")
+    assert form["v:mail"] == str(Mail.objects.get().pk)
+
+
+class Refusing:
+    """A provider's back-end that answers as it is told."""
+
+    error: Exception
+
+    def open(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def send_messages(self, _messages: Any) -> int:
+        raise self.error
+
+
+def answered(status: int | None) -> AnymailRequestsAPIError:
+    answer = None
+    if status:
+        answer = requests.Response()
+        answer.status_code = status
+        answer._content = b'{"Message": "amina@example.org is bad"}'
+    return AnymailRequestsAPIError("amina@example.org", response=answer)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "attempts", "code"),
+    [
+        (answered(401), Mail.State.QUEUED, 0, "http-401"),
+        (answered(429), Mail.State.QUEUED, 0, "http-429"),
+        (answered(None), Mail.State.QUEUED, 0, "AnymailRequestsAPIErr"[:20]),
+        (answered(500), Mail.State.QUEUED, 1, "http-500"),
+        (answered(422), Mail.State.FAILED, 1, "http-422"),
+        (AnymailRecipientsRefused("amina@example.org"), Mail.State.FAILED, 1, "refused"),
+    ],
+)
+def test_what_a_provider_says_is_kept_as_a_code_and_blamed_on_the_right_one(
+    petition: Petition,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    state: Mail.State,
+    attempts: int,
+    code: str,
+) -> None:
+    backend = Refusing()
+    backend.error = error
+    monkeypatch.setattr(outbox, "get_connection", lambda **kwargs: backend)
+    sign(petition)
+
+    assert outbox.deliver() == 0
+
+    row = Mail.objects.get()
+    assert (row.state, row.attempts, row.code) == (state, attempts, code)
+    assert "amina" not in caplog.text
+    assert Signature.objects.get().state == Signature.State.PENDING
+
+
+def test_anymail_reads_the_names_that_letters_use() -> None:
+    """A setting that it did not know would be passed over, and tracking be on."""
+    names = {name for name, *_rest in BasePayload.anymail_message_attrs}
+    assert {"track_clicks", "track_opens", "metadata"} <= names

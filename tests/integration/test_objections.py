@@ -1,0 +1,263 @@
+""" "It was not me": a link in the mail, a button, and no more mail about that petition."""
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.core import mail as sent
+from django.db import connections
+from django.test import Client
+
+from petitions import objections, outbox, signers, signing, tokens, vault
+from petitions.models import Mail, Objection, Petition, Signature, Signer
+from petitions.models.petition import PetitionText
+from petitions.signers import Attempt
+from petitions.signing import Outcome
+from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
+
+
+def link_of(signature_id: Any, address: str = AMINA.email) -> str:
+    """The link of the mail about an attempt."""
+    signature = Signature.objects.get(pk=signature_id)
+    key_id, ix = next(iter(signers.mail_indexes(address).items()))
+    mailbox = tokens.Mailbox(
+        signature.pk, signature.link_epoch, signature.petition_id, key_id, bytes(ix)
+    )
+    return f"/t/en/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
+
+
+def another(petition: Petition) -> Petition:
+    other = Petition.objects.create(
+        slug="other", state=Petition.State.OPEN, opens_at=petition.opens_at
+    )
+    PetitionText.objects.create(petition=other, language="en", title="Other")
+    return other
+
+
+def mailed() -> list[str]:
+    sent.outbox.clear()
+    outbox.deliver()
+    return [message.to[0] for message in sent.outbox]
+
+
+def test_the_mail_has_the_link_and_its_page_has_one_button(
+    petition: Petition, browser: Client
+) -> None:
+    signature_id = sign(petition)
+    outbox.deliver()
+
+    link = link_of(signature_id)
+    assert link in str(sent.outbox[0].body)
+    page = browser.get(link).content.decode()
+    assert page.count("<button") == 1
+    assert "Protect people" not in page
+
+
+def test_opening_the_link_changes_nothing(petition: Petition, browser: Client) -> None:
+    link = link_of(sign(petition))
+    assert browser.get(link).status_code == 200
+    assert browser.head(link).status_code == 200
+    assert Signature.objects.get().state == Signature.State.PENDING
+    assert not Objection.objects.exists()
+
+
+def test_the_button_deletes_that_attempt_alone(petition: Petition, browser: Client) -> None:
+    mine, other = sign(petition), sign(petition, BASHIR)
+
+    assert browser.post(link_of(mine)).status_code == 200
+
+    assert [row.pk for row in Signature.objects.all()] == [other]
+    assert [row.pk for row in Signer.objects.all()] == [other]
+    assert [row.signature_id for row in Mail.objects.all()] == [other]
+
+
+def test_whoever_said_that_it_was_not_them_is_not_mailed_again_about_that_petition(
+    petition: Petition, browser: Client
+) -> None:
+    browser.post(link_of(sign(petition)))
+    sign(petition, AMINA)
+    sign(petition, BASHIR)
+    sign(petition, replace(AMINA, email="Amina+again@Example.org"))
+    sign(petition, DAVID)
+
+    assert mailed() == [DAVID.email]
+
+    states = set(
+        Mail.objects.exclude(state=Mail.State.SENT).values_list("state", "code", "attempts")
+    )
+    assert states == {(Mail.State.WITHHELD, outbox.OBJECTED, 1)}
+
+
+def test_mail_about_another_petition_still_comes(petition: Petition, browser: Client) -> None:
+    browser.post(link_of(sign(petition)))
+    sign(another(petition), AMINA)
+    assert mailed() == [AMINA.email]
+
+
+def test_what_is_confirmed_stays_whoever_presses(petition: Petition, browser: Client) -> None:
+    standing = sign_and_confirm(petition, AMINA)
+
+    answer = browser.post(link_of(standing.pk))
+
+    assert answer.status_code == 200
+    assert Signature.objects.get().state == Signature.State.CONFIRMED
+    assert Signer.objects.exists()
+    sign(petition, AMINA)
+    assert mailed() == []
+
+
+def test_the_answer_tells_nothing_of_what_was_there(petition: Petition, browser: Client) -> None:
+    """Somebody else may read the mail: pending, confirmed and long gone look alike."""
+    pending, standing = sign(petition, DAVID), sign_and_confirm(petition, AMINA).pk
+    links = [link_of(pending, DAVID.email), link_of(standing), link_of(standing)]
+    gone = link_of(sign(petition, BASHIR))
+    signing.withdraw(signature_id=Signature.objects.exclude(pk__in=[pending, standing]).get().pk)
+    pages = [
+        browser.post(link).content.decode().replace(link.split("/")[-2], "")
+        for link in [*links, gone]
+    ]
+    assert len(set(pages)) == 1
+
+
+def test_to_the_public_an_objected_mailbox_looks_like_any_other(
+    petition: Petition, browser: Client
+) -> None:
+    from tests.people import typed
+
+    browser.post(link_of(sign(petition)))
+    objected = browser.post("/petitions/protect/", typed())
+    free = browser.post("/petitions/protect/", typed(email="nobody@example.org"))
+
+    assert (objected.status_code, len(objected["Location"])) == (303, len(free["Location"]))
+    pages = [browser.get(answer["Location"]).content.decode() for answer in (objected, free)]
+    for page, answer in zip(pages, (objected, free), strict=True):
+        assert answer["Location"] in page
+    alike = [
+        page.replace(answer["Location"], "").replace("n•••", "a•••")
+        for page, answer in zip(pages, (objected, free), strict=True)
+    ]
+    assert len(alike[0]) == len(alike[1])
+
+
+def test_the_owner_of_the_mailbox_can_take_it_back(petition: Petition, browser: Client) -> None:
+    link = link_of(sign(petition))
+    done = browser.post(link).content.decode()
+    assert f'href="{link}"' in done
+
+    page = browser.get(link).content.decode()
+    assert page.count("<button") == 1
+    assert 'name="lift"' in page
+    browser.post(link, {"lift": "1"})
+
+    assert not Objection.objects.exists()
+    sign(petition, AMINA)
+    assert mailed() == [AMINA.email]
+
+
+def test_saying_it_twice_is_the_same_as_once(petition: Petition, browser: Client) -> None:
+    link = link_of(sign(petition))
+    assert [browser.post(link).status_code for _ in range(2)] == [200, 200]
+    assert Objection.objects.count() == 1
+
+
+def test_an_objection_outlives_the_erasure_of_everything_else(
+    petition: Petition, browser: Client
+) -> None:
+    browser.post(link_of(sign(petition)))
+    assert not Signer.objects.exists()
+    row = Objection.objects.get()
+    assert (row.reason, row.petition, row.key_id) == ("not-me", petition, vault.index_key_id())
+    assert row.created_at.hour == row.created_at.minute == row.created_at.second == 0
+
+
+def test_an_objection_outlives_the_exchange_of_the_index_key(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    link = link_of(sign(petition))
+    browser.post(link)
+    settings.INDEX_KEYS = {9: b"9" * 32, **settings.INDEX_KEYS}
+
+    sign(petition, AMINA)
+    assert mailed() == []
+
+    browser.post(link, {"lift": "1"})
+    sign(petition, AMINA)
+    assert mailed() == [AMINA.email]
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t[:-2], lambda t: t[:8] + "A" + t[9:], lambda t: "x"])
+def test_a_damaged_link_opens_a_helpful_page(
+    petition: Petition, browser: Client, spoil: Any
+) -> None:
+    token = link_of(sign(petition)).split("/")[-2]
+    for answer in (
+        browser.get(f"/t/en/not-me/{spoil(token)}/"),
+        browser.post(f"/t/en/not-me/{spoil(token)}/"),
+    ):
+        assert answer.status_code == 404
+    assert Signature.objects.exists()
+
+
+def test_a_link_for_confirming_objects_to_nothing_and_the_other_way_round(
+    petition: Petition, browser: Client
+) -> None:
+    signature_id = sign(petition)
+    confirming = tokens.link(tokens.CONFIRM, signature_id, 0)
+    objecting = link_of(signature_id).split("/")[-2]
+    assert browser.post(f"/t/en/not-me/{confirming}/").status_code == 404
+    assert browser.post(f"/t/en/confirm/{objecting}/").status_code == 404
+    assert Signature.objects.get().state == Signature.State.PENDING
+
+
+def test_a_link_about_a_petition_that_is_gone_is_dead(petition: Petition, browser: Client) -> None:
+    link = link_of(sign(petition))
+    Mail.objects.all().delete()
+    Signer.objects.all().delete()
+    Signature.objects.all().delete()
+    Petition.objects.all().delete()
+    assert browser.post(link).status_code == 404
+    assert not Objection.objects.exists()
+
+
+@pytest.mark.parametrize(("path", "words"), [("ar", "لم أكن أنا"), ("cy", "Nid fi")])
+def test_the_page_speaks_the_language_of_the_mail(
+    petition: Petition, browser: Client, path: str, words: str
+) -> None:
+    link = link_of(sign(petition)).replace("/t/en/", f"/t/{path}/")
+    assert words in browser.get(link).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_confirming_and_objecting_at_once_leaves_one_of_them_standing(petition: Petition) -> None:
+    """Whoever comes second finds it counted, or gone: never half of both."""
+    seen = set()
+    for number in range(8):
+        person: Attempt = replace(AMINA, email=f"race{number}@example.org")
+        signature_id = sign(petition, person)
+        token = link_of(signature_id, person.email).split("/")[-2]
+        mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)
+        outcomes: list[Outcome] = []
+        start = threading.Barrier(2)
+
+        def press(start: Any = start, pk: Any = signature_id, found: Any = outcomes) -> None:
+            start.wait()
+            found.append(confirm(pk))
+            connections.close_all()
+
+        def object_(start: Any = start, mailbox: Any = mailbox) -> None:
+            start.wait()
+            objections.was_not_me(mailbox=mailbox)
+            connections.close_all()
+
+        both = [threading.Thread(target=press), threading.Thread(target=object_)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join(timeout=20)
+        is_there = Signature.objects.filter(pk=signature_id).exists()
+        assert outcomes == [Outcome.CONFIRMED if is_there else Outcome.GONE]
+        assert Signer.objects.filter(pk=signature_id).exists() is is_there
+        seen.add(is_there)
+    assert Objection.objects.count() == 8
+    assert seen
