@@ -85,14 +85,18 @@ def test_who_presses_while_it_calculates_is_sent_on_by_itself(
 ) -> None:
     page, address = open_page(PHONE), new_address("quick")
     held: list[Route] = []
-    page.route("**/worker*.js", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/worker*.js", hold)
     press(page, "", address)
     expect(page.locator("#challenge")).to_be_focused()
     # From the notice the button is the next stop of the keyboard.
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#challenge [role=status]")).to_contain_text("then sent by itself")
-    page.unroute("**/worker*.js")
+    # One request for each worker.
     for route in held:
         route.continue_()
     expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"], timeout=20_000)
