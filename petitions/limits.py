@@ -130,7 +130,7 @@ def take(
     prefix: str = "",
     is_exempt: bool = False,
 ) -> Taken:
-    """Count one attempt and say what the limits make of it. Never raises, never blocks.
+    """Count one attempt and say what the limits make of it; whatever Redis does, at once.
 
     `address` is an e-mail address as typed; `network` and `prefix` as of `petitions.networks`.
     Who is exempt by a rule is counted for the mailbox alone: that limit protects its owner.

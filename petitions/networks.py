@@ -9,20 +9,12 @@ A peer that is no trusted proxy is the client itself, whatever it sends.
 import logging
 from collections.abc import Mapping
 from functools import cache
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
 
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 # In TRUSTED_PROXIES: whoever reaches our Unix socket, who has no address.
 UNIX = "unix"
@@ -103,15 +95,27 @@ def _around(address: Address, bits: int) -> str:
 
 
 def _is_trusted(address: Address | None, peer: str) -> bool:
-    trusted = _trusted(tuple(settings.TRUSTED_PROXIES))
+    listed = settings.TRUSTED_PROXIES
     if address is None:
-        return not peer and UNIX in settings.TRUSTED_PROXIES
-    return any(address in network for network in trusted)
+        return not peer and UNIX in listed
+    number, version = int(address), address.version
+    return any(
+        number >> spare == leading
+        for of, spare, leading in _trusted(tuple(listed))
+        if of == version
+    )
 
 
 @cache
-def _trusted(listed: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(ip_network(text) for text in listed if text != UNIX)
+def _trusted(listed: tuple[str, ...]) -> list[tuple[int, int, int]]:
+    """Version, number of bits that are free, and the bits before them, of each network."""
+    found: list[tuple[int, int, int]] = []
+    for text in listed:
+        if text != UNIX:
+            network = ip_network(text)
+            spare = network.max_prefixlen - network.prefixlen
+            found.append((network.version, spare, int(network.network_address) >> spare))
+    return found
 
 
 @cache
