@@ -26,10 +26,20 @@ app.conf.beat_schedule = {
         "schedule": 30.0,
         "options": {"expires": 30, "ignore_result": True},
     },
+    "queue-reminders": {
+        "task": "petitions.queue_reminders",
+        "schedule": 600.0,
+        "options": {"expires": 600, "ignore_result": True},
+    },
     "keep-no-longer": {
         "task": "petitions.keep_no_longer",
         "schedule": 3600.0,
         "options": {"expires": 3600, "ignore_result": True},
+    },
+    "compare-mailboxes": {
+        "task": "petitions.compare_mailboxes",
+        "schedule": 30.0,
+        "options": {"expires": 30, "ignore_result": True},
     },
     "check-tallies": {
         "task": "petitions.check_tallies",

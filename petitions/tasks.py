@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from petitions import alerts, nudge, outbox, retention, tallies
+from petitions import alerts, nudge, outbox, reindexing, reminders, retention, tallies
 from petitions.locks import alone
 
 
@@ -35,3 +35,17 @@ def check_tallies() -> None:
     with alone("check-tallies") as is_alone:
         if is_alone:
             tallies.repair_all()
+
+
+@shared_task(name="petitions.queue_reminders")  # type: ignore[untyped-decorator]
+def queue_reminders() -> None:
+    """Remind, once, those who did not confirm within a day."""
+    with alone("queue-reminders") as is_alone:
+        if is_alone:
+            reminders.queue_reminders()
+
+
+@shared_task(name="petitions.compare_mailboxes")  # type: ignore[untyped-decorator]
+def compare_mailboxes() -> None:
+    """Do what a change of the providers' rules asked for, or go on with it after a crash."""
+    reindexing.run_due()

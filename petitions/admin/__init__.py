@@ -3,6 +3,7 @@
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
+from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
 from petitions.admin.records import ExportAdmin, MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
@@ -12,8 +13,10 @@ __all__ = [
     "DecisionAdmin",
     "ExportAdmin",
     "MailAdmin",
+    "MailProviderAdmin",
     "OrganisationAdmin",
     "PetitionAdmin",
+    "ReindexingAdmin",
     "RuleAdmin",
     "SignatureAdmin",
 ]

@@ -72,16 +72,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AlterField(
-            model_name="maildomain",
-            name="domain",
-            field=models.CharField(
-                error_messages={"unique": "This domain belongs to a provider already: look there."},
-                max_length=253,
-                unique=True,
-                verbose_name="domain",
-            ),
-        ),
-        migrations.AlterField(
             model_name="decision",
             name="actor",
             field=models.ForeignKey(

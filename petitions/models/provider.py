@@ -48,12 +48,7 @@ class MailDomain(models.Model):
     """One domain of a provider; all of them reach the same mailboxes."""
 
     provider = models.ForeignKey(MailProvider, models.CASCADE, related_name="domains")
-    domain = models.CharField(
-        _("domain"),
-        max_length=253,
-        unique=True,
-        error_messages={"unique": _("This domain belongs to a provider already: look there.")},
-    )
+    domain = models.CharField(_("domain"), max_length=253, unique=True)
 
     class Meta:
         verbose_name = _("domain")
@@ -67,6 +62,11 @@ class MailDomain(models.Model):
         self.domain = ascii_domain(self.domain.strip())
         if not self.domain.isascii() or "." not in self.domain or "@" in self.domain:
             raise ValidationError({"domain": _("Give a domain, such as example.org.")})
+        elsewhere = MailDomain.objects.filter(domain=self.domain).exclude(pk=self.pk)
+        if owner := elsewhere.select_related("provider").first():
+            told = _("%(domain)s belongs to %(provider)s. Take it out there first.")
+            names = {"domain": self.domain, "provider": owner.provider}
+            raise ValidationError({"domain": ValidationError(told, params=names)})
 
 
 class ReindexingQuerySet(models.QuerySet["Reindexing"]):

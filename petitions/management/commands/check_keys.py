@@ -1,0 +1,52 @@
+"""Say what hangs on each key, so that an operator knows when one may be destroyed."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from petitions import reindexing, resealing
+
+
+class Command(BaseCommand):
+    """1. Count signers by the key that they are sealed under.
+    2. Open every signer, and count whose indexes are not those of the first index key.
+    3. Count what is kept of nobody who could be opened, and so never moves to another key.
+    Exit code 1 while something of step 1 or 2 hangs on an older key. Changes nothing.
+    """
+
+    help = "Count what is still under an older key."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        old = self._sealed() + self._indexed()
+        self._lasting()
+        if old:
+            raise CommandError("Do not destroy an older key yet.")
+        self.stdout.write("No signer needs an older sealing or index key.")
+
+    def _sealed(self) -> int:
+        first = next(iter(settings.SEALING_KEYS))
+        counts = resealing.under_keys()
+        for key, number in counts.items():
+            note = "" if key in settings.SEALING_KEYS else " (not in SEALING_KEYS: lost)"
+            self.stdout.write(f"sealing key {key}: {number:,} signers{note}")
+        return sum(number for key, number in counts.items() if key != first)
+
+    def _indexed(self) -> int:
+        first = next(iter(settings.INDEX_KEYS))
+        with tqdm(total=100, unit="%", disable=None) as bar:
+            found = reindexing.survey(lambda fraction: bar.update(100 * fraction - bar.n))
+        self.stdout.write(f"index key {first}: {found.right:,} signers")
+        self.stdout.write(f"another index key, or older rules: {found.other:,} signers")
+        self.stdout.write(f"cannot be opened: {found.unreadable:,} signers")
+        return found.other
+
+    def _lasting(self) -> None:
+        for key, number in reindexing.objections_by_key().items():
+            self.stdout.write(f"index key {key}: {number:,} objections, which end with it")
+        number = reindexing.address_rules()
+        if number:
+            self.stdout.write(
+                f"{number:,} rules about one address end with the index key they were made under"
+            )

@@ -1,0 +1,27 @@
+"""Seal all signers under the first sealing key."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from petitions import resealing
+
+
+class Command(BaseCommand):
+    """1. Count what is sealed under an older key.
+    2. Seal it under the first, in batches; progress on the terminal.
+    3. What is left is said, with exit code 1. An interruption costs nothing: run it again.
+    """
+
+    help = "Seal every signer under the first of SEALING_KEYS."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with tqdm(total=resealing.waiting(), unit=" signers", disable=None) as bar:
+            result = resealing.reseal(bar.update)
+        self.stdout.write(f"Sealed anew: {result.done:,}.")
+        if result.left:
+            raise CommandError(
+                f"{result.left:,} are left under another key: run it again. What is left then "
+                "cannot be opened, because its key is not in SEALING_KEYS."
+            )

@@ -1,0 +1,34 @@
+"""Bring all signers under the first index key."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from petitions.management import comparing
+
+
+class Command(BaseCommand):
+    """1. Refuse unless the ring of index keys holds the older key, too: see docs/operators.md.
+    2. Go through all signers, and write their indexes and their mails' under the first key.
+    3. Go through them again: whoever is still under an older key is said, with exit code 1.
+    People go on signing meanwhile: look-ups try every key of the ring.
+    """
+
+    help = "Write every signer's indexes under the first of INDEX_KEYS."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if len(settings.INDEX_KEYS) < 2:
+            raise CommandError(
+                "INDEX_KEYS holds one key. Put the new one first and keep the old one behind it, "
+                "in all processes: see “Exchanging a key” in docs/operators.md."
+            )
+        job = comparing.everybody()
+        comparing.compare(job)
+        self.stdout.write(comparing.told(job))
+        again = comparing.everybody()
+        comparing.compare(again)
+        if again.moved or again.unreadable:
+            raise CommandError(f"Not all are under the first key. {comparing.told(again)}")
+        first = next(iter(settings.INDEX_KEYS))
+        self.stdout.write(f"All signers are under index key {first}.")

@@ -1,0 +1,362 @@
+"""After the rules of a provider change, what was signed before is judged by them, too."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django.utils import timezone
+
+from petitions import locks, moderation, providers, reindexing, signers, signing, tallies
+from petitions.models import (
+    Decision,
+    Mail,
+    MailDomain,
+    MailProvider,
+    Petition,
+    Reindexing,
+    Signature,
+    Signer,
+)
+from petitions.signers import Attempt
+from petitions.signing import Outcome
+from tests.people import confirm, sign, sign_and_confirm
+
+DOMAIN = "dots.example"
+State = Signature.State
+
+
+def who(email: str, name: str = "Amina Example", postcode: str = "M145RX") -> Attempt:
+    return Attempt(name=name, email=f"{email}@{DOMAIN}", postcode=postcode, name_use="government")
+
+
+@pytest.fixture(autouse=True)
+def _rules_of_now(db: None) -> None:
+    providers.keep(providers.load(), seconds=3600)
+
+
+def ignore_dots(actor: User | None = None) -> Reindexing:
+    """What saving the provider does, and every process two seconds later."""
+    provider = MailProvider.objects.create(canonical=DOMAIN, ignores=".")
+    MailDomain.objects.create(provider=provider, domain=DOMAIN)
+    job = reindexing.ask(domains=[DOMAIN], actor=actor)
+    providers.keep(providers.load(), seconds=3600)
+    return job
+
+
+def state(signature: Signature) -> str:
+    return Signature.objects.get(pk=signature.pk).state
+
+
+def confirmed_days_ago(signature: Signature, days: int) -> None:
+    moment = timezone.now() - timedelta(days=days)
+    Signature.objects.filter(pk=signature.pk).update(confirmed_at=moment)
+
+
+def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counted(
+    petition: Petition, organiser: User
+) -> None:
+    later, earlier = (
+        sign_and_confirm(petition, who("amina")),
+        sign_and_confirm(petition, who("a.mina")),
+    )
+    confirmed_days_ago(earlier, 2)
+    bystander = sign_and_confirm(petition, who("somebody"))
+    job = ignore_dots(organiser)
+
+    reindexing.run(job)
+
+    assert (state(earlier), state(later), state(bystander)) == ("confirmed", "held", "confirmed")
+    assert tallies.total(petition.pk) == 2
+    assert not tallies.differences(petition.pk)
+    decision = Decision.objects.get()
+    assert (decision.kind, decision.reason, decision.actor) == ("hold", "duplicate", organiser)
+    assert decision.note == DOMAIN
+    assert Signature.objects.get(pk=later.pk).signals == ["same-mailbox"]
+    assert (job.looked_at, job.moved, job.held, job.fraction) == (3, 1, 1, 1.0)
+    assert Signer.objects.count() == 3
+
+
+def test_what_was_held_is_undone_as_one_and_stays_so_when_compared_again(
+    petition: Petition, moderator: User
+) -> None:
+    for name in ("a.mina", "amina", "am.ina"):
+        sign_and_confirm(petition, who(name))
+    reindexing.run(ignore_dots())
+    assert tallies.total(petition.pk) == 1
+
+    moderation.undo(decision=Decision.objects.get(), note="", actor=moderator)
+    assert tallies.total(petition.pk) == 3
+    again = reindexing.ask(domains=[DOMAIN])
+    reindexing.run(again)
+
+    assert (again.moved, again.held) == (0, 0)
+    assert tallies.total(petition.pk) == 3
+    # Signing once more is still the same success, and counts nobody again.
+    assert confirm(sign(petition, who("amina"))) is Outcome.ALREADY
+
+
+def test_two_people_of_one_home_stand_both(petition: Petition) -> None:
+    sign_and_confirm(petition, who("a.mina"))
+    sign_and_confirm(petition, who("amina", name="Bashir Example"))
+
+    reindexing.run(ignore_dots())
+
+    assert tallies.total(petition.pk) == 2
+    assert set(Signer.objects.values_list("slot", flat=True)) == {1, 2}
+
+
+@pytest.mark.parametrize("postcode", ["M145RX", "CF101AA"])
+def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
+    petition: Petition, postcode: str
+) -> None:
+    for address, home, names in (
+        ("a.mina", "M145RX", ("Amina Example", "Bashir Example")),
+        ("amina", postcode, ("Amina Example", "Carys Example")),
+    ):
+        for name in names:
+            sign_and_confirm(petition, who(address, name, home))
+
+    reindexing.run(ignore_dots())
+
+    assert tallies.total(petition.pk) == 2
+    assert not tallies.differences(petition.pk)
+    assert len({bytes(row.mailbox_ix) for row in Signer.objects.all()}) == 1
+
+
+def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
+    petition: Petition, moderator: User
+) -> None:
+    removed = sign_and_confirm(petition, who("a.mina"))
+    moderation.remove(
+        petition=petition, ids=[removed.pk], reason="duplicate", note="", actor=moderator
+    )
+    standing = sign_and_confirm(petition, who("amina"))
+
+    reindexing.run(ignore_dots())
+
+    assert (state(removed), state(standing)) == ("removed", "confirmed")
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_pending_signature_and_its_mail_follow_their_mailbox(petition: Petition) -> None:
+    sign_and_confirm(petition, who("amina"))
+    pending = sign(petition, who("a.mina"))
+
+    reindexing.run(ignore_dots())
+
+    wanted = signers.indexes(petition.pk, who("amina"))
+    assert bytes(Mail.objects.get(signature=pending).mailbox_ix) == wanted.mail
+    assert confirm(pending) is Outcome.ALREADY
+    assert tallies.total(petition.pk) == 1
+
+
+def test_signers_at_other_domains_are_left_alone(petition: Petition) -> None:
+    elsewhere = Attempt(
+        name="Amina", email="a.mina@example.org", postcode="M145RX", name_use="government"
+    )
+    signature = sign_and_confirm(petition, elsewhere)
+    before = Signer.objects.get(pk=signature.pk)
+
+    job = ignore_dots()
+    reindexing.run(job)
+
+    after = Signer.objects.get(pk=signature.pk)
+    assert (job.looked_at, job.moved) == (1, 0)
+    assert bytes(after.mailbox_ix) == bytes(before.mailbox_ix)
+
+
+def test_it_begins_only_when_no_process_keeps_the_old_rules(petition: Petition) -> None:
+    sign_and_confirm(petition, who("a.mina"))
+    job = ignore_dots()
+
+    reindexing.run_due()
+    assert Reindexing.objects.unfinished().get() == job
+
+    Reindexing.objects.update(asked_at=timezone.now() - reindexing.SETTLED)
+    reindexing.run_due()
+    assert Reindexing.objects.exclude(finished_at=None).get().moved == 1
+
+
+def test_who_signed_by_the_old_rules_just_after_the_change_is_found(petition: Petition) -> None:
+    old = providers.rules()
+    confirmed_days_ago(sign_and_confirm(petition, who("amina")), 1)
+    job = ignore_dots()
+    providers.keep(old, seconds=3600)
+    late = sign_and_confirm(petition, who("a.mina"))
+    assert tallies.total(petition.pk) == 2
+
+    reindexing.run(job)
+
+    assert state(late) == State.HELD
+    assert tallies.total(petition.pk) == 1
+
+
+def test_after_a_crash_it_goes_on_where_it_was(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.mina", "amina", "b.ashir", "bashir", "c.arys"):
+        sign_and_confirm(petition, who(name))
+    monkeypatch.setattr(reindexing, "BATCH", 1)
+    job = ignore_dots()
+
+    def crash(fraction: float) -> None:
+        if Reindexing.objects.get(pk=job.pk).looked_at == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reindexing.run(job, crash)
+    resumed = Reindexing.objects.get(pk=job.pk)
+    assert 0 < resumed.fraction < 1
+    reindexing.run(resumed)
+
+    assert resumed.looked_at == 5
+    assert tallies.total(petition.pk) == 3
+    assert not tallies.differences(petition.pk)
+
+
+def _meanwhile(action: Callable[[], object]) -> None:
+    """Do something on another connection, and wait for its end."""
+    failures = []
+
+    def run() -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(timeout=20)
+    assert not failures
+
+
+def _wait_for_somebody_who_waits() -> None:
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            )
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits for the mailbox")
+
+
+def _while_it_moves(
+    monkeypatch: pytest.MonkeyPatch, job: Reindexing, action: Callable[[], object]
+) -> object:
+    """Begin something on another connection while the job has the locks, and let both end."""
+    settle, results = reindexing._settle, []
+
+    def act() -> None:
+        try:
+            results.append(action())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=act)
+
+    def settle_late(*args: Any) -> int:
+        if not thread.ident:
+            thread.start()
+            _wait_for_somebody_who_waits()
+        return settle(*args)
+
+    monkeypatch.setattr(reindexing, "_settle", settle_late)
+    reindexing.run(job)
+    thread.join(timeout=20)
+    return results[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_confirms_while_their_mailbox_moves_is_judged_by_where_it_is(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_and_confirm(petition, who("amina"))
+    pending = sign(petition, who("a.mina", name="Carys Example", postcode="CF101AA"))
+
+    outcome = _while_it_moves(monkeypatch, ignore_dots(), lambda: confirm(pending))
+
+    assert outcome is Outcome.OTHER_HOME
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_withdraws_while_their_mailbox_moves_is_erased_all_the_same(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature = sign_and_confirm(petition, who("a.mina"))
+
+    is_done = _while_it_moves(
+        monkeypatch, ignore_dots(), lambda: signing.withdraw(signature_id=signature.pk)
+    )
+
+    assert is_done
+    assert not Signer.objects.exists()
+    assert tallies.total(petition.pk) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_withdraws_while_they_are_compared_is_not_brought_back(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = sign_and_confirm(petition, who("a.mina"))
+    stays = sign_and_confirm(petition, who("b.ashir"))
+    job = ignore_dots()
+    lock, done = locks.mailboxes, list[UUID]()
+
+    def late(indexes: object) -> None:
+        if not done:
+            done.append(gone.pk)
+            _meanwhile(lambda: signing.withdraw(signature_id=gone.pk))
+        lock(indexes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("petitions.locks.mailboxes", late)
+
+    reindexing.run(job)
+
+    assert [row.pk for row in Signer.objects.all()] == [stays.pk]
+    assert job.moved == 1
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_finishes_what_was_asked_for_and_then_goes_through_all(
+    petition: Petition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign_and_confirm(petition, who("a.mina"))
+    sign_and_confirm(petition, who("amina"))
+    ignore_dots()
+
+    call_command("reindex_mailboxes")
+    assert "Looked at 2: 1 changed, 1 of them held" in capsys.readouterr().out
+    call_command("reindex_mailboxes")
+    assert "Looked at 2: 0 changed, 0 of them held" in capsys.readouterr().out
+    assert Reindexing.objects.exclude(finished_at=None).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
+    ignore_dots()
+    refused = []
+
+    def command() -> None:
+        with pytest.raises(CommandError, match="at this moment"):
+            call_command("reindex_mailboxes")
+        refused.append(True)
+
+    with locks.alone(reindexing.LOCK) as is_alone:
+        assert is_alone
+        _meanwhile(command)
+
+    assert refused

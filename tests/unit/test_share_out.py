@@ -1,0 +1,92 @@
+"""Who keeps a slot when several who signed turn out to share one mailbox."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petitions.reindexing import Member, share_out
+
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def member(
+    number: int,
+    *,
+    person: bytes = b"amina",
+    home: bytes = b"M14",
+    slot: int = 1,
+    is_removed: bool = False,
+    day: int = 0,
+) -> Member:
+    when = DAY + timedelta(days=day)
+    return Member(UUID(int=number), person, home, slot, is_removed, when, when)
+
+
+members = st.lists(
+    st.builds(
+        member,
+        st.integers(1, 10**6),
+        person=st.sampled_from([b"amina", b"bashir", b"carys", b"david"]),
+        home=st.sampled_from([b"M14", b"CF10"]),
+        slot=st.sampled_from([1, 2]),
+        is_removed=st.booleans(),
+        day=st.integers(0, 3),
+    ),
+    max_size=6,
+    unique_by=lambda one: one.id,
+)
+
+
+def test_the_later_of_two_signatures_of_one_person_loses_its_slot() -> None:
+    assert share_out([member(1, day=2), member(2, day=1)]) == {UUID(int=1): None, UUID(int=2): 1}
+
+
+def test_two_people_of_one_home_both_keep_a_slot() -> None:
+    slots = share_out([member(1), member(2, person=b"bashir", day=1)])
+
+    assert slots == {UUID(int=1): 1, UUID(int=2): 2}
+
+
+def test_somebody_of_another_home_loses_theirs() -> None:
+    slots = share_out([member(1), member(2, person=b"carys", home=b"CF10", day=1)])
+
+    assert slots == {UUID(int=1): 1, UUID(int=2): None}
+
+
+def test_who_was_removed_takes_no_slot_from_who_stands() -> None:
+    slots = share_out([member(1, is_removed=True), member(2, day=1)])
+
+    assert slots == {UUID(int=1): None, UUID(int=2): 1}
+
+
+@given(members)
+def test_whoever_meets_the_slots_are_distinct_and_hold_two_people_of_one_home(
+    met: list[Member],
+) -> None:
+    slots = share_out(met)
+    kept = [one for one in met if slots[one.id]]
+
+    assert set(slots) == {one.id for one in met}
+    assert len({slots[one.id] for one in kept}) == len(kept) <= 2
+    assert len({one.person for one in kept}) == len(kept)
+    assert len({one.home for one in kept}) <= 1
+    assert bool(kept) is bool(met)
+
+
+@given(members, st.randoms())
+def test_the_order_in_which_they_are_read_makes_no_difference(
+    met: list[Member], random: st.DrawFn
+) -> None:
+    shuffled = sorted(met, key=lambda _one: random.random())  # type: ignore[attr-defined]
+
+    assert share_out(shuffled) == share_out(met)
+
+
+@given(members)
+def test_sharing_out_once_more_changes_nothing(met: list[Member]) -> None:
+    slots = share_out(met)
+    kept = [one._replace(slot=slot) for one in met if (slot := slots[one.id])]
+
+    assert share_out(kept) == {one.id: slots[one.id] for one in kept}
