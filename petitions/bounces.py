@@ -17,7 +17,7 @@ _FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
 # What Postmark calls bounces that are none for good, which anymail takes for such.
 _SOFT = {"SoftBounce", "Transient", "DnsError", "VirusNotification"}
 
-# The outbox's code for it: see `outcomes`.
+# The outbox's code for it: see `admin.outcomes`.
 BOUNCED = "bounced"
 
 logger = logging.getLogger(__name__)

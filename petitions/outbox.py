@@ -44,7 +44,7 @@ LEASE = timedelta(minutes=5)
 MOST_ATTEMPTS = 12
 FIRST_WAIT = 20
 LONGEST_WAIT = 4 * 3600
-# What organisers are told of each stands in `outcomes`.
+# What organisers are told of each stands in `admin.outcomes`.
 OVER_LIMIT, OBJECTED, UNDELIVERABLE, DOMAIN_BUSY = "limit", "objected", "undeliverable", "domain"
 _PERMANENT = 500
 # How a provider's API says that the key is wrong, the account is shut or we are too quick.

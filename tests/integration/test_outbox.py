@@ -25,12 +25,12 @@ from petitions import (
     letters,
     messages,
     outbox,
-    outcomes,
     signers,
     signing,
     smtp,
     throttle,
 )
+from petitions.admin import outcomes
 from petitions.letters import Letter
 from petitions.models import Mail, Organisation, Petition, Signature, Signer
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
