@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
@@ -113,7 +113,7 @@ class DatabaseAway:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, (OperationalError, InterfaceError, InternalError)):
+        if not _is_about_the_database(error):
             return None
         response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
         response["Retry-After"] = RETRY_AFTER
@@ -145,6 +145,13 @@ class AdminMessages(AdminOnly, MessageMiddleware):
 def is_admin(request: HttpRequest) -> bool:
     """Whether the request is for the admin."""
     return request.path_info.startswith(f"/{settings.ADMIN_PATH}")
+
+
+def _is_about_the_database(error: Exception) -> bool:
+    """Whether the database is to blame, and not what we asked of it."""
+    # Of a connection that breaks in the middle of an answer psycopg2 only says that much.
+    has_no_kind = type(error) is DatabaseError
+    return has_no_kind or isinstance(error, (OperationalError, InterfaceError, InternalError))
 
 
 def _length(request: HttpRequest) -> int:
