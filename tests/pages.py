@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from campaign.models import Statement, StatementText
 from campaign.views import error_page
-from petitions import attempts, context, limits, outbox, tokens
+from petitions import attempts, context, limits, messages, outbox, reminders, signers, tokens
 from petitions.models import Organisation, Petition, PetitionText, Signature
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
@@ -56,6 +56,7 @@ class Visitor:
         yield from self._reading()
         yield from self._mistakes()
         yield from self._signing()
+        yield from self._objecting()
         yield from self._not_counted()
         yield from self._closing()
         yield from self._errors()
@@ -63,7 +64,13 @@ class Visitor:
     def mails(self) -> Iterator[tuple[str, str]]:
         """Kind and words of every part of every mail: subjects, plain texts and HTML."""
         address = "mails@example.net"
-        sign(self.petition, self._attempt(email=address))
+        # What an earlier test rendered is rendered again.
+        messages.forget()
+        signature_id = sign(self.petition, self._attempt(email=address))
+        outbox.deliver()
+        yesterday = timezone.now() - timedelta(hours=25)
+        Signature.objects.filter(pk=signature_id).update(created_at=yesterday)
+        reminders.queue_reminders()
         outbox.deliver()
         # Others whom the walk needed may write in another language.
         for message in mail.outbox:
@@ -143,6 +150,13 @@ class Visitor:
             check = self.browser.post(check + "again/")["Location"]
             yield self._get("check mail again", check)
 
+    def _objecting(self) -> Pages:
+        link = self._not_me(sign(self.petition, self._attempt(email="stranger@example.net")))
+        yield self._get("it was not me", link)
+        yield self._post("it was not me, said", link, {})
+        yield self._get("it was not me, said before", link)
+        yield self._post("it was not me, taken back", link, {"lift": "1"})
+
     def _not_counted(self) -> Pages:
         yield self._post("other home", self._link(sign(self.petition, CARYS)), {})
         sign_and_confirm(self.petition, BASHIR)
@@ -183,6 +197,11 @@ class Visitor:
 
     def _link(self, signature_id: UUID) -> str:
         return f"/t/{self.language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
+
+    def _not_me(self, signature_id: UUID) -> str:
+        key_id, ix = next(iter(signers.mail_indexes("stranger@example.net").items()))
+        mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, key_id, ix)
+        return f"/t/{self.language}/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
 
     def publish_statement(self) -> None:
         statement = Statement.objects.create(
