@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, cycle, islice
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from petitions.models import Mail, Petition, Signature
 from tests.benchmarks import load
 
 CONNECTIONS = 16
+SEEDED_A_SECOND = 20_000
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -73,6 +75,7 @@ class Bench:
     ports: dict[str, int]
     environment: dict[str, str]
     rows: int
+    seeded: float
     seconds: float
     confirmations: int
     mails: int
@@ -144,7 +147,8 @@ def signing_post(bench: Bench) -> Measure:
     def note() -> str:
         p50, p99 = (median(run.latency(p) * 1000 for run in runs) for p in (50, 99))
         return (
-            f"{CONNECTIONS} connections: p50 {p50:.0f} ms, p99 {p99:.0f} ms; no mailing meanwhile"
+            f"{CONNECTIONS} connections: p50 {p50:.0f} ms, p99 {p99:.0f} ms (target: under 250);"
+            " every guard on; no mailing meanwhile"
         )
 
     return Measure(
@@ -152,7 +156,7 @@ def signing_post(bench: Bench) -> Measure:
         floor_title="WSGI with SELECT 1",
         floor=lambda: bench.floor("select_1"),
         value=value,
-        least_rate=600,
+        least_rate=700,
         note=note,
     )
 
@@ -168,7 +172,7 @@ def confirming_post(bench: Bench) -> Measure:
         floor_title="WSGI with SELECT 1",
         floor=lambda: bench.floor("select_1"),
         value=value,
-        note=lambda: "the target of 800/s belongs to a later stage",
+        least_rate=800,
     )
 
 
@@ -223,6 +227,8 @@ MEASURES: dict[str, Callable[[Bench], Measure]] = {
 
 # --- Requests ---------------------------------------------------------------------------------
 
+_NAMES = ("Rana Example", "Samir Sample", "Carys Enghraifft", "Amina Muster", "David Esempio")
+
 
 def _get(path: str) -> Iterator[bytes]:
     return cycle([_request("GET", path, "Accept-Encoding: gzip, deflate, br\r\n")])
@@ -230,19 +236,21 @@ def _get(path: str) -> Iterator[bytes]:
 
 def _signatures(petition: Petition) -> Iterator[bytes]:
     """Forms as a browser sends them, each from an address that was never used before."""
-    path, once = petition.get_absolute_url(), uuid.uuid4().hex[:8]
+    path, once, rng = petition.get_absolute_url(), uuid.uuid4().hex[:8], Random()
     for number in count():
         form = {
-            "name": f"Rana Example {number}",
+            "name": rng.choice(_NAMES),
             "name_use": "government",
-            "email": f"rana.{once}.{number}@example.org",
+            "email": f"rana.{once}.{number}@mail{number % 500}.example.org",
             "residence": "uk",
             "postcode": "M14 5RX",
             "country": "",
             "consent": "on",
             "text_version": "1",
         }
-        yield _request("POST", path, "Sec-Fetch-Site: same-origin\r\n", urlencode(form))
+        network = f"{rng.randrange(1, 223)}.{rng.randrange(256)}.{rng.randrange(256)}.7"
+        headers = f"Sec-Fetch-Site: same-origin\r\nX-Forwarded-For: {network}\r\n"
+        yield _request("POST", path, headers, urlencode(form))
 
 
 def _confirmations(bench: Bench) -> Iterator[bytes]:
