@@ -110,6 +110,8 @@ def fill(page: Page, name: str, email: str, postcode: str) -> None:
     page.fill("[name=email]", email)
     page.check("[name=residence][value=uk]")
     page.fill("[name=postcode]", postcode)
+    # Whoever fills in everything within half a second is held, for no hand is so quick.
+    page.wait_for_timeout(600)
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK])
