@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from petitions import providers, vault
@@ -20,9 +21,9 @@ from petitions.networks import Address
 SECONDS = 2.0
 
 
-def address_index(address: str) -> bytes:
+def address_index(address: str, key_id: int | None = None) -> bytes:
     """The keyed index of a mailbox under which a rule about it is stored."""
-    return vault.blind_index("rule", providers.canonical(address))
+    return vault.blind_index("rule", providers.canonical(address), key_id=key_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class Listed:
 
     def has_mailbox(self, address: str) -> bool:
         """Whether the mailbox of an e-mail address is named."""
-        return bool(self.mailboxes) and address_index(address) in self.mailboxes
+        # Of a rule the index alone is kept: it stays under the key that it was made with.
+        return bool(self.mailboxes) and any(
+            address_index(address, key_id) in self.mailboxes for key_id in settings.INDEX_KEYS
+        )
 
 
 @dataclass(frozen=True, slots=True)

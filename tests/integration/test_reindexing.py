@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
+from django.test import Client
 from django.utils import timezone
 
 from petitions import locks, moderation, providers, reindexing, signers, signing, tallies
@@ -360,3 +361,18 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
         _meanwhile(command)
 
     assert refused
+
+
+def test_a_moderator_reads_who_held_it_and_why(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    confirmed_days_ago(sign_and_confirm(petition, who("a.mina")), 1)
+    held = sign_and_confirm(petition, who("amina"))
+    reindexing.run(ignore_dots())
+    client.force_login(moderator)
+
+    page = client.get(f"/admin/petitions/signature/{held.pk}/change/").content.decode()
+
+    assert "the site itself: hold – the same person signed more than once" in page
+    assert f"(<bdi>{DOMAIN}</bdi>)" in page
+    assert "reaches a mailbox that others had signed with before" in page

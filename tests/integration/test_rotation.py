@@ -1,0 +1,375 @@
+"""Keys are exchanged while people sign: nobody is counted twice, and nothing stops opening."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import signing as django_signing
+from django.core.management import CommandError, call_command
+from django.db import connection, connections, transaction
+from django.test import Client
+from pytest_django import Settings
+
+from petitions import outbox, providers, resealing, rules, signers, signing, tallies, tokens, vault
+from petitions.models import Mail, Objection, Petition, Signature, Signer
+from petitions.screening import Screening
+from petitions.signers import Attempt
+from petitions.signing import Outcome
+from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm, typed
+
+OLD, NEW = b"o" * 32, b"n" * 32
+ONLY_OLD, BOTH_OLD_FIRST, BOTH, ONLY_NEW = {1: OLD}, {1: OLD, 2: NEW}, {2: NEW, 1: OLD}, {2: NEW}
+THIRD = Attempt(name="Third Person", email=AMINA.email, postcode="M145RX", name_use="public")
+State = Signature.State
+Ring = dict[int, bytes]
+
+
+@pytest.fixture
+def ring(settings: Settings) -> Iterator[Callable[..., None]]:
+    """Exchange rings as a restart of all processes does."""
+
+    def change(**rings: Ring) -> None:
+        for name, keys in rings.items():
+            setattr(settings, f"{name.upper()}_KEYS", keys)
+        vault.forget_derived_keys()
+
+    change(index=ONLY_OLD, sealing=ONLY_OLD)
+    yield change
+    vault.forget_derived_keys()
+
+
+def indexes_of(signature: Signature) -> bytes:
+    return bytes(Signer.objects.get(pk=signature.pk).mailbox_ix)
+
+
+# --- Index keys --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("meanwhile", [BOTH_OLD_FIRST, BOTH])
+def test_who_signed_under_the_old_key_and_signs_again_under_the_new_one_counts_once(
+    petition: Petition, ring: Any, meanwhile: Ring
+) -> None:
+    sign_and_confirm(petition)
+    ring(index=meanwhile)
+
+    assert confirm(sign(petition)) is Outcome.ALREADY
+    assert tallies.total(petition.pk) == 1
+
+
+def test_the_household_rule_holds_over_both_keys(petition: Petition, ring: Any) -> None:
+    sign_and_confirm(petition, AMINA)
+    ring(index=BOTH)
+
+    assert confirm(sign(petition, CARYS)) is Outcome.OTHER_HOME
+    assert confirm(sign(petition, BASHIR)) is Outcome.CONFIRMED
+    assert confirm(sign(petition, THIRD)) is Outcome.MAILBOX_FULL
+    assert set(Signer.objects.exclude(slot=None).values_list("slot", flat=True)) == {1, 2}
+
+
+def test_who_typed_under_the_old_key_confirms_under_the_new_one(
+    petition: Petition, ring: Any
+) -> None:
+    typed_before = sign(petition)
+    ring(index=BOTH)
+    sign_and_confirm(petition, AMINA)
+
+    assert confirm(typed_before) is Outcome.ALREADY
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_name_kept_back_under_one_key_is_kept_back_under_the_other(
+    petition: Petition, ring: Any
+) -> None:
+    shown = sign_and_confirm(petition, DAVID)
+    ring(index=BOTH)
+    again = Attempt(name=DAVID.name, email=DAVID.email, country="JO", name_use="withheld")
+
+    assert confirm(sign(petition, again)) is Outcome.ALREADY
+    assert Signature.objects.get(pk=shown.pk).name_use == "withheld"
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_withdrawing_takes_the_attempts_under_every_key_along(
+    petition: Petition, ring: Any, rotated: bool
+) -> None:
+    signature = sign_and_confirm(petition)
+    ring(index=BOTH)
+    later = sign(petition)
+    if rotated:
+        call_command("rotate_index_key")
+
+    assert signing.withdraw(signature_id=later)
+
+    assert not Signer.objects.exists()
+    assert Signature.objects.get().pk == signature.pk
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_moderator_finds_an_address_under_every_key(
+    petition: Petition, ring: Any, moderator: User, client: Client
+) -> None:
+    mine = sign_and_confirm(petition)
+    ring(index=BOTH)
+    client.force_login(moderator)
+
+    page = client.post(
+        "/admin/petitions/signature/", {"sought": AMINA.email}, follow=True
+    ).content.decode()
+
+    assert mine.spoken_reference in page
+
+
+def test_a_rule_about_one_address_holds_under_the_key_it_was_made_with(db: None, ring: Any) -> None:
+    blocked = rules.Listed(mailboxes={rules.address_index("a.mina@gmail.com")})
+    ring(index=BOTH)
+
+    assert blocked.has_mailbox("amina+x@googlemail.com")
+    assert not blocked.has_mailbox(DAVID.email)
+
+
+def test_after_the_command_the_old_key_can_be_destroyed(petition: Petition, ring: Any) -> None:
+    for person in (AMINA, BASHIR, DAVID):
+        sign_and_confirm(petition, person)
+    before = {row.pk: row.slot for row in Signer.objects.all()}
+    ring(index=BOTH)
+    pending = sign(petition, CARYS)
+
+    call_command("rotate_index_key")
+    ring(index=ONLY_NEW)
+
+    assert {row.pk: row.slot for row in Signer.objects.exclude(pk=pending)} == before
+    assert tallies.total(petition.pk) == 3
+    for person in (AMINA, BASHIR, DAVID):
+        assert confirm(sign(petition, person)) is Outcome.ALREADY
+    assert confirm(pending) is Outcome.MAILBOX_FULL
+    assert confirm(sign(petition, THIRD)) is Outcome.MAILBOX_FULL
+    wanted = signers.indexes(petition.pk, DAVID).mail
+    assert {bytes(mail.mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
+
+
+def test_rotating_twice_changes_nothing(
+    petition: Petition, ring: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign_and_confirm(petition)
+    ring(index=BOTH)
+
+    call_command("rotate_index_key")
+    assert "Looked at 1: 1 changed, 0 of them held" in capsys.readouterr().out
+    call_command("rotate_index_key")
+    assert "Looked at 1: 0 changed, 0 of them held" in capsys.readouterr().out
+
+
+def test_rotating_without_the_old_key_in_the_ring_is_refused(petition: Petition, ring: Any) -> None:
+    sign_and_confirm(petition)
+    ring(index=ONLY_NEW)
+    with pytest.raises(CommandError, match="holds one key"):
+        call_command("rotate_index_key")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("guarded", [False, True])
+def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
+    petition: Petition, ring: Any, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them each finds the mailbox empty under its own key, and both are counted."""
+    under_old = sign(petition)
+    ring(index=BOTH)
+    under_new = sign(petition)
+    if not guarded:
+        monkeypatch.setattr(signing, "_also_known_as", lambda _signature_id: [])
+
+    outcomes = _together(lambda: confirm(under_old), lambda: confirm(under_new))
+
+    assert tallies.total(petition.pk) == (1 if guarded else 2)
+    assert (set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}) is guarded
+
+
+def _together(*actions: Callable[[], object]) -> list[object]:
+    barrier, results = threading.Barrier(len(actions)), list[object]()
+
+    def run(action: Callable[[], object]) -> None:
+        connection.ensure_connection()
+        barrier.wait()
+        try:
+            results.append(action())
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[action]) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    return results
+
+
+# --- Sealing keys ------------------------------------------------------------------------
+
+
+def test_what_an_old_key_sealed_opens_and_is_sealed_anew_by_the_command(
+    petition: Petition, ring: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [sign(petition, person) for person in (AMINA, BASHIR, DAVID)]
+    ring(sealing=BOTH)
+    assert names(ids) == ["Amina Example", "بشير مثال", "David Sample"]
+
+    call_command("reseal")
+    assert "Sealed anew: 3." in capsys.readouterr().out
+    call_command("reseal")
+    assert "Sealed anew: 0." in capsys.readouterr().out
+    ring(sealing=ONLY_NEW)
+
+    assert names(ids) == ["Amina Example", "بشير مثال", "David Sample"]
+
+
+def names(ids: list[UUID]) -> list[str]:
+    return [signers.unsealed(Signer.objects.get(pk=pk))["name"] for pk in ids]
+
+
+def test_after_an_interruption_sealing_goes_on(
+    petition: Petition, ring: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [sign(petition, person) for person in (AMINA, BASHIR, DAVID)]
+    ring(sealing=BOTH)
+    monkeypatch.setattr(resealing, "BATCH", 1)
+
+    def interrupt(_rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        resealing.reseal(interrupt)
+    assert resealing.waiting() == 2
+
+    assert resealing.reseal() == (2, 0)
+    ring(sealing=ONLY_NEW)
+    assert len(names(ids)) == 3
+
+
+def test_what_no_key_opens_is_left_and_said(petition: Petition, ring: Any) -> None:
+    sign(petition)
+    ring(sealing=ONLY_NEW)
+    sign(petition, DAVID)
+
+    with pytest.raises(CommandError, match="1 are left under another key"):
+        call_command("reseal")
+    assert resealing.under_keys() == {1: 1, 2: 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sealing_anew_never_overwrites_what_somebody_corrects_at_that_moment(
+    petition: Petition, ring: Any
+) -> None:
+    corrected, other = sign(petition), sign(petition, DAVID)
+    ring(sealing=BOTH)
+    results = []
+
+    def reseal() -> None:
+        try:
+            results.append(resealing.reseal())
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        Signer.objects.select_for_update().get(pk=corrected)
+        thread = threading.Thread(target=reseal)
+        thread.start()
+        thread.join(timeout=20)
+        # It waited for nobody, and left the one that was held.
+        assert results == [(1, 1)]
+        Signer.objects.filter(pk=corrected).update(sealed=signers.seal(BASHIR, corrected))
+
+    ring(sealing=ONLY_NEW)
+    assert names([corrected, other]) == ["بشير مثال", "David Sample"]
+
+
+def test_the_check_says_what_hangs_on_each_key(
+    petition: Petition, ring: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign_and_confirm(petition)
+    sign(petition, DAVID)
+    Objection.objects.create(ix=b"x" * 16, key_id=1, reason=Objection.Reason.NO_MAIL)
+    ring(sealing=BOTH, index=BOTH)
+
+    with pytest.raises(CommandError, match="Do not destroy"):
+        call_command("check_keys")
+    said = capsys.readouterr().out
+    assert "sealing key 1: 2 signers" in said
+    assert "another index key, or older rules: 2 signers" in said
+    assert "index key 1: 1 objections, which end with it" in said
+
+    call_command("reseal")
+    call_command("rotate_index_key")
+    capsys.readouterr()
+    call_command("check_keys")
+    said = capsys.readouterr().out
+    assert "sealing key 2: 2 signers" in said
+    assert "index key 2: 2 signers" in said
+    assert "No signer needs an older sealing or index key." in said
+
+
+def test_refused_attempts_hang_on_no_key(petition: Petition, ring: Any) -> None:
+    refused = Screening(is_refused=True)
+    signing.sign(petition=petition, attempt=AMINA, screening=refused)
+    ring(sealing=BOTH, index=BOTH)
+
+    assert resealing.under_keys() == {}
+    call_command("check_keys")
+
+
+# --- Links, and Django's own key ---------------------------------------------------------
+
+
+def test_live_mailed_links_survive_the_rotation_of_link_keys(
+    petition: Petition, client: Client, ring: Any
+) -> None:
+    ring(link=ONLY_OLD)
+    address = f"/t/en/confirm/{tokens.link(tokens.CONFIRM, sign(petition), 0)}/"
+    ring(link=BOTH)
+
+    assert client.get(address).status_code == 200
+    assert "Thank you" in client.post(address).content.decode()
+    assert tallies.total(petition.pk) == 1
+
+
+def test_changing_secret_key_leaves_links_and_data_working(
+    petition: Petition, browser: Client, settings: Settings, mailoutbox: Any
+) -> None:
+    check_page = browser.post("/petitions/protect/", typed())["Location"]
+    outbox.deliver()
+    link = next(word for word in mailoutbox[0].body.split() if "/t/en/confirm/" in word)
+    standing = sign_and_confirm(petition, DAVID)
+
+    settings.SECRET_KEY = "another" * 10
+    settings.SECRET_KEY_FALLBACKS = []
+    vault.forget_derived_keys()
+
+    assert browser.get(check_page).status_code == 200
+    path = link.removeprefix(settings.SITE_URL)
+    assert "Thank you" in browser.post(path).content.decode()
+    assert names([standing.pk]) == ["David Sample"]
+    assert confirm(sign(petition, DAVID)) is Outcome.ALREADY
+    assert tallies.total(petition.pk) == 2
+
+
+def test_holding_secret_key_forges_no_link_and_tests_no_address(
+    petition: Petition, client: Client, settings: Settings
+) -> None:
+    signature_id = sign(petition)
+    value = tokens.link(tokens.CONFIRM, signature_id, 0).rpartition(".")[0]
+    for salt in ("undersigned.confirm", "django.core.signing.Signer", "confirm"):
+        forger = django_signing.Signer(key=settings.SECRET_KEY, sep=".", salt=salt)
+        assert client.post(f"/t/en/confirm/{forger.sign(value)}/").status_code == 404
+    assert tallies.total(petition.pk) == 0
+
+    row = Signer.objects.get(pk=signature_id)
+    stored = {bytes(row.mailbox_ix), bytes(row.person_ix), bytes(row.home_ix)}
+    secret = settings.SECRET_KEY.encode()
+    settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
+    vault.forget_derived_keys()
+    for key_id in settings.INDEX_KEYS:
+        guessed = signers.indexes(petition.pk, AMINA, rules=providers.rules(), key_id=key_id)
+        assert not stored & set(guessed)
+    vault.forget_derived_keys()
