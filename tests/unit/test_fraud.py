@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -235,3 +236,12 @@ def test_a_crowd_is_forgotten_after_an_hour_and_never_grows_without_end(
     for i in range(10):
         crowds.names_from(petition_id=1, network=str(i), name="n")
     assert len(crowds._names) <= 3
+
+
+def test_moderators_can_look_up_every_sentence() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "moderators.md").read_text()
+    stored = [*fraud.OF_PERSON, "honeypot", "pace", "no-origin", "burst:9", "many-names:60"]
+    for sentence in fraud.sentences(stored):
+        assert sentence in page
+    assert f"From {fraud.HOLD_AT} the signature is held" in page
+    assert f"from {fraud.BLOCK_AT} it is refused" in page
