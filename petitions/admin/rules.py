@@ -198,13 +198,13 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         whom = rule.pattern or _("one address (%(number)d)") % {"number": rule.pk}
         return f"{rule.get_action_display()}: {whom}"
 
-    @admin.display(description=gettext_lazy("until"), ordering="expires_at")
+    @admin.display(description=gettext_lazy("in force"), ordering="expires_at")
     def until(self, rule: Rule) -> str:
         if rule.expires_at is None:
-            return _("deleted")
+            return _("until it is deleted")
         moment = timezone.localtime(rule.expires_at).strftime("%Y-%m-%d %H:%M")
-        is_over = rule.expires_at <= timezone.now()
-        return f"{moment} ({_('over')})" if is_over else moment
+        words = _("over since %s") if rule.expires_at <= timezone.now() else _("until %s")
+        return words % moment
 
     @admin.action(permissions=["change"], description=gettext_lazy("End the chosen rules now"))
     def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:

@@ -392,7 +392,7 @@ def test_rules_are_ended_from_the_list_at_once(moderator: User) -> None:
     client = staff(moderator)
     client.post(ADMIN, {"action": "end", "_selected_action": [rule.pk]})
     assert not Rule.objects.in_force().exists()
-    assert "(over)" in client.get(ADMIN).content.decode()
+    assert "over since" in client.get(ADMIN).content.decode()
     assert "block: 198.51.100.0/24" in client.get(f"{ADMIN}?in_force=no").content.decode()
     assert "198.51.100.0" not in client.get(f"{ADMIN}?in_force=yes").content.decode()
 
