@@ -89,7 +89,7 @@ def prefix_of(address: Address | None) -> str:
 
 
 def _around(address: Address, bits: int) -> str:
-    # By hand: building a network object costs ten times as much.
+    # By hand: a network object costs nearly twice as much.
     spare = address.max_prefixlen - bits
     return f"{type(address)(int(address) >> spare << spare)}/{bits}"
 

@@ -102,8 +102,8 @@ def _refused_before(moment: datetime) -> models.QuerySet[Signature]:
 def erase_origins() -> int:
     """Forget networks and mail domains of signatures older than `KEPT_OF_ORIGIN`; return how many.
 
-    The partial indexes of both columns hold only the signers that still have them, so this
-    reads the signings of the last month, and not all that ever were.
+    The partial indexes of both columns hold only the signers that still have them: where these
+    are few beside all that ever signed, the database reads no others.
     """
     before = timezone.now() - KEPT_OF_ORIGIN
     known = Signer.objects.filter(Q(network_ix__isnull=False) | Q(domain_ix__isnull=False))

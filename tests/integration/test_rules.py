@@ -246,7 +246,7 @@ def test_networks_and_domains_are_forgotten_after_thirty_days(
     assert new.network_ix is not None
 
 
-def test_origins_are_erased_without_reading_the_whole_table(petition: Petition) -> None:
+def test_origins_can_be_found_by_their_partial_indexes(petition: Petition) -> None:
     sign_and_confirm(petition)
     with connection.cursor() as cursor:
         # Of what the planner may choose, show that the indexes are among it.
