@@ -52,10 +52,11 @@ class Needs:
 
 
 def needs() -> Needs:
-    """Two queries, which read the held signatures and the unseen alerts alone."""
+    """Three queries, which read the held signatures and the unseen alerts alone."""
+    # Named, the petitions let one index find the rows: it begins with them.
+    petitions = list(Petition.objects.values_list("pk", flat=True))
     held = (
-        # By petition first: so the list's index finds them, however many others there are.
-        Signature.objects.filter(petition__in=Petition.objects.all(), state=Signature.State.HELD)
+        Signature.objects.filter(petition__in=petitions, state=Signature.State.HELD)
         .values_list("petition__slug")
         .annotate(number=Count("pk"), oldest=Min("confirmed_at"))
         .order_by("oldest")

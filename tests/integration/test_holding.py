@@ -15,7 +15,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import exports, fraud, limits, moderation, rules, signing, tallies, tokens
+from petitions import (
+    exports,
+    fraud,
+    limits,
+    moderation,
+    rules,
+    seeding,
+    signing,
+    tallies,
+    tokens,
+)
+from petitions.admin import needs
 from petitions.models import Decision, Export, Petition, Rule, Signature, Signer
 from petitions.screening import Screening
 from petitions.signers import Attempt
@@ -324,8 +335,8 @@ def test_the_home_and_the_list_ask_the_same_few_queries_however_many_are_held(
             asked.append(len(queries))
     home, held, *again = asked
     assert again == [home, held]
-    # Session, user and permissions, then what needs somebody: held ones and alerts.
-    assert home <= 7
+    # Session, user and permissions, then what needs somebody: petitions, held ones and alerts.
+    assert home <= 8
     assert held <= 7
 
 
@@ -420,3 +431,19 @@ def test_the_page_hides_its_trap_from_people_and_is_the_same_for_everybody(
     again = client.post(PAGE, {**typed(consent=""), "homepage": "x", "pace": "3"})
     assert again.status_code == 422
     assert trap in again.content.decode()
+
+
+def test_what_needs_somebody_is_found_by_index_among_many(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=5_000)
+    waiting = Signature.objects.filter(state=State.HELD).count()
+    assert waiting > 50
+    with CaptureQueriesContext(connection) as queries:
+        assert [held.number for held in needs.needs().held] == [waiting]
+    (query,) = [q["sql"] for q in queries if "min(" in q["sql"].lower()]
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature, petitions_petition")
+        cursor.execute(f"EXPLAIN {query}")
+        plan = [line.strip() for (line,) in cursor.fetchall()]
+    conditions = [line for line in plan if line.startswith("Index Cond") and "state" in line]
+    assert len(conditions) == 1, plan
+    assert "petition_id" in conditions[0]
