@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -192,7 +191,7 @@ def test_a_mailbox_that_may_have_been_mended_is_tried_again(petition: Petition) 
 
 
 @pytest.fixture
-def posted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+def posted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What would go over the wire to a provider, which takes everything."""
     seen: list[dict[str, Any]] = []
 

@@ -518,7 +518,7 @@ def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
     caplog.set_level(logging.DEBUG)
     settings.EMAIL_BACKEND = "petitions.smtp.EmailBackend"
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echoing) as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         sign(petition)
@@ -542,7 +542,7 @@ def throttled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = [1000.0]
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 2
     monkeypatch.setattr(outbox, "_throttle", throttle.Throttle())
-    monkeypatch.setattr(throttle.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("petitions.throttle.time.monotonic", lambda: clock[0])
     return clock
 
 
