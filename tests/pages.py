@@ -9,8 +9,9 @@ from uuid import UUID
 
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone, translation
+from limits import parse
 
 from campaign.models import Statement, StatementText
 from campaign.views import error_page
@@ -55,6 +56,7 @@ class Visitor:
         """Name and HTML of every page. The order matters: at the end nothing is left to see."""
         yield from self._reading()
         yield from self._mistakes()
+        yield from self._crowding()
         yield from self._signing()
         yield from self._objecting()
         yield from self._not_counted()
@@ -118,6 +120,15 @@ class Visitor:
         foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
         answer = foreign.post(self.page, typed())
         yield "sent from elsewhere", answer.content.decode()
+
+    def _crowding(self) -> Pages:
+        Petition.objects.update(challenge=Petition.Challenge.ALWAYS)
+        yield self._post("asked for a proof", self.page, typed())
+        Petition.objects.update(challenge=Petition.Challenge.AUTO)
+        with override_settings(LIMITS={"SIGN_NETWORK": parse("0/hour")}):
+            limits.forget()
+            yield self._post("too many", self.page, typed())
+        limits.forget()
 
     def _signing(self) -> Pages:
         check = self.browser.post(self.page, typed())["Location"]
