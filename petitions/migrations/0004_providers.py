@@ -25,7 +25,10 @@ _YAHOO = (
     "yahoo.se", "yahoo.ca", "yahoo.com.au", "yahoo.co.in", "yahoo.in", "ymail.com",
     "rocketmail.com", "myyahoo.com",
 )  # fmt: skip
-PROVIDERS: list[tuple[str, tuple[str, ...], dict[str, object]]] = [
+_Rules = dict[str, str | bool]
+_YAHOO_RULES: _Rules = {"tags": "-+"}
+_NO_OTHERS: tuple[str, ...] = ()
+PROVIDERS: list[tuple[str, tuple[str, ...], _Rules]] = [
     ("gmail.com", ("googlemail.com",), {"ignores": "."}),
     ("proton.me", ("protonmail.com", "protonmail.ch", "pm.me"), {"ignores": ".-_"}),
     ("icloud.com", ("me.com", "mac.com"), {}),
@@ -35,7 +38,7 @@ PROVIDERS: list[tuple[str, tuple[str, ...], dict[str, object]]] = [
         {"hyphen_is_dot": True},
     ),
     ("fastmail.com", ("fastmail.fm",), {"subdomains": True}),
-    *((domain, (), {"tags": "-+"}) for domain in _YAHOO),
+    *((domain, _NO_OTHERS, _YAHOO_RULES) for domain in _YAHOO),
 ]
 
 
