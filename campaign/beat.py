@@ -19,4 +19,13 @@ class HeartbeatScheduler(Scheduler):  # type: ignore[misc]
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """Say that we live, then do what is due. A file that cannot be written ends beat."""
         Path(settings.BEAT_HEARTBEAT_FILE).touch()
+        self._heed_a_clock_set_back()
         return super().tick(*args, **kwargs)
+
+    def _heed_a_clock_set_back(self) -> None:
+        """Nothing has run in the future: else no sweep would run until the clock is there again."""
+        for entry in self.schedule.values():
+            now = entry.default_now()
+            if entry.last_run_at > now:
+                entry.last_run_at = now
+                self._heap = None  # When each is due is reckoned anew.

@@ -1,6 +1,7 @@
 """Beat keeps its schedule in memory and shows that it lives."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,21 @@ def test_what_is_due_is_still_sent(heartbeat: Path, monkeypatch: pytest.MonkeyPa
     beat.tick()
 
     assert sent == ["sweep"]
+
+
+def test_a_clock_that_is_set_back_an_hour_stops_no_sweep(
+    heartbeat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat = scheduler(sweep={"task": "sweep", "schedule": 5.0})
+    beat.tick()
+    entry = beat.schedule["sweep"]
+    entry.last_run_at += timedelta(hours=1)
+    monkeypatch.setattr(beat, "_heap", None)
+
+    wait = beat.tick()
+
+    assert entry.last_run_at <= entry.default_now()
+    assert wait <= 5
 
 
 def test_a_file_that_cannot_be_written_ends_beat(tmp_path: Path, settings: Settings) -> None:
