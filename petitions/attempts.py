@@ -5,10 +5,11 @@ type anybody's address, so no answer here may tell what became of the attempt: w
 still pending, was confirmed by whoever reads that mail, or was refused by a rule. Hence each
 of these does the same work for every attempt.
 
-A correction is a signing like any other, with an id, a link and a code of its own; the attempt
-that it replaces is taken back. Were the old one rewritten in its place, then whoever types
+A correction is a signing like any other, with an id, a link and a code of its own, and a note
+that the older attempt is dead. Were the old one rewritten in its place, then whoever types
 somebody else's address, and corrects it to their own, could tell by the id in the link that
-they are mailed what had become of it.
+they are mailed what had become of it. Were it taken back at once, the time would tell whether
+there was anything to take back, so the worker does that a moment later.
 """
 
 import unicodedata
@@ -17,15 +18,17 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from petitions import fraud, names, signing, tokens
-from petitions.models import Mail, Petition, Signature
+from petitions.models import Correction, Mail, Petition, Signature, Signer
 from petitions.nudge import nudge
 from petitions.screening import UNSUSPICIOUS, Screening
 from petitions.signers import Attempt
 
 MAILS_PER_PAGE = 5
 CODE_TRIES = 5
+BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +99,34 @@ def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
 def correct(
     *, page: Page, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS
 ) -> Page:
-    """Sign with what is typed now and take back what was typed before, whose link dies.
+    """Sign with what is typed now; the link and the code of what was typed before die with it.
 
-    Where there is nothing to take back, because it was confirmed or is gone, it is a signing
-    all the same. Raises `signing.NotAccepting`, and then has changed nothing.
+    What was confirmed stays: then it is a signing like any other. The same three statements
+    whatever became of the attempt. Raises `signing.NotAccepting`, and then changed nothing.
     """
     if not page.may_ask:
         return page
     with transaction.atomic():
-        suspected = _take_back(page.attempt_id, screening)
+        suspected = _with_suspicion(screening, _note_correction(page.attempt_id))
         attempt_id = signing.sign(petition=petition, attempt=attempt, screening=suspected)
     # Once more, for the worker may have looked before the commit.
     nudge()
     return replace(page, attempt_id=attempt_id, attempt=attempt, asked=page.asked + 1)
+
+
+@transaction.atomic
+def take_back_corrected() -> int:
+    """Withdraw what was corrected, unless somebody confirmed it; return how many there were.
+
+    Nothing personal stays of it. Its mails do, for they count for the mailbox that they were
+    meant for. Any number may run at once.
+    """
+    rows = Correction.objects.select_for_update(skip_locked=True).order_by("attempt_id")
+    ids = list(rows.values_list("attempt_id", flat=True)[:BATCH])
+    if ids:
+        _take_back(ids)
+        Correction.objects.filter(attempt_id__in=ids).delete()
+    return len(ids)
 
 
 def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
@@ -180,40 +198,39 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
         )
 
 
-def _take_back(signature_id: UUID, screening: Screening) -> Screening:
-    """Compare-and-set from pending to withdrawn; nothing personal stays.
+def _note_correction(signature_id: UUID) -> list[str]:
+    """Note that an attempt is corrected; what was suspected of it.
 
-    The mails stay, for they count for the mailbox that they were meant for. What was suspected
-    of the attempt is suspected of the correction too, or a correction would wash it off. A
-    refused attempt, which is of nobody, takes the same way and the same time.
+    That is suspected of the correction too, or a correction would wash it off.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH taken AS (
-                UPDATE petitions_signature
-                SET state = %(withdrawn)s, wants_updates = false, link_epoch = link_epoch + 1
-                WHERE id = %(id)s AND state IN (%(pending)s, %(refused)s)
-                RETURNING id, signals
-            ), person AS (
-                DELETE FROM petitions_signer USING taken WHERE signature_id = taken.id
-            ), mails AS (
-                UPDATE petitions_mail SET state = %(cancelled)s
-                FROM taken WHERE signature_id = taken.id AND state = %(queued)s
+            WITH noted AS (
+                INSERT INTO petitions_correction (attempt_id) VALUES (%(id)s)
+                ON CONFLICT (attempt_id) DO NOTHING
             )
-            SELECT signals FROM taken
+            SELECT signals FROM petitions_signature WHERE id = %(id)s
             """,
-            {
-                "id": signature_id,
-                "pending": Signature.State.PENDING,
-                "refused": Signature.State.REFUSED,
-                "withdrawn": Signature.State.WITHDRAWN,
-                "queued": Mail.State.QUEUED,
-                "cancelled": Mail.State.CANCELLED,
-            },
+            {"id": signature_id},
         )
-        taken = cursor.fetchone()
-    return _with_suspicion(screening, *taken) if taken else screening
+        row = cursor.fetchone()
+    return row[0] if row else []
+
+
+def _take_back(ids: list[UUID]) -> None:
+    """Compare-and-set from pending to withdrawn, after the locks, which are taken in id order."""
+    states = [Signature.State.PENDING, Signature.State.REFUSED]
+    with_state = Signature.objects.filter(pk__in=ids, state__in=states)
+    locked = with_state.select_for_update().order_by("pk")
+    taken = list(locked.values_list("pk", flat=True))
+    Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED).update(
+        state=Mail.State.CANCELLED
+    )
+    Signer.objects.filter(signature__in=taken).delete()
+    Signature.objects.filter(pk__in=taken).update(
+        state=Signature.State.WITHDRAWN, wants_updates=False, link_epoch=F("link_epoch") + 1
+    )
 
 
 def _with_suspicion(screening: Screening, stored: list[str]) -> Screening:
@@ -241,6 +258,8 @@ def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
             WHERE id = %s AND code_tries < %s
             RETURNING link_epoch, EXISTS (
                 SELECT FROM petitions_mail m WHERE m.signature_id = s.id AND m.state = %s)
+                AND NOT EXISTS (
+                    SELECT FROM petitions_correction c WHERE c.attempt_id = s.id)
             """,
             [signature_id, CODE_TRIES, Mail.State.SENT],
         )

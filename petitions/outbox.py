@@ -35,7 +35,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from petitions import addresses, messages, objections, signers, vault
-from petitions.models import Mail, Objection, Petition, Signature
+from petitions.models import Correction, Mail, Objection, Petition, Signature
 from petitions.throttle import Throttle
 
 BATCH = 100
@@ -228,11 +228,13 @@ def _within_limit(ids: list[UUID]) -> list[Mail]:
 def _still_wanted(mails: list[Mail]) -> list[Mail]:
     """Those whose signature still has its person, and a use for what the mail says."""
     petitions = Petition.objects.in_bulk({mail.signature.petition_id for mail in mails})
+    dead = Correction.objects.filter(attempt_id__in=[mail.signature_id for mail in mails])
+    corrected = set(dead.values_list("attempt_id", flat=True))
     now = timezone.now()
 
     def is_wanted(mail: Mail) -> bool:
         signature = mail.signature
-        if not hasattr(signature, "signer"):
+        if not hasattr(signature, "signer") or signature.pk in corrected:
             return False
         if mail.kind == Mail.Kind.REMIND:
             petition = petitions[signature.petition_id]

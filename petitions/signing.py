@@ -18,10 +18,19 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from petitions import locks, recent, signers, tallies
-from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature, Signer
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Correction,
+    Mail,
+    Petition,
+    Signature,
+    Signer,
+)
 from petitions.models.signature import new_reference
 from petitions.nudge import nudge
 from petitions.screening import UNSUSPICIOUS, Screening
@@ -176,8 +185,10 @@ def _uncount(petition_id: int, signatures: list[Signature]) -> None:
 
 def find(signature_id: UUID, epoch: int) -> Signature | None:
     """The signature that a mailed link speaks of, with its signer and petition; else None."""
-    rows = Signature.objects.select_related("signer", "petition")
-    signature = rows.filter(pk=signature_id, signer__isnull=False).first()
+    corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
+    rows = Signature.objects.select_related("signer", "petition").filter(signer__isnull=False)
+    rows = rows.filter(~corrected | Q(confirmed_at__isnull=False))
+    signature = rows.filter(pk=signature_id).first()
     return signature if signature and _is_live(signature, epoch) else None
 
 
@@ -314,7 +325,8 @@ _READ_MAILBOX_OF = f"""
               SELECT mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
               UNION ALL SELECT unnest(%(others)s::bytea[])))
           -- Also who stands without a slot: a moderator let them, beyond the household rule.
-          AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s)
+          AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s AND NOT EXISTS (
+              SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
     ORDER BY g.slot
 """  # noqa: S608 - our own names of columns
 

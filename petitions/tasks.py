@@ -2,13 +2,17 @@
 
 from celery import shared_task
 
-from petitions import alerts, nudge, outbox, reindexing, reminders, retention, tallies
+from petitions import alerts, attempts, nudge, outbox, reindexing, reminders, retention, tallies
 from petitions.locks import alone
 
 
 @shared_task(name=nudge.TASK)  # type: ignore[untyped-decorator]
 def deliver_mail() -> None:
-    """Send what is due in the outbox. Any number of these may run at once."""
+    """Send what is due in the outbox, after taking back what was corrected. Any number of
+    these may run at once.
+    """
+    while attempts.take_back_corrected() == attempts.BATCH:
+        pass
     outbox.deliver()
 
 

@@ -1,6 +1,7 @@
 """The tables of petitions and signatures, one file an aggregate."""
 
 from petitions.models.alert import Alert
+from petitions.models.correction import Correction
 from petitions.models.decision import Decision, DecisionItem
 from petitions.models.export import Export
 from petitions.models.mail import Mail
@@ -17,6 +18,7 @@ __all__ = [
     "ABROAD",
     "UNKNOWN",
     "Alert",
+    "Correction",
     "Decision",
     "DecisionItem",
     "Export",

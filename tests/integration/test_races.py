@@ -19,8 +19,8 @@ from django.db import connection, connections, models
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, moderation, outbox, retention, rules, screening, signing, tallies
-from petitions.models import Mail, Petition, Rule, Signature, Signer
+from petitions import attempts, moderation, retention, rules, screening, signing, tallies
+from petitions.models import Petition, Rule, Signature, Signer
 from petitions.signing import Outcome
 from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
 
@@ -447,7 +447,7 @@ def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
         monkeypatch,
         (signing, "_take_slot"),
         lambda: confirm(signature_id),
-        lambda: _correct(petition, signature_id),
+        lambda: _correct_and_take_back(petition, signature_id),
     )
 
     assert run.first is Outcome.CONFIRMED
@@ -457,28 +457,60 @@ def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
     assert bool(tallies.differences(petition.pk)) is not guarded
 
 
+def test_what_is_taken_back_while_it_is_being_confirmed_is_not_counted(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The correction wins, in the worst moment: between reading and counting."""
+    signature_id = sign(petition)
+
+    run = race(
+        monkeypatch,
+        (signing, "_read_under_lock"),
+        lambda: confirm(signature_id),
+        lambda: _correct_and_take_back(petition, signature_id),
+    )
+
+    assert not run.second_waited
+    assert run.first is Outcome.GONE
+    assert tallies.total(petition.pk) == 0
+    assert not tallies.differences(petition.pk)
+
+
 @pytest.mark.parametrize("guarded", [False, True])
-def test_the_link_of_what_is_being_corrected_is_dead(
+def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_back(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    """The correction wins: what it took back cannot be confirmed by the older link any more."""
+    """Or the same person would be counted by the link of either mailbox."""
     signature_id = sign(petition)
     if not guarded:
-        monkeypatch.setattr(attempts, "_take_back", lambda signature_id, screening: screening)
+        looks = signing._READ_MAILBOX_OF
+        blind = looks.replace("c.attempt_id = s.id", "false")
+        assert blind != looks
+        monkeypatch.setattr(signing, "_READ_MAILBOX_OF", blind)
+
+    corrected = _correct(petition, signature_id)
+    outcomes = [confirm(signature_id), confirm(corrected.attempt_id)]
+
+    first = Outcome.GONE if guarded else Outcome.CONFIRMED
+    assert outcomes == [first, Outcome.CONFIRMED]
+    assert attempts.take_back_corrected() == 1
+    assert tallies.total(petition.pk) == (1 if guarded else 2)
+    assert not tallies.differences(petition.pk)
+
+
+def test_two_workers_that_take_back_at_once_do_it_once(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _correct(petition, sign(petition))
 
     run = race(
         monkeypatch,
         (attempts, "_take_back"),
-        lambda: _correct(petition, signature_id),
-        lambda: confirm(signature_id),
+        attempts.take_back_corrected,
+        attempts.take_back_corrected,
     )
 
-    assert run.second_waited is guarded
-    assert run.second is (Outcome.GONE if guarded else Outcome.CONFIRMED)
-    outbox.deliver()
-    mailed = Mail.objects.filter(state=Mail.State.SENT).values_list("signature_id", flat=True)
-    # Without it the link that was typed wrongly is mailed all the same.
-    assert (signature_id in mailed) is not guarded
+    assert (run.first, run.second, run.second_waited) == (1, 0, False)
 
 
 def _correct(petition: Petition, signature_id: UUID) -> attempts.Page:
@@ -486,9 +518,11 @@ def _correct(petition: Petition, signature_id: UUID) -> attempts.Page:
     return attempts.correct(page=page, petition=petition, attempt=DAVID)
 
 
-def _take_back_without_looking(
-    signature_id: UUID, screened: screening.Screening
-) -> screening.Screening:
-    Signature.objects.filter(pk=signature_id).update(state=Signature.State.WITHDRAWN)
-    Signer.objects.filter(pk=signature_id).delete()
-    return screened
+def _correct_and_take_back(petition: Petition, signature_id: UUID) -> None:
+    _correct(petition, signature_id)
+    attempts.take_back_corrected()
+
+
+def _take_back_without_looking(ids: list[UUID]) -> None:
+    Signature.objects.filter(pk__in=ids).update(state=Signature.State.WITHDRAWN)
+    Signer.objects.filter(pk__in=ids).delete()
