@@ -1,0 +1,247 @@
+"""The embedded stack for faults: a part that dies stays dead until the test revives it.
+
+`Stack` itself never looks after its parts: `make run` does, and ends when one dies. Here
+nobody does, and there is a second worker and a second beat to be started besides.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg2
+
+from campaign.local.process import offspring
+from campaign.local.services import Beat, Service, Worker
+from campaign.local.stack import Stack
+from tests.fault.provider import HOST, Provider
+
+# All signers come from this machine. Each says a network of their own, and the limits that
+# remain are raised: other tests are about those.
+WIDE_OPEN = {"TRUSTED_PROXIES": "127.0.0.0/8", "PAGE_CACHE_SECONDS": "1"}
+
+SURVIVORS = ("postgres", "redis", "web", "worker", "beat")
+
+
+class SecondWorker(Worker):
+    """Another worker beside the first."""
+
+    name, title = "worker-2", "Second worker"
+
+
+class SecondBeat(Beat):
+    """Another beat beside the first."""
+
+    name, title = "beat-2", "Second beat"
+
+
+class Site(Stack):
+    """A site whose mail goes to a provider with moods."""
+
+    def __init__(self, folder: Path, provider: Provider) -> None:
+        self.provider = provider
+        extra = {**WIDE_OPEN, "SMTP_HOST": HOST, "SMTP_PORT": str(provider.port)}
+        super().__init__(folder, environment="test", extra=extra)
+
+    def _make_services(self) -> None:
+        super()._make_services()
+        heartbeat = self.folder.root / "second-heartbeat"
+        second: list[Service] = [
+            SecondWorker(self._redis, self._django),
+            SecondBeat(heartbeat, {**self._django, "BEAT_HEARTBEAT_FILE": str(heartbeat)}),
+        ]
+        self._services |= {service.name: service for service in second}
+
+    @property
+    def port(self) -> int:
+        """Where the site listens."""
+        return self._web_port.number
+
+    # --- Its parts ------------------------------------------------------------------------
+
+    def processes_of(self, name: str) -> list[int]:
+        """All processes of a part: the first, and those that it started."""
+        return [self.pid(name), *offspring(self.pid(name))]
+
+    def send_signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to one part, and to all that it started."""
+        os.killpg(self.pid(name), number)
+
+    def kill_at_once(self, names: tuple[str, ...]) -> None:
+        """Kill several parts in one moment, then see them off."""
+        for name in names:
+            self.send_signal(name, signal.SIGKILL)
+        for name in names:
+            self.kill(name)
+
+    def revive(self, *names: str) -> None:
+        """Start dead parts together, and wait until all are ready."""
+        for name in names:
+            if name in self._children and not self._children[name].is_alive():
+                self._forget(self._children[name])
+        for name in names:
+            self._spawn(self._services[name])
+        self._wait_until_ready(*names)
+
+    @contextmanager
+    def dead(self, *names: str) -> Iterator[None]:
+        """Kill parts at once, and revive them in the end: what others stand on first."""
+        self.kill_at_once(names)
+        try:
+            yield
+        finally:
+            below = [name for name in names if name in {"postgres", "redis"}]
+            if below:
+                self.revive(*below)
+            if above := [name for name in names if name not in below]:
+                self.revive(*above)
+
+    @contextmanager
+    def stalled(self, name: str) -> Iterator[None]:
+        """Stop a part without killing it: its sockets accept, and nothing answers."""
+        self.send_signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send_signal(name, signal.SIGCONT)
+
+    @contextmanager
+    def beside(self, *names: str) -> Iterator[None]:
+        """Run parts besides the usual ones."""
+        self.revive(*names)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.halt(name)
+
+    @contextmanager
+    def under(self, **environment: str) -> Iterator[None]:
+        """All parts but Redis started anew with something more in their environment."""
+        usual, usual_base = dict(self._django), self._postgres._base
+        try:
+            self._django.update(environment)  # which web, worker and beat share
+            self._postgres._base = {**usual_base, **environment}
+            self._again()
+            yield
+        finally:
+            self._django.clear()
+            self._django.update(usual)
+            self._postgres._base = usual_base
+            self._again()
+
+    def _again(self) -> None:
+        front = ("beat", "worker", "web")
+        for name in (*front, "postgres"):
+            self.halt(name)
+        self.revive("postgres")
+        self.revive(*front)
+
+    # --- Its disk -------------------------------------------------------------------------
+
+    @contextmanager
+    def small_disk(self, megabytes: int) -> Iterator[Path]:
+        """A file system of its own, which PostgreSQL may write to."""
+        disk = self.folder.root / "small-disk"
+        disk.mkdir()
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "none", disk], check=True
+        )
+        try:
+            owner = self._postgres.data.stat().st_uid
+            shutil.chown(disk, owner, owner)
+            yield disk
+        finally:
+            subprocess.run(["umount", disk], check=True)
+            disk.rmdir()
+
+    @contextmanager
+    def write_ahead_log_on(self, disk: Path) -> Iterator[None]:
+        """PostgreSQL's write-ahead log on another disk."""
+        usual, other = self._postgres.data / "pg_wal", disk / "pg_wal"
+        self.halt("postgres")
+        _move(usual, other)
+        usual.symlink_to(other)
+        self.revive("postgres")
+        try:
+            yield
+        finally:
+            self.halt("postgres")
+            usual.unlink()
+            _move(other, usual)
+            self.revive("postgres")
+
+    def exhaust_write_ahead_log(self) -> bool:
+        """Ask for the next of its files; whether that has ended PostgreSQL."""
+        with suppress(psycopg2.Error):
+            self.sql("SELECT pg_switch_wal()", "SELECT pg_logical_emit_message(false, 'x', 'x')")
+        return not self.has_a_database()
+
+    def revive_database(self) -> None:
+        """Start PostgreSQL again, if it has ended by itself."""
+        if not eventually(self.has_a_database, 5):
+            self.kill("postgres")
+            self.revive("postgres")
+
+    # --- Its database ---------------------------------------------------------------------
+
+    def sql(self, *statements: str) -> list[tuple[object, ...]]:
+        """Run statements each on its own; the rows of the last. Waits for a database that is
+        recovering.
+        """
+        eventually(self.has_a_database)
+        connection = psycopg2.connect(
+            host=str(self.folder.sockets), user="undersigned", dbname="undersigned"
+        )
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def has_a_database(self) -> bool:
+        """Whether PostgreSQL answers."""
+        return self._postgres.is_ready()
+
+    def logs(self) -> bytes:
+        """All that its parts have logged."""
+        return b"".join(file.read_bytes() for file in self.folder.logs.glob("*.log"))
+
+
+def _move(folder: Path, to: Path) -> None:
+    """Move a folder to another file system, with its owner."""
+    owner = folder.stat().st_uid
+    shutil.copytree(folder, to)
+    for path in (to, *to.rglob("*")):
+        shutil.chown(path, owner, owner)
+    shutil.rmtree(folder)
+
+
+def eventually(check: Callable[[], bool], seconds: float = 30) -> bool:
+    """Whether it comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def fill(folder: Path) -> Path:
+    """Fill a file system to its last byte; the file to remove in order to empty it."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
+    return ballast

@@ -1,0 +1,251 @@
+"""Faults that signing survives: real processes, real signals, and a crowd that goes on signing.
+
+In each, 200 people sign and 100 who have signed before confirm. Afterwards everybody who saw
+success counts exactly once, every mail came, the tallies hold, nobody was shown an error but an
+honest 503, and no log or row holds anything of anybody. See `tests.fault.harness`.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from tests.fault.harness import LATE, database_time, endure
+from tests.fault.provider import Mood
+from tests.fault.site import Site, eventually, fill
+
+pytestmark = pytest.mark.fault
+
+# Longer than beat's sweeps are apart, so that each meets the fault.
+A_SWEEP = 6.0
+EVERYTHING = ("web", "worker", "beat", "redis", "postgres")
+
+
+# --- Processes that are killed ----------------------------------------------------------------
+
+
+def test_a_killed_worker_of_the_web_server(site: Site) -> None:
+    with endure(site, "web: a worker killed, three times") as crowd:
+        for tried in (30, 80, 130):
+            crowd.wait_until_tried(tried)
+            os.kill(site.processes_of("web")[1], signal.SIGKILL)
+        crowd.wait_until_tried()
+
+
+def test_a_mail_worker_killed_in_the_middle_of_a_batch(site: Site) -> None:
+    with endure(site, "mail worker killed in mid-batch") as crowd:
+        with site.provider.in_mood(Mood.HOLDING):
+            assert site.provider.is_holding.wait(30)
+            crowd.wait_until_tried()
+            site.kill_at_once(("worker",))
+        site.revive("worker")
+
+
+def test_a_process_of_the_mail_worker_killed_in_the_middle_of_a_batch(site: Site) -> None:
+    with endure(site, "mail worker: one process killed in mid-batch") as crowd:
+        with site.provider.in_mood(Mood.HOLDING):
+            assert site.provider.is_holding.wait(30)
+            for pid in site.processes_of("worker")[1:]:
+                os.kill(pid, signal.SIGKILL)
+        crowd.wait_until_tried()
+
+
+def test_beat_killed(site: Site) -> None:
+    with endure(site, "beat killed") as crowd, site.dead("beat"):
+        crowd.wait_until_tried(at_least=A_SWEEP)
+
+
+def test_redis_killed(site: Site) -> None:
+    with endure(site, "Redis killed") as crowd, site.dead("redis"):
+        crowd.wait_until_tried(at_least=A_SWEEP)
+
+
+def test_the_database_killed(site: Site) -> None:
+    with endure(site, "PostgreSQL killed") as crowd, site.dead("postgres"):
+        crowd.wait_until_tried()
+
+
+def test_one_process_of_the_database_killed(site: Site) -> None:
+    """PostgreSQL then breaks all its connections and recovers by itself."""
+    with endure(site, "PostgreSQL: a process of a connection killed") as crowd:
+        for tried in (40, 120):
+            crowd.wait_until_tried(tried)
+            ((pid,),) = site.sql(
+                "SELECT pid FROM pg_stat_activity WHERE datname = 'undersigned'"
+                " AND pid <> pg_backend_pid() ORDER BY backend_start LIMIT 1"
+            )
+            assert isinstance(pid, int)
+            os.kill(pid, signal.SIGKILL)
+            assert eventually(site.has_a_database)
+        crowd.wait_until_tried()
+
+
+def test_everything_killed_at_once(site: Site) -> None:
+    with endure(site, "everything killed at once") as crowd:
+        crowd.wait_until_tried(LATE // 2)
+        with site.dead(*EVERYTHING):
+            pass
+        crowd.wait_until_tried()
+
+
+# --- Processes that stall ---------------------------------------------------------------------
+
+
+def test_redis_stalled(site: Site) -> None:
+    with endure(site, "Redis stalled") as crowd, site.stalled("redis"):
+        crowd.wait_until_tried(at_least=A_SWEEP)
+
+
+def test_the_mail_worker_stalled(site: Site) -> None:
+    with endure(site, "mail worker stalled") as crowd, site.stalled("worker"):
+        crowd.wait_until_tried(at_least=A_SWEEP)
+
+
+# --- Mail servers that are unkind -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mood", "fault"),
+    [
+        (Mood.REFUSING, "SMTP refuses connections"),
+        (Mood.CLOSING, "SMTP closes in mid-DATA"),
+        (Mood.SAYS_421, "SMTP says 421 and closes"),
+        (Mood.SAYS_450, "SMTP says 450, with the address"),
+    ],
+)
+def test_a_mail_server_that_takes_nothing_now(site: Site, mood: Mood, fault: str) -> None:
+    with endure(site, fault) as crowd, site.provider.in_mood(mood):
+        crowd.wait_until_tried(at_least=A_SWEEP)
+
+
+def test_a_mail_server_that_stalls_for_longer_than_we_wait(site: Site) -> None:
+    with endure(site, "SMTP stalls") as crowd, site.provider.in_mood(Mood.STALLING):
+        crowd.wait_until_tried(at_least=25.0)
+
+
+def test_a_mail_server_that_refuses_mailboxes_for_good(site: Site) -> None:
+    """Who was refused is not tried again: they sign again once their mailbox exists."""
+    fault = "SMTP says 550, with the address"
+    with (
+        endure(site, fault, refused_for_good=True) as crowd,
+        site.provider.in_mood(Mood.SAYS_550),
+    ):
+        crowd.wait_until_tried(at_least=A_SWEEP)
+
+
+# --- A disk that is full ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def may_mount() -> None:
+    if os.geteuid() != 0 and not os.environ.get("CI"):
+        pytest.skip("only root may mount the small file system that is to be full")
+
+
+TABLES = ("petitions_signature", "petitions_signer", "petitions_mail")
+
+
+@pytest.mark.usefixtures("may_mount")
+def test_the_disk_of_the_tables_is_full(site: Site) -> None:
+    with site.small_disk(4) as disk:
+        site.sql(
+            f"CREATE TABLESPACE small LOCATION '{disk}'",
+            *(f"ALTER TABLE {table} SET TABLESPACE small" for table in TABLES),
+        )
+        try:
+            with endure(site, "ENOSPC where the tables are") as crowd:
+                ballast = fill(disk)
+                crowd.wait_until_tried()
+                ballast.unlink()
+            assert b"No space left on device" in site.logs()
+        finally:
+            site.sql(
+                *(f"ALTER TABLE {table} SET TABLESPACE pg_default" for table in TABLES),
+                "DROP TABLESPACE small",
+            )
+
+
+@pytest.mark.usefixtures("may_mount")
+def test_the_disk_of_the_write_ahead_log_is_full(site: Site) -> None:
+    """PostgreSQL gives up rather than lose what it has promised; it starts again with room."""
+    with (
+        site.small_disk(64) as disk,
+        site.write_ahead_log_on(disk),
+        endure(site, "ENOSPC where the write-ahead log is") as crowd,
+    ):
+        ballast = fill(disk)
+        assert eventually(site.exhaust_write_ahead_log)
+        crowd.wait_until_tried()
+        ballast.unlink()
+        site.revive_database()
+
+
+# --- More of everything -----------------------------------------------------------------------
+
+
+def test_two_mail_workers_and_two_beats_send_nothing_twice(site: Site) -> None:
+    fault = "two mail workers and two beats"
+    with endure(site, fault) as crowd, site.beside("worker-2", "beat-2"):
+        crowd.wait_until_tried(at_least=A_SWEEP)
+    assert max(site.provider.message_ids().values()) == 1
+
+
+# --- Clocks -----------------------------------------------------------------------------------
+
+HOUR = 3600
+
+
+@pytest.fixture(scope="module")
+def libfaketime() -> Path:
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        how_to = "no libfaketime: install it (Debian: apt-get install libfaketime)"
+        assert not os.environ.get("CI"), how_to
+        pytest.skip(how_to)
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def clock(
+    site: Site, libfaketime: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """What is written here is added to the clock of all parts: PostgreSQL's, the web's, the
+    worker's and beat's together, as on one machine.
+    """
+    file = tmp_path_factory.mktemp("clock") / "clock"
+    file.write_text("+0\n")
+    environment = {
+        "LD_PRELOAD": str(libfaketime),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "PYTHONPATH": str(Path(__file__).parent / "under_faketime"),
+        # The kernel never sets back what measures intervals.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+        "FAKETIME_DISABLE_SHM": "1",
+    }
+    with site.under(**environment):
+        yield file
+
+
+@pytest.mark.parametrize(
+    ("jump", "fault"),
+    [(HOUR, "the clock jumps an hour ahead"), (0, "the clock jumps an hour back")],
+)
+def test_the_clock_jumps(site: Site, clock: Path, jump: int, fault: str) -> None:
+    """From an hour off to right, and from right to an hour off."""
+    clock.write_text(f"{HOUR - jump:+d}\n")
+    assert eventually(lambda: _is_off_by(site, HOUR - jump))
+    # A page that was asked for an hour later says that it is old.
+    with endure(site, fault, also_shown={HTTPStatus.GONE}) as crowd:
+        clock.write_text(f"{jump:+d}\n")
+        crowd.wait_until_tried(at_least=A_SWEEP)
+    assert _is_off_by(site, jump)
+
+
+def _is_off_by(site: Site, seconds: int) -> bool:
+    return abs(database_time(site) - time.time() - seconds) < 60
