@@ -103,6 +103,8 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
+# Off behind a pooler that gives out connections by the transaction.
+DATABASE_PREPARED = env.flag("DATABASE_PREPARED", True)
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
 
 # --- Redis and Celery --------------------------------------------------------------------

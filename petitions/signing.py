@@ -21,7 +21,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from petitions import locks, recent, signers, tallies
+from petitions import locks, recent, signers, statements, tallies
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -35,6 +35,7 @@ from petitions.models.signature import new_reference
 from petitions.nudge import nudge
 from petitions.screening import UNSUSPICIOUS, Screening
 from petitions.signers import Attempt, Indexes
+from petitions.statements import Statement
 
 SLOTS = (1, 2)
 
@@ -258,35 +259,38 @@ def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_INSERT = Statement(
+    "sign",
+    """
+    WITH new_signature AS (
+        INSERT INTO petitions_signature (
+            id, reference, petition_id, text_version, place_id, state, name_use,
+            wants_updates, consent_version, verdict, signals, code_tries, link_epoch,
+            created_at)
+        VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
+            coalesce((SELECT place_id FROM petitions_postcode
+                      WHERE postcode = %(postcode)s), %(elsewhere)s),
+            %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s,
+            %(verdict)s, %(signals)s, 0, 0, now())
+    ), new_signer AS (
+        INSERT INTO petitions_signer (
+            signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix,
+            network_ix, domain_ix)
+        VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox_ix)s, %(person_ix)s,
+            %(home_ix)s, %(network_ix)s, %(domain_ix)s)
+    )
+    INSERT INTO petitions_mail (
+        id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
+    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s, %(mail_state)s, now(), 0,
+        '', now())
+    """,
+)
+
+
 def _insert(row: dict[str, Any]) -> None:
     """Look up the place, store signature, signer and mail: one statement, one round trip."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH new_signature AS (
-                INSERT INTO petitions_signature (
-                    id, reference, petition_id, text_version, place_id, state, name_use,
-                    wants_updates, consent_version, verdict, signals, code_tries, link_epoch,
-                    created_at)
-                VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
-                    coalesce((SELECT place_id FROM petitions_postcode
-                              WHERE postcode = %(postcode)s), %(elsewhere)s),
-                    %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s,
-                    %(verdict)s, %(signals)s, 0, 0, now())
-            ), new_signer AS (
-                INSERT INTO petitions_signer (
-                    signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix,
-                    network_ix, domain_ix)
-                VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox_ix)s, %(person_ix)s,
-                    %(home_ix)s, %(network_ix)s, %(domain_ix)s)
-            )
-            INSERT INTO petitions_mail (
-                id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
-            VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s, %(mail_state)s, now(), 0,
-                '', now())
-            """,
-            row,
-        )
+        statements.run(cursor, row, _INSERT)
 
 
 def _lock_mailbox(*indexes: bytes | memoryview) -> None:
@@ -308,15 +312,20 @@ _COLUMNS = (
 )  # fmt: skip
 _SIGNER_COLUMNS = ("signature_id", "petition_id", "mailbox_ix", "person_ix", "home_ix", "slot")
 # The same numbers, in the same order, as `locks.mailboxes` takes.
-_LOCK_MAILBOX_OF = """
+_LOCK_MAILBOX_OF = Statement(
+    "lock_mailbox_of",
+    """
     SELECT pg_advisory_xact_lock(n) FROM (
         SELECT ('x' || encode(substr(ix, 1, 8), 'hex'))::bit(64)::bigint AS n FROM (
             SELECT mailbox_ix AS ix FROM petitions_signer WHERE signature_id = %(id)s
             UNION SELECT unnest(%(others)s::bytea[])
         ) mailboxes ORDER BY n
-    ) numbers;
-"""
-_READ_MAILBOX_OF = f"""
+    ) numbers
+    """,
+)
+_READ_MAILBOX_OF = Statement(
+    "read_mailbox_of",
+    f"""
     SELECT {", ".join(f"s.{name}" for name in _COLUMNS)},
            {", ".join(f"g.{name}" for name in _SIGNER_COLUMNS)}
     FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
@@ -328,7 +337,8 @@ _READ_MAILBOX_OF = f"""
           AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s AND NOT EXISTS (
               SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
     ORDER BY g.slot
-"""  # noqa: S608 - our own names of columns
+    """,  # noqa: S608 - our own names of columns
+)
 
 
 def _also_known_as(signature_id: UUID) -> list[Indexes]:
@@ -347,7 +357,8 @@ def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Sign
     locked and read would read as of before the wait.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_MAILBOX_OF + _READ_MAILBOX_OF, {"id": signature_id, "others": others})
+        values = {"id": signature_id, "others": others}
+        statements.run(cursor, values, _LOCK_MAILBOX_OF, _READ_MAILBOX_OF)
         return {row[0]: _as_signature(row) for row in cursor.fetchall()}
 
 
@@ -387,7 +398,9 @@ def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
 # only if they asked for it every time. Anybody can type anybody's address, and use up the
 # mails of a day: whichever link the owner then presses must not publish a name that they
 # themselves chose to keep back.
-_WISHES = """
+_WISHES = Statement(
+    "move_to_confirmed",
+    """
     WITH wishes AS (
         SELECT bool_or(s.name_use = 'withheld') AS withheld,
                bool_or(s.name_use = 'government') AS government,
@@ -411,13 +424,14 @@ _WISHES = """
         WHERE signature_id = moved.id AND mailbox_ix = %(mailbox)s RETURNING signature_id
     ), counted AS (
         INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
-        SELECT petition_id, place_id, 'online', %(shard)s, 1 FROM moved
+        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
         WHERE state = 'confirmed' AND %(from_state)s = 'pending'
         ON CONFLICT (petition_id, place_id, kind, shard)
         DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
     )
     SELECT name_use, state FROM moved JOIN placed ON signature_id = id
-"""
+    """,
+)
 
 
 def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
@@ -443,20 +457,18 @@ def _apply(
     signature: Signature, slot: int | None, known: list[Indexes], to_state: Signature.State
 ) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(
-            _WISHES,
-            {
-                "petition": signature.petition_id,
-                "mailbox": bytes(signature.signer.mailbox_ix),
-                "mailboxes": _mailboxes(known),
-                "persons": _persons(known),
-                "id": signature.pk,
-                "slot": slot,
-                "shard": tallies.key_of(signature.place_id, signature.pk)[1],
-                "from_state": signature.state,
-                "to_state": to_state,
-            },
-        )
+        values = {
+            "petition": signature.petition_id,
+            "mailbox": bytes(signature.signer.mailbox_ix),
+            "mailboxes": _mailboxes(known),
+            "persons": _persons(known),
+            "id": signature.pk,
+            "slot": slot,
+            "shard": tallies.key_of(signature.place_id, signature.pk)[1],
+            "from_state": signature.state,
+            "to_state": to_state,
+        }
+        statements.run(cursor, values, _WISHES)
         row = cursor.fetchone()
     if row is None:
         return False

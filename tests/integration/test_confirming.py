@@ -16,6 +16,7 @@ from petitions import signing, tallies, tokens
 from petitions.models import Petition, Signature, Signer
 from petitions.signers import Attempt
 from petitions.signing import Outcome
+from petitions.statements import Statement
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -52,6 +53,8 @@ def test_pressing_twice_is_the_same_success_and_counts_once(
 
 @pytest.mark.django_db(transaction=True)
 def test_confirming_takes_two_statements_in_a_transaction(petition: Petition) -> None:
+    # What is planned once a connection is planned by then.
+    sign_and_confirm(petition, DAVID)
     signature_id = sign(petition)
     with CaptureQueriesContext(connection) as queries:
         assert confirm(signature_id) is Outcome.CONFIRMED
@@ -298,7 +301,7 @@ def test_two_pendings_of_one_person_confirmed_at_once_need_the_mailbox_lock(
     if guarded:
         outcomes = _together(lambda: confirm(first), lambda: confirm(second))
     else:
-        monkeypatch.setattr(signing, "_LOCK_MAILBOX_OF", "")
+        monkeypatch.setattr(signing, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
         monkeypatch.setattr(signing, "_judge", judged_together)
         # Without the second try that would hide it.
         outcomes = _together(

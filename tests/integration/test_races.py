@@ -22,6 +22,7 @@ from django.utils import timezone
 from petitions import attempts, moderation, retention, rules, screening, signing, tallies
 from petitions.models import Petition, Rule, Signature, Signer
 from petitions.signing import Outcome
+from petitions.statements import Statement
 from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,14 +110,16 @@ def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
 
 def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if confirming and withdrawing waited for nobody."""
-    monkeypatch.setattr(signing, "_LOCK_MAILBOX_OF", "")
+    monkeypatch.setattr(signing, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
     monkeypatch.setattr(signing, "_lock_mailbox", lambda *indexes: None)
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if confirming wrote the new state whatever the old one had become."""
-    assert _COMPARE_AND_SET in signing._WISHES
-    monkeypatch.setattr(signing, "_WISHES", signing._WISHES.replace(_COMPARE_AND_SET, ""))
+    sql = signing._WISHES.sql
+    assert _COMPARE_AND_SET in sql
+    unguarded = Statement("move_without_a_look", sql.replace(_COMPARE_AND_SET, ""))
+    monkeypatch.setattr(signing, "_WISHES", unguarded)
 
 
 def without_unique_constraints() -> None:

@@ -32,6 +32,8 @@ def test_signing_makes_a_pending_signature_and_one_mail_and_leaves_the_count(
 def test_signing_takes_one_statement_whatever_the_mailbox_has_done(
     petition: Petition,
 ) -> None:
+    # What is planned once a connection is planned by then.
+    sign(petition, DAVID)
     for _ in range(2):
         with CaptureQueriesContext(connection) as queries:
             sign(petition)

@@ -55,9 +55,13 @@ def test_every_lock_is_pinned_with_hashes_and_names_no_address() -> None:
 
 
 def test_locks_agree_on_versions() -> None:
-    versions: dict[str, set[str]] = {}
+    # A package may have one version for some Pythons and another for the rest.
+    versions: dict[str, set[frozenset[str]]] = {}
     for name in ("production", "local", "dev"):
         text = (install.ROOT / "requirements" / f"{name}.txt").read_text()
-        for package, version in re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE):
-            versions.setdefault(package, set()).add(version)
+        here: dict[str, set[str]] = {}
+        for package, pin in re.findall(r"^([a-z0-9-]+)==([^\\\n]+)", text, re.MULTILINE):
+            here.setdefault(package, set()).add(pin.strip())
+        for package, pins in here.items():
+            versions.setdefault(package, set()).add(frozenset(pins))
     assert not {package for package, found in versions.items() if len(found) > 1}

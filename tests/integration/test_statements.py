@@ -1,0 +1,50 @@
+"""SQL of the hot paths: planned once a connection, and the same where that cannot be."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from petitions import statements, tallies
+from petitions.models import Petition
+from petitions.statements import Statement
+from tests.people import sign_and_confirm
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SUM = Statement("sum_of_two", "SELECT %(a)s::int + %(b)s::int + %(a)s::int")
+
+
+def ask(a: int, b: int) -> int:
+    with connection.cursor() as cursor:
+        statements.run(cursor, {"a": a, "b": b}, SUM)
+        return int(cursor.fetchone()[0])
+
+
+def test_a_statement_is_planned_once_a_connection() -> None:
+    connection.close()
+    with CaptureQueriesContext(connection) as queries:
+        assert [ask(1, 2), ask(3, 4)] == [4, 10]
+    prepared = [query["sql"] for query in queries if query["sql"].startswith("PREPARE")]
+    assert len(prepared) == 1
+
+    connection.close()
+    assert ask(5, 6) == 16
+
+
+def test_of_several_the_last_ones_answer_is_there() -> None:
+    other = Statement("other_number", "SELECT %(a)s::int")
+    with connection.cursor() as cursor:
+        statements.run(cursor, {"a": 7, "b": 1}, SUM, other)
+        assert cursor.fetchone() == (7,)
+
+
+def test_behind_a_pooler_the_same_statements_are_sent_as_they_stand(
+    petition: Petition, settings: Settings
+) -> None:
+    settings.DATABASE_PREPARED = False
+    with CaptureQueriesContext(connection) as queries:
+        sign_and_confirm(petition)
+
+    assert tallies.total(petition.pk) == 1
+    assert not [q["sql"] for q in queries if "PREPARE" in q["sql"] or "EXECUTE" in q["sql"]]
