@@ -671,10 +671,11 @@ def test_every_file_that_the_documentation_points_to_is_there() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_every_test_that_the_compliance_list_names_is_there() -> None:
+@pytest.mark.parametrize("name", ["compliance.md", "trust.md"])
+def test_every_test_that_the_documentation_names_is_there(name: str) -> None:
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     there = {letters(name) for name in re.findall(r"def test_(\w+)", tests)}
-    page = (ROOT / "docs" / "compliance.md").read_text()
+    page = " ".join((ROOT / "docs" / name).read_text().splitlines())
     # What stands there in italics and has spaces is a test's name, spoken.
     named = re.findall(r"(?<!\*)\*([^*|\n]+ [^*|\n]+)\*(?!\*)", page)
     assert len(named) > 30
