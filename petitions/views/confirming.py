@@ -76,8 +76,14 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
 
 def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> str:
     petition = signature.petition
-    view = request.resolver_match.view_name if request.resolver_match else ""
-    key = (view, petition.slug, get_language(), outcome.value, signature.name_use)
+    assert request.resolver_match
+    key = (
+        request.resolver_match.view_name,
+        petition.slug,
+        get_language(),
+        outcome.value,
+        signature.name_use,
+    )
     kept = _moulds.get(key)
     if kept is not None and time.monotonic() < kept[0]:
         return kept[1]
@@ -89,15 +95,16 @@ def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> str:
         "text": recent.text(petition.slug, get_language()),
         "outcome": outcome.value,
     }
-    page = render_to_string("petitions/thanks.html", context, request)
-    page = page.replace(_token(request), _TOKEN)
+    rendered = render_to_string("petitions/thanks.html", context, request)
+    page = rendered.replace(_token(request), _TOKEN)
     _moulds[key] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, page)
     return page
 
 
 def _token(request: HttpRequest) -> str:
     """What the links to the other languages hold of this person."""
-    return str(request.resolver_match.kwargs["token"]) if request.resolver_match else ""
+    assert request.resolver_match
+    return str(request.resolver_match.kwargs["token"])
 
 
 def _respond(
