@@ -64,10 +64,19 @@ def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
     if settings.LOCAL_MAILBOX:
         hint = "Unset LOCAL_MAILBOX: it would show signers' mail to anybody."
         found.append(Error("LOCAL_MAILBOX is set.", hint=hint, id="undersigned.E009"))
-    if settings.SMTP_SECURITY == "none" and settings.EMAIL_HOST not in {
-        "127.0.0.1",
-        "localhost",
-    }:
+    if settings.MAIL_PROVIDER != "smtp" and not settings.MAIL_API_KEY:
+        hint = "Set MAIL_API_KEY to the key that the provider gave you."
+        found.append(Error("MAIL_API_KEY is missing.", hint=hint, id="undersigned.E011"))
+    by_smtp = settings.MAIL_PROVIDER == "smtp"
+    if (
+        by_smtp
+        and settings.SMTP_SECURITY == "none"
+        and settings.EMAIL_HOST
+        not in {
+            "127.0.0.1",
+            "localhost",
+        }
+    ):
         hint = "Set SMTP_SECURITY to starttls or tls."
         found.append(
             CheckWarning("Mail leaves without encryption.", hint=hint, id="undersigned.W001")

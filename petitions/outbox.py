@@ -36,6 +36,7 @@ from django.utils import timezone
 
 from petitions import addresses, messages, objections, signers, vault
 from petitions.models import Correction, Mail, Objection, Petition, Signature
+from petitions.models.mail import THROTTLED
 from petitions.throttle import Throttle
 
 BATCH = 100
@@ -45,7 +46,7 @@ MOST_ATTEMPTS = 12
 FIRST_WAIT = 20
 LONGEST_WAIT = 4 * 3600
 # What organisers are told of each stands in `admin.outcomes`.
-OVER_LIMIT, OBJECTED, UNDELIVERABLE, DOMAIN_BUSY = "limit", "objected", "undeliverable", "domain"
+OVER_LIMIT, OBJECTED, UNDELIVERABLE = "limit", "objected", "undeliverable"
 _PERMANENT = 500
 # How a provider's API says that the key is wrong, the account is shut or we are too quick.
 _OUR_FAULT = frozenset({401, 402, 403, 429})
@@ -281,7 +282,7 @@ def _unobjected(outgoing: list[Outgoing]) -> list[Outgoing]:
 def _unhurried(outgoing: list[Outgoing]) -> list[Outgoing]:
     """Those that their domain may get now; the others are put off, which fails none."""
     waits = [(out, _throttle.wait(out.domain)) for out in outgoing]
-    _wait([(out.mail, seconds) for out, seconds in waits if seconds], DOMAIN_BUSY, tried=0)
+    _wait([(out.mail, seconds) for out, seconds in waits if seconds], THROTTLED, tried=0)
     return [out for out, seconds in waits if not seconds]
 
 

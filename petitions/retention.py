@@ -11,7 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
-from petitions.models import Mail, Petition, Signature, Signer
+from petitions import objections
+from petitions.models import Decision, Mail, Objection, Petition, Signature, Signer
 
 BATCH = 5_000
 KEPT_AFTER_CLOSE = timedelta(days=183)
@@ -32,6 +33,7 @@ def keep_no_longer() -> None:
     while delete_refused() == BATCH:
         pass
     erase_origins()
+    forget_undeliverable()
     cut_times_to_the_day()
 
 
@@ -121,6 +123,13 @@ def erase_origins() -> int:
     return erased
 
 
+def forget_undeliverable() -> int:
+    """Delete reports that a mailbox takes no mail once nobody heeds them; return how many."""
+    before = timezone.now() - objections.UNDELIVERABLE_FOR
+    bounced = Objection.objects.filter(reason=Objection.Reason.UNDELIVERABLE)
+    return bounced.filter(created_at__lt=before).delete()[0]
+
+
 def cut_times_to_the_day() -> int:
     """Forget the time of day of what is older than `EXACT_FOR`; return how many times were cut.
 
@@ -134,6 +143,8 @@ def cut_times_to_the_day() -> int:
             (Signature.objects.all(), "confirmed_at"),
             (sent, "created_at"),
             (sent, "due_at"),
+            (Objection.objects.all(), "created_at"),
+            (Decision.objects.all(), "created_at"),
         )
     )
 

@@ -20,6 +20,8 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.models.signature import Signature
 
+# The code of mails that wait because many go to one domain.
+THROTTLED = "domain"
 # How long a mail may be due before somebody should look.
 LATE = timedelta(minutes=2)
 
@@ -28,8 +30,12 @@ class MailQuerySet(models.QuerySet["Mail"]):
     """Questions about the outbox."""
 
     def late(self) -> "MailQuerySet":
-        """Those that should have gone out a while ago: no worker runs, or it cannot keep up."""
-        return self.filter(state=Mail.State.QUEUED, due_at__lt=Now() - LATE)
+        """Those that should have gone out a while ago: no worker runs, it cannot keep up, or the
+        mail server takes nothing. Then they are put off, again and again, without an attempt.
+        """
+        unclaimed = Q(due_at__lt=Now() - LATE)
+        put_off = Q(attempts=0, created_at__lt=Now() - LATE) & ~Q(code__in=["", THROTTLED])
+        return self.filter(unclaimed | put_off, state=Mail.State.QUEUED)
 
 
 class Mail(models.Model):

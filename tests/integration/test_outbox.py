@@ -33,6 +33,7 @@ from petitions import (
 from petitions.admin import outcomes
 from petitions.letters import Letter
 from petitions.models import Mail, Organisation, Petition, Signature, Signer
+from petitions.models.mail import THROTTLED
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
 INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
@@ -555,7 +556,7 @@ def test_a_domain_gets_only_so_many_in_a_minute_and_the_rest_later(
     assert outbox.deliver() == 3
 
     later = Mail.objects.filter(state=Mail.State.QUEUED)
-    assert set(later.values_list("attempts", "code")) == {(0, outbox.DOMAIN_BUSY)}
+    assert set(later.values_list("attempts", "code")) == {(0, THROTTLED)}
     waits = [(row.due_at - timezone.now()).total_seconds() for row in later]
     assert all(50 < wait < 200 for wait in waits)
     for _ in range(2):
@@ -648,3 +649,19 @@ def test_what_is_tried_again_is_judged_as_ever(petition: Petition, organiser: Us
 @pytest.mark.parametrize("code", ["", "limit", "550", "559", "432", "http-503", "SomethingElse"])
 def test_every_code_reads_as_itself_at_least(code: str) -> None:
     assert outcomes.explained(code).startswith(code)
+
+
+def test_mail_that_the_server_does_not_take_is_late_but_mail_that_waits_its_turn_is_not(
+    petition: Petition,
+) -> None:
+    sign(petition)
+    mail = Mail.objects.get()
+    outbox.claim(1)
+    mail.refresh_from_db()
+    outbox.wait_for_server([mail], "ConnectionRefused")
+    assert not Mail.objects.late().exists()
+
+    Mail.objects.update(created_at=timezone.now() - timedelta(minutes=3))
+    assert Mail.objects.late().exists()
+    Mail.objects.update(code=THROTTLED)
+    assert not Mail.objects.late().exists()

@@ -62,6 +62,7 @@ def test_an_installation_in_order_has_nothing_to_report() -> None:
         ("DEFAULT_FROM_EMAIL", "عريضة@example.org", "E010"),
         ("LOCAL_MAILBOX", "/srv/mailbox", "E009"),
         ("SMTP_SECURITY", "none", "W001"),
+        ("MAIL_PROVIDER", "postmark", "E011"),
     ],
 )
 def test_each_fault_is_reported_under_its_id(
