@@ -13,6 +13,7 @@ there was anything to take back, so the worker does that a moment later.
 """
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import UUID
@@ -21,7 +22,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from petitions import fraud, names, signing, tokens
-from petitions.models import Correction, Mail, Petition, Signature, Signer
+from petitions.models import Correction, Mail, Petition, Resend, Signature, Signer
 from petitions.nudge import nudge
 from petitions.screening import UNSUSPICIOUS, Screening
 from petitions.signers import Attempt
@@ -80,18 +81,14 @@ class Page:
 
 
 def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
-    """Queue another mail for an attempt, and return the page that follows.
+    """Ask for another mail for an attempt, and return the page that follows.
 
     Who `is_silenced`, for too much was asked for this mailbox, is told the same and gets none.
-    The page's count can be set back by opening an earlier address of it, so the attempt's own
-    mails are counted besides. How many a mailbox gets is for the outbox to say.
+    It is only noted: whether there is anybody to mail, the worker finds out.
     """
     if not page.may_ask:
         return page
-    with transaction.atomic():
-        # A statement of its own: mails are counted as of after the wait for somebody else.
-        Signature.objects.select_for_update().filter(pk=page.attempt_id).first()
-        _queue_again(page.attempt_id, is_silenced)
+    Resend.objects.create(attempt_id=page.attempt_id, is_silenced=is_silenced)
     nudge()
     return replace(page, asked=page.asked + 1)
 
@@ -114,6 +111,13 @@ def correct(
     return replace(page, attempt_id=attempt_id, attempt=attempt, asked=page.asked + 1)
 
 
+def settle() -> None:
+    """Do what was asked for on these pages: take back what was corrected, queue more mails."""
+    for work in (take_back_corrected, queue_resends):
+        while work() == BATCH:
+            pass
+
+
 @transaction.atomic
 def take_back_corrected() -> int:
     """Withdraw what was corrected, unless somebody confirmed it; return how many there were.
@@ -127,6 +131,23 @@ def take_back_corrected() -> int:
         _take_back(ids)
         Correction.objects.filter(attempt_id__in=ids).delete()
     return len(ids)
+
+
+@transaction.atomic
+def queue_resends() -> int:
+    """Queue the mails that were asked for once more; return how many requests there were.
+
+    A page's own count can be set back by opening an earlier address of it, so the attempt's
+    mails are counted besides. How many a mailbox gets is for the outbox to say.
+    """
+    rows = list(Resend.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
+    if rows:
+        _lock({row.attempt_id for row in rows})
+        # Statements of their own: mails are counted as of after the wait for somebody else.
+        for row in rows:
+            _queue_again(row.attempt_id, row.is_silenced)
+        Resend.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(rows)
 
 
 def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
@@ -220,10 +241,8 @@ def _note_correction(signature_id: UUID) -> list[str]:
 
 def _take_back(ids: list[UUID]) -> None:
     """Compare-and-set from pending to withdrawn, after the locks, which are taken in id order."""
-    states = [Signature.State.PENDING, Signature.State.REFUSED]
-    with_state = Signature.objects.filter(pk__in=ids, state__in=states)
-    locked = with_state.select_for_update().order_by("pk")
-    taken = list(locked.values_list("pk", flat=True))
+    states = {Signature.State.PENDING, Signature.State.REFUSED}
+    taken = [signature_id for signature_id, state in _lock(ids) if state in states]
     Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED).update(
         state=Mail.State.CANCELLED
     )
@@ -231,6 +250,12 @@ def _take_back(ids: list[UUID]) -> None:
     Signature.objects.filter(pk__in=taken).update(
         state=Signature.State.WITHDRAWN, wants_updates=False, link_epoch=F("link_epoch") + 1
     )
+
+
+def _lock(ids: Iterable[UUID]) -> list[tuple[UUID, str]]:
+    """Lock what is left of these attempts, in id order as everybody; with their states."""
+    rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk")
+    return list(rows.values_list("pk", "state"))
 
 
 def _with_suspicion(screening: Screening, stored: list[str]) -> Screening:
@@ -250,18 +275,29 @@ def _with_suspicion(screening: Screening, stored: list[str]) -> Screening:
 
 
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
-    """Count one more try; the epoch of the code, and whether it was mailed. None after the last."""
+    """Count one more try; the epoch of the code, and whether it was mailed. None after the last.
+
+    Where nothing is left of an attempt, a correction of nothing is noted instead, for nothing
+    to write would take less time.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE petitions_signature s SET code_tries = code_tries + 1
-            WHERE id = %s AND code_tries < %s
-            RETURNING link_epoch, EXISTS (
-                SELECT FROM petitions_mail m WHERE m.signature_id = s.id AND m.state = %s)
-                AND NOT EXISTS (
-                    SELECT FROM petitions_correction c WHERE c.attempt_id = s.id)
+            WITH counted AS (
+                UPDATE petitions_signature SET code_tries = code_tries + 1
+                WHERE id = %(id)s AND code_tries < %(most)s
+                RETURNING id, link_epoch
+            ), noted AS (
+                INSERT INTO petitions_correction (attempt_id) SELECT gen_random_uuid()
+                WHERE NOT EXISTS (SELECT FROM petitions_signature WHERE id = %(id)s)
+            )
+            SELECT link_epoch, EXISTS (
+                SELECT FROM petitions_mail WHERE signature_id = %(id)s AND state = %(sent)s
+            ) AND NOT EXISTS (
+                SELECT FROM petitions_correction WHERE attempt_id = %(id)s
+            ) FROM counted
             """,
-            [signature_id, CODE_TRIES, Mail.State.SENT],
+            {"id": signature_id, "most": CODE_TRIES, "sent": Mail.State.SENT},
         )
         row: tuple[int, bool] | None = cursor.fetchone()
     return row

@@ -8,11 +8,8 @@ from petitions.locks import alone
 
 @shared_task(name=nudge.TASK)  # type: ignore[untyped-decorator]
 def deliver_mail() -> None:
-    """Send what is due in the outbox, after taking back what was corrected. Any number of
-    these may run at once.
-    """
-    while attempts.take_back_corrected() == attempts.BATCH:
-        pass
+    """Do what was asked for since, and send what is due. Any number of these may run at once."""
+    attempts.settle()
     outbox.deliver()
 
 

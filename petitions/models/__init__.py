@@ -1,7 +1,7 @@
 """The tables of petitions and signatures, one file an aggregate."""
 
 from petitions.models.alert import Alert
-from petitions.models.correction import Correction
+from petitions.models.correction import Correction, Resend
 from petitions.models.decision import Decision, DecisionItem
 from petitions.models.export import Export
 from petitions.models.mail import Mail
@@ -32,6 +32,7 @@ __all__ = [
     "Place",
     "Postcode",
     "Reindexing",
+    "Resend",
     "Rule",
     "Signature",
     "Signer",

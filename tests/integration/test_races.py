@@ -486,10 +486,10 @@ def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_b
     """Or the same person would be counted by the link of either mailbox."""
     signature_id = sign(petition)
     if not guarded:
-        looks = signing._READ_MAILBOX_OF
+        looks = signing._READ_MAILBOX_OF.sql
         blind = looks.replace("c.attempt_id = s.id", "false")
         assert blind != looks
-        monkeypatch.setattr(signing, "_READ_MAILBOX_OF", blind)
+        monkeypatch.setattr(signing, "_READ_MAILBOX_OF", Statement("read_blindly", blind))
 
     corrected = _correct(petition, signature_id)
     outcomes = [confirm(signature_id), confirm(corrected.attempt_id)]
