@@ -8,8 +8,14 @@ import django
 from celery import Celery
 from celery.schedules import crontab
 from celery.signals import beat_init, worker_init
+from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
+
+# Celery closes a lost connection and then restores through it what was not acknowledged. That
+# fails with an exception it does not expect, and ends the worker when Redis goes away. Nothing
+# needs restoring, for every sweep comes again.
+Channel.do_restore = False
 
 app = Celery("undersigned")
 app.config_from_object("django.conf:settings", namespace="CELERY")

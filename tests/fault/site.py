@@ -87,6 +87,14 @@ class Site(Stack):
             self._spawn(self._services[name])
         self._wait_until_ready(*names)
 
+    def make_whole(self) -> None:
+        """Start again what an earlier test has left dead."""
+        if missing := [name for name in SURVIVORS if not self._is_alive(name)]:
+            self.revive(*missing)
+
+    def _is_alive(self, name: str) -> bool:
+        return name in self._children and self._children[name].is_alive()
+
     @contextmanager
     def dead(self, *names: str) -> Iterator[None]:
         """Kill parts at once, and revive them in the end: what others stand on first."""
@@ -178,7 +186,9 @@ class Site(Stack):
     def exhaust_write_ahead_log(self) -> bool:
         """Ask for the next of its files; whether that has ended PostgreSQL."""
         with suppress(psycopg2.Error):
-            self.sql("SELECT pg_switch_wal()", "SELECT pg_logical_emit_message(false, 'x', 'x')")
+            self.sql_once(
+                "SELECT pg_switch_wal()", "SELECT pg_logical_emit_message(false, 'x', 'x')"
+            )
         return not self.has_a_database()
 
     def revive_database(self) -> None:
@@ -190,10 +200,20 @@ class Site(Stack):
     # --- Its database ---------------------------------------------------------------------
 
     def sql(self, *statements: str) -> list[tuple[object, ...]]:
-        """Run statements each on its own; the rows of the last. Waits for a database that is
-        recovering.
+        """Run statements each on its own; the rows of the last. While the database is breaking
+        or recovering, again.
         """
-        eventually(self.has_a_database)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.sql_once(*statements)
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def sql_once(self, *statements: str) -> list[tuple[object, ...]]:
+        """The same, but if the database breaks, the exception."""
         connection = psycopg2.connect(
             host=str(self.folder.sockets), user="undersigned", dbname="undersigned"
         )

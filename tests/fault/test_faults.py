@@ -64,6 +64,15 @@ def test_redis_killed(site: Site) -> None:
         crowd.wait_until_tried(at_least=A_SWEEP)
 
 
+def test_redis_killed_while_the_mail_worker_is_at_a_batch(site: Site) -> None:
+    with endure(site, "Redis killed while a batch is sent") as crowd:
+        with site.provider.in_mood(Mood.HOLDING):
+            assert site.provider.is_holding.wait(30)
+            with site.dead("redis"):
+                crowd.wait_until_tried()
+        crowd.wait_until_tried(at_least=A_SWEEP)
+
+
 def test_the_database_killed(site: Site) -> None:
     with endure(site, "PostgreSQL killed") as crowd, site.dead("postgres"):
         crowd.wait_until_tried()
