@@ -4,8 +4,6 @@ It is a question and never a refusal: somebody may well have their mail at gmial
 addresses with a slip are at one of a few large providers, so those are all that is compared.
 """
 
-from functools import lru_cache
-
 from petitions import addresses
 
 # Where most signers have their mail; the more usual first, for it wins where two are as near.
@@ -38,9 +36,11 @@ _KNOWN = OTHERS | set(LARGE)
 _SHORT, _LONG = 4, 7
 
 
-@lru_cache(maxsize=2048)
 def meant(domain: str) -> str | None:
-    """The large provider's domain that was probably meant; None if this one seems right."""
+    """The large provider's domain that was probably meant; None if this one seems right.
+
+    Nothing is remembered: the next one's time would tell whose domain was typed before.
+    """
     domain = addresses.ascii_domain(domain)
     if domain in _KNOWN:
         return None
@@ -70,11 +70,22 @@ def _is_near(domain: str, large: str) -> bool:
     large_name, _dot, large_ending = large.partition(".")
     if name == large_name:
         # One slip in the ending; with more it is likelier another country's.
-        return slips(ending, large_ending) <= 1
+        return _within(1, ending, large_ending)
+    if len(large_name) <= _SHORT:
+        return False
     if "." not in domain or ending != large_ending:
         # Slips on both sides of the dot, or a dot left out or put elsewhere.
-        return len(large_name) > _SHORT and slips(domain, large) <= _allowed(large_name)
-    return len(large_name) > _SHORT and slips(name, large_name) <= _allowed(large_name)
+        return _within(_allowed(large_name), domain, large)
+    return _within(_allowed(large_name), name, large_name)
+
+
+def _within(most: int, typed: str, meant: str) -> bool:
+    # Most are told apart by their lengths and letters: a slip changes at most two letters.
+    return (
+        abs(len(typed) - len(meant)) <= most
+        and len(set(typed) ^ set(meant)) <= 2 * most
+        and slips(typed, meant) <= most
+    )
 
 
 def _allowed(name: str) -> int:

@@ -95,7 +95,7 @@ class Visitor:
         request = RequestFactory().post(path, form, headers=SAME_ORIGIN, REMOTE_ADDR=sender)
         environ = request.environ
         began = time.perf_counter_ns()
-        answer = self._application(environ, self._starts)
+        answer = self._application(environ, self._starts)  # type: ignore[arg-type]
         b"".join(answer)
         took = time.perf_counter_ns() - began
         answer.close()

@@ -4,10 +4,11 @@ from urllib.parse import urlencode
 
 import pytest
 from django.http import QueryDict
+from email_validator import validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from petitions import addresses
+from petitions import addresses, forms, typos
 from petitions.addresses import Provider
 from petitions.forms import SignForm
 from tests import shipped
@@ -271,3 +272,23 @@ def test_rules_of_one_provider_touch_no_other_domain(
     local: str, domain: str, rules: addresses.Rules
 ) -> None:
     assert addresses.canonical(f"{local}@{domain}", rules) == f"{local.lower()}@{domain}"
+
+
+@given(
+    st.from_regex(r"[A-Za-z0-9._+-]{1,70}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9.-]{1,70}\.([a-z]{1,5}|test|local|xn--p1ai|x1)", fullmatch=True)
+    | st.sampled_from(["localhost", "a.onion", "A.Invalid", "a.b.arpa", "xn--a.de", "ab--c.de"])
+    | st.integers(60, 66).map(lambda n: "a" * n + ".example")
+    | st.integers(120, 130).map(lambda n: "a." * n + "org"),
+)
+def test_what_is_taken_without_a_closer_look_is_taken_with_it(local: str, domain: str) -> None:
+    address = f"{local}@{domain}"
+    if forms._is_plain(address) and len(address) <= forms.MAX_ADDRESS:
+        validate_email(address, check_deliverability=False, allow_smtputf8=False, strict=True)
+    assert forms._is_plain("amina+x@example-site.co.uk")
+
+
+def test_nothing_that_was_typed_makes_the_next_answer_quicker() -> None:
+    """A memory of domains would tell whose domain somebody else has just signed with."""
+    for function in (forms._is_plain, addresses.ascii_domain, typos.meant):
+        assert not hasattr(function, "cache_info"), function

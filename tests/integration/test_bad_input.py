@@ -1,0 +1,197 @@
+"""What nobody types by mistake: forged hosts, doubled fields, look-alikes, floods of networks."""
+
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from petitions import limits, once, signers, tallies
+from petitions.limits import Act
+from petitions.models import Petition, PetitionText, Signature, Signer
+from tests.integration.test_check_mail import (
+    CORRECTION,
+    PAGE,
+    correct_path,
+    link_in,
+    mailed,
+    page_at,
+    signed,
+)
+from tests.people import AMINA, typed
+
+CYRILLIC_A = "\u0430"
+
+
+# --- Hosts -------------------------------------------------------------------------------
+
+
+def test_a_forged_host_is_refused_and_signs_nothing(petition: Petition, browser: Client) -> None:
+    for host in ("evil.example", "evil.example:80", "testserver.evil.example", "a b", "["):
+        assert browser.post(PAGE, typed(), headers={"Host": host}).status_code == 400
+    assert not Signature.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Forwarded-Host", "X-Host", "X-Forwarded-Server", "Forwarded", "X-Original-URL"]
+)
+def test_no_forwarded_host_gets_into_an_answer_or_a_mail(
+    petition: Petition, browser: Client, name: str
+) -> None:
+    value = "host=evil.example" if name == "Forwarded" else "evil.example"
+    answer = browser.post(PAGE, typed(), headers={name: value})
+    page = browser.get(answer["Location"], headers={name: value})
+    (message,) = mailed()
+
+    assert answer["Location"].startswith("/t/en/check/")
+    assert settings.SITE_URL in message.body
+    for text in (str(answer.headers), page.content.decode(), str(message.message())):
+        assert "evil.example" not in text
+
+
+# --- Doubled fields and arrays -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(typed()))
+def test_every_field_that_is_sent_twice_is_refused(
+    petition: Petition, browser: Client, name: str
+) -> None:
+    value = typed()[name]
+    assert browser.post(PAGE, {**typed(), name: [value, value]}).status_code == 422
+    assert not Signature.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["email[]", "email[0]", "email.0", "Email", "email "])
+def test_an_array_or_another_spelling_of_a_field_is_refused(
+    petition: Petition, browser: Client, name: str
+) -> None:
+    assert browser.post(PAGE, {**typed(), name: "victim@example.net"}).status_code == 422
+    assert not Signature.objects.exists()
+
+
+def test_fields_in_the_address_of_the_page_are_no_fields(
+    petition: Petition, browser: Client
+) -> None:
+    answer = browser.post(PAGE + "?email=victim@example.net&name=a&name=b", typed())
+    assert answer.status_code == 303
+    assert signers.unsealed(Signer.objects.get())["email"] == AMINA.email
+
+
+def test_a_doubled_field_corrects_nothing(petition: Petition, browser: Client) -> None:
+    check = signed(browser)
+    doubled: dict[str, Any] = {**CORRECTION, "email": ["a@example.org", "b@example.org"]}
+    assert browser.post(correct_path(check), doubled).status_code == 422
+    assert Signature.objects.count() == 1
+
+
+# --- Look-alikes -------------------------------------------------------------------------
+
+
+def test_a_domain_that_looks_alike_is_another_mailbox_and_only_it_is_mailed(
+    petition: Petition, browser: Client
+) -> None:
+    lookalike = f"amina@ex{CYRILLIC_A}mple.org"
+    signed(browser)
+    signed(browser, email=lookalike)
+
+    letters = mailed()
+    assert Signer.objects.values("mailbox_ix").distinct().count() == 2
+    written = [message.message()["To"] for message in letters]
+    assert written == ["amina@example.org", "amina@xn--exmple-4nf.org"]
+
+
+def test_a_local_part_that_looks_alike_is_refused(petition: Petition, browser: Client) -> None:
+    answer = browser.post(PAGE, typed(email=f"{CYRILLIC_A}mina@example.org"))
+    assert answer.status_code == 422
+    assert not Signature.objects.exists()
+
+
+def test_a_name_that_looks_alike_is_somebody_else_but_takes_no_third_place(
+    petition: Petition, browser: Client
+) -> None:
+    """Spelt in another script it is another name; a mailbox still has two places."""
+    for name in ("Amina Example", f"{CYRILLIC_A}mina Example", f"Amin{CYRILLIC_A} Example"):
+        signed(browser, name=name)
+    for message in mailed():
+        browser.post(link_in(message))
+    assert tallies.total(petition.pk) == 2
+
+
+# --- Long addresses ----------------------------------------------------------------------
+
+
+def test_a_local_part_of_64_characters_signs_and_of_65_is_refused(
+    petition: Petition, browser: Client
+) -> None:
+    longest = "a" * 64 + "@example.org"
+    signed(browser, email=longest)
+    (message,) = mailed()
+    assert message.message()["To"] == longest
+    assert browser.post(link_in(message)).status_code == 200
+    assert tallies.total(petition.pk) == 1
+    assert browser.post(PAGE, typed(email="a" + longest)).status_code == 422
+
+
+# --- Other petitions ---------------------------------------------------------------------
+
+
+def test_the_page_and_the_link_of_one_petition_do_nothing_for_another(
+    petition: Petition, browser: Client
+) -> None:
+    other = Petition.objects.create(
+        slug="other", state=Petition.State.OPEN, opens_at=petition.opens_at
+    )
+    PetitionText.objects.create(
+        petition=other, language="en", title="Other", addressee="x", ask="x", body="x",
+        published_at=timezone.now(),
+    )  # fmt: skip
+    once.forget()
+    check = signed(browser)
+    for path in (check, correct_path(check)):
+        answer = browser.post(path + "?petition=other", {**CORRECTION, "petition": "other"})
+        assert answer.status_code in {405, 422}
+    corrected = browser.post(correct_path(check), CORRECTION)["Location"]
+    (message,) = mailed()
+    browser.post(link_in(message) + "?petition=other", {"petition": str(other.pk)})
+
+    assert page_at(corrected).petition == petition.slug
+    assert (tallies.total(petition.pk), tallies.total(other.pk)) == (1, 0)
+    assert not Signature.objects.filter(petition=other).exists()
+
+
+# --- A flood from one network ------------------------------------------------------------
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("is_away", [False, True])
+def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
+    monkeypatch: pytest.MonkeyPatch, is_away: bool
+) -> None:
+    """Each from a /64 and for a mailbox of its own: whether Redis counts, or the process."""
+    monkeypatch.setattr(limits._shared, "is_away", is_away)
+    most = limits.PREFIX_FACTOR * settings.LIMITS["SIGN_NETWORK"].amount
+    taken, sizes = 0, []
+    for n in range(100_000):
+        verdict = limits.take(
+            Act.SIGN,
+            address=f"p{n}@d{n % 50}.example",
+            petition=1,
+            network=f"2001:db8:7:{n % 65536:x}::/64",
+            prefix="2001:db8:7::/48",
+        )
+        taken += not verdict.is_refused
+        if n in {most, 99_999}:
+            sizes.append(_size(is_away=is_away))
+    assert taken == most
+    # One key for each mailbox, network and burst that was taken, and a few more; then no more.
+    assert sizes[0] == sizes[1] <= 3 * most + 200
+
+
+def _size(*, is_away: bool) -> int:
+    """How many counters there are."""
+    if is_away:
+        return len(limits._shared._in_this_process()._storage.storage)
+    with redis.Redis.from_url(settings.REDIS_URL) as counters:
+        return int(counters.dbsize())
