@@ -101,6 +101,8 @@ class Postgres(Service):
                 cursor.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
                 if cursor.rowcount == 0:
                     cursor.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg2.OperationalError:
+            return False  # It broke off while it was asked.
         finally:
             connection.close()
         return True
