@@ -1,13 +1,11 @@
 """Confirming: counted once, whoever presses how often, and by which rules."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -16,7 +14,6 @@ from petitions import signing, tallies, tokens
 from petitions.models import Petition, Signature, Signer
 from petitions.signers import Attempt
 from petitions.signing import Outcome
-from petitions.statements import Statement
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -225,91 +222,3 @@ def test_a_link_of_somebody_who_withdrew_is_dead(petition: Petition) -> None:
     assert confirm(signature.pk) is Outcome.GONE
     assert tallies.total(petition.pk) == 0
     assert not Signer.objects.exists()
-
-
-def _together(*actions: Callable[[], object]) -> list[object]:
-    """Run actions at the same moment, each on a connection of its own."""
-    barrier, results = threading.Barrier(len(actions)), []
-
-    def run(action: Callable[[], object]) -> None:
-        connection.ensure_connection()
-        barrier.wait()
-        try:
-            results.append(action())
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            results.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[action]) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-    return results
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_browsers_confirming_at_once_see_success_and_count_once(
-    petition: Petition,
-) -> None:
-    signature_id = sign(petition)
-
-    outcomes = _together(*[lambda: confirm(signature_id)] * 4)
-
-    assert set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}
-    assert outcomes.count(Outcome.CONFIRMED) == 1
-    assert tallies.total(petition.pk) == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_decision_at_the_very_moment_of_confirming_is_heeded(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    signature_id = sign(petition)
-    judge = signing._judge
-
-    def remove() -> None:
-        Signature.objects.update(state=Signature.State.REMOVED)
-
-    def judged_then_removed(*given: Any) -> signing.Verdict:
-        verdict = judge(*given)
-        _together(remove)
-        return verdict
-
-    monkeypatch.setattr(signing, "_judge", judged_then_removed)
-
-    assert confirm(signature_id) is Outcome.REMOVED
-    assert tallies.total(petition.pk) == 0
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("guarded", [False, True])
-def test_two_pendings_of_one_person_confirmed_at_once_need_the_mailbox_lock(
-    petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without the lock both judge the mailbox empty, and one meets the unique constraint."""
-    both_judged = threading.Barrier(2)
-    judge = signing._judge
-
-    def judged_together(*given: Any) -> signing.Verdict:
-        verdict = judge(*given)
-        both_judged.wait(timeout=10)
-        return verdict
-
-    first, second = sign(petition), sign(petition)
-    if guarded:
-        outcomes = _together(lambda: confirm(first), lambda: confirm(second))
-    else:
-        monkeypatch.setattr(signing, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
-        monkeypatch.setattr(signing, "_judge", judged_together)
-        # Without the second try that would hide it.
-        outcomes = _together(
-            lambda: signing._confirm(first, 0)[0], lambda: signing._confirm(second, 0)[0]
-        )
-
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    assert bool(failed) is not guarded
-    assert tallies.total(petition.pk) == 1
-    if guarded:
-        assert set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}

@@ -1,10 +1,7 @@
 """Removing, restoring and erasing: the tally moves with the state, in one decision."""
 
-import threading
-
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections
 from django.test import Client
 
 from petitions import moderation, signing, tallies
@@ -142,42 +139,6 @@ def test_a_moderator_erases_a_person_only_after_saying_so_twice(
     erased = Decision.objects.get(kind=Decision.Kind.ERASE)
     assert erased.actor == moderator
     assert "mona" in client.get(page).content.decode()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_confirming_and_removing_at_once_leave_a_count_that_agrees(
-    petition: Petition, moderator: User
-) -> None:
-    for _ in range(5):
-        signature_id = sign(petition, DAVID)
-        barrier = threading.Barrier(2)
-
-        def press(
-            signature_id: object = signature_id, barrier: threading.Barrier = barrier
-        ) -> None:
-            barrier.wait()
-            try:
-                signing.confirm(signature_id=signature_id, epoch=0)  # type: ignore[arg-type]
-            except signing.StateChanged:
-                pass
-            finally:
-                connections.close_all()
-
-        def remove(
-            signature_id: object = signature_id, barrier: threading.Barrier = barrier
-        ) -> None:
-            barrier.wait()
-            try:
-                moderation.remove(petition=petition, ids=[signature_id], actor=moderator, **REASON)  # type: ignore[list-item]
-            finally:
-                connections.close_all()
-
-        threads = [threading.Thread(target=press), threading.Thread(target=remove)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=20)
-        assert not tallies.differences(petition.pk)
 
 
 def test_the_moderators_list_finds_by_address_without_putting_it_into_the_url(
