@@ -309,7 +309,8 @@ def test_half_of_what_times_usually_differ_by_would_be_found(
     monkeypatch.setattr(signing, "_insert", insert_and_dawdle)
 
     def sign(updates: str) -> int:
-        return visitor.posts("/petitions/protect/", typed(updates=updates))
+        address = f"{visitor.number:05}@home08.example"
+        return visitor.posts("/petitions/protect/", typed(email=address, updates=updates))
 
     labels = {"as ever": "", "planted": "on"}
 
