@@ -7,9 +7,10 @@ falls on all alike.
 
 A classifier knows the label of every time beforehand, and chooses the best threshold there is.
 Neither its accuracy nor the area under its curve may be over 0.55, on 2,000 timings of each.
-That takes minutes, so it is part of the fault suite; with few timings, which chance alone tells
-apart more often, a leak that is as large as a missing statement is found in the daily run. What
-is over is measured once more, for a machine may hiccup: a leak is there as often as one looks.
+That takes minutes and a quiet machine, so it is run by `make timing`; with few timings, which
+chance alone tells apart more often, a leak that is as large as a missing statement is found in
+the daily run. What is over is measured once more, for a machine may hiccup: a leak is there as
+often as one looks.
 """
 
 import gc
@@ -42,7 +43,7 @@ from tests.people import AMINA, confirm, sign, typed
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FEW, MANY = 300, 2000
-HOW_MANY = [FEW, pytest.param(MANY, marks=[pytest.mark.fault, pytest.mark.timeout(1200)])]
+HOW_MANY = [FEW, pytest.param(MANY, marks=[pytest.mark.timing, pytest.mark.timeout(1200)])]
 # Addresses of one kind are used by turns: what was done to them before costs time, too.
 ADDRESSES = 100
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -322,7 +323,7 @@ def test_half_of_what_times_usually_differ_by_would_be_found(
     assert tellable(measure(), "as ever")
 
 
-@pytest.mark.fault
+@pytest.mark.timing
 @pytest.mark.timeout(1200)
 def test_taking_back_at_once_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
