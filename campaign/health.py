@@ -1,4 +1,4 @@
-"""What balancers, operators and robots ask.
+"""What balancers and operators ask.
 
 `/live` and `/ready` stay 200 while PostgreSQL, Redis or the worker are away: cached pages
 still serve, and a balancer that took the process out would take those down too. The state
@@ -32,11 +32,6 @@ def health(request: HttpRequest) -> HttpResponse:
     well = all(state == "ok" for state in parts.values())
     body = {"status": "ok" if well else "degraded", **parts}
     return JsonResponse(body, status=200 if well else 503)
-
-
-def robots(request: HttpRequest) -> HttpResponse:
-    """Search engines may read all but what is behind a token."""
-    return HttpResponse("User-agent: *\nDisallow: /t/\nAllow: /\n", content_type="text/plain")
 
 
 def _database() -> str:

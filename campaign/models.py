@@ -1,8 +1,9 @@
 """Statements: the campaign's public texts, each in any of the languages."""
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Case, Q, When
+from django.db.models import Case, OuterRef, Q, When
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -45,11 +46,18 @@ class StatementTextQuerySet(models.QuerySet["StatementText"]):
     """Questions about the words of statements."""
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
-        """Published texts, the wanted language first, then English, then any; with petition."""
+        """Published texts, the wanted language first, then English, then any; with petition.
+
+        The `languages` of each are those that its statement is published in.
+        """
+        published = self.model.objects.filter(
+            statement=OuterRef("statement"), published_at__isnull=False
+        )
         rank = Case(When(language=language, then=0), When(language="en", then=1), default=2)
         return (
             self.filter(published_at__isnull=False)
             .select_related("statement__petition")
+            .annotate(languages=ArraySubquery(published.order_by("language").values("language")))
             .order_by(rank, "id")
         )
 

@@ -41,7 +41,7 @@ class Page:
     def __init__(self, response: HttpResponse) -> None:
         body = response.content
         self.body = body
-        self.packed = gzip.compress(body, 6, mtime=0) if len(body) > _WORTH_COMPRESSING else b""
+        self.packed = gzip.compress(body, 6, mtime=0) if _is_worth_packing(response) else b""
         self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
         self.headers = {k: v for k, v in response.items() if k.lower() not in _NOT_KEPT}
         self.headers |= {"ETag": self.etag, "Vary": "Accept-Encoding"}
@@ -142,6 +142,13 @@ def _key(request: HttpRequest) -> Key:
     # The port is left out: a site has one, and a client that makes up thousands fills no cache.
     host = _PORT.sub("", request.META.get("HTTP_HOST", "").lower())
     return request.scheme or "", host, request.path
+
+
+def _is_worth_packing(response: HttpResponse) -> bool:
+    """Whether it gets smaller: pictures and PDF files are packed already."""
+    kind = response.get("Content-Type", "")
+    is_packed = kind.startswith("image/") or kind == "application/pdf"
+    return not is_packed and len(response.content) > _WORTH_COMPRESSING
 
 
 def _is_public(response: HttpResponse) -> bool:

@@ -5,7 +5,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
 
-from campaign import health
+from campaign import discovery, health
 from petitions.api import v1
 from petitions.views import mail_reports
 
@@ -13,7 +13,9 @@ urlpatterns = [
     path("live", health.live, name="live"),
     path("ready", health.ready, name="ready"),
     path("health", health.health, name="health"),
-    path("robots.txt", health.robots, name="robots"),
+    path("robots.txt", discovery.robots, name="robots"),
+    path("sitemap.xml", discovery.sitemap, name="sitemap"),
+    path("favicon.ico", discovery.favicon, name="favicon"),
     path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
     path("t/", include("petitions.token_urls")),
     path("reports/mail/", mail_reports.report, name="mail_report"),
@@ -24,6 +26,7 @@ if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:
 urlpatterns += i18n_patterns(
     path("", include("campaign.site_urls")),
     path("", include("petitions.urls")),
+    path("share/", include("petitions.sharing_urls")),
     prefix_default_language=False,
 )
 

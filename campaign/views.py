@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
+from campaign import heads
 from campaign.models import StatementText
 from petitions import goals, tallies
 from petitions.caching import public_page
@@ -46,6 +47,7 @@ def statement_context(text: StatementText) -> dict[str, Any]:
     count = tallies.total(petition.pk) if petition and is_public else 0
     return {
         "text": text,
+        "head": heads.for_statement(text, petition if is_public else None),
         "body": render_markdown(text.body),
         "petition": petition if is_public else None,
         "is_accepting": petition is not None and petition.is_accepting(),

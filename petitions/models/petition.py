@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, OuterRef, Q, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -124,7 +125,13 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
     """Questions about a petition's words."""
 
     def to_show(self, slug: str, language: str) -> "PetitionText | None":
-        """The newest text of a petition in a language, else in English, else in any; one query."""
+        """The newest text of a petition in a language, else in English, else in any; one query.
+
+        Its `languages` are those that the petition is published in.
+        """
+        published = self.model.objects.filter(
+            petition=OuterRef("petition"), published_at__isnull=False
+        )
         return (
             self.filter(petition__slug=slug, published_at__isnull=False)
             .select_related("petition")
@@ -133,7 +140,10 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
                     When(language=language, then=0),
                     When(language="en", then=1),
                     default=2,
-                )
+                ),
+                languages=ArraySubquery(
+                    published.order_by("language").values("language").distinct()
+                ),
             )
             .order_by("rank", "-version")
             .first()

@@ -15,9 +15,11 @@ from django.views.decorators.http import require_http_methods
 from petitions import (
     addresses,
     challenge,
+    context,
     crowds,
     fraud,
     goals,
+    heads,
     limits,
     networks,
     recent,
@@ -157,9 +159,10 @@ def _page(
     if petition.state == Petition.State.REMOVED:
         return render(request, "petitions/removed.html", {"petition": petition}, status=410)
     count = tallies.total(petition.pk)
-    context = {
+    page = {
         "petition": petition,
         "text": text,
+        "head": heads.for_petition(text, count=count, organisation=context.organisation()),
         "body": render_markdown(text.body),
         "form": form,
         "count": count,
@@ -171,4 +174,4 @@ def _page(
         "too_many": too_many,
         "challenge": offer,
     }
-    return render(request, "petitions/petition.html", context, status=status)
+    return render(request, "petitions/petition.html", page, status=status)

@@ -35,6 +35,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 TELLING = 12
 # What an Arabic page may say in Latin letters: names, and addresses to type or to write to.
 LATIN_NAMES = {"SBC", "WhatsApp", "Gmail", "JavaScript", "Outlook", "Spam", "Junk"}
+LATIN_NAMES |= {"Facebook", "Bluesky", "Telegram", "PDF"}
 REFERENCE = r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}"
 ADDRESSES = re.compile(rf"\S+@\S+|https?:\S+|ico\.org\.uk|M14 5RX|{REFERENCE}")
 
@@ -259,7 +260,9 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        language = values.get("lang") or self._languages[-1]
+        # What a script element holds is for machines.
+        own = "zxx" if tag == "script" else values.get("lang")
+        language = own or self._languages[-1]
         if tag not in self._EMPTY:
             self._languages.append(language)
         if language != self.language:

@@ -1,0 +1,107 @@
+"""News of the campaign as an Atom feed: statements, and petitions that open and close."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Prefetch
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.feedgenerator import Atom1Feed, get_tag_uri
+from django.utils.translation import gettext as _
+
+from campaign import heads
+from campaign.models import StatementText
+from petitions import context
+from petitions.heads import absolute
+from petitions.legible import legible
+from petitions.models import Petition, PetitionText
+
+# Readers fetch it whole each time.
+_MOST = 50
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event, in the language that its words have."""
+
+    event: str
+    path: str
+    at: datetime
+    title: str
+    summary: str
+    language: str
+
+
+def render(language: str) -> str:
+    """The feed in a language; what has no text in it comes in another, and says which."""
+    name = legible(context.organisation().name)
+    home = absolute(reverse("campaign:front_page"))
+    feed = _Feed(
+        title=name or _("News of our petitions"),
+        link=home,
+        description=_("News of our petitions"),
+        language=language,
+        feed_url=absolute(reverse("campaign:feed")),
+        author_name=name or None,
+        feed_guid=home,
+    )
+    entries = [*_statements(language), *_petitions(language)]
+    for entry in sorted(entries, key=lambda entry: entry.at, reverse=True)[:_MOST]:
+        address = absolute(entry.path)
+        feed.add_item(
+            title=legible(entry.title),
+            link=address,
+            description=legible(entry.summary),
+            unique_id=get_tag_uri(f"{address}#{entry.event}", entry.at.date()),
+            pubdate=entry.at,
+            updateddate=entry.at,
+            language=entry.language,
+        )
+    return str(feed.writeString("utf-8"))
+
+
+class _Feed(Atom1Feed):
+    """Atom whose entries say their language."""
+
+    def item_attributes(self, item: dict[str, Any]) -> dict[str, str]:
+        return {**super().item_attributes(item), "xml:lang": item["language"]}
+
+
+def _statements(language: str) -> Iterator[Entry]:
+    seen = set()
+    for text in StatementText.objects.to_show(language):
+        if text.statement_id in seen or text.published_at is None:
+            continue
+        seen.add(text.statement_id)
+        path = heads.path_of(text)
+        yield Entry("statement", path, text.published_at, text.title, text.summary, text.language)
+
+
+def _petitions(language: str) -> Iterator[Entry]:
+    now = timezone.now()
+    for petition in public_petitions(now):
+        text = min(
+            petition.public_texts,
+            key=lambda text: (text.language != language, text.language != "en", -text.version),
+        )
+        path, title, ask = petition.get_absolute_url(), text.title, text.ask
+        opened = petition.opens_at or text.published_at
+        if opened is not None:
+            words = _("Petition opened: %(title)s") % {"title": title}
+            yield Entry("opened", path, opened, words, ask, text.language)
+        if petition.closes_at is not None and petition.closes_at <= now:
+            words = _("Petition closed: %(title)s") % {"title": title}
+            yield Entry("closed", path, petition.closes_at, words, ask, text.language)
+
+
+def public_petitions(now: datetime) -> Iterator[Any]:
+    """Petitions that the public may read, each with its `public_texts`: none removed, no draft."""
+    texts = PetitionText.objects.filter(published_at__isnull=False)
+    petitions = Petition.objects.exclude(
+        state__in=[Petition.State.DRAFT, Petition.State.REMOVED]
+    ).prefetch_related(Prefetch("texts", texts, to_attr="public_texts"))
+    for petition in petitions.order_by("id"):
+        if petition.is_public(now) and petition.public_texts:  # type: ignore[attr-defined]
+            yield petition

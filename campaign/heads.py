@@ -1,0 +1,38 @@
+"""What a statement's page tells other sites about itself."""
+
+from django.urls import reverse
+
+from campaign.models import StatementText
+from petitions import context, heads
+from petitions.models import Petition
+
+
+def path_of(text: StatementText) -> str:
+    """Where a statement is found in the active language: the front page is the featured one's."""
+    if text.statement.is_featured:
+        return reverse("campaign:front_page")
+    return text.statement.get_absolute_url()
+
+
+def for_statement(text: StatementText, petition: Petition | None) -> heads.Head:
+    """The head of a statement's page; `petition` if it leads to one that the public may see."""
+    publisher = heads.publisher(context.organisation())
+    data = {
+        "@type": "Article",
+        "headline": text.title,
+        "datePublished": text.published_at.isoformat() if text.published_at else None,
+        # The month that the words are from, where they are older than this site.
+        "dateCreated": text.dated.strftime("%Y-%m") if text.dated else None,
+        "author": publisher,
+        "publisher": publisher,
+    }
+    return heads.head(
+        path=path_of(text),
+        title=text.title,
+        summary=text.summary,
+        text_language=text.language,
+        languages=heads.languages_of(text),
+        image=heads.image_of(petition),
+        data={name: value for name, value in data.items() if value},
+        published_at=text.published_at,
+    )

@@ -1,0 +1,150 @@
+"""What is made of a petition for elsewhere: the picture beside a link, a poster, leaflets."""
+
+import io
+import logging
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+
+import segno
+from django.conf import settings
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from petitions import typesetting
+from petitions.legible import legible
+from petitions.models import PetitionText
+from petitions.templatetags.petition_tags import direction, grouped
+
+logger = logging.getLogger(__name__)
+
+WIDTH, HEIGHT = 1200, 630
+# The longest run of letters that the smallest size of the card has room for on one line.
+_LONGEST_WORD = 24
+_BREAK = "\u200b"
+
+# A template and its words; equal ones make the same picture.
+Job = tuple[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A picture or a paper, and whether it is the one that was asked for."""
+
+    content: bytes
+    is_whole: bool
+
+
+def card(text: PetitionText, *, count: int, organisation: str) -> Made:
+    """The share image of a petition in the active language: PNG, 1200 x 630.
+
+    Set afresh only when something that it says has changed. Where it cannot be set, a plain
+    picture without words stands in for it.
+    """
+    words = {
+        **_both(text, organisation),
+        "count": grouped(count),
+        "unit": ngettext("signature", "signatures", count),
+        "organisation": _text(organisation),
+    }
+    try:
+        return Made(_picture(_job("card.typ", words)), is_whole=True)
+    except Exception:  # noqa: BLE001 - whatever it is, a link without a picture is worse
+        # The slug alone: what typst says could quote the words.
+        logger.error("the share image of %s could not be set", text.petition.slug)  # noqa: TRY400
+        return Made(plain(), is_whole=False)
+
+
+def poster(text: PetitionText, *, organisation: str) -> bytes:
+    """A poster of a petition in the active language, with a code to scan: PDF, A4."""
+    return _paper(_job("poster.typ", _on_paper(text, organisation)))
+
+
+def leaflets(text: PetitionText, *, organisation: str) -> bytes:
+    """Four leaflets of a petition in the active language, on one sheet: PDF, A4."""
+    return _paper(_job("leaflets.typ", _on_paper(text, organisation)))
+
+
+@cache
+def plain() -> bytes:
+    """The picture for links to what has none of its own."""
+    return (Path(settings.BASE_DIR) / "static" / "img" / "share.png").read_bytes()
+
+
+@cache
+def mark() -> str:
+    """The site's mark, as SVG."""
+    return (Path(settings.BASE_DIR) / "static" / "img" / "favicon.svg").read_text()
+
+
+def _both(text: PetitionText, organisation: str) -> dict[str, str]:
+    """What cards and papers say alike."""
+    language = get_language() or settings.LANGUAGE_CODE
+    kicker = _("A petition to %(addressee)s") % {"addressee": text.addressee}
+    if organisation:
+        kicker = _("A petition to %(addressee)s from %(name)s") % {
+            "addressee": text.addressee,
+            "name": organisation,
+        }
+    return {
+        "mark": mark(),
+        "language": language,
+        "direction": direction(language),
+        "text-language": text.language,
+        "text-direction": direction(text.language),
+        "title": _text(text.title),
+        "kicker": _text(kicker),
+    }
+
+
+def _on_paper(text: PetitionText, organisation: str) -> dict[str, str]:
+    address = settings.SITE_URL + text.petition.get_absolute_url()
+    footer = _("This is not a Government site.")
+    if organisation:
+        footer = _("This site is run by %(name)s. It is not a Government site.") % {
+            "name": organisation
+        }
+    return {
+        **_both(text, organisation),
+        "organisation": _text(organisation),
+        "ask": _text(text.ask),
+        "call": _("Scan with a telephone to read and sign"),
+        "code": qr_code(address),
+        "address": _text(address.partition("://")[2]),
+        "footer": _text(footer),
+    }
+
+
+def qr_code(address: str) -> str:
+    """A code that opens an address when it is scanned, as SVG."""
+    out = io.BytesIO()
+    segno.make(address, error="m", micro=False).save(out, kind="svg", border=2, dark="#1b262d")
+    return out.getvalue().decode()
+
+
+def _text(words: str) -> str:
+    """Words as a template may set them: no control characters, and no run without a break."""
+    return " ".join(map(_breakable, legible(words).split()))
+
+
+def _breakable(word: str) -> str:
+    if len(word) <= _LONGEST_WORD:
+        return word
+    starts = range(0, len(word), _LONGEST_WORD)
+    return _BREAK.join(word[start : start + _LONGEST_WORD] for start in starts)
+
+
+def _job(template: str, words: dict[str, str]) -> Job:
+    return template, tuple(sorted(words.items()))
+
+
+@lru_cache(maxsize=50)
+def _picture(job: Job) -> bytes:
+    template, words = job
+    return typesetting.png(template, dict(words))
+
+
+@lru_cache(maxsize=20)
+def _paper(job: Job) -> bytes:
+    template, words = job
+    return typesetting.pdf(template, dict(words))

@@ -1,0 +1,175 @@
+"""What a page tells other sites about itself: search engines, and whoever shows a link to it.
+
+Every address is absolute and begins with SITE_URL, whatever host the request named.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+
+from petitions import cards, context
+from petitions.context import in_language
+from petitions.legible import legible
+from petitions.models import Organisation, Petition, PetitionText
+
+# As Facebook names them, whom the others follow.
+_LOCALES = {"en": "en_GB", "ar": "ar_AR", "cy": "cy_GB"}
+# Characters that could end a script element, or begin another; JSON has its own way for them.
+_UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
+
+@dataclass(frozen=True)
+class Alternate:
+    """The same page in another language."""
+
+    language: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands in a page's head, ready for the template."""
+
+    title: str
+    summary: str
+    kind: str
+    canonical: str
+    alternates: tuple[Alternate, ...]
+    locale: str
+    other_locales: tuple[str, ...]
+    image: str
+    image_width: int
+    image_height: int
+    data: SafeString
+    published_at: datetime | None
+
+
+def absolute(path: str) -> str:
+    """The address of a path on this site."""
+    return settings.SITE_URL + path
+
+
+def alternates(path: str, languages: Iterable[str]) -> tuple[Alternate, ...]:
+    """A page in each of its languages, and for readers of any other in English if it has it."""
+    there = [code for code, _name in settings.LANGUAGES if code in set(languages)]
+    found = [Alternate(code, absolute(in_language(path, code))) for code in there]
+    return (*found, Alternate("x-default", found[0].address)) if found else ()
+
+
+def head(
+    *,
+    path: str,
+    title: str,
+    summary: str,
+    text_language: str,
+    languages: Iterable[str],
+    image: str,
+    data: Mapping[str, Any],
+    published_at: datetime | None = None,
+) -> Head:
+    """The head of a page at `path`.
+
+    A page that shows another language's text, for want of its own, names that one as the page
+    to be found. `data` is its JSON-LD but for what every page says.
+    """
+    language = get_language() or settings.LANGUAGE_CODE
+    title, summary = legible(title), legible(summary)
+    canonical = absolute(in_language(path, text_language))
+    others = [code for code in languages if code != language]
+    about = {
+        "@context": "https://schema.org",
+        "url": canonical,
+        "name": title,
+        "description": summary,
+        "inLanguage": text_language,
+        "image": image,
+        **data,
+    }
+    return Head(
+        title=title,
+        summary=summary,
+        kind="article" if published_at else "website",
+        canonical=canonical,
+        alternates=alternates(path, languages),
+        locale=_LOCALES[language],
+        other_locales=tuple(_LOCALES[code] for code in others),
+        image=image,
+        image_width=cards.WIDTH,
+        image_height=cards.HEIGHT,
+        data=data_block(about),
+        published_at=published_at,
+    )
+
+
+def for_petition(text: PetitionText, *, count: int, organisation: Organisation) -> Head:
+    """The head of a petition's page."""
+    return head(
+        path=text.petition.get_absolute_url(),
+        title=text.title,
+        summary=text.ask,
+        text_language=text.language,
+        languages=languages_of(text),
+        image=image_of(text.petition),
+        data={
+            "@type": "WebPage",
+            "datePublished": _day(text.petition.opens_at or text.published_at),
+            "publisher": publisher(organisation),
+            "interactionStatistic": {
+                "@type": "InteractionCounter",
+                "interactionType": "https://schema.org/EndorseAction",
+                "userInteractionCount": count,
+            },
+        },
+    )
+
+
+def for_page(path: str, *, title: str, summary: str) -> Head:
+    """The head of a page of the site itself, which exists in every language."""
+    return head(
+        path=path,
+        title=title,
+        summary=summary,
+        text_language=get_language() or settings.LANGUAGE_CODE,
+        languages=[code for code, _name in settings.LANGUAGES],
+        image=image_of(None),
+        data={"@type": "WebPage", "publisher": publisher(context.organisation())},
+    )
+
+
+def languages_of(text: Any) -> list[str]:
+    """The languages that a statement or petition is published in, as far as its query said."""
+    return list(getattr(text, "languages", None) or [text.language])
+
+
+def image_of(petition: Petition | None) -> str:
+    """The address of a petition's share image in the active language; else of the plain one."""
+    if petition is None:
+        return absolute(static("img/share.png"))
+    language = get_language() or settings.LANGUAGE_CODE
+    return absolute(in_language(f"/share/{petition.slug}.png", language))
+
+
+def publisher(organisation: Organisation) -> dict[str, str]:
+    """Who runs the site, as JSON-LD."""
+    return {
+        "@type": "Organization",
+        "name": legible(organisation.name),
+        "url": organisation.website or absolute("/"),
+    }
+
+
+def data_block(data: Mapping[str, Any]) -> SafeString:
+    """JSON that may stand in a script element: a browser takes it for data and runs none of it."""
+    written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return mark_safe(written.translate(_UNSAFE))  # noqa: S308 - nothing is left that ends the element
+
+
+def _day(moment: datetime | None) -> str | None:
+    return moment.date().isoformat() if moment else None

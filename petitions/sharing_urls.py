@@ -1,0 +1,13 @@
+"""Addresses of what other places show of a petition."""
+
+from django.urls import path
+
+from petitions.views import sharing
+
+app_name = "sharing"
+
+urlpatterns = [
+    path("<slug:slug>.png", sharing.image, name="image"),
+    path("<slug:slug>-poster.pdf", sharing.poster, name="poster"),
+    path("<slug:slug>-leaflets.pdf", sharing.leaflets, name="leaflets"),
+]

@@ -1,0 +1,67 @@
+"""Links that open the reader's own app, with an invitation that never says who signed."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from django import template
+from django.conf import settings
+from django.template import Context
+from django.utils.translation import gettext as _
+
+from petitions import heads
+from petitions.models import Petition, PetitionText
+
+register = template.Library()
+
+
+@dataclass(frozen=True)
+class ShareLink:
+    """An app, and the address that opens it with the message written."""
+
+    name: str
+    address: str
+
+
+@register.simple_tag(takes_context=True)
+def plain_head(context: Context, title: str, summary: str) -> heads.Head:
+    """The head of a page that is about neither a statement nor a petition."""
+    return heads.for_page(context["request"].path, title=title, summary=summary)
+
+
+@register.simple_tag
+def petition_address(petition: Petition) -> str:
+    """The absolute address of a petition in the active language."""
+    return settings.SITE_URL + petition.get_absolute_url()
+
+
+@register.simple_tag
+def invitation(text: PetitionText) -> str:
+    """The words that go with the address, for apps that take both apart."""
+    return _invitation(text, "")
+
+
+@register.simple_tag
+def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
+    """One for each app. The server sends nothing, and no link holds who shared it."""
+    address = petition_address(petition)
+    message, words = _escaped(_invitation(text, address)), _escaped(_invitation(text, ""))
+    link, subject = _escaped(address), _escaped(text.title)
+    return [
+        ShareLink("WhatsApp", f"https://wa.me/?text={message}"),
+        ShareLink("Facebook", f"https://www.facebook.com/sharer/sharer.php?u={link}"),
+        ShareLink("X", f"https://x.com/intent/post?text={message}"),
+        ShareLink("Bluesky", f"https://bsky.app/intent/compose?text={message}"),
+        ShareLink("Telegram", f"https://t.me/share/url?url={link}&text={words}"),
+        ShareLink(_("E-mail"), f"mailto:?subject={subject}&body={message}"),
+        # Telephones differ in which of the two signs they want before `body`.
+        ShareLink(_("Text message"), f"sms:?&body={message}"),
+    ]
+
+
+def _invitation(text: PetitionText, address: str) -> str:
+    words = _("Read and sign: %(title)s %(address)s") % {"title": text.title, "address": address}
+    return words.strip()
+
+
+def _escaped(words: str) -> str:
+    return quote(words, safe="")

@@ -1,0 +1,50 @@
+"""Pictures and papers, set by typst from the templates in `typeset/`.
+
+Words reach a template through typst's inputs alone, where they are strings and stay text.
+Put into the source instead, `#` and `[` in a title would be run as a program.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import typst
+
+_FOLDER = Path(__file__).parent / "typeset"
+# Sizes in templates are points, and a picture has one pixel a point.
+_PPI = 72.0
+
+Words = Mapping[str, str]
+
+
+def png(template: str, words: Words) -> bytes:
+    """A picture of one page. Raises `typst.TypstError` where it cannot be set."""
+    return _compile(template, words, "png")
+
+
+def pdf(template: str, words: Words) -> bytes:
+    """A paper to print, tagged for screen readers. Raises as `png` does."""
+    return _compile(template, words, "pdf")
+
+
+def _compile(template: str, words: Words, kind: Literal["png", "pdf"]) -> bytes:
+    return typst.compile(
+        _FOLDER / template,
+        root=_FOLDER,
+        font_paths=_fonts(),
+        format=kind,
+        ppi=_PPI,
+        sys_inputs=dict(words),
+    )
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    """The fonts of this folder and typst's own, read once; none of the machine's.
+
+    So it looks the same everywhere, also in a container that has no fonts.
+    """
+    return typst.Fonts(
+        include_system_fonts=False, include_embedded_fonts=True, font_paths=[_FOLDER / "fonts"]
+    )

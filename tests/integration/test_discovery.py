@@ -1,0 +1,411 @@
+"""What search engines, feed readers and other sites learn of the site."""
+
+import json
+import re
+import struct
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from campaign.models import Statement, StatementText
+from petitions import tallies
+from petitions.models import Petition, PetitionText
+from petitions.templatetags.petition_tags import direction
+from tests.hostile import TITLES
+from tests.pages import Visitor
+
+SITE = "https://petition.example.org"
+LANGUAGES = ("en", "ar", "cy")
+IN_EACH = pytest.mark.parametrize("language", LANGUAGES)
+HOME = {"en": "/", "ar": "/ar/", "cy": "/cy/"}
+LOCALES = {"en": "en_GB", "ar": "ar_AR", "cy": "cy_GB"}
+XML = {
+    "map": "http://www.sitemaps.org/schemas/sitemap/0.9",
+    "xhtml": "http://www.w3.org/1999/xhtml",
+    "atom": "http://www.w3.org/2005/Atom",
+}
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+IMAGES = Path(django_settings.BASE_DIR) / "static" / "img"
+
+
+@pytest.fixture(autouse=True)
+def _site(settings: Settings) -> None:
+    settings.SITE_URL = SITE
+    settings.ALLOWED_HOSTS = ["*"]
+
+
+class Head(HTMLParser):
+    """The tags of a page's head as machines read them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.meta: dict[str, list[str]] = {}
+        self.links: list[dict[str, str]] = []
+        self.data: list[Any] = []
+        self._script = ""
+        self.scripts = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "meta":
+            name = values.get("property") or values.get("name", "")
+            self.meta.setdefault(name, []).append(values.get("content", ""))
+        elif tag == "link":
+            self.links.append(values)
+        elif tag == "script":
+            self.scripts += 1
+            self._script = values.get("type", "text/javascript")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._script = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._script == "application/ld+json":
+            self.data.append(json.loads(data))
+
+    def one(self, name: str) -> str:
+        (value,) = self.meta[name]
+        return value
+
+    def link(self, rel: str, **wanted: str) -> str:
+        (found,) = [
+            link["href"]
+            for link in self.links
+            if link["rel"] == rel and wanted.items() <= link.items()
+        ]
+        return found
+
+    def alternates(self) -> dict[str, str]:
+        return {link["hreflang"]: link["href"] for link in self.links if "hreflang" in link}
+
+
+def head_of(client: Client, path: str, **headers: str) -> Head:
+    return Head(client.get(path, headers=headers).content.decode())
+
+
+EVERYWHERE = {code: SITE + HOME[code] for code in LANGUAGES} | {"x-default": SITE + "/"}
+
+
+@IN_EACH
+@pytest.mark.parametrize("page", ["petitions/protect/", ""])
+def test_each_page_says_what_it_is_and_where_in_each_language(
+    petition: Petition, client: Client, language: str, page: str
+) -> None:
+    visitor = Visitor(petition, language)
+    visitor.publish_statement()
+    path = HOME[language] + page
+    # The host that somebody asked for is in no tag.
+    told = head_of(client, path, Host="evil.example")
+
+    assert told.link("canonical") == told.one("og:url") == SITE + path
+    assert told.alternates() == {code: home + page for code, home in EVERYWHERE.items()}
+    text = PetitionText.objects.get(language=language)
+    assert told.one("og:title") == told.one("twitter:title") == text.title
+    summaries = {told.one(name) for name in ("description", "og:description")}
+    assert summaries == {told.one("twitter:description")} == {text.ask}
+    assert told.one("og:type") == ("website" if page else "article")
+    assert told.one("og:site_name") == "SBC"
+    assert told.one("og:locale") == LOCALES[language]
+    others = {LOCALES[code] for code in LANGUAGES if code != language}
+    assert set(told.meta["og:locale:alternate"]) == others
+    image = f"{SITE}{HOME[language]}share/protect.png"
+    assert told.one("og:image") == told.one("twitter:image") == image
+    assert (told.one("og:image:width"), told.one("og:image:height")) == ("1200", "630")
+    assert told.one("og:image:alt") == text.title
+    assert told.one("twitter:card") == "summary_large_image"
+    feed = told.link("alternate", type="application/atom+xml")
+    assert feed == f"{SITE}{HOME[language]}feed.atom"
+    assert client.get(image.removeprefix(SITE)).status_code == 200
+
+
+@IN_EACH
+def test_pages_carry_data_for_machines(petition: Petition, client: Client, language: str) -> None:
+    Visitor(petition, language).publish_statement()
+    for path, kind in ((HOME[language], "Article"), (f"{HOME[language]}petitions/protect/", None)):
+        (data,) = head_of(client, path).data
+        text = PetitionText.objects.get(language=language)
+        assert data["@context"] == "https://schema.org"
+        assert data["@type"] == (kind or "WebPage")
+        assert (data["name"], data["description"]) == (text.title, text.ask)
+        assert (data["url"], data["inLanguage"]) == (SITE + path, language)
+        assert data["publisher"]["name"] == "SBC"
+
+
+def test_the_count_for_machines_is_the_pages(
+    petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "total", lambda petition_id: 1284)
+    (data,) = head_of(client, "/petitions/protect/").data
+    assert data["interactionStatistic"]["userInteractionCount"] == 1284
+
+
+def test_a_page_in_another_languages_words_names_that_one_as_the_page_to_find(
+    petition: Petition, client: Client
+) -> None:
+    PetitionText.objects.filter(language="cy").delete()
+    told = head_of(client, "/cy/petitions/protect/")
+
+    assert told.link("canonical") == f"{SITE}/petitions/protect/"
+    assert told.alternates().keys() == {"en", "ar", "x-default"}
+
+    PetitionText.objects.filter(language="en").update(published_at=None)
+    told = head_of(client, "/petitions/protect/")
+    assert told.link("canonical") == f"{SITE}/ar/petitions/protect/"
+    assert told.alternates() == dict.fromkeys(("ar", "x-default"), f"{SITE}/ar/petitions/protect/")
+
+
+def test_a_statement_without_a_petition_has_the_plain_picture(
+    petition: Petition, client: Client
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    Statement.objects.update(petition=None)
+    assert head_of(client, "/").one("og:image") == f"{SITE}/static/img/share.png"
+
+
+def test_only_the_featured_statement_stands_at_the_front_page(
+    petition: Petition, client: Client
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    assert head_of(client, "/statements/urgent/").link("canonical") == f"{SITE}/"
+    Statement.objects.update(is_featured=False)
+    own = f"{SITE}/statements/urgent/"
+    assert head_of(client, "/statements/urgent/").link("canonical") == own
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_hostile_title_stays_text_in_every_tag(
+    petition: Petition, client: Client, title: str
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    plain = [head_of(client, path).scripts for path in ("/", "/petitions/protect/")]
+    PetitionText.objects.update(title=title, ask=title)
+    StatementText.objects.update(title=title, summary=title)
+
+    for path, scripts in zip(("/", "/petitions/protect/"), plain, strict=True):
+        told = head_of(client, path)
+        assert told.scripts == scripts
+        (data,) = told.data
+        shown = told.one("og:title")
+        assert data["name"] == shown == told.one("description")
+        assert shown in {title, _legible(title)}
+
+
+def _legible(title: str) -> str:
+    dropped = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\u202e\u2066]", "", title)
+    return " ".join(dropped.split())
+
+
+# --- Sitemap, robots, feed ---------------------------------------------------------------
+
+
+def listed(client: Client) -> dict[str, dict[str, str]]:
+    """Each address of the sitemap, with its alternates."""
+    root = ET.fromstring(client.get("/sitemap.xml").content)  # noqa: S314 - our own
+    assert root.tag == f"{{{XML['map']}}}urlset"
+    found = {}
+    for url in root:
+        loc = url.find("map:loc", XML)
+        assert loc is not None
+        assert loc.text
+        links = url.findall("xhtml:link", XML)
+        assert {link.get("rel") for link in links} == {"alternate"}
+        assert loc.text not in found
+        found[loc.text] = {str(link.get("hreflang")): str(link.get("href")) for link in links}
+    return found
+
+
+def test_robots_learn_of_the_sitemap_and_keep_out_of_tokens(client: Client) -> None:
+    response = client.get("/robots.txt", headers={"Host": "evil.example"})
+    assert response["Content-Type"].startswith("text/plain")
+    lines = response.content.decode().splitlines()
+    assert "Disallow: /t/" in lines
+    assert f"Sitemap: {SITE}/sitemap.xml" in lines
+
+
+def test_every_address_of_the_sitemap_is_public_and_names_itself(
+    petition: Petition, client: Client
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    found = listed(client)
+
+    assert {SITE + home for home in HOME.values()} <= found.keys()
+    assert {f"{SITE}{home}petitions/protect/" for home in HOME.values()} <= found.keys()
+    for address, others in found.items():
+        assert address.startswith(SITE)
+        assert address in others.values()
+        assert others["x-default"] == others["en"]
+        response = client.get(address.removeprefix(SITE))
+        assert response.status_code == 200, address
+        assert response["Content-Type"].startswith("text/html"), address
+        assert response.get("X-Robots-Tag") is None
+
+
+def test_only_what_is_public_is_listed_anywhere(petition: Petition, client: Client) -> None:
+    Visitor(petition, "en").publish_statement()
+    StatementText.objects.update(published_at=None)
+    hidden: list[dict[str, Any]] = [
+        {"state": Petition.State.DRAFT},
+        {"state": Petition.State.REMOVED, "removed_reason": "A court told us to."},
+        {"state": Petition.State.OPEN, "opens_at": timezone.now() + timedelta(hours=1)},
+    ]
+    for change in hidden:
+        Petition.objects.update(**change)
+        assert not [address for address in listed(client) if "protect" in address]
+        # Nothing is published at the front page either.
+        assert f"{SITE}/" not in listed(client)
+        for home in HOME.values():
+            feed = client.get(f"{home}feed.atom").content.decode()
+            assert "<entry" not in feed
+    Petition.objects.update(opens_at=timezone.now())
+    PetitionText.objects.update(published_at=None)
+    assert not [address for address in listed(client) if "protect" in address]
+    PetitionText.objects.filter(language="ar").update(published_at=timezone.now())
+    found = [address for address in listed(client) if "protect" in address]
+    assert found == [f"{SITE}/ar/petitions/protect/"]
+
+
+def entries(client: Client, path: str) -> list[ET.Element]:
+    response = client.get(path)
+    assert response["Content-Type"].startswith("application/atom+xml")
+    root = ET.fromstring(response.content)  # noqa: S314 - our own
+    assert root.tag == f"{{{XML['atom']}}}feed"
+    return root.findall("atom:entry", XML)
+
+
+def said(entry: ET.Element, name: str) -> str:
+    found = entry.find(f"atom:{name}", XML)
+    assert found is not None
+    return found.text or ""
+
+
+@pytest.mark.parametrize(
+    ("language", "opened", "closed"),
+    [
+        ("en", "Petition opened: Protect the people", "Petition closed: Protect the people"),
+        ("ar", "فُتحت العريضة: احموا الناس", "أُغلقت العريضة: احموا الناس"),
+        ("cy", "Deiseb wedi’i hagor: Diogelwch bobl", "Deiseb wedi’i chau: Diogelwch bobl"),
+    ],
+)
+def test_the_feed_tells_of_statements_openings_and_closings(
+    petition: Petition, client: Client, language: str, opened: str, closed: str
+) -> None:
+    Visitor(petition, language).publish_statement()
+    Petition.objects.update(closes_at=timezone.now() - timedelta(hours=1))
+
+    found = entries(client, f"{HOME[language]}feed.atom")
+
+    title = PetitionText.objects.get(language=language).title
+    assert [said(entry, "title") for entry in found] == [title, closed, opened]
+    assert {entry.get(XML_LANG) for entry in found} == {language}
+    for entry in found:
+        link = entry.find("atom:link", XML)
+        assert link is not None
+        assert str(link.get("href")).startswith(SITE + HOME[language])
+    assert len({said(entry, "id") for entry in found}) == 3
+
+
+def test_the_feed_stays_the_same_until_there_is_news(
+    petition: Petition, settings: Settings
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    settings.PAGE_CACHE_SECONDS = 0
+    client = Client()
+    etag = client.get("/feed.atom")["ETag"]
+    assert client.get("/feed.atom", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_a_text_without_a_translation_says_its_language_in_the_feed(
+    petition: Petition, client: Client
+) -> None:
+    PetitionText.objects.filter(language="cy").delete()
+    (entry,) = entries(client, "/cy/feed.atom")
+    assert entry.get(XML_LANG) == "en"
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_hostile_title_leaves_sitemap_and_feed_whole(
+    petition: Petition, client: Client, title: str
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    PetitionText.objects.update(title=title, ask=title)
+    StatementText.objects.update(title=title, summary=title)
+
+    assert listed(client)
+    titles = [said(entry, "title") for entry in entries(client, "/feed.atom")]
+    assert _legible(title) in titles
+
+
+# --- Manifest and icons ------------------------------------------------------------------
+
+
+@IN_EACH
+def test_the_manifest_is_of_its_language_and_its_icons_are_there(
+    petition: Petition, client: Client, language: str
+) -> None:
+    page = head_of(client, f"{HOME[language]}petitions/protect/")
+    path = page.link("manifest")
+    assert path == f"{HOME[language]}manifest.webmanifest"
+    response = client.get(path)
+    told = response.json()
+
+    assert response["Content-Type"] == "application/manifest+json"
+    assert (told["lang"], told["dir"]) == (language, direction(language))
+    assert (told["name"], told["start_url"]) == ("SBC", HOME[language])
+    for icon in told["icons"]:
+        picture = (IMAGES / Path(icon["src"]).name).read_bytes()
+        width, height = struct.unpack(">II", picture[16:24])
+        assert icon["sizes"] == f"{width}x{height}"
+
+
+def test_icons_stand_where_browsers_look_for_them(client: Client, db: None) -> None:
+    response = client.get("/favicon.ico")
+    assert response["Content-Type"] == "image/vnd.microsoft.icon"
+    assert response.content[:4] == b"\0\0\1\0"
+    assert response.content[22:30] == b"\x89PNG\r\n\x1a\n"
+    told = head_of(client, "/")
+    for link in told.links:
+        if link["rel"] in {"icon", "apple-touch-icon"}:
+            assert (IMAGES / Path(link["href"]).name).is_file()
+
+
+def test_the_icons_are_those_that_the_mark_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from campaign.management.commands import draw_icons
+
+    monkeypatch.setattr(draw_icons, "FOLDER", tmp_path)
+    call_command("draw_icons")
+    drawn = sorted(path.name for path in tmp_path.iterdir())
+    assert len(drawn) == 6
+    for name in drawn:
+        committed, fresh = (IMAGES / name).read_bytes(), (tmp_path / name).read_bytes()
+        # Edges are smoothed a little differently by other processors; its size says the rest.
+        assert committed[:32] == fresh[:32], name
+        assert len(committed) == pytest.approx(len(fresh), rel=0.1), name
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/sitemap.xml", "/robots.txt", "/favicon.ico", "/ar/feed.atom", "/manifest.webmanifest"],
+)
+def test_machines_may_ask_with_head_and_nothing_can_be_sent(
+    petition: Petition, client: Client, path: str
+) -> None:
+    whole = client.get(path, headers={"Host": "evil.example"})
+    assert whole.status_code == client.head(path).status_code == 200
+    assert client.head(path).content == b""
+    assert client.post(path).status_code == 405
+    assert b"evil.example" not in whole.content
+    assert not whole.cookies
+    assert "Cookie" not in whole.get("Vary", "")

@@ -1,0 +1,325 @@
+"""What other places show of a petition: the picture, the papers, and the links to share it."""
+
+import re
+import struct
+from html import unescape
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from django.test import Client
+from django.utils import translation
+from pytest_django import Settings
+
+from petitions import cards, tallies, typesetting
+from petitions.models import Petition, PetitionText
+from tests.hostile import TITLES
+from tests.people import sign_and_confirm
+
+IMAGES = {"en": "/share/protect.png", "ar": "/ar/share/protect.png", "cy": "/cy/share/protect.png"}
+PAPERS = ("/share/protect-poster.pdf", "/ar/share/protect-leaflets.pdf")
+LANGUAGES = pytest.mark.parametrize("language", ["en", "ar", "cy"])
+MOST_BYTES = 300 * 1024
+
+
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """What every template is given from here on."""
+    given: list[dict[str, str]] = []
+    compile_ = typesetting._compile
+
+    def note(template: str, told: dict[str, str], kind: Any) -> bytes:
+        given.append(told)
+        return compile_(template, told, kind)
+
+    monkeypatch.setattr(typesetting, "_compile", note)
+    cards._picture.cache_clear()
+    return given
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+@LANGUAGES
+def test_the_picture_has_the_size_that_sites_ask_for_and_is_small(
+    petition: Petition, client: Client, language: str
+) -> None:
+    response = client.get(IMAGES[language])
+
+    assert response["Content-Type"] == "image/png"
+    assert size_of(response.content) == (1200, 630)
+    assert 10_000 < len(response.content) < MOST_BYTES
+    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert not response.cookies
+
+
+@LANGUAGES
+def test_the_picture_speaks_its_language(
+    petition: Petition, client: Client, language: str, words: list[dict[str, str]]
+) -> None:
+    PetitionText.objects.filter(language="ar").update(addressee="الحكومة البريطانية")
+    client.get(IMAGES[language])
+
+    (said,) = words
+    expected = {
+        "en": ("Protect people", "signatures", "A petition to the British Government from SBC"),
+        "ar": ("احموا الناس", "توقيع", "عريضة"),
+        "cy": ("Diogelwch bobl", "llofnod", "SBC"),
+    }[language]
+    assert (said["title"], said["unit"]) == expected[:2]
+    assert expected[2] in said["kicker"]
+    assert said["direction"] == ("rtl" if language == "ar" else "ltr")
+
+
+def test_no_two_languages_have_the_same_picture(petition: Petition, client: Client) -> None:
+    assert len({client.get(path).content for path in IMAGES.values()}) == 3
+
+
+def test_the_count_in_the_picture_is_the_pages(
+    petition: Petition, client: Client, words: list[dict[str, str]]
+) -> None:
+    before = client.get(IMAGES["en"]).content
+    sign_and_confirm(petition)
+
+    after = client.get(IMAGES["en"]).content
+
+    assert [said["count"] for said in words] == ["0", "1"]
+    assert after != before
+    page = client.get("/petitions/protect/").content.decode()
+    assert '<strong class="count-number">1</strong>' in page
+
+
+def test_a_large_count_is_grouped_as_on_the_page(
+    petition: Petition,
+    client: Client,
+    words: list[dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tallies, "total", lambda petition_id: 10_001_284)
+    assert size_of(client.get(IMAGES["ar"]).content) == (1200, 630)
+    assert words[0]["count"] == "10,001,284"
+    assert "10,001,284" in client.get("/ar/petitions/protect/").content.decode()
+
+
+def test_the_picture_is_set_afresh_only_when_it_says_something_else(
+    petition: Petition, client: Client, words: list[dict[str, str]]
+) -> None:
+    for _ in range(3):
+        client.get(IMAGES["cy"])
+    assert len(words) == 1
+
+
+def test_a_text_of_another_language_keeps_its_own_direction(
+    petition: Petition, client: Client, words: list[dict[str, str]]
+) -> None:
+    PetitionText.objects.exclude(language="ar").delete()
+
+    assert size_of(client.get(IMAGES["en"]).content) == (1200, 630)
+
+    assert (words[0]["direction"], words[0]["text-direction"]) == ("ltr", "rtl")
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_hostile_title_is_set_as_the_words_that_it_is(
+    petition: Petition, client: Client, title: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    PetitionText.objects.update(title=title, addressee=title[:100], ask=title * 2)
+    for path in IMAGES.values():
+        assert size_of(client.get(path).content) == (1200, 630)
+    for path in PAPERS:
+        assert client.get(path).content.startswith(b"%PDF-")
+    # Where typst cannot set something, it is logged and a plain picture stands in.
+    assert not caplog.records
+
+
+def test_markup_in_a_title_is_not_run() -> None:
+    """Two characters that would be a function make the picture of two characters."""
+
+    def picture(title: str) -> bytes:
+        words = {"title": title, "mark": cards.mark(), "language": "en", "text-language": "en"}
+        return typesetting.png("card.typ", words)
+
+    assert picture("#h(9pt)") != picture("")
+    assert picture("*bold*") != picture("bold")
+    assert picture("#panic()") != picture("")
+
+
+def test_arabic_letters_are_joined() -> None:
+    """Letters that join take less room than the same ones kept apart."""
+
+    def width(title: str) -> int:
+        words = {
+            "title": title, "mark": cards.mark(), "language": "ar", "direction": "rtl",
+            "text-language": "ar", "text-direction": "rtl",
+        }  # fmt: skip
+        return len(typesetting.png("card.typ", words))
+
+    assert width("ببببب") != width("\u200c".join("ببببب"))
+
+
+def test_where_the_picture_cannot_be_set_a_plain_one_is_served_and_it_is_logged(
+    petition: Petition,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*args: object) -> bytes:
+        raise RuntimeError("Protect people")
+
+    cards._picture.cache_clear()
+    monkeypatch.setattr(typesetting, "_compile", fails)
+
+    response = client.get(IMAGES["en"])
+
+    assert response.status_code == 200
+    assert size_of(response.content) == (1200, 630)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "protect" in caplog.text
+    assert "Protect people" not in caplog.text
+
+
+@pytest.mark.parametrize("path", [*IMAGES.values(), *PAPERS])
+def test_what_is_not_public_has_no_picture_and_no_papers(
+    petition: Petition, client: Client, path: str
+) -> None:
+    Petition.objects.update(state=Petition.State.DRAFT)
+    assert client.get(path).status_code == 404
+    Petition.objects.update(state=Petition.State.REMOVED)
+    assert client.get(path).status_code == 410
+    assert client.get(path.replace("protect", "nowhere")).status_code == 404
+
+
+@pytest.mark.parametrize("path", [*IMAGES.values(), *PAPERS])
+def test_pictures_and_papers_are_kept_and_have_head_and_304(
+    petition: Petition, settings: Settings, path: str
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60
+    client = Client()
+    whole = client.get(path)
+    head = client.head(path)
+    again = client.get(path, headers={"If-None-Match": whole["ETag"], "Accept-Encoding": "gzip"})
+
+    assert (head.content, head["Content-Length"]) == (b"", str(len(whole.content)))
+    assert (again.status_code, again.content) == (304, b"")
+    # Compressed once is compressed enough.
+    assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert client.post(path).status_code == 405
+
+
+def test_a_page_whose_picture_was_kept_and_is_removed_gives_410(
+    petition: Petition, settings: Settings
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 0
+    client = Client()
+    assert client.get(IMAGES["en"]).status_code == 200
+    Petition.objects.update(state=Petition.State.REMOVED)
+    assert client.get(IMAGES["en"]).status_code == 410
+
+
+# --- Papers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "cy"])
+def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
+    petition: Petition, client: Client, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses: list[str] = []
+    qr_code = cards.qr_code
+
+    def note(address: str) -> str:
+        addresses.append(address)
+        return qr_code(address)
+
+    monkeypatch.setattr(cards, "qr_code", note)
+    home = "/" if language == "en" else f"/{language}/"
+    for name in ("poster", "leaflets"):
+        response = client.get(f"{home}share/protect-{name}.pdf")
+        assert response["Content-Type"] == "application/pdf"
+        assert response.content.startswith(b"%PDF-")
+        assert len(response.content) < MOST_BYTES
+        # One sheet of A4.
+        assert response.content.count(b"/MediaBox[0 0 595.27563 841.88983]") <= 1
+    assert addresses == [f"http://127.0.0.1:8123{home}petitions/protect/"] * 2 or all(
+        address.endswith(f"{home}petitions/protect/") for address in addresses
+    )
+
+
+# --- Links to share ----------------------------------------------------------------------
+
+
+def shared(page: str) -> dict[str, str]:
+    """The links of the sharing section, by what they are called."""
+    section = page.partition('class="sharing"')[2].partition("</section>")[0]
+    found = re.findall(r'<a class="btn[^"]*" href="([^"]+)"[^>]*>([^<]+)</a>', section)
+    return {name: unescape(address) for address, name in found}
+
+
+def message_in(address: str) -> str:
+    """All that an app is told."""
+    parts = urlsplit(address)
+    told = parse_qs(parts.query)
+    return " ".join(value for values in told.values() for value in values)
+
+
+@pytest.mark.parametrize(
+    ("home", "words"),
+    [("/", "Read and sign: Protect people"), ("/ar/", "احموا الناس"), ("/cy/", "Diogelwch bobl")],
+)
+def test_every_app_is_given_the_petition_and_never_the_signer(
+    petition: Petition, client: Client, settings: Settings, home: str, words: str
+) -> None:
+    settings.SITE_URL = "https://petition.example.org"
+    links = shared(client.get(f"{home}petitions/protect/").content.decode())
+
+    assert len(links) == 7
+    for name, address in links.items():
+        told = message_in(address)
+        assert f"https://petition.example.org{home}petitions/protect/" in told, name
+        assert "?" not in told, "nothing counts channels, so no link says one"
+        assert "I signed" not in told
+        if "facebook" not in address:
+            assert words in told, name
+    hosts = {urlsplit(address).netloc for address in links.values()}
+    assert hosts == {"wa.me", "www.facebook.com", "x.com", "bsky.app", "t.me", ""}
+    assert {urlsplit(address).scheme for address in links.values()} == {"https", "mailto", "sms"}
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_hostile_title_reaches_the_apps_as_it_is(
+    petition: Petition, client: Client, title: str
+) -> None:
+    PetitionText.objects.update(title=title)
+    page = client.get("/petitions/protect/").content.decode()
+
+    for name, address in shared(page).items():
+        assert "<" not in address
+        assert '"' not in address
+        if name != "Facebook":
+            assert " ".join(title.split()) in " ".join(unquote(address).split()), name
+
+
+def test_the_address_can_be_copied_without_a_script(petition: Petition, client: Client) -> None:
+    page = client.get("/cy/petitions/protect/").content.decode()
+    field = re.search(r'<input[^>]+id="share-address"[^>]*>', page)
+    assert field
+    assert "/cy/petitions/protect/" in field[0]
+    assert "readonly" in field[0]
+    # What needs a script stays hidden until it runs.
+    section = page.partition('class="sharing"')[2].partition("</section>")[0]
+    for button in re.findall(r"<li[^>]*><button|<button[^>]*>", section):
+        assert "hidden" in button
+
+
+def test_a_closed_petition_asks_nobody_to_sign(petition: Petition, client: Client) -> None:
+    Petition.objects.update(closes_at=petition.opens_at, opens_at=None)
+    assert 'class="sharing"' not in client.get("/petitions/protect/").content.decode()
+
+
+def test_a_qr_code_is_made_for_any_address() -> None:
+    with translation.override("ar"):
+        code = cards.qr_code("https://petition.example.org/ar/petitions/protect/")
+    assert "<svg" in code
+    assert "<path" in code
