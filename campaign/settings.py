@@ -245,6 +245,11 @@ LIMITS = {
     "CORRECT_MAILBOX": env.rate("LIMIT_CORRECT_MAILBOX", "10/hour"),
     "CORRECT_DOMAIN": env.rate("LIMIT_CORRECT_DOMAIN", "off"),
     "CORRECT_PETITION": env.rate("LIMIT_CORRECT_PETITION", "10000/minute"),
+    "FIND_NETWORK": env.rate("LIMIT_FIND_NETWORK", "200/hour"),
+    "FIND_MAILBOX": env.rate("LIMIT_FIND_MAILBOX", "10/hour"),
+    "FIND_DOMAIN": env.rate("LIMIT_FIND_DOMAIN", "off"),
+    # Of no petition: all requests together.
+    "FIND_PETITION": env.rate("LIMIT_FIND_ALL", "3000/minute"),
 }
 
 # --- Behaviour, documented in docs/operators.md ------------------------------------------

@@ -40,7 +40,7 @@ class CodeForm(forms.Form):
     @cached_property
     def helper(self) -> FormHelper:
         """How crispy-forms lays the form out."""
-        return _helper(Field("code"))
+        return laid_out(Field("code"))
 
     def clean_code(self) -> str:
         digits = attempts.digits(self.cleaned_data["code"])
@@ -65,7 +65,7 @@ class CorrectForm(SignForm):
     @cached_property
     def helper(self) -> FormHelper:
         """How crispy-forms lays the form out."""
-        return _helper(
+        return laid_out(
             Field("name"),
             Field("email"),
             Div(
@@ -101,7 +101,8 @@ def _initial(typed: Attempt) -> dict[str, Any]:
     }
 
 
-def _helper(*layout: Any) -> FormHelper:
+def laid_out(*layout: Any) -> FormHelper:
+    """A form's fields alone: the page has the tag and the button."""
     helper = FormHelper()
     helper.form_tag = False
     helper.disable_csrf = True

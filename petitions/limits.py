@@ -50,6 +50,7 @@ class Act(StrEnum):
     RESEND = "RESEND"
     CODE = "CODE"
     CORRECT = "CORRECT"
+    FIND = "FIND"
 
 
 class Taken(NamedTuple):

@@ -24,6 +24,7 @@ from petitions.models import Mail, Organisation
 
 # What differs between two mails of a kind; templates get a mark for each under its name.
 FIELDS = ("confirm", "not_me", "code")
+FIELDS_TO_FIND = ("mine",)
 # A reminder comes a day later, and its link is the same.
 DAYS_BEFORE_REMINDER = 1
 
@@ -54,6 +55,11 @@ def confirm_subject() -> str:
     return _("Please confirm your e-mail address")
 
 
+def find_subject() -> str:
+    """The subject of the mail with the link that was asked for; it names nothing."""
+    return _("The link that you asked for")
+
+
 def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
     return _sender(of.sender_name, settings.DEFAULT_FROM_EMAIL)
@@ -69,9 +75,12 @@ def _sender(name: str, address: str) -> str:
 
 
 def _values(mail: Mail, address: str) -> dict[str, str]:
-    """This mail's own: one for each of `FIELDS`, of the same length for everybody."""
+    """This mail's own: one for each of its fields, of the same length for everybody."""
     signature = mail.signature
     key_id, ix = next(iter(signers.mail_indexes(address).items()))
+    if mail.kind == Mail.Kind.FIND:
+        # Its hour begins when it is sent: a mail server that was away takes nothing of it.
+        return {"mine": tokens.inbox_link(tokens.FIND, tokens.Inbox(key_id, ix))}
     mailbox = tokens.Mailbox(
         signature_id=signature.pk,
         epoch=signature.link_epoch,
@@ -89,6 +98,8 @@ def _values(mail: Mail, address: str) -> dict[str, str]:
 @lru_cache(maxsize=64)
 def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
     """What all mails of a kind and language have in common."""
+    if kind == Mail.Kind.FIND:
+        return _form_to_find(language, sender_line, site)
     form = Form(FIELDS)
     is_reminder = kind == Mail.Kind.REMIND
     with translation.override(language):
@@ -106,6 +117,25 @@ def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
             subject=confirm_subject(),
             text=render_to_string("mail/confirm.txt", context),
             html=render_to_string("mail/confirm.html", context),
+            sender=sender_line,
+            domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2],
+        )
+
+
+def _form_to_find(language: str, sender_line: str, site: str) -> Form:
+    """What all mails with the link to one's signatures have in common, in a language."""
+    form = Form(FIELDS_TO_FIND)
+    with translation.override(language):
+        context = {
+            **form.marks,
+            "link": site + reverse("links:mine", args=[language, form.marks["mine"]]),
+            "language": language,
+            "direction": "rtl" if translation.get_language_bidi() else "ltr",
+        }
+        return form.write(
+            subject=find_subject(),
+            text=render_to_string("mail/find.txt", context),
+            html=render_to_string("mail/find.html", context),
             sender=sender_line,
             domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2],
         )

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from difflib import SequenceMatcher
 from functools import lru_cache
 
 MAX_NAME = 200
@@ -25,6 +26,8 @@ _PASTED_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c"))
 # Combining classes of marks without which another word is written: the voicing marks of kana,
 # the virama of Indic scripts, and vowels and tones from Telugu to Tibetan.
 _MARKS_THAT_SPELL = {8, 9, *range(84, 133)}
+# How much of two spellings of one name is alike at least.
+_ALIKE = 0.6
 
 
 def tidy(name: str) -> str:
@@ -41,6 +44,16 @@ def folded(name: str) -> str:
     """The form in which two spellings of one name are equal: no case, accents or spacing."""
     letters = unicodedata.normalize("NFKD", name).casefold().translate(_PLAIN)
     return "".join([char for char in letters if _spells(char)])
+
+
+def is_spelling_of(name: str, other: str) -> bool:
+    """Whether two names may be one, written differently: most letters are the same, in order,
+    or one holds the other, as when a second name is added.
+    """
+    one, two = folded(name), folded(other)
+    if one in two or two in one:
+        return True
+    return SequenceMatcher(None, one, two, autojunk=False).ratio() >= _ALIKE
 
 
 def has_forbidden_character(text: str) -> bool:

@@ -5,18 +5,18 @@ that what was said outlives every erasure and also the exchange of that key: who
 tries every key of the ring. The public never sees it: the outbox alone asks, when it sends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from petitions import signers
 from petitions.models import Mail, Objection, Signature, Signer
-from petitions.tokens import Mailbox
+from petitions.tokens import Inbox, Mailbox
 
 # A mailbox may be mended, and its owner is to be able to sign: then mail is tried again.
 UNDELIVERABLE_FOR = timedelta(days=30)
@@ -24,9 +24,9 @@ Reason = Objection.Reason
 
 
 class Addressee(NamedTuple):
-    """To whom a mail would go, and about which petition."""
+    """To whom a mail would go, and about which petition; None: about none of them."""
 
-    petition_id: int
+    petition_id: int | None
     address: str
 
 
@@ -58,6 +58,32 @@ def lift(*, mailbox: Mailbox) -> None:
 def is_standing(mailbox: Mailbox) -> bool:
     """Whether this mailbox has said "this wasn't me" about the petition."""
     return _said(mailbox).exists()
+
+
+def want_no_mail(*, inbox: Inbox) -> None:
+    """Heed an objection to all mail: nothing is sent to this mailbox any more, about anything.
+
+    Saying it twice is the same as once. Source: UK GDPR Article 21.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
+            VALUES (%s, %s, NULL, %s, date_trunc('day', now()))
+            ON CONFLICT ON CONSTRAINT objection_once DO NOTHING
+            """,
+            [inbox.ix, inbox.key_id, Reason.NO_MAIL],
+        )
+
+
+def want_mail_again(*, inboxes: Collection[Inbox]) -> None:
+    """The mailbox's owner wants mail after all; `inboxes` are the mailbox under each key."""
+    _no_mail(inboxes).delete()
+
+
+def wants_no_mail(inboxes: Collection[Inbox]) -> bool:
+    """Whether this mailbox, by any of its indexes, objected to all mail."""
+    return _no_mail(inboxes).exists()
 
 
 def note_undeliverable(*, address: str) -> None:
@@ -113,6 +139,13 @@ def _delete_pending(mailbox: Mailbox) -> None:
     Mail.objects.filter(signature=mailbox.signature_id).delete()
     Signer.objects.filter(signature=mailbox.signature_id).delete()
     pending.delete()
+
+
+def _no_mail(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
+    either = Q(pk__in=[])
+    for inbox in inboxes:
+        either |= Q(ix=inbox.ix, key_id=inbox.key_id)
+    return Objection.objects.filter(either, petition=None, reason=Reason.NO_MAIL)
 
 
 def _said(mailbox: Mailbox) -> QuerySet[Objection]:

@@ -227,7 +227,10 @@ def _within_limit(ids: list[UUID]) -> list[Mail]:
 
 
 def _still_wanted(mails: list[Mail]) -> list[Mail]:
-    """Those whose signature still has its person, and a use for what the mail says."""
+    """Those whose signature still has its person, and a use for what the mail says.
+
+    Whoever asked for what is held gets that whatever became of the signature.
+    """
     petitions = Petition.objects.in_bulk({mail.signature.petition_id for mail in mails})
     dead = Correction.objects.filter(attempt_id__in=[mail.signature_id for mail in mails])
     corrected = set(dead.values_list("attempt_id", flat=True))
@@ -235,7 +238,11 @@ def _still_wanted(mails: list[Mail]) -> list[Mail]:
 
     def is_wanted(mail: Mail) -> bool:
         signature = mail.signature
-        if not hasattr(signature, "signer") or signature.pk in corrected:
+        if not hasattr(signature, "signer"):
+            return False
+        if mail.kind == Mail.Kind.FIND:
+            return True
+        if signature.pk in corrected:
             return False
         if mail.kind == Mail.Kind.REMIND:
             petition = petitions[signature.petition_id]
@@ -270,13 +277,18 @@ def _unobjected(outgoing: list[Outgoing]) -> list[Outgoing]:
     """Those whose mailbox has not said "not me" or "no mail", and takes mail."""
     against = objections.against(
         {
-            out.mail.pk: objections.Addressee(out.mail.signature.petition_id, out.person["email"])
+            out.mail.pk: objections.Addressee(_about(out.mail), out.person["email"])
             for out in outgoing
         }
     )
     for reason, (state, code) in _OBJECTIONS.items():
         settle([out.mail for out in outgoing if against.get(out.mail.pk) == reason], state, code)
     return [out for out in outgoing if out.mail.pk not in against]
+
+
+def _about(mail: Mail) -> int | None:
+    """The petition that a mail is about; none where it is about all that a mailbox has signed."""
+    return None if mail.kind == Mail.Kind.FIND else mail.signature.petition_id
 
 
 def _unhurried(outgoing: list[Outgoing]) -> list[Outgoing]:

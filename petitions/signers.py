@@ -154,6 +154,11 @@ def seal(attempt: Attempt, signature_id: UUID) -> bytes:
     return vault.seal(person, table=TABLE, row_id=signature_id)
 
 
+def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:
+    """A person who was sealed before, sealed afresh for the same signature."""
+    return vault.seal(person, table=TABLE, row_id=signature_id)
+
+
 def unseal(sealed: bytes | memoryview, signature_id: UUID) -> dict[str, str]:
     """What `seal` sealed: name, email, postcode, country, language. Raises `vault.CannotOpen`."""
     value = vault.unseal(sealed, table=TABLE, row_id=signature_id)

@@ -2,7 +2,17 @@
 
 from celery import shared_task
 
-from petitions import alerts, attempts, nudge, outbox, reindexing, reminders, retention, tallies
+from petitions import (
+    alerts,
+    attempts,
+    finding,
+    nudge,
+    outbox,
+    reindexing,
+    reminders,
+    retention,
+    tallies,
+)
 from petitions.locks import alone
 
 
@@ -10,6 +20,7 @@ from petitions.locks import alone
 def deliver_mail() -> None:
     """Do what was asked for since, and send what is due. Any number of these may run at once."""
     attempts.settle()
+    finding.settle()
     outbox.deliver()
 
 

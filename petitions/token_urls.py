@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from petitions.views import checking, confirming, objecting
+from petitions.views import checking, confirming, managing, objecting
 
 app_name = "links"
 
@@ -14,4 +14,24 @@ urlpatterns = [
     path("<str:language>/correct/<str:token>/", checking.correct, name="correct"),
     path("<str:language>/confirm/<str:token>/", confirming.confirm, name="confirm"),
     path("<str:language>/not-me/<str:token>/", objecting.not_me, name="not_me"),
+    path("<str:language>/mail-again/<str:token>/", managing.mail_again, name="mail_again"),
+    path("<str:language>/mine/<str:token>/", managing.mine, name="mine"),
+    path("<str:language>/mine/<str:token>/download/", managing.download, name="download"),
+    path("<str:language>/mine/<str:token>/mail/", managing.mail, name="mail"),
+    path("<str:language>/mine/<str:token>/<str:reference>/name/", managing.name, name="rename"),
+    path(
+        "<str:language>/mine/<str:token>/<str:reference>/name-use/",
+        managing.name_use,
+        name="name_use",
+    ),
+    path(
+        "<str:language>/mine/<str:token>/<str:reference>/updates/",
+        managing.updates,
+        name="updates",
+    ),
+    path(
+        "<str:language>/mine/<str:token>/<str:reference>/withdraw/",
+        managing.withdraw,
+        name="withdraw",
+    ),
 ]

@@ -22,6 +22,9 @@ from petitions import vault
 
 CONFIRM = "confirm"
 NOT_ME = "not-me"
+FIND = "find"
+FIND_SECONDS = 3600
+MAIL_AGAIN = "mail-again"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
 # Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
@@ -30,6 +33,7 @@ ATTEMPT_BYTES = 2048
 CODE = "code"
 CODE_DIGITS = 8
 _ID_BYTES = 16
+_TIME_BYTES = 5
 
 
 class BadToken(Exception):
@@ -37,7 +41,7 @@ class BadToken(Exception):
 
 
 class ExpiredToken(BadToken):
-    """A page's token was good once, but its hour is over."""
+    """A page's or a link's token was good once, but its hour is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,31 @@ def read_mailbox_link(purpose: str, token: str) -> Mailbox:
         key_id=rest[10],
         ix=rest[11:],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A mailbox over all petitions: its index, and the key that made it."""
+
+    key_id: int
+    ix: bytes
+
+
+def inbox_link(purpose: str, inbox: Inbox) -> str:
+    """The signed token of a link for whoever reads a mailbox; it says when it was made."""
+    raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + bytes((inbox.key_id,)) + inbox.ix
+    return _signer(purpose).sign(_b64(raw))
+
+
+def read_inbox_link(purpose: str, token: str, *, seconds: int | None = None) -> Inbox:
+    """What such a token says. `BadToken` unless it was signed for this purpose, `ExpiredToken`
+    after so many seconds; None: it is good for as long as the keys are.
+    """
+    raw = _unsigned(purpose, token, _TIME_BYTES + 1 + vault.INDEX_BYTES)
+    made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
+    if seconds is not None and time.time() - made_at > seconds:
+        raise ExpiredToken
+    return Inbox(key_id=rest[0], ix=rest[1:])
 
 
 def code(signature_id: UUID, epoch: int) -> str:

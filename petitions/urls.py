@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from petitions.views import petition
+from petitions.views import finding, petition
 
 app_name = "petitions"
 
 urlpatterns = [
     path("petitions/<slug:slug>/", petition.petition, name="petition"),
+    path("find/", finding.find, name="find"),
+    path("find/sent/", finding.sent, name="find_sent"),
 ]

@@ -15,8 +15,18 @@ from limits import parse
 
 from campaign.models import Statement, StatementText
 from campaign.views import error_page
-from petitions import attempts, context, limits, messages, outbox, reminders, signers, tokens
-from petitions.models import Organisation, Petition, PetitionText, Signature
+from petitions import (
+    attempts,
+    context,
+    finding,
+    limits,
+    messages,
+    outbox,
+    reminders,
+    signers,
+    tokens,
+)
+from petitions.models import Export, Organisation, Petition, PetitionText, Signature
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
 
@@ -29,6 +39,8 @@ TEXTS = {
     "en": ("Protect the people", "the British Government", "Protect people now."),
 }
 Pages = Iterator[tuple[str, str]]
+# Whoever comes back later.
+OWNER = "owner@example.net"
 
 
 @dataclass
@@ -60,6 +72,8 @@ class Visitor:
         yield from self._signing()
         yield from self._objecting()
         yield from self._not_counted()
+        yield from self._finding()
+        yield from self._managing()
         yield from self._closing()
         yield from self._errors()
 
@@ -73,6 +87,9 @@ class Visitor:
         yesterday = timezone.now() - timedelta(hours=25)
         Signature.objects.filter(pk=signature_id).update(created_at=yesterday)
         reminders.queue_reminders()
+        outbox.deliver()
+        finding.ask(address=address)
+        finding.settle()
         outbox.deliver()
         # Others whom the walk needed may write in another language.
         for message in mail.outbox:
@@ -177,6 +194,52 @@ class Visitor:
         Signature.objects.filter(pk=removed).update(state=Signature.State.REMOVED)
         yield self._post("removed signature", self._link(removed), {})
 
+    def _finding(self) -> Pages:
+        find = f"{self.home}find/"
+        yield self._get("find", find)
+        yield self._post("find, nothing typed", find, {})
+        yield self._post("find, no address", find, {"email": "amina"})
+        foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
+        yield "find, sent from elsewhere", foreign.post(find).content.decode()
+        with override_settings(LIMITS={"FIND_NETWORK": parse("0/hour")}):
+            limits.forget()
+            yield self._post("find, too many", find, {"email": OWNER})
+        limits.forget()
+        yield self._get("find, sent", f"{find}sent/")
+
+    def _managing(self) -> Pages:
+        own = replace(AMINA, name="ليلى مثال", email=OWNER, language=self.language)
+        signature = sign_and_confirm(self.petition, own)
+        mine = self._mine(tokens.FIND)
+        change = f"{mine}{signature.reference}/"
+        yield self._get("mine, masked", mine)
+        for state in (Signature.State.HELD, Signature.State.REMOVED, Signature.State.CONFIRMED):
+            Signature.objects.filter(pk=signature.pk).update(state=state)
+            yield self._post(f"mine, {state}", mine, {})
+        yield self._post("mine, another name", change + "name/", {"name": "سمير خالد"})
+        yield self._post("mine, name", change + "name/", {"name": "ليلى المثال"})
+        yield self._post("mine, nothing chosen", change + "name-use/", {})
+        yield self._post("mine, name use", change + "name-use/", {"name_use": "withheld"})
+        yield self._post("mine, news", change + "updates/", {"updates": "on"})
+        yield self._post("mine, no news", change + "updates/", {})
+        yield self._post("mine, no mail", mine + "mail/", {})
+        yield self._post("mine, objected", mine, {})
+        yield self._get("mail again", self._mine(tokens.MAIL_AGAIN))
+        yield self._post("mail again, said", self._mine(tokens.MAIL_AGAIN), {})
+        yield self._post("mine, mail again", mine + "mail/", {"wanted": "1"})
+        Export.objects.create(petition=self.petition, purpose="hand-in", delete_by=date(2099, 1, 1))
+        pending = sign(self.petition, replace(own, name="سمير خالد"))
+        yield self._post("mine, pending", mine, {})
+        yield self._post("mine, withdrawn", change + "withdraw/", {})
+        yield self._post("mine, withdrawn before", change + "withdraw/", {})
+        change = f"{mine}{Signature.objects.get(pk=pending).reference}/"
+        yield self._post("mine, pending withdrawn", change + "withdraw/", {})
+        yield self._post("mine, nothing held", mine, {})
+        yield self._get("mine, damaged", mine[:-2] + "/")
+        too_late = time.time() + tokens.FIND_SECONDS + 1
+        with patch("petitions.tokens.time.time", return_value=too_late):
+            yield self._get("mine, expired", mine)
+
     def _closing(self) -> Pages:
         late = sign(self.petition, self._attempt(email="late@example.net"))
         two_days_ago = timezone.now() - timedelta(days=2)
@@ -213,6 +276,11 @@ class Visitor:
         key_id, ix = next(iter(signers.mail_indexes("stranger@example.net").items()))
         mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, key_id, ix)
         return f"/t/{self.language}/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
+
+    def _mine(self, purpose: str) -> str:
+        inbox = tokens.Inbox(*next(iter(signers.mail_indexes(OWNER).items())))
+        path = "mine" if purpose == tokens.FIND else "mail-again"
+        return f"/t/{self.language}/{path}/{tokens.inbox_link(purpose, inbox)}/"
 
     def publish_statement(self) -> None:
         statement = Statement.objects.create(

@@ -4,6 +4,7 @@ from petitions.models.alert import Alert
 from petitions.models.correction import Correction, Resend
 from petitions.models.decision import Decision, DecisionItem
 from petitions.models.export import Export
+from petitions.models.finding import FindRequest
 from petitions.models.mail import Mail
 from petitions.models.objection import Objection
 from petitions.models.organisation import Organisation
@@ -22,6 +23,7 @@ __all__ = [
     "Decision",
     "DecisionItem",
     "Export",
+    "FindRequest",
     "Mail",
     "MailDomain",
     "MailProvider",

@@ -44,6 +44,7 @@ class Mail(models.Model):
     class Kind(models.TextChoices):
         CONFIRM = "confirm", _("confirmation")
         REMIND = "remind", _("reminder to confirm")
+        FIND = "find", _("link to the signatures of a mailbox")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")

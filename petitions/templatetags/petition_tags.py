@@ -29,6 +29,21 @@ def month_and_year(day: date) -> str:
 
 
 @register.filter
+def day(moment: datetime | date) -> str:
+    """The day in London, such as "22 November 2026"; in Arabic by both names of the month."""
+    on = timezone.localdate(moment) if isinstance(moment, datetime) else moment
+    if _locale() == "ar":
+        return f"{on.day} {month_and_year(on)}"
+    return format_date(on, "d MMMM y", locale=_locale())
+
+
+@register.filter
+def postcode(stored: str) -> str:
+    """A stored postcode with its space."""
+    return f"{stored[:-3]} {stored[-3:]}"
+
+
+@register.filter
 def clock_time(moment: datetime) -> str:
     """The time of day in London, such as "14:05"."""
     return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())

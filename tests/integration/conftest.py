@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, context, crowds, limits, providers, rules, signing
+from petitions import attempts, context, crowds, finding, limits, providers, rules, signing
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -32,7 +32,7 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     # The nudge thread would look for a Redis; that it never matters is shown end to end.
-    for module in (signing, attempts):
+    for module in (signing, attempts, finding):
         monkeypatch.setattr(module, "nudge", lambda: None)
     context.forget()
     rules.forget()

@@ -1,0 +1,274 @@
+"""What the owner of a mailbox may do with the signatures that were made with it.
+
+Whoever holds the link proved that they read the mailbox, and nothing else: so everything here
+is about all that is held for that mailbox, over all petitions and for as long as it is held,
+whether or not a petition still takes signatures. A shared mailbox shows each person.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from petitions import finding, locks, names, objections, signers, signing, vault
+from petitions.models import Export, Mail, Signature, Signer
+from petitions.signers import Indexes
+from petitions.tokens import Inbox
+
+State, NameUse = Signature.State, Signature.NameUse
+# What can still be changed; what is pending has its own link, and what was removed only goes.
+CHANGEABLE = (State.CONFIRMED, State.HELD)
+
+
+class NotHeld(Exception):
+    """The mailbox has no such signature any more, or none that can be changed so."""
+
+
+class NotASpelling(Exception):
+    """The new name reads like somebody else's. Trying again with the right one helps."""
+
+
+class NameTaken(Exception):
+    """Somebody of that name has signed the same petition with this mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One signature and who made it."""
+
+    signature: Signature
+    person: dict[str, str]
+
+    @property
+    def is_changeable(self) -> bool:
+        """Whether name, use of the name and news can be changed."""
+        return self.signature.state in CHANGEABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What a withdrawal came to: whether it was counted, and when lists were made before."""
+
+    was_counted: bool
+    copied_on: list[date]
+
+
+def held_by(*, inbox: Inbox) -> list[Held]:
+    """All signatures of a mailbox, with their people; the confirmed first.
+
+    The mailbox is known by the index that its mails bear. Whoever signed under another key, or
+    before the rules about its provider changed, is found through the address in the seal.
+    """
+    known = finding.held().filter(
+        pk__in=Mail.objects.filter(mailbox_ix=inbox.ix).values("signature_id")
+    )
+    found = {row.pk: row for row in known}
+    for address in {held.person["email"] for held in _opened(found.values())}:
+        found |= {row.pk: row for row in finding.held_for(address)}
+    return _opened(found.values())
+
+
+def inboxes_of(*, inbox: Inbox, held: Iterable[Held]) -> set[Inbox]:
+    """The mailbox under each key, as objections may know it."""
+    addresses = {one.person["email"] for one in held}
+    return {inbox} | {
+        Inbox(key_id, ix)
+        for address in addresses
+        for key_id, ix in signers.mail_indexes(address).items()
+    }
+
+
+def choose_name_use(*, inbox: Inbox, reference: str, name_use: str) -> None:
+    """Narrow or widen what may be done with the name. Raises `NotHeld`."""
+    _update(inbox, reference, name_use=NameUse(name_use))
+
+
+def choose_updates(*, inbox: Inbox, reference: str, wants_updates: bool) -> None:
+    """Ask for news of the petition, or end it. Raises `NotHeld`."""
+    _update(inbox, reference, wants_updates=wants_updates)
+
+
+def correct_name(*, inbox: Inbox, reference: str, name: str) -> None:
+    """Write the name otherwise. Raises `NotHeld`, `NotASpelling`, `NameTaken`.
+
+    A signature cannot be handed to somebody else: only its spelling is mended. Where that makes
+    another person of it, by the index that tells people apart, nobody else of the mailbox may
+    be that person; and attempts of the old spelling that still wait are deleted, or one of
+    them could be confirmed and count the same person twice.
+    """
+    one = _one(inbox, reference)
+    if not one.is_changeable:
+        raise NotHeld
+    if not names.is_spelling_of(one.person["name"], name):
+        raise NotASpelling
+    try:
+        _rename(one, name)
+    except IntegrityError:
+        # By an index that was made anew meanwhile.
+        raise NameTaken from None
+
+
+def withdraw(*, inbox: Inbox, reference: str) -> Withdrawn:
+    """Erase the person and take the signature out of the count. Raises `NotHeld`.
+
+    Lists for the hand-in that were made while it counted are out of our reach; their days are
+    returned, so that the signer is told.
+    """
+    signature = _one(inbox, reference).signature
+    copied_on = _copied_on(signature)
+    if not signing.withdraw(signature_id=signature.pk):
+        raise NotHeld
+    return Withdrawn(signature.state == State.CONFIRMED, copied_on)
+
+
+@transaction.atomic
+def want_no_mail(*, inbox: Inbox) -> None:
+    """Object to all mail, and end all news."""
+    ids = [one.signature.pk for one in held_by(inbox=inbox)]
+    # In id order, as everybody who takes several.
+    rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("id")
+    wanting = [row.pk for row in rows if row.wants_updates]
+    Signature.objects.filter(pk__in=wanting).update(wants_updates=False)
+    objections.want_no_mail(inbox=inbox)
+
+
+def want_mail_again(*, inbox: Inbox) -> None:
+    """Take the objection back."""
+    objections.want_mail_again(inboxes=inboxes_of(inbox=inbox, held=held_by(inbox=inbox)))
+
+
+def everything(*, inbox: Inbox) -> dict[str, Any]:
+    """All that is held for a mailbox, for a file. Source: UK GDPR Articles 15 and 20.
+
+    Indexes and the seal are left out: they say nothing without the keys, and with them no more
+    than stands here. Nor does it say what spoke for a machine: machines can download, too, and
+    a moderator tells whoever asks.
+    """
+    held = held_by(inbox=inbox)
+    objects = objections.wants_no_mail(inboxes_of(inbox=inbox, held=held))
+    return {"signatures": [_as_data(one) for one in held], "no_mail": objects}
+
+
+def _one(inbox: Inbox, reference: str) -> Held:
+    for one in held_by(inbox=inbox):
+        if one.signature.reference == reference:
+            return one
+    raise NotHeld
+
+
+def _opened(rows: Iterable[Signature]) -> list[Held]:
+    """Those whose seal opens: of a key that is gone nobody can show anything."""
+    found = []
+    for row in rows:
+        try:
+            found.append(Held(row, signers.unsealed(row.signer)))
+        except vault.CannotOpen:
+            continue
+    return found
+
+
+def _update(inbox: Inbox, reference: str, **changes: Any) -> None:
+    one = _one(inbox, reference)
+    changeable = Signature.objects.filter(pk=one.signature.pk, state__in=CHANGEABLE)
+    if not changeable.update(**changes):
+        raise NotHeld
+
+
+@transaction.atomic
+def _rename(one: Held, name: str) -> None:
+    """Under the locks that confirming and withdrawing take, in the same order."""
+    known = signers.known_as(one.signature.signer)
+    locks.mailboxes(index.mailbox for index in known)
+    signature, waiting = _lock_attempts(one.signature, known)
+    signer = Signer.objects.select_for_update().get(pk=signature.pk)
+    person = {**signers.unsealed(signer), "name": name}
+    if names.folded(name) != names.folded(one.person["name"]):
+        after = _known_by(signature.petition_id, person)
+        _need_free(signer, known, after)
+        _delete(waiting)
+        signer.person_ix = after[0].person
+    signer.sealed = signers.seal_again(person, signature.pk)
+    signer.save(update_fields=["sealed", "person_ix"])
+
+
+def _lock_attempts(signature: Signature, known: list[Indexes]) -> tuple[Signature, list[Signature]]:
+    """The signature, and what the same person signed besides and did not confirm; locked."""
+    theirs = Signature.objects.filter(
+        signer__petition_id=signature.petition_id,
+        signer__mailbox_ix__in=[index.mailbox for index in known],
+        signer__person_ix__in=[index.person for index in known],
+    )
+    rows = {row.pk: row for row in theirs.select_for_update(of=("self",)).order_by("id")}
+    mine = rows.get(signature.pk)
+    if mine is None or mine.state not in CHANGEABLE:
+        raise NotHeld
+    return mine, [row for row in rows.values() if row.state == State.PENDING]
+
+
+def _known_by(petition_id: int, person: dict[str, str]) -> list[Indexes]:
+    """The indexes of somebody who is not stored yet, under each key, the first one first."""
+    return [
+        signers.indexes_of(petition_id, person, key_id=key_id) for key_id in settings.INDEX_KEYS
+    ]
+
+
+def _need_free(signer: Signer, before: list[Indexes], after: list[Indexes]) -> None:
+    """Nobody else who stands for the mailbox may be the person that the new name makes."""
+    others = Signer.objects.filter(
+        Q(slot__isnull=False) | Q(signature__confirmed_at__isnull=False),
+        petition_id=signer.petition_id,
+        mailbox_ix__in=[index.mailbox for index in before],
+        person_ix__in=[index.person for index in after],
+    )
+    if others.exclude(pk=signer.pk).exists():
+        raise NameTaken
+
+
+def _delete(signatures: Iterable[Signature]) -> None:
+    ids = [signature.pk for signature in signatures]
+    Mail.objects.filter(signature__in=ids).delete()
+    Signer.objects.filter(signature__in=ids).delete()
+    Signature.objects.filter(pk__in=ids).delete()
+
+
+def _copied_on(signature: Signature) -> list[date]:
+    """The days on which lists were made while the signature may have been in them."""
+    if signature.confirmed_at is None:
+        return []
+    made = Export.objects.filter(
+        petition=signature.petition_id, started_at__gte=signature.confirmed_at
+    )
+    moments = made.order_by("started_at").values_list("started_at", flat=True)
+    return sorted({timezone.localdate(moment) for moment in moments})
+
+
+def _as_data(one: Held) -> dict[str, Any]:
+    signature, person = one.signature, one.person
+    place = signature.place
+    confirmed = signature.confirmed_at
+    return {
+        "petition": signature.petition.slug,
+        "reference": signature.spoken_reference,
+        "state": signature.state,
+        "name": person["name"],
+        "email": person["email"],
+        "postcode": person["postcode"],
+        "country": person["country"],
+        "language": person["language"],
+        "counts_for": place.name if place.kind == place.Kind.CONSTITUENCY else place.kind,
+        "name_use": signature.name_use,
+        "wants_updates": signature.wants_updates,
+        "text_version": signature.text_version,
+        "consent_version": signature.consent_version,
+        "signed": signature.created_at.isoformat(),
+        "confirmed": confirmed.isoformat() if confirmed else None,
+        "mails": [
+            {"kind": mail.kind, "state": mail.state, "asked_for": mail.created_at.isoformat()}
+            for mail in signature.mails.order_by("created_at", "id")
+        ],
+    }

@@ -1,0 +1,80 @@
+""" "Find my signature": a form that tells nobody anything, and sends a link."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from petitions import addresses, finding, limits, messages, networks, rules
+from petitions.caching import public_page
+from petitions.context import organisation
+from petitions.find_forms import FindForm
+from petitions.guards import same_origin
+from petitions.limits import Act, Taken
+from petitions.views.petition import SeeOther
+
+
+def press_again(request: HttpRequest) -> HttpResponse:
+    """Another site's page sent the form here: show what was typed, to be sent from ours."""
+    form = FindForm(initial={"email": request.POST.get("email", "")})
+    return _page(request, form, HTTPStatus.FORBIDDEN, press_again=True)
+
+
+@same_origin(refused=press_again)
+@require_http_methods(["GET", "HEAD", "POST"])
+def find(request: HttpRequest) -> HttpResponse:
+    """Ask for an address, or take it. Nothing is looked up here: see `petitions.finding`."""
+    if request.method != "POST":
+        return _show(request)
+    form = FindForm(request.POST, files=request.FILES)
+    if not form.is_valid():
+        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    address = form.cleaned_data["email"]
+    taken = _take(request, address)
+    if taken.is_refused:
+        response = _page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
+        response["Retry-After"] = str(limits.RETRY_AFTER)
+        return response
+    finding.ask(address=address, is_silenced=taken.is_silenced)
+    return SeeOther(reverse("petitions:find_sent"))
+
+
+@require_http_methods(["GET", "HEAD"])
+@public_page
+def sent(request: HttpRequest) -> HttpResponse:
+    """What everybody is told. It holds no address: it is one page for all."""
+    context = {"sender": messages.sender(organisation()), "subject": messages.find_subject()}
+    return render(request, "petitions/find_sent.html", context)
+
+
+@public_page
+def _show(request: HttpRequest) -> HttpResponse:
+    return _page(request, FindForm())
+
+
+def _take(request: HttpRequest, address: str) -> Taken:
+    sender = networks.client_address(request.META)
+    domain = addresses.ascii_domain(address.rpartition("@")[2])
+    return limits.take(
+        Act.FIND,
+        address=address,
+        # Of none: all requests together.
+        petition=0,
+        network=networks.network_of(sender),
+        prefix=networks.prefix_of(sender),
+        is_exempt=rules.in_force().allows(sender, address, domain),
+    )
+
+
+def _page(
+    request: HttpRequest,
+    form: FindForm,
+    status: int = 200,
+    *,
+    press_again: bool = False,
+    too_many: bool = False,
+) -> HttpResponse:
+    context = {"form": form, "press_again": press_again, "too_many": too_many}
+    return render(request, "petitions/find.html", context, status=status)

@@ -1,0 +1,267 @@
+"""The page behind the link of "find my signature".
+
+GET shows a button and nothing else, for mail scanners open every link, and somebody else may
+read the mail over a shoulder. What is held is the answer to POST, and is kept by nobody.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from petitions import managing, objections, places, recent, tokens
+from petitions.find_forms import NameForm, NameUseForm
+from petitions.guards import token_is_proof
+from petitions.managing import Held
+from petitions.models import Place, Signature
+from petitions.tokens import Inbox
+from petitions.views.petition import SeeOther
+
+State = Signature.State
+CONSTITUENCY = Place.Kind.CONSTITUENCY
+OwnerView = Callable[..., HttpResponse]
+
+STATES: dict[str, Promise] = {
+    State.PENDING: _(
+        "Not confirmed, so it does not count. It is deleted by itself 14 days after it was signed."
+    ),
+    State.CONFIRMED: _("Confirmed. It counts."),
+    State.HELD: _("Confirmed. A person looks at it before it counts."),
+    State.REMOVED: _(
+        "Taken out of the count by our checking team. If that is a mistake, write to us."
+    ),
+}
+NOT_HELD = _("This signature is not here any more, so nothing was changed.")
+NOT_A_SPELLING = _(
+    "This reads like somebody else’s name. Here only the spelling can be corrected. Whoever else "
+    "wants to sign can sign for themselves."
+)
+NAME_TAKEN = _("Somebody of this name has signed this petition with the same mailbox.")
+
+
+def _for_owner(view: OwnerView) -> OwnerView:
+    """Open the token for a view, or say why it does not open."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, language: str, token: str, **path: str) -> HttpResponse:
+        try:
+            inbox = tokens.read_inbox_link(tokens.FIND, token, seconds=tokens.FIND_SECONDS)
+        except tokens.BadToken as error:
+            return _dead_link(request, expired=isinstance(error, tokens.ExpiredToken))
+        return view(request, inbox, token, **path)
+
+    return opened
+
+
+def _button_only(view: OwnerView) -> OwnerView:
+    """Send whoever opens the address of an answer to the page with the first button."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, inbox: Inbox, token: str, **path: str) -> HttpResponse:
+        if request.method != "POST":
+            return SeeOther(reverse("links:mine", args=[get_language(), token]))
+        return view(request, inbox, token, **path)
+
+    return answered
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_owner
+def mine(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
+    """Mask everything until the button is pressed."""
+    if request.method != "POST":
+        return render(request, "petitions/mine_ask.html")
+    return _show(request, inbox, token)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_owner
+@_button_only
+def name(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+    """Correct the spelling of the name."""
+    form = NameForm(request.POST, files=request.FILES, auto_id=_ids(reference))
+    if form.is_valid():
+        try:
+            managing.correct_name(inbox=inbox, reference=reference, name=form.cleaned_data["name"])
+        except managing.NotASpelling:
+            form.add_error("name", NOT_A_SPELLING)
+        except managing.NameTaken:
+            form.add_error("name", NAME_TAKEN)
+        except managing.NotHeld:
+            return _not_held(request, inbox, token)
+        else:
+            return _show(request, inbox, token, done=_("The name is corrected."))
+    return _refuse(request, inbox, token, (reference, form))
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_owner
+@_button_only
+def name_use(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+    """Narrow or widen what may be done with the name."""
+    form = NameUseForm(request.POST, files=request.FILES, auto_id=_ids(reference))
+    if not form.is_valid():
+        return _refuse(request, inbox, token, (reference, form))
+    chosen = form.cleaned_data["name_use"]
+    try:
+        managing.choose_name_use(inbox=inbox, reference=reference, name_use=chosen)
+    except managing.NotHeld:
+        return _not_held(request, inbox, token)
+    return _show(request, inbox, token, done=_("Your choice for the name is changed."))
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_owner
+@_button_only
+def updates(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+    """Ask for news of a petition, or end it."""
+    wanted = request.POST.get("updates") == "on"
+    try:
+        managing.choose_updates(inbox=inbox, reference=reference, wants_updates=wanted)
+    except managing.NotHeld:
+        return _not_held(request, inbox, token)
+    done = _("You will get news by e-mail.") if wanted else _("You will get no news by e-mail.")
+    return _show(request, inbox, token, done=done)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_owner
+@_button_only
+def withdraw(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+    """Withdraw and erase, and say which copies nobody can call back."""
+    try:
+        withdrawn = managing.withdraw(inbox=inbox, reference=reference)
+    except managing.NotHeld:
+        return _not_held(request, inbox, token)
+    context = {"withdrawn": withdrawn, "token": token}
+    return render(request, "petitions/mine_withdrawn.html", context)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_owner
+@_button_only
+def download(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
+    """All that is held, as a file."""
+    data = managing.everything(inbox=inbox)
+    response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
+    # The name says nothing to whoever sees the folder of downloads.
+    response["Content-Disposition"] = 'attachment; filename="my-data.json"'
+    return response
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_owner
+@_button_only
+def mail(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
+    """Object to all mail, or take that back."""
+    if request.POST.get("wanted"):
+        managing.want_mail_again(inbox=inbox)
+        return _show(request, inbox, token, done=_("You can get messages from us again."))
+    managing.want_no_mail(inbox=inbox)
+    again = tokens.inbox_link(tokens.MAIL_AGAIN, inbox)
+    context = {"token": token, "again": reverse("links:mail_again", args=[get_language(), again])}
+    return render(request, "petitions/mine_no_mail.html", context)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    """Take an objection to all mail back, at any time: whoever objected gets no link by mail."""
+    try:
+        inbox = tokens.read_inbox_link(tokens.MAIL_AGAIN, token)
+    except tokens.BadToken:
+        return _dead_link(request, expired=False)
+    if request.method == "POST":
+        managing.want_mail_again(inbox=inbox)
+    context = {"is_done": request.method == "POST"}
+    return render(request, "petitions/mail_again.html", context)
+
+
+def _show(
+    request: HttpRequest,
+    inbox: Inbox,
+    token: str,
+    *,
+    done: Any = "",
+    problem: Any = "",
+    refused: tuple[str, Any] | None = None,
+    status: int = HTTPStatus.OK,
+) -> HttpResponse:
+    """All that is held, after what was asked for; `refused` is a reference and its form."""
+    held = managing.held_by(inbox=inbox)
+    context = {
+        "rows": [_row(one, refused) for one in held],
+        "address": held[0].person["email"] if held else "",
+        "no_mail": objections.wants_no_mail(managing.inboxes_of(inbox=inbox, held=held)),
+        "token": token,
+        "done": done,
+        "problem": problem,
+        "form": refused[1] if refused else None,
+    }
+    return render(request, "petitions/mine.html", context, status=status)
+
+
+def _refuse(
+    request: HttpRequest, inbox: Inbox, token: str, refused: tuple[str, Any]
+) -> HttpResponse:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return _show(request, inbox, token, refused=refused, status=status)
+
+
+def _not_held(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
+    return _show(request, inbox, token, problem=NOT_HELD, status=HTTPStatus.CONFLICT)
+
+
+def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
+    """What the page says of one signature, and its forms."""
+    signature, reference = one.signature, one.signature.reference
+    bound = refused[1] if refused and refused[0] == reference else None
+    ids = _ids(reference)
+    return {
+        "signature": signature,
+        "person": one.person,
+        "text": recent.text(signature.petition.slug, get_language()),
+        "state": STATES[signature.state],
+        "home": _home(one),
+        # Constituencies have English names.
+        "home_language": "en" if one.signature.place.kind == CONSTITUENCY else get_language(),
+        "is_changeable": one.is_changeable,
+        "name_form": bound
+        if isinstance(bound, NameForm)
+        else NameForm(initial={"name": one.person["name"]}, auto_id=ids),
+        "name_use_form": bound
+        if isinstance(bound, NameUseForm)
+        else NameUseForm(initial={"name_use": signature.name_use}, auto_id=ids),
+    }
+
+
+def _home(one: Held) -> str:
+    """Where the signature counts: a country, a constituency, or that neither is known."""
+    if country := one.person["country"]:
+        return places.country_name(country, get_language())
+    return str(one.signature.place)
+
+
+def _ids(reference: str) -> str:
+    """Ids of fields that differ between the signatures of one page."""
+    return f"id_{reference}_%s"
+
+
+def _dead_link(request: HttpRequest, *, expired: bool) -> HttpResponse:
+    status = HTTPStatus.GONE if expired else HTTPStatus.NOT_FOUND
+    return render(request, "petitions/mine_old_link.html", {"expired": expired}, status=status)

@@ -1,0 +1,442 @@
+"""What the owner of a mailbox sees, changes, takes along, withdraws and objects to."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core import mail as sent
+from django.test import Client
+from django.utils import timezone
+
+from petitions import finding, managing, outbox, signers, signing, tallies, tokens
+from petitions.models import Export, Mail, Objection, Petition, Signature, Signer
+from petitions.signers import Attempt
+from petitions.signing import Outcome
+from tests.integration.test_finding import another, asked, inbox_of, link_for
+from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
+
+OF_AMINA = ("Amina Example", "amina@example.org")
+
+
+def change(signature: Signature, what: str, address: str = AMINA.email) -> str:
+    return f"{link_for(address)}{signature.reference}/{what}/"
+
+
+def name_of(signature: Signature) -> str:
+    return signers.unsealed(Signer.objects.get(pk=signature.pk))["name"]
+
+
+def everywhere() -> list[tuple[str, bytes]]:
+    """Every value of every row of every table, as bytes."""
+    found = []
+    for model in apps.get_models():
+        for row in model._default_manager.values():
+            for name, value in row.items():
+                raw = bytes(value) if isinstance(value, memoryview | bytes) else str(value).encode()
+                found.append((f"{model.__name__}.{name}", raw))
+    return found
+
+
+# --- Seeing --------------------------------------------------------------------------------
+
+
+def test_what_is_held_is_shown_after_the_button(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition, DAVID)
+    page = browser.post(link_for(DAVID.email)).content.decode()
+    for words in (
+        "David Sample", "david@example.net", "Protect people", "Jordan", "It counts",
+        "Show my name publicly", signature.spoken_reference,
+    ):  # fmt: skip
+        assert words in page
+
+
+def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    page = browser.post(link_for()).content.decode()
+    assert f"<bdi>{AMINA.name}</bdi>" in page
+    assert f"<bdi>{BASHIR.name}</bdi>" in page
+    assert page.count('class="mine"') == 2
+
+
+def test_a_mailbox_of_which_nothing_is_held_is_told_so(petition: Petition, browser: Client) -> None:
+    page = browser.post(link_for("nobody@example.org")).content.decode()
+    assert "we hold nothing" in page
+
+
+def test_a_link_shows_nobody_elses_signature_and_changes_none(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    davids = sign_and_confirm(petition, DAVID)
+    assert DAVID.name not in browser.post(link_for()).content.decode()
+    for what, form in (
+        ("withdraw", {}), ("name", {"name": "David Samples"}), ("updates", {}),
+        ("name-use", {"name_use": "withheld"}),
+    ):  # fmt: skip
+        assert browser.post(change(davids, what), form).status_code == 409, what
+    davids.refresh_from_db()
+    assert (davids.state, davids.name_use, davids.wants_updates) == ("confirmed", "public", True)
+    assert name_of(davids) == DAVID.name
+
+
+def test_opening_the_address_of_an_answer_leads_back_and_changes_nothing(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    for path in (
+        *(change(signature, what) for what in ("name", "name-use", "updates", "withdraw")),
+        link_for() + "download/", link_for() + "mail/",
+    ):  # fmt: skip
+        answer = browser.get(path)
+        assert (answer.status_code, answer["Location"]) == (
+            303,
+            "/".join(path.split("/")[:5]) + "/",
+        )
+    signature.refresh_from_db()
+    assert signature.state == Signature.State.CONFIRMED
+    assert not Objection.objects.exists()
+
+
+def test_a_signature_under_an_older_index_key_is_found(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    sign_and_confirm(petition)
+    settings.INDEX_KEYS = {9: b"9" * 32, **settings.INDEX_KEYS}
+    sign_and_confirm(another(petition))
+
+    (_message,) = asked(browser)
+    page = browser.post(link_for()).content.decode()
+
+    assert "Protect people" in page
+    assert "Another cause" in page
+
+
+# --- Correcting ----------------------------------------------------------------------------
+
+
+def test_the_spelling_of_a_name_is_corrected(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition, replace(AMINA, name="Amnia Exmaple"))
+    page = browser.post(change(signature, "name"), {"name": " Amina  Example "})
+    assert page.status_code == 200
+    assert name_of(signature) == "Amina Example"
+    # It is the same person as whoever signs under the right name.
+    assert confirm(sign(petition, AMINA)) is Outcome.ALREADY
+
+
+def test_a_name_that_folds_to_the_same_keeps_its_index(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition)
+    before = bytes(Signer.objects.get().person_ix)
+    browser.post(change(signature, "name"), {"name": "Amína EXAMPLE"})
+    assert name_of(signature) == "Amína EXAMPLE"
+    assert bytes(Signer.objects.get().person_ix) == before
+
+
+@pytest.mark.parametrize("name", ["Bob Smith", "www.example.org", "12345", "", "x" * 300, "A\0B"])
+def test_another_name_or_none_is_refused_and_what_was_typed_stays(
+    petition: Petition, browser: Client, name: str
+) -> None:
+    signature = sign_and_confirm(petition)
+    answer = browser.post(change(signature, "name"), {"name": name})
+    assert answer.status_code == 422
+    assert 'id="error-summary"' in answer.content.decode()
+    assert f'href="#id_{signature.reference}_name"' in answer.content.decode()
+    assert name_of(signature) == AMINA.name
+
+
+def test_a_name_that_another_person_of_the_mailbox_has_is_refused(
+    petition: Petition, browser: Client
+) -> None:
+    first = sign_and_confirm(petition, AMINA)
+    second = sign_and_confirm(petition, replace(AMINA, name="Amira Example"))
+    answer = browser.post(change(second, "name"), {"name": "Amina Example"})
+    assert answer.status_code == 422
+    assert "with the same mailbox" in answer.content.decode()
+    assert [name_of(first), name_of(second)] == ["Amina Example", "Amira Example"]
+
+
+def test_an_attempt_under_the_old_spelling_cannot_count_the_person_twice(
+    petition: Petition, browser: Client
+) -> None:
+    old = replace(AMINA, name="Amnia Example")
+    signature, waiting = sign_and_confirm(petition, old), sign(petition, old)
+    browser.post(change(signature, "name"), {"name": "Amina Example"})
+    assert confirm(waiting) is Outcome.GONE
+    assert tallies.total(petition.pk) == 1
+
+
+def test_what_was_removed_or_is_pending_can_only_be_withdrawn(
+    petition: Petition, browser: Client
+) -> None:
+    removed = sign_and_confirm(petition, AMINA)
+    Signature.objects.filter(pk=removed.pk).update(state="removed")
+    waiting = Signature.objects.get(pk=sign(petition, DAVID))
+    for signature, address in ((removed, AMINA.email), (waiting, DAVID.email)):
+        page = browser.post(link_for(address)).content.decode()
+        assert "/withdraw/" in page
+        assert "/name-use/" not in page
+        for what, form in (("name", {"name": "Amina Exampel"}), ("updates", {"updates": "on"})):
+            assert browser.post(change(signature, what, address), form).status_code == 409
+        assert browser.post(change(signature, "withdraw", address)).status_code == 200
+
+
+# --- Choosing ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", Signature.NameUse.values)
+@pytest.mark.parametrize("before", Signature.NameUse.values)
+def test_the_use_of_the_name_is_narrowed_and_widened_at_once(
+    petition: Petition, browser: Client, before: str, choice: str
+) -> None:
+    signature = sign_and_confirm(petition, replace(AMINA, name_use=before))
+    assert browser.post(change(signature, "name-use"), {"name_use": choice}).status_code == 200
+    signature.refresh_from_db()
+    assert signature.name_use == choice
+
+
+@pytest.mark.parametrize("form", [{}, {"name_use": "sold"}, {"name_use": "public", "x": "1"}])
+def test_a_choice_that_is_none_changes_nothing(
+    petition: Petition, browser: Client, form: dict[str, str]
+) -> None:
+    signature = sign_and_confirm(petition)
+    assert browser.post(change(signature, "name-use"), form).status_code == 422
+    signature.refresh_from_db()
+    assert signature.name_use == AMINA.name_use
+
+
+def test_news_are_ended_and_asked_for(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition, DAVID)
+    for form, wanted in (({}, False), ({"updates": "on"}, True)):
+        browser.post(change(signature, "updates", DAVID.email), form)
+        signature.refresh_from_db()
+        assert signature.wants_updates is wanted
+
+
+# --- Taking along --------------------------------------------------------------------------
+
+
+def test_everything_that_is_held_is_downloaded_as_a_file_that_nobody_keeps(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    answer = browser.post(link_for() + "download/")
+    assert answer["Content-Type"] == "application/json"
+    assert answer["Content-Disposition"] == 'attachment; filename="my-data.json"'
+    assert answer["Cache-Control"] == "no-store"
+    assert BASHIR.name in answer.content.decode()
+    data = json.loads(answer.content)
+    amina = next(one for one in data["signatures"] if one["name"] == AMINA.name)
+    wanted = {
+        "petition": "protect", "email": AMINA.email, "postcode": AMINA.postcode,
+        "name_use": "government", "state": "confirmed", "wants_updates": False, "language": "en",
+        "consent_version": 1, "counts_for": "unknown",
+    }  # fmt: skip
+    assert wanted.items() <= amina.items()
+    assert data["no_mail"] is False
+
+
+# --- Withdrawing ---------------------------------------------------------------------------
+
+
+def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    sign(petition)
+    asked(browser)
+    signer = Signer.objects.get(pk=signature.pk)
+    traces = [
+        *(text.encode() for text in OF_AMINA), bytes(signer.sealed), bytes(signer.mailbox_ix),
+        bytes(signer.person_ix), bytes(signer.home_ix), bytes(signer.domain_ix or b"-"),
+        inbox_of().ix,
+    ]  # fmt: skip
+    assert len({trace for trace in traces if any(trace in raw for _, raw in everywhere())}) >= 5
+    before = tallies.total(petition.pk)
+
+    page = browser.post(change(signature, "withdraw"))
+
+    assert page.status_code == 200
+    assert "fallen by one" in page.content.decode()
+    assert tallies.total(petition.pk) == before - 1
+    left = [name for name, raw in everywhere() for trace in traces if trace in raw]
+    assert left == []
+    assert not Mail.objects.exists()
+    sent.outbox.clear()
+    outbox.deliver()
+    assert sent.outbox == []
+
+
+def test_withdrawing_takes_one_person_and_leaves_the_other(
+    petition: Petition, browser: Client
+) -> None:
+    first, second = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, BASHIR)
+    browser.post(change(first, "withdraw"))
+    page = browser.post(link_for()).content.decode()
+    assert AMINA.name not in page
+    assert BASHIR.name in page
+    assert browser.post(change(second, "withdraw")).status_code == 200
+    assert tallies.total(petition.pk) == 0
+
+
+def test_withdrawing_twice_says_that_there_is_nothing_and_counts_once(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, DAVID)
+    signature = sign_and_confirm(petition)
+    assert browser.post(change(signature, "withdraw")).status_code == 200
+    assert browser.post(change(signature, "withdraw")).status_code == 409
+    assert tallies.total(petition.pk) == 1
+
+
+def test_withdrawing_works_long_after_the_close(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition)
+    long_ago = timezone.now() - timedelta(days=90)
+    Petition.objects.update(
+        state="closed", opens_at=long_ago - timedelta(days=9), closes_at=long_ago
+    )
+    assert len(asked(browser)) == 1
+    assert browser.post(change(signature, "withdraw")).status_code == 200
+    assert tallies.total(petition.pk) == 0
+
+
+def test_the_page_says_which_lists_cannot_be_called_back(
+    petition: Petition, browser: Client
+) -> None:
+    list_of = {"petition": petition, "purpose": "hand-in", "delete_by": date(2099, 1, 1)}
+    early = Export.objects.create(**list_of)
+    Export.objects.filter(pk=early.pk).update(started_at=timezone.now() - timedelta(days=40))
+    signature = sign_and_confirm(petition)
+    unlisted = sign_and_confirm(petition, DAVID)
+    page = browser.post(change(unlisted, "withdraw", DAVID.email)).content.decode()
+    assert "no copy was handed over" in page
+
+    Signature.objects.filter(pk=signature.pk).update(
+        confirmed_at=timezone.now() - timedelta(days=9)
+    )
+    late = Export.objects.create(**list_of)
+    Export.objects.filter(pk=late.pk).update(started_at="2026-11-03T12:00Z")
+    Signature.objects.filter(pk=signature.pk).update(confirmed_at="2026-11-02T12:00Z")
+    page = browser.post(change(signature, "withdraw")).content.decode()
+    listed = re.findall(r"<li>([^<]*20\d\d)</li>", page)
+    assert listed == ["3 November 2026"]
+
+
+# --- Objecting -----------------------------------------------------------------------------
+
+
+def mails_to(address: str) -> int:
+    sent.outbox.clear()
+    outbox.deliver()
+    return len([message for message in sent.outbox if message.to == [address]])
+
+
+def test_an_objection_stops_all_mail_about_anything_until_it_is_lifted(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition, replace(AMINA, wants_updates=True))
+    outbox.deliver()
+    page = browser.post(link_for() + "mail/").content.decode()
+    again = page.partition('href="/t/en/mail-again/')[2].partition('"')[0]
+
+    signature.refresh_from_db()
+    assert not signature.wants_updates
+    assert Objection.objects.get().reason == Objection.Reason.NO_MAIL
+    assert asked(browser) == []
+    sign(another(petition), AMINA)
+    assert mails_to(AMINA.email) == 0
+    assert "no messages at all" in browser.post(link_for()).content.decode()
+
+    # The link of that page works without an hour, for no other can be had.
+    assert "<button" in browser.get(f"/t/en/mail-again/{again}").content.decode()
+    assert Objection.objects.exists()
+    browser.post(f"/t/en/mail-again/{again}")
+    assert not Objection.objects.exists()
+    assert len(asked(browser)) == 1
+
+
+def test_an_objection_is_lifted_on_the_page_itself(petition: Petition, browser: Client) -> None:
+    sign_and_confirm(petition)
+    browser.post(link_for() + "mail/")
+    browser.post(link_for() + "mail/", {"wanted": "1"})
+    assert not Objection.objects.exists()
+
+
+def test_objecting_twice_is_the_same_as_once_and_outlives_the_signature(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    for _ in range(2):
+        assert browser.post(link_for() + "mail/").status_code == 200
+    browser.post(change(signature, "withdraw"))
+    assert Objection.objects.count() == 1
+    sign(petition)
+    assert mails_to(AMINA.email) == 0
+
+
+def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchanged(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    sign_and_confirm(petition)
+    outbox.deliver()
+    browser.post(link_for() + "mail/")
+    settings.INDEX_KEYS = {9: b"9" * 32, **settings.INDEX_KEYS}
+    assert asked(browser) == []
+    inbox = inbox_of()
+    assert inbox.key_id == 9
+    Mail.objects.update(mailbox_ix=inbox.ix)
+    assert managing.everything(inbox=inbox)["no_mail"] is True
+    managing.want_mail_again(inbox=inbox)
+    assert not Objection.objects.exists()
+
+
+def test_a_link_to_lift_an_objection_opens_no_signatures(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition)
+    token = tokens.inbox_link(tokens.MAIL_AGAIN, inbox_of())
+    for answer in (
+        browser.get(f"/t/en/mail-again/{token}/"), browser.post(f"/t/en/mail-again/{token}/")
+    ):  # fmt: skip
+        assert AMINA.name not in answer.content.decode()
+    assert browser.post(f"/t/en/mail-again/{token[:-2]}/").status_code == 404
+
+
+def test_a_person_whose_seal_no_longer_opens_stops_nobody_else(
+    petition: Petition, browser: Client
+) -> None:
+    broken = sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    Signer.objects.filter(pk=broken.pk).update(sealed=b"\1\1" + b"x" * 60)
+    assert BASHIR.name in browser.post(link_for()).content.decode()
+
+
+def person(name: str) -> Attempt:
+    return replace(AMINA, name=name)
+
+
+def test_pages_and_queries_do_not_grow_with_the_signatures_of_others(
+    petition: Petition, browser: Client, django_assert_num_queries: Any
+) -> None:
+    sign_and_confirm(petition)
+    browser.post(link_for())
+    for number in range(20):
+        sign_and_confirm(petition, replace(DAVID, email=f"david{number}@example.net"))
+    with django_assert_num_queries(5):
+        browser.post(link_for())
+
+
+def test_withdrawing_while_the_link_is_on_its_way_stops_it(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    finding.ask(address=AMINA.email)
+    finding.settle()
+    signing.withdraw(signature_id=signature.pk)
+    assert mails_to(AMINA.email) == 0
