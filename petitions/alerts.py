@@ -7,16 +7,13 @@ network, and raised anew if what somebody has seen has grown twice as large sinc
 from datetime import timedelta
 
 from django.db import connection
-from django.db.models.functions import Now, TruncDay
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from petitions.models import Alert, Petition, Signature
 
 # Carriers and events put many behind one address: 300 an hour, which must pass, are ten here.
 BURST = 20
 WITHIN = timedelta(minutes=2)
-KEPT = timedelta(days=30)
-EXACT_FOR = timedelta(hours=72)
 _COUNTED = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
 
 
@@ -62,15 +59,3 @@ def look() -> int:
 def see(*, alert: Alert) -> None:
     """A moderator has seen it: it leaves the list of what needs them."""
     Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now())
-
-
-def forget() -> None:
-    """Delete alerts with their network's index after `KEPT`, and cut their times to the day before.
-
-    Source: UK GDPR Article 5(1)(e).
-    """
-    now = timezone.now()
-    Alert.objects.filter(created_at__lt=now - KEPT).delete()
-    for name in ("created_at", "seen_at"):
-        fine = Alert.objects.filter(**{f"{name}__lt": now - EXACT_FOR})
-        fine.exclude(**{name: TruncDay(name)}).update(**{name: TruncDay(name)})

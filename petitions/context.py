@@ -28,9 +28,11 @@ def organisation() -> Organisation:
     """
     if _Kept.row is None or time.monotonic() - _Kept.read_at > _SECONDS:
         try:
-            _Kept.row, _Kept.read_at = Organisation.load(), time.monotonic()
+            _Kept.row = Organisation.load()
         except DatabaseError:
-            return _Kept.row or Organisation(id=1)
+            # Kept as well: every name on a page would wait for the database anew.
+            _Kept.row = _Kept.row or Organisation(id=1)
+        _Kept.read_at = time.monotonic()
     return _Kept.row
 
 

@@ -12,7 +12,7 @@ from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from petitions import objections
-from petitions.models import Decision, Mail, Objection, Petition, Signature, Signer
+from petitions.models import Alert, Decision, Mail, Objection, Petition, Signature, Signer
 
 BATCH = 5_000
 KEPT_AFTER_CLOSE = timedelta(days=183)
@@ -33,6 +33,7 @@ def keep_no_longer() -> None:
     while delete_refused() == BATCH:
         pass
     erase_origins()
+    delete_old_alerts()
     forget_undeliverable()
     cut_times_to_the_day()
 
@@ -123,6 +124,12 @@ def erase_origins() -> int:
     return erased
 
 
+def delete_old_alerts() -> int:
+    """Delete alerts with their network's index; return how many."""
+    before = timezone.now() - KEPT_OF_ORIGIN
+    return Alert.objects.filter(created_at__lt=before).delete()[0]
+
+
 def forget_undeliverable() -> int:
     """Delete reports that a mailbox takes no mail once nobody heeds them; return how many."""
     before = timezone.now() - objections.UNDELIVERABLE_FOR
@@ -145,6 +152,8 @@ def cut_times_to_the_day() -> int:
             (sent, "due_at"),
             (Objection.objects.all(), "created_at"),
             (Decision.objects.all(), "created_at"),
+            (Alert.objects.all(), "created_at"),
+            (Alert.objects.all(), "seen_at"),
         )
     )
 

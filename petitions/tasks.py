@@ -30,7 +30,6 @@ def keep_no_longer() -> None:
     with alone("keep-no-longer") as is_alone:
         if is_alone:
             retention.keep_no_longer()
-            alerts.forget()
 
 
 @shared_task(name="petitions.raise_alerts")  # type: ignore[untyped-decorator]
