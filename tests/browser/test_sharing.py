@@ -1,0 +1,110 @@
+"""Sharing, and what stands in a page's head, in a real Chromium under the site's own policy."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+
+from campaign.local.stack import Stack
+from tests.conftest import SLUG
+
+pytestmark = pytest.mark.browser
+
+PHONE = ViewportSize(width=320, height=568)
+OpenPage = Callable[..., Page]
+# What the policy refused, from the page's first moment on.
+WATCH = """
+window.refused = [];
+document.addEventListener("securitypolicyviolation", (e) => refused.push(e.violatedDirective));
+"""
+WITHOUT_SHEET = "delete Navigator.prototype.share;"
+WITH_SHEET = "Navigator.prototype.share = async (told) => { window.told = told; };"
+
+
+@pytest.fixture
+def open_page(chromium: Browser, stack: Stack) -> Iterator[OpenPage]:
+    """Pages of a fresh browser; the test fails on any error that the console shows."""
+    contexts: list[BrowserContext] = []
+    troubles: list[str] = []
+
+    def open_one(path: str, *scripts: str, **options: Any) -> Page:
+        context = chromium.new_context(viewport=PHONE, base_url=stack.site_url, **options)
+        contexts.append(context)
+        page = context.new_page()
+        for script in (WATCH, *scripts):
+            page.add_init_script(script)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "console",
+            lambda told: troubles.append(told.text) if told.type in {"error", "warning"} else None,
+        )
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not troubles
+
+
+@pytest.mark.parametrize("path", ["/", f"/ar/petitions/{SLUG}/", "/cy/"])
+def test_data_for_machines_is_not_refused_as_a_script(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
+    assert page.locator('script[type="application/ld+json"]').count() == 1
+    assert page.evaluate("window.refused") == []
+
+
+@pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
+def test_one_press_copies_the_address(open_page: OpenPage, stack: Stack, home: str) -> None:
+    page = open_page(
+        f"{home}petitions/{SLUG}/",
+        WITHOUT_SHEET,
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    section = page.locator(".sharing")
+    assert not section.locator(".share-sheet").is_visible()
+
+    section.locator(".copy-row button").click()
+
+    page.wait_for_function("document.querySelector('.sharing [role=status]').textContent")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{stack.site_url}{home}petitions/{SLUG}/"
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_the_systems_share_sheet_is_given_the_invitation(open_page: OpenPage, stack: Stack) -> None:
+    page = open_page(f"/petitions/{SLUG}/", WITH_SHEET)
+
+    page.locator(".share-sheet button").click()
+
+    told = page.evaluate("window.told")
+    assert told["url"] == f"{stack.site_url}/petitions/{SLUG}/"
+    assert told["text"].startswith("Read and sign: ")
+    assert told["title"] in told["text"]
+
+
+def test_without_a_script_the_links_and_the_address_are_there(open_page: OpenPage) -> None:
+    page = open_page(f"/ar/petitions/{SLUG}/", java_script_enabled=False)
+    section = page.locator(".sharing")
+    assert section.locator(".share a").count() == 7
+    assert section.locator("#share-address").is_visible()
+    assert [button.is_visible() for button in section.locator("button").all()] == [False, False]
+    for link in section.locator("a").all():
+        box = link.bounding_box()
+        assert box
+        assert box["height"] >= 44
+
+
+def test_every_picture_that_a_page_names_is_there(open_page: OpenPage) -> None:
+    page = open_page(f"/cy/petitions/{SLUG}/")
+    told = page.request.get(str(page.locator("link[rel=manifest]").get_attribute("href"))).json()
+    named = [icon["src"] for icon in told["icons"]]
+    links = page.locator("link[rel=icon], link[rel=apple-touch-icon]").all()
+    named += [str(link.get_attribute("href")) for link in links]
+    named.append(str(page.locator("meta[property='og:image']").get_attribute("content")))
+    for address in named:
+        answer = page.request.get(address)
+        assert answer.status == 200, address
+        assert answer.headers["content-type"].startswith("image/")
