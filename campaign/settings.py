@@ -250,6 +250,12 @@ LIMITS = {
     "FIND_DOMAIN": env.rate("LIMIT_FIND_DOMAIN", "off"),
     # Of no petition: all requests together.
     "FIND_PETITION": env.rate("LIMIT_FIND_ALL", "3000/minute"),
+    "CONTACT_NETWORK": env.rate("LIMIT_CONTACT_NETWORK", "20/hour"),
+    # Off, or whoever types somebody's address again and again stops them from complaining.
+    "CONTACT_MAILBOX": env.rate("LIMIT_CONTACT_MAILBOX", "off"),
+    "CONTACT_DOMAIN": env.rate("LIMIT_CONTACT_DOMAIN", "off"),
+    # Of no petition: all that is written to the organisation.
+    "CONTACT_PETITION": env.rate("LIMIT_CONTACT_ALL", "300/hour"),
 }
 
 # --- Behaviour, documented in docs/operators.md ------------------------------------------

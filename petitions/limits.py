@@ -51,6 +51,7 @@ class Act(StrEnum):
     CODE = "CODE"
     CORRECT = "CORRECT"
     FIND = "FIND"
+    CONTACT = "CONTACT"
 
 
 class Taken(NamedTuple):

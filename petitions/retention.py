@@ -12,7 +12,16 @@ from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from petitions import objections
-from petitions.models import Alert, Decision, Mail, Objection, Petition, Signature, Signer
+from petitions.models import (
+    Alert,
+    Decision,
+    Enquiry,
+    Mail,
+    Objection,
+    Petition,
+    Signature,
+    Signer,
+)
 
 BATCH = 5_000
 KEPT_AFTER_CLOSE = timedelta(days=183)
@@ -20,6 +29,8 @@ EXACT_FOR = timedelta(hours=72)
 # What moderators and limits need of a network, a domain, or a refusal, they need soon.
 KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
+# Somebody may come back to it: as long as what is kept of signers after the close.
+KEPT_AFTER_ANSWER = timedelta(days=183)
 
 
 def keep_no_longer() -> None:
@@ -35,6 +46,7 @@ def keep_no_longer() -> None:
     erase_origins()
     delete_old_alerts()
     forget_undeliverable()
+    delete_answered_enquiries()
     cut_times_to_the_day()
 
 
@@ -135,6 +147,13 @@ def forget_undeliverable() -> int:
     before = timezone.now() - objections.UNDELIVERABLE_FOR
     bounced = Objection.objects.filter(reason=Objection.Reason.UNDELIVERABLE)
     return bounced.filter(created_at__lt=before).delete()[0]
+
+
+def delete_answered_enquiries() -> int:
+    """Delete what people wrote to us once it was answered a while ago; return how many."""
+    before = timezone.localdate() - KEPT_AFTER_ANSWER
+    answered = Enquiry.objects.filter(state=Enquiry.State.ANSWERED, answered_on__lt=before)
+    return answered.delete()[0]
 
 
 def cut_times_to_the_day() -> int:

@@ -44,6 +44,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.change_rule",
         "petitions.delete_rule",
         "petitions.view_rule",
+        "petitions.change_enquiry",
+        "petitions.view_enquiry",
         "petitions.change_organisation",
         "petitions.view_organisation",
         "campaign.add_statement",

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from petitions.views import finding, petition
+from petitions.pages import NAMES
+from petitions.views import contact, finding, pages, petition
 
 app_name = "petitions"
 
@@ -10,4 +11,7 @@ urlpatterns = [
     path("petitions/<slug:slug>/", petition.petition, name="petition"),
     path("find/", finding.find, name="find"),
     path("find/sent/", finding.sent, name="find_sent"),
+    path("contact/", contact.contact, name="contact"),
+    path("contact/sent/", contact.sent, name="contact_sent"),
+    *(path(f"{name}/", pages.page, {"name": name}, name=name) for name in NAMES),
 ]

@@ -22,6 +22,7 @@ from petitions import (
     limits,
     messages,
     outbox,
+    pages,
     reminders,
     signers,
     tokens,
@@ -67,6 +68,7 @@ class Visitor:
     def walk(self) -> Pages:
         """Name and HTML of every page. The order matters: at the end nothing is left to see."""
         yield from self._reading()
+        yield from self._about()
         yield from self._mistakes()
         yield from self._crowding()
         yield from self._signing()
@@ -116,6 +118,27 @@ class Visitor:
         PetitionText.objects.filter(language=self.language).update(published_at=None)
         yield self._get("petition in another language", self.page)
         PetitionText.objects.update(published_at=timezone.now())
+
+    def _about(self) -> Pages:
+        for name in pages.NAMES:
+            yield self._get(name, f"{self.home}{name}/")
+        contact = f"{self.home}contact/"
+        yield self._get("contact", contact)
+        yield self._get("contact, sent", f"{contact}sent/")
+        yield self._post("contact, nothing typed", contact, {})
+        wrong = {"kind": "x", "email": "amina", "name": "x" * 300, "message": "A\u202eB"}
+        yield self._post("contact, all wrong", contact, wrong)
+        with patch("petitions.limits.take", return_value=limits.Taken(is_refused=True)):
+            form = {"kind": "other", "email": "amina@example.org", "message": "x"}
+            yield self._post("contact, too many", contact, form)
+        answer = Client(headers={"Sec-Fetch-Site": "cross-site"}).post(contact, {})
+        yield "contact, from elsewhere", answer.content.decode()
+        Organisation.objects.update(name="", privacy_email="")
+        context.forget()
+        for name in pages.NAMES:
+            yield self._get(f"{name} of nobody", f"{self.home}{name}/")
+        Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
+        context.forget()
 
     def _mistakes(self) -> Pages:
         yield self._post("nothing typed", self.page, {})

@@ -2,6 +2,7 @@
 
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin
+from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
 from petitions.admin.records import ExportAdmin, MailAdmin
@@ -11,6 +12,7 @@ from petitions.admin.signatures import SignatureAdmin
 __all__ = [
     "AlertAdmin",
     "DecisionAdmin",
+    "EnquiryAdmin",
     "ExportAdmin",
     "MailAdmin",
     "MailProviderAdmin",

@@ -1,15 +1,15 @@
-"""What needs a moderator now: held signatures first, then alerts."""
+"""What needs somebody now: moderators held signatures and alerts, organisers enquiries."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from petitions.models import Alert, Petition, Signature
+from petitions.models import Alert, Enquiry, Petition, Signature
 
 MOST_ALERTS = 20
 
@@ -63,6 +63,30 @@ def needs() -> Needs:
     )
     alerts = Alert.objects.filter(seen_at=None).select_related("petition").order_by("-created_at")
     return Needs([Held(*row) for row in held], list(alerts[:MOST_ALERTS]))
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiries:
+    """What the admin's home shows an organiser of enquiries that nobody has acknowledged."""
+
+    number: int
+    overdue: int
+    due_on: date | None
+
+    @property
+    def url(self) -> str:
+        """The list of those that are open."""
+        return f"{reverse('admin:petitions_enquiry_changelist')}?state__exact=open"
+
+
+def enquiries() -> Enquiries:
+    """One query, over what is not acknowledged yet."""
+    is_overdue = Q(due_on__lt=timezone.localdate())
+    return Enquiries(
+        **Enquiry.objects.waiting()
+        .order_by()
+        .aggregate(number=Count("pk"), overdue=Count("pk", filter=is_overdue), due_on=Min("due_on"))
+    )
 
 
 def alert_url(alert: Alert) -> str:

@@ -3,6 +3,7 @@
 from petitions.models.alert import Alert
 from petitions.models.correction import Correction, Resend
 from petitions.models.decision import Decision, DecisionItem
+from petitions.models.enquiry import Enquiry
 from petitions.models.export import Export
 from petitions.models.finding import FindRequest
 from petitions.models.mail import Mail
@@ -22,6 +23,7 @@ __all__ = [
     "Correction",
     "Decision",
     "DecisionItem",
+    "Enquiry",
     "Export",
     "FindRequest",
     "Mail",

@@ -17,6 +17,14 @@ def needs_you(context: dict[str, Any]) -> needs.Needs | None:
     return needs.needs() if user.has_perm("petitions.moderate_signature") else None
 
 
+@register.simple_tag(takes_context=True)
+def enquiries_waiting(context: dict[str, Any]) -> needs.Enquiries | None:
+    """What people wrote that nobody has acknowledged, for those who answer; None if nothing."""
+    user = context["request"].user
+    found = needs.enquiries() if user.has_perm("petitions.change_enquiry") else None
+    return found if found and found.number else None
+
+
 @register.filter
 def signatures_url(alert: Alert) -> str:
     """The list of the signatures behind an alert."""

@@ -1,0 +1,97 @@
+"""Enquiries: what people wrote by the contact form, for organisers, with the day it is due."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, linebreaks
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from petitions import enquiries, vault
+from petitions.admin.records import ReadOnly
+from petitions.models import Enquiry
+
+_SEALED = ("writer", "address", "language", "message")
+CANNOT_OPEN = _("It cannot be opened: its key is not among SEALING_KEYS.")
+
+
+@admin.register(Enquiry)
+class EnquiryAdmin(ReadOnly):
+    """The list says nothing of who wrote; one enquiry, opened, does."""
+
+    list_display = (
+        "due_on",
+        "kind",
+        "state",
+        "received_on",
+        "acknowledged_on",
+        "answered_on",
+        "looks_automatic",
+        "outcome",
+    )
+    list_filter = ("state", "kind", "looks_automatic")
+    date_hierarchy = None
+    fields = (
+        "kind",
+        *_SEALED,
+        "looks_automatic",
+        "received_on",
+        "due_on",
+        "acknowledged_on",
+        "state",
+        "answered_on",
+        "outcome",
+    )
+    readonly_fields = tuple(name for name in fields if name != "outcome")
+    actions = ("acknowledged", "answered", "open_again")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To write the outcome; all else is read-only."""
+        return request.user.has_perm("petitions.change_enquiry")
+
+    @admin.display(description=_("name"))
+    def writer(self, enquiry: Enquiry) -> str:
+        return _read(enquiry, "name") or "–"
+
+    @admin.display(description=_("e-mail"))
+    def address(self, enquiry: Enquiry) -> SafeString:
+        return format_html('<bdi dir="ltr">{}</bdi>', _read(enquiry, "email"))
+
+    @admin.display(description=_("language"))
+    def language(self, enquiry: Enquiry) -> str:
+        return _read(enquiry, "language")
+
+    @admin.display(description=_("message"))
+    def message(self, enquiry: Enquiry) -> SafeString:
+        words = SafeString(linebreaks(_read(enquiry, "message"), autoescape=True))
+        return format_html('<div dir="auto">{}</div>', words)
+
+    @admin.action(
+        permissions=["change"],
+        description=_("Acknowledged: I have told the writers today that we read it"),
+    )
+    def acknowledged(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
+        number = enquiries.acknowledge(ids=list(chosen.values_list("pk", flat=True)))
+        said = _("%(n)d noted as acknowledged today. No e-mail is sent.")
+        self.message_user(request, said % {"n": number}, messages.SUCCESS)
+
+    @admin.action(permissions=["change"], description=_("Answered: nothing is left to do"))
+    def answered(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
+        number = enquiries.answer(ids=list(chosen.values_list("pk", flat=True)))
+        said = _("%(n)d noted as answered today. No e-mail is sent.")
+        self.message_user(request, said % {"n": number}, messages.SUCCESS)
+
+    @admin.action(permissions=["change"], description=_("Open again: it is not answered yet"))
+    def open_again(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
+        number = enquiries.reopen(ids=list(chosen.values_list("pk", flat=True)))
+        said = _("%(n)d opened again. No e-mail is sent.")
+        self.message_user(request, said % {"n": number}, messages.SUCCESS)
+
+
+def _read(enquiry: Enquiry, what: str) -> str:
+    try:
+        return str(getattr(enquiries.read(enquiry), what))
+    except vault.CannotOpen:
+        return str(CANNOT_OPEN)

@@ -1,0 +1,69 @@
+"""What people write to the organisation by the contact form, until it was answered for a while."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class EnquiryQuerySet(models.QuerySet["Enquiry"]):
+    """Questions about enquiries."""
+
+    def waiting(self) -> "EnquiryQuerySet":
+        """Those that nobody has acknowledged or answered, the oldest first."""
+        return self.filter(acknowledged_on=None, state=Enquiry.State.OPEN).order_by("due_on", "id")
+
+    def overdue(self) -> "EnquiryQuerySet":
+        """Those that should have been acknowledged by yesterday."""
+        return self.waiting().filter(due_on__lt=timezone.localdate())
+
+
+class Enquiry(models.Model):
+    """One message to the organisation. Who wrote it and what it says is sealed."""
+
+    class Kind(models.TextChoices):
+        QUESTION = "question", _("A question")
+        COMPLAINT = "complaint", _("A complaint about what is done with my data")
+        ACCESSIBILITY = "access", _("Something on this site that I cannot use")
+        OTHER = "other", _("Something else")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        ANSWERED = "answered", _("answered")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("what it is about"), max_length=9, choices=Kind)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
+    # Name, address, language and message: `petitions.enquiries` opens it.
+    sealed = models.BinaryField()
+    looks_automatic = models.BooleanField(_("perhaps a machine"), default=False)
+    # Days, not moments: whoever knows when somebody was at their computer finds nobody.
+    received_on = models.DateField(_("received"))
+    due_on = models.DateField(_("acknowledge by"))
+    acknowledged_on = models.DateField(_("acknowledged"), null=True, blank=True)
+    answered_on = models.DateField(_("answered"), null=True, blank=True)
+    outcome = models.CharField(
+        _("outcome"),
+        max_length=300,
+        blank=True,
+        help_text=_("What was done about it. Other organisers read it. Write nobody’s name."),
+    )
+
+    objects = EnquiryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("enquiry")
+        verbose_name_plural = _("enquiries")
+        ordering = ("due_on", "id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="open", answered_on=None)
+                | Q(state="answered", answered_on__isnull=False),
+                name="enquiry_answered_on_a_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -1,0 +1,126 @@
+"""The pages about the site itself. Their words are Markdown files in `content/`, one a language.
+
+What the code decides, such as how long something is kept, stands in them as a variable, so that
+a page and the code cannot disagree; so does what an organiser enters in the admin. The files are
+Django templates, with their title in the first line and a summary in the first paragraph.
+"""
+
+import re
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.template import Context, Template
+from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from petitions import attempts, enquiries, messages, objections, reminders, retention, tokens
+from petitions.context import organisation
+from petitions.markdown import render_markdown
+from petitions.models.petition import CONFIRMING_AFTER_CLOSE
+
+NAMES = ("privacy", "safety", "help", "about", "accessibility")
+FOLDER = Path(__file__).parent / "content"
+# Everything that could mean something in Markdown.
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|&~-])")
+
+
+class Page(NamedTuple):
+    """A page's title and summary as plain text, and the rest as HTML."""
+
+    title: str
+    summary: str
+    body: SafeString
+
+
+def read(name: str, language: str) -> Page:
+    """One of `NAMES` in a language, with the facts of this moment."""
+    words = _template(name, language).render(Context(facts(), autoescape=False)).strip()
+    title, summary, body = words.split("\n\n", 2)
+    return Page(title.removeprefix("# "), summary, render_markdown(body))
+
+
+def facts() -> dict[str, Any]:
+    """What the pages say of this site, in the language of the moment."""
+    of = organisation()
+    return {
+        "organisation": _plain(of.name or _("the organisation that runs this site")),
+        "is_named": bool(of.name),
+        "privacy_email": of.privacy_email,
+        "website": of.website,
+        "find": _path_of("petitions:find"),
+        "contact": reverse("petitions:contact"),
+        "privacy": reverse("petitions:privacy"),
+        "safety": reverse("petitions:safety"),
+        "help": reverse("petitions:help"),
+        "sender": settings.DEFAULT_FROM_EMAIL,
+        "subject": messages.confirm_subject(),
+        "kept_unconfirmed": days(settings.PENDING_DAYS),
+        "kept_after_close": days(retention.KEPT_AFTER_CLOSE.days),
+        "kept_exact": hours(retention.EXACT_FOR),
+        "kept_network": days(retention.KEPT_OF_ORIGIN.days),
+        "kept_enquiry": days(retention.KEPT_AFTER_ANSWER.days),
+        "kept_undeliverable": days(objections.UNDELIVERABLE_FOR.days),
+        "kept_counters": hours(_longest_counter()),
+        "grace": hours(CONFIRMING_AFTER_CLOSE),
+        "reminder": hours(reminders.AFTER),
+        "page_works": hours(timedelta(seconds=tokens.ATTEMPT_SECONDS)),
+        "acknowledged": days(enquiries.ACKNOWLEDGE_WITHIN.days),
+        "mails_a_day": mails(settings.MAILS_PER_MAILBOX_AND_DAY),
+        "mails_a_page": mails(attempts.MAILS_PER_PAGE),
+        "code_digits": digits(tokens.CODE_DIGITS),
+        "code_tries": tries(attempts.CODE_TRIES),
+    }
+
+
+def days(n: int) -> str:
+    """ "14 days", in the language of the moment."""
+    return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}
+
+
+def hours(time: timedelta) -> str:
+    """ "72 hours"."""
+    n = int(time.total_seconds() // 3600)
+    return _("one hour") if n == 1 else ngettext("%(n)d hour", "%(n)d hours", n) % {"n": n}
+
+
+def mails(n: int) -> str:
+    """ "5 messages"."""
+    return ngettext("%(n)d message", "%(n)d messages", n) % {"n": n}
+
+
+def digits(n: int) -> str:
+    """ "8 digits"."""
+    return ngettext("%(n)d digit", "%(n)d digits", n) % {"n": n}
+
+
+def tries(n: int) -> str:
+    """ "5 times"."""
+    return ngettext("%(n)d time", "%(n)d times", n) % {"n": n}
+
+
+def _longest_counter() -> timedelta:
+    # A counter is kept for two of its windows: see `limits`.
+    windows = [rate.get_expiry() for rate in settings.LIMITS.values() if rate]
+    return timedelta(seconds=2 * max(windows, default=0))
+
+
+def _path_of(view: str) -> str:
+    """The address of a page, or "" where the site has none of that name."""
+    try:
+        return reverse(view)
+    except NoReverseMatch:
+        return ""
+
+
+@cache
+def _template(name: str, language: str) -> Template:
+    return Template((FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8"))
+
+
+def _plain(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", text)

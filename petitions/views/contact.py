@@ -1,0 +1,81 @@
+"""The contact form. What is sent is sealed, and read by organisers in the admin."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from petitions import enquiries, fraud, limits, networks, pages
+from petitions.caching import public_page
+from petitions.contact_forms import ContactForm
+from petitions.guards import same_origin
+from petitions.limits import Act
+from petitions.models import Enquiry
+from petitions.views.petition import SeeOther
+
+# All enquiries are counted together, and this is no petition's number.
+_ALL = 0
+
+
+def press_again(request: HttpRequest) -> HttpResponse:
+    """Another site's page sent the form here: show what it holds, to be sent from ours."""
+    typed = {name: request.POST.get(name, "") for name in ContactForm.base_fields}
+    return _page(request, ContactForm(initial=typed), HTTPStatus.FORBIDDEN, press_again=True)
+
+
+@same_origin(refused=press_again)
+@require_http_methods(["GET", "HEAD", "POST"])
+def contact(request: HttpRequest) -> HttpResponse:
+    """Show the form, or take a message."""
+    return _send(request) if request.method == "POST" else _show(request)
+
+
+@public_page
+@require_http_methods(["GET", "HEAD"])
+def sent(request: HttpRequest) -> HttpResponse:
+    """What happens now, and when: the same for everybody."""
+    return render(request, "petitions/contact_sent.html", {"facts": pages.facts()})
+
+
+@public_page
+def _show(request: HttpRequest) -> HttpResponse:
+    return _page(request, ContactForm())
+
+
+def _send(request: HttpRequest) -> HttpResponse:
+    form = ContactForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    if _is_too_much(request, form.cleaned_data["email"]):
+        response = _page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
+        response["Retry-After"] = str(limits.RETRY_AFTER)
+        return response
+    enquiries.receive(
+        kind=Enquiry.Kind(form.cleaned_data["kind"]),
+        letter=form.letter(),
+        # A sign, never a refusal: some browsers fill in what nobody sees.
+        looks_automatic=bool(request.POST.get(fraud.HONEYPOT)),
+    )
+    return SeeOther(reverse("petitions:contact_sent"))
+
+
+def _is_too_much(request: HttpRequest, email: str) -> bool:
+    sender = networks.client_address(request.META)
+    taken = limits.take(
+        Act.CONTACT,
+        address=email,
+        petition=_ALL,
+        network=networks.network_of(sender),
+        prefix=networks.prefix_of(sender),
+    )
+    # No page here tells who signed, so whichever limit it was may be said alike.
+    return taken.is_refused or taken.is_silenced
+
+
+def _page(
+    request: HttpRequest, form: ContactForm, status: int = HTTPStatus.OK, **flags: bool
+) -> HttpResponse:
+    context = {"form": form, "facts": pages.facts(), **flags}
+    return render(request, "petitions/contact.html", context, status=status)

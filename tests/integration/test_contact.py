@@ -1,0 +1,330 @@
+"""Writing to the organisation: nothing is lost on an error, nothing lies readable, and the day
+by which somebody must have heard is kept.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from html import escape
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from limits import parse
+
+from petitions import enquiries, limits, retention, vault
+from petitions.models import Enquiry, Organisation
+
+PAGE = "/contact/"
+MESSAGE = "My name is in the list.\r\nPlease take it out: شكرًا."
+
+
+def written(**changes: str) -> dict[str, str]:
+    """What Amina's browser sends."""
+    return {
+        "kind": "complaint",
+        "name": "Amina Example",
+        "email": "amina@example.org",
+        "message": MESSAGE,
+        "homepage": "",
+        **changes,
+    }
+
+
+@pytest.fixture
+def enquiry(organisation: Organisation, browser: Client) -> Enquiry:
+    assert browser.post(PAGE, written()).status_code == 303
+    return Enquiry.objects.get()
+
+
+@pytest.fixture
+def set_limits(settings: Any) -> Callable[..., None]:
+    def change(**rates: str) -> None:
+        settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
+        limits.forget()
+
+    return change
+
+
+def test_a_message_is_kept_with_the_day_by_which_it_must_be_acknowledged(enquiry: Enquiry) -> None:
+    today = timezone.localdate()
+    assert enquiry.kind == Enquiry.Kind.COMPLAINT
+    assert enquiry.state == Enquiry.State.OPEN
+    assert enquiry.received_on == today
+    assert enquiry.due_on == today + timedelta(days=30)
+    assert not enquiry.looks_automatic
+    assert enquiries.read(enquiry) == enquiries.Letter(
+        name="Amina Example",
+        email="amina@example.org",
+        message=MESSAGE.replace("\r\n", "\n"),
+        language="en",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/contact/", "within 30 days"),
+        ("/ar/contact/", "خلال 30 يومًا"),
+        ("/cy/contact/", "o fewn 30 diwrnod"),
+    ],
+)
+def test_the_page_after_sending_says_what_happens_and_when(
+    organisation: Organisation, browser: Client, path: str, words: str
+) -> None:
+    response = browser.post(path, written(), follow=True)
+
+    assert response.redirect_chain == [(f"{path}sent/", 303)]
+    page = response.content.decode()
+    assert words in page
+    assert "amina" not in page
+    assert enquiries.read(Enquiry.objects.get()).language == path.split("/")[1].replace(
+        "contact", "en"
+    )
+    assert mail.outbox == []
+
+
+def test_nothing_that_was_written_lies_readable(enquiry: Enquiry) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_jsonb(e)::text, e.sealed FROM petitions_enquiry e")
+        row, sealed = cursor.fetchone()
+    stored = (row + bytes(sealed).decode("latin-1")).lower()
+    for readable in ("amina", "example", "my name is", "list", "شكرًا"):
+        assert readable not in stored
+        assert readable.encode().hex() not in stored
+    # No moment either, and the row's number does not say which was first.
+    assert not re.search(r"\d\d:\d\d", row)
+    assert json.loads(row)["id"] == str(enquiry.pk)
+
+
+def test_a_short_and_a_long_message_have_the_same_length(
+    organisation: Organisation, browser: Client
+) -> None:
+    browser.post(PAGE, written(message="Hello", name=""))
+    browser.post(PAGE, written(message="Hello " * 400))
+    first, second = Enquiry.objects.all()
+    assert len(bytes(first.sealed)) == len(bytes(second.sealed))
+
+
+def test_sealed_messages_swapped_between_rows_do_not_open(
+    organisation: Organisation, browser: Client
+) -> None:
+    browser.post(PAGE, written())
+    browser.post(PAGE, written())
+    first, second = Enquiry.objects.all()
+    first.sealed = second.sealed
+    with pytest.raises(vault.CannotOpen):
+        enquiries.read(first)
+
+
+def test_the_name_may_be_left_out(organisation: Organisation, browser: Client) -> None:
+    assert browser.post(PAGE, written(name="")).status_code == 303
+    assert enquiries.read(Enquiry.objects.get()).name == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": ""}, {"kind": "praise"}, {"email": ""}, {"email": "amina"},
+        {"email": "a@b\x00.org"}, {"message": ""}, {"message": "   "}, {"message": "x" * 4001},
+        {"message": "turned \u202e around"}, {"message": "rings \x07"}, {"name": "A\u202eB"},
+        {"name": "x" * 201},
+    ],
+)  # fmt: skip
+def test_a_refused_message_keeps_everything_typed(
+    organisation: Organisation, browser: Client, change: dict[str, str]
+) -> None:
+    form = written(**change)
+    response = browser.post(PAGE, form)
+
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert 'id="error-summary"' in page
+    assert "<title>Error:" in page
+    if "email" not in change:
+        assert 'value="amina@example.org"' in page
+    if "name" not in change:
+        assert 'value="Amina Example"' in page
+    if "message" not in change:
+        assert "Please take it out" in page
+    if "kind" not in change:
+        assert re.search(r'value="complaint"[^>]*checked', page)
+    assert not Enquiry.objects.exists()
+
+
+def test_markup_in_a_message_is_shown_as_typed(organisation: Organisation, browser: Client) -> None:
+    attack = "</textarea><script>alert(1)</script>"
+    page = browser.post(PAGE, written(message=attack, email="")).content.decode()
+    assert "<script>alert" not in page
+    assert escape(attack) in page
+
+
+def test_another_site_sends_nothing_for_its_visitors(organisation: Organisation) -> None:
+    elsewhere = Client(headers={"Sec-Fetch-Site": "cross-site"})
+    response = elsewhere.post(PAGE, written())
+    assert response.status_code == 403
+    assert "from another site" in response.content.decode()
+    assert "Please take it out" in response.content.decode()
+    assert not Enquiry.objects.exists()
+
+
+def test_a_filled_trap_is_a_sign_and_no_refusal(
+    organisation: Organisation, browser: Client
+) -> None:
+    answers = [browser.post(PAGE, written(homepage=text)) for text in ("", "https://spam.example")]
+    assert answers[0].status_code == answers[1].status_code == 303
+    assert answers[0]["Location"] == answers[1]["Location"]
+    assert sorted(Enquiry.objects.values_list("looks_automatic", flat=True)) == [False, True]
+
+
+def test_too_many_messages_are_put_off_alike_and_nothing_typed_is_lost(
+    organisation: Organisation, browser: Client, set_limits: Callable[..., None]
+) -> None:
+    answers = []
+    for name in ("CONTACT_NETWORK", "CONTACT_MAILBOX", "CONTACT_DOMAIN", "CONTACT_PETITION"):
+        set_limits(**{name: "1/hour"})
+        assert browser.post(PAGE, written()).status_code == 303
+        answers.append(browser.post(PAGE, written()))
+    for answer in answers:
+        assert answer.status_code == 429
+        assert answer["Retry-After"] == "300"
+        assert "Please take it out" in answer.content.decode()
+    assert len({answer.content for answer in answers}) == 1
+    assert Enquiry.objects.count() == 4
+
+
+def test_what_one_person_is_put_off_for_another_network_may_do(
+    organisation: Organisation, set_limits: Callable[..., None]
+) -> None:
+    set_limits(CONTACT_NETWORK="1/hour")
+    codes = [
+        Client(headers={"Sec-Fetch-Site": "same-origin"}, REMOTE_ADDR=sender)
+        .post(PAGE, written())
+        .status_code
+        for sender in ("192.0.2.1", "192.0.2.2", "192.0.3.1")
+    ]
+    assert codes == [303, 429, 303]
+
+
+# --- In the admin ------------------------------------------------------------------------
+
+
+def log_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def act(client: Client, action: str, enquiry: Enquiry) -> str:
+    answer = client.post(
+        "/admin/petitions/enquiry/",
+        {"action": action, "_selected_action": [str(enquiry.pk)]},
+        follow=True,
+    )
+    enquiry.refresh_from_db()
+    return answer.content.decode()
+
+
+def test_an_organiser_reads_it_and_a_moderator_may_not(
+    enquiry: Enquiry, organiser: User, moderator: User
+) -> None:
+    path = f"/admin/petitions/enquiry/{enquiry.pk}/change/"
+    page = log_in(organiser).get(path).content.decode()
+    for said in ("Amina Example", "amina@example.org", "Please take it out", "شكرًا"):
+        assert said in page
+    assert log_in(moderator).get(path).status_code == 403
+    assert log_in(moderator).get("/admin/petitions/enquiry/").status_code == 403
+    assert "amina" not in log_in(organiser).get("/admin/petitions/enquiry/").content.decode()
+
+
+def test_markup_in_a_message_is_harmless_in_the_admin(
+    organisation: Organisation, browser: Client, organiser: User
+) -> None:
+    browser.post(PAGE, written(message="<script>alert(1)</script>", name="<b>x</b>"))
+    path = f"/admin/petitions/enquiry/{Enquiry.objects.get().pk}/change/"
+    page = log_in(organiser).get(path).content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert "<b>x</b>" not in page
+
+
+def test_acknowledging_and_answering_are_kept_with_their_days(
+    enquiry: Enquiry, organiser: User
+) -> None:
+    client = log_in(organiser)
+    assert "1 noted as acknowledged today. No e-mail is sent." in act(
+        client, "acknowledged", enquiry
+    )
+    assert enquiry.acknowledged_on == timezone.localdate()
+    assert enquiry.state == Enquiry.State.OPEN
+
+    assert "1 noted as answered today." in act(client, "answered", enquiry)
+    assert enquiry.state == Enquiry.State.ANSWERED
+    assert enquiry.answered_on == timezone.localdate()
+
+    act(client, "open_again", enquiry)
+    assert enquiry.state == Enquiry.State.OPEN
+    assert enquiry.answered_on is None
+
+
+def test_an_answer_acknowledges_too(enquiry: Enquiry, organiser: User) -> None:
+    act(log_in(organiser), "answered", enquiry)
+    assert enquiry.acknowledged_on == timezone.localdate()
+
+
+def test_an_organiser_writes_the_outcome_and_can_change_nothing_else(
+    enquiry: Enquiry, organiser: User
+) -> None:
+    path = f"/admin/petitions/enquiry/{enquiry.pk}/change/"
+    log_in(organiser).post(path, {"outcome": "Erased, and told so.", "due_on": "2030-01-01"})
+    due = enquiry.due_on
+    enquiry.refresh_from_db()
+    assert enquiry.outcome == "Erased, and told so."
+    assert enquiry.due_on == due
+
+
+def test_the_admins_home_says_what_waits_and_what_is_overdue(
+    enquiry: Enquiry, organiser: User, moderator: User
+) -> None:
+    home = log_in(organiser).get("/admin/").content.decode()
+    assert "1 message to acknowledge" in home
+    assert "overdue" not in home
+    assert "to acknowledge" not in log_in(moderator).get("/admin/").content.decode()
+
+    Enquiry.objects.update(due_on=timezone.localdate() - timedelta(days=1))
+    assert "1 is overdue." in log_in(organiser).get("/admin/").content.decode()
+
+    act(log_in(organiser), "acknowledged", enquiry)
+    assert "to acknowledge" not in log_in(organiser).get("/admin/").content.decode()
+
+
+def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> None:
+    today = timezone.localdate()
+    Enquiry.objects.update(due_on=today)
+    assert not Enquiry.objects.overdue().exists()
+    Enquiry.objects.update(due_on=today - timedelta(days=1))
+    assert Enquiry.objects.overdue().exists()
+
+
+# --- Afterwards --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("days", "is_kept"), [(183, True), (184, False)])
+def test_what_was_answered_is_deleted_half_a_year_later(
+    enquiry: Enquiry, days: int, is_kept: bool
+) -> None:
+    answered: date = timezone.localdate() - timedelta(days=days)
+    Enquiry.objects.update(state=Enquiry.State.ANSWERED, answered_on=answered)
+    retention.keep_no_longer()
+    assert Enquiry.objects.exists() is is_kept
+
+
+def test_what_nobody_answered_stays_until_somebody_does(enquiry: Enquiry) -> None:
+    Enquiry.objects.update(due_on=timezone.localdate() - timedelta(days=900))
+    retention.keep_no_longer()
+    assert Enquiry.objects.exists()

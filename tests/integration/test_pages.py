@@ -1,0 +1,171 @@
+"""The pages about the site itself: what they say is what the code does, in every language."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
+
+from petitions import context, enquiries, objections, pages, retention
+from petitions.models import Organisation, Petition
+
+LANGUAGES = [code for code, _name in settings.LANGUAGES]
+EVERY_PAGE = pytest.mark.parametrize(
+    ("name", "language"), [(name, code) for name in pages.NAMES for code in LANGUAGES]
+)
+EVERY_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
+# Numbers that the code does not decide: of articles, guidelines, screens, other sites, years,
+# of the signatures in an example, and of the items of a list.
+OF_NOBODY = {"6", "9", "1", "2", "2.2", "320", "10,000", "2026"}
+
+
+def source(name: str, language: str) -> str:
+    return (pages.FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8")
+
+
+def path(name: str, language: str) -> str:
+    with translation.override(language):
+        return reverse(f"petitions:{name}")
+
+
+def words(html: str) -> str:
+    """What an article says, without its mark-up."""
+    article = re.search(r"<article.*</article>", html, re.DOTALL)
+    assert article
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", article[0])).split())
+
+
+@EVERY_PAGE
+def test_every_page_has_a_title_of_its_own_in_every_language(
+    organisation: Organisation, client: Client, name: str, language: str
+) -> None:
+    response = client.get(path(name, language))
+
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert f'<html lang="{language}"' in html
+    title, summary, _body = source(name, language).split("\n\n", 2)
+    assert f"<title>{title.removeprefix('# ')} · SBC</title>" in html
+    assert html.count("<h1>") == 1
+    assert f'<meta name="description" content="{summary}">' in html
+    assert "Set-Cookie" not in response
+    assert "public" in response["Cache-Control"]
+    assert "{{" not in html
+    assert "{%" not in html
+
+
+def test_no_two_pages_have_the_same_title() -> None:
+    titles = [source(name, code).split("\n")[0] for name in pages.NAMES for code in LANGUAGES]
+    assert len(set(titles)) == len(titles) == 15
+
+
+@pytest.mark.parametrize("name", pages.NAMES)
+def test_the_languages_say_the_same_in_the_same_order(name: str) -> None:
+    """Headings, list items, rows of tables, facts and links: nothing is left out of any."""
+
+    def shape(language: str) -> list[str]:
+        text = source(name, language)
+        return [re.sub(r"(#+|-|\d\.|\|)?.*", r"\1", line) for line in text.split("\n")]
+
+    def used(language: str) -> list[str]:
+        return sorted(re.findall(r"\{[{%].*?[%}]\}", source(name, language)))
+
+    for language in ("ar", "cy"):
+        assert shape(language) == shape("en")
+        assert used(language) == used("en")
+
+
+@pytest.mark.parametrize(("language", "wrong"), [("ar", "“”‘’'?;"), ("cy", "«»'")])
+def test_punctuation_of_the_pages_is_the_languages_own(language: str, wrong: str) -> None:
+    for name in pages.NAMES:
+        text = re.sub(r"\{[{%].*?[%}]\}", "", source(name, language))
+        assert not set(text) & set(wrong), name
+
+
+@EVERY_PAGE
+def test_every_fact_in_a_page_is_known(db: None, name: str, language: str) -> None:
+    """A template says nothing of a variable that is not there: it prints nothing."""
+    known = set(pages.facts()) | {"without_name", "not_me"}
+    assert set(re.findall(r"\{\{ (\w+) \}\}", source(name, language))) <= known
+    assert set(re.findall(r"\{% if (\w+) %\}", source(name, language))) <= known
+
+
+@EVERY_PAGE
+def test_no_number_that_the_code_decides_is_typed_into_a_page(name: str, language: str) -> None:
+    text = re.sub(r"(?m)^\d\. |\{%.*?%\}", "", source(name, language))
+    assert set(re.findall(r"\d[\d.,]*\d|\d", text)) <= OF_NOBODY
+
+
+def test_numbers_on_the_pages_are_those_of_the_code(
+    organisation: Organisation, client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    english = words(client.get("/privacy/").content.decode())
+    for said in ("14 days", "183 days", "30 days", "72 hours", "2 hours"):
+        assert said in english
+    assert "at most 5 messages a day" in words(client.get("/help/").content.decode())
+
+    settings.PENDING_DAYS, settings.MAILS_PER_MAILBOX_AND_DAY = 15, 7
+    monkeypatch.setattr(retention, "KEPT_AFTER_CLOSE", timedelta(days=184))
+    monkeypatch.setattr(retention, "KEPT_OF_ORIGIN", timedelta(days=31))
+    monkeypatch.setattr(retention, "EXACT_FOR", timedelta(hours=73))
+    monkeypatch.setattr(retention, "KEPT_AFTER_ANSWER", timedelta(days=99))
+    monkeypatch.setattr(objections, "UNDELIVERABLE_FOR", timedelta(days=32))
+    monkeypatch.setattr(enquiries, "ACKNOWLEDGE_WITHIN", timedelta(days=29))
+
+    english = words(client.get("/privacy/").content.decode())
+    for said in ("15 days", "184 days", "31 days", "73 hours", "99 days", "32 days", "29 days"):
+        assert said in english
+    assert not re.search(r"\b(14|183|30) days|72 hours", english)
+    assert "at most 7 messages a day" in words(client.get("/help/").content.decode())
+    assert "15 يومًا" in words(client.get("/ar/privacy/").content.decode())
+    assert "15 diwrnod" in words(client.get("/cy/privacy/").content.decode())
+
+
+@EVERY_LANGUAGE
+def test_the_pages_of_a_nameless_organisation_invent_nothing(
+    db: None, client: Client, language: str
+) -> None:
+    Organisation.objects.all().delete()
+    context.forget()
+    for name in pages.NAMES:
+        html = client.get(path(name, language)).content.decode()
+        assert "mailto:" not in html
+        assert "****" not in html
+        assert "<>" not in unescape(html)
+    assert path("contact", language) in client.get(path("privacy", language)).content.decode()
+
+
+@EVERY_LANGUAGE
+def test_the_privacy_notice_names_controller_and_contact(
+    organisation: Organisation, client: Client, language: str
+) -> None:
+    Organisation.objects.update(name="Aid & *Care* [x](y) <b>", website="https://sbc.example")
+    context.forget()
+
+    html = client.get(path("privacy", language)).content.decode()
+
+    assert "<strong>Aid &amp; *Care* [x](y) &lt;b&gt;</strong>" in html
+    assert 'href="mailto:privacy@example.org"' in html
+    assert 'href="https://sbc.example"' in html
+    assert 'href="https://ico.org.uk/make-a-complaint/"' in html
+
+
+@EVERY_LANGUAGE
+def test_every_page_and_the_form_lead_to_them(
+    petition: Petition, client: Client, language: str
+) -> None:
+    """Links of the footer, of the pages themselves, of the form's safety note and its details."""
+    home = "" if language == "en" else f"/{language}"
+    form = client.get(f"{home}/petitions/protect/").content.decode()
+    for name in (*pages.NAMES, "contact"):
+        assert form.count(f'href="{path(name, language)}"') == 1 + (name in {"privacy", "safety"})
+    for name in pages.NAMES:
+        html = client.get(path(name, language)).content.decode()
+        for link in set(re.findall(r'href="(/[^"]*)"', html)):
+            if not link.startswith("/static/"):
+                assert client.get(link).status_code == 200, link
