@@ -132,7 +132,11 @@ def updates(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> H
         managing.choose_updates(inbox=inbox, reference=reference, wants_updates=wanted)
     except managing.NotHeld:
         return _not_held(request, inbox, token)
-    done = _("You will get news by e-mail.") if wanted else _("You will get no news by e-mail.")
+    done = (
+        _("You will get news of this petition by e-mail.")
+        if wanted
+        else _("You will get no news of this petition by e-mail.")
+    )
     return _show(request, inbox, token, done=done)
 
 
