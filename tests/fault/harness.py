@@ -231,7 +231,8 @@ class Crowd:
         mailed = sum(person.letter is not None for person in self.people)
         thanked = sum(person.is_thanked for person in self.people)
         seen = dict(self.notes.statuses)
-        return f"{signed} signed, {mailed} mailed, {thanked} thanked; saw {seen}"
+        doing = self.site.provider.doing()
+        return f"{signed} signed, {mailed} mailed, {thanked} thanked; saw {seen}\nprovider: {doing}"
 
     def _wait_until(self, ready: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -6,8 +6,10 @@ It keeps what it took in memory, by recipient, as mailboxes would.
 import asyncio
 import email
 import email.policy
+import sys
 import threading
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -86,6 +88,14 @@ class Provider:
     def idle_for(self) -> float:
         """Seconds since the last message came."""
         return time.monotonic() - self._last_arrival
+
+    def doing(self) -> str:
+        """Where its thread stands, for whoever got no mail and asks why."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        stack = "".join(traceback.format_stack(frame)[-4:]) if frame else "its thread has ended"
+        return (
+            f"{self.mood}, {len(self._writers)} sessions, idle for {self.idle_for():.0f} s\n{stack}"
+        )
 
     def forget(self) -> None:
         """Empty all mailboxes."""

@@ -235,10 +235,15 @@ def clock(
         # The kernel never sets back what measures intervals.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
-        "FAKETIME_DISABLE_SHM": "1",
     }
-    with site.under(**environment):
-        yield file
+    shared = Path("/dev/shm")
+    before = set(shared.glob("*faketime_*"))
+    try:
+        with site.under(**environment):
+            yield file
+    finally:
+        for left in set(shared.glob("*faketime_*")) - before:
+            left.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(
