@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+import typst
 from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
@@ -149,15 +150,25 @@ def test_markup_in_a_title_is_not_run() -> None:
 
 def test_arabic_letters_are_joined() -> None:
     """Letters that join take less room than the same ones kept apart."""
+    source = b"""
+        #set text(font: "Noto Naskh Arabic", fallback: false)
+        #context [#metadata(measure(sys.inputs.words).width.pt()) <width>]
+    """
 
-    def width(title: str) -> int:
-        words = {
-            "title": title, "mark": cards.mark(), "language": "ar", "direction": "rtl",
-            "text-language": "ar", "text-direction": "rtl",
-        }  # fmt: skip
-        return len(typesetting.png("card.typ", words))
+    def width(words: str) -> float:
+        fonts = typesetting._fonts()
+        told = typst.query(
+            source,
+            "<width>",
+            field="value",
+            one=True,
+            font_paths=fonts,
+            sys_inputs={"words": words},
+        )
+        return float(told)
 
-    assert width("ببببب") != width("\u200c".join("ببببب"))
+    joined, apart = "ببببب", "\u200c".join("ببببب")
+    assert 0 < width(joined) < width(apart) * 0.8
 
 
 def test_where_the_picture_cannot_be_set_a_plain_one_is_served_and_it_is_logged(
@@ -224,7 +235,11 @@ def test_a_page_whose_picture_was_kept_and_is_removed_gives_410(
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
 def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
-    petition: Petition, client: Client, language: str, monkeypatch: pytest.MonkeyPatch
+    petition: Petition,
+    client: Client,
+    settings: Settings,
+    language: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     addresses: list[str] = []
     qr_code = cards.qr_code
@@ -234,17 +249,17 @@ def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
         return qr_code(address)
 
     monkeypatch.setattr(cards, "qr_code", note)
+    settings.SITE_URL = "https://petition.example.org"
     home = "/" if language == "en" else f"/{language}/"
     for name in ("poster", "leaflets"):
         response = client.get(f"{home}share/protect-{name}.pdf")
         assert response["Content-Type"] == "application/pdf"
-        assert response.content.startswith(b"%PDF-")
         assert len(response.content) < MOST_BYTES
-        # One sheet of A4.
-        assert response.content.count(b"/MediaBox[0 0 595.27563 841.88983]") <= 1
-    assert addresses == [f"http://127.0.0.1:8123{home}petitions/protect/"] * 2 or all(
-        address.endswith(f"{home}petitions/protect/") for address in addresses
-    )
+        # One sheet of A4, in points.
+        (box,) = re.findall(rb"/MediaBox\s*\[([^\]]+)\]", response.content)
+        assert [round(float(number)) for number in box.split()] == [0, 0, 595, 842]
+        assert f"/Lang({language}".encode() in response.content
+    assert addresses == [f"https://petition.example.org{home}petitions/protect/"] * 2
 
 
 # --- Links to share ----------------------------------------------------------------------
