@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.template import Context, Template
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -52,7 +52,7 @@ def facts() -> dict[str, Any]:
         "is_named": bool(of.name),
         "privacy_email": of.privacy_email,
         "website": of.website,
-        "find": _path_of("petitions:find"),
+        "find": reverse("petitions:find"),
         "contact": reverse("petitions:contact"),
         "privacy": reverse("petitions:privacy"),
         "safety": reverse("petitions:safety"),
@@ -68,6 +68,7 @@ def facts() -> dict[str, Any]:
         "kept_counters": hours(_longest_counter()),
         "grace": hours(CONFIRMING_AFTER_CLOSE),
         "reminder": hours(reminders.AFTER),
+        "link_works": hours(timedelta(seconds=tokens.FIND_SECONDS)),
         "page_works": hours(timedelta(seconds=tokens.ATTEMPT_SECONDS)),
         "acknowledged": days(enquiries.ACKNOWLEDGE_WITHIN.days),
         "mails_a_day": mails(settings.MAILS_PER_MAILBOX_AND_DAY),
@@ -107,14 +108,6 @@ def _longest_counter() -> timedelta:
     # A counter is kept for two of its windows: see `limits`.
     windows = [rate.get_expiry() for rate in settings.LIMITS.values() if rate]
     return timedelta(seconds=2 * max(windows, default=0))
-
-
-def _path_of(view: str) -> str:
-    """The address of a page, or "" where the site has none of that name."""
-    try:
-        return reverse(view)
-    except NoReverseMatch:
-        return ""
 
 
 @cache

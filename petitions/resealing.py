@@ -6,13 +6,14 @@ than one batch, is never overwritten, and nobody waits for each other in a circl
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from petitions import signers, vault
-from petitions.models import Signature, Signer
+from petitions import enquiries, signers, vault
+from petitions.models import Enquiry, Signature, Signer
 
 BATCH = 500
 _NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -56,6 +57,21 @@ def reseal(progress: Callable[[int], object] = lambda _rows: None) -> Resealed:
     while now := _round(progress):
         done += now
     return Resealed(done, waiting())
+
+
+def enquiries_waiting() -> list[Enquiry]:
+    """What people wrote that is sealed under another key than the first: there is little of it."""
+    return [one for one in Enquiry.objects.all() if bytes(one.sealed)[1] != _first_key()]
+
+
+def reseal_enquiries() -> Resealed:
+    """Seal what people wrote under the first key, too."""
+    waiting = enquiries_waiting()
+    for enquiry in waiting:
+        with suppress(vault.CannotOpen):
+            enquiries.reseal(enquiry)
+    left = len(enquiries_waiting())
+    return Resealed(len(waiting) - left, left)
 
 
 def _round(progress: Callable[[int], object]) -> int:

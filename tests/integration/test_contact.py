@@ -4,7 +4,7 @@ by which somebody must have heard is kept.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from html import escape
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -40,6 +41,12 @@ def written(**changes: str) -> dict[str, str]:
 def enquiry(organisation: Organisation, browser: Client) -> Enquiry:
     assert browser.post(PAGE, written()).status_code == 303
     return Enquiry.objects.get()
+
+
+@pytest.fixture(autouse=True)
+def _keys_of_the_test() -> Iterator[None]:
+    yield
+    vault.forget_derived_keys()
 
 
 @pytest.fixture
@@ -209,6 +216,33 @@ def test_what_one_person_is_put_off_for_another_network_may_do(
         for sender in ("192.0.2.1", "192.0.2.2", "192.0.3.1")
     ]
     assert codes == [303, 429, 303]
+
+
+def test_messages_are_sealed_anew_with_the_signers_when_a_key_is_exchanged(
+    enquiry: Enquiry, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (old,) = settings.SEALING_KEYS.values()
+    new = b"n" * 32
+    settings.SEALING_KEYS = {2: new, 1: old}
+    vault.forget_derived_keys()
+    with pytest.raises(CommandError, match="Do not destroy"):
+        call_command("check_keys")
+    assert "another sealing key: 1 messages to us" in capsys.readouterr().out
+
+    call_command("reseal")
+    assert "Messages to us: 1." in capsys.readouterr().out
+    call_command("check_keys")
+
+    settings.SEALING_KEYS = {2: new}
+    enquiry.refresh_from_db()
+    assert enquiries.read(enquiry).name == "Amina Example"
+
+
+def test_a_message_that_no_key_opens_is_left_and_said(enquiry: Enquiry, settings: Any) -> None:
+    settings.SEALING_KEYS = {2: b"n" * 32}
+    vault.forget_derived_keys()
+    with pytest.raises(CommandError, match="1 are left under another key"):
+        call_command("reseal")
 
 
 # --- In the admin ------------------------------------------------------------------------

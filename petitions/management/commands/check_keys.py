@@ -10,7 +10,7 @@ from petitions import reindexing, resealing
 
 
 class Command(BaseCommand):
-    """1. Count signers by the key that they are sealed under.
+    """1. Count signers by the key that they are sealed under, and messages to us under older ones.
     2. Open every signer, and count whose indexes are not those of the first index key.
     3. Count what is kept of nobody who could be opened, and so never moves to another key.
     Exit code 1 while something of step 1 or 2 hangs on an older key. Changes nothing.
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = "Count what is still under an older key."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        old = self._sealed() + self._indexed()
+        old = self._sealed() + self._written() + self._indexed()
         self._lasting()
         if old:
             raise CommandError("Do not destroy an older key yet.")
@@ -32,6 +32,12 @@ class Command(BaseCommand):
             note = "" if key in settings.SEALING_KEYS else " (not in SEALING_KEYS: lost)"
             self.stdout.write(f"sealing key {key}: {number:,} signers{note}")
         return sum(number for key, number in counts.items() if key != first)
+
+    def _written(self) -> int:
+        number = len(resealing.enquiries_waiting())
+        if number:
+            self.stdout.write(f"another sealing key: {number:,} messages to us")
+        return number
 
     def _indexed(self) -> int:
         first = next(iter(settings.INDEX_KEYS))

@@ -14,14 +14,15 @@ class Command(BaseCommand):
     3. What is left is said, with exit code 1. An interruption costs nothing: run it again.
     """
 
-    help = "Seal every signer under the first of SEALING_KEYS."
+    help = "Seal every signer and every message to us under the first of SEALING_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:
         with tqdm(total=resealing.waiting(), unit=" signers", disable=None) as bar:
             result = resealing.reseal(bar.update)
-        self.stdout.write(f"Sealed anew: {result.done:,}.")
-        if result.left:
+        written = resealing.reseal_enquiries()
+        self.stdout.write(f"Sealed anew: {result.done:,}. Messages to us: {written.done:,}.")
+        if left := result.left + written.left:
             raise CommandError(
-                f"{result.left:,} are left under another key: run it again. What is left then "
+                f"{left:,} are left under another key: run it again. What is left then "
                 "cannot be opened, because its key is not in SEALING_KEYS."
             )
