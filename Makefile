@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint timing bench lock clean
+.PHONY: help run test lint faults timing bench lock clean
 # Recipes depend on each other's order, and their output should read in it.
 .NOTPARALLEL:
 
@@ -53,6 +53,10 @@ lint: ## ruff, mypy, djade, import-linter
 	$(BIN)/python -m mypy
 	@git ls-files -z --cached --others --exclude-standard '*.html' | xargs -0 $(BIN)/djade --check --target-version 5.2
 	$(BIN)/lint-imports --no-cache
+
+faults: ## Let a crowd sign while processes die, disks fill and servers refuse
+	$(install) local dev
+	@exec $(BIN)/python -m pytest -m endurance tests/fault
 
 timing: ## See that answers take as long whatever an address has done; wants a quiet machine
 	$(install) local dev

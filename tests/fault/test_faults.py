@@ -18,7 +18,7 @@ from tests.fault.harness import LATE, database_time, endure
 from tests.fault.provider import Mood
 from tests.fault.site import Site, eventually, fill
 
-pytestmark = pytest.mark.fault
+pytestmark = pytest.mark.endurance
 
 # Longer than beat's sweeps are apart, so that each meets the fault.
 A_SWEEP = 6.0
