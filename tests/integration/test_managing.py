@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core import mail as sent
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
@@ -169,6 +171,55 @@ def test_an_attempt_under_the_old_spelling_cannot_count_the_person_twice(
     browser.post(change(signature, "name"), {"name": "Amina Example"})
     assert confirm(waiting) is Outcome.GONE
     assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_correcting_a_name_while_that_name_confirms_never_counts_one_person_twice(
+    petition: Petition,
+) -> None:
+    seen = set()
+    for number in range(8):
+        old = replace(AMINA, name="Amnia Example", email=f"race{number}@example.org")
+        signature = sign_and_confirm(petition, old)
+        waiting = sign(petition, replace(old, name=AMINA.name))
+        outcomes: list[Any] = []
+        start = threading.Barrier(2)
+
+        def press(pk: Any = waiting, found: Any = outcomes, start: Any = start) -> None:
+            start.wait()
+            found.append(confirm(pk))
+            connections.close_all()
+
+        def correct(
+            mine: Signature = signature,
+            address: str = old.email,
+            found: Any = outcomes,
+            start: Any = start,
+        ) -> None:
+            start.wait()
+            try:
+                managing.correct_name(
+                    inbox=inbox_of(address), reference=mine.reference, name=AMINA.name
+                )
+            except managing.NameTaken as error:
+                found.append(type(error))
+            connections.close_all()
+
+        both = [threading.Thread(target=press), threading.Thread(target=correct)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join(timeout=20)
+        assert outcomes in (
+            [Outcome.ALREADY], [Outcome.CONFIRMED, managing.NameTaken],
+            [managing.NameTaken, Outcome.CONFIRMED],
+        )  # fmt: skip
+        seen.add(len(outcomes))
+    persons = [
+        bytes(ix) for ix in Signer.objects.exclude(slot=None).values_list("person_ix", flat=True)
+    ]
+    assert len(persons) == len(set(persons))
+    assert seen
 
 
 def test_what_was_removed_or_is_pending_can_only_be_withdrawn(

@@ -36,7 +36,7 @@ from limits import parse
 from petitions import attempts, limits, once, recent, rules, signing
 from petitions.attempts import Page
 from petitions.limits import Act
-from petitions.models import Petition, Rule, Signature
+from petitions.models import FindRequest, Petition, Rule, Signature
 from petitions.screening import Screening
 from tests.people import AMINA, confirm, sign, typed
 
@@ -67,7 +67,8 @@ def _calm(settings: Any) -> Any:
         for name, rate in settings.LIMITS.items()
     }
     settings.LIMITS["SIGN_MAILBOX"] = parse("30/hour")
-    settings.LIMITS["CODE_MAILBOX"] = settings.LIMITS["RESEND_MAILBOX"] = parse("1000000/hour")
+    for name in ("CODE_MAILBOX", "RESEND_MAILBOX", "FIND_MAILBOX"):
+        settings.LIMITS[name] = parse("1000000/hour")
     # Every wrong code would be a line on a terminal.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     settings.PAGE_CACHE_SECONDS = 600
@@ -229,6 +230,25 @@ def test_the_time_of_signing_tells_nothing_of_the_address(petition: Petition, n:
 
     tells_nothing(lambda: interleaved(["new", *past], n, sign, prepare=address), "new")
     assert Signature.objects.filter(state=Signature.State.REFUSED).count() >= 3 * n
+
+
+@pytest.mark.parametrize("n", HOW_MANY)
+def test_the_time_of_asking_for_a_mailboxs_signatures_tells_nothing_of_it(
+    petition: Petition, n: int
+) -> None:
+    past, visitor, fresh = addresses_with_a_past(petition), Visitor(), iter(range(10**6))
+
+    def address(label: str, number: int) -> str:
+        mine = past.get(label)
+        return mine[number % ADDRESSES] if mine else f"{next(fresh):04}amina@home06.example"
+
+    def find(address: str) -> int:
+        took = visitor.posts("/find/", {"email": address})
+        assert visitor.status == 303
+        return took
+
+    tells_nothing(lambda: interleaved(["new", *past], n, find, prepare=address), "new")
+    assert FindRequest.objects.count() >= 6 * n
 
 
 # --- What the page offers afterwards -------------------------------------------------------

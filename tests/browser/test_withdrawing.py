@@ -1,0 +1,109 @@
+"""Two weeks later: "find my signature" in the footer, a link by mail, withdrawn in two taps."""
+
+import re
+import time
+from email.message import EmailMessage
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_journeys import (
+    PHONE,
+    WORDS,
+    OpenPage,
+    count_on,
+    eventually_counts,
+    fill,
+    fits,
+    new_address,
+    open_page,
+)
+from tests.conftest import SLUG, Mailbox
+
+pytestmark = pytest.mark.browser
+__all__ = ["open_page"]
+
+NAME = {"ar": "ليلى مثال", "cy": "Siân Enghraifft", "en": "Amina Example"}
+MAIN_BUTTON = "main form button[type=submit]"
+
+
+@pytest.mark.parametrize("language", ["ar", "cy", "en"])
+def test_a_signer_finds_changes_and_withdraws_in_two_taps_on_a_phone_without_javascript(
+    open_page: OpenPage, mailbox: Mailbox, language: str
+) -> None:
+    page, address = open_page(PHONE, javascript=False), new_address("owner")
+    prefix = "" if language == "en" else f"/{language}"
+    sign(page, mailbox, prefix, language, address)
+    counted = count_on(page)
+
+    # The link stands in the footer of every page; whatever is typed, the answer is one.
+    page.goto(f"{prefix}/petitions/{SLUG}/")
+    page.click("footer a[href$='/find/']")
+    page.click(MAIN_BUTTON)
+    expect(page.locator("#error-summary")).to_be_focused()
+    assert fits(page)
+    page.fill("[name=email]", address.upper())
+    page.click(MAIN_BUTTON)
+    assert page.url.endswith(f"{prefix}/find/sent/")
+    assert address not in page.content()
+    assert fits(page)
+
+    # The page is masked until its button is pressed.
+    page.goto(link_in(mailbox, address))
+    assert page.get_attribute("html", "lang") == language
+    assert address not in page.content()
+    assert NAME[language] not in page.content()
+    assert fits(page)
+    page.click(MAIN_BUTTON)
+    expect(page.locator("section.mine h2")).to_have_text(NAME[language])
+    assert fits(page)
+
+    # A choice is changed, and news are asked for.
+    page.click("details:has([name=name_use]) summary")
+    page.check("[name=name_use][value=government]")
+    assert fits(page)
+    page.click("details:has([name=name_use]) button")
+    expect(page.locator("[role=status]")).to_be_visible()
+    with page.expect_download() as download:
+        page.click("form[action$='/download/'] button")
+    assert address in download.value.path().read_text(encoding="utf-8")
+
+    # Two taps, and nothing is held.
+    page.click(".withdraw summary")
+    assert fits(page)
+    page.click(".withdraw button")
+    assert eventually_counts(page, counted - 1)
+    assert fits(page)
+    page.click(MAIN_BUTTON)
+    expect(page.locator("section.mine")).to_have_count(0)
+    assert address not in page.content()
+    assert page.context.cookies() == []
+
+
+def sign(page: Page, mailbox: Mailbox, prefix: str, language: str, address: str) -> None:
+    page.goto(f"{prefix}/petitions/{SLUG}/")
+    before = count_on(page)
+    fill(page, NAME[language], address, "M14 5RX")
+    page.check("[name=consent]")
+    page.click("form button[type=submit]")
+    page.goto(mailbox.link_for(address))
+    page.get_by_role("button", name=WORDS[language]["add"]).click()
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["thanks"])
+    assert eventually_counts(page, before + 1)
+
+
+def link_in(mailbox: Mailbox, address: str) -> str:
+    """The link of the message that was asked for, once it is there."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for message in mailbox.to(address):
+            if found := re.search(r"http\S+/mine/\S+", text_of(message)):
+                return found[0]
+        time.sleep(0.1)
+    raise AssertionError("no link came")
+
+
+def text_of(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert body
+    return str(body.get_content())
