@@ -9,6 +9,7 @@ from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed, get_tag_uri
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 
 from campaign import heads
@@ -27,6 +28,8 @@ class Entry:
     """One event, in the language that its words have."""
 
     event: str
+    # Stays when the page moves to or from the front, and so names the entry for good.
+    about: str
     path: str
     at: datetime
     title: str
@@ -53,8 +56,9 @@ def render(language: str) -> str:
         feed.add_item(
             title=legible(entry.title),
             link=address,
-            description=legible(entry.summary),
-            unique_id=get_tag_uri(f"{address}#{entry.event}", entry.at.date()),
+            # Summaries are HTML to feed readers, which would run what looks like it.
+            description=escape(legible(entry.summary)),
+            unique_id=get_tag_uri(f"{absolute(entry.about)}#{entry.event}", entry.at.date()),
             pubdate=entry.at,
             updateddate=entry.at,
             language=entry.language,
@@ -75,8 +79,8 @@ def _statements(language: str) -> Iterator[Entry]:
         if text.statement_id in seen or text.published_at is None:
             continue
         seen.add(text.statement_id)
-        path = heads.path_of(text)
-        yield Entry("statement", path, text.published_at, text.title, text.summary, text.language)
+        about, path, at = text.statement.get_absolute_url(), heads.path_of(text), text.published_at
+        yield Entry("statement", about, path, at, text.title, text.summary, text.language)
 
 
 def _petitions(language: str) -> Iterator[Entry]:
@@ -90,10 +94,10 @@ def _petitions(language: str) -> Iterator[Entry]:
         opened = petition.opens_at or text.published_at
         if opened is not None:
             words = _("Petition opened: %(title)s") % {"title": title}
-            yield Entry("opened", path, opened, words, ask, text.language)
+            yield Entry("opened", path, path, opened, words, ask, text.language)
         if petition.closes_at is not None and petition.closes_at <= now:
             words = _("Petition closed: %(title)s") % {"title": title}
-            yield Entry("closed", path, petition.closes_at, words, ask, text.language)
+            yield Entry("closed", path, path, petition.closes_at, words, ask, text.language)
 
 
 def public_petitions(now: datetime) -> Iterator[Any]:

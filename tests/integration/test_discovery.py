@@ -4,6 +4,7 @@ import json
 import re
 import struct
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,15 @@ def test_the_feed_stays_the_same_until_there_is_news(
     assert client.get("/feed.atom", headers={"If-None-Match": etag}).status_code == 304
 
 
+def test_an_entry_keeps_its_identity_when_another_statement_is_featured(
+    petition: Petition, client: Client
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    before = {said(entry, "id") for entry in entries(client, "/feed.atom")}
+    Statement.objects.update(is_featured=False)
+    assert {said(entry, "id") for entry in entries(client, "/feed.atom")} == before
+
+
 def test_a_text_without_a_translation_says_its_language_in_the_feed(
     petition: Petition, client: Client
 ) -> None:
@@ -342,8 +352,11 @@ def test_a_hostile_title_leaves_sitemap_and_feed_whole(
     StatementText.objects.update(title=title, summary=title)
 
     assert listed(client)
-    titles = [said(entry, "title") for entry in entries(client, "/feed.atom")]
-    assert _legible(title) in titles
+    for entry in entries(client, "/feed.atom"):
+        assert _legible(title) in said(entry, "title")
+        # To a feed reader the summary is HTML: only escaped once more is it text.
+        assert unescape(said(entry, "summary")) == _legible(title)
+        assert "<" not in said(entry, "summary")
 
 
 # --- Manifest and icons ------------------------------------------------------------------
