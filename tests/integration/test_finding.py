@@ -15,7 +15,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 from limits import parse
 
 from petitions import (
@@ -56,7 +56,7 @@ def asked(browser: Client, address: str = AMINA.email) -> list[Any]:
     assert browser.post(FIND, {"email": address}).status_code == 303
     finding.settle()
     outbox.deliver()
-    return [message for message in sent.outbox if message.subject == messages.find_subject()]
+    return [message for message in sent.outbox if _LINK.search(str(message.body))]
 
 
 def another(petition: Petition, slug: str = "other") -> Petition:
@@ -256,7 +256,9 @@ def test_subject_and_first_words_name_nothing_in_any_language(
     for language in ("en", "ar", "cy"):
         person = replace(AMINA, email=f"{language}@example.org", language=language)
         sign_and_confirm(petition, person)
-        (message,) = asked(browser, person.email) or asked(browser, person.email)
+        (message,) = asked(browser, person.email)
+        with translation.override(language):
+            assert message.subject == messages.find_subject()
         assert isinstance(message, EmailMultiAlternatives)
         first = str(message.body)[:150].partition("http")[0]
         assert not telling.search(f"{message.subject} {first}"), (language, first)
@@ -331,8 +333,8 @@ def test_a_mail_that_waited_for_the_server_still_works_for_an_hour(
     Mail.objects.filter(kind=Mail.Kind.FIND).update(created_at=timezone.now() - timedelta(hours=3))
     sent.outbox.clear()
     outbox.deliver()
-    message = sent.outbox[-1]
-    assert browser.post(_LINK.findall(str(message.body))[0]).status_code == 200
+    (link,) = _LINK.findall("".join(str(message.body) for message in sent.outbox))
+    assert browser.post(link).status_code == 200
 
 
 # --- The link ------------------------------------------------------------------------------
