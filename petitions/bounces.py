@@ -10,7 +10,7 @@ from uuid import UUID
 
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
-from petitions import objections, signers, vault
+from petitions import addresses, objections, providers, signers, vault
 from petitions.models import Mail
 
 _FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
@@ -34,7 +34,9 @@ def heed(event: AnymailTrackingEvent) -> bool:
         person = signers.unsealed(mail.signature.signer)
     except vault.CannotOpen:
         return False
-    objections.note_undeliverable(address=person["email"])
+    if addresses.deliverable(person["email"]).lower() == providers.canonical(person["email"]):
+        # Of an alias that does not exist the mailbox may well: anybody can make one up.
+        objections.note_undeliverable(address=person["email"])
     Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
         state=Mail.State.FAILED, code=BOUNCED
     )

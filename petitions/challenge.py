@@ -83,10 +83,11 @@ def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | Non
     wait = patience.good_from - int(time.time())
     if wait > 0:
         return _offer(slug, post[PATIENCE], seconds=wait, is_early=True)
-    if not _has_room(network):
-        return _offer(slug, post[PATIENCE], seconds=60, is_crowded=True)
+    # First, or one spent token sent again and again would take its neighbours' places.
     if not once.first("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
         return offer(slug)
+    if not _has_room(network):
+        return _offer(slug, _new_patience(slug), seconds=60, is_crowded=True)
     return None
 
 

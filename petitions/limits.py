@@ -144,6 +144,7 @@ def take(
         "DOMAIN": addresses.ascii_domain(address.rpartition("@")[2]),
         "PETITION": str(petition),
         "BURST": network and f"{petition} {network}",
+        "BURST_PREFIX": prefix and f"{petition} {prefix}",
     }
     counters = [
         Counter(gauge, _key(act, gauge, subject))
@@ -173,7 +174,10 @@ def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
         elif 0 <= gauge.calm < count:
             challenged = True
         elif gauge.kind == "BURST":
-            from_network = count
+            from_network = max(from_network, count)
+        elif gauge.kind == "BURST_PREFIX":
+            # One line may own all of it, and take another /64 for every signing.
+            from_network = max(from_network, count // PREFIX_FACTOR)
     return Taken(refused, challenged, silenced, from_network)
 
 
@@ -192,7 +196,9 @@ def _gauges(act: Act) -> tuple[Gauge, ...]:
             if rate := settings.LIMITS.get(name):
                 windows.setdefault(rate.get_expiry(), {})[field] = rate.amount * factor
         found += [_gauge(kind, window, **numbers) for window, numbers in windows.items()]
-    return (*found, _gauge("BURST", BURST_SECONDS)) if act is Act.SIGN else tuple(found)
+    if act is Act.SIGN:
+        found += [_gauge(kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
+    return tuple(found)
 
 
 def _gauge(kind: str, window: int, most: int = -1, calm: int = -1) -> Gauge:

@@ -128,6 +128,8 @@ def over_limit(ids: list[UUID]) -> set[UUID]:
             SELECT m.id FROM petitions_mail m CROSS JOIN LATERAL (
                 SELECT count(*) AS n, max(o.created_at) AS newest FROM petitions_mail o
                 WHERE o.mailbox_ix = m.mailbox_ix AND o.kind = m.kind AND o.state <> %s
+                      -- Never sent: whoever types and corrects an address uses up nothing.
+                      AND NOT (o.state = 'cancelled' AND o.attempts = 0)
                       AND o.created_at > m.created_at - interval '1 day'
                       AND (o.created_at, o.id) < (m.created_at, m.id)
             ) earlier
@@ -138,9 +140,12 @@ def over_limit(ids: list[UUID]) -> set[UUID]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def settle(mails: Iterable[Mail], state: Mail.State, code: str = "") -> None:
+def settle(
+    mails: Iterable[Mail], state: Mail.State, code: str = "", *, untried: bool = False
+) -> None:
     """Write the outcome of claimed mails, unless another worker has taken them over.
 
+    `untried` takes back the attempt that claiming counted, for mails that were never sent.
     Without waiting for the disk: what a crash of the database takes back is done again after
     the lease, as if the worker had crashed.
     """
@@ -148,7 +153,10 @@ def settle(mails: Iterable[Mail], state: Mail.State, code: str = "") -> None:
         mine = Mail.objects.filter(id__in=ids, attempts=attempts, state=Mail.State.QUEUED)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit TO off")
-            mine.update(state=state, code=code)
+            if untried:
+                mine.update(state=state, code=code, attempts=F("attempts") - 1)
+            else:
+                mine.update(state=state, code=code)
 
 
 def put_back(mails: Iterable[Mail], code: str) -> None:
@@ -252,7 +260,7 @@ def _still_wanted(mails: list[Mail]) -> list[Mail]:
 
     wanted = [mail for mail in mails if is_wanted(mail)]
     kept = {mail.pk for mail in wanted}
-    settle([mail for mail in mails if mail.pk not in kept], Mail.State.CANCELLED)
+    settle([mail for mail in mails if mail.pk not in kept], Mail.State.CANCELLED, untried=True)
     return wanted
 
 

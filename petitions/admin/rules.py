@@ -5,7 +5,7 @@ log and no history of changes, and nobody can read it here again.
 """
 
 import re
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv6Network, ip_interface, ip_network
 from typing import Any
 
 from django import forms
@@ -22,6 +22,7 @@ from email_validator import EmailNotValidError, validate_email
 from petitions import addresses, networks, rules
 from petitions.models import Rule
 
+_IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 # Larger networks are whole providers and countries.
 _WIDEST = {4: 8, 6: 19}
 _DOMAIN = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
@@ -30,21 +31,23 @@ _DOMAIN = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0
 def network_pattern(text: str) -> str:
     """A network in its one form; a single address is a network of one."""
     try:
-        return str(ip_network(text))
-    except ValueError:
-        pass
-    try:
         meant = ip_interface(text).network
     except ValueError:
+        meant = None
+    # Nobody's address is ever seen with a zone, or as IPv4 in the clothes of IPv6.
+    if meant is None or "%" in text or (meant.version == 6 and meant.subnet_of(_IPV4_IN_IPV6)):
         raise ValidationError(
             _("This is not a network. It should look like 192.0.2.0/24 or 2001:db8::/48."),
             code="network",
+        )
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValidationError(
+            _("This is an address inside a network. Did you mean %(network)s?"),
+            code="host-bits",
+            params={"network": meant},
         ) from None
-    raise ValidationError(
-        _("This is an address inside a network. Did you mean %(network)s?"),
-        code="host-bits",
-        params={"network": meant},
-    )
 
 
 def domain_pattern(text: str) -> str:

@@ -1,5 +1,7 @@
 """Where the mail provider reports what came back: one address, whichever provider it is."""
 
+import logging
+from http import HTTPStatus
 from typing import Any
 
 from anymail.signals import tracking
@@ -12,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from petitions import bounces
 from petitions.guards import signed_report
 
+logger = logging.getLogger(__name__)
+
 _VIEWS = {"mailgun": MailgunTrackingWebhookView, "postmark": PostmarkTrackingWebhookView}
 
 
@@ -22,7 +26,12 @@ def report(request: HttpRequest) -> HttpResponse:
     if view is None or not settings.MAIL_WEBHOOK_SECRET:
         # Without a secret anybody could have anybody's mail stopped.
         raise Http404
-    answer: HttpResponse = view.as_view()(request)
+    try:
+        answer: HttpResponse = view.as_view()(request)
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        # Before it is known to be signed, anybody's junk is read.
+        logger.warning("a report of the mail provider cannot be read (%s)", type(error).__name__)
+        return HttpResponse(status=HTTPStatus.BAD_REQUEST)
     return answer
 
 

@@ -171,7 +171,9 @@ def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
 ) -> None:
     """Each from a /64 and for a mailbox of its own: whether Redis counts, or the process."""
     monkeypatch.setattr(limits._shared, "is_away", is_away)
-    most = limits.PREFIX_FACTOR * settings.LIMITS["SIGN_NETWORK"].amount
+    rate = settings.LIMITS["SIGN_NETWORK"]
+    assert rate
+    most = limits.PREFIX_FACTOR * rate.amount
     taken, sizes = 0, []
     for n in range(100_000):
         verdict = limits.take(

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -299,3 +300,32 @@ def test_anymail_reads_the_names_that_letters_use() -> None:
     """A setting that it did not know would be passed over, and tracking be on."""
     names = {name for name, *_rest in BasePayload.anymail_message_attrs}
     assert {"track_clicks", "track_opens", "metadata"} <= names
+
+
+@pytest.mark.usefixtures("postmark")
+def test_the_report_of_an_alias_that_does_not_exist_stops_no_mail_to_the_mailbox(
+    petition: Petition,
+) -> None:
+    mail = sent_mail(petition, replace(AMINA, email="amina+nobody@example.org"))
+
+    assert report(from_postmark(mail.pk)) == 200
+
+    mail.refresh_from_db()
+    assert (mail.state, mail.code) == (Mail.State.FAILED, bounces.BOUNCED)
+    assert not Objection.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("body", ["[]", '"x"', '{"signature": []}', "[" * 60_000, "é"])
+@pytest.mark.parametrize("provider", ["postmark", "mailgun"])
+def test_junk_is_refused_without_a_word_of_it(
+    request: pytest.FixtureRequest, body: str, provider: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    request.getfixturevalue(provider)
+
+    response = Client(raise_request_exception=False).post(
+        "/reports/mail/", body, content_type="application/json"
+    )
+
+    assert response.status_code == 400
+    assert not [line for line in caplog.messages if body in line and len(body) > 1]

@@ -237,16 +237,30 @@ def test_patience_is_good_once_and_for_its_petition_and_its_hour_only(
 def test_few_of_one_network_pass_by_waiting_in_a_minute(
     busy: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens = [challenge.offer("protect").patience for _ in range(7)]
+    tokens = [challenge.offer("protect").patience for _ in range(6)]
+    elsewhere = challenge.offer("protect").patience
     later(monkeypatch, challenge.WAIT_SECONDS)
     answers = [challenge.demand({"patience": token}, "protect", "192.0.2.0") for token in tokens]
     assert answers[:5] == [None] * 5
     assert answers[5]
     assert answers[5].is_crowded
-    # Others are not kept waiting, and whoever was keeps the token.
-    assert challenge.demand({"patience": tokens[6]}, "protect", "198.51.100.0") is None
+    # Others are not kept waiting, and whoever was has a token for later.
+    assert challenge.demand({"patience": elsewhere}, "protect", "198.51.100.0") is None
     later(monkeypatch, 60)
-    assert challenge.demand({"patience": tokens[5]}, "protect", "192.0.2.0") is None
+    assert challenge.demand({"patience": answers[5].patience}, "protect", "192.0.2.0") is None
+
+
+def test_one_spent_token_takes_no_place_of_its_neighbours(
+    busy: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent, fresh = (challenge.offer("protect").patience for _ in range(2))
+    later(monkeypatch, challenge.WAIT_SECONDS)
+    assert challenge.demand({"patience": spent}, "protect", "192.0.2.0") is None
+    for _ in range(10):
+        again = challenge.demand({"patience": spent}, "protect", "192.0.2.0")
+        assert again
+        assert not again.is_crowded
+    assert challenge.demand({"patience": fresh}, "protect", "192.0.2.0") is None
 
 
 def test_of_many_at_once_one_uses_a_proof(busy: Petition) -> None:

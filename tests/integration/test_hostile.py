@@ -10,7 +10,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import outbox, retention, signing, tallies
+from petitions import attempts, outbox, retention, signing, tallies
 from petitions.models import Mail, Petition, Signature, Signer, Tally
 from petitions.signing import Outcome
 from tests.integration.test_confirming import link
@@ -166,3 +166,20 @@ def test_two_workers_at_once_send_no_more_mails_than_the_limit(
 
     sent = Mail.objects.filter(state=Mail.State.SENT).count()
     assert sent == settings.MAILS_PER_MAILBOX_AND_DAY
+
+
+def test_typing_and_correcting_an_address_uses_up_none_of_its_mails(petition: Petition) -> None:
+    for n in range(9):
+        attempt_id = sign(petition, AMINA)
+        page = attempts.Page(attempt_id, petition.slug, AMINA)
+        elsewhere = replace(AMINA, email=f"elsewhere{n}@example.net")
+        attempts.correct(page=page, petition=petition, attempt=elsewhere)
+        # Some are claimed by the worker just before they are taken back, some after.
+        if n % 2:
+            outbox.deliver()
+        attempts.settle()
+        outbox.deliver()
+    own = sign(petition, AMINA)
+    outbox.deliver()
+
+    assert Mail.objects.get(signature=own).state == Mail.State.SENT

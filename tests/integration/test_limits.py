@@ -403,3 +403,21 @@ def test_screening_costs_no_statement_once_the_rules_are_known(petition: Petitio
 def _only_the_insert(execute: Any, sql: str, *rest: Any) -> Any:
     assert "petitions_rule" not in sql
     return execute(sql, *rest)
+
+
+def test_one_line_that_takes_another_64_for_every_signing_is_a_burst_too(
+    petition: Petition,
+) -> None:
+    taken = [
+        limits.take(
+            Act.SIGN,
+            address=f"somebody{n}@example.org",
+            petition=petition.pk,
+            network=f"2001:db8:7:{n:x}::/64",
+            prefix="2001:db8:7::/48",
+        )
+        for n in range(200)
+    ]
+
+    assert taken[0].from_network == 1
+    assert taken[-1].from_network == 200 // limits.PREFIX_FACTOR

@@ -53,7 +53,7 @@ def test_the_prefix_around_a_network_may_do_four_times_as_much(settings: Any) ->
 
 def test_a_limit_that_is_off_counts_nothing(settings: Any) -> None:
     settings.LIMITS = {"SIGN_DOMAIN": None}
-    assert [one.kind for one in limits._gauges(Act.SIGN)] == ["BURST"]
+    assert [one.kind for one in limits._gauges(Act.SIGN)] == ["BURST", "BURST_PREFIX"]
     assert limits._gauges(Act.CODE) == ()
 
 

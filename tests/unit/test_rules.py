@@ -119,3 +119,9 @@ def test_a_domain_is_stored_in_ascii(typed: str, stored: str) -> None:
 def test_what_is_no_domain_is_refused(typed: str) -> None:
     with pytest.raises(ValidationError, match="not a domain"):
         domain_pattern(typed)
+
+
+@pytest.mark.parametrize("text", ["::ffff:192.0.2.0/120", "::ffff:192.0.2.7", "2001:db8::%x/64"])
+def test_what_no_visitor_is_ever_seen_as_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="This is not a network"):
+        network_pattern(text)
