@@ -14,6 +14,7 @@ from petitions.admin.records import ReadOnly
 from petitions.models import Enquiry
 
 _SEALED = ("writer", "address", "language", "message")
+FILLED_TRAP = _("a field was filled in that people cannot see")
 CANNOT_OPEN = _("It cannot be opened: its key is not among SEALING_KEYS.")
 
 
@@ -28,15 +29,14 @@ class EnquiryAdmin(ReadOnly):
         "received_on",
         "acknowledged_on",
         "answered_on",
-        "looks_automatic",
+        "trap",
         "outcome",
     )
     list_filter = ("state", "kind", "looks_automatic")
-    date_hierarchy = None
     fields = (
         "kind",
         *_SEALED,
-        "looks_automatic",
+        "trap",
         "received_on",
         "due_on",
         "acknowledged_on",
@@ -66,7 +66,11 @@ class EnquiryAdmin(ReadOnly):
     @admin.display(description=_("message"))
     def message(self, enquiry: Enquiry) -> SafeString:
         words = SafeString(linebreaks(_read(enquiry, "message"), autoescape=True))
-        return format_html('<div dir="auto">{}</div>', words)
+        return format_html('<div class="words">{}</div>', words)
+
+    @admin.display(description=_("sign of a machine"))
+    def trap(self, enquiry: Enquiry) -> str:
+        return str(FILLED_TRAP) if enquiry.looks_automatic else "–"
 
     @admin.action(
         permissions=["change"],

@@ -337,6 +337,16 @@ def test_the_admins_home_says_what_waits_and_what_is_overdue(
     assert "to acknowledge" not in log_in(organiser).get("/admin/").content.decode()
 
 
+def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
+    enquiry: Enquiry, organiser: User, moderator: User
+) -> None:
+    organiser.groups.add(*moderator.groups.all())
+    home = log_in(organiser).get("/admin/").content.decode()
+    assert "1 message to acknowledge" in home
+    assert "No signature needs you." in home
+    assert "Nothing needs you." not in home
+
+
 def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> None:
     today = timezone.localdate()
     Enquiry.objects.update(due_on=today)

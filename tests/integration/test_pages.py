@@ -107,7 +107,7 @@ def test_numbers_on_the_pages_are_those_of_the_code(
     english = words(client.get("/privacy/").content.decode())
     for said in ("14 days", "183 days", "30 days", "72 hours", "2 hours"):
         assert said in english
-    assert "at most 5 messages a day" in words(client.get("/help/").content.decode())
+    assert "at most 5 messages of one kind a day" in words(client.get("/help/").content.decode())
 
     settings.PENDING_DAYS, settings.MAILS_PER_MAILBOX_AND_DAY = 15, 7
     monkeypatch.setattr(retention, "KEPT_AFTER_CLOSE", timedelta(days=184))
@@ -121,7 +121,7 @@ def test_numbers_on_the_pages_are_those_of_the_code(
     for said in ("15 days", "184 days", "31 days", "73 hours", "99 days", "32 days", "29 days"):
         assert said in english
     assert not re.search(r"\b(14|183|30) days|72 hours", english)
-    assert "at most 7 messages a day" in words(client.get("/help/").content.decode())
+    assert "at most 7 messages of one kind a day" in words(client.get("/help/").content.decode())
     assert "15 يومًا" in words(client.get("/ar/privacy/").content.decode())
     assert "15 diwrnod" in words(client.get("/cy/privacy/").content.decode())
 
