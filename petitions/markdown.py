@@ -3,6 +3,8 @@
 Images are left out: a remote one would tell another site who reads the page.
 """
 
+from functools import lru_cache
+
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
@@ -14,6 +16,7 @@ _TAGS = {
 _renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
+@lru_cache(maxsize=128)
 def render_markdown(text: str) -> SafeString:
     """Safe HTML for a Markdown text.
 

@@ -158,7 +158,8 @@ def _page(
     petition = text.petition
     if petition.state == Petition.State.REMOVED:
         return render(request, "petitions/removed.html", {"petition": petition}, status=410)
-    count = tallies.total(petition.pk)
+    # A page that refuses a form is not kept, and must cost little: that is how floods are met.
+    count = (recent if request.method == "POST" else tallies).total(petition.pk)
     page = {
         "petition": petition,
         "text": text,
