@@ -1,8 +1,4 @@
-import django.contrib.postgres.fields
-import django.db.models.deletion
-import django.db.models.functions.datetime
-from django.conf import settings
-from django.db import migrations, models
+from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
@@ -61,80 +57,9 @@ def compare_all(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> Non
 class Migration(migrations.Migration):
     dependencies = [
         ("petitions", "0003_trust"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
-        migrations.AddField(
-            model_name="mailprovider",
-            name="subdomains",
-            field=models.BooleanField(
-                default=False,
-                help_text="Such as anything@amina.example.org for amina@example.org.",
-                verbose_name="mail to any address below the mailbox’s name reaches it",
-            ),
-        ),
-        migrations.AlterField(
-            model_name="decision",
-            name="actor",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.CreateModel(
-            name="Reindexing",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "domains",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=253),
-                        default=list,
-                        size=None,
-                        verbose_name="domains",
-                    ),
-                ),
-                (
-                    "asked_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="asked"
-                    ),
-                ),
-                ("cursor", models.UUIDField(null=True)),
-                (
-                    "looked_at",
-                    models.PositiveIntegerField(default=0, verbose_name="looked at"),
-                ),
-                ("moved", models.PositiveIntegerField(default=0, verbose_name="changed")),
-                ("held", models.PositiveIntegerField(default=0, verbose_name="held")),
-                (
-                    "unreadable",
-                    models.PositiveIntegerField(default=0, verbose_name="cannot be opened"),
-                ),
-                ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
-                (
-                    "actor",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="asked by",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "comparison of mailboxes",
-                "verbose_name_plural": "comparisons of mailboxes",
-            },
-        ),
         migrations.RunPython(add_providers, migrations.RunPython.noop),
         migrations.RunPython(compare_all, migrations.RunPython.noop),
     ]

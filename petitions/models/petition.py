@@ -54,6 +54,8 @@ class Petition(models.Model):
         max_length=6,
         choices=Challenge,
         default=Challenge.AUTO,
+        # What runs beside a newer release knows nothing of the column.
+        db_default=Challenge.AUTO,
     )
     removed_reason = models.CharField(
         _("reason for removal, shown to the public"), max_length=300, blank=True
