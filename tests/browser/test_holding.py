@@ -69,7 +69,10 @@ def test_a_program_is_noticed_by_its_pace_and_a_hand_is_not(
     page.check("[name=consent]")
     page.click("form button[type=submit]")
     expect(page.locator("h1")).to_contain_text("Check your e-mail")
-    assert newest(stack) == ("pass", [])
+    # All tests sign from one network: that there are many may be a sign, and is another one.
+    verdict, signals = newest(stack)
+    assert verdict == "pass"
+    assert "pace" not in signals
 
 
 def test_whoever_corrects_one_field_may_be_as_quick_as_they_like(
@@ -85,7 +88,9 @@ def test_whoever_corrects_one_field_may_be_as_quick_as_they_like(
         "document.querySelector('form button[type=submit]').click()"
     )
     expect(page.locator("h1")).to_contain_text("Check your e-mail")
-    assert newest(stack) == ("pass", [])
+    verdict, signals = newest(stack)
+    assert verdict == "pass"
+    assert "pace" not in signals
 
 
 @pytest.mark.parametrize("prefix", ["", "/ar"])

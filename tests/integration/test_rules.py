@@ -250,12 +250,12 @@ def test_origins_can_be_found_by_their_partial_indexes(petition: Petition) -> No
     sign_and_confirm(petition)
     with connection.cursor() as cursor:
         # Of what the planner may choose, show that the indexes are among it.
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        for way in ("seqscan", "indexscan", "indexonlyscan"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
         cursor.execute(
             """
-            EXPLAIN SELECT g.signature_id FROM petitions_signer g
-            JOIN petitions_signature s ON s.id = g.signature_id
-            WHERE (g.network_ix IS NOT NULL OR g.domain_ix IS NOT NULL) AND s.created_at < now()
+            EXPLAIN SELECT signature_id FROM petitions_signer
+            WHERE network_ix IS NOT NULL OR domain_ix IS NOT NULL
             """
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
