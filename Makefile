@@ -56,7 +56,7 @@ lint: ## ruff, mypy, djade, import-linter
 
 faults: ## Let a crowd sign while processes die, disks fill and servers refuse
 	$(install) local dev
-	@exec $(BIN)/python -m pytest -m endurance tests/fault
+	@exec $(BIN)/python -m pytest -m endurance
 
 timing: ## See that answers take as long whatever an address has done; wants a quiet machine
 	$(install) local dev

@@ -164,6 +164,8 @@ def test_the_page_and_the_link_of_one_petition_do_nothing_for_another(
 # --- A flood from one network ------------------------------------------------------------
 
 
+# A tenth of them is in every run: see the limits' own tests.
+@pytest.mark.endurance
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("is_away", [False, True])
 def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
