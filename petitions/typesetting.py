@@ -7,9 +7,10 @@ Put into the source instead, `#` and `[` in a title would be run as a program.
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import typst
+if TYPE_CHECKING:
+    import typst
 
 _FOLDER = Path(__file__).parent / "typeset"
 # Sizes in templates are points, and a picture has one pixel a point.
@@ -29,6 +30,8 @@ def pdf(template: str, words: Words) -> bytes:
 
 
 def _compile(template: str, words: Words, kind: Literal["png", "pdf"]) -> bytes:
+    import typst  # a tenth of a process's memory, which only those that draw need
+
     return typst.compile(
         _FOLDER / template,
         root=_FOLDER,
@@ -40,11 +43,13 @@ def _compile(template: str, words: Words, kind: Literal["png", "pdf"]) -> bytes:
 
 
 @cache
-def _fonts() -> typst.Fonts:
+def _fonts() -> "typst.Fonts":
     """The fonts of this folder and typst's own, read once; none of the machine's.
 
     So it looks the same everywhere, also in a container that has no fonts.
     """
+    import typst  # see above
+
     return typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=True, font_paths=[_FOLDER / "fonts"]
     )
