@@ -94,8 +94,10 @@ def test_who_presses_while_it_calculates_is_sent_on_by_itself(
     page.route("**/worker*.js", hold)
     press(page, "", address)
     expect(page.locator("#challenge")).to_be_focused()
+    expect(page.locator("#challenge [role=status]")).to_contain_text("a small calculation")
     # From the notice the button is the next stop of the keyboard.
     page.keyboard.press("Tab")
+    expect(page.locator(BUTTON)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#challenge [role=status]")).to_contain_text("then sent by itself")
     # One request for each worker.

@@ -301,6 +301,7 @@ def refusal(client: Client, **changes: str) -> str:
     return answer.content.decode()
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("who", ["moderator", "organiser"])
 def test_moderators_and_organisers_make_change_and_delete_rules(
     who: str, request: pytest.FixtureRequest
