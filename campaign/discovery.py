@@ -19,8 +19,8 @@ from campaign import heads
 from campaign.models import StatementText
 from petitions import context
 from petitions.caching import A_DAY, public_page
-from petitions.heads import absolute, alternates
-from petitions.legible import legible
+from petitions.sharing.heads import absolute, alternates
+from petitions.sharing.legible import legible
 
 # The tokens of the same names in static/css/site.css.
 _PAPER, _PETROL = "#fbf8f3", "#1d4f5c"

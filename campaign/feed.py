@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from campaign import heads
 from campaign.models import StatementText
 from petitions import context
-from petitions.heads import absolute
-from petitions.legible import legible
 from petitions.models import Petition, PetitionText
+from petitions.sharing.heads import absolute
+from petitions.sharing.legible import legible
 
 # Readers fetch it whole each time.
 _MOST = 50

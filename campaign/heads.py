@@ -3,8 +3,9 @@
 from django.urls import reverse
 
 from campaign.models import StatementText
-from petitions import context, heads
+from petitions import context
 from petitions.models import Petition
+from petitions.sharing import heads
 
 
 def path_of(text: StatementText) -> str:

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from petitions import limits
 from petitions.models import Mail
+from petitions.screening import limits
 
 _TIMEOUT = 0.5
 

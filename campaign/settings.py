@@ -133,7 +133,7 @@ BEAT_HEARTBEAT_FILE = env.text(
 # report bounces to us.
 MAIL_PROVIDER = env.choice("MAIL_PROVIDER", ("smtp", "postmark", "mailgun"), "smtp")
 EMAIL_BACKEND = (
-    "petitions.smtp.EmailBackend"
+    "petitions.mail.smtp.EmailBackend"
     if MAIL_PROVIDER == "smtp"
     else f"anymail.backends.{MAIL_PROVIDER}.EmailBackend"
 )
@@ -223,7 +223,7 @@ PUBLIC_BODY_LIMIT = 64 * 1024
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "unix")
 # "off" switches one off. Networks are /24 of IPv4 and /64 of IPv6; the /48 around may do four
 # times as much. Above the number of CHALLENGE signers solve one; above the other they wait.
-# What is too many for a mailbox is not told: see `petitions.limits`.
+# What is too many for a mailbox is not told: see `petitions.screening.limits`.
 LIMITS = {
     # Carriers put hundreds of people behind one address: 300 an hour must pass.
     "SIGN_NETWORK_CHALLENGE": env.rate("LIMIT_SIGN_NETWORK_CHALLENGE", "400/hour"),

@@ -21,10 +21,11 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from petitions import fraud, names, signing, tokens
+from petitions import names, signing, tokens
+from petitions.mail.nudge import nudge
 from petitions.models import Correction, Mail, Petition, Resend, Signature, Signer
-from petitions.nudge import nudge
-from petitions.screening import UNSUSPICIOUS, Screening
+from petitions.screening import fraud
+from petitions.screening.verdicts import UNSUSPICIOUS, Screening
 from petitions.signers import Attempt
 
 MAILS_PER_PAGE = 5

@@ -16,8 +16,8 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from petitions import signers, vault
+from petitions.mail.nudge import nudge
 from petitions.models import Correction, FindRequest, Mail, Petition, Signature
-from petitions.nudge import nudge
 
 TABLE = "find-request"
 # Room for the longest address, so that every row is of one length.

@@ -9,6 +9,10 @@ from django.db import connection
 _SWEEPS = 7315  # a number of ours that sets these locks apart from those of mailboxes
 
 
+class StateChanged(Exception):
+    """Somebody else changed what was read at the same moment. Trying again helps."""
+
+
 @contextmanager
 def alone(name: str) -> Iterator[bool]:
     """Whether nobody else does the named work; until the block ends, nobody else will."""

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from petitions import finding, locks, names, objections, signers, signing, vault
+from petitions import finding, locks, names, objections, signers, vault, withdrawing
 from petitions.models import Export, Mail, Signature, Signer
 from petitions.signers import Indexes
 from petitions.tokens import Inbox
@@ -121,7 +121,7 @@ def withdraw(*, inbox: Inbox, reference: str) -> Withdrawn:
     """
     signature = _one(inbox, reference).signature
     copied_on = _copied_on(signature)
-    if not signing.withdraw(signature_id=signature.pk):
+    if not withdrawing.withdraw(signature_id=signature.pk):
         raise NotHeld
     return Withdrawn(signature.state == State.CONFIRMED, copied_on)
 

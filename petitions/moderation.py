@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 
-from petitions import signing, tallies
+from petitions import tallies, withdrawing
 from petitions.models import Decision, DecisionItem, Petition, Signature
 
 State = Signature.State
@@ -146,7 +146,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
 
     The record says who did it and when; of the person it keeps the signature's id alone.
     """
-    if not signing.withdraw(signature_id=signature.pk):
+    if not withdrawing.withdraw(signature_id=signature.pk):
         return False
     decision = Decision.objects.create(
         petition=signature.petition,

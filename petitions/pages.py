@@ -18,8 +18,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from petitions import attempts, enquiries, messages, objections, reminders, retention, tokens
+from petitions import attempts, enquiries, objections, retention, tokens
 from petitions.context import organisation
+from petitions.mail import messages, reminders
 from petitions.markdown import render_markdown
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
 

@@ -25,7 +25,7 @@ from django.db.models import Count, F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from petitions import addresses, locks, moderation, providers, signers, signing, vault
+from petitions import addresses, confirming, locks, moderation, providers, signers, vault
 from petitions.addresses import Rules
 from petitions.models import Decision, Objection, Reindexing, Rule, Signature, Signer
 from petitions.signers import Indexes
@@ -130,7 +130,7 @@ def share_out(members: Iterable[Member]) -> dict[UUID, int | None]:
     slots: dict[UUID, int | None] = {}
     for member in sorted(members, key=_rank):
         slots[member.id] = None
-        if len(kept) < len(signing.SLOTS) and all(
+        if len(kept) < len(confirming.SLOTS) and all(
             member.person != other.person and member.home == other.home for other in kept
         ):
             kept.append(member)
@@ -143,7 +143,7 @@ def _rank(member: Member) -> tuple[bool, datetime, datetime, UUID]:
 
 
 def _free_slot(wish: int, taken: Iterable[int | None]) -> int:
-    free = [slot for slot in signing.SLOTS if slot not in taken]
+    free = [slot for slot in confirming.SLOTS if slot not in taken]
     return wish if wish in free else free[0]
 
 

@@ -14,8 +14,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 
-from petitions import addresses, fraud, moderation, signers, vault
+from petitions import addresses, moderation, signers, vault
 from petitions.models import Decision, Petition, Signature
+from petitions.screening import fraud
 
 BATCH = 1_000
 NOTE = "rescan"

@@ -1,6 +1,6 @@
 """Who signs: what somebody typed, how it is sealed, and the indexes it is looked up by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -168,3 +168,13 @@ def unseal(sealed: bytes | memoryview, signature_id: UUID) -> dict[str, str]:
 def unsealed(signer: Signer) -> dict[str, str]:
     """The person of a signer's row. Raises `vault.CannotOpen`."""
     return unseal(signer.sealed, signer.signature_id)
+
+
+def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
+    """All that a mailbox is found by, each once."""
+    return list({index.mailbox for index in known})
+
+
+def persons(known: Iterable[Indexes]) -> list[bytes]:
+    """All that a person is found by, each once."""
+    return list({index.person for index in known})

@@ -1,74 +1,30 @@
-"""What the public does with signatures: sign, confirm, and withdraw.
+"""Signing: what a form submission starts.
 
-A form submission is an attempt. It is stored as a pending signature of its own, whoever
-else has typed the same address: anybody can type anybody's, so a pending signature
-reserves nothing, and no later attempt can change what an earlier one's link will confirm.
-Only confirmation takes one of the two slots of a mailbox.
+It is an attempt, and stored as a pending signature of its own, whoever else has typed the same
+address: anybody can type anybody's, so a pending signature reserves nothing, and no later
+attempt can change what an earlier one's link will confirm. Only confirmation takes one of the
+two slots of a mailbox.
 """
 
-import logging
 import os
 import uuid
-from collections import Counter
-from collections.abc import Iterable
-from datetime import timedelta
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
+from django.db import connection
 
-from petitions import locks, recent, signers, statements, tallies
-from petitions.models import (
-    ABROAD,
-    UNKNOWN,
-    Correction,
-    Mail,
-    Petition,
-    Signature,
-    Signer,
-)
+from petitions import prepared, signers
+from petitions.mail.nudge import nudge
+from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature
 from petitions.models.signature import new_reference
-from petitions.nudge import nudge
-from petitions.screening import UNSUSPICIOUS, Screening
-from petitions.signers import Attempt, Indexes
-from petitions.statements import Statement
-
-SLOTS = (1, 2)
-
-logger = logging.getLogger(__name__)
+from petitions.prepared import Statement
+from petitions.screening.verdicts import UNSUSPICIOUS, Screening
+from petitions.signers import Attempt
 
 
 class NotAccepting(Exception):
     """The petition takes no signatures now: closed, paused or not yet open. Trying again
     helps only once it opens."""
-
-
-class StateChanged(Exception):
-    """Somebody else changed the signature's state at the same moment. Trying again helps."""
-
-
-class Outcome(Enum):
-    """What pressing the button came to. Every value but `GONE` is shown kindly."""
-
-    CONFIRMED = "confirmed"
-    ALREADY = "already"  # the same person's signature already stands: the same success
-    OTHER_HOME = "other-home"  # somebody from another postcode signed with this mailbox
-    MAILBOX_FULL = "mailbox-full"  # two people have signed with this mailbox
-    REMOVED = "removed"
-    CLOSED = "closed"
-    GONE = "gone"
-
-
-class Verdict(NamedTuple):
-    """What is to become of a signature at confirmation, and whose signature stands instead."""
-
-    outcome: Outcome
-    slot: int = 0
-    standing: Signature | None = None
 
 
 def need_open(petition: Petition) -> None:
@@ -91,121 +47,6 @@ def sign(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPI
     nudge()
     signature_id: UUID = row["id"]
     return signature_id
-
-
-def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    """Count a pending signature, once, whoever presses how often. Two statements in a transaction.
-
-    One that looks suspicious is held instead: it takes its slot, and counts once a moderator
-    has approved it. Whoever pressed is told the same, for a machine should not learn from us.
-    A moderator may decide about it at the same moment: then it is judged again as it stands.
-    Raises `StateChanged` only if that happens twice running.
-    """
-    try:
-        outcome, signature = _confirm(signature_id, epoch)
-    except StateChanged:
-        outcome, signature = _confirm(signature_id, epoch)
-    if outcome is Outcome.CONFIRMED and signature and signature.state == Signature.State.CONFIRMED:
-        recent.one_more(signature.petition_id)
-    return outcome, signature
-
-
-@transaction.atomic
-def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    known = _also_known_as(signature_id)
-    mailbox = _read_under_lock(signature_id, _mailboxes(known))
-    signature = mailbox.pop(signature_id, None)
-    if signature is None or not _is_live(signature, epoch):
-        return Outcome.GONE, None
-    if signature.state == Signature.State.PENDING and not signature.petition.is_confirming(
-        signature.created_at, timezone.now()
-    ):
-        return Outcome.CLOSED, signature
-    standing = [signature, *mailbox.values()] if signature.confirmed_at else [*mailbox.values()]
-    known = [signers.stored(signature.signer), *known]
-    verdict = _judge(signature, standing, known)
-    if verdict.outcome is Outcome.CONFIRMED:
-        _take_slot(signature, verdict.slot, known)
-    elif verdict.standing:
-        _heed_wishes(verdict.standing, known)
-    return verdict.outcome, verdict.standing or signature
-
-
-def withdraw(*, signature_id: UUID) -> bool:
-    """Erase the person behind a signature and take it out of the count; False if nobody is left.
-
-    Every attempt of the same person goes with it, so that no other mailed link can count them
-    again. What stays of a counted signature is never personal. Source: UK GDPR Articles 7(3)
-    and 17. Copies that were exported before are out of our reach.
-    Raises `StateChanged` only if the person's indexes are made anew twice running meanwhile.
-    """
-    try:
-        return _withdraw(signature_id)
-    except StateChanged:
-        return _withdraw(signature_id)
-
-
-@transaction.atomic
-def _withdraw(signature_id: UUID) -> bool:
-    me = Signer.objects.filter(pk=signature_id).first()
-    if me is None:
-        return False
-    known = signers.known_as(me)
-    _lock_mailbox(*_mailboxes(known))
-    if not Signer.objects.filter(pk=signature_id, mailbox_ix=me.mailbox_ix).exists():
-        raise StateChanged
-    theirs = Signature.objects.filter(
-        signer__petition_id=me.petition_id,
-        signer__mailbox_ix__in=_mailboxes(known),
-        signer__person_ix__in=_persons(known),
-    )
-    signatures = list(theirs.select_for_update(of=("self",)).order_by("id"))
-    ids = [signature.pk for signature in signatures]
-    Mail.objects.filter(signature__in=ids).delete()
-    Signer.objects.filter(signature__in=ids).delete()
-    Signature.objects.filter(pk__in=ids, confirmed_at=None).delete()
-    Signature.objects.filter(pk__in=ids).update(
-        state=Signature.State.WITHDRAWN, wants_updates=False
-    )
-    _uncount(me.petition_id, signatures)
-    return True
-
-
-def _uncount(petition_id: int, signatures: list[Signature]) -> None:
-    changes = Counter(
-        tallies.key_of(signature.place_id, signature.pk)
-        for signature in signatures
-        if signature.state == Signature.State.CONFIRMED
-    )
-    try:
-        tallies.move(petition_id, {key: -n for key, n in changes.items()})
-    except tallies.TallyBroken:
-        # Nobody's right to be erased hangs on a number: the nightly check mends the count.
-        logger.exception("a count is lower than what is withdrawn from it")
-
-
-def find(signature_id: UUID, epoch: int) -> Signature | None:
-    """The signature that a mailed link speaks of, with its signer and petition; else None."""
-    corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
-    rows = Signature.objects.select_related("signer", "petition").filter(signer__isnull=False)
-    rows = rows.filter(~corrected | Q(confirmed_at__isnull=False))
-    signature = rows.filter(pk=signature_id).first()
-    return signature if signature and _is_live(signature, epoch) else None
-
-
-def _is_live(signature: Signature, epoch: int) -> bool:
-    """Whether a link mailed at an epoch still speaks of this signature.
-
-    Links are dead after `PENDING_DAYS` also where somebody has signed: a mail found much later
-    must not show it.
-    """
-    oldest = timezone.now() - timedelta(days=settings.PENDING_DAYS)
-    gone = {Signature.State.WITHDRAWN, Signature.State.REFUSED}
-    return (
-        signature.link_epoch == epoch
-        and signature.created_at > oldest
-        and signature.state not in gone
-    )
 
 
 def _new_row(petition: Petition, attempt: Attempt, screening: Screening) -> dict[str, Any]:
@@ -290,187 +131,4 @@ _INSERT = Statement(
 def _insert(row: dict[str, Any]) -> None:
     """Look up the place, store signature, signer and mail: one statement, one round trip."""
     with connection.cursor() as cursor:
-        statements.run(cursor, row, _INSERT)
-
-
-def _lock_mailbox(*indexes: bytes | memoryview) -> None:
-    """Wait until nobody else confirms or withdraws for this mailbox, by any of its indexes."""
-    locks.mailboxes(indexes)
-
-
-def _mailboxes(known: Iterable[Indexes]) -> list[bytes]:
-    return list({index.mailbox for index in known})
-
-
-def _persons(known: Iterable[Indexes]) -> list[bytes]:
-    return list({index.person for index in known})
-
-
-_COLUMNS = (
-    "id", "reference", "petition_id", "place_id", "state", "name_use", "link_epoch", "created_at",
-    "confirmed_at",
-)  # fmt: skip
-_SIGNER_COLUMNS = ("signature_id", "petition_id", "mailbox_ix", "person_ix", "home_ix", "slot")
-# The same numbers, in the same order, as `locks.mailboxes` takes.
-_LOCK_MAILBOX_OF = Statement(
-    "lock_mailbox_of",
-    """
-    SELECT pg_advisory_xact_lock(n) FROM (
-        SELECT ('x' || encode(substr(ix, 1, 8), 'hex'))::bit(64)::bigint AS n FROM (
-            SELECT mailbox_ix AS ix FROM petitions_signer WHERE signature_id = %(id)s
-            UNION SELECT unnest(%(others)s::bytea[])
-        ) mailboxes ORDER BY n
-    ) numbers
-    """,
-)
-_READ_MAILBOX_OF = Statement(
-    "read_mailbox_of",
-    f"""
-    SELECT {", ".join(f"s.{name}" for name in _COLUMNS)},
-           {", ".join(f"g.{name}" for name in _SIGNER_COLUMNS)}
-    FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
-    WHERE g.petition_id = (SELECT petition_id FROM petitions_signer WHERE signature_id = %(id)s)
-          AND g.mailbox_ix = ANY(ARRAY(
-              SELECT mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
-              UNION ALL SELECT unnest(%(others)s::bytea[])))
-          -- Also who stands without a slot: a moderator let them, beyond the household rule.
-          AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s AND NOT EXISTS (
-              SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
-    ORDER BY g.slot
-    """,  # noqa: S608 - our own names of columns
-)
-
-
-def _also_known_as(signature_id: UUID) -> list[Indexes]:
-    """What else than they are stored under this person may be found by, while keys rotate."""
-    if len(settings.INDEX_KEYS) < 2:
-        return []
-    me = Signer.objects.filter(pk=signature_id).first()
-    return signers.known_as(me) if me else []
-
-
-def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Signature]:
-    """A signature and those that stand for its mailbox, while nobody else confirms for it.
-
-    `others` are more indexes of the mailbox. Two statements in one round trip: each sees what
-    was committed when it began, and the second begins when the locks are taken. One that both
-    locked and read would read as of before the wait.
-    """
-    with connection.cursor() as cursor:
-        values = {"id": signature_id, "others": others}
-        statements.run(cursor, values, _LOCK_MAILBOX_OF, _READ_MAILBOX_OF)
-        return {row[0]: _as_signature(row) for row in cursor.fetchall()}
-
-
-def _as_signature(row: tuple[Any, ...]) -> Signature:
-    columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
-    signature = Signature(**dict(zip(_COLUMNS, columns, strict=True)))
-    signature.signer = Signer(**dict(zip(_SIGNER_COLUMNS, of_signer, strict=True)))
-    signature.petition = recent.petition(signature.petition_id)
-    return signature
-
-
-def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Verdict:
-    """Whether the signature may be counted beside those that stand for its mailbox."""
-    persons = _persons(known)
-    for row in standing:
-        if bytes(row.signer.person_ix) in persons:
-            removed = row.state == Signature.State.REMOVED
-            return Verdict(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
-    if signature.state == Signature.State.REMOVED:
-        return Verdict(Outcome.REMOVED)
-    confirmed = Signature.State.CONFIRMED
-    others = [row.signer for row in standing if row.signer.slot or row.state == confirmed]
-    return _judge_household(others, {index.home for index in known})
-
-
-def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
-    """Whether one more person may share the mailbox with the others."""
-    if len(others) >= len(SLOTS):
-        return Verdict(Outcome.MAILBOX_FULL)
-    if others and bytes(others[0].home_ix) not in homes:
-        return Verdict(Outcome.OTHER_HOME)
-    taken = {row.slot for row in others}
-    return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
-
-
-# What the person wants over all their live attempts: the narrowest use of the name, and news
-# only if they asked for it every time. Anybody can type anybody's address, and use up the
-# mails of a day: whichever link the owner then presses must not publish a name that they
-# themselves chose to keep back.
-_WISHES = Statement(
-    "move_to_confirmed",
-    """
-    WITH wishes AS (
-        SELECT bool_or(s.name_use = 'withheld') AS withheld,
-               bool_or(s.name_use = 'government') AS government,
-               bool_and(s.wants_updates) AS updates
-        FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
-        WHERE g.petition_id = %(petition)s AND g.mailbox_ix = ANY(%(mailboxes)s)
-              AND g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s)
-    ), moved AS (
-        UPDATE petitions_signature SET
-            -- The verdict as it is at this moment: it may have changed since it was read.
-            state = CASE WHEN state = 'pending' AND verdict = 'hold' THEN 'held'
-                         ELSE %(to_state)s END,
-            confirmed_at = coalesce(confirmed_at, now()),
-            wants_updates = updates,
-            name_use = CASE WHEN withheld THEN 'withheld'
-                            WHEN government THEN 'government' ELSE 'public' END
-        FROM wishes WHERE id = %(id)s AND state = %(from_state)s
-        RETURNING id, petition_id, place_id, name_use, state
-    ), placed AS (
-        UPDATE petitions_signer SET slot = %(slot)s FROM moved
-        WHERE signature_id = moved.id AND mailbox_ix = %(mailbox)s RETURNING signature_id
-    ), counted AS (
-        INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
-        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
-        WHERE state = 'confirmed' AND %(from_state)s = 'pending'
-        ON CONFLICT (petition_id, place_id, kind, shard)
-        DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
-    )
-    SELECT name_use, state FROM moved JOIN placed ON signature_id = id
-    """,
-)
-
-
-def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
-    """Compare-and-set from pending to confirmed or held, with slot, wishes and tally, in one.
-
-    Also by the mailbox: what its address means may have changed while its lock was waited for.
-    """
-    try:
-        moved = _apply(signature, slot, known, Signature.State.CONFIRMED)
-    except IntegrityError:
-        # Then somebody else has the slot, under a lock that was not ours.
-        raise StateChanged from None
-    if not moved:
-        raise StateChanged
-
-
-def _heed_wishes(standing: Signature, known: list[Indexes]) -> None:
-    """Somebody who signs again and now wants their name kept back gets that at once."""
-    _apply(standing, standing.signer.slot, known, Signature.State(standing.state))
-
-
-def _apply(
-    signature: Signature, slot: int | None, known: list[Indexes], to_state: Signature.State
-) -> bool:
-    with connection.cursor() as cursor:
-        values = {
-            "petition": signature.petition_id,
-            "mailbox": bytes(signature.signer.mailbox_ix),
-            "mailboxes": _mailboxes(known),
-            "persons": _persons(known),
-            "id": signature.pk,
-            "slot": slot,
-            "shard": tallies.key_of(signature.place_id, signature.pk)[1],
-            "from_state": signature.state,
-            "to_state": to_state,
-        }
-        statements.run(cursor, values, _WISHES)
-        row = cursor.fetchone()
-    if row is None:
-        return False
-    signature.name_use, signature.state = row
-    return True
+        prepared.run(cursor, row, _INSERT)

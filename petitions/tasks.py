@@ -2,18 +2,10 @@
 
 from celery import shared_task
 
-from petitions import (
-    alerts,
-    attempts,
-    finding,
-    nudge,
-    outbox,
-    reindexing,
-    reminders,
-    retention,
-    tallies,
-)
+from petitions import attempts, finding, reindexing, retention, tallies
 from petitions.locks import alone
+from petitions.mail import nudge, outbox, reminders
+from petitions.screening import alerts
 
 
 @shared_task(name=nudge.TASK)  # type: ignore[untyped-decorator]

@@ -15,19 +15,10 @@ from limits import parse
 
 from campaign.models import Statement, StatementText
 from campaign.views import error_page
-from petitions import (
-    attempts,
-    context,
-    finding,
-    limits,
-    messages,
-    outbox,
-    pages,
-    reminders,
-    signers,
-    tokens,
-)
+from petitions import attempts, context, finding, pages, signers, tokens
+from petitions.mail import messages, outbox, reminders
 from petitions.models import Export, Organisation, Petition, PetitionText, Signature
+from petitions.screening import limits
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
 
@@ -128,7 +119,7 @@ class Visitor:
         yield self._post("contact, nothing typed", contact, {})
         wrong = {"kind": "x", "email": "amina", "name": "x" * 300, "message": "A\u202eB"}
         yield self._post("contact, all wrong", contact, wrong)
-        with patch("petitions.limits.take", return_value=limits.Taken(is_refused=True)):
+        with patch("petitions.screening.limits.take", return_value=limits.Taken(is_refused=True)):
             form = {"kind": "other", "email": "amina@example.org", "message": "x"}
             yield self._post("contact, too many", contact, form)
         answer = Client(headers={"Sec-Fetch-Site": "cross-site"}).post(contact, {})
@@ -195,7 +186,7 @@ class Visitor:
         for name in ("gmial.com", "outlook.com", "yahoo.com", "icloud.com", "gmail.com"):
             page = self.browser.post(self.page, typed(email=f"amina@{name}"))["Location"]
             yield self._get(f"check mail at {name}", page)
-        with patch("petitions.limits.take", return_value=limits.Taken(is_refused=True)):
+        with patch("petitions.screening.limits.take", return_value=limits.Taken(is_refused=True)):
             yield self._post("too many", check + "again/", {})
         for _ in range(attempts.MAILS_PER_PAGE - 1):
             check = self.browser.post(check + "again/")["Location"]

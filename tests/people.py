@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from petitions import signing
+from petitions import confirming, signing
+from petitions.confirming import Outcome
 from petitions.models import Petition, Signature
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 
 AMINA = Attempt(
     name="Amina Example",
@@ -61,7 +61,7 @@ def sign(petition: Petition, attempt: Attempt = AMINA) -> UUID:
 
 def confirm(signature_id: UUID) -> Outcome:
     """Press the button behind the mailed link."""
-    return signing.confirm(signature_id=signature_id, epoch=0)[0]
+    return confirming.confirm(signature_id=signature_id, epoch=0)[0]
 
 
 def sign_and_confirm(petition: Petition, attempt: Attempt = AMINA) -> Signature:

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from petitions import alerts
 from petitions.admin.needs import alert_url
 from petitions.admin.records import ReadOnly
 from petitions.models import Alert
+from petitions.screening import alerts
 
 
 @admin.register(Alert)

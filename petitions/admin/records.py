@@ -7,8 +7,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from petitions import outbox
 from petitions.admin import outcomes
+from petitions.mail import outbox
 from petitions.models import Export, Mail
 
 

@@ -19,8 +19,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
-from petitions import addresses, networks, rules
+from petitions import addresses
 from petitions.models import Rule
+from petitions.screening import networks, rules
 
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 # Larger networks are whole providers and countries.

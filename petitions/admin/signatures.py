@@ -23,9 +23,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, fraud, moderation, signers, vault
+from petitions import addresses, moderation, signers, vault
 from petitions.admin.records import ReadOnly
 from petitions.models import Decision, DecisionItem, Petition, Signature, Signer
+from petitions.screening import fraud
 
 PER_PAGE = 50
 _USE_CASES = {

@@ -1,59 +1,22 @@
-"""Numbers, dates and directions as the reader's language has them."""
+"""Filters for what people read: numbers, dates, directions and postcodes."""
 
-from datetime import date, datetime
-
-from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_decimal
 from django import template
-from django.conf import settings
-from django.utils import timezone
-from django.utils.translation import get_language
+
+from petitions import languages
 
 register = template.Library()
 
-
-@register.filter
-def grouped(number: int) -> str:
-    """A number with the language's grouping, in Latin digits: "1,284"."""
-    return format_decimal(number, locale=_locale())
-
-
-@register.filter
-def month_and_year(day: date) -> str:
-    """ "February 2020" in the language of the page; in Arabic by both names of the month."""
-    written = format_skeleton("yMMMM", day, locale=_locale())
-    if _locale() != "ar":
-        return written
-    # From Syria to Iraq the months have other names than elsewhere; the statement gives both.
-    return f"{format_date(day, 'MMMM', locale='ar_SY')}/{written}"
-
-
-@register.filter
-def day(moment: datetime | date) -> str:
-    """The day in London, such as "22 November 2026"; in Arabic by both names of the month."""
-    on = timezone.localdate(moment) if isinstance(moment, datetime) else moment
-    if _locale() == "ar":
-        return f"{on.day} {month_and_year(on)}"
-    return format_date(on, "d MMMM y", locale=_locale())
+for _filter in (
+    languages.grouped,
+    languages.month_and_year,
+    languages.day,
+    languages.clock_time,
+    languages.direction,
+):
+    register.filter(_filter)
 
 
 @register.filter
 def postcode(stored: str) -> str:
     """A stored postcode with its space."""
     return f"{stored[:-3]} {stored[-3:]}"
-
-
-@register.filter
-def clock_time(moment: datetime) -> str:
-    """The time of day in London, such as "14:05"."""
-    return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())
-
-
-@register.filter
-def direction(language: str) -> str:
-    """The writing direction of a language: "rtl" or "ltr"."""
-    return "rtl" if language in settings.LANGUAGES_BIDI else "ltr"
-
-
-def _locale() -> str:
-    return get_language() or settings.LANGUAGE_CODE

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.template import Context
 from django.utils.translation import gettext as _
 
-from petitions import heads
 from petitions.models import Petition, PetitionText
+from petitions.sharing import heads
 
 register = template.Library()
 

@@ -18,26 +18,16 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from petitions import (
-    addresses,
-    attempts,
-    fraud,
-    limits,
-    messages,
-    networks,
-    once,
-    rules,
-    signing,
-    tokens,
-    typos,
-)
+from petitions import addresses, attempts, signing, tokens, typos
 from petitions.attempts import Page
-from petitions.check_forms import CodeForm, CorrectForm
 from petitions.context import organisation
+from petitions.forms.checking import CodeForm, CorrectForm
 from petitions.guards import token_is_proof
-from petitions.limits import Act, Taken
+from petitions.mail import messages
 from petitions.models import Petition
-from petitions.screening import Screening, screen
+from petitions.screening import fraud, limits, networks, once, rules
+from petitions.screening.limits import Act, Taken
+from petitions.screening.verdicts import Screening, screen
 from petitions.signers import Attempt
 from petitions.views import confirming
 from petitions.views.petition import SeeOther, find_text

@@ -9,10 +9,10 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from petitions import recent, signing, tokens
+from petitions import confirming, recent, tokens
+from petitions.confirming import Outcome
 from petitions.guards import token_is_proof
 from petitions.models import Signature
-from petitions.signing import Outcome
 
 THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
 
@@ -31,7 +31,7 @@ def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, link: tokens.Link) -> HttpResponse:
-    signature = signing.find(link.signature_id, link.epoch)
+    signature = confirming.find(link.signature_id, link.epoch)
     if signature is None:
         return _dead_link(request)
     if signature.state != Signature.State.PENDING:
@@ -42,7 +42,7 @@ def _ask(request: HttpRequest, link: tokens.Link) -> HttpResponse:
 
 def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     """The answer to the button, and to the code that stands for its link."""
-    outcome, signature = signing.confirm(signature_id=link.signature_id, epoch=link.epoch)
+    outcome, signature = confirming.confirm(signature_id=link.signature_id, epoch=link.epoch)
     if signature is None:
         return _dead_link(request)
     if outcome is Outcome.ALREADY and signature.pk == link.signature_id:

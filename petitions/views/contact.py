@@ -7,12 +7,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from petitions import enquiries, fraud, limits, networks, pages
+from petitions import enquiries, pages
 from petitions.caching import public_page
-from petitions.contact_forms import ContactForm
+from petitions.forms.contact import ContactForm
 from petitions.guards import same_origin
-from petitions.limits import Act
 from petitions.models import Enquiry
+from petitions.screening import fraud, limits, networks
+from petitions.screening.limits import Act
 from petitions.views.petition import SeeOther
 
 # All enquiries are counted together, and this is no petition's number.

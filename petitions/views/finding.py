@@ -7,12 +7,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, finding, limits, messages, networks, rules
+from petitions import addresses, finding
 from petitions.caching import public_page
 from petitions.context import organisation
-from petitions.find_forms import FindForm
+from petitions.forms.finding import FindForm
 from petitions.guards import same_origin
-from petitions.limits import Act, Taken
+from petitions.mail import messages
+from petitions.screening import limits, networks, rules
+from petitions.screening.limits import Act, Taken
 from petitions.views.petition import SeeOther
 
 

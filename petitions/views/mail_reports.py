@@ -10,8 +10,8 @@ from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-from petitions import bounces
 from petitions.guards import signed_report
+from petitions.mail import bounces
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from petitions import managing, objections, places, recent, tokens
-from petitions.find_forms import NameForm, NameUseForm
+from petitions.forms.finding import NameForm, NameUseForm
 from petitions.guards import token_is_proof
 from petitions.managing import Held
 from petitions.models import Place, Signature

@@ -12,27 +12,15 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from petitions import (
-    addresses,
-    challenge,
-    context,
-    crowds,
-    fraud,
-    goals,
-    heads,
-    limits,
-    networks,
-    recent,
-    screening,
-    signing,
-    tallies,
-)
+from petitions import addresses, context, goals, recent, signing, tallies
 from petitions.attempts import Page
 from petitions.caching import public_page
-from petitions.forms import SignForm
+from petitions.forms.signing import SignForm
 from petitions.guards import Origin, origin_of, same_origin
 from petitions.markdown import render_markdown
 from petitions.models import Petition, PetitionText
+from petitions.screening import challenge, crowds, fraud, limits, networks, verdicts
+from petitions.sharing import heads
 from petitions.signers import Attempt
 
 
@@ -101,7 +89,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     return SeeOther(_check_path(attempt_id, slug, attempt))
 
 
-def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> screening.Screening:
+def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> verdicts.Screening:
     """What rules, limits and signals make of it, by what the request shows besides the form."""
     sender = networks.client_address(request.META)
     network = networks.network_of(sender)
@@ -115,7 +103,7 @@ def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> scree
             petition_id=petition.pk, network=network, name=attempt.name
         ),
     )
-    return screening.screen(petition=petition, attempt=attempt, sender=sender, facts=facts)
+    return verdicts.screen(petition=petition, attempt=attempt, sender=sender, facts=facts)
 
 
 def _too_many(request: HttpRequest, text: PetitionText, form: SignForm) -> HttpResponse:

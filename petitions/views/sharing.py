@@ -5,9 +5,10 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
-from petitions import cards, context, tallies
+from petitions import context, tallies
 from petitions.caching import public_page
 from petitions.models import Petition, PetitionText
+from petitions.sharing import cards
 from petitions.views.petition import find_text
 
 

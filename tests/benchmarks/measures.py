@@ -21,7 +21,8 @@ from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 
-from petitions import messages, outbox, signers, signing, tokens
+from petitions import signers, signing, tokens
+from petitions.mail import messages, outbox
 from petitions.models import Mail, Petition, Signature
 from tests.benchmarks import load
 

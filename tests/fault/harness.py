@@ -27,7 +27,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from petitions.outbox import LEASE
+from petitions.mail.outbox import LEASE
 from tests.conftest import SLUG
 from tests.fault.provider import HOST, Letter
 from tests.fault.site import Site

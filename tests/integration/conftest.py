@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, context, crowds, finding, limits, providers, rules, signing
+from petitions import attempts, context, finding, providers, signing
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -20,6 +20,7 @@ from petitions.models import (
     Place,
 )
 from petitions.roles import MODERATORS, ORGANISERS
+from petitions.screening import crowds, limits, rules
 from tests import shipped
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from petitions import tallies
+from petitions.confirming import Outcome
 from petitions.models import Petition, Signature
-from petitions.signing import Outcome
 from tests.people import confirm, sign
 
 

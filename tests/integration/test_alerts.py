@@ -13,10 +13,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import alerts, seeding, signers, signing, tasks
+from petitions import seeding, signers, signing, tasks
 from petitions.locks import alone
 from petitions.models import Alert, Petition, Signature, Signer
-from petitions.screening import Screening
+from petitions.screening import alerts
+from petitions.screening.verdicts import Screening
 from petitions.signers import Attempt
 
 HERE, ELSEWHERE = "192.0.2.0/24", "2001:db8::/64"

@@ -8,9 +8,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from petitions import limits, once, signers, tallies
-from petitions.limits import Act
+from petitions import signers, tallies
 from petitions.models import Petition, PetitionText, Signature, Signer
+from petitions.screening import limits, once
+from petitions.screening.limits import Act
 from tests.integration.test_check_mail import (
     CORRECTION,
     PAGE,

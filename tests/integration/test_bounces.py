@@ -19,7 +19,8 @@ from django.core.mail import get_connection
 from django.test import Client
 from django.utils import timezone
 
-from petitions import bounces, outbox, signers
+from petitions import signers
+from petitions.mail import bounces, outbox
 from petitions.models import Mail, Objection, Petition, Signature
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, DAVID, sign

@@ -13,8 +13,8 @@ import altcha
 import pytest
 from django.test import Client
 
-from petitions import challenge, once
 from petitions.models import Petition, Signature
+from petitions.screening import challenge, once
 from tests.people import typed
 
 PAGE = "/petitions/protect/"

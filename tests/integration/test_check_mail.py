@@ -15,22 +15,13 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import (
-    attempts,
-    limits,
-    once,
-    outbox,
-    retention,
-    signers,
-    signing,
-    tallies,
-    tasks,
-    tokens,
-)
+from petitions import attempts, retention, signers, signing, tallies, tasks, tokens, withdrawing
 from petitions.attempts import MAILS_PER_PAGE, Page
+from petitions.confirming import Outcome
+from petitions.mail import outbox
 from petitions.models import Correction, Mail, Petition, Resend, Rule, Signature, Signer
-from petitions.screening import Screening
-from petitions.signing import Outcome
+from petitions.screening import limits, once
+from petitions.screening.verdicts import Screening
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm, typed
 
 PAGE = "/petitions/protect/"
@@ -199,7 +190,7 @@ def refused(attempt_id: UUID) -> None:
 
 
 def erased(attempt_id: UUID) -> None:
-    signing.withdraw(signature_id=attempt_id)
+    withdrawing.withdraw(signature_id=attempt_id)
 
 
 FATES: tuple[Callable[[UUID], None], ...] = (pending, confirmed, refused, erased)
@@ -555,7 +546,7 @@ def test_the_inbox_looks_the_same_whatever_the_corrected_address_had_done(
         if fate == "confirmed meanwhile":
             confirm(before)
         if fate == "erased":
-            signing.withdraw(signature_id=before)
+            withdrawing.withdraw(signature_id=before)
         mailed()
 
         response = browser.post(correct_path(check), {**CORRECTION, "email": own})
@@ -591,7 +582,7 @@ def prepare(petition: Petition, victim: Any, fate: str) -> None:
     if fate == "blocked":
         domain = victim.email.rpartition("@")[2]
         Rule.objects.create(kind="domain", action="block", pattern=domain, note="x")
-        from petitions import rules
+        from petitions.screening import rules
 
         rules.forget()
 

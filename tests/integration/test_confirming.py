@@ -10,10 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import signing, tallies, tokens
+from petitions import tallies, tokens, withdrawing
+from petitions.confirming import Outcome
 from petitions.models import Petition, Signature, Signer
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -217,7 +217,7 @@ def test_a_link_of_an_older_epoch_is_dead(petition: Petition) -> None:
 def test_a_link_of_somebody_who_withdrew_is_dead(petition: Petition) -> None:
     signature = sign_and_confirm(petition)
 
-    assert signing.withdraw(signature_id=signature.pk)
+    assert withdrawing.withdraw(signature_id=signature.pk)
 
     assert confirm(signature.pk) is Outcome.GONE
     assert tallies.total(petition.pk) == 0

@@ -18,8 +18,9 @@ from django.test import Client
 from django.utils import timezone
 from limits import parse
 
-from petitions import enquiries, limits, retention, vault
+from petitions import enquiries, retention, vault
 from petitions.models import Enquiry, Organisation
+from petitions.screening import limits
 
 PAGE = "/contact/"
 MESSAGE = "My name is in the list.\r\nPlease take it out: شكرًا."

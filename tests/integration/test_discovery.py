@@ -19,8 +19,8 @@ from pytest_django import Settings
 
 from campaign.models import Statement, StatementText
 from petitions import tallies
+from petitions.languages import direction
 from petitions.models import Petition, PetitionText
-from petitions.templatetags.petition_tags import direction
 from tests.hostile import TITLES
 from tests.pages import Visitor
 

@@ -18,21 +18,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 from limits import parse
 
-from petitions import (
-    finding,
-    limits,
-    messages,
-    objections,
-    outbox,
-    providers,
-    signers,
-    signing,
-    tasks,
-    tokens,
-)
+from petitions import finding, objections, providers, signers, signing, tasks, tokens, withdrawing
 from petitions.addresses import Provider, by_domain
+from petitions.mail import messages, outbox
 from petitions.models import Correction, FindRequest, Mail, Petition, PetitionText, Signature
-from petitions.screening import Screening
+from petitions.screening import limits
+from petitions.screening.verdicts import Screening
 from petitions.signers import Attempt
 from petitions.tokens import Inbox
 from tests import shipped
@@ -105,7 +96,7 @@ def object_(petition: Petition, victim: Attempt) -> None:
 
 
 def withdraw(petition: Petition, victim: Attempt) -> None:
-    signing.withdraw(signature_id=sign_and_confirm(petition, victim).pk)
+    withdrawing.withdraw(signature_id=sign_and_confirm(petition, victim).pk)
 
 
 FATES: dict[str, Callable[[Petition, Attempt], Any]] = {
@@ -223,7 +214,7 @@ def test_whoever_signed_gets_one_mail_for_all_their_signatures(
 def test_whoever_did_not_sign_gets_no_mail(petition: Petition, browser: Client) -> None:
     sign_and_confirm(petition, AMINA)
     assert asked(browser, "nobody@example.org") == []
-    signing.withdraw(signature_id=Signature.objects.get().pk)
+    withdrawing.withdraw(signature_id=Signature.objects.get().pk)
     assert asked(browser) == []
 
 

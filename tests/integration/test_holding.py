@@ -16,21 +16,21 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from petitions import (
+    confirming,
     exports,
-    fraud,
-    limits,
     moderation,
-    rules,
     seeding,
     signing,
     tallies,
     tokens,
+    withdrawing,
 )
 from petitions.admin import needs
+from petitions.confirming import Outcome
 from petitions.models import Decision, Export, Petition, Rule, Signature, Signer
-from petitions.screening import Screening
+from petitions.screening import fraud, limits, rules
+from petitions.screening.verdicts import Screening
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm, typed
 
 LIST = "/admin/petitions/signature/"
@@ -121,13 +121,13 @@ def test_a_verdict_that_changed_before_the_button_was_pressed_is_heeded(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature_id = sign(petition)
-    judge = signing._judge
+    judge = confirming._judge
 
-    def judge_before(*given: Any) -> signing.Verdict:
+    def judge_before(*given: Any) -> confirming.Verdict:
         Signature.objects.update(verdict=Signature.Verdict.HOLD)
         return judge(*given)
 
-    monkeypatch.setattr(signing, "_judge", judge_before)
+    monkeypatch.setattr(confirming, "_judge", judge_before)
     assert confirm(signature_id) is Outcome.CONFIRMED
     assert states([signature_id]) == {State.HELD}
     assert tallies.total(petition.pk) == 0
@@ -143,7 +143,7 @@ def test_a_held_signature_is_not_exported(petition: Petition) -> None:
 
 def test_whoever_is_held_can_withdraw(petition: Petition) -> None:
     held = hold_one(petition)
-    assert signing.withdraw(signature_id=held.pk)
+    assert withdrawing.withdraw(signature_id=held.pk)
     assert not Signer.objects.exists()
     assert states([held.pk]) == {State.WITHDRAWN}
     assert not tallies.differences(petition.pk)
@@ -197,7 +197,7 @@ def test_undoing_brings_nobody_back_who_is_erased(petition: Petition, moderator:
     done = moderation.hold(
         petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
     )
-    signing.withdraw(signature_id=counted.pk)
+    withdrawing.withdraw(signature_id=counted.pk)
     assert done.decision
     assert moderation.undo(decision=done.decision, note="", actor=moderator).signatures == 0
     assert states([counted.pk]) == {State.WITHDRAWN}

@@ -10,9 +10,10 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, outbox, retention, signing, tallies
+from petitions import attempts, retention, signing, tallies, withdrawing
+from petitions.confirming import Outcome
+from petitions.mail import outbox
 from petitions.models import Mail, Petition, Signature, Signer, Tally
-from petitions.signing import Outcome
 from tests.integration.test_confirming import link
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm, typed
 
@@ -48,7 +49,7 @@ def test_erasing_a_person_takes_every_attempt_of_theirs_along(petition: Petition
     counted, again = sign_and_confirm(petition), sign(petition)
     neighbour = sign_and_confirm(petition, BASHIR)
 
-    assert signing.withdraw(signature_id=counted.pk)
+    assert withdrawing.withdraw(signature_id=counted.pk)
 
     assert confirm(again) is Outcome.GONE
     assert [signer.pk for signer in Signer.objects.all()] == [neighbour.pk]
@@ -60,7 +61,7 @@ def test_nobodys_erasure_hangs_on_a_number(petition: Petition) -> None:
     counted = sign_and_confirm(petition)
     Tally.objects.update(n=0)
 
-    assert signing.withdraw(signature_id=counted.pk)
+    assert withdrawing.withdraw(signature_id=counted.pk)
 
     assert not Signer.objects.exists()
 

@@ -21,9 +21,11 @@ from django.test import Client
 from limits import parse
 
 from campaign.local.services import _redis_server
-from petitions import limits, outbox, vault
-from petitions.limits import Act, Taken
+from petitions import vault
+from petitions.mail import outbox
 from petitions.models import Mail, Petition, Signature, Signer
+from petitions.screening import limits
+from petitions.screening.limits import Act, Taken
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -298,7 +300,7 @@ def server(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.name == "petitions.limits"]
+    return [one.getMessage() for one in caplog.records if one.name == "petitions.screening.limits"]
 
 
 def health(client: Client) -> dict[str, str]:

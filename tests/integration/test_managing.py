@@ -14,10 +14,11 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import finding, managing, outbox, signers, signing, tallies, tokens
+from petitions import finding, managing, signers, tallies, tokens, withdrawing
+from petitions.confirming import Outcome
+from petitions.mail import outbox
 from petitions.models import Export, Mail, Objection, Petition, Signature, Signer
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests.integration.test_finding import another, asked, inbox_of, link_for
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 
@@ -489,5 +490,5 @@ def test_withdrawing_while_the_link_is_on_its_way_stops_it(
     signature = sign_and_confirm(petition)
     finding.ask(address=AMINA.email)
     finding.settle()
-    signing.withdraw(signature_id=signature.pk)
+    withdrawing.withdraw(signature_id=signature.pk)
     assert mails_to(AMINA.email) == 0

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from petitions import moderation, signing, tallies
+from petitions import confirming, moderation, tallies, withdrawing
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature, Signer
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
@@ -28,7 +28,7 @@ def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_b
 def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: User) -> None:
     pending = sign(petition)
     moderation.remove(petition=petition, ids=[pending], actor=moderator, **REASON)
-    assert signing.confirm(signature_id=pending, epoch=0)[0] is signing.Outcome.REMOVED
+    assert confirming.confirm(signature_id=pending, epoch=0)[0] is confirming.Outcome.REMOVED
 
     moderation.restore(petition=petition, ids=[pending], actor=moderator, **REASON)
 
@@ -42,9 +42,9 @@ def test_a_removed_person_who_signs_again_is_not_counted(
     signature = sign_and_confirm(petition)
     moderation.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
 
-    outcome, _signature = signing.confirm(signature_id=sign(petition), epoch=0)
+    outcome, _signature = confirming.confirm(signature_id=sign(petition), epoch=0)
 
-    assert outcome is signing.Outcome.REMOVED
+    assert outcome is confirming.Outcome.REMOVED
     assert tallies.total(petition.pk) == 0
 
 
@@ -71,8 +71,8 @@ def test_a_decision_reaches_no_other_petition(petition: Petition, moderator: Use
 def test_erasing_leaves_nothing_of_the_person(petition: Petition) -> None:
     signature = sign_and_confirm(petition)
 
-    assert signing.withdraw(signature_id=signature.pk)
-    assert not signing.withdraw(signature_id=signature.pk)
+    assert withdrawing.withdraw(signature_id=signature.pk)
+    assert not withdrawing.withdraw(signature_id=signature.pk)
 
     assert tallies.total(petition.pk) == 0
     assert not Signer.objects.exists()

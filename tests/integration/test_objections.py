@@ -9,11 +9,12 @@ from django.core import mail as sent
 from django.db import connections
 from django.test import Client
 
-from petitions import objections, outbox, signers, signing, tokens, vault
+from petitions import objections, signers, tokens, vault, withdrawing
+from petitions.confirming import Outcome
+from petitions.mail import outbox
 from petitions.models import Mail, Objection, Petition, Signature, Signer
 from petitions.models.petition import PetitionText
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -112,7 +113,9 @@ def test_the_answer_tells_nothing_of_what_was_there(petition: Petition, browser:
     pending, standing = sign(petition, DAVID), sign_and_confirm(petition, AMINA).pk
     links = [link_of(pending, DAVID.email), link_of(standing), link_of(standing)]
     gone = link_of(sign(petition, BASHIR))
-    signing.withdraw(signature_id=Signature.objects.exclude(pk__in=[pending, standing]).get().pk)
+    withdrawing.withdraw(
+        signature_id=Signature.objects.exclude(pk__in=[pending, standing]).get().pk
+    )
     pages = [
         browser.post(link).content.decode().replace(link.split("/")[-2], "")
         for link in [*links, gone]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from petitions import once
+from petitions.screening import once
 
 
 @pytest.fixture(autouse=True)

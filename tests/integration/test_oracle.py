@@ -16,9 +16,11 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from petitions import limits, objections, once, outbox, rules, signers, signing, tasks, tokens
-from petitions.limits import Act
+from petitions import objections, signers, tasks, tokens, withdrawing
+from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature
+from petitions.screening import limits, once, rules
+from petitions.screening.limits import Act
 from petitions.signers import Attempt
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
@@ -108,7 +110,7 @@ def bounce(petition: Petition, victim: Attempt) -> None:
 
 
 def withdraw(petition: Petition, victim: Attempt) -> None:
-    assert signing.withdraw(signature_id=sign_and_confirm(petition, victim).pk)
+    assert withdrawing.withdraw(signature_id=sign_and_confirm(petition, victim).pk)
 
 
 FATES = (

@@ -33,11 +33,12 @@ from django.db import connection
 from django.test import RequestFactory
 from limits import parse
 
-from petitions import attempts, limits, once, recent, rules, signing
+from petitions import attempts, recent, signing, withdrawing
 from petitions.attempts import Page
-from petitions.limits import Act
 from petitions.models import FindRequest, Petition, Rule, Signature
-from petitions.screening import Screening
+from petitions.screening import limits, once, rules
+from petitions.screening.limits import Act
+from petitions.screening.verdicts import Screening
 from tests.people import AMINA, confirm, sign, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -273,7 +274,7 @@ class Attempts:
         if fate == "confirmed":
             confirm(attempt_id)
         if fate == "gone":
-            signing.withdraw(signature_id=attempt_id)
+            withdrawing.withdraw(signature_id=attempt_id)
         return f"/t/en/check/{Page(attempt_id, self._petition.slug, attempt).seal()}/"
 
 

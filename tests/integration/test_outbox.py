@@ -20,18 +20,10 @@ from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from petitions import (
-    context,
-    letters,
-    messages,
-    outbox,
-    signers,
-    signing,
-    smtp,
-    throttle,
-)
+from petitions import context, signers, withdrawing
 from petitions.admin import outcomes
-from petitions.letters import Letter
+from petitions.mail import letters, messages, outbox, smtp, throttle
+from petitions.mail.letters import Letter
 from petitions.models import Mail, Organisation, Petition, Signature, Signer
 from petitions.models.mail import THROTTLED
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
@@ -124,7 +116,7 @@ def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition)
 
 
 def test_a_withdrawn_signer_is_not_mailed(petition: Petition) -> None:
-    signing.withdraw(signature_id=sign(petition))
+    withdrawing.withdraw(signature_id=sign(petition))
     assert outbox.deliver() == 0
     assert not sent.outbox
 
@@ -517,7 +509,7 @@ def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
     petition: Petition, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    settings.EMAIL_BACKEND = "petitions.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "petitions.mail.smtp.EmailBackend"
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echoing) as server:
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
         thread = threading.Thread(target=server.serve_forever)
@@ -543,7 +535,7 @@ def throttled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = [1000.0]
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 2
     monkeypatch.setattr(outbox, "_throttle", throttle.Throttle())
-    monkeypatch.setattr("petitions.throttle.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("petitions.mail.throttle.time.monotonic", lambda: clock[0])
     return clock
 
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from petitions import signers, tallies
-from petitions.forms import SignForm
+from petitions.forms.signing import SignForm
 from petitions.models import Petition, PetitionText, Signature, Signer
 from tests.people import sign_and_confirm, typed
 

@@ -8,10 +8,11 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from petitions import outbox, providers, tallies
+from petitions import providers, tallies
+from petitions.confirming import Outcome
+from petitions.mail import outbox
 from petitions.models import MailDomain, MailProvider, Petition, Reindexing, Signer
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests import shipped
 from tests.people import AMINA, confirm, sign, sign_and_confirm
 

@@ -19,10 +19,20 @@ from django.db import connection, connections, models
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, moderation, retention, rules, screening, signing, tallies
+from petitions import (
+    attempts,
+    confirming,
+    locks,
+    moderation,
+    retention,
+    signing,
+    tallies,
+    withdrawing,
+)
+from petitions.confirming import Outcome
 from petitions.models import Petition, Rule, Signature, Signer
-from petitions.signing import Outcome
-from petitions.statements import Statement
+from petitions.prepared import Statement
+from petitions.screening import rules, verdicts
 from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,16 +120,16 @@ def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
 
 def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if confirming and withdrawing waited for nobody."""
-    monkeypatch.setattr(signing, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
-    monkeypatch.setattr(signing, "_lock_mailbox", lambda *indexes: None)
+    monkeypatch.setattr(confirming, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
+    monkeypatch.setattr(locks, "mailboxes", lambda indexes: None)
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if confirming wrote the new state whatever the old one had become."""
-    sql = signing._WISHES.sql
+    sql = confirming._WISHES.sql
     assert _COMPARE_AND_SET in sql
     unguarded = Statement("move_without_a_look", sql.replace(_COMPARE_AND_SET, ""))
-    monkeypatch.setattr(signing, "_WISHES", unguarded)
+    monkeypatch.setattr(confirming, "_WISHES", unguarded)
 
 
 def without_unique_constraints() -> None:
@@ -174,7 +184,9 @@ def test_a_form_submitted_twice_at_once_counts_one_person(
     if guard == "none":
         without_unique_constraints()
 
-    pressed = race(monkeypatch, (signing, "_judge"), lambda: confirm(one), lambda: confirm(other))
+    pressed = race(
+        monkeypatch, (confirming, "_judge"), lambda: confirm(one), lambda: confirm(other)
+    )
 
     assert pressed.second_waited is (guard == "lock")
     assert tallies.total(petition.pk) == (2 if guard == "none" else 1)
@@ -200,7 +212,7 @@ def test_a_button_pressed_twice_at_once_counts_once(
 
     pressed = race(
         monkeypatch,
-        (signing, "_judge"),
+        (confirming, "_judge"),
         lambda: confirm(signature_id),
         lambda: confirm(signature_id),
     )
@@ -224,7 +236,7 @@ def test_a_signature_removed_while_it_is_being_confirmed_stays_removed(
 
     run = race(
         monkeypatch,
-        (signing, "_judge"),
+        (confirming, "_judge"),
         lambda: confirm(signature_id),
         lambda: _remove(petition, [signature_id], moderator),
     )
@@ -279,7 +291,7 @@ def test_a_link_pressed_while_it_expires_is_counted_or_dead_but_not_lost(
     signature_id = sign(petition)
     Signature.objects.update(created_at=timezone.now() - timedelta(days=15))
     # It pressed a moment earlier, by a clock that is a little slow.
-    monkeypatch.setattr(signing, "_is_live", lambda signature, epoch: True)
+    monkeypatch.setattr(confirming, "_is_live", lambda signature, epoch: True)
     if not guarded:
         monkeypatch.setattr(retention, "_locked", _expired_unlocked)
 
@@ -305,11 +317,11 @@ def test_what_is_being_confirmed_is_passed_over_by_what_expires(
 ) -> None:
     signature_id = sign(petition)
     Signature.objects.update(created_at=timezone.now() - timedelta(days=15))
-    monkeypatch.setattr(signing, "_is_live", lambda signature, epoch: True)
+    monkeypatch.setattr(confirming, "_is_live", lambda signature, epoch: True)
 
     run = race(
         monkeypatch,
-        (signing, "_take_slot"),
+        (confirming, "_take_slot"),
         lambda: confirm(signature_id),
         retention.delete_expired_pending,
     )
@@ -332,9 +344,9 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
 
     run = race(
         monkeypatch,
-        (signing, "_judge"),
+        (confirming, "_judge"),
         lambda: confirm(sibling),
-        lambda: signing.withdraw(signature_id=standing.pk),
+        lambda: withdrawing.withdraw(signature_id=standing.pk),
     )
 
     # With the lock the withdrawal waits, and what the other is told is true when it is told.
@@ -373,8 +385,8 @@ def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
         rules.forget()
 
 
-def _screened(petition: Petition) -> screening.Screening:
-    return screening.screen(petition=petition, attempt=AMINA, sender=None)
+def _screened(petition: Petition) -> verdicts.Screening:
+    return verdicts.screen(petition=petition, attempt=AMINA, sender=None)
 
 
 def _look_the_wrong_way_round() -> rules.Rules:
@@ -448,7 +460,7 @@ def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
 
     run = race(
         monkeypatch,
-        (signing, "_take_slot"),
+        (confirming, "_take_slot"),
         lambda: confirm(signature_id),
         lambda: _correct_and_take_back(petition, signature_id),
     )
@@ -468,7 +480,7 @@ def test_what_is_taken_back_while_it_is_being_confirmed_is_not_counted(
 
     run = race(
         monkeypatch,
-        (signing, "_read_under_lock"),
+        (confirming, "_read_under_lock"),
         lambda: confirm(signature_id),
         lambda: _correct_and_take_back(petition, signature_id),
     )
@@ -486,10 +498,10 @@ def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_b
     """Or the same person would be counted by the link of either mailbox."""
     signature_id = sign(petition)
     if not guarded:
-        looks = signing._READ_MAILBOX_OF.sql
+        looks = confirming._READ_MAILBOX_OF.sql
         blind = looks.replace("c.attempt_id = s.id", "false")
         assert blind != looks
-        monkeypatch.setattr(signing, "_READ_MAILBOX_OF", Statement("read_blindly", blind))
+        monkeypatch.setattr(confirming, "_READ_MAILBOX_OF", Statement("read_blindly", blind))
 
     corrected = _correct(petition, signature_id)
     outcomes = [confirm(signature_id), confirm(corrected.attempt_id)]

@@ -14,7 +14,16 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import locks, moderation, providers, reindexing, signers, signing, tallies
+from petitions import (
+    locks,
+    moderation,
+    providers,
+    reindexing,
+    signers,
+    tallies,
+    withdrawing,
+)
+from petitions.confirming import Outcome
 from petitions.models import (
     Decision,
     Mail,
@@ -26,7 +35,6 @@ from petitions.models import (
     Signer,
 )
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests.people import confirm, sign, sign_and_confirm
 
 DOMAIN = "dots.example"
@@ -299,7 +307,7 @@ def test_who_withdraws_while_their_mailbox_moves_is_erased_all_the_same(
     signature = sign_and_confirm(petition, who("a.mina"))
 
     is_done = _while_it_moves(
-        monkeypatch, ignore_dots(), lambda: signing.withdraw(signature_id=signature.pk)
+        monkeypatch, ignore_dots(), lambda: withdrawing.withdraw(signature_id=signature.pk)
     )
 
     assert is_done
@@ -319,7 +327,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
     def late(indexes: object) -> None:
         if not done:
             done.append(gone.pk)
-            _meanwhile(lambda: signing.withdraw(signature_id=gone.pk))
+            _meanwhile(lambda: withdrawing.withdraw(signature_id=gone.pk))
         lock(indexes)  # type: ignore[arg-type]
 
     monkeypatch.setattr("petitions.locks.mailboxes", late)

@@ -13,8 +13,9 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import outbox, reminders, signing, tasks
+from petitions import tasks, withdrawing
 from petitions.locks import alone
+from petitions.mail import outbox, reminders
 from petitions.models import Mail, Objection, Petition, Signature
 from petitions.signers import Attempt
 from tests.integration.test_objections import link_of
@@ -143,7 +144,7 @@ def test_who_confirms_while_the_reminder_waits_does_not_get_it(petition: Petitio
 def test_who_withdrew_while_the_reminder_waits_does_not_get_it(petition: Petition) -> None:
     signature_id = signed_before(petition, 24.5)
     reminders.queue_reminders()
-    signing.withdraw(signature_id=signature_id)
+    withdrawing.withdraw(signature_id=signature_id)
     outbox.deliver()
     assert sent.outbox == []
 

@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from petitions import moderation, rescan, signing, tallies
+from petitions.confirming import Outcome
 from petitions.models import Decision, Petition, Signature
-from petitions.screening import Screening
+from petitions.screening.verdicts import Screening
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 
 FAKE = replace(DAVID, name="Testing", email="fake@example.net")

@@ -13,11 +13,23 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from pytest_django import Settings
 
-from petitions import outbox, providers, resealing, rules, signers, signing, tallies, tokens, vault
+from petitions import (
+    confirming,
+    providers,
+    resealing,
+    signers,
+    signing,
+    tallies,
+    tokens,
+    vault,
+    withdrawing,
+)
+from petitions.confirming import Outcome
+from petitions.mail import outbox
 from petitions.models import Mail, Objection, Petition, Signature, Signer
-from petitions.screening import Screening
+from petitions.screening import rules
+from petitions.screening.verdicts import Screening
 from petitions.signers import Attempt
-from petitions.signing import Outcome
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm, typed
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -101,7 +113,7 @@ def test_withdrawing_takes_the_attempts_under_every_key_along(
     if rotated:
         call_command("rotate_index_key")
 
-    assert signing.withdraw(signature_id=later)
+    assert withdrawing.withdraw(signature_id=later)
 
     assert not Signer.objects.exists()
     assert Signature.objects.get().pk == signature.pk
@@ -179,7 +191,7 @@ def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
     ring(index=BOTH)
     under_new = sign(petition)
     if not guarded:
-        monkeypatch.setattr(signing, "_also_known_as", lambda _signature_id: [])
+        monkeypatch.setattr(confirming, "_also_known_as", lambda _signature_id: [])
 
     outcomes = _together(lambda: confirm(under_old), lambda: confirm(under_new))
 

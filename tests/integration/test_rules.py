@@ -16,9 +16,11 @@ from django.test import Client
 from django.utils import timezone
 from limits import parse
 
-from petitions import limits, outbox, retention, rules, screening
+from petitions import retention
+from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
-from petitions.networks import parsed
+from petitions.screening import limits, rules, verdicts
+from petitions.screening.networks import parsed
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
 PAGE, ADMIN = "/petitions/protect/", "/admin/petitions/rule/"
@@ -41,7 +43,7 @@ def post(sender: str = SENDER, **changes: str) -> Any:
 
 
 def signals_after(petition: Petition, sender: str = SENDER) -> tuple[str, ...]:
-    found = screening.screen(petition=petition, attempt=AMINA, sender=parsed(sender))
+    found = verdicts.screen(petition=petition, attempt=AMINA, sender=parsed(sender))
     assert found.is_refused == bool(found.signals)
     return found.signals
 

@@ -12,8 +12,9 @@ from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
 
-from petitions import cards, tallies, typesetting
+from petitions import tallies
 from petitions.models import Petition, PetitionText
+from petitions.sharing import cards, typesetting
 from tests.hostile import TITLES
 from tests.people import sign_and_confirm
 

@@ -9,7 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import outbox, signers, tallies
+from petitions import signers, tallies
+from petitions.mail import outbox
 from petitions.models import Mail, Petition, Place, Postcode, Signature, Signer, Tally
 from petitions.signing import NotAccepting
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, typed

@@ -8,9 +8,9 @@ from email_validator import validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from petitions import addresses, forms, typos
+from petitions import addresses, typos
 from petitions.addresses import Provider
-from petitions.forms import SignForm
+from petitions.forms.signing import MAX_ADDRESS, SignForm, _is_plain
 from tests import shipped
 
 local_parts = st.text(alphabet="aAzZéßİſ09._+-'\u0301\u0345\u03b1\u1fb3", min_size=1, max_size=12)
@@ -283,12 +283,12 @@ def test_rules_of_one_provider_touch_no_other_domain(
 )
 def test_what_is_taken_without_a_closer_look_is_taken_with_it(local: str, domain: str) -> None:
     address = f"{local}@{domain}"
-    if forms._is_plain(address) and len(address) <= forms.MAX_ADDRESS:
+    if _is_plain(address) and len(address) <= MAX_ADDRESS:
         validate_email(address, check_deliverability=False, allow_smtputf8=False, strict=True)
-    assert forms._is_plain("amina+x@example-site.co.uk")
+    assert _is_plain("amina+x@example-site.co.uk")
 
 
 def test_nothing_that_was_typed_makes_the_next_answer_quicker() -> None:
     """A memory of domains would tell whose domain somebody else has just signed with."""
-    for function in (forms._is_plain, addresses.ascii_domain, typos.meant):
+    for function in (_is_plain, addresses.ascii_domain, typos.meant):
         assert not hasattr(function, "cache_info"), function

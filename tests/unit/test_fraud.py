@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions import crowds, fraud, limits
-from petitions.fraud import Facts, Signal, Verdict
+from petitions.screening import crowds, fraud, limits
+from petitions.screening.fraud import Facts, Signal, Verdict
 
 AMINA = Facts(name="Amina Example", domain="example.org")
 
@@ -224,7 +224,7 @@ def test_a_crowd_is_forgotten_after_an_hour_and_never_grows_without_end(
 ) -> None:
     crowds.forget()
     now = [1_000_000.0]
-    monkeypatch.setattr("petitions.crowds.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("petitions.screening.crowds.time.monotonic", lambda: now[0])
     numbers = [
         crowds.names_from(petition_id=1, network="a", name=f"n{i}")
         for i in range(crowds.MOST_NAMES + 5)

@@ -8,8 +8,8 @@ import pytest
 from limits import parse
 
 from campaign import env
-from petitions import limits
-from petitions.limits import Act, Counter, Gauge
+from petitions.screening import limits
+from petitions.screening.limits import Act, Counter, Gauge
 
 DAY = 86400
 

@@ -142,7 +142,7 @@ def test_addresses_networks_and_tokens_are_scrubbed(message: str, written: str) 
     "message",
     [
         "12 mails sent in 00:01:02",
-        "at 2026-10-18 12:34:56,789 petitions.outbox",
+        "at 2026-10-18 12:34:56,789 petitions.mail.outbox",
         "mail 5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de001 not sent (451)",
         "campaign/logs.py:33 in filter",
         "Task petitions.deliver_mail[5b8dbb1c] succeeded in 0.01s: 3",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign import env
-from petitions import networks
+from petitions.screening import networks
 
 PROXY, OTHER_PROXY = "10.0.0.3", "10.0.0.4"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from petitions import nudge
+from petitions.mail import nudge
 
 
 class Broker:

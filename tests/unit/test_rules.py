@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from petitions.admin.rules import domain_pattern, network_pattern
 from petitions.models import Rule
-from petitions.rules import Listed, Rules
+from petitions.screening.rules import Listed, Rules
 
 SENDER = ip_address("192.0.2.7")
 ADDRESS, DOMAIN = "amina@mail.example.org", "mail.example.org"

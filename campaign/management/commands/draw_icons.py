@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from petitions import cards, typesetting
+from petitions.sharing import cards, typesetting
 
 FOLDER = Path(settings.BASE_DIR) / "static" / "img"
 # File, pixels, how much of the side the mark takes, and whether its colour fills the rest.

@@ -7,8 +7,9 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions import fraud, rescan
+from petitions import rescan
 from petitions.models import Petition, Signature
+from petitions.screening import fraud
 
 _STATES = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD)
 

@@ -34,10 +34,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from petitions import addresses, messages, objections, signers, vault
+from petitions import addresses, objections, signers, vault
+from petitions.mail import messages
+from petitions.mail.throttle import Throttle
 from petitions.models import Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import THROTTLED
-from petitions.throttle import Throttle
 
 BATCH = 100
 SETTLE_EVERY = 20

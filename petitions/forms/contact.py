@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions import names
 from petitions.enquiries import Letter
-from petitions.forms import MAX_ADDRESS, SPOILT_TEXT, UNUSABLE_CHARACTER, SignForm
+from petitions.forms.signing import MAX_ADDRESS, SPOILT_TEXT, UNUSABLE_CHARACTER, SignForm
 from petitions.models import Enquiry
 
 MAX_MESSAGE = 4000

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends import smtp
 
-from petitions.letters import Letter
+from petitions.mail.letters import Letter
 
 
 class EmailBackend(smtp.EmailBackend):

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from petitions import addresses, names, signers, tokens
 from petitions.context import organisation
-from petitions.letters import Form, Letter
+from petitions.mail.letters import Form, Letter
 from petitions.models import Mail, Organisation
 
 # What differs between two mails of a kind; templates get a mark for each under its name.

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from petitions import typesetting
-from petitions.legible import legible
+from petitions.languages import direction, grouped
 from petitions.models import PetitionText
-from petitions.templatetags.petition_tags import direction, grouped
+from petitions.sharing import typesetting
+from petitions.sharing.legible import legible
 
 logger = logging.getLogger(__name__)
 

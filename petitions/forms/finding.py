@@ -9,8 +9,8 @@ from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from petitions.check_forms import laid_out
-from petitions.forms import MAX_ADDRESS, SPOILT_TEXT, SignForm
+from petitions.forms.checking import laid_out
+from petitions.forms.signing import MAX_ADDRESS, SPOILT_TEXT, SignForm
 
 
 class _Part(SignForm):

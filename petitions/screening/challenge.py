@@ -30,8 +30,9 @@ from typing import NamedTuple
 import altcha
 from django.core.signing import BadSignature, Signer
 
-from petitions import once, vault
+from petitions import vault
 from petitions.models import Petition
+from petitions.screening import once
 
 PROOF, PATIENCE = "altcha", "patience"
 # What the form may bring besides its own fields.

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from petitions import addresses, fraud, limits, networks, rules
+from petitions import addresses
 from petitions.models import Petition, Signature
+from petitions.screening import fraud, limits, networks, rules
 from petitions.signers import Attempt
 
 MAILBOX_RATE = "mailbox-rate"

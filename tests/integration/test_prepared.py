@@ -5,9 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from petitions import statements, tallies
+from petitions import prepared, tallies
 from petitions.models import Petition
-from petitions.statements import Statement
+from petitions.prepared import Statement
 from tests.people import sign_and_confirm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,7 +17,7 @@ SUM = Statement("sum_of_two", "SELECT %(a)s::int + %(b)s::int + %(a)s::int")
 
 def ask(a: int, b: int) -> int:
     with connection.cursor() as cursor:
-        statements.run(cursor, {"a": a, "b": b}, SUM)
+        prepared.run(cursor, {"a": a, "b": b}, SUM)
         return int(cursor.fetchone()[0])
 
 
@@ -35,7 +35,7 @@ def test_a_statement_is_planned_once_a_connection() -> None:
 def test_of_several_the_last_ones_answer_is_there() -> None:
     other = Statement("other_number", "SELECT %(a)s::int")
     with connection.cursor() as cursor:
-        statements.run(cursor, {"a": 7, "b": 1}, SUM, other)
+        prepared.run(cursor, {"a": 7, "b": 1}, SUM, other)
         assert cursor.fetchone() == (7,)
 
 

@@ -134,8 +134,8 @@ def take(
 ) -> Taken:
     """Count one attempt and say what the limits make of it; whatever Redis does, at once.
 
-    `address` is an e-mail address as typed; `network` and `prefix` as of `petitions.networks`.
-    Who is exempt by a rule is counted for the mailbox alone: that limit protects its owner.
+    `address` is an e-mail address as typed; `network` and `prefix` are as of `networks`. Who is
+    exempt by a rule is counted for the mailbox alone: that limit protects its owner.
     """
     subjects = {
         "NETWORK": network,

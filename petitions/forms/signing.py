@@ -15,11 +15,12 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from petitions import challenge, consent, fraud, names, places
+from petitions import consent, names, places
 from petitions.context import organisation
+from petitions.forms.widgets import LongSelect
 from petitions.models import Signature
+from petitions.screening import challenge, fraud
 from petitions.signers import Attempt
-from petitions.widgets import LongSelect
 
 UK, ABROAD = "uk", "abroad"
 INCOMPLETE_PAGE = _("This page was incomplete. Press the button again.")

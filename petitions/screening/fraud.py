@@ -282,7 +282,7 @@ _RULES = {
     "name-random": _Rule(
         _always(60), lambda _n: gettext("The letters of the name look drawn at random.")
     ),
-    # What refused an attempt: see `petitions.screening`. Nothing is left to weigh.
+    # What refused an attempt: see `petitions.screening.verdicts`. Nothing is left to weigh.
     "blocked-network": _Rule(_always(0), lambda _n: gettext("Its network is blocked by a rule.")),
     "blocked-domain": _Rule(
         _always(0), lambda _n: gettext("The domain of its address is blocked by a rule.")

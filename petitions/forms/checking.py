@@ -12,7 +12,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from petitions import attempts
-from petitions.forms import ABROAD, UK, SignForm
+from petitions.forms.signing import ABROAD, UK, SignForm
 from petitions.signers import Attempt
 
 NOT_A_CODE = _("Enter the 8 digits of the code in our message.")

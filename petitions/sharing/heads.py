@@ -14,10 +14,11 @@ from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from petitions import cards, context
+from petitions import context
 from petitions.context import in_language
-from petitions.legible import legible
 from petitions.models import Organisation, Petition, PetitionText
+from petitions.sharing import cards
+from petitions.sharing.legible import legible
 
 # As Facebook names them, whom the others follow.
 _LOCALES = {"en": "en_GB", "ar": "ar_AR", "cy": "cy_GB"}

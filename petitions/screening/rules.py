@@ -16,7 +16,7 @@ from django.db import connection
 
 from petitions import providers, vault
 from petitions.models import Rule
-from petitions.networks import Address
+from petitions.screening.networks import Address
 
 SECONDS = 2.0
 

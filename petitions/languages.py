@@ -1,0 +1,45 @@
+"""Numbers, dates and directions as the reader's language has them."""
+
+from datetime import date, datetime
+
+from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_decimal
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import get_language
+
+
+def grouped(number: int) -> str:
+    """A number with the language's grouping, in Latin digits: "1,284"."""
+    return format_decimal(number, locale=_locale())
+
+
+def month_and_year(day: date) -> str:
+    """ "February 2020" in the language of the page; in Arabic by both names of the month."""
+    written = format_skeleton("yMMMM", day, locale=_locale())
+    if _locale() != "ar":
+        return written
+    # From Syria to Iraq the months have other names than elsewhere; the statement gives both.
+    return f"{format_date(day, 'MMMM', locale='ar_SY')}/{written}"
+
+
+def day(moment: datetime | date) -> str:
+    """The day in London, such as "22 November 2026"; in Arabic by both names of the month."""
+    on = timezone.localdate(moment) if isinstance(moment, datetime) else moment
+    if _locale() == "ar":
+        return f"{on.day} {month_and_year(on)}"
+    return format_date(on, "d MMMM y", locale=_locale())
+
+
+def clock_time(moment: datetime) -> str:
+    """The time of day in London, such as "14:05"."""
+    return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())
+
+
+def direction(language: str) -> str:
+    """The writing direction of a language: "rtl" or "ltr"."""
+    return "rtl" if language in settings.LANGUAGES_BIDI else "ltr"
+
+
+def _locale() -> str:
+    return get_language() or settings.LANGUAGE_CODE

@@ -1,0 +1,1 @@
+"""Mail: the outbox, what is written, and how it gets there."""

@@ -1,0 +1,1 @@
+"""What is asked of an attempt before it counts: rules, limits, a challenge, and signs of fraud."""

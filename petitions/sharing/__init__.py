@@ -1,0 +1,1 @@
+"""What other places show of a petition: pictures, head tags, paper."""
