@@ -52,3 +52,10 @@ def one_more(petition_id: int) -> None:
     kept = _totals.get(petition_id)
     if kept is not None:
         _totals[petition_id] = (kept[0], kept[1] + 1)
+
+
+def forget() -> None:
+    """Read everything afresh next time."""
+    _kept.clear()
+    _petitions.clear()
+    _totals.clear()

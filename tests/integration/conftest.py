@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, context, finding, providers, signing
+from petitions import attempts, context, finding, providers, recent, signing
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -36,6 +36,7 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (signing, attempts, finding):
         monkeypatch.setattr(module, "nudge", lambda: None)
     context.forget()
+    recent.forget()
     rules.forget()
     limits.forget()
     # A busy machine must not look like a stalled Redis.
@@ -45,6 +46,7 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         counters.flushdb()
     yield
     context.forget()
+    recent.forget()
 
 
 @pytest.fixture(autouse=True)
