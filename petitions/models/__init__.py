@@ -10,7 +10,7 @@ from petitions.models.mail import Mail
 from petitions.models.objection import Objection
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Petition, PetitionText
-from petitions.models.place import ABROAD, UNKNOWN, Place, Postcode
+from petitions.models.place import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
 from petitions.models.provider import MailDomain, MailProvider, Reindexing
 from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
@@ -34,7 +34,9 @@ __all__ = [
     "Petition",
     "PetitionText",
     "Place",
+    "PlaceFile",
     "Postcode",
+    "Region",
     "Reindexing",
     "Resend",
     "Rule",

@@ -1,10 +1,31 @@
-"""Where a signature counts: a UK constituency, "UK, not known", or abroad."""
+"""Where a signature counts: a UK constituency, "UK, not known", or abroad; and what is known of it.
+
+Constituencies and postcodes come from published files, by command.
+"""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 UNKNOWN = "unknown"
 ABROAD = "abroad"
+
+
+class Region(models.TextChoices):
+    """The regions of England and the three other nations, by their GSS codes."""
+
+    NORTH_EAST = "E12000001", _("North East")
+    NORTH_WEST = "E12000002", _("North West")
+    YORKSHIRE = "E12000003", _("Yorkshire and the Humber")
+    EAST_MIDLANDS = "E12000004", _("East Midlands")
+    WEST_MIDLANDS = "E12000005", _("West Midlands")
+    EAST = "E12000006", _("East of England")
+    LONDON = "E12000007", _("London")
+    SOUTH_EAST = "E12000008", _("South East")
+    SOUTH_WEST = "E12000009", _("South West")
+    WALES = "W92000004", _("Wales")
+    SCOTLAND = "S92000003", _("Scotland")
+    NORTHERN_IRELAND = "N92000002", _("Northern Ireland")
 
 
 class Place(models.Model):
@@ -18,6 +39,12 @@ class Place(models.Model):
     code = models.CharField(primary_key=True, max_length=9)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.CONSTITUENCY)
     name = models.CharField(max_length=100)
+    # Some constituencies of Wales have a second name; the rest have one in every language.
+    name_cy = models.CharField(max_length=100, blank=True, db_default="")
+    region = models.CharField(max_length=9, choices=Region, blank=True, db_default="")
+    # Column and row on a map of equal hexagons, rows counted upwards, odd ones half to the right.
+    hex_q = models.SmallIntegerField(null=True, blank=True)
+    hex_r = models.SmallIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("place")
@@ -33,7 +60,39 @@ class Postcode(models.Model):
     """One UK postcode without its space, and the constituency in which it lies."""
 
     postcode = models.CharField(primary_key=True, max_length=7)
-    place = models.ForeignKey(Place, models.PROTECT)
+    place = models.ForeignKey(Place, models.PROTECT, db_index=False)
 
     def __str__(self) -> str:
         return self.postcode
+
+
+class PlaceFile(models.Model):
+    """One published file that was imported: which edition it was, and what it held.
+
+    The newest of a kind is what the site goes by.
+    """
+
+    class Kind(models.TextChoices):
+        CONSTITUENCIES = "constituencies", _("constituencies")
+        POSTCODES = "postcodes", _("postcodes")
+
+    kind = models.CharField(max_length=14, choices=Kind)
+    # The month of the edition; files of constituencies bear none.
+    edition = models.DateField(null=True, blank=True)
+    file_name = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    rows = models.PositiveIntegerField()
+    imported_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("imported file")
+        verbose_name_plural = _("imported files")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="constituencies") | Q(edition__isnull=False),
+                name="place_file_postcodes_have_an_edition",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.file_name}"
