@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -44,6 +45,8 @@ def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | Non
 
     One that looks suspicious is held instead: it takes its slot, and counts once a moderator
     has approved it. Whoever pressed is told the same, for a machine should not learn from us.
+    Nor does it stay held, or become so, where another form of the same person passed: anybody
+    can send a suspicious one in somebody's name before they sign themselves.
     A moderator may decide about it at the same moment: then it is judged again as it stands.
     Raises `StateChanged` only if that happens twice running.
     """
@@ -63,9 +66,8 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
         return Outcome.GONE, None
-    if signature.state == Signature.State.PENDING and not signature.petition.is_confirming(
-        signature.created_at, timezone.now()
-    ):
+    may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
+    if signature.state == Signature.State.PENDING and not may_count:
         return Outcome.CLOSED, signature
     standing = [signature, *mailbox.values()] if signature.confirmed_at else [*mailbox.values()]
     known = [signers.stored(signature.signer), *known]
@@ -73,7 +75,7 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
     if verdict.outcome is Outcome.CONFIRMED:
         _take_slot(signature, verdict.slot, known)
     elif verdict.standing:
-        _heed_wishes(verdict.standing, known)
+        _heed_wishes(verdict.standing, known, may_count=may_count)
     return verdict.outcome, verdict.standing or signature
 
 
@@ -198,22 +200,31 @@ def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
 # What the person wants over all their live attempts: the narrowest use of the name, and news
 # only if they asked for it every time. Anybody can type anybody's address, and use up the
 # mails of a day: whichever link the owner then presses must not publish a name that they
-# themselves chose to keep back.
+# themselves chose to keep back. Nor must it hold them, if what they sent themselves passed and
+# no moderator has decided: pressing any of the links shows that the mailbox is theirs.
 _WISHES = Statement(
     "move_to_confirmed",
     """
     WITH wishes AS (
         SELECT bool_or(s.name_use = 'withheld') AS withheld,
                bool_or(s.name_use = 'government') AS government,
-               bool_and(s.wants_updates) AS updates
+               bool_and(s.wants_updates) AS updates,
+               coalesce(bool_or(s.verdict = 'pass') FILTER (WHERE s.id <> %(id)s), false)
+                   AND %(may_count)s::boolean AS passed
         FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
         WHERE g.petition_id = %(petition)s AND g.mailbox_ix = ANY(%(mailboxes)s)
               AND g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s)
     ), moved AS (
         UPDATE petitions_signature SET
             -- The verdict as it is at this moment: it may have changed since it was read.
-            state = CASE WHEN state = 'pending' AND verdict = 'hold' THEN 'held'
+            state = CASE WHEN state = 'held' OR (state = 'pending' AND verdict = 'hold')
+                         THEN CASE WHEN passed AND decision_id IS NULL THEN 'confirmed'
+                                   ELSE 'held' END
                          ELSE %(to_state)s END,
+            -- Else today's rules would hold it once more: see rescan.py.
+            verdict = CASE WHEN passed AND decision_id IS NULL THEN 'pass' ELSE verdict END,
+            signals = CASE WHEN passed AND decision_id IS NULL AND verdict = 'hold' THEN '{}'
+                           ELSE signals END,
             confirmed_at = coalesce(confirmed_at, now()),
             wants_updates = updates,
             name_use = CASE WHEN withheld THEN 'withheld'
@@ -226,7 +237,7 @@ _WISHES = Statement(
     ), counted AS (
         INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
         SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
-        WHERE state = 'confirmed' AND %(from_state)s = 'pending'
+        WHERE state = 'confirmed' AND %(from_state)s <> 'confirmed'
         ON CONFLICT (petition_id, place_id, kind, shard)
         DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
     )
@@ -241,7 +252,7 @@ def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
     Also by the mailbox: what its address means may have changed while its lock was waited for.
     """
     try:
-        moved = _apply(signature, slot, known, Signature.State.CONFIRMED)
+        moved = _apply(signature, slot, known, Signature.State.CONFIRMED, may_count=True)
     except IntegrityError:
         # Then somebody else has the slot, under a lock that was not ours.
         raise StateChanged from None
@@ -249,13 +260,26 @@ def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
         raise StateChanged
 
 
-def _heed_wishes(standing: Signature, known: list[Indexes]) -> None:
-    """Somebody who signs again and now wants their name kept back gets that at once."""
-    _apply(standing, standing.signer.slot, known, Signature.State(standing.state))
+def _heed_wishes(standing: Signature, known: list[Indexes], *, may_count: bool) -> None:
+    """Somebody who signs again and now wants their name kept back gets that at once.
+
+    And if they were held, they count now where their own form passed: but only in a slot.
+    """
+    before = Signature.State(standing.state)
+    slot = standing.signer.slot
+    if not _apply(standing, slot, known, before, may_count=may_count and slot is not None):
+        raise StateChanged
+    if standing.state != before:
+        transaction.on_commit(partial(recent.one_more, standing.petition_id))
 
 
 def _apply(
-    signature: Signature, slot: int | None, known: list[Indexes], to_state: Signature.State
+    signature: Signature,
+    slot: int | None,
+    known: list[Indexes],
+    to_state: Signature.State,
+    *,
+    may_count: bool,
 ) -> bool:
     with connection.cursor() as cursor:
         values = {
@@ -268,6 +292,7 @@ def _apply(
             "shard": tallies.key_of(signature.place_id, signature.pk)[1],
             "from_state": signature.state,
             "to_state": to_state,
+            "may_count": may_count,
         }
         prepared.run(cursor, values, _WISHES)
         row = cursor.fetchone()

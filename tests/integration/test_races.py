@@ -33,6 +33,7 @@ from petitions.confirming import Outcome
 from petitions.models import Petition, Rule, Signature, Signer
 from petitions.prepared import Statement
 from petitions.screening import rules, verdicts
+from petitions.screening.verdicts import Screening
 from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -223,6 +224,78 @@ def test_a_button_pressed_twice_at_once_counts_once(
         assert (pressed.first, pressed.second) == (Outcome.CONFIRMED, Outcome.ALREADY)
 
 
+# --- Releasing who is held by a machine alone ---------------------------------------------------
+
+
+def _held(petition: Petition) -> Signature:
+    suspicious = Screening(verdict=Signature.Verdict.HOLD, signals=("honeypot",))
+    held = signing.sign(petition=petition, attempt=AMINA, screening=suspicious)
+    assert confirm(held) is Outcome.CONFIRMED
+    return Signature.objects.get(pk=held)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_two_forms_pressed_at_once_release_who_is_held_once(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    held, one, other = _held(petition), sign(petition), sign(petition)
+    if not guarded:
+        without_mailbox_locks(monkeypatch)
+        without_compare_and_set(monkeypatch)
+
+    pressed = race(
+        monkeypatch, (confirming, "_judge"), lambda: confirm(one), lambda: confirm(other)
+    )
+
+    assert pressed.second_waited is guarded
+    assert (pressed.first, pressed.second) == (Outcome.ALREADY, Outcome.ALREADY)
+    state = Signature.objects.get(pk=held.pk).state
+    assert (state == Signature.State.CONFIRMED) is guarded
+    assert bool(tallies.differences(petition.pk)) is not guarded
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_held_signature_removed_while_its_owner_presses_stays_removed(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    held, own = _held(petition), sign(petition)
+    if not guarded:
+        without_compare_and_set(monkeypatch)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_judge"),
+        lambda: confirm(own),
+        lambda: _remove(petition, [held.pk], moderator),
+    )
+
+    assert run.first is (Outcome.REMOVED if guarded else Outcome.ALREADY)
+    state = Signature.objects.get(pk=held.pk).state
+    assert state == (Signature.State.REMOVED if guarded else Signature.State.HELD)
+    assert tallies.total(petition.pk) == 0
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_held_signature_approved_while_its_owner_presses_counts_once(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    held, own = _held(petition), sign(petition)
+    if not guarded:
+        without_compare_and_set(monkeypatch)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_judge"),
+        lambda: confirm(own),
+        lambda: moderation.approve(petition=petition, ids=[held.pk], **REASON, actor=moderator),
+    )
+
+    assert run.first is Outcome.ALREADY
+    state = Signature.objects.get(pk=held.pk).state
+    assert (state == Signature.State.CONFIRMED) is guarded
+    assert bool(tallies.differences(petition.pk)) is not guarded
+
+
 # --- Confirming and removing ------------------------------------------------------------------
 
 
@@ -341,6 +414,8 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
     sibling = sign(petition)
     if not guarded:
         without_mailbox_locks(monkeypatch)
+        # Nor a look whether there is still anybody whose wishes could be heeded.
+        monkeypatch.setattr(confirming, "_heed_wishes", lambda *_given, **_options: None)
 
     run = race(
         monkeypatch,
