@@ -7,6 +7,7 @@ from petitions.models.enquiry import Enquiry
 from petitions.models.export import Export
 from petitions.models.finding import FindRequest
 from petitions.models.mail import Mail
+from petitions.models.milestone import Milestone, MilestoneText
 from petitions.models.objection import Objection
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Petition, PetitionText
@@ -14,6 +15,7 @@ from petitions.models.place import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, 
 from petitions.models.provider import MailDomain, MailProvider, Reindexing
 from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
+from petitions.models.snapshot import Snapshot, SnapshotPart
 from petitions.models.tally import Tally
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "Mail",
     "MailDomain",
     "MailProvider",
+    "Milestone",
+    "MilestoneText",
     "Objection",
     "Organisation",
     "Petition",
@@ -42,5 +46,7 @@ __all__ = [
     "Rule",
     "Signature",
     "Signer",
+    "Snapshot",
+    "SnapshotPart",
     "Tally",
 ]

@@ -1,0 +1,86 @@
+"""What happened to a petition, and when: handed in, replied to, debated."""
+
+from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import models
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject
+from django.utils.translation import gettext_lazy as _
+
+
+class MilestoneQuerySet(models.QuerySet["Milestone"]):
+    """Questions about milestones."""
+
+    def public(self) -> "MilestoneQuerySet":
+        """What everybody may read, in the order of the days."""
+        return self.filter(is_public=True).order_by("day", "pk")
+
+    def told(self, petition: OuterRef) -> ArraySubquery:
+        """A petition's public milestones with their texts, as one column of a query about it.
+
+        A list of dicts with `id`, `kind`, `day` in ISO form, `link`, and `texts`, a list of dicts
+        with `language`, `title` and `words`.
+        """
+        texts = MilestoneText.objects.filter(milestone=OuterRef("pk")).order_by("language")
+        written = texts.values(json=JSONObject(language="language", title="title", words="words"))
+        milestones = self.public().filter(petition=petition)
+        return ArraySubquery(
+            milestones.values(
+                json=JSONObject(
+                    id="id", kind="kind", day="day", link="link", texts=ArraySubquery(written)
+                )
+            )
+        )
+
+
+class Milestone(models.Model):
+    """A dated public event of a petition. From those of its kind follows how far it has come."""
+
+    class Kind(models.TextChoices):
+        HANDED_IN = "handed_in", _("Handed in to the Government")
+        REPLY = "reply", _("The Government’s reply")
+        DEBATE = "debate", _("Debate in Parliament")
+        OTHER = "other", _("News")
+
+    # By name, for petitions ask for their milestones.
+    petition = models.ForeignKey(
+        "petitions.Petition", models.CASCADE, related_name="milestones", verbose_name=_("petition")
+    )
+    kind = models.CharField(_("what happened"), max_length=9, choices=Kind)
+    day = models.DateField(_("day"), help_text=_("A day to come is announced as such."))
+    link = models.URLField(
+        _("link"), max_length=300, blank=True, help_text=_("To a reply, a record or a report.")
+    )
+    is_public = models.BooleanField(
+        _("shown to the public"),
+        default=False,
+        help_text=_("On the petition’s page and in the news feed. Nobody is e-mailed."),
+    )
+
+    objects = MilestoneQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("milestone")
+        verbose_name_plural = _("milestones")
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.day}"
+
+
+class MilestoneText(models.Model):
+    """What one language says of a milestone; where none is written, its kind is its title."""
+
+    milestone = models.ForeignKey(Milestone, models.CASCADE, related_name="texts", db_index=False)
+    language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES)
+    title = models.CharField(_("title"), max_length=150)
+    words = models.TextField(_("words"), max_length=1000, blank=True)
+
+    class Meta:
+        verbose_name = _("text of a milestone")
+        verbose_name_plural = _("texts of milestones")
+        constraints = [
+            models.UniqueConstraint(fields=["milestone", "language"], name="milestone_text_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.language})"
