@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from campaign import heads
 from campaign.models import StatementText
-from petitions import goals, tallies
+from petitions import goals, recent, tallies
 from petitions.caching import public_page
 from petitions.markdown import render_markdown
 
@@ -50,6 +50,7 @@ def statement_context(text: StatementText) -> dict[str, Any]:
         "head": heads.for_statement(text, petition if is_public else None),
         "body": render_markdown(text.body),
         "petition": petition if is_public else None,
+        "asked": recent.text(petition.slug, get_language()) if petition and is_public else None,
         "is_accepting": petition is not None and petition.is_accepting(),
         "count": count,
         "goal": goals.goal_for(count, petition.goal if petition else None),
