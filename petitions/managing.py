@@ -52,9 +52,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """What a withdrawal came to: whether it was counted, and when lists were made before."""
+    """What a withdrawal came to: whether it stood until then, and when lists were made before."""
 
-    was_counted: bool
+    stood: bool
     copied_on: list[date]
 
 
@@ -123,7 +123,7 @@ def withdraw(*, inbox: Inbox, reference: str) -> Withdrawn:
     copied_on = _copied_on(signature)
     if not withdrawing.withdraw(signature_id=signature.pk):
         raise NotHeld
-    return Withdrawn(signature.state == State.CONFIRMED, copied_on)
+    return Withdrawn(signature.state in CHANGEABLE, copied_on)
 
 
 @transaction.atomic
@@ -146,8 +146,8 @@ def everything(*, inbox: Inbox) -> dict[str, Any]:
     """All that is held for a mailbox, for a file. Source: UK GDPR Articles 15 and 20.
 
     Indexes and the seal are left out: they say nothing without the keys, and with them no more
-    than stands here. Nor does it say what spoke for a machine: machines can download, too, and
-    a moderator tells whoever asks.
+    than stands here. Nor does it say what spoke for a machine, or that a person looks at it
+    first: machines can download, too, and a moderator tells whoever asks.
     """
     held = held_by(inbox=inbox)
     objects = objections.wants_no_mail(inboxes_of(inbox=inbox, held=held))
@@ -254,7 +254,7 @@ def _as_data(one: Held) -> dict[str, Any]:
     return {
         "petition": signature.petition.slug,
         "reference": signature.spoken_reference,
-        "state": signature.state,
+        "state": State.CONFIRMED if signature.state == State.HELD else signature.state,
         "name": person["name"],
         "email": person["email"],
         "postcode": person["postcode"],

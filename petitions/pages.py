@@ -6,7 +6,7 @@ Django templates, with their title in the first line and a summary in the first 
 """
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +20,15 @@ from django.utils.translation import ngettext
 
 from petitions import attempts, enquiries, objections, retention, tokens
 from petitions.context import organisation
+from petitions.languages import day
 from petitions.mail import messages, reminders
 from petitions.markdown import render_markdown
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
 
 NAMES = ("privacy", "safety", "help", "about", "accessibility")
 FOLDER = Path(__file__).parent / "content"
+# When the page about accessibility was last gone over against the site, as the law asks it to say.
+ACCESSIBILITY_REVIEWED = date(2026, 11, 22)
 # Everything that could mean something in Markdown.
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|&~-])")
 
@@ -60,6 +63,7 @@ def facts() -> dict[str, Any]:
         "help": reverse("petitions:help"),
         "sender": settings.DEFAULT_FROM_EMAIL,
         "subject": messages.confirm_subject(),
+        "accessibility_reviewed": day(ACCESSIBILITY_REVIEWED),
         "kept_unconfirmed": days(settings.PENDING_DAYS),
         "kept_after_close": days(retention.KEPT_AFTER_CLOSE.days),
         "kept_exact": hours(retention.EXACT_FOR),

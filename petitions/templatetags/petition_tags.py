@@ -1,8 +1,9 @@
 """Filters for what people read: numbers, dates, directions and postcodes."""
 
 from django import template
+from django.conf import settings
 
-from petitions import languages
+from petitions import languages, pages
 
 register = template.Library()
 
@@ -14,6 +15,12 @@ for _filter in (
     languages.direction,
 ):
     register.filter(_filter)
+
+
+@register.simple_tag
+def kept_unconfirmed() -> str:
+    """How long a mailed link works, and what nobody confirms is kept: "14 days"."""
+    return pages.days(settings.PENDING_DAYS)
 
 
 @register.filter

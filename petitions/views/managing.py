@@ -9,6 +9,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,7 +18,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from petitions import managing, objections, places, recent, tokens
+from petitions import managing, objections, pages, places, recent, tokens
 from petitions.forms.finding import NameForm, NameUseForm
 from petitions.guards import token_is_proof
 from petitions.managing import Held
@@ -29,15 +30,17 @@ State = Signature.State
 CONSTITUENCY = Place.Kind.CONSTITUENCY
 OwnerView = Callable[..., HttpResponse]
 
+NOT_CONFIRMED = _(
+    "Not confirmed, so it does not count. It is deleted by itself %(days)s after it was signed."
+)
+CONFIRMED = _("Confirmed. Some signatures are looked at by a person before they count.")
+REMOVED = _("Taken out of the count by our checking team. If that is a mistake, write to us.")
+# A machine reads its own page, too: what is held reads as what counts.
 STATES: dict[str, Promise] = {
-    State.PENDING: _(
-        "Not confirmed, so it does not count. It is deleted by itself 14 days after it was signed."
-    ),
-    State.CONFIRMED: _("Confirmed. It counts."),
-    State.HELD: _("Confirmed. A person looks at it before it counts."),
-    State.REMOVED: _(
-        "Taken out of the count by our checking team. If that is a mistake, write to us."
-    ),
+    State.PENDING: NOT_CONFIRMED,
+    State.CONFIRMED: CONFIRMED,
+    State.HELD: CONFIRMED,
+    State.REMOVED: REMOVED,
 }
 NOT_HELD = _("This signature is not here any more, so nothing was changed.")
 NOT_A_SPELLING = _(
@@ -240,7 +243,7 @@ def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
         "signature": signature,
         "person": one.person,
         "text": recent.text(signature.petition.slug, get_language()),
-        "state": STATES[signature.state],
+        "state": STATES[signature.state] % {"days": pages.days(settings.PENDING_DAYS)},
         "home": _home(one),
         # Constituencies have English names.
         "home_language": "en" if one.signature.place.kind == CONSTITUENCY else get_language(),

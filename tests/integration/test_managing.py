@@ -51,10 +51,51 @@ def test_what_is_held_is_shown_after_the_button(petition: Petition, browser: Cli
     signature = sign_and_confirm(petition, DAVID)
     page = browser.post(link_for(DAVID.email)).content.decode()
     for words in (
-        "David Sample", "david@example.net", "Protect people", "Jordan", "It counts",
+        "David Sample", "david@example.net", "Protect people", "Jordan", "Confirmed.",
         "Show my name publicly", signature.spoken_reference,
     ):  # fmt: skip
         assert words in page
+
+
+def test_whoever_is_held_reads_on_their_own_page_what_everybody_reads(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    Export.objects.create(petition=petition, purpose="hand-in", delete_by=date(2099, 1, 1))
+    mine = link_for()
+    asked_for = (mine, f"{mine}download/", change(signature, "withdraw"))
+
+    def answers() -> list[str]:
+        return [browser.post(address).content.decode() for address in asked_for]
+
+    counted = answers()
+    # Back to where it was, but held.
+    Signature.objects.all().delete()
+    again = sign_and_confirm(petition)
+    Signature.objects.filter(pk=again.pk).update(
+        state=Signature.State.HELD,
+        reference=signature.reference,
+        created_at=signature.created_at,
+        confirmed_at=signature.confirmed_at,
+    )
+    Mail.objects.filter(signature=again).update(created_at=signature.created_at)
+    held = answers()
+
+    assert "Some signatures are looked at by a person" in held[0]
+    assert '"state": "confirmed"' in held[1]
+    assert "no longer counts" in held[2]
+    assert held[0] == counted[0]
+    assert held[2] == counted[2]
+    withheld = re.compile(r'"asked_for": "[^"]+"')
+    assert withheld.sub("", held[1]) == withheld.sub("", counted[1])
+
+
+def test_what_waits_to_be_confirmed_says_how_long(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.PENDING_DAYS = 9
+    sign(petition, AMINA)
+    assert "deleted by itself 9 days after" in browser.post(link_for()).content.decode()
 
 
 def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
@@ -315,7 +356,7 @@ def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
     page = browser.post(change(signature, "withdraw"))
 
     assert page.status_code == 200
-    assert "fallen by one" in page.content.decode()
+    assert "no longer counts" in page.content.decode()
     assert tallies.total(petition.pk) == before - 1
     left = [name for name, raw in everywhere() for trace in traces if trace in raw]
     assert left == []
