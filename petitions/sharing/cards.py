@@ -11,8 +11,9 @@ from django.conf import settings
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from petitions import goals
 from petitions.languages import direction, grouped
-from petitions.models import PetitionText
+from petitions.models import Petition, PetitionText
 from petitions.sharing import typesetting
 from petitions.sharing.legible import legible
 
@@ -43,8 +44,7 @@ def card(text: PetitionText, *, count: int, organisation: str) -> Made:
     """
     words = {
         **_both(text, organisation),
-        "count": grouped(count),
-        "unit": ngettext("signature", "signatures", count),
+        **_support(text.petition, count),
         "organisation": _text(organisation),
     }
     try:
@@ -95,6 +95,15 @@ def _both(text: PetitionText, organisation: str) -> dict[str, str]:
         "title": _text(text.title),
         "kicker": _text(kicker),
     }
+
+
+def _support(petition: Petition, count: int) -> dict[str, str]:
+    """How many have signed, and how far that is to the goal; before a number invites, the call."""
+    if count >= goals.LEAST_FOR_A_BAR:
+        share = count / goals.goal_for(count, petition.goal)
+        unit = ngettext("signature", "signatures", count)
+        return {"count": grouped(count), "unit": unit, "share": f"{share:.2f}"}
+    return {"call": _("Read and sign the petition")} if petition.is_accepting() else {}
 
 
 def _on_paper(text: PetitionText, organisation: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import re
 import struct
+from datetime import timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -9,14 +10,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 import typst
 from django.test import Client
-from django.utils import translation
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from petitions import tallies
-from petitions.models import Petition, PetitionText
+from petitions.models import UNKNOWN, Petition, PetitionText
 from petitions.sharing import cards, typesetting
 from tests.hostile import TITLES
-from tests.people import sign_and_confirm
 
 IMAGES = {"en": "/share/protect.png", "ar": "/ar/share/protect.png", "cy": "/cy/share/protect.png"}
 PAPERS = ("/share/protect-poster.pdf", "/ar/share/protect-leaflets.pdf")
@@ -67,11 +67,16 @@ def test_the_picture_speaks_its_language(
 
     (said,) = words
     expected = {
-        "en": ("Protect people", "signatures", "A petition to the British Government from SBC"),
-        "ar": ("احموا الناس", "توقيع", "عريضة"),
-        "cy": ("Diogelwch bobl", "llofnod", "SBC"),
+        "en": (
+            "Protect people",
+            "sign the petition",
+            "A petition to the British Government from SBC",
+        ),
+        "ar": ("احموا الناس", "العريضة", "عريضة"),
+        "cy": ("Diogelwch bobl", "ddeiseb", "SBC"),
     }[language]
-    assert (said["title"], said["unit"]) == expected[:2]
+    assert said["title"] == expected[0]
+    assert expected[1] in said["call"]
     assert expected[2] in said["kicker"]
     assert said["direction"] == ("rtl" if language == "ar" else "ltr")
 
@@ -80,18 +85,40 @@ def test_no_two_languages_have_the_same_picture(petition: Petition, client: Clie
     assert len({client.get(path).content for path in IMAGES.values()}) == 3
 
 
+def test_the_picture_says_a_number_and_how_far_it_is_from_25_signatures_on(
+    petition: Petition,
+    client: Client,
+    words: list[dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for count in (24, 25, 60):
+        monkeypatch.setattr(tallies, "total", lambda petition_id, count=count: count)
+        client.get(IMAGES["en"])
+
+    assert [(said.get("count"), said.get("share")) for said in words] == [
+        (None, None), ("25", "0.25"), ("60", "0.60"),
+    ]  # fmt: skip
+    assert words[0]["call"] == "Read and sign the petition"
+    assert "call" not in words[1]
+
+
 def test_the_count_in_the_picture_is_the_pages(
     petition: Petition, client: Client, words: list[dict[str, str]]
 ) -> None:
-    before = client.get(IMAGES["en"]).content
-    sign_and_confirm(petition)
+    tallies.move(petition.pk, {(UNKNOWN, 0): 41})
+    client.get(IMAGES["en"])
 
-    after = client.get(IMAGES["en"]).content
-
-    assert [said["count"] for said in words] == ["0", "1"]
-    assert after != before
+    assert words[0]["count"] == "41"
     page = client.get("/petitions/protect/").content.decode()
-    assert '<strong class="count-number">1</strong>' in page
+    assert '<strong class="count-number">41</strong>' in page
+
+
+def test_the_picture_of_a_closed_petition_asks_nobody_to_sign(
+    petition: Petition, client: Client, words: list[dict[str, str]]
+) -> None:
+    Petition.objects.update(closes_at=timezone.now() - timedelta(hours=1))
+    client.get(IMAGES["en"])
+    assert "call" not in words[0]
 
 
 def test_a_large_count_is_grouped_as_on_the_page(
