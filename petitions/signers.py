@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -178,3 +179,30 @@ def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
 def persons(known: Iterable[Indexes]) -> list[bytes]:
     """All that a person is found by, each once."""
     return list({index.person for index in known})
+
+
+class Many:
+    """`seal` and `indexes` for many new signers of one petition, under the keys of this moment.
+
+    What they share is looked up once: keys, rules, and the petition as part of each index.
+    """
+
+    def __init__(self, petition_id: int, rules: Rules) -> None:
+        petition = str(petition_id)
+        self.seal = vault.sealer(TABLE)
+        self._rules = rules
+        self._mailbox = vault.indexer("mailbox", petition)
+        self._person = vault.indexer("person", petition)
+        self._home = vault.indexer("home", petition)
+        # Among many, names come again.
+        self._folded = lru_cache(maxsize=10_000)(names.folded)
+
+    def indexes(self, person: Mapping[str, str]) -> Indexes:
+        """Those that the signer's row holds, as `stored` reads them back."""
+        mailbox = addresses.canonical(person["email"], self._rules)
+        return Indexes(
+            mailbox=self._mailbox(mailbox),
+            person=self._person(mailbox, self._folded(person["name"])),
+            home=self._home(mailbox, person["postcode"], person["country"] or "GB"),
+            mail=b"",
+        )

@@ -17,7 +17,7 @@ and one of sixty give values of the same length.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from uuid import UUID
 
@@ -48,10 +48,23 @@ def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int
     `at_least` asks for a plaintext of that many bytes (rounded up to whole buckets), for
     values whose length must never differ. The result's length depends on the bucket alone.
     """
+    return sealer(table, at_least=at_least)(value, row_id.bytes)
+
+
+def sealer(table: str, *, at_least: int = 0) -> Callable[[Mapping[str, object], bytes], bytes]:
+    """`seal` for many rows of one table, under the key of this moment.
+
+    What it returns takes a value and the bytes of the row's id.
+    """
     key_id = next(iter(settings.SEALING_KEYS))
-    nonce = os.urandom(NONCE_BYTES)
-    sealed = _cipher(key_id).encrypt(nonce, _pad(_encode(value), at_least), _binding(table, row_id))
-    return bytes((FORMAT, key_id)) + nonce + sealed
+    cipher, header, bound = _cipher(key_id), bytes((FORMAT, key_id)), _binding(table)
+
+    def seal_row(value: Mapping[str, object], row_id: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        padded = _pad(_encode(value), at_least)
+        return header + nonce + cipher.encrypt(nonce, padded, bound + row_id)
+
+    return seal_row
 
 
 def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str, object]:
@@ -66,7 +79,7 @@ def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str,
         blob[HEADER_BYTES + NONCE_BYTES :],
     )
     try:
-        padded = _cipher(blob[1]).decrypt(nonce, ciphertext, _binding(table, row_id))
+        padded = _cipher(blob[1]).decrypt(nonce, ciphertext, _binding(table) + row_id.bytes)
     except InvalidTag:
         raise CannotOpen from None
     return dict(json.loads(_unpad(padded)))
@@ -81,10 +94,22 @@ def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) ->
     tested against them. Every part is preceded by its length, so that ("ab", "c") and
     ("a", "bc") differ.
     """
-    key_id = index_key_id() if key_id is None else key_id
-    keyed = _index_hmac(key_id, purpose).copy()
-    keyed.update(b"".join([_with_length(part) for part in parts]))
-    return keyed.finalize()[:INDEX_BYTES]
+    return indexer(purpose, key_id=key_id)(*parts)
+
+
+def indexer(purpose: str, *first: str | bytes, key_id: int | None = None) -> Callable[..., bytes]:
+    """`blind_index` for many that begin with the same parts, which are taken in once."""
+    keyed = _index_hmac(index_key_id() if key_id is None else key_id, purpose)
+    if first:
+        keyed = keyed.copy()
+        keyed.update(_framed(first))
+
+    def index(*parts: str | bytes) -> bytes:
+        whole = keyed.copy()
+        whole.update(_framed(parts))
+        return whole.finalize()[:INDEX_BYTES]
+
+    return index
 
 
 def index_key_id() -> int:
@@ -127,12 +152,17 @@ def _derive(master: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(master)
 
 
-def _binding(table: str, row_id: UUID) -> bytes:
-    return bytes((FORMAT,)) + table.encode() + b"\0" + row_id.bytes
+def _binding(table: str) -> bytes:
+    """What the associated data begins with; the row's id follows."""
+    return bytes((FORMAT,)) + table.encode() + b"\0"
 
 
 def _encode(value: Mapping[str, object]) -> bytes:
     return _JSON.encode(value).encode()
+
+
+def _framed(parts: Iterable[str | bytes]) -> bytes:
+    return b"".join([_with_length(part) for part in parts])
 
 
 def _with_length(part: str | bytes) -> bytes:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from itertools import cycle, islice
 from random import Random
 from uuid import UUID, uuid4
 
@@ -21,18 +22,20 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from petitions import providers, tallies
-from petitions.models import Decision, Petition, Place, Postcode
+from petitions.models import UNKNOWN, Decision, Petition, Place, Postcode
 from petitions.seeding import people, rows
 from petitions.seeding.bulkload import without_indexes
 from petitions.seeding.rows import Batch, Home, Plan
 
 SAMPLE_MODERATOR = "sample-moderator"
-BATCH = 5_000
-# From here on, building the indexes afresh is faster than adding to them, unless the tables
-# hold more than is added.
-LARGE = 50_000
+BATCH = 2_500
+# From here on, building the indexes afresh is faster than adding to them. Not where the tables
+# hold more than is added: a site that is in use would stand still for longer than it takes.
+LARGE = 10_000
 _REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
-_KNOWN_POSTCODES = 2_000
+_HOMES = 2_000
+# Bytes that go to the database at a time.
+_PIECE = 1 << 16
 
 Progress = Callable[[int], object]
 
@@ -69,7 +72,7 @@ def _plan(petition: Petition, days: int, seed: int) -> Plan:
         seed=seed,
         run=secrets.token_hex(3),
         now=timezone.localtime(),
-        homes=tuple(_known_homes(seed)),
+        homes=tuple(_homes(seed)),
         decisions=tuple(uuid4() for _ in _REASONS),
         rules=providers.rules(),
     )
@@ -143,16 +146,18 @@ def _store(batch: Batch) -> None:
             ("petitions_signer", rows.SIGNER_COLUMNS, batch.signers),
             ("petitions_decisionitem", rows.ITEM_COLUMNS, batch.items),
         ):
-            cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN", io.StringIO(lines))
+            copy = f"COPY {table} ({columns}) FROM STDIN"
+            cursor.copy_expert(copy, io.BytesIO(lines), _PIECE)
 
 
-def _known_homes(seed: int) -> Iterator[Home]:
-    """Some homes in constituencies: with loaded postcodes, else with ones of the right shape."""
-    loaded = Postcode.objects.values_list("postcode", "place_id")[:_KNOWN_POSTCODES]
+def _homes(seed: int) -> Iterator[Home]:
+    """Homes in the UK: by loaded postcodes, else by invented ones, in constituencies if known."""
+    loaded = Postcode.objects.values_list("postcode", "place_id")[:_HOMES]
     if loaded:
         yield from (Home(postcode, "", place) for postcode, place in loaded)
         return
     rng = Random(seed)
     constituencies = Place.objects.filter(kind=Place.Kind.CONSTITUENCY)
-    for code in constituencies.values_list("code", flat=True):
-        yield Home(people.postcode(rng), "", code)
+    places = list(constituencies.values_list("code", flat=True)) or [UNKNOWN]
+    for place in islice(cycle(places), _HOMES):
+        yield Home(people.postcode(rng), "", place)

@@ -6,6 +6,8 @@ addresses are in the domains that RFC 2606 keeps for examples, so no mail reache
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, product
 from random import Random
 from typing import NamedTuple, TypeVar
 
@@ -103,8 +105,6 @@ PEOPLES = (
         3, "en", "احمد بلال زینب سعدیہ عائشہ عمران فاروق ناصر", "اقبال بٹ چوہدری خان قریشی ملک"
     ),
 )
-_DECK = [people for people in PEOPLES for _ in range(people.share)]
-
 T = TypeVar("T")
 
 
@@ -113,13 +113,10 @@ def pick(rng: Random, values: Sequence[T]) -> T:
     return values[int(rng.random() * len(values))]
 
 
-def person(rng: Random) -> Person:
-    """Somebody, by chance."""
-    people = pick(rng, _DECK)
-    family = pick(rng, people.family)
-    given = pick(rng, people.given)
-    name = f"{family}{given}" if people.family_first else f"{given} {family}"
-    return Person(name, _handle(given), people.language)
+def crowd(rng: Random, number: int) -> list[Person]:
+    """So many people, by chance."""
+    everybody, shares = _everybody()
+    return rng.choices(everybody, cum_weights=shares, k=number)
 
 
 def postcode(rng: Random) -> str:
@@ -128,5 +125,18 @@ def postcode(rng: Random) -> str:
     return f"{rng.choice(_POSTCODE_AREAS)}{rng.randrange(1, 30)}{inward}"
 
 
-def _handle(given: str) -> str:
-    return given.lower() if given.isascii() else "signer"
+@cache
+def _everybody() -> tuple[list[Person], list[float]]:
+    """All whom the names allow, and their shares, added up as `Random.choices` wants them."""
+    everybody, shares = [], []
+    for people in PEOPLES:
+        names = list(product(people.given, people.family))
+        everybody += [_person(people, given, family) for given, family in names]
+        shares += [people.share / len(names)] * len(names)
+    return everybody, list(accumulate(shares))
+
+
+def _person(people: People, given: str, family: str) -> Person:
+    name = f"{family}{given}" if people.family_first else f"{given} {family}"
+    handle = given.lower() if given.isascii() else "signer"
+    return Person(name, handle, people.language)

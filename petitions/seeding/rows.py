@@ -1,7 +1,10 @@
-"""Sample signatures as rows to copy in: invented here, without a look at the database."""
+"""Sample signatures as rows to copy in: invented here, without a look at the database.
+
+A row has 25 microseconds. So chances are drawn for a whole batch at once, and what many rows
+share is made once.
+"""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -10,37 +13,25 @@ from uuid import UUID
 
 from django.conf import settings
 
-from petitions import retention, signers
+from petitions import consent, retention, signers
 from petitions.addresses import Rules
 from petitions.models import ABROAD, UNKNOWN, Signature
-from petitions.models.signature import new_reference
+from petitions.models.signature import new_references
 from petitions.seeding import people
-from petitions.seeding.people import pick
+from petitions.seeding.people import Person, pick
 
 State = Signature.State
-SHARES = {
-    State.CONFIRMED: 86,
-    State.PENDING: 8,
-    State.HELD: 2,
-    State.REMOVED: 3,
-    State.WITHDRAWN: 1,
-}
+NameUse = Signature.NameUse
 SIGNATURE_COLUMNS = (
-    "id, reference, petition_id, text_version, place_id, state, name_use, wants_updates,"
-    " consent_version, link_epoch, decision_id, created_at, confirmed_at"
+    "petition_id, text_version, consent_version, link_epoch, id, reference, place_id, state,"
+    " name_use, wants_updates, decision_id, created_at, confirmed_at"
 )
-SIGNER_COLUMNS = "signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix, slot"
+SIGNER_COLUMNS = "petition_id, signature_id, sealed, mailbox_ix, person_ix, home_ix, slot"
 ITEM_COLUMNS = "decision_id, signature_id, previous_state"
 _NULL = r"\N"
-_NAME_USES = (
-    [Signature.NameUse.PUBLIC] * 7
-    + [Signature.NameUse.GOVERNMENT] * 9
-    + [Signature.NameUse.WITHHELD] * 4
-)
-_ABROAD_SHARE, _UNSAID_SHARE = 0.12, 0.08
+_NAME_USES = {NameUse.PUBLIC.value: 7, NameUse.GOVERNMENT.value: 9, NameUse.WITHHELD.value: 4}
+_WANTS_UPDATES = {"t": 35, "f": 65}
 _SECOND_OF_MAILBOX_SHARE = 0.04
-_WANTS_UPDATES_SHARE = 0.35
-_NEVER_CONFIRMED_SHARE = 0.1
 _SECONDS_TO_CONFIRM = 1_800
 _DAY = 86_400
 
@@ -53,13 +44,53 @@ class Home(NamedTuple):
     place: str
 
 
+_ABROAD = tuple(Home("", country, ABROAD) for country in people.COUNTRIES)
+_UNSAID = Home("", "", UNKNOWN)
+# In the United Kingdom, abroad, unsaid.
+_HOME_SHARES = (80, 12, 8)
+
+
+class _Course(NamedTuple):
+    """How a signature came to its state, and how many of a hundred did so."""
+
+    share: float
+    state: str
+    # What a moderator's decision found it in; without a decision, the state itself.
+    before: str
+    was_confirmed: bool
+    has_signer: bool
+
+
+def _course(
+    share: float,
+    state: State,
+    *,
+    before: State | None = None,
+    was_confirmed: bool = True,
+    has_signer: bool = True,
+) -> _Course:
+    # Plain strings: an enumeration's member takes long to be written.
+    return _Course(share, state.value, (before or state).value, was_confirmed, has_signer)
+
+
+# One of each state comes first, so that the smallest sample has them all.
+_COURSES = (
+    _course(86, State.CONFIRMED),
+    _course(8, State.PENDING, was_confirmed=False),
+    _course(2, State.HELD),
+    _course(2.7, State.REMOVED, before=State.CONFIRMED),
+    _course(1, State.WITHDRAWN, has_signer=False),
+    _course(0.3, State.REMOVED, before=State.PENDING, was_confirmed=False),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What all batches of one seeding share. Plain values, so that processes can pass it on.
 
     `run` stands in every address, so that a second seeding invents other mailboxes; `homes`
-    are known homes in the UK, empty where no constituency is loaded yet; `decisions` are the
-    ids under which signatures are removed; `rules` are those of the mail providers.
+    are those in the UK; `decisions` are the ids under which signatures are removed; `rules`
+    are those of the mail providers.
     """
 
     petition_id: int
@@ -74,12 +105,12 @@ class Plan:
 
 
 class Batch(NamedTuple):
-    """Rows of three tables in PostgreSQL's text format for COPY."""
+    """Rows of three tables in PostgreSQL's text format for COPY, in UTF-8."""
 
     length: int
-    signatures: str
-    signers: str
-    items: str
+    signatures: bytes
+    signers: bytes
+    items: bytes
 
 
 def make(plan: Plan, first: int, length: int) -> Batch:
@@ -100,115 +131,130 @@ class _Maker:
 
     def __init__(self, plan: Plan, first: int) -> None:
         self.plan = plan
-        self.number = first
+        self.first = first
         self.rng = Random(f"{plan.seed}/{first}")
+        self.many = signers.Many(plan.petition_id, plan.rules)
+        self.same = f"{plan.petition_id}\t{plan.text_version}\t{consent.CURRENT}\t0\t"
+        self.decisions = [str(decision) for decision in plan.decisions]
+        self.clock = _Clock(plan.now, plan.days)
         self.signatures: list[str] = []
         self.signers: list[str] = []
         self.items: list[str] = []
         self.shared: _Mailbox | None = None
-        self.clock = _Clock(plan.now, plan.days)
-        self.ids = _ids()
 
     def make(self, length: int) -> Batch:
-        # One of each state first, so that the smallest sample has them all.
-        states = list(SHARES) if self.number == 0 else []
-        states += self.rng.choices(list(SHARES), list(SHARES.values()), k=length)
-        for state in states[:length]:
-            self._add(state)
-            self.number += 1
-        return Batch(length, "".join(self.signatures), "".join(self.signers), "".join(self.items))
+        for row in zip(
+            range(self.first, self.first + length),
+            self._courses(length),
+            people.crowd(self.rng, length),
+            self._homes(length),
+            self._draw(_NAME_USES, length),
+            self._draw(_WANTS_UPDATES, length),
+            _ids(length),
+            new_references(length),
+            strict=True,
+        ):
+            self._add(*row)
+        lines = (self.signatures, self.signers, self.items)
+        return Batch(length, *("".join(part).encode() for part in lines))
 
-    def _add(self, state: State) -> None:
-        # What the state was before the moderator's decision tells what the row must have.
-        before = self._before_removal() if state is State.REMOVED else state
-        takes_slot = before is State.CONFIRMED or before is State.HELD
-        attempt, slot, place = self._attempt(takes_slot)
-        created, confirmed = self._times(before)
-        decision = str(pick(self.rng, self.plan.decisions)) if state is State.REMOVED else _NULL
-        updates = "t" if attempt.wants_updates and state is not State.WITHDRAWN else "f"
-        signature_id = next(self.ids)
+    def _add(
+        self,
+        number: int,
+        course: _Course,
+        person: Person,
+        home: Home,
+        name_use: str,
+        wants_updates: str,
+        signature_id: bytes,
+        reference: str,
+    ) -> None:
+        has_slot = course.was_confirmed and course.has_signer
+        mailbox, slot = self._mailbox(number, person, home, has_slot=has_slot)
+        created, confirmed = self._times(was_confirmed=course.was_confirmed)
+        was_removed = course.state != course.before
+        decision = pick(self.rng, self.decisions) if was_removed else _NULL
+        key = signature_id.hex()
         self.signatures.append(
-            f"{signature_id.hex}\t{new_reference()}\t{self.plan.petition_id}\t"
-            f"{attempt.text_version}\t{place}\t{state.value}\t{attempt.name_use}\t{updates}\t"
-            f"{attempt.consent_version}\t0\t{decision}\t{created}\t{confirmed}\n"
+            f"{self.same}{key}\t{reference}\t{mailbox.home.place}\t{course.state}\t{name_use}\t"
+            f"{wants_updates if course.has_signer else 'f'}\t{decision}\t{created}\t{confirmed}\n"
         )
-        if state is not State.WITHDRAWN:
-            self._add_signer(signature_id, attempt, slot)
-        if state is State.REMOVED:
-            self.items.append(f"{decision}\t{signature_id.hex}\t{before.value}\n")
+        if course.has_signer:
+            self._add_signer(signature_id, person, mailbox, slot)
+        if was_removed:
+            self.items.append(f"{decision}\t{key}\t{course.before}\n")
 
-    def _add_signer(self, signature_id: UUID, attempt: signers.Attempt, slot: str) -> None:
-        petition_id = self.plan.petition_id
-        index = signers.indexes(petition_id, attempt, rules=self.plan.rules)
-        sealed = signers.seal(attempt, signature_id)
+    def _add_signer(
+        self, signature_id: bytes, person: Person, mailbox: _Mailbox, slot: str
+    ) -> None:
+        postcode, country, _place = mailbox.home
+        typed = {
+            "name": person.name,
+            "email": mailbox.email,
+            "postcode": postcode,
+            "country": country,
+            "language": person.language,
+        }
+        index = self.many.indexes(typed)
         self.signers.append(
-            f"{signature_id.hex}\t{petition_id}\t\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"
+            f"{self.plan.petition_id}\t{signature_id.hex()}\t"
+            f"\\\\x{self.many.seal(typed, signature_id).hex()}\t\\\\x{index.mailbox.hex()}\t"
             f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\n"
         )
 
-    def _attempt(self, takes_slot: bool) -> tuple[signers.Attempt, str, str]:
-        """What somebody typed, the slot they take, and their place."""
-        person = people.person(self.rng)
-        mailbox, slot = self._mailbox(person, takes_slot)
-        attempt = signers.Attempt(
-            name=person.name,
-            email=mailbox.email,
-            postcode=mailbox.home.postcode,
-            country=mailbox.home.country,
-            language=person.language,
-            name_use=pick(self.rng, _NAME_USES),
-            wants_updates=self.rng.random() < _WANTS_UPDATES_SHARE,
-            text_version=self.plan.text_version,
-        )
-        return attempt, slot, mailbox.home.place
-
-    def _mailbox(self, person: people.Person, takes_slot: bool) -> tuple[_Mailbox, str]:
+    def _mailbox(
+        self, number: int, person: Person, home: Home, *, has_slot: bool
+    ) -> tuple[_Mailbox, str]:
         """A new mailbox, or now and then the last one's second slot for another of the family."""
-        if not takes_slot:
-            return self._new_mailbox(person), _NULL
+        if not has_slot:
+            return self._new_mailbox(number, person, home), _NULL
         shared, self.shared = self.shared, None
         joins = self.rng.random() < _SECOND_OF_MAILBOX_SHARE
         if shared is not None and joins and shared.name != person.name:
             return shared, "2"
-        self.shared = self._new_mailbox(person)
+        self.shared = self._new_mailbox(number, person, home)
         return self.shared, "1"
 
-    def _new_mailbox(self, person: people.Person) -> _Mailbox:
-        domain = pick(self.rng, people.DOMAINS)
-        email = f"{person.handle}.{self.plan.run}.{self.number}@{domain}"
-        return _Mailbox(email, self._home(), person.name)
+    def _new_mailbox(self, number: int, person: Person, home: Home) -> _Mailbox:
+        domain = people.DOMAINS[number % len(people.DOMAINS)]
+        email = f"{person.handle}.{self.plan.run}.{number}@{domain}"
+        return _Mailbox(email, home, person.name)
 
-    def _home(self) -> Home:
-        chance = self.rng.random()
-        if chance < _ABROAD_SHARE:
-            return Home("", pick(self.rng, people.COUNTRIES), ABROAD)
-        if chance < _ABROAD_SHARE + _UNSAID_SHARE:
-            return Home("", "", UNKNOWN)
-        if self.plan.homes:
-            return pick(self.rng, self.plan.homes)
-        return Home(people.postcode(self.rng), "", UNKNOWN)
+    def _courses(self, length: int) -> list[_Course]:
+        shares = [course.share for course in _COURSES]
+        one_of_each = _COURSES if self.first == 0 else ()
+        return [*one_of_each, *self.rng.choices(_COURSES, shares, k=length)][:length]
 
-    def _before_removal(self) -> State:
-        return State.PENDING if self.rng.random() < _NEVER_CONFIRMED_SHARE else State.CONFIRMED
+    def _homes(self, length: int) -> list[Home]:
+        groups = self.rng.choices((self.plan.homes, _ABROAD, (_UNSAID,)), _HOME_SHARES, k=length)
+        return [pick(self.rng, group) for group in groups]
 
-    def _times(self, state: State) -> tuple[str, str]:
+    def _draw(self, shares: dict[str, int], length: int) -> list[str]:
+        return self.rng.choices(list(shares), list(shares.values()), k=length)
+
+    def _times(self, *, was_confirmed: bool) -> tuple[str, str]:
         """When it was signed and confirmed: more at the start, as when a campaign is news."""
         days = self.plan.days
-        if state is State.PENDING:
+        if not was_confirmed:
             days = min(days, settings.PENDING_DAYS - 1)
         age = self.rng.random() ** 0.6 * days * _DAY
-        if state is State.PENDING:
+        if not was_confirmed:
             return self.clock.at(age), _NULL
         waited = self.rng.expovariate(1 / _SECONDS_TO_CONFIRM)
         return self.clock.at(age), self.clock.at(max(age - waited, 0))
 
 
-def _ids() -> Iterator[UUID]:
-    """Random ids, drawn in bulk: one by one they cost as much as sealing."""
-    while True:
-        drawn = os.urandom(16 * 1000)
-        for start in range(0, len(drawn), 16):
-            yield UUID(bytes=drawn[start : start + 16], version=4)
+# What tells a random UUID from any other bytes, put into all of them at once.
+_VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))
+_VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
+
+
+def _ids(number: int) -> list[bytes]:
+    """Random UUIDs. In order, for then they reach the indexes of the keys page by page."""
+    drawn = bytearray(os.urandom(16 * number))
+    drawn[6::16] = drawn[6::16].translate(_VERSION)
+    drawn[8::16] = drawn[8::16].translate(_VARIANT)
+    return sorted(bytes(drawn[start : start + 16]) for start in range(0, len(drawn), 16))
 
 
 class _Clock:

@@ -1,5 +1,6 @@
 """Sample signatures: in every state, truly sealed, and counted as if people had signed."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -151,6 +152,16 @@ def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(petition: Petition
     assert Signature.objects.filter(created_at__gte=now - retention.EXACT_FOR).exists()
     assert retention.cut_times_to_the_day() == 0
     assert retention.delete_expired_pending() == 0
+
+
+def test_ids_and_references_are_such_as_signing_gives(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=300)
+    signatures = Signature.objects.all()
+    assert {signature.id.version for signature in signatures} == {4}
+    assert all(re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{12}", one.reference) for one in signatures)
+    assert {letter for one in signatures for letter in one.reference} == set(
+        "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    )
 
 
 def test_nothing_is_mailed_to_anybody(petition: Petition) -> None:

@@ -219,3 +219,24 @@ def test_every_ring_and_purpose_has_a_key_of_its_own(
 
     assert len(set(derived)) == 5
     assert OLD_KEY not in derived
+
+
+@given(st.lists(st.text(max_size=10), max_size=4), st.lists(st.text(max_size=10), max_size=4))
+@example(["ab"], ["c"])
+def test_parts_that_many_indexes_begin_with_may_be_taken_in_beforehand(
+    first: list[str], rest: list[str]
+) -> None:
+    index = vault.indexer("mailbox", *first)
+
+    assert index(*rest) == index(*rest) == vault.blind_index("mailbox", *first, *rest)
+
+
+def test_what_is_sealed_for_many_rows_opens_each_in_its_own() -> None:
+    seal_row = vault.sealer("signer")
+    one, other = (seal_row({"name": "Amina"}, row.bytes) for row in (ROW, OTHER_ROW))
+
+    assert unseal(one, ROW) == unseal(other, OTHER_ROW) == {"name": "Amina"}
+    # A nonce that came twice under one key would give both away.
+    assert one[2:14] != other[2:14]
+    with pytest.raises(vault.CannotOpen):
+        unseal(one, OTHER_ROW)
