@@ -241,10 +241,8 @@ LIMITS = {
     "CODE_MAILBOX": env.rate("LIMIT_CODE_MAILBOX", "20/hour"),
     "CODE_DOMAIN": env.rate("LIMIT_CODE_DOMAIN", "off"),
     "CODE_PETITION": env.rate("LIMIT_CODE_PETITION", "30000/minute"),
-    "CORRECT_NETWORK": env.rate("LIMIT_CORRECT_NETWORK", "200/hour"),
-    "CORRECT_MAILBOX": env.rate("LIMIT_CORRECT_MAILBOX", "10/hour"),
-    "CORRECT_DOMAIN": env.rate("LIMIT_CORRECT_DOMAIN", "off"),
-    "CORRECT_PETITION": env.rate("LIMIT_CORRECT_PETITION", "10000/minute"),
+    # Forms that come back: drawing one costs several times what taking a signature does.
+    "FORM_NETWORK": env.rate("LIMIT_FORM_NETWORK", "300/minute"),
     "FIND_NETWORK": env.rate("LIMIT_FIND_NETWORK", "200/hour"),
     "FIND_MAILBOX": env.rate("LIMIT_FIND_MAILBOX", "10/hour"),
     "FIND_DOMAIN": env.rate("LIMIT_FIND_DOMAIN", "off"),

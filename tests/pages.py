@@ -159,6 +159,9 @@ class Visitor:
         with override_settings(LIMITS={"SIGN_NETWORK": parse("0/hour")}):
             limits.forget()
             yield self._post("too many", self.page, typed())
+        with override_settings(LIMITS={"FORM_NETWORK": parse("0/hour")}):
+            limits.forget()
+            yield self._post("too many forms", self.page, {})
         limits.forget()
 
     def _signing(self) -> Pages:
@@ -183,6 +186,9 @@ class Visitor:
         yield self._post("code, wrong", check + "code/", {"code": "00000000"})
         yield self._post("correct", correct, {})
         yield self._post("correct, nothing typed", correct, {"name": ""})
+        Petition.objects.update(challenge=Petition.Challenge.ALWAYS)
+        yield self._post("correct, asked for a proof", correct, typed())
+        Petition.objects.update(challenge=Petition.Challenge.AUTO)
         for name in ("gmial.com", "outlook.com", "yahoo.com", "icloud.com", "gmail.com"):
             page = self.browser.post(self.page, typed(email=f"amina@{name}"))["Location"]
             yield self._get(f"check mail at {name}", page)

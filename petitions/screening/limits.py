@@ -17,7 +17,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
@@ -49,9 +49,9 @@ class Act(StrEnum):
     SIGN = "SIGN"
     RESEND = "RESEND"
     CODE = "CODE"
-    CORRECT = "CORRECT"
     FIND = "FIND"
     CONTACT = "CONTACT"
+    FORM = "FORM"  # a form drawn again, which costs several times what signing does
 
 
 class Taken(NamedTuple):
@@ -74,11 +74,6 @@ class Gauge(NamedTuple):
     calm: int
     is_told: bool
     policy: str  # the same for the script
-
-    @property
-    def may_put_off(self) -> bool:
-        """Whether it can make somebody wait or calculate, and so be lifted by a rule."""
-        return self.is_told and (self.most >= 0 or self.calm >= 0)
 
 
 class Counter(NamedTuple):
@@ -126,16 +121,17 @@ _SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
 def take(
     act: Act,
     *,
-    address: str,
-    petition: int,
+    address: str = "",
+    petition: int = 0,
     network: str = "",
     prefix: str = "",
-    is_exempt: bool = False,
+    lifted: Collection[str] = (),
 ) -> Taken:
     """Count one attempt and say what the limits make of it; whatever Redis does, at once.
 
-    `address` is an e-mail address as typed; `network` and `prefix` are as of `networks`. Who is
-    exempt by a rule is counted for the mailbox alone: that limit protects its owner.
+    `address` is an e-mail address as typed; `network` and `prefix` are as of `networks`. `lifted`
+    are kinds of counters that a rule lifts: see `rules.Rules.lifts`. That of the mailbox never
+    is, for it protects its owner.
     """
     subjects = {
         "NETWORK": network,
@@ -149,7 +145,7 @@ def take(
     counters = [
         Counter(gauge, _key(act, gauge, subject))
         for gauge in _gauges(act)
-        if (subject := subjects[gauge.kind]) and not (is_exempt and gauge.may_put_off)
+        if (subject := subjects[gauge.kind]) and gauge.kind not in lifted
     ]
     return _verdict(counters, _shared.count(counters)) if counters else Taken()
 

@@ -19,6 +19,9 @@ from petitions.models import Rule
 from petitions.screening.networks import Address
 
 SECONDS = 2.0
+# The limits that a rule lifts which allows a network, and a domain or an address.
+OF_NETWORK = frozenset({"NETWORK", "PREFIX", "DOMAIN", "PETITION"})
+OF_DOMAIN = frozenset({"DOMAIN"})
 
 
 def address_index(address: str, key_id: int | None = None) -> bytes:
@@ -97,13 +100,20 @@ class Rules:
             return "blocked-domain"
         return "blocked-address" if self.block.has_mailbox(address) else ""
 
-    def allows(self, sender: Address | None, address: str, domain: str) -> bool:
-        """Whether network, domain or address are free of limits by a rule."""
-        return (
-            self.allow.has_network(sender)
-            or self.allow.has_domain(domain)
-            or self.allow.has_mailbox(address)
-        )
+    def allows_network(self, sender: Address | None) -> bool:
+        """Whether somebody has said that many come from there: an event, a library, a carrier."""
+        return self.allow.has_network(sender)
+
+    def lifts(self, sender: Address | None, address: str, domain: str) -> frozenset[str]:
+        """The kinds of limits that an allowed network, domain or address is free of.
+
+        Whoever comes from an allowed network is free of all that can be told. A domain or an
+        address anybody can type: allowed, they are free of what belongs to the domain alone.
+        """
+        if self.allows_network(sender):
+            return OF_NETWORK
+        is_allowed = self.allow.has_domain(domain) or self.allow.has_mailbox(address)
+        return OF_DOMAIN if is_allowed else frozenset()
 
 
 class _Kept:

@@ -35,7 +35,6 @@ def screen(
     attempt: Attempt,
     sender: networks.Address | None,
     facts: fraud.Facts | None = None,
-    act: limits.Act = limits.Act.SIGN,
 ) -> Screening:
     """Judge an attempt by rules, limits and, if `facts` are given, by the signs in them.
 
@@ -44,16 +43,15 @@ def screen(
     """
     domain = addresses.ascii_domain(attempt.email.rpartition("@")[2])
     in_force = rules.in_force()
-    is_allowed = in_force.allows(sender, attempt.email, domain)
     taken = limits.take(
-        act,
+        limits.Act.SIGN,
         address=attempt.email,
         petition=petition.pk,
         network=networks.network_of(sender),
         prefix=networks.prefix_of(sender),
-        is_exempt=is_allowed,
+        lifted=in_force.lifts(sender, attempt.email, domain),
     )
-    judged = _judge(facts, taken.from_network, is_allowed=is_allowed)
+    judged = _judge(facts, taken.from_network, is_expected=in_force.allows_network(sender))
     refusal = in_force.blocks(sender, attempt.email, domain)
     refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
     signals = tuple(map(str, judged.signals))
@@ -68,10 +66,9 @@ def screen(
     )
 
 
-def _judge(facts: fraud.Facts | None, from_network: int, *, is_allowed: bool) -> fraud.Judgement:
+def _judge(facts: fraud.Facts | None, from_network: int, *, is_expected: bool) -> fraud.Judgement:
     if facts is None:
         return fraud.Judgement(fraud.Verdict.PASS, ())
-    if is_allowed:
-        # Somebody has said that many come from there: an event, a library, a carrier.
+    if is_expected:
         return fraud.judge(replace(facts, names_from_network=0))
     return fraud.judge(replace(facts, from_network=from_network))

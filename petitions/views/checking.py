@@ -25,13 +25,14 @@ from petitions.forms.checking import CodeForm, CorrectForm
 from petitions.guards import token_is_proof
 from petitions.mail import messages
 from petitions.models import Petition
-from petitions.screening import fraud, limits, networks, once, rules
+from petitions.screening import challenge, fraud, limits, networks, once, rules
 from petitions.screening.limits import Act, Taken
 from petitions.screening.verdicts import Screening, screen
 from petitions.signers import Attempt
-from petitions.views import confirming
+from petitions.views import confirming, redrawing
 from petitions.views.petition import SeeOther, find_text
 
+_CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
 PageView = Callable[[HttpRequest, Page, str], HttpResponse]
 
 WRONG_CODE = _(
@@ -125,8 +126,10 @@ def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
         return _show_correction(request, token, CorrectForm(typed=page.attempt))
     form = CorrectForm(request.POST, typed=page.attempt, files=request.FILES)
     if not form.is_valid():
-        return _show_correction(request, token, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    return _correct(request, page, token, form.attempt())
+        offer = challenge.carried(request.POST, page.petition)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return _show_correction(request, token, form, status, offer=offer)
+    return _correct(request, page, token, form)
 
 
 @token_is_proof
@@ -137,20 +140,28 @@ def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpRespons
     address = _suggested(page.attempt.email)
     if request.method != "POST" or not page.may_ask or address is None:
         return _to(page)
-    return _correct(request, page, token, replace(page.attempt, email=address))
+    form = CorrectForm(typed=replace(page.attempt, email=address))
+    return _correct(request, page, token, form)
 
 
-def _correct(request: HttpRequest, page: Page, token: str, attempt: Attempt) -> HttpResponse:
-    """Correct, once for each attempt: whoever comes back to an earlier page signs anew, with
-    all that is asked of who signs, or one challenge would do for any number of signings.
+def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) -> HttpResponse:
+    """Correct, once for each attempt: whoever comes back to an earlier page signs anew.
+
+    A correction is a signing: it counts like one, and takes a proof of its own where one is
+    asked for, or one proof would do for as many signings as a page may ask for mails.
     """
+    attempt = form.attempt() if form.is_bound else form.typed
     petition = find_text(page.petition, lately=True).petition
+    if not petition.is_accepting():
+        # Its own page says so.
+        return _to_petition(page)
     screened = _screen(request, petition, attempt)
     if screened.must_wait:
         return _too_many(request, page, token)
-    is_first = once.first("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS)
-    if not is_first or not petition.is_accepting():
-        # Where it is closed, its own page says so.
+    is_asked = challenge.is_asked(petition, is_busy=screened.needs_challenge)
+    if is_asked and (offer := challenge.demand(request.POST, page.petition, screened.network)):
+        return _show_correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
+    if not once.first("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS):
         return _to_petition(page)
     try:
         corrected = attempts.correct(
@@ -165,7 +176,6 @@ def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> Scree
     """What rules and limits make of a correction, and what signs it bears itself."""
     domain = addresses.ascii_domain(attempt.email.rpartition("@")[2])
     return screen(
-        act=Act.CORRECT,
         petition=petition,
         attempt=attempt,
         sender=networks.client_address(request.META),
@@ -183,7 +193,7 @@ def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
         petition=find_text(page.petition, lately=True).petition.pk,
         network=networks.network_of(sender),
         prefix=networks.prefix_of(sender),
-        is_exempt=rules.in_force().allows(sender, address, domain),
+        lifted=rules.in_force().lifts(sender, address, domain),
     )
 
 
@@ -212,9 +222,17 @@ def _show(
 
 
 def _show_correction(
-    request: HttpRequest, token: str, form: CorrectForm, status: int = 200
+    request: HttpRequest,
+    token: str,
+    form: CorrectForm,
+    status: int = 200,
+    *,
+    offer: challenge.Offer | None = None,
 ) -> HttpResponse:
-    context = {"form": form, "token": token}
+    """The form of the correction; that it comes back counts, as on the petition's page."""
+    if status != HTTPStatus.OK and (response := redrawing.instead(request, _CORRECTED)):
+        return response
+    context = {"form": form, "token": token, "challenge": offer}
     return render(request, "petitions/correct.html", context, status=status)
 
 

@@ -14,14 +14,18 @@ from petitions.guards import same_origin
 from petitions.models import Enquiry
 from petitions.screening import fraud, limits, networks
 from petitions.screening.limits import Act
+from petitions.views import redrawing
 from petitions.views.petition import SeeOther
 
 # All enquiries are counted together, and this is no petition's number.
 _ALL = 0
+_FIELDS = (*ContactForm.base_fields, fraud.HONEYPOT)
 
 
 def press_again(request: HttpRequest) -> HttpResponse:
     """Another site's page sent the form here: show what it holds, to be sent from ours."""
+    if response := redrawing.instead(request, ContactForm.base_fields):
+        return response
     typed = {name: request.POST.get(name, "") for name in ContactForm.base_fields}
     return _page(request, ContactForm(initial=typed), HTTPStatus.FORBIDDEN, press_again=True)
 
@@ -48,7 +52,8 @@ def _show(request: HttpRequest) -> HttpResponse:
 def _send(request: HttpRequest) -> HttpResponse:
     form = ContactForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return redrawing.instead(request, _FIELDS) or _page(request, form, status)
     if _is_too_much(request, form.cleaned_data["email"]):
         response = _page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(limits.RETRY_AFTER)

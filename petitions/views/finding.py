@@ -15,13 +15,16 @@ from petitions.guards import same_origin
 from petitions.mail import messages
 from petitions.screening import limits, networks, rules
 from petitions.screening.limits import Act, Taken
+from petitions.views import redrawing
 from petitions.views.petition import SeeOther
 
 
 def press_again(request: HttpRequest) -> HttpResponse:
     """Another site's page sent the form here: show what was typed, to be sent from ours."""
     form = FindForm(initial={"email": request.POST.get("email", "")})
-    return _page(request, form, HTTPStatus.FORBIDDEN, press_again=True)
+    return redrawing.instead(request, ["email"]) or _page(
+        request, form, HTTPStatus.FORBIDDEN, press_again=True
+    )
 
 
 @same_origin(refused=press_again)
@@ -32,7 +35,8 @@ def find(request: HttpRequest) -> HttpResponse:
         return _show(request)
     form = FindForm(request.POST, files=request.FILES)
     if not form.is_valid():
-        return _page(request, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return redrawing.instead(request, ["email"]) or _page(request, form, status)
     address = form.cleaned_data["email"]
     taken = _take(request, address)
     if taken.is_refused:
@@ -66,7 +70,7 @@ def _take(request: HttpRequest, address: str) -> Taken:
         petition=0,
         network=networks.network_of(sender),
         prefix=networks.prefix_of(sender),
-        is_exempt=rules.in_force().allows(sender, address, domain),
+        lifted=rules.in_force().lifts(sender, address, domain),
     )
 
 

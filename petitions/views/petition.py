@@ -22,6 +22,11 @@ from petitions.models import Petition, PetitionText
 from petitions.screening import challenge, crowds, fraud, limits, networks, verdicts
 from petitions.sharing import heads
 from petitions.signers import Attempt
+from petitions.views import redrawing
+
+# What another site's page may have its visitor send, and what our own page sends.
+_TYPED = ("name", "email", "postcode", "country")
+_FIELDS = (*SignForm.base_fields, *challenge.FIELDS, *fraud.FIELDS)
 
 
 class SeeOther(HttpResponseRedirectBase):
@@ -46,8 +51,10 @@ def press_again(request: HttpRequest, slug: str) -> HttpResponse:
 
     What that page chose or ticked is not taken over: it would be its consent, not the signer's.
     """
-    text = find_text(slug)
-    typed = {name: request.POST.get(name, "") for name in ("name", "email", "postcode", "country")}
+    text = find_text(slug, lately=True)
+    if response := redrawing.instead(request, _TYPED):
+        return response
+    typed = {name: request.POST.get(name, "") for name in _TYPED}
     form = _form(text, initial={**typed, "text_version": text.version})
     return _page(request, text, form, status=HTTPStatus.FORBIDDEN, press_again=True)
 
@@ -72,7 +79,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     form = _form(text, request)
     if text.petition.is_accepting() and not form.is_valid():
         offer = challenge.carried(request.POST, slug)
-        return _page(request, text, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
+        return _again(request, text, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
     try:
         # Closed before the form was read, or while it was: either way it is too late.
         signing.need_open(text.petition)
@@ -82,10 +89,10 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
             return _too_many(request, text, form)
         is_asked = challenge.is_asked(text.petition, is_busy=screened.needs_challenge)
         if is_asked and (offer := challenge.demand(request.POST, slug, screened.network)):
-            return _page(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
+            return _again(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
         attempt_id = signing.sign(petition=text.petition, attempt=attempt, screening=screened)
     except signing.NotAccepting:
-        return _page(request, text, form, status=HTTPStatus.CONFLICT)
+        return _again(request, text, form, HTTPStatus.CONFLICT)
     return SeeOther(_check_path(attempt_id, slug, attempt))
 
 
@@ -113,9 +120,16 @@ def _too_many(request: HttpRequest, text: PetitionText, form: SignForm) -> HttpR
     """
     offer = challenge.carried(request.POST, text.petition.slug)
     status = HTTPStatus.TOO_MANY_REQUESTS
-    response = _page(request, text, form, status, offer=offer, too_many=True)
-    response["Retry-After"] = str(limits.RETRY_AFTER)
+    response = _again(request, text, form, status, offer=offer, too_many=True)
+    response.headers.setdefault("Retry-After", str(limits.RETRY_AFTER))
     return response
+
+
+def _again(
+    request: HttpRequest, text: PetitionText, form: SignForm, status: int, **shown: Any
+) -> HttpResponse:
+    """The page around a form that comes back, unless its network has had too many of them."""
+    return redrawing.instead(request, _FIELDS) or _page(request, text, form, status, **shown)
 
 
 def _check_path(attempt_id: uuid.UUID, slug: str, attempt: Attempt) -> str:

@@ -280,6 +280,54 @@ def test_the_challenge_speaks_the_language_of_the_page(
     assert ("Ready. Press the button" in page) == (not prefix)
 
 
+# --- Corrections, each of which is a signing ---------------------------------------------------
+
+CORRECTION = {
+    "name": "Amina Example", "email": "amina@example.net", "residence": "uk",
+    "postcode": "M14 5RX", "country": "",
+}  # fmt: skip
+
+
+def page_after_signing(browser: Client, **changes: str) -> str:
+    """The address of the page to correct, of somebody who has proved and signed."""
+    task = task_in(browser.post(PAGE, typed(**changes)))
+    signed = browser.post(PAGE, typed(**changes, altcha=solved(task)))
+    return str(signed["Location"]).replace("/check/", "/correct/")
+
+
+def test_one_proof_does_for_one_signing_and_not_for_its_corrections(
+    busy: Petition, browser: Client
+) -> None:
+    path = page_after_signing(browser)
+
+    asked = browser.post(path, CORRECTION)
+
+    assert asked.status_code == 403
+    assert 'value="amina@example.net"' in asked.content.decode()
+    assert Signature.objects.count() == 1
+    proof = solved(task_in(asked))
+    assert browser.post(path, {**CORRECTION, "altcha": proof}).status_code == 303
+    assert Signature.objects.count() == 2
+
+
+def test_a_correction_with_errors_keeps_the_wait(busy: Petition, browser: Client) -> None:
+    path = page_after_signing(browser)
+    patience = patience_in(browser.post(path, CORRECTION))
+    wrong = browser.post(path, {**CORRECTION, "name": "", "patience": patience})
+    assert wrong.status_code == 422
+    assert patience_in(wrong) == patience
+
+
+def test_a_suggested_domain_asks_for_a_proof_with_the_suggestion_typed(
+    busy: Petition, browser: Client
+) -> None:
+    path = page_after_signing(browser, email="amina@gmial.com")
+    asked = browser.post(f"{path.replace('/correct/', '/check/')}meant/")
+    assert asked.status_code == 403
+    assert 'value="amina@gmail.com"' in asked.content.decode()
+    assert task_in(asked)
+
+
 def test_organisers_find_the_switch_at_the_petition(
     busy: Petition, client: Client, organiser: Any
 ) -> None:

@@ -14,6 +14,7 @@ from django.core import mail as sent
 from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
+from limits import parse
 
 from petitions import attempts, retention, signers, signing, tallies, tasks, tokens, withdrawing
 from petitions.attempts import MAILS_PER_PAGE, Page
@@ -625,6 +626,16 @@ def test_a_page_corrects_once_and_leads_to_the_form_afterwards(
 
     assert (again.status_code, again["Location"]) == (303, PAGE)
     assert Signature.objects.count() == number
+
+
+def test_corrections_count_against_the_network_like_signings(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.LIMITS = {"SIGN_NETWORK": parse("2/hour")}
+    limits.forget()
+    check = corrected(browser, signed(browser))
+    assert browser.post(correct_path(check), CORRECTION).status_code == 429
+    assert browser.post(PAGE, typed()).status_code == 429
 
 
 def test_a_correction_does_not_wash_off_what_was_suspicious(petition: Petition) -> None:

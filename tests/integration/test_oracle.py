@@ -86,7 +86,7 @@ def block(kind: str) -> Prepare:
 
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
-    for act in (Act.SIGN, Act.RESEND, Act.CODE, Act.CORRECT):
+    for act in (Act.SIGN, Act.RESEND, Act.CODE):
         while not limits.take(act, address=victim.email, petition=petition.pk).is_silenced:
             pass
 

@@ -74,17 +74,55 @@ def test_rules_count_in_their_order_and_blocking_beats_allowing(petition: Petiti
     assert signals_after(petition) == ()
 
 
-@pytest.mark.parametrize(
-    ("kind", "pattern"), [("network", "192.0.2.7/32"), ("domain", "example.org")]
-)
-def test_what_is_allowed_is_free_of_rates(
-    petition: Petition, narrow: None, kind: str, pattern: str
-) -> None:
-    make(kind, "allow", pattern)
+@pytest.mark.parametrize("limit", ["SIGN_NETWORK", "SIGN_DOMAIN", "SIGN_PETITION"])
+def test_an_allowed_network_is_free_of_rates(petition: Petition, settings: Any, limit: str) -> None:
+    settings.LIMITS = {limit: parse("1/hour")}
+    limits.forget()
+    make("network", "allow", "192.0.2.7/32")
     assert [post(name=f"Person {letter}").status_code for letter in "ABCD"] == [303] * 4
     Rule.objects.all().delete()
     rules.forget()
     assert [post(name=f"Person {letter}").status_code for letter in "EF"] == [303, 429]
+
+
+def allow_address(address: str) -> Rule:
+    return make("address", "allow", address_ix=rules.address_index(address))
+
+
+ALLOWED = {
+    "domain": lambda: make("domain", "allow", "example.org"),
+    "address": lambda: allow_address("amina@example.org"),
+}
+
+
+@pytest.mark.parametrize("kind", ALLOWED)
+@pytest.mark.parametrize(
+    ("limit", "others"),
+    [
+        ("SIGN_DOMAIN", 303),
+        ("SIGN_DOMAIN_CHALLENGE", 303),
+        ("SIGN_NETWORK", 429),
+        ("SIGN_NETWORK_CHALLENGE", 403),
+        ("SIGN_PETITION", 429),
+        ("SIGN_PETITION_CHALLENGE", 403),
+    ],
+)
+def test_what_anybody_can_type_is_free_of_its_domains_rates_alone(
+    petition: Petition, settings: Any, kind: str, limit: str, others: int
+) -> None:
+    ALLOWED[kind]()
+    settings.LIMITS = {limit: parse("1/hour")}
+    limits.forget()
+    answers = [post(name=f"Person {letter}").status_code for letter in "ABC"]
+    assert answers == [303, others, others]
+
+
+@pytest.mark.parametrize("kind", ALLOWED)
+def test_a_burst_counts_against_who_types_what_is_allowed(petition: Petition, kind: str) -> None:
+    ALLOWED[kind]()
+    for number in range(8):
+        post(name=f"Person {chr(65 + number)}")
+    assert any("burst:8" in signature.signals for signature in Signature.objects.all())
 
 
 def test_a_network_is_allowed_for_the_hours_of_an_event_alone(

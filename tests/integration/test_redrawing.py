@@ -1,0 +1,174 @@
+"""Forms that come back cost more than signing: so many in a minute, then a page kept ready."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from django.test import Client
+from limits import parse
+
+from petitions.models import Enquiry, Petition, Rule, Signature
+from petitions.screening import limits, rules
+from petitions.views import redrawing
+from tests.people import typed
+
+PAGE = "/petitions/protect/"
+SENDER = "192.0.2.7"
+WAIT = "We have to ask you to wait a little"
+
+
+@pytest.fixture(autouse=True)
+def _two_a_minute(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.LIMITS = {"FORM_NETWORK": parse("2/minute")}
+    limits.forget()
+    monkeypatch.setattr(redrawing, "_kept", {})
+
+
+def post(
+    path: str = PAGE, form: dict[str, str] | None = None, *, site: str = "same-origin", **meta: str
+) -> Any:
+    browser = Client(headers={"Sec-Fetch-Site": site}, **{"REMOTE_ADDR": SENDER, **meta})  # type: ignore[arg-type]
+    return browser.post(path, {} if form is None else form)
+
+
+def put_off(form: dict[str, str] | None = None, path: str = PAGE, **more: str) -> Any:
+    """The third answer within a minute, which is that page."""
+    waiting = [post(path, form, **more) for _ in range(3)][-1]
+    assert waiting.status_code == 429
+    return waiting
+
+
+def hidden(response: Any) -> dict[str, str]:
+    """What the page keeps of what was typed."""
+    found = re.findall(
+        r'<input type="hidden" name="([^"]+)" value="([^"]*)">', response.content.decode()
+    )
+    return {unescape(name): unescape(value) for name, value in found}
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "site", "status"),
+    [
+        (PAGE, typed(name=""), "same-origin", 422),
+        (PAGE, typed(), "cross-site", 403),
+        ("/find/", {"email": "amina"}, "same-origin", 422),
+        ("/find/", {"email": "amina@example.org"}, "cross-site", 403),
+        ("/contact/", {"message": "Salam"}, "same-origin", 422),
+        ("/contact/", {"message": "Salam"}, "cross-site", 403),
+    ],
+)
+def test_a_form_that_comes_back_too_often_is_answered_with_a_page_kept_ready(
+    petition: Petition, path: str, form: dict[str, str], site: str, status: int
+) -> None:
+    answers = [post(path, form, site=site) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [status, status, 429, 429]
+    assert answers[-1]["Retry-After"] == "60"
+    assert WAIT in answers[-1].content.decode()
+    assert len(answers[-1].content) < len(answers[0].content)
+
+
+def test_signing_is_not_counted_and_goes_on(petition: Petition) -> None:
+    for _ in range(3):
+        post(form=typed(name=""))
+    answers = [post(form=typed(name=f"Person {letter}")) for letter in "ABCD"]
+    assert [answer.status_code for answer in answers] == [303] * 4
+
+
+def test_what_was_typed_comes_back_whole_when_the_button_is_pressed(petition: Petition) -> None:
+    form = typed(
+        name='Åsa "O\'Neill" <b>',
+        postcode="",
+        residence="uk",
+        updates="on",
+        homepage="",
+        pace="900",
+    )
+    waiting = put_off(form)
+
+    kept = hidden(waiting)
+    assert kept == {name: value for name, value in form.items() if value}
+    limits.forget()
+    again = post(form=kept, REMOTE_ADDR="198.51.100.7")
+    assert again.status_code == 422
+    page = again.content.decode()
+    assert 'value="Åsa &quot;O&#x27;Neill&quot; &lt;b&gt;"' in page
+    assert re.search(r'<input[^>]*name="consent"[^>]*checked', page)
+    assert 'id="id_postcode_error"' in page or "postcode" in page
+
+
+def test_who_mends_the_form_meanwhile_is_taken_whatever_came_before(petition: Petition) -> None:
+    waiting = put_off({**typed(), "admin": "1"})
+    # The part that did not belong to the form is gone.
+    assert post(form=hidden(waiting)).status_code == 303
+    assert Signature.objects.count() == 1
+
+
+def test_another_site_ticks_nothing_by_this_way_either(petition: Petition) -> None:
+    waiting = put_off(typed(updates="on"), site="cross-site")
+    assert set(hidden(waiting)) == {"name", "email", "postcode"}
+    limits.forget()
+    assert post(form=hidden(waiting), REMOTE_ADDR="198.51.100.7").status_code == 422
+    assert not Signature.objects.exists()
+
+
+def test_a_message_of_several_lines_is_kept_as_it_was(petition: Petition) -> None:
+    message = "One\r\ntwo <three>\r\n\r\nفور"
+    waiting = put_off({"message": message, "kind": "other"}, "/contact/")
+    assert hidden(waiting) == {"message": message, "kind": "other"}
+    assert not Enquiry.objects.exists()
+
+
+def test_a_wait_for_the_challenge_that_has_begun_goes_on(petition: Petition) -> None:
+    Petition.objects.update(challenge=Petition.Challenge.ALWAYS)
+    (patience,) = re.findall(
+        r'name="patience" value="([^"]+)"', post(form=typed()).content.decode()
+    )
+    post(form=typed(patience=patience))
+    waiting = post(form=typed(patience=patience))
+    assert waiting.status_code == 429
+    assert hidden(waiting)["patience"] == patience
+
+
+def test_other_networks_are_not_put_off(petition: Petition) -> None:
+    for _ in range(3):
+        post()
+    assert post(REMOTE_ADDR="198.51.100.7").status_code == 422
+
+
+def test_an_allowed_network_is_not_put_off(petition: Petition) -> None:
+    Rule.objects.create(kind="network", action="allow", pattern="192.0.2.0/24", note="an event")
+    rules.forget()
+    assert [post().status_code for _ in range(4)] == [422] * 4
+
+
+@pytest.mark.parametrize(
+    ("prefix", "words"), [("", WAIT), ("/ar", "نرجو منك الانتظار"), ("/cy", "rhaid inni ofyn")]
+)
+def test_it_speaks_the_readers_language(petition: Petition, prefix: str, words: str) -> None:
+    waiting = put_off(path=f"{prefix}{PAGE}")
+    assert words in waiting.content.decode()
+    assert waiting["Content-Language"] == (prefix.strip("/") or "en")
+
+
+def test_the_page_is_kept_and_one_persons_words_never_reach_another(
+    petition: Petition, settings: Any
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60
+    pages = [post(form=typed(name="", email=f"p{n}@example.org")).content.decode() for n in "1234"]
+    assert "p3@example.org" in pages[2]
+    assert "p3@example.org" not in pages[3]
+    assert pages[2].replace("p3@", "p4@") == pages[3]
+
+
+@pytest.mark.django_db
+def test_a_page_put_off_costs_less_than_signing(
+    petition: Petition, django_assert_num_queries: Callable[[int], Any], settings: Any
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60
+    for _ in range(3):
+        post()
+    with django_assert_num_queries(0):
+        assert post().status_code == 429
