@@ -7,7 +7,7 @@ from django.urls import include, path
 
 from campaign import discovery, health
 from petitions.api import v1
-from petitions.views import mail_reports
+from petitions.views import embeds, mail_reports
 
 urlpatterns = [
     path("live", health.live, name="live"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("sitemap.xml", discovery.sitemap, name="sitemap"),
     path("favicon.ico", discovery.favicon, name="favicon"),
     path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
+    path("oembed", embeds.oembed, name="oembed"),
     path("t/", include("petitions.token_urls")),
     path("reports/mail/", mail_reports.report, name="mail_report"),
     path(settings.ADMIN_PATH, admin.site.urls),

@@ -67,6 +67,7 @@ class Page:
                 "updates": typed.wants_updates,
                 "text": typed.text_version,
                 "consent": typed.consent_version,
+                "source": typed.source,
             },
         )
 
@@ -190,6 +191,8 @@ def _attempt(typed: dict[str, Any]) -> Attempt:
         wants_updates=typed["updates"],
         text_version=typed["text"],
         consent_version=typed["consent"],
+        # Absent from what was sealed before an update of the site.
+        source=typed.get("source", ""),
     )
 
 

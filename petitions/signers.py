@@ -30,6 +30,8 @@ class Attempt:
     wants_updates: bool = False
     text_version: int = 1
     consent_version: int = consent.CURRENT
+    # The code in the link that they followed: see `petitions.sources`.
+    source: str = ""
 
 
 class Indexes(NamedTuple):

@@ -77,6 +77,7 @@ def _new_row(petition: Petition, attempt: Attempt, screening: Screening) -> dict
         "postcode": attempt.postcode,
         "elsewhere": ABROAD if attempt.country else UNKNOWN,
         "mail_state": Mail.State.QUEUED,
+        "source": attempt.source,
     }
     return _of_nobody(row) if screening.is_refused else row
 
@@ -97,6 +98,7 @@ def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
         "name_use": Signature.NameUse.WITHHELD,
         "wants_updates": False,
         "mail_state": Mail.State.WITHHELD,
+        "source": "",
     }
 
 
@@ -107,12 +109,13 @@ _INSERT = Statement(
         INSERT INTO petitions_signature (
             id, reference, petition_id, text_version, place_id, state, name_use,
             wants_updates, consent_version, verdict, signals, code_tries, link_epoch,
-            created_at)
+            source_id, created_at)
         VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
             coalesce((SELECT place_id FROM petitions_postcode
                       WHERE postcode = %(postcode)s), %(elsewhere)s),
             %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s,
-            %(verdict)s, %(signals)s, 0, 0, now())
+            %(verdict)s, %(signals)s, 0, 0,
+            (SELECT id FROM petitions_source WHERE code = %(source)s AND is_active), now())
     ), new_signer AS (
         INSERT INTO petitions_signer (
             signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix,

@@ -8,6 +8,7 @@ from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
 from petitions.admin.records import ExportAdmin, MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
+from petitions.admin.sources import SourceAdmin
 
 __all__ = [
     "AlertAdmin",
@@ -21,4 +22,5 @@ __all__ = [
     "ReindexingAdmin",
     "RuleAdmin",
     "SignatureAdmin",
+    "SourceAdmin",
 ]

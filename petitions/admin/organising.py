@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from petitions import exports, publishing, tallies
+from petitions.admin.sources import Channels
 from petitions.models import Export, Organisation, Petition, PetitionText
 
 
@@ -58,9 +59,10 @@ class ExportForm(forms.Form):
 
 
 @admin.register(Petition)
-class PetitionAdmin(admin.ModelAdmin[Petition]):
+class PetitionAdmin(Channels, admin.ModelAdmin[Petition]):
     list_display = ("slug", "state", "opens_at", "closes_at", "count")
     inlines = (PetitionTextInline,)
+    readonly_fields = ("channels",)
     actions = ("publish",)
 
     @admin.display(description=_("signatures"))

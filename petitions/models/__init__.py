@@ -16,6 +16,7 @@ from petitions.models.provider import MailDomain, MailProvider, Reindexing
 from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
 from petitions.models.snapshot import Snapshot, SnapshotPart
+from petitions.models.source import Source, SourceTally
 from petitions.models.tally import Tally
 
 __all__ = [
@@ -48,5 +49,7 @@ __all__ = [
     "Signer",
     "Snapshot",
     "SnapshotPart",
+    "Source",
+    "SourceTally",
     "Tally",
 ]

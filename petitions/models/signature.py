@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.models.petition import Petition
 from petitions.models.place import Place
+from petitions.models.source import Source
 
 # Crockford's base 32: no letter that reads like a digit. 12 characters carry 60 bits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -92,6 +93,17 @@ class Signature(models.Model):
     code_tries = models.PositiveSmallIntegerField(db_default=0)
     # Links carry the epoch at which they were mailed; raising it makes older links die.
     link_epoch = models.PositiveSmallIntegerField(default=0)
+    # Only until it is confirmed: in that moment a trigger counts it for the source and empties
+    # this (migration 0005). Not checked, for each check would lock the row of a busy channel.
+    source = models.ForeignKey(
+        Source,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        editable=False,
+        db_index=False,
+        db_constraint=False,
+    )
     decision = models.ForeignKey(
         "petitions.Decision", models.PROTECT, null=True, blank=True, db_index=False
     )

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from petitions import goals
+from petitions import goals, sources
 from petitions.languages import direction, grouped
 from petitions.models import Petition, PetitionText
 from petitions.sharing import typesetting
@@ -57,12 +57,12 @@ def card(text: PetitionText, *, count: int, organisation: str) -> Made:
 
 def poster(text: PetitionText, *, organisation: str) -> bytes:
     """A poster of a petition in the active language, with a code to scan: PDF, A4."""
-    return _paper(_job("poster.typ", _on_paper(text, organisation)))
+    return _paper(_job("poster.typ", _on_paper(text, organisation, "poster")))
 
 
 def leaflets(text: PetitionText, *, organisation: str) -> bytes:
     """Four leaflets of a petition in the active language, on one sheet: PDF, A4."""
-    return _paper(_job("leaflets.typ", _on_paper(text, organisation)))
+    return _paper(_job("leaflets.typ", _on_paper(text, organisation, "leaflet")))
 
 
 @cache
@@ -106,8 +106,8 @@ def _support(petition: Petition, count: int) -> dict[str, str]:
     return {"call": _("Read and sign the petition")} if petition.is_accepting() else {}
 
 
-def _on_paper(text: PetitionText, organisation: str) -> dict[str, str]:
-    address = settings.SITE_URL + text.petition.get_absolute_url()
+def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, str]:
+    address = sources.address(text.petition)
     footer = _("This is not a Government site.")
     if organisation:
         footer = _("This site is run by %(name)s. It is not a Government site.") % {
@@ -118,7 +118,8 @@ def _on_paper(text: PetitionText, organisation: str) -> dict[str, str]:
         "organisation": _text(organisation),
         "ask": _text(text.ask),
         "call": _("Scan with a telephone to read and sign"),
-        "code": qr_code(address),
+        # What is typed from paper should be short: the code to scan alone says where it stood.
+        "code": qr_code(sources.address(text.petition, channel)),
         "address": _text(address.partition("://")[2]),
         "footer": _text(footer),
     }

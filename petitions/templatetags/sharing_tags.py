@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from django import template
-from django.conf import settings
 from django.template import Context
 from django.utils.translation import gettext as _
 
+from petitions import sources
 from petitions.models import Petition, PetitionText
-from petitions.sharing import heads
+from petitions.sharing import embeds, heads
 
 register = template.Library()
 
@@ -29,9 +29,15 @@ def plain_head(context: Context, title: str, summary: str) -> heads.Head:
 
 
 @register.simple_tag
-def petition_address(petition: Petition) -> str:
-    """The absolute address of a petition in the active language."""
-    return settings.SITE_URL + petition.get_absolute_url()
+def petition_address(petition: Petition, channel: str = "") -> str:
+    """The absolute address of a petition in the active language, for links of one channel."""
+    return sources.address(petition, channel)
+
+
+@register.simple_tag
+def oembed_address(petition: Petition) -> str:
+    """Where editors of other sites learn how to show a petition."""
+    return embeds.oembed_address(sources.address(petition))
 
 
 @register.simple_tag
@@ -42,19 +48,24 @@ def invitation(text: PetitionText) -> str:
 
 @register.simple_tag
 def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
-    """One for each app. The server sends nothing, and no link holds who shared it."""
-    address = petition_address(petition)
-    message, words = _escaped(_invitation(text, address)), _escaped(_invitation(text, ""))
-    link, subject = _escaped(address), _escaped(text.title)
+    """One for each app. The server sends nothing. A link holds the app's code, never who shared."""
+
+    def link(channel: str) -> str:
+        return _escaped(sources.address(petition, channel))
+
+    def message(channel: str) -> str:
+        return _escaped(_invitation(text, sources.address(petition, channel)))
+
+    words, subject = _escaped(_invitation(text, "")), _escaped(text.title)
     return [
-        ShareLink("WhatsApp", f"https://wa.me/?text={message}"),
-        ShareLink("Facebook", f"https://www.facebook.com/sharer/sharer.php?u={link}"),
-        ShareLink("X", f"https://x.com/intent/post?text={message}"),
-        ShareLink("Bluesky", f"https://bsky.app/intent/compose?text={message}"),
-        ShareLink("Telegram", f"https://t.me/share/url?url={link}&text={words}"),
-        ShareLink(_("E-mail"), f"mailto:?subject={subject}&body={message}"),
+        ShareLink("WhatsApp", f"https://wa.me/?text={message('whatsapp')}"),
+        ShareLink("Facebook", f"https://www.facebook.com/sharer/sharer.php?u={link('facebook')}"),
+        ShareLink("X", f"https://x.com/intent/post?text={message('x')}"),
+        ShareLink("Bluesky", f"https://bsky.app/intent/compose?text={message('bluesky')}"),
+        ShareLink("Telegram", f"https://t.me/share/url?url={link('telegram')}&text={words}"),
+        ShareLink(_("E-mail"), f"mailto:?subject={subject}&body={message('email')}"),
         # Telephones differ in which of the two signs they want before `body`.
-        ShareLink(_("Text message"), f"sms:?&body={message}"),
+        ShareLink(_("Text message"), f"sms:?&body={message('sms')}"),
     ]
 
 

@@ -1,6 +1,7 @@
 """The petition's page with its form."""
 
 import uuid
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, context, goals, recent, signing, tallies
+from petitions import addresses, context, goals, recent, signing, sources, tallies
 from petitions.attempts import Page
 from petitions.caching import public_page
 from petitions.forms.signing import SignForm
@@ -83,7 +84,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         # Closed before the form was read, or while it was: either way it is too late.
         signing.need_open(text.petition)
-        attempt = form.attempt()
+        attempt = replace(form.attempt(), source=sources.read(request.GET))
         screened = _screen(request, text.petition, attempt)
         if screened.must_wait:
             return _too_many(request, text, form)

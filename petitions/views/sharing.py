@@ -1,14 +1,15 @@
-"""What other places show of a petition: its share image, and papers to put up and hand out."""
+"""What other places show of a petition: its share image, its badge, and papers to hand out."""
 
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from petitions import context, tallies
 from petitions.caching import public_page
 from petitions.models import Petition, PetitionText
-from petitions.sharing import cards
+from petitions.sharing import cards, embeds
 from petitions.views.petition import find_text
 
 
@@ -22,7 +23,19 @@ def image(request: HttpRequest, slug: str) -> HttpResponse:
     made = cards.card(
         text, count=tallies.total(text.petition_id), organisation=context.organisation().name
     )
-    return _open_to_all(HttpResponse(made.content, content_type="image/png"))
+    return open_to_all(HttpResponse(made.content, content_type="image/png"))
+
+
+@public_page
+@require_http_methods(["GET", "HEAD"])
+def badge(request: HttpRequest, slug: str) -> HttpResponse:
+    """The count as a small picture, for any site."""
+    text = find_text(slug)
+    if _is_removed(text):
+        return _gone()
+    made = embeds.badge(text, count=tallies.total(text.petition_id))
+    response = render(request, "petitions/badge.svg", {"badge": made}, content_type="image/svg+xml")
+    return open_to_all(response)
 
 
 @public_page
@@ -61,6 +74,8 @@ def _paper(content: bytes) -> HttpResponse:
     return response
 
 
-def _open_to_all(response: HttpResponse) -> HttpResponse:
+def open_to_all(response: HttpResponse) -> HttpResponse:
+    """Let any other site show it, and let its scripts read it."""
+    response["Access-Control-Allow-Origin"] = "*"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

@@ -70,7 +70,7 @@ def test_one_press_copies_the_address(open_page: OpenPage, stack: Stack, home: s
 
     page.wait_for_function("document.querySelector('.sharing [role=status]').textContent")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"{stack.site_url}{home}petitions/{SLUG}/"
+    assert copied == f"{stack.site_url}{home}petitions/{SLUG}/?s=link"
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
@@ -80,7 +80,7 @@ def test_the_systems_share_sheet_is_given_the_invitation(open_page: OpenPage, st
     page.locator(".share-sheet button").click()
 
     told = page.evaluate("window.told")
-    assert told["url"] == f"{stack.site_url}/petitions/{SLUG}/"
+    assert told["url"] == f"{stack.site_url}/petitions/{SLUG}/?s=share"
     assert told["text"].startswith("Read and sign: ")
     assert told["title"] in told["text"]
 

@@ -287,7 +287,8 @@ def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
         (box,) = re.findall(rb"/MediaBox\s*\[([^\]]+)\]", response.content)
         assert [round(float(number)) for number in box.split()] == [0, 0, 595, 842]
         assert f"/Lang({language}".encode() in response.content
-    assert addresses == [f"https://petition.example.org{home}petitions/protect/"] * 2
+    address = f"https://petition.example.org{home}petitions/protect/"
+    assert addresses == [f"{address}?s=poster", f"{address}?s=leaflet"]
 
 
 # --- Links to share ----------------------------------------------------------------------
@@ -318,13 +319,17 @@ def test_every_app_is_given_the_petition_and_never_the_signer(
     links = shared(client.get(f"{home}petitions/protect/").content.decode())
 
     assert len(links) == 7
+    channels = {}
     for name, address in links.items():
         told = message_in(address)
         assert f"https://petition.example.org{home}petitions/protect/" in told, name
-        assert "?" not in told, "nothing counts channels, so no link says one"
+        channels[name] = told.partition(f"{home}petitions/protect/?s=")[2].split()[0]
         assert "I signed" not in told
         if "facebook" not in address:
             assert words in told, name
+    assert list(channels.values()) == [
+        "whatsapp", "facebook", "x", "bluesky", "telegram", "email", "sms",
+    ]  # fmt: skip
     hosts = {urlsplit(address).netloc for address in links.values()}
     assert hosts == {"wa.me", "www.facebook.com", "x.com", "bsky.app", "t.me", ""}
     assert {urlsplit(address).scheme for address in links.values()} == {"https", "mailto", "sms"}

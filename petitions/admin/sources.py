@@ -1,0 +1,84 @@
+"""Partners and channels: registered here, and shown with their counts beside each petition."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.postgres.forms import SimpleArrayField
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from petitions import addresses, sources
+from petitions.models import Petition, Source
+
+
+def as_browsers_write(address: str) -> str:
+    """The origin of a site as browsers name it: in small ASCII letters, without a path's slash.
+
+    What cannot be read as an address stays as it is, for the model to refuse.
+    """
+    try:
+        parts = urlsplit(address.strip())
+        port = f":{parts.port}" if parts.port not in {None, 443} else ""
+    except ValueError:
+        return address
+    if not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+        return address
+    return f"{parts.scheme}://{addresses.ascii_domain(parts.hostname)}{port}"
+
+
+class Origins(SimpleArrayField):
+    """Sites, one a line."""
+
+    def __init__(self, base_field: forms.Field, **options: Any) -> None:
+        options["widget"] = forms.Textarea(attrs={"rows": 4, "dir": "ltr"})
+        super().__init__(base_field, delimiter="\n", **options)
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        lines = str(value or "").splitlines()
+        return [as_browsers_write(line) for line in lines if line.strip()]
+
+
+class SourceForm(forms.ModelForm[Source]):
+    class Meta:
+        model = Source
+        fields = ("code", "name", "note", "is_active", "origins")
+        field_classes = {"origins": Origins}
+
+
+@admin.register(Source)
+class SourceAdmin(admin.ModelAdmin[Source]):
+    """Organisers register partners, and switch off what shall no longer count."""
+
+    form = SourceForm
+    list_display = ("name", "code", "is_active", "is_channel", "note")
+    ordering = ("is_channel", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> list[str]:
+        """Links with a code are out there, so it stays; a channel's are made by the program."""
+        if obj is None:
+            return []
+        return ["code", "name", "note", "origins"] if obj.is_channel else ["code"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
+        return False
+
+    def view_on_site(self, obj: Source) -> str | None:
+        """The page on which a partner finds what to copy."""
+        if obj.is_channel or not obj.is_active:
+            return None
+        return settings.SITE_URL + reverse("sharing:partner", args=[obj.code])
+
+
+class Channels:
+    """Part of a petition's admin: how many each partner and channel has brought."""
+
+    @admin.display(description=_("signatures by channel"))
+    def channels(self, petition: Petition) -> SafeString:
+        context = {"counts": sources.counts(petition), "least": sources.LEAST_SHOWN}
+        return render_to_string("admin/petitions/petition/_channels.html", context)

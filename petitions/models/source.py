@@ -1,0 +1,117 @@
+"""Where signatures come from: partners and channels, and how many each has brought."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models.organisation import one_line
+from petitions.models.petition import Petition
+
+CODE_LENGTH = 32
+# The origin of a site as browsers write it, over https alone: it goes into a header as it stands.
+_ORIGIN = r"https://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}(?::[1-9][0-9]{0,4})?"
+MOST_ORIGINS = 10
+
+
+class SourceQuerySet(models.QuerySet["Source"]):
+    """Questions about sources."""
+
+    def partners(self) -> "SourceQuerySet":
+        """Partners whose code counts, and whose pages are shown."""
+        return self.filter(is_active=True, is_channel=False)
+
+
+class Source(models.Model):
+    """A partner or a channel whose links carry its code. It names nobody who shared them.
+
+    Channels are the buttons and papers of this site; they come with it. Partners are registered
+    by organisers. A code never changes and is never deleted, for links with it are out there.
+    """
+
+    code = models.CharField(
+        _("code"),
+        max_length=CODE_LENGTH,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
+                _("Small letters a to z, digits, and single hyphens between them."),
+            )
+        ],
+        help_text=_(
+            "Stands in their links, where everybody can read it, and cannot be changed later. "
+            "One for each partner, never one for a person: it must not say who brought whom."
+        ),
+    )
+    name = models.CharField(_("name"), max_length=100, validators=[one_line])
+    note = models.CharField(
+        _("note"), max_length=300, blank=True, help_text=_("For organisers only.")
+    )
+    is_active = models.BooleanField(
+        _("active"),
+        default=True,
+        help_text=_("If not, their code in a link is ignored, and their sites show no frame."),
+    )
+    is_channel = models.BooleanField(_("comes with the site"), default=False, editable=False)
+    origins = ArrayField(
+        models.CharField(
+            max_length=300,
+            validators=[
+                RegexValidator(
+                    rf"\A{_ORIGIN}\Z",
+                    _("Write https:// and the name of the site, such as https://www.example.org"),
+                )
+            ],
+        ),
+        verbose_name=_("their sites"),
+        blank=True,
+        default=list,
+        size=MOST_ORIGINS,
+        help_text=_(
+            "One a line, such as https://www.example.org: where the petition may stand in a "
+            "frame. Empty: nowhere; their links and the badge work all the same."
+        ),
+    )
+
+    objects = SourceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("partner or channel")
+        verbose_name_plural = _("partners and channels")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Each of their sites once."""
+        if len(set(self.origins)) < len(self.origins):
+            raise ValidationError({"origins": _("A site stands here twice.")})
+
+
+class SourceTally(models.Model):
+    """How many signatures of one petition were confirmed that came from one source.
+
+    A trigger of the database counts, in the moment in which it makes the signature forget its
+    source: see migration 0005. `before` is what `n` was when `day` began, so that what is shown
+    moves at midnight alone, and nobody who watches it can tell whose signature moved it.
+    """
+
+    petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False)
+    # As in `Tally`: confirmations through one busy channel must not wait for each other.
+    shard = models.PositiveSmallIntegerField()
+    n = models.IntegerField()
+    before = models.IntegerField()
+    day = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["petition", "source", "shard"], name="source_tally_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.petition_id} {self.source_id} {self.shard}"

@@ -1,0 +1,502 @@
+"""What partners put on their own sites: the frame, the badge, oEmbed, and the page to copy from."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from petitions import tallies
+from petitions.models import Petition, PetitionText, Source
+from petitions.sharing import embeds
+from tests.hostile import TITLES
+from tests.people import sign_and_confirm
+
+HOME = pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
+SITE = "https://petition.example.org"
+THEIRS = ["https://www.mosque.example", "https://mosque.example:8443"]
+MOST_BYTES = 15 * 1024
+SVG = "{http://www.w3.org/2000/svg}"
+# Any address of the public site: a page, one behind a token, one for machines, one that is not.
+ELSEWHERE = (
+    "/petitions/protect/", "/share/partner/mosque/", "/t/en/confirm/x/", "/share/protect-badge.svg",
+    "/share/partner/nobody/protect/", "/share/partner/mosque/other/", "/oembed", "/admin/login/",
+    "/nothing/",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def partner(db: None, settings: Any) -> Source:
+    settings.SITE_URL = SITE
+    return Source.objects.create(code="mosque", name="The Mosque", origins=THEIRS)
+
+
+def frame(client: Client, home: str = "/") -> Any:
+    return client.get(f"{home}share/partner/mosque/protect/")
+
+
+def ancestors(response: Any) -> str:
+    """Who may frame an answer, as its policy says."""
+    (found,) = re.findall(r"frame-ancestors ([^;]*)", response["Content-Security-Policy"])
+    return str(found)
+
+
+def oembed(client: Client, address: str, **more: str) -> Any:
+    return client.get("/oembed", {"url": address, **more})
+
+
+def parsed(picture: bytes) -> ET.Element:
+    return ET.fromstring(picture)  # noqa: S314 - our own
+
+
+# --- The frame ---------------------------------------------------------------------------
+
+
+@HOME
+def test_the_frame_shows_the_count_and_a_link_that_leaves_it_with_the_partners_code(
+    petition: Petition, client: Client, home: str
+) -> None:
+    sign_and_confirm(petition)
+
+    response = frame(client, home)
+    html = response.content.decode()
+
+    assert response.status_code == 200
+    assert "<strong>1</strong>" in html
+    (link,) = re.findall(r"<a ([^>]*)>", html)
+    assert f'href="{SITE}{home}petitions/protect/?s=mosque"' in link
+    assert 'target="_top"' in link
+    assert 'rel="noopener"' in link
+
+
+@HOME
+def test_the_frame_is_one_answer_under_15_kb_with_no_field_and_no_script(
+    petition: Petition, client: Client, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = {"title": "م" * 150, "addressee": "ي" * 100}
+    PetitionText.objects.update(**long)
+    monkeypatch.setattr(tallies, "total", lambda petition_id: 10_001_284)
+
+    html = frame(client, home).content.decode()
+
+    assert len(html.encode()) < MOST_BYTES
+    assert "10,001,284" in html
+    tags = {tag.lower() for tag in re.findall(r"<([a-zA-Z]\w*)", html)}
+    assert not tags & {"form", "input", "button", "script", "img", "iframe", "object", "select"}
+    assert not re.search(r"""\b(?:src=|action=|@import|url\()""", html)
+    assert re.findall(r'<link rel="(\w+)"', html) == ["alternate"]
+
+
+@HOME
+def test_the_frame_speaks_its_language_and_has_both_colour_schemes(
+    petition: Petition, client: Client, home: str
+) -> None:
+    html = frame(client, home).content.decode()
+    title = {"/": "Protect people", "/ar/": "احموا الناس", "/cy/": "Diogelwch bobl"}[home]
+    call = {"/": "Read and sign", "/ar/": "للقراءة والتوقيع", "/cy/": "Darllenwch a llofnodwch"}[
+        home
+    ]
+    assert f"<title>{title}</title>" in html
+    assert f">{call}</a>" in html
+    assert 'dir="rtl"' in html if home == "/ar/" else 'dir="ltr"' in html
+    assert "prefers-color-scheme:dark" in html
+    # Logical properties alone, so that no second sheet is needed from right to left.
+    assert not re.search(r"[;{](?:margin|padding|border)?-?(?:left|right)\b", html)
+
+
+def test_only_a_registered_partners_sites_may_frame_it(petition: Petition, client: Client) -> None:
+    response = frame(client)
+    assert ancestors(response) == "'self' https://www.mosque.example https://mosque.example:8443"
+    assert "X-Frame-Options" not in response
+    assert response["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_the_policy_allows_the_very_sheet_that_is_in_the_page(
+    petition: Petition, client: Client, partner: Source
+) -> None:
+    html = frame(client).content.decode()
+    (sheet,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    assert sheet == embeds.style()
+
+
+def test_a_partner_who_registered_no_site_is_framed_by_us_alone(
+    petition: Petition, client: Client
+) -> None:
+    Source.objects.update(origins=[])
+    assert ancestors(frame(client)) == "'self'"
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+@HOME
+def test_everything_else_may_be_framed_nowhere(
+    petition: Petition, client: Client, path: str, home: str
+) -> None:
+    response = client.get(home.rstrip("/") + path)
+    assert ancestors(response) == "'none'"
+    assert response["X-Frame-Options"] == "DENY"
+
+
+def test_the_frame_is_kept_like_every_public_page(
+    petition: Petition, settings: Any, client: Client, django_assert_num_queries: Any
+) -> None:
+    response = frame(client)
+    assert "public" in response["Cache-Control"]
+    assert not response.cookies
+    settings.PAGE_CACHE_SECONDS = 60
+    kept = Client()
+    first = frame(kept)
+    with django_assert_num_queries(0):
+        again = kept.get("/share/partner/mosque/protect/?x=1", headers={"If-None-Match": "x"})
+        unchanged = kept.get(
+            "/share/partner/mosque/protect/", headers={"If-None-Match": first["ETag"]}
+        )
+    assert again.content == first.content
+    assert ancestors(again) == ancestors(first)
+    assert "X-Frame-Options" not in again
+    assert unchanged.status_code == 304
+
+
+def test_the_frame_costs_three_queries_whatever_the_count(
+    petition: Petition, client: Client, django_assert_num_queries: Any
+) -> None:
+    frame(client)
+    with django_assert_num_queries(3):
+        frame(client)
+
+
+def test_a_closed_petition_says_so_in_the_frame(petition: Petition, client: Client) -> None:
+    Petition.objects.update(state=Petition.State.CLOSED, closes_at=timezone.now())
+    html = frame(client).content.decode()
+    assert "This petition is closed" in html
+    assert "Read the petition</a>" in html
+    assert "Read and sign" not in html
+
+
+def test_a_removed_petition_says_so_where_it_is_framed(petition: Petition, client: Client) -> None:
+    """Not a page that the browser refuses to show: the partner's readers want to know."""
+    Petition.objects.update(state=Petition.State.REMOVED)
+    response = frame(client)
+    assert response.status_code == 410
+    assert "https://www.mosque.example" in ancestors(response)
+    assert "This petition was removed" in response.content.decode()
+    assert "Protect people</h1>" not in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "share/partner/mosque/protect/",
+        "share/protect-badge.svg",
+    ],
+)
+@HOME
+def test_a_draft_is_shown_nowhere(petition: Petition, client: Client, path: str, home: str) -> None:
+    assert client.get(home + path).status_code == 200
+    Petition.objects.update(state=Petition.State.DRAFT)
+    assert client.get(home + path).status_code == 404
+    assert oembed(client, f"{SITE}{home}petitions/protect/").status_code == 404
+    assert "Protect people" not in client.get(f"{home}share/partner/mosque/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "code", ["nobody", "MOSQUE", "mosque-", "whatsapp", "m" * 3000, "%3Cb%3E", "mosque%00", "-"]
+)
+def test_an_unknown_code_has_no_page_and_no_frame(
+    petition: Petition, client: Client, code: str
+) -> None:
+    Source.objects.get_or_create(code="whatsapp", name="WhatsApp", is_channel=True)
+    for path in (f"/share/partner/{code}/", f"/share/partner/{code}/protect/"):
+        response = client.get(path)
+        assert response.status_code in {400, 404}
+        assert b"<b>" not in response.content
+        assert ancestors(response) == "'none'"
+
+
+def test_a_partner_who_is_switched_off_loses_page_and_frame(
+    petition: Petition, client: Client
+) -> None:
+    Source.objects.update(is_active=False)
+    assert frame(client).status_code == 404
+    assert client.get("/share/partner/mosque/").status_code == 404
+    assert oembed(client, f"{SITE}/petitions/protect/?s=mosque").json()["type"] == "link"
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_hostile_title_is_nothing_but_words(
+    petition: Petition, client: Client, title: str
+) -> None:
+    PetitionText.objects.update(title=title)
+    html = frame(client).content.decode()
+    assert html.count("<script") == 0
+    assert html.count("<h1") == 1
+    parsed(client.get("/share/protect-badge.svg").content)
+    page = client.get("/share/partner/mosque/").content.decode()
+    assert page.count("<script") == 1
+    assert page.count("<textarea") == page.count("</textarea>") == 4
+    made = oembed(client, f"{SITE}/petitions/protect/?s=mosque").json()["html"]
+    assert re.fullmatch(r'<iframe( \w+="[^"<>]*"){7}></iframe>', made)
+
+
+# --- The badge ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("home", "label", "value"),
+    [
+        ("/", "Sign the petition", "10,001,284 signatures"),
+        ("/ar/", "توقيع العريضة", "10,001,284 توقيعًا"),
+        ("/cy/", "Llofnodi’r ddeiseb", "10,001,284 llofnod"),
+    ],
+)
+def test_the_badge_is_a_picture_that_can_be_read_out(
+    petition: Petition,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    home: str,
+    label: str,
+    value: str,
+) -> None:
+    monkeypatch.setattr(tallies, "total", lambda petition_id: 10_001_284)
+
+    response = client.get(f"{home}share/protect-badge.svg")
+    picture = parsed(response.content)
+
+    assert response["Content-Type"] == "image/svg+xml"
+    assert len(response.content) < 3000
+    assert [text.text for text in picture.iter(f"{SVG}text")] == [label, value]
+    assert picture.get("role") == "img"
+    (title,) = picture.iter(f"{SVG}title")
+    assert picture.get("aria-labelledby") == title.get("id")
+    assert value in str(title.text)
+    names = {element.tag.removeprefix(SVG) for element in picture.iter()}
+    assert names == {"svg", "title", "clipPath", "rect", "g", "text"}
+
+
+def test_the_badge_may_be_shown_by_anybody_and_is_kept(petition: Petition, client: Client) -> None:
+    response = client.get("/share/protect-badge.svg")
+    assert response["Access-Control-Allow-Origin"] == "*"
+    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert "public" in response["Cache-Control"]
+    again = client.get("/share/protect-badge.svg", headers={"If-None-Match": response["ETag"]})
+    assert again.status_code == 304
+    head = client.head("/share/protect-badge.svg")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_the_badge_shows_no_number_before_25_have_signed(
+    petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count, fields in ((0, 1), (24, 1), (25, 2)):
+        monkeypatch.setattr(tallies, "total", lambda petition_id, n=count: n)
+        picture = parsed(client.get("/share/protect-badge.svg").content)
+        assert len(list(picture.iter(f"{SVG}text"))) == fields
+
+
+def test_the_badge_of_a_closed_petition_says_so_and_a_removed_one_has_none(
+    petition: Petition, client: Client
+) -> None:
+    Petition.objects.update(state=Petition.State.CLOSED, closes_at=timezone.now())
+    assert "This petition is closed" in client.get("/share/protect-badge.svg").content.decode()
+    Petition.objects.update(state=Petition.State.REMOVED)
+    assert client.get("/share/protect-badge.svg").status_code == 410
+
+
+# --- The page to copy from ---------------------------------------------------------------
+
+
+def copied(html: str) -> list[str]:
+    """What stands in the fields, as somebody would paste it."""
+    fields = re.findall(r"<textarea[^>]*>(.*?)</textarea>", html, re.DOTALL)
+    return [unescape(code) for code in fields]
+
+
+@HOME
+def test_a_partner_copies_link_badge_and_frame_with_their_code(
+    petition: Petition, client: Client, home: str
+) -> None:
+    response = client.get(f"{home}share/partner/mosque/")
+    link, anchor, badge, framed = copied(response.content.decode())
+
+    address = f"{SITE}{home}petitions/protect/?s=mosque"
+    assert link == address
+    assert anchor.startswith(f'<a href="{address}">')
+    assert badge.startswith(f'<a href="{address}"><img src="{SITE}{home}share/protect-badge.svg" ')
+    assert framed.startswith(f'<iframe src="{SITE}{home}share/partner/mosque/protect/" ')
+    # Nothing is loaded over http, whatever the partner's own page came by.
+    assert "http:" not in f"{link}{anchor}{badge}{framed}"
+
+
+def test_the_page_to_copy_from_is_unlisted_and_shows_no_counts_of_partners(
+    petition: Petition, client: Client
+) -> None:
+    response = client.get("/share/partner/mosque/")
+    assert response["X-Robots-Tag"] == "noindex"
+    assert '<meta name="robots" content="noindex">' in response.content.decode()
+    assert "mosque" not in client.get("/sitemap.xml").content.decode()
+    assert "frame-src 'self'" in response["Content-Security-Policy"]
+    assert not response.cookies
+
+
+def test_the_page_says_when_no_site_is_registered_and_when_nothing_can_be_signed(
+    petition: Petition, client: Client
+) -> None:
+    Source.objects.update(origins=[])
+    assert "No site of yours is registered" in client.get("/share/partner/mosque/").content.decode()
+    Petition.objects.update(state=Petition.State.CLOSED, closes_at=timezone.now())
+    html = client.get("/share/partner/mosque/").content.decode()
+    assert "No petition can be signed" in html
+    assert not copied(html)
+
+
+def test_the_page_costs_two_queries_however_many_petitions(
+    petition: Petition, client: Client, django_assert_num_queries: Any
+) -> None:
+    other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
+    PetitionText.objects.create(
+        petition=other, language="en", title="Other", addressee="x", ask="x",
+        published_at=timezone.now() - timedelta(days=1),
+    )  # fmt: skip
+    client.get("/share/partner/mosque/")
+    with django_assert_num_queries(2):
+        html = client.get("/ar/share/partner/mosque/").content.decode()
+    assert "Other" in html
+    assert "احموا الناس" in html
+
+
+# --- oEmbed ------------------------------------------------------------------------------
+
+
+@HOME
+def test_a_petitions_page_says_where_its_oembed_is(
+    petition: Petition, client: Client, home: str
+) -> None:
+    html = client.get(f"{home}petitions/protect/").content.decode()
+    (address,) = re.findall(
+        r'<link rel="alternate" type="application/json\+oembed" href="([^"]+)"', html
+    )
+    assert unescape(address).startswith(f"{SITE}/oembed?")
+
+    said = client.get(unescape(address).removeprefix(SITE)).json()
+
+    title = {"/": "Protect people", "/ar/": "احموا الناس", "/cy/": "Diogelwch bobl"}[home]
+    assert (said["version"], said["type"], said["title"]) == ("1.0", "link", title)
+    assert said["thumbnail_url"] == f"{SITE}{home}share/protect.png"
+    assert "html" not in said
+
+
+@HOME
+@pytest.mark.parametrize("path", ["petitions/protect/?s=mosque", "share/partner/mosque/protect/"])
+def test_a_partners_address_is_answered_with_their_frame(
+    petition: Petition, client: Client, home: str, path: str
+) -> None:
+    response = oembed(client, f"{SITE}{home}{path}")
+    said = response.json()
+    assert said["type"] == "rich"
+    assert said["html"].startswith(f'<iframe src="{SITE}{home}share/partner/mosque/protect/" ')
+    assert (said["width"], said["height"]) == (embeds.WIDTH, embeds.HEIGHT)
+    assert response["Access-Control-Allow-Origin"] == "*"
+
+
+def test_the_frame_says_where_its_oembed_is(petition: Petition, client: Client) -> None:
+    (address,) = re.findall(r'json\+oembed" href="([^"]+)"', frame(client).content.decode())
+    assert client.get(unescape(address).removeprefix(SITE)).json()["type"] == "rich"
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "width"),
+    [
+        ({"maxwidth": "300"}, "rich", 300),
+        ({"maxwidth": "9999"}, "rich", 480),
+        ({"maxwidth": "100"}, "link", None),
+        ({"maxheight": "100"}, "link", None),
+        ({"maxwidth": "-1", "maxheight": "x"}, "rich", 480),
+        ({"maxwidth": "9" * 2000}, "rich", 480),
+        ({"maxwidth": "٣٠٠"}, "rich", 480),
+    ],
+)
+def test_what_has_no_room_for_the_frame_gets_a_link(
+    petition: Petition, client: Client, limits: dict[str, str], kind: str, width: int | None
+) -> None:
+    said = oembed(client, f"{SITE}/petitions/protect/?s=mosque", **limits).json()
+    assert (said["type"], said.get("width")) == (kind, width)
+    if "300" in limits.values():
+        assert "thumbnail_url" not in said, "it would be wider than was asked for"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "x",
+        "//",
+        "http://[",
+        "https://elsewhere.example/petitions/protect/",
+        "https://petition.example.org.elsewhere.example/petitions/protect/",
+        "https://petition.example.org@elsewhere.example/petitions/protect/",
+        "https://user@petition.example.org/petitions/protect/",
+        "javascript://petition.example.org/petitions/protect/",
+        f"{SITE}/",
+        f"{SITE}/petitions/other/",
+        f"{SITE}/de/petitions/protect/",
+        f"{SITE}/share/partner/mosque/",
+        f"{SITE}/admin/",
+        f"{SITE}/petitions/<script>/",
+        f"{SITE}/petitions/protect/" + "x" * 5000,
+    ],
+)
+def test_any_other_address_is_not_found(petition: Petition, client: Client, address: str) -> None:
+    response = oembed(client, address)
+    assert response.status_code == 404
+    assert b"<script>/" not in response.content
+
+
+@pytest.mark.parametrize("code", ["nobody", "%3Cscript%3E", "whatsapp", "m" * 500])
+def test_a_code_that_is_no_partners_gets_a_link_without_it(
+    petition: Petition, client: Client, code: str
+) -> None:
+    response = oembed(client, f"{SITE}/petitions/protect/?s={code}")
+    assert response.json()["type"] == "link"
+    assert code not in response.content.decode()
+
+
+@pytest.mark.parametrize(("written", "status"), [("json", 200), ("xml", 501), ("<b>", 501)])
+def test_json_is_the_only_format(
+    petition: Petition, client: Client, written: str, status: int
+) -> None:
+    response = oembed(client, f"{SITE}/petitions/protect/", format=written)
+    assert response.status_code == status
+    assert b"<b>" not in response.content
+
+
+def test_no_question_is_answered_with_the_answer_to_another(
+    petition: Petition, settings: Any
+) -> None:
+    """The page cache knows nothing of queries, so these answers must not be in it."""
+    settings.PAGE_CACHE_SECONDS = 60
+    client = Client()
+    there = oembed(client, f"{SITE}/petitions/protect/")
+    not_there = oembed(client, f"{SITE}/petitions/other/")
+    assert (there.status_code, not_there.status_code) == (200, 404)
+    assert "public" not in there["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/oembed", "/share/protect-badge.svg", "/share/partner/mosque/protect/"]
+)
+@pytest.mark.parametrize("method", ["post", "options", "delete"])
+def test_they_are_for_reading_alone(
+    petition: Petition, client: Client, path: str, method: str
+) -> None:
+    assert getattr(client, method)(path).status_code in {403, 405}
+
+
+def test_a_huge_query_string_changes_nothing(petition: Petition, client: Client) -> None:
+    plain = frame(client).content
+    assert client.get("/share/partner/mosque/protect/?" + "a=1&" * 900).content == plain
+    huge = client.get("/oembed?" + quote("x" * 900) + "&" + "a=1&" * 2500)
+    assert huge.status_code in {400, 404}

@@ -1,0 +1,266 @@
+"""Sources: what a link says of where it was found, how that is counted, and how forgotten."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions import attempts, sources, withdrawing
+from petitions.confirming import Outcome
+from petitions.models import Petition, Signature, Signer, Source, SourceTally
+from petitions.signers import Attempt
+from tests.people import AMINA, confirm, sign, typed
+
+PAGE = "/petitions/protect/"
+ADMIN = "/admin/petitions/source/"
+
+
+@pytest.fixture(autouse=True)
+def partner(db: None) -> Source:
+    """A registered partner; and a channel, which a test that empties all tables takes away."""
+    Source.objects.get_or_create(code="whatsapp", name="WhatsApp", is_channel=True)
+    return Source.objects.create(code="mosque", name="Mosque", note="by the station")
+
+
+def somebody(number: int, source: str = "mosque") -> Attempt:
+    return replace(AMINA, email=f"person{number}@example.org", source=source)
+
+
+def counted(code: str) -> int:
+    """What is stored for a source, whatever may be shown of it."""
+    tallies = SourceTally.objects.filter(source__code=code)
+    return tallies.aggregate(total=Sum("n"))["total"] or 0
+
+
+def shown(petition: Petition, code: str) -> int:
+    (count,) = [count for count in sources.counts(petition) if count.source.code == code]
+    return count.at_least
+
+
+def a_day_later() -> None:
+    """As if all that is counted had been so yesterday."""
+    SourceTally.objects.update(day=timezone.now().date() - timedelta(days=1))
+
+
+def page_of(browser: Client, address: str) -> attempts.Page:
+    response = browser.post(address, typed())
+    assert response.status_code == 303, response.content.decode()
+    return attempts.Page.open(response["Location"].rstrip("/").rpartition("/")[2])
+
+
+def test_a_signature_from_a_partners_link_counts_for_the_partner_once_it_is_confirmed(
+    petition: Petition, browser: Client
+) -> None:
+    page = page_of(browser, f"{PAGE}?s=mosque")
+    assert counted("mosque") == 0
+
+    assert confirm(page.attempt_id) is Outcome.CONFIRMED
+
+    assert counted("mosque") == 1
+    assert counted("whatsapp") == 0
+
+
+def test_the_button_pressed_again_counts_nothing_more(petition: Petition) -> None:
+    signature_id = sign(petition, somebody(1))
+    for _ in range(3):
+        confirm(signature_id)
+    confirm(sign(petition, somebody(1, "whatsapp")))
+    assert (counted("mosque"), counted("whatsapp")) == (1, 0)
+
+
+def test_the_form_goes_back_to_the_address_that_it_was_read_at(
+    petition: Petition, client: Client
+) -> None:
+    """And so takes the code along, without a script; nothing of the address is in the page."""
+    plain = client.get(PAGE).content
+    assert client.get(f"{PAGE}?s=mosque").content == plain
+    assert b'<form method="post" action="#" novalidate>' in plain
+
+
+def test_the_code_survives_a_form_with_mistakes(petition: Petition, browser: Client) -> None:
+    address = f"{PAGE}?s=mosque"
+    answer = browser.post(address, typed(name=""))
+    assert answer.status_code == 422
+    assert b'action="#"' in answer.content
+    confirm(page_of(browser, address).attempt_id)
+    assert counted("mosque") == 1
+
+
+def test_a_corrected_attempt_keeps_its_source(petition: Petition, browser: Client) -> None:
+    answer = browser.post(f"{PAGE}?s=mosque", typed())
+    correct = answer["Location"].replace("/check/", "/correct/")
+    again = browser.post(
+        correct,
+        {
+            "name": "Amina Example",
+            "email": "right@example.org",
+            "residence": "uk",
+            "postcode": "M14 5RX",
+            "country": "",
+        },
+    )
+    page = attempts.Page.open(again["Location"].rstrip("/").rpartition("/")[2])
+    assert page.attempt.email == "right@example.org"
+    confirm(page.attempt_id)
+    assert counted("mosque") == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "s=",
+        "s=unknown",
+        "s=%3Cscript%3Ealert(1)%3C/script%3E",
+        "s=mosque%27--",
+        "s=mosque%20",
+        "s=mosque%0A",
+        "s=%D9%85%D8%B3%D8%AC%D8%AF",
+        "s=%FF%FE",
+        "s=" + "m" * 3000,
+        "s=mosque&s=nobody",
+        "source=mosque",
+        "S=mosque",
+        "&".join(f"a{n}=1" for n in range(500)),
+    ],
+)
+def test_any_other_code_is_ignored_and_nothing_of_it_shows(
+    petition: Petition, browser: Client, query: str
+) -> None:
+    page = page_of(browser, f"{PAGE}?{query}")
+    assert Signature.objects.get(pk=page.attempt_id).source_id is None
+
+    refused = browser.post(f"{PAGE}?{query}", typed(name=""))
+
+    assert refused.content == browser.post(PAGE, typed(name="")).content
+    assert confirm(page.attempt_id) is Outcome.CONFIRMED
+    assert not SourceTally.objects.exists()
+
+
+def test_capitals_in_a_code_make_no_difference(petition: Petition, browser: Client) -> None:
+    confirm(page_of(browser, f"{PAGE}?s=Mosque").attempt_id)
+    assert counted("mosque") == 1
+
+
+def test_the_code_of_a_partner_who_was_switched_off_is_ignored(
+    petition: Petition, partner: Source
+) -> None:
+    Source.objects.filter(pk=partner.pk).update(is_active=False)
+    confirm(sign(petition, somebody(1)))
+    assert not SourceTally.objects.exists()
+    assert "mosque" not in {count.source.code for count in sources.counts(petition)}
+
+
+def test_signing_with_a_source_is_one_statement_as_without(petition: Petition) -> None:
+    sign(petition, somebody(1))
+    with CaptureQueriesContext(connection) as captured:
+        sign(petition, somebody(2))
+    assert len(captured) == 1
+
+
+def _reject(signature_id: UUID) -> None:
+    Signature.objects.filter(pk=signature_id).update(state=Signature.State.REMOVED)
+
+
+def _hold(signature_id: UUID) -> None:
+    Signature.objects.filter(pk=signature_id).update(verdict=Signature.Verdict.HOLD)
+    confirm(signature_id)
+    assert Signature.objects.get(pk=signature_id).state == Signature.State.HELD
+
+
+def _withdraw(signature_id: UUID) -> None:
+    withdrawing.withdraw(signature_id=signature_id)
+
+
+@pytest.mark.parametrize("end", [confirm, _reject, _hold], ids=["confirmed", "removed", "held"])
+def test_a_signature_says_its_source_only_while_it_is_pending(
+    petition: Petition, partner: Source, end: Any
+) -> None:
+    signature_id = sign(petition, somebody(1))
+    assert Signature.objects.get(pk=signature_id).source_id == partner.pk
+
+    end(signature_id)
+
+    assert Signature.objects.get(pk=signature_id).source_id is None
+
+
+def test_the_database_itself_sees_to_the_forgetting(petition: Petition, partner: Source) -> None:
+    """Whatever moves a signature on: no statement of ours needs to know of sources."""
+    signature_id = sign(petition, somebody(1))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE petitions_signature SET state = 'withdrawn' WHERE id = %s", [signature_id]
+        )
+        cursor.execute("SELECT count(*) FROM petitions_signature WHERE source_id IS NOT NULL")
+        assert cursor.fetchone() == (0,)
+    assert not SourceTally.objects.exists()
+
+
+def test_what_is_held_counts_for_no_source_even_if_it_is_approved(petition: Petition) -> None:
+    signature_id = sign(petition, somebody(1))
+    _hold(signature_id)
+    Signature.objects.filter(pk=signature_id).update(state=Signature.State.CONFIRMED)
+    assert not SourceTally.objects.exists()
+
+
+def test_a_refused_attempt_has_no_source(petition: Petition) -> None:
+    from petitions import signing
+    from petitions.screening.verdicts import UNSUSPICIOUS
+
+    refused = UNSUSPICIOUS._replace(is_refused=True)
+    signing.sign(petition=petition, attempt=somebody(1), screening=refused)
+    assert Signature.objects.get().source_id is None
+
+
+def test_nothing_that_is_sealed_or_stored_of_a_signer_names_the_source(petition: Petition) -> None:
+    from petitions import signers
+
+    signature_id = sign(petition, somebody(1))
+    confirm(signature_id)
+    assert "source" not in signers.unsealed(Signer.objects.get(pk=signature_id))
+
+
+def test_fewer_than_five_are_shown_as_none_and_more_in_steps_of_five(petition: Petition) -> None:
+    for number in range(4):
+        confirm(sign(petition, somebody(number)))
+    a_day_later()
+    assert shown(petition, "mosque") == 0
+
+    confirm(sign(petition, somebody(4)))
+    a_day_later()
+    assert shown(petition, "mosque") == 5
+
+    for number in range(5, 9):
+        confirm(sign(petition, somebody(number)))
+    a_day_later()
+    assert (counted("mosque"), shown(petition, "mosque")) == (9, 5)
+
+
+def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
+    """Or whoever watches them beside the list of signatures could tell whose moved them."""
+    for number in range(6):
+        confirm(sign(petition, somebody(number)))
+    assert shown(petition, "mosque") == 0
+    a_day_later()
+    assert shown(petition, "mosque") == 5
+
+    for number in range(6, 12):
+        confirm(sign(petition, somebody(number)))
+
+    assert (counted("mosque"), shown(petition, "mosque")) == (12, 5)
+
+
+def test_one_petitions_counts_are_not_anothers(petition: Petition) -> None:
+    other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
+    for number in range(5):
+        confirm(sign(petition, somebody(number)))
+    a_day_later()
+    assert shown(petition, "mosque") == 5
+    assert shown(other, "mosque") == 0
