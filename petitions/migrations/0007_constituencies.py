@@ -30,13 +30,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField("place", "hex_q", models.SmallIntegerField(blank=True, null=True)),
         migrations.AddField("place", "hex_r", models.SmallIntegerField(blank=True, null=True)),
-        # Postcodes are found whole, by their key alone: three more indexes over 2.7 million rows
-        # would cost an import most of its time.
+        # Postcodes are found whole, by their key alone: three more indexes over 2.7 million rows,
+        # and a check of each, would cost an import most of its time.
         migrations.AlterField(
             "postcode",
             "place",
             models.ForeignKey(
-                db_index=False, on_delete=models.deletion.PROTECT, to="petitions.place"
+                db_constraint=False,
+                db_index=False,
+                on_delete=models.deletion.PROTECT,
+                to="petitions.place",
             ),
         ),
         migrations.RunSQL(

@@ -55,22 +55,33 @@ class Place(models.Model):
             return self.name
         return str(self.Kind(self.kind).label)
 
+    def name_in(self, language: str) -> str:
+        """What the place is called in a language."""
+        return self.name_cy if language == "cy" and self.name_cy else str(self)
+
 
 class Postcode(models.Model):
     """One UK postcode without its space, and the constituency in which it lies."""
 
     postcode = models.CharField(primary_key=True, max_length=7)
-    place = models.ForeignKey(Place, models.PROTECT, db_index=False)
+    # The import makes sure of it, for checking each row would cost half its time; what a
+    # signature takes from here is checked there.
+    place = models.ForeignKey(Place, models.PROTECT, db_index=False, db_constraint=False)
 
     def __str__(self) -> str:
         return self.postcode
 
 
-class PlaceFile(models.Model):
-    """One published file that was imported: which edition it was, and what it held.
+class PlaceFileQuerySet(models.QuerySet["PlaceFile"]):
+    """Questions about imported files."""
 
-    The newest of a kind is what the site goes by.
-    """
+    def newest(self, kind: "PlaceFile.Kind") -> "PlaceFile | None":
+        """The file of a kind that was imported last: what the site goes by."""
+        return self.filter(kind=kind).order_by("-pk").first()
+
+
+class PlaceFile(models.Model):
+    """One published file that was imported: which edition it was, and what it held."""
 
     class Kind(models.TextChoices):
         CONSTITUENCIES = "constituencies", _("constituencies")
@@ -83,6 +94,8 @@ class PlaceFile(models.Model):
     sha256 = models.CharField(max_length=64)
     rows = models.PositiveIntegerField()
     imported_at = models.DateTimeField(auto_now_add=True)
+
+    objects = PlaceFileQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("imported file")

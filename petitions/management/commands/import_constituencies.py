@@ -1,0 +1,29 @@
+"""Take in the constituencies of the UK from a published file."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from petitions.geography import constituencies
+from petitions.geography.files import UnusableFile
+
+
+class Command(BaseCommand):
+    """1. Read all of the file: what is wrong with it is one line, and exit code 1.
+    2. Add what is new and bring the rest up to date, in one transaction; record the file.
+    The same file again changes nothing.
+    """
+
+    help = "Import constituencies: HexJSON, or the ONS table of names and codes for Welsh names."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="HexJSON, or CSV with PCON24CD and PCON24NM")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            imported = constituencies.import_file(options["file"])
+        except UnusableFile as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"{imported.rows:,} constituencies, {imported.new:,} of them new.")

@@ -1,0 +1,308 @@
+"""Constituencies and postcodes come in from published files, whole or not at all."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from petitions.geography import postcodes
+from petitions.locks import alone
+from petitions.models import UNKNOWN, Petition, Place, PlaceFile, Postcode, Region, Signature
+from tests import published
+from tests.people import AMINA, sign
+from tests.published import EDINBURGH, GORTON, ROWS, RUSHOLME, YNYS_MON
+
+AUGUST = date(2026, 8, 1)
+T = TypeVar("T")
+
+
+@pytest.fixture
+def constituencies(places: None, tmp_path: Path) -> None:
+    """Four constituencies of three nations."""
+    call_command("import_constituencies", published.hexjson(tmp_path))
+
+
+def stored() -> dict[str, str]:
+    return dict(Postcode.objects.values_list("postcode", "place_id"))
+
+
+def refusal(command: str, path: Path, **options: Any) -> str:
+    """The one line that the command ends with."""
+    with pytest.raises(CommandError) as refused:
+        call_command(command, path, **options)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_the_map_of_constituencies_gives_names_regions_and_hexagons(
+    places: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("import_constituencies", published.hexjson(tmp_path))
+
+    mona = Place.objects.get(pk=YNYS_MON)
+    assert (mona.name, mona.region, mona.hex_q, mona.hex_r) == ("Ynys Môn", Region.WALES, 46, -29)
+    assert mona.kind == Place.Kind.CONSTITUENCY
+    assert Place.objects.get(pk=GORTON).get_region_display() == "North West"
+    assert "4 constituencies, 4 of them new" in capsys.readouterr().out
+
+
+def test_the_table_of_names_adds_welsh_names_and_leaves_regions_alone(
+    constituencies: None, tmp_path: Path
+) -> None:
+    table = tmp_path / "names.csv"
+    table.write_text(
+        "\ufeffPCON24CD,PCON24NM,PCON24NMW,ObjectId\n"
+        f"{YNYS_MON},Ynys Môn, ,1\n"
+        "W07000093,Ceredigion Preseli,Ceredigion Preseli,2\n"
+        "W07000110,Vale of Glamorgan,Bro Morgannwg,3\n"
+        f"{GORTON},Gorton and Denton,,4\n",
+        encoding="utf-8",
+    )
+
+    call_command("import_constituencies", table)
+
+    glamorgan = Place.objects.get(name="Vale of Glamorgan")
+    assert [glamorgan.name_in(language) for language in ("en", "ar", "cy")] == [
+        "Vale of Glamorgan", "Vale of Glamorgan", "Bro Morgannwg",
+    ]  # fmt: skip
+    assert glamorgan.region == Region.WALES
+    assert Place.objects.get(pk=YNYS_MON).name_in("cy") == "Ynys Môn"
+    gorton = Place.objects.get(pk=GORTON)
+    assert (gorton.region, gorton.hex_q) == (Region.NORTH_WEST, 53)
+
+
+def test_constituencies_again_change_nothing_but_the_record(
+    constituencies: None, tmp_path: Path
+) -> None:
+    before = list(Place.objects.order_by("pk").values())
+
+    call_command("import_constituencies", published.hexjson(tmp_path))
+
+    assert list(Place.objects.order_by("pk").values()) == before
+    assert PlaceFile.objects.filter(kind=PlaceFile.Kind.CONSTITUENCIES).count() == 2
+
+
+def _hexes(code: str = GORTON, **changes: str) -> str:
+    return json.dumps({"hexes": {code: {**published.HEXES[GORTON], **changes}}})
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        ("no JSON", "is no HexJSON"),
+        ("[]", "is no HexJSON"),
+        (json.dumps({"hexes": {}}), "holds no constituency"),
+        (json.dumps({"hexes": {"E14": {}}}), "is no HexJSON"),
+        (
+            json.dumps({"hexes": {"unknown": {**published.HEXES[GORTON]}}}),
+            "'unknown' is not the code",
+        ),
+        (json.dumps({"hexes": {GORTON: {**published.HEXES[GORTON], "region": "E1"}}}), "no region"),
+        (json.dumps({"hexes": {GORTON: {**published.HEXES[GORTON], "n": " "}}}), "has no name"),
+        (
+            json.dumps({"hexes": {GORTON: {**published.HEXES[GORTON], "n": "x" * 101}}}),
+            "has no name",
+        ),
+    ],
+)
+def test_a_spoilt_map_is_refused_in_one_line_and_changes_nothing(
+    constituencies: None, tmp_path: Path, spoilt: str, told: str
+) -> None:
+    path = tmp_path / "spoilt.hexjson"
+    path.write_text(spoilt)
+    before = list(Place.objects.order_by("pk").values())
+
+    assert told in refusal("import_constituencies", path)
+
+    assert list(Place.objects.order_by("pk").values()) == before
+    assert PlaceFile.objects.count() == 1
+
+
+def test_a_table_without_codes_and_names_is_refused(constituencies: None, tmp_path: Path) -> None:
+    table = published.postcodes(tmp_path, "LAD24CD,LAD24NM\nE06000001,Hartlepool\n", "names.csv")
+    assert "PCON24CD" in refusal("import_constituencies", table)
+
+
+@pytest.mark.parametrize("header", [published.NSPL, published.ONSPD], ids=["NSPL", "ONSPD"])
+def test_postcodes_come_in_from_either_table_with_those_no_longer_in_use(
+    constituencies: None, tmp_path: Path, header: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = published.postcodes(tmp_path, published.csv_lines(header=header))
+
+    call_command("import_postcodes", path)
+
+    assert stored() == {
+        "M145RX": RUSHOLME, "M187AA": GORTON, "M188AA": GORTON, "LL651AA": YNYS_MON,
+        "EH88DX": EDINBURGH, "NPT0AA": YNYS_MON,
+    }  # fmt: skip
+    assert capsys.readouterr().out.endswith(
+        "Postcodes of August 2026: 6, 2 of them no longer in use. 3 lie in no constituency. "
+        "New or moved: 6; gone: 0.\n"
+    )
+
+
+def test_the_zip_is_read_as_it_was_downloaded(constituencies: None, tmp_path: Path) -> None:
+    path = published.postcodes_zip(tmp_path)
+
+    call_command("import_postcodes", path)
+
+    assert len(stored()) == 6
+    record = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
+    assert record is not None
+    assert (record.edition, record.rows, record.file_name) == (AUGUST, 6, path.name)
+    assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_same_file_again_writes_no_row(constituencies: None, tmp_path: Path) -> None:
+    path = published.postcodes(tmp_path)
+    first, again = (postcodes.import_file(path) for _ in range(2))
+    assert (first.changed, first.gone) == (6, 0)
+    assert (again.changed, again.gone) == (0, 0)
+
+
+def test_a_newer_edition_moves_adds_and_deletes(constituencies: None, tmp_path: Path) -> None:
+    call_command("import_postcodes", published.postcodes(tmp_path))
+    moved, added = ("M14 5RX", "", GORTON), ("M14 5RY", "", RUSHOLME)
+    newer = [moved, added, *ROWS[1:2], *ROWS[3:6]]
+    path = published.postcodes(tmp_path, published.csv_lines(newer), "NSPL_NOV_2026_UK.csv")
+
+    imported = postcodes.import_file(path)
+
+    assert (imported.changed, imported.gone) == (2, 1)
+    assert stored() == {
+        "M145RX": GORTON, "M145RY": RUSHOLME, "M187AA": GORTON, "LL651AA": YNYS_MON,
+        "EH88DX": EDINBURGH, "NPT0AA": YNYS_MON,
+    }  # fmt: skip
+
+
+def _without(column: str) -> str:
+    return published.csv_lines(header=published.NSPL.replace(column, "renamed"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(_without("pcon24cd"), "has no columns pcds and pcon", id="no constituency"),
+        pytest.param(
+            published.csv_lines(header="pcon24cd,doterm"), "has no columns pcds", id="no postcode"
+        ),
+        pytest.param(
+            "AB101AB,10,394235,806529,S92000003,,S08000020,,S12000033,S13002842\n",
+            "Code-Point Open has no constituencies", id="Code-Point Open, which has no header",
+        ),
+        pytest.param("", "has no columns pcds", id="empty"),
+        pytest.param(
+            published.csv_lines([*ROWS, ("M1 1AA", "", "E14000807")]),
+            "Line 11: constituency 'E14000807' is not known here", id="the boundaries of before",
+        ),
+        pytest.param(
+            published.csv_lines([("M1 1A\\N", "", GORTON), *ROWS]),
+            r"Line 2: 'M11A\\N' is not a postcode", id="no postcode in the column",
+        ),
+        pytest.param(
+            published.csv_lines([*ROWS, ROWS[0]]), "stands in the file twice", id="twice"
+        ),
+        pytest.param(published.csv_lines(ROWS[:3]), "only a part", id="a part of the country"),
+        pytest.param(published.csv_lines()[:-120], "breaks off in line 10", id="broken off"),
+    ],
+)  # fmt: skip
+def test_another_table_is_refused_in_one_line_and_changes_nothing(
+    constituencies: None, tmp_path: Path, text: str, told: str
+) -> None:
+    call_command("import_postcodes", published.postcodes(tmp_path))
+    before = stored()
+
+    assert told in refusal("import_postcodes", published.postcodes(tmp_path, text))
+
+    assert stored() == before
+    assert PlaceFile.objects.filter(kind=PlaceFile.Kind.POSTCODES).count() == 1
+
+
+def test_no_file_a_damaged_zip_and_bytes_that_are_no_text_are_refused(
+    constituencies: None, tmp_path: Path
+) -> None:
+    assert "cannot be read" in refusal("import_postcodes", tmp_path / "NSPL_AUG_2026.zip")
+    damaged = published.postcodes_zip(tmp_path, published.csv_lines(ROWS * 500))
+    whole = damaged.read_bytes()
+    middle = whole.index(b"Data/NSPL_AUG_2026_UK.csv") + 2_000
+    damaged.write_bytes(whole[:middle] + bytes(50) + whole[middle + 50 :])
+    assert "is damaged" in refusal("import_postcodes", damaged)
+    binary = tmp_path / "NSPL_AUG_2026.csv"
+    binary.write_bytes(b"\xff\xfe\x00")
+    assert "is damaged" in refusal("import_postcodes", binary)
+    assert not stored()
+
+
+def test_without_constituencies_postcodes_say_what_comes_first(
+    places: None, tmp_path: Path
+) -> None:
+    path = published.postcodes(tmp_path)
+    assert "run import_constituencies first" in refusal("import_postcodes", path)
+
+
+def test_a_silent_file_name_needs_the_edition_to_be_said(
+    constituencies: None, tmp_path: Path
+) -> None:
+    path = published.postcodes(tmp_path, name="postcodes.csv")
+    assert "give --edition" in refusal("import_postcodes", path)
+
+    call_command("import_postcodes", path, edition=date(2026, 5, 20))
+
+    record = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
+    assert record is not None
+    assert record.edition == date(2026, 5, 1)
+
+
+@pytest.mark.parametrize("said", ["2026", "2026-13", "May", "2026-05-01"])
+def test_an_edition_is_a_month(constituencies: None, tmp_path: Path, said: str) -> None:
+    path = str(published.postcodes(tmp_path))
+    with pytest.raises(CommandError, match="a month, such as 2026-08"):
+        call_command("import_postcodes", path, f"--edition={said}")
+
+
+def _elsewhere(act: Callable[[], T]) -> T:
+    """What an act comes to on a connection of its own, within seconds."""
+
+    def run() -> T:
+        try:
+            return act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result(timeout=20)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_import_does_not_begin_beside_the_first(
+    constituencies: None, tmp_path: Path
+) -> None:
+    path = published.postcodes(tmp_path)
+    with alone("import postcodes"):
+        told = _elsewhere(lambda: refusal("import_postcodes", path))
+    assert "are being imported at this moment" in told
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_sign_while_postcodes_are_imported(
+    petition: Petition, constituencies: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits, not even for the last step before the commit, and nobody sees half of it."""
+    found: list[str] = []
+
+    def somebody_signs(*_args: object) -> None:
+        signature_id = _elsewhere(lambda: sign(petition, AMINA))
+        found.append(Signature.objects.get(pk=signature_id).place_id)
+
+    monkeypatch.setattr(postcodes, "_record", somebody_signs)
+    postcodes.import_file(published.postcodes(tmp_path), progress=somebody_signs)
+    somebody_signs()
+
+    assert found == [UNKNOWN, UNKNOWN, RUSHOLME]
