@@ -7,9 +7,9 @@ class CampaignConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # `checks` registers itself; `celery` makes its app the one that publishes. Not in
-        # campaign/__init__.py: the embedded stack's commands run before anything is installed.
-        from campaign import celery, checks  # noqa: F401
+        # It registers itself. Not in campaign/__init__.py: the embedded stack's commands run
+        # before anything is installed.
+        from campaign import checks  # noqa: F401
         from petitions.roles import create_roles
 
         # The last of our apps to be migrated once permissions exist: Django's own

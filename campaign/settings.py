@@ -109,6 +109,8 @@ DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
 
 # --- Redis and Celery --------------------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+# Where requests leave word for the worker.
+TASK_APP = "campaign.celery.app"
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 # No result back-end: nothing reads results, and results are one more place to leak from.
 CELERY_RESULT_BACKEND = None

@@ -1,6 +1,7 @@
 """The WSGI application. It refuses to start with settings that would be unsafe."""
 
 import os
+from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
@@ -11,3 +12,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
 application = with_plain_content_type(get_wsgi_application())
 refuse_unsafe_start()
+# Each process that takes signatures will need it: loaded now, the first signer does not wait.
+import_module("campaign.celery")

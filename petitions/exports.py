@@ -23,7 +23,7 @@ from petitions import places, signers
 from petitions.models import ABROAD, Export, Petition, Signature
 from petitions.models.signature import spoken
 
-BATCH = 5_000
+BATCH = 1_000
 FIRST_BATCH = 500
 BOM = "\ufeff"
 KEPT_FOR = timedelta(days=183)

@@ -10,8 +10,10 @@ import logging
 import threading
 import time
 from functools import cache
+from typing import Any
 
-from celery import current_app
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 TASK = "petitions.deliver_mail"
 PAUSE = 0.2
@@ -42,7 +44,7 @@ def _publish_for_ever(flag: threading.Event) -> None:
 
 def _publish() -> bool:
     try:
-        current_app.send_task(TASK, expires=60, retry=False, ignore_result=True)
+        _app().send_task(TASK, expires=60, retry=False, ignore_result=True)
     except Exception as error:  # noqa: BLE001 - whatever Redis or kombu raises, the sweep delivers
         logger.warning(
             "cannot nudge the worker (%s); the sweep will find the mail",
@@ -50,3 +52,9 @@ def _publish() -> bool:
         )
         return False
     return True
+
+
+def _app() -> Any:
+    # By name and not before there is something to tell: Celery weighs 13 MB, and commands such
+    # as an export have no use for it.
+    return import_string(settings.TASK_APP)

@@ -22,10 +22,11 @@ import smtplib
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import NamedTuple
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
@@ -39,6 +40,9 @@ from petitions.mail import messages
 from petitions.mail.throttle import Throttle
 from petitions.models import Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import THROTTLED
+
+if TYPE_CHECKING:
+    from anymail.exceptions import AnymailError
 
 BATCH = 100
 SETTLE_EVERY = 20
@@ -349,14 +353,15 @@ def _send(server: BaseEmailBackend, out: Outgoing) -> bool:
         settle([mail], Mail.State.FAILED, code_of(error))
         logger.warning("mail %s cannot be written (%s)", mail.pk, code_of(error))
         return False
-    except AnymailError as error:
-        _heed_provider(mail, error)
-        return False
     except smtplib.SMTPSenderRefused as error:
         # It is us that it refuses, by quota or by rule: every mail would meet the same.
         raise ServerAway(code_of(error)) from None
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
         _settle_refused(mail, code_of(error))
+        return False
+    # Before OSError, which some of them are as well.
+    except _provider().AnymailError as error:
+        _heed_provider(mail, error)
         return False
     except (OSError, smtplib.SMTPException) as error:
         put_back([mail], code_of(error))
@@ -367,11 +372,18 @@ def _send(server: BaseEmailBackend, out: Outgoing) -> bool:
     return True
 
 
-def _heed_provider(mail: Mail, error: AnymailError) -> None:
+def _provider() -> ModuleType:
+    """The errors of providers' APIs. Imported at the first error that may be one of them: the
+    library for HTTP that comes with them weighs 5 MB, and most sites send by SMTP.
+    """
+    return import_module("anymail.exceptions")
+
+
+def _heed_provider(mail: Mail, error: "AnymailError") -> None:
     """What a provider's API says: of this mail, of the moment, or of us (`ServerAway`)."""
     status = error.status_code
     code = code_of(error)
-    if isinstance(error, AnymailRecipientsRefused):
+    if isinstance(error, _provider().AnymailRecipientsRefused):
         _settle_refused(mail, code)
     elif status is None or status in _OUR_FAULT:
         raise ServerAway(code) from None
@@ -407,9 +419,9 @@ def code_of(error: Exception) -> str:
         return str(codes[0]) if codes else "refused"
     if isinstance(error, smtplib.SMTPResponseException):
         return str(error.smtp_code)
-    if isinstance(error, AnymailRecipientsRefused):
+    if isinstance(error, _provider().AnymailRecipientsRefused):
         return "refused"
-    if isinstance(error, AnymailError) and error.status_code:
+    if isinstance(error, _provider().AnymailError) and error.status_code:
         return f"http-{error.status_code}"
     return type(error).__name__[:20]
 

@@ -6,13 +6,13 @@ import threading
 from datetime import timedelta
 
 import pytest
-from celery import current_app
 from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from campaign.celery import app
 from petitions import seeding, signers, signing, tasks
 from petitions.locks import alone
 from petitions.models import Alert, Petition, Signature, Signer
@@ -49,7 +49,7 @@ def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(
 
 
 def test_the_look_comes_round_twice_in_a_minute() -> None:
-    entry = current_app.conf.beat_schedule["raise-alerts"]
+    entry = app.conf.beat_schedule["raise-alerts"]
     assert entry["task"] == tasks.raise_alerts.name
     assert entry["schedule"] <= 30
 

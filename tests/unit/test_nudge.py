@@ -34,7 +34,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     broker = Broker()
-    monkeypatch.setattr(nudge, "current_app", broker)
+    monkeypatch.setattr(nudge, "_app", lambda: broker)
     monkeypatch.setattr(nudge, "PAUSE", 0.01)
     monkeypatch.setattr(nudge, "PAUSE_AFTER_FAILURE", 0.01)
     nudge._flag.cache_clear()

@@ -1,0 +1,42 @@
+"""An export of any size fits into the memory of a small server."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from petitions import seeding
+from petitions.models import Petition
+
+
+def measured() -> dict[str, Any]:
+    """One export by a process of its own: its rows, and the peak of its memory in MB."""
+    server = os.environ["DATABASE_URL"].rpartition("/")[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.exporting", "protect"],
+        env={**os.environ, "DATABASE_URL": f"{server}/{connection.settings_dict['NAME']}"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_takes_under_a_hundred_megabytes_and_no_more_for_more_signatures(
+    petition: Petition,
+) -> None:
+    seeding.seed(petition=petition, total=3_000)
+    few = measured()
+    seeding.seed(petition=petition, total=20_000)
+    many = measured()
+
+    assert few["rows"] > 2_000
+    assert many["rows"] > 19_000
+    assert many["memory"] < 100
+    # Kept until the end, the rows of the larger one would take 20 MB more.
+    assert many["memory"] < few["memory"] + 10
