@@ -17,7 +17,7 @@ from campaign.models import Statement, StatementText
 from campaign.views import error_page
 from petitions import attempts, context, finding, pages, signers, tokens
 from petitions.mail import messages, outbox, reminders
-from petitions.models import Export, Organisation, Petition, PetitionText, Signature
+from petitions.models import Export, Organisation, Petition, PetitionText, Signature, Source
 from petitions.screening import limits
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
@@ -60,6 +60,7 @@ class Visitor:
         """Name and HTML of every page. The order matters: at the end nothing is left to see."""
         yield from self._reading()
         yield from self._about()
+        yield from self._partners()
         yield from self._mistakes()
         yield from self._crowding()
         yield from self._signing()
@@ -130,6 +131,29 @@ class Visitor:
             yield self._get(f"{name} of nobody", f"{self.home}{name}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
         context.forget()
+
+    def _partners(self) -> Pages:
+        source = Source.objects.create(code="partner", name="سلام")
+        page = f"{self.home}share/partner/partner/"
+        yield self._get("partner without a site", page)
+        Source.objects.filter(pk=source.pk).update(origins=["https://partner.example"])
+        yield self._get("partner", page)
+        yield self._get("frame", f"{page}{self.petition.slug}/")
+        with patch("petitions.tallies.total", return_value=1284):
+            yield self._get("frame with many", f"{page}{self.petition.slug}/")
+            # A picture, and no page: test_embeds.py reads it.
+            self._get("badge", f"{self.home}share/{self.petition.slug}-badge.svg")
+        Organisation.objects.update(name="", privacy_email="")
+        context.forget()
+        yield self._get("frame of nobody", f"{page}{self.petition.slug}/")
+        Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
+        context.forget()
+        Petition.objects.update(state=Petition.State.CLOSED)
+        yield self._get("partner of nothing", page)
+        yield self._get("frame of a closed one", f"{page}{self.petition.slug}/")
+        Petition.objects.update(state=Petition.State.REMOVED)
+        yield self._get("frame of a removed one", f"{page}{self.petition.slug}/")
+        Petition.objects.update(state=Petition.State.OPEN)
 
     def _mistakes(self) -> Pages:
         yield self._post("nothing typed", self.page, {})

@@ -1,20 +1,26 @@
 """Sources: what a link says of where it was found, how that is counted, and how forgotten."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Sum
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import attempts, sources, withdrawing
+from petitions import attempts, signers, signing, sources, tallies
 from petitions.confirming import Outcome
 from petitions.models import Petition, Signature, Signer, Source, SourceTally
+from petitions.screening.verdicts import UNSUSPICIOUS
+from petitions.sharing import cards
 from petitions.signers import Attempt
 from tests.people import AMINA, confirm, sign, typed
 
@@ -175,10 +181,6 @@ def _hold(signature_id: UUID) -> None:
     assert Signature.objects.get(pk=signature_id).state == Signature.State.HELD
 
 
-def _withdraw(signature_id: UUID) -> None:
-    withdrawing.withdraw(signature_id=signature_id)
-
-
 @pytest.mark.parametrize("end", [confirm, _reject, _hold], ids=["confirmed", "removed", "held"])
 def test_a_signature_says_its_source_only_while_it_is_pending(
     petition: Petition, partner: Source, end: Any
@@ -211,17 +213,12 @@ def test_what_is_held_counts_for_no_source_even_if_it_is_approved(petition: Peti
 
 
 def test_a_refused_attempt_has_no_source(petition: Petition) -> None:
-    from petitions import signing
-    from petitions.screening.verdicts import UNSUSPICIOUS
-
     refused = UNSUSPICIOUS._replace(is_refused=True)
     signing.sign(petition=petition, attempt=somebody(1), screening=refused)
     assert Signature.objects.get().source_id is None
 
 
 def test_nothing_that_is_sealed_or_stored_of_a_signer_names_the_source(petition: Petition) -> None:
-    from petitions import signers
-
     signature_id = sign(petition, somebody(1))
     confirm(signature_id)
     assert "source" not in signers.unsealed(Signer.objects.get(pk=signature_id))
@@ -264,3 +261,154 @@ def test_one_petitions_counts_are_not_anothers(petition: Petition) -> None:
     a_day_later()
     assert shown(petition, "mosque") == 5
     assert shown(other, "mosque") == 0
+
+
+# --- The admin ---------------------------------------------------------------------------
+
+
+def saved(client: Client, **changes: str) -> Any:
+    form = {"code": "choir", "name": "The Choir", "note": "", "is_active": "on", "origins": ""}
+    return client.post(f"{ADMIN}add/", form | changes)
+
+
+@pytest.fixture
+def admin(organiser: User) -> Client:
+    client = Client()
+    client.force_login(organiser)
+    return client
+
+
+def test_an_organiser_registers_a_partner_with_their_sites(admin: Client) -> None:
+    written = " https://WWW.Choir.example/ \n\nhttps://choir.example:443\nhttps://كورال.example\n"
+    assert saved(admin, origins=written).status_code == 302
+    assert Source.objects.get(code="choir").origins == [
+        "https://www.choir.example",
+        "https://choir.example",
+        "https://xn--mgbt7cgr.example",
+    ]
+    page = admin.get(f"{ADMIN}{Source.objects.get(code='choir').pk}/change/").content.decode()
+    assert "https://www.choir.example\nhttps://choir.example" in page
+    assert "/share/partner/choir/" in page
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://choir.example",
+        "choir.example",
+        "https://choir.example/page",
+        "https://choir.example?x",
+        "https://*.example",
+        "https://*",
+        "*",
+        "'self'",
+        "https:",
+        "https://localhost",
+        "https://choir.example; script-src *",
+        "https://choir.example https://elsewhere.example",
+        "https://choir.example,https://elsewhere.example",
+        "https://me@choir.example",
+        "https://choir.example:99999999",
+        "https://" + "x" * 300 + ".example",
+        "javascript:alert(1)",
+    ],
+)
+def test_what_is_no_https_site_gets_into_no_header(admin: Client, origin: str) -> None:
+    assert saved(admin, origins=origin).status_code == 200
+    assert not Source.objects.filter(code="choir").exists()
+
+
+def test_more_than_ten_sites_are_refused(admin: Client) -> None:
+    written = "\n".join(f"https://site{n}.example" for n in range(11))
+    assert saved(admin, origins=written).status_code == 200
+    assert saved(admin, origins="https://a.example\nhttps://A.example").status_code == 200
+    assert not Source.objects.filter(code="choir").exists()
+
+
+@pytest.mark.parametrize(
+    "code", ["<b>", "Choir", "a b", "-a", "a-", "a--b", "ü", "mosque", "a" * 33]
+)
+def test_a_code_that_could_do_harm_is_refused(admin: Client, code: str) -> None:
+    assert saved(admin, code=code).status_code == 200
+    assert Source.objects.filter(is_channel=False).count() == 1
+
+
+def test_a_code_stays_and_nobody_deletes_it(admin: Client, partner: Source) -> None:
+    form = {"code": "other", "name": "Mosque & Friends", "note": "", "origins": ""}
+    admin.post(f"{ADMIN}{partner.pk}/change/", form)
+    partner.refresh_from_db()
+    assert (partner.code, partner.name, partner.is_active) == ("mosque", "Mosque & Friends", False)
+    assert admin.post(f"{ADMIN}{partner.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_channel_of_the_site_can_only_be_switched_off(admin: Client) -> None:
+    channel = Source.objects.get(code="whatsapp")
+    form = {"code": "x", "name": "Other", "note": "x", "origins": "https://x.example"}
+    assert admin.post(f"{ADMIN}{channel.pk}/change/", form).status_code == 302
+    channel.refresh_from_db()
+    assert (channel.code, channel.name, channel.origins) == ("whatsapp", "WhatsApp", [])
+    assert not channel.is_active
+
+
+def test_a_moderator_sees_no_partners(moderator: User) -> None:
+    client = Client()
+    client.force_login(moderator)
+    assert client.get(ADMIN).status_code == 403
+
+
+def test_organisers_see_the_counts_beside_the_petition(petition: Petition, admin: Client) -> None:
+    for number in range(12):
+        confirm(sign(petition, somebody(number)))
+    for number in range(20, 24):
+        confirm(sign(petition, somebody(number, "whatsapp")))
+    a_day_later()
+
+    page = admin.get(f"/admin/petitions/petition/{petition.pk}/change/").content.decode()
+
+    table = page.partition('class="channels"')[2].partition("</table>")[0]
+    assert "10 or a few more" in table
+    assert "fewer than 5" in table
+    assert "12" not in table.replace('height="12"', "")
+    assert "http-equiv" not in table
+
+
+def test_a_petition_that_is_being_added_has_no_counts_yet(admin: Client) -> None:
+    assert admin.get("/admin/petitions/petition/add/").status_code == 200
+
+
+def test_the_counts_take_two_queries_whatever_they_are(
+    petition: Petition, django_assert_num_queries: Any
+) -> None:
+    confirm(sign(petition, somebody(1)))
+    with django_assert_num_queries(2):
+        sources.counts(petition)
+
+
+def test_every_button_and_paper_has_a_channel_that_counts(
+    petition: Petition, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that the migration makes are those that are in the links, and no other."""
+    scanned: list[str] = []
+
+    def note(address: str) -> str:
+        scanned.append(address)
+        return ""
+
+    monkeypatch.setattr(cards, "qr_code", note)
+    monkeypatch.setattr(cards, "_paper", lambda job: b"")
+    for name in ("poster", "leaflets"):
+        client.get(f"/share/protect-{name}.pdf")
+    page = unquote(client.get(PAGE).content.decode())
+
+    used = set(re.findall(r"/petitions/protect/\?s=(\w+)", page + " ".join(scanned)))
+
+    migration = import_module("petitions.migrations.0005_sources")
+    assert used == set(migration.CHANNELS)
+
+
+def test_the_trigger_shards_as_the_tally_does(petition: Petition) -> None:
+    signatures = [sign(petition, somebody(number)) for number in range(20)]
+    for signature_id in signatures:
+        confirm(signature_id)
+    keys = {tallies.key_of("unknown", signature_id)[1] for signature_id in signatures}
+    assert set(SourceTally.objects.values_list("shard", flat=True)) == keys

@@ -260,8 +260,8 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        # What a script element holds is for machines.
-        own = "zxx" if tag == "script" else values.get("lang")
+        # What these hold is for machines.
+        own = "zxx" if tag in {"script", "style"} else values.get("lang")
         language = own or self._languages[-1]
         if tag not in self._EMPTY:
             self._languages.append(language)
