@@ -47,6 +47,12 @@ app.conf.beat_schedule = {
         "schedule": 30.0,
         "options": {"expires": 30, "ignore_result": True},
     },
+    # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
+    "take-snapshots": {
+        "task": "petitions.take_snapshots",
+        "schedule": crontab(minute="1"),
+        "options": {"expires": 3600, "ignore_result": True},
+    },
     "check-tallies": {
         "task": "petitions.check_tallies",
         "schedule": crontab(hour="3", minute="30"),

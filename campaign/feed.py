@@ -1,11 +1,11 @@
-"""News of the campaign as an Atom feed: statements, and petitions that open and close."""
+"""News of the campaign as an Atom feed: statements, and what happens to petitions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import OuterRef, Prefetch
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed, get_tag_uri
@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from campaign import heads
 from campaign.models import StatementText
 from petitions import context
-from petitions.models import Petition, PetitionText
+from petitions.models import Milestone, Petition, PetitionText
 from petitions.sharing.heads import absolute
 from petitions.sharing.legible import legible
+from petitions.timeline import event_of
 
 # Readers fetch it whole each time.
 _MOST = 50
@@ -98,14 +99,29 @@ def _petitions(language: str) -> Iterator[Entry]:
         if petition.closes_at is not None and petition.closes_at <= now:
             words = _("Petition closed: %(title)s") % {"title": title}
             yield Entry("closed", path, path, petition.closes_at, words, ask, text.language)
+        yield from _milestones(petition, text, path)
+
+
+def _milestones(petition: Any, text: PetitionText, path: str) -> Iterator[Entry]:
+    """What has happened to a petition; what is only announced is no news yet."""
+    for row in petition.told:
+        event = event_of(row)
+        if event.is_ahead:
+            continue
+        at = timezone.make_aware(datetime.combine(event.day, time.min))
+        words = f"{event.title}: {text.title}"
+        language = event.language or text.language
+        name = f"milestone-{row['id']}"
+        yield Entry(name, path, path, at, words, event.words or text.ask, language)
 
 
 def public_petitions(now: datetime) -> Iterator[Any]:
-    """Petitions that the public may read, each with its `public_texts`: none removed, no draft."""
+    """Petitions that the public may read, each with its `public_texts` and what is `told`."""
     texts = PetitionText.objects.filter(published_at__isnull=False)
     petitions = Petition.objects.exclude(
         state__in=[Petition.State.DRAFT, Petition.State.REMOVED]
     ).prefetch_related(Prefetch("texts", texts, to_attr="public_texts"))
+    petitions = petitions.annotate(told=Milestone.objects.told(OuterRef("pk")))
     for petition in petitions.order_by("id"):
         if petition.is_public(now) and petition.public_texts:  # type: ignore[attr-defined]
             yield petition

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from campaign import discovery, health
-from petitions.api import v1
+from petitions.api import progress, v1
 from petitions.views import embeds, mail_reports
 
 urlpatterns = [
@@ -17,6 +17,9 @@ urlpatterns = [
     path("sitemap.xml", discovery.sitemap, name="sitemap"),
     path("favicon.ico", discovery.favicon, name="favicon"),
     path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
+    path("api/v1/petitions/<slug:slug>/progress.json", progress.series, name="api_progress"),
+    path("api/v1/petitions/<slug:slug>/days.csv", progress.days, name="api_days"),
+    path("api/v1/petitions/<slug:slug>/regions.csv", progress.regions, name="api_regions"),
     path("oembed", embeds.oembed, name="oembed"),
     path("t/", include("petitions.token_urls")),
     path("reports/mail/", mail_reports.report, name="mail_report"),

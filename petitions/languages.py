@@ -31,6 +31,11 @@ def day(moment: datetime | date) -> str:
     return format_date(on, "d MMMM y", locale=_locale())
 
 
+def short_day(on: date) -> str:
+    """The day in digits, such as "22/11/2026", where there is no room for words."""
+    return format_date(on, "dd/MM/y", locale=_locale())
+
+
 def clock_time(moment: datetime) -> str:
     """The time of day in London, such as "14:05"."""
     return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())

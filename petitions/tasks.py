@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from petitions import attempts, finding, reindexing, retention, tallies
+from petitions import attempts, finding, progress, reindexing, retention, tallies
 from petitions.locks import alone
 from petitions.mail import nudge, outbox, reminders
 from petitions.screening import alerts
@@ -52,3 +52,11 @@ def queue_reminders() -> None:
 def compare_mailboxes() -> None:
     """Do what a change of the providers' rules asked for, or go on with it after a crash."""
     reindexing.run_due()
+
+
+@shared_task(name="petitions.take_snapshots")  # type: ignore[untyped-decorator]
+def take_snapshots() -> None:
+    """Write the counts of the day that has ended, once."""
+    with alone("take-snapshots") as is_alone:
+        if is_alone:
+            progress.take_snapshots()

@@ -3,12 +3,13 @@
 from django.urls import path
 
 from petitions.pages import NAMES
-from petitions.views import contact, finding, pages, petition
+from petitions.views import contact, finding, pages, petition, progress
 
 app_name = "petitions"
 
 urlpatterns = [
     path("petitions/<slug:slug>/", petition.petition, name="petition"),
+    path("petitions/<slug:slug>/progress/", progress.page, name="progress"),
     path("find/", finding.find, name="find"),
     path("find/sent/", finding.sent, name="find_sent"),
     path("contact/", contact.contact, name="contact"),

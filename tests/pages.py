@@ -17,7 +17,20 @@ from campaign.models import Statement, StatementText
 from campaign.views import error_page
 from petitions import attempts, context, finding, pages, signers, tokens
 from petitions.mail import messages, outbox, reminders
-from petitions.models import Export, Organisation, Petition, PetitionText, Signature, Source
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Export,
+    Milestone,
+    Organisation,
+    Petition,
+    PetitionText,
+    Region,
+    Signature,
+    Snapshot,
+    SnapshotPart,
+    Source,
+)
 from petitions.screening import limits
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
@@ -59,6 +72,7 @@ class Visitor:
     def walk(self) -> Pages:
         """Name and HTML of every page. The order matters: at the end nothing is left to see."""
         yield from self._reading()
+        yield from self._going()
         yield from self._about()
         yield from self._partners()
         yield from self._mistakes()
@@ -110,6 +124,31 @@ class Visitor:
         PetitionText.objects.filter(language=self.language).update(published_at=None)
         yield self._get("petition in another language", self.page)
         PetitionText.objects.update(published_at=timezone.now())
+
+    def _going(self) -> Pages:
+        course = f"{self.page}progress/"
+        yield self._get("course, before the first day", course)
+        today = timezone.localdate()
+        for age, total in ((9, 30), (2, 2000), (1, 1990)):
+            day = Snapshot.objects.create(
+                petition=self.petition, day=today - timedelta(days=age), total=total
+            )
+            for group in (*Region.values, UNKNOWN, ABROAD):
+                SnapshotPart.objects.create(snapshot=day, group=group, n=total // 20)
+            SnapshotPart.objects.filter(snapshot=day, group=Region.WALES).update(n=1)
+        self._happens(Milestone.Kind.OTHER, today - timedelta(days=1), TEXTS[self.language][0])
+        for kind in Milestone.Kind.values:
+            self._happens(kind, today + timedelta(days=9))
+        yield self._get("course", course)
+        yield self._get("petition with a course", self.page)
+        Milestone.objects.all().delete()
+
+    def _happens(self, kind: str, day: date, title: str = "") -> None:
+        milestone = Milestone.objects.create(
+            petition=self.petition, kind=kind, day=day, link="https://example.org/", is_public=True
+        )
+        if title:
+            milestone.texts.create(language=self.language, title=title, words=title)
 
     def _about(self) -> Pages:
         for name in pages.NAMES:
@@ -291,6 +330,10 @@ class Visitor:
         Petition.objects.update(closes_at=two_days_ago)
         yield self._get("front page, petition closed", self.home)
         yield self._get("closed", self.page)
+        for kind in (Milestone.Kind.HANDED_IN, Milestone.Kind.REPLY):
+            self._happens(kind, timezone.localdate())
+            yield self._get(f"closed, {kind}", self.page)
+        yield self._get("course, closed", f"{self.page}progress/")
         yield self._post("closed while typing", self.page, typed())
         yield self._post("too late to confirm", self._link(late), {})
         Petition.objects.update(state=Petition.State.REMOVED)

@@ -3,6 +3,7 @@
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
+from petitions.admin.milestones import MilestoneAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
 from petitions.admin.records import ExportAdmin, MailAdmin
@@ -17,6 +18,7 @@ __all__ = [
     "ExportAdmin",
     "MailAdmin",
     "MailProviderAdmin",
+    "MilestoneAdmin",
     "OrganisationAdmin",
     "PetitionAdmin",
     "ReindexingAdmin",

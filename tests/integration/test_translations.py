@@ -35,7 +35,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 TELLING = 12
 # What an Arabic page may say in Latin letters: names, and addresses to type or to write to.
 LATIN_NAMES = {"SBC", "WhatsApp", "Gmail", "JavaScript", "Outlook", "Spam", "Junk"}
-LATIN_NAMES |= {"Facebook", "Bluesky", "Telegram", "PDF", "WCAG", "Undersigned"}
+LATIN_NAMES |= {"Facebook", "Bluesky", "Telegram", "PDF", "CSV", "JSON", "WCAG", "Undersigned"}
 REFERENCE = r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}"
 ADDRESSES = re.compile(rf"\S+@\S+|https?:\S+|ico\.org\.uk|M14 5RX|{REFERENCE}")
 

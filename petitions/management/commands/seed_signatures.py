@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from petitions import seeding, tallies
 from petitions.models import Petition
+from petitions.seeding import course
 
 MOST = 20_000_000
 MOST_DAYS = 3_650
@@ -53,5 +54,6 @@ class Command(BaseCommand):
         # The planner should know at once that the tables have grown.
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_tally")
+        course.write(petition)
         count = tallies.total(petition.pk)
         self.stdout.write(f"Added {total:,} signatures, {rate:,.0f} a second. {count:,} count now.")
