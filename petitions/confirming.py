@@ -1,6 +1,11 @@
-"""Confirming: a pending signature is counted, once, under the lock of its mailbox."""
+"""Confirming: a pending signature is counted, once, under the lock of its mailbox.
 
-from datetime import timedelta
+Most signers are alone in their mailbox. For them one round trip does all of it: take the lock,
+and count them if nothing speaks against it. Whatever else there may be is left alone by that,
+and judged step by step: read under the lock, judge, and write if it is still as it was.
+"""
+
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
@@ -41,7 +46,7 @@ class Verdict(NamedTuple):
 
 
 def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    """Count a pending signature, once, whoever presses how often. Two statements in a transaction.
+    """Count a pending signature, once, whoever presses how often.
 
     One that looks suspicious is held instead: it takes its slot, and counts once a moderator
     has approved it. Whoever pressed is told the same, for a machine should not learn from us.
@@ -50,13 +55,47 @@ def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | Non
     A moderator may decide about it at the same moment: then it is judged again as it stands.
     Raises `StateChanged` only if that happens twice running.
     """
-    try:
-        outcome, signature = _confirm(signature_id, epoch)
-    except StateChanged:
-        outcome, signature = _confirm(signature_id, epoch)
+    counted = _at_once(signature_id, epoch)
+    outcome, signature = (
+        (Outcome.CONFIRMED, counted) if counted else _step_by_step(signature_id, epoch)
+    )
     if outcome is Outcome.CONFIRMED and signature and signature.state == Signature.State.CONFIRMED:
         recent.one_more(signature.petition_id)
     return outcome, signature
+
+
+def _at_once(signature_id: UUID, epoch: int) -> Signature | None:
+    """Count who is alone in their mailbox in one round trip, a transaction of its own.
+
+    None if it is anything else, and then nothing was done: it takes the other way, which costs
+    three times as much. While keys rotate that is everybody's way, for one mailbox may then be
+    stored under several indexes.
+    """
+    if len(settings.INDEX_KEYS) > 1:
+        return None
+    values = {
+        "id": signature_id,
+        "others": [],
+        "epoch": epoch,
+        "oldest": _oldest_live(),
+        "petitions": recent.accepting(),
+        "shard": tallies.shard_of(signature_id),
+    }
+    try:
+        with connection.cursor() as cursor:
+            prepared.run(cursor, values, _LOCK_MAILBOX_OF, _COUNT_WHO_IS_ALONE)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+    except IntegrityError:
+        # The address means another mailbox since its lock was asked for, and that one is taken.
+        return None
+    return _with_petition(Signature(**dict(zip(_COLUMNS, row, strict=True)))) if row else None
+
+
+def _step_by_step(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
+    try:
+        return _confirm(signature_id, epoch)
+    except StateChanged:
+        return _confirm(signature_id, epoch)
 
 
 @transaction.atomic
@@ -94,13 +133,16 @@ def _is_live(signature: Signature, epoch: int) -> bool:
     Links are dead after `PENDING_DAYS` also where somebody has signed: a mail found much later
     must not show it.
     """
-    oldest = timezone.now() - timedelta(days=settings.PENDING_DAYS)
     gone = {Signature.State.WITHDRAWN, Signature.State.REFUSED}
     return (
         signature.link_epoch == epoch
-        and signature.created_at > oldest
+        and signature.created_at > _oldest_live()
         and signature.state not in gone
     )
+
+
+def _oldest_live() -> datetime:
+    return timezone.now() - timedelta(days=settings.PENDING_DAYS)
 
 
 _COLUMNS = (
@@ -144,6 +186,40 @@ _READ_MAILBOX_OF = Statement(
 )
 
 
+# For a signature that nothing speaks against: pending, not corrected, its link good, its
+# petition open, and nobody else in its mailbox, whatever became of them. So there is nobody to
+# share it with, and no other wish to heed.
+_COUNT_WHO_IS_ALONE = Statement(
+    "count_who_is_alone",
+    f"""
+    WITH moved AS (
+        UPDATE petitions_signature s
+        SET state = CASE verdict WHEN 'hold' THEN 'held' ELSE 'confirmed' END,
+            confirmed_at = now()
+        FROM petitions_signer me
+        WHERE s.id = %(id)s AND me.signature_id = %(id)s AND state = 'pending'
+              AND link_epoch = %(epoch)s AND created_at > %(oldest)s
+              AND s.petition_id = ANY(%(petitions)s::bigint[])
+              AND NOT EXISTS (SELECT FROM petitions_correction WHERE attempt_id = %(id)s)
+              AND NOT EXISTS (
+                  SELECT FROM petitions_signer other
+                  WHERE other.petition_id = me.petition_id AND other.mailbox_ix = me.mailbox_ix
+                        AND other.signature_id <> %(id)s)
+        RETURNING {", ".join(f"s.{name}" for name in _COLUMNS)}
+    ), placed AS (
+        UPDATE petitions_signer SET slot = 1 FROM moved WHERE signature_id = moved.id
+    ), counted AS (
+        INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
+        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
+        WHERE state = 'confirmed'
+        ON CONFLICT (petition_id, place_id, kind, shard)
+        DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
+    )
+    SELECT * FROM moved
+    """,  # noqa: S608 - our own names of columns
+)
+
+
 def _also_known_as(signature_id: UUID) -> list[Indexes]:
     """What else than they are stored under this person may be found by, while keys rotate."""
     if len(settings.INDEX_KEYS) < 2:
@@ -169,6 +245,10 @@ def _as_signature(row: tuple[Any, ...]) -> Signature:
     columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
     signature = Signature(**dict(zip(_COLUMNS, columns, strict=True)))
     signature.signer = Signer(**dict(zip(_SIGNER_COLUMNS, of_signer, strict=True)))
+    return _with_petition(signature)
+
+
+def _with_petition(signature: Signature) -> Signature:
     signature.petition = recent.petition(signature.petition_id)
     return signature
 
@@ -233,7 +313,7 @@ _WISHES = Statement(
         RETURNING id, petition_id, place_id, name_use, state
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s FROM moved
-        WHERE signature_id = moved.id AND mailbox_ix = %(mailbox)s RETURNING signature_id
+        WHERE signature_id = %(id)s AND mailbox_ix = %(mailbox)s RETURNING signature_id
     ), counted AS (
         INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
         SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
@@ -289,7 +369,7 @@ def _apply(
             "persons": persons(known),
             "id": signature.pk,
             "slot": slot,
-            "shard": tallies.key_of(signature.place_id, signature.pk)[1],
+            "shard": tallies.shard_of(signature.pk),
             "from_state": signature.state,
             "to_state": to_state,
             "may_count": may_count,

@@ -10,6 +10,7 @@ from petitions.models import Petition, PetitionText
 _kept: dict[tuple[str, str], tuple[float, PetitionText]] = {}
 _petitions: dict[int, tuple[float, Petition]] = {}
 _totals: dict[int, tuple[float, int]] = {}
+_open: dict[None, tuple[float, list[Petition]]] = {}
 
 
 def text(slug: str, language: str) -> PetitionText | None:
@@ -37,6 +38,15 @@ def petition(petition_id: int) -> Petition:
     return found
 
 
+def accepting() -> list[int]:
+    """The petitions that may be signed at this moment, as they were a moment ago."""
+    kept = _open.get(None)
+    if kept is None or time.monotonic() >= kept[0]:
+        found = list(Petition.objects.filter(state=Petition.State.OPEN))
+        kept = _open[None] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, found)
+    return [petition.pk for petition in kept[1] if petition.is_accepting()]
+
+
 def total(petition_id: int) -> int:
     """The count as it was at most `PAGE_CACHE_SECONDS` ago, and what `one_more` said since."""
     kept = _totals.get(petition_id)
@@ -58,4 +68,5 @@ def forget() -> None:
     """Read everything afresh next time."""
     _kept.clear()
     _petitions.clear()
+    _open.clear()
     _totals.clear()

@@ -29,7 +29,12 @@ class TallyBroken(Exception):
 
 def key_of(place_id: str, signature_id: UUID) -> Key:
     """The row in which a signature counts: always the same, so that it leaves where it came."""
-    return place_id, signature_id.bytes[-1] % SHARDS
+    return place_id, shard_of(signature_id)
+
+
+def shard_of(signature_id: UUID) -> int:
+    """Which of a place's rows counts a signature."""
+    return signature_id.bytes[-1] % SHARDS
 
 
 def move(petition_id: int, changes: Mapping[Key, int]) -> None:

@@ -9,10 +9,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
-from petitions import tallies, tokens, withdrawing
+from petitions import confirming, tallies, tokens, withdrawing
 from petitions.confirming import Outcome
-from petitions.models import Petition, Signature, Signer
+from petitions.models import Correction, Petition, Signature, Signer
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
@@ -49,13 +50,97 @@ def test_pressing_twice_is_the_same_success_and_counts_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_confirming_takes_two_statements_in_a_transaction(petition: Petition) -> None:
-    # What is planned once a connection is planned by then.
+def test_who_is_alone_in_their_mailbox_is_confirmed_in_one_round_trip(
+    petition: Petition, settings: Settings
+) -> None:
+    # What is planned once a connection, and read every few seconds, is there by then.
+    settings.PAGE_CACHE_SECONDS = 60
     sign_and_confirm(petition, DAVID)
     signature_id = sign(petition)
     with CaptureQueriesContext(connection) as queries:
         assert confirm(signature_id) is Outcome.CONFIRMED
+    assert len(queries) == 1, [q["sql"] for q in queries]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_confirming_step_by_step_takes_two_statements_in_a_transaction(
+    petition: Petition, settings: Settings
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60
+    for _ in range(2):
+        confirm(sign(petition))
+    signature_id = sign(petition)
+    with CaptureQueriesContext(connection) as queries:
+        assert confirm(signature_id) is Outcome.ALREADY
+    # One more, which finds that it is not for it.
     assert len(queries) <= 5, [q["sql"] for q in queries]
+
+
+def test_whom_nothing_speaks_against_is_counted_at_once(petition: Petition) -> None:
+    sign_and_confirm(petition, DAVID)
+    counted = confirming._at_once(sign(petition), 0)
+    assert counted
+    assert counted.state == Signature.State.CONFIRMED
+    assert Signer.objects.get(pk=counted.pk).slot == 1
+    assert tallies.total(petition.pk) == 2
+
+
+def _make_too_old(signature_id: UUID) -> None:
+    old = timezone.now() - timedelta(days=15)
+    Signature.objects.filter(pk=signature_id).update(created_at=old)
+
+
+def _remove_while_pending(signature_id: UUID) -> None:
+    Signature.objects.filter(pk=signature_id).update(state=Signature.State.REMOVED)
+
+
+def _correct(signature_id: UUID) -> None:
+    Correction.objects.create(attempt_id=signature_id)
+
+
+def _mail_another_link(signature_id: UUID) -> None:
+    Signature.objects.filter(pk=signature_id).update(link_epoch=1)
+
+
+def _close(_signature_id: UUID) -> None:
+    Petition.objects.update(state=Petition.State.CLOSED)
+
+
+def _sign_with_the_same_mailbox(signature_id: UUID) -> None:
+    sign(Signature.objects.get(pk=signature_id).petition, BASHIR)
+
+
+@pytest.mark.parametrize(
+    "speaks_against",
+    [
+        _make_too_old,
+        _remove_while_pending,
+        _correct,
+        _mail_another_link,
+        _close,
+        _sign_with_the_same_mailbox,
+    ],
+)
+def test_what_anything_speaks_against_is_never_counted_at_once(
+    petition: Petition, speaks_against: Callable[[UUID], None]
+) -> None:
+    signature_id = sign(petition)
+    speaks_against(signature_id)
+    before = Signature.objects.filter(pk=signature_id).values().get()
+
+    assert confirming._at_once(signature_id, 0) is None
+
+    assert Signature.objects.filter(pk=signature_id).values().get() == before
+    assert tallies.total(petition.pk) == 0
+
+
+def test_while_keys_rotate_nobody_is_counted_at_once(
+    petition: Petition, settings: Settings
+) -> None:
+    """An earlier signature of the mailbox may stand under an index of the other key."""
+    signature_id = sign(petition)
+    settings.INDEX_KEYS = {**settings.INDEX_KEYS, 2: bytes(32)}
+    assert confirming._at_once(signature_id, 0) is None
 
 
 def test_a_used_link_invites_to_sign_and_tells_nothing_of_the_signer(

@@ -246,6 +246,8 @@ def test_a_verdict_that_changed_before_the_button_was_pressed_is_heeded(
         return judge(*given)
 
     monkeypatch.setattr(confirming, "_judge", judge_before)
+    # At once there is no moment in between.
+    monkeypatch.setattr(confirming, "_at_once", lambda _signature_id, _epoch: None)
     assert confirm(signature_id) is Outcome.CONFIRMED
     assert states([signature_id]) == {State.HELD}
     assert tallies.total(petition.pk) == 0

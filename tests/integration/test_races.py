@@ -59,11 +59,20 @@ class Race:
 def race(
     monkeypatch: pytest.MonkeyPatch, stop: tuple[Any, str], first: Action, second: Action
 ) -> Race:
-    """Run the second while the first stands still, right after it called what `stop` names."""
+    """Run the second while the first stands still, right after it called what `stop` names.
+
+    If the first confirms, then step by step: at once there is no moment to be stopped at.
+    """
     run = Race()
     module, name = stop
-    original = getattr(module, name)
+    original, at_once = getattr(module, name), confirming._at_once
     threads: dict[str, threading.Thread] = {}
+
+    def second_at_once(signature_id: UUID, epoch: int) -> Signature | None:
+        is_first = threading.current_thread() is threads["first"]
+        return None if is_first else at_once(signature_id, epoch)
+
+    monkeypatch.setattr(confirming, "_at_once", second_at_once)
 
     def stopping(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
