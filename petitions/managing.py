@@ -265,6 +265,7 @@ def _as_data(one: Held) -> dict[str, Any]:
         "wants_updates": signature.wants_updates,
         "text_version": signature.text_version,
         "consent_version": signature.consent_version,
+        "source": signature.source.code if signature.source else None,
         "signed": signature.created_at.isoformat(),
         "confirmed": confirmed.isoformat() if confirmed else None,
         "mails": [

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import attempts, signers, signing, sources, tallies
+from petitions import attempts, managing, signers, signing, sources, tallies, tokens
 from petitions.confirming import Outcome
 from petitions.models import Petition, Signature, Signer, Source, SourceTally
 from petitions.screening.verdicts import UNSUSPICIOUS
@@ -222,6 +222,17 @@ def test_nothing_that_is_sealed_or_stored_of_a_signer_names_the_source(petition:
     signature_id = sign(petition, somebody(1))
     confirm(signature_id)
     assert "source" not in signers.unsealed(Signer.objects.get(pk=signature_id))
+
+
+def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Petition) -> None:
+    signature_id = sign(petition, somebody(1))
+    inbox = tokens.Inbox(*next(iter(signers.mail_indexes("person1@example.org").items())))
+
+    (held,) = managing.everything(inbox=inbox)["signatures"]
+    assert held["source"] == "mosque"
+    confirm(signature_id)
+    (held,) = managing.everything(inbox=inbox)["signatures"]
+    assert held["source"] is None
 
 
 def test_fewer_than_five_are_shown_as_none_and_more_in_steps_of_five(petition: Petition) -> None:
