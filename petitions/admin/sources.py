@@ -56,6 +56,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     """Organisers register partners, and switch off what shall no longer count."""
 
     form = SourceForm
+    fields = SourceForm.Meta.fields
     list_display = ("name", "code", "is_active", "is_channel", "note")
     ordering = ("is_channel", "name")
 
