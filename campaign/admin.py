@@ -93,7 +93,7 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
         with translation.override(text.language):
             page = render(request, "campaign/statement.html", statement_context(text))
         page["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
+            "default-src 'none'; style-src 'self'; img-src 'self' data:; "
             "frame-ancestors 'self'; sandbox allow-same-origin"
         )
         return page
