@@ -1,5 +1,6 @@
-// Copies the petition's address, and opens the system's share sheet where there is one. Without
-// this script the address stands in a field to be copied by hand, and the links work.
+// Copies the petition's address, opens the system's share sheet where there is one, and keeps
+// the source of a link through a change of language. Without this script the address stands in
+// a field to be copied by hand, and the links work.
 
 const section = document.querySelector(".sharing");
 const field = section.querySelector("#share-address");
@@ -29,4 +30,10 @@ if (navigator.share) {
     // Rejected when the reader closes the sheet, which is no mistake.
     navigator.share({ title, text, url: address }).catch(() => {});
   });
+}
+
+// Whoever changes the language still came by the same link.
+const source = new URLSearchParams(location.search).get("s") ?? "";
+if (/^[a-z0-9-]{1,32}$/i.test(source)) {
+  for (const other of document.querySelectorAll(".languages a")) other.search = `?s=${source}`;
 }

@@ -178,6 +178,28 @@ def test_the_error_summary_has_the_focus_wherever_on_the_page_the_form_was_sent_
     context.close()
 
 
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("?s=partner", "?s=partner"),
+        ("?x=1", ""),
+        ("", ""),
+        ("?s=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", ""),
+        ("?s=" + "p" * 40, ""),
+    ],
+)
+def test_who_changes_the_language_still_came_by_the_same_link(
+    chromium: Browser, stack: Stack, query: str, kept: str
+) -> None:
+    page = chromium.new_page()
+    page.goto(f"{stack.site_url}/petitions/{SLUG}/{query}")
+    page.wait_for_load_state("networkidle")
+    page.locator(".languages a[lang=ar]").click()
+    page.wait_for_url("**/ar/petitions/**")
+    assert page.url == f"{stack.site_url}/ar/petitions/{SLUG}/{kept}"
+    page.close()
+
+
 @pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
 def test_the_page_to_copy_from_shows_what_it_offers(
     chromium: Browser, stack: Stack, partner: None, home: str
