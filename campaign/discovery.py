@@ -50,6 +50,8 @@ def sitemap(request: HttpRequest) -> HttpResponse:
             _add(root, path, _LANGUAGES)
         for path, languages, changed in [*_statements(), *_petitions()]:
             _add(root, path, languages, changed)
+        for path in _courses():
+            _add(root, path, _LANGUAGES)
     body = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return HttpResponse(body, content_type="application/xml; charset=utf-8")
 
@@ -145,6 +147,12 @@ def _petitions() -> list[_Page]:
         )
         for petition in news.public_petitions(timezone.now())
     ]
+
+
+def _courses() -> list[str]:
+    """The pages of how petitions are going: new every day, in every language."""
+    petitions = news.public_petitions(timezone.now())
+    return [reverse("petitions:progress", args=[petition.slug]) for petition in petitions]
 
 
 def _add(
