@@ -21,12 +21,13 @@ HOW_TO = "no Chromium: install it (Debian: apt-get install chromium) and run mak
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = _launch(playwright)
+        browser = launch(playwright)
         yield browser
         browser.close()
 
 
-def _launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright) -> Browser:
+    """A browser; without one the test is skipped, or fails where everything must be there."""
     flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found:
