@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint faults timing bench lock clean
+.PHONY: help run test lint faults timing bench lighthouse lock clean
 # Recipes depend on each other's order, and their output should read in it.
 .NOTPARALLEL:
 
@@ -34,7 +34,7 @@ install = @$(find_python); "$$python" -P campaign/local/install.py
 help: ## Show these commands
 	@echo "Undersigned"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PORT=8000 and LOCAL_DIR=.local may be overridden, as in: make run PORT=8080"
 
@@ -66,6 +66,12 @@ bench: ## Measure speed, as ratios to floors of the same run
 	$(install) local dev
 	@$(BIN)/python -m campaign.local.messages
 	@exec $(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+lighthouse: ## Score the pages as a phone sees them; wants Node, Chromium and a quiet machine
+	$(install) local dev
+	@cd tests/lighthouse && npm ci --silent --no-audit --no-fund
+	@$(BIN)/python -m campaign.local.messages
+	@exec $(BIN)/python -m tests.lighthouse
 
 # Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
 # No addresses and no paths: the locks read the same wherever they were made.
