@@ -14,7 +14,7 @@ IGNORED = [
     "campaign/admin.py",
     "campaign/local",
     "petitions/admin",
-    "petitions/fraud.py",
+    "petitions/screening/fraud.py",
     "*/management/*",
     "templates/admin",
     "templates/local",
