@@ -1,0 +1,80 @@
+// Three helps for those who sign. The form works without them.
+
+const field = document.querySelector("input[name=pace]");
+const form = field.form;
+
+// 1. How long the filling in took, in milliseconds from the first change to the sending. Nothing is
+// said unless all that a signer must fill in was changed on this page: whoever corrects one field
+// may be as quick as they like. That nothing is said means nothing.
+
+const NEEDED = ["name", "name_use", "email", "residence", "consent"];
+const changed = new Set();
+let start = 0;
+
+form.addEventListener("input", (event) => {
+  start = start || performance.now();
+  changed.add(event.target.name);
+});
+
+function sayPace() {
+  const isWhole = NEEDED.every((name) => changed.has(name));
+  field.value = isWhole ? String(Math.round(performance.now() - start)) : "";
+}
+
+// 2. A lost network keeps what was typed. Browsers show a page of their own in the form's place when
+// the sending fails; so the site is asked first whether it can be reached.
+
+const PATIENCE = 15_000;
+const unsent = form.querySelector(".unsent");
+let state = "idle";
+
+async function isReached() {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE);
+    await fetch(location.pathname, { method: "HEAD", cache: "no-store", signal });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+form.addEventListener("submit", async (event) => {
+  if (state === "reached") return;
+  event.preventDefault();
+  if (state === "asking") return;
+  state = "asking";
+  sayPace();
+  unsent.textContent = "";
+  if (await isReached()) {
+    state = "reached";
+    form.requestSubmit(event.submitter);
+  } else {
+    state = "idle";
+    unsent.textContent = unsent.dataset.says;
+  }
+});
+
+// Whoever comes back to the page by the browser's button starts anew.
+addEventListener("pageshow", () => (state = "idle"));
+
+// 3. A word about what looks incomplete, once a field was left; gone as soon as it is mended.
+
+const LOOKS_RIGHT = {
+  email: /^\S+@\S+\.\S{2,}$/u,
+  postcode: /^\p{L}{1,2}\p{Nd}[\p{L}\p{Nd}]?[\s\p{P}]*\p{Nd}\p{L}{2}$/u,
+};
+
+for (const hint of form.querySelectorAll(".hint")) {
+  const input = form.elements[hint.dataset.for];
+  const looksRight = () => {
+    const typed = input.value.replace(/\p{Cf}/gu, "").trim();
+    return !typed || LOOKS_RIGHT[hint.dataset.for].test(typed);
+  };
+  input.after(hint);
+  input.addEventListener("change", () => {
+    hint.textContent = looksRight() ? "" : hint.dataset.says;
+  });
+  input.addEventListener("input", () => {
+    if (looksRight()) hint.textContent = "";
+  });
+}

@@ -1,0 +1,90 @@
+"""In a bad network nothing that was typed is lost, and what looks incomplete is said kindly."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_journeys import PHONE, WORDS, OpenPage, fill, fits, new_address, open_page
+from tests.conftest import SLUG, Mailbox
+
+pytestmark = pytest.mark.browser
+__all__ = ["open_page"]
+
+BUTTON = "main form button[type=submit]"
+LANGUAGES = pytest.mark.parametrize(
+    ("language", "prefix"), [("en", ""), ("ar", "/ar"), ("cy", "/cy")]
+)
+
+
+def typed_in(page: Page, prefix: str, address: str) -> None:
+    page.goto(f"{prefix}/petitions/{SLUG}/")
+    fill(page, "ليلى مثال", address, "M14 5RX")
+    page.check("[name=consent]")
+
+
+@LANGUAGES
+def test_a_lost_network_keeps_what_was_typed_and_says_so(
+    open_page: OpenPage, mailbox: Mailbox, language: str, prefix: str
+) -> None:
+    page, address = open_page(PHONE), new_address("tunnel")
+    typed_in(page, prefix, address)
+    page.context.set_offline(True)
+    page.click(BUTTON)
+
+    says = page.locator(".unsent")
+    expect(says).to_have_text(str(says.get_attribute("data-says")))
+    expect(says).to_be_in_viewport(ratio=1)
+    assert page.input_value("[name=name]") == "ليلى مثال"
+    assert page.input_value("[name=email]") == address
+    assert page.is_checked("[name=consent]")
+    assert fits(page)
+
+    page.context.set_offline(False)
+    page.click(BUTTON)
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
+    assert mailbox.wait_for(address)
+
+    # Whoever goes back finds the form as it was, and may send it once more.
+    page.go_back()
+    expect(page.locator("[name=email]")).to_have_value(address)
+    expect(page.locator("[name=name_use][value=withheld]")).to_be_checked()
+    page.click(BUTTON)
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
+
+
+def test_without_javascript_the_browser_keeps_what_was_sent(
+    open_page: OpenPage, mailbox: Mailbox
+) -> None:
+    page, address = open_page(PHONE, javascript=False), new_address("tunnel")
+    typed_in(page, "", address)
+    page.context.set_offline(True)
+    page.click(BUTTON)
+    page.wait_for_url("chrome-error://**")
+    page.context.set_offline(False)
+    page.reload()
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
+    assert mailbox.wait_for(address)
+
+
+@LANGUAGES
+def test_what_looks_incomplete_is_said_when_a_field_is_left_and_no_sooner(
+    open_page: OpenPage, language: str, prefix: str
+) -> None:
+    page = open_page(PHONE)
+    page.goto(f"{prefix}/petitions/{SLUG}/")
+    page.check("[name=residence][value=uk]")
+    for name, half, rest in (("email", "layla@example", ".org"), ("postcode", "M١٤", " ٥RX")):
+        hint = page.locator(f".hint[data-for={name}]")
+        page.locator(f"[name={name}]").press_sequentially(half)
+        expect(hint).to_be_empty()
+        page.locator(f"[name={name}]").blur()
+        expect(hint).to_have_text(str(hint.get_attribute("data-says")))
+        assert fits(page)
+        page.fill(f"[name={name}]", half + rest)
+        expect(hint).to_be_empty()
+    # Nobody is told off for what they have not come to yet, or left empty.
+    page.focus("[name=name]")
+    page.locator("[name=name]").blur()
+    page.fill("[name=email]", "")
+    page.locator("[name=email]").blur()
+    assert page.locator("[aria-invalid=true], .is-invalid").count() == 0
+    assert page.locator(".hint:not(:empty)").count() == 0
