@@ -35,6 +35,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.change_milestonetext",
         "petitions.delete_milestonetext",
         "petitions.view_milestonetext",
+        "petitions.view_snapshot",
+        "petitions.view_snapshotpart",
         "petitions.export_signatures",
         "petitions.view_export",
         "petitions.view_mail",

@@ -3,7 +3,7 @@
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
-from petitions.admin.milestones import MilestoneAdmin
+from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
 from petitions.admin.records import ExportAdmin, MailAdmin
@@ -24,5 +24,6 @@ __all__ = [
     "ReindexingAdmin",
     "RuleAdmin",
     "SignatureAdmin",
+    "SnapshotAdmin",
     "SourceAdmin",
 ]

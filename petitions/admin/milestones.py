@@ -1,9 +1,11 @@
-"""Milestones: what organisers tell the public of a petition's way."""
+"""A petition's way: milestones, which organisers tell, and the exact counts of its days."""
 
 from django.contrib import admin
 from django.db import models
 
-from petitions.models import Milestone, MilestoneText
+from petitions import progress
+from petitions.admin.records import ReadOnly
+from petitions.models import Milestone, MilestoneText, Snapshot, SnapshotPart
 
 
 class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
@@ -18,8 +20,31 @@ class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
 class MilestoneAdmin(admin.ModelAdmin[Milestone]):
     list_display = ("day", "kind", "petition", "is_public")
     list_filter = ("petition",)
+    list_select_related = ("petition",)
     ordering = ("-day", "-pk")
     fields = ("petition", "kind", "day", "link", "is_public")
     inlines = (MilestoneTextInline,)
     # Of an address without a scheme; what Django assumes by itself changes with its version 6.
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
+
+
+class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):
+    model = SnapshotPart
+    can_delete = False
+    fields = readonly_fields = ("region", "n")
+    ordering = ("-n",)
+    verbose_name_plural = "by region, exactly: not for publication"
+
+    @admin.display(description="region")
+    def region(self, part: SnapshotPart) -> str:
+        return progress.name_of(part.group)
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnly):
+    list_display = ("day", "petition", "total")
+    list_filter = ("petition",)
+    list_select_related = ("petition",)
+    ordering = ("-day", "petition")
+    fields = ("petition", "day", "total")
+    inlines = (SnapshotPartInline,)

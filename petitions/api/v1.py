@@ -1,22 +1,21 @@
 """Version 1: what the public may know of a petition, for other sites and for journalists."""
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from petitions import goals, tallies
+from petitions.api.answers import find_text, open_to_all
 from petitions.caching import public_page
-from petitions.models import Petition, PetitionText
+from petitions.models import Petition
 
 
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def petition(request: HttpRequest, slug: str) -> HttpResponse:
     """One petition: its state and count. Any site may read it from a browser."""
-    text = PetitionText.objects.to_show(slug, settings.LANGUAGE_CODE)
-    if text is None or not text.petition.is_public(timezone.now()):
-        raise Http404
+    text = find_text(slug)
     asked = text.petition
     if asked.state == Petition.State.REMOVED:
         gone = {
@@ -24,9 +23,9 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
             "state": asked.state,
             "reason": asked.removed_reason,
         }
-        return _open_to_all(JsonResponse(gone, status=410))
+        return open_to_all(JsonResponse(gone, status=410))
     count = tallies.total(asked.pk)
-    return _open_to_all(
+    return open_to_all(
         JsonResponse(
             {
                 "slug": asked.slug,
@@ -42,9 +41,3 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
             }
         )
     )
-
-
-def _open_to_all(response: HttpResponse) -> HttpResponse:
-    response["Access-Control-Allow-Origin"] = "*"
-    response["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response

@@ -13,7 +13,15 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone, translation
 
-from petitions.models import Milestone, MilestoneText, Petition, PetitionText
+from petitions.models import (
+    Milestone,
+    MilestoneText,
+    Petition,
+    PetitionText,
+    Region,
+    Snapshot,
+    SnapshotPart,
+)
 from petitions.timeline import Story, story_of
 from tests.hostile import TITLES
 
@@ -246,6 +254,25 @@ def test_an_organiser_enters_one_and_a_moderator_may_not(
     assert client.post(ADMIN + "add/", entered)["Location"] == ADMIN
     assert "Cyflwynwyd" in timeline(read(Client(), "/cy" + PAGE))
     assert "Handed in to the Government" in read(client, ADMIN)
+
+
+def test_organisers_see_exact_figures_by_region_and_moderators_do_not(
+    petition: Petition, client: Client, organiser: User, moderator: User
+) -> None:
+    day = Snapshot.objects.create(petition=petition, day=date(2026, 3, 1), total=44)
+    for group, n in ((Region.WALES, 3), (Region.LONDON, 41)):
+        SnapshotPart.objects.create(snapshot=day, group=group, n=n)
+    path = f"/admin/petitions/snapshot/{day.pk}/change/"
+    client.force_login(moderator)
+    assert client.get(path).status_code == 403
+
+    client.force_login(organiser)
+    page = read(client, path)
+    found = re.findall(r'<td class="field-(?:region|n)">\s*<p>(.*?)</p>', page)
+    assert found == ["London", "41", "Wales", "3"]
+    assert "not for publication" in page
+    assert client.post(path, {"total": "99"}).status_code == 403
+    assert read(client, "/admin/petitions/snapshot/")
 
 
 def test_a_link_that_is_none_is_refused(
