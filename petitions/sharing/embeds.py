@@ -31,6 +31,7 @@ from petitions.sharing.legible import legible
 
 WIDTH, HEIGHT = 480, 320
 LEAST_WIDTH = 240
+_AN_HOUR = 3600
 _ABOUT_AS_LONG = 2048
 
 
@@ -127,7 +128,7 @@ def frame_html(text: PetitionText, partner: Source, *, width: int, height: int) 
 
 BADGE_HEIGHT = 32
 # Rough widths of a letter at 14 px, on the generous side: nobody knows the reader's fonts.
-_LETTER, _MARGIN = 8, 12
+_LETTER, _MARGIN = 8, 10
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,8 @@ def oembed(
         "title": legible(text.title),
         "provider_name": legible(organisation),
         "provider_url": heads.absolute("/"),
-        "cache_age": settings.PAGE_CACHE_SECONDS,
+        # There is no count in it.
+        "cache_age": _AN_HOUR,
     }
     if width >= cards.WIDTH and height >= cards.HEIGHT:
         said |= {
