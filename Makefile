@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint faults timing bench lighthouse lock clean
+.PHONY: help run test lint faults timing bench lighthouse pictures lock clean
 # Recipes depend on each other's order, and their output should read in it.
 .NOTPARALLEL:
 
@@ -72,6 +72,11 @@ lighthouse: ## Score the pages as a phone sees them; wants Node, Chromium and a 
 	@cd tests/lighthouse && npm ci --silent --no-audit --no-fund
 	@$(BIN)/python -m campaign.local.messages
 	@exec $(BIN)/python -m tests.lighthouse
+
+pictures: ## Take README's pictures anew; wants Chromium
+	$(install) local dev
+	@$(BIN)/python -m campaign.local.messages
+	@exec $(BIN)/python -m tests.pictures
 
 # Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
 # No addresses and no paths: the locks read the same wherever they were made.
