@@ -172,6 +172,20 @@ class SignForm(forms.Form):
         self._bound_fields_cache.clear()  # type: ignore[attr-defined]
         return _helper()
 
+    def _clean_fields(self) -> None:
+        """As Django does, by the same fields and methods, but for the bound field of each.
+
+        That is for showing them, and takes a third of the time that reading a form does.
+        """
+        for name, field in self.fields.items():
+            try:
+                typed = field.widget.value_from_datadict(self.data, self.files, name)
+                self.cleaned_data[name] = field.clean(typed)
+                if clean := getattr(self, f"clean_{name}", None):
+                    self.cleaned_data[name] = clean()
+            except ValidationError as error:
+                self.add_error(name, error)
+
     def clean_name(self) -> str:
         name = names.tidy(self._readable("name"))
         if names.looks_like_a_link(name):

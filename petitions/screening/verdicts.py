@@ -42,12 +42,13 @@ def screen(
     counted, challenged and put off like any other, and takes as long. Raises `DatabaseError`.
     """
     domain = addresses.ascii_domain(attempt.email.rpartition("@")[2])
+    network = networks.network_of(sender)
     in_force = rules.in_force()
     taken = limits.take(
         limits.Act.SIGN,
         address=attempt.email,
         petition=petition.pk,
-        network=networks.network_of(sender),
+        network=network,
         prefix=networks.prefix_of(sender),
         lifted=in_force.lifts(sender, attempt.email, domain),
     )
@@ -59,7 +60,7 @@ def screen(
     return Screening(
         verdict=Signature.Verdict.HOLD if is_held else Signature.Verdict.PASS,
         signals=(*signals, refusal) if refusal else signals,
-        network=networks.network_of(sender),
+        network=network,
         is_refused=bool(refusal) or judged.verdict is fraud.Verdict.BLOCK,
         must_wait=taken.is_refused,
         needs_challenge=taken.needs_challenge,

@@ -30,7 +30,7 @@ from petitions.screening.limits import Act, Taken
 from petitions.screening.verdicts import Screening, screen
 from petitions.signers import Attempt
 from petitions.views import confirming, redrawing
-from petitions.views.petition import SeeOther, find_text
+from petitions.views.petition import SeeOther, check_path, find_text
 
 _CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
 PageView = Callable[[HttpRequest, Page, str], HttpResponse]
@@ -245,7 +245,7 @@ def _too_many(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 
 
 def _to(page: Page) -> HttpResponse:
-    return SeeOther(reverse("links:check_mail", args=[get_language(), page.seal()]))
+    return SeeOther(check_path(get_language(), page.seal()))
 
 
 def _to_petition(page: Page) -> HttpResponse:
