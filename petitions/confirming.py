@@ -88,7 +88,7 @@ def _at_once(signature_id: UUID, epoch: int) -> Signature | None:
     except IntegrityError:
         # The address means another mailbox since its lock was asked for, and that one is taken.
         return None
-    return _with_petition(Signature(**dict(zip(_COLUMNS, row, strict=True)))) if row else None
+    return _of_row(row) if row else None
 
 
 def _step_by_step(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
@@ -243,12 +243,15 @@ def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Sign
 
 def _as_signature(row: tuple[Any, ...]) -> Signature:
     columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
-    signature = Signature(**dict(zip(_COLUMNS, columns, strict=True)))
-    signature.signer = Signer(**dict(zip(_SIGNER_COLUMNS, of_signer, strict=True)))
-    return _with_petition(signature)
+    signature = _of_row(columns)
+    signature.signer = Signer.from_db(connection.alias, _SIGNER_COLUMNS, of_signer)
+    return signature
 
 
-def _with_petition(signature: Signature) -> Signature:
+def _of_row(columns: tuple[Any, ...]) -> Signature:
+    # Not by its name: that works out a default for each column that is not here, and took a
+    # tenth of a confirmation.
+    signature = Signature.from_db(connection.alias, _COLUMNS, columns)
     signature.petition = recent.petition(signature.petition_id)
     return signature
 

@@ -7,12 +7,13 @@ from petitions.views import checking, confirming, managing, objecting
 app_name = "links"
 
 urlpatterns = [
+    # First, for it is what most people come for.
+    path("<str:language>/confirm/<str:token>/", confirming.confirm, name="confirm"),
     path("<str:language>/check/<str:token>/", checking.check_mail, name="check_mail"),
     path("<str:language>/check/<str:token>/again/", checking.ask_again, name="ask_again"),
     path("<str:language>/check/<str:token>/code/", checking.type_code, name="type_code"),
     path("<str:language>/check/<str:token>/meant/", checking.take_suggestion, name="meant"),
     path("<str:language>/correct/<str:token>/", checking.correct, name="correct"),
-    path("<str:language>/confirm/<str:token>/", confirming.confirm, name="confirm"),
     path("<str:language>/not-me/<str:token>/", objecting.not_me, name="not_me"),
     path("<str:language>/mail-again/<str:token>/", managing.mail_again, name="mail_again"),
     path("<str:language>/mine/<str:token>/", managing.mine, name="mine"),
