@@ -18,6 +18,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from petitions import consent, names, places
 from petitions.context import organisation
 from petitions.forms.widgets import LongSelect
+from petitions.geography import known
 from petitions.models import Signature
 from petitions.screening import challenge, fraud
 from petitions.signers import Attempt
@@ -63,6 +64,12 @@ def _is_plain(address: str) -> bool:
         and len(local) <= MAX_LOCAL
         and _PLAIN_LOCAL.fullmatch(local) is not None
     )
+
+
+def _postcode_help() -> str:
+    if known.postcodes_of():
+        return gettext("Your constituency is found by it. It is given to nobody.")
+    return gettext("It is for finding your constituency, and is given to nobody.")
 
 
 def _consent_wording() -> str:
@@ -121,7 +128,7 @@ class SignForm(forms.Form):
         label=_("Your postcode"),
         required=False,
         max_length=20,
-        help_text=_("It is for finding your constituency, and is given to nobody."),
+        help_text=lazy(_postcode_help, str)(),
         widget=_text(autocomplete="postal-code", dir="ltr", autocapitalize="characters"),
         error_messages=SPOILT_TEXT,
     )

@@ -13,6 +13,7 @@ from petitions import confirming, recent, tokens
 from petitions.confirming import Outcome
 from petitions.guards import token_is_proof
 from petitions.models import Signature
+from petitions.views import homes
 
 THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
 
@@ -54,12 +55,12 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
 
 
 # Stand in a kept page for what differs between two people who are thanked.
-_COUNT, _REFERENCE, _TOKEN = (f"\0{word}\0" for word in ("count", "reference", "token"))
+_COUNT, _REFERENCE, _HOME, _TOKEN = (f"\0{n}\0" for n in ("count", "reference", "home", "token"))
 _moulds: dict[tuple[str, ...], tuple[float, str]] = {}
 
 
 def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
-    """The thank-you page: kept for a moment, but for the count, the reference and the token.
+    """The thank-you page: kept for a moment, but for what is the signer's own.
 
     Rendered afresh it would take most of a confirmation's time.
     """
@@ -68,7 +69,8 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
     )
     page, token = _mould(request, signature, outcome), _token(request)
     for mark, own in (
-        (_COUNT, count), (_REFERENCE, signature.spoken_reference), (_TOKEN, token)
+        (_COUNT, count), (_REFERENCE, signature.spoken_reference),
+        (_HOME, homes.told(signature.place_id)), (_TOKEN, token),
     ):  # fmt: skip
         page = page.replace(mark, own)
     return HttpResponse(page)
@@ -92,6 +94,7 @@ def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> str:
         "signature": signature,
         "reference": _REFERENCE,
         "count_line": _COUNT,
+        "home": _HOME,
         "text": recent.text(petition.slug, get_language()),
         "outcome": outcome.value,
     }

@@ -245,8 +245,7 @@ def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
         "text": recent.text(signature.petition.slug, get_language()),
         "state": STATES[signature.state] % {"days": pages.days(settings.PENDING_DAYS)},
         "home": _home(one),
-        # Constituencies have English names.
-        "home_language": "en" if one.signature.place.kind == CONSTITUENCY else get_language(),
+        "home_language": _home_language(one.signature.place),
         "is_changeable": one.is_changeable,
         "name_form": bound
         if isinstance(bound, NameForm)
@@ -261,7 +260,14 @@ def _home(one: Held) -> str:
     """Where the signature counts: a country, a constituency, or that neither is known."""
     if country := one.person["country"]:
         return places.country_name(country, get_language())
-    return str(one.signature.place)
+    return one.signature.place.name_in(get_language())
+
+
+def _home_language(place: Place) -> str:
+    """Constituencies have English names, and some of Wales have Welsh ones besides."""
+    language = get_language()
+    is_english = place.kind == CONSTITUENCY and place.name_in(language) == place.name
+    return "en" if is_english else language
 
 
 def _ids(reference: str) -> str:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions import attempts, context, finding, providers, recent, signing
+from petitions.geography import known
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -21,6 +22,7 @@ from petitions.models import (
 )
 from petitions.roles import MODERATORS, ORGANISERS
 from petitions.screening import crowds, limits, rules
+from petitions.views import homes
 from tests import shipped
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -42,6 +44,8 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A busy machine must not look like a stalled Redis.
     monkeypatch.setattr(limits, "TIMEOUT", 2.0)
     crowds.forget()
+    known.forget()
+    homes.forget()
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         counters.flushdb()
     yield

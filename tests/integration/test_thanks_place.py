@@ -1,0 +1,177 @@
+"""Whoever is thanked reads where they count, and how to write to their MP."""
+
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from petitions import tokens
+from petitions.geography import known
+from petitions.models import Petition, Place, PlaceFile, Postcode
+from petitions.signers import Attempt
+from tests import published
+from tests.people import AMINA, BASHIR, CARYS, DAVID, sign
+from tests.published import RUSHOLME
+
+PAGE = "/petitions/protect/"
+UNSAID = Attempt(name="Unsaid Example", email="u@example.org", name_use=AMINA.name_use)
+
+
+@pytest.fixture
+def postcodes(petition: Petition, tmp_path: Path) -> None:
+    """Four constituencies, and the postcodes of August 2026."""
+    call_command("import_constituencies", published.hexjson(tmp_path))
+    call_command("import_postcodes", published.postcodes(tmp_path))
+
+
+def thanks(client: Client, petition: Petition, who: Attempt, language: str = "en") -> str:
+    token = tokens.link(tokens.CONFIRM, sign(petition, who), 0)
+    response = client.post(f"/t/{language}/confirm/{token}/")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def outward_links(page: str) -> list[str]:
+    """Links to Parliament, which must tell it nothing."""
+    links: list[str] = re.findall(r'<a href="(https://members[^"]*)" rel="noreferrer">', page)
+    assert len(links) == page.count("members.parliament.uk")
+    return links
+
+
+def test_a_signer_reads_their_constituency_and_how_to_write_to_its_mp(
+    petition: Petition, postcodes: None, client: Client
+) -> None:
+    page = thanks(client, petition, AMINA)
+
+    assert "Manchester Rusholme</bdi>" in page
+    search = "https://members.parliament.uk/members/Commons?SearchText=Manchester+Rusholme"
+    assert outward_links(page) == [search]
+
+
+def test_nothing_of_the_signer_leaves_in_a_link(
+    petition: Petition, postcodes: None, client: Client
+) -> None:
+    page = thanks(client, petition, AMINA)
+    links = " ".join(re.findall(r'(?:href|src|action)="([^"]*)"', page))
+    for of_amina in ("M14", "5RX", "Amina", "amina%40"):
+        assert of_amina not in links
+
+
+def test_each_is_told_their_own_place_from_one_kept_page(
+    petition: Petition, postcodes: None, client: Client, settings: object
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60  # type: ignore[attr-defined]
+    neighbour = replace(UNSAID, postcode="M187AA")
+    amina, other = thanks(client, petition, AMINA), thanks(client, petition, neighbour)
+    assert "Manchester Rusholme" in amina
+    assert "Gorton and Denton" not in amina
+    assert "Gorton and Denton" in other
+    assert "Manchester Rusholme" not in other
+
+
+@pytest.mark.parametrize("who", [CARYS, UNSAID], ids=["unknown postcode", "no postcode"])
+def test_where_the_constituency_is_not_known_the_signer_is_told_so(
+    petition: Petition, postcodes: None, client: Client, who: Attempt
+) -> None:
+    page = thanks(client, petition, who)
+    assert "in which constituency you live is not known here" in page
+    assert outward_links(page) == ["https://members.parliament.uk/FindYourMP"]
+
+
+def test_a_signer_abroad_is_sent_to_no_mp(
+    petition: Petition, postcodes: None, client: Client
+) -> None:
+    page = thanks(client, petition, DAVID)
+    assert "It counts as one from outside the UK." in page
+    assert not outward_links(page)
+    assert "Member of Parliament" not in page
+
+
+def test_without_imported_postcodes_nobody_is_promised_a_constituency(
+    petition: Petition, client: Client
+) -> None:
+    assert "in which constituency you live is not known here" in thanks(client, petition, AMINA)
+    form = client.get(PAGE).content.decode()
+    assert "It is for finding your constituency, and is given to nobody." in form
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (PAGE, "Your constituency is found by it. It is given to nobody."),
+        (f"/ar{PAGE}", "يُعرف به اسم الدائرة الانتخابية، ولا يُعطى لأحد."),
+        (f"/cy{PAGE}", "Mae’n dangos eich etholaeth. Ni chaiff ei roi i neb."),
+    ],
+)
+def test_with_postcodes_the_form_says_that_they_find_the_constituency(
+    petition: Petition, postcodes: None, client: Client, path: str, words: str
+) -> None:
+    assert words in client.get(path).content.decode()
+
+
+def test_a_welsh_page_uses_the_welsh_name_and_the_link_the_english_one(
+    petition: Petition, postcodes: None, client: Client
+) -> None:
+    Place.objects.filter(pk=RUSHOLME).update(name="Vale of Glamorgan", name_cy="Bro Morgannwg")
+
+    welsh = thanks(client, petition, AMINA, "cy")
+
+    assert '<bdi lang="cy">Bro Morgannwg</bdi>' in welsh
+    assert outward_links(welsh)[0].endswith("SearchText=Vale+of+Glamorgan")
+
+
+def test_a_constituency_stands_in_an_arabic_page_by_its_english_name(
+    petition: Petition, postcodes: None, client: Client
+) -> None:
+    assert '<bdi lang="en">Manchester Rusholme</bdi>' in thanks(client, petition, AMINA, "ar")
+
+
+def test_a_name_from_a_file_is_escaped(petition: Petition, postcodes: None, client: Client) -> None:
+    Place.objects.filter(pk=RUSHOLME).update(name='<b>"&')
+    page = thanks(client, petition, AMINA)
+    assert "&lt;b&gt;&quot;&amp;</bdi>" in page
+    assert outward_links(page)[0].endswith("SearchText=%3Cb%3E%22%26")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_place_costs_a_confirmation_no_statement(
+    petition: Petition, postcodes: None, client: Client
+) -> None:
+    thanks(client, petition, AMINA)
+    token = tokens.link(tokens.CONFIRM, sign(petition, BASHIR), 0)
+    with CaptureQueriesContext(connection) as queries:
+        client.post(f"/t/en/confirm/{token}/")
+    assert not [query["sql"] for query in queries if "petitions_place" in query["sql"]]
+
+
+def test_a_constituency_that_came_a_moment_ago_is_found(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert known.place(RUSHOLME) is None
+    place = Place.objects.create(code=RUSHOLME, name="Manchester Rusholme")
+    Postcode.objects.create(postcode="M145RX", place=place)
+    assert known.place(RUSHOLME) is None
+
+    monkeypatch.setattr(known, "_SECONDS_IF_MISSED", -1.0)
+
+    assert known.place(RUSHOLME) == place
+
+
+def test_a_process_learns_of_newer_postcodes_within_minutes(
+    petition: Petition, postcodes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert known.postcodes_of() == date(2026, 8, 1)
+    PlaceFile.objects.create(
+        kind=PlaceFile.Kind.POSTCODES, edition=date(2026, 11, 1), file_name="x", rows=1
+    )
+    assert known.postcodes_of() == date(2026, 8, 1)
+
+    monkeypatch.setattr(known, "_SECONDS", -1.0)
+
+    assert known.postcodes_of() == date(2026, 11, 1)
