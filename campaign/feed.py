@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
-from django.db.models import OuterRef, Prefetch
+from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed, get_tag_uri
@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from campaign import heads
 from campaign.models import StatementText
 from petitions import context
-from petitions.models import Milestone, Petition, PetitionText
+from petitions.models import Petition, PetitionText
+from petitions.models.milestone import told
 from petitions.sharing.heads import absolute
 from petitions.sharing.legible import legible
 from petitions.timeline import event_of
@@ -121,7 +122,7 @@ def public_petitions(now: datetime) -> Iterator[Any]:
     petitions = Petition.objects.exclude(
         state__in=[Petition.State.DRAFT, Petition.State.REMOVED]
     ).prefetch_related(Prefetch("texts", texts, to_attr="public_texts"))
-    petitions = petitions.annotate(told=Milestone.objects.told(OuterRef("pk")))
+    petitions = petitions.annotate(told=told("pk"))
     for petition in petitions.order_by("id"):
         if petition.is_public(now) and petition.public_texts:  # type: ignore[attr-defined]
             yield petition

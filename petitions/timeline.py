@@ -62,7 +62,7 @@ def story_of(text: PetitionText) -> Story:
 
 
 def event_of(row: dict[str, Any]) -> Event:
-    """One milestone as `MilestoneQuerySet.told` gives it."""
+    """One milestone as `milestone.told` gives it."""
     text = _best(row["texts"])
     return Event(
         kind=row["kind"],

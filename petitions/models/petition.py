@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from petitions.models.milestone import Milestone
+from petitions.models.milestone import told
 
 # A link mailed before the close still confirms for this long after it.
 CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
@@ -132,7 +132,7 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
         """The newest text of a petition in a language, else in English, else in any; one query.
 
         Its `languages` are those that the petition is published in, its `milestones` what is
-        public of them: see `MilestoneQuerySet.told`.
+        public of them: see `milestone.told`.
         """
         published = self.model.objects.filter(
             petition=OuterRef("petition"), published_at__isnull=False
@@ -149,7 +149,7 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
                 languages=ArraySubquery(
                     published.order_by("language").values("language").distinct()
                 ),
-                milestones=Milestone.objects.told(OuterRef("petition")),
+                milestones=told("petition_id"),
             )
             .order_by("rank", "-version")
             .first()
