@@ -1,27 +1,27 @@
 """The outbox at work: claim a batch, send it over one connection, settle it.
 
-1. Claim up to `BATCH` mails that are due: push `due_at` past a lease and count the attempt,
-   skipping rows that another worker holds. Commit. The database's clock alone decides.
+1. Claim up to `BATCH` mails that are due, and count the attempt, skipping rows that another
+   worker holds. Commit. The claim is renewed for as long as this process lives: see `claims`.
 2. Read and unseal what the batch needs, once; withhold what is over its mailbox's limit or
    what the mailbox objected to, cancel what is not to be sent any more, and put off what is
    more than its domain should get in a minute.
 3. Open one SMTP connection, outside any transaction, and send one mail after the other.
-4. Settle by id and attempt, so that a worker whose lease ran out cannot overwrite the
-   outcome of the one that took over. Temporary failures wait longer each time; what the
-   server refuses for good is kept as failed, with its code and nothing else. A server that
-   takes nothing at all is no mail's failure, however long it lasts.
+4. Settle by id and attempt, so that a worker whose claim has ended cannot overwrite the
+   outcome of the one that took over. It sends no more of them, either. Temporary failures
+   wait longer each time; what the server refuses for good is kept as failed, with its code
+   and nothing else. A server that takes nothing at all is no mail's failure, however long it
+   lasts.
 5. Repeat while there was a full batch.
 
-A worker killed between 3 and 4 sends those mails again after the lease, with the same
-Message-ID and Date, so that mail programs show one.
+Of a worker killed between 3 and 4 those mails are sent again within half a minute, with the
+same Message-ID and Date, so that mail programs show one.
 """
 
 import logging
 import random
 import smtplib
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,6 +37,7 @@ from django.utils import timezone
 
 from petitions import addresses, objections, signers, vault
 from petitions.mail import messages
+from petitions.mail.claims import Claim
 from petitions.mail.throttle import Throttle
 from petitions.models import Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import THROTTLED
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 BATCH = 100
 SETTLE_EVERY = 20
-LEASE = timedelta(minutes=5)
 MOST_ATTEMPTS = 12
 FIRST_WAIT = 20
 LONGEST_WAIT = 4 * 3600
@@ -98,28 +98,20 @@ def deliver() -> int:
     Returns how many mails were sent in the batches that went through.
     """
     sent = 0
-    while claimed := claim(BATCH):
+    while (claim := Claim(BATCH)).ids:
         try:
-            sent += _send_batch(claimed)
+            with claim:
+                sent += _send_batch(claim)
         except ServerAway as away:
             # The next sweep tries again: batch after batch would wait for the same silence.
             logger.warning("the mail server takes nothing now (%s)", away)
             break
-        if len(claimed) < BATCH:
+        if len(claim.ids) < BATCH:
             break
     return sent
 
 
-@transaction.atomic
-def claim(limit: int) -> list[UUID]:
-    """Lease up to `limit` mails that are due to this worker, and return their ids."""
-    due = Mail.objects.filter(state=Mail.State.QUEUED, due_at__lte=Now()).order_by("due_at")
-    ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
-    Mail.objects.filter(id__in=ids).update(due_at=Now() + LEASE, attempts=F("attempts") + 1)
-    return ids
-
-
-def over_limit(ids: list[UUID]) -> set[UUID]:
+def over_limit(ids: Sequence[UUID]) -> set[UUID]:
     """Which of these mails are more than their mailbox may get of their kind.
 
     Up to `MAILS_PER_MAILBOX_AND_DAY`, then one an hour, over all petitions. It is judged here
@@ -140,7 +132,7 @@ def over_limit(ids: list[UUID]) -> set[UUID]:
             ) earlier
             WHERE m.id = ANY(%s) AND n >= %s AND newest > m.created_at - interval '1 hour'
             """,
-            [Mail.State.WITHHELD, ids, settings.MAILS_PER_MAILBOX_AND_DAY],
+            [Mail.State.WITHHELD, list(ids), settings.MAILS_PER_MAILBOX_AND_DAY],
         )
         return {row[0] for row in cursor.fetchall()}
 
@@ -152,7 +144,7 @@ def settle(
 
     `untried` takes back the attempt that claiming counted, for mails that were never sent.
     Without waiting for the disk: what a crash of the database takes back is done again after
-    the lease, as if the worker had crashed.
+    its claim, as if the worker had crashed.
     """
     for attempts, ids in _by_attempts(mails):
         mine = Mail.objects.filter(id__in=ids, attempts=attempts, state=Mail.State.QUEUED)
@@ -216,14 +208,14 @@ def _jitter() -> float:
     return random.uniform(0.75, 1.25)
 
 
-def _send_batch(ids: list[UUID]) -> int:
+def _send_batch(claim: Claim) -> int:
     """Deal with claimed mails; return how many were sent. Raises `ServerAway`, all put back."""
-    wanted = deque(_unhurried(_unobjected(_unsealed(_still_wanted(_within_limit(ids))))))
+    wanted = deque(_unhurried(_unobjected(_unsealed(_still_wanted(_within_limit(claim.ids))))))
     if not wanted:
         return 0
     server = get_connection(fail_silently=False)
     try:
-        return _send_all(server, wanted)
+        return _send_all(server, wanted, claim)
     except ServerAway as away:
         wait_for_server([out.mail for out in wanted], str(away))
         raise
@@ -231,7 +223,7 @@ def _send_batch(ids: list[UUID]) -> int:
         server.close()
 
 
-def _within_limit(ids: list[UUID]) -> list[Mail]:
+def _within_limit(ids: Sequence[UUID]) -> list[Mail]:
     rows = Mail.objects.filter(id__in=ids).select_related("signature__signer").only(*_NEEDED)
     mails = list(rows.order_by("due_at", "id"))
     over = over_limit(ids)
@@ -311,13 +303,16 @@ def _unhurried(outgoing: list[Outgoing]) -> list[Outgoing]:
     return [out for out, seconds in waits if not seconds]
 
 
-def _send_all(server: BaseEmailBackend, waiting: deque[Outgoing]) -> int:
-    """Send what waits, in order; what was dealt with leaves the queue. Raises `ServerAway`."""
+def _send_all(server: BaseEmailBackend, waiting: deque[Outgoing], claim: Claim) -> int:
+    """Send what waits, in order; what was dealt with leaves the queue. Raises `ServerAway`.
+
+    Once the claim has ended somebody else may be sending the rest.
+    """
     _open(server)
     sent: list[Mail] = []
     total = 0
     try:
-        while waiting:
+        while waiting and claim.is_held():
             if _send(server, waiting[0]):
                 sent.append(waiting[0].mail)
                 total += 1

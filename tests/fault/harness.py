@@ -7,8 +7,9 @@
    sign; these confirm as soon as they have mail.
 2. Everybody behaves as a person would: at "try again" or a broken connection they wait and
    press again; of what they were shown, everything is noted.
-3. When the fault is over everybody must get through. Waits that the outbox has ordered are
-   cut short, as time itself would, and counted as if they had been waited for.
+3. When the fault is over everybody must get through. What a killed worker had claimed is waited
+   for. Longer waits that the outbox has ordered are cut short, as time itself would, and
+   counted as if they had been waited for.
 4. Then `verify` compares what people saw with what the database, the mailboxes and the logs
    say.
 """
@@ -27,7 +28,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from petitions.mail.outbox import LEASE
+from petitions.mail.claims import LEASE
 from tests.conftest import SLUG
 from tests.fault.provider import HOST, Letter
 from tests.fault.site import Site
@@ -152,8 +153,6 @@ class Crowd:
         self.signed_in_fault = self.confirmed_in_fault = 0
         self._is_faulty = False
         self._fault_began = self._well_since = 0.0
-        # By the database's clock, in seconds.
-        self._fault_ended = self._clock_before = 0.0
         # When those who have no mail by then sign again; None: they trust that it will come.
         self._sign_again_at: float | None = None
         self._has_tried: set[int] = set()
@@ -186,15 +185,10 @@ class Crowd:
     def begin_fault(self) -> None:
         """From now on, what people get done was done during the fault."""
         self._is_faulty, self._fault_began = True, time.monotonic()
-        self._clock_before = database_time(self.site)
 
     def end_fault(self, *, and_sign_again: bool) -> None:
         """Now all is well; those whose mail was refused for good may sign again."""
         self._is_faulty, self._well_since = False, time.monotonic()
-        self._fault_ended = database_time(self.site)
-        if self._fault_ended < self._clock_before:
-            # The clock was set back: what was claimed before bears a later time.
-            self._fault_ended = self._clock_before + 60
         if and_sign_again:
             self._sign_again_at = time.monotonic() + _STILL
 
@@ -253,7 +247,7 @@ class Crowd:
         has_been_well = time.monotonic() - self._well_since
         if min(has_been_well, self.site.provider.idle_for()) < _STILL:
             return 0.0
-        return hurry(self.site, self._fault_ended)
+        return hurry(self.site)
 
     # --- What a person does: each step says what comes next, or is taken again ------------
 
@@ -412,18 +406,17 @@ def database_time(site: Site) -> float:
     return told
 
 
-def hurry(site: Site, ended: float) -> float:
-    """Make due what the fault left waiting in the outbox, as time would; the seconds it saves.
+def hurry(site: Site) -> float:
+    """Make due what waits in the outbox for longer than a claim lasts; the seconds it saves.
 
-    `ended` is the database's time when the fault was over. What a worker has claimed since
-    then is left alone: it is at it.
+    What is due sooner is left alone: somebody may be at it, or be dead, and time has to tell.
     """
     ((saved,),) = site.sql(
         f"""
         WITH waiting AS (
             SELECT id, due_at FROM petitions_mail
-            WHERE state = 'queued' AND due_at > now()
-                AND due_at < to_timestamp({ended}) + interval '{LEASE.total_seconds()} s'
+            WHERE state = 'queued'
+                AND due_at > now() + interval '{LEASE.total_seconds() + 1} s'
         ), hurried AS (
             UPDATE petitions_mail m SET due_at = now() FROM waiting w WHERE m.id = w.id
         )
