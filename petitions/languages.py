@@ -8,10 +8,15 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import get_language
 
+LEFT_TO_RIGHT_MARK = "\u200e"
+
 
 def grouped(number: int) -> str:
     """A number with the language's grouping, in Latin digits: "1,284"."""
-    return format_decimal(number, locale=_locale())
+    written = format_decimal(number, locale=_locale())
+    # Among words that run from right to left, the sign would change sides.
+    is_turned = number < 0 and direction(_locale()) == "rtl"
+    return f"{LEFT_TO_RIGHT_MARK}{written}" if is_turned else written
 
 
 def month_and_year(day: date) -> str:
