@@ -166,7 +166,9 @@ def confirming_post(bench: Bench) -> Measure:
     """The button behind the mailed link, pressed for signatures that were pending."""
 
     def value() -> float:
-        return bench.load("site", _confirmations(bench), 200).rate
+        # Signed before the clock starts: a link takes 2 % of what answering it does.
+        ready = list(_confirmations(bench))
+        return bench.load("site", iter(ready), 200).rate
 
     return Measure(
         title="POST of a confirmation",
