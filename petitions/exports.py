@@ -140,11 +140,13 @@ def _batches(petition_id: int) -> Iterator[list[Row]]:
 def _read(petition_id: int, after: UUID, limit: int) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(
+            # Signers one by one, by key: joined, PostgreSQL would read all of them up to the
+            # batch, and the next time again.
             """
             SELECT s.id, s.reference, s.name_use, p.kind, p.name,
-                   s.confirmed_at AT TIME ZONE 'Europe/London', g.sealed
+                   s.confirmed_at AT TIME ZONE 'Europe/London',
+                   (SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)
             FROM petitions_signature s
-            LEFT JOIN petitions_signer g ON g.signature_id = s.id
             JOIN petitions_place p ON p.code = s.place_id
             WHERE s.petition_id = %s AND s.state = %s AND s.id > %s
             ORDER BY s.id LIMIT %s

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
-from petitions import exports, tallies
+from petitions import exports, seeding, tallies
 from petitions.models import Export, Petition, Signature
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
@@ -155,3 +156,30 @@ def test_the_command_writes_a_file_that_only_its_owner_reads(
 def test_the_command_names_the_petitions_there_are(petition: Petition) -> None:
     with pytest.raises(CommandError, match="There are: protect"):
         call_command("export_signatures", "nonesuch", purpose="hand-in")
+
+
+def test_every_signer_is_read_once_however_many_batches_there_are(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "BATCH", 100)
+    seeding.seed(petition=petition, total=5_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature, petitions_signer")
+    before = signers_read()
+
+    export, _raw = exported(petition)
+
+    assert export.rows is not None
+    assert export.rows <= signers_read() - before <= 1.2 * export.rows
+
+
+def signers_read() -> int:
+    """Rows of signers that this transaction has read so far, as PostgreSQL counts them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+            WHERE relname = 'petitions_signer'
+            """
+        )
+        return int(cursor.fetchone()[0])
