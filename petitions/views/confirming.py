@@ -56,7 +56,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
 
 # Stand in a kept page for what differs between two people who are thanked.
 _COUNT, _REFERENCE, _HOME, _TOKEN = (f"\0{n}\0" for n in ("count", "reference", "home", "token"))
-_moulds: dict[tuple[str, ...], tuple[float, str]] = {}
+_moulds: dict[tuple[str, ...], tuple[float, bytes]] = {}
 
 
 def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
@@ -72,11 +72,11 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
         (_COUNT, count), (_REFERENCE, signature.spoken_reference),
         (_HOME, homes.told(signature.place_id)), (_TOKEN, token),
     ):  # fmt: skip
-        page = page.replace(mark, own)
+        page = page.replace(mark.encode(), own.encode())
     return HttpResponse(page)
 
 
-def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> str:
+def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> bytes:
     petition = signature.petition
     assert request.resolver_match
     key = (
@@ -99,7 +99,8 @@ def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> str:
         "outcome": outcome.value,
     }
     rendered = render_to_string("petitions/thanks.html", context, request)
-    page = rendered.replace(_token(request), _TOKEN)
+    # In bytes, for it is long: encoded for each person it took a twentieth of a confirmation.
+    page = rendered.replace(_token(request), _TOKEN).encode()
     _moulds[key] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, page)
     return page
 
