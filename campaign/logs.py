@@ -10,6 +10,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
+# Whoever makes up a method may write anything into it.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+# What gunicorn says of a request before Django has seen it; the request itself follows.
+_GUNICORNS = re.compile(r"(Invalid request|Error handling request)\b.*", re.DOTALL)
 _TOKEN_PATH = re.compile(r"/t/\S*")
 _ADDRESS = re.compile(r"[^\s<>\"(]+@[^\s<>\"')]+")
 # Eight groups, or fewer around "::"; a time of day has two colons and stays.
@@ -25,12 +29,16 @@ class Redact(logging.Filter):
         if isinstance(request, HttpRequest):
             route = request.resolver_match.view_name if request.resolver_match else "no route"
             status = getattr(record, "status_code", "-")
-            record.msg, record.args = f"{request.method} {route} {status}", ()
+            method = request.method if request.method in _METHODS else "another method"
+            record.msg, record.args = f"{method} {route} {status}", ()
             del record.__dict__["request"]
         elif isinstance(record.args, dict) and "exc" in record.args:
             # Celery writes the exception's own words into its line.
             record.args = {**record.args, "exc": "see the traceback", "traceback": ""}
-        record.msg, record.args = scrubbed(_message(record)), ()
+        message = _message(record)
+        if record.name.startswith("gunicorn") and (known := _GUNICORNS.match(message)):
+            message = known[1]
+        record.msg, record.args = scrubbed(message), ()
         # Another handler's formatter may have left the exception's words here for the next.
         record.exc_text = None
         return True

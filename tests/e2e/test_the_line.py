@@ -5,7 +5,9 @@ import io
 import itertools
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
@@ -219,6 +221,36 @@ def test_the_export_command_writes_what_was_confirmed(
     assert rows[0] == ["reference", "name", "constituency or country", "day"]
     assert "ليلى مثال" in {row[1] for row in rows[1:]}
     assert address not in target.read_text("utf-8")
+
+
+def test_no_log_holds_what_somebody_wrote_into_a_request_by_hand(stack: Stack) -> None:
+    host = f"Host: {urlsplit(stack.site_url).netloc}"
+    for words in (
+        "QUOKKA",
+        "QUOKKA /quokka/",
+        "quokka@example.org / HTTP/1.1",
+        "GET /quokka/ HTTP/7.quokka",
+        f"GET /quokka/ HTTP/1.1\r\n{host}\r\nquokka quokka: x",
+        f"GET /quokka/ HTTP/1.1\r\n{host}",
+        f"GET /quokka/?quokka HTTP/1.1\r\n{host}",
+        "GET / HTTP/1.1\r\nHost: quokka.example",
+        f"QUOKKA / HTTP/1.1\r\n{host}",
+        f"QUOKKA /petitions/{SLUG}/ HTTP/1.1\r\n{host}",
+        f"DELETE /petitions/{SLUG}/?quokka HTTP/1.1\r\n{host}",
+        f"GET /{'quokka' * 2000} HTTP/1.1\r\n{host}",
+        f"POST /petitions/{SLUG}/ HTTP/1.1\r\n{host}\r\nTransfer-Encoding: quokka",
+    ):
+        answer = by_hand(stack, f"{words}\r\nConnection: close\r\n\r\n".encode())
+        assert re.match(rb"HTTP/1\.1 [45]\d\d ", answer), (words, answer[:80])
+    assert b"quokka" not in (stack.folder.logs / "web.log").read_bytes().lower()
+
+
+def by_hand(stack: Stack, request: bytes) -> bytes:
+    """What the web server answers to these very bytes."""
+    where = urlsplit(stack.site_url)
+    with socket.create_connection((str(where.hostname), where.port), timeout=30) as connection:
+        connection.sendall(request)
+        return connection.recv(1000)
 
 
 def test_no_log_of_any_process_holds_an_address_a_name_or_a_token(

@@ -96,6 +96,28 @@ def test_a_line_about_a_request_without_a_route_has_no_path_either() -> None:
     assert line("Not Found: %s", "/Amina/", request=request) == "ERROR POST no route -"
 
 
+def test_a_method_that_somebody_made_up_is_not_repeated() -> None:
+    request = RequestFactory().generic("AMINA-EXAMPLE", "/")
+
+    assert line("x", request=request) == "ERROR another method no route -"
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "written"),
+    [
+        ("Invalid request from ip=192.0.2.7: Amina Example", (), "Invalid request"),
+        ("Invalid request from ip=192.0.2.7: a\nAmina", (), "Invalid request"),
+        ("Error handling request %s %s", ("GET", "/Amina"), "Error handling request"),
+        ("Error handling request %s", ("/Amina",), "Error handling request"),
+        ("Listening at: %s (%s)", ("http://0:8000", 7), "Listening at: http://0:8000 (7)"),
+    ],
+)
+def test_what_gunicorn_says_of_a_request_quotes_none_of_it(
+    message: str, args: tuple[object, ...], written: str
+) -> None:
+    assert line(message, *args, name="gunicorn.error") == f"ERROR {written}"
+
+
 def test_a_message_is_rewritten_and_its_parameters_are_dropped() -> None:
     record = logging.LogRecord("site", logging.INFO, "x.py", 1, "to %s", ("a@b.example",), None)
     record.request = HttpRequest()
