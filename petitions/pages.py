@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.template import Context, Template
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions import attempts, enquiries, objections, retention, tokens
 from petitions.context import organisation
+from petitions.geography import known
 from petitions.languages import day
 from petitions.mail import messages, reminders
 from petitions.markdown import render_markdown
@@ -50,7 +52,7 @@ def read(name: str, language: str) -> Page:
 
 def facts() -> dict[str, Any]:
     """What the pages say of this site, in the language of the moment."""
-    of = organisation()
+    of, postcodes_of = organisation(), known.postcodes_of()
     return {
         "organisation": _plain(of.name or _("the organisation that runs this site")),
         "is_named": bool(of.name),
@@ -80,6 +82,8 @@ def facts() -> dict[str, Any]:
         "mails_a_page": mails(attempts.MAILS_PER_PAGE),
         "code_digits": digits(tokens.CODE_DIGITS),
         "code_tries": tries(attempts.CODE_TRIES),
+        "postcodes_of": date_format(postcodes_of, "F Y") if postcodes_of else "",
+        "postcodes_year": postcodes_of.year if postcodes_of else "",
     }
 
 

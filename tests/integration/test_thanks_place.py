@@ -163,6 +163,26 @@ def test_a_constituency_that_came_a_moment_ago_is_found(
     assert known.place(RUSHOLME) == place
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/about/", "in a list of August 2026"),
+        ("/ar/about/", "قائمة تعود إلى أغسطس 2026"),
+        ("/cy/about/", "mewn rhestr o Awst 2026"),
+    ],
+)
+def test_the_site_says_whose_postcodes_it_uses_and_of_which_month(
+    petition: Petition, postcodes: None, client: Client, path: str, words: str
+) -> None:
+    page = client.get(path).content.decode()
+    assert words in page
+    assert page.count("© ") == 2
+
+
+def test_without_postcodes_no_source_is_named(petition: Petition, client: Client) -> None:
+    assert "© " not in client.get("/about/").content.decode()
+
+
 def test_a_process_learns_of_newer_postcodes_within_minutes(
     petition: Petition, postcodes: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
