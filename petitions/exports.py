@@ -23,8 +23,8 @@ from petitions import places, signers
 from petitions.models import ABROAD, Export, Petition, Signature
 from petitions.models.signature import spoken
 
-BATCH = 1_000
-FIRST_BATCH = 500
+# Few enough that the file starts at once, and that a batch weighs little.
+BATCH = 500
 BOM = "\ufeff"
 KEPT_FOR = timedelta(days=183)
 # What makes a spreadsheet take a cell for a formula, full-width forms included.
@@ -124,17 +124,17 @@ def _chunks(petition_id: int, columns: type[HandIn]) -> Iterator[tuple[int, byte
 
 
 def _batches(petition_id: int) -> Iterator[list[Row]]:
-    """Counted signatures by id, a small batch first so that the file starts at once.
+    """Counted signatures by id.
 
     Ids are random and never change. Times do: they are cut to the day while somebody exports,
     and would move rows back behind the place that the export has reached.
     """
-    after, size = UUID(int=0), FIRST_BATCH
-    while batch := _read(petition_id, after, size):
+    after = UUID(int=0)
+    while batch := _read(petition_id, after, BATCH):
         yield batch
-        if len(batch) < size:
+        if len(batch) < BATCH:
             return
-        after, size = batch[-1].id, BATCH
+        after = batch[-1].id
 
 
 def _read(petition_id: int, after: UUID, limit: int) -> list[Row]:

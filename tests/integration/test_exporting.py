@@ -90,7 +90,6 @@ def test_page_api_and_export_agree(petition: Petition, client: Client) -> None:
 def test_many_batches_hold_every_signature_once(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "FIRST_BATCH", 2)
     monkeypatch.setattr(exports, "BATCH", 3)
     for number in range(11):
         sign_and_confirm(
