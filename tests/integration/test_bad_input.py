@@ -12,7 +12,7 @@ from petitions import signers, tallies
 from petitions.models import Petition, PetitionText, Signature, Signer
 from petitions.screening import limits, once
 from petitions.screening.limits import Act
-from tests.integration.test_check_mail import (
+from tests.checking import (
     CORRECTION,
     PAGE,
     correct_path,

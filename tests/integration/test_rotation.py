@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import signing as django_signing
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.test import Client
 from pytest_django import Settings
 
@@ -30,6 +30,7 @@ from petitions.models import Mail, Objection, Petition, Signature, Signer
 from petitions.screening import rules
 from petitions.screening.verdicts import Screening
 from petitions.signers import Attempt
+from tests.at_once import at_once
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm, typed
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -193,29 +194,10 @@ def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
     if not guarded:
         monkeypatch.setattr(confirming, "_also_known_as", lambda _signature_id: [])
 
-    outcomes = _together(lambda: confirm(under_old), lambda: confirm(under_new))
+    outcomes = at_once(lambda: confirm(under_old), lambda: confirm(under_new))
 
     assert tallies.total(petition.pk) == (1 if guarded else 2)
     assert (set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}) is guarded
-
-
-def _together(*actions: Callable[[], object]) -> list[object]:
-    barrier, results = threading.Barrier(len(actions)), list[object]()
-
-    def run(action: Callable[[], object]) -> None:
-        connection.ensure_connection()
-        barrier.wait()
-        try:
-            results.append(action())
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[action]) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-    return results
 
 
 # --- Sealing keys ------------------------------------------------------------------------

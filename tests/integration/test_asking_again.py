@@ -1,0 +1,194 @@
+""" "Check your e-mail": asking for the message again, and that the answer tells nothing."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from limits import parse
+
+from petitions import attempts, withdrawing
+from petitions.attempts import MAILS_PER_PAGE, Page
+from petitions.models import Mail, Petition, Resend, Signature
+from petitions.screening import limits, once
+from tests.at_once import at_once
+from tests.checking import (
+    CORRECTION,
+    code_in,
+    correct_path,
+    link_in,
+    mailed,
+    page_at,
+    signed,
+    without_tokens,
+)
+from tests.people import AMINA, confirm, sign
+
+NO_MORE = "No more messages can be asked for today"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_used() -> Iterator[None]:
+    once.forget()
+    yield
+    once.forget()
+
+
+def test_asking_again_sends_another_mail_with_the_same_link_and_code(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    (first,) = mailed()
+
+    again = browser.post(check + "again/")
+    (second,) = mailed()
+
+    assert again.status_code == 303
+    assert "We are sending another message" in browser.get(again["Location"]).content.decode()
+    assert (link_in(first), code_in(first)) == (link_in(second), code_in(second))
+    assert first.extra_headers["Message-ID"] != second.extra_headers["Message-ID"]
+
+
+def test_opening_the_addresses_of_the_buttons_changes_nothing(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    for path in (check + "again/", check + "code/", check + "meant/", correct_path(check)):
+        assert browser.get(path).status_code == 303
+    attempts.settle()
+    assert Mail.objects.count() == 1
+    assert Signature.objects.get().code_tries == 0
+
+
+def test_after_five_requests_for_mail_a_page_says_no_more_today(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    for _ in range(MAILS_PER_PAGE - 1):
+        assert NO_MORE not in browser.get(check).content.decode()
+        check = browser.post(check + "again/")["Location"]
+
+    assert NO_MORE in browser.get(check).content.decode()
+    assert browser.post(check + "again/").status_code == 303
+    assert browser.post(correct_path(check), CORRECTION).status_code == 303
+    attempts.settle()
+    assert Mail.objects.count() == MAILS_PER_PAGE
+
+
+def test_going_back_to_an_earlier_page_gives_no_more_mails(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    for _ in range(2 * MAILS_PER_PAGE):
+        browser.post(check + "again/")
+        attempts.settle()
+    assert Mail.objects.count() == MAILS_PER_PAGE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_asking_many_times_at_once_gives_no_more_mails_either(petition: Petition) -> None:
+    page = Page(sign(petition), petition.slug, AMINA)
+    at_once(*[lambda: attempts.ask_again(page=page)] * 12)
+    at_once(*[attempts.settle] * 3)
+    assert not Resend.objects.exists()
+    assert Mail.objects.count() == MAILS_PER_PAGE
+
+
+def test_everybody_reads_the_same_whatever_became_of_the_attempt(
+    petition: Petition, browser: Client
+) -> None:
+    """The pages of a pending, a confirmed, a refused and an erased attempt, token aside."""
+    seen: list[list[Any]] = []
+    for number, happens in enumerate(FATES):
+        check = signed(browser, email=f"amina{number}@example.org")
+        happens(page_at(check).attempt_id)
+        answers: list[Any] = []
+        for _ in range(MAILS_PER_PAGE):
+            again = browser.post(check + "again/")
+            answers.append(
+                (
+                    again.status_code,
+                    sorted(again.headers.items() - {("Location", again["Location"])}),
+                    len(again["Location"]),
+                )
+            )
+            check = again["Location"]
+            page = browser.get(check)
+            answers.append((page.status_code, without_tokens(page.content.decode())))
+            wrong = browser.post(check + "code/", {"code": "00000000"})
+            answers.append((wrong.status_code, without_tokens(wrong.content.decode())))
+        seen.append(answers)
+    for answers in seen:
+        assert answers == seen[0]
+
+
+def pending(attempt_id: UUID) -> None:
+    """Nothing happens."""
+
+
+def confirmed(attempt_id: UUID) -> None:
+    confirm(attempt_id)
+
+
+def refused(attempt_id: UUID) -> None:
+    Signature.objects.filter(pk=attempt_id).update(state=Signature.State.REFUSED)
+    Mail.objects.filter(signature=attempt_id).update(state=Mail.State.WITHHELD)
+
+
+def erased(attempt_id: UUID) -> None:
+    withdrawing.withdraw(signature_id=attempt_id)
+
+
+FATES: tuple[Callable[[UUID], None], ...] = (pending, confirmed, refused, erased)
+
+
+@pytest.mark.parametrize("happens", FATES[1:])
+def test_only_a_pending_attempt_is_mailed_again(
+    petition: Petition, browser: Client, happens: Callable[[UUID], None]
+) -> None:
+    check = signed(browser)
+    mailed()
+    happens(page_at(check).attempt_id)
+
+    browser.post(check + "again/")
+
+    assert mailed() == []
+
+
+def test_a_mailbox_that_has_had_enough_is_answered_alike_and_mailed_no_more(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.LIMITS = {**settings.LIMITS, "RESEND_MAILBOX": limit(1)}
+    limits.forget()
+    check = signed(browser)
+    mailed()
+    first, second = browser.post(check + "again/"), browser.post(check + "again/")
+
+    assert (first.status_code, len(first["Location"])) == (
+        second.status_code,
+        len(second["Location"]),
+    )
+    assert len(mailed()) == 1
+
+
+def test_a_network_that_asks_too_often_is_told_to_wait(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.LIMITS = {**settings.LIMITS, "RESEND_NETWORK": limit(1)}
+    limits.forget()
+    check = signed(browser)
+    browser.post(check + "again/")
+
+    response = browser.post(check + "again/")
+
+    assert response.status_code == 429
+    assert response["Retry-After"] == str(limits.RETRY_AFTER)
+    assert "Try again in five minutes" in response.content.decode()
+    attempts.settle()
+    assert Mail.objects.count() == 2
+
+
+def limit(number: int) -> Any:
+
+    return parse(f"{number}/hour")

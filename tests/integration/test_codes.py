@@ -1,0 +1,199 @@
+""" "Check your e-mail": the code of the message, and how few guesses it takes."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from petitions import attempts, signing, tallies, tokens
+from petitions.attempts import Page
+from petitions.mail import outbox
+from petitions.models import Mail, Petition, Signature
+from petitions.screening import once
+from petitions.screening.verdicts import Screening
+from tests.at_once import at_once
+from tests.checking import PAGE, code_in, codes_of, link_in, mailed, other_than, page_at, signed
+from tests.people import AMINA, sign
+
+THANKS = "Thank you. Your signature is confirmed."
+WRONG = "This is not the code"
+ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_used() -> Iterator[None]:
+    once.forget()
+    yield
+    once.forget()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda code: code,
+        lambda code: code.replace("-", ""),
+        lambda code: f" {code.replace('-', ' ')}\n",
+        lambda code: code.translate(ARABIC_INDIC),
+        lambda code: f"\u200f{code.replace('-', '').translate(ARABIC_INDIC)}\u200e",
+        lambda code: code.replace("-", " – "),
+    ],
+    ids=["as mailed", "in one go", "with spaces", "Arabic-Indic", "pasted from Arabic", "dashes"],
+)
+def test_the_code_of_the_mail_confirms_as_its_link_does(
+    petition: Petition, browser: Client, written: Callable[[str], str]
+) -> None:
+    check = signed(browser)
+    (message,) = mailed()
+
+    answer = browser.post(check + "code/", {"code": written(code_in(message))})
+
+    assert answer.status_code == 200
+    assert THANKS in answer.content.decode()
+    assert Signature.objects.get().spoken_reference in answer.content.decode()
+    assert tallies.total(petition.pk) == 1
+
+
+def test_code_and_link_of_one_mail_count_once(petition: Petition, browser: Client) -> None:
+    check = signed(browser)
+    (message,) = mailed()
+    answers = [
+        browser.post(check + "code/", {"code": code_in(message)}),
+        browser.post(link_in(message)),
+        browser.post(check + "code/", {"code": code_in(message)}),
+    ]
+    assert all(THANKS in answer.content.decode() for answer in answers)
+    assert tallies.total(petition.pk) == 1
+
+
+def test_whoever_opens_the_address_of_the_thanks_is_invited_to_sign(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    (message,) = mailed()
+    browser.post(check + "code/", {"code": code_in(message)})
+
+    opened = browser.get(check + "code/")
+
+    assert (opened.status_code, opened["Location"]) == (303, PAGE)
+
+
+def test_a_wrong_code_says_so_and_the_right_one_still_counts(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    code = code_in(mailed()[0])
+
+    answer = browser.post(check + "code/", {"code": other_than(code)})
+
+    assert answer.status_code == 422
+    assert WRONG in answer.content.decode()
+    assert tallies.total(petition.pk) == 0
+    assert THANKS in browser.post(check + "code/", {"code": code}).content.decode()
+
+
+def test_after_five_wrong_codes_the_right_one_is_refused_too_but_not_the_link(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    (message,) = mailed()
+    for _ in range(attempts.CODE_TRIES):
+        browser.post(check + "code/", {"code": other_than(code_in(message))})
+
+    assert WRONG in browser.post(check + "code/", {"code": code_in(message)}).content.decode()
+    assert tallies.total(petition.pk) == 0
+    assert THANKS in browser.post(link_in(message)).content.decode()
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["", "1234567", "123456789", "1234567x", "١٢٣٤", "x" * 50, "12\x0034", "²²²²²²²²"]
+)
+def test_what_cannot_be_a_code_costs_no_try(
+    petition: Petition, browser: Client, nonsense: str
+) -> None:
+    answer = browser.post(signed(browser) + "code/", {"code": nonsense})
+
+    assert answer.status_code == 422
+    assert "Enter the 8 digits" in answer.content.decode()
+    assert Signature.objects.get().code_tries == 0
+
+
+def test_a_right_code_is_refused_where_no_mail_went_out(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    page = page_at(check)
+    for state in set(Mail.State.values) - {Mail.State.SENT}:
+        Mail.objects.update(state=state)
+        Signature.objects.update(code_tries=0)
+        answer = browser.post(check + "code/", {"code": codes_of(page)})
+        assert WRONG in answer.content.decode(), state
+    assert tallies.total(petition.pk) == 0
+
+    Mail.objects.update(state=Mail.State.SENT)
+    assert THANKS in browser.post(check + "code/", {"code": codes_of(page)}).content.decode()
+
+
+def test_a_refused_attempt_has_no_code(petition: Petition, browser: Client) -> None:
+    attempt_id = signing.sign(
+        petition=petition, attempt=AMINA, screening=Screening(is_refused=True)
+    )
+    page = Page(attempt_id, petition.slug, AMINA)
+    outbox.deliver()
+
+    answer = browser.post(f"/t/en/check/{page.seal()}/code/", {"code": codes_of(page)})
+
+    assert WRONG in answer.content.decode()
+    assert tallies.total(petition.pk) == 0
+
+
+def test_the_code_of_one_attempt_is_none_for_another_of_the_same_person(
+    petition: Petition, browser: Client
+) -> None:
+    mine, other = signed(browser), signed(browser)
+    mailed()
+
+    answer = browser.post(mine + "code/", {"code": codes_of(page_at(other))})
+
+    assert WRONG in answer.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("guarded", [False, True])
+def test_of_fifty_codes_guessed_at_once_at_most_five_are_looked_at(
+    petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where tries are read first and counted afterwards, all fifty are looked at."""
+    page = Page(sign(petition), petition.slug, AMINA)
+    Mail.objects.update(state=Mail.State.SENT)
+    looked_at: list[str] = []
+    is_code = tokens.is_code
+
+    def look(typed: str, *which: Any) -> bool:
+        looked_at.append(typed)
+        return is_code(typed, *which)
+
+    all_have_read = threading.Barrier(50)
+
+    def read_then_count(signature_id: UUID) -> tuple[int, bool] | None:
+        signature = Signature.objects.get(pk=signature_id)
+        all_have_read.wait(timeout=30)
+        if signature.code_tries >= attempts.CODE_TRIES:
+            return None
+        Signature.objects.filter(pk=signature_id).update(code_tries=signature.code_tries + 1)
+        return signature.link_epoch, True
+
+    monkeypatch.setattr(tokens, "is_code", look)
+    if not guarded:
+        monkeypatch.setattr(attempts, "_count_try", read_then_count)
+    guesses = [str(number).zfill(8) for number in range(50)]
+
+    links = at_once(*(partial(attempts.link_by_code, page=page, code=guess) for guess in guesses))
+
+    assert links == [None] * 50
+    assert len(looked_at) == (attempts.CODE_TRIES if guarded else 50)
+    if guarded:
+        assert attempts.link_by_code(page=page, code=codes_of(page)) is None

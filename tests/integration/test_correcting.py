@@ -1,0 +1,320 @@
+""" "Check your e-mail": correcting what was typed, and that it redirects nothing of another's."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.core import mail as sent
+from django.test import Client
+from django.utils import timezone
+from limits import parse
+
+from petitions import attempts, retention, signers, signing, tallies, tokens, withdrawing
+from petitions.attempts import Page
+from petitions.confirming import Outcome
+from petitions.mail import outbox
+from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
+from petitions.screening import limits, once
+from petitions.screening.verdicts import Screening
+from tests.at_once import at_once
+from tests.checking import (
+    CORRECTION,
+    PAGE,
+    code_in,
+    codes_of,
+    correct_path,
+    corrected,
+    link_in,
+    mailed,
+    page_at,
+    signed,
+    without_tokens,
+)
+from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
+
+THANKS = "Thank you. Your signature is confirmed."
+
+
+@pytest.fixture(autouse=True)
+def _nothing_used() -> Iterator[None]:
+    once.forget()
+    yield
+    once.forget()
+
+
+def test_a_correction_is_mailed_to_the_new_address_and_the_old_link_dies(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser, email="amina@exampel.org")
+    (old,) = mailed()
+
+    new_check = corrected(browser, check, name="Amina B. Example", postcode="CF10 1AA")
+    pressed = [browser.get(link_in(old)), browser.post(link_in(old))]
+    (new,) = mailed()
+    pressed += [browser.get(link_in(old)), browser.post(link_in(old))]
+    assert {answer.status_code for answer in pressed} == {404}
+
+    assert new.to == ["amina@example.net"]
+    assert "a•••@example.net" in browser.get(new_check).content.decode()
+    assert THANKS in browser.post(link_in(new)).content.decode()
+    assert tallies.total(petition.pk) == 1
+    person = signers.unsealed(Signer.objects.get())
+    assert (person["name"], person["email"], person["postcode"]) == (
+        "Amina B. Example",
+        "amina@example.net",
+        "CF101AA",
+    )
+
+
+def test_a_correction_keeps_every_other_choice(petition: Petition, browser: Client) -> None:
+    check = signed(browser, name_use="withheld", updates="on")
+
+    page = page_at(corrected(browser, check))
+
+    signature = Signature.objects.get(pk=page.attempt_id)
+    assert signature.name_use == Signature.NameUse.WITHHELD
+    assert signature.wants_updates
+    assert signature.text_version == 1
+
+
+def test_what_was_corrected_leaves_nothing_personal_and_its_queued_mail_is_cancelled(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser, email="amina@exampel.org")
+    old = page_at(check).attempt_id
+
+    corrected(browser, check)
+
+    assert [message.to for message in mailed()] == [["amina@example.net"]]
+    assert not Signer.objects.filter(pk=old).exists()
+    assert Mail.objects.get(signature=old).state == Mail.State.CANCELLED
+    assert Signature.objects.get(pk=old).state == Signature.State.WITHDRAWN
+    assert not Correction.objects.exists()
+
+
+def test_what_was_corrected_is_not_mailed_by_a_worker_that_is_busy_sending(
+    petition: Petition, browser: Client
+) -> None:
+    """It took back what there was when it began, and finds the mail and the correction later."""
+    corrected(browser, signed(browser, email="amina@exampel.org"))
+    sent.outbox.clear()
+    outbox.deliver()
+    assert [message.to for message in sent.outbox] == [["amina@example.net"]]
+
+
+def test_the_old_code_is_dead_too(petition: Petition, browser: Client) -> None:
+    check = signed(browser)
+    code = code_in(mailed()[0])
+    new_check = corrected(browser, check)
+
+    for path in (check, new_check):
+        answer = browser.post(path + "code/", {"code": code})
+        assert THANKS not in answer.content.decode()
+    assert tallies.total(petition.pk) == 0
+
+
+def test_correcting_to_an_address_that_was_never_mailed_gives_no_code_to_guess(
+    petition: Petition, browser: Client
+) -> None:
+    """The mail to one's own address must not open the code of somebody else's."""
+    check = signed(browser)
+    mailed()
+    page = page_at(corrected(browser, check, email="victim@example.net"))
+
+    assert attempts.link_by_code(page=page, code=codes_of(page)) is None
+
+
+FATES_OF_A_VICTIM = ["new", "pending", "confirmed", "blocked", "confirmed meanwhile", "erased"]
+
+
+def test_the_inbox_looks_the_same_whatever_the_corrected_address_had_done(
+    petition: Petition, browser: Client, moderator: Any
+) -> None:
+    """Somebody signs with another's name and address, then corrects it to their own."""
+    seen = set()
+    for number, fate in enumerate(FATES_OF_A_VICTIM):
+        victim = replace(AMINA, email=f"victim{number}@example{number}.org")
+        own = f"attacker{number}@example.net"
+        prepare(petition, victim, fate)
+        check = signed(browser, email=victim.email)
+        before = page_at(check).attempt_id
+        if fate == "confirmed meanwhile":
+            confirm(before)
+        if fate == "erased":
+            withdrawing.withdraw(signature_id=before)
+        mailed()
+
+        response = browser.post(correct_path(check), {**CORRECTION, "email": own})
+        messages = [message for message in mailed() if message.to == [own]]
+        page = browser.get(response["Location"]).content.decode()
+
+        assert len(messages) == 1, fate
+        (message,) = messages
+        link = tokens.read_link(tokens.CONFIRM, link_in(message).split("/")[4])
+        opened = browser.get(link_in(message))
+        seen.add((
+            response.status_code,
+            len(response["Location"]),
+            without_tokens(page),
+            message.subject,
+            len(message.body),
+            tuple(sorted(message.message().keys())),
+            # The link tells by itself whether it is an older attempt's.
+            link.epoch,
+            link.signature_id == before,
+            opened.status_code,
+            without_tokens(opened.content.decode()),
+        ))  # fmt: skip
+    assert len(seen) == 1
+
+
+def prepare(petition: Petition, victim: Any, fate: str) -> None:
+    """Let something have happened to somebody's address before."""
+    if fate == "pending":
+        sign(petition, victim)
+    if fate == "confirmed":
+        sign_and_confirm(petition, victim)
+    if fate == "blocked":
+        domain = victim.email.rpartition("@")[2]
+        Rule.objects.create(kind="domain", action="block", pattern=domain, note="x")
+        from petitions.screening import rules
+
+        rules.forget()
+
+
+def test_asking_again_on_the_page_of_before_a_correction_mails_nobody(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    corrected(browser, check)
+    mailed()
+
+    browser.post(check + "again/")
+
+    assert mailed() == []
+
+
+def test_a_correction_of_what_was_confirmed_is_a_new_signing_and_takes_nothing_back(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    (message,) = mailed()
+    browser.post(link_in(message))
+
+    new = page_at(corrected(browser, check)).attempt_id
+
+    assert new != page_at(check).attempt_id
+    assert Signature.objects.get(pk=new).state == Signature.State.PENDING
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_page_corrects_once_and_leads_to_the_form_afterwards(
+    petition: Petition, browser: Client
+) -> None:
+    """Otherwise one challenge, solved once, would do for any number of signings."""
+    check = signed(browser)
+    corrected(browser, check)
+    number = Signature.objects.count()
+
+    again = browser.post(correct_path(check), CORRECTION)
+
+    assert (again.status_code, again["Location"]) == (303, PAGE)
+    assert Signature.objects.count() == number
+
+
+def test_corrections_count_against_the_network_like_signings(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.LIMITS = {"SIGN_NETWORK": parse("2/hour")}
+    limits.forget()
+    check = corrected(browser, signed(browser))
+    assert browser.post(correct_path(check), CORRECTION).status_code == 429
+    assert browser.post(PAGE, typed()).status_code == 429
+
+
+def test_a_correction_does_not_wash_off_what_was_suspicious(petition: Petition) -> None:
+    suspected = Screening(
+        verdict=Signature.Verdict.HOLD, signals=("pace", "disposable"), network="192.0.2.0/24"
+    )
+    attempt_id = signing.sign(petition=petition, attempt=AMINA, screening=suspected)
+
+    page = attempts.correct(
+        page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
+    )
+
+    signature = Signature.objects.get(pk=page.attempt_id)
+    # The other address is judged by itself; how the form was filled in is not mended.
+    assert (signature.verdict, signature.signals) == (Signature.Verdict.HOLD, ["pace"])
+
+
+def test_a_correction_to_a_blocked_address_is_of_nobody_and_looks_alike(
+    petition: Petition, browser: Client
+) -> None:
+    Rule.objects.create(kind="domain", action="block", pattern="blocked.example", note="x")
+    checks = [signed(browser), signed(browser)]
+    mailed()
+
+    good = corrected(browser, checks[0])
+    bad = corrected(browser, checks[1], email="amina@blocked.example")
+
+    assert len(good) == len(bad)
+    state = Signature.objects.get(pk=page_at(bad).attempt_id).state
+    assert state == Signature.State.REFUSED
+    assert [message.to for message in mailed()] == [["amina@example.net"]]
+
+
+def test_a_petition_that_has_closed_takes_no_correction_and_the_old_link_lives(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    (message,) = mailed()
+    petition.closes_at = timezone.now()
+    petition.save()
+
+    response = browser.post(correct_path(check), CORRECTION)
+
+    assert (response.status_code, response["Location"]) == (303, PAGE)
+    assert THANKS in browser.post(link_in(message)).content.decode()
+
+
+def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> None:
+    attempt_id = sign(petition)
+    petition.closes_at = timezone.now() - timedelta(seconds=1)
+    with pytest.raises(signing.NotAccepting):
+        attempts.correct(
+            page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
+        )
+    assert Signature.objects.get().state == Signature.State.PENDING
+
+
+def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Petition) -> None:
+    attempt_id = sign(petition)
+    attempts.correct(page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID)
+    attempts.take_back_corrected()
+    Signature.objects.filter(pk=attempt_id).update(created_at=timezone.now() - timedelta(days=15))
+
+    assert retention.delete_expired_pending() == 1
+    assert not Signature.objects.filter(pk=attempt_id).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_correcting_and_confirming_at_once_never_counts_what_was_corrected(
+    petition: Petition,
+) -> None:
+    for number in range(5):
+        attempt_id = sign(petition, replace(AMINA, email=f"amina{number}@example.org"))
+        page = Page(attempt_id, petition.slug, AMINA)
+        outcomes = at_once(
+            partial(confirm, attempt_id),
+            partial(attempts.correct, page=page, petition=petition, attempt=DAVID),
+        )
+        confirmed = Outcome.CONFIRMED in outcomes
+        assert confirmed or Outcome.GONE in outcomes
+        attempts.take_back_corrected()
+        state = Signature.objects.get(pk=attempt_id).state
+        assert state == (Signature.State.CONFIRMED if confirmed else Signature.State.WITHDRAWN)
+        assert Signer.objects.filter(pk=attempt_id).exists() is confirmed
+    assert not tallies.differences(petition.pk)
