@@ -9,9 +9,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from petitions.geography import known
 from petitions.models import Alert, Enquiry, Petition, Signature
 
 MOST_ALERTS = 20
+# They come out four times a year; of the homes of one year hardly any is missing.
+POSTCODES_LAST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,20 @@ def enquiries() -> Enquiries:
         .order_by()
         .aggregate(number=Count("pk"), overdue=Count("pk", filter=is_overdue), due_on=Min("due_on"))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OldPostcodes:
+    """The month of postcodes that are too old; None where there are none at all."""
+
+    edition: date | None
+
+
+def old_postcodes() -> OldPostcodes | None:
+    """What to warn of, from what the process knows by heart; None if all is well."""
+    edition = known.postcodes_of()
+    is_fresh = edition and timezone.localdate() - edition <= POSTCODES_LAST
+    return None if is_fresh else OldPostcodes(edition)
 
 
 def alert_url(alert: Alert) -> str:

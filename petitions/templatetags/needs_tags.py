@@ -25,6 +25,13 @@ def enquiries_waiting(context: dict[str, Any]) -> needs.Enquiries | None:
     return found if found and found.number else None
 
 
+@register.simple_tag(takes_context=True)
+def old_postcodes(context: dict[str, Any]) -> needs.OldPostcodes | None:
+    """That constituencies are not found, or not all, for those who hand the list in."""
+    user = context["request"].user
+    return needs.old_postcodes() if user.has_perm("petitions.export_signatures") else None
+
+
 @register.filter
 def signatures_url(alert: Alert) -> str:
     """The list of the signatures behind an alert."""

@@ -4,13 +4,16 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
+from django.utils import timezone
 
 from petitions.geography import postcodes
 from petitions.locks import alone
@@ -265,6 +268,34 @@ def test_an_edition_is_a_month(constituencies: None, tmp_path: Path, said: str) 
     path = str(published.postcodes(tmp_path))
     with pytest.raises(CommandError, match="a month, such as 2026-08"):
         call_command("import_postcodes", path, f"--edition={said}")
+
+
+@pytest.mark.parametrize(
+    ("edition", "told"),
+    [
+        (None, "No postcodes are imported"),
+        (timedelta(days=30), ""),
+        (timedelta(days=360), ""),
+        (timedelta(days=400), "The postcodes are of"),
+    ],
+)
+def test_organisers_are_warned_of_missing_and_of_old_postcodes(
+    organiser: User, client: Client, edition: timedelta | None, told: str
+) -> None:
+    if edition:
+        of = timezone.localdate() - edition
+        PlaceFile.objects.create(kind=PlaceFile.Kind.POSTCODES, edition=of, rows=1)
+    client.force_login(organiser)
+
+    page = client.get("/admin/").content.decode()
+
+    assert ("postcodes-heading" in page) is bool(told)
+    assert told in page
+
+
+def test_moderators_are_not_asked_to_import_postcodes(moderator: User, client: Client) -> None:
+    client.force_login(moderator)
+    assert "postcodes-heading" not in client.get("/admin/").content.decode()
 
 
 def _elsewhere(act: Callable[[], T]) -> T:
