@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("petitions", "0007_constituencies"),
+        ("petitions", "0005_constituencies"),
     ]
 
     operations = [
