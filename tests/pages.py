@@ -327,7 +327,10 @@ class Visitor:
         late = sign(self.petition, self._attempt(email="late@example.net"))
         two_days_ago = timezone.now() - timedelta(days=2)
         Signature.objects.filter(pk=late).update(created_at=two_days_ago - timedelta(hours=1))
-        Petition.objects.update(closes_at=two_days_ago)
+        Petition.objects.update(is_paused=True)
+        yield self._get("paused", self.page)
+        yield self._post("paused while typing", self.page, typed())
+        Petition.objects.update(closes_at=two_days_ago, is_paused=False)
         yield self._get("front page, petition closed", self.home)
         yield self._get("closed", self.page)
         for kind in (Milestone.Kind.HANDED_IN, Milestone.Kind.REPLY):

@@ -31,13 +31,19 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
                 "slug": asked.slug,
                 "title": text.title,
                 "url": settings.SITE_URL + asked.get_absolute_url(),
-                "state": "open" if asked.is_accepting() else "closed",
+                "state": _state(asked),
                 "signature_count": count,
                 "goal": goals.goal_for(count, asked.goal),
                 "opened_at": asked.opens_at,
                 "closes_at": asked.closes_at,
-                "closed_at": None if asked.is_accepting() else asked.closes_at,
+                "closed_at": asked.closes_at if _state(asked) == "closed" else None,
                 "counted_at": timezone.now(),
             }
         )
     )
+
+
+def _state(petition: Petition) -> str:
+    if petition.is_interrupted:
+        return "paused"
+    return "open" if petition.is_accepting() else "closed"

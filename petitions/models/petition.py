@@ -59,6 +59,15 @@ class Petition(models.Model):
         # What runs beside a newer release knows nothing of the column.
         db_default=Challenge.AUTO,
     )
+    is_paused = models.BooleanField(
+        _("signing is paused"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "For a while nobody new can sign, and the page says so. What was signed stands, and "
+            "links that were mailed go on working."
+        ),
+    )
     removed_reason = models.CharField(
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )
@@ -103,18 +112,27 @@ class Petition(models.Model):
         """Whether the public may see it: not a draft, and its opening has come."""
         return self.state != self.State.DRAFT and (self.opens_at is None or self.opens_at <= now)
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody could sign at this moment, were signing not paused."""
+        return self.is_paused and self._is_running(timezone.now())
+
     def is_accepting(self, now: datetime | None = None) -> bool:
         """Whether somebody may sign at this moment."""
-        now = now or timezone.now()
+        return not self.is_paused and self._is_running(now or timezone.now())
+
+    def _is_running(self, now: datetime) -> bool:
         still_open = self.closes_at is None or now < self.closes_at
         return self.state == self.State.OPEN and self.is_public(now) and still_open
 
     def is_confirming(self, mailed_at: datetime, now: datetime) -> bool:
         """Whether a link mailed at `mailed_at` still confirms: a day longer than signing.
 
+        Also while signing is paused: who signed before must not miss their days.
+
         Source: the Parliament's petitions confirm links mailed before the close for a day.
         """
-        if self.is_accepting(now):
+        if self._is_running(now):
             return True
         closed_at = self.closes_at
         return (

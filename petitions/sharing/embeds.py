@@ -156,11 +156,16 @@ class Badge:
         return self.value_at + self.value_width // 2
 
 
+def _label(petition: Petition) -> str:
+    if petition.is_accepting():
+        return _("Sign the petition")
+    return _("Signing is paused") if petition.is_interrupted else _("This petition is closed")
+
+
 def badge(text: PetitionText, *, count: int) -> Badge:
     """The badge of a petition in the active language."""
     language = translation.get_language() or settings.LANGUAGE_CODE
-    is_open = text.petition.is_accepting()
-    label = _("Sign the petition") if is_open else _("This petition is closed")
+    label = _label(text.petition)
     # A zero beside a link asks nobody to be the first: as on share images.
     is_telling = count >= goals.LEAST_FOR_A_BAR
     value = f"{grouped(count)} {ngettext('signature', 'signatures', count)}" if is_telling else ""

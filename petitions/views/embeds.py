@@ -40,6 +40,7 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
     is_removed = petition.state == Petition.State.REMOVED
     count = tallies.total(petition.pk)
     page = {
+        "petition": petition,
         "text": text,
         "is_removed": is_removed,
         "is_accepting": petition.is_accepting(),
