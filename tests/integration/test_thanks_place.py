@@ -58,8 +58,11 @@ def test_nothing_of_the_signer_leaves_in_a_link(
     petition: Petition, postcodes: None, client: Client
 ) -> None:
     page = thanks(client, petition, AMINA)
-    links = " ".join(re.findall(r'(?:href|src|action)="([^"]*)"', page))
-    for of_amina in ("M14", "5RX", "Amina", "amina%40"):
+    links = " ".join(re.findall(r'(?:href|src|action)="([^"]*)"', page)).lower()
+    # The sealed token of the page itself is random: any letters may stand in it.
+    links = re.sub(r"/t/[^ ]*", "", links)
+    assert "members.parliament.uk" in links
+    for of_amina in ("m14", "5rx", "amina"):
         assert of_amina not in links
 
 
