@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 ROUNDS = 3
 # On a slow or busy machine, measures that come later than this get one round only.
 PATIENCE = 330.0
-NAMES = ("petition", "statement", "cold", "post", "confirm", "mail", "export")
+NAMES = (
+    "petition", "statement", "cold", "petition-size", "statement-size", "post", "confirm", "hot",
+    "mail", "export",
+)  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
 # The load comes from many networks, as its generator says in the header of a proxy. All limits
@@ -119,9 +122,11 @@ def _seed(petition: "Petition", rows: int) -> float:
 
 
 def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measure"]:
-    from tests.benchmarks.measures import MEASURES
+    from tests.benchmarks import hot, size
+    from tests.benchmarks import measures as site
 
-    measures = [MEASURES[name](bench) for name in NAMES if name in names]
+    known = {**site.MEASURES, **size.MEASURES, **hot.MEASURES}
+    measures = [known[name](bench) for name in NAMES if name in names]
     with tqdm(total=ROUNDS * len(measures), desc="Measuring", disable=None) as bar:
         for measure in measures:
             for _ in range(ROUNDS):
