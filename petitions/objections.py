@@ -76,6 +76,11 @@ def want_no_mail(*, inbox: Inbox) -> None:
         )
 
 
+def complained(*, address: str) -> None:
+    """Heed whoever told their provider that our mail is spam: it is an objection to all mail."""
+    want_no_mail(inbox=Inbox(*next(iter(signers.mail_indexes(address).items()))))
+
+
 def want_mail_again(*, inboxes: Collection[Inbox]) -> None:
     """The mailbox's owner wants mail after all; `inboxes` are the mailbox under each key."""
     _no_mail(inboxes).delete()

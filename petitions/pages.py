@@ -71,6 +71,7 @@ def facts() -> dict[str, Any]:
         "kept_exact": hours(retention.EXACT_FOR),
         "kept_network": days(retention.KEPT_OF_ORIGIN.days),
         "kept_enquiry": days(retention.KEPT_AFTER_ANSWER.days),
+        "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
         "kept_undeliverable": days(objections.UNDELIVERABLE_FOR.days),
         "kept_counters": hours(_longest_counter()),
         "grace": hours(CONFIRMING_AFTER_CLOSE),

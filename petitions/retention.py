@@ -31,6 +31,8 @@ KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
 # Somebody may come back to it: as long as what is kept of signers after the close.
 KEPT_AFTER_ANSWER = timedelta(days=183)
+# Long after it had to be acknowledged nobody will answer it any more.
+KEPT_UNANSWERED = timedelta(days=365)
 
 
 def keep_no_longer() -> None:
@@ -46,7 +48,7 @@ def keep_no_longer() -> None:
     erase_origins()
     delete_old_alerts()
     forget_undeliverable()
-    delete_answered_enquiries()
+    delete_old_enquiries()
     cut_times_to_the_day()
 
 
@@ -149,11 +151,14 @@ def forget_undeliverable() -> int:
     return bounced.filter(created_at__lt=before).delete()[0]
 
 
-def delete_answered_enquiries() -> int:
-    """Delete what people wrote to us once it was answered a while ago; return how many."""
-    before = timezone.localdate() - KEPT_AFTER_ANSWER
-    answered = Enquiry.objects.filter(state=Enquiry.State.ANSWERED, answered_on__lt=before)
-    return answered.delete()[0]
+def delete_old_enquiries() -> int:
+    """Delete what people wrote to us once it was answered a while ago, or never for a year;
+    return how many.
+    """
+    today = timezone.localdate()
+    answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)
+    unanswered = Q(state=Enquiry.State.OPEN, received_on__lt=today - KEPT_UNANSWERED)
+    return Enquiry.objects.filter(answered | unanswered).delete()[0]
 
 
 def cut_times_to_the_day() -> int:

@@ -1,6 +1,8 @@
-"""What mail providers report of mails that did not arrive.
+"""What mail providers report of mails: that they did not arrive, or were called spam.
 
-Only what is for good counts: the mailbox does not exist. A full mailbox, a busy server or a
+Whoever calls a mail spam wants no more of them: that is an objection to all mail, which its
+maker can take back like any other. Of what did not arrive only what is for good counts: the
+mailbox does not exist. A full mailbox, a busy server or a
 filter that took offence says nothing about tomorrow. A report names the outbox's row; the
 address comes from what the signer gave, never from the report.
 """
@@ -24,8 +26,11 @@ logger = logging.getLogger(__name__)
 
 
 def heed(event: AnymailTrackingEvent) -> bool:
-    """Note the mailbox that a report is about, if it cannot be reached; whether it was noted."""
-    if not _is_for_good(event) or (row_id := _row_of(event)) is None:
+    """Note the mailbox that a report is about, if it cannot be reached or wants no mail; whether
+    it was noted.
+    """
+    is_complaint = event.event_type == EventType.COMPLAINED
+    if not (is_complaint or _is_for_good(event)) or (row_id := _row_of(event)) is None:
         return False
     mail = Mail.objects.select_related("signature__signer").filter(pk=row_id).first()
     if mail is None or not hasattr(mail.signature, "signer"):
@@ -34,6 +39,10 @@ def heed(event: AnymailTrackingEvent) -> bool:
         person = signers.unsealed(mail.signature.signer)
     except vault.CannotOpen:
         return False
+    if is_complaint:
+        objections.complained(address=person["email"])
+        logger.info("mail %s was called spam", row_id)
+        return True
     if addresses.deliverable(person["email"]).lower() == providers.canonical(person["email"]):
         # Of an alias that does not exist the mailbox may well: anybody can make one up.
         objections.note_undeliverable(address=person["email"])

@@ -121,6 +121,31 @@ def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
     assert "example" not in caplog.text
 
 
+def test_whoever_calls_a_mail_spam_gets_no_more_about_anything(
+    petition: Petition, postmark: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    mail = sent_mail(petition)
+    complaint = {**from_postmark(mail.pk, "SpamComplaint"), "RecordType": "SpamComplaint"}
+
+    assert [report(complaint) for _again in range(2)] == [200, 200]
+
+    row = Objection.objects.get()
+    assert (row.reason, row.petition) == (Objection.Reason.NO_MAIL, None)
+    mail.refresh_from_db()
+    assert mail.state == Mail.State.SENT
+    sign(petition, BASHIR)
+    assert outbox.deliver() == 0
+    assert "example" not in caplog.text
+
+
+def test_mailguns_complaints_are_heeded_too(petition: Petition, mailgun: None) -> None:
+    body = from_mailgun(sent_mail(petition).pk, "permanent")
+    body["event-data"] |= {"event": "complained"}
+    assert report(body, password=None) == 200
+    assert Objection.objects.get().reason == Objection.Reason.NO_MAIL
+
+
 @pytest.mark.usefixtures("mailgun")
 @pytest.mark.parametrize(("severity", "is_noted"), [("permanent", True), ("temporary", False)])
 def test_mailgun_is_understood_by_message_id(

@@ -369,7 +369,10 @@ def test_what_was_answered_is_deleted_half_a_year_later(
     assert Enquiry.objects.exists() is is_kept
 
 
-def test_what_nobody_answered_stays_until_somebody_does(enquiry: Enquiry) -> None:
-    Enquiry.objects.update(due_on=timezone.localdate() - timedelta(days=900))
+@pytest.mark.parametrize(("days", "is_kept"), [(365, True), (366, False)])
+def test_what_nobody_answered_is_deleted_after_a_year(
+    enquiry: Enquiry, days: int, is_kept: bool
+) -> None:
+    Enquiry.objects.update(received_on=timezone.localdate() - timedelta(days=days))
     retention.keep_no_longer()
-    assert Enquiry.objects.exists()
+    assert Enquiry.objects.exists() is is_kept
