@@ -182,9 +182,7 @@ def test_nobody_may_report_where_no_secret_is_set(petition: Petition, settings: 
 
 
 @pytest.mark.usefixtures("postmark")
-@pytest.mark.parametrize(
-    "kind", ["SoftBounce", "Transient", "DnsError", "Blocked", "SpamComplaint"]
-)
+@pytest.mark.parametrize("kind", ["SoftBounce", "Transient", "DnsError", "Blocked"])
 def test_what_may_pass_stops_no_mail(petition: Petition, kind: str) -> None:
     assert report(from_postmark(sent_mail(petition).pk, kind)) == 200
     assert not Objection.objects.exists()
