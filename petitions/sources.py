@@ -9,6 +9,7 @@ pending, and is gone once that is confirmed: only the source's count is left.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 
 from django.conf import settings
 from django.db.models import Case, F, Sum, When
@@ -42,7 +43,9 @@ def address(petition: Petition, code: str = "") -> str:
 
 def partner(code: str) -> Source | None:
     """The partner who is registered under a code, unless switched off. One query, or none."""
-    return Source.objects.partners().filter(code=code).first() if code_of(code) == code else None
+    if not code or code_of(code) != code:
+        return None
+    return Source.objects.partners().filter(code=code).first()
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def counts(petition: Petition) -> list[Count]:
     Neither a step nor the change of one at midnight tells of a single person, and watching the
     numbers during the day tells nothing: they stand still.
     """
-    today = TruncDate(Now())
+    today = TruncDate(Now(), tzinfo=UTC)
     shown = Case(When(day__lt=today, then=F("n")), default=F("before"))
     tallies = SourceTally.objects.filter(petition=petition).values("source")
     brought = dict(tallies.annotate(total=Sum(shown)).values_list("source", "total"))

@@ -22,9 +22,11 @@ function sayPace() {
 }
 
 // 2. A lost network keeps what was typed. Browsers show a page of their own in the form's place when
-// the sending fails; so the site is asked first whether it can be reached.
+// the sending fails; so the site is asked first whether it can be reached. Browsers that lack what
+// this takes send the form as without a script.
 
 const PATIENCE = 15_000;
+const canAsk = "timeout" in AbortSignal && "requestSubmit" in form;
 const unsent = form.querySelector(".unsent");
 let state = "idle";
 
@@ -40,6 +42,7 @@ async function isReached() {
 
 form.addEventListener("submit", async (event) => {
   if (state === "reached") return;
+  if (!canAsk) return sayPace();
   event.preventDefault();
   if (state === "asking") return;
   state = "asking";

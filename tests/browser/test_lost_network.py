@@ -65,6 +65,20 @@ def test_without_javascript_the_browser_keeps_what_was_sent(
     assert mailbox.wait_for(address)
 
 
+OLD_BROWSER = "delete AbortSignal.timeout; delete HTMLFormElement.prototype.requestSubmit"
+
+
+def test_a_browser_that_cannot_ask_whether_the_site_is_there_signs_all_the_same(
+    open_page: OpenPage, mailbox: Mailbox
+) -> None:
+    page, address = open_page(PHONE), new_address("old-telephone")
+    page.add_init_script(OLD_BROWSER)
+    typed_in(page, "", address)
+    page.click(BUTTON)
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
+    assert mailbox.wait_for(address)
+
+
 @LANGUAGES
 def test_what_looks_incomplete_is_said_when_a_field_is_left_and_no_sooner(
     open_page: OpenPage, language: str, prefix: str

@@ -10,8 +10,7 @@ from petitions import tallies
 from petitions.confirming import Outcome
 from petitions.models import Petition, Signature
 from tests.integration.conftest import SAME_ORIGIN
-from tests.pages import typed
-from tests.people import confirm, sign
+from tests.people import confirm, sign, typed
 
 
 @pytest.fixture

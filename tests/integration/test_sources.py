@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Sum, Value
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -263,6 +263,21 @@ def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
         confirm(sign(petition, somebody(number)))
 
     assert (counted("mosque"), shown(petition, "mosque")) == (12, 5)
+
+
+def test_the_day_of_the_numbers_ends_when_that_of_the_counting_does(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In summer London's midnight comes an hour before that of UTC."""
+    for number in range(6):
+        confirm(sign(petition, somebody(number)))
+    SourceTally.objects.update(day=date(2026, 7, 1))
+    for moment, expected in [
+        (datetime(2026, 7, 1, 23, 30, tzinfo=UTC), 0),
+        (datetime(2026, 7, 2, 0, 30, tzinfo=UTC), 5),
+    ]:
+        monkeypatch.setattr(sources, "Now", lambda moment=moment: Value(moment))
+        assert shown(petition, "mosque") == expected
 
 
 def test_one_petitions_counts_are_not_anothers(petition: Petition) -> None:
