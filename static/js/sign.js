@@ -57,8 +57,12 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-// Whoever comes back to the page by the browser's button starts anew.
-addEventListener("pageshow", () => (state = "idle"));
+// What was sent is gone from the page when it is left, or the browser's button would show it to
+// whoever holds the telephone next. The answer has what still needs mending.
+addEventListener("pagehide", () => {
+  if (state === "reached") form.reset();
+  state = "idle";
+});
 
 // 3. A word about what looks incomplete, once a field was left; gone as soon as it is mended.
 

@@ -43,10 +43,25 @@ def test_a_lost_network_keeps_what_was_typed_and_says_so(
     expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
     assert mailbox.wait_for(address)
 
-    # Whoever goes back finds the form as it was, and may send it once more.
+
+@LANGUAGES
+def test_whoever_goes_back_on_a_shared_telephone_reads_nothing_that_was_sent(
+    open_page: OpenPage, language: str, prefix: str
+) -> None:
+    page, address = open_page(PHONE), new_address("shared-telephone")
+    typed_in(page, prefix, address)
+    page.click(BUTTON)
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
+
     page.go_back()
-    expect(page.locator("[name=email]")).to_have_value(address)
-    expect(page.locator("[name=name_use][value=withheld]")).to_be_checked()
+
+    expect(page.locator("[name=email]")).to_have_value("")
+    expect(page.locator("[name=name]")).to_have_value("")
+    expect(page.locator("[name=postcode]")).to_have_value("")
+    assert not page.is_checked("[name=name_use][value=withheld]")
+
+    fill(page, "ليلى مثال", address, "M14 5RX")
+    page.check("[name=consent]")
     page.click(BUTTON)
     expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
 
