@@ -27,14 +27,15 @@ CHANNELS = {
 # A trigger and no constraint, so that no statement that moves a signature on has to remember
 # it, those of an older release beside this one included. It counts what is confirmed at once;
 # what is held first is not counted for its source, for it must not be kept until somebody has
-# looked. The shard is that of the signature's tally.
+# looked. The shard is drawn by lot: made from the signature's id, it would say in a stolen copy which
+# signatures may have come from a source. Rows are only added to, so it need not be found again.
 FORGETTING = """
     CREATE FUNCTION petitions_forget_source() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF OLD.state = 'pending' AND NEW.state = 'confirmed' THEN
             INSERT INTO petitions_sourcetally AS tally
                 (petition_id, source_id, shard, n, before, day)
-            VALUES (NEW.petition_id, NEW.source_id, get_byte(uuid_send(NEW.id), 15) % 16,
+            VALUES (NEW.petition_id, NEW.source_id, floor(random() * 16)::int,
                 1, 0, (now() AT TIME ZONE 'UTC')::date)
             ON CONFLICT (petition_id, source_id, shard) DO UPDATE SET
                 n = tally.n + 1,

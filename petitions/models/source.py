@@ -100,7 +100,8 @@ class SourceTally(models.Model):
 
     petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
     source = models.ForeignKey(Source, models.PROTECT, db_index=False)
-    # As in `Tally`: confirmations through one busy channel must not wait for each other.
+    # Confirmations through one busy channel must not wait for each other. Unlike that of `Tally`
+    # it is drawn by lot, so that no row can be tied to the signatures that it counts.
     shard = models.PositiveSmallIntegerField()
     n = models.IntegerField()
     before = models.IntegerField()

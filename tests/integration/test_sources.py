@@ -1,9 +1,11 @@
 """Sources: what a link says of where it was found, how that is counted, and how forgotten."""
 
 import re
+import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
+from secrets import token_bytes
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -432,9 +434,21 @@ def test_every_button_and_paper_has_a_channel_that_counts(
     assert used == set(migration.CHANNELS)
 
 
-def test_the_trigger_shards_as_the_tally_does(petition: Petition) -> None:
+def test_the_shard_of_a_count_says_nothing_of_the_signature(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These would all count in one row, were it chosen by their ids."""
+
+    def alike() -> UUID:
+        return UUID(bytes=token_bytes(15) + b"\x07")
+
+    monkeypatch.setattr(uuid, "uuid4", alike)
     signatures = [sign(petition, somebody(number)) for number in range(20)]
     for signature_id in signatures:
         confirm(signature_id)
-    keys = {tallies.key_of("unknown", signature_id)[1] for signature_id in signatures}
-    assert set(SourceTally.objects.values_list("shard", flat=True)) == keys
+
+    assert {tallies.shard_of(signature_id) for signature_id in signatures} == {7}
+    shards = SourceTally.objects.values_list("shard", flat=True)
+    assert len(shards) > 1
+    assert set(shards) <= set(range(tallies.SHARDS))
+    assert counted("mosque") == 20
