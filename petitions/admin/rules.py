@@ -105,11 +105,23 @@ class RuleForm(forms.ModelForm[Rule]):
         if "kind" not in said or "whom" not in said:
             return said
         try:
+            self._need_to_do_something(said)
             self._take_over(said["kind"], said["whom"])
             self._need_to_be_new(said)
         except ValidationError as error:
             self.add_error("whom", error)
         return said
+
+    def _need_to_do_something(self, said: dict[str, Any]) -> None:
+        """Allowed, one address would be free of nothing, lest typing it tells of the rule."""
+        if said["kind"] == Rule.Kind.ADDRESS and said.get("action") == Rule.Action.ALLOW:
+            raise ValidationError(
+                _(
+                    "One address can be blocked, not allowed: who types it could tell from the "
+                    "limits that it stands here. Allow its domain, or the network of the place."
+                ),
+                code="nothing",
+            )
 
     def _take_over(self, kind: str, whom: str) -> None:
         rule = self.instance

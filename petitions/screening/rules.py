@@ -19,7 +19,7 @@ from petitions.models import Rule
 from petitions.screening.networks import Address
 
 SECONDS = 2.0
-# The limits that a rule lifts which allows a network, and a domain or an address.
+# The limits that a rule lifts which allows a network, and a domain.
 OF_NETWORK = frozenset({"NETWORK", "PREFIX", "DOMAIN", "PETITION"})
 OF_DOMAIN = frozenset({"DOMAIN"})
 
@@ -104,16 +104,16 @@ class Rules:
         """Whether somebody has said that many come from there: an event, a library, a carrier."""
         return self.allow.has_network(sender)
 
-    def lifts(self, sender: Address | None, address: str, domain: str) -> frozenset[str]:
-        """The kinds of limits that an allowed network, domain or address is free of.
+    def lifts(self, sender: Address | None, domain: str) -> frozenset[str]:
+        """The kinds of limits that an allowed network or domain is free of.
 
-        Whoever comes from an allowed network is free of all that can be told. A domain or an
-        address anybody can type: allowed, they are free of what belongs to the domain alone.
+        Whoever comes from an allowed network is free of all that can be told. A domain anybody
+        can type: allowed, it is free of what belongs to it alone. An address is free of nothing,
+        for whoever typed it would be told by the limit that somebody here knows it.
         """
         if self.allows_network(sender):
             return OF_NETWORK
-        is_allowed = self.allow.has_domain(domain) or self.allow.has_mailbox(address)
-        return OF_DOMAIN if is_allowed else frozenset()
+        return OF_DOMAIN if self.allow.has_domain(domain) else frozenset()
 
 
 class _Kept:

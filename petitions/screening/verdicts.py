@@ -50,7 +50,7 @@ def screen(
         petition=petition.pk,
         network=network,
         prefix=networks.prefix_of(sender),
-        lifted=in_force.lifts(sender, attempt.email, domain),
+        lifted=in_force.lifts(sender, domain),
     )
     judged = _judge(facts, taken.from_network, is_expected=in_force.allows_network(sender))
     refusal = in_force.blocks(sender, attempt.email, domain)

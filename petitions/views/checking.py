@@ -193,7 +193,7 @@ def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
         petition=find_text(page.petition, lately=True).petition.pk,
         network=networks.network_of(sender),
         prefix=networks.prefix_of(sender),
-        lifted=rules.in_force().lifts(sender, address, domain),
+        lifted=rules.in_force().lifts(sender, domain),
     )
 
 

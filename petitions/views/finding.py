@@ -70,7 +70,7 @@ def _take(request: HttpRequest, address: str) -> Taken:
         petition=0,
         network=networks.network_of(sender),
         prefix=networks.prefix_of(sender),
-        lifted=rules.in_force().lifts(sender, address, domain),
+        lifted=rules.in_force().lifts(sender, domain),
     )
 
 

@@ -35,7 +35,7 @@ def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
         Act.FORM,
         network=networks.network_of(sender),
         prefix=networks.prefix_of(sender),
-        lifted=rules.in_force().lifts(sender, "", ""),
+        lifted=rules.in_force().lifts(sender, ""),
     )
     if not taken.is_refused:
         return None
