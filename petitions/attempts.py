@@ -35,14 +35,15 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the token of the page carries: the attempt as typed, and how many mails were asked
-    for, the first of them by signing.
+    """What the token of the page carries: the attempt as typed, how many mails were asked for,
+    the first of them by signing, and what was suspected.
     """
 
     attempt_id: UUID
     petition: str
     attempt: Attempt
     asked: int = 1
+    signals: tuple[str, ...] = ()
 
     @property
     def may_ask(self) -> bool:
@@ -68,6 +69,7 @@ class Page:
                 "text": typed.text_version,
                 "consent": typed.consent_version,
                 "source": typed.source,
+                "signals": list(map(str, _lasting(self.signals))),
             },
         )
 
@@ -76,7 +78,14 @@ class Page:
         """The page of a token. Raises `tokens.BadToken`, `tokens.ExpiredToken`."""
         attempt_id, typed = tokens.open_attempt(token)
         try:
-            return cls(attempt_id, typed["petition"], _attempt(typed), typed["asked"])
+            return cls(
+                attempt_id,
+                typed["petition"],
+                _attempt(typed),
+                typed["asked"],
+                # Absent from what was sealed before an update of the site.
+                tuple(typed.get("signals", ())),
+            )
         except KeyError:
             # Sealed before an update of the site: ours, but not for this version.
             raise tokens.ExpiredToken from None
@@ -105,12 +114,19 @@ def correct(
     """
     if not page.may_ask:
         return page
+    suspected = _with_suspicion(screening, page.signals)
     with transaction.atomic():
-        suspected = _with_suspicion(screening, _note_correction(page.attempt_id))
+        _note_correction(page.attempt_id)
         attempt_id = signing.sign(petition=petition, attempt=attempt, screening=suspected)
     # Once more, for the worker may have looked before the commit.
     nudge()
-    return replace(page, attempt_id=attempt_id, attempt=attempt, asked=page.asked + 1)
+    return replace(
+        page,
+        attempt_id=attempt_id,
+        attempt=attempt,
+        asked=page.asked + 1,
+        signals=suspected.signals,
+    )
 
 
 def settle() -> None:
@@ -223,24 +239,18 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
         )
 
 
-def _note_correction(signature_id: UUID) -> list[str]:
-    """Note that an attempt is corrected; what was suspected of it.
-
-    That is suspected of the correction too, or a correction would wash it off.
+def _note_correction(signature_id: UUID) -> None:
+    """Note that an attempt is corrected, and read nothing of it: its row may be gone because of
+    what the owner of the address did.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH noted AS (
-                INSERT INTO petitions_correction (attempt_id) VALUES (%(id)s)
-                ON CONFLICT (attempt_id) DO NOTHING
-            )
-            SELECT signals FROM petitions_signature WHERE id = %(id)s
+            INSERT INTO petitions_correction (attempt_id) VALUES (%s)
+            ON CONFLICT (attempt_id) DO NOTHING
             """,
-            {"id": signature_id},
+            [signature_id],
         )
-        row = cursor.fetchone()
-    return row[0] if row else []
 
 
 def _take_back(ids: list[UUID]) -> None:
@@ -262,12 +272,17 @@ def _lock(ids: Iterable[UUID]) -> list[tuple[UUID, str]]:
     return list(rows.values_list("pk", "state"))
 
 
-def _with_suspicion(screening: Screening, stored: list[str]) -> Screening:
-    """Judge anew by the signs of both forms: of the first one only what a correction cannot
-    mend, such as how fast it was filled in.
+def _lasting(suspected: Iterable[str]) -> list[fraud.Signal]:
+    """Of what was suspected, what a correction cannot mend, such as how fast the form was
+    filled in. There are few of these, so that they fit into the page's token.
     """
-    before = [signal for signal in map(fraud.Signal.read, stored) if signal.weight]
-    signals = {signal.code: signal for signal in before if signal.code not in fraud.OF_PERSON}
+    signals = map(fraud.Signal.read, suspected)
+    return [signal for signal in signals if signal.weight and signal.code not in fraud.OF_PERSON]
+
+
+def _with_suspicion(screening: Screening, suspected: Iterable[str]) -> Screening:
+    """Judge anew by the signs of both forms, or a correction would wash them off."""
+    signals = {signal.code: signal for signal in _lasting(suspected)}
     signals |= {signal.code: signal for signal in map(fraud.Signal.read, screening.signals)}
     judged = fraud.weigh(signals.values())
     is_held = judged.verdict is fraud.Verdict.HOLD

@@ -1,6 +1,5 @@
 """The petition's page with its form."""
 
-import uuid
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
@@ -106,7 +105,8 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         attempt_id = signing.sign(petition=text.petition, attempt=attempt, screening=screened)
     except signing.NotAccepting:
         return _again(request, text, form, HTTPStatus.CONFLICT)
-    return SeeOther(_check_path(attempt_id, slug, attempt))
+    page = Page(attempt_id, slug, attempt, signals=screened.signals)
+    return SeeOther(check_path(get_language(), page.seal()))
 
 
 def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> verdicts.Screening:
@@ -143,11 +143,6 @@ def _again(
 ) -> HttpResponse:
     """The page around a form that comes back, unless its network has had too many of them."""
     return redrawing.instead(request, _FIELDS) or _page(request, text, form, status, **shown)
-
-
-def _check_path(attempt_id: uuid.UUID, slug: str, attempt: Attempt) -> str:
-    page = Page(attempt_id, slug, attempt)
-    return check_path(get_language(), page.seal())
 
 
 def check_path(language: str, token: str) -> str:

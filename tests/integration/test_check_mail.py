@@ -12,9 +12,9 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions import tokens
-from petitions.attempts import Page
+from petitions.attempts import MAILS_PER_PAGE, Page
 from petitions.models import Petition, Signature
-from petitions.screening import once
+from petitions.screening import fraud, once
 from tests.checking import CORRECTION, correct_path, mailed, signed
 from tests.people import AMINA, BASHIR
 
@@ -147,15 +147,36 @@ def test_a_page_of_an_earlier_version_of_the_site_has_expired(
 AMINA_ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de001")
 
 
+# All that a form may be suspected of and that no correction mends.
+WORST = ("honeypot", "pace", "burst:1000000", "many-names:1000000", "no-origin")
+
+
 def test_the_longest_that_can_be_typed_makes_a_page_of_the_usual_length() -> None:
     usual = Page(AMINA_ID, "p", AMINA)
-    labels = ["𐌰" * 40, "𐌱" * 40, "𐌲" * 40, "org"]
+    # An address of 254 characters, as long as a domain of such letters gets in ASCII: 253.
+    labels = ["𐌰" * 52, "𐌱" * 52, "𐌲" * 52, "𐌳" * 30]
     longest = Page(
         AMINA_ID,
         "p" * 80,
-        replace(BASHIR, name="𐌰" * 200, email="a" * 64 + "@" + ".".join(labels), country="JO"),
+        replace(
+            BASHIR,
+            name="𐌰" * 200,
+            email="a" * 64 + "@" + ".".join(labels),
+            country="JO",
+            source="s" * 32,
+        ),
+        asked=MAILS_PER_PAGE,
+        signals=WORST,
     )
     assert len(longest.seal()) == len(usual.seal())
     assert Page.open(longest.seal()) == longest
     # gunicorn refuses a first line of a request that is longer than 4094 bytes.
     assert len(f"POST /t/ar/check/{usual.seal()}/again/ HTTP/1.1") < 4000
+
+
+def test_a_page_keeps_of_what_was_suspected_only_what_no_correction_mends() -> None:
+    """All signs there are, so that a new one that no correction mends is looked at here."""
+    sealed = Page(AMINA_ID, "p", AMINA, signals=(*fraud._RULES, *WORST)).seal()
+    kept = {signal.partition(":")[0] for signal in Page.open(sealed).signals}
+    assert kept == {signal.partition(":")[0] for signal in WORST} | {"same-mailbox"}
+    assert len(sealed) == len(Page(AMINA_ID, "p", AMINA).seal())

@@ -8,11 +8,22 @@ from typing import Any
 
 import pytest
 from django.core import mail as sent
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from limits import parse
 
-from petitions import attempts, retention, signers, signing, tallies, tokens, withdrawing
+from petitions import (
+    attempts,
+    objections,
+    retention,
+    signers,
+    signing,
+    tallies,
+    tokens,
+    withdrawing,
+)
 from petitions.attempts import Page
 from petitions.confirming import Outcome
 from petitions.mail import outbox
@@ -241,13 +252,49 @@ def test_a_correction_does_not_wash_off_what_was_suspicious(petition: Petition) 
     )
     attempt_id = signing.sign(petition=petition, attempt=AMINA, screening=suspected)
 
-    page = attempts.correct(
-        page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
-    )
+    first = Page(attempt_id, petition.slug, AMINA, signals=suspected.signals)
+    page = attempts.correct(page=Page.open(first.seal()), petition=petition, attempt=DAVID)
 
     signature = Signature.objects.get(pk=page.attempt_id)
     # The other address is judged by itself; how the form was filled in is not mended.
     assert (signature.verdict, signature.signals) == (Signature.Verdict.HOLD, ["pace"])
+
+
+@pytest.mark.parametrize("happens", ["nothing", "objected", "withdrawn", "deleted"])
+def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_attempt(
+    petition: Petition, browser: Client, happens: str
+) -> None:
+    """A form filled in by a machine, in another's name, corrected to an address of one's own,
+    and once more: it is held, also where the other has had everything of theirs deleted.
+    """
+    check = signed(browser, homepage="https://example.net")
+    attempt_id = page_at(check).attempt_id
+    if happens == "objected":
+        key_id, ix = next(iter(signers.mail_indexes(AMINA.email).items()))
+        mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, key_id, ix)
+        assert objections.was_not_me(mailbox=mailbox)
+    if happens == "withdrawn":
+        withdrawing.withdraw(signature_id=attempt_id)
+    if happens == "deleted":
+        Mail.objects.filter(signature=attempt_id).delete()
+        Signature.objects.get(pk=attempt_id).delete()
+
+    mine = corrected(browser, check, email="own@example.net")
+    mine = corrected(browser, browser.post(mine + "again/")["Location"], email="mine@example.net")
+    (message,) = mailed()
+
+    assert message.to == ["mine@example.net"]
+    assert THANKS in browser.post(link_in(message)).content.decode()
+    signature = Signature.objects.get(pk=page_at(mine).attempt_id)
+    assert (signature.state, signature.signals) == (Signature.State.HELD, ["honeypot"])
+    assert tallies.total(petition.pk) == 0
+
+
+def test_noting_a_correction_reads_nothing_of_the_attempt(petition: Petition) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        attempts._note_correction(sign(petition, AMINA))
+    assert "petitions_signature" not in queries[-1]["sql"]
+    assert Correction.objects.count() == 1
 
 
 def test_a_correction_to_a_blocked_address_is_of_nobody_and_looks_alike(

@@ -352,10 +352,9 @@ def test_taking_back_at_once_would_be_found(
     """As it was before the worker did it."""
     made, note = Attempts(petition), attempts._note_correction
 
-    def take_back_at_once(signature_id: UUID) -> list[str]:
-        signals = note(signature_id)
+    def take_back_at_once(signature_id: UUID) -> None:
+        note(signature_id)
         attempts._take_back([signature_id])
-        return signals
 
     monkeypatch.setattr(attempts, "_note_correction", take_back_at_once)
     labels = ("pending", "confirmed", "gone")
