@@ -12,9 +12,10 @@ they are mailed what had become of it. Were it taken back at once, the time woul
 there was anything to take back, so the worker does that a moment later.
 """
 
+import time
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import UUID
 
@@ -33,10 +34,17 @@ CODE_TRIES = 5
 BATCH = 500
 
 
+def _now() -> int:
+    return int(time.time())
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What the token of the page carries: the attempt as typed, how many mails were asked for,
-    the first of them by signing, and what was suspected.
+    the first of them by signing, what was suspected, and when somebody signed.
+
+    That stays as it is on the pages that follow: they show what was typed, and whoever finds
+    their address in a browser's history must not read it for longer than an hour.
     """
 
     attempt_id: UUID
@@ -44,6 +52,7 @@ class Page:
     attempt: Attempt
     asked: int = 1
     signals: tuple[str, ...] = ()
+    at: int = field(default_factory=_now)
 
     @property
     def may_ask(self) -> bool:
@@ -51,7 +60,7 @@ class Page:
         return self.asked < MAILS_PER_PAGE
 
     def seal(self) -> str:
-        """The page's token: the same length for everybody, good for an hour."""
+        """The page's token: the same length for everybody, good for an hour from signing."""
         typed = self.attempt
         # Spelt out: `dataclasses.asdict` copies, and this is part of every signing.
         return tokens.seal_attempt(
@@ -71,12 +80,13 @@ class Page:
                 "source": typed.source,
                 "signals": list(map(str, _lasting(self.signals))),
             },
+            at=self.at,
         )
 
     @classmethod
     def open(cls, token: str) -> Self:
         """The page of a token. Raises `tokens.BadToken`, `tokens.ExpiredToken`."""
-        attempt_id, typed = tokens.open_attempt(token)
+        attempt_id, typed, at = tokens.open_attempt(token)
         try:
             return cls(
                 attempt_id,
@@ -85,6 +95,7 @@ class Page:
                 typed["asked"],
                 # Absent from what was sealed before an update of the site.
                 tuple(typed.get("signals", ())),
+                at,
             )
         except KeyError:
             # Sealed before an update of the site: ours, but not for this version.

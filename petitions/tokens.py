@@ -147,15 +147,21 @@ def spoken(code: str) -> str:
     return f"{code[:4]}-{code[4:]}"
 
 
-def seal_attempt(attempt_id: UUID, typed: Mapping[str, object]) -> str:
-    """A page's token: what was typed, readable by nobody, the same length for everybody."""
-    value = {"at": int(time.time()), **typed}
+def seal_attempt(attempt_id: UUID, typed: Mapping[str, object], *, at: int) -> str:
+    """A page's token: what was typed, readable by nobody, the same length for everybody.
+
+    Good for an hour from `at`, which pages that follow from one another share.
+    """
+    value = {"at": at, **typed}
     sealed = vault.seal(value, table=ATTEMPT, row_id=attempt_id, at_least=ATTEMPT_BYTES)
     return _b64(attempt_id.bytes + sealed)
 
 
-def open_attempt(token: str) -> tuple[UUID, dict[str, Any]]:
-    """What `seal_attempt` sealed; `ExpiredToken` after an hour, `BadToken` if it is not ours."""
+def open_attempt(token: str) -> tuple[UUID, dict[str, Any], int]:
+    """What `seal_attempt` sealed: the attempt's id, what was typed, and when its hour began.
+
+    `ExpiredToken` after that hour, `BadToken` if it is not ours.
+    """
     raw = _unb64(token)
     if len(raw) <= _ID_BYTES:
         raise BadToken
@@ -164,10 +170,10 @@ def open_attempt(token: str) -> tuple[UUID, dict[str, Any]]:
         value = vault.unseal(raw[_ID_BYTES:], table=ATTEMPT, row_id=attempt_id)
     except (vault.CannotOpen, json.JSONDecodeError):
         raise BadToken from None
-    sealed_at = value.pop("at")
-    if not isinstance(sealed_at, int) or time.time() - sealed_at > ATTEMPT_SECONDS:
+    at = value.pop("at")
+    if not isinstance(at, int) or time.time() - at > ATTEMPT_SECONDS:
         raise ExpiredToken
-    return attempt_id, value
+    return attempt_id, value, at
 
 
 def _code(key: bytes, signature_id: UUID, epoch: int) -> str:

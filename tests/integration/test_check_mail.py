@@ -1,6 +1,7 @@
 """ "Check your e-mail": the page itself, its advice, and what becomes of old ones."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from petitions import tokens
 from petitions.attempts import MAILS_PER_PAGE, Page
 from petitions.models import Petition, Signature
 from petitions.screening import fraud, once
-from tests.checking import CORRECTION, correct_path, mailed, signed
+from tests.checking import CORRECTION, correct_path, corrected, mailed, signed
 from tests.people import AMINA, BASHIR
 
 
@@ -137,10 +138,35 @@ def test_a_damaged_or_old_page_is_explained(
     assert browser.get(check + path).status_code == 410
 
 
+def test_what_follows_from_a_page_is_good_for_no_longer_than_the_page(
+    petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each mail that is asked for would show for one more hour what was typed."""
+    began = time.time()
+    pages = [signed(browser)]
+    forward(monkeypatch, began + tokens.ATTEMPT_SECONDS - 60)
+    pages.append(browser.post(pages[-1] + "again/")["Location"])
+    pages.append(corrected(browser, pages[-1]))
+    pages.append(browser.post(pages[-1] + "again/")["Location"])
+    assert [browser.get(page).status_code for page in pages] == [200] * 4
+    assert len(mailed()) == 2
+
+    forward(monkeypatch, began + tokens.ATTEMPT_SECONDS + 2)
+
+    assert [browser.get(page).status_code for page in pages] == [410] * 4
+    shown = browser.post(correct_path(pages[-1]))
+    assert (shown.status_code, b"Amina" in shown.content) == (410, False)
+
+
+def forward(monkeypatch: pytest.MonkeyPatch, moment: float) -> None:
+    monkeypatch.setattr("time.time", lambda: moment)
+
+
 def test_a_page_of_an_earlier_version_of_the_site_has_expired(
     petition: Petition, browser: Client
 ) -> None:
-    old = tokens.seal_attempt(AMINA_ID, {"petition": "protect", "email": "amina@example.org"})
+    typed = {"petition": "protect", "email": "amina@example.org"}
+    old = tokens.seal_attempt(AMINA_ID, typed, at=int(time.time()))
     assert browser.get(f"/t/en/check/{old}/").status_code == 410
 
 

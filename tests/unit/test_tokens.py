@@ -19,7 +19,8 @@ OTHER_ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de002")
 NEW_KEY, OLD_KEY = b"n" * 32, b"o" * 32
 TYPED = {"petition": "protect-civilians", "email": "amina@example.org"}
 LINK = tokens.link(tokens.CONFIRM, ID, 3)
-ATTEMPT = tokens.seal_attempt(ID, TYPED)
+NOW = int(time.time())
+ATTEMPT = tokens.seal_attempt(ID, TYPED, at=NOW)
 # What a person, a mail program or an attacker may put where one character was.
 characters = st.sampled_from("abcXYZ019-_.=+/:~ \n\0é١") | st.characters()
 
@@ -175,7 +176,7 @@ def test_changing_secret_key_changes_no_link_and_no_page(settings: Settings) -> 
 
     assert tokens.link(tokens.CONFIRM, ID, 3) == LINK
     assert tokens.read_link(tokens.CONFIRM, LINK).signature_id == ID
-    assert tokens.open_attempt(ATTEMPT) == (ID, TYPED)
+    assert tokens.open_attempt(ATTEMPT) == (ID, TYPED, NOW)
 
 
 def test_holding_secret_key_forges_no_link(settings: Settings) -> None:
@@ -196,7 +197,7 @@ def test_old_secret_keys_forge_no_link_either(settings: Settings) -> None:
 
 
 def test_a_page_remembers_what_was_typed() -> None:
-    assert tokens.open_attempt(tokens.seal_attempt(ID, TYPED)) == (ID, TYPED)
+    assert tokens.open_attempt(tokens.seal_attempt(ID, TYPED, at=NOW)) == (ID, TYPED, NOW)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_a_page_remembers_what_was_typed() -> None:
     ids=["nothing", "200 characters of 4 bytes", "254 characters of address", "little"],
 )
 def test_every_page_token_has_the_same_length_whatever_was_typed(typed: dict[str, str]) -> None:
-    assert len(tokens.seal_attempt(ID, typed)) == len(ATTEMPT)
+    assert len(tokens.seal_attempt(ID, typed, at=NOW)) == len(ATTEMPT)
 
 
 def test_nothing_that_was_typed_can_be_read_from_a_page_token() -> None:
@@ -218,16 +219,16 @@ def test_nothing_that_was_typed_can_be_read_from_a_page_token() -> None:
 
 
 def test_a_page_opens_until_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = tokens.seal_attempt(ID, TYPED)
-    soon = time.time() + 3590
+    token = tokens.seal_attempt(ID, TYPED, at=NOW)
+    soon = NOW + 3590
     monkeypatch.setattr("petitions.tokens.time.time", lambda: soon)
 
-    assert tokens.open_attempt(token) == (ID, TYPED)
+    assert tokens.open_attempt(token) == (ID, TYPED, NOW)
 
 
 def test_after_an_hour_a_page_says_that_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = tokens.seal_attempt(ID, TYPED)
-    later = time.time() + 3602
+    token = tokens.seal_attempt(ID, TYPED, at=NOW)
+    later = NOW + 3602
     monkeypatch.setattr("petitions.tokens.time.time", lambda: later)
 
     with pytest.raises(tokens.ExpiredToken):
