@@ -19,8 +19,8 @@ from petitions.models import Petition, Source, SourceTally
 from petitions.models.source import CODE_LENGTH
 
 PARAMETER = "s"
-# A smaller number could single somebody out.
-LEAST_SHOWN = 5
+# Whoever knows all but one of a step learns of that one: this many less one are hard to make.
+LEAST_SHOWN = 25
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
 
 
@@ -63,8 +63,10 @@ class Count:
 def counts(petition: Petition) -> list[Count]:
     """Every active source, and what it had brought when today began in UTC; the largest first.
 
-    Neither a step nor the change of one at midnight tells of a single person, and watching the
-    numbers during the day tells nothing: they stand still.
+    Watching the numbers during the day tells nothing: they stand still. A step at midnight tells
+    of one person only whoever knows all the others in it. Somebody who registers a code, confirms
+    24 signatures of their own through it and sends one person that link would see whether that
+    one signed; nothing here can prevent it, but see SECURITY.md.
     """
     today = TruncDate(Now(), tzinfo=UTC)
     shown = Case(When(day__lt=today, then=F("n")), default=F("before"))

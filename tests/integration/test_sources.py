@@ -52,6 +52,12 @@ def shown(petition: Petition, code: str) -> int:
     return count.at_least
 
 
+def several(petition: Petition, first: int, last: int, source: str = "mosque") -> None:
+    """Confirmed signatures of the people from one number to another."""
+    for number in range(first, last + 1):
+        confirm(sign(petition, somebody(number, source)))
+
+
 def a_day_later() -> None:
     """As if all that is counted had been so yesterday."""
     SourceTally.objects.update(day=timezone.now().date() - timedelta(days=1))
@@ -237,46 +243,51 @@ def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Pet
     assert held["source"] is None
 
 
-def test_fewer_than_five_are_shown_as_none_and_more_in_steps_of_five(petition: Petition) -> None:
-    for number in range(4):
-        confirm(sign(petition, somebody(number)))
+def test_few_are_shown_as_none_and_more_in_steps_of_twenty_five(petition: Petition) -> None:
+    several(petition, 1, 24)
     a_day_later()
     assert shown(petition, "mosque") == 0
 
-    confirm(sign(petition, somebody(4)))
+    several(petition, 25, 25)
     a_day_later()
-    assert shown(petition, "mosque") == 5
+    assert shown(petition, "mosque") == 25
 
-    for number in range(5, 9):
-        confirm(sign(petition, somebody(number)))
+    several(petition, 26, 49)
     a_day_later()
-    assert (counted("mosque"), shown(petition, "mosque")) == (9, 5)
+    assert (counted("mosque"), shown(petition, "mosque")) == (49, 25)
+
+
+def test_a_handful_of_ones_own_signatures_shows_nothing_of_one_person(petition: Petition) -> None:
+    """An organiser confirms some through a code of their own and sends somebody that link."""
+    several(petition, 1, 23)
+    a_day_later()
+    before = sources.counts(petition)
+    several(petition, 24, 24)
+    a_day_later()
+    assert sources.counts(petition) == before
 
 
 def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
     """Or whoever watches them beside the list of signatures could tell whose moved them."""
-    for number in range(6):
-        confirm(sign(petition, somebody(number)))
+    several(petition, 1, 26)
     assert shown(petition, "mosque") == 0
     a_day_later()
-    assert shown(petition, "mosque") == 5
+    assert shown(petition, "mosque") == 25
 
-    for number in range(6, 12):
-        confirm(sign(petition, somebody(number)))
+    several(petition, 27, 52)
 
-    assert (counted("mosque"), shown(petition, "mosque")) == (12, 5)
+    assert (counted("mosque"), shown(petition, "mosque")) == (52, 25)
 
 
 def test_the_day_of_the_numbers_ends_when_that_of_the_counting_does(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In summer London's midnight comes an hour before that of UTC."""
-    for number in range(6):
-        confirm(sign(petition, somebody(number)))
+    several(petition, 1, 26)
     SourceTally.objects.update(day=date(2026, 7, 1))
     for moment, expected in [
         (datetime(2026, 7, 1, 23, 30, tzinfo=UTC), 0),
-        (datetime(2026, 7, 2, 0, 30, tzinfo=UTC), 5),
+        (datetime(2026, 7, 2, 0, 30, tzinfo=UTC), 25),
     ]:
         monkeypatch.setattr(sources, "Now", lambda moment=moment: Value(moment))
         assert shown(petition, "mosque") == expected
@@ -284,10 +295,9 @@ def test_the_day_of_the_numbers_ends_when_that_of_the_counting_does(
 
 def test_one_petitions_counts_are_not_anothers(petition: Petition) -> None:
     other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
-    for number in range(5):
-        confirm(sign(petition, somebody(number)))
+    several(petition, 1, 25)
     a_day_later()
-    assert shown(petition, "mosque") == 5
+    assert shown(petition, "mosque") == 25
     assert shown(other, "mosque") == 0
 
 
@@ -385,19 +395,17 @@ def test_a_moderator_sees_no_partners(moderator: User) -> None:
 
 
 def test_organisers_see_the_counts_beside_the_petition(petition: Petition, admin: Client) -> None:
-    for number in range(12):
-        confirm(sign(petition, somebody(number)))
-    for number in range(20, 24):
-        confirm(sign(petition, somebody(number, "whatsapp")))
+    several(petition, 1, 27)
+    several(petition, 31, 34, "whatsapp")
     a_day_later()
 
     page = admin.get(f"/admin/petitions/petition/{petition.pk}/change/").content.decode()
 
     table = page.partition('class="channels"')[2].partition("</table>")[0]
-    assert "10 or a few more" in table
-    assert "fewer than 5" in table
+    assert "25 or a few more" in table
+    assert "fewer than 25" in table
     words = re.sub(r"<[^>]+>", " ", table)
-    assert not {"12", "4"} & set(words.split())
+    assert not {"27", "4"} & set(words.split())
 
 
 def test_a_petition_that_is_being_added_has_no_counts_yet(admin: Client) -> None:
