@@ -1,6 +1,7 @@
 """What every signing reads and organisers seldom change: kept by each process for a moment."""
 
 import time
+from threading import Lock
 
 from django.conf import settings
 
@@ -10,6 +11,8 @@ from petitions.models import Petition, PetitionText
 _kept: dict[tuple[str, str], tuple[float, PetitionText]] = {}
 _petitions: dict[int, tuple[float, Petition]] = {}
 _totals: dict[int, tuple[float, int]] = {}
+# Held while a total is read and stored, or somebody who is counted meanwhile would be missing.
+_counting = Lock()
 _open: dict[None, tuple[float, list[Petition]]] = {}
 
 
@@ -48,20 +51,25 @@ def accepting() -> list[int]:
 
 
 def total(petition_id: int) -> int:
-    """The count as it was at most `PAGE_CACHE_SECONDS` ago, and what `one_more` said since."""
-    kept = _totals.get(petition_id)
-    if kept is not None and time.monotonic() < kept[0]:
-        return kept[1]
-    found = tallies.total(petition_id)
-    _totals[petition_id] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, found)
-    return found
+    """The count as it was at most `PAGE_CACHE_SECONDS` ago, and what `one_more` said since.
+
+    Who commits while it is read may be in it twice until then; nobody is missing.
+    """
+    with _counting:
+        kept = _totals.get(petition_id)
+        if kept is not None and time.monotonic() < kept[0]:
+            return kept[1]
+        found = tallies.total(petition_id)
+        _totals[petition_id] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, found)
+        return found
 
 
 def one_more(petition_id: int) -> None:
     """Somebody was counted: who is thanked must see themselves in the count."""
-    kept = _totals.get(petition_id)
-    if kept is not None:
-        _totals[petition_id] = (kept[0], kept[1] + 1)
+    with _counting:
+        kept = _totals.get(petition_id)
+        if kept is not None:
+            _totals[petition_id] = (kept[0], kept[1] + 1)
 
 
 def forget() -> None:

@@ -1,7 +1,7 @@
 """What all answers of the API share."""
 
 from django.conf import settings
-from django.http import Http404, HttpResponse
+from django.http import Http404
 from django.utils import timezone
 
 from petitions.models import PetitionText
@@ -13,10 +13,3 @@ def find_text(slug: str) -> PetitionText:
     if text is None or not text.petition.is_public(timezone.now()):
         raise Http404
     return text
-
-
-def open_to_all(response: HttpResponse) -> HttpResponse:
-    """Any site may read it from a browser."""
-    response["Access-Control-Allow-Origin"] = "*"
-    response["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response

@@ -13,8 +13,8 @@ from django.utils import translation
 from django.views.decorators.http import require_http_methods
 
 from petitions import progress
-from petitions.api.answers import find_text, open_to_all
-from petitions.caching import public_page
+from petitions.api.answers import find_text
+from petitions.caching import open_to_all, public_page
 from petitions.guards import View
 from petitions.models import Petition, PetitionText
 from petitions.progress import Course

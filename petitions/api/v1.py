@@ -6,8 +6,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from petitions import goals, tallies
-from petitions.api.answers import find_text, open_to_all
-from petitions.caching import public_page
+from petitions.api.answers import find_text
+from petitions.caching import open_to_all, public_page
 from petitions.models import Petition
 
 

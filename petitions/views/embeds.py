@@ -13,11 +13,10 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_http_methods
 
 from petitions import context, goals, recent, sources, tallies
-from petitions.caching import public_page
+from petitions.caching import open_to_all, public_page
 from petitions.models import Petition, Source
 from petitions.sharing import embeds
 from petitions.views.petition import find_text
-from petitions.views.sharing import open_to_all
 
 _A_MINUTE = 60
 _NUMBER = re.compile(r"[0-9]{1,5}")

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from petitions import context, tallies
-from petitions.caching import public_page
+from petitions.caching import open_to_all, public_page
 from petitions.models import Petition, PetitionText
 from petitions.sharing import cards, embeds
 from petitions.views.petition import find_text
@@ -71,11 +71,4 @@ def _paper(content: bytes) -> HttpResponse:
     response = HttpResponse(content, content_type="application/pdf")
     # Opened in the browser, whose own viewer prints it.
     response["Content-Disposition"] = "inline"
-    return response
-
-
-def open_to_all(response: HttpResponse) -> HttpResponse:
-    """Let any other site show it, and let its scripts read it."""
-    response["Access-Control-Allow-Origin"] = "*"
-    response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

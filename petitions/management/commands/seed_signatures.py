@@ -20,7 +20,8 @@ MOST_DAYS = 3_650
 class Command(BaseCommand):
     """1. Refuse in production: samples could not be told from signatures afterwards.
     2. Invent signatures in every state, and copy them in; progress on the terminal.
-    3. Count afresh. All of it is one transaction: an interruption leaves nothing behind.
+    3. Count afresh. Until here it is one transaction: an interruption leaves nothing behind.
+    4. Write the days that the petition's course shows; run it again if that was interrupted.
     """
 
     help = "Add sample signatures of invented people to a petition, for trying and measuring."
