@@ -1,11 +1,13 @@
 """The page that a mailed link opens, and the thank-you that its button earns."""
 
 import time
+from datetime import timedelta
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
@@ -16,6 +18,8 @@ from petitions.models import Signature
 from petitions.views import homes
 
 THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
+# For how long the button of a used link says what it said: long enough to press it twice.
+SAID_AGAIN = timedelta(minutes=10)
 
 
 @token_is_proof
@@ -46,12 +50,24 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     outcome, signature = confirming.confirm(signature_id=link.signature_id, epoch=link.epoch)
     if signature is None:
         return _dead_link(request)
-    if outcome is Outcome.ALREADY and signature.pk == link.signature_id:
-        # The same link, pressed again or twice at once: the same success.
-        outcome = Outcome.CONFIRMED
+    if signature.pk == link.signature_id:
+        if _is_long_used(signature):
+            return _respond(request, "petitions/used_link.html", signature)
+        if outcome is Outcome.ALREADY:
+            # The same link, pressed again or twice at once: the same success.
+            outcome = Outcome.CONFIRMED
     if outcome in THANKED:
         return _thank(request, signature, outcome)
     return _respond(request, "petitions/not_counted.html", signature, outcome, status=409)
+
+
+def _is_long_used(signature: Signature) -> bool:
+    """Whether the signature's own link has said all that it says.
+
+    It stays in the history of a telephone, and whoever finds it there could press it, too.
+    """
+    used_at = signature.confirmed_at
+    return used_at is not None and used_at < timezone.now() - SAID_AGAIN
 
 
 # Stand in a kept page for what differs between two people who are thanked.

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from petitions import attempts, signing, tallies, tokens
 from petitions.attempts import Page
@@ -67,6 +69,20 @@ def test_code_and_link_of_one_mail_count_once(petition: Petition, browser: Clien
     ]
     assert all(THANKS in answer.content.decode() for answer in answers)
     assert tallies.total(petition.pk) == 1
+
+
+def test_the_code_of_a_used_link_thanks_for_ten_minutes_and_no_longer(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser)
+    code = {"code": code_in(mailed()[0])}
+    assert THANKS in browser.post(check + "code/", code).content.decode()
+    Signature.objects.update(confirmed_at=timezone.now() - timedelta(minutes=11))
+
+    page = browser.post(check + "code/", code).content.decode()
+
+    assert "This link has been used" in page
+    assert Signature.objects.get().spoken_reference not in page
 
 
 def test_whoever_opens_the_address_of_the_thanks_is_invited_to_sign(

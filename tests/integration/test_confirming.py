@@ -15,6 +15,7 @@ from petitions import confirming, tallies, tokens, withdrawing
 from petitions.confirming import Outcome
 from petitions.models import Correction, Petition, Signature, Signer
 from petitions.signers import Attempt
+from petitions.views import homes
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -47,6 +48,53 @@ def test_pressing_twice_is_the_same_success_and_counts_once(
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert tallies.total(petition.pk) == 1
+
+
+def _confirmed_ago(signature_id: UUID, **ago: int) -> None:
+    moment = timezone.now() - timedelta(**ago)
+    Signature.objects.filter(pk=signature_id).update(confirmed_at=moment)
+
+
+def test_for_ten_minutes_a_used_link_says_again_what_it_said(
+    petition: Petition, client: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    _confirmed_ago(signature.pk, minutes=9)
+    page = client.post(link(signature.pk)).content.decode()
+    assert "Thank you. Your signature is confirmed." in page
+    assert signature.spoken_reference in page
+
+
+@pytest.mark.parametrize("state", ["confirmed", "held", "removed"])
+def test_after_ten_minutes_pressing_a_used_link_tells_no_more_than_opening_it(
+    petition: Petition, client: Client, state: str
+) -> None:
+    """It stays in the history of a telephone that others use, or take away."""
+    signature = sign_and_confirm(petition)
+    Signature.objects.update(state=state)
+    _confirmed_ago(signature.pk, minutes=11)
+
+    opened, pressed = client.get(link(signature.pk)), client.post(link(signature.pk))
+
+    assert "This link has been used" in opened.content.decode()
+    assert (pressed.status_code, pressed.content) == (opened.status_code, opened.content)
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pressing_a_used_link_later_costs_no_more_than_at_once(
+    petition: Petition, client: Client, settings: Settings
+) -> None:
+    # What is read every few seconds is there by then.
+    settings.PAGE_CACHE_SECONDS = 60
+    signature = sign_and_confirm(petition)
+    client.post(link(signature.pk))
+    with CaptureQueriesContext(connection) as at_once:
+        client.post(link(signature.pk))
+    _confirmed_ago(signature.pk, minutes=11)
+    with CaptureQueriesContext(connection) as later:
+        client.post(link(signature.pk))
+    assert len(later) == len(at_once)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -219,6 +267,21 @@ def test_the_same_person_again_is_told_so_only_behind_the_link(
     assert pressed.status_code == 200
     assert "Your signature already stands" in pressed.content.decode()
     assert tallies.total(petition.pk) == 1
+
+
+def test_a_second_link_says_nothing_of_the_signature_that_stands(
+    petition: Petition, client: Client
+) -> None:
+    standing = sign_and_confirm(petition)
+    again = sign(petition)
+
+    page = client.post(link(again)).content.decode()
+
+    assert "Your signature already stands" in page
+    assert 'class="reference"' not in page
+    for reference in (standing.spoken_reference, Signature.objects.get(pk=again).spoken_reference):
+        assert reference not in page
+    assert homes.told(standing.place_id) not in page
 
 
 def test_signing_again_to_keep_the_name_back_is_heeded(petition: Petition) -> None:

@@ -77,18 +77,6 @@ def test_a_mail_found_long_afterwards_tells_of_no_signature(
         assert counted.spoken_reference not in response.content.decode()
 
 
-def test_whoever_signs_again_reads_the_reference_that_stands(
-    petition: Petition, client: Client
-) -> None:
-    counted = sign_and_confirm(petition)
-    again = sign(petition)
-
-    page = client.post(link(again)).content.decode()
-
-    assert counted.spoken_reference in page
-    assert Signature.objects.get(pk=again).spoken_reference not in page
-
-
 def test_another_site_ticks_nobodys_consent(petition: Petition) -> None:
     foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
     page = foreign.post(PAGE, typed(updates="on")).content.decode()
