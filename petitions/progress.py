@@ -5,8 +5,11 @@ shows nothing of where that one came from:
 
 - a day is told once it is over, and only if at least `STEP` signatures stood after it;
 - shares of regions are rounded to `ROUNDED_TO`, and what is under `FEWEST` is not said;
-- shares are renewed only when the total has moved by `STEP` since those that are public, so
-  that the difference of two is made by at least so many people.
+- shares are renewed only when the total has moved by `STEP` since those that are public, and
+  each only when its region has moved by `STEP` too, so that the difference of two is made by
+  at least so many people, however busy the other regions are;
+- of fewer than `FEWEST_GROUPS` nothing is said: with the exact total, few rounded figures
+  would leave little to guess.
 
 The exact total is no secret, and the page of the petition tells it at any time.
 """
@@ -36,7 +39,8 @@ from petitions.models import (
 
 STEP = 25
 ROUNDED_TO = 5
-FEWEST = 5
+FEWEST = STEP
+FEWEST_GROUPS = 6
 # By then what was mailed before the close has confirmed, and moderators have decided.
 FOLLOWED_AFTER_CLOSE = timedelta(days=7)
 MOST_SPANS = 60
@@ -83,7 +87,7 @@ class Course:
 
     spans: tuple[Span, ...] = ()
     shares: tuple[Share, ...] = ()
-    # After which day the shares were counted.
+    # After which day shares were last renewed; None without shares.
     shared_after: date | None = None
 
 
@@ -149,9 +153,31 @@ def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
         petition_id=petition_id, day=day, defaults={"total": counts.total()}
     )
     if is_new:
-        parts = (SnapshotPart(snapshot=snapshot, group=group, n=n) for group, n in counts.items())
-        SnapshotPart.objects.bulk_create(parts)
+        before = _published_before(petition_id, day)
+        SnapshotPart.objects.bulk_create(
+            SnapshotPart(
+                snapshot=snapshot, group=group, n=n, shown=renewed(n, before.get(group, 0))
+            )
+            for group, n in counts.items()
+        )
     return is_new
+
+
+def _published_before(petition_id: int, day: date) -> dict[str, int]:
+    """What was behind the public share of each region before a day."""
+    earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("day")
+    last = released(earlier.values_list("day", "total"))
+    if last is None:
+        return {}
+    parts = SnapshotPart.objects.filter(snapshot__petition=petition_id, snapshot__day=last)
+    return dict(parts.values_list("group", "shown"))
+
+
+def renewed(n: int, before: int) -> int:
+    """What stands behind a share from now on: a region that moved by less stays as it was."""
+    if abs(n - before) < STEP:
+        return before
+    return n if n >= FEWEST else 0
 
 
 # --- Telling ------------------------------------------------------------------------------
@@ -164,7 +190,8 @@ def course_of(petition: Petition) -> Course:
     if day is None:
         return Course()
     told = [(day, total) for day, total in taken if total >= STEP]
-    return Course(tuple(_spans(told, _opened(petition))), _shares(petition, day), day)
+    shares = _shares(petition, day)
+    return Course(tuple(_spans(told, _opened(petition))), shares, day if shares else None)
 
 
 def released(taken: Iterable[tuple[date, int]]) -> date | None:
@@ -232,7 +259,9 @@ def _together(spans: list[Span]) -> Span:
 
 def _shares(petition: Petition, day: date) -> tuple[Share, ...]:
     parts = SnapshotPart.objects.filter(snapshot__petition=petition, snapshot__day=day)
-    shares = (Share(group, rounded(n)) for group, n in parts.values_list("group", "n"))
+    shares = [Share(group, rounded(n)) for group, n in parts.values_list("group", "shown")]
+    if sum(share.signatures is not None for share in shares) < FEWEST_GROUPS:
+        return ()
     return tuple(sorted(shares, key=lambda share: (-(share.signatures or 0), _order(share.group))))
 
 

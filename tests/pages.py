@@ -134,8 +134,10 @@ class Visitor:
                 petition=self.petition, day=today - timedelta(days=age), total=total
             )
             for group in (*Region.values, UNKNOWN, ABROAD):
-                SnapshotPart.objects.create(snapshot=day, group=group, n=total // 20)
-            SnapshotPart.objects.filter(snapshot=day, group=Region.WALES).update(n=1)
+                SnapshotPart.objects.create(
+                    snapshot=day, group=group, n=total // 20, shown=total // 20
+                )
+            SnapshotPart.objects.filter(snapshot=day, group=Region.WALES).update(n=1, shown=0)
         self._happens(Milestone.Kind.OTHER, today - timedelta(days=1), TEXTS[self.language][0])
         for kind in Milestone.Kind.values:
             self._happens(kind, today + timedelta(days=9))

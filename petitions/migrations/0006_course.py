@@ -105,6 +105,7 @@ class Migration(migrations.Migration):
                 ),
                 ("group", models.CharField(max_length=9)),
                 ("n", models.PositiveIntegerField()),
+                ("shown", models.PositiveIntegerField(default=0)),
                 (
                     "snapshot",
                     models.ForeignKey(

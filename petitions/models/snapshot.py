@@ -35,6 +35,9 @@ class SnapshotPart(models.Model):
     # A code of `Region`, or of the place that is no constituency.
     group = models.CharField(max_length=9)
     n = models.PositiveIntegerField()
+    # What is behind the public share if this day's are public: an earlier `n`, unless the region
+    # has moved enough since. 0 for a region of which nothing is said.
+    shown = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [

@@ -50,7 +50,9 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             "last_day": spans[-1].last,
             "totals": _totals(spans),
             "changes": _changes(spans),
-            "regions": _regions(course.shares),
+            "regions": _regions(course.shares) if course.shares else "",
+            "fewest": progress.FEWEST,
+            "fewest_groups": progress.FEWEST_GROUPS,
         }
     return render(request, "petitions/progress.html", shown)
 

@@ -34,6 +34,18 @@ if is_new:
         day = timezone.localdate() + timedelta(days=days)
         Milestone.objects.create(petition=petition, kind=kind, day=day, is_public=True)
 """
+# Samples know no constituencies, and of fewer regions than these none is shown.
+REGIONS = f"""
+from petitions.models import Region, Snapshot, SnapshotPart
+SnapshotPart.objects.bulk_create(
+    [
+        SnapshotPart(snapshot=snapshot, group=region, n=100, shown=100)
+        for snapshot in Snapshot.objects.filter(petition__slug="{SLUG}")
+        for region in Region.values
+    ],
+    ignore_conflicts=True,
+)
+"""
 
 
 class Box(NamedTuple):
@@ -47,7 +59,11 @@ class Box(NamedTuple):
 
 @pytest.fixture(scope="module")
 def _petition(stack: Stack) -> None:
-    for command in (["shell", "-c", PETITION], ["seed_signatures", SLUG, "2000", "--days", "40"]):
+    for command in (
+        ["shell", "-c", PETITION],
+        ["seed_signatures", SLUG, "2000", "--days", "40"],
+        ["shell", "-c", REGIONS],
+    ):
         done = manage(stack, *command)
         assert done.returncode == 0, done.stderr.decode()
 

@@ -43,6 +43,9 @@ LONDON = ZoneInfo("Europe/London")
 TODAY = date(2026, 6, 20)
 NIGHT = datetime(2026, 6, 20, 0, 1, tzinfo=LONDON)
 DAY = timedelta(days=1)
+FIVE = Region.values[:5]
+# Neither London nor Wales, of which the tests tell.
+SIX = (*FIVE, Region.EAST)
 
 
 @pytest.fixture(autouse=True)
@@ -71,10 +74,18 @@ def add(petition: Petition, place: str, n: int) -> None:
 
 
 def lived(petition: Petition, *totals: int, until: date = TODAY - DAY) -> None:
-    """Days that ended with these totals, all abroad."""
+    """Days that ended with these totals, nearly all abroad, and all with shares that are told."""
     for age, total in enumerate(reversed(totals)):
         snapshot = Snapshot.objects.create(petition=petition, day=until - age * DAY, total=total)
-        SnapshotPart.objects.create(snapshot=snapshot, group=ABROAD, n=total)
+        SnapshotPart.objects.create(snapshot=snapshot, group=ABROAD, n=total, shown=total)
+        for region in FIVE:
+            SnapshotPart.objects.create(snapshot=snapshot, group=region, n=25, shown=25)
+
+
+def spread(petition: Petition, constituencies: dict[str, Place], n: int = 30) -> None:
+    """So many signatures in each of as many regions as are needed to tell of any."""
+    for region in SIX:
+        add(petition, constituencies[region].code, n)
 
 
 def taken(petition: Petition) -> dict[date, dict[str, int]]:
@@ -184,13 +195,14 @@ def test_the_sweep_reads_the_counts_alone_and_costs_the_same_however_many_signed
     petition: Petition,
 ) -> None:
     costs = []
-    for n, night in ((1, NIGHT), (9_000_000, NIGHT + DAY)):
+    # The first night has no shares that stand; from then on there are some.
+    for n, night in ((30, NIGHT), (30, NIGHT + DAY), (9_000_000, NIGHT + 2 * DAY)):
         add(petition, ABROAD, n)
         with CaptureQueriesContext(connection) as queries:
             progress.take_snapshots(night)
         assert not [q["sql"] for q in queries if "petitions_signature" in q["sql"]]
         costs.append(len(queries))
-    assert costs[0] == costs[1] <= 10
+    assert costs[0] < costs[1] == costs[2] <= 12
 
 
 @pytest.mark.django_db(transaction=True)
@@ -231,7 +243,7 @@ def test_a_sweep_leaves_the_work_to_the_one_that_is_at_it(
 
 
 @pytest.mark.parametrize(
-    ("n", "said"), [(0, None), (4, None), (5, 5), (7, 5), (8, 10), (12, 10), (13, 15), (998, 1000)]
+    ("n", "said"), [(0, None), (24, None), (25, 25), (27, 25), (28, 30), (33, 35), (998, 1000)]
 )
 def test_shares_are_rounded_and_small_ones_are_not_said(n: int, said: int | None) -> None:
     assert progress.rounded(n) == said
@@ -260,55 +272,133 @@ def test_shares_are_renewed_only_when_many_make_the_difference(
     assert progress.released(days) == (date(2026, 1, told) if told else None)
 
 
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ([24], 0),
+        ([25], 25),
+        ([25, 49], 25),
+        ([25, 49, 50], 50),
+        ([30, 6], 30),
+        # A region that fell below what may be said of it is said no more.
+        ([30, 5], 0),
+        ([30, 5, 24], 0),
+        ([30, 5, 25], 25),
+    ],
+)
+def test_a_share_is_renewed_only_when_its_own_region_moved(counts: list[int], shown: int) -> None:
+    stands = 0
+    for n in counts:
+        stands = progress.renewed(n, stands)
+    assert stands == shown
+
+
 def test_no_difference_of_two_days_is_of_fewer_people_than_the_step(
     petition: Petition, constituencies: dict[str, Place], client: Client
 ) -> None:
     """Somebody reads every day, and knows that one person of London signed on the ninth."""
-    add(petition, ABROAD, 27)
-    add(petition, constituencies[Region.LONDON].code, 7)
+    spread(petition, constituencies)
+    add(petition, constituencies[Region.LONDON].code, 27)
     progress.take_snapshots(NIGHT)
     before = [read(client, path) for path in (API + "regions.csv", PAGE)]
     regions = series(client)["regions"]
+    assert regions["shares"]
 
-    # One more, and London would round to ten instead of five.
+    # One more, and London would round to thirty instead of 25.
     add(petition, constituencies[Region.LONDON].code, 1)
     progress.take_snapshots(NIGHT + DAY)
 
-    assert progress.rounded(7) != progress.rounded(8)
+    assert progress.rounded(27) != progress.rounded(28)
     assert series(client)["regions"] == regions
     assert read(client, API + "regions.csv") == before[0]
     assert by_region(read(client, PAGE)) == by_region(before[1])
 
-    add(petition, ABROAD, 24)
+    add(petition, ABROAD, 25)
     progress.take_snapshots(NIGHT + 2 * DAY)
     assert series(client)["regions"] != regions
+
+
+def test_a_busy_region_renews_no_quiet_one(
+    petition: Petition, constituencies: dict[str, Place]
+) -> None:
+    """Hundreds sign in London, two or three in Wales, night after night."""
+
+    def shown() -> dict[str, int | None]:
+        shares = progress.course_of(petition).shares
+        return {share.group: share.signatures for share in shares}
+
+    spread(petition, constituencies)
+    add(petition, constituencies[Region.WALES].code, 27)
+    told = []
+    for night in range(11):
+        progress.take_snapshots(NIGHT + night * DAY)
+        told.append(shown()[Region.WALES])
+        add(petition, constituencies[Region.LONDON].code, 300)
+        # The last night, Wales has moved by 24, and then by 27.
+        add(petition, constituencies[Region.WALES].code, 3 if night > 7 else 2)
+    assert told == [25] * 11
+    progress.take_snapshots(NIGHT + 11 * DAY)
+
+    assert shown()[Region.WALES] == 50
+    assert shown()[Region.LONDON] == 3300
+
+
+def test_of_few_regions_none_is_told(
+    petition: Petition, constituencies: dict[str, Place], client: Client
+) -> None:
+    """Two rounded figures beside the exact total of the same night would be nearly exact."""
+    add(petition, UNKNOWN, 4003)
+    add(petition, ABROAD, 207)
+    for region in SIX[:3]:
+        add(petition, constituencies[region].code, 30)
+    for region in SIX[3:]:
+        add(petition, constituencies[region].code, 24)
+    progress.take_snapshots(NIGHT)
+
+    assert series(client)["days"]
+    assert series(client)["regions"]["shares"] == []
+    assert series(client)["regions"]["counted_after"] is None
+    assert read(client, API + "regions.csv").splitlines() == ["code,name,signatures"]
+    page = by_region(read(client, PAGE))
+    assert "Regions are shown once at least 6 of them have 25 signatures" in page
+    assert "<svg" not in page
+    assert "<td" not in page
+    assert "بلغ" in by_region(read(client, PAGES[1]))
+    assert "Dangosir" in by_region(read(client, PAGES[2]))
+
+    add(petition, constituencies[SIX[3]].code, 25)
+    progress.take_snapshots(NIGHT + DAY)
+    assert len(series(client)["regions"]["shares"]) == len(Region) + 2
 
 
 def test_equal_shares_do_not_tell_which_is_the_greater(
     petition: Petition, constituencies: dict[str, Place]
 ) -> None:
-    add(petition, constituencies[Region.WALES].code, 12)
-    add(petition, constituencies[Region.LONDON].code, 9)
-    add(petition, constituencies[Region.SCOTLAND].code, 4)
-    add(petition, constituencies[Region.EAST].code, 1)
+    spread(petition, constituencies)
+    add(petition, constituencies[Region.WALES].code, 42)
+    add(petition, constituencies[Region.LONDON].code, 39)
+    add(petition, constituencies[Region.SCOTLAND].code, 14)
+    add(petition, constituencies[Region.NORTHERN_IRELAND].code, 24)
     progress.take_snapshots(NIGHT)
 
     shares = progress.course_of(petition).shares
     assert [(share.group, share.signatures) for share in shares][:2] == [
-        (Region.LONDON, 10),
-        (Region.WALES, 10),
+        (Region.LONDON, 40),
+        (Region.WALES, 40),
     ]
     few = [share.group for share in shares if share.signatures is None]
     assert few == [group for group in (*Region.values, UNKNOWN, ABROAD) if group in few]
 
 
 def test_one_confirmation_and_one_withdrawal_change_no_breakdown(
-    petition: Petition, client: Client
+    petition: Petition, constituencies: dict[str, Place], client: Client
 ) -> None:
     """Every public page and address, before and after: whatever differs is the total alone."""
+    spread(petition, constituencies)
     add(petition, ABROAD, 40)
     add(petition, UNKNOWN, 32)
     progress.take_snapshots()
+    assert progress.course_of(petition).shares
 
     def seen() -> list[Any]:
         pages = [by_region(read(client, path)) for path in PAGES]
@@ -320,7 +410,7 @@ def test_one_confirmation_and_one_withdrawal_change_no_breakdown(
     withdrawing.withdraw(signature_id=signature.pk)
     progress.take_snapshots()
 
-    assert tallies.total(petition.pk) == 72
+    assert tallies.total(petition.pk) == 72 + 30 * len(SIX)
     assert before == confirmed == seen()
 
 
@@ -372,7 +462,11 @@ def test_days_and_regions_stand_as_charts_and_as_tables(petition: Petition, clie
         # What came while fewer than 25 stood is in one line with what came after.
         ["21 May 2026 – 17 June 2026", "40", "40"],
     ]
-    assert table(page, "regions") == [["Region", "Signatures"], ["Outside the UK", "1,300"]]
+    assert table(page, "regions")[:3] == [
+        ["Region", "Signatures"],
+        ["Outside the UK", "1,300"],
+        ["North East", "25"],
+    ]
     for name in ("time", "regions"):
         for mark in ("<caption>", 'scope="col"', 'scope="row"'):
             assert mark in section(page, name)
@@ -511,13 +605,18 @@ def test_other_sites_may_read_the_same_figures(petition: Petition, client: Clien
     assert told["regions"] == {
         "counted_after": "2026-06-18",
         "rounded_to": 5,
-        "null_means_fewer_than": 5,
-        "shares": [{"code": ABROAD, "name": "Outside the UK", "signatures": 40}],
+        "null_means_fewer_than": 25,
+        "shares": [
+            {"code": ABROAD, "name": "Outside the UK", "signatures": 40},
+            *({"code": code, "name": Region(code).label, "signatures": 25} for code in FIVE),
+        ],
     }
     days = list(csv.DictReader(io.StringIO(read(client, API + "days.csv"))))
     assert days[-1] == {key: str(value) for key, value in told["days"][-1].items()}
     regions = list(csv.DictReader(io.StringIO(read(client, API + "regions.csv"))))
-    assert regions == [{"code": ABROAD, "name": "Outside the UK", "signatures": "40"}]
+    assert regions == [
+        {key: str(value) for key, value in share.items()} for share in told["regions"]["shares"]
+    ]
     for path in FIGURES:
         answer = client.get(path)
         assert answer["Access-Control-Allow-Origin"] == "*"
