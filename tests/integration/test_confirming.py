@@ -269,7 +269,7 @@ def test_the_same_person_again_is_told_so_only_behind_the_link(
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_second_link_says_nothing_of_the_signature_that_stands(
+def test_a_second_link_tells_neither_reference_nor_place_of_what_stands(
     petition: Petition, client: Client
 ) -> None:
     standing = sign_and_confirm(petition)
