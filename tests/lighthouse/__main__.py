@@ -24,6 +24,7 @@ PAGES = tuple(
 )
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 TIMES, LEAST = 3, 99
+TRIES = 3
 Scores = dict[str, int]
 
 
@@ -49,9 +50,17 @@ def _scores(address: str) -> Scores:
         str(LIGHTHOUSE), address, "--quiet", "--output=json", "--throttling-method=simulate",
         f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={_flags()}",
     ]  # fmt: skip
-    ran = subprocess.run(
-        command, env=_environment(), check=True, timeout=300, stdout=subprocess.PIPE
-    )
+    for tries_left in reversed(range(TRIES)):
+        # Chromium loses the start of its trace now and then, and Lighthouse asks to run again.
+        ran = subprocess.run(
+            command,
+            env=_environment(),
+            check=not tries_left,
+            timeout=300,
+            stdout=subprocess.PIPE,
+        )
+        if not ran.returncode:
+            break
     found = json.loads(ran.stdout)["categories"]
     return {name: round(found[name]["score"] * 100) for name in CATEGORIES}
 
