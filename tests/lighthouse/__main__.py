@@ -50,19 +50,16 @@ def _scores(address: str) -> Scores:
         str(LIGHTHOUSE), address, "--quiet", "--output=json", "--throttling-method=simulate",
         f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={_flags()}",
     ]  # fmt: skip
-    for tries_left in reversed(range(TRIES)):
-        # Chromium loses the start of its trace now and then, and Lighthouse asks to run again.
-        ran = subprocess.run(
-            command,
-            env=_environment(),
-            check=not tries_left,
-            timeout=300,
-            stdout=subprocess.PIPE,
-        )
-        if not ran.returncode:
-            break
-    found = json.loads(ran.stdout)["categories"]
+    found = json.loads(_answer(command))["categories"]
     return {name: round(found[name]["score"] * 100) for name in CATEGORIES}
+
+
+def _answer(command: list[str], tries: int = TRIES) -> bytes:
+    ran = subprocess.run(
+        command, env=_environment(), check=tries == 1, timeout=300, stdout=subprocess.PIPE
+    )
+    # Chromium loses the start of its trace now and then, and Lighthouse asks to run again.
+    return _answer(command, tries - 1) if ran.returncode else ran.stdout
 
 
 def _flags() -> str:
