@@ -94,7 +94,7 @@ def test_pending_ones_get_todays_verdict_either_way(petition: Petition, moderato
     better = signing.sign(
         petition=petition,
         attempt=AMINA,
-        screening=Screening("hold", ("name-test",)),  # type: ignore[arg-type]
+        screening=Screening(Signature.Verdict.HOLD, ("name-test",)),
     )
 
     found = rescan.rescan(petition=petition, actor=moderator)

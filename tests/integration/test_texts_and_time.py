@@ -151,8 +151,8 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
 # What the staff did and what was published, when: never about a signer.
 TIMES_OF_THE_HOUSE = {
     "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.Export",
-    "petitions.Petition", "petitions.PetitionText", "petitions.Reindexing", "petitions.Rule",
-    "sessions.Session",
+    "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile", "petitions.Reindexing",
+    "petitions.Rule", "sessions.Session",
 }  # fmt: skip
 
 
