@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 from campaign.local.stack import Stack
 from tests.environment import FOLDER
@@ -53,6 +54,12 @@ def link_in(message: EmailMessage) -> str:
     assert body
     (link,) = _LINK.findall(body.get_content())
     return str(link)
+
+
+@pytest.fixture(autouse=True)
+def the_default_language() -> None:
+    """A request leaves its language with the thread; the next test must not inherit it."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

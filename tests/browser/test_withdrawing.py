@@ -44,7 +44,7 @@ def test_a_signer_finds_changes_and_withdraws_in_two_taps_on_a_phone_without_jav
     assert fits(page)
     page.fill("[name=email]", address.upper())
     page.click(MAIN_BUTTON)
-    assert page.url.endswith(f"{prefix}/find/sent/")
+    page.wait_for_url(f"**{prefix}/find/sent/")
     assert address not in page.content()
     assert fits(page)
 
