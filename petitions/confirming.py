@@ -186,6 +186,13 @@ _READ_MAILBOX_OF = Statement(
 )
 
 
+# The rows of the count of who counts after a statement, and of who did not count before it.
+_WHO_COUNTS = """
+        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
+        WHERE state = 'confirmed'"""
+_WHO_COUNTS_NOW = f"{_WHO_COUNTS} AND %(from_state)s <> 'confirmed'"
+
+
 # For a signature that nothing speaks against: pending, not corrected, its link good, its
 # petition open, and nobody else in its mailbox, whatever became of them. So there is nobody to
 # share it with, and no other wish to heed.
@@ -209,11 +216,7 @@ _COUNT_WHO_IS_ALONE = Statement(
     ), placed AS (
         UPDATE petitions_signer SET slot = 1 FROM moved WHERE signature_id = moved.id
     ), counted AS (
-        INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
-        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
-        WHERE state = 'confirmed'
-        ON CONFLICT (petition_id, place_id, kind, shard)
-        DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
+        {tallies.ADD.format(rows=_WHO_COUNTS)}
     )
     SELECT * FROM moved
     """,  # noqa: S608 - our own names of columns
@@ -287,7 +290,7 @@ def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
 # no moderator has decided: pressing any of the links shows that the mailbox is theirs.
 _WISHES = Statement(
     "move_to_confirmed",
-    """
+    f"""
     WITH wishes AS (
         SELECT bool_or(s.name_use = 'withheld') AS withheld,
                bool_or(s.name_use = 'government') AS government,
@@ -306,7 +309,7 @@ _WISHES = Statement(
                          ELSE %(to_state)s END,
             -- Else today's rules would hold it once more: see rescan.py.
             verdict = CASE WHEN passed AND decision_id IS NULL THEN 'pass' ELSE verdict END,
-            signals = CASE WHEN passed AND decision_id IS NULL AND verdict = 'hold' THEN '{}'
+            signals = CASE WHEN passed AND decision_id IS NULL AND verdict = 'hold' THEN '{{}}'
                            ELSE signals END,
             confirmed_at = coalesce(confirmed_at, now()),
             wants_updates = updates,
@@ -318,14 +321,10 @@ _WISHES = Statement(
         UPDATE petitions_signer SET slot = %(slot)s FROM moved
         WHERE signature_id = %(id)s AND mailbox_ix = %(mailbox)s RETURNING signature_id
     ), counted AS (
-        INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
-        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
-        WHERE state = 'confirmed' AND %(from_state)s <> 'confirmed'
-        ON CONFLICT (petition_id, place_id, kind, shard)
-        DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
+        {tallies.ADD.format(rows=_WHO_COUNTS_NOW)}
     )
     SELECT name_use, state FROM moved JOIN placed ON signature_id = id
-    """,
+    """,  # noqa: S608 - our own SQL
 )
 
 

@@ -22,6 +22,14 @@ logger = logging.getLogger(__name__)
 # Place code and shard: one row of the count of one petition.
 Key = tuple[str, int]
 
+# Add to rows of the count that may be there or not, whatever number `{rows}` gives for each.
+ADD = """
+    INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n) {rows}
+    ON CONFLICT (petition_id, place_id, kind, shard)
+    DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
+"""
+_ADD_ROW = ADD.format(rows="VALUES (%s, %s, %s, %s, %s)")
+
 
 class TallyBroken(Exception):
     """A count would fall below what was counted. `manage.py check_tallies --repair` mends it."""
@@ -129,15 +137,7 @@ def rebuild(petition: Petition) -> int:
 
 def _add(petition_id: int, place_id: str, shard: int, n: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n)
-            VALUES (%s, %s, %s, %s, %s)
-            ON CONFLICT (petition_id, place_id, kind, shard)
-            DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
-            """,
-            [petition_id, place_id, Tally.Kind.ONLINE, shard, n],
-        )
+        cursor.execute(_ADD_ROW, [petition_id, place_id, Tally.Kind.ONLINE, shard, n])
 
 
 def _subtract(petition_id: int, place_id: str, shard: int, n: int) -> None:
