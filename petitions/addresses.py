@@ -88,6 +88,11 @@ def deliverable(address: str) -> str:
     return f"{local}@{ascii_domain(domain)}"
 
 
+def domain_of(address: str) -> str:
+    """The domain of an address, as `ascii_domain` gives it."""
+    return ascii_domain(address.rpartition("@")[2])
+
+
 def ascii_domain(domain: str) -> str:
     """The domain in lower case and ASCII, by IDNA 2008 ("bücher.de" gives "xn--bcher-kva.de").
 

@@ -181,7 +181,7 @@ def _to_move(job: Reindexing, batch: Sequence[Signer], rules: Rules) -> list[_Mo
 
 def _is_in(address: str, domains: Sequence[str]) -> bool:
     """Whether an address is in one of the domains, or right below one."""
-    domain = addresses.ascii_domain(address.rpartition("@")[2])
+    domain = addresses.domain_of(address)
     return domain in domains or domain.partition(".")[2] in domains
 
 

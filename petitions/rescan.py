@@ -127,7 +127,7 @@ def _judge(signature: Signature) -> fraud.Judgement:
     person = signers.unsealed(signature.signer)
     noted = map(fraud.Signal.read, signature.signals)
     lasting = [signal for signal in noted if signal.code not in fraud.OF_PERSON]
-    domain = addresses.ascii_domain(person["email"].rpartition("@")[2])
+    domain = addresses.domain_of(person["email"])
     return fraud.weigh([*lasting, *fraud.of_person(person["name"], domain)])
 
 

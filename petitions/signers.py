@@ -137,8 +137,7 @@ def network_index(network: str, day: date | None = None) -> bytes | None:
 
 def domain_index(address: str, day: date | None = None) -> bytes:
     """The index of an address's domain under the key of a day, today unless said."""
-    domain = addresses.ascii_domain(address.rpartition("@")[2])
-    return _of_the_day("domain", domain, day)
+    return _of_the_day("domain", addresses.domain_of(address), day)
 
 
 def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:

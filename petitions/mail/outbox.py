@@ -269,7 +269,7 @@ def _unsealed(mails: list[Mail]) -> list[Outgoing]:
 def _opened(mail: Mail) -> Outgoing | None:
     try:
         person = signers.unsealed(mail.signature.signer)
-        return Outgoing(mail, person, addresses.ascii_domain(person["email"].rpartition("@")[2]))
+        return Outgoing(mail, person, addresses.domain_of(person["email"]))
     except vault.CannotOpen:
         settle([mail], Mail.State.FAILED, "CannotOpen")
     except Exception as error:

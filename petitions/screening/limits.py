@@ -137,7 +137,7 @@ def take(
         "NETWORK": network,
         "PREFIX": prefix,
         "MAILBOX": providers.canonical(address),
-        "DOMAIN": addresses.ascii_domain(address.rpartition("@")[2]),
+        "DOMAIN": addresses.domain_of(address),
         "PETITION": str(petition),
         "BURST": network and f"{petition} {network}",
         "BURST_PREFIX": prefix and f"{petition} {prefix}",

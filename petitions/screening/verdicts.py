@@ -41,7 +41,7 @@ def screen(
     What somebody is told never depends on what refuses in silence: a blocked attempt is
     counted, challenged and put off like any other, and takes as long. Raises `DatabaseError`.
     """
-    domain = addresses.ascii_domain(attempt.email.rpartition("@")[2])
+    domain = addresses.domain_of(attempt.email)
     network = networks.network_of(sender)
     in_force = rules.in_force()
     taken = limits.take(

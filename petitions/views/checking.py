@@ -174,7 +174,7 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
 
 def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> Screening:
     """What rules and limits make of a correction, and what signs it bears itself."""
-    domain = addresses.ascii_domain(attempt.email.rpartition("@")[2])
+    domain = addresses.domain_of(attempt.email)
     return screen(
         petition=petition,
         attempt=attempt,
@@ -186,7 +186,7 @@ def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> Scree
 def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
     """What the limits say to this act."""
     sender, address = networks.client_address(request.META), page.attempt.email
-    domain = addresses.ascii_domain(address.rpartition("@")[2])
+    domain = addresses.domain_of(address)
     return limits.take(
         act,
         address=address,
@@ -260,5 +260,5 @@ def _suggested(address: str) -> str | None:
 
 
 def _spam_help(address: str) -> Any:
-    name = addresses.ascii_domain(address.rpartition("@")[2]).partition(".")[0]
+    name = addresses.domain_of(address).partition(".")[0]
     return _SPAM_HELP_OF.get(name, SPAM_HELP_ANYWHERE)

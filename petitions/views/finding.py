@@ -62,7 +62,7 @@ def _show(request: HttpRequest) -> HttpResponse:
 
 def _take(request: HttpRequest, address: str) -> Taken:
     sender = networks.client_address(request.META)
-    domain = addresses.ascii_domain(address.rpartition("@")[2])
+    domain = addresses.domain_of(address)
     return limits.take(
         Act.FIND,
         address=address,

@@ -115,7 +115,7 @@ def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> verdi
     network = networks.network_of(sender)
     facts = fraud.Facts(
         name=attempt.name,
-        domain=addresses.ascii_domain(attempt.email.rpartition("@")[2]),
+        domain=addresses.domain_of(attempt.email),
         honeypot=request.POST.get(fraud.HONEYPOT, ""),
         pace=fraud.read_pace(request.POST.get(fraud.PACE, "")),
         says_origin=origin_of(request) is not Origin.UNSAID,

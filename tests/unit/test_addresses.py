@@ -155,6 +155,7 @@ def test_two_addresses_never_meet_at_an_empty_local_part(local: str, domain: str
 )
 def test_a_domain_has_one_ascii_form(typed: str, ascii_form: str) -> None:
     assert addresses.ascii_domain(typed) == ascii_form
+    assert addresses.domain_of(f'"a@b"@{typed}') == ascii_form
 
 
 def test_mail_goes_to_the_address_that_was_typed_and_never_to_a_domain_that_looks_alike() -> None:
