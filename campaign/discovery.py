@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
 from django.urls import URLPattern, reverse
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
@@ -145,14 +145,17 @@ def _petitions() -> list[_Page]:
             sorted({text.language for text in petition.public_texts}),
             max(text.published_at for text in petition.public_texts),
         )
-        for petition in news.public_petitions(timezone.now())
+        for petition in news.public_petitions()
     ]
 
 
 def _courses() -> list[str]:
     """The pages of how petitions are going: new every day, in every language."""
-    petitions = news.public_petitions(timezone.now())
-    return [reverse("petitions:progress", args=[petition.slug]) for petition in petitions]
+    return [
+        reverse("petitions:progress", args=[petition.slug])
+        for petition in news.public_petitions()
+        if not petition.is_announced()
+    ]
 
 
 def _add(

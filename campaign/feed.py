@@ -87,7 +87,10 @@ def _statements(language: str) -> Iterator[Entry]:
 
 def _petitions(language: str) -> Iterator[Entry]:
     now = timezone.now()
-    for petition in public_petitions(now):
+    for petition in public_petitions():
+        if petition.is_announced(now):
+            # Nothing has happened yet.
+            continue
         text = min(
             petition.public_texts,
             key=lambda text: (text.language != language, text.language != "en", -text.version),
@@ -116,7 +119,7 @@ def _milestones(petition: Any, text: PetitionText, path: str) -> Iterator[Entry]
         yield Entry(name, path, path, at, words, event.words or text.ask, language)
 
 
-def public_petitions(now: datetime) -> Iterator[Any]:
+def public_petitions() -> Iterator[Any]:
     """Petitions that the public may read, each with its `public_texts` and what is `told`."""
     texts = PetitionText.objects.filter(published_at__isnull=False)
     petitions = Petition.objects.exclude(
@@ -124,5 +127,5 @@ def public_petitions(now: datetime) -> Iterator[Any]:
     ).prefetch_related(Prefetch("texts", texts, to_attr="public_texts"))
     petitions = petitions.annotate(told=told("pk"))
     for petition in petitions.order_by("id"):
-        if petition.is_public(now) and petition.public_texts:  # type: ignore[attr-defined]
+        if petition.public_texts:  # type: ignore[attr-defined]
             yield petition

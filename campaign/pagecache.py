@@ -2,7 +2,8 @@
 
 A page is kept if its own headers call it public. While one request renders it afresh, the
 others get the copy at hand; when rendering fails because the database is away, everybody
-gets the copy at hand, for up to a day. Each process has its own cache, bounded in entries.
+gets the copy at hand, for up to a day, or until the page says that it becomes wrong. Each
+process has its own cache, bounded in entries.
 
 It stands outermost: a copy costs none of what the other middlewares do. Entries are keyed
 by scheme, host and path, for a plain http request must still be sent to https. Pages ignore
@@ -22,6 +23,8 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
+from petitions.caching import seconds_left
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 Key = tuple[str, str, str]
 _PORT = re.compile(r":\d+$")
@@ -36,7 +39,7 @@ _NOT_KEPT = {"content-length", "etag", "content-encoding"}
 class Page:
     """One page as it is handed out: never changed, only replaced by a fresher one."""
 
-    __slots__ = ("body", "etag", "expires_at", "headers", "made_at", "packed")
+    __slots__ = ("body", "etag", "fresh_until", "headers", "packed", "usable_until")
 
     def __init__(self, response: HttpResponse) -> None:
         body = response.content
@@ -45,8 +48,10 @@ class Page:
         self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
         self.headers = {k: v for k, v in response.items() if k.lower() not in _NOT_KEPT}
         self.headers |= {"ETag": self.etag, "Vary": "Accept-Encoding"}
-        self.made_at = time.monotonic()
-        self.expires_at = self.made_at + settings.PAGE_CACHE_SECONDS
+        now, left = time.monotonic(), seconds_left(response)
+        usable = STALE_SECONDS if left is None else left
+        self.usable_until = now + usable
+        self.fresh_until = now + min(usable, settings.PAGE_CACHE_SECONDS)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """The page, or 304 to a browser that has it already."""
@@ -88,7 +93,7 @@ class PageCacheMiddleware:
         entry = self.entries.get(key)
         if entry is None:
             return self._first(request, key)
-        if time.monotonic() < entry.page.expires_at:
+        if time.monotonic() < entry.page.fresh_until:
             return entry.page.answer(request)
         return self._renew(request, key, entry)
 
@@ -110,11 +115,11 @@ class PageCacheMiddleware:
 
     def _renew(self, request: HttpRequest, key: Key, entry: Entry) -> HttpResponse:
         """Render afresh, unless another request is at it: then the copy at hand will do."""
-        too_old = time.monotonic() - entry.page.made_at > STALE_SECONDS
+        too_old = time.monotonic() >= entry.page.usable_until
         if not entry.lock.acquire(blocking=too_old):
             return entry.page.answer(request)
         try:
-            if time.monotonic() < entry.page.expires_at:
+            if time.monotonic() < entry.page.fresh_until:
                 # Somebody else has rendered it while this request waited.
                 return entry.page.answer(request)
             response = self._render(request)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from campaign import heads
 from campaign.models import StatementText
 from petitions import goals, recent, tallies
-from petitions.caching import public_page
+from petitions.caching import public_page, turns_at
 from petitions.markdown import render_markdown
 
 
@@ -37,13 +37,15 @@ def statement(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
-    return render(request, "campaign/statement.html", statement_context(text))
+    shown = statement_context(text)
+    return turns_at(shown["opens_at"], render(request, "campaign/statement.html", shown))
 
 
 def statement_context(text: StatementText) -> dict[str, Any]:
     """What the statement's page shows around a text loaded with its statement and petition."""
     petition = text.statement.petition
-    is_public = petition is not None and petition.is_public(timezone.now())
+    opens_at = petition.turns_at if petition else None
+    is_public = petition is not None and petition.is_public
     count = tallies.total(petition.pk) if petition and is_public else 0
     return {
         "text": text,
@@ -51,6 +53,7 @@ def statement_context(text: StatementText) -> dict[str, Any]:
         "body": render_markdown(text.body),
         "petition": petition if is_public else None,
         "asked": recent.text(petition.slug, get_language()) if petition and is_public else None,
+        "opens_at": opens_at,
         "is_accepting": petition is not None and petition.is_accepting(),
         "count": count,
         "goal": goals.goal_for(count, petition.goal if petition else None),

@@ -3,20 +3,60 @@
 The page cache and any CDN obey them.
 """
 
+import math
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
 from django.conf import settings
-from django.http import HttpResponse
-from django.views.decorators.cache import cache_control
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control
+from django.utils.http import http_date, parse_http_date_safe
 
 A_DAY = 86_400
 
-# A page that is the same for everybody. Stale copies serve while the site is in trouble.
-public_page = cache_control(
-    public=True,
-    max_age=0,
-    s_maxage=settings.PAGE_CACHE_SECONDS,
-    stale_while_revalidate=10,
-    stale_if_error=A_DAY,
-)
+
+def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page that is the same for everybody. Stale copies serve while the site is in trouble.
+
+    Of one that `turns_at` some moment no copy serves after it, whatever the trouble.
+    """
+
+    @wraps(view)
+    def kept(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        left = seconds_left(response)
+        if left is None:
+            stale = {"stale_while_revalidate": 10, "stale_if_error": A_DAY}
+            patch_cache_control(
+                response, public=True, max_age=0, s_maxage=settings.PAGE_CACHE_SECONDS, **stale
+            )
+        else:
+            fresh = min(settings.PAGE_CACHE_SECONDS, int(left))
+            patch_cache_control(response, public=True, max_age=0, s_maxage=fresh)
+        return response
+
+    return kept
+
+
+def turns_at(moment: datetime | None, response: HttpResponse) -> HttpResponse:
+    """Say that at a moment the page becomes wrong, if there is one.
+
+    It stands first, to be asked before the page is drawn: a page drawn while the moment passes
+    is then kept too short a time, and never too long.
+    """
+    if moment is not None:
+        # To the second, and none too late.
+        response["Expires"] = http_date(math.floor(moment.timestamp()))
+    return response
+
+
+def seconds_left(response: HttpResponse) -> float | None:
+    """For how long the page is right; None if it says nothing of the kind."""
+    said = parse_http_date_safe(response.get("Expires", ""))
+    return None if said is None else max(0.0, said - time.time())
 
 
 def open_to_all(response: HttpResponse) -> HttpResponse:

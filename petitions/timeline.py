@@ -76,7 +76,8 @@ def event_of(row: dict[str, Any]) -> Event:
 
 def _opening(petition: Petition) -> Iterator[Event]:
     if petition.opens_at:
-        yield Event(OPENED, _day(petition.opens_at), _("Opened for signatures"))
+        title = _("Opens for signatures") if petition.is_announced() else _("Opened for signatures")
+        yield Event(OPENED, _day(petition.opens_at), title)
 
 
 def _closing(petition: Petition) -> Iterator[Event]:

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from petitions import goals, tallies
 from petitions.api.answers import find_text
-from petitions.caching import open_to_all, public_page
+from petitions.caching import open_to_all, public_page, turns_at
 from petitions.models import Petition
 
 
@@ -25,25 +25,26 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
         }
         return open_to_all(JsonResponse(gone, status=410))
     count = tallies.total(asked.pk)
-    return open_to_all(
-        JsonResponse(
-            {
-                "slug": asked.slug,
-                "title": text.title,
-                "url": settings.SITE_URL + asked.get_absolute_url(),
-                "state": _state(asked),
-                "signature_count": count,
-                "goal": goals.goal_for(count, asked.goal),
-                "opened_at": asked.opens_at,
-                "closes_at": asked.closes_at,
-                "closed_at": asked.closes_at if _state(asked) == "closed" else None,
-                "counted_at": timezone.now(),
-            }
-        )
-    )
+    opens_at, state = asked.turns_at, _state(asked)
+    told = {
+        "slug": asked.slug,
+        "title": text.title,
+        "url": settings.SITE_URL + asked.get_absolute_url(),
+        "state": state,
+        "signature_count": count,
+        "goal": goals.goal_for(count, asked.goal),
+        "opens_at": opens_at,
+        "opened_at": None if state == "announced" else asked.opens_at,
+        "closes_at": asked.closes_at,
+        "closed_at": asked.closes_at if state == "closed" else None,
+        "counted_at": timezone.now(),
+    }
+    return turns_at(opens_at, open_to_all(JsonResponse(told)))
 
 
 def _state(petition: Petition) -> str:
+    if petition.is_announced():
+        return "announced"
     if petition.is_interrupted:
         return "paused"
     return "open" if petition.is_accepting() else "closed"

@@ -108,9 +108,19 @@ class Petition(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("petitions:petition", args=[self.slug])
 
-    def is_public(self, now: datetime) -> bool:
-        """Whether the public may see it: not a draft, and its opening has come."""
-        return self.state != self.State.DRAFT and (self.opens_at is None or self.opens_at <= now)
+    @property
+    def is_public(self) -> bool:
+        """Whether the public may see it, if only to read when it opens."""
+        return self.state != self.State.DRAFT
+
+    def is_announced(self, now: datetime | None = None) -> bool:
+        """Whether it is published and has yet to open."""
+        return self.state == self.State.OPEN and not self._has_opened(now or timezone.now())
+
+    @property
+    def turns_at(self) -> datetime | None:
+        """When what a page says of it becomes wrong: the opening that is announced."""
+        return self.opens_at if self.is_announced() else None
 
     @property
     def is_interrupted(self) -> bool:
@@ -123,7 +133,10 @@ class Petition(models.Model):
 
     def _is_running(self, now: datetime) -> bool:
         still_open = self.closes_at is None or now < self.closes_at
-        return self.state == self.State.OPEN and self.is_public(now) and still_open
+        return self.state == self.State.OPEN and self._has_opened(now) and still_open
+
+    def _has_opened(self, now: datetime) -> bool:
+        return self.opens_at is None or self.opens_at <= now
 
     def is_confirming(self, mailed_at: datetime, now: datetime) -> bool:
         """Whether a link mailed at `mailed_at` still confirms: a day longer than signing.

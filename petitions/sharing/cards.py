@@ -12,7 +12,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from petitions import goals, sources
-from petitions.languages import direction, grouped
+from petitions.languages import day, direction, grouped
 from petitions.models import Petition, PetitionText
 from petitions.sharing import typesetting
 from petitions.sharing.legible import legible
@@ -103,6 +103,8 @@ def _support(petition: Petition, count: int) -> dict[str, str]:
         share = count / goals.goal_for(count, petition.goal)
         unit = ngettext("signature", "signatures", count)
         return {"count": grouped(count), "unit": unit, "share": f"{share:.2f}"}
+    if petition.is_announced() and petition.opens_at:
+        return {"call": _("Opens for signatures on %(day)s") % {"day": day(petition.opens_at)}}
     return {"call": _("Read and sign the petition")} if petition.is_accepting() else {}
 
 

@@ -159,6 +159,8 @@ class Badge:
 def _label(petition: Petition) -> str:
     if petition.is_accepting():
         return _("Sign the petition")
+    if petition.is_announced():
+        return _("This petition is not open yet")
     return _("Signing is paused") if petition.is_interrupted else _("This petition is closed")
 
 

@@ -120,7 +120,7 @@ def for_petition(text: PetitionText, *, count: int, organisation: Organisation) 
         image=image_of(text.petition),
         data={
             "@type": "WebPage",
-            "datePublished": _day(text.petition.opens_at or text.published_at),
+            "datePublished": _day(_public_since(text)),
             "publisher": publisher(organisation),
             "interactionStatistic": {
                 "@type": "InteractionCounter",
@@ -170,6 +170,11 @@ def data_block(data: Mapping[str, Any]) -> SafeString:
     """JSON that may stand in a script element: a browser takes it for data and runs none of it."""
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return mark_safe(written.translate(_UNSAFE))  # noqa: S308 - nothing is left that ends the element
+
+
+def _public_since(text: PetitionText) -> datetime | None:
+    petition = text.petition
+    return text.published_at if petition.is_announced() else petition.opens_at or text.published_at
 
 
 def _day(moment: datetime | None) -> str | None:

@@ -6,14 +6,14 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_http_methods
 
 from petitions import context, goals, recent, sources, tallies
-from petitions.caching import open_to_all, public_page
+from petitions.caching import open_to_all, public_page, turns_at
 from petitions.models import Petition, Source
 from petitions.sharing import embeds
 from petitions.views.petition import find_text
@@ -37,11 +37,13 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
     partner, text = _partner(code), find_text(slug)
     petition = text.petition
     is_removed = petition.state == Petition.State.REMOVED
+    opens_at = petition.turns_at
     count = tallies.total(petition.pk)
     page = {
         "petition": petition,
         "text": text,
         "is_removed": is_removed,
+        "opens_at": opens_at,
         "is_accepting": petition.is_accepting(),
         "count": count,
         "goal": goals.goal_for(count, petition.goal),
@@ -55,7 +57,7 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
     response["Content-Security-Policy"] = embeds.frame_policy(partner)
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     response["X-Robots-Tag"] = "noindex"
-    return response
+    return turns_at(opens_at, response)
 
 
 @public_page
@@ -108,7 +110,7 @@ def _partner(code: str) -> Source:
 
 
 def _may_be_shown(petition: Petition) -> bool:
-    return petition.is_public(timezone.now()) and petition.state != Petition.State.REMOVED
+    return petition.is_public and petition.state != Petition.State.REMOVED
 
 
 def _most(request: HttpRequest, name: str) -> int:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from petitions import addresses, context, goals, recent, signing, sources, tallies
 from petitions.attempts import Page
-from petitions.caching import public_page
+from petitions.caching import public_page, turns_at
 from petitions.forms.signing import SignForm
 from petitions.guards import Origin, origin_of, same_origin
 from petitions.markdown import render_markdown
@@ -53,7 +53,7 @@ def find_text(slug: str, *, lately: bool = False) -> PetitionText:
     """
     read = recent.text if lately else PetitionText.objects.to_show
     text = read(slug, get_language())
-    if text is None or not text.petition.is_public(timezone.now()):
+    if text is None or not text.petition.is_public:
         raise Http404
     return text
 
@@ -184,6 +184,7 @@ def _page(
     petition = text.petition
     if petition.state == Petition.State.REMOVED:
         return render(request, "petitions/removed.html", {"petition": petition}, status=410)
+    opens_at = petition.turns_at
     # A page that refuses a form is not kept, and must cost little: that is how floods are met.
     count = (recent if request.method == "POST" else tallies).total(petition.pk)
     page = {
@@ -196,9 +197,10 @@ def _page(
         "counted_at": timezone.now(),
         "goal": goals.goal_for(count, petition.goal),
         "shows_bar": count >= goals.LEAST_FOR_A_BAR,
+        "opens_at": opens_at,
         "is_accepting": petition.is_accepting(),
         "press_again": press_again,
         "too_many": too_many,
         "challenge": offer,
     }
-    return render(request, "petitions/petition.html", page, status=status)
+    return turns_at(opens_at, render(request, "petitions/petition.html", page, status=status))

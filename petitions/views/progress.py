@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from petitions import charts, goals, progress, tallies
-from petitions.caching import public_page
+from petitions.caching import public_page, turns_at
 from petitions.charts import Words
 from petitions.languages import day, grouped, short_day
 from petitions.models import Petition
@@ -29,6 +29,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     if petition.state == Petition.State.REMOVED:
         removed = {"petition": petition}
         return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
+    opens_at = petition.turns_at
     count = tallies.total(petition.pk)
     course = progress.course_of(petition)
     spans = progress.merged(course.spans)
@@ -39,6 +40,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "counted_at": timezone.now(),
         "goal": goals.goal_for(count, petition.goal),
         "shows_bar": count >= goals.LEAST_FOR_A_BAR,
+        "opens_at": opens_at,
         "is_accepting": petition.is_accepting(),
         "course": course,
         "spans": spans,
@@ -54,7 +56,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             "fewest": progress.FEWEST,
             "fewest_groups": progress.FEWEST_GROUPS,
         }
-    return render(request, "petitions/progress.html", shown)
+    return turns_at(opens_at, render(request, "petitions/progress.html", shown))
 
 
 def _totals(spans: Sequence[Span]) -> SafeString:

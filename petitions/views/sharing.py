@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from petitions import context, tallies
-from petitions.caching import open_to_all, public_page
+from petitions.caching import open_to_all, public_page, turns_at
 from petitions.models import Petition, PetitionText
 from petitions.sharing import cards, embeds
 from petitions.views.petition import find_text
@@ -20,10 +20,12 @@ def image(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug)
     if _is_removed(text):
         return _gone()
+    opens_at = text.petition.turns_at
     made = cards.card(
         text, count=tallies.total(text.petition_id), organisation=context.organisation().name
     )
-    return open_to_all(HttpResponse(made.content, content_type="image/png"))
+    response = HttpResponse(made.content, content_type="image/png")
+    return turns_at(opens_at, open_to_all(response))
 
 
 @public_page
@@ -33,9 +35,10 @@ def badge(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug)
     if _is_removed(text):
         return _gone()
+    opens_at = text.petition.turns_at
     made = embeds.badge(text, count=tallies.total(text.petition_id))
     response = render(request, "petitions/badge.svg", {"badge": made}, content_type="image/svg+xml")
-    return open_to_all(response)
+    return turns_at(opens_at, open_to_all(response))
 
 
 @public_page

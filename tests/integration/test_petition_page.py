@@ -235,11 +235,6 @@ def test_a_draft_is_invisible(petition: Petition, client: Client) -> None:
     assert client.get("/api/v1/petitions/protect.json").status_code == 404
 
 
-def test_a_petition_that_opens_later_is_invisible(petition: Petition, client: Client) -> None:
-    Petition.objects.update(opens_at=timezone.now() + timedelta(hours=1))
-    assert client.get(PAGE).status_code == 404
-
-
 def test_a_removed_petition_is_gone_and_says_why(petition: Petition, client: Client) -> None:
     Petition.objects.update(state=Petition.State.REMOVED, removed_reason="A court told us to.")
     response = client.get(PAGE)

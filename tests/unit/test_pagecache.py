@@ -8,6 +8,7 @@ from http import HTTPStatus
 import pytest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
+from django.utils.http import http_date
 from pytest_django import Settings
 
 from campaign.pagecache import PageCacheMiddleware
@@ -206,6 +207,36 @@ def test_a_copy_older_than_a_day_is_not_shown_for_an_error(
     cache(get())
     site.status = 503
     clock.pass_by(NEXT_WEEK)
+
+    assert cache(get()).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert not cache.entries
+
+
+@pytest.fixture
+def turns_in_a_second(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+    """The page says that it becomes wrong after a second, such as one that announces something."""
+    monkeypatch.setattr("petitions.caching.time.time", lambda: 2_000_000_000.0)
+    site.headers["Expires"] = http_date(2_000_000_001)
+
+
+@pytest.mark.usefixtures("turns_in_a_second")
+def test_a_page_that_becomes_wrong_is_fresh_no_longer_than_it_is_right(
+    cache: PageCacheMiddleware, clock: Clock
+) -> None:
+    cache(get())
+    clock.pass_by(0.9)
+    assert number(cache(get())) == 1
+    clock.pass_by(0.1)
+    assert number(cache(get())) == 2
+
+
+@pytest.mark.usefixtures("turns_in_a_second")
+def test_a_page_that_has_become_wrong_is_not_shown_for_an_error_either(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    cache(get())
+    site.status = 503
+    clock.pass_by(1)
 
     assert cache(get()).status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert not cache.entries
@@ -421,3 +452,25 @@ def test_readers_of_a_copy_that_is_too_old_wait_for_one_rendering_and_share_it(
 
     assert answers == [2, 2]
     assert len(site.rendered) == 2
+
+
+@pytest.mark.usefixtures("turns_in_a_second")
+def test_while_a_page_that_has_become_wrong_is_rendered_nobody_gets_the_old_copy(
+    cache: PageCacheMiddleware, clock: Clock, site: Site, gate: Gate
+) -> None:
+    cache(get())
+    clock.pass_by(1)
+    answers: list[int] = []
+    site.change = gate
+    first = in_thread(cache, answers)
+    assert gate.entered.wait(10)
+    del site.headers["Expires"]
+    second = in_thread(cache, answers)
+    second.join(0.2)
+    assert second.is_alive()
+
+    gate.opened.set()
+    first.join(10)
+    second.join(10)
+
+    assert 1 not in answers
