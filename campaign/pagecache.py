@@ -8,7 +8,8 @@ process has its own cache, bounded in entries.
 It stands outermost: a copy costs none of what the other middlewares do. Entries are keyed
 by scheme, host and path, for a plain http request must still be sent to https. Pages ignore
 their query strings, so a request that has one is answered with the page without it, and
-hostile query strings fill no cache.
+hostile query strings fill no cache. Only those whose links carry a source on are kept once
+for each that is registered; any other source is answered with the page without one.
 """
 
 import gzip
@@ -23,10 +24,11 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
-from petitions.caching import seconds_left
+from petitions import sources
+from petitions.caching import is_carrying, seconds_left
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]
 _PORT = re.compile(r":\d+$")
 
 STALE_SECONDS = 86_400
@@ -39,11 +41,12 @@ _NOT_KEPT = {"content-length", "etag", "content-encoding"}
 class Page:
     """One page as it is handed out: never changed, only replaced by a fresher one."""
 
-    __slots__ = ("body", "etag", "fresh_until", "headers", "packed", "usable_until")
+    __slots__ = ("body", "by_source", "etag", "fresh_until", "headers", "packed", "usable_until")
 
     def __init__(self, response: HttpResponse) -> None:
         body = response.content
         self.body = body
+        self.by_source = is_carrying(response)
         self.packed = gzip.compress(body, 6, mtime=0) if _is_worth_packing(response) else b""
         self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
         self.headers = {k: v for k, v in response.items() if k.lower() not in _NOT_KEPT}
@@ -89,13 +92,22 @@ class PageCacheMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
             return self.get_response(request)
-        key = _key(request)
-        entry = self.entries.get(key)
+        key, entry = self._find(request)
         if entry is None:
             return self._first(request, key)
         if time.monotonic() < entry.page.fresh_until:
             return entry.page.answer(request)
         return self._renew(request, key, entry)
+
+    def _find(self, request: HttpRequest) -> tuple[Key, Entry | None]:
+        """Under what the page is kept, as far as that is known yet, and what is kept there."""
+        key = _key(request)
+        entry = self.entries.get(key)
+        code = sources.carried(request.META)
+        if not code or (entry and not entry.page.by_source):
+            return key, entry
+        key = (*key[:3], code)
+        return key, self.entries.get(key)
 
     def _first(self, request: HttpRequest, key: Key) -> HttpResponse:
         response = self._render(request)
@@ -107,6 +119,8 @@ class PageCacheMiddleware:
 
     def _keep(self, key: Key, entry: Entry) -> None:
         """Keep a page as the newest, and drop the ones longest unrenewed."""
+        if not entry.page.by_source:
+            key = (*key[:3], "")
         with self.lock:
             self.entries[key] = entry
             self.entries.move_to_end(key)
@@ -146,7 +160,7 @@ class PageCacheMiddleware:
 def _key(request: HttpRequest) -> Key:
     # The port is left out: a site has one, and a client that makes up thousands fills no cache.
     host = _PORT.sub("", request.META.get("HTTP_HOST", "").lower())
-    return request.scheme or "", host, request.path
+    return request.scheme or "", host, request.path, ""
 
 
 def _is_worth_packing(response: HttpResponse) -> bool:

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods
 
 from campaign import heads
 from campaign.models import StatementText
-from petitions import goals, recent, tallies
-from petitions.caching import public_page, turns_at
+from petitions import goals, recent, sources, tallies
+from petitions.caching import carries_source, public_page, turns_at
 from petitions.markdown import render_markdown
 
 
@@ -37,8 +37,11 @@ def statement(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
+    source = sources.carried(request.META)
     shown = statement_context(text)
-    return turns_at(shown["opens_at"], render(request, "campaign/statement.html", shown))
+    shown["source_query"] = f"?{sources.PARAMETER}={source}" if source else ""
+    response = render(request, "campaign/statement.html", shown)
+    return turns_at(shown["opens_at"], carries_source(response))
 
 
 def statement_context(text: StatementText) -> dict[str, Any]:

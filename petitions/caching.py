@@ -16,6 +16,8 @@ from django.utils.cache import patch_cache_control
 from django.utils.http import http_date, parse_http_date_safe
 
 A_DAY = 86_400
+# Source: the HTTP draft "No-Vary-Search". It differs by this parameter, and by no other.
+_BY_SOURCE = 'params, except=("s")'
 
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -57,6 +59,17 @@ def seconds_left(response: HttpResponse) -> float | None:
     """For how long the page is right; None if it says nothing of the kind."""
     said = parse_http_date_safe(response.get("Expires", ""))
     return None if said is None else max(0.0, said - time.time())
+
+
+def carries_source(response: HttpResponse) -> HttpResponse:
+    """Say that the page's links carry on the source that its address names."""
+    response["No-Vary-Search"] = _BY_SOURCE
+    return response
+
+
+def is_carrying(response: HttpResponse) -> bool:
+    """Whether a page says so: see `carries_source`."""
+    return response.get("No-Vary-Search") == _BY_SOURCE
 
 
 def open_to_all(response: HttpResponse) -> HttpResponse:

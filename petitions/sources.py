@@ -4,14 +4,21 @@ A link says its source in its query, `?s=whatsapp`. Kept pages ignore queries, a
 sent back to the very address that it was read at, so that the code reaches us with the
 signature alone: no cookie, no script, and no page kept for each code. It stays with what is
 pending, and is gone once that is confirmed: only the source's count is left.
+
+A statement leads to the petition, and its links carry the code on. They are kept once for each
+code, and so for registered ones alone: see `carried` and the page cache.
 """
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC
+from threading import Lock
+from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Case, F, Sum, When
 from django.db.models.functions import Now, TruncDate
 
@@ -22,6 +29,17 @@ PARAMETER = "s"
 # Whoever knows all but one of a step learns of that one: this many less one are hard to make.
 LEAST_SHOWN = 25
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
+_IN_QUERY = re.compile(rf"(?:^|&){PARAMETER}=([a-z0-9-]{{1,{CODE_LENGTH}}})(?:&|$)", re.IGNORECASE)
+_CARRIED = "undersigned.source"
+_SECONDS = 5.0
+
+
+class _Kept:
+    """The registered codes as this process last read them, and when."""
+
+    codes: frozenset[str] = frozenset()
+    read_at = float("-inf")
+    reading = Lock()
 
 
 def read(query: Mapping[str, str]) -> str:
@@ -35,6 +53,26 @@ def code_of(written: str) -> str:
     return code if _CODE.fullmatch(code) else ""
 
 
+def carried(meta: MutableMapping[str, Any]) -> str:
+    """The code that the links of a page carry on: that of its own address, if it is registered.
+
+    Found out once a request, so that a page is kept under the very code that stands in it.
+    """
+    query = meta.get("QUERY_STRING")
+    if not query:
+        return ""
+    if _CARRIED not in meta:
+        said = _IN_QUERY.search(query)
+        code = said[1].lower() if said else ""
+        meta[_CARRIED] = code if code and code in _registered() else ""
+    return str(meta[_CARRIED])
+
+
+def forget() -> None:
+    """Read the registered codes afresh next time."""
+    _Kept.read_at = float("-inf")
+
+
 def address(petition: Petition, code: str = "") -> str:
     """The absolute address of a petition in the active language, for links of one source."""
     query = f"?{PARAMETER}={code}" if code else ""
@@ -46,6 +84,23 @@ def partner(code: str) -> Source | None:
     if not code or code_of(code) != code:
         return None
     return Source.objects.partners().filter(code=code).first()
+
+
+def _registered() -> frozenset[str]:
+    """All codes that count, as they were a moment ago, or as last known: the database may be away.
+
+    One reader asks for all, and nobody waits for that one.
+    """
+    if time.monotonic() - _Kept.read_at > _SECONDS and _Kept.reading.acquire(blocking=False):
+        try:
+            active = Source.objects.filter(is_active=True)
+            _Kept.codes = frozenset(active.values_list("code", flat=True))
+        except DatabaseError:
+            pass
+        finally:
+            _Kept.read_at = time.monotonic()
+            _Kept.reading.release()
+    return _Kept.codes
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 // Copies the petition's address, opens the system's share sheet where there is one, and keeps
-// the source of a link through a change of language. Without this script the address stands in
+// the source of a link on the way to other pages. Without this script the address stands in
 // a field to be copied by hand, and the links work.
 
 const section = document.querySelector(".sharing");
@@ -32,8 +32,9 @@ if (navigator.share) {
   });
 }
 
-// Whoever changes the language still came by the same link.
+// Whoever changes the language, or reads the statement first, still came by the same link.
 const source = new URLSearchParams(location.search).get("s") ?? "";
 if (/^[a-z0-9-]{1,32}$/i.test(source)) {
-  for (const other of document.querySelectorAll(".languages a")) other.search = `?s=${source}`;
+  const links = document.querySelectorAll(".languages a, a.to-statement");
+  for (const link of links) link.search = `?s=${source}`;
 }

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Sum, Value
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,6 +24,7 @@ from petitions.models import Petition, Signature, Signer, Source, SourceTally
 from petitions.screening.verdicts import UNSUSPICIOUS
 from petitions.sharing import cards
 from petitions.signers import Attempt
+from tests.pages import Visitor
 from tests.people import AMINA, confirm, sign, typed
 
 PAGE = "/petitions/protect/"
@@ -460,3 +461,90 @@ def test_the_shard_of_a_count_says_nothing_of_the_signature(
     assert len(shards) > 1
     assert set(shards) <= set(range(tallies.SHARDS))
     assert counted("mosque") == 20
+
+
+# --- Through the statement ---------------------------------------------------------------
+
+
+@pytest.fixture
+def statement(petition: Petition) -> Petition:
+    sources.forget()
+    Visitor(petition, "en").publish_statement()
+    return petition
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/", PAGE),
+        ("/ar/", f"/ar{PAGE}"),
+        ("/statements/urgent/", PAGE),
+        ("/cy/statements/urgent/", f"/cy{PAGE}"),
+    ],
+)
+def test_a_statement_carries_a_registered_code_on_to_the_petition(
+    statement: Petition, client: Client, path: str, page: str
+) -> None:
+    told = client.get(f"{path}?s=mosque").content.decode()
+    assert told.count(f'href="{page}?s=mosque#sign"') == 2
+    assert f'href="{page}#sign"' not in told
+    # Also through a change of language.
+    others = re.findall(r'<a href="([^"]*)"[^>]* hreflang', told)
+    assert len(others) == 2
+    assert all(other.endswith("/?s=mosque") for other in others)
+    # What is found by searching, and shared from the head, has no code.
+    assert "?s=" not in told.partition("</head>")[0]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "s=unknown", "s=switched-off", "s=%3Cscript%3E", "s=mosque%27--", "x=mosque"]
+)
+def test_what_is_not_registered_is_carried_nowhere(
+    statement: Petition, client: Client, query: str
+) -> None:
+    Source.objects.create(code="switched-off", name="Gone", is_active=False)
+    sources.forget()
+    told = client.get(f"/?{query}").content.decode()
+    assert f'href="{PAGE}#sign"' in told
+    assert "?s=" not in told
+
+
+def test_each_source_is_given_its_own_page_from_the_cache(
+    statement: Petition, client: Client, settings: Any
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60
+    Source.objects.create(code="church", name="Church")
+    for code in ("mosque", "church", "", "unknown", "mosque", "church", ""):
+        told = client.get(f"/?s={code}" if code else "/").content.decode()
+        carried = set(re.findall(r"\?s=([a-z-]+)", told))
+        assert carried == {code} - {"", "unknown"}
+
+
+def test_while_the_database_is_away_codes_are_known_as_they_were(
+    statement: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sources.carried({"QUERY_STRING": "s=mosque"}) == "mosque"
+
+    def away(*args: object, **kwargs: object) -> None:
+        raise OperationalError
+
+    sources.forget()
+    monkeypatch.setattr(Source.objects, "filter", away)
+    assert sources.carried({"QUERY_STRING": "s=mosque"}) == "mosque"
+    assert sources.carried({"QUERY_STRING": "s=unknown"}) == ""
+
+
+def test_asking_for_many_codes_costs_one_query_in_a_while(statement: Petition) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        for i in range(20):
+            sources.carried({"QUERY_STRING": f"s=made-up-{i}"})
+    assert len(queries) == 1
+
+
+def test_who_reads_the_statement_first_counts_for_the_link_they_came_by(
+    statement: Petition, browser: Client
+) -> None:
+    told = browser.get("/?s=mosque").content.decode()
+    (address,) = set(re.findall(rf'href="({PAGE}[^"#]*)#sign"', told))
+    confirm(page_of(browser, address).attempt_id)
+    assert counted("mosque") == 1

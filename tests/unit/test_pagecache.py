@@ -12,6 +12,7 @@ from django.utils.http import http_date
 from pytest_django import Settings
 
 from campaign.pagecache import PageCacheMiddleware
+from petitions.caching import carries_source
 
 PUBLIC = "public, max-age=0, s-maxage=2"
 LONG = "Protect civilians. " * 100
@@ -127,6 +128,66 @@ def test_query_strings_change_nothing_and_fill_nothing(cache: PageCacheMiddlewar
 
     assert len(shown) == 1
     assert len(cache.entries) == 1
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The codes that links may carry on."""
+    codes = {"mosque", "poster"}
+    monkeypatch.setattr("petitions.sources._registered", lambda: frozenset(codes))
+    return codes
+
+
+@pytest.fixture
+def carries(site: Site, registered: set[str]) -> None:
+    """A page whose links carry on the source that its address names."""
+    site.change = carries_source
+
+
+@pytest.mark.usefixtures("carries")
+def test_a_page_that_carries_a_source_on_is_kept_once_for_each_that_is_registered(
+    cache: PageCacheMiddleware,
+) -> None:
+    asked = ["/", "/?s=mosque", "/?s=poster", "/?s=MOSQUE&fbclid=1", "/?s=unknown", "/?s=", "/"]
+    shown = [number(cache(get(path))) for path in asked]
+    assert shown == [1, 2, 3, 2, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("carries")
+def test_who_comes_first_with_a_source_leaves_the_page_of_the_others_alone(
+    cache: PageCacheMiddleware,
+) -> None:
+    assert [number(cache(get(path))) for path in ("/?s=mosque", "/", "/?s=mosque")] == [1, 2, 1]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_page_that_carries_none_is_kept_once_whatever_source_is_named(
+    cache: PageCacheMiddleware,
+) -> None:
+    for path in ("/?s=mosque", "/", "/?s=poster", "/?s=unknown"):
+        assert number(cache(get(path))) == 1
+    assert len(cache.entries) == 1
+
+
+@pytest.mark.usefixtures("carries")
+def test_hostile_sources_fill_nothing(cache: PageCacheMiddleware) -> None:
+    for code in ("<script>", "%3Cscript%3E", "x" * 33, "a%00", "%FF", "mosque%20", "s=mosque"):
+        cache(get(f"/?s={code}"))
+    for i in range(50):
+        cache(get(f"/?s=made-up-{i}&s=mosque"))
+    assert len(cache.entries) <= 2
+
+
+@pytest.mark.usefixtures("carries")
+def test_the_page_of_a_source_grows_stale_and_is_renewed_like_any_other(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    cache(get("/?s=mosque"))
+    clock.pass_by(LATER)
+    assert number(cache(get("/?s=mosque"))) == 2
+    site.status = 503
+    clock.pass_by(LATER)
+    assert number(cache(get("/?s=mosque"))) == 2
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
@@ -386,7 +447,7 @@ def test_the_cache_holds_no_more_pages_than_it_may(
     for path in ("/1", "/2", "/3", "/4", "/5"):
         cache(get(path))
 
-    assert [path for *_rest, path in cache.entries] == ["/3", "/4", "/5"]
+    assert [path for _scheme, _host, path, _source in cache.entries] == ["/3", "/4", "/5"]
 
 
 class Gate:
