@@ -1,6 +1,5 @@
-"""What integration tests share: a petition, fresh caches, and pages without the page cache."""
+"""What integration tests share: a petition, empty counters, and pages without the page cache."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, context, finding, providers, recent, signing
-from petitions.geography import known
+from petitions import attempts, finding, providers, signing
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -21,15 +19,14 @@ from petitions.models import (
     Place,
 )
 from petitions.roles import MODERATORS, ORGANISERS
-from petitions.screening import crowds, limits, rules
-from petitions.views import homes
+from petitions.screening import limits, once
 from tests import shipped
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture(autouse=True)
-def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PAGE_CACHE_SECONDS = 0
     # Pages name their style sheets without needing `collectstatic` first.
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -37,28 +34,17 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # The nudge thread would look for a Redis; that it never matters is shown end to end.
     for module in (signing, attempts, finding):
         monkeypatch.setattr(module, "nudge", lambda: None)
-    context.forget()
-    recent.forget()
-    rules.forget()
-    limits.forget()
     # A busy machine must not look like a stalled Redis.
-    monkeypatch.setattr(limits, "TIMEOUT", 2.0)
-    crowds.forget()
-    known.forget()
-    homes.forget()
+    for module in (limits, once):
+        monkeypatch.setattr(module, "TIMEOUT", 2.0)
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         counters.flushdb()
-    yield
-    context.forget()
-    recent.forget()
 
 
 @pytest.fixture(autouse=True)
-def _shipped_providers() -> Iterator[None]:
+def _shipped_providers() -> None:
     """The rules that the site ships with, so that no test reads them when their time is over."""
     providers.keep(shipped.RULES, seconds=3600)
-    yield
-    providers.forget()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """ "Check your e-mail": asking for the message again, and that the answer tells nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from limits import parse
 from petitions import attempts, withdrawing
 from petitions.attempts import MAILS_PER_PAGE, Page
 from petitions.models import Mail, Petition, Resend, Signature
-from petitions.screening import limits, once
+from petitions.screening import limits
 from tests.at_once import at_once
 from tests.checking import (
     CORRECTION,
@@ -26,13 +26,6 @@ from tests.checking import (
 from tests.people import AMINA, confirm, sign
 
 NO_MORE = "No more messages can be asked for today"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_used() -> Iterator[None]:
-    once.forget()
-    yield
-    once.forget()
 
 
 def test_asking_again_sends_another_mail_with_the_same_link_and_code(

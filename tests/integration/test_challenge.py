@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from django.test import Client
 
 from petitions.models import Petition, Signature
-from petitions.screening import challenge, once
+from petitions.screening import challenge
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -22,12 +21,9 @@ NOWHERE = "unix:///nowhere/redis.sock"
 
 
 @pytest.fixture(autouse=True)
-def _without_redis(settings: Any) -> Iterator[None]:
+def _without_redis(settings: Any) -> None:
     """Each process remembers by itself; what Redis decides is tested where there is one."""
     settings.REDIS_URL = NOWHERE
-    once.forget()
-    yield
-    once.forget()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -15,16 +14,9 @@ from django.utils import timezone
 from petitions import tokens
 from petitions.attempts import MAILS_PER_PAGE, Page
 from petitions.models import Petition, Signature
-from petitions.screening import fraud, once
+from petitions.screening import fraud
 from tests.checking import CORRECTION, correct_path, corrected, mailed, signed
 from tests.people import AMINA, BASHIR
-
-
-@pytest.fixture(autouse=True)
-def _nothing_used() -> Iterator[None]:
-    once.forget()
-    yield
-    once.forget()
 
 
 def test_the_address_of_the_correction_shows_nothing_until_a_button_is_pressed(

@@ -1,7 +1,7 @@
 """ "Check your e-mail": the code of the message, and how few guesses it takes."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -15,7 +15,6 @@ from petitions import attempts, signing, tallies, tokens
 from petitions.attempts import Page
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Signature
-from petitions.screening import once
 from petitions.screening.verdicts import Screening
 from tests.at_once import at_once
 from tests.checking import PAGE, code_in, codes_of, link_in, mailed, other_than, page_at, signed
@@ -24,13 +23,6 @@ from tests.people import AMINA, sign
 THANKS = "Thank you. Your signature is confirmed."
 WRONG = "This is not the code"
 ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_used() -> Iterator[None]:
-    once.forget()
-    yield
-    once.forget()
 
 
 @pytest.mark.parametrize(

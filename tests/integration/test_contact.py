@@ -4,7 +4,7 @@ by which somebody must have heard is kept.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from html import escape
 from typing import Any
@@ -42,12 +42,6 @@ def written(**changes: str) -> dict[str, str]:
 def enquiry(organisation: Organisation, browser: Client) -> Enquiry:
     assert browser.post(PAGE, written()).status_code == 303
     return Enquiry.objects.get()
-
-
-@pytest.fixture(autouse=True)
-def _keys_of_the_test() -> Iterator[None]:
-    yield
-    vault.forget_derived_keys()
 
 
 @pytest.fixture

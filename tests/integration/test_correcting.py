@@ -1,6 +1,5 @@
 """ "Check your e-mail": correcting what was typed, and that it redirects nothing of another's."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -28,7 +27,7 @@ from petitions.attempts import Page
 from petitions.confirming import Outcome
 from petitions.mail import outbox
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
-from petitions.screening import limits, once
+from petitions.screening import limits
 from petitions.screening.verdicts import Screening
 from tests.at_once import at_once
 from tests.checking import (
@@ -47,13 +46,6 @@ from tests.checking import (
 from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
 
 THANKS = "Thank you. Your signature is confirmed."
-
-
-@pytest.fixture(autouse=True)
-def _nothing_used() -> Iterator[None]:
-    once.forget()
-    yield
-    once.forget()
 
 
 def test_a_correction_is_mailed_to_the_new_address_and_the_old_link_dies(

@@ -6,7 +6,7 @@ long each answer takes is for `test_oracle_timing`.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from django.utils import timezone
 from petitions import objections, signers, tasks, tokens, withdrawing
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature
-from petitions.screening import limits, once, rules
+from petitions.screening import limits, rules
 from petitions.screening.limits import Act
 from petitions.signers import Attempt
 from tests.people import AMINA, sign, sign_and_confirm, typed
@@ -28,14 +28,6 @@ from tests.people import AMINA, sign, sign_and_confirm, typed
 _TOKEN = re.compile(r"(/t/\w+/[\w-]+/)([\w.-]{40,})")
 _CODE = re.compile(r"\b\d{4}-\d{4}\b")
 _IDS_AND_TIMES = {"Message-ID", "Date"}
-
-
-@pytest.fixture(autouse=True)
-def _nothing_used() -> Iterator[None]:
-    once.forget()
-    yield
-    once.forget()
-    rules.forget()
 
 
 Prepare = Callable[[Petition, Attempt], Any]

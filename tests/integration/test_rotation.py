@@ -1,7 +1,7 @@
 """Keys are exchanged while people sign: nobody is counted twice, and nothing stops opening."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +41,7 @@ Ring = dict[int, bytes]
 
 
 @pytest.fixture
-def ring(settings: Settings) -> Iterator[Callable[..., None]]:
+def ring(settings: Settings) -> Callable[..., None]:
     """Exchange rings as a restart of all processes does."""
 
     def change(**rings: Ring) -> None:
@@ -50,8 +50,7 @@ def ring(settings: Settings) -> Iterator[Callable[..., None]]:
         vault.forget_derived_keys()
 
     change(index=ONLY_OLD, sealing=ONLY_OLD)
-    yield change
-    vault.forget_derived_keys()
+    return change
 
 
 def indexes_of(signature: Signature) -> bytes:
@@ -366,4 +365,3 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     for key_id in settings.INDEX_KEYS:
         guessed = signers.indexes(petition.pk, AMINA, rules=providers.rules(), key_id=key_id)
         assert not stored & set(guessed)
-    vault.forget_derived_keys()

@@ -118,7 +118,6 @@ def test_an_arabic_page_reads_right_to_left_and_marks_its_own_language() -> None
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
     monkeypatch.setattr("petitions.context.time.monotonic", lambda: now[0])
-    context.forget()
     return now
 
 
@@ -136,7 +135,6 @@ def test_the_organisation_is_read_once_in_five_seconds(
     assert [context.organisation().name for _ in range(3)] == ["read 1"] * 3
     clock[0] += 5.1
     assert context.organisation().name == "read 2"
-    context.forget()
 
 
 def test_while_the_database_is_away_the_organisation_is_as_last_known(
@@ -148,7 +146,6 @@ def test_while_the_database_is_away_the_organisation_is_as_last_known(
     monkeypatch.setattr(Organisation, "load", away)
 
     assert context.organisation().name == "Known"
-    context.forget()
 
 
 def test_a_process_that_never_saw_the_database_still_shows_a_page(

@@ -209,7 +209,6 @@ def test_a_rule_that_is_gone_weighs_nothing_and_shows_its_code() -> None:
 
 
 def test_a_crowd_counts_different_names_for_each_network_and_petition() -> None:
-    crowds.forget()
     numbers = [
         crowds.names_from(petition_id=1, network="192.0.2.0/24", name=name)
         for name in ("Amina", "AMINA", "Bashir")
@@ -222,7 +221,6 @@ def test_a_crowd_counts_different_names_for_each_network_and_petition() -> None:
 def test_a_crowd_is_forgotten_after_an_hour_and_never_grows_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    crowds.forget()
     now = [1_000_000.0]
     monkeypatch.setattr("petitions.screening.crowds.time.monotonic", lambda: now[0])
     numbers = [

@@ -1,6 +1,5 @@
 """What limits are set, what becomes of a count, and counting without Redis."""
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -15,11 +14,8 @@ DAY = 86400
 
 
 @pytest.fixture(autouse=True)
-def _fresh(settings: Any) -> Iterator[None]:
+def _no_limits(settings: Any) -> None:
     settings.LIMITS = {}
-    limits.forget()
-    yield
-    limits.forget()
 
 
 def gauges(settings: Any, **rates: str) -> tuple[Gauge, ...]:

@@ -16,8 +16,6 @@ PROXY, OTHER_PROXY = "10.0.0.3", "10.0.0.4"
 @pytest.fixture(autouse=True)
 def _behind_proxies(settings: Any) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8", "fd00::/8"]
-    networks._warn_of_unknown_proxy.cache_clear()
-    networks._warn_of_lost_addresses.cache_clear()
 
 
 def sender(peer: str, chain: str | None = None) -> str:

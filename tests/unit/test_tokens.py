@@ -3,7 +3,6 @@
 import base64
 import re
 import time
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -23,13 +22,6 @@ NOW = int(time.time())
 ATTEMPT = tokens.seal_attempt(ID, TYPED, at=NOW)
 # What a person, a mail program or an attacker may put where one character was.
 characters = st.sampled_from("abcXYZ019-_.=+/:~ \n\0é١") | st.characters(codec="utf-8")
-
-
-@pytest.fixture(autouse=True)
-def _keys_are_derived_afresh() -> Iterator[None]:
-    vault.forget_derived_keys()
-    yield
-    vault.forget_derived_keys()
 
 
 @given(st.uuids(), st.integers(0, 2**16 - 1))

@@ -1,6 +1,5 @@
 """What is sealed opens only where it was sealed, and indexes answer equality and nothing else."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -21,13 +20,6 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
-
-
-@pytest.fixture(autouse=True)
-def _keys_are_derived_afresh() -> Iterator[None]:
-    vault.forget_derived_keys()
-    yield
-    vault.forget_derived_keys()
 
 
 def seal(value: dict[str, Any], row_id: UUID = ROW) -> bytes:

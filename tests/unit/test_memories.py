@@ -1,0 +1,40 @@
+"""No test begins with what another one left in the memory of the process."""
+
+import sys
+
+import pytest
+
+from petitions import context, vault
+from petitions.mail import outbox
+from petitions.models import Organisation
+from petitions.screening import networks
+from petitions.views import confirming, redrawing
+from tests.memories import UNCHANGING, forget_all, memories
+
+
+def test_memories_of_every_kind_are_found() -> None:
+    assert {networks.__name__, confirming.__name__} <= sys.modules.keys()
+    assert memories().keys() >= {
+        "petitions.context.forget",
+        "petitions.recent.forget",
+        "petitions.screening.limits.forget",
+        "petitions.screening.networks._warn_of_unknown_proxy",
+        "petitions.vault._link_key",
+        "petitions.views.confirming._moulds",
+        "petitions.views.redrawing._kept",
+    }
+    assert not memories().keys() & UNCHANGING
+
+
+def test_nothing_is_left_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context._Kept, "row", Organisation(id=1))
+    redrawing._kept["en"] = (1e12, "a page")
+    vault._link_key(b"m" * 32, "a purpose")
+    throttle = outbox._throttle
+
+    forget_all()
+
+    assert context._Kept.row is None
+    assert redrawing._kept == {}
+    assert vault._link_key.cache_info().currsize == 0
+    assert outbox._throttle is not throttle
