@@ -22,9 +22,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from petitions import names, signing, tokens
+from petitions import erasing, names, signing, tokens
 from petitions.mail.nudge import nudge
-from petitions.models import Correction, Mail, Petition, Resend, Signature, Signer
+from petitions.models import Correction, Mail, Petition, Resend, Signature
 from petitions.screening import fraud
 from petitions.screening.verdicts import UNSUSPICIOUS, Screening
 from petitions.signers import Attempt
@@ -271,7 +271,7 @@ def _take_back(ids: list[UUID]) -> None:
     Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED).update(
         state=Mail.State.CANCELLED
     )
-    Signer.objects.filter(signature__in=taken).delete()
+    erasing.erase_senders(taken)
     Signature.objects.filter(pk__in=taken).update(
         state=Signature.State.WITHDRAWN, wants_updates=False, link_epoch=F("link_epoch") + 1
     )

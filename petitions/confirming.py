@@ -13,12 +13,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from petitions import prepared, recent, signers, tallies
 from petitions.locks import StateChanged
-from petitions.models import Correction, Signature, Signer
+from petitions.models import Signature, Signer
 from petitions.prepared import Statement
 from petitions.signers import Indexes, mailboxes, persons
 
@@ -120,10 +119,8 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
 
 def find(signature_id: UUID, epoch: int) -> Signature | None:
     """The signature that a mailed link speaks of, with its signer and petition; else None."""
-    corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
-    rows = Signature.objects.select_related("signer", "petition").filter(signer__isnull=False)
-    rows = rows.filter(~corrected | Q(confirmed_at__isnull=False))
-    signature = rows.filter(pk=signature_id).first()
+    rows = Signature.objects.uncorrected().select_related("signer", "petition")
+    signature = rows.filter(pk=signature_id, signer__isnull=False).first()
     return signature if signature and _is_live(signature, epoch) else None
 
 

@@ -12,12 +12,12 @@ import uuid
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from petitions import signers, vault
 from petitions.mail.nudge import nudge
-from petitions.models import Correction, FindRequest, Mail, Petition, Signature
+from petitions.models import FindRequest, Mail, Petition, Signature
 
 TABLE = "find-request"
 # Room for the longest address, so that every row is of one length.
@@ -69,12 +69,10 @@ def held_for(address: str) -> QuerySet[Signature]:
 
 def held() -> QuerySet[Signature]:
     """Signatures behind which there is a person, but for attempts that were corrected since."""
-    corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
-    rows = Signature.objects.select_related("signer", "petition", "place")
+    rows = Signature.objects.uncorrected().select_related("signer", "petition", "place")
     return (
         rows.filter(signer__isnull=False)
         .exclude(state=Signature.State.REFUSED)
-        .filter(~corrected | Q(confirmed_at__isnull=False))
         .order_by(F("confirmed_at").asc(nulls_last=True), "created_at", "id")
     )
 

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from petitions import finding, locks, names, objections, signers, vault, withdrawing
+from petitions import erasing, finding, locks, names, objections, signers, vault, withdrawing
 from petitions.models import Export, Mail, Signature, Signer
 from petitions.signers import Indexes
 from petitions.tokens import Inbox
@@ -190,7 +190,7 @@ def _rename(one: Held, name: str) -> None:
     if names.folded(name) != names.folded(one.person["name"]):
         after = _known_by(signature.petition_id, person)
         _need_free(signer, known, after)
-        _delete(waiting)
+        erasing.erase_attempts([row.pk for row in waiting])
         signer.person_ix = after[0].person
     signer.sealed = signers.seal_again(person, signature.pk)
     signer.save(update_fields=["sealed", "person_ix"])
@@ -227,13 +227,6 @@ def _need_free(signer: Signer, before: list[Indexes], after: list[Indexes]) -> N
     )
     if others.exclude(pk=signer.pk).exists():
         raise NameTaken
-
-
-def _delete(signatures: Iterable[Signature]) -> None:
-    ids = [signature.pk for signature in signatures]
-    Mail.objects.filter(signature__in=ids).delete()
-    Signer.objects.filter(signature__in=ids).delete()
-    Signature.objects.filter(pk__in=ids).delete()
 
 
 def _copied_on(signature: Signature) -> list[date]:

@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from petitions import signers
-from petitions.models import Mail, Objection, Signature, Signer
+from petitions import erasing, signers
+from petitions.models import Objection, Signature
 from petitions.tokens import Inbox, Mailbox
 
 # A mailbox may be mended, and its owner is to be able to sign: then mail is tried again.
@@ -139,11 +139,8 @@ def _delete_pending(mailbox: Mailbox) -> None:
     pending = Signature.objects.filter(
         pk=mailbox.signature_id, link_epoch=mailbox.epoch, state=Signature.State.PENDING
     )
-    if pending.select_for_update().first() is None:
-        return
-    Mail.objects.filter(signature=mailbox.signature_id).delete()
-    Signer.objects.filter(signature=mailbox.signature_id).delete()
-    pending.delete()
+    if pending.select_for_update().first() is not None:
+        erasing.erase_attempts([mailbox.signature_id])
 
 
 def _no_mail(inboxes: Collection[Inbox]) -> QuerySet[Objection]:

@@ -1,5 +1,6 @@
 """What is deleted by itself, and when. Source: storage limitation, UK GDPR Article 5(1)(e)."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -11,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
-from petitions import objections
+from petitions import erasing, objections
 from petitions.models import (
     Alert,
     Decision,
@@ -37,14 +38,9 @@ KEPT_UNANSWERED = timedelta(days=365)
 
 def keep_no_longer() -> None:
     """Delete and coarsen all that has been kept long enough, a batch at a time."""
-    while delete_expired_pending() == BATCH:
-        pass
-    while erase_after_close() == BATCH:
-        pass
-    while delete_noise() == BATCH:
-        pass
-    while delete_refused() == BATCH:
-        pass
+    for work in (delete_expired_pending, erase_after_close, delete_noise, delete_refused):
+        while work() == BATCH:
+            pass
     erase_origins()
     delete_old_alerts()
     forget_undeliverable()
@@ -61,12 +57,7 @@ def delete_expired_pending() -> int:
     states = [Signature.State.PENDING, Signature.State.REMOVED, Signature.State.WITHDRAWN]
     unconfirmed = Signature.objects.filter(state__in=states, confirmed_at=None)
     expired = unconfirmed.filter(created_at__lt=before)
-    with transaction.atomic():
-        ids = _locked(expired)
-        _delete(Mail.objects.filter(signature__in=ids))
-        _delete(Signer.objects.filter(signature__in=ids))
-        _delete(Signature.objects.filter(id__in=ids))
-    return len(ids)
+    return _erase(erasing.erase_attempts, expired)
 
 
 def erase_after_close() -> int:
@@ -76,11 +67,7 @@ def erase_after_close() -> int:
     """
     before = timezone.now() - KEPT_AFTER_CLOSE
     kept_too_long = Signature.objects.filter(petition__closes_at__lt=before, signer__isnull=False)
-    with transaction.atomic():
-        ids = _locked(kept_too_long)
-        _delete(Mail.objects.filter(signature__in=ids))
-        _delete(Signer.objects.filter(signature__in=ids))
-    return len(ids)
+    return _erase(erasing.erase_people, kept_too_long)
 
 
 def delete_noise() -> int:
@@ -90,21 +77,19 @@ def delete_noise() -> int:
     """
     before = timezone.now() - NOISE_KEPT
     refused = _refused_before(before).filter(signer__isnull=False)
-    with transaction.atomic():
-        ids = _locked(refused)
-        _delete(Mail.objects.filter(signature__in=ids))
-        _delete(Signer.objects.filter(signature__in=ids))
-    return len(ids)
+    return _erase(erasing.erase_people, refused)
 
 
 def delete_refused() -> int:
     """Delete what is left of refused attempts, the rule and the time, up to a batch."""
     refused = _refused_before(timezone.now() - KEPT_OF_ORIGIN)
+    return _erase(erasing.erase_attempts, refused)
+
+
+def _erase(erase: Callable[[list[UUID]], None], signatures: models.QuerySet[Signature]) -> int:
     with transaction.atomic():
-        ids = _locked(refused)
-        _delete(Mail.objects.filter(signature__in=ids))
-        _delete(Signer.objects.filter(signature__in=ids))
-        _delete(Signature.objects.filter(id__in=ids))
+        ids = _locked(signatures)
+        erase(ids)
     return len(ids)
 
 
@@ -199,8 +184,3 @@ def _locked(rows: models.QuerySet[Any]) -> list[UUID]:
     # In id order, and past those that a confirmation or a moderator holds at this moment.
     chosen = rows.select_for_update(skip_locked=True, of=("self",)).order_by("id")
     return list(chosen.values_list("id", flat=True)[:BATCH])
-
-
-def _delete(rows: models.QuerySet[Any]) -> None:
-    # One statement a table: the ORM's own cascade would read every row first.
-    rows._raw_delete(rows.db)

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from petitions import locks, signers, tallies
+from petitions import erasing, locks, signers, tallies
 from petitions.locks import StateChanged
-from petitions.models import Mail, Signature, Signer
+from petitions.models import Signature, Signer
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +42,10 @@ def _withdraw(signature_id: UUID) -> bool:
         signer__person_ix__in=signers.persons(known),
     )
     signatures = list(theirs.select_for_update(of=("self",)).order_by("id"))
-    ids = [signature.pk for signature in signatures]
-    Mail.objects.filter(signature__in=ids).delete()
-    Signer.objects.filter(signature__in=ids).delete()
-    Signature.objects.filter(pk__in=ids, confirmed_at=None).delete()
-    Signature.objects.filter(pk__in=ids).update(
+    erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
+    stood = [row.pk for row in signatures if row.confirmed_at is not None]
+    erasing.erase_people(stood)
+    Signature.objects.filter(pk__in=stood).update(
         state=Signature.State.WITHDRAWN, wants_updates=False
     )
     _uncount(me.petition_id, signatures)

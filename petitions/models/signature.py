@@ -9,9 +9,10 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models.correction import Correction
 from petitions.models.petition import Petition
 from petitions.models.place import Place
 from petitions.models.source import Source
@@ -46,6 +47,11 @@ class SignatureQuerySet(models.QuerySet["Signature"]):
     def counted(self) -> "SignatureQuerySet":
         """Those that stand in the count."""
         return self.filter(state=Signature.State.CONFIRMED)
+
+    def uncorrected(self) -> "SignatureQuerySet":
+        """But for attempts that were corrected since, unless somebody had confirmed them."""
+        corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
+        return self.filter(~corrected | Q(confirmed_at__isnull=False))
 
     def of_mailbox(self, mailbox_ix: bytes) -> "SignatureQuerySet":
         """Those that came from one mailbox, by its blind index for their petition."""
