@@ -1,8 +1,8 @@
-"""Take in the constituencies: names, regions and a map of hexagons, from published files.
+"""Take in the constituencies, their names and regions, from published files.
 
-Two files are understood. HexJSON has codes, names, regions and hexagons; the statisticians'
-table of names and codes has the Welsh names besides, and neither regions nor hexagons. Each
-leaves alone what it does not say.
+Two files are understood. HexJSON has codes, names and regions, and a map that nothing here draws:
+how many signed in a constituency is not for the public. The statisticians' table of names and
+codes has the Welsh names besides, and no regions. Each leaves alone what it does not say.
 """
 
 import json
@@ -59,22 +59,20 @@ def _read(path: Path) -> tuple[list[Place], list[str]]:
     """The constituencies, and the columns that the file speaks of."""
     if path.suffix.lower() in {".csv", ".zip"}:
         return list(_from_table(path)), ["name", "name_cy"]
-    return list(_from_hexjson(path)), ["name", "region", "hex_q", "hex_r"]
+    return list(_from_hexjson(path)), ["name", "region"]
 
 
 def _from_hexjson(path: Path) -> Iterator[Place]:
     """As the format is described by its publisher, Open Innovations."""
     try:
         hexes = json.loads(path.read_bytes())["hexes"]
-        for code, told in hexes.items():
-            place = _place(code, told["n"], region=told["region"])
-            place.hex_q, place.hex_r = int(told["q"]), int(told["r"])
-            yield place
+        for code, cell in hexes.items():
+            yield _place(code, cell["n"], region=cell["region"])
     except OSError as error:
         raise UnusableFile(f"{path} cannot be read ({error.strerror}).") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UnusableFile(
-            f"{path.name} is no HexJSON of constituencies with n, q, r and region, and no CSV file."
+            f"{path.name} is no HexJSON of constituencies with n and region, and no CSV file."
         ) from None
 
 

@@ -42,9 +42,6 @@ class Place(models.Model):
     # Some constituencies of Wales have a second name; the rest have one in every language.
     name_cy = models.CharField(max_length=100, blank=True, db_default="")
     region = models.CharField(max_length=9, choices=Region, blank=True, db_default="")
-    # Column and row on a map of equal hexagons, rows counted upwards, odd ones half to the right.
-    hex_q = models.SmallIntegerField(null=True, blank=True)
-    hex_r = models.SmallIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("place")
