@@ -143,8 +143,8 @@ def _oldest_live() -> datetime:
 
 
 _COLUMNS = (
-    "id", "reference", "petition_id", "place_id", "state", "name_use", "link_epoch", "created_at",
-    "confirmed_at",
+    "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
+    "link_epoch", "created_at", "confirmed_at",
 )  # fmt: skip
 
 
@@ -313,14 +313,14 @@ _WISHES = Statement(
             name_use = CASE WHEN withheld THEN 'withheld'
                             WHEN government THEN 'government' ELSE 'public' END
         FROM wishes WHERE id = %(id)s AND state = %(from_state)s
-        RETURNING id, petition_id, place_id, name_use, state
+        RETURNING id, petition_id, place_id, name_use, wants_updates, state
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s FROM moved
         WHERE signature_id = %(id)s AND mailbox_ix = %(mailbox)s RETURNING signature_id
     ), counted AS (
         {tallies.ADD.format(rows=_WHO_COUNTS_NOW)}
     )
-    SELECT name_use, state FROM moved JOIN placed ON signature_id = id
+    SELECT name_use, wants_updates, state FROM moved JOIN placed ON signature_id = id
     """,  # noqa: S608 - our own SQL
 )
 
@@ -377,5 +377,5 @@ def _apply(
         row = cursor.fetchone()
     if row is None:
         return False
-    signature.name_use, signature.state = row
+    signature.name_use, signature.wants_updates, signature.state = row
     return True

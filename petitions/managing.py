@@ -7,8 +7,9 @@ whether or not a petition still takes signatures. A shared mailbox shows each pe
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -91,6 +92,20 @@ def choose_name_use(*, inbox: Inbox, reference: str, name_use: str) -> None:
 def choose_updates(*, inbox: Inbox, reference: str, wants_updates: bool) -> None:
     """Ask for news of the petition, or end it. Raises `NotHeld`."""
     _update(inbox, reference, wants_updates=wants_updates)
+
+
+def choose_updates_once_confirmed(
+    *, signature_id: UUID, epoch: int, wants_updates: bool, since: datetime
+) -> None:
+    """What is chosen on the thank-you page, whose link is the proof. Raises `NotHeld`.
+
+    Only for who confirmed `since`: a used link that is found later must change nothing.
+    """
+    signatures = Signature.objects.filter(
+        pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
+    )
+    if not signatures.update(wants_updates=wants_updates):
+        raise NotHeld
 
 
 def correct_name(*, inbox: Inbox, reference: str, name: str) -> None:

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from petitions.views import checking, confirming, managing, objecting
+from petitions.views import checking, confirming, managing, news, objecting
 
 app_name = "links"
 
 urlpatterns = [
     # First, for it is what most people come for.
     path("<str:language>/confirm/<str:token>/", confirming.confirm, name="confirm"),
+    path("<str:language>/confirm/<str:token>/news/", news.choose, name="news"),
     path("<str:language>/check/<str:token>/", checking.check_mail, name="check_mail"),
     path("<str:language>/check/<str:token>/again/", checking.ask_again, name="ask_again"),
     path("<str:language>/check/<str:token>/code/", checking.type_code, name="type_code"),

@@ -78,6 +78,7 @@ class Visitor:
         yield from self._mistakes()
         yield from self._crowding()
         yield from self._signing()
+        yield from self._choosing_news()
         yield from self._objecting()
         yield from self._not_counted()
         yield from self._finding()
@@ -262,6 +263,12 @@ class Visitor:
         for _ in range(attempts.MAILS_PER_PAGE - 1):
             check = self.browser.post(check + "again/")["Location"]
             yield self._get("check mail again", check)
+
+    def _choosing_news(self) -> Pages:
+        signature = sign_and_confirm(self.petition, self._attempt(email="news@example.net"))
+        path = f"{self._link(signature.pk)}news/"
+        yield self._post("news", path, {"updates": "on"})
+        yield self._post("no news", path, {})
 
     def _objecting(self) -> Pages:
         link = self._not_me(sign(self.petition, self._attempt(email="stranger@example.net")))

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
@@ -71,8 +72,10 @@ def _is_long_used(signature: Signature) -> bool:
 
 
 # Stand in a kept page for what differs between two people who are thanked.
-_COUNT, _REFERENCE, _HOME, _TOKEN = (f"\0{n}\0" for n in ("count", "reference", "home", "token"))
-_moulds: dict[tuple[str, ...], tuple[float, bytes]] = {}
+_COUNT, _REFERENCE, _HOME, _NEWS, _TOKEN = (
+    f"\0{n}\0" for n in ("count", "reference", "home", "news", "token")
+)
+_moulds: dict[tuple[str | bool, ...], tuple[float, bytes]] = {}
 
 
 def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
@@ -86,7 +89,7 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
     page, token = _mould(request, signature, outcome), _token(request)
     for mark, own in (
         (_COUNT, count), (_REFERENCE, signature.spoken_reference),
-        (_HOME, homes.told(signature.place_id)), (_TOKEN, token),
+        (_HOME, homes.told(signature.place_id)), (_NEWS, _news_path(signature)), (_TOKEN, token),
     ):  # fmt: skip
         page = page.replace(mark.encode(), own.encode())
     return HttpResponse(page)
@@ -101,6 +104,7 @@ def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> byte
         get_language(),
         outcome.value,
         signature.name_use,
+        signature.wants_updates,
     )
     kept = _moulds.get(key)
     if kept is not None and time.monotonic() < kept[0]:
@@ -111,6 +115,7 @@ def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> byte
         "reference": _REFERENCE,
         "count_line": _COUNT,
         "home": _HOME,
+        "news": _NEWS,
         "text": recent.text(petition.slug, get_language()),
         "outcome": outcome.value,
     }
@@ -119,6 +124,12 @@ def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> byte
     page = rendered.replace(_token(request), _TOKEN).encode()
     _moulds[key] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, page)
     return page
+
+
+def _news_path(signature: Signature) -> str:
+    """Where the choice about news is sent: behind the signature's own link, also after a code."""
+    token = tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch)
+    return reverse("links:news", args=[get_language(), token])
 
 
 def _token(request: HttpRequest) -> str:
