@@ -161,6 +161,8 @@ class Question:
             rows = rows.of_mailbox(_index(self.mailbox))
         if self.network:
             rows = rows.filter(signer__network_ix=_index(self.network))
+        if not (self.state or self.mailbox or self.network):
+            rows = rows.filter(pk__in=_newest_of_each_state(self.petition, self.before))
         return list(_older_than(rows, self.before).order_by("-created_at", "-id")[: PER_PAGE + 1])
 
 
@@ -359,6 +361,17 @@ def _index(text: str) -> bytes:
 
 def _cursor(signature: Signature) -> str:
     return f"{signature.created_at.isoformat()}_{signature.pk}"
+
+
+def _newest_of_each_state(petition: Petition, before: str) -> QuerySet[Signature, Any]:
+    """Among whom the newest of all are.
+
+    The list's index begins with the state: asked for together, all would be read and sorted.
+    """
+    rows = _older_than(Signature.objects.filter(petition=petition), before)
+    newest = rows.order_by("-created_at", "-id").values("pk")
+    first, *others = [newest.filter(state=s)[: PER_PAGE + 1] for s in Signature.State.values]
+    return first.union(*others, all=True)
 
 
 def _older_than(rows: QuerySet[Signature], cursor: str) -> QuerySet[Signature]:

@@ -2,9 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from petitions import confirming, moderation, tallies, withdrawing
+from petitions import confirming, moderation, seeding, tallies, withdrawing
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature, Signer
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
@@ -178,6 +180,34 @@ def test_the_list_reads_page_by_page_without_counting(
     assert len(seen) == 3
     assert set(seen) == everybody
     assert second.context["older_url"] == ""
+
+
+def test_the_list_of_all_states_reads_none_but_the_newest(
+    petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petitions.admin.signatures.PER_PAGE", 5)
+    seeding.seed(petition=petition, total=5_000)
+    newest = Signature.objects.order_by("-created_at", "-id").values_list("pk", flat=True)[:15]
+    client.force_login(moderator)
+    seen, url = [], LIST
+
+    for _page in range(3):
+        shown = client.get(url).context
+        seen += [line.signature.pk for line in shown["lines"]]
+        url = shown["older_url"]
+    with CaptureQueriesContext(connection) as queries:
+        client.get(url)
+
+    assert seen == list(newest)
+    (query,) = [q["sql"] for q in queries if "UNION ALL" in q["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature, petitions_signer")
+        cursor.execute(f"EXPLAIN {query}")
+        plan = [line.strip() for (line,) in cursor.fetchall()]
+    assert not [line for line in plan if "Seq Scan on petitions_sign" in line], plan
+    assert len([line for line in plan if "using signature_list" in line]) == len(Signature.State), (
+        plan
+    )
 
 
 def test_a_moderator_removes_and_restores_in_the_list(
