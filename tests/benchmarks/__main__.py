@@ -31,8 +31,8 @@ ROUNDS = 3
 # On a slow or busy machine, measures that come later than this get one round only.
 PATIENCE = 330.0
 NAMES = (
-    "petition", "statement", "cold", "petition-size", "statement-size", "post", "confirm", "hot",
-    "mail", "export",
+    "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size", "post",
+    "confirm", "hot", "mail", "export",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
