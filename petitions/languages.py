@@ -1,12 +1,13 @@
-"""Numbers, dates and directions as the reader's language has them."""
+"""Numbers, dates, spans of time and directions as the reader's language has them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
 
 LEFT_TO_RIGHT_MARK = "\u200e"
 
@@ -44,6 +45,23 @@ def short_day(on: date) -> str:
 def clock_time(moment: datetime) -> str:
     """The time of day in London, such as "14:05"."""
     return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())
+
+
+def days(n: int) -> str:
+    """ "14 days", in the language of the moment."""
+    return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}
+
+
+def hours(time: timedelta) -> str:
+    """ "72 hours"."""
+    n = int(time.total_seconds() // 3600)
+    return _("one hour") if n == 1 else ngettext("%(n)d hour", "%(n)d hours", n) % {"n": n}
+
+
+def minutes(time: timedelta) -> str:
+    """ "5 minutes"."""
+    n = int(time.total_seconds() // 60)
+    return ngettext("%(n)d minute", "%(n)d minutes", n) % {"n": n}
 
 
 def direction(language: str) -> str:

@@ -22,10 +22,11 @@ from django.utils.translation import ngettext
 from petitions import attempts, enquiries, objections, retention, tokens
 from petitions.context import organisation
 from petitions.geography import known
-from petitions.languages import day
+from petitions.languages import day, days, hours, minutes
 from petitions.mail import messages, reminders
 from petitions.markdown import render_markdown
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
+from petitions.screening import limits
 
 NAMES = ("privacy", "safety", "help", "about", "accessibility")
 FOLDER = Path(__file__).parent / "content"
@@ -66,6 +67,15 @@ def facts() -> dict[str, Any]:
         "sender": settings.DEFAULT_FROM_EMAIL,
         "subject": messages.confirm_subject(),
         "accessibility_reviewed": day(ACCESSIBILITY_REVIEWED),
+        **promises(),
+        "postcodes_of": date_format(postcodes_of, "F Y") if postcodes_of else "",
+        "postcodes_year": postcodes_of.year if postcodes_of else "",
+    }
+
+
+def promises() -> dict[str, str]:
+    """How long and how often, in the language of the moment, as the code that keeps it says."""
+    return {
         "kept_unconfirmed": days(settings.PENDING_DAYS),
         "kept_after_close": days(retention.KEPT_AFTER_CLOSE.days),
         "kept_exact": hours(retention.EXACT_FOR),
@@ -79,24 +89,12 @@ def facts() -> dict[str, Any]:
         "link_works": hours(timedelta(seconds=tokens.FIND_SECONDS)),
         "page_works": hours(timedelta(seconds=tokens.ATTEMPT_SECONDS)),
         "acknowledged": days(enquiries.ACKNOWLEDGE_WITHIN.days),
+        "try_again": minutes(timedelta(seconds=limits.RETRY_AFTER)),
         "mails_a_day": mails(settings.MAILS_PER_MAILBOX_AND_DAY),
         "mails_a_page": mails(attempts.MAILS_PER_PAGE),
         "code_digits": digits(tokens.CODE_DIGITS),
         "code_tries": tries(attempts.CODE_TRIES),
-        "postcodes_of": date_format(postcodes_of, "F Y") if postcodes_of else "",
-        "postcodes_year": postcodes_of.year if postcodes_of else "",
     }
-
-
-def days(n: int) -> str:
-    """ "14 days", in the language of the moment."""
-    return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}
-
-
-def hours(time: timedelta) -> str:
-    """ "72 hours"."""
-    n = int(time.total_seconds() // 3600)
-    return _("one hour") if n == 1 else ngettext("%(n)d hour", "%(n)d hours", n) % {"n": n}
 
 
 def mails(n: int) -> str:

@@ -7,6 +7,7 @@ telephone shows them on its lock screen. No message names the petition at all, s
 inbox searched by somebody else tells nothing either.
 """
 
+from datetime import timedelta
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
@@ -19,14 +20,14 @@ from django.utils.translation import gettext as _
 
 from petitions import addresses, names, signers, tokens
 from petitions.context import organisation
+from petitions.languages import days, hours
+from petitions.mail import reminders
 from petitions.mail.letters import Form, Letter
 from petitions.models import Mail, Organisation
 
 # What differs between two mails of a kind; templates get a mark for each under its name.
 FIELDS = ("confirm", "not_me", "code")
 FIELDS_TO_FIND = ("mine",)
-# A reminder comes a day later, and its link is the same.
-DAYS_BEFORE_REMINDER = 1
 
 
 def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
@@ -107,7 +108,8 @@ def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
             **form.marks,
             "link": site + reverse("links:confirm", args=[language, form.marks["confirm"]]),
             "not_me_link": site + reverse("links:not_me", args=[language, form.marks["not_me"]]),
-            "days": settings.PENDING_DAYS - (DAYS_BEFORE_REMINDER if is_reminder else 0),
+            "time": _good_for(is_reminder=is_reminder),
+            "reminder": hours(reminders.AFTER),
             "is_reminder": is_reminder,
             "language": language,
             "direction": "rtl" if translation.get_language_bidi() else "ltr",
@@ -129,6 +131,7 @@ def _form_to_find(language: str, sender_line: str, site: str) -> Form:
         context = {
             **form.marks,
             "link": site + reverse("links:mine", args=[language, form.marks["mine"]]),
+            "time": hours(timedelta(seconds=tokens.FIND_SECONDS)),
             "language": language,
             "direction": "rtl" if translation.get_language_bidi() else "ltr",
         }
@@ -139,3 +142,9 @@ def _form_to_find(language: str, sender_line: str, site: str) -> Form:
             sender=sender_line,
             domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2],
         )
+
+
+def _good_for(*, is_reminder: bool) -> str:
+    """For how long the link works: that of a reminder is the first one's, and as old."""
+    age = reminders.AFTER.days if is_reminder else 0
+    return days(settings.PENDING_DAYS - age)

@@ -1,7 +1,6 @@
 """Filters for what people read: numbers, dates, directions and postcodes."""
 
 from django import template
-from django.conf import settings
 
 from petitions import languages, pages
 
@@ -17,10 +16,8 @@ for _filter in (
     register.filter(_filter)
 
 
-@register.simple_tag
-def kept_unconfirmed() -> str:
-    """How long a mailed link works, and what nobody confirms is kept: "14 days"."""
-    return pages.days(settings.PENDING_DAYS)
+# How long and how often, as the code that keeps it says: "14 days".
+register.simple_tag(pages.promises)
 
 
 @register.filter

@@ -18,7 +18,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, attempts, signing, tokens, typos
+from petitions import addresses, attempts, pages, signing, tokens, typos
 from petitions.attempts import Page
 from petitions.context import organisation
 from petitions.forms.checking import CodeForm, CorrectForm
@@ -36,7 +36,7 @@ _CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
 PageView = Callable[[HttpRequest, Page, str], HttpResponse]
 
 WRONG_CODE = _(
-    "This is not the code, or it was tried too often: five times is the most. The link in our "
+    "This is not the code, or it was tried too often: %(tries)s is the most. The link in our "
     "message still works."
 )
 # By the first part of the domain.
@@ -110,7 +110,7 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
         return _too_many(request, page, token)
     link = attempts.link_by_code(page=page, code=form.cleaned_data["code"])
     if link is None or taken.is_silenced:
-        form.add_error("code", WRONG_CODE)
+        form.add_error("code", WRONG_CODE % {"tries": pages.tries(attempts.CODE_TRIES)})
         return _show(request, page, token, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     return confirming.press(request, link)
 

@@ -18,9 +18,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from petitions import managing, objections, pages, places, recent, tokens
+from petitions import managing, objections, places, recent, tokens
 from petitions.forms.finding import NameForm, NameUseForm
 from petitions.guards import token_is_proof
+from petitions.languages import days
 from petitions.managing import Held
 from petitions.models import Place, Signature
 from petitions.tokens import Inbox
@@ -243,7 +244,7 @@ def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
         "signature": signature,
         "person": one.person,
         "text": recent.text(signature.petition.slug, get_language()),
-        "state": STATES[signature.state] % {"days": pages.days(settings.PENDING_DAYS)},
+        "state": STATES[signature.state] % {"days": days(settings.PENDING_DAYS)},
         "home": _home(one),
         "home_language": _home_language(one.signature.place),
         "is_changeable": one.is_changeable,

@@ -1,9 +1,11 @@
-"""Numbers as the reader's language has them."""
+"""Numbers and spans of time as the reader's language has them."""
+
+from datetime import timedelta
 
 import pytest
 from django.utils import translation
 
-from petitions.languages import grouped
+from petitions.languages import days, grouped, hours, minutes
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,44 @@ def test_numbers_are_grouped_and_keep_their_sign_before_them(
 ) -> None:
     with translation.override(language):
         assert grouped(number) == written
+
+
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [
+        ("en", {1: "1 day", 2: "2 days", 14: "14 days", 183: "183 days"}),
+        (
+            "ar",
+            {1: "1 يوم", 2: "2 يوم", 3: "3 أيام", 14: "14 يومًا", 100: "100 يوم", 183: "183 يومًا"},
+        ),
+        ("cy", {1: "1 diwrnod", 2: "2 ddiwrnod", 3: "3 diwrnod", 14: "14 diwrnod"}),
+    ],
+)
+def test_days_take_the_form_that_the_number_asks_for(
+    language: str, written: dict[int, str]
+) -> None:
+    with translation.override(language):
+        assert {n: days(n) for n in written} == written
+
+
+@pytest.mark.parametrize(
+    ("language", "hour", "two", "minute", "five"),
+    [
+        ("en", "one hour", "2 hours", "1 minute", "5 minutes"),
+        ("ar", "ساعة واحدة", "2 ساعة", "1 دقيقة", "5 دقائق"),
+        ("cy", "awr", "2 awr", "1 munud", "5 munud"),
+    ],
+)
+def test_hours_and_minutes_do_so_too(
+    language: str, hour: str, two: str, minute: str, five: str
+) -> None:
+    with translation.override(language):
+        assert hours(timedelta(hours=1)) == hour
+        assert hours(timedelta(hours=2)) == two
+        assert minutes(timedelta(minutes=1)) == minute
+        assert minutes(timedelta(seconds=300)) == five
+
+
+def test_two_minutes_are_mutated_in_welsh() -> None:
+    with translation.override("cy"):
+        assert minutes(timedelta(minutes=2)) == "2 funud"
