@@ -3,9 +3,14 @@
 There is no access log: paths would hold tokens, and lines would hold networks.
 """
 
+import os
+from collections import Counter
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
 
 from campaign import env
 
@@ -18,6 +23,10 @@ class WithoutAccess(Logger):
     def access(self, *args: Any, **kwargs: Any) -> None:
         """Keep no record of a request."""
 
+
+# Those that the kernel lets us have; none where a system cannot say.
+_processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+_processor_of: WeakKeyDictionary[Worker, int] = WeakKeyDictionary()
 
 bind = env.text("BIND", "127.0.0.1:8000")
 worker_class = "gthread"
@@ -66,3 +75,21 @@ logconfig_dict = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
 }
+
+
+def pre_fork(server: Arbiter, worker: Worker) -> None:
+    """Choose the worker's processor: the one that the fewest of the others have.
+
+    The threads of one worker take turns, so on several processors they only carry its memory
+    about: on one of their own, a signing cost a tenth less and the slowest of a hundred took a
+    third less time. With processors to spare the kernel does better.
+    """
+    if workers >= len(_processors) > 1:
+        taken = Counter(_processor_of[other] for other in server.WORKERS.values())
+        _processor_of[worker] = min(_processors, key=lambda processor: taken[processor])
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """Stay on the processor that was chosen."""
+    if worker in _processor_of:
+        os.sched_setaffinity(0, {_processor_of[worker]})
