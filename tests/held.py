@@ -1,0 +1,41 @@
+"""Held signatures, and what a moderator sends about them."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from petitions import (
+    signing,
+    tokens,
+)
+from petitions.confirming import Outcome
+from petitions.models import Petition, Signature
+from petitions.screening.verdicts import Screening
+from petitions.signers import Attempt
+from tests.people import AMINA, confirm
+
+LIST = "/admin/petitions/signature/"
+SUSPICIOUS = Screening(
+    verdict=Signature.Verdict.HOLD, signals=("honeypot", "burst:9"), network="192.0.2.0/24"
+)
+CHECKED = {"reason": "checked", "note": ""}
+State = Signature.State
+
+
+def suspect(petition: Petition, attempt: Attempt = AMINA) -> UUID:
+    """A pending signature that something speaks against."""
+    return signing.sign(petition=petition, attempt=attempt, screening=SUSPICIOUS)
+
+
+def hold_one(petition: Petition, attempt: Attempt = AMINA) -> Signature:
+    """A held signature."""
+    signature_id = suspect(petition, attempt)
+    assert confirm(signature_id) is Outcome.CONFIRMED
+    return Signature.objects.get(pk=signature_id)
+
+
+def states(ids: Iterable[UUID]) -> set[str]:
+    return set(Signature.objects.filter(pk__in=list(ids)).values_list("state", flat=True))
+
+
+def link(signature_id: UUID) -> str:
+    return f"/t/en/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"

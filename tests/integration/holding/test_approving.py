@@ -1,0 +1,237 @@
+"""What moderators decide about those who are held, and how it is undone."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions import (
+    moderation,
+    seeding,
+    tallies,
+    withdrawing,
+)
+from petitions.admin import needs
+from petitions.models import Decision, Petition, Signature
+from tests.held import (
+    CHECKED,
+    LIST,
+    State,
+    hold_one,
+    states,
+)
+from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
+
+
+def test_approving_counts_held_ones_and_leaves_all_others_alone(
+    petition: Petition, moderator: User
+) -> None:
+    held, pending = hold_one(petition, AMINA), sign(petition, DAVID)
+
+    done = moderation.approve(petition=petition, ids=[held.pk, pending], actor=moderator, **CHECKED)
+
+    assert (done.signatures, done.count_change, tallies.total(petition.pk)) == (1, 1, 1)
+    assert states([pending]) == {State.PENDING}
+    decision = Decision.objects.get()
+    assert (decision.kind, decision.reason, decision.actor) == ("approve", "checked", moderator)
+    assert decision.items.get().previous_state == "held"
+    assert not tallies.differences(petition.pk)
+
+
+def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moderator: User) -> None:
+    counted = sign_and_confirm(petition)
+    done = moderation.hold(
+        petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
+    )
+    assert (done.count_change, tallies.total(petition.pk)) == (-1, 0)
+    assert states([counted.pk]) == {State.HELD}
+    assert not tallies.differences(petition.pk)
+
+
+def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: User) -> None:
+    ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
+    held = moderation.hold(
+        petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
+    )
+    moderation.remove(petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator)
+    assert held.decision
+
+    undone = moderation.undo(decision=held.decision, note="", actor=moderator)
+
+    # The first was decided about since.
+    assert (undone.signatures, undone.count_change, tallies.total(petition.pk)) == (2, 2, 2)
+    assert states(ids[:1]) == {State.REMOVED}
+    again = moderation.undo(decision=held.decision, note="", actor=moderator)
+    assert again.signatures == 0
+    assert not tallies.differences(petition.pk)
+
+
+def test_undoing_brings_nobody_back_who_is_erased(petition: Petition, moderator: User) -> None:
+    counted = sign_and_confirm(petition)
+    done = moderation.hold(
+        petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
+    )
+    withdrawing.withdraw(signature_id=counted.pk)
+    assert done.decision
+    assert moderation.undo(decision=done.decision, note="", actor=moderator).signatures == 0
+    assert states([counted.pk]) == {State.WITHDRAWN}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_held_row_says_in_words_why(petition: Petition, moderator: User, client: Client) -> None:
+    held = hold_one(petition)
+    client.force_login(moderator)
+    for path in (f"{LIST}?petition=protect&state=held", f"{LIST}{held.pk}/change/"):
+        page = client.get(path).content.decode()
+        assert "9 from one network in two minutes." in page
+        assert "A field that people cannot see was filled in." in page
+
+
+def test_a_moderator_approves_ten_and_ends_with_nothing_to_do(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    people = [
+        replace(DAVID, name=f"Person {letter}", email=f"{letter}@example.net")
+        for letter in "abcdefghij"
+    ]
+    held = [hold_one(petition, person) for person in people]
+    Signature.objects.filter(pk=held[0].pk).update(
+        confirmed_at=timezone.now() - timedelta(hours=3, minutes=5)
+    )
+    client.force_login(moderator)
+
+    home = client.get("/admin/").content.decode()
+    assert "10 need you, oldest 3 h" in home
+    assert "?petition=protect&amp;state=held" in home
+
+    address = f"{LIST}?petition=protect&state=held"
+    chosen = [str(signature.pk) for signature in held]
+    page = client.post(address, {"chosen": chosen, "kind": "approve", **CHECKED}, follow=True)
+
+    assert "10 counted. No e-mail is sent." in page.content.decode()
+    assert "Nothing needs you." in page.content.decode()
+    assert "Nothing needs you." in client.get("/admin/").content.decode()
+    assert tallies.total(petition.pk) == 10
+    assert not mail.outbox
+
+
+def test_each_button_says_what_it_does_and_to_whom(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    held = hold_one(petition)
+    client.force_login(moderator)
+    page = client.get(f"{LIST}{held.pk}/change/").content.decode()
+    assert "Held ones count from now on. No e-mail is sent." in page
+    assert 'value="approve"' in page
+    # Nothing to hold and nothing to restore.
+    assert 'value="hold"' not in page
+    assert 'value="restore"' not in page
+
+
+def test_enter_in_the_note_decides_nothing(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    held = hold_one(petition)
+    client.force_login(moderator)
+    address = f"{LIST}{held.pk}/change/"
+    page = client.get(address).content.decode()
+    first = page.index('name="kind" value=""')
+    assert first < page.index('name="kind" value="approve"')
+
+    answer = client.post(address, {"kind": "", **CHECKED}).content.decode()
+    assert "Press one of the buttons." in answer
+    assert states([held.pk]) == {State.HELD}
+
+
+def test_a_decision_without_a_reason_approves_nobody(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    held = hold_one(petition)
+    client.force_login(moderator)
+    client.post(LIST, {"chosen": [str(held.pk)], "kind": "approve", "reason": ""})
+    assert states([held.pk]) == {State.HELD}
+
+
+def test_a_moderator_undoes_a_decision_on_its_page(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    ids = [sign_and_confirm(petition, person).pk for person in (AMINA, DAVID)]
+    done = moderation.hold(
+        petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
+    )
+    assert done.decision
+    client.force_login(moderator)
+    address = f"/admin/petitions/decision/{done.decision.pk}"
+    assert "2 signatures stand as this decision left them" in (
+        client.get(f"{address}/change/").content.decode()
+    )
+
+    client.post(f"{address}/undo/", {"note": ""})
+    assert tallies.total(petition.pk) == 0
+
+    page = client.post(f"{address}/undo/", {"note": "they are real"}, follow=True)
+    assert "2 signatures stand again as before. The count changed by +2. No e-mail is sent." in (
+        page.content.decode()
+    )
+    assert "Undo this decision" not in page.content.decode()
+    assert tallies.total(petition.pk) == 2
+
+
+def test_an_organiser_approves_and_undoes_nothing(
+    petition: Petition, organiser: User, moderator: User, client: Client
+) -> None:
+    held = hold_one(petition, AMINA)
+    done = moderation.hold(
+        petition=petition,
+        ids=[sign_and_confirm(petition, DAVID).pk],
+        reason="suspicious",
+        note="",
+        actor=moderator,
+    )
+    assert done.decision
+    client.force_login(organiser)
+    post = {"chosen": [str(held.pk)], "kind": "approve", **CHECKED}
+    assert client.post(LIST, post).status_code == 403
+    undo = f"/admin/petitions/decision/{done.decision.pk}/undo/"
+    assert client.post(undo, {"note": "x"}).status_code == 403
+    assert tallies.total(petition.pk) == 0
+
+
+def test_the_home_and_the_list_ask_the_same_few_queries_however_many_are_held(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    client.force_login(moderator)
+    asked = []
+    for letters in ("a", "bcdef"):
+        for letter in letters:
+            hold_one(petition, replace(DAVID, name=f"{letter} Doe", email=f"{letter}@example.net"))
+        for path in ("/admin/", f"{LIST}?petition=protect&state=held"):
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(path).status_code == 200
+            asked.append(len(queries))
+    home, held, *again = asked
+    assert again == [home, held]
+    # Session, user and permissions, then what needs somebody: petitions, held ones and alerts.
+    assert home <= 8
+    assert held <= 7
+
+
+def test_what_needs_somebody_is_found_by_index_among_many(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=5_000)
+    waiting = Signature.objects.filter(state=State.HELD).count()
+    assert waiting > 50
+    with CaptureQueriesContext(connection) as queries:
+        assert [held.number for held in needs.needs().held] == [waiting]
+    (query,) = [q["sql"] for q in queries if "min(" in q["sql"].lower()]
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature, petitions_petition")
+        cursor.execute(f"EXPLAIN {query}")
+        plan = [line.strip() for (line,) in cursor.fetchall()]
+    conditions = [line for line in plan if line.startswith("Index Cond") and "state" in line]
+    assert len(conditions) == 1, plan
+    assert "petition_id" in conditions[0]

@@ -1,0 +1,117 @@
+"""Who is suspected is held once they confirm: thanked like everybody, and not counted."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from petitions import (
+    confirming,
+    exports,
+    tallies,
+    withdrawing,
+)
+from petitions.confirming import Outcome
+from petitions.models import Export, Petition, Signature, Signer
+from tests.held import (
+    State,
+    hold_one,
+    link,
+    states,
+    suspect,
+)
+from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
+
+
+def test_a_suspicious_signature_is_held_when_it_is_confirmed_and_does_not_count(
+    petition: Petition,
+) -> None:
+    held = hold_one(petition)
+
+    assert held.state == State.HELD
+    assert held.confirmed_at is not None
+    assert held.signer.slot == 1
+    assert tallies.total(petition.pk) == 0
+    assert not tallies.differences(petition.pk)
+
+
+def test_whoever_is_held_reads_what_everybody_reads(petition: Petition, client: Client) -> None:
+    # The page tells where a signature counts, too.
+    like_amina = replace(AMINA, name=DAVID.name, email=DAVID.email)
+    pages = []
+    # The counted one first, so that both pages tell the same count.
+    for signature_id in (sign(petition, like_amina), suspect(petition, AMINA)):
+        address = link(signature_id)
+        page = client.post(address).content.decode()
+        reference = Signature.objects.get(pk=signature_id).spoken_reference
+        assert reference in page
+        token = address.split("/")[-2]
+        pages.append(page.replace(reference, "").replace(token, ""))
+
+    assert states([signature_id]) == {State.HELD}
+    assert "Thank you. Your signature is confirmed." in pages[0]
+    assert "Some signatures are looked at by a person before they count" in pages[0]
+    assert pages[0] == pages[1]
+
+
+def test_pressing_twice_holds_once(petition: Petition, client: Client) -> None:
+    address = link(suspect(petition))
+    answers = [client.post(address).content.decode() for _ in range(2)]
+    assert all("Thank you. Your signature is confirmed." in answer for answer in answers)
+    assert Signature.objects.get().state == State.HELD
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_held_signature_keeps_its_place_in_the_mailbox(petition: Petition) -> None:
+    hold_one(petition, AMINA)
+    assert confirm(suspect(petition, AMINA)) is Outcome.ALREADY
+    assert confirm(sign(petition, CARYS)) is Outcome.OTHER_HOME
+    assert confirm(sign(petition, BASHIR)) is Outcome.CONFIRMED
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_holding_takes_no_more_statements_than_counting(petition: Petition) -> None:
+    # What is planned once a connection is planned by then.
+    sign_and_confirm(petition, DAVID)
+    held = suspect(petition)
+    with CaptureQueriesContext(connection) as queries:
+        assert confirm(held) is Outcome.CONFIRMED
+    assert len(queries) <= 6, [q["sql"] for q in queries]
+
+
+def test_a_verdict_that_changed_before_the_button_was_pressed_is_heeded(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature_id = sign(petition)
+    judge = confirming._judge
+
+    def judge_before(*given: Any) -> confirming.Verdict:
+        Signature.objects.update(verdict=Signature.Verdict.HOLD)
+        return judge(*given)
+
+    monkeypatch.setattr(confirming, "_judge", judge_before)
+    # At once there is no moment in between.
+    monkeypatch.setattr(confirming, "_at_once", lambda _signature_id, _epoch: None)
+    assert confirm(signature_id) is Outcome.CONFIRMED
+    assert states([signature_id]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_a_held_signature_is_not_exported(petition: Petition) -> None:
+    held, counted = hold_one(petition, AMINA), sign_and_confirm(petition, DAVID)
+    export = exports.start(petition=petition, purpose=Export.Purpose.HAND_IN, why="a test")
+    file = b"".join(exports.stream(export)).decode()
+    assert counted.spoken_reference in file
+    assert held.spoken_reference not in file
+
+
+def test_whoever_is_held_can_withdraw(petition: Petition) -> None:
+    held = hold_one(petition)
+    assert withdrawing.withdraw(signature_id=held.pk)
+    assert not Signer.objects.exists()
+    assert states([held.pk]) == {State.WITHDRAWN}
+    assert not tallies.differences(petition.pk)

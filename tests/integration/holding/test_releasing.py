@@ -1,0 +1,140 @@
+"""Whoever was held by a machine alone is counted once they sign themselves."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from petitions import (
+    moderation,
+    recent,
+    rescan,
+    tallies,
+)
+from petitions.confirming import Outcome
+from petitions.models import Petition, Signature, Signer
+from tests.held import (
+    CHECKED,
+    State,
+    hold_one,
+    link,
+    states,
+    suspect,
+)
+from tests.people import AMINA, BASHIR, confirm, sign, sign_and_confirm
+
+
+@pytest.mark.parametrize("pressed", ["the suspicious one first", "the suspicious one alone", "own"])
+def test_nobody_stays_held_for_a_form_that_others_sent_in_their_name(
+    petition: Petition, pressed: str
+) -> None:
+    theirs, own = suspect(petition), sign(petition)
+    if pressed != "own":
+        confirm(theirs)
+    if pressed != "the suspicious one alone":
+        confirm(own)
+
+    counted = Signature.objects.get(state=State.CONFIRMED)
+    assert (counted.verdict, counted.signals) == (Signature.Verdict.PASS, [])
+    assert tallies.total(petition.pk) == 1
+    assert not tallies.differences(petition.pk)
+
+
+def test_who_was_held_counts_once_they_sign_themselves(petition: Petition, client: Client) -> None:
+    held = hold_one(petition)
+    recent.total(petition.pk)
+
+    answer = client.post(link(sign(petition)))
+
+    assert "already" in answer.content.decode()
+    assert states([held.pk]) == {State.CONFIRMED}
+    assert Signature.objects.filter(state=State.PENDING).count() == 1
+    assert tallies.total(petition.pk) == 1
+    # Pressed once more it changes nothing.
+    client.post(link(held.pk))
+    assert tallies.total(petition.pk) == 1
+    assert not tallies.differences(petition.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_released_sees_themselves_in_the_count(
+    petition: Petition, client: Client, settings: Any
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 60
+    hold_one(petition)
+    assert recent.total(petition.pk) == 0
+
+    client.post(link(sign(petition)))
+
+    assert recent.total(petition.pk) == 1
+
+
+def test_a_released_signature_is_not_held_by_the_next_rescan(
+    petition: Petition, moderator: User
+) -> None:
+    hold_one(petition)
+    confirm(sign(petition))
+    assert rescan.rescan(petition=petition, actor=moderator).held == 0
+    assert tallies.total(petition.pk) == 1
+
+
+def test_another_suspicious_form_releases_nobody(petition: Petition) -> None:
+    held = hold_one(petition)
+    assert confirm(suspect(petition)) is Outcome.ALREADY
+    assert states([held.pk]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_somebody_elses_form_releases_nobody(petition: Petition) -> None:
+    held = hold_one(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    assert states([held.pk]) == {State.HELD}
+    assert tallies.total(petition.pk) == 1
+
+
+def test_whom_a_moderator_holds_no_form_releases(petition: Petition, moderator: User) -> None:
+    counted = sign_and_confirm(petition)
+    moderation.hold(petition=petition, ids=[counted.pk], **CHECKED, actor=moderator)
+
+    assert confirm(sign(petition)) is Outcome.ALREADY
+
+    assert states([counted.pk]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_whom_a_moderator_restored_to_held_no_form_releases(
+    petition: Petition, moderator: User
+) -> None:
+    held = hold_one(petition)
+    moderation.remove(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
+    moderation.restore(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
+
+    assert confirm(sign(petition)) is Outcome.ALREADY
+
+    assert states([held.pk]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_who_has_no_slot_in_the_mailbox_is_not_released(petition: Petition) -> None:
+    held = hold_one(petition)
+    Signer.objects.filter(pk=held.pk).update(slot=None)
+
+    assert confirm(sign(petition)) is Outcome.ALREADY
+
+    assert states([held.pk]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_long_after_the_close_nobody_is_released(petition: Petition) -> None:
+    held = hold_one(petition)
+    sign(petition)
+    Petition.objects.update(closes_at=timezone.now() - timedelta(days=2))
+    recent.forget()
+
+    assert confirm(held.pk) is Outcome.ALREADY
+
+    assert states([held.pk]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0

@@ -1,0 +1,112 @@
+"""Which forms are suspected: traps, pace, throw-away domains and crowds."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from petitions import (
+    tallies,
+)
+from petitions.confirming import Outcome
+from petitions.models import Petition, Rule, Signature
+from petitions.screening import fraud, limits, rules
+from tests.held import (
+    LIST,
+    State,
+    states,
+)
+from tests.people import confirm, typed
+
+PAGE = "/petitions/protect/"
+
+
+def signed_with(browser: Client, **changes: str) -> Signature:
+    """What a form with these changes leaves behind; every answer is the same."""
+    answer = browser.post(PAGE, {**typed(), **changes})
+    assert answer.status_code == 303
+    assert "/t/en/check/" in answer["Location"]
+    return Signature.objects.get()
+
+
+@pytest.mark.parametrize(
+    ("changes", "signal"),
+    [
+        ({"email": "amina@mailinator.com"}, "disposable"),
+        ({"homepage": "https://spam.example"}, "honeypot"),
+        ({"pace": "12"}, "pace"),
+    ],
+)
+def test_a_throw_away_domain_a_filled_trap_and_an_impossible_pace_hold_and_say_why(
+    petition: Petition,
+    moderator: User,
+    browser: Client,
+    client: Client,
+    changes: dict[str, str],
+    signal: str,
+) -> None:
+    pending = signed_with(browser, **changes)
+    assert (pending.state, pending.signals) == (State.PENDING, [signal])
+
+    assert confirm(pending.pk) is Outcome.CONFIRMED
+
+    assert states([pending.pk]) == {State.HELD}
+    assert tallies.total(petition.pk) == 0
+    client.force_login(moderator)
+    page = client.get(f"{LIST}{pending.pk}/change/").content.decode()
+    (sentence,) = fraud.sentences([signal])
+    assert sentence in page
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"homepage": "", "pace": ""}, {"homepage": "", "pace": "2000"}, {"pace": "nonsense"}],
+)
+def test_no_script_autofill_and_nonsense_count_like_any_other(
+    petition: Petition, browser: Client, changes: dict[str, str]
+) -> None:
+    pending = signed_with(browser, **changes)
+    assert pending.signals == []
+    confirm(pending.pk)
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_browser_that_says_no_origin_is_a_weak_sign(petition: Petition, client: Client) -> None:
+    pending = signed_with(client)
+    assert (pending.verdict, pending.signals) == ("pass", ["no-origin"])
+
+
+def test_many_from_one_network_are_held_unless_a_rule_allows_it(
+    petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = limits.take
+    monkeypatch.setattr(
+        limits, "take", lambda *args, **kwargs: take(*args, **kwargs)._replace(from_network=120)
+    )
+    pending = signed_with(browser)
+    assert (pending.verdict, pending.signals) == ("hold", ["burst:120"])
+
+    Rule.objects.create(kind="network", action="allow", pattern="127.0.0.0/24", note="an event")
+    rules.forget()
+    pending.delete()
+    assert signed_with(browser).signals == []
+
+
+def test_the_page_hides_its_trap_from_people_and_is_the_same_for_everybody(
+    petition: Petition, client: Client
+) -> None:
+    page = client.get(PAGE).content.decode()
+    (trap,) = re.findall(r'<input[^>]*name="homepage"[^>]*>', page)
+    assert 'type="text"' in trap
+    assert 'tabindex="-1"' in trap
+    assert 'autocomplete="off"' in trap
+    assert 'value=""' in trap
+    before = page[: page.index(trap)]
+    assert 'class="for-nobody" aria-hidden="true"' in before[-250:]
+    assert '<label for="id_homepage">Leave this field empty</label>' in before[-250:]
+    assert page.count('name="pace" value=""') == 1
+    # What a machine wrote does not come back to warn it.
+    again = client.post(PAGE, {**typed(consent=""), "homepage": "x", "pace": "3"})
+    assert again.status_code == 422
+    assert trap in again.content.decode()

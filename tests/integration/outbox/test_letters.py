@@ -1,0 +1,206 @@
+"""What a mail says, and its bytes: alike for everybody, and nothing let in by what was typed."""
+
+from dataclasses import replace
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+from django.core import mail as sent
+from django.core.mail import EmailMultiAlternatives
+
+from petitions import context, signers
+from petitions.mail import letters, messages, outbox, smtp
+from petitions.mail.letters import Letter
+from petitions.models import Mail, Organisation, Petition
+from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
+
+INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "subject"),
+    [
+        (AMINA, "Please confirm your e-mail address"),
+        (BASHIR, "يرجى تأكيد عنوان بريدك الإلكتروني"),
+        (CARYS, "Cadarnhewch eich cyfeiriad e-bost"),
+    ],
+)
+def test_a_mail_speaks_the_signers_language_and_names_no_cause_anywhere(
+    petition: Petition, attempt: signers.Attempt, subject: str
+) -> None:
+    sign(petition, attempt)
+    outbox.deliver()
+
+    message = sent.outbox[0]
+    assert isinstance(message, EmailMultiAlternatives)
+    whole = message.subject + message.from_email + str(message.body) + str(message.alternatives[0])
+    assert message.subject == subject
+    for forbidden in (
+        "Protect", "احموا", "Diogelwch", "Idlib", "إدلب", "Syria", "سوريا", "Amina", "بشير",
+        "Carys", "petition", "عريضة", "deiseb", "sign", "توقيع", "llofnod",
+    ):  # fmt: skip
+        assert forbidden not in whole, forbidden
+
+
+def test_new_repeated_and_confirmed_get_mails_alike_in_subject_headers_and_length(
+    petition: Petition,
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    sign(petition, AMINA)
+    sign(petition, DAVID)
+    outbox.deliver()
+
+    seen = [message.message() for message in sent.outbox]
+    assert len(seen) == 3
+    assert len({tuple(sorted(set(message.keys()))) for message in seen}) == 1
+    assert len({message["Subject"] for message in seen}) == 1
+    assert len({len(message.body) for message in sent.outbox}) == 1
+
+
+def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition) -> None:
+    sign(petition)
+    row = Mail.objects.select_related("signature__signer", "signature__petition").get()
+    first, second = messages.compose(row).message(), messages.compose(row).message()
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first["Date"] == second["Date"]
+
+
+@pytest.mark.parametrize(
+    "spoilt", [replace(AMINA, name=INJECTION), replace(AMINA, email=INJECTION)]
+)
+def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_other_mail(
+    petition: Petition, spoilt: signers.Attempt, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No form lets one in; a row may hold one all the same."""
+    sign(petition, spoilt)
+    sign(petition, DAVID)
+
+    outbox.deliver()
+
+    assert [DAVID.email] in [message.to for message in sent.outbox]
+    assert_nothing_injected()
+    assert "victim" not in caplog.text
+
+
+def test_a_line_break_in_the_senders_name_reaches_no_header(
+    petition: Petition, organisation: Organisation
+) -> None:
+    Organisation.objects.update(sender_name=INJECTION)
+    sign(petition)
+
+    outbox.deliver()
+
+    assert_nothing_injected()
+
+
+def assert_nothing_injected() -> None:
+    for message in sent.outbox:
+        parsed = message_from_bytes(message.message().as_bytes(), policy=policy.default)
+        assert parsed["Bcc"] is None
+        assert parsed["To"]
+        assert "victim" not in parsed.as_string().partition("\n\n")[0]
+
+
+IDN = replace(AMINA, email="amina@b\u00fccher.example")
+ODD = replace(AMINA, email="\u0623\u0645\u064a\u0646\u0629@example.org")
+QUOTED = replace(AMINA, email='"amina x"@example.org')
+LONG = replace(AMINA, email="a" * 64 + "@" + "example." * 6 + "org")
+
+
+def composed(petition: Petition, attempt: signers.Attempt) -> Letter:
+    row = Mail.objects.select_related("signature__signer").get(signature=sign(petition, attempt))
+    return messages.compose(row)
+
+
+def _alike(message: Any) -> list[tuple[str, str]]:
+    """Headers and parts, without the boundaries, which are made up anew each time."""
+    parts = [
+        (part.get_content_type(), part.get_content()) for part in message.walk()
+        if not part.is_multipart()
+    ]  # fmt: skip
+    headers = [(name, str(value)) for name, value in message.items() if name != "Content-Type"]
+    return headers + parts
+
+
+@pytest.mark.parametrize("attempt", [AMINA, BASHIR, CARYS, IDN])
+def test_the_bytes_of_a_letter_are_those_that_django_would_write(
+    petition: Petition, settings: Any, attempt: signers.Attempt
+) -> None:
+    Organisation.objects.update(sender_name="\u062d\u0645\u0644\u0629, SBC")
+    context.forget()
+    letter, sender = composed(petition, attempt), settings.DEFAULT_FROM_EMAIL
+    written: Any = letter.message()
+    assert letter.raw
+    assert b"\n" not in letter.raw.replace(b"\r\n", b"")
+    ours = message_from_bytes(letter.raw, policy=policy.default)
+    theirs = message_from_bytes(written.as_bytes(linesep="\r\n"), policy=policy.default)
+    assert _alike(ours) == _alike(theirs)
+    assert ours["Message-ID"] == f"<{letter.metadata['mail']}@{sender.rpartition('@')[2]}>"
+    assert not ours.defects
+
+
+@pytest.mark.parametrize("attempt", [ODD, QUOTED, LONG])
+def test_an_address_that_is_not_plain_is_left_to_django(
+    petition: Petition, attempt: signers.Attempt
+) -> None:
+    letter = composed(petition, attempt)
+    assert letter.raw is None
+    assert letter.to == [attempt.email]
+
+
+@pytest.mark.parametrize(
+    "to", [INJECTION, "a@b\r\nBcc: c@example.net", "a@example.org\n", "a@b, c@example.net", ""]
+)
+def test_nothing_but_one_address_gets_into_the_bytes(to: str) -> None:
+    form = letters.Form(["confirm"])
+    form.write(
+        subject="s",
+        text=form.marks["confirm"],
+        html="<p>",
+        sender="a@b.example",
+        domain="b.example",
+    )
+    filled = form.fill({"confirm": "x"}, to=to, mail_id="1", date="d")
+    assert filled.raw is None
+
+
+@pytest.mark.parametrize("value", ["<b>", "a b", "a\r\nb", "", "&amp;", "\u0661"])
+def test_a_value_that_could_be_markup_is_refused(value: str) -> None:
+    form = letters.Form(["confirm"])
+    form.write(subject="s", text="t", html="<p>", sender="a@b.example", domain="b.example")
+    with pytest.raises(ValueError, match="letter"):
+        form.fill({"confirm": value}, to="a@b.example", mail_id="1", date="d")
+
+
+def test_a_form_whose_lines_are_too_long_is_left_to_django_and_still_right() -> None:
+    form = letters.Form(["confirm"])
+    text = "\u00e9" * 600 + form.marks["confirm"]
+    form.write(subject="s", text=text, html="<p>", sender="a@b.example", domain="b.example")
+    letter = form.fill({"confirm": "x"}, to="a@b.example", mail_id="1", date="d")
+    assert letter.raw is None
+    assert str(letter.body).endswith("\u00e9x")
+
+
+def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_them(
+    petition: Petition, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, list[str], bytes]] = []
+
+    class Connection:
+        def sendmail(self, sender: str, to: list[str], raw: bytes) -> None:
+            seen.append((sender, to, raw))
+
+        def quit(self) -> None:
+            pass
+
+    backend = smtp.EmailBackend()
+    monkeypatch.setattr(backend, "open", lambda: False)
+    monkeypatch.setattr(backend, "connection", Connection())
+    plain, odd = composed(petition, AMINA), composed(petition, QUOTED)
+
+    backend.send_messages([plain])
+    backend.send_messages([odd])
+
+    assert seen[0] == (settings.DEFAULT_FROM_EMAIL, ["amina@example.org"], plain.raw)
+    parsed = message_from_bytes(seen[1][2], policy=policy.default)
+    assert str(parsed["To"]) == QUOTED.email

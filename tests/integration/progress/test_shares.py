@@ -1,0 +1,203 @@
+"""What the public may know of regions: nothing that tells of few people."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from petitions import progress, tallies, withdrawing
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Petition,
+    Place,
+    Region,
+)
+from tests.course import (
+    API,
+    DAY,
+    FIGURES,
+    NIGHT,
+    PAGE,
+    PAGES,
+    SIX,
+    add,
+    by_region,
+    read,
+    series,
+    spread,
+)
+from tests.people import sign_and_confirm
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(0, None), (24, None), (25, 25), (27, 25), (28, 30), (33, 35), (998, 1000)]
+)
+def test_shares_are_rounded_and_small_ones_are_not_said(n: int, said: int | None) -> None:
+    assert progress.rounded(n) == said
+
+
+@pytest.mark.parametrize(
+    ("totals", "told"),
+    [
+        ([], None),
+        ([24], None),
+        ([25], 1),
+        ([10, 25, 49], 2),
+        ([10, 25, 50], 3),
+        ([25, 26, 27, 50, 51, 74, 75], 7),
+        # Falls count too, but nothing is told of fewer than the step.
+        ([100, 76], 1),
+        ([100, 75], 2),
+        ([100, 20], 1),
+        ([100, 20, 110], 1),
+    ],
+)
+def test_shares_are_renewed_only_when_many_make_the_difference(
+    totals: list[int], told: int | None
+) -> None:
+    days = [(date(2026, 1, n), total) for n, total in enumerate(totals, 1)]
+    assert progress.released(days) == (date(2026, 1, told) if told else None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ([24], 0),
+        ([25], 25),
+        ([25, 49], 25),
+        ([25, 49, 50], 50),
+        ([30, 6], 30),
+        # A region that fell below what may be said of it is said no more.
+        ([30, 5], 0),
+        ([30, 5, 24], 0),
+        ([30, 5, 25], 25),
+    ],
+)
+def test_a_share_is_renewed_only_when_its_own_region_moved(counts: list[int], shown: int) -> None:
+    stands = 0
+    for n in counts:
+        stands = progress.renewed(n, stands)
+    assert stands == shown
+
+
+def test_no_difference_of_two_days_is_of_fewer_people_than_the_step(
+    petition: Petition, constituencies: dict[str, Place], client: Client
+) -> None:
+    """Somebody reads every day, and knows that one person of London signed on the ninth."""
+    spread(petition, constituencies)
+    add(petition, constituencies[Region.LONDON].code, 27)
+    progress.take_snapshots(NIGHT)
+    before = [read(client, path) for path in (API + "regions.csv", PAGE)]
+    regions = series(client)["regions"]
+    assert regions["shares"]
+
+    # One more, and London would round to thirty instead of 25.
+    add(petition, constituencies[Region.LONDON].code, 1)
+    progress.take_snapshots(NIGHT + DAY)
+
+    assert progress.rounded(27) != progress.rounded(28)
+    assert series(client)["regions"] == regions
+    assert read(client, API + "regions.csv") == before[0]
+    assert by_region(read(client, PAGE)) == by_region(before[1])
+
+    add(petition, ABROAD, 25)
+    progress.take_snapshots(NIGHT + 2 * DAY)
+    assert series(client)["regions"] != regions
+
+
+def test_a_busy_region_renews_no_quiet_one(
+    petition: Petition, constituencies: dict[str, Place]
+) -> None:
+    """Hundreds sign in London, two or three in Wales, night after night."""
+
+    def shown() -> dict[str, int | None]:
+        shares = progress.course_of(petition).shares
+        return {share.group: share.signatures for share in shares}
+
+    spread(petition, constituencies)
+    add(petition, constituencies[Region.WALES].code, 27)
+    told = []
+    for night in range(11):
+        progress.take_snapshots(NIGHT + night * DAY)
+        told.append(shown()[Region.WALES])
+        add(petition, constituencies[Region.LONDON].code, 300)
+        # The last night, Wales has moved by 24, and then by 27.
+        add(petition, constituencies[Region.WALES].code, 3 if night > 7 else 2)
+    assert told == [25] * 11
+    progress.take_snapshots(NIGHT + 11 * DAY)
+
+    assert shown()[Region.WALES] == 50
+    assert shown()[Region.LONDON] == 3300
+
+
+def test_of_few_regions_none_is_told(
+    petition: Petition, constituencies: dict[str, Place], client: Client
+) -> None:
+    """Two rounded figures beside the exact total of the same night would be nearly exact."""
+    add(petition, UNKNOWN, 4003)
+    add(petition, ABROAD, 207)
+    for region in SIX[:3]:
+        add(petition, constituencies[region].code, 30)
+    for region in SIX[3:]:
+        add(petition, constituencies[region].code, 24)
+    progress.take_snapshots(NIGHT)
+
+    assert series(client)["days"]
+    assert series(client)["regions"]["shares"] == []
+    assert series(client)["regions"]["counted_after"] is None
+    assert read(client, API + "regions.csv").splitlines() == ["code,name,signatures"]
+    page = by_region(read(client, PAGE))
+    assert "Regions are shown once at least 6 of them have 25 signatures" in page
+    assert "<svg" not in page
+    assert "<td" not in page
+    assert "بلغ" in by_region(read(client, PAGES[1]))
+    assert "Dangosir" in by_region(read(client, PAGES[2]))
+
+    add(petition, constituencies[SIX[3]].code, 25)
+    progress.take_snapshots(NIGHT + DAY)
+    assert len(series(client)["regions"]["shares"]) == len(Region) + 2
+
+
+def test_equal_shares_do_not_tell_which_is_the_greater(
+    petition: Petition, constituencies: dict[str, Place]
+) -> None:
+    spread(petition, constituencies)
+    add(petition, constituencies[Region.WALES].code, 42)
+    add(petition, constituencies[Region.LONDON].code, 39)
+    add(petition, constituencies[Region.SCOTLAND].code, 14)
+    add(petition, constituencies[Region.NORTHERN_IRELAND].code, 24)
+    progress.take_snapshots(NIGHT)
+
+    shares = progress.course_of(petition).shares
+    assert [(share.group, share.signatures) for share in shares][:2] == [
+        (Region.LONDON, 40),
+        (Region.WALES, 40),
+    ]
+    few = [share.group for share in shares if share.signatures is None]
+    assert few == [group for group in (*Region.values, UNKNOWN, ABROAD) if group in few]
+
+
+def test_one_confirmation_and_one_withdrawal_change_no_breakdown(
+    petition: Petition, constituencies: dict[str, Place], client: Client
+) -> None:
+    """Every public page and address, before and after: whatever differs is the total alone."""
+    spread(petition, constituencies)
+    add(petition, ABROAD, 40)
+    add(petition, UNKNOWN, 32)
+    progress.take_snapshots()
+    assert progress.course_of(petition).shares
+
+    def seen() -> list[Any]:
+        pages = [by_region(read(client, path)) for path in PAGES]
+        return [*pages, *(read(client, path) for path in FIGURES)]
+
+    before = seen()
+    signature = sign_and_confirm(petition)
+    confirmed = seen()
+    withdrawing.withdraw(signature_id=signature.pk)
+    progress.take_snapshots()
+
+    assert tallies.total(petition.pk) == 72 + 30 * len(SIX)
+    assert before == confirmed == seen()

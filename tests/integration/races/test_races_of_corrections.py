@@ -1,0 +1,114 @@
+"""Corrections race with confirming, without the guard and with it."""
+
+from uuid import UUID
+
+import pytest
+
+from petitions import (
+    attempts,
+    confirming,
+    tallies,
+)
+from petitions.confirming import Outcome
+from petitions.models import Petition, Signature, Signer
+from petitions.prepared import Statement
+from tests.people import AMINA, DAVID, confirm, sign
+from tests.racing import (
+    race,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """The confirmation wins: the correction then takes nothing back, and is a new signing."""
+    signature_id = sign(petition)
+    if not guarded:
+        monkeypatch.setattr(attempts, "_take_back", _take_back_without_looking)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_take_slot"),
+        lambda: confirm(signature_id),
+        lambda: _correct_and_take_back(petition, signature_id),
+    )
+
+    assert run.first is Outcome.CONFIRMED
+    assert run.second_waited
+    stands = Signature.objects.get(pk=signature_id).state == Signature.State.CONFIRMED
+    assert stands is guarded
+    assert bool(tallies.differences(petition.pk)) is not guarded
+
+
+def test_what_is_taken_back_while_it_is_being_confirmed_is_not_counted(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The correction wins, in the worst moment: between reading and counting."""
+    signature_id = sign(petition)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_read_under_lock"),
+        lambda: confirm(signature_id),
+        lambda: _correct_and_take_back(petition, signature_id),
+    )
+
+    assert not run.second_waited
+    assert run.first is Outcome.GONE
+    assert tallies.total(petition.pk) == 0
+    assert not tallies.differences(petition.pk)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_back(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """Or the same person would be counted by the link of either mailbox."""
+    signature_id = sign(petition)
+    if not guarded:
+        looks = confirming._READ_MAILBOX_OF.sql
+        blind = looks.replace("c.attempt_id = s.id", "false")
+        assert blind != looks
+        monkeypatch.setattr(confirming, "_READ_MAILBOX_OF", Statement("read_blindly", blind))
+
+    corrected = _correct(petition, signature_id)
+    outcomes = [confirm(signature_id), confirm(corrected.attempt_id)]
+
+    first = Outcome.GONE if guarded else Outcome.CONFIRMED
+    assert outcomes == [first, Outcome.CONFIRMED]
+    assert attempts.take_back_corrected() == 1
+    assert tallies.total(petition.pk) == (1 if guarded else 2)
+    assert not tallies.differences(petition.pk)
+
+
+def test_two_workers_that_take_back_at_once_do_it_once(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _correct(petition, sign(petition))
+
+    run = race(
+        monkeypatch,
+        (attempts, "_take_back"),
+        attempts.take_back_corrected,
+        attempts.take_back_corrected,
+    )
+
+    assert (run.first, run.second, run.second_waited) == (1, 0, False)
+
+
+def _correct(petition: Petition, signature_id: UUID) -> attempts.Page:
+    page = attempts.Page(signature_id, petition.slug, AMINA)
+    return attempts.correct(page=page, petition=petition, attempt=DAVID)
+
+
+def _correct_and_take_back(petition: Petition, signature_id: UUID) -> None:
+    _correct(petition, signature_id)
+    attempts.take_back_corrected()
+
+
+def _take_back_without_looking(ids: list[UUID]) -> None:
+    Signature.objects.filter(pk__in=ids).update(state=Signature.State.WITHDRAWN)
+    Signer.objects.filter(pk__in=ids).delete()

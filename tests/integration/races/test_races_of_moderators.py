@@ -1,0 +1,185 @@
+"""Moderators race with signers and with each other, without the guard and with it."""
+
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+
+from petitions import (
+    confirming,
+    moderation,
+    signing,
+    tallies,
+)
+from petitions.confirming import Outcome
+from petitions.models import Petition, Signature
+from petitions.screening.verdicts import Screening
+from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm
+from tests.racing import (
+    race,
+    without_compare_and_set,
+    without_mailbox_locks,
+    without_row_locks,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+REASON = {"reason": "false-name", "note": ""}
+
+
+def _held(petition: Petition) -> Signature:
+    suspicious = Screening(verdict=Signature.Verdict.HOLD, signals=("honeypot",))
+    held = signing.sign(petition=petition, attempt=AMINA, screening=suspicious)
+    assert confirm(held) is Outcome.CONFIRMED
+    return Signature.objects.get(pk=held)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_two_forms_pressed_at_once_release_who_is_held_once(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    held, one, other = _held(petition), sign(petition), sign(petition)
+    if not guarded:
+        without_mailbox_locks(monkeypatch)
+        without_compare_and_set(monkeypatch)
+
+    pressed = race(
+        monkeypatch, (confirming, "_judge"), lambda: confirm(one), lambda: confirm(other)
+    )
+
+    assert pressed.second_waited is guarded
+    assert (pressed.first, pressed.second) == (Outcome.ALREADY, Outcome.ALREADY)
+    state = Signature.objects.get(pk=held.pk).state
+    assert (state == Signature.State.CONFIRMED) is guarded
+    assert bool(tallies.differences(petition.pk)) is not guarded
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_held_signature_removed_while_its_owner_presses_stays_removed(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    held, own = _held(petition), sign(petition)
+    if not guarded:
+        without_compare_and_set(monkeypatch)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_judge"),
+        lambda: confirm(own),
+        lambda: _remove(petition, [held.pk], moderator),
+    )
+
+    assert run.first is (Outcome.REMOVED if guarded else Outcome.ALREADY)
+    state = Signature.objects.get(pk=held.pk).state
+    assert state == (Signature.State.REMOVED if guarded else Signature.State.HELD)
+    assert tallies.total(petition.pk) == 0
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_held_signature_approved_while_its_owner_presses_counts_once(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    held, own = _held(petition), sign(petition)
+    if not guarded:
+        without_compare_and_set(monkeypatch)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_judge"),
+        lambda: confirm(own),
+        lambda: moderation.approve(petition=petition, ids=[held.pk], **REASON, actor=moderator),
+    )
+
+    assert run.first is Outcome.ALREADY
+    state = Signature.objects.get(pk=held.pk).state
+    assert (state == Signature.State.CONFIRMED) is guarded
+    assert bool(tallies.differences(petition.pk)) is not guarded
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_signature_removed_while_it_is_being_confirmed_stays_removed(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    signature_id = sign(petition)
+    if not guarded:
+        without_compare_and_set(monkeypatch)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_judge"),
+        lambda: confirm(signature_id),
+        lambda: _remove(petition, [signature_id], moderator),
+    )
+
+    expected = Outcome.REMOVED if guarded else Outcome.CONFIRMED
+    assert run.first is expected
+    state = Signature.objects.get(pk=signature_id).state
+    assert state == (Signature.State.REMOVED if guarded else Signature.State.CONFIRMED)
+    assert tallies.total(petition.pk) == (0 if guarded else 1)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_signature_confirmed_while_it_is_being_removed_leaves_a_count_that_agrees(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    signature_id = sign(petition)
+    if not guarded:
+        without_row_locks(monkeypatch)
+
+    run = race(
+        monkeypatch,
+        (moderation, "_locked"),
+        lambda: _remove(petition, [signature_id], moderator),
+        lambda: confirm(signature_id),
+    )
+
+    assert run.second_waited is guarded
+    assert run.second is (Outcome.REMOVED if guarded else Outcome.CONFIRMED)
+    assert bool(tallies.differences(petition.pk)) is not guarded
+
+
+def _remove(petition: Petition, ids: list[UUID], moderator: User) -> moderation.Decided:
+    return moderation.remove(petition=petition, ids=ids, actor=moderator, **REASON)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_two_decisions_over_the_same_signatures_move_the_count_once(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    ids = [sign_and_confirm(petition, person).pk for person in (AMINA, DAVID)]
+    if not guarded:
+        without_row_locks(monkeypatch)
+
+    run = race(
+        monkeypatch,
+        (moderation, "_locked"),
+        lambda: _remove(petition, ids, moderator),
+        lambda: _remove(petition, ids[:1], moderator),
+    )
+
+    assert run.second_waited is guarded
+    if guarded:
+        assert (run.first.signatures, run.second.signatures) == (2, 0)
+        assert not tallies.differences(petition.pk)
+    else:
+        # The second took one out; the first then takes it out again.
+        assert isinstance(run.first, tallies.TallyBroken)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_removal_and_a_restoration_at_once_leave_a_count_that_agrees(
+    petition: Petition, moderator: User, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    ids = [sign_and_confirm(petition, person).pk for person in (AMINA, DAVID)]
+    _remove(petition, ids, moderator)
+    if not guarded:
+        without_row_locks(monkeypatch)
+
+    def restore() -> moderation.Decided:
+        return moderation.restore(petition=petition, ids=ids, actor=moderator, **REASON)
+
+    run = race(monkeypatch, (moderation, "_locked"), restore, restore)
+
+    assert run.second_waited is guarded
+    assert bool(tallies.differences(petition.pk)) is not guarded
+    if guarded:
+        assert (run.first.count_change, run.second.count_change) == (2, 0)

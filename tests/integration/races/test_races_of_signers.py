@@ -1,0 +1,226 @@
+"""Signers race: each race goes wrong without its guard, and then not with it."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, models
+from django.test import Client
+from django.utils import timezone
+
+from petitions import (
+    confirming,
+    retention,
+    signing,
+    tallies,
+    withdrawing,
+)
+from petitions.confirming import Outcome
+from petitions.models import Petition, Rule, Signature, Signer
+from petitions.screening import rules, verdicts
+from tests.people import AMINA, confirm, sign, sign_and_confirm, typed
+from tests.racing import (
+    race,
+    without_compare_and_set,
+    without_mailbox_locks,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def without_unique_constraints() -> None:
+    """As if a person could stand twice. The table is made whole again by the next fixture."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX signer_person_once, signer_two_slots_a_mailbox")
+
+
+@pytest.fixture
+def whole_table(petition: Petition) -> Iterable[None]:
+    """Puts back the constraints that a test took away."""
+    yield
+    kept = {"signer_person_once", "signer_two_slots_a_mailbox"}
+    Signer.objects.all().delete()
+    with connection.schema_editor() as editor, connection.cursor() as cursor:
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'petitions_signer'")
+        there = {name for (name,) in cursor.fetchall()}
+        for constraint in Signer._meta.constraints:
+            if constraint.name in kept - there:
+                editor.add_constraint(Signer, constraint)
+
+
+@pytest.fixture
+def count(petition: Petition) -> Callable[[], int]:
+    """How many signatures stand, once it is sure that the stored count agrees."""
+
+    def counted() -> int:
+        assert not tallies.differences(petition.pk)
+        return tallies.total(petition.pk)
+
+    return counted
+
+
+@pytest.mark.parametrize("guard", ["none", "constraint", "lock"])
+def test_a_form_submitted_twice_at_once_counts_one_person(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, whole_table: None, guard: str
+) -> None:
+    """Both are stored, for a pending signature reserves nothing. Confirming is what counts."""
+    submitted = race(
+        monkeypatch,
+        (signing, "_insert"),
+        lambda: _browser().post("/petitions/protect/", typed()).status_code,
+        lambda: _browser().post("/petitions/protect/", typed()).status_code,
+    )
+    assert (submitted.first, submitted.second) == (303, 303)
+    one, other = Signature.objects.values_list("pk", flat=True)
+    if guard != "lock":
+        without_mailbox_locks(monkeypatch)
+    if guard == "none":
+        without_unique_constraints()
+
+    pressed = race(
+        monkeypatch, (confirming, "_judge"), lambda: confirm(one), lambda: confirm(other)
+    )
+
+    assert pressed.second_waited is (guard == "lock")
+    assert tallies.total(petition.pk) == (2 if guard == "none" else 1)
+    if guard != "none":
+        assert {pressed.first, pressed.second} == {Outcome.CONFIRMED, Outcome.ALREADY}
+
+
+def _browser() -> Client:
+    return Client(headers={"Sec-Fetch-Site": "same-origin"})
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_button_pressed_twice_at_once_counts_once(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    signature_id = sign(petition)
+    if not guarded:
+        without_mailbox_locks(monkeypatch)
+        without_compare_and_set(monkeypatch)
+
+    pressed = race(
+        monkeypatch,
+        (confirming, "_judge"),
+        lambda: confirm(signature_id),
+        lambda: confirm(signature_id),
+    )
+
+    assert pressed.second_waited is guarded
+    assert tallies.total(petition.pk) == (1 if guarded else 2)
+    if guarded:
+        assert (pressed.first, pressed.second) == (Outcome.CONFIRMED, Outcome.ALREADY)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_link_pressed_while_it_expires_is_counted_or_dead_but_not_lost(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    signature_id = sign(petition)
+    Signature.objects.update(created_at=timezone.now() - timedelta(days=15))
+    # It pressed a moment earlier, by a clock that is a little slow.
+    monkeypatch.setattr(confirming, "_is_live", lambda signature, epoch: True)
+    if not guarded:
+        monkeypatch.setattr(retention, "_locked", _expired_unlocked)
+
+    run = race(
+        monkeypatch,
+        (retention, "_locked"),
+        retention.delete_expired_pending,
+        lambda: confirm(signature_id),
+    )
+
+    assert run.second_waited is guarded
+    assert run.second is (Outcome.GONE if guarded else Outcome.CONFIRMED)
+    # Without the lock they are told that they count, and are deleted.
+    assert bool(tallies.differences(petition.pk)) is not guarded
+
+
+def _expired_unlocked(rows: "models.QuerySet[Any]") -> list[UUID]:
+    return list(rows.values_list("id", flat=True))
+
+
+def test_what_is_being_confirmed_is_passed_over_by_what_expires(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, count: Callable[[], int]
+) -> None:
+    signature_id = sign(petition)
+    Signature.objects.update(created_at=timezone.now() - timedelta(days=15))
+    monkeypatch.setattr(confirming, "_is_live", lambda signature, epoch: True)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_take_slot"),
+        lambda: confirm(signature_id),
+        retention.delete_expired_pending,
+    )
+
+    assert (run.first, run.second, run.second_waited) == (Outcome.CONFIRMED, 0, False)
+    assert count() == 1
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_nobody_is_told_that_they_stand_after_they_were_erased(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    standing = sign_and_confirm(petition)
+    sibling = sign(petition)
+    if not guarded:
+        without_mailbox_locks(monkeypatch)
+        # Nor a look whether there is still anybody whose wishes could be heeded.
+        monkeypatch.setattr(confirming, "_heed_wishes", lambda *_given, **_options: None)
+
+    run = race(
+        monkeypatch,
+        (confirming, "_judge"),
+        lambda: confirm(sibling),
+        lambda: withdrawing.withdraw(signature_id=standing.pk),
+    )
+
+    # With the lock the withdrawal waits, and what the other is told is true when it is told.
+    assert run.second_waited is guarded
+    assert (run.first, run.second) == (Outcome.ALREADY, True)
+    assert not Signer.objects.exists()
+    assert tallies.total(petition.pk) == 0
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """The mark that tells of changes is read before the rules, so it can only be too old."""
+    rules.forget()
+    if not guarded:
+        monkeypatch.setattr(rules, "_look", _look_the_wrong_way_round)
+
+    run = race(
+        monkeypatch,
+        (rules, "_mark" if guarded else "_read"),
+        lambda: _screened(petition),
+        lambda: Rule.objects.create(
+            kind=Rule.Kind.DOMAIN, action=Rule.Action.BLOCK, pattern="example.org", note="test"
+        ),
+    )
+    assert isinstance(run.second, Rule)
+    monkeypatch.setattr(rules._kept, "until", 0.0)  # a moment later
+
+    try:
+        assert _screened(petition).is_refused is guarded
+    finally:
+        rules.forget()
+
+
+def _screened(petition: Petition) -> verdicts.Screening:
+    return verdicts.screen(petition=petition, attempt=AMINA, sender=None)
+
+
+def _look_the_wrong_way_round() -> rules.Rules:
+    kept = rules._kept
+    if kept.rules is None:
+        kept.rules = rules._read()
+        kept.mark = rules._mark()
+    elif (mark := rules._mark()) != kept.mark:
+        kept.rules, kept.mark = rules._read(), mark
+    return kept.rules

@@ -1,0 +1,135 @@
+"""Two at once: stopped at the worst moment, with their guards and without them.
+
+Nothing here hopes for an unlucky moment. The first thread is stopped at the worst one; the
+second then runs until it is done, or until it waits for a lock that the first holds; only
+then may the first go on. Each thread has a connection of its own.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, connections
+
+from petitions import (
+    confirming,
+    locks,
+    moderation,
+)
+from petitions.models import Petition, Signature
+from petitions.prepared import Statement
+
+PATIENCE = 20.0
+_COMPARE_AND_SET = "AND state = %(from_state)s"
+Action = Callable[[], Any]
+
+
+@dataclass
+class Race:
+    """What came of two who were at it at once."""
+
+    first: Any = None
+    second: Any = None
+    # Whether the second had to wait until the first was done.
+    second_waited: bool = False
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _may_go_on: threading.Event = field(default_factory=threading.Event)
+
+
+def race(
+    monkeypatch: pytest.MonkeyPatch, stop: tuple[Any, str], first: Action, second: Action
+) -> Race:
+    """Run the second while the first stands still, right after it called what `stop` names.
+
+    If the first confirms, then step by step: at once there is no moment to be stopped at.
+    """
+    run = Race()
+    module, name = stop
+    original, at_once = getattr(module, name), confirming._at_once
+    threads: dict[str, threading.Thread] = {}
+
+    def second_at_once(signature_id: UUID, epoch: int) -> Signature | None:
+        is_first = threading.current_thread() is threads["first"]
+        return None if is_first else at_once(signature_id, epoch)
+
+    monkeypatch.setattr(confirming, "_at_once", second_at_once)
+
+    def stopping(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if threading.current_thread() is threads["first"] and not run._stopped.is_set():
+            run._stopped.set()
+            assert run._may_go_on.wait(PATIENCE)
+        return result
+
+    monkeypatch.setattr(module, name, stopping)
+    pids: dict[str, int] = {}
+    threads["first"] = _thread(run, "first", first, pids)
+    threads["second"] = _thread(run, "second", second, pids)
+    threads["first"].start()
+    try:
+        assert run._stopped.wait(PATIENCE), f"it never called {name}: {run.first!r}"
+        threads["second"].start()
+        run.second_waited = _waits_for_a_lock(threads["second"], pids)
+    finally:
+        run._may_go_on.set()
+        for thread in threads.values():
+            if thread.ident:
+                thread.join(PATIENCE)
+    return run
+
+
+def _thread(run: Race, name: str, action: Action, pids: dict[str, int]) -> threading.Thread:
+    def work() -> None:
+        try:
+            connection.ensure_connection()
+            pids[name] = connection.connection.info.backend_pid
+            setattr(run, name, action())
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            setattr(run, name, error)
+        finally:
+            connections.close_all()
+
+    return threading.Thread(target=work, name=name)
+
+
+def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
+    """Whether the thread comes to wait for a lock; False once it is done without."""
+    deadline = time.monotonic() + PATIENCE
+    while thread.is_alive():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s",
+                [pids.get("second", 0)],
+            )
+            if cursor.fetchone() == (True,):
+                return True
+        assert time.monotonic() < deadline
+        thread.join(0.01)
+    return False
+
+
+def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if confirming and withdrawing waited for nobody."""
+    monkeypatch.setattr(confirming, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
+    monkeypatch.setattr(locks, "mailboxes", lambda indexes: None)
+
+
+def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if confirming wrote the new state whatever the old one had become."""
+    sql = confirming._WISHES.sql
+    assert _COMPARE_AND_SET in sql
+    unguarded = Statement("move_without_a_look", sql.replace(_COMPARE_AND_SET, ""))
+    monkeypatch.setattr(confirming, "_WISHES", unguarded)
+
+
+def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if moderators' decisions read signatures without locking them."""
+
+    def unlocked(petition: Petition, ids: Iterable[UUID], states: Any) -> list[Signature]:
+        return list(Signature.objects.filter(petition=petition, pk__in=ids, state__in=states))
+
+    monkeypatch.setattr(moderation, "_locked", unlocked)
