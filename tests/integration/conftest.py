@@ -11,12 +11,9 @@ from django.utils import timezone
 
 from petitions import attempts, finding, providers, signing
 from petitions.models import (
-    ABROAD,
-    UNKNOWN,
     Organisation,
     Petition,
     PetitionText,
-    Place,
 )
 from petitions.roles import MODERATORS, ORGANISERS
 from petitions.screening import limits, once
@@ -50,10 +47,7 @@ def _shipped_providers() -> None:
 @pytest.fixture
 def places(db: None) -> None:
     """The two lines of the count that are no constituency, also after a table was truncated."""
-    Place.objects.bulk_create(
-        [Place(code=code, kind=code, name=code) for code in (UNKNOWN, ABROAD)],
-        ignore_conflicts=True,
-    )
+    shipped.write_places()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ LIST = "/admin/petitions/mailprovider/"
 
 @pytest.fixture(autouse=True)
 def _as_in_the_database(db: None) -> None:
+    shipped.write_providers()
     providers.forget()
 
 
