@@ -16,7 +16,7 @@ from petitions.attempts import MAILS_PER_PAGE, Page
 from petitions.models import Petition, Signature
 from petitions.screening import fraud
 from tests.checking import CORRECTION, correct_path, corrected, mailed, signed
-from tests.people import AMINA, BASHIR
+from tests.people import AMINA, BASHIR, typed
 
 
 def test_the_address_of_the_correction_shows_nothing_until_a_button_is_pressed(
@@ -198,3 +198,20 @@ def test_a_page_keeps_of_what_was_suspected_only_what_no_correction_mends() -> N
     kept = {signal.partition(":")[0] for signal in Page.open(sealed).signals}
     assert kept == {signal.partition(":")[0] for signal in WORST} | {"same-mailbox"}
     assert len(sealed) == len(Page(AMINA_ID, "p", AMINA).seal())
+
+
+@pytest.mark.parametrize(
+    ("home", "words"),
+    [
+        ("/", "the browser’s “back” could show what you typed."),
+        ("/ar/", "فقد يُظهر زر «الرجوع» في المتصفح ما كتبته."),
+        ("/cy/", "gallai botwm “yn ôl” y porwr ddangos yr hyn a deipiwyd gennych."),
+    ],
+)
+def test_whoever_has_no_javascript_is_told_to_close_the_window_on_a_shared_device(
+    petition: Petition, browser: Client, home: str, words: str
+) -> None:
+    check = browser.post(f"{home}petitions/protect/", typed())["Location"]
+    page = browser.get(check).content.decode()
+    (told,) = re.findall(r"<noscript>(.*?)</noscript>", page, re.DOTALL)
+    assert words in told
