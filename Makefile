@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint faults timing bench lighthouse pictures lock clean
+.PHONY: help run test lint faults timing bench lighthouse pictures styles lock clean
 # Recipes depend on each other's order, and their output should read in it.
 .NOTPARALLEL:
 
@@ -77,6 +77,10 @@ pictures: ## Take README's pictures anew; wants Chromium
 	$(install) local dev
 	@$(BIN)/python -m campaign.local.messages
 	@exec $(BIN)/python -m tests.pictures
+
+# What it makes is committed: nothing else needs Node or these packages.
+styles: ## Build what the site uses of Bootstrap; wants Node
+	@cd styles && npm ci --silent --no-audit --no-fund --ignore-scripts --omit=optional && npm run --silent build
 
 # Versions that still fit are kept; `make lock UPGRADE=--upgrade` takes the newest.
 # No addresses and no paths: the locks read the same wherever they were made.

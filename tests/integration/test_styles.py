@@ -1,0 +1,65 @@
+"""Every class has its style: what is left out of Bootstrap's build, no page asks for."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from django.conf import settings
+from django.template.loader import render_to_string
+
+from petitions.models import Petition
+from tests.pages import Visitor
+
+STATIC = Path(settings.BASE_DIR) / "static"
+BOOTSTRAP = [
+    STATIC / "vendor" / "bootstrap" / f"bootstrap.{kind}css" for kind in ("min.", "rtl.min.")
+]
+OURS = [STATIC / "css" / name for name in ("site.css", "embed.css")]
+# Names without a style. These say what a thing is, in our templates, charts and scripts ...
+TELLING = {"chart-rows", "chosen", "copy-link", "counted-at", "home-told", "label", "to-statement"}
+# ... and these crispy-forms gives to fields, after their widgets.
+WIDGETS = {"checkboxinput", "emailinput", "longselect", "textarea", "textinput"}
+SAID_IN_CSS = re.compile(r"""/\*.*?\*/|url\(.*?\)|"[^"]*\"""", re.DOTALL)
+
+
+class Classes(HTMLParser):
+    """All classes of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found |= set((dict(attrs).get("class") or "").split())
+
+
+def styled(*sheets: Path) -> set[str]:
+    """Every class that a selector names."""
+    text = " ".join(SAID_IN_CSS.sub(" ", sheet.read_text()) for sheet in sheets)
+    return set(re.findall(r"\.([a-z][\w-]*)", text))
+
+
+def test_every_class_of_every_public_page_has_a_style(petition: Petition) -> None:
+    classes = {name for _, html in Visitor(petition, "en").walk() for name in Classes(html).found}
+    assert {"btn-danger", "form-select", "is-invalid"} <= classes, "this looks at the wrong pages"
+    assert classes - TELLING - WIDGETS <= styled(*BOOTSTRAP, *OURS)
+    assert classes >= TELLING | WIDGETS, "names that nothing has any more"
+
+
+def test_every_class_of_this_machine_s_mailbox_has_a_style() -> None:
+    messages = [{"recipient": "amina@example.org", "key": "1", "subject": "x"}]
+    html = render_to_string("local/mailbox.html", {"messages_here": messages})
+    assert Classes(html).found <= styled(*BOOTSTRAP, *OURS)
+
+
+def test_both_directions_have_the_same_classes() -> None:
+    left_to_right, right_to_left = BOOTSTRAP
+    assert styled(left_to_right) == styled(right_to_left)
+    assert left_to_right.read_text() != right_to_left.read_text()
+
+
+def test_a_class_that_bootstrap_would_have_is_missed() -> None:
+    """What is not built in is not found, though Bootstrap has it."""
+    found = Classes('<nav class="navbar btn"><p class="lead">').found
+    assert found - styled(*BOOTSTRAP, *OURS) == {"navbar"}
