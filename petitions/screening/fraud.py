@@ -10,7 +10,6 @@ a particular keyboard or alphabet leaves all others alone.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -42,8 +41,7 @@ class Verdict(Enum):
     BLOCK = "block"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a signing. `domain` is that of the address, in ASCII and lower case.
 
     `pace` is in milliseconds, and None where no script measured it. `from_network` counts the

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 
@@ -19,11 +19,39 @@ Address = IPv4Address | IPv6Address
 # In TRUSTED_PROXIES: whoever reaches our Unix socket, who has no address.
 UNIX = "unix"
 # What one access line, household or carrier's gateway is likely to share.
-_V4_BITS, _V6_BITS, _V6_PREFIX_BITS = 24, 64, 48
+_V6_BITS, _V6_PREFIX_BITS = 64, 48
 # Nobody has more proxies, and a header may list trusted addresses without end.
 _MOST_HOPS = 16
 
 logger = logging.getLogger(__name__)
+
+
+class Sender(NamedTuple):
+    """Who sends a request, and what limits count by: the networks around the address.
+
+    `network` is its /24 of IPv4 or /64 of IPv6, `prefix` the /48 of IPv6 that a customer of a
+    provider may own whole; "" where there is none.
+    """
+
+    address: Address | None = None
+    network: str = ""
+    prefix: str = ""
+
+    @classmethod
+    def at(cls, address: Address | None) -> Self:
+        """Whoever sits at an address, if it is known."""
+        if isinstance(address, IPv4Address):
+            # By hand, as below: a network object costs several times as much.
+            first, second, third, _host = address.packed
+            return cls(address, f"{first}.{second}.{third}.0/24")
+        if address is None:
+            return cls()
+        return cls(address, _around(address, _V6_BITS), _around(address, _V6_PREFIX_BITS))
+
+
+def sender_of(meta: Mapping[str, Any]) -> Sender:
+    """Who sends a request, by its `META`. Never raises."""
+    return Sender.at(client_address(meta))
 
 
 def client_address(meta: Mapping[str, Any]) -> Address | None:
@@ -75,23 +103,9 @@ def parsed(text: str) -> Address | None:
     return mapped or address
 
 
-def network_of(address: Address | None) -> str:
-    """The network that limits and signals count by: /24 of IPv4, /64 of IPv6; "" for none."""
-    if address is None:
-        return ""
-    bits = _V4_BITS if isinstance(address, IPv4Address) else _V6_BITS
-    return _around(address, bits)
-
-
-def prefix_of(address: Address | None) -> str:
-    """What a customer of an IPv6 provider may own whole, a /48; "" for all else."""
-    return _around(address, _V6_PREFIX_BITS) if isinstance(address, IPv6Address) else ""
-
-
-def _around(address: Address, bits: int) -> str:
-    # By hand: a network object costs nearly twice as much.
+def _around(address: IPv6Address, bits: int) -> str:
     spare = address.max_prefixlen - bits
-    return f"{type(address)(int(address) >> spare << spare)}/{bits}"
+    return f"{IPv6Address(int(address) >> spare << spare)}/{bits}"
 
 
 def _is_trusted(address: Address | None, peer: str) -> bool:

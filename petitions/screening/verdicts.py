@@ -1,6 +1,5 @@
 """What rules, limits and signals make of an attempt before it is stored."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from petitions import addresses
@@ -33,7 +32,7 @@ def screen(
     *,
     petition: Petition,
     attempt: Attempt,
-    sender: networks.Address | None,
+    sender: networks.Sender,
     facts: fraud.Facts | None = None,
 ) -> Screening:
     """Judge an attempt by rules, limits and, if `facts` are given, by the signs in them.
@@ -42,25 +41,24 @@ def screen(
     counted, challenged and put off like any other, and takes as long. Raises `DatabaseError`.
     """
     domain = addresses.domain_of(attempt.email)
-    network = networks.network_of(sender)
     in_force = rules.in_force()
     taken = limits.take(
         limits.Act.SIGN,
         address=attempt.email,
         petition=petition.pk,
-        network=network,
-        prefix=networks.prefix_of(sender),
-        lifted=in_force.lifts(sender, domain),
+        network=sender.network,
+        prefix=sender.prefix,
+        lifted=in_force.lifts(sender.address, domain),
     )
-    judged = _judge(facts, taken.from_network, is_expected=in_force.allows_network(sender))
-    refusal = in_force.blocks(sender, attempt.email, domain)
+    judged = _judge(facts, taken.from_network, is_expected=in_force.allows_network(sender.address))
+    refusal = in_force.blocks(sender.address, attempt.email, domain)
     refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
     signals = tuple(map(str, judged.signals))
     is_held = judged.verdict is fraud.Verdict.HOLD
     return Screening(
         verdict=Signature.Verdict.HOLD if is_held else Signature.Verdict.PASS,
         signals=(*signals, refusal) if refusal else signals,
-        network=network,
+        network=sender.network,
         is_refused=bool(refusal) or judged.verdict is fraud.Verdict.BLOCK,
         must_wait=taken.is_refused,
         needs_challenge=taken.needs_challenge,
@@ -71,5 +69,5 @@ def _judge(facts: fraud.Facts | None, from_network: int, *, is_expected: bool) -
     if facts is None:
         return fraud.Judgement(fraud.Verdict.PASS, ())
     if is_expected:
-        return fraud.judge(replace(facts, names_from_network=0))
-    return fraud.judge(replace(facts, from_network=from_network))
+        return fraud.judge(facts._replace(names_from_network=0))
+    return fraud.judge(facts._replace(from_network=from_network))

@@ -178,22 +178,22 @@ def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> Scree
     return screen(
         petition=petition,
         attempt=attempt,
-        sender=networks.client_address(request.META),
+        sender=networks.sender_of(request.META),
         facts=fraud.Facts(name=attempt.name, domain=domain),
     )
 
 
 def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
     """What the limits say to this act."""
-    sender, address = networks.client_address(request.META), page.attempt.email
+    sender, address = networks.sender_of(request.META), page.attempt.email
     domain = addresses.domain_of(address)
     return limits.take(
         act,
         address=address,
         petition=find_text(page.petition, lately=True).petition.pk,
-        network=networks.network_of(sender),
-        prefix=networks.prefix_of(sender),
-        lifted=rules.in_force().lifts(sender, domain),
+        network=sender.network,
+        prefix=sender.prefix,
+        lifted=rules.in_force().lifts(sender.address, domain),
     )
 
 

@@ -68,13 +68,13 @@ def _send(request: HttpRequest) -> HttpResponse:
 
 
 def _is_too_much(request: HttpRequest, email: str) -> bool:
-    sender = networks.client_address(request.META)
+    sender = networks.sender_of(request.META)
     taken = limits.take(
         Act.CONTACT,
         address=email,
         petition=_ALL,
-        network=networks.network_of(sender),
-        prefix=networks.prefix_of(sender),
+        network=sender.network,
+        prefix=sender.prefix,
     )
     # No page here tells who signed, so whichever limit it was may be said alike.
     return taken.is_refused or taken.is_silenced

@@ -61,16 +61,16 @@ def _show(request: HttpRequest) -> HttpResponse:
 
 
 def _take(request: HttpRequest, address: str) -> Taken:
-    sender = networks.client_address(request.META)
+    sender = networks.sender_of(request.META)
     domain = addresses.domain_of(address)
     return limits.take(
         Act.FIND,
         address=address,
         # Of none: all requests together.
         petition=0,
-        network=networks.network_of(sender),
-        prefix=networks.prefix_of(sender),
-        lifted=rules.in_force().lifts(sender, domain),
+        network=sender.network,
+        prefix=sender.prefix,
+        lifted=rules.in_force().lifts(sender.address, domain),
     )
 
 

@@ -111,8 +111,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> verdicts.Screening:
     """What rules, limits and signals make of it, by what the request shows besides the form."""
-    sender = networks.client_address(request.META)
-    network = networks.network_of(sender)
+    sender = networks.sender_of(request.META)
     facts = fraud.Facts(
         name=attempt.name,
         domain=addresses.domain_of(attempt.email),
@@ -120,7 +119,7 @@ def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> verdi
         pace=fraud.read_pace(request.POST.get(fraud.PACE, "")),
         says_origin=origin_of(request) is not Origin.UNSAID,
         names_from_network=crowds.names_from(
-            petition_id=petition.pk, network=network, name=attempt.name
+            petition_id=petition.pk, network=sender.network, name=attempt.name
         ),
     )
     return verdicts.screen(petition=petition, attempt=attempt, sender=sender, facts=facts)

@@ -30,12 +30,12 @@ def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
 
     `fields` are those whose values are kept, as they were sent.
     """
-    sender = networks.client_address(request.META)
+    sender = networks.sender_of(request.META)
     taken = limits.take(
         Act.FORM,
-        network=networks.network_of(sender),
-        prefix=networks.prefix_of(sender),
-        lifted=rules.in_force().lifts(sender, ""),
+        network=sender.network,
+        prefix=sender.prefix,
+        lifted=rules.in_force().lifts(sender.address, ""),
     )
     if not taken.is_refused:
         return None

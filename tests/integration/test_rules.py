@@ -20,7 +20,7 @@ from petitions import retention
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.screening import limits, rules, verdicts
-from petitions.screening.networks import parsed
+from petitions.screening.networks import Sender, parsed
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
 PAGE, ADMIN = "/petitions/protect/", "/admin/petitions/rule/"
@@ -43,7 +43,7 @@ def post(sender: str = SENDER, **changes: str) -> Any:
 
 
 def signals_after(petition: Petition, sender: str = SENDER) -> tuple[str, ...]:
-    found = verdicts.screen(petition=petition, attempt=AMINA, sender=parsed(sender))
+    found = verdicts.screen(petition=petition, attempt=AMINA, sender=Sender.at(parsed(sender)))
     assert found.is_refused == bool(found.signals)
     return found.signals
 

@@ -88,8 +88,7 @@ def test_a_mapped_proxy_is_the_proxy() -> None:
 def test_no_peer_and_no_header_makes_it_raise(peer: str, chain: str) -> None:
     for who in (peer, PROXY, ""):
         address = networks.client_address({"REMOTE_ADDR": who, "HTTP_X_FORWARDED_FOR": chain})
-        networks.network_of(address)
-        networks.prefix_of(address)
+        networks.Sender.at(address)
 
 
 @given(noise=st.text(max_size=100), address=st.ip_addresses(network="203.0.113.0/24"))
@@ -107,13 +106,12 @@ def test_nothing_that_a_client_sends_changes_whom_the_proxy_saw(noise: str, addr
 def test_limits_count_by_24_bits_of_ipv4_and_64_and_48_of_ipv6(
     address: str, network: str, prefix: str
 ) -> None:
-    parsed = networks.parsed(address)
-    assert networks.network_of(parsed) == network
-    assert networks.prefix_of(parsed) == prefix
+    sender = networks.Sender.at(networks.parsed(address))
+    assert (sender.network, sender.prefix) == (network, prefix)
 
 
 def test_nobody_has_no_network() -> None:
-    assert networks.network_of(None) == networks.prefix_of(None) == ""
+    assert networks.Sender.at(None) == (None, "", "")
 
 
 def test_a_proxy_that_nobody_named_is_told_once_and_without_addresses(

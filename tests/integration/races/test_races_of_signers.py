@@ -20,6 +20,7 @@ from petitions import (
 from petitions.confirming import Outcome
 from petitions.models import Petition, Rule, Signature, Signer
 from petitions.screening import rules, verdicts
+from petitions.screening.networks import Sender
 from tests.people import AMINA, confirm, sign, sign_and_confirm, typed
 from tests.racing import (
     race,
@@ -213,7 +214,7 @@ def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
 
 
 def _screened(petition: Petition) -> verdicts.Screening:
-    return verdicts.screen(petition=petition, attempt=AMINA, sender=None)
+    return verdicts.screen(petition=petition, attempt=AMINA, sender=Sender())
 
 
 def _look_the_wrong_way_round() -> rules.Rules:
