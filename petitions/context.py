@@ -1,6 +1,5 @@
 """What every template may use."""
 
-import time
 from typing import Any
 
 from django.conf import settings
@@ -9,16 +8,11 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.encoding import escape_uri_path
 
+from petitions.kept import Kept
 from petitions.models import Organisation
 
 _SECONDS = 5.0
-
-
-class _Kept:
-    """The organisation as this process last read it, and when."""
-
-    row: Organisation | None = None
-    read_at = 0.0
+_known: Kept[None, Organisation] = Kept()
 
 
 def organisation() -> Organisation:
@@ -26,19 +20,20 @@ def organisation() -> Organisation:
 
     Error pages show it too, and must not fail again while the database is away.
     """
-    if _Kept.row is None or time.monotonic() - _Kept.read_at > _SECONDS:
-        try:
-            _Kept.row = Organisation.load()
-        except DatabaseError:
-            # Kept as well: every name on a page would wait for the database anew.
-            _Kept.row = _Kept.row or Organisation(id=1)
-        _Kept.read_at = time.monotonic()
-    return _Kept.row
+    return _known.get(None, _SECONDS, _read)
+
+
+def _read() -> Organisation:
+    try:
+        return Organisation.load()
+    except DatabaseError:
+        # Kept as well: every name on a page would wait for the database anew.
+        return _known.last(None) or Organisation(id=1)
 
 
 def forget() -> None:
     """Read the organisation afresh next time."""
-    _Kept.row = None
+    _known.forget()
 
 
 def site(request: HttpRequest) -> dict[str, Any]:

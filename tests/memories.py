@@ -11,6 +11,7 @@ from functools import _lru_cache_wrapper, lru_cache
 from types import ModuleType
 from typing import Any
 
+from petitions.kept import Kept
 from petitions.mail import outbox
 from petitions.mail.throttle import Throttle
 
@@ -57,8 +58,11 @@ def _of(module: ModuleType) -> Iterator[tuple[str, Callable[[], object]]]:
         if isinstance(held, _lru_cache_wrapper):
             if held.__module__ == module.__name__ and full not in UNCHANGING:
                 yield full, held.cache_clear
-        elif not hasattr(module, "forget") and _is_filled_by_the_module(name, held):
-            yield full, held.clear
+        elif not hasattr(module, "forget"):
+            if isinstance(held, Kept):
+                yield full, held.forget
+            elif _is_filled_by_the_module(name, held):
+                yield full, held.clear
     if hasattr(module, "forget"):
         yield f"{module.__name__}.forget", module.forget
 

@@ -6,7 +6,6 @@ typed stands in it, in fields that nobody sees, and a button sends it once more.
 and little is spent.
 """
 
-import time
 from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
@@ -16,13 +15,14 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
+from petitions.kept import Kept
 from petitions.screening import limits, networks, rules
 from petitions.screening.limits import Act
 
 RETRY_AFTER = 60
 # Stands in the kept page for what somebody typed.
 _TYPED = "\0typed\0"
-_kept: dict[str, tuple[float, str]] = {}
+_pages: Kept[str, str] = Kept()
 
 
 def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
@@ -54,12 +54,10 @@ def _page() -> str:
 
     It is one for all addresses, so the other languages lead to their front pages.
     """
-    language = get_language()
-    kept = _kept.get(language)
-    if kept is not None and time.monotonic() < kept[0]:
-        return kept[1]
+    return _pages.get(get_language(), settings.PAGE_CACHE_SECONDS, _draw)
+
+
+def _draw() -> str:
     anywhere = HttpRequest()
     anywhere.path = anywhere.path_info = "/"
-    page = render_to_string("petitions/wait.html", {"typed": _TYPED}, anywhere)
-    _kept[language] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, page)
-    return page
+    return render_to_string("petitions/wait.html", {"typed": _TYPED}, anywhere)

@@ -80,8 +80,7 @@ def _calm(settings: Any) -> Any:
     limits.forget()
     once.forget()
     rules.forget()
-    for kept in (recent._kept, recent._petitions, recent._totals):
-        kept.clear()
+    recent.forget()
 
 
 class Visitor:

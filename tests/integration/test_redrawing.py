@@ -11,7 +11,6 @@ from limits import parse
 
 from petitions.models import Enquiry, Petition, Rule, Signature
 from petitions.screening import limits, rules
-from petitions.views import redrawing
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -20,10 +19,9 @@ WAIT = "We have to ask you to wait a little"
 
 
 @pytest.fixture(autouse=True)
-def _two_a_minute(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _two_a_minute(settings: Any) -> None:
     settings.LIMITS = {"FORM_NETWORK": parse("2/minute")}
     limits.forget()
-    monkeypatch.setattr(redrawing, "_kept", {})
 
 
 def post(

@@ -117,7 +117,7 @@ def test_an_arabic_page_reads_right_to_left_and_marks_its_own_language() -> None
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("petitions.context.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("petitions.kept.time.monotonic", lambda: now[0])
     return now
 
 

@@ -2,8 +2,6 @@
 
 import sys
 
-import pytest
-
 from petitions import context, vault
 from petitions.mail import outbox
 from petitions.models import Organisation
@@ -21,20 +19,20 @@ def test_memories_of_every_kind_are_found() -> None:
         "petitions.screening.networks._warn_of_unknown_proxy",
         "petitions.vault._link_key",
         "petitions.views.confirming._moulds",
-        "petitions.views.redrawing._kept",
+        "petitions.views.redrawing._pages",
     }
     assert not memories().keys() & UNCHANGING
 
 
-def test_nothing_is_left_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context._Kept, "row", Organisation(id=1))
-    redrawing._kept["en"] = (1e12, "a page")
+def test_nothing_is_left_of_them() -> None:
+    context._known.get(None, 60, lambda: Organisation(id=1))
+    redrawing._pages.get("en", 60, lambda: "a page")
     vault._link_key(b"m" * 32, "a purpose")
     throttle = outbox._throttle
 
     forget_all()
 
-    assert context._Kept.row is None
-    assert redrawing._kept == {}
+    assert context._known.last(None) is None
+    assert redrawing._pages.last("en") is None
     assert vault._link_key.cache_info().currsize == 0
     assert outbox._throttle is not throttle

@@ -1,0 +1,92 @@
+"""What a process remembers: for as long as is asked, as much as is bounded, and for all threads."""
+
+from collections.abc import Callable
+from itertools import count
+from threading import Event, Thread
+
+import pytest
+
+from petitions.kept import Kept
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr("petitions.kept.time.monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def make() -> Callable[[], int]:
+    """Gives 1, then 2, then 3: every making another thing."""
+    made = count(1)
+    return lambda: next(made)
+
+
+def test_a_thing_is_made_once_until_it_is_too_old(
+    clock: list[float], make: Callable[[], int]
+) -> None:
+    kept: Kept[str, int] = Kept()
+    assert [kept.get("a", 5, make), kept.get("a", 5, make)] == [1, 1]
+    clock[0] += 5
+    assert kept.get("a", 5, make) == 2
+
+
+def test_whoever_asks_says_how_old_it_may_be(clock: list[float], make: Callable[[], int]) -> None:
+    kept: Kept[str, int] = Kept()
+    kept.get("a", 5, make)
+    clock[0] += 1
+    assert kept.get("a", 5, make) == 1
+    assert kept.get("a", 0.5, make) == 2
+    assert kept.get("a", 0, make) == 3
+
+
+def test_nothing_is_not_kept(make: Callable[[], int]) -> None:
+    kept: Kept[str, int | None] = Kept()
+    assert kept.get("a", 5, lambda: None) is None
+    assert kept.get("a", 5, make) == 1
+
+
+def test_beyond_the_bound_the_one_that_came_first_goes(make: Callable[[], int]) -> None:
+    kept: Kept[str, int] = Kept(most=2)
+    for key in "abc":
+        kept.get(key, 5, make)
+    assert [kept.last(key) for key in "abc"] == [None, 2, 3]
+
+
+def test_what_is_changed_is_as_old_as_before(clock: list[float], make: Callable[[], int]) -> None:
+    kept: Kept[str, int] = Kept()
+    kept.get("a", 5, make)
+    clock[0] += 4
+    kept.change("a", lambda thing: thing + 10)
+    kept.change("b", lambda thing: thing + 10)
+    assert (kept.get("a", 5, make), kept.last("b")) == (11, None)
+    clock[0] += 1
+    assert kept.get("a", 5, make) == 2
+
+
+def test_what_is_too_old_can_still_be_had(clock: list[float], make: Callable[[], int]) -> None:
+    kept: Kept[str, int] = Kept()
+    kept.get("a", 5, make)
+    clock[0] += 1000
+    assert kept.last("a") == 1
+    kept.forget()
+    assert kept.last("a") is None
+
+
+def test_nobody_waits_for_a_thread_that_makes_the_same() -> None:
+    kept: Kept[str, int] = Kept()
+    begun, go_on = Event(), Event()
+
+    def slowly() -> int:
+        begun.set()
+        assert go_on.wait(10)
+        return 1
+
+    slow = Thread(target=kept.get, args=["a", 5, slowly])
+    slow.start()
+    assert begun.wait(10)
+    assert kept.get("a", 5, lambda: 2) == 2
+    go_on.set()
+    slow.join(10)
+    assert kept.last("a") == 1
