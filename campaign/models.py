@@ -3,9 +3,11 @@
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Case, OuterRef, Q, When
+from django.db.models import OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+
+from petitions.models.ranks import rank_of
 
 
 class Statement(models.Model):
@@ -53,12 +55,11 @@ class StatementTextQuerySet(models.QuerySet["StatementText"]):
         published = self.model.objects.filter(
             statement=OuterRef("statement"), published_at__isnull=False
         )
-        rank = Case(When(language=language, then=0), When(language="en", then=1), default=2)
         return (
             self.filter(published_at__isnull=False)
             .select_related("statement__petition")
             .annotate(languages=ArraySubquery(published.order_by("language").values("language")))
-            .order_by(rank, "id")
+            .order_by(rank_of(language), "id")
         )
 
 

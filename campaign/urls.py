@@ -30,7 +30,7 @@ urlpatterns = [
     path("api/v1/petitions/<slug:slug>/progress.json", progress.series, name="api_progress"),
     path("api/v1/petitions/<slug:slug>/days.csv", progress.days, name="api_days"),
     path("api/v1/petitions/<slug:slug>/regions.csv", progress.regions, name="api_regions"),
-    path("oembed", embeds.oembed, name="oembed"),
+    path("oembed", embeds.oembed_answer, name="oembed"),
     path("reports/mail/", mail_reports.report, name="mail_report"),
 ]
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:

@@ -8,12 +8,13 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Case, F, OuterRef, Q, When
+from django.db.models import F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.milestone import told
+from petitions.models.ranks import rank_of
 
 # A link mailed before the close still confirms for this long after it.
 CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
@@ -172,19 +173,24 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
             self.filter(petition__slug=slug, published_at__isnull=False)
             .select_related("petition")
             .annotate(
-                rank=Case(
-                    When(language=language, then=0),
-                    When(language="en", then=1),
-                    default=2,
-                ),
                 languages=ArraySubquery(
                     published.order_by("language").values("language").distinct()
                 ),
                 milestones=told("petition_id"),
             )
-            .order_by("rank", "-version")
+            .order_by(rank_of(language), "-version")
             .first()
         )
+
+    def to_sign(self, language: str) -> "list[PetitionText]":
+        """The text to show of every petition that can be signed now; one query."""
+        found = (
+            self.filter(petition__state=Petition.State.OPEN, published_at__isnull=False)
+            .select_related("petition")
+            .order_by("petition_id", rank_of(language), "-version")
+            .distinct("petition_id")
+        )
+        return [text for text in found if text.petition.is_accepting()]
 
 
 class PetitionText(models.Model):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from petitions import sources
 from petitions.models import Petition, PetitionText
-from petitions.sharing import embeds, heads
+from petitions.sharing import heads, oembed
 
 register = template.Library()
 
@@ -37,7 +37,7 @@ def petition_address(petition: Petition, channel: str = "") -> str:
 @register.simple_tag
 def oembed_address(petition: Petition) -> str:
     """Where editors of other sites learn how to show a petition."""
-    return embeds.oembed_address(sources.address(petition))
+    return oembed.address_about(sources.address(petition))
 
 
 @register.simple_tag

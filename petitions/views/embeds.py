@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods
 
 from petitions import context, goals, recent, sources, tallies
 from petitions.caching import open_to_all, public_page, turns_at
-from petitions.models import Petition, Source
-from petitions.sharing import embeds
+from petitions.models import Petition, PetitionText, Source
+from petitions.sharing import frames, oembed, snippets
 from petitions.views.petition import find_text
 
 _A_MINUTE = 60
@@ -49,12 +49,12 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
         "goal": goals.goal_for(count, petition.goal),
         "shows_bar": count >= goals.LEAST_FOR_A_BAR,
         "link": sources.address(petition, partner.code),
-        "style": embeds.style(),
-        "oembed": embeds.oembed_address(embeds.frame_address(petition, partner)),
+        "style": frames.style(),
+        "oembed": oembed.address_about(frames.address(petition, partner)),
     }
     status = HTTPStatus.GONE if is_removed else HTTPStatus.OK
     response = render(request, "petitions/frame.html", page, status=status)
-    response["Content-Security-Policy"] = embeds.frame_policy(partner)
+    response["Content-Security-Policy"] = frames.policy(partner)
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     response["X-Robots-Tag"] = "noindex"
     return turns_at(opens_at, response)
@@ -65,12 +65,12 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
 def partner_page(request: HttpRequest, code: str) -> HttpResponse:
     """What a partner may copy for each petition that can be signed. Unlisted, but no secret."""
     partner = _partner(code)
-    texts = embeds.texts_to_sign(get_language() or settings.LANGUAGE_CODE)
+    texts = PetitionText.objects.to_sign(get_language() or settings.LANGUAGE_CODE)
     page = {
         "partner": partner,
-        "all_snippets": [embeds.snippets(text, partner) for text in texts],
-        "width": embeds.WIDTH,
-        "height": embeds.HEIGHT,
+        "all_snippets": [snippets.snippets(text, partner) for text in texts],
+        "width": frames.WIDTH,
+        "height": frames.HEIGHT,
     }
     response = render(request, "petitions/partner.html", page)
     response["Content-Security-Policy"] = _PREVIEWS_POLICY
@@ -81,9 +81,9 @@ def partner_page(request: HttpRequest, code: str) -> HttpResponse:
 # Not `public`: the page cache would answer every question as it answered the first.
 @cache_control(max_age=_A_MINUTE)
 @require_http_methods(["GET", "HEAD"])
-def oembed(request: HttpRequest) -> HttpResponse:
+def oembed_answer(request: HttpRequest) -> HttpResponse:
     """What other sites' editors ask about an address that somebody pasted. JSON alone."""
-    asked = embeds.asked(request.GET.get("url", ""))
+    asked = oembed.asked(request.GET.get("url", ""))
     if request.GET.get("format", "json") != "json":
         return open_to_all(HttpResponse(status=HTTPStatus.NOT_IMPLEMENTED))
     if asked is None:
@@ -92,7 +92,7 @@ def oembed(request: HttpRequest) -> HttpResponse:
         text = recent.text(asked.slug, asked.language)
         if text is None or not _may_be_shown(text.petition):
             raise Http404
-        said = embeds.oembed(
+        said = oembed.answer(
             text,
             sources.partner(asked.code),
             organisation=context.organisation().name,

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from petitions import context, tallies
 from petitions.caching import open_to_all, public_page, turns_at
 from petitions.models import Petition, PetitionText
-from petitions.sharing import cards, embeds
+from petitions.sharing import badges, cards
 from petitions.views.petition import find_text
 
 
@@ -36,7 +36,7 @@ def badge(request: HttpRequest, slug: str) -> HttpResponse:
     if _is_removed(text):
         return _gone()
     opens_at = text.petition.turns_at
-    made = embeds.badge(text, count=tallies.total(text.petition_id))
+    made = badges.badge(text, count=tallies.total(text.petition_id))
     response = render(request, "petitions/badge.svg", {"badge": made}, content_type="image/svg+xml")
     return turns_at(opens_at, open_to_all(response))
 
