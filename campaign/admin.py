@@ -88,8 +88,7 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
         """One text on the public page, for the frames of the preview."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        texts = StatementText.objects.select_related("statement__petition")
-        text = get_object_or_404(texts, pk=pk)
+        text = get_object_or_404(StatementText.objects.with_surroundings(), pk=pk)
         with translation.override(text.language):
             page = render(request, "campaign/statement.html", statement_context(text))
         page["Content-Security-Policy"] = (

@@ -1,5 +1,6 @@
 """What search engines, feed readers and browsers ask of a site besides its pages."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,6 +20,7 @@ from campaign import heads
 from campaign.models import StatementText
 from petitions import context
 from petitions.caching import A_DAY, public_page
+from petitions.models import Petition
 from petitions.sharing.heads import absolute, alternates
 from petitions.sharing.legible import legible
 
@@ -48,9 +50,10 @@ def sitemap(request: HttpRequest) -> HttpResponse:
     with translation.override(settings.LANGUAGE_CODE):
         for path in _plain_pages():
             _add(root, path, _LANGUAGES)
-        for path, languages, changed in [*_statements(), *_petitions()]:
+        petitions = list(Petition.objects.with_news())
+        for path, languages, changed in [*_statements(), *_petitions(petitions)]:
             _add(root, path, languages, changed)
-        for path in _courses():
+        for path in _courses(petitions):
             _add(root, path, _LANGUAGES)
     body = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return HttpResponse(body, content_type="application/xml; charset=utf-8")
@@ -134,26 +137,26 @@ def _statements() -> list[_Page]:
         before = found.get(path)
         if before and before[2] and changed:
             changed = max(before[2], changed)
-        found[path] = path, list(text.languages), changed  # type: ignore[attr-defined]
+        found[path] = path, text.languages, changed
     return list(found.values())
 
 
-def _petitions() -> list[_Page]:
+def _petitions(petitions: Iterable[Petition]) -> list[_Page]:
     return [
         (
             petition.get_absolute_url(),
             sorted({text.language for text in petition.public_texts}),
-            max(text.published_at for text in petition.public_texts),
+            max(text.published_at for text in petition.public_texts if text.published_at),
         )
-        for petition in news.public_petitions()
+        for petition in petitions
     ]
 
 
-def _courses() -> list[str]:
+def _courses(petitions: Iterable[Petition]) -> list[str]:
     """The pages of how petitions are going: new every day, in every language."""
     return [
         reverse("petitions:progress", args=[petition.slug])
-        for petition in news.public_petitions()
+        for petition in petitions
         if not petition.is_announced()
     ]
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
-from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed, get_tag_uri
@@ -16,7 +15,6 @@ from campaign import heads
 from campaign.models import StatementText
 from petitions import context
 from petitions.models import Petition, PetitionText
-from petitions.models.milestone import told
 from petitions.sharing.heads import absolute
 from petitions.sharing.legible import legible
 from petitions.timeline import event_of
@@ -87,7 +85,7 @@ def _statements(language: str) -> Iterator[Entry]:
 
 def _petitions(language: str) -> Iterator[Entry]:
     now = timezone.now()
-    for petition in public_petitions():
+    for petition in Petition.objects.with_news():
         if petition.is_announced(now):
             # Nothing has happened yet.
             continue
@@ -106,9 +104,9 @@ def _petitions(language: str) -> Iterator[Entry]:
         yield from _milestones(petition, text, path)
 
 
-def _milestones(petition: Any, text: PetitionText, path: str) -> Iterator[Entry]:
+def _milestones(petition: Petition, text: PetitionText, path: str) -> Iterator[Entry]:
     """What has happened to a petition; what is only announced is no news yet."""
-    for row in petition.told:
+    for row in petition.public_milestones:
         event = event_of(row)
         if event.is_ahead:
             continue
@@ -117,15 +115,3 @@ def _milestones(petition: Any, text: PetitionText, path: str) -> Iterator[Entry]
         language = event.language or text.language
         name = f"milestone-{row['id']}"
         yield Entry(name, path, path, at, words, event.words or text.ask, language)
-
-
-def public_petitions() -> Iterator[Any]:
-    """Petitions that the public may read, each with its `public_texts` and what is `told`."""
-    texts = PetitionText.objects.filter(published_at__isnull=False)
-    petitions = Petition.objects.exclude(
-        state__in=[Petition.State.DRAFT, Petition.State.REMOVED]
-    ).prefetch_related(Prefetch("texts", texts, to_attr="public_texts"))
-    petitions = petitions.annotate(told=told("pk"))
-    for petition in petitions.order_by("id"):
-        if petition.public_texts:  # type: ignore[attr-defined]
-            yield petition

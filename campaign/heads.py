@@ -32,7 +32,7 @@ def for_statement(text: StatementText, petition: Petition | None) -> heads.Head:
         title=text.title,
         summary=text.summary,
         text_language=text.language,
-        languages=heads.languages_of(text),
+        languages=text.languages or [text.language],
         image=heads.image_of(petition),
         data={name: value for name, value in data.items() if value},
         published_at=text.published_at,

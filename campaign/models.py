@@ -48,19 +48,17 @@ class StatementTextQuerySet(models.QuerySet["StatementText"]):
     """Questions about the words of statements."""
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
-        """Published texts, the wanted language first, then English, then any; with petition.
+        """Published texts, the wanted language first, then English, then any."""
+        published = self.filter(published_at__isnull=False).with_surroundings()
+        return published.order_by(rank_of(language), "id")
 
-        The `languages` of each are those that its statement is published in.
-        """
+    def with_surroundings(self) -> "StatementTextQuerySet":
+        """With statement and petition, and the `languages` that the statement is published in."""
         published = self.model.objects.filter(
             statement=OuterRef("statement"), published_at__isnull=False
         )
-        return (
-            self.filter(published_at__isnull=False)
-            .select_related("statement__petition")
-            .annotate(languages=ArraySubquery(published.order_by("language").values("language")))
-            .order_by(rank_of(language), "id")
-        )
+        said = {"languages": ArraySubquery(published.order_by("language").values("language"))}
+        return self.select_related("statement__petition").annotate(**said)
 
 
 class StatementText(models.Model):
@@ -90,6 +88,9 @@ class StatementText(models.Model):
         ),
     )
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
+
+    # What `with_surroundings` says of its statement besides.
+    languages: list[str]
 
     objects = StatementTextQuerySet.as_manager()
 

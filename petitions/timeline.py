@@ -55,14 +55,14 @@ class Story:
 
 def story_of(text: PetitionText) -> Story:
     """How a petition has fared, in the active language; `text` comes from `to_show`."""
-    told = [event_of(row) for row in getattr(text, "milestones", [])]
-    events = [*_opening(text.petition), *told, *_closing(text.petition)]
-    # What happened on one day stays as it stands here: opened, told, closed.
+    milestones = map(event_of, text.milestones)
+    events = [*_opening(text.petition), *milestones, *_closing(text.petition)]
+    # What happened on one day stays as it stands here: opened, milestones, closed.
     return Story(tuple(sorted(events, key=lambda event: event.day)))
 
 
 def event_of(row: dict[str, Any]) -> Event:
-    """One milestone as `milestone.told` gives it."""
+    """One milestone as `public_milestones` gives it."""
     text = _best(row["texts"])
     return Event(
         kind=row["kind"],

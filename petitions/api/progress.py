@@ -20,17 +20,17 @@ from petitions.models import Petition, PetitionText
 from petitions.progress import Course
 
 
-def _figures(told: Callable[[PetitionText, Course], HttpResponse]) -> View:
+def _figures(answer: Callable[[PetitionText, Course], HttpResponse]) -> View:
     """A view of a petition's course. Why a petition was removed stands at its own address."""
 
     @public_page
     @require_http_methods(["GET", "HEAD"])
-    @wraps(told)
+    @wraps(answer)
     def view(request: HttpRequest, slug: str) -> HttpResponse:
         text = find_text(slug)
         if text.petition.state == Petition.State.REMOVED:
             return open_to_all(HttpResponse(status=HTTPStatus.GONE))
-        return open_to_all(told(text, progress.course_of(text.petition)))
+        return open_to_all(answer(text, progress.course_of(text.petition)))
 
     return view
 
@@ -48,7 +48,7 @@ def series(text: PetitionText, course: Course) -> HttpResponse:
                 "null_means_fewer_than": progress.FEWEST,
                 "shares": list(_shares(course)),
             },
-            "milestones": getattr(text, "milestones", []),
+            "milestones": text.milestones,
         }
     )
 

@@ -26,7 +26,7 @@ def everybody() -> Reindexing:
     return job
 
 
-def told(job: Reindexing) -> str:
+def summary(job: Reindexing) -> str:
     """What a finished job came to."""
     return (
         f"Looked at {job.looked_at:,}: {job.moved:,} changed, {job.held:,} of them held, "

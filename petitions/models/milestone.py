@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 # In SQL, for every page of a petition asks for it: to compile the same from querysets takes
 # as long as all the rest of the petition’s query.
-_TOLD = """
+_PUBLIC = """
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'id', event.id, 'kind', event.kind, 'day', event.day, 'link', event.link,
         'texts', (
@@ -21,14 +21,14 @@ _TOLD = """
 """
 
 
-def told(petition: str) -> models.Func:
+def public_milestones(petition: str) -> models.Func:
     """A petition's public milestones with their texts, as a column of a query about it.
 
     `petition` names the field that holds the petition's id. It gives a list of dicts in the order
     of the days, each with `id`, `kind`, `day` in ISO form, `link`, and `texts`, a list of dicts
     with `language`, `title` and `words`.
     """
-    return models.Func(models.F(petition), template=_TOLD, output_field=models.JSONField())
+    return models.Func(models.F(petition), template=_PUBLIC, output_field=models.JSONField())
 
 
 class Milestone(models.Model):

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from petitions.models.milestone import told
+from petitions.models.milestone import public_milestones
 from petitions.models.ranks import rank_of
 
 # A link mailed before the close still confirms for this long after it.
@@ -26,6 +26,19 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
     def published(self) -> "PetitionQuerySet":
         """All that the public may know of, the removed ones too (they say why)."""
         return self.exclude(state=Petition.State.DRAFT)
+
+    def with_news(self) -> "PetitionQuerySet":
+        """Those that the public may read, each with `public_texts` and `public_milestones`."""
+        texts = PetitionText.objects.filter(published_at__isnull=False)
+        public = self.published().exclude(state=Petition.State.REMOVED)
+        said = {"public_milestones": public_milestones("pk")}
+        with_texts = [models.Prefetch("texts", texts, to_attr="public_texts")]
+        return (
+            public.filter(pk__in=texts.values("petition"))
+            .prefetch_related(*with_texts)
+            .annotate(**said)
+            .order_by("id")
+        )
 
 
 class Petition(models.Model):
@@ -72,6 +85,10 @@ class Petition(models.Model):
     removed_reason = models.CharField(
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )
+
+    # What `with_news` says of it besides.
+    public_texts: "list[PetitionText]"
+    public_milestones: list[dict[str, Any]]
 
     objects = PetitionQuerySet.as_manager()
 
@@ -164,20 +181,21 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
         """The newest text of a petition in a language, else in English, else in any; one query.
 
         Its `languages` are those that the petition is published in, its `milestones` what is
-        public of them: see `milestone.told`.
+        public of them: see `milestone.public_milestones`.
         """
         published = self.model.objects.filter(
             petition=OuterRef("petition"), published_at__isnull=False
         )
+        said = {
+            "languages": ArraySubquery(
+                published.order_by("language").values("language").distinct()
+            ),
+            "milestones": public_milestones("petition_id"),
+        }
         return (
             self.filter(petition__slug=slug, published_at__isnull=False)
             .select_related("petition")
-            .annotate(
-                languages=ArraySubquery(
-                    published.order_by("language").values("language").distinct()
-                ),
-                milestones=told("petition_id"),
-            )
+            .annotate(**said)
             .order_by(rank_of(language), "-version")
             .first()
         )
@@ -208,6 +226,10 @@ class PetitionText(models.Model):
     ask = models.TextField(_("what is asked"), max_length=400)
     body = models.TextField(_("body"), blank=True, help_text=_("Markdown"))
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
+
+    # What `to_show` says of its petition besides.
+    languages: list[str]
+    milestones: list[dict[str, Any]]
 
     objects = PetitionTextQuerySet.as_manager()
 

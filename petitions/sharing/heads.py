@@ -116,7 +116,7 @@ def for_petition(text: PetitionText, *, count: int, organisation: Organisation) 
         title=text.title,
         summary=text.ask,
         text_language=text.language,
-        languages=languages_of(text),
+        languages=text.languages,
         image=image_of(text.petition),
         data={
             "@type": "WebPage",
@@ -142,11 +142,6 @@ def for_page(path: str, *, title: str, summary: str) -> Head:
         image=image_of(None),
         data={"@type": "WebPage", "publisher": publisher(context.organisation())},
     )
-
-
-def languages_of(text: Any) -> list[str]:
-    """The languages that a statement or petition is published in, as far as its query said."""
-    return list(getattr(text, "languages", None) or [text.language])
 
 
 def image_of(petition: Petition | None) -> str:

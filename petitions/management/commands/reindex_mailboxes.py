@@ -21,4 +21,4 @@ class Command(BaseCommand):
         jobs = list(Reindexing.objects.unfinished()) or [comparing.everybody()]
         for job in jobs:
             comparing.compare(job)
-            self.stdout.write(comparing.told(job))
+            self.stdout.write(comparing.summary(job))

@@ -25,10 +25,10 @@ class Command(BaseCommand):
             )
         job = comparing.everybody()
         comparing.compare(job)
-        self.stdout.write(comparing.told(job))
+        self.stdout.write(comparing.summary(job))
         again = comparing.everybody()
         comparing.compare(again)
         if again.moved or again.unreadable:
-            raise CommandError(f"Not all are under the first key. {comparing.told(again)}")
+            raise CommandError(f"Not all are under the first key. {comparing.summary(again)}")
         first = next(iter(settings.INDEX_KEYS))
         self.stdout.write(f"All signers are under index key {first}.")
