@@ -189,9 +189,9 @@ def course_of(petition: Petition) -> Course:
     day = released(taken)
     if day is None:
         return Course()
-    told = [(day, total) for day, total in taken if total >= STEP]
+    large = [(day, total) for day, total in taken if total >= STEP]
     shares = _shares(petition, day)
-    return Course(tuple(_spans(told, _opened(petition))), shares, day if shares else None)
+    return Course(tuple(_spans(large, _opened(petition))), shares, day if shares else None)
 
 
 def released(taken: Iterable[tuple[date, int]]) -> date | None:

@@ -74,12 +74,12 @@ class MailProviderAdmin(admin.ModelAdmin[MailProvider]):
     def _compare(self, request: HttpRequest, domains: set[str]) -> None:
         reindexing.ask(domains=domains, actor=request.user)
         transaction.on_commit(providers.forget)
-        told = _(
+        said = _(
             "Signatures with addresses at %(domains)s are compared anew, beginning in a minute. "
             "Where too many turn out to share a mailbox, the later ones are held for a moderator. "
             "No e-mail is sent."
         )
-        self.message_user(request, told % {"domains": ", ".join(sorted(domains))}, messages.INFO)
+        self.message_user(request, said % {"domains": ", ".join(sorted(domains))}, messages.INFO)
 
 
 @admin.register(Reindexing)

@@ -79,10 +79,10 @@ def import_file(
     return imported
 
 
-def _edition(told: date | None, *names: str) -> date:
+def _edition(given: date | None, *names: str) -> date:
     """The month of the edition, as its first day."""
-    if told:
-        return told.replace(day=1)
+    if given:
+        return given.replace(day=1)
     for name in names:
         if found := _EDITION.search(name):
             return date(int(found[2]), _MONTHS.index(found[1].lower()) + 1, 1)

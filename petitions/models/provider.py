@@ -64,9 +64,9 @@ class MailDomain(models.Model):
             raise ValidationError({"domain": _("Give a domain, such as example.org.")})
         elsewhere = MailDomain.objects.filter(domain=self.domain).exclude(pk=self.pk)
         if owner := elsewhere.select_related("provider").first():
-            told = _("%(domain)s belongs to %(provider)s. Take it out there first.")
+            taken = _("%(domain)s belongs to %(provider)s. Take it out there first.")
             names = {"domain": self.domain, "provider": owner.provider}
-            raise ValidationError({"domain": ValidationError(told, params=names)})
+            raise ValidationError({"domain": ValidationError(taken, params=names)})
 
 
 class ReindexingQuerySet(models.QuerySet["Reindexing"]):

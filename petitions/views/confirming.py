@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods
 
 from petitions import confirming, recent, tokens
 from petitions.confirming import Outcome
+from petitions.geography import homes
 from petitions.guards import token_is_proof
 from petitions.models import Signature
-from petitions.views import homes
 
 THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
 # For how long the button of a used link says what it said: long enough to press it twice.
@@ -89,7 +89,8 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
     page, token = _mould(request, signature, outcome), _token(request)
     for mark, own in (
         (_COUNT, count), (_REFERENCE, signature.spoken_reference),
-        (_HOME, homes.told(signature.place_id)), (_NEWS, _news_path(signature)), (_TOKEN, token),
+        (_HOME, homes.as_html(signature.place_id)), (_NEWS, _news_path(signature)),
+        (_TOKEN, token),
     ):  # fmt: skip
         page = page.replace(mark.encode(), own.encode())
     return HttpResponse(page)

@@ -13,9 +13,9 @@ from pytest_django import Settings
 
 from petitions import confirming, tallies, tokens, withdrawing
 from petitions.confirming import Outcome
+from petitions.geography import homes
 from petitions.models import Correction, Petition, Signature, Signer
 from petitions.signers import Attempt
-from petitions.views import homes
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -282,7 +282,7 @@ def test_a_second_link_tells_neither_reference_nor_place_of_what_stands(
     assert 'class="reference"' not in page
     for reference in (standing.spoken_reference, Signature.objects.get(pk=again).spoken_reference):
         assert reference not in page
-    assert homes.told(standing.place_id) not in page
+    assert homes.as_html(standing.place_id) not in page
 
 
 def test_signing_again_to_keep_the_name_back_is_heeded(petition: Petition) -> None:

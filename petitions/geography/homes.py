@@ -12,8 +12,8 @@ from petitions.models import UNKNOWN, Place
 _MEMBERS = "https://members.parliament.uk"
 
 
-def told(place_id: str) -> str:
-    """Where a signature counts, and how to write to the MP there: HTML that costs no query.
+def as_html(place_id: str) -> str:
+    """Where a signature counts, and how to write to the MP there; it costs no query.
 
     The link to Parliament's site bears the constituency's name, which is no secret of anybody.
     """
