@@ -13,11 +13,11 @@ from django.utils import translation
 from django.views.decorators.http import require_http_methods
 
 from petitions import progress
-from petitions.api.answers import find_text
 from petitions.caching import open_to_all, public_page
 from petitions.guards import View
 from petitions.models import Petition, PetitionText
 from petitions.progress import Course
+from petitions.showing import find_text
 
 
 def _figures(answer: Callable[[PetitionText, Course], HttpResponse]) -> View:

@@ -6,9 +6,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from petitions import goals, tallies
-from petitions.api.answers import find_text
 from petitions.caching import open_to_all, public_page, turns_at
 from petitions.models import Petition
+from petitions.showing import find_text
 
 
 @public_page
@@ -26,7 +26,7 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
         return open_to_all(JsonResponse(gone, status=410))
     count = tallies.total(asked.pk)
     opens_at, state = asked.turns_at, _state(asked)
-    told = {
+    known = {
         "slug": asked.slug,
         "title": text.title,
         "url": settings.SITE_URL + asked.get_absolute_url(),
@@ -39,7 +39,7 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
         "closed_at": asked.closes_at if state == "closed" else None,
         "counted_at": timezone.now(),
     }
-    return turns_at(opens_at, open_to_all(JsonResponse(told)))
+    return turns_at(opens_at, open_to_all(JsonResponse(known)))
 
 
 def _state(petition: Petition) -> str:

@@ -28,9 +28,10 @@ from petitions.models import Petition
 from petitions.screening import challenge, fraud, limits, networks, once, rules
 from petitions.screening.limits import Act, Taken
 from petitions.screening.verdicts import Screening, screen
+from petitions.showing import find_text
 from petitions.signers import Attempt
 from petitions.views import confirming, redrawing
-from petitions.views.petition import SeeOther, check_path, find_text
+from petitions.views.petition import SeeOther, check_path
 
 _CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
 PageView = Callable[[HttpRequest, Page, str], HttpResponse]

@@ -12,11 +12,11 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_http_methods
 
-from petitions import context, goals, recent, sources, tallies
+from petitions import context, goals, sources, tallies
 from petitions.caching import open_to_all, public_page, turns_at
 from petitions.models import Petition, PetitionText, Source
 from petitions.sharing import frames, oembed, snippets
-from petitions.views.petition import find_text
+from petitions.showing import find_text
 
 _A_MINUTE = 60
 _NUMBER = re.compile(r"[0-9]{1,5}")
@@ -89,8 +89,8 @@ def oembed_answer(request: HttpRequest) -> HttpResponse:
     if asked is None:
         raise Http404
     with translation.override(asked.language):
-        text = recent.text(asked.slug, asked.language)
-        if text is None or not _may_be_shown(text.petition):
+        text = find_text(asked.slug, lately=True)
+        if text.petition.state == Petition.State.REMOVED:
             raise Http404
         said = oembed.answer(
             text,
@@ -107,10 +107,6 @@ def _partner(code: str) -> Source:
     if partner is None:
         raise Http404
     return partner
-
-
-def _may_be_shown(petition: Petition) -> bool:
-    return petition.is_public and petition.state != Petition.State.REMOVED
 
 
 def _most(request: HttpRequest, name: str) -> int:

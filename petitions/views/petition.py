@@ -5,7 +5,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +21,7 @@ from petitions.markdown import render_markdown
 from petitions.models import Petition, PetitionText
 from petitions.screening import challenge, crowds, fraud, limits, networks, verdicts
 from petitions.sharing import heads
+from petitions.showing import find_text
 from petitions.signers import Attempt
 from petitions.views import redrawing
 
@@ -45,17 +46,6 @@ class SeeOther(HttpResponse):
     def url(self) -> str:
         """Where to go."""
         return self.headers["Location"]
-
-
-def find_text(slug: str, *, lately: bool = False) -> PetitionText:
-    """The text to show of a petition the public may see; 404 otherwise. One query, or with
-    `lately` none if it was read a moment ago.
-    """
-    read = recent.text if lately else PetitionText.objects.to_show
-    text = read(slug, get_language())
-    if text is None or not text.petition.is_public:
-        raise Http404
-    return text
 
 
 def press_again(request: HttpRequest, slug: str) -> HttpResponse:

@@ -17,7 +17,7 @@ from petitions.charts import Words
 from petitions.languages import day, grouped, short_day
 from petitions.models import Petition
 from petitions.progress import Share, Span
-from petitions.views.petition import find_text
+from petitions.showing import find_text
 
 
 @public_page

@@ -10,7 +10,7 @@ from petitions import context, tallies
 from petitions.caching import open_to_all, public_page, turns_at
 from petitions.models import Petition, PetitionText
 from petitions.sharing import badges, cards
-from petitions.views.petition import find_text
+from petitions.showing import find_text
 
 
 @public_page
