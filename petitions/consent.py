@@ -5,6 +5,8 @@ Source: UK GDPR Articles 7 and 9(2)(a); ICO guidance on political campaigning.
 """
 
 from django.utils.functional import Promise
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 CURRENT = 1
@@ -18,6 +20,9 @@ WORDING: dict[int, Promise] = {
 }
 
 
-def wording(organisation: str, version: int = CURRENT) -> str:
-    """The words of a version in the language of the page, naming the organisation."""
-    return str(WORDING[version]) % {"organisation": organisation}
+def wording(organisation: str, version: int = CURRENT) -> SafeString:
+    """The words of a version as HTML in the language of the page, naming the organisation, whose
+    name may run the other way.
+    """
+    name = format_html("<bdi>{}</bdi>", organisation)
+    return mark_safe(escape(WORDING[version]) % {"organisation": name})  # noqa: S308 - both are escaped

@@ -55,7 +55,7 @@ def facts() -> dict[str, Any]:
     """What the pages say of this site, in the language of the moment."""
     of, postcodes_of = organisation(), known.postcodes_of()
     return {
-        "organisation": _plain(of.name or _("the organisation that runs this site")),
+        "organisation": _isolated(of.name or _("the organisation that runs this site")),
         "is_named": bool(of.name),
         "privacy_email": of.privacy_email,
         "website": of.website,
@@ -121,6 +121,14 @@ def _longest_counter() -> timedelta:
 @cache
 def _template(name: str, language: str) -> Template:
     return Template((FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8"))
+
+
+def _isolated(name: str) -> str:
+    """A name for Markdown: nothing in it is markup, and it turns nothing around that is beside it.
+
+    Markdown has no element for that, but Unicode has characters.
+    """
+    return f"\N{FIRST STRONG ISOLATE}{_plain(name)}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def _plain(text: str) -> str:

@@ -75,7 +75,7 @@ def _postcode_help() -> str:
     return gettext("It is for finding your constituency, and is given to nobody.")
 
 
-def _consent_wording() -> str:
+def _consent_wording() -> SafeString:
     name = organisation().name or gettext("the organisation that runs this site")
     return consent.wording(name)
 
@@ -145,7 +145,7 @@ class SignForm(forms.Form):
         error_messages={"invalid_choice": CHOOSE_COUNTRY},
     )
     consent = forms.BooleanField(
-        label=lazy(_consent_wording, str)(),
+        label=lazy(_consent_wording, SafeString)(),
         error_messages={
             "required": _("Tick the box to agree; without it we may not keep your signature.")
         },

@@ -1,6 +1,8 @@
 """Filters for what people read: numbers, dates, directions and postcodes."""
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from petitions import languages, pages
 
@@ -18,6 +20,14 @@ for _filter in (
 
 # How long and how often, as the code that keeps it says: "14 days".
 register.simple_tag(pages.promises)
+
+
+@register.filter
+def isolated(name: str, language: str = "") -> SafeString:
+    """A name within a sentence, kept apart from it: it may run the other way."""
+    if language:
+        return format_html('<bdi lang="{}">{}</bdi>', language, name)
+    return format_html("<bdi>{}</bdi>", name)
 
 
 @register.filter

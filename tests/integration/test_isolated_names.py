@@ -1,0 +1,86 @@
+"""Names that run the other way than the words around them turn nothing around."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from petitions import context
+from petitions.models import Organisation, Petition, PetitionText, Source
+from tests.pages import Visitor
+from tests.people import typed
+
+# Each ends in what takes its direction from what stands beside it.
+ARABIC, LATIN = "حملة 2020 (سوريا)", "Friends of Syria (2020)"
+MINISTRY, OFFICE = "وزارة الخارجية (لندن)", "the Foreign Office (London)"
+PATHS = (
+    "",
+    "statements/urgent/",
+    "petitions/protect/",
+    "petitions/protect/progress/",
+    "privacy/",
+    "about/",
+    "find/",
+    "share/partner/mosque/protect/",
+    "nowhere/",
+)
+
+
+def loose(page: str, name: str) -> list[str]:
+    """Where a name stands in a page's body without being kept apart from what is beside it."""
+    body = page.partition("</head>")[2]
+    assert body
+    return [
+        body[max(0, found.start() - 40) : found.end() + 10]
+        for found in re.finditer(re.escape(name), body)
+        if not re.search(r"(<bdi(?: lang=\"\w\w\")?>|\u2068)$", body[: found.start()])
+        or not re.match(r"</bdi>|\u2069", body[found.end() :])
+    ]
+
+
+@pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
+@pytest.mark.parametrize(("name", "addressee"), [(ARABIC, MINISTRY), (LATIN, OFFICE)])
+def test_the_organisation_and_the_addressee_are_kept_apart_from_the_sentence_around_them(
+    petition: Petition, client: Client, home: str, name: str, addressee: str
+) -> None:
+    Visitor(petition, "en").publish_statement()
+    Source.objects.create(code="mosque", name="Mosque", origins=["https://mosque.example"])
+    Organisation.objects.update(name=name)
+    PetitionText.objects.update(addressee=addressee)
+    context.forget()
+    seen = {name: 0, addressee: 0}
+    for path in PATHS:
+        page = client.get(home + path).content.decode()
+        for one in seen:
+            seen[one] += page.count(one)
+            assert loose(page, one) == [], path
+    # The name stands in the foot of every page, the addressee on three of them at least.
+    assert seen[name] > len(PATHS)
+    assert seen[addressee] >= 3
+
+
+def test_the_addressee_says_its_own_language(petition: Petition, client: Client) -> None:
+    PetitionText.objects.exclude(language="en").delete()
+    page = client.get("/ar/petitions/protect/").content.decode()
+    assert '<bdi lang="en">the British Government</bdi>' in page
+
+
+def test_what_is_consented_to_names_the_organisation_so_too(
+    petition: Petition, browser: Client
+) -> None:
+    Organisation.objects.update(name=ARABIC)
+    context.forget()
+    words = f"I agree that <bdi>{ARABIC}</bdi> keeps my signature"
+    assert words in browser.get("/petitions/protect/").content.decode()
+    assert words in browser.post("/petitions/protect/", typed(name="")).content.decode()
+
+
+def test_a_name_is_escaped_all_the_same(petition: Petition, client: Client) -> None:
+    Organisation.objects.update(name="<b>SBC</b> & 100%s")
+    PetitionText.objects.update(addressee="<i>Them</i>")
+    context.forget()
+    for path in ("/petitions/protect/", "/privacy/"):
+        page = client.get(path).content.decode()
+        assert "<b>SBC" not in page
+        assert "<i>Them" not in page
+        assert "&lt;b&gt;SBC" in page
