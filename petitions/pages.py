@@ -2,7 +2,9 @@
 
 What the code decides, such as how long something is kept, stands in them as a variable, so that
 a page and the code cannot disagree; so does what an organiser enters in the admin. The files are
-Django templates, with their title in the first line and a summary in the first paragraph.
+Django templates, with their title in the first line and a summary in the first paragraph. Above
+that may stand when a page was last gone over against the site, which it says as `reviewed`: the
+law asks it of the page about accessibility.
 """
 
 import re
@@ -30,8 +32,7 @@ from petitions.screening import limits
 
 NAMES = ("privacy", "safety", "help", "about", "accessibility")
 FOLDER = Path(__file__).parent / "content"
-# When the page about accessibility was last gone over against the site, as the law asks it to say.
-ACCESSIBILITY_REVIEWED = date(2026, 11, 22)
+_FRONT_MATTER = re.compile(r"\A---\nreviewed: (\d{4}-\d{2}-\d{2})\n---\n")
 # Everything that could mean something in Markdown.
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|&~-])")
 
@@ -46,7 +47,8 @@ class Page(NamedTuple):
 
 def read(name: str, language: str) -> Page:
     """One of `NAMES` in a language, with the facts of this moment."""
-    words = _template(name, language).render(Context(facts(), autoescape=False)).strip()
+    said = facts() | {"reviewed": day(on) if (on := reviewed(name, language)) else ""}
+    words = _template(name, language).render(Context(said, autoescape=False)).strip()
     title, summary, body = words.split("\n\n", 2)
     return Page(title.removeprefix("# "), summary, render_markdown(body))
 
@@ -66,7 +68,6 @@ def facts() -> dict[str, Any]:
         "help": reverse("petitions:help"),
         "sender": settings.DEFAULT_FROM_EMAIL,
         "subject": messages.confirm_subject(),
-        "accessibility_reviewed": day(ACCESSIBILITY_REVIEWED),
         **promises(),
         "postcodes_of": date_format(postcodes_of, "F Y") if postcodes_of else "",
         "postcodes_year": postcodes_of.year if postcodes_of else "",
@@ -118,9 +119,24 @@ def _longest_counter() -> timedelta:
     return timedelta(seconds=2 * max(windows, default=0))
 
 
+def reviewed(name: str, language: str) -> date | None:
+    """The day on which somebody last went over a page, if its file says one."""
+    said = _FRONT_MATTER.match(_file(name, language))
+    return date.fromisoformat(said[1]) if said else None
+
+
 @cache
 def _template(name: str, language: str) -> Template:
-    return Template((FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8"))
+    return Template(written(name, language))
+
+
+def written(name: str, language: str) -> str:
+    """A page as its file has it, from the title on."""
+    return _FRONT_MATTER.sub("", _file(name, language))
+
+
+def _file(name: str, language: str) -> str:
+    return (FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8")
 
 
 def _isolated(name: str) -> str:

@@ -1,7 +1,7 @@
 """The pages about the site itself: what they say is what the code does, in every language."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from html import unescape
 from typing import Any
 
@@ -25,7 +25,7 @@ OF_NOBODY = {"6", "9", "1", "2", "2.2", "320", "10,000", "3.0", "2026"}
 
 
 def source(name: str, language: str) -> str:
-    return (pages.FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8")
+    return pages.written(name, language)
 
 
 def path(name: str, language: str) -> str:
@@ -91,6 +91,7 @@ def test_punctuation_of_the_pages_is_the_languages_own(language: str, wrong: str
 def test_every_fact_in_a_page_is_known(db: None, name: str, language: str) -> None:
     """A template says nothing of a variable that is not there: it prints nothing."""
     known = set(pages.facts()) | {"without_name", "not_me"}
+    known |= {"reviewed"} if pages.reviewed(name, language) else set()
     assert set(re.findall(r"\{\{ (\w+) \}\}", source(name, language))) <= known
     assert set(re.findall(r"\{% if (\w+) %\}", source(name, language))) <= known
 
@@ -170,3 +171,26 @@ def test_every_page_and_the_form_lead_to_them(
         for link in set(re.findall(r'href="(/[^"]*)"', html)):
             if not link.startswith("/static/"):
                 assert client.get(link).status_code == 200, link
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Last reviewed on 22 November 2026."),
+        ("ar", "آخر مراجعة لهذه الصفحة: 22 تشرين الثاني/نوفمبر 2026."),
+        ("cy", "Adolygwyd ddiwethaf: 22 Tachwedd 2026."),
+    ],
+)
+def test_the_page_about_accessibility_says_when_its_file_was_gone_over(
+    organisation: Organisation, client: Client, language: str, said: str
+) -> None:
+    assert pages.reviewed("accessibility", language) == date(2026, 11, 22)
+    assert said in words(client.get(path("accessibility", language)).content.decode())
+
+
+def test_all_its_languages_were_gone_over_on_one_day() -> None:
+    assert len({pages.reviewed("accessibility", code) for code in LANGUAGES}) == 1
+
+
+def test_a_page_that_says_no_day_was_gone_over_on_none() -> None:
+    assert pages.reviewed("help", "en") is None
