@@ -349,6 +349,7 @@ def _exported(bench: Bench) -> dict[str, Any]:
 
 
 def settle_database() -> None:
-    """Write out what seeding left to be written, so that it is not measured with the rest."""
+    """Do what seeding left to be done, so that it is not measured with the rest."""
     with suppress(Exception), connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
