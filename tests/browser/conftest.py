@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, Playwright, sync_playwright
+from playwright.sync_api import Browser, Error, Playwright, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Nothing that calls home: these tests fail on any request to another site.
@@ -15,6 +15,8 @@ _FLAGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# Milliseconds: what is expected comes at once on a quiet machine, and also on a busy one.
+expect.set_options(timeout=20_000)
 HOW_TO = "no Chromium: install it (Debian: apt-get install chromium) and run make test again"
 
 

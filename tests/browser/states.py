@@ -7,7 +7,9 @@ Django refuses the database. So the browsers here live in threads of their own.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import Lock
 
 import requests
 from playwright.sync_api import Page, Route, sync_playwright
@@ -22,6 +24,8 @@ NARROW, WIDE = 320, 1280
 HEIGHT = 800
 BROWSERS = 2
 Troubles = Iterable[str]
+# While it starts, Python changes for a moment which warnings are errors, for all threads.
+_ONE_AT_A_TIME = Lock()
 # Only words and addresses may differ between two pages that are built alike.
 _WORDS = re.compile(r"""\s(?:value|href|action|content|data-[a-z-]+)="[^"]*"|>[^<]+(?=<)""")
 
@@ -66,8 +70,9 @@ def look_at(
     def part(number: int) -> list[str]:
         return list(_look_at(states[number::BROWSERS], stack, look, context))
 
-    with ThreadPoolExecutor(BROWSERS) as pool:
-        return [trouble for found in pool.map(part, range(BROWSERS)) for trouble in found]
+    browsers = min(BROWSERS, len(states))
+    with ThreadPoolExecutor(browsers) as pool:
+        return [trouble for found in pool.map(part, range(browsers)) for trouble in found]
 
 
 def _look_at(
@@ -78,7 +83,10 @@ def _look_at(
     def answer(route: Route) -> None:
         route.fulfill(body=current.html, content_type="text/html; charset=utf-8")
 
-    with sync_playwright() as playwright, launch(playwright) as browser:
+    with ExitStack() as until_done:
+        with _ONE_AT_A_TIME:
+            playwright = until_done.enter_context(sync_playwright())
+        browser = until_done.enter_context(launch(playwright))
         page = browser.new_page(
             base_url=stack.site_url,
             viewport={"width": NARROW, "height": HEIGHT},

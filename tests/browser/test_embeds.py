@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from playwright.sync_api import Browser, BrowserContext, Frame, Page
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
 from campaign.local.stack import Stack
 from tests.conftest import SLUG
@@ -118,13 +118,13 @@ def test_a_partners_site_shows_the_frame_and_its_button_leads_to_the_petition(
     frame = framed(PARTNER, f"{home}share/partner/partner/{SLUG}/")
     page = frame.page
 
-    assert frame.locator("h1").is_visible()
+    expect(frame.locator("h1")).to_be_visible()
     assert frame.evaluate("getComputedStyle(document.querySelector('a')).display") == "block"
     assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
     frame.locator("a").click()
 
     page.wait_for_url(f"{stack.site_url}{home}petitions/{SLUG}/?s=partner")
-    assert page.locator("form").first.is_visible()
+    expect(page.locator("form").first).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,13 @@ def test_the_code_arrives_with_the_signature_and_without_a_script(
         "request", lambda request: sent.append(request.url) if request.method == "POST" else None
     )
 
-    page.locator("form button[type=submit]").last.click()
+    with page.expect_navigation():
+        page.locator("form button[type=submit]").last.click()
 
-    assert page.locator(".error-summary").is_visible()
+    expect(page.locator(".error-summary")).to_be_visible()
     assert sent == [f"{stack.site_url}/petitions/{SLUG}/?s=partner"]
-    page.locator("form button[type=submit]").last.click()
+    with page.expect_navigation():
+        page.locator("form button[type=submit]").last.click()
     assert len(sent) == 2
     assert sent[1].partition("#")[0] == sent[0]
     context.close()
@@ -173,8 +175,7 @@ def test_the_error_summary_has_the_focus_wherever_on_the_page_the_form_was_sent_
     page = context.new_page()
     page.goto(f"{stack.site_url}/petitions/{SLUG}/?s=partner#sign")
     page.locator("form button[type=submit]").last.click()
-    page.wait_for_selector(".error-summary")
-    page.wait_for_function("document.activeElement.className == 'error-summary'")
+    expect(page.locator(".error-summary")).to_be_focused()
     context.close()
 
 
@@ -215,12 +216,11 @@ def test_the_page_to_copy_from_shows_what_it_offers(
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.locator(".snippet button").last.click()
-    page.wait_for_function("[...document.querySelectorAll('[role=status]')].pop().textContent")
+    expect(page.locator("[role=status]").last).not_to_be_empty()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator(".snippet textarea").last.input_value()
     assert page.evaluate("document.querySelector('img[height]').naturalWidth") > 100
     page.locator("iframe").scroll_into_view_if_needed()
-    frame = page.frame_locator("iframe")
-    assert frame.locator("h1").is_visible()
+    expect(page.frame_locator("iframe").locator("h1")).to_be_visible()
     assert not troubles
     context.close()

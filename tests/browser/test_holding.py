@@ -2,20 +2,20 @@
 
 import psycopg2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from campaign.local.stack import Stack
 from tests.browser.test_journeys import (
     PHONE,
     OpenPage,
-    count_on,
     eventually_counts,
     fill,
     fits,
+    log_in,
     new_address,
     open_page,
 )
-from tests.conftest import SLUG, Mailbox
+from tests.conftest import SLUG, Mailbox, counted
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]
@@ -120,10 +120,11 @@ def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
     page.evaluate(AT_ONCE, address)
     expect(page.locator("h1")).to_contain_text("Check your e-mail")
     page.goto(mailbox.link_for(address))
-    before = count_on(page)
+    before = counted(stack)
     page.get_by_role("button", name="Add my signature").click()
     expect(page.locator("h1")).to_contain_text("Thank you. Your signature is confirmed.")
     assert eventually_counts(page, before)
+    assert counted(stack) == before
 
     log_in(page, stack)
     expect(page.locator("#needs-heading")).to_contain_text("1 needs you")
@@ -141,15 +142,9 @@ def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
 
     page.goto("/admin/petitions/decision/")
     page.locator("#result_list tbody th a").first.click()
+    expect(page.locator("#id_note")).to_be_visible()
     assert fits(page)
     page.fill("#id_note", "a trial")
     page.get_by_role("button", name="Undo this decision").click()
     expect(page.locator(".messagelist")).to_contain_text("stands again as before")
     assert eventually_counts(page, before)
-
-
-def log_in(page: Page, stack: Stack) -> None:
-    page.goto("/admin/")
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", stack.admin_password)
-    page.click("[type=submit]")

@@ -98,7 +98,7 @@ def test_enter_in_a_field_sends_and_the_summary_leads_to_each_field(
     for link in links:
         assert press(page)["text"] == link.text_content()
     page.keyboard.press("Enter")
-    assert page.evaluate(FOCUSED)["is"] == "consent"
+    expect(page.locator("[name=consent]")).to_be_focused()
     assert page.evaluate(FOCUSED)["isInView"]
     # What is wrong with it stands in sight beside it.
     expect(page.locator("#id_consent_error")).to_be_in_viewport(ratio=1)

@@ -4,7 +4,7 @@ from itertools import combinations
 from typing import Literal, NamedTuple
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from campaign.local.stack import Stack
 from tests.browser.test_journeys import DESK, PHONE, OpenPage, fits, open_page
@@ -102,7 +102,7 @@ def test_charts_and_their_words_fit_every_screen(
     page = opened(open_page, home, size)
     for summary in page.locator(".figures summary").all():
         summary.click()
-    assert page.locator("table").first.is_visible()
+    expect(page.locator("table").first).to_be_visible()
     assert fits(page)
     assert page.locator("svg[role=img]").count() == 3
     for chart in page.locator("svg[role=img]").all():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from campaign.local.stack import Stack
 from tests.conftest import SLUG
@@ -19,7 +19,11 @@ window.refused = [];
 document.addEventListener("securitypolicyviolation", (e) => refused.push(e.violatedDirective));
 """
 WITHOUT_SHEET = "delete Navigator.prototype.share;"
-WITH_SHEET = "Navigator.prototype.share = async (told) => { window.told = told; };"
+WITH_SHEET = """
+window.told = new Promise((resolve) => {
+  Navigator.prototype.share = async (told) => resolve(told);
+});
+"""
 
 
 @pytest.fixture
@@ -64,11 +68,11 @@ def test_one_press_copies_the_address(open_page: OpenPage, stack: Stack, home: s
         permissions=["clipboard-read", "clipboard-write"],
     )
     section = page.locator(".sharing")
-    assert not section.locator(".share-sheet").is_visible()
+    expect(section.locator(".share-sheet")).to_be_hidden()
 
     section.locator(".copy-row button").click()
 
-    page.wait_for_function("document.querySelector('.sharing [role=status]').textContent")
+    expect(section.locator("[role=status]")).not_to_be_empty()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == f"{stack.site_url}{home}petitions/{SLUG}/?s=link"
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

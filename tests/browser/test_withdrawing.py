@@ -7,18 +7,18 @@ from email.message import EmailMessage
 import pytest
 from playwright.sync_api import Page, expect
 
+from campaign.local.stack import Stack
 from tests.browser.test_journeys import (
     PHONE,
     WORDS,
     OpenPage,
-    count_on,
     eventually_counts,
     fill,
     fits,
     new_address,
     open_page,
 )
-from tests.conftest import SLUG, Mailbox
+from tests.conftest import SLUG, Mailbox, counted
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]
@@ -29,16 +29,16 @@ MAIN_BUTTON = "main form button[type=submit]"
 
 @pytest.mark.parametrize("language", ["ar", "cy", "en"])
 def test_a_signer_finds_changes_and_withdraws_in_two_taps_on_a_phone_without_javascript(
-    open_page: OpenPage, mailbox: Mailbox, language: str
+    open_page: OpenPage, mailbox: Mailbox, stack: Stack, language: str
 ) -> None:
     page, address = open_page(PHONE, javascript=False), new_address("owner")
     prefix = "" if language == "en" else f"/{language}"
-    sign(page, mailbox, prefix, language, address)
-    counted = count_on(page)
+    standing = sign(page, mailbox, stack, language, address)
 
     # The link stands in the footer of every page; whatever is typed, the answer is one.
     page.goto(f"{prefix}/petitions/{SLUG}/")
     page.click("footer a[href$='/find/']")
+    page.wait_for_url(f"**{prefix}/find/")
     page.click(MAIN_BUTTON)
     expect(page.locator("#error-summary")).to_be_focused()
     assert fits(page)
@@ -72,24 +72,29 @@ def test_a_signer_finds_changes_and_withdraws_in_two_taps_on_a_phone_without_jav
     page.click(".withdraw summary")
     assert fits(page)
     page.click(".withdraw button")
-    assert eventually_counts(page, counted - 1)
+    page.wait_for_url("**/withdraw/")
+    assert eventually_counts(page, standing - 1)
     assert fits(page)
     page.click(MAIN_BUTTON)
+    page.wait_for_url("**/mine/*/")
     expect(page.locator("section.mine")).to_have_count(0)
     assert address not in page.content()
     assert page.context.cookies() == []
 
 
-def sign(page: Page, mailbox: Mailbox, prefix: str, language: str, address: str) -> None:
-    page.goto(f"{prefix}/petitions/{SLUG}/")
-    before = count_on(page)
+def sign(page: Page, mailbox: Mailbox, stack: Stack, language: str, address: str) -> int:
+    """Sign and confirm; how many count then."""
+    page.goto(f"{'' if language == 'en' else f'/{language}'}/petitions/{SLUG}/")
+    before = counted(stack)
     fill(page, NAME[language], address, "M14 5RX")
     page.check("[name=consent]")
     page.click("form button[type=submit]")
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
     page.goto(mailbox.link_for(address))
     page.get_by_role("button", name=WORDS[language]["add"]).click()
     expect(page.locator("h1")).to_contain_text(WORDS[language]["thanks"])
     assert eventually_counts(page, before + 1)
+    return before + 1
 
 
 def link_in(mailbox: Mailbox, address: str) -> str:

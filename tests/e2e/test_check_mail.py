@@ -7,8 +7,8 @@ import time
 import pytest
 
 from campaign.local.stack import Stack
-from tests.conftest import Mailbox
-from tests.e2e.test_the_line import Visitor, eventually
+from tests.conftest import Mailbox, counted, eventually
+from tests.e2e.test_the_line import Visitor
 
 pytestmark = pytest.mark.e2e
 
@@ -35,9 +35,9 @@ def code_for(mailbox: Mailbox, address: str) -> str:
 
 
 def test_the_mailed_code_counts_a_signature_as_soon_as_it_arrives(
-    visitor: Visitor, mailbox: Mailbox, address: str
+    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
-    before = visitor.count()
+    before = counted(stack)
     check = visitor.sign(address).url
 
     answer = visitor.post(check + "code/", {"code": code_for(mailbox, address)})
