@@ -1,0 +1,153 @@
+"""Every state of every public page: axe-core finds nothing, and nothing is cut when enlarged."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from campaign.local.stack import Stack
+from petitions.models import Petition
+from tests.browser.states import (
+    HEIGHT,
+    NARROW,
+    WIDE,
+    State,
+    all_states,
+    look_at,
+    one_of_each_build,
+)
+from tests.integration.conftest import (
+    _fresh,
+    _shipped_providers,
+    organisation,
+    petition,
+    places,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+__all__ = ["_fresh", "_shipped_providers", "organisation", "petition", "places"]
+
+AXE = Axe().axe_script
+# No rule that runs reads style sheets by itself; reading them anew costs more than the rest.
+OPTIONS: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
+COLOURS = {**OPTIONS, "runOnly": ["color-contrast", "link-in-text-block"]}
+RUN = "(options) => axe.run(options).then((results) => results.violations)"
+# Each language is seen narrow and wide, light and dark. The other two pairs add colours, which
+# no language changes.
+VIEWS: dict[str, list[tuple[int, str, dict[str, Any]]]] = {
+    "ar": [(NARROW, "light", OPTIONS), (WIDE, "dark", OPTIONS)],
+    "cy": [(NARROW, "dark", OPTIONS), (WIDE, "light", OPTIONS)],
+    "en": [
+        (NARROW, "light", OPTIONS),
+        (NARROW, "dark", COLOURS),
+        (WIDE, "dark", OPTIONS),
+        (WIDE, "light", COLOURS),
+    ],
+}
+# A window of 1280 by 1024 pixels at 400 %: WCAG 2.2, 1.4.10.
+ENLARGED = {"width": 320, "height": 256}
+# WCAG 2.2, 1.4.12. Arabic letters join, and have no space between them to widen.
+SPACED = """
+* { line-height: 1.5 !important; word-spacing: .16em !important; }
+:not(:lang(ar)) { letter-spacing: .12em !important; }
+p { margin-block-end: 2em !important; }
+"""
+# What sticks out at the side, and text whose box hides a part of it. What is clipped on purpose
+# measures a pixel.
+CUT = """() => [...document.querySelectorAll("body *")].filter((element) => {
+  const box = element.getBoundingClientRect();
+  if (box.width <= 1 || box.height <= 1 || element.closest(".for-nobody, svg")) return false;
+  const sticksOut = box.right > innerWidth + 1 || box.left < -1;
+  const hides = getComputedStyle(element).overflowX !== "visible"
+    && !["INPUT", "SELECT", "TEXTAREA", "PROGRESS"].includes(element.tagName)
+    && element.scrollWidth > element.clientWidth + 1;
+  return sticksOut || hides;
+}).map((element) => `${element.tagName.toLowerCase()}.${element.className}`)"""
+LANGUAGES = pytest.mark.parametrize("language", ["en", "ar", "cy"])
+# What is wrong, by language: a page is opened once for all that looks at it.
+_SEEN: dict[str, list[str]] = {}
+
+
+def seen(petition: Petition, stack: Stack, language: str) -> list[str]:
+    """What is wrong in any state, each line with the kind of trouble and the state's name."""
+    if language not in _SEEN:
+        states = all_states(petition, stack, language)
+        assert len(states) > 100
+        # With the page's policy in force, neither axe nor a style sheet could be brought in.
+        # Half-way through a change of colour there is no contrast to speak of: with less motion,
+        # colours change at once.
+        _SEEN[language] = look_at(
+            one_of_each_build(states),
+            stack,
+            partial(everything, language),
+            bypass_csp=True,
+            reduced_motion="reduce",
+        )
+    return _SEEN[language]
+
+
+def everything(language: str, page: Page) -> Iterator[str]:
+    """All that is looked at on one page; what changes the page comes last."""
+    yield from (f"axe: {trouble}" for trouble in violations(language, page))
+    yield from (f"cut: {trouble}" for trouble in cut_off(page))
+
+
+def violations(language: str, page: Page) -> Iterator[str]:
+    """What axe finds on a page in all its views."""
+    page.evaluate(AXE)
+    for width, scheme, options in VIEWS[language]:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        yield from _violations(page, width, scheme, options)
+
+
+def _violations(page: Page, width: int, scheme: Any, options: dict[str, Any]) -> Iterator[str]:
+    page.emulate_media(color_scheme=scheme)
+    for violation in page.evaluate(RUN, options):
+        where = [node["target"] for node in violation["nodes"]]
+        why = violation["nodes"][0]["failureSummary"]
+        yield f"{violation['id']} at {width} px, {scheme}: {json.dumps(where)} {why}"
+
+
+@LANGUAGES
+def test_axe_finds_nothing_in_any_state_of_any_page(
+    petition: Petition, stack: Stack, language: str
+) -> None:
+    found = [trouble for trouble in seen(petition, stack, language) if ": axe: " in trouble]
+    assert not found, "\n".join(found)
+
+
+def test_axe_does_find_what_is_wrong(stack: Stack) -> None:
+    html = "<!doctype html><html><body><img src='x.png'><input><p style='color: #ccc'>faint"
+    found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
+    rules = {trouble.split()[2] for trouble in found if ": axe: " in trouble}
+    assert rules >= {"color-contrast", "document-title", "html-has-lang", "image-alt", "label"}
+
+
+def cut_off(page: Page) -> Iterator[str]:
+    """What does not fit at 400 %, as it is and with more space between lines, words and letters."""
+    page.set_viewport_size(ENLARGED)  # type: ignore[arg-type]
+    for how in ("at 400 %", "spaced out"):
+        if how == "spaced out":
+            page.add_style_tag(content=SPACED)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            yield f"{how}: scrolls sideways"
+        yield from (f"{how}: {element}" for element in page.evaluate(CUT))
+
+
+@LANGUAGES
+def test_nothing_is_cut_at_400_per_cent_or_spaced_out(
+    petition: Petition, stack: Stack, language: str
+) -> None:
+    found = [trouble for trouble in seen(petition, stack, language) if ": cut: " in trouble]
+    assert not found, "\n".join(found)
+
+
+def test_what_is_cut_is_noticed(stack: Stack) -> None:
+    html = "<!doctype html><body><p>fine<div class=wide style='width: 30rem'>x</div>"
+    found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
+    assert "wrong: cut: at 400 %: scrolls sideways" in found
+    assert "wrong: cut: at 400 %: div.wide" in found
