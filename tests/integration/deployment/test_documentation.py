@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ print(json.dumps(found))
 """
 
 
+@cache
 def defaults_in_the_code(app: Path) -> dict[str, str]:
     """What each variable is in a container where nobody has set it."""
     done = run(["python", "-c", PROGRAM_THAT_LISTS_DEFAULTS], app, image_environment())
