@@ -94,7 +94,7 @@ class PageCacheMiddleware:
             return self.get_response(request)
         key, entry = self._find(request)
         if entry is None:
-            return self._first(request, key)
+            return self._first(request)
         if time.monotonic() < entry.page.fresh_until:
             return entry.page.answer(request)
         return self._renew(request, key, entry)
@@ -109,18 +109,19 @@ class PageCacheMiddleware:
         key = (*key[:3], code)
         return key, self.entries.get(key)
 
-    def _first(self, request: HttpRequest, key: Key) -> HttpResponse:
+    def _first(self, request: HttpRequest) -> HttpResponse:
         response = self._render(request)
         if not _is_public(response):
             return response
         page = Page(response)
-        self._keep(key, Entry(page))
+        self._keep(request, Entry(page))
         return page.answer(request)
 
-    def _keep(self, key: Key, entry: Entry) -> None:
+    def _keep(self, request: HttpRequest, entry: Entry) -> None:
         """Keep a page as the newest, and drop the ones longest unrenewed."""
-        if not entry.page.by_source:
-            key = (*key[:3], "")
+        key = _key(request)
+        if entry.page.by_source:
+            key = (*key[:3], sources.carried(request.META))
         with self.lock:
             self.entries[key] = entry
             self.entries.move_to_end(key)
@@ -138,15 +139,25 @@ class PageCacheMiddleware:
                 return entry.page.answer(request)
             response = self._render(request)
             if _is_public(response):
-                entry.page = Page(response)
-                self._keep(key, entry)
-            elif response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or too_old:
+                return self._replace(request, key, entry, Page(response))
+            if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or too_old:
                 # Closed to the public, removed, or gone: the copy must not outlive it.
                 self.entries.pop(key, None)
                 return response
             return entry.page.answer(request)
         finally:
             entry.lock.release()
+
+    def _replace(self, request: HttpRequest, key: Key, entry: Entry, page: Page) -> HttpResponse:
+        if page.by_source is entry.page.by_source:
+            entry.page = page
+        else:
+            # It carries sources on since now, or no more. Kept where the old one was, everybody
+            # would get the source of whoever asked first.
+            self.entries.pop(key, None)
+            entry = Entry(page)
+        self._keep(request, entry)
+        return page.answer(request)
 
     def _render(self, request: HttpRequest) -> HttpResponse:
         # A page is rendered whole even if a HEAD asked first: the next reader wants it.

@@ -190,6 +190,29 @@ def test_the_page_of_a_source_grows_stale_and_is_renewed_like_any_other(
     assert number(cache(get("/?s=mosque"))) == 2
 
 
+@pytest.mark.usefixtures("registered")
+def test_a_page_that_begins_to_carry_sources_gives_nobody_that_of_who_asked_first(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    # The front page, when its first statement is published.
+    cache(get("/"))
+    site.change = carries_source
+    clock.pass_by(LATER)
+    asked = ["/?s=mosque", "/", "/?s=poster", "/?s=mosque", "/"]
+    assert [number(cache(get(path))) for path in asked] == [2, 3, 4, 2, 3]
+
+
+@pytest.mark.usefixtures("carries")
+def test_a_page_that_ceases_to_carry_sources_is_kept_once_from_then_on(
+    cache: PageCacheMiddleware, clock: Clock, site: Site
+) -> None:
+    for path in ("/?s=mosque", "/?s=poster"):
+        cache(get(path))
+    site.change = lambda _response: None
+    clock.pass_by(LATER)
+    assert [number(cache(get(path))) for path in ("/?s=mosque", "/", "/?s=poster")] == [3, 3, 3]
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_what_changes_something_passes_by_the_cache(
     method: str, cache: PageCacheMiddleware, site: Site
