@@ -13,6 +13,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from campaign import env
+from campaign.logs import to_stderr
 
 
 class WithoutAccess(Logger):
@@ -55,24 +56,7 @@ logger_class = WithoutAccess
 errorlog = "-"
 # What gunicorn itself reports goes through the same redaction as the rest.
 logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "campaign.logs.Redact"}},
-    "formatters": {
-        "line": {
-            "()": "campaign.logs.OneLineFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["redact"],
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
+    **to_stderr("INFO"),
     "loggers": {"gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
 }
 

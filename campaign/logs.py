@@ -21,6 +21,30 @@ _IPV6 = re.compile(r"(?i)(?<![\w:])(?:(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:.]*|[0-9a-f
 _IPV4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
+def to_stderr(level: str) -> dict[str, Any]:
+    """The configuration that all processes share: a line each, and nothing personal in it."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"redact": {"()": "campaign.logs.Redact"}},
+        "formatters": {
+            "line": {
+                "()": "campaign.logs.OneLineFormatter",
+                "format": "{asctime} {levelname} {name} {message}",
+                "style": "{",
+            }
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["redact"],
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": level.upper()},
+    }
+
+
 class Redact(logging.Filter):
     """Rewrite records that carry a request or an exception, and scrub what is left."""
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 import django_stubs_ext
 
-from campaign import env
+from campaign import env, logs
 
 django_stubs_ext.monkeypatch()
 
@@ -267,27 +267,7 @@ PENDING_DAYS = 14
 
 # --- Logging: route names and counts, never paths, addresses or parameters ---------------
 LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "campaign.logs.Redact"}},
-    "formatters": {
-        "line": {
-            "()": "campaign.logs.OneLineFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        }
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["redact"],
-        }
-    },
-    "root": {
-        "handlers": ["stderr"],
-        "level": env.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),
-    },
+    **logs.to_stderr(env.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info")),
     "loggers": {
         # Django's own loggers would write request paths and mail errors to admins.
         "django": {"handlers": [], "propagate": True},
