@@ -5,15 +5,15 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
 from campaign import heads
 from campaign.models import StatementText
-from petitions import goals, recent, sources, tallies
+from petitions import recent, sources, tallies
 from petitions.caching import carries_source, public_page, turns_at
 from petitions.markdown import render_markdown
+from petitions.showing import standing
 
 
 @public_page
@@ -41,27 +41,21 @@ def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
     shown = statement_context(text)
     shown["source_query"] = f"?{sources.PARAMETER}={source}" if source else ""
     response = render(request, "campaign/statement.html", shown)
-    return turns_at(shown["opens_at"], carries_source(response))
+    return turns_at(shown.get("opens_at"), carries_source(response))
 
 
 def statement_context(text: StatementText) -> dict[str, Any]:
     """What the statement's page shows around a text loaded with its statement and petition."""
     petition = text.statement.petition
-    opens_at = petition.turns_at if petition else None
-    is_public = petition is not None and petition.is_public
-    count = tallies.total(petition.pk) if petition and is_public else 0
-    return {
+    if petition is not None and not petition.is_public:
+        petition = None
+    shown = standing(petition, tallies.total(petition.pk)) if petition else {}
+    if petition:
+        shown["asked"] = recent.text(petition.slug, get_language())
+    return shown | {
         "text": text,
-        "head": heads.for_statement(text, petition if is_public else None),
+        "head": heads.for_statement(text, petition),
         "body": render_markdown(text.body),
-        "petition": petition if is_public else None,
-        "asked": recent.text(petition.slug, get_language()) if petition and is_public else None,
-        "opens_at": opens_at,
-        "is_accepting": petition is not None and petition.is_accepting(),
-        "count": count,
-        "goal": goals.goal_for(count, petition.goal if petition else None),
-        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
-        "counted_at": timezone.now(),
     }
 
 

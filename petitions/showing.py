@@ -1,10 +1,13 @@
 """What the public may see of a petition, for whatever shows it."""
 
+from typing import Any
+
 from django.http import Http404
+from django.utils import timezone
 from django.utils.translation import get_language
 
-from petitions import recent
-from petitions.models import PetitionText
+from petitions import goals, recent
+from petitions.models import Petition, PetitionText
 
 
 def find_text(slug: str, *, lately: bool = False) -> PetitionText:
@@ -17,3 +20,17 @@ def find_text(slug: str, *, lately: bool = False) -> PetitionText:
     if text is None or not text.petition.is_public:
         raise Http404
     return text
+
+
+def standing(petition: Petition, count: int) -> dict[str, Any]:
+    """How a petition stands at this moment, for the template of a page about it."""
+    return {
+        "petition": petition,
+        "count": count,
+        "counted_at": timezone.now(),
+        "goal": goals.goal_for(count, petition.goal),
+        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
+        # Before what it changes: a page made while the petition opens then ends at once.
+        "opens_at": petition.turns_at,
+        "is_accepting": petition.is_accepting(),
+    }

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from petitions import progress
 from petitions.caching import open_to_all, public_page
 from petitions.guards import View
-from petitions.models import Petition, PetitionText
+from petitions.models import PetitionText
 from petitions.progress import Course
 from petitions.showing import find_text
 
@@ -28,7 +28,7 @@ def _figures(answer: Callable[[PetitionText, Course], HttpResponse]) -> View:
     @wraps(answer)
     def view(request: HttpRequest, slug: str) -> HttpResponse:
         text = find_text(slug)
-        if text.petition.state == Petition.State.REMOVED:
+        if text.petition.is_removed:
             return open_to_all(HttpResponse(status=HTTPStatus.GONE))
         return open_to_all(answer(text, progress.course_of(text.petition)))
 

@@ -17,7 +17,7 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
     """One petition: its state and count. Any site may read it from a browser."""
     text = find_text(slug)
     asked = text.petition
-    if asked.state == Petition.State.REMOVED:
+    if asked.is_removed:
         gone = {
             "slug": asked.slug,
             "state": asked.state,

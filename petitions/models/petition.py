@@ -131,6 +131,11 @@ class Petition(models.Model):
         """Whether the public may see it, if only to read when it opens."""
         return self.state != self.State.DRAFT
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether it was taken off the site, and only the reason is left to show."""
+        return self.state == self.State.REMOVED
+
     def is_announced(self, now: datetime | None = None) -> bool:
         """Whether it is published and has yet to open."""
         return self.state == self.State.OPEN and not self._has_opened(now or timezone.now())

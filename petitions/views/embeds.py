@@ -12,11 +12,11 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_http_methods
 
-from petitions import context, goals, sources, tallies
+from petitions import context, sources, tallies
 from petitions.caching import open_to_all, public_page, turns_at
-from petitions.models import Petition, PetitionText, Source
+from petitions.models import PetitionText, Source
 from petitions.sharing import frames, oembed, snippets
-from petitions.showing import find_text
+from petitions.showing import find_text, standing
 
 _A_MINUTE = 60
 _NUMBER = re.compile(r"[0-9]{1,5}")
@@ -36,28 +36,18 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
     """A petition's count and a link to sign, for a frame on a registered partner's site."""
     partner, text = _partner(code), find_text(slug)
     petition = text.petition
-    is_removed = petition.state == Petition.State.REMOVED
-    opens_at = petition.turns_at
-    count = tallies.total(petition.pk)
-    page = {
-        "petition": petition,
+    page = standing(petition, tallies.total(petition.pk)) | {
         "text": text,
-        "is_removed": is_removed,
-        "opens_at": opens_at,
-        "is_accepting": petition.is_accepting(),
-        "count": count,
-        "goal": goals.goal_for(count, petition.goal),
-        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
         "link": sources.address(petition, partner.code),
         "style": frames.style(),
         "oembed": oembed.address_about(frames.address(petition, partner)),
     }
-    status = HTTPStatus.GONE if is_removed else HTTPStatus.OK
+    status = HTTPStatus.GONE if petition.is_removed else HTTPStatus.OK
     response = render(request, "petitions/frame.html", page, status=status)
     response["Content-Security-Policy"] = frames.policy(partner)
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     response["X-Robots-Tag"] = "noindex"
-    return turns_at(opens_at, response)
+    return turns_at(page["opens_at"], response)
 
 
 @public_page
@@ -90,7 +80,7 @@ def oembed_answer(request: HttpRequest) -> HttpResponse:
         raise Http404
     with translation.override(asked.language):
         text = find_text(asked.slug, lately=True)
-        if text.petition.state == Petition.State.REMOVED:
+        if text.petition.is_removed:
             raise Http404
         said = oembed.answer(
             text,

@@ -8,11 +8,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, context, goals, recent, signing, sources, tallies
+from petitions import addresses, context, recent, signing, sources, tallies
 from petitions.attempts import Page
 from petitions.caching import public_page, turns_at
 from petitions.forms.signing import SignForm
@@ -21,7 +20,7 @@ from petitions.markdown import render_markdown
 from petitions.models import Petition, PetitionText
 from petitions.screening import challenge, crowds, fraud, limits, networks, verdicts
 from petitions.sharing import heads
-from petitions.showing import find_text
+from petitions.showing import find_text, standing
 from petitions.signers import Attempt
 from petitions.views import redrawing
 
@@ -171,25 +170,18 @@ def _page(
 ) -> HttpResponse:
     """The petition's page around a form, in whatever state the petition is."""
     petition = text.petition
-    if petition.state == Petition.State.REMOVED:
+    if petition.is_removed:
         return render(request, "petitions/removed.html", {"petition": petition}, status=410)
-    opens_at = petition.turns_at
     # A page that refuses a form is not kept, and must cost little: that is how floods are met.
     count = (recent if request.method == "POST" else tallies).total(petition.pk)
-    page = {
-        "petition": petition,
+    page = standing(petition, count) | {
         "text": text,
         "head": heads.for_petition(text, count=count, organisation=context.organisation()),
         "body": render_markdown(text.body),
         "form": form,
-        "count": count,
-        "counted_at": timezone.now(),
-        "goal": goals.goal_for(count, petition.goal),
-        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
-        "opens_at": opens_at,
-        "is_accepting": petition.is_accepting(),
         "press_again": press_again,
         "too_many": too_many,
         "challenge": offer,
     }
-    return turns_at(opens_at, render(request, "petitions/petition.html", page, status=status))
+    response = render(request, "petitions/petition.html", page, status=status)
+    return turns_at(page["opens_at"], response)

@@ -5,19 +5,17 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from petitions import charts, goals, progress, tallies
+from petitions import charts, progress, tallies
 from petitions.caching import public_page, turns_at
 from petitions.charts import Words
 from petitions.languages import day, grouped, short_day
-from petitions.models import Petition
 from petitions.progress import Share, Span
-from petitions.showing import find_text
+from petitions.showing import find_text, standing
 
 
 @public_page
@@ -26,22 +24,13 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     """A petition's course, as far as there is one to show."""
     text = find_text(slug)
     petition = text.petition
-    if petition.state == Petition.State.REMOVED:
+    if petition.is_removed:
         removed = {"petition": petition}
         return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
-    opens_at = petition.turns_at
-    count = tallies.total(petition.pk)
     course = progress.course_of(petition)
     spans = progress.merged(course.spans)
-    shown = {
-        "petition": petition,
+    shown = standing(petition, tallies.total(petition.pk)) | {
         "text": text,
-        "count": count,
-        "counted_at": timezone.now(),
-        "goal": goals.goal_for(count, petition.goal),
-        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
-        "opens_at": opens_at,
-        "is_accepting": petition.is_accepting(),
         "course": course,
         "spans": spans,
         "least": progress.STEP,
@@ -56,7 +45,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             "fewest": progress.FEWEST,
             "fewest_groups": progress.FEWEST_GROUPS,
         }
-    return turns_at(opens_at, render(request, "petitions/progress.html", shown))
+    return turns_at(shown["opens_at"], render(request, "petitions/progress.html", shown))
 
 
 def _totals(spans: Sequence[Span]) -> SafeString:
