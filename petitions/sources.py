@@ -29,7 +29,7 @@ PARAMETER = "s"
 # Whoever knows all but one of a step learns of that one: this many less one are hard to make.
 LEAST_SHOWN = 25
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
-_IN_QUERY = re.compile(rf"(?:^|&){PARAMETER}=([a-z0-9-]{{1,{CODE_LENGTH}}})(?:&|$)", re.IGNORECASE)
+_IN_QUERY = re.compile(rf"(?:^|&)({PARAMETER})(?:=([^&]*))?(?=&|$)", re.IGNORECASE)
 _CARRIED = "undersigned.source"
 _SECONDS = 5.0
 
@@ -62,10 +62,19 @@ def carried(meta: MutableMapping[str, Any]) -> str:
     if not query:
         return ""
     if _CARRIED not in meta:
-        said = _IN_QUERY.search(query)
-        code = said[1].lower() if said else ""
+        code = _said_once(query)
         meta[_CARRIED] = code if code and code in _registered() else ""
     return str(meta[_CARRIED])
+
+
+def _said_once(query: str) -> str:
+    """The code, unless a cache before us may read the query otherwise than we do.
+
+    It keeps the page under the source that it reads. Of two it may take the first or the last,
+    and `S` for `s` or for nothing: then readers would get a source that is not theirs.
+    """
+    said = _IN_QUERY.findall(query)
+    return code_of(said[0][1]) if len(said) == 1 and said[0][0] == PARAMETER else ""
 
 
 def forget() -> None:

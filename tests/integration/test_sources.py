@@ -509,6 +509,25 @@ def test_what_is_not_registered_is_carried_nowhere(
     assert "?s=" not in told
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "S=mosque",
+        "s=&s=mosque",
+        "s&s=mosque",
+        "s=unknown&s=mosque",
+        "s=mosque&s=unknown",
+        "s=%3Cscript%3E&s=mosque",
+        "S=whatsapp&s=mosque",
+        "%73=mosque",
+    ],
+)
+def test_a_source_that_a_cache_before_us_may_read_otherwise_is_carried_nowhere(query: str) -> None:
+    """Such a cache would hand the page that is made for it to readers who never named it."""
+    assert sources.carried({"QUERY_STRING": "a=1&s=Mosque&b"}) == "mosque"
+    assert sources.carried({"QUERY_STRING": query}) == ""
+
+
 def test_each_source_is_given_its_own_page_from_the_cache(
     statement: Petition, client: Client, settings: Any
 ) -> None:
