@@ -36,8 +36,9 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
                 response, public=True, max_age=0, s_maxage=settings.PAGE_CACHE_SECONDS, **stale
             )
         else:
-            fresh = min(settings.PAGE_CACHE_SECONDS, int(left))
-            patch_cache_control(response, public=True, max_age=0, s_maxage=fresh)
+            # A proxy keeps its copy from when it asks us, and ours is as old by then.
+            fresh = min(settings.PAGE_CACHE_SECONDS, int(left) - settings.PAGE_CACHE_SECONDS)
+            patch_cache_control(response, public=True, max_age=0, s_maxage=max(0, fresh))
         return response
 
     return kept
