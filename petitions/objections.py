@@ -78,7 +78,7 @@ def want_no_mail(*, inbox: Inbox) -> None:
 
 def complained(*, address: str) -> None:
     """Heed whoever told their provider that our mail is spam: it is an objection to all mail."""
-    want_no_mail(inbox=Inbox(*next(iter(signers.mail_indexes(address).items()))))
+    want_no_mail(inbox=signers.inbox_of(address))
 
 
 def want_mail_again(*, inboxes: Collection[Inbox]) -> None:
@@ -93,7 +93,7 @@ def wants_no_mail(inboxes: Collection[Inbox]) -> bool:
 
 def note_undeliverable(*, address: str) -> None:
     """The mail server of this address says that there is no such mailbox."""
-    key_id, ix = next(iter(signers.mail_indexes(address).items()))
+    inbox = signers.inbox_of(address)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -101,7 +101,7 @@ def note_undeliverable(*, address: str) -> None:
             VALUES (%s, %s, NULL, %s, date_trunc('day', now()))
             ON CONFLICT ON CONSTRAINT objection_once DO UPDATE SET created_at = EXCLUDED.created_at
             """,
-            [ix, key_id, Reason.UNDELIVERABLE],
+            [inbox.ix, inbox.key_id, Reason.UNDELIVERABLE],
         )
 
 

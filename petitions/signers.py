@@ -12,6 +12,7 @@ from django.conf import settings
 from petitions import addresses, consent, names, providers, vault
 from petitions.addresses import Rules
 from petitions.models import Signer
+from petitions.tokens import Inbox
 
 # The table and purpose that sealed signers are bound to; the row's id is the signature's.
 TABLE = "signer"
@@ -128,6 +129,11 @@ def mail_indexes(address: str) -> dict[int, bytes]:
     """The indexes of a mailbox over all petitions, by key id; the first is the current one."""
     mailbox = providers.canonical(address)
     return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
+
+
+def inbox_of(address: str) -> Inbox:
+    """A mailbox over all petitions, as it is written down now."""
+    return Inbox(*next(iter(mail_indexes(address).items())))
 
 
 def network_index(network: str, day: date | None = None) -> bytes | None:

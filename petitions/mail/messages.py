@@ -78,16 +78,16 @@ def _sender(name: str, address: str) -> str:
 def _values(mail: Mail, address: str) -> dict[str, str]:
     """This mail's own: one for each of its fields, of the same length for everybody."""
     signature = mail.signature
-    key_id, ix = next(iter(signers.mail_indexes(address).items()))
+    inbox = signers.inbox_of(address)
     if mail.kind == Mail.Kind.FIND:
         # Its hour begins when it is sent: a mail server that was away takes nothing of it.
-        return {"mine": tokens.inbox_link(tokens.FIND, tokens.Inbox(key_id, ix))}
+        return {"mine": tokens.inbox_link(tokens.FIND, inbox)}
     mailbox = tokens.Mailbox(
         signature_id=signature.pk,
         epoch=signature.link_epoch,
         petition_id=signature.petition_id,
-        key_id=key_id,
-        ix=ix,
+        key_id=inbox.key_id,
+        ix=inbox.ix,
     )
     return {
         "confirm": tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch),
