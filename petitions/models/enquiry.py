@@ -4,7 +4,6 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -14,10 +13,6 @@ class EnquiryQuerySet(models.QuerySet["Enquiry"]):
     def waiting(self) -> "EnquiryQuerySet":
         """Those that nobody has acknowledged or answered, the oldest first."""
         return self.filter(acknowledged_on=None, state=Enquiry.State.OPEN).order_by("due_on", "id")
-
-    def overdue(self) -> "EnquiryQuerySet":
-        """Those that should have been acknowledged by yesterday."""
-        return self.waiting().filter(due_on__lt=timezone.localdate())
 
 
 class Enquiry(models.Model):

@@ -19,6 +19,7 @@ from django.utils import timezone
 from limits import parse
 
 from petitions import enquiries, retention, vault
+from petitions.admin import needs
 from petitions.models import Enquiry, Organisation
 from petitions.screening import limits
 
@@ -345,9 +346,9 @@ def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
 def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> None:
     today = timezone.localdate()
     Enquiry.objects.update(due_on=today)
-    assert not Enquiry.objects.overdue().exists()
+    assert needs.enquiries().overdue == 0
     Enquiry.objects.update(due_on=today - timedelta(days=1))
-    assert Enquiry.objects.overdue().exists()
+    assert needs.enquiries().overdue == 1
 
 
 # --- Afterwards --------------------------------------------------------------------------
