@@ -30,6 +30,7 @@ from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
 from petitions import addresses, providers, vault
+from petitions.screening.networks import NOWHERE, Sender
 
 TIMEOUT = 0.05
 PAUSE = 1.0
@@ -121,26 +122,24 @@ _SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
 def take(
     act: Act,
     *,
+    sender: Sender = NOWHERE,
     address: str = "",
     petition: int = 0,
-    network: str = "",
-    prefix: str = "",
     lifted: Collection[str] = (),
 ) -> Taken:
     """Count one attempt and say what the limits make of it; whatever Redis does, at once.
 
-    `address` is an e-mail address as typed; `network` and `prefix` are as of `networks`. `lifted`
-    are kinds of counters that a rule lifts: see `rules.Rules.lifts`. That of the mailbox never
-    is, for it protects its owner.
+    `address` is an e-mail address as typed. `lifted` are kinds of counters that a rule lifts:
+    see `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner.
     """
     subjects = {
-        "NETWORK": network,
-        "PREFIX": prefix,
+        "NETWORK": sender.network,
+        "PREFIX": sender.prefix,
         "MAILBOX": providers.canonical(address),
         "DOMAIN": addresses.domain_of(address),
         "PETITION": str(petition),
-        "BURST": network and f"{petition} {network}",
-        "BURST_PREFIX": prefix and f"{petition} {prefix}",
+        "BURST": sender.network and f"{petition} {sender.network}",
+        "BURST_PREFIX": sender.prefix and f"{petition} {sender.prefix}",
     }
     counters = [
         Counter(gauge, _key(act, gauge, subject))

@@ -49,6 +49,10 @@ class Sender(NamedTuple):
         return cls(address, _around(address, _V6_BITS), _around(address, _V6_PREFIX_BITS))
 
 
+# Of whom no address is known.
+NOWHERE = Sender()
+
+
 def sender_of(meta: Mapping[str, Any]) -> Sender:
     """Who sends a request, by its `META`. Never raises."""
     return Sender.at(client_address(meta))

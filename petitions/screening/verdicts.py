@@ -46,8 +46,7 @@ def screen(
         limits.Act.SIGN,
         address=attempt.email,
         petition=petition.pk,
-        network=sender.network,
-        prefix=sender.prefix,
+        sender=sender,
         lifted=in_force.lifts(sender.address, domain),
     )
     judged = _judge(facts, taken.from_network, is_expected=in_force.allows_network(sender.address))

@@ -192,8 +192,7 @@ def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
         act,
         address=address,
         petition=find_text(page.petition, lately=True).petition.pk,
-        network=sender.network,
-        prefix=sender.prefix,
+        sender=sender,
         lifted=rules.in_force().lifts(sender.address, domain),
     )
 

@@ -73,8 +73,7 @@ def _is_too_much(request: HttpRequest, email: str) -> bool:
         Act.CONTACT,
         address=email,
         petition=_ALL,
-        network=sender.network,
-        prefix=sender.prefix,
+        sender=sender,
     )
     # No page here tells who signed, so whichever limit it was may be said alike.
     return taken.is_refused or taken.is_silenced

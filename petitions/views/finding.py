@@ -68,8 +68,7 @@ def _take(request: HttpRequest, address: str) -> Taken:
         address=address,
         # Of none: all requests together.
         petition=0,
-        network=sender.network,
-        prefix=sender.prefix,
+        sender=sender,
         lifted=rules.in_force().lifts(sender.address, domain),
     )
 

@@ -33,8 +33,7 @@ def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
     sender = networks.sender_of(request.META)
     taken = limits.take(
         Act.FORM,
-        network=sender.network,
-        prefix=sender.prefix,
+        sender=sender,
         lifted=rules.in_force().lifts(sender.address, ""),
     )
     if not taken.is_refused:

@@ -12,6 +12,7 @@ from petitions import signers, tallies
 from petitions.models import Petition, PetitionText, Signature, Signer
 from petitions.screening import limits, once
 from petitions.screening.limits import Act
+from petitions.screening.networks import Sender
 from tests.checking import (
     CORRECTION,
     PAGE,
@@ -183,8 +184,7 @@ def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
             Act.SIGN,
             address=f"p{n}@d{n % 50}.example",
             petition=1,
-            network=f"2001:db8:7:{n % 65536:x}::/64",
-            prefix="2001:db8:7::/48",
+            sender=Sender(network=f"2001:db8:7:{n % 65536:x}::/64", prefix="2001:db8:7::/48"),
         )
         taken += not verdict.is_refused
         if n in {most, 99_999}:

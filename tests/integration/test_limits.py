@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from petitions.mail import outbox
 from petitions.models import Mail, Petition, Signature, Signer
 from petitions.screening import limits
 from petitions.screening.limits import Act, Taken
+from petitions.screening.networks import Sender
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
 HOME = "192.0.2.7"
+HOUSEHOLD = Sender(network="192.0.2.0/24")
 
 
 @pytest.fixture
@@ -50,8 +53,13 @@ def sign_from(sender: str, number: int) -> Any:
     return post(sender, email=f"person{number}@example.org", name=f"Person {chr(65 + number % 26)}")
 
 
+def of_line(number: int) -> Sender:
+    """One of the many /64 of a line that owns a /48."""
+    return Sender(network=f"2001:db8:7:{number:x}::/64", prefix="2001:db8:7::/48")
+
+
 def take(number: int = 0, **changes: Any) -> Taken:
-    place = {"network": "192.0.2.0/24", "petition": 1, "address": f"p{number}@example.org"}
+    place = {"sender": HOUSEHOLD, "petition": 1, "address": f"p{number}@example.org"}
     return limits.take(Act.SIGN, **{**place, **changes})
 
 
@@ -114,15 +122,12 @@ def test_ipv6_is_counted_by_its_64_bits(
 
 
 def test_of_very_many_from_one_48_by_as_many_networks_only_the_first_are_taken() -> None:
-    prefix, most = "2001:db8:7::/48", 4 * 1600
-    taken = [
-        take(n, network=f"2001:db8:7:{n:x}::/64", prefix=prefix, address=f"p{n}@d{n}.example")
-        for n in range(most + 500)
-    ]
+    most = 4 * 1600
+    taken = [take(n, sender=of_line(n), address=f"p{n}@d{n}.example") for n in range(most + 500)]
     assert not any(one.is_refused for one in taken[:most])
     assert all(one.is_refused for one in taken[most:])
     assert taken[4 * 400].needs_challenge
-    assert not take(network="2001:db8:8:1::/64", prefix="2001:db8:8::/48").is_refused
+    assert not take(sender=Sender.at(ip_address("2001:db8:8:1::1"))).is_refused
 
 
 def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
@@ -170,9 +175,8 @@ def test_a_form_with_mistakes_counts_for_nothing(
 def test_each_act_is_counted_for_itself(set_limits: Callable[..., None]) -> None:
     set_limits(SIGN_NETWORK="1/hour", CODE_NETWORK="1/hour")
     for act in (Act.SIGN, Act.CODE):
-        place = {"network": "192.0.2.0/24", "petition": 1, "address": "a@example.org"}
-        assert not limits.take(act, **place).is_refused  # type: ignore[arg-type]
-        assert limits.take(act, **place).is_refused  # type: ignore[arg-type]
+        assert not limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
+        assert limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
 
 
 # --- On Redis ----------------------------------------------------------------------------
@@ -428,8 +432,7 @@ def test_one_line_that_takes_another_64_for_every_signing_is_a_burst_too(
             Act.SIGN,
             address=f"somebody{n}@example.org",
             petition=petition.pk,
-            network=f"2001:db8:7:{n:x}::/64",
-            prefix="2001:db8:7::/48",
+            sender=of_line(n),
         )
         for n in range(200)
     ]
