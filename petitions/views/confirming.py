@@ -1,6 +1,5 @@
 """The page that a mailed link opens, and the thank-you that its button earns."""
 
-import time
 from datetime import timedelta
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from petitions import confirming, recent, tokens
 from petitions.confirming import Outcome
 from petitions.geography import homes
 from petitions.guards import token_is_proof
+from petitions.kept import Kept
 from petitions.models import Signature
 
 THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
@@ -75,7 +75,7 @@ def _is_long_used(signature: Signature) -> bool:
 _COUNT, _REFERENCE, _HOME, _NEWS, _TOKEN = (
     f"\0{n}\0" for n in ("count", "reference", "home", "news", "token")
 )
-_moulds: dict[tuple[str | bool, ...], tuple[float, bytes]] = {}
+_moulds: Kept[tuple[str | bool, ...], bytes] = Kept()
 
 
 def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
@@ -97,19 +97,20 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
 
 
 def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> bytes:
-    petition = signature.petition
     assert request.resolver_match
     key = (
         request.resolver_match.view_name,
-        petition.slug,
+        signature.petition.slug,
         get_language(),
         outcome.value,
         signature.name_use,
         signature.wants_updates,
     )
-    kept = _moulds.get(key)
-    if kept is not None and time.monotonic() < kept[0]:
-        return kept[1]
+    return _moulds.get(key, settings.PAGE_CACHE_SECONDS, lambda: _cast(request, signature, outcome))
+
+
+def _cast(request: HttpRequest, signature: Signature, outcome: Outcome) -> bytes:
+    petition = signature.petition
     context = {
         "petition": petition,
         "signature": signature,
@@ -122,9 +123,7 @@ def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> byte
     }
     rendered = render_to_string("petitions/thanks.html", context, request)
     # In bytes, for it is long: encoded for each person it took a twentieth of a confirmation.
-    page = rendered.replace(_token(request), _TOKEN).encode()
-    _moulds[key] = (time.monotonic() + settings.PAGE_CACHE_SECONDS, page)
-    return page
+    return rendered.replace(_token(request), _TOKEN).encode()
 
 
 def _news_path(signature: Signature) -> str:
