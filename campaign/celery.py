@@ -20,44 +20,25 @@ Channel.do_restore = False
 app = Celery("undersigned")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-# Each sweep expires before the next is due, so that none pile up while no worker runs.
+
+
+def _sweep(task: str, schedule: float | crontab, *, expires: int) -> dict[str, Any]:
+    """What expires before it is due again, so that none pile up while no worker runs."""
+    options = {"expires": expires, "ignore_result": True}
+    return {"task": task, "schedule": schedule, "options": options}
+
+
 app.conf.beat_schedule = {
-    "deliver-mail": {
-        "task": "petitions.deliver_mail",
-        "schedule": 5.0,
-        "options": {"expires": 5, "ignore_result": True},
-    },
-    "raise-alerts": {
-        "task": "petitions.raise_alerts",
-        "schedule": 30.0,
-        "options": {"expires": 30, "ignore_result": True},
-    },
-    "queue-reminders": {
-        "task": "petitions.queue_reminders",
-        "schedule": 600.0,
-        "options": {"expires": 600, "ignore_result": True},
-    },
-    "keep-no-longer": {
-        "task": "petitions.keep_no_longer",
-        "schedule": 3600.0,
-        "options": {"expires": 3600, "ignore_result": True},
-    },
-    "compare-mailboxes": {
-        "task": "petitions.compare_mailboxes",
-        "schedule": 30.0,
-        "options": {"expires": 30, "ignore_result": True},
-    },
+    "deliver-mail": _sweep("petitions.deliver_mail", 5.0, expires=5),
+    "raise-alerts": _sweep("petitions.raise_alerts", 30.0, expires=30),
+    "queue-reminders": _sweep("petitions.queue_reminders", 600.0, expires=600),
+    "keep-no-longer": _sweep("petitions.keep_no_longer", 3600.0, expires=3600),
+    "compare-mailboxes": _sweep("petitions.compare_mailboxes", 30.0, expires=30),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
-    "take-snapshots": {
-        "task": "petitions.take_snapshots",
-        "schedule": crontab(minute="1"),
-        "options": {"expires": 3600, "ignore_result": True},
-    },
-    "check-tallies": {
-        "task": "petitions.check_tallies",
-        "schedule": crontab(hour="3", minute="30"),
-        "options": {"expires": 3600, "ignore_result": True},
-    },
+    "take-snapshots": _sweep("petitions.take_snapshots", crontab(minute="1"), expires=3600),
+    "check-tallies": _sweep(
+        "petitions.check_tallies", crontab(hour="3", minute="30"), expires=3600
+    ),
 }
 
 
