@@ -27,7 +27,9 @@ def test_the_pages_about_the_site_fit_a_small_phone_and_lead_on(
         assert page.get_attribute("html", "dir") == direction
         expect(page.locator("h1")).to_have_count(1)
         assert fits(page), (home, name)
-        for link in page.locator(".about-links a").all():
+        links = page.locator(".about-links a").all()
+        assert links, name
+        for link in links:
             box = link.bounding_box()
             assert box
             assert min(box["width"], box["height"]) >= LEAST_TARGET

@@ -122,7 +122,9 @@ def test_no_column_covers_a_number_and_time_runs_as_one_reads(
     open_page: OpenPage, home: str
 ) -> None:
     page = opened(open_page, home, PHONE)
-    for chart in page.locator(".chart-columns").all():
+    charts = page.locator(".chart-columns").all()
+    assert len(charts) == 2
+    for chart in charts:
         columns = boxes(chart.locator(".bar"))
         numbers = boxes(chart.locator(".tick"))
         assert all(apart(column, number) for column in columns for number in numbers)

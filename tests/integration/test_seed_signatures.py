@@ -137,7 +137,9 @@ def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(petition: Pet
     place = Place.objects.create(code="E14001350", name="Manchester Rusholme")
     Postcode.objects.create(postcode="M145RX", place=place)
     seeding.seed(petition=petition, total=100)
-    for signer in Signer.objects.select_related("signature"):
+    signers = Signer.objects.select_related("signature")
+    assert {signer.signature.place_id for signer in signers} == {place.code, ABROAD, UNKNOWN}
+    for signer in signers:
         person, home = unsealed(signer), signer.signature.place_id
         assert (home == place.code) == (person["postcode"] == "M145RX")
         assert (home == ABROAD) == bool(person["country"])

@@ -342,7 +342,9 @@ def test_a_hostile_title_reaches_the_apps_as_it_is(
     PetitionText.objects.update(title=title)
     page = client.get("/petitions/protect/").content.decode()
 
-    for name, address in shared(page).items():
+    links = shared(page)
+    assert len(links) == 7
+    for name, address in links.items():
         assert "<" not in address
         assert '"' not in address
         if name != "Facebook":
@@ -357,8 +359,9 @@ def test_the_address_can_be_copied_without_a_script(petition: Petition, client: 
     assert "readonly" in field[0]
     # What needs a script stays hidden until it runs.
     section = page.partition('class="sharing"')[2].partition("</section>")[0]
-    for button in re.findall(r"<li[^>]*><button|<button[^>]*>", section):
-        assert "hidden" in button
+    buttons = re.findall(r"<li[^>]*><button|<button[^>]*>", section)
+    assert buttons
+    assert all("hidden" in button for button in buttons)
 
 
 def test_a_closed_petition_asks_nobody_to_sign(petition: Petition, client: Client) -> None:
