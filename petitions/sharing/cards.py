@@ -2,7 +2,6 @@
 
 import io
 import logging
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -28,15 +27,7 @@ _BREAK = "\u200b"
 Job = tuple[str, tuple[tuple[str, str], ...]]
 
 
-@dataclass(frozen=True)
-class Made:
-    """A picture or a paper, and whether it is the one that was asked for."""
-
-    content: bytes
-    is_whole: bool
-
-
-def card(text: PetitionText, *, count: int, organisation: str) -> Made:
+def card(text: PetitionText, *, count: int, organisation: str) -> bytes:
     """The share image of a petition in the active language: PNG, 1200 x 630.
 
     Set afresh only when something that it says has changed. Where it cannot be set, a plain
@@ -48,11 +39,11 @@ def card(text: PetitionText, *, count: int, organisation: str) -> Made:
         "organisation": _text(organisation),
     }
     try:
-        return Made(_picture(_job("card.typ", words)), is_whole=True)
+        return _picture(_job("card.typ", words))
     except Exception:  # noqa: BLE001 - whatever it is, a link without a picture is worse
         # The slug alone: what typst says could quote the words.
         logger.error("the share image of %s could not be set", text.petition.slug)  # noqa: TRY400
-        return Made(plain(), is_whole=False)
+        return plain()
 
 
 def poster(text: PetitionText, *, organisation: str) -> bytes:

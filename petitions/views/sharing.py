@@ -37,10 +37,10 @@ def _of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> V
 def image(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """The share image, with the same count as the page."""
     opens_at = text.petition.turns_at
-    made = cards.card(
+    content = cards.card(
         text, count=tallies.total(text.petition_id), organisation=context.organisation().name
     )
-    response = HttpResponse(made.content, content_type="image/png")
+    response = HttpResponse(content, content_type="image/png")
     return turns_at(opens_at, open_to_all(response))
 
 
