@@ -1,4 +1,4 @@
-"""Sources: which partner or channel a link came from, and how many signatures each has brought.
+"""Sources: which partner or channel a link came from.
 
 A link says its source in its query, `?s=whatsapp`. Kept pages ignore queries, and the form is
 sent back to the very address that it was read at, so that the code reaches us with the
@@ -12,22 +12,16 @@ code, and so for registered ones alone: see `carried` and the page cache.
 import re
 import time
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
-from datetime import UTC
 from threading import Lock
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Case, F, Sum, When
-from django.db.models.functions import Now, TruncDate
 
-from petitions.models import Petition, Source, SourceTally
+from petitions.models import Petition, Source
 from petitions.models.source import CODE_LENGTH
 
 PARAMETER = "s"
-# Whoever knows all but one of a step learns of that one: this many less one are hard to make.
-LEAST_SHOWN = 25
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
 _IN_QUERY = re.compile(rf"(?:^|&)({PARAMETER})(?:=([^&]*))?(?=&|$)", re.IGNORECASE)
 _CARRIED = "undersigned.source"
@@ -110,36 +104,3 @@ def _registered() -> frozenset[str]:
             _Kept.read_at = time.monotonic()
             _Kept.reading.release()
     return _Kept.codes
-
-
-@dataclass(frozen=True)
-class Count:
-    """What organisers may know of a source: how many it brought, in steps of `LEAST_SHOWN`.
-
-    0 stands for fewer than that, none among them. `share` is of the largest, from 0 to 100.
-    """
-
-    source: Source
-    at_least: int
-    share: int
-
-
-def counts(petition: Petition) -> list[Count]:
-    """Every active source, and what it had brought when today began in UTC; the largest first.
-
-    Watching the numbers during the day tells nothing: they stand still. A step at midnight tells
-    of one person only whoever knows all the others in it. Somebody who registers a code, confirms
-    24 signatures of their own through it and sends one person that link would see whether that
-    one signed; nothing here can prevent it, but see SECURITY.md.
-    """
-    today = TruncDate(Now(), tzinfo=UTC)
-    shown = Case(When(day__lt=today, then=F("n")), default=F("before"))
-    tallies = SourceTally.objects.filter(petition=petition).values("source")
-    brought = dict(tallies.annotate(total=Sum(shown)).values_list("source", "total"))
-    steps = {
-        source: brought.get(source.pk, 0) // LEAST_SHOWN * LEAST_SHOWN
-        for source in Source.objects.filter(is_active=True)
-    }
-    most = max(steps.values(), default=0) or 1
-    ranked = sorted(steps.items(), key=lambda item: (-item[1], item[0].name))
-    return [Count(source, step, round(100 * step / most)) for source, step in ranked]

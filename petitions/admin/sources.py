@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from petitions import addresses, sources
+from petitions import addresses
 from petitions.models import Petition, Source
+from petitions.source_counts import LEAST_SHOWN, counts
 
 
 def as_browsers_write(address: str) -> str:
@@ -81,5 +82,5 @@ class Channels:
 
     @admin.display(description=_("signatures by channel"))
     def channels(self, petition: Petition) -> SafeString:
-        context = {"counts": sources.counts(petition), "least": sources.LEAST_SHOWN}
+        context = {"counts": counts(petition), "least": LEAST_SHOWN}
         return render_to_string("admin/petitions/petition/_channels.html", context)
