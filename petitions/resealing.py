@@ -103,7 +103,7 @@ def _batch(after: str) -> tuple[list[str], int]:
             person = signers.unsealed(row)
         except vault.CannotOpen:
             continue
-        fresh[row.pk] = vault.seal(person, table=signers.TABLE, row_id=row.pk)
+        fresh[row.pk] = signers.seal_again(person, row.pk)
     with connection.cursor() as cursor:
         cursor.execute(
             """
