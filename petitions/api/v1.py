@@ -1,5 +1,7 @@
 """Version 1: what the public may know of a petition, for other sites and for journalists."""
 
+from http import HTTPStatus
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -23,7 +25,7 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
             "state": asked.state,
             "reason": asked.removed_reason,
         }
-        return open_to_all(JsonResponse(gone, status=410))
+        return open_to_all(JsonResponse(gone, status=HTTPStatus.GONE))
     count = tallies.total(asked.pk)
     opens_at, state = asked.turns_at, _state(asked)
     known = {

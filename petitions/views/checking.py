@@ -202,7 +202,7 @@ def _show(
     page: Page,
     token: str,
     form: CodeForm | None = None,
-    status: int = 200,
+    status: int = HTTPStatus.OK,
     *,
     is_too_many: bool = False,
 ) -> HttpResponse:
@@ -225,7 +225,7 @@ def _show_correction(
     request: HttpRequest,
     token: str,
     form: CorrectForm,
-    status: int = 200,
+    status: int = HTTPStatus.OK,
     *,
     offer: challenge.Offer | None = None,
 ) -> HttpResponse:

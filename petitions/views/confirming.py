@@ -1,6 +1,7 @@
 """The page that a mailed link opens, and the thank-you that its button earns."""
 
 from datetime import timedelta
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -59,7 +60,8 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
             outcome = Outcome.CONFIRMED
     if outcome in THANKED:
         return _thank(request, signature, outcome)
-    return _respond(request, "petitions/not_counted.html", signature, outcome, status=409)
+    conflict = HTTPStatus.CONFLICT
+    return _respond(request, "petitions/not_counted.html", signature, outcome, status=conflict)
 
 
 def _is_long_used(signature: Signature) -> bool:
@@ -143,7 +145,7 @@ def _respond(
     template: str,
     signature: Signature,
     outcome: Outcome | None = None,
-    status: int = 200,
+    status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     petition = signature.petition
     context = {
@@ -157,4 +159,4 @@ def _respond(
 
 
 def _dead_link(request: HttpRequest) -> HttpResponse:
-    return render(request, "petitions/dead_link.html", status=404)
+    return render(request, "petitions/dead_link.html", status=HTTPStatus.NOT_FOUND)

@@ -76,7 +76,7 @@ def _take(request: HttpRequest, address: str) -> Taken:
 def _page(
     request: HttpRequest,
     form: FindForm,
-    status: int = 200,
+    status: int = HTTPStatus.OK,
     *,
     press_again: bool = False,
     too_many: bool = False,

@@ -162,7 +162,7 @@ def _page(
     request: HttpRequest,
     text: PetitionText,
     form: SignForm,
-    status: int = 200,
+    status: int = HTTPStatus.OK,
     *,
     press_again: bool = False,
     too_many: bool = False,
@@ -171,7 +171,8 @@ def _page(
     """The petition's page around a form, in whatever state the petition is."""
     petition = text.petition
     if petition.is_removed:
-        return render(request, "petitions/removed.html", {"petition": petition}, status=410)
+        removed = {"petition": petition}
+        return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
     # A page that refuses a form is not kept, and must cost little: that is how floods are met.
     count = (recent if request.method == "POST" else tallies).total(petition.pk)
     page = standing(petition, count) | {
