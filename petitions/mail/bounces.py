@@ -2,9 +2,9 @@
 
 Whoever calls a mail spam wants no more of them: that is an objection to all mail, which its
 maker can take back like any other. Of what did not arrive only what is for good counts: the
-mailbox does not exist. A full mailbox, a busy server or a
-filter that took offence says nothing about tomorrow. A report names the outbox's row; the
-address comes from what the signer gave, never from the report.
+mailbox does not exist. A full mailbox, a busy server or a filter that took offence says nothing
+about tomorrow. A report names the outbox's row; the address comes from what the signer gave,
+never from the report.
 """
 
 import logging
