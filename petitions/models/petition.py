@@ -267,6 +267,7 @@ class PetitionText(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         # Also for code that does not go through a form.
         self.clean()
+        self.ask, self.body = _as_typed(self.ask), _as_typed(self.body)
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
@@ -276,12 +277,13 @@ class PetitionText(models.Model):
 
     @property
     def words(self) -> tuple[object, ...]:
-        """What a signer put their name to."""
-        return (
-            self.version,
-            self.language,
-            self.title,
-            self.addressee,
-            self.ask,
-            self.body,
-        )
+        """What a signer put their name to; how its lines end makes no difference."""
+        texts = (self.title, self.addressee, self.ask, self.body)
+        return (self.version, self.language, *map(_as_typed, texts))
+
+
+def _as_typed(text: str) -> str:
+    """A text whichever way it came: browsers end lines with two characters and files with one,
+    and forms drop the blank ends. An unchanged form must not seem to change what was signed.
+    """
+    return text.replace("\r\n", "\n").strip()

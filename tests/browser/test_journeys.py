@@ -315,6 +315,26 @@ def test_an_administrator_removes_restores_and_exports(
     assert address not in text
 
 
+def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
+    open_page: OpenPage, mailbox: Mailbox, stack: Stack
+) -> None:
+    page, address = open_page(), new_address("paused")
+    page.goto(f"/petitions/{SLUG}/")
+    fill(page, "Paused Example", address, "M14 5RX")
+    page.check("[name=consent]")
+    page.click("form button[type=submit]")
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
+
+    log_in(page, stack)
+    for paused in (True, False):
+        page.goto("/admin/petitions/petition/")
+        page.get_by_role("link", name=SLUG).click()
+        page.locator("#id_is_paused").set_checked(paused)
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.locator(".messagelist")).to_contain_text("changed successfully")
+    assert page.request.get(f"/api/v1/petitions/{SLUG}.json").json()["state"] == "open"
+
+
 def test_an_organiser_previews_a_statement(open_page: OpenPage, stack: Stack) -> None:
     page = open_page()
     log_in(page, stack)

@@ -49,6 +49,18 @@ def test_a_text_that_somebody_signed_never_changes(petition: Petition) -> None:
         text.delete()
 
 
+def test_a_text_that_comes_back_as_a_browser_sends_it_has_not_changed(petition: Petition) -> None:
+    text = petition.texts.get(language="en")
+    PetitionText.objects.filter(pk=text.pk).update(body="First.\n\nSecond.\n")
+    sign(petition)
+    text.refresh_from_db()
+    text.body = "First.\r\n\r\nSecond."
+    text.save()
+
+    text.refresh_from_db()
+    assert text.body == "First.\n\nSecond."
+
+
 def test_a_new_version_is_shown_and_each_signature_says_which_it_signed(
     petition: Petition, client: Client
 ) -> None:
