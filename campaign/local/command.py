@@ -65,7 +65,10 @@ def manage(arguments: list[str]) -> int:
     try:
         environment = json.loads(folder.environment.read_text())
     except FileNotFoundError:
-        raise StackError("Nothing is running here. Start it first, with: make run") from None
+        raise StackError(
+            f"Nothing is running in {folder.root}. Start it first, with: make run\n"
+            "If it runs with another LOCAL_DIR, set the same here."
+        ) from None
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
 

@@ -93,6 +93,14 @@ def test_an_impossible_port_is_refused(given: str, monkeypatch: pytest.MonkeyPat
         command.wanted_port()
 
 
+def test_a_command_that_finds_nothing_running_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_DIR", str(tmp_path))
+    with pytest.raises(StackError, match=f"running in {tmp_path}.*\\n.*LOCAL_DIR"):
+        command.manage(["check"])
+
+
 def test_no_such_service(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such service"):
         Stack(tmp_path).start(only=("mysql",))
