@@ -46,7 +46,7 @@ class Command(BaseCommand):
         if publish and added:
             for petition in Petition.objects.filter(statements__isnull=False).distinct():
                 open_petition(petition=petition)
-        state = "published" if publish else "as drafts"
+        state = "and published them" if publish else "as drafts"
         self.stdout.write(f"Added {added} texts {state}." if added else "Nothing to add.")
 
 
