@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from petitions.models import Petition
 
 _RESIDUE = re.compile(r"(?im)^[ \t]*(?:top|bottom) of page[ \t]*$")
 _BLANK_RUN = re.compile(r"\n(?:[ \t]*\n){2,}")
+# Markdown wants the space; "#Idlib" is a word.
+_HEADING = re.compile(r"^#+(?:[ \t]+|$)")
 _MARKDOWN_INLINE = re.compile(r"([\\`*_\[\]<&|])")
 _MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
 # Indentation that would make a paragraph a block of code.
@@ -29,12 +32,20 @@ class BadFile(Exception):
     """A text file that cannot be loaded; its words are one clear line for the operator."""
 
 
+class Format(StrEnum):
+    """How the words of a file are to be understood."""
+
+    PLAIN = "plain"
+    MARKDOWN = "markdown"
+
+
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A text with its title, and what its front matter said besides."""
+    """A text with its title, what it was read as, and what its front matter said besides."""
 
     title: str
     body: str
+    format: Format
     meta: dict[str, Any] = field(default_factory=dict)
 
     def text(self, key: str) -> str:
@@ -42,8 +53,13 @@ class TextFile:
         return str(self.meta.get(key, "")).strip()
 
 
-def read(path: Path) -> TextFile:
-    """Read plain text or Markdown, without page-builder residue; the first line is the title."""
+def read(path: Path, format_: Format | None = None) -> TextFile:
+    """Read plain text or Markdown, without page-builder residue; the first line is the title.
+
+    Where nobody says which, the file's name does. The words never do: a "#" or a "*" that
+    somebody typed into plain text would otherwise turn into something else.
+    """
+    format_ = format_ or _format_of(path)
     raw = _decoded(path)
     try:
         post = frontmatter.loads(raw)
@@ -56,12 +72,16 @@ def read(path: Path) -> TextFile:
     title, body = str(post.get("title") or ""), content
     if not title:
         title, _, body = content.partition("\n")
-    title = title.strip().lstrip("#").strip()
+    title = _HEADING.sub("", title.strip())
     if not title or not body.strip():
         raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
-    if path.suffix.lower() not in _MARKDOWN_SUFFIXES:
+    if format_ is Format.PLAIN:
         body = _escaped(body)
-    return TextFile(title=title, body=body.strip() + "\n", meta=dict(post.metadata))
+    return TextFile(title, body.strip() + "\n", format_, dict(post.metadata))
+
+
+def _format_of(path: Path) -> Format:
+    return Format.MARKDOWN if path.suffix.lower() in _MARKDOWN_SUFFIXES else Format.PLAIN
 
 
 @dataclass(frozen=True, slots=True)

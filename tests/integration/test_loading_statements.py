@@ -82,7 +82,8 @@ def test_a_statement_leads_to_the_only_petition_and_may_say_its_month(
     document: Path, petition: Petition, client: Client
 ) -> None:
     said = load(document, publish=True, dated="2020-02")
-    assert "http" in said
+    assert "It leads to the petition at http" in said
+    assert said.endswith("/petitions/protect/.\n")
     page = client.get("/").content.decode()
     assert "/petitions/protect/" in page
     assert "February 2020" in page
@@ -110,6 +111,47 @@ def test_markdown_keeps_its_markup_and_front_matter(tmp_path: Path, db: None) ->
         "Mae **hyn** yn bwysig.\n",
     )
     assert str(text.dated) == "2020-02-01"
+
+
+MARKED = "#Testford needs help\n\n# What we ask\n\n* **Aid** for [all](https://example.org/)\n"
+
+
+@pytest.mark.parametrize(("name", "format_"), [("s.txt", None), ("s.md", "plain")])
+def test_plain_text_shows_every_character_and_says_that_it_was_read_so(
+    tmp_path: Path, db: None, client: Client, name: str, format_: str | None
+) -> None:
+    (tmp_path / name).write_text(MARKED)
+    said = load(tmp_path / name, publish=True, format=format_)
+
+    assert "Read as plain text" in said
+    assert "--format markdown" in said
+    page = client.get("/").content.decode()
+    assert "#Testford needs help</h1>" in page
+    assert "<p># What we ask</p>" in page
+    assert "<p>* **Aid** for [all](https://example.org/)</p>" in page
+
+
+@pytest.mark.parametrize(("name", "format_"), [("s.MD", None), ("s.txt", "markdown")])
+def test_markdown_is_read_by_the_files_name_or_where_it_is_asked_for(
+    tmp_path: Path, db: None, client: Client, name: str, format_: str | None
+) -> None:
+    (tmp_path / name).write_text(MARKED)
+    said = load(tmp_path / name, publish=True, format=format_)
+
+    assert "Read as Markdown" in said
+    page = client.get("/").content.decode()
+    assert "<strong>Aid</strong> for" in page
+    assert "* **" not in page
+
+
+def test_what_was_taken_for_plain_text_is_mended_by_loading_it_again(
+    tmp_path: Path, db: None
+) -> None:
+    path = tmp_path / "s.txt"
+    path.write_text(MARKED)
+    load(path, publish=True)
+    assert load(path, format="markdown").startswith("Updated")
+    assert "* **Aid**" in StatementText.objects.get().body
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_understood(tmp_path: Path, db: None) -> None:
@@ -155,6 +197,13 @@ def test_a_petition_that_does_not_exist_is_named(document: Path, db: None) -> No
     assert not Statement.objects.exists()
 
 
+def test_where_two_petitions_are_and_none_is_named_the_command_says_that_it_leads_to_none(
+    document: Path, petition: Petition
+) -> None:
+    Petition.objects.create(slug="another")
+    assert "It leads to no petition; name one with --petition." in load(document)
+
+
 def test_the_statement_leads_to_its_petition(
     document: Path, petition: Petition, client: Client
 ) -> None:
@@ -164,7 +213,9 @@ def test_the_statement_leads_to_its_petition(
 
 
 def test_the_shipped_campaign_is_a_draft_until_published(db: None, client: Client) -> None:
-    call_command("load_campaign", stdout=StringIO())
+    out = StringIO()
+    call_command("load_campaign", stdout=out)
+    assert out.getvalue() == "Added 6 texts as drafts.\n"
     assert client.get("/petitions/protect-civilians-in-idlib/").status_code == 404
     assert not StatementText.objects.filter(published_at__isnull=False).exists()
 
@@ -173,7 +224,9 @@ def test_the_shipped_campaign_is_a_draft_until_published(db: None, client: Clien
 def test_the_shipped_campaign_says_in_every_language_that_it_dates_from_2020(
     places: None, client: Client, prefix: str
 ) -> None:
-    call_command("load_campaign", publish=True, stdout=StringIO())
+    said = StringIO()
+    call_command("load_campaign", publish=True, stdout=said)
+    assert said.getvalue() == "Added 6 texts and published them.\n"
     for path in (
         "/",
         "/statements/protect-civilians-in-idlib/",

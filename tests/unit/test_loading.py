@@ -174,7 +174,7 @@ def test_what_would_not_fit_the_site_is_refused(
     slug: str, language: str, title: str, said: str
 ) -> None:
     with pytest.raises(BadFile, match=said):
-        loading._check(loading.TextFile(title=title, body="b"), slug, language)
+        loading._check(loading.TextFile(title, "b", loading.Format.PLAIN), slug, language)
 
 
 @pytest.mark.parametrize(("said", "day"), [("2020-02", "2020-02-01"), ("2020-02-29", "2020-02-29")])

@@ -9,28 +9,49 @@ from django.core.management.base import BaseCommand, CommandError
 
 from campaign import loading
 
+PETITION = "address of the petition it leads to; by default the only one there is"
+_READ_AS = {
+    loading.Format.PLAIN: (
+        "Read as plain text: # * _ [ are shown as they stand. If it is Markdown, load it again with"
+        " --format markdown, or name the file .md."
+    ),
+    loading.Format.MARKDOWN: (
+        "Read as Markdown. If it is plain text, load it again with --format plain."
+    ),
+}
+
 
 class Command(BaseCommand):
-    """1. Read the file: plain text or Markdown, UTF-8.
+    """1. Read the file: Markdown where --format or the file's name says so, else plain text; UTF-8.
     2. Drop what page builders leave ("top of page", runs of blank lines); the first line is
        the title.
     3. Create or update that language of the statement; running it again changes nothing.
-    4. Say what was done. A file that cannot be used gets one line and exit code 1.
+    4. Say what was done, what the file was read as, and where it leads. A file that cannot be
+       used gets one line and exit code 1.
     """
 
-    help = "Load a statement from a text or Markdown file."
+    help = (
+        "Load a statement from a file: Markdown if its name ends in .md or .markdown,"
+        " plain text otherwise, in which # * _ [ are shown as they stand."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--format",
+            choices=[str(each) for each in loading.Format],
+            help="what the file holds; by default its name says so",
+        )
         parser.add_argument("--slug", default="", help="its address; by default made of the title")
         parser.add_argument("--language", default="", help="en (default), ar or cy")
-        parser.add_argument("--petition", default="", help="address of the petition it leads to")
+        parser.add_argument("--petition", default="", help=PETITION)
         parser.add_argument("--dated", default="", help="its month, for an older text: 2020-02")
         parser.add_argument("--publish", action="store_true", help="show it to the public at once")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            source = loading.read(options["file"])
+            format_ = loading.Format(options["format"]) if options["format"] else None
+            source = loading.read(options["file"], format_)
             loaded = loading.load_statement(
                 source,
                 slug=options["slug"],
@@ -42,6 +63,8 @@ class Command(BaseCommand):
         except loading.BadFile as error:
             raise CommandError(str(error)) from None
         self.stdout.write(_described(loaded))
+        self.stdout.write(_READ_AS[source.format])
+        self.stdout.write(_led(loaded))
 
 
 def _described(loaded: loading.Loaded) -> str:
@@ -52,3 +75,10 @@ def _described(loaded: loading.Loaded) -> str:
     )
     path = settings.SITE_URL + text.statement.get_absolute_url()
     return f"{done} “{text.title}” ({text.language}) at {path}, {state}."
+
+
+def _led(loaded: loading.Loaded) -> str:
+    petition = loaded.text.statement.petition
+    if petition is None:
+        return "It leads to no petition; name one with --petition."
+    return f"It leads to the petition at {settings.SITE_URL}{petition.get_absolute_url()}."
