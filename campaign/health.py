@@ -7,7 +7,7 @@ of each part is at `/health`.
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from petitions.models import Mail
@@ -38,7 +38,7 @@ def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return "away"
     return "ok"
 
@@ -58,5 +58,5 @@ def _mail() -> str:
     """Whether mail goes out: nothing has been waiting for longer than two minutes."""
     try:
         return "late" if Mail.objects.late().exists() else "ok"
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return "unknown"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 from django.utils import translation
 from django.utils.encoding import escape_uri_path
@@ -26,7 +26,7 @@ def organisation() -> Organisation:
 def _read() -> Organisation:
     try:
         return Organisation.load()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         # Kept as well: every name on a page would wait for the database anew.
         return _known.last(None) or Organisation(id=1)
 

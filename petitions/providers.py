@@ -8,7 +8,7 @@ import logging
 import time
 from collections import defaultdict
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from petitions import addresses
 from petitions.addresses import Provider, Rules
@@ -41,7 +41,7 @@ def rules() -> Rules:
     keep(kept[1])
     try:
         return keep(load())
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         logger.warning("the rules of providers cannot be read (%s)", type(error).__name__)
         return kept[1]
 

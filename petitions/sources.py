@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from petitions.models import Petition, Source
 from petitions.models.source import CODE_LENGTH
@@ -98,7 +98,7 @@ def _registered() -> frozenset[str]:
         try:
             active = Source.objects.filter(is_active=True)
             _Kept.codes = frozenset(active.values_list("code", flat=True))
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             pass
         finally:
             _Kept.read_at = time.monotonic()
