@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from django.contrib import admin
 
 from tests.deployed import (
     EXAMPLE,
@@ -115,6 +116,20 @@ def test_every_test_that_the_documentation_names_is_there(name: str) -> None:
     named = re.findall(r"(?<!\*)\*([^*|\n]+ [^*|\n]+)\*(?!\*)", page)
     assert len(named) > 30
     assert [name for name in named if letters(name) not in there] == []
+
+
+def test_every_action_of_the_admin_is_explained_under_its_name() -> None:
+    names = {
+        str(found[2])
+        for model_admin in admin.site._registry.values()
+        if type(model_admin).__module__.startswith(("petitions.", "campaign."))
+        for action in model_admin.actions or ()
+        if (found := model_admin.get_action(action))
+    }
+    assert len(names) > 5
+    pages = (ROOT / "docs" / f"{role}.md" for role in ("organisers", "moderators"))
+    told = " ".join(" ".join(page.read_text().split()) for page in pages)
+    assert {name for name in names if f"**{name}**" not in told} == set()
 
 
 def letters(name: str) -> str:
