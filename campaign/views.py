@@ -13,7 +13,7 @@ from campaign.models import StatementText
 from petitions import recent, sources, tallies
 from petitions.caching import carries_source, public_page, turns_at
 from petitions.markdown import render_markdown
-from petitions.showing import standing
+from petitions.showing import has_several, standing
 
 
 @public_page
@@ -39,6 +39,7 @@ def statement(request: HttpRequest, slug: str) -> HttpResponse:
 def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
     source = sources.carried(request.META)
     shown = statement_context(text)
+    shown["has_several"] = has_several()
     shown["source_query"] = f"?{sources.PARAMETER}={source}" if source else ""
     response = render(request, "campaign/statement.html", shown)
     return turns_at(shown.get("opens_at"), carries_source(response))

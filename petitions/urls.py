@@ -3,11 +3,12 @@
 from django.urls import path
 
 from petitions.pages import NAMES
-from petitions.views import contact, finding, pages, petition, progress
+from petitions.views import contact, finding, listing, pages, petition, progress
 
 app_name = "petitions"
 
 urlpatterns = [
+    path("petitions/", listing.page, name="petitions"),
     path("petitions/<slug:slug>/", petition.petition, name="petition"),
     path("petitions/<slug:slug>/progress/", progress.page, name="progress"),
     path("find/", finding.find, name="find"),

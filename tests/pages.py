@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
@@ -116,6 +117,7 @@ class Visitor:
         yield self._get("front page", self.home)
         yield self._get("statement", f"{self.home}statements/urgent/")
         yield self._get("petition", self.page)
+        yield from self._listing()
         Organisation.objects.update(name="", privacy_email="")
         context.forget()
         yield self._get("front page of nobody", self.home)
@@ -125,6 +127,33 @@ class Visitor:
         PetitionText.objects.filter(language=self.language).update(published_at=None)
         yield self._get("petition in another language", self.page)
         PetitionText.objects.update(published_at=timezone.now())
+
+    def _listing(self) -> Pages:
+        """The list with one petition in each of its parts, and with none."""
+        now = timezone.now()
+        moments: list[dict[str, Any]] = [
+            {"is_paused": True},
+            {"opens_at": now + timedelta(days=1)},
+            {"opens_at": now - timedelta(days=9), "closes_at": now - timedelta(days=2)},
+        ]
+        others = []
+        for number, moment in enumerate(moments):
+            other = Petition.objects.create(
+                slug=f"other-{number}", state=Petition.State.OPEN, **moment
+            )
+            for language, (title, addressee, words) in TEXTS.items():
+                other.texts.create(
+                    language=language, title=title, addressee=addressee, ask=words, published_at=now
+                )
+            others.append(other)
+        yield self._get("all petitions", f"{self.home}petitions/")
+        yield self._get("front page of several", self.home)
+        for other in others:
+            other.texts.all().delete()
+            other.delete()
+        PetitionText.objects.update(published_at=None)
+        yield self._get("all petitions, none yet", f"{self.home}petitions/")
+        PetitionText.objects.update(published_at=now)
 
     def _going(self) -> Pages:
         course = f"{self.page}progress/"
@@ -142,8 +171,9 @@ class Visitor:
         self._happens(Milestone.Kind.OTHER, today - timedelta(days=1), TEXTS[self.language][0])
         for kind in Milestone.Kind.values:
             self._happens(kind, today + timedelta(days=9))
-        yield self._get("course", course)
-        yield self._get("petition with a course", self.page)
+        with patch("petitions.tallies.total", return_value=1990):
+            yield self._get("course", course)
+            yield self._get("petition with a course", self.page)
         Milestone.objects.all().delete()
 
     def _happens(self, kind: str, day: date, title: str = "") -> None:

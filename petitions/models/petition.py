@@ -27,18 +27,18 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
         """All that the public may know of, the removed ones too (they say why)."""
         return self.exclude(state=Petition.State.DRAFT)
 
+    def readable(self) -> "PetitionQuerySet":
+        """Those whose words the public may read."""
+        texts = PetitionText.objects.filter(published_at__isnull=False)
+        public = self.published().exclude(state=Petition.State.REMOVED)
+        return public.filter(pk__in=texts.values("petition"))
+
     def with_news(self) -> "PetitionQuerySet":
         """Those that the public may read, each with `public_texts` and `public_milestones`."""
         texts = PetitionText.objects.filter(published_at__isnull=False)
-        public = self.published().exclude(state=Petition.State.REMOVED)
         said = {"public_milestones": public_milestones("pk")}
         with_texts = [models.Prefetch("texts", texts, to_attr="public_texts")]
-        return (
-            public.filter(pk__in=texts.values("petition"))
-            .prefetch_related(*with_texts)
-            .annotate(**said)
-            .order_by("id")
-        )
+        return self.readable().prefetch_related(*with_texts).annotate(**said).order_by("id")
 
 
 class Petition(models.Model):
@@ -203,6 +203,15 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
             .annotate(**said)
             .order_by(rank_of(language), "-version")
             .first()
+        )
+
+    def listed(self, language: str) -> "PetitionTextQuerySet":
+        """The text to show of every petition that the public may read, the newest first."""
+        return (
+            self.filter(petition__in=Petition.objects.readable(), published_at__isnull=False)
+            .select_related("petition")
+            .order_by("-petition_id", rank_of(language), "-version")
+            .distinct("petition_id")
         )
 
     def to_sign(self, language: str) -> "list[PetitionText]":

@@ -242,6 +242,7 @@ def test_every_address_of_the_sitemap_is_public_and_names_itself(
 
     assert {SITE + home for home in HOME.values()} <= found.keys()
     assert {f"{SITE}{home}petitions/protect/" for home in HOME.values()} <= found.keys()
+    assert {f"{SITE}{home}petitions/" for home in HOME.values()} <= found.keys()
     for address, others in found.items():
         assert address.startswith(SITE)
         assert address in others.values()
