@@ -133,7 +133,7 @@ def _statements() -> list[_Page]:
     # Several texts of one statement have one path, and the same languages.
     found: dict[str, _Page] = {}
     for text in StatementText.objects.to_show(settings.LANGUAGE_CODE):
-        path, changed = heads.path_of(text), text.published_at
+        path, changed = heads.path_of(text.statement), text.published_at
         before = found.get(path)
         if before and before[2] and changed:
             changed = max(before[2], changed)

@@ -79,7 +79,8 @@ def _statements(language: str) -> Iterator[Entry]:
         if text.statement_id in seen or text.published_at is None:
             continue
         seen.add(text.statement_id)
-        about, path, at = text.statement.get_absolute_url(), heads.path_of(text), text.published_at
+        statement, at = text.statement, text.published_at
+        about, path = statement.get_absolute_url(), heads.path_of(statement)
         yield Entry("statement", about, path, at, text.title, text.summary, text.language)
 
 

@@ -2,17 +2,17 @@
 
 from django.urls import reverse
 
-from campaign.models import StatementText
+from campaign.models import Statement, StatementText
 from petitions import context
 from petitions.models import Petition
 from petitions.sharing import heads
 
 
-def path_of(text: StatementText) -> str:
+def path_of(statement: Statement) -> str:
     """Where a statement is found in the active language: the front page is the featured one's."""
-    if text.statement.is_featured:
+    if statement.is_featured:
         return reverse("campaign:front_page")
-    return text.statement.get_absolute_url()
+    return statement.get_absolute_url()
 
 
 def for_statement(text: StatementText, petition: Petition | None) -> heads.Head:
@@ -28,7 +28,7 @@ def for_statement(text: StatementText, petition: Petition | None) -> heads.Head:
         "publisher": publisher,
     }
     return heads.head(
-        path=path_of(text),
+        path=path_of(text.statement),
         title=text.title,
         summary=text.summary,
         text_language=text.language,

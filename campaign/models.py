@@ -7,7 +7,17 @@ from django.db.models import OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models import Petition
 from petitions.models.ranks import rank_of
+
+
+class StatementQuerySet(models.QuerySet["Statement"]):
+    """Questions about statements."""
+
+    def behind(self, petition: Petition) -> "Statement | None":
+        """The published statement that leads to a petition: the featured one, else the first."""
+        told = self.filter(petition=petition, texts__published_at__isnull=False)
+        return told.order_by("-is_featured", "pk").first()
 
 
 class Statement(models.Model):
@@ -25,6 +35,8 @@ class Statement(models.Model):
     is_featured = models.BooleanField(
         _("on the front page"), default=False, help_text=_("One statement at a time.")
     )
+
+    objects = StatementQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("statement")

@@ -5,9 +5,9 @@ import re
 import pytest
 from django.test import Client
 
-from petitions import context
+from petitions import context, recent
 from petitions.models import Organisation, Petition, PetitionText, Source
-from tests.pages import Visitor
+from tests.pages import TEXTS, Visitor
 from tests.people import typed
 
 # Each ends in what takes its direction from what stands beside it.
@@ -59,10 +59,22 @@ def test_the_organisation_and_the_addressee_are_kept_apart_from_the_sentence_aro
     assert seen[addressee] >= 3
 
 
-def test_the_addressee_says_its_own_language(petition: Petition, client: Client) -> None:
+@pytest.mark.parametrize("path", ["petitions/protect/", "", "share/partner/mosque/protect/"])
+def test_an_addressee_in_another_language_is_left_out_of_the_sentence_around_it(
+    petition: Petition, client: Client, path: str
+) -> None:
+    """ "عريضة إلى the British Government" reads well in neither language."""
+    Visitor(petition, "en").publish_statement()
+    Source.objects.create(code="mosque", name="Mosque", origins=["https://mosque.example"])
+    assert TEXTS["ar"][1] in client.get(f"/ar/{path}").content.decode()
     PetitionText.objects.exclude(language="en").delete()
-    page = client.get("/ar/petitions/protect/").content.decode()
-    assert '<bdi lang="en">the British Government</bdi>' in page
+    recent.forget()
+
+    page = client.get(f"/ar/{path}").content.decode()
+
+    assert TEXTS["en"][1] not in page.partition("</head>")[2]
+    assert "عريضة" in page
+    assert f'<bdi lang="en">{TEXTS["en"][1]}</bdi>' in client.get(f"/{path}").content.decode()
 
 
 def test_what_is_consented_to_names_the_organisation_so_too(
