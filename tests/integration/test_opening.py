@@ -61,6 +61,8 @@ def test_the_page_says_what_is_asked_and_when_it_opens_and_has_no_form(
     assert 'href="#sign"' not in page
     assert "count-number" not in page
     assert "This petition is closed" not in page
+    assert page.count('class="closed-note"') == 1
+    assert page.count("This petition is not open yet") == (home == "/"), "once is enough"
 
 
 @pytest.mark.parametrize("changed", [{}, {"email": "not an address"}])

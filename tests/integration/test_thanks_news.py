@@ -47,6 +47,8 @@ def test_thanks_come_first_then_what_happens_next_the_mp_and_sharing_last(
     order = [
         "Thank you. Your signature is confirmed.",
         "count-number",
+        # Who is held is not in that number yet, and must not wonder.
+        "Some signatures are looked at by a person before they count.",
         "Your reference, should you ever write to us:",
         "What happens next",
         "News by e-mail",

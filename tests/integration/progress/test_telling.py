@@ -123,6 +123,7 @@ def test_of_few_signatures_no_day_is_told_and_no_bar_shown(
     assert "Days are shown from the first one that ended with 25 signatures" in page
     assert "<svg" not in page
     assert "<progress" not in page
+    assert "A goal is a step on the way" not in page
     told = series(client)
     assert (told["days"], told["regions"]["shares"]) == ([], [])
 
