@@ -1,0 +1,2 @@
+# The petition that the project ships.
+SLUG = "protect-civilians-in-idlib"

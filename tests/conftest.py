@@ -14,10 +14,10 @@ from django.utils import translation
 
 from campaign.local.stack import Stack
 from petitions.screening.limits import BURST_SECONDS
+from tests import SLUG
 from tests.environment import FOLDER
 from tests.memories import forget_all
 
-SLUG = "protect-civilians-in-idlib"
 _LINK = re.compile(r"http://\S+/t/\w+/confirm/\S+")
 
 

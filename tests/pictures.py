@@ -13,8 +13,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from campaign.local.stack import Stack
+from tests import SLUG
 from tests.browser.conftest import launch
-from tests.conftest import SLUG
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "petition.png"

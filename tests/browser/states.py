@@ -16,8 +16,8 @@ from playwright.sync_api import Page, Route, sync_playwright
 
 from campaign.local.stack import Stack
 from petitions.models import Petition
+from tests import SLUG
 from tests.browser.conftest import launch
-from tests.conftest import SLUG
 from tests.pages import Visitor
 
 NARROW, WIDE = 320, 1280

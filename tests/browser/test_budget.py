@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from campaign.local.stack import Stack
-from tests.conftest import SLUG
+from tests import SLUG
 
 pytestmark = pytest.mark.browser
 

@@ -16,6 +16,7 @@ import requests
 from playwright.sync_api import Page, Route, expect
 
 from campaign.local.stack import Stack
+from tests import SLUG
 from tests.browser.test_journeys import (
     PHONE,
     WORDS,
@@ -25,7 +26,7 @@ from tests.browser.test_journeys import (
     new_address,
     open_page,
 )
-from tests.conftest import SLUG, Mailbox
+from tests.conftest import Mailbox
 from tests.people import typed
 
 pytestmark = pytest.mark.browser

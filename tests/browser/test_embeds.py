@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
 
 from campaign.local.stack import Stack
-from tests.conftest import SLUG
+from tests import SLUG
 
 pytestmark = pytest.mark.browser
 

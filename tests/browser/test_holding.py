@@ -5,6 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from campaign.local.stack import Stack
+from tests import SLUG
 from tests.browser.test_journeys import (
     PHONE,
     OpenPage,
@@ -15,7 +16,7 @@ from tests.browser.test_journeys import (
     new_address,
     open_page,
 )
-from tests.conftest import SLUG, Mailbox, counted
+from tests.conftest import Mailbox, counted
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]

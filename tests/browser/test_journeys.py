@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from campaign.local.stack import Stack
-from tests.conftest import SLUG, Mailbox, counted, eventually
+from tests import SLUG
+from tests.conftest import Mailbox, counted, eventually
 
 pytestmark = pytest.mark.browser
 

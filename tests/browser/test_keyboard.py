@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import SLUG
 from tests.browser.test_journeys import (
     DESK,
     PHONE,
@@ -14,7 +15,7 @@ from tests.browser.test_journeys import (
     new_address,
     open_page,
 )
-from tests.conftest import SLUG, Mailbox
+from tests.conftest import Mailbox
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]

@@ -3,8 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import SLUG
 from tests.browser.test_journeys import PHONE, WORDS, OpenPage, fill, fits, new_address, open_page
-from tests.conftest import SLUG, Mailbox
+from tests.conftest import Mailbox
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from campaign.local.stack import Stack
-from tests.conftest import SLUG
+from tests import SLUG
 
 pytestmark = pytest.mark.browser
 

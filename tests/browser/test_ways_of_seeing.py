@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import SLUG
 from tests.browser.test_journeys import PHONE, OpenPage, open_page
-from tests.conftest import SLUG
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]

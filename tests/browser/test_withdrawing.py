@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from campaign.local.stack import Stack
+from tests import SLUG
 from tests.browser.test_journeys import (
     PHONE,
     WORDS,
@@ -18,7 +19,7 @@ from tests.browser.test_journeys import (
     new_address,
     open_page,
 )
-from tests.conftest import SLUG, Mailbox, counted
+from tests.conftest import Mailbox, counted
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]

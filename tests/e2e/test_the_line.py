@@ -20,7 +20,8 @@ import pytest
 import requests
 
 from campaign.local.stack import Stack
-from tests.conftest import SLUG, Mailbox, counted, eventually
+from tests import SLUG
+from tests.conftest import Mailbox, counted, eventually
 from tests.people import typed
 
 pytestmark = pytest.mark.e2e

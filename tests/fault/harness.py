@@ -29,7 +29,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from petitions.mail.claims import LEASE
-from tests.conftest import SLUG
+from tests import SLUG
 from tests.fault.provider import HOST, Letter
 from tests.fault.site import Site
 from tests.people import typed
