@@ -13,16 +13,16 @@ from django.views.decorators.http import require_POST
 
 from petitions.admin.needs import alert_url
 from petitions.admin.records import ReadOnly
+from petitions.admin.titles import Titled
 from petitions.models import Alert
 from petitions.screening import alerts
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnly):
+class AlertAdmin(Titled, ReadOnly):
     """All alerts of the last thirty days; those that nobody has seen stand on the admin's home."""
 
     list_display = ("created_at", "kind", "number", "petition", "signatures", "seen_at")
-    list_select_related = ("petition",)
     list_display_links = None
     ordering = ("-created_at",)
     fields = ("created_at", "kind", "number", "petition", "signatures", "seen_at")

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from petitions import moderation
 from petitions.admin.records import ReadOnly
+from petitions.admin.titles import Titled
 from petitions.models import Decision
 
 
@@ -28,9 +29,9 @@ class UndoForm(forms.Form):
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnly):
+class DecisionAdmin(Titled, ReadOnly):
     list_display = ("created_at", "kind", "reason", "actor", "petition", "note")
-    list_select_related = ("actor", "petition")
+    list_select_related = ("actor",)
     ordering = ("-created_at",)
     change_form_template = "admin/petitions/decision/change_form.html"
 

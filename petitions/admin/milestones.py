@@ -5,6 +5,7 @@ from django.db import models
 
 from petitions import progress
 from petitions.admin.records import ReadOnly
+from petitions.admin.titles import OfPetitions, Titled
 from petitions.models import Milestone, MilestoneText, Snapshot, SnapshotPart
 
 
@@ -17,10 +18,9 @@ class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
 
 
 @admin.register(Milestone)
-class MilestoneAdmin(admin.ModelAdmin[Milestone]):
+class MilestoneAdmin(Titled):
     list_display = ("day", "kind", "petition", "is_public")
-    list_filter = ("petition",)
-    list_select_related = ("petition",)
+    list_filter = (("petition", OfPetitions),)
     ordering = ("-day", "-pk")
     fields = ("petition", "kind", "day", "link", "is_public")
     inlines = (MilestoneTextInline,)
@@ -41,10 +41,9 @@ class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(ReadOnly):
+class SnapshotAdmin(Titled, ReadOnly):
     list_display = ("day", "petition", "total")
-    list_filter = ("petition",)
-    list_select_related = ("petition",)
+    list_filter = (("petition", OfPetitions),)
     ordering = ("-day", "petition")
     fields = ("petition", "day", "total")
     inlines = (SnapshotPartInline,)

@@ -21,14 +21,14 @@ POSTCODES_LAST = timedelta(days=366)
 class Held:
     """The held signatures of one petition."""
 
-    petition: str
+    petition: Petition
     number: int
     oldest: datetime
 
     @property
     def url(self) -> str:
         """The list of them."""
-        return _list_url(petition=self.petition, state=Signature.State.HELD)
+        return _list_url(petition=self.petition.slug, state=Signature.State.HELD)
 
     @property
     def age(self) -> str:
@@ -57,15 +57,17 @@ class Needs:
 def needs() -> Needs:
     """Three queries, which read the held signatures and the unseen alerts alone."""
     # Named, the petitions let one index find the rows: it begins with them.
-    petitions = list(Petition.objects.values_list("pk", flat=True))
+    petitions = Petition.objects.titled().in_bulk()
     held = (
         Signature.objects.filter(petition__in=petitions, state=Signature.State.HELD)
-        .values_list("petition__slug")
+        .values_list("petition")
         .annotate(number=Count("pk"), oldest=Min("confirmed_at"))
         .order_by("oldest")
     )
-    alerts = Alert.objects.filter(seen_at=None).select_related("petition").order_by("-created_at")
-    return Needs([Held(*row) for row in held], list(alerts[:MOST_ALERTS]))
+    alerts = list(Alert.objects.filter(seen_at=None).order_by("-created_at")[:MOST_ALERTS])
+    for alert in alerts:
+        alert.petition = petitions[alert.petition_id]
+    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts)
 
 
 @dataclass(frozen=True, slots=True)

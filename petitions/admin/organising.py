@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from petitions import exports, publishing, tallies
-from petitions.admin.sources import Channels
+from petitions import exports, goals, publishing, tallies
+from petitions.admin.sources import channels
 from petitions.models import Export, Organisation, Petition, PetitionText
 
 
@@ -46,6 +46,12 @@ class PetitionTextInline(admin.StackedInline[PetitionText, Petition]):
         return 0 if obj and obj.texts.exists() else 1
 
 
+GOAL_HELP = _(
+    "Empty: the next step of 100, 250, 500, 1,000 ... The page shows the goal, with a bar, from "
+    "%(least)d signatures."
+)
+
+
 class ExportForm(forms.Form):
     """Why somebody takes signatures out of the site: kept with the record."""
 
@@ -59,11 +65,37 @@ class ExportForm(forms.Form):
 
 
 @admin.register(Petition)
-class PetitionAdmin(Channels, admin.ModelAdmin[Petition]):
-    list_display = ("slug", "state", "opens_at", "closes_at", "count")
+class PetitionAdmin(admin.ModelAdmin[Petition]):
+    list_display = ("slug", "title", "state", "opens_at", "closes_at", "count")
     inlines = (PetitionTextInline,)
-    readonly_fields = ("channels",)
     actions = ("publish",)
+    # What somebody in a hurry looks for stands first.
+    fieldsets = (
+        (_("Signing"), {"fields": ("state", "opens_at", "closes_at", "is_paused")}),
+        (None, {"fields": ("slug", "goal", "challenge", "removed_reason")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Petition]:
+        return Petition.objects.titled().order_by(*self.get_ordering(request) or ("-pk",))
+
+    @admin.display(description=_("title"))
+    def title(self, petition: Petition) -> str:
+        return petition.title or ""
+
+    def get_form(
+        self, request: HttpRequest, obj: Petition | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Petition]]:
+        """With what the goal's help leaves out: where it is to be seen."""
+        kwargs["help_texts"] = {"goal": GOAL_HELP % {"least": goals.LEAST_FOR_A_BAR}}
+        return super().get_form(request, obj, change, **kwargs)
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """With what each channel has brought, below everything that can be changed."""
+        if petition := context.get("original"):
+            context["channels"] = channels(petition)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("signatures"))
     def count(self, petition: Petition) -> int:
@@ -94,7 +126,7 @@ class PetitionAdmin(Channels, admin.ModelAdmin[Petition]):
         """Ask for the purpose, record it, and stream the CSV."""
         if not request.user.has_perm("petitions.export_signatures"):
             raise PermissionDenied
-        petition = get_object_or_404(Petition, pk=pk)
+        petition = get_object_or_404(Petition.objects.titled(), pk=pk)
         form = ExportForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             return _download(petition, form, request)
@@ -109,9 +141,12 @@ class PetitionAdmin(Channels, admin.ModelAdmin[Petition]):
         return render(request, "admin/petitions/petition/export.html", context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
-        """A petition that was signed is closed or removed from the site, never deleted."""
-        signed = obj is not None and obj.signatures.exists()
-        return super().has_delete_permission(request, obj) and not signed
+        """A petition that was signed is closed or removed from the site, never deleted.
+
+        Others are, one at a time and from their own pages: of several at once nothing is known.
+        """
+        is_unsigned = obj is not None and not obj.signatures.exists()
+        return super().has_delete_permission(request, obj) and is_unsigned
 
 
 def _download(petition: Petition, form: ExportForm, request: HttpRequest) -> StreamingHttpResponse:

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import outcomes
+from petitions.admin.titles import Titled
 from petitions.mail import outbox
 from petitions.models import Export, Mail
 
@@ -28,7 +29,7 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
 
 @admin.register(Export)
-class ExportAdmin(ReadOnly):
+class ExportAdmin(Titled, ReadOnly):
     list_display = (
         "started_at",
         "petition",
@@ -39,7 +40,6 @@ class ExportAdmin(ReadOnly):
         "delete_by",
         "finished_at",
     )
-    list_select_related = ("petition",)
 
 
 @admin.register(Mail)

@@ -43,6 +43,8 @@ _POSSIBLE: dict[str, tuple[Decision.Kind, ...]] = {
     Signature.State.WITHDRAWN: (),
     Signature.State.REFUSED: (),
 }
+# What most are there for stands out, and so does what takes away.
+_WEIGHTS = {Decision.Kind.APPROVE: "default", Decision.Kind.REMOVE: "danger"}
 WITHDRAW = "withdraw"
 # What may stand in a cursor: years that every time zone can hold.
 _YEARS = range(2000, 2100)
@@ -50,11 +52,12 @@ _NOBODY = "00" * 16
 
 
 class Button(NamedTuple):
-    """One way to decide: what its button says, and what pressing it does to whom."""
+    """One way to decide: what its button says, and what pressing it does to whom, and its look."""
 
     kind: str
     label: str
     effect: str
+    weight: str
 
 
 def _buttons(state: str) -> list[Button]:
@@ -77,7 +80,10 @@ def _buttons(state: str) -> list[Button]:
             _("Removed ones stand again as they stood before. No e-mail is sent."),
         ),
     }
-    return [Button(kind, *told[kind]) for kind in _POSSIBLE.get(state, told)]
+    return [
+        Button(kind, *told[kind], _WEIGHTS.get(kind, "plain"))
+        for kind in _POSSIBLE.get(state, told)
+    ]
 
 
 class DecisionForm(forms.Form):
@@ -228,7 +234,7 @@ def _list_context(question: Question, form: DecisionForm, chosen: list[UUID]) ->
     return {
         "title": _("Signatures"),
         "petition": question.petition,
-        "petitions": [(p, Question(p).url()) for p in Petition.objects.order_by("-id")],
+        "petitions": [(p, Question(p).url()) for p in Petition.objects.titled().order_by("-id")],
         "states": [
             (label, question.url(state=state, before=""), state == question.state)
             for state, label in states

@@ -1,5 +1,6 @@
 """Partners and channels: registered here, and shown with their counts beside each petition."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,13 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions import addresses
 from petitions.models import Petition, Source
+from petitions.models.source import is_origin
 from petitions.source_counts import LEAST_SHOWN, counts
+
+_SAID_OF_A_SITE = _(
+    "%(site)s: write https:// and the name of the site, nothing after it, such as "
+    "https://www.example.org. A site that is reached by http:// alone cannot show the frame."
+)
 
 
 def as_browsers_write(address: str) -> str:
@@ -34,7 +41,7 @@ def as_browsers_write(address: str) -> str:
 
 
 class Origins(SimpleArrayField):
-    """Sites, one a line."""
+    """Sites, one a line. What is wrong names the site: "Item 1 in the array" tells nobody much."""
 
     def __init__(self, base_field: forms.Field, **options: Any) -> None:
         options["widget"] = forms.Textarea(attrs={"rows": 4, "dir": "ltr"})
@@ -44,12 +51,25 @@ class Origins(SimpleArrayField):
         lines = str(value or "").splitlines()
         return [as_browsers_write(line) for line in lines if line.strip()]
 
+    def validate(self, value: Sequence[str]) -> None:
+        super().validate(value)
+        wrong = [site for site in value if not is_origin(site)]
+        if wrong:
+            raise forms.ValidationError([_SAID_OF_A_SITE % {"site": site} for site in wrong])
+
 
 class SourceForm(forms.ModelForm[Source]):
     class Meta:
         model = Source
         fields = ("code", "name", "note", "is_active", "origins")
         field_classes = {"origins": Origins}
+        help_texts = {
+            "origins": _(
+                "One a line, beginning with https:// and without a path, such as "
+                "https://www.example.org: where the petition may stand in a frame. Empty: "
+                "nowhere; their links and the badge work all the same."
+            )
+        }
 
 
 @admin.register(Source)
@@ -77,10 +97,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         return settings.SITE_URL + reverse("sharing:partner", args=[obj.code])
 
 
-class Channels:
-    """Part of a petition's admin: how many each partner and channel has brought."""
-
-    @admin.display(description=_("signatures by channel"))
-    def channels(self, petition: Petition) -> SafeString:
-        context = {"counts": counts(petition), "least": LEAST_SHOWN}
-        return render_to_string("admin/petitions/petition/_channels.html", context)
+def channels(petition: Petition) -> SafeString:
+    """How many each partner and channel has brought, as a table."""
+    context = {"counts": counts(petition), "least": LEAST_SHOWN}
+    return render_to_string("admin/petitions/petition/_channels.html", context)

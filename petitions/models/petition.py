@@ -8,7 +8,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, OuterRef, Q
+from django.db.models import F, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +32,13 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
         texts = PetitionText.objects.filter(published_at__isnull=False)
         public = self.published().exclude(state=Petition.State.REMOVED)
         return public.filter(pk__in=texts.values("petition"))
+
+    def titled(self) -> "PetitionQuerySet":
+        """Each with the `title` of its newest text, in English if there is one, for its `str`."""
+        texts = PetitionText.objects.filter(petition=OuterRef("pk"))
+        titles = texts.order_by(rank_of("en"), "-version").values("title")
+        said = {"title": Subquery(titles[:1])}
+        return self.annotate(**said)
 
     def with_news(self) -> "PetitionQuerySet":
         """Those that the public may read, each with `public_texts` and `public_milestones`."""
@@ -86,7 +93,8 @@ class Petition(models.Model):
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )
 
-    # What `with_news` says of it besides.
+    # What `titled` and `with_news` say of it besides.
+    title: str | None = None
     public_texts: "list[PetitionText]"
     public_milestones: list[dict[str, Any]]
 
@@ -106,7 +114,7 @@ class Petition(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.slug
+        return f"{self.title} ({self.slug})" if self.title else self.slug
 
     def clean(self) -> None:
         """Say what the constraint would refuse, and what closing cannot mean."""

@@ -1,5 +1,7 @@
 """Where signatures come from: partners and channels, and how many each has brought."""
 
+import re
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -13,6 +15,11 @@ CODE_LENGTH = 32
 # The origin of a site as browsers write it, over https alone: it goes into a header as it stands.
 _ORIGIN = r"https://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}(?::[1-9][0-9]{0,4})?"
 MOST_ORIGINS = 10
+
+
+def is_origin(site: str) -> bool:
+    """Whether a site is written as browsers write one of which a frame may be part."""
+    return re.fullmatch(_ORIGIN, site) is not None
 
 
 class SourceQuerySet(models.QuerySet["Source"]):

@@ -256,7 +256,10 @@ _RULES = {
     ),
     "disposable": _Rule(
         _always(100),
-        lambda _n: gettext("The address is of a kind that is made to be thrown away."),
+        lambda _n: gettext(
+            "The address is of a kind that is made to be thrown away. It may be a typing slip "
+            "instead: gmial.com is of that kind."
+        ),
     ),
     "burst": _Rule(_stepped(_BURST_WEIGHTS), _burst),
     "many-names": _Rule(_stepped(_MANY_NAMES_WEIGHTS), _many_names),

@@ -366,6 +366,14 @@ def test_what_is_no_https_site_gets_into_no_header(admin: Client, origin: str) -
     assert not Source.objects.filter(code="choir").exists()
 
 
+def test_what_is_wrong_with_a_site_is_said_beside_its_name(admin: Client) -> None:
+    page = saved(admin, origins="https://fine.example\nhttp://choir.example").content.decode()
+    assert "http://choir.example: write https:// and the name of the site" in page
+    assert "https://fine.example: write" not in page
+    assert "in the array" not in page
+    assert "beginning with https://" in page, "the help says so beforehand"
+
+
 def test_more_than_ten_sites_are_refused(admin: Client) -> None:
     written = "\n".join(f"https://site{n}.example" for n in range(11))
     assert saved(admin, origins=written).status_code == 200

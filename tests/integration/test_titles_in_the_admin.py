@@ -1,0 +1,120 @@
+"""The admin of petitions: named by their titles, and laid out for somebody in a hurry."""
+
+import re
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions.models import Alert, Decision, Export, Milestone, Petition, Snapshot
+from tests.held import hold_one
+from tests.people import AMINA, sign_and_confirm
+
+NAME = "Protect people (protect)"
+LISTS = ("petition", "milestone", "snapshot", "decision", "export", "alert")
+PETITIONS = "/admin/petitions/petition/"
+
+
+@pytest.fixture
+def chief(admin_user: User, client: Client) -> Client:
+    """Somebody who may do everything."""
+    client.force_login(admin_user)
+    return client
+
+
+def one_of_each(petition: Petition) -> None:
+    today = timezone.localdate()
+    Milestone.objects.create(petition=petition, kind=Milestone.Kind.OTHER, day=today)
+    Decision.objects.create(petition=petition, kind="hold", reason="other")
+    Export.objects.create(petition=petition, purpose="hand-in", delete_by=today)
+    Alert.objects.create(petition=petition, kind="burst", number=20)
+
+
+def another(number: int) -> Petition:
+    other = Petition.objects.create(slug=f"other-{number}")
+    other.texts.create(language="cy", title=f"Arall {number}", addressee="x", ask="x")
+    return other
+
+
+def words(response: object) -> str:
+    page = response.content.decode()  # type: ignore[attr-defined]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_names_petitions_by_their_titles_at_one_price(
+    petition: Petition, chief: Client, name: str
+) -> None:
+    one_of_each(petition)
+    Snapshot.objects.create(petition=petition, day=timezone.localdate(), total=1)
+    path = f"/admin/petitions/{name}/"
+    chief.get(path)  # what is read once for all pages
+    costs = []
+    for number in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            page = words(chief.get(path))
+        assert ("Protect people" if name == "petition" else NAME) in page
+        costs.append(len(queries) - (number if name == "petition" else 0))
+        other = another(number)
+        one_of_each(other)
+        Snapshot.objects.create(petition=other, day=timezone.localdate(), total=1)
+    # Each petition's own count is the one thing that its list asks for a row.
+    assert costs[0] == costs[1]
+    shown = words(chief.get(path))
+    assert "Arall 1" in shown, "in whatever language it has"
+
+
+def test_filters_and_choices_name_them_so_too(petition: Petition, chief: Client) -> None:
+    another(1)
+    one_of_each(petition)
+    listed = words(chief.get("/admin/petitions/milestone/"))
+    assert f"By petition All Arall 1 (other-1) {NAME}" in listed
+    assert f"Arall 1 (other-1) {NAME}" in words(chief.get("/admin/petitions/milestone/add/"))
+
+
+def test_a_moderator_reads_titles(petition: Petition, moderator: User, client: Client) -> None:
+    hold_one(petition)
+    client.force_login(moderator)
+    assert f"1 held signature of {NAME}" in words(client.get("/admin/"))
+    assert f"Petition: {NAME}" in words(client.get("/admin/petitions/signature/"))
+
+
+def test_publishing_says_the_title(petition: Petition, chief: Client) -> None:
+    chosen = {"action": "publish", "_selected_action": str(petition.pk)}
+    page = words(chief.post(PETITIONS, chosen, follow=True))
+    assert f"{NAME} is published. Nobody was e-mailed." in page
+
+
+def test_several_petitions_are_not_deleted_at_once_and_signed_ones_not_at_all(
+    petition: Petition, chief: Client
+) -> None:
+    draft = another(1)
+    sign_and_confirm(petition, AMINA)
+    listed = chief.get(PETITIONS).content.decode()
+    assert 'value="publish"' in listed
+    assert "delete_selected" not in listed
+    link = "/delete/"
+    assert (
+        f"{PETITIONS}{draft.pk}{link}"
+        in chief.get(f"{PETITIONS}{draft.pk}/change/").content.decode()
+    )
+    assert link not in chief.get(f"{PETITIONS}{petition.pk}/change/").content.decode()
+    assert chief.post(f"{PETITIONS}{petition.pk}/delete/", {"post": "yes"}).status_code == 403
+    chief.post(f"{PETITIONS}{draft.pk}/delete/", {"post": "yes"})
+    assert list(Petition.objects.all()) == [petition]
+
+
+def test_the_form_begins_with_signing_and_ends_with_the_channels(
+    petition: Petition, chief: Client
+) -> None:
+    page = chief.get(f"{PETITIONS}{petition.pk}/change/").content.decode()
+    order = ["id_state", "id_opens_at_0", "id_closes_at_0", "id_is_paused", "id_slug", "id_goal"]
+    places = [page.index(f'id="{name}"') for name in order]
+    places += [page.index('id="texts-group"'), page.index('class="channels"')]
+    assert places == sorted(places)
+    assert "with a bar, from 25 signatures" in page
+    assert 'class="channels"' not in chief.get(f"{PETITIONS}add/").content.decode()
