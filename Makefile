@@ -58,9 +58,9 @@ faults: ## Let a crowd sign while processes die, disks fill and servers refuse
 	$(install) local dev
 	@exec $(BIN)/python -m pytest -m endurance
 
-timing: ## See that answers tell nothing by their time, and pages come early; wants a quiet machine
+timing: ## See that answers tell nothing by their time; wants a quiet machine
 	$(install) local dev
-	@exec $(BIN)/python -m pytest -m timing -s tests/integration/test_oracle_timing.py tests/browser/test_budget.py
+	@exec $(BIN)/python -m pytest -m timing -s tests/integration/test_oracle_timing.py
 
 bench: ## Measure speed, as ratios to floors of the same run
 	$(install) local dev

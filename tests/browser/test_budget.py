@@ -1,4 +1,7 @@
-"""What a visit costs somebody with a cheap phone in a bad network: bytes, requests, waiting."""
+"""What a visit costs somebody with a cheap phone in a bad network: bytes, requests, jumps.
+
+How soon the largest part is painted, Lighthouse says: `make lighthouse`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,31 +19,23 @@ pytestmark = pytest.mark.browser
 MOST_BYTES, MOST_REQUESTS = 40_000, 8
 # A page and what it may not be painted without: two or three flights of a new connection.
 MOST_BYTES_TO_PAINT = 25_000
-LATEST_PAINT, LEAST_SHIFT = 1.5, 0.0
 # What Lighthouse and others call slow 4G: 150 ms there and back, 1.6 Mbit/s, and a phone whose
 # processor is a quarter as fast as a desk's.
-ROUND_TRIP = 0.15
 SLOW_4G = {
     "offline": False,
-    "latency": ROUND_TRIP * 1000,
+    "latency": 150,
     "downloadThroughput": 1.6 * 1024 * 1024 / 8,
     "uploadThroughput": 0.75 * 1024 * 1024 / 8,
 }
 SLOWER = 4
-# Here the browser finds and reaches the site in no time. From afar it asks for the address,
-# opens a connection and agrees on a key: so much later everything is.
-BEFORE_ASKING = 3 * ROUND_TRIP
-# The last largest paint and the sum of all shifts, once the browser has told of a paint.
+# The sum of all shifts, once the browser has told of a paint.
 WATCH = """
-window.seen = { paint: 0, shift: 0 };
+window.shift = 0;
 window.painted = new Promise((resolve) => {
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) seen.paint = entry.startTime / 1000;
-    resolve();
-  }).observe({ type: "largest-contentful-paint", buffered: true });
+  new PerformanceObserver(resolve).observe({ type: "largest-contentful-paint", buffered: true });
 });
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) seen.shift += entry.value;
+  for (const entry of list.getEntries()) shift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
 # What the browser waits for, and who asked for it: the page itself, or what came after it.
@@ -132,21 +127,11 @@ def test_little_stands_before_the_first_paint(chromium: Browser, stack: Stack, p
 
 @FIRST_PAGES
 def test_nothing_moves_while_a_page_arrives(chromium: Browser, stack: Stack, path: str) -> None:
-    assert _seen(chromium, stack, path)[1] == LEAST_SHIFT
+    assert _moved(chromium, stack, path) == 0
 
 
-@pytest.mark.timing
-@FIRST_PAGES
-def test_on_slow_4g_the_largest_paint_comes_early(
-    chromium: Browser, stack: Stack, path: str
-) -> None:
-    best = min(_seen(chromium, stack, path)[0] for _ in range(3))
-    print(f"{path}: {best:.2f} s")  # noqa: T201 - `make timing` shows it
-    assert best < LATEST_PAINT
-
-
-def _seen(chromium: Browser, stack: Stack, path: str) -> tuple[float, float]:
-    """Seconds to the largest paint, and how far things moved, on a first visit."""
+def _moved(chromium: Browser, stack: Stack, path: str) -> float:
+    """How far things moved until the largest paint and after it, on a first visit."""
     with opened(chromium, stack) as page:
         page.add_init_script(WATCH)
         cdp = page.context.new_cdp_session(page)
@@ -154,5 +139,4 @@ def _seen(chromium: Browser, stack: Stack, path: str) -> tuple[float, float]:
         cdp.send("Network.emulateNetworkConditions", SLOW_4G)
         cdp.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
         page.goto(path, wait_until="networkidle")
-        seen = page.evaluate("painted.then(() => seen)")
-        return BEFORE_ASKING + seen["paint"], seen["shift"]
+        return float(page.evaluate("painted.then(() => shift)"))
