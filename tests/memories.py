@@ -42,7 +42,8 @@ def forget_all() -> None:
 
 def memories() -> dict[str, Callable[[], object]]:
     """How to forget each memory of the product, by its name."""
-    return _memories_of(tuple(name for name in sys.modules if name.startswith("petitions.")))
+    ours = ("petitions.", "campaign.templatetags.")
+    return _memories_of(tuple(name for name in sys.modules if name.startswith(ours)))
 
 
 @lru_cache(maxsize=1)

@@ -4,13 +4,22 @@ from django import template
 
 from campaign import heads
 from campaign.models import Statement
+from petitions.kept import Kept
 from petitions.models import Petition
 
 register = template.Library()
+
+_SECONDS = 5.0
+_published: Kept[None, dict[int, Statement]] = Kept()
 
 
 @register.simple_tag
 def statement_behind(petition: Petition) -> str:
     """The path of the published statement that leads to a petition; empty if there is none."""
-    statement = Statement.objects.behind(petition)
+    statement = _published.get(None, _SECONDS, Statement.objects.by_petition).get(petition.pk)
     return heads.path_of(statement) if statement else ""
+
+
+def forget() -> None:
+    """Read the statements afresh next time."""
+    _published.forget()
