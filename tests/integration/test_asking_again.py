@@ -177,7 +177,7 @@ def test_a_network_that_asks_too_often_is_told_to_wait(
 
     assert response.status_code == 429
     assert response["Retry-After"] == str(limits.RETRY_AFTER)
-    assert "Try again in five minutes" in response.content.decode()
+    assert "Try again in 5 minutes" in response.content.decode()
     attempts.settle()
     assert Mail.objects.count() == 2
 
