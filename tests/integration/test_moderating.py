@@ -1,5 +1,7 @@
 """Removing, restoring and erasing: the tally moves with the state, in one decision."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -202,12 +204,22 @@ def test_the_list_of_all_states_reads_none_but_the_newest(
     (query,) = [q["sql"] for q in queries if "UNION ALL" in q["sql"]]
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_signer")
-        cursor.execute(f"EXPLAIN {query}")
-        plan = [line.strip() for (line,) in cursor.fetchall()]
-    assert not [line for line in plan if "Seq Scan on petitions_sign" in line], plan
-    assert len([line for line in plan if "using signature_list" in line]) == len(Signature.State), (
-        plan
-    )
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}")
+        [([explained],)] = cursor.fetchall()
+    read = _rows_read(explained["Plan"], "petitions_signature")
+    assert 0 < read < 500, explained
+
+
+def _rows_read(plan: dict[str, Any], table: str) -> float:
+    """How many rows of a table PostgreSQL looked at, those that it dropped again included.
+
+    Which index it takes for a state of few rows is its own affair.
+    """
+    read = sum(_rows_read(part, table) for part in plan.get("Plans", []))
+    if plan.get("Relation Name") == table:
+        dropped = plan.get("Rows Removed by Filter", 0)
+        read += (plan["Actual Rows"] + dropped) * plan["Actual Loops"]
+    return float(read)
 
 
 def test_a_moderator_removes_and_restores_in_the_list(
