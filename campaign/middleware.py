@@ -85,12 +85,12 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return error_page(request, HTTPStatus.BAD_REQUEST)
-        length = _length(request)
-        if length > (_ADMIN_BODY_LIMIT if is_admin(request) else settings.PUBLIC_BODY_LIMIT):
+        length, for_admin = _length(request), is_admin(request)
+        if length > (_ADMIN_BODY_LIMIT if for_admin else settings.PUBLIC_BODY_LIMIT):
             return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         is_form = request.content_type in _FORM_TYPES
         changes = request.method not in {"GET", "HEAD", "OPTIONS"}
-        may_be_json = is_admin(request) or request.path_info == MAIL_REPORTS
+        may_be_json = for_admin or request.path_info == MAIL_REPORTS
         if changes and length and not is_form and not may_be_json:
             return error_page(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         response = get_response(request)

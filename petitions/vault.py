@@ -94,20 +94,16 @@ def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) ->
     tested against them. Every part is preceded by its length, so that ("ab", "c") and
     ("a", "bc") differ.
     """
-    return indexer(purpose, key_id=key_id)(*parts)
+    return _fingerprint(_keyed(purpose, key_id), parts)
 
 
 def indexer(purpose: str, *first: str | bytes, key_id: int | None = None) -> Callable[..., bytes]:
     """`blind_index` for many that begin with the same parts, which are taken in once."""
-    keyed = _index_hmac(index_key_id() if key_id is None else key_id, purpose)
-    if first:
-        keyed = keyed.copy()
-        keyed.update(_framed(first))
+    begun = _keyed(purpose, key_id).copy()
+    begun.update(_framed(first))
 
     def index(*parts: str | bytes) -> bytes:
-        whole = keyed.copy()
-        whole.update(_framed(parts))
-        return whole.finalize()[:INDEX_BYTES]
+        return _fingerprint(begun, parts)
 
     return index
 
@@ -133,6 +129,16 @@ def forget_derived_keys() -> None:
 def _cipher(key_id: int) -> AESGCM:
     # One object a key: building one a row doubles the cost of sealing (1.5 against 0.5 us).
     return AESGCM(_derive(settings.SEALING_KEYS[key_id], "seal"))
+
+
+def _fingerprint(begun: HMAC, parts: Iterable[str | bytes]) -> bytes:
+    whole = begun.copy()
+    whole.update(_framed(parts))
+    return whole.finalize()[:INDEX_BYTES]
+
+
+def _keyed(purpose: str, key_id: int | None) -> HMAC:
+    return _index_hmac(index_key_id() if key_id is None else key_id, purpose)
 
 
 @cache

@@ -17,7 +17,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
@@ -75,6 +75,7 @@ class Gauge(NamedTuple):
     calm: int
     is_told: bool
     policy: str  # the same for the script
+    key_of: Callable[[str], bytes]  # the key of whom it counts
 
 
 class Counter(NamedTuple):
@@ -142,7 +143,7 @@ def take(
         "BURST_PREFIX": sender.prefix and f"{petition} {sender.prefix}",
     }
     counters = [
-        Counter(gauge, _key(act, gauge, subject))
+        Counter(gauge, gauge.key_of(subject))
         for gauge in _gauges(act)
         if (subject := subjects[gauge.kind]) and gauge.kind not in lifted
     ]
@@ -176,10 +177,6 @@ def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
     return Taken(refused, challenged, silenced, from_network)
 
 
-def _key(act: Act, gauge: Gauge, subject: str) -> bytes:
-    return vault.blind_index("limit", act, gauge.kind, str(gauge.window), subject)
-
-
 @cache
 def _gauges(act: Act) -> tuple[Gauge, ...]:
     """The counters that the settings ask for: one, or two where their windows differ."""
@@ -190,15 +187,17 @@ def _gauges(act: Act) -> tuple[Gauge, ...]:
         for field, name in (("most", f"{act}_{told}"), ("calm", f"{act}_{told}_CHALLENGE")):
             if rate := settings.LIMITS.get(name):
                 windows.setdefault(rate.get_expiry(), {})[field] = rate.amount * factor
-        found += [_gauge(kind, window, **numbers) for window, numbers in windows.items()]
+        found += [_gauge(act, kind, window, **numbers) for window, numbers in windows.items()]
     if act is Act.SIGN:
-        found += [_gauge(kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
+        found += [_gauge(act, kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
     return tuple(found)
 
 
-def _gauge(kind: str, window: int, most: int = -1, calm: int = -1) -> Gauge:
+def _gauge(act: Act, kind: str, window: int, most: int = -1, calm: int = -1) -> Gauge:
     is_told = kind != "MAILBOX"
-    return Gauge(kind, window, most, calm, is_told, f"{window}:{most}:{int(is_told)}")
+    policy = f"{window}:{most}:{int(is_told)}"
+    key_of = vault.indexer("limit", act, kind, str(window))
+    return Gauge(kind, window, most, calm, is_told, policy, key_of)
 
 
 class _Shared:

@@ -9,7 +9,8 @@ A peer that is no trusted proxy is the client itself, whatever it sends.
 import logging
 from collections.abc import Mapping
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
@@ -99,12 +100,15 @@ def parsed(text: str) -> Address | None:
         bare = bare[1:].partition("]")[0]
     elif bare.count(":") == 1:
         bare = bare.partition(":")[0]
+    bare = bare.partition("%")[0]
+    # `ip_address` reads the same, in Python, and takes four times as long.
     try:
-        address = ip_address(bare.partition("%")[0])
-    except ValueError:
+        if ":" not in bare:
+            return IPv4Address(inet_pton(AF_INET, bare))
+        address = IPv6Address(inet_pton(AF_INET6, bare))
+    except (OSError, ValueError):
         return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+    return address.ipv4_mapped or address
 
 
 def _around(address: IPv6Address, bits: int) -> str:
@@ -117,11 +121,10 @@ def _is_trusted(address: Address | None, peer: str) -> bool:
     if address is None:
         return not peer and UNIX in listed
     number, version = int(address), address.version
-    return any(
-        number >> spare == leading
-        for of, spare, leading in _trusted(tuple(listed))
-        if of == version
-    )
+    for of, spare, leading in _trusted(tuple(listed)):
+        if of == version and number >> spare == leading:
+            return True
+    return False
 
 
 @cache

@@ -1,11 +1,13 @@
 """Which processor each web worker stays on."""
 
+import gc
 import os
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from gunicorn.workers.base import Worker
 
 from campaign import gunicorn_conf
 
@@ -59,3 +61,11 @@ def test_with_processors_to_spare_the_kernel_chooses(
 ) -> None:
     monkeypatch.setattr(gunicorn_conf, "_processors", list(range(8)))
     assert [fork(pid) for pid in range(4)] == [None] * 4
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage() -> None:
+    gunicorn_conf.post_worker_init(cast(Worker, _Worker()))
+    try:
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()

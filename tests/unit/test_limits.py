@@ -25,7 +25,7 @@ def gauges(settings: Any, **rates: str) -> tuple[Gauge, ...]:
 
 
 def gauge(kind: str, most: int = -1, calm: int = -1) -> Gauge:
-    return limits._gauge(kind, DAY, most, calm)
+    return limits._gauge(Act.SIGN, kind, DAY, most, calm)
 
 
 def test_both_steps_of_one_limit_are_one_counter(settings: Any) -> None:
@@ -93,7 +93,7 @@ def test_the_steps_are_calm_then_challenge_then_refusal() -> None:
 
 def test_keys_differ_by_act_kind_window_and_subject() -> None:
     keys = {
-        limits._key(act, limits._gauge(kind, window), subject)
+        limits._gauge(act, kind, window).key_of(subject)
         for act, kind, window, subject in product(
             (Act.SIGN, Act.CODE), ("DOMAIN", "MAILBOX"), (60, 3600), ("a", "b")
         )
@@ -116,7 +116,7 @@ def test_nobody_waits_for_redis_for_more_than_fifty_milliseconds() -> None:
 
 
 def test_a_window_fades_out_while_the_next_fills(monkeypatch: pytest.MonkeyPatch) -> None:
-    counter = Counter(limits._gauge("PETITION", 100), b"p" * 16)
+    counter = Counter(limits._gauge(Act.SIGN, "PETITION", 100), b"p" * 16)
     now = 1_000_000_090.0
     monkeypatch.setattr("limits.storage.memory.time.time", lambda: now)
     local = limits._Local()
