@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest
 
 from petitions.models import Petition, Source
 from petitions.models.source import CODE_LENGTH
@@ -39,6 +40,12 @@ class _Kept:
 def read(query: Mapping[str, str]) -> str:
     """The code that a link says, or "" for what cannot be one, which is then ignored."""
     return code_of(query.get(PARAMETER, ""))
+
+
+def said_by(request: HttpRequest) -> str:
+    """The code in a request's address, or ""."""
+    # Most have no query, and Django would take one apart all the same.
+    return read(request.GET) if request.META.get("QUERY_STRING") else ""
 
 
 def code_of(written: str) -> str:

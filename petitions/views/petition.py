@@ -8,7 +8,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
 from petitions import addresses, context, recent, signing, sources, tallies
@@ -78,13 +77,15 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
 def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug, lately=True)
     form = _form(text, request)
-    if text.petition.is_accepting() and not form.is_valid():
-        offer = challenge.carried(request.POST, slug)
-        return _again(request, text, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
     try:
-        # Closed before the form was read, or while it was: either way it is too late.
+        # Closed before the form is read, or while it is: either way it is too late.
         signing.need_open(text.petition)
-        attempt = replace(form.attempt(), source=sources.read(request.GET))
+        if not form.is_valid():
+            offer = challenge.carried(request.POST, slug)
+            return _again(request, text, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
+        attempt = form.attempt()
+        if source := sources.said_by(request):
+            attempt = replace(attempt, source=source)
         screened = _screen(request, text.petition, attempt)
         if screened.must_wait:
             return _too_many(request, text, form)
@@ -95,7 +96,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     except signing.NotAccepting:
         return _again(request, text, form, HTTPStatus.CONFLICT)
     page = Page(attempt_id, slug, attempt, signals=screened.signals)
-    return SeeOther(check_path(get_language(), page.seal()))
+    return SeeOther(check_path(attempt.language, page.seal()))
 
 
 def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> verdicts.Screening:
