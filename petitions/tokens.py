@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -193,7 +194,12 @@ def _unsigned(purpose: str, token: str, length: int) -> bytes:
 
 
 def _signer(purpose: str) -> Signer:
-    first, *older = vault.link_keys(purpose)
+    return _signer_with(purpose, *vault.link_keys(purpose))
+
+
+@cache
+def _signer_with(purpose: str, first: bytes, *older: bytes) -> Signer:
+    # Made once a ring of keys: making one takes as long as signing, and a mail has two links.
     # Only characters that mail programs keep inside a link: "." rather than Django's ":".
     return Signer(key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}")
 
