@@ -89,6 +89,7 @@ def _bench(
     servers = {
         "bare": (f"{_FLOORS}:bare", {}),
         "select_1": (f"{_FLOORS}:select_1", {}),
+        "sketch": ("tests.benchmarks.sketch:application", {}),
         "site": (_SITE, {}),
         "cold": (_SITE, {"PAGE_CACHE_SECONDS": "0"}),
     }

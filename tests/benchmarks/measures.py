@@ -29,6 +29,11 @@ from tests.benchmarks import load
 CONNECTIONS = 16
 SEEDED_A_SECOND = 20_000
 COLD_WITHIN_MS = 25
+# What the sketch does where 700 signings a second are asked for. Neighbours on a shared machine
+# take as much from the one as from the other, so the share is asked for everywhere.
+SKETCHED_A_SECOND = 1_100
+# So many forms are written for each second of signing, whether they are needed or not.
+_MOST_A_SECOND = 1_500
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -155,13 +160,17 @@ def _cold(bench: Bench, page: str, path: str) -> Measure:
     )
 
 
+def sketched(bench: Bench) -> float:
+    """Signatures a second with nothing around them: see `tests.benchmarks.sketch`."""
+    return bench.load("sketch", _forms(bench), 303).rate
+
+
 def signing_post(bench: Bench) -> Measure:
     """A valid signature of somebody new. No worker is mailing meanwhile."""
-    requests = _signatures(bench.petition)
     runs: list[load.Run] = []
 
     def value() -> float:
-        runs.append(bench.load("site", requests, 303))
+        runs.append(bench.load("site", _forms(bench), 303))
         return runs[-1].rate
 
     def note() -> str:
@@ -173,10 +182,10 @@ def signing_post(bench: Bench) -> Measure:
 
     return Measure(
         title="POST of a valid signature",
-        floor_title="WSGI with SELECT 1",
-        floor=lambda: bench.floor("select_1"),
+        floor_title="bare Django signing",
+        floor=lambda: sketched(bench),
         value=value,
-        least_rate=700,
+        least_ratio=700 / SKETCHED_A_SECOND,
         note=note,
     )
 
@@ -191,10 +200,10 @@ def confirming_post(bench: Bench) -> Measure:
 
     return Measure(
         title="POST of a confirmation",
-        floor_title="WSGI with SELECT 1",
-        floor=lambda: bench.floor("select_1"),
+        floor_title="bare Django signing",
+        floor=lambda: sketched(bench),
         value=value,
-        least_rate=800,
+        least_ratio=800 / SKETCHED_A_SECOND,
     )
 
 
@@ -255,6 +264,11 @@ _NAMES = ("Rana Example", "Samir Sample", "Carys Enghraifft", "Amina Muster", "D
 
 def _get(path: str) -> Iterator[bytes]:
     return cycle([_request("GET", path, "Accept-Encoding: gzip, deflate, br\r\n")])
+
+
+def _forms(bench: Bench) -> Iterator[bytes]:
+    # Written before the clock starts: beside the site, that took a twentieth of the machine.
+    return iter(list(islice(_signatures(bench.petition), round(bench.seconds * _MOST_A_SECOND))))
 
 
 def _signatures(petition: Petition) -> Iterator[bytes]:

@@ -1,0 +1,60 @@
+"""Signing with nothing around it, as a WSGI application: the floor of what signing costs.
+
+A form as Django makes it, sealing, indexes, the outbox and one insert: no address
+in a second language, no limits, rules, signals or challenge, and no page that follows.
+"""
+
+import os
+from http import HTTPStatus
+
+import django
+from django import forms
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
+django.setup()
+
+from petitions import recent, signing  # noqa: E402 - models want Django to be set up
+from petitions.signers import Attempt  # noqa: E402
+
+
+class _Form(forms.Form):
+    name = forms.CharField(max_length=100)
+    name_use = forms.CharField(max_length=20)
+    email = forms.EmailField()
+    residence = forms.CharField(max_length=10)
+    postcode = forms.CharField(max_length=20, required=False)
+    country = forms.CharField(max_length=2, required=False)
+    consent = forms.BooleanField()
+    text_version = forms.IntegerField()
+
+
+def _sign(request: HttpRequest, slug: str) -> HttpResponse:
+    form, text = _Form(request.POST), recent.text(slug, "en")
+    if text is None or not form.is_valid():
+        return HttpResponse(status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    said = form.cleaned_data
+    attempt = Attempt(
+        name=said["name"],
+        email=said["email"],
+        postcode=said["postcode"].replace(" ", ""),
+        country=said["country"],
+        name_use=said["name_use"],
+        text_version=said["text_version"],
+    )
+    signing.sign(petition=text.petition, attempt=attempt)
+    return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
+
+
+def _live(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("Hello\n")
+
+
+urlpatterns = [path("petitions/<slug:slug>/", _sign), path("live", _live)]
+settings.ROOT_URLCONF = __name__
+# It says how long an answer is, without which no connection can be kept.
+settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+application = WSGIHandler()
