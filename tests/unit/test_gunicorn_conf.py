@@ -4,10 +4,9 @@ import gc
 import os
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from gunicorn.workers.base import Worker
 
 from campaign import gunicorn_conf
 
@@ -64,7 +63,8 @@ def test_with_processors_to_spare_the_kernel_chooses(
 
 
 def test_what_is_loaded_is_not_looked_through_for_garbage() -> None:
-    gunicorn_conf.post_worker_init(cast(Worker, _Worker()))
+    worker: Any = _Worker()
+    gunicorn_conf.post_worker_init(worker)
     try:
         assert gc.get_freeze_count() > 10_000
     finally:
