@@ -6,7 +6,6 @@ The canonical form is for comparing only. Mail always goes to what the signer ty
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -103,9 +102,8 @@ def ascii_domain(domain: str) -> str:
     return _idna(domain)
 
 
-@lru_cache(maxsize=1000)
 def _idna(domain: str) -> str:
-    # Forty times what the rest of the canonical form costs, and asked for at each signing.
+    # Slow, and yet not remembered: the next who types it would be quicker, which tells of this one.
     name = unicodedata.normalize("NFC", domain).lower().rstrip(".")
     try:
         return validate_email(f"x@{name}", check_deliverability=False).ascii_domain.lower()

@@ -19,7 +19,6 @@ from petitions.mail.throttle import Throttle
 # and some take long. `_flag` holds a thread, which its own tests see to.
 UNCHANGING = frozenset(
     {
-        "petitions.addresses._idna",
         "petitions.mail.nudge._flag",
         "petitions.markdown.render_markdown",
         "petitions.names._spells",

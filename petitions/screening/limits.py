@@ -14,6 +14,7 @@ request that fails opens a breaker, and a thread of its own looks whether Redis 
 
 import hashlib
 import logging
+import secrets
 import sys
 import threading
 import time
@@ -127,16 +128,21 @@ def take(
     address: str = "",
     petition: int = 0,
     lifted: Collection[str] = (),
+    is_lost: bool = False,
 ) -> Taken:
     """Count one attempt and say what the limits make of it; whatever Redis does, at once.
 
     `address` is an e-mail address as typed. `lifted` are kinds of counters that a rule lifts:
-    see `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner.
+    see `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner. What
+    `is_lost`, being refused whatever the limits say, uses up nothing of the mailbox: or whoever
+    is blocked could silence its owner, who is not even mailed. It is counted by itself instead,
+    so that it takes as long.
     """
+    mailbox = providers.canonical(address)
     subjects = {
         "NETWORK": sender.network,
         "PREFIX": sender.prefix,
-        "MAILBOX": providers.canonical(address),
+        "MAILBOX": secrets.token_hex(8) if is_lost and mailbox else mailbox,
         "DOMAIN": addresses.domain_of(address),
         "PETITION": str(petition),
         "BURST": sender.network and f"{petition} {sender.network}",
@@ -156,7 +162,7 @@ def state() -> str:
 
 
 def forget() -> None:
-    """Read the settings anew, connect anew, and forget what this process counted itself."""
+    """Read settings and keys anew, connect anew, and forget what this process counted itself."""
     _gauges.cache_clear()
     _shared.forget()
 

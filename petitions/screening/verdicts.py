@@ -42,15 +42,18 @@ def screen(
     """
     domain = addresses.domain_of(attempt.email)
     in_force = rules.in_force()
+    is_expected = in_force.allows_network(sender.address)
+    refusal = in_force.blocks(sender.address, attempt.email, domain)
+    by_itself = _judge(facts, 0, is_expected=is_expected)
     taken = limits.take(
         limits.Act.SIGN,
         address=attempt.email,
         petition=petition.pk,
         sender=sender,
         lifted=in_force.lifts(sender.address, domain),
+        is_lost=bool(refusal) or by_itself.verdict is fraud.Verdict.BLOCK,
     )
-    judged = _judge(facts, taken.from_network, is_expected=in_force.allows_network(sender.address))
-    refusal = in_force.blocks(sender.address, attempt.email, domain)
+    judged = _judge(facts, taken.from_network, is_expected=is_expected)
     refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
     signals = tuple(map(str, judged.signals))
     is_held = judged.verdict is fraud.Verdict.HOLD

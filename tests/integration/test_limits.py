@@ -24,8 +24,8 @@ from limits import parse
 from campaign.local.services import _redis_server
 from petitions import vault
 from petitions.mail import outbox
-from petitions.models import Mail, Petition, Signature, Signer
-from petitions.screening import limits
+from petitions.models import Mail, Petition, Rule, Signature, Signer
+from petitions.screening import limits, rules
 from petitions.screening.limits import Act, Taken
 from petitions.screening.networks import Sender
 from tests.people import typed
@@ -151,6 +151,27 @@ def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
         vault.unseal(
             Signer.objects.get(signature=refused).sealed, table="signer", row_id=refused.pk
         )
+
+
+MACHINE = {"homepage": "https://spam.example", "pace": "1", "name": "Test Test"}
+
+
+@pytest.mark.parametrize("is_blocked", [True, False])
+def test_what_is_refused_anyway_uses_up_nothing_of_the_mailbox(
+    petition: Petition, set_limits: Callable[..., None], is_blocked: bool
+) -> None:
+    """Or whoever is blocked could silence the owner of an address, who is not even mailed."""
+    set_limits(SIGN_MAILBOX="2/hour")
+    if is_blocked:
+        Rule.objects.create(kind="network", action="block", pattern="192.0.2.0/24", note="x")
+        rules.forget()
+    for _ in range(3):
+        post(**({} if is_blocked else MACHINE))
+    assert {row.state for row in Signature.objects.all()} == {Signature.State.REFUSED}
+
+    post("198.51.100.9")
+
+    assert Signature.objects.filter(state=Signature.State.PENDING).count() == 1
 
 
 def test_a_flood_on_one_mailbox_ends_with_its_hour(set_limits: Callable[..., None]) -> None:
