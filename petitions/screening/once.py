@@ -33,6 +33,18 @@ def first(kind: str, thing: str, seconds: int) -> bool:
     return _memory.first(key, seconds) and _first_in_redis(key, seconds)
 
 
+def give_back(kind: str, thing: str) -> None:
+    """Let `thing` be used after all, for what it was used for did not happen."""
+    key = vault.blind_index("once", kind, thing).hex()
+    _memory.give_back(key)
+    if not _breaker.is_open():
+        try:
+            _client().delete(f"once:{key}")
+        except redis.RedisError as error:
+            _breaker.trip()
+            logger.warning("cannot tell Redis what was not used (%s)", type(error).__name__)
+
+
 def forget() -> None:
     """Forget what this process remembers, and ask Redis again."""
     _memory.clear()
@@ -57,6 +69,10 @@ class _Memory:
             while len(self._until) > REMEMBERED:
                 del self._until[next(iter(self._until))]
         return True
+
+    def give_back(self, key: str) -> None:
+        with self._lock:
+            self._until.pop(key, None)
 
     def clear(self) -> None:
         self._until.clear()

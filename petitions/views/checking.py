@@ -11,6 +11,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -162,7 +163,8 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
     is_asked = challenge.is_asked(petition, is_busy=screened.needs_challenge)
     if is_asked and (offer := challenge.demand(request.POST, page.petition, screened.network)):
         return _show_correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
-    if not once.first("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS):
+    corrected_once = ("correction", str(page.attempt_id))
+    if not once.first(*corrected_once, tokens.ATTEMPT_SECONDS):
         return _to_petition(page)
     try:
         corrected = attempts.correct(
@@ -170,6 +172,10 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
         )
     except signing.NotAccepting:
         return _to_petition(page)
+    except (DatabaseError, InterfaceError):
+        # They are told to press again, and then it must be taken.
+        once.give_back(*corrected_once)
+        raise
     return _to(corrected)
 
 

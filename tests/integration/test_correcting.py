@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core import mail as sent
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -226,6 +226,21 @@ def test_a_page_corrects_once_and_leads_to_the_form_afterwards(
 
     assert (again.status_code, again["Location"]) == (303, PAGE)
     assert Signature.objects.count() == number
+
+
+def test_a_correction_that_the_database_did_not_take_is_taken_when_pressed_again(
+    petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = signed(browser)
+    with monkeypatch.context() as away:
+        away.setattr("petitions.attempts._note_correction", _fail)
+        assert browser.post(correct_path(check), CORRECTION).status_code == 503
+
+    assert page_at(corrected(browser, check)).attempt_id != page_at(check).attempt_id
+
+
+def _fail(_signature_id: object) -> None:
+    raise OperationalError
 
 
 def test_corrections_count_against_the_network_like_signings(

@@ -37,6 +37,22 @@ def visits(server: socket.socket) -> int:
     raise AssertionError
 
 
+def test_what_is_given_back_may_be_used_again() -> None:
+    assert once.first("proof", "given back", 60)
+    assert not once.first("proof", "given back", 60)
+    once.give_back("proof", "given back")
+    assert once.first("proof", "given back", 60)
+
+
+def test_nobody_waits_for_a_redis_that_is_away_to_give_something_back(
+    stalled: socket.socket,
+) -> None:
+    assert once.first("proof", "a", 60)
+    once.give_back("proof", "a")
+    assert visits(stalled) == 1
+    assert once.first("proof", "a", 60)
+
+
 def test_a_redis_that_stalls_is_waited_for_once_and_shortly(stalled: socket.socket) -> None:
     started = time.monotonic()
     assert once.first("proof", "a", 60)
