@@ -31,8 +31,8 @@ ROUNDS = 3
 # On a slow or busy machine, measures that come later than this get one round only.
 PATIENCE = 330.0
 NAMES = (
-    "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size", "post",
-    "confirm", "hot", "mail", "export",
+    "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
+    "sketch", "post", "confirm", "hot", "mail", "export",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
@@ -107,7 +107,7 @@ def _bench(
             rows=options.rows,
             seeded=seeded,
             seconds=1 if options.quick else 4,
-            confirmations=400 if options.quick else 1_500,
+            confirmations=400 if options.quick else 2_500,
             mails=100 if options.quick else 500,
         )
 

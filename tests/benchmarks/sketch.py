@@ -1,11 +1,12 @@
-"""Signing with nothing around it, as a WSGI application: the floor of what signing costs.
+"""Signing with nothing around it, as a WSGI application: what everything else is measured by.
 
-A form as Django makes it, sealing, indexes, the outbox and one insert: no address
-in a second language, no limits, rules, signals or challenge, and no page that follows.
+Stock Django: its form and its handler. Of the site there are sealing, indexes, the outbox and the
+one insert; no languages, limits, rules, signals or challenge, and no page that follows.
 """
 
 import os
 from http import HTTPStatus
+from importlib import import_module
 
 import django
 from django import forms
@@ -58,3 +59,5 @@ settings.ROOT_URLCONF = __name__
 # It says how long an answer is, without which no connection can be kept.
 settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 application = WSGIHandler()
+# As the site does: or the first nudge would load it under load.
+import_module("campaign.celery")
