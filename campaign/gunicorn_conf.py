@@ -83,8 +83,8 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 def post_worker_init(worker: Worker) -> None:
     """Take all that is loaded by now for everlasting.
 
-    The garbage collector would look through its 130,000 objects every few hundred requests, and
-    whoever is served just then would wait for it.
+    The garbage collector would look through its 120,000 objects now and then, and whoever is
+    served just then would wait for it.
     """
     gc.collect()
     gc.freeze()

@@ -97,9 +97,12 @@ def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) ->
     return _fingerprint(_keyed(purpose, key_id), parts)
 
 
-def indexer(purpose: str, *first: str | bytes, key_id: int | None = None) -> Callable[..., bytes]:
-    """`blind_index` for many that begin with the same parts, which are taken in once."""
-    begun = _keyed(purpose, key_id).copy()
+def indexer(purpose: str, *first: str | bytes) -> Callable[..., bytes]:
+    """`blind_index` for many that begin with the same parts, which are taken in once.
+
+    Under the key of this moment, as long as what it returns is kept.
+    """
+    begun = _keyed(purpose, None).copy()
     begun.update(_framed(first))
 
     def index(*parts: str | bytes) -> bytes:
@@ -119,7 +122,7 @@ def link_keys(purpose: str) -> list[bytes]:
 
 
 def forget_derived_keys() -> None:
-    """Drop derived keys, after the rings in the settings were exchanged."""
+    """Drop derived keys, after the rings in the settings were exchanged. Indexers keep theirs."""
     _cipher.cache_clear()
     _index_hmac.cache_clear()
     _link_key.cache_clear()

@@ -1,4 +1,4 @@
-"""Which processor each web worker stays on."""
+"""Which processor each web worker stays on, and what it takes for everlasting."""
 
 import gc
 import os

@@ -1,10 +1,11 @@
 """Where a request comes from: only what a trusted proxy says of it is believed."""
 
 import logging
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from campaign import env
@@ -78,6 +79,29 @@ def test_a_unix_socket_is_trusted_by_a_word_alone(settings: Any) -> None:
 )
 def test_addresses_are_read_as_proxies_write_them(written: str, meant: str) -> None:
     assert str(networks.parsed(written)) == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "192.0.2.07", "127.1", "0x7f.0.0.1", "192.0.2.1.", "1.2.3.256", "١٩٢.٠.٢.٧", "192.0.2.7\0",
+        "2001:db8::00001", "::ffff:192.0.2.007", "1::2::3", ":::", "",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_an_address_is_none(written: str) -> None:
+    assert networks.parsed(written) is None
+
+
+@given(st.ip_addresses().map(str) | st.text("0123456789abcdefx:.", max_size=24))
+def test_addresses_are_read_as_the_standard_library_reads_them(written: str) -> None:
+    try:
+        expected: IPv4Address | IPv6Address | None = ip_address(written)
+    except ValueError:
+        expected = None
+    if isinstance(expected, IPv6Address):
+        expected = expected.ipv4_mapped or expected
+    assume(written.count(":") != 1)  # a port, not an address
+    assert networks.parsed(written) == expected
 
 
 def test_a_mapped_proxy_is_the_proxy() -> None:
