@@ -54,10 +54,10 @@ def test_nothing_personal_stands_readable_in_any_table(petition: Petition) -> No
     sign(petition, DAVID)
     needles = [b"David", b"david", b"example.net", b"JO"]
     with connection.cursor() as cursor:
-        for table in ("petitions_signature", "petitions_signer", "petitions_mail"):
-            cursor.execute(f"SELECT t::text FROM {table} t")  # noqa: S608
+        for table in connection.introspection.table_names():
+            cursor.execute(f"SELECT t::text FROM {connection.ops.quote_name(table)} t")  # noqa: S608
             text = "".join(row[0] for row in cursor.fetchall()).encode()
-            assert not [needle for needle in needles if needle in text]
+            assert not [needle for needle in needles if needle in text], table
             # Two bytes stand in random ones often enough; four do not.
             for needle in (needle for needle in needles if len(needle) >= 4):
                 assert needle.hex().encode() not in text.lower()
