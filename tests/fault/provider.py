@@ -6,6 +6,7 @@ It keeps what it took in memory, by recipient, as mailboxes would.
 import asyncio
 import email
 import email.policy
+import socket
 import sys
 import threading
 import time
@@ -52,12 +53,23 @@ class Letter(NamedTuple):
     link: str
 
 
+def _held_port() -> tuple[socket.socket, int]:
+    """A port that nobody else is given, and that refuses while no server listens there too.
+
+    Given up while connections are to be refused, it could be taken by any process meanwhile.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind((HOST, 0))
+    return held, held.getsockname()[1]
+
+
 class Provider:
     """The server, in a thread of its own, on a port that stays the same."""
 
     def __init__(self) -> None:
         self.mood = Mood.WELL
-        self.port = 0
+        self._held, self.port = _held_port()
         self.taken = 0
         self.is_holding = threading.Event()
         self._mailboxes: defaultdict[str, list[Letter]] = defaultdict(list)
@@ -126,6 +138,7 @@ class Provider:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._held.close()
 
     # --- The protocol ---------------------------------------------------------------------
 
@@ -133,11 +146,14 @@ class Provider:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._session, HOST, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._session, HOST, self.port, reuse_port=True)
 
     async def _close(self) -> None:
         if self._server:
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            # Who is being let in just now comes in first: asyncio would lose their connection.
+            await asyncio.sleep(0.05)
             self._server.close()
         await self._hang_up()
 
