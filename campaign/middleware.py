@@ -10,6 +10,7 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import ResponseHeaders
 from django.utils import translation
 
 from campaign.views import error_page
@@ -37,6 +38,7 @@ _TOKEN_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 RETRY_AFTER = "30"
+_LANGUAGES = frozenset(dict(settings.LANGUAGES))
 # Refused before it is read, log-in or not: a long statement in three languages is a tenth.
 _ADMIN_BODY_LIMIT = 2 * 1024 * 1024
 
@@ -44,10 +46,12 @@ _ADMIN_BODY_LIMIT = 2 * 1024 * 1024
 def security_headers(get_response: GetResponse) -> GetResponse:
     """Headers that every answer bears unless its view set its own."""
 
+    # As `setdefault` would for each, but at once: one by one they took 4 % of a signing.
+    ready = ResponseHeaders(_HEADERS)._store
+
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        response.headers._store = {**ready, **response.headers._store}
         if request.path_info.startswith(BEHIND_TOKENS):
             # Also for errors there: the token must reach no other site, log or search engine.
             for name, value in _TOKEN_HEADERS.items():
@@ -76,7 +80,7 @@ def language_of(path: str) -> str:
     # Not every path starts with a slash: "OPTIONS *" is a request, too.
     _, first, second, *_rest = [*path.split("/", 3), "", ""]
     code = second if first == "t" else first
-    return code if code in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    return code if code in _LANGUAGES else settings.LANGUAGE_CODE
 
 
 def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
@@ -142,9 +146,12 @@ class AdminMessages(AdminOnly, MessageMiddleware):
     """One-time messages, for the admin."""
 
 
+_ADMIN = f"/{settings.ADMIN_PATH}"
+
+
 def is_admin(request: HttpRequest) -> bool:
     """Whether the request is for the admin."""
-    return request.path_info.startswith(f"/{settings.ADMIN_PATH}")
+    return request.path_info.startswith(_ADMIN)
 
 
 def _is_about_the_database(error: Exception) -> bool:

@@ -13,13 +13,13 @@ from petitions.views import embeds, mail_reports
 # them together took 4 % of a signing.
 urlpatterns = [
     path("t/", include("petitions.token_urls")),
-    path(settings.ADMIN_PATH, admin.site.urls),
     *i18n_patterns(
         path("", include("petitions.urls")),
         path("", include("campaign.site_urls")),
         path("share/", include("petitions.sharing_urls")),
         prefix_default_language=False,
     ),
+    path(settings.ADMIN_PATH, admin.site.urls),
     path("live", health.live, name="live"),
     path("ready", health.ready, name="ready"),
     path("health", health.health, name="health"),

@@ -27,7 +27,9 @@ class NotAPostcode(ValueError):
 
 def canonical_postcode(typed: str) -> str:
     """The postcode in capitals without its space, from any spacing, case and script of digits."""
-    text = "".join(_ascii_digit(char) for char in unicodedata.normalize("NFKC", typed))
+    text = typed
+    if not typed.isascii():
+        text = "".join(_ascii_digit(char) for char in unicodedata.normalize("NFKC", typed))
     compact = _SEPARATORS.sub("", text).upper()
     if not _POSTCODE.fullmatch(compact):
         raise NotAPostcode

@@ -11,7 +11,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -33,7 +32,7 @@ class Statement:
         """What to send on this cursor's connection, where it is prepared by then."""
         if not settings.DATABASE_PREPARED:
             return self.sql
-        known = _prepared.setdefault(connection.connection, set())
+        known = _prepared.setdefault(cursor.db.connection, set())
         if self.name not in known:
             numbers = {parameter: f"${n}" for n, parameter in enumerate(self.parameters, 1)}
             numbered = _PLACEHOLDER.sub(lambda match: numbers[match[1]], self.sql)

@@ -22,6 +22,7 @@ BLOCK_AT = 300
 # minutes, which alone must never hold anybody.
 BURST_MINUTES = 2
 _BURST_WEIGHTS = ((100, 100), (40, 60), (8, 30))
+LEAST_BURST = _BURST_WEIGHTS[-1][0]
 _MANY_NAMES_WEIGHTS = ((200, 60), (50, 30))
 # From the first field that changed to pressing the button, where all that a signer must fill in
 # changed in between. Autofill and a practised hand take two seconds; no hand takes half of one.
@@ -143,7 +144,7 @@ def _of_request(facts: Facts) -> Iterator[Signal]:
         yield Signal("honeypot")
     if facts.pace is not None and facts.pace < LEAST_PACE_MS:
         yield Signal("pace")
-    if facts.from_network >= _BURST_WEIGHTS[-1][0]:
+    if facts.from_network >= LEAST_BURST:
         yield Signal("burst", facts.from_network)
     if facts.names_from_network >= _MANY_NAMES_WEIGHTS[-1][0]:
         yield Signal("many-names", facts.names_from_network)

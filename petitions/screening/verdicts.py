@@ -53,7 +53,9 @@ def screen(
         lifted=in_force.lifts(sender.address, domain),
         is_lost=bool(refusal) or by_itself.verdict is fraud.Verdict.BLOCK,
     )
-    judged = _judge(facts, taken.from_network, is_expected=is_expected)
+    judged = by_itself
+    if taken.from_network >= fraud.LEAST_BURST:
+        judged = _judge(facts, taken.from_network, is_expected=is_expected)
     refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
     signals = tuple(map(str, judged.signals))
     is_held = judged.verdict is fraud.Verdict.HOLD
