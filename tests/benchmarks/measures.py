@@ -29,6 +29,11 @@ from tests.benchmarks import load
 CONNECTIONS = 16
 SEEDED_A_SECOND = 20_000
 COLD_WITHIN_MS = 25
+# Signing and confirming are asked for as 700 and 800 a second on a machine where a bare sketch of
+# signing in Django does 1,100. Ours does as many on a quiet machine (1,147 at best), and half as
+# many while others use it, which slows the site down alike: so a share of the sketch is asked for,
+# and what it would come to there is told beside it.
+SIGNED_A_SECOND, CONFIRMED_A_SECOND, SKETCHED_A_SECOND = 700, 800, 1_100
 # A tripwire: the sketch stands on the site's own insert, and must not hide that it slows down.
 _LEAST_OF_SELECT_1 = 0.1
 # So many forms are written for each second of signing, whether they are needed or not.
@@ -186,18 +191,20 @@ def signing_post(bench: Bench) -> Measure:
     def note() -> str:
         p50, p99 = (median(run.latency(p) * 1000 for run in runs) for p in (50, 99))
         return (
-            f"{CONNECTIONS} connections: p50 {p50:.0f} ms, p99 {p99:.0f} ms (target: under 250);"
-            " every guard on; no mailing meanwhile"
+            f"{_beside_the_sketch(measure, SIGNED_A_SECOND)}; {CONNECTIONS} connections: p50"
+            f" {p50:.0f} ms, p99 {p99:.0f} ms (target: under 250); every guard on; no mailing"
+            " meanwhile"
         )
 
-    return Measure(
+    measure = Measure(
         title="POST of a valid signature",
         floor_title="bare Django signing",
         floor=lambda: sketched(bench),
         value=value,
-        least_rate=700,
+        least_ratio=SIGNED_A_SECOND / SKETCHED_A_SECOND,
         note=note,
     )
+    return measure
 
 
 def confirming_post(bench: Bench) -> Measure:
@@ -208,12 +215,22 @@ def confirming_post(bench: Bench) -> Measure:
         ready = list(_confirmations(bench))
         return bench.load("site", iter(ready), 200).rate
 
-    return Measure(
+    measure = Measure(
         title="POST of a confirmation",
         floor_title="bare Django signing",
         floor=lambda: sketched(bench),
         value=value,
-        least_rate=800,
+        least_ratio=CONFIRMED_A_SECOND / SKETCHED_A_SECOND,
+        note=lambda: _beside_the_sketch(measure, CONFIRMED_A_SECOND),
+    )
+    return measure
+
+
+def _beside_the_sketch(measure: Measure, asked: int) -> str:
+    there = median(measure.ratios) * SKETCHED_A_SECOND
+    return (
+        f"{median(measure.values):,.0f}/s here, {there:,.0f}/s where the sketch does"
+        f" {SKETCHED_A_SECOND:,} (target there: {asked})"
     )
 
 
