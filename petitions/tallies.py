@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Sum
+from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from petitions.models import Petition, Signature, Tally
 
@@ -64,6 +65,12 @@ def total(petition_id: int) -> int:
     """The confirmed signatures that stand: a sum over a few rows per place."""
     online = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE)
     return online.aggregate(total=Sum("n"))["total"] or 0
+
+
+def as_column() -> Coalesce:
+    """The same of each petition of a query set, for its `annotate`."""
+    online = Tally.objects.filter(petition=OuterRef("pk"), kind=Tally.Kind.ONLINE)
+    return Coalesce(Subquery(online.values("petition").annotate(total=Sum("n")).values("total")), 0)
 
 
 def count_afresh(petition_id: int) -> Counter[Key]:

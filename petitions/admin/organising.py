@@ -76,7 +76,9 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Petition]:
-        return Petition.objects.titled().order_by(*self.get_ordering(request) or ("-pk",))
+        said = {"total": tallies.as_column()}
+        petitions = Petition.objects.titled().annotate(**said)
+        return petitions.order_by(*self.get_ordering(request) or ("-pk",))
 
     @admin.display(description=_("title"))
     def title(self, petition: Petition) -> str:
@@ -97,9 +99,9 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
             context["channels"] = channels(petition)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=_("signatures"))
+    @admin.display(description=_("signatures"), ordering="total")
     def count(self, petition: Petition) -> int:
-        return tallies.total(petition.pk)
+        return petition.total
 
     @admin.action(
         permissions=["change"], description=_("Publish: open the petition and show its texts")

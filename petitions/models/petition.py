@@ -93,8 +93,9 @@ class Petition(models.Model):
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )
 
-    # What `titled` and `with_news` say of it besides.
+    # What `titled`, `with_news` and `tallies.as_column` say of it besides.
     title: str | None = None
+    total: int
     public_texts: "list[PetitionText]"
     public_milestones: list[dict[str, Any]]
 

@@ -58,14 +58,23 @@ def test_every_list_names_petitions_by_their_titles_at_one_price(
         with CaptureQueriesContext(connection) as queries:
             page = words(chief.get(path))
         assert ("Protect people" if name == "petition" else NAME) in page
-        costs.append(len(queries) - (number if name == "petition" else 0))
+        costs.append(len(queries))
         other = another(number)
         one_of_each(other)
         Snapshot.objects.create(petition=other, day=timezone.localdate(), total=1)
-    # Each petition's own count is the one thing that its list asks for a row.
     assert costs[0] == costs[1]
     shown = words(chief.get(path))
     assert "Arall 1" in shown, "in whatever language it has"
+
+
+def test_the_list_of_petitions_counts_and_sorts_by_their_signatures(
+    petition: Petition, chief: Client
+) -> None:
+    another(1)
+    sign_and_confirm(petition, AMINA)
+    for order, expected in (("-6", ["1", "0"]), ("6", ["0", "1"])):
+        page = chief.get(PETITIONS, {"o": order}).content.decode()
+        assert re.findall(r'class="field-count">(\d+)<', page) == expected
 
 
 def test_filters_and_choices_name_them_so_too(petition: Petition, chief: Client) -> None:
