@@ -78,7 +78,8 @@ class Page:
                 "text": typed.text_version,
                 "consent": typed.consent_version,
                 "source": typed.source,
-                "signals": list(map(str, _lasting(self.signals))),
+                # Of what was suspected only what lasts: there are few of these, so that they fit.
+                "signals": list(map(str, fraud.lasting(self.signals))),
             },
             at=self.at,
         )
@@ -120,15 +121,15 @@ def correct(
 ) -> Page:
     """Sign with what is typed now; the link and the code of what was typed before die with it.
 
-    What was confirmed stays: then it is a signing like any other. The same three statements
-    whatever became of the attempt. Raises `signing.NotAccepting`, and then changed nothing.
+    What was confirmed stays: then it is a signing like any other. `screening` knows of what the
+    page was suspected. The same three statements whatever became of the attempt. Raises
+    `signing.NotAccepting`, and then changed nothing.
     """
     if not page.may_ask:
         return page
-    suspected = _with_suspicion(screening, page.signals)
     with transaction.atomic():
         _note_correction(page.attempt_id)
-        attempt_id = signing.sign(petition=petition, attempt=attempt, screening=suspected)
+        attempt_id = signing.sign(petition=petition, attempt=attempt, screening=screening)
     # Once more, for the worker may have looked before the commit.
     nudge()
     return replace(
@@ -136,7 +137,7 @@ def correct(
         attempt_id=attempt_id,
         attempt=attempt,
         asked=page.asked + 1,
-        signals=suspected.signals,
+        signals=screening.signals,
     )
 
 
@@ -281,27 +282,6 @@ def _lock(ids: Iterable[UUID]) -> list[tuple[UUID, str]]:
     """Lock what is left of these attempts, in id order as everybody; with their states."""
     rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk")
     return list(rows.values_list("pk", "state"))
-
-
-def _lasting(suspected: Iterable[str]) -> list[fraud.Signal]:
-    """Of what was suspected, what a correction cannot mend, such as how fast the form was
-    filled in. There are few of these, so that they fit into the page's token.
-    """
-    signals = map(fraud.Signal.read, suspected)
-    return [signal for signal in signals if signal.weight and signal.code not in fraud.OF_PERSON]
-
-
-def _with_suspicion(screening: Screening, suspected: Iterable[str]) -> Screening:
-    """Judge anew by the signs of both forms, or a correction would wash them off."""
-    signals = {signal.code: signal for signal in _lasting(suspected)}
-    signals |= {signal.code: signal for signal in map(fraud.Signal.read, screening.signals)}
-    judged = fraud.weigh(signals.values())
-    is_held = judged.verdict is fraud.Verdict.HOLD
-    return screening._replace(
-        verdict=Signature.Verdict.HOLD if is_held else screening.verdict,
-        signals=tuple(map(str, judged.signals)),
-        is_refused=screening.is_refused or judged.verdict is fraud.Verdict.BLOCK,
-    )
 
 
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:

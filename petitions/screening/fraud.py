@@ -5,6 +5,10 @@ signature. The weights add up: from `HOLD_AT` a person looks before the signatur
 `BLOCK_AT` it is refused. No single sign refuses anybody, and nothing here looks at which script
 a name is written in: what applies to letters applies to those of every script, and what needs
 a particular keyboard or alphabet leaves all others alone.
+
+What others from the same network did is weighed apart, and refuses nobody. Added to what
+senders can choose themselves, it would tell them what somebody beside them did: whoever comes
+within a hair of being refused needs only one more form, of a neighbour, to be.
 """
 
 import re
@@ -22,7 +26,7 @@ BLOCK_AT = 300
 # minutes, which alone must never hold anybody.
 BURST_MINUTES = 2
 _BURST_WEIGHTS = ((100, 100), (40, 60), (8, 30))
-LEAST_BURST = _BURST_WEIGHTS[-1][0]
+_LEAST_BURST = _BURST_WEIGHTS[-1][0]
 _MANY_NAMES_WEIGHTS = ((200, 60), (50, 30))
 # From the first field that changed to pressing the button, where all that a signer must fill in
 # changed in between. Autofill and a practised hand take two seconds; no hand takes half of one.
@@ -30,6 +34,8 @@ LEAST_PACE_MS = 500
 # The fields of the form that no signer sees: see templates/petitions/_traps.html.
 HONEYPOT, PACE = "homepage", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
+# The signs of what others did.
+_OF_OTHERS = frozenset({"burst", "many-names"})
 
 _DISPOSABLE = frozenset(blocklist)
 
@@ -94,18 +100,42 @@ class Judgement(NamedTuple):
     signals: tuple[Signal, ...]
 
 
-def judge(facts: Facts) -> Judgement:
-    """Weigh every sign that the facts show."""
-    return weigh([*_of_request(facts), *of_person(facts.name, facts.domain)])
+def judge(facts: Facts, suspected: Iterable[str] = ()) -> Judgement:
+    """Weigh every sign that the facts show, and what lasts of `suspected`, which an earlier form
+    of the same sender showed.
+    """
+    signals = {signal.code: signal for signal in lasting(suspected)}
+    signals |= {signal.code: signal for signal in _signs(facts)}
+    return weigh(signals.values())
 
 
 def weigh(signals: Iterable[Signal]) -> Judgement:
     """The verdict on signals that are known already."""
     found = tuple(sorted(signals, key=lambda signal: (-signal.weight, signal.code)))
-    total = sum([signal.weight for signal in found])
-    if total >= BLOCK_AT:
+    of_others = sum([signal.weight for signal in found if signal.code in _OF_OTHERS])
+    own = sum([signal.weight for signal in found]) - of_others
+    if own >= BLOCK_AT:
         return Judgement(Verdict.BLOCK, found)
-    return Judgement(Verdict.HOLD if total >= HOLD_AT else Verdict.PASS, found)
+    is_held = max(own, of_others) >= HOLD_AT
+    return Judgement(Verdict.HOLD if is_held else Verdict.PASS, found)
+
+
+def with_burst(judged: Judgement, number: int) -> Judgement:
+    """The judgement, now that it is known how many came from the network; it blocks no more than
+    before.
+    """
+    if number < _LEAST_BURST:
+        return judged
+    others = [signal for signal in judged.signals if signal.code != "burst"]
+    return weigh([*others, Signal("burst", number)])
+
+
+def lasting(suspected: Iterable[str]) -> list[Signal]:
+    """Of the signals stored with a signature, what a correction cannot mend, such as how fast the
+    form was filled in.
+    """
+    signals = map(Signal.read, suspected)
+    return [signal for signal in signals if signal.weight and signal.code not in OF_PERSON]
 
 
 def of_person(name: str, domain: str) -> Iterator[Signal]:
@@ -139,12 +169,16 @@ def is_disposable(domain: str) -> bool:
     return any(".".join(labels[i:]) in _DISPOSABLE for i in range(len(labels) - 1))
 
 
+def _signs(facts: Facts) -> list[Signal]:
+    return [*_of_request(facts), *of_person(facts.name, facts.domain)]
+
+
 def _of_request(facts: Facts) -> Iterator[Signal]:
     if facts.honeypot.strip():
         yield Signal("honeypot")
     if facts.pace is not None and facts.pace < LEAST_PACE_MS:
         yield Signal("pace")
-    if facts.from_network >= LEAST_BURST:
+    if facts.from_network >= _LEAST_BURST:
         yield Signal("burst", facts.from_network)
     if facts.names_from_network >= _MANY_NAMES_WEIGHTS[-1][0]:
         yield Signal("many-names", facts.names_from_network)

@@ -119,6 +119,15 @@ end
 return table.concat(counts, ' ')
 """
 _SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+# Takes one off each counter, whatever window it is in by now.
+_GIVE_BACK = b"""
+for _, key in ipairs(KEYS) do
+  local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
+  if current and tonumber(current) > 0 then
+    redis.call('SET', key, string.format('%d %d %d', slot, before, current - 1), 'KEEPTTL')
+  end
+end
+"""
 
 
 def take(
@@ -154,6 +163,17 @@ def take(
         if (subject := subjects[gauge.kind]) and gauge.kind not in lifted
     ]
     return _verdict(counters, _shared.count(counters)) if counters else Taken()
+
+
+def give_back(act: Act, *, address: str, is_counted: bool = True) -> None:
+    """Take one attempt off the counters of a mailbox. What a process counted itself stays.
+
+    Where it is not counted, being lost or one too many, nothing is taken off in as much time.
+    """
+    mailbox = providers.canonical(address) if is_counted else secrets.token_hex(8)
+    gauges = [gauge for gauge in _gauges(act) if gauge.kind == "MAILBOX"]
+    if gauges:
+        _shared.give_back([Counter(gauge, gauge.key_of(mailbox)) for gauge in gauges])
 
 
 def state() -> str:
@@ -228,9 +248,18 @@ class _Shared:
                 self._leave(error)
         return self._in_this_process().count(counters)
 
+    def give_back(self, counters: list[Counter]) -> None:
+        """Take one off each counter, unless Redis is away: then it may count one too many."""
+        if not self.is_away:
+            keys = _keys(counters)
+            try:
+                _ask(self._connection(), "EVAL", _GIVE_BACK, len(keys), *keys)
+            except redis.RedisError as error:
+                self._leave(error)
+
     def _on_redis(self, counters: list[Counter]) -> list[int]:
         connection = self._connection()
-        keys = [b"limit:" + counter.key for counter in counters]
+        keys = _keys(counters)
         policy = ",".join([counter.gauge.policy for counter in counters])
         try:
             answer = _ask(connection, "EVALSHA", _SHA, len(keys), *keys, policy)
@@ -271,6 +300,10 @@ class _Shared:
                 return
             self.is_away, self._local = False, None
         logger.warning("limits are counted on Redis again")
+
+
+def _keys(counters: list[Counter]) -> list[bytes]:
+    return [b"limit:" + counter.key for counter in counters]
 
 
 def _connect() -> ConnectionInterface:

@@ -1,5 +1,6 @@
 """What rules, limits and signals make of an attempt before it is stored."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from petitions import addresses
@@ -23,6 +24,7 @@ class Screening(NamedTuple):
     is_refused: bool = False
     must_wait: bool = False
     needs_challenge: bool = False
+    uses_mailbox: bool = False  # counted against the mailbox: see `came_to_nothing`
 
 
 UNSUSPICIOUS = Screening()
@@ -34,8 +36,12 @@ def screen(
     attempt: Attempt,
     sender: networks.Sender,
     facts: fraud.Facts | None = None,
+    suspected: Iterable[str] = (),
 ) -> Screening:
     """Judge an attempt by rules, limits and, if `facts` are given, by the signs in them.
+
+    `suspected` are the signals of the form that this one corrects, or a correction would wash
+    them off.
 
     What somebody is told never depends on what refuses in silence: a blocked attempt is
     counted, challenged and put off like any other, and takes as long. Raises `DatabaseError`.
@@ -44,18 +50,19 @@ def screen(
     in_force = rules.in_force()
     is_expected = in_force.allows_network(sender.address)
     refusal = in_force.blocks(sender.address, attempt.email, domain)
-    by_itself = _judge(facts, 0, is_expected=is_expected)
+    by_itself = _judge(facts, suspected, is_expected=is_expected)
+    is_lost = bool(refusal) or by_itself.verdict is fraud.Verdict.BLOCK
     taken = limits.take(
         limits.Act.SIGN,
         address=attempt.email,
         petition=petition.pk,
         sender=sender,
         lifted=in_force.lifts(sender.address, domain),
-        is_lost=bool(refusal) or by_itself.verdict is fraud.Verdict.BLOCK,
+        is_lost=is_lost,
     )
     judged = by_itself
-    if taken.from_network >= fraud.LEAST_BURST:
-        judged = _judge(facts, taken.from_network, is_expected=is_expected)
+    if facts and not is_expected:
+        judged = fraud.with_burst(by_itself, taken.from_network)
     refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
     signals = tuple(map(str, judged.signals))
     is_held = judged.verdict is fraud.Verdict.HOLD
@@ -66,12 +73,24 @@ def screen(
         is_refused=bool(refusal) or judged.verdict is fraud.Verdict.BLOCK,
         must_wait=taken.is_refused,
         needs_challenge=taken.needs_challenge,
+        uses_mailbox=not (is_lost or taken.is_refused or taken.is_silenced),
     )
 
 
-def _judge(facts: fraud.Facts | None, from_network: int, *, is_expected: bool) -> fraud.Judgement:
+def came_to_nothing(*, attempt: Attempt, screening: Screening) -> None:
+    """Give back what an attempt used up of its mailbox, now that nothing is stored of it.
+
+    Or whoever sends forms that come to nothing could silence the owner of an address, whom no
+    mail has told.
+    """
+    limits.give_back(limits.Act.SIGN, address=attempt.email, is_counted=screening.uses_mailbox)
+
+
+def _judge(
+    facts: fraud.Facts | None, suspected: Iterable[str], *, is_expected: bool
+) -> fraud.Judgement:
     if facts is None:
         return fraud.Judgement(fraud.Verdict.PASS, ())
     if is_expected:
-        return fraud.judge(facts._replace(names_from_network=0))
-    return fraud.judge(facts._replace(from_network=from_network))
+        facts = facts._replace(names_from_network=0)
+    return fraud.judge(facts, suspected)

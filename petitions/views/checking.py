@@ -28,7 +28,7 @@ from petitions.mail import messages
 from petitions.models import Petition
 from petitions.screening import challenge, fraud, limits, networks, once, rules
 from petitions.screening.limits import Act, Taken
-from petitions.screening.verdicts import Screening, screen
+from petitions.screening.verdicts import Screening, came_to_nothing, screen
 from petitions.showing import find_text
 from petitions.signers import Attempt
 from petitions.views import confirming, redrawing
@@ -157,14 +157,16 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
     if not petition.is_accepting():
         # Its own page says so.
         return _to_petition(page)
-    screened = _screen(request, petition, attempt)
+    screened = _screen(request, petition, attempt, page)
     if screened.must_wait:
         return _too_many(request, page, token)
     is_asked = challenge.is_asked(petition, is_busy=screened.needs_challenge)
     if is_asked and (offer := challenge.demand(request.POST, page.petition, screened.network)):
+        came_to_nothing(attempt=attempt, screening=screened)
         return _show_correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
     corrected_once = ("correction", str(page.attempt_id))
     if not once.first(*corrected_once, tokens.ATTEMPT_SECONDS):
+        came_to_nothing(attempt=attempt, screening=screened)
         return _to_petition(page)
     try:
         corrected = attempts.correct(
@@ -179,14 +181,15 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
     return _to(corrected)
 
 
-def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> Screening:
-    """What rules and limits make of a correction, and what signs it bears itself."""
+def _screen(request: HttpRequest, petition: Petition, attempt: Attempt, page: Page) -> Screening:
+    """What rules and limits make of a correction, and what signs it and its page bear."""
     domain = addresses.domain_of(attempt.email)
     return screen(
         petition=petition,
         attempt=attempt,
         sender=networks.sender_of(request.META),
         facts=fraud.Facts(name=attempt.name, domain=domain),
+        suspected=page.signals,
     )
 
 

@@ -91,6 +91,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
             return _too_many(request, text, form)
         is_asked = challenge.is_asked(text.petition, is_busy=screened.needs_challenge)
         if is_asked and (offer := challenge.demand(request.POST, slug, screened.network)):
+            verdicts.came_to_nothing(attempt=attempt, screening=screened)
             return _again(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
         attempt_id = signing.sign(petition=text.petition, attempt=attempt, screening=screened)
     except signing.NotAccepting:

@@ -28,7 +28,6 @@ from petitions.confirming import Outcome
 from petitions.mail import outbox
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
 from petitions.screening import limits
-from petitions.screening.verdicts import Screening
 from tests.at_once import at_once
 from tests.checking import (
     CORRECTION,
@@ -253,18 +252,38 @@ def test_corrections_count_against_the_network_like_signings(
     assert browser.post(PAGE, typed()).status_code == 429
 
 
-def test_a_correction_does_not_wash_off_what_was_suspicious(petition: Petition) -> None:
-    suspected = Screening(
-        verdict=Signature.Verdict.HOLD, signals=("pace", "disposable"), network="192.0.2.0/24"
-    )
-    attempt_id = signing.sign(petition=petition, attempt=AMINA, screening=suspected)
+def test_a_correction_does_not_wash_off_what_was_suspicious(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser, email="amina@mailinator.com", pace="3")
 
-    first = Page(attempt_id, petition.slug, AMINA, signals=suspected.signals)
-    page = attempts.correct(page=Page.open(first.seal()), petition=petition, attempt=DAVID)
+    page = page_at(corrected(browser, check))
 
     signature = Signature.objects.get(pk=page.attempt_id)
     # The other address is judged by itself; how the form was filled in is not mended.
     assert (signature.verdict, signature.signals) == (Signature.Verdict.HOLD, ["pace"])
+
+
+@pytest.mark.parametrize("how", ["pressed again and again", "refused for the signs of both forms"])
+def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
+    petition: Petition, browser: Client, settings: Any, how: str
+) -> None:
+    """Its owner would be silenced, and no mail would say why."""
+    settings.LIMITS = {"SIGN_MAILBOX": parse("2/hour")}
+    limits.forget()
+    check = signed(browser)
+    if how == "pressed again and again":
+        corrected(browser, check)
+        for _ in range(4):
+            browser.post(correct_path(check), {**CORRECTION, "email": DAVID.email})
+    else:
+        for number in range(4):
+            check = signed(browser, email=f"own{number}@example.net", homepage="x", pace="3")
+            page = page_at(corrected(browser, check, email=DAVID.email, name="Test Test"))
+            assert Signature.objects.get(pk=page.attempt_id).state == Signature.State.REFUSED
+
+    owner = page_at(signed(browser, email=DAVID.email))
+    assert Signature.objects.get(pk=owner.attempt_id).state == Signature.State.PENDING
 
 
 @pytest.mark.parametrize("happens", ["nothing", "objected", "withdrawn", "deleted"])

@@ -22,7 +22,7 @@ from django.test import Client
 from limits import parse
 
 from campaign.local.services import _redis_server
-from petitions import vault
+from petitions import recent, vault
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.screening import limits, rules
@@ -172,6 +172,49 @@ def test_what_is_refused_anyway_uses_up_nothing_of_the_mailbox(
     post("198.51.100.9")
 
     assert Signature.objects.filter(state=Signature.State.PENDING).count() == 1
+
+
+def test_forms_without_the_proof_that_is_asked_for_use_up_nothing_of_the_mailbox(
+    petition: Petition, set_limits: Callable[..., None]
+) -> None:
+    """Nothing is stored of them and nobody is mailed, so that its owner would not even know."""
+    set_limits(SIGN_MAILBOX="2/hour")
+    petition.challenge = Petition.Challenge.ALWAYS
+    petition.save()
+    assert {post().status_code for _ in range(4)} == {403}
+
+    petition.challenge = Petition.Challenge.AUTO
+    petition.save()
+    recent.forget()
+    assert [post("198.51.100.9").status_code for _ in range(3)] == [303, 303, 303]
+    assert Signature.objects.filter(state=Signature.State.PENDING).count() == 2
+
+
+def test_what_is_given_back_takes_as_long_whether_it_was_counted(
+    set_limits: Callable[..., None], settings: Any
+) -> None:
+    set_limits(SIGN_MAILBOX="2/hour")
+    for is_counted, is_full_again in ((False, True), (True, False)):
+        # What is one too many is counted nowhere.
+        assert [take().is_silenced for _ in range(3)][-1]
+        with watching(settings.REDIS_URL) as said:
+            limits.give_back(Act.SIGN, address="p0@example.org", is_counted=is_counted)
+        assert [line.split()[0] for line in said] == ["EVAL"]
+        assert take().is_silenced is is_full_again
+
+
+def test_what_is_given_back_ends_as_early_as_before(
+    set_limits: Callable[..., None], settings: Any
+) -> None:
+    set_limits(SIGN_MAILBOX="2/hour")
+    take()
+    for address in ("p0@example.org", "p0@example.org", "nobody@example.org"):
+        limits.give_back(Act.SIGN, address=address)
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        mailbox, *others = [key for key in client.scan_iter() if client.ttl(key) > 240]
+        assert 0 < client.ttl(mailbox) <= 7200
+        assert bytes(client.get(mailbox) or b"").endswith(b" 0")
+        assert not others
 
 
 def test_a_flood_on_one_mailbox_ends_with_its_hour(set_limits: Callable[..., None]) -> None:

@@ -49,10 +49,51 @@ def test_three_strong_signs_refuse_and_two_only_hold() -> None:
 
 
 def test_weak_signs_add_up() -> None:
-    assert verdict(from_network=9) is Verdict.PASS
     assert verdict(name="Amina 1234") is Verdict.PASS
-    assert verdict(says_origin=False) is Verdict.PASS
-    assert verdict(from_network=9, name="Amina 1234", says_origin=False) is Verdict.HOLD
+    assert verdict(name="Bcdfghjkl Example") is Verdict.PASS
+    assert verdict(name="Bcdfghjkl 1234") is Verdict.HOLD
+    assert verdict(from_network=40) is verdict(names_from_network=200) is Verdict.PASS
+    assert verdict(from_network=40, names_from_network=200) is Verdict.HOLD
+
+
+NEARLY_HELD = {"name": "Amina 1234", "says_origin": False}
+NEARLY_REFUSED = {**NEARLY_HELD, "honeypot": "x", "pace": 40}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"), [(NEARLY_HELD, Verdict.PASS), (NEARLY_REFUSED, Verdict.HOLD)]
+)
+@pytest.mark.parametrize(
+    "others", [{}, {"from_network": 8}, {"from_network": 99}, {"names_from_network": 500}]
+)
+def test_a_neighbours_form_never_tips_what_senders_chose_themselves(
+    own: dict[str, object], expected: Verdict, others: dict[str, object]
+) -> None:
+    """Or who is within a hair of being refused could tell by it that a neighbour signed."""
+    assert verdict(**own, **others) is expected
+
+
+def test_whatever_others_did_refuses_nobody() -> None:
+    crowded = {"from_network": 10_000, "names_from_network": 10_000}
+    assert verdict(**crowded) is verdict(**NEARLY_REFUSED, **crowded) is Verdict.HOLD
+
+
+@given(st.integers(0, 200), st.booleans(), st.sampled_from(["Amina", "test 123", "Bcdfghjkl"]))
+def test_a_burst_that_is_known_later_weighs_the_same(
+    burst: int, says_origin: bool, name: str
+) -> None:
+    facts = AMINA._replace(says_origin=says_origin, name=name)
+    whole = fraud.judge(facts._replace(from_network=burst))
+    assert fraud.with_burst(fraud.judge(facts), burst) == whole
+
+
+def test_what_an_earlier_form_showed_lasts_unless_the_next_one_mends_it() -> None:
+    judged = fraud.judge(AMINA, ["pace", "burst:150", "disposable", "name-test", "blocked-domain"])
+    assert [str(signal) for signal in judged.signals] == ["burst:150", "pace"]
+    assert judged.verdict is Verdict.HOLD
+    again = fraud.judge(AMINA._replace(pace=3, from_network=9), ["pace", "burst:150"])
+    assert [str(signal) for signal in again.signals] == ["pace", "burst:9"]
+    assert [str(signal) for signal in fraud.with_burst(judged, 9).signals] == ["pace", "burst:9"]
 
 
 def test_three_hundred_an_hour_from_one_network_hold_nobody() -> None:

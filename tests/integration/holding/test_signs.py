@@ -77,15 +77,24 @@ def test_a_browser_that_says_no_origin_is_a_weak_sign(petition: Petition, client
     assert (pending.verdict, pending.signals) == ("pass", ["no-origin"])
 
 
+@pytest.mark.parametrize(
+    ("number", "verdict", "signals"),
+    [(7, "pass", []), (8, "pass", ["burst:8"]), (120, "hold", ["burst:120"])],
+)
 def test_many_from_one_network_are_held_unless_a_rule_allows_it(
-    petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
+    petition: Petition,
+    browser: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    verdict: str,
+    signals: list[str],
 ) -> None:
     take = limits.take
     monkeypatch.setattr(
-        limits, "take", lambda *args, **kwargs: take(*args, **kwargs)._replace(from_network=120)
+        limits, "take", lambda *args, **kwargs: take(*args, **kwargs)._replace(from_network=number)
     )
     pending = signed_with(browser)
-    assert (pending.verdict, pending.signals) == ("hold", ["burst:120"])
+    assert (pending.verdict, pending.signals) == (verdict, signals)
 
     Rule.objects.create(kind="network", action="allow", pattern="127.0.0.0/24", note="an event")
     rules.forget()
