@@ -11,8 +11,6 @@ from typing import Any
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-# What browsers send with a form, to the letter.
-_USUAL = "application/x-www-form-urlencoded"
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 # RFC 2046, 5.1.1.
 _BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
@@ -35,8 +33,6 @@ def reduced(value: str) -> str:
     UTF-8 is what the site speaks, so a charset has nothing to say. Nothing here is split at a
     semicolon wrongly: a boundary may hold none.
     """
-    if value == _USUAL:
-        return value
     kind, *parameters = value.split(";")
     kind = kind.strip().lower()
     if not _TYPE.fullmatch(kind):

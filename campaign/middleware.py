@@ -10,7 +10,6 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.http.response import ResponseHeaders
 from django.utils import translation
 
 from campaign.views import error_page
@@ -30,6 +29,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 BEHIND_TOKENS = "/t/"
+_BEHIND_LOG_IN = f"/{settings.ADMIN_PATH}"
 # Mail providers report in JSON.
 MAIL_REPORTS = "/reports/mail/"
 _TOKEN_HEADERS = {
@@ -46,12 +46,10 @@ _ADMIN_BODY_LIMIT = 2 * 1024 * 1024
 def security_headers(get_response: GetResponse) -> GetResponse:
     """Headers that every answer bears unless its view set its own."""
 
-    # As `setdefault` would for each, but at once: one by one they took 4 % of a signing.
-    ready = ResponseHeaders(_HEADERS)._store
-
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        response.headers._store = {**ready, **response.headers._store}
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
         if request.path_info.startswith(BEHIND_TOKENS):
             # Also for errors there: the token must reach no other site, log or search engine.
             for name, value in _TOKEN_HEADERS.items():
@@ -146,12 +144,9 @@ class AdminMessages(AdminOnly, MessageMiddleware):
     """One-time messages, for the admin."""
 
 
-_ADMIN = f"/{settings.ADMIN_PATH}"
-
-
 def is_admin(request: HttpRequest) -> bool:
     """Whether the request is for the admin."""
-    return request.path_info.startswith(_ADMIN)
+    return request.path_info.startswith(_BEHIND_LOG_IN)
 
 
 def _is_about_the_database(error: Exception) -> bool:

@@ -108,8 +108,6 @@ def _indexes(
     petition_id: int, mailbox: str, name: str, postcode: str, country: str, *, key_id: int | None
 ) -> Indexes:
     petition, home = str(petition_id), country or "GB"
-    if key_id is None:
-        key_id = vault.index_key_id()
     return Indexes(
         mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
         person=vault.blind_index("person", petition, mailbox, names.folded(name), key_id=key_id),

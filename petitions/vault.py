@@ -56,13 +56,7 @@ def sealer(table: str, *, at_least: int = 0) -> Callable[[Mapping[str, object], 
 
     What it returns takes a value and the bytes of the row's id.
     """
-    return _sealer(table, at_least, next(iter(settings.SEALING_KEYS)))
-
-
-@cache
-def _sealer(
-    table: str, at_least: int, key_id: int
-) -> Callable[[Mapping[str, object], bytes], bytes]:
+    key_id = next(iter(settings.SEALING_KEYS))
     cipher, header, bound = _cipher(key_id), bytes((FORMAT, key_id)), _binding(table)
 
     def seal_row(value: Mapping[str, object], row_id: bytes) -> bytes:
@@ -130,7 +124,6 @@ def link_keys(purpose: str) -> list[bytes]:
 def forget_derived_keys() -> None:
     """Drop derived keys, after the rings in the settings were exchanged. Indexers keep theirs."""
     _cipher.cache_clear()
-    _sealer.cache_clear()
     _index_hmac.cache_clear()
     _link_key.cache_clear()
 

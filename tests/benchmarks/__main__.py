@@ -2,7 +2,7 @@
 
 1. Start PostgreSQL, Redis and the mailbox in a temporary folder; load the campaign.
 2. Seed signatures, so that nothing is measured on empty tables.
-3. Serve the site, the site without its page cache, and the two floors.
+3. Serve the site, the site without its page cache, and the three floors.
 4. Take turns, measure and floor, for three rounds each; print one table.
 """
 

@@ -29,13 +29,12 @@ from tests.benchmarks import load
 CONNECTIONS = 16
 SEEDED_A_SECOND = 20_000
 COLD_WITHIN_MS = 25
-# Signing and confirming are asked for as 700 and 800 a second on a machine where a bare sketch of
-# signing in Django does 1,100. Ours does as many on a quiet machine (1,147 at best), and half as
-# many while others use it, which slows the site down alike: so a share of the sketch is asked for,
-# and what it would come to there is told beside it.
-SIGNED_A_SECOND, CONFIRMED_A_SECOND, SKETCHED_A_SECOND = 700, 800, 1_100
+# A bare sketch of signing did so many a second where the speeds of signing and confirming were
+# asked for. Ours is another sketch, on another machine: what it makes of a speed is a hint alone.
+_SKETCHED_THERE = 1_100
 # A tripwire: the sketch stands on the site's own insert, and must not hide that it slows down.
-_LEAST_OF_SELECT_1 = 0.1
+# On a quiet machine it did 0.17 to 0.20.
+_LEAST_OF_SELECT_1 = 0.13
 # So many forms are written for each second of signing, whether they are needed or not.
 _MOST_A_SECOND = 1_500
 _FORM = "application/x-www-form-urlencoded"
@@ -55,7 +54,7 @@ class Measure:
     value: Callable[[], float]
     least_ratio: float = 0.0
     least_rate: float = 0.0
-    note: Callable[[], str] = lambda: ""
+    note: Callable[["Measure"], str] = lambda _measure: ""
     floors: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
 
@@ -150,7 +149,7 @@ def _cold(bench: Bench, page: str, path: str) -> Measure:
         runs.append(bench.load("cold", _get(path), 200, connections=1))
         return runs[-1].rate
 
-    def note() -> str:
+    def note(_measure: Measure) -> str:
         p50, p99 = (median(run.latency(p) * 1000 for run in runs) for p in (50, 99))
         return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms (target: under {COLD_WITHIN_MS})"
 
@@ -188,23 +187,21 @@ def signing_post(bench: Bench) -> Measure:
         runs.append(bench.load("site", _forms(bench), 303))
         return runs[-1].rate
 
-    def note() -> str:
+    def note(measure: Measure) -> str:
         p50, p99 = (median(run.latency(p) * 1000 for run in runs) for p in (50, 99))
         return (
-            f"{_beside_the_sketch(measure, SIGNED_A_SECOND)}; {CONNECTIONS} connections: p50"
-            f" {p50:.0f} ms, p99 {p99:.0f} ms (target: under 250); every guard on; no mailing"
-            " meanwhile"
+            f"{CONNECTIONS} connections: p50 {p50:.0f} ms, p99 {p99:.0f} ms (target: under 250);"
+            f" every guard on; no mailing meanwhile; {_beside_the_sketch(measure)}"
         )
 
-    measure = Measure(
+    return Measure(
         title="POST of a valid signature",
         floor_title="bare Django signing",
         floor=lambda: sketched(bench),
         value=value,
-        least_ratio=SIGNED_A_SECOND / SKETCHED_A_SECOND,
+        least_rate=700,
         note=note,
     )
-    return measure
 
 
 def confirming_post(bench: Bench) -> Measure:
@@ -215,23 +212,19 @@ def confirming_post(bench: Bench) -> Measure:
         ready = list(_confirmations(bench))
         return bench.load("site", iter(ready), 200).rate
 
-    measure = Measure(
+    return Measure(
         title="POST of a confirmation",
         floor_title="bare Django signing",
         floor=lambda: sketched(bench),
         value=value,
-        least_ratio=CONFIRMED_A_SECOND / SKETCHED_A_SECOND,
-        note=lambda: _beside_the_sketch(measure, CONFIRMED_A_SECOND),
+        least_rate=800,
+        note=_beside_the_sketch,
     )
-    return measure
 
 
-def _beside_the_sketch(measure: Measure, asked: int) -> str:
-    there = median(measure.ratios) * SKETCHED_A_SECOND
-    return (
-        f"{median(measure.values):,.0f}/s here, {there:,.0f}/s where the sketch does"
-        f" {SKETCHED_A_SECOND:,} (target there: {asked})"
-    )
+def _beside_the_sketch(measure: Measure) -> str:
+    there = median(measure.ratios) * _SKETCHED_THERE
+    return f"by its ratio, {there:,.0f}/s where a sketch does {_SKETCHED_THERE:,}"
 
 
 def mail_drain(bench: Bench) -> Measure:
@@ -242,7 +235,7 @@ def mail_drain(bench: Bench) -> Measure:
         floor=lambda: _smtp_floor(bench),
         value=lambda: _drained(bench),
         least_ratio=0.7,
-        note=lambda: f"{bench.mails} mails a round",
+        note=lambda _measure: f"{bench.mails} mails a round",
     )
 
 
@@ -254,7 +247,7 @@ def export(bench: Bench) -> Measure:
         seen.append(_exported(bench))
         return float(seen[-1]["rows"] / seen[-1]["seconds"])
 
-    def note() -> str:
+    def note(_measure: Measure) -> str:
         first, peak, before = (
             median(one[key] for one in seen) for key in ("first_byte", "memory", "memory_before")
         )

@@ -1,7 +1,8 @@
-"""Signing with nothing around it, as a WSGI application: what everything else is measured by.
+"""Signing with nothing around it, as a WSGI application: what signing and confirming stand beside.
 
-Stock Django: its form and its handler. Of the site there are sealing, indexes, the outbox and the
-one insert; no languages, limits, rules, signals or challenge, and no page that follows.
+Stock Django: its form, which costs twice what the site's own does, and its handler. Of the site
+there are sealing, indexes, the outbox and the one insert; no languages, limits, rules, signals or
+challenge, and no page that follows. What slows those parts of the site slows this, too.
 """
 
 import os

@@ -16,7 +16,7 @@ def table(measures: Sequence[Measure]) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in lines
     ]
     rows.insert(1, "  ".join("-" * width for width in widths))
-    notes = [f"{measure.title}: {measure.note()}" for measure in measures if measure.note()]
+    notes = [f"{one.title}: {note}" for one in measures if (note := one.note(one))]
     return "\n".join([*(row.rstrip() for row in rows), "", *notes])
 
 

@@ -331,6 +331,7 @@ def test_every_answer_bears_the_security_headers(petition: Petition, browser: Cl
         assert response["Referrer-Policy"] == "same-origin"
         assert response["Permissions-Policy"]
         assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert response["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 def test_the_api_and_the_page_agree(petition: Petition, client: Client) -> None:

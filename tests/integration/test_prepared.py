@@ -32,6 +32,17 @@ def test_a_statement_is_planned_once_a_connection() -> None:
     assert ask(5, 6) == 16
 
 
+def test_it_is_prepared_on_the_very_connection_that_asks() -> None:
+    assert ask(1, 2) == 4
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            prepared.run(cursor, {"a": 2, "b": 3}, SUM)
+            assert cursor.fetchone() == (7,)
+    finally:
+        other.close()
+
+
 def test_of_several_the_last_ones_answer_is_there() -> None:
     other = Statement("other_number", "SELECT %(a)s::int")
     with connection.cursor() as cursor:

@@ -44,6 +44,7 @@ def request_of(content_type: str, body: bytes) -> WSGIRequest:
     [
         ("", ""),
         ("text/html", "text/html"),
+        ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
         ("Application/JSON; charset=utf-8", "application/json"),
         ("application/x-www-form-urlencoded; charset=utf-16", "application/x-www-form-urlencoded"),
         ("multipart/form-data; boundary=x", 'multipart/form-data; boundary="x"'),
