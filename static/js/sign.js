@@ -65,11 +65,19 @@ addEventListener("pagehide", () => {
 });
 
 // 3. A word about what looks incomplete, once a field was left; gone as soon as it is mended.
+// It moves what stands below, so it waits until the press that left the field has hit its mark.
 
 const LOOKS_RIGHT = {
   email: /^\S+@\S+\.\S{2,}$/u,
   postcode: /^\p{L}{1,2}\p{Nd}[\p{L}\p{Nd}]?[\s\p{P}]*\p{Nd}\p{L}{2}$/u,
 };
+
+let pressed = Promise.resolve();
+addEventListener("pointerdown", () => {
+  pressed = new Promise((over) => {
+    for (const end of ["click", "pointercancel"]) addEventListener(end, over, { once: true });
+  });
+});
 
 for (const hint of form.querySelectorAll(".hint")) {
   const input = form.elements[hint.dataset.for];
@@ -78,7 +86,8 @@ for (const hint of form.querySelectorAll(".hint")) {
     return !typed || LOOKS_RIGHT[hint.dataset.for].test(typed);
   };
   input.after(hint);
-  input.addEventListener("change", () => {
+  input.addEventListener("change", async () => {
+    await pressed;
     hint.textContent = looksRight() ? "" : hint.dataset.says;
   });
   input.addEventListener("input", () => {

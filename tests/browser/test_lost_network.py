@@ -118,3 +118,22 @@ def test_what_looks_incomplete_is_said_when_a_field_is_left_and_no_sooner(
     page.locator("[name=email]").blur()
     assert page.locator("[aria-invalid=true], .is-invalid").count() == 0
     assert page.locator(".hint:not(:empty)").count() == 0
+
+
+def test_the_press_that_leaves_a_field_hits_what_it_was_aimed_at(open_page: OpenPage) -> None:
+    """What is said of the field moves all that stands below it."""
+    page = open_page(PHONE)
+    page.goto(f"/petitions/{SLUG}/")
+    home = page.locator("[name=residence][value=uk]")
+    home.scroll_into_view_if_needed()
+    page.focus("[name=email]")
+    page.keyboard.type("layla@@example")
+    place = home.bounding_box()
+    assert place
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    page.wait_for_timeout(120)  # as long as a hand takes
+    page.mouse.up()
+
+    expect(home).to_be_checked()
+    expect(page.locator(".hint[data-for=email]")).not_to_be_empty()
