@@ -53,6 +53,8 @@ class Page:
     asked: int = 1
     signals: tuple[str, ...] = ()
     at: int = field(default_factory=_now)
+    # Whether the attempt counts against its mailbox: see `verdicts.came_to_nothing`.
+    uses_mailbox: bool = False
 
     @property
     def may_ask(self) -> bool:
@@ -80,6 +82,7 @@ class Page:
                 "source": typed.source,
                 # Of what was suspected only what lasts: there are few of these, so that they fit.
                 "signals": list(map(str, fraud.lasting(self.signals))),
+                "counted": self.uses_mailbox,
             },
             at=self.at,
         )
@@ -97,6 +100,7 @@ class Page:
                 # Absent from what was sealed before an update of the site.
                 tuple(typed.get("signals", ())),
                 at,
+                typed.get("counted", False),
             )
         except KeyError:
             # Sealed before an update of the site: ours, but not for this version.
@@ -138,6 +142,7 @@ def correct(
         attempt=attempt,
         asked=page.asked + 1,
         signals=screening.signals,
+        uses_mailbox=screening.uses_mailbox,
     )
 
 

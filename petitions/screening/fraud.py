@@ -6,9 +6,10 @@ signature. The weights add up: from `HOLD_AT` a person looks before the signatur
 a name is written in: what applies to letters applies to those of every script, and what needs
 a particular keyboard or alphabet leaves all others alone.
 
-What others from the same network did is weighed apart, and refuses nobody. Added to what
-senders can choose themselves, it would tell them what somebody beside them did: whoever comes
-within a hair of being refused needs only one more form, of a neighbour, to be.
+What others from the same network did is weighed apart, by its heaviest sign alone, and refuses
+nobody. Added to what senders can choose themselves, or to one another, such signs would tell
+what somebody beside them did: whoever comes within a hair of being refused needs only one more
+form, of a neighbour, to be.
 """
 
 import re
@@ -104,19 +105,18 @@ def judge(facts: Facts, suspected: Iterable[str] = ()) -> Judgement:
     """Weigh every sign that the facts show, and what lasts of `suspected`, which an earlier form
     of the same sender showed.
     """
-    signals = {signal.code: signal for signal in lasting(suspected)}
-    signals |= {signal.code: signal for signal in _signs(facts)}
-    return weigh(signals.values())
+    request, person = _of_request(facts), of_person(facts.name, facts.domain)
+    return weigh(_merged([*lasting(suspected), *request, *person]))
 
 
 def weigh(signals: Iterable[Signal]) -> Judgement:
     """The verdict on signals that are known already."""
     found = tuple(sorted(signals, key=lambda signal: (-signal.weight, signal.code)))
-    of_others = sum([signal.weight for signal in found if signal.code in _OF_OTHERS])
-    own = sum([signal.weight for signal in found]) - of_others
+    of_others = [signal.weight for signal in found if signal.code in _OF_OTHERS]
+    own = sum([signal.weight for signal in found]) - sum(of_others)
     if own >= BLOCK_AT:
         return Judgement(Verdict.BLOCK, found)
-    is_held = max(own, of_others) >= HOLD_AT
+    is_held = max([own, *of_others]) >= HOLD_AT
     return Judgement(Verdict.HOLD if is_held else Verdict.PASS, found)
 
 
@@ -126,8 +126,7 @@ def with_burst(judged: Judgement, number: int) -> Judgement:
     """
     if number < _LEAST_BURST:
         return judged
-    others = [signal for signal in judged.signals if signal.code != "burst"]
-    return weigh([*others, Signal("burst", number)])
+    return weigh(_merged([*judged.signals, Signal("burst", number)]))
 
 
 def lasting(suspected: Iterable[str]) -> list[Signal]:
@@ -169,8 +168,14 @@ def is_disposable(domain: str) -> bool:
     return any(".".join(labels[i:]) in _DISPOSABLE for i in range(len(labels) - 1))
 
 
-def _signs(facts: Facts) -> list[Signal]:
-    return [*_of_request(facts), *of_person(facts.name, facts.domain)]
+def _merged(signals: Iterable[Signal]) -> Iterable[Signal]:
+    """Each sign once, with the greatest number: what comes later washes nothing off."""
+    greatest: dict[str, Signal] = {}
+    for signal in signals:
+        known = greatest.get(signal.code)
+        if known is None or signal.number > known.number:
+            greatest[signal.code] = signal
+    return greatest.values()
 
 
 def _of_request(facts: Facts) -> Iterator[Signal]:

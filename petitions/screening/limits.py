@@ -119,12 +119,16 @@ end
 return table.concat(counts, ' ')
 """
 _SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
-# Takes one off each counter, whatever window it is in by now.
+# Takes one off each counter, whatever window it is in by now; where there is none, it writes too,
+# for that takes as long.
 _GIVE_BACK = b"""
 for _, key in ipairs(KEYS) do
   local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
-  if current and tonumber(current) > 0 then
-    redis.call('SET', key, string.format('%d %d %d', slot, before, current - 1), 'KEEPTTL')
+  if current then
+    local left = math.max(current - 1, 0)
+    redis.call('SET', key, string.format('%d %d %d', slot, before, left), 'KEEPTTL')
+  else
+    redis.call('SET', key, '0 0 0', 'EX', 1)
   end
 end
 """
@@ -168,9 +172,11 @@ def take(
 def give_back(act: Act, *, address: str, is_counted: bool = True) -> None:
     """Take one attempt off the counters of a mailbox. What a process counted itself stays.
 
-    Where it is not counted, being lost or one too many, nothing is taken off in as much time.
+    Where it is not counted, being lost or one too many, nothing is taken off, in as many steps.
     """
-    mailbox = providers.canonical(address) if is_counted else secrets.token_hex(8)
+    mailbox = providers.canonical(address)
+    if not is_counted:
+        mailbox = secrets.token_hex(8)
     gauges = [gauge for gauge in _gauges(act) if gauge.kind == "MAILBOX"]
     if gauges:
         _shared.give_back([Counter(gauge, gauge.key_of(mailbox)) for gauge in gauges])

@@ -77,13 +77,13 @@ def screen(
     )
 
 
-def came_to_nothing(*, attempt: Attempt, screening: Screening) -> None:
-    """Give back what an attempt used up of its mailbox, now that nothing is stored of it.
+def came_to_nothing(*, attempt: Attempt, uses_mailbox: bool) -> None:
+    """Give back what an attempt used up of its mailbox, now that nobody is mailed for it.
 
     Or whoever sends forms that come to nothing could silence the owner of an address, whom no
     mail has told.
     """
-    limits.give_back(limits.Act.SIGN, address=attempt.email, is_counted=screening.uses_mailbox)
+    limits.give_back(limits.Act.SIGN, address=attempt.email, is_counted=uses_mailbox)
 
 
 def _judge(

@@ -162,22 +162,26 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
         return _too_many(request, page, token)
     is_asked = challenge.is_asked(petition, is_busy=screened.needs_challenge)
     if is_asked and (offer := challenge.demand(request.POST, page.petition, screened.network)):
-        came_to_nothing(attempt=attempt, screening=screened)
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
         return _show_correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
     corrected_once = ("correction", str(page.attempt_id))
     if not once.first(*corrected_once, tokens.ATTEMPT_SECONDS):
-        came_to_nothing(attempt=attempt, screening=screened)
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
         return _to_petition(page)
     try:
         corrected = attempts.correct(
             page=page, petition=petition, attempt=attempt, screening=screened
         )
     except signing.NotAccepting:
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
         return _to_petition(page)
     except (DatabaseError, InterfaceError):
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
         # They are told to press again, and then it must be taken.
         once.give_back(*corrected_once)
         raise
+    # Nobody is mailed any more for what was typed before.
+    came_to_nothing(attempt=page.attempt, uses_mailbox=page.uses_mailbox)
     return _to(corrected)
 
 

@@ -4,7 +4,9 @@ from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -91,13 +93,27 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
             return _too_many(request, text, form)
         is_asked = challenge.is_asked(text.petition, is_busy=screened.needs_challenge)
         if is_asked and (offer := challenge.demand(request.POST, slug, screened.network)):
-            verdicts.came_to_nothing(attempt=attempt, screening=screened)
+            verdicts.came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
             return _again(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
-        attempt_id = signing.sign(petition=text.petition, attempt=attempt, screening=screened)
+        attempt_id = _stored(text.petition, attempt, screened)
     except signing.NotAccepting:
         return _again(request, text, form, HTTPStatus.CONFLICT)
-    page = Page(attempt_id, slug, attempt, signals=screened.signals)
+    page = Page(
+        attempt_id,
+        slug,
+        attempt,
+        signals=screened.signals,
+        uses_mailbox=screened.uses_mailbox,
+    )
     return SeeOther(check_path(attempt.language, page.seal()))
+
+
+def _stored(petition: Petition, attempt: Attempt, screened: verdicts.Screening) -> UUID:
+    try:
+        return signing.sign(petition=petition, attempt=attempt, screening=screened)
+    except (signing.NotAccepting, DatabaseError, InterfaceError):
+        verdicts.came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
+        raise
 
 
 def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> verdicts.Screening:

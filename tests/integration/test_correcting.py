@@ -264,9 +264,21 @@ def test_a_correction_does_not_wash_off_what_was_suspicious(
     assert (signature.verdict, signature.signals) == (Signature.Verdict.HOLD, ["pace"])
 
 
-@pytest.mark.parametrize("how", ["pressed again and again", "refused for the signs of both forms"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "pressed again and again",
+        "refused for the signs of both forms",
+        "corrected away before anybody was mailed",
+        "not taken by the database",
+    ],
+)
 def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
-    petition: Petition, browser: Client, settings: Any, how: str
+    petition: Petition,
+    browser: Client,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
 ) -> None:
     """Its owner would be silenced, and no mail would say why."""
     settings.LIMITS = {"SIGN_MAILBOX": parse("2/hour")}
@@ -276,6 +288,16 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
         corrected(browser, check)
         for _ in range(4):
             browser.post(correct_path(check), {**CORRECTION, "email": DAVID.email})
+    elif how == "corrected away before anybody was mailed":
+        for number in range(4):
+            check = signed(browser, email=DAVID.email)
+            corrected(browser, check, email=f"own{number}@example.net")
+    elif how == "not taken by the database":
+        with monkeypatch.context() as away:
+            away.setattr("petitions.attempts._note_correction", _fail)
+            for _ in range(4):
+                answer = browser.post(correct_path(check), {**CORRECTION, "email": DAVID.email})
+                assert answer.status_code == 503
     else:
         for number in range(4):
             check = signed(browser, email=f"own{number}@example.net", homepage="x", pace="3")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import redis
 from django.core import mail
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from limits import parse
 
@@ -190,6 +190,21 @@ def test_forms_without_the_proof_that_is_asked_for_use_up_nothing_of_the_mailbox
     assert Signature.objects.filter(state=Signature.State.PENDING).count() == 2
 
 
+def test_what_the_database_did_not_take_uses_up_nothing_of_the_mailbox(
+    petition: Petition, set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_limits(SIGN_MAILBOX="2/hour")
+    with monkeypatch.context() as away:
+        away.setattr("petitions.signing._insert", _fail)
+        assert {post().status_code for _ in range(4)} == {503}
+    assert post().status_code == 303
+    assert Signature.objects.get().state == Signature.State.PENDING
+
+
+def _fail(_row: object) -> None:
+    raise OperationalError
+
+
 def test_what_is_given_back_takes_as_long_whether_it_was_counted(
     set_limits: Callable[..., None], settings: Any
 ) -> None:
@@ -214,7 +229,7 @@ def test_what_is_given_back_ends_as_early_as_before(
         mailbox, *others = [key for key in client.scan_iter() if client.ttl(key) > 240]
         assert 0 < client.ttl(mailbox) <= 7200
         assert bytes(client.get(mailbox) or b"").endswith(b" 0")
-        assert not others
+        assert not others, "what is written for nobody ends at once"
 
 
 def test_a_flood_on_one_mailbox_ends_with_its_hour(set_limits: Callable[..., None]) -> None:

@@ -109,14 +109,16 @@ def test_what_was_noted_at_signing_stays_and_is_weighed_with_the_rest(
     petition: Petition, moderator: User
 ) -> None:
     noted = Screening(signals=("burst:9", "no-origin"))
-    attempt = replace(DAVID, name="David 1234")
+    attempt = replace(DAVID, name="Dbcdfghjkl 1234")
     signature_id = signing.sign(petition=petition, attempt=attempt, screening=noted)
     confirm(signature_id)
     assert row(signature_id).state == State.CONFIRMED
 
     rescan.rescan(petition=petition, actor=moderator)
 
-    assert row(signature_id).signals == ["name-digits", "burst:9", "no-origin"]
+    assert row(signature_id).signals == [
+        "name-digits", "name-random", "burst:9", "no-origin",
+    ]  # fmt: skip
     assert row(signature_id).state == State.HELD
 
 
