@@ -12,8 +12,9 @@ from django.core import mail as sent
 from django.utils import timezone
 
 from petitions import signers, withdrawing
-from petitions.mail import outbox
+from petitions.mail import messages, outbox
 from petitions.mail.claims import Claim
+from petitions.mail.letters import Letter
 from petitions.models import Mail, Petition, Signature, Signer
 from petitions.models.mail import THROTTLED
 from tests.integration.outbox.conftest import (
@@ -154,6 +155,26 @@ def test_a_row_that_cannot_be_opened_does_not_hold_up_those_behind_it(petition: 
     assert outbox.deliver() == 1
 
     assert Mail.objects.get(signature=broken).state == Mail.State.FAILED
+
+
+def test_a_mail_that_cannot_be_written_waits_and_holds_up_none_behind_it(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = sign(petition, AMINA)
+    sign(petition, DAVID)
+    compose = messages.compose
+
+    def fail_for_one(mail: Mail, person: dict[str, str]) -> Letter:
+        if mail.signature_id == broken:
+            raise KeyError("language")
+        return compose(mail, person)
+
+    monkeypatch.setattr(messages, "compose", fail_for_one)
+
+    assert outbox.deliver() == 1
+
+    mail = Mail.objects.get(signature=broken)
+    assert (mail.state, mail.code, mail.attempts) == (Mail.State.QUEUED, "KeyError", 1)
 
 
 def test_one_delivery_goes_on_until_nothing_is_due(
