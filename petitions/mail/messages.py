@@ -80,7 +80,8 @@ def _values(mail: Mail, address: str) -> dict[str, str]:
     signature = mail.signature
     inbox = signers.inbox_of(address)
     if mail.kind == Mail.Kind.FIND:
-        # Its hour begins when its batch is sent: a mail server that was away takes nothing of it.
+        # Its hour begins when its batch is composed: a mail server that was away takes nothing
+        # of it, and one that is slow ten minutes at most.
         return {"mine": tokens.inbox_link(tokens.FIND, inbox)}
     mailbox = tokens.Mailbox(
         signature_id=signature.pk,

@@ -4,7 +4,7 @@
    worker holds. Commit. The claim is renewed for as long as this process lives: see `claims`.
 2. Read and unseal what the batch needs, once; withhold what is over its mailbox's limit or
    what the mailbox objected to, cancel what is not to be sent any more, and put off what is
-   more than its domain should get in a minute. Write the others, all at once: between two
+   more than its domain should get in a minute. Compose the others, all at once: between two
    sendings each took twice as long.
 3. Open one SMTP connection, outside any transaction, and send one mail after the other.
 4. Settle by id and attempt, so that a worker whose claim has ended cannot overwrite the
@@ -89,7 +89,7 @@ class Outgoing(NamedTuple):
     domain: str
 
 
-class Written(NamedTuple):
+class Composed(NamedTuple):
     """A claimed mail, and the message that goes out for it."""
 
     mail: Mail
@@ -218,15 +218,17 @@ def _jitter() -> float:
 
 def _send_batch(claim: Claim) -> int:
     """Deal with claimed mails; return how many were sent. Raises `ServerAway`, all put back."""
-    wanted = _unhurried(_unobjected(_unsealed(_still_wanted(_within_limit(claim.ids)))))
-    waiting = deque(_composed(wanted))
+    # Nested, so that what was unsealed is let go before the first is sent.
+    waiting = deque(
+        _composed(_unhurried(_unobjected(_unsealed(_still_wanted(_within_limit(claim.ids))))))
+    )
     if not waiting:
         return 0
     server = get_connection(fail_silently=False)
     try:
         return _send_all(server, waiting, claim)
     except ServerAway as away:
-        wait_for_server([written.mail for written in waiting], str(away))
+        wait_for_server([composed.mail for composed in waiting], str(away))
         raise
     finally:
         server.close()
@@ -312,21 +314,21 @@ def _unhurried(outgoing: list[Outgoing]) -> list[Outgoing]:
     return [out for out, seconds in waits if not seconds]
 
 
-def _composed(outgoing: list[Outgoing]) -> list[Written]:
-    """What to send. One row that cannot be written must not hold up those behind it, either."""
-    return [written for out in outgoing if (written := _written(out))]
+def _composed(outgoing: list[Outgoing]) -> list[Composed]:
+    """What to send. One row that cannot be composed must not hold up those behind it, either."""
+    return [composed for out in outgoing if (composed := _composed_one(out))]
 
 
-def _written(out: Outgoing) -> Written | None:
+def _composed_one(out: Outgoing) -> Composed | None:
     try:
-        return Written(out.mail, messages.compose(out.mail, out.person))
+        return Composed(out.mail, messages.compose(out.mail, out.person))
     except Exception as error:
         put_back([out.mail], code_of(error))
         logger.exception("mail %s cannot be composed", out.mail.pk)
     return None
 
 
-def _send_all(server: BaseEmailBackend, waiting: deque[Written], claim: Claim) -> int:
+def _send_all(server: BaseEmailBackend, waiting: deque[Composed], claim: Claim) -> int:
     """Send what waits, in order; what was dealt with leaves the queue. Raises `ServerAway`.
 
     Once the claim has ended somebody else may be sending the rest.
@@ -355,12 +357,12 @@ def _open(server: BaseEmailBackend) -> None:
         raise ServerAway(code_of(error)) from None
 
 
-def _send(server: BaseEmailBackend, written: Written) -> bool:
+def _send(server: BaseEmailBackend, composed: Composed) -> bool:
     """Send one mail, or settle what became of it. Raises `ServerAway` if none would go now.
 
     The exceptions' texts may hold the address, so only their codes are kept.
     """
-    mail, message = written
+    mail, message = composed
     try:
         server.send_messages([message])
     except ValueError as error:

@@ -157,7 +157,7 @@ def test_a_row_that_cannot_be_opened_does_not_hold_up_those_behind_it(petition: 
     assert Mail.objects.get(signature=broken).state == Mail.State.FAILED
 
 
-def test_a_mail_that_cannot_be_written_waits_and_holds_up_none_behind_it(
+def test_a_mail_that_cannot_be_composed_waits_and_holds_up_none_behind_it(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = sign(petition, AMINA)
@@ -175,6 +175,29 @@ def test_a_mail_that_cannot_be_written_waits_and_holds_up_none_behind_it(
 
     mail = Mail.objects.get(signature=broken)
     assert (mail.state, mail.code, mail.attempts) == (Mail.State.QUEUED, "KeyError", 1)
+
+
+def test_all_mails_of_a_batch_are_composed_before_the_first_is_sent(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    compose = messages.compose
+
+    def composing(mail: Mail, person: dict[str, str]) -> Letter:
+        done.append("composed")
+        return compose(mail, person)
+
+    def sending(self: Backend, email_messages: Any) -> int:
+        done.append("sent")
+        return len(email_messages)
+
+    monkeypatch.setattr(messages, "compose", composing)
+    monkeypatch.setattr(failing, "send_messages", sending)
+    sign_many(petition, 2)
+
+    outbox.deliver()
+
+    assert done == ["composed", "composed", "sent", "sent"]
 
 
 def test_one_delivery_goes_on_until_nothing_is_due(
