@@ -21,6 +21,7 @@ _MAKE_KEY = (
     "Keep a copy in a safe place: what is sealed cannot be opened without it."
 )
 _LEAST_SECRET = 50
+_PENDING_DAYS = range(2, 91)
 
 
 @register(TAG)
@@ -96,6 +97,18 @@ def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
         )
         return [Error("MAIL_FROM is not an e-mail address.", hint=hint, id="undersigned.E010")]
     return []
+
+
+@register(TAG)
+def nothing_is_deleted_too_soon(
+    app_configs: Sequence[Any] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """PENDING_DAYS leaves time to confirm: with 0 or less a sweep deletes what was just signed."""
+    if settings.PENDING_DAYS in _PENDING_DAYS:
+        return []
+    least, most = _PENDING_DAYS[0], _PENDING_DAYS[-1]
+    hint = f"Set it to {least} to {most}. A reminder is mailed after a day."
+    return [Error("PENDING_DAYS is out of bounds.", hint=hint, id="undersigned.E020")]
 
 
 def refuse_unsafe_start() -> None:

@@ -40,13 +40,15 @@ def flag(name: str, default: bool = False) -> bool:
     raise BadEnvironment(name, "one of: 1, 0, true, false, yes, no, on, off")
 
 
-def integer(name: str, default: int, *, at_least: int = 0) -> int:
-    """A whole number, not smaller than `at_least`."""
+def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
+    """A whole number, not smaller than `at_least` and not larger than `at_most`."""
     value = text(name)
     if not value:
         return default
-    if not re.fullmatch(r"-?\d{1,12}", value) or int(value) < at_least:
-        raise BadEnvironment(name, f"a whole number, {at_least} or more")
+    is_number = re.fullmatch(r"-?\d{1,12}", value)
+    if not is_number or int(value) < at_least or (at_most is not None and int(value) > at_most):
+        form = f"{at_least} or more" if at_most is None else f"{at_least} to {at_most}"
+        raise BadEnvironment(name, f"a whole number, {form}")
     return int(value)
 
 

@@ -259,7 +259,8 @@ LIMITS = {
 }
 
 # --- Behaviour, documented in docs/operators.md ------------------------------------------
-PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2)
+# Proxies keep pages as long: what was taken off the site must not stay there for a day.
+PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2, at_most=600)
 PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
 MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)
 # A promise made to signers in pages and mails, and so no variable.

@@ -31,6 +31,7 @@ def found() -> list[CheckMessage]:
         *checks.secrets_are_set(None),
         *checks.site_is_consistent(None),
         *checks.sender_is_an_address(None),
+        *checks.nothing_is_deleted_too_soon(None),
     ]
 
 
@@ -61,6 +62,10 @@ def test_an_installation_in_order_has_nothing_to_report() -> None:
         ("DEFAULT_FROM_EMAIL", "petition@", "E010"),
         ("DEFAULT_FROM_EMAIL", "عريضة@example.org", "E010"),
         ("LOCAL_MAILBOX", "/srv/mailbox", "E009"),
+        ("PENDING_DAYS", 0, "E020"),
+        ("PENDING_DAYS", -14, "E020"),
+        ("PENDING_DAYS", 1, "E020"),
+        ("PENDING_DAYS", 14_000, "E020"),
         ("SMTP_SECURITY", "none", "W001"),
         ("MAIL_PROVIDER", "postmark", "E011"),
     ],

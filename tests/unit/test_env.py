@@ -83,6 +83,15 @@ def test_a_number_below_the_least_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         env.integer(NAME, 7, at_least=1)
 
 
+def test_a_number_above_the_most_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "600")
+    assert env.integer(NAME, 7, at_most=600) == 600
+    monkeypatch.setenv(NAME, "601")
+
+    with pytest.raises(env.BadEnvironment, match="0 to 600"):
+        env.integer(NAME, 7, at_most=600)
+
+
 def test_a_list_drops_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "a.example, b.example,, ,")
 
