@@ -6,6 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models import Organisation, Petition
+from petitions.models.petition import CLOSE_HAS_PASSED
 
 
 class NotReady(Exception):
@@ -35,7 +36,9 @@ def open_petition(*, petition: Petition) -> None:
 
 def _missing(petition: Petition) -> list[Promise]:
     organisation = Organisation.load()
+    is_to_open = petition.state == Petition.State.DRAFT
     needs = (
+        (not (is_to_open and petition.has_closed), CLOSE_HAS_PASSED),
         (organisation.name, _("Enter the organisation’s name: signers consent to it.")),
         (organisation.privacy_email, _("Enter the privacy contact: signers have a right to one.")),
         (petition.texts.exists(), _("Write the petition’s text in at least one language.")),

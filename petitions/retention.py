@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
-from petitions import erasing, objections
+from petitions import erasing, notice, objections
 from petitions.models import (
     Alert,
     Decision,
@@ -46,6 +46,8 @@ def keep_no_longer() -> None:
     forget_undeliverable()
     delete_old_enquiries()
     cut_times_to_the_day()
+    # Last: a sweep schedules what a later one erases, and forgets what it has just erased.
+    notice.schedule(kept=KEPT_AFTER_CLOSE)
 
 
 def delete_expired_pending() -> int:
@@ -63,11 +65,15 @@ def delete_expired_pending() -> int:
 def erase_after_close() -> int:
     """Erase the people of petitions closed for `KEPT_AFTER_CLOSE`, up to a batch; return how many.
 
-    The signatures themselves, which are not personal, stay for the totals.
+    Only after notice, which an organiser may use to stop it. The signatures themselves, which
+    are not personal, stay for the totals.
     """
-    before = timezone.now() - KEPT_AFTER_CLOSE
-    kept_too_long = Signature.objects.filter(petition__closes_at__lt=before, signer__isnull=False)
-    return _erase(erasing.erase_people, kept_too_long)
+    with transaction.atomic():
+        petitions = notice.due(kept=KEPT_AFTER_CLOSE)
+        if not petitions:
+            return 0
+        kept_too_long = Signature.objects.filter(petition__in=petitions, signer__isnull=False)
+        return _erase(erasing.erase_people, kept_too_long)
 
 
 def delete_noise() -> int:

@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from petitions import attempts, finding, progress, reindexing, retention, tallies
+from petitions import attempts, closing, finding, progress, reindexing, retention, tallies
 from petitions.locks import alone
-from petitions.mail import nudge, outbox, reminders
+from petitions.mail import notices, nudge, outbox, reminders
 from petitions.screening import alerts
 
 
@@ -22,6 +22,20 @@ def keep_no_longer() -> None:
     with alone("keep-no-longer") as is_alone:
         if is_alone:
             retention.keep_no_longer()
+
+
+@shared_task(name="petitions.record_closes")  # type: ignore[untyped-decorator]
+def record_closes() -> None:
+    """Write down which petitions have closed, or opened again."""
+    closing.record_closes()
+
+
+@shared_task(name="petitions.give_notice")  # type: ignore[untyped-decorator]
+def give_notice() -> None:
+    """Mail the organisation before people of a closed petition are erased."""
+    with alone("give-notice") as is_alone:
+        if is_alone:
+            notices.send()
 
 
 @shared_task(name="petitions.raise_alerts")  # type: ignore[untyped-decorator]

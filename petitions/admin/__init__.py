@@ -3,6 +3,7 @@
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
+from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
@@ -15,6 +16,8 @@ __all__ = [
     "AlertAdmin",
     "DecisionAdmin",
     "EnquiryAdmin",
+    "ErasureAdmin",
+    "ErasureStopAdmin",
     "ExportAdmin",
     "MailAdmin",
     "MailProviderAdmin",

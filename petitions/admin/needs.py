@@ -1,4 +1,6 @@
-"""What needs somebody now: moderators held signatures and alerts, organisers enquiries."""
+"""What needs somebody now: moderators held signatures and alerts, organisers enquiries and
+erasures to come.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from petitions.geography import known
-from petitions.models import Alert, Enquiry, Petition, Signature
+from petitions.models import Alert, Enquiry, Erasure, ErasureStop, Petition, Signature
 
 MOST_ALERTS = 20
 # They come out four times a year; of the homes of one year hardly any is missing.
@@ -92,6 +94,43 @@ def enquiries() -> Enquiries:
         .order_by()
         .aggregate(number=Count("pk"), overdue=Count("pk", filter=is_overdue), due_on=Min("due_on"))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ComingErasure:
+    """A petition whose people are about to be erased, or should be: then `stop` says why not."""
+
+    petition: Petition
+    row: Erasure
+    stop: ErasureStop | None
+
+    @property
+    def day(self) -> date:
+        """The day on which it is due, in London."""
+        return timezone.localdate(self.row.erasure_due_at)
+
+    @property
+    def is_mailed(self) -> bool:
+        """Whether the organisation was told."""
+        return self.row.mailed_at is not None
+
+    @property
+    def url(self) -> str:
+        """Where it is stopped, or let go on."""
+        return reverse("admin:petitions_erasure_change", args=[self.row.pk])
+
+
+def erasures() -> list[ComingErasure]:
+    """The first due first; one query where there are none, else three."""
+    rows = list(Erasure.objects.filter(petition__closed_at__isnull=False))
+    if not rows:
+        return []
+    petitions = Petition.objects.titled().in_bulk([row.petition_id for row in rows])
+    standing = ErasureStop.objects.standing().select_related("stopped_by")
+    stops = {stop.petition_id: stop for stop in standing}
+    return [
+        ComingErasure(petitions[row.petition_id], row, stops.get(row.petition_id)) for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -12,6 +13,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from petitions import exports, goals, publishing, tallies
+from petitions.admin.moments import PetitionForm, StoredMoment
 from petitions.admin.sources import channels
 from petitions.models import Export, Organisation, Petition, PetitionText
 
@@ -67,6 +69,8 @@ class ExportForm(forms.Form):
 @admin.register(Petition)
 class PetitionAdmin(admin.ModelAdmin[Petition]):
     list_display = ("slug", "title", "state", "opens_at", "closes_at", "count")
+    form = PetitionForm
+    formfield_overrides = {models.DateTimeField: {"form_class": StoredMoment}}
     inlines = (PetitionTextInline,)
     actions = ("publish",)
     # What somebody in a hurry looks for stands first.

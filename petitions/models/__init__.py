@@ -4,6 +4,7 @@ from petitions.models.alert import Alert
 from petitions.models.correction import Correction, Resend
 from petitions.models.decision import Decision, DecisionItem
 from petitions.models.enquiry import Enquiry
+from petitions.models.erasure import Erasure, ErasureStop
 from petitions.models.export import Export
 from petitions.models.finding import FindRequest
 from petitions.models.mail import Mail
@@ -27,6 +28,8 @@ __all__ = [
     "Decision",
     "DecisionItem",
     "Enquiry",
+    "Erasure",
+    "ErasureStop",
     "Export",
     "FindRequest",
     "Mail",

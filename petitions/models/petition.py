@@ -18,6 +18,13 @@ from petitions.models.ranks import rank_of
 
 # A link mailed before the close still confirms for this long after it.
 CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
+PAST_CLOSE = _(
+    "This time has passed in London. Choose one to come, and look at the year. To close the "
+    "petition now, leave the field as it was and set the state to closed."
+)
+CLOSE_HAS_PASSED = _(
+    "Its close has passed, so nobody could sign. Empty the field, or choose a time to come."
+)
 
 
 class PetitionQuerySet(models.QuerySet["Petition"]):
@@ -72,6 +79,8 @@ class Petition(models.Model):
     )
     opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
+    # When the program saw it close: nobody types it, for erasing its people counts from it.
+    closed_at = models.DateTimeField(_("seen to close"), null=True, blank=True, editable=False)
     challenge = models.CharField(
         _("ask browsers for a proof of work"),
         max_length=6,
@@ -123,17 +132,44 @@ class Petition(models.Model):
             raise ValidationError({"closes_at": _("The close must come after the opening.")})
         if self.state == self.State.CLOSED and self.opens_at and self.opens_at > timezone.now():
             raise ValidationError({"state": _("It has not opened yet. Make it a draft again.")})
+        if self.has_closed:
+            self._refuse_a_past_close()
+
+    def _refuse_a_past_close(self) -> None:
+        """A close that was there before and has passed since may stay as it is."""
+        stored = Petition.objects.filter(pk=self.pk).values_list("state", "closes_at").first()
+        state, closes_at = stored or (self.State.DRAFT, None)
+        if closes_at != self.closes_at:
+            raise ValidationError({"closes_at": PAST_CLOSE})
+        if self.state == self.State.OPEN != state:
+            raise ValidationError({"closes_at": CLOSE_HAS_PASSED})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Closing or removing by hand closes now: how long people are kept counts from then."""
+        """Closing or removing by hand closes now, and whatever closes is seen to close."""
         now = timezone.now()
         is_over = self.state in {self.State.CLOSED, self.State.REMOVED}
         if is_over and (self.closes_at is None or self.closes_at > now):
-            self.closes_at = max(now, (self.opens_at or now) + timedelta(seconds=1))
+            seen = self.closed_at or now
+            self.closes_at = max(seen, (self.opens_at or seen) + timedelta(seconds=1))
+        self.closed_at = self._seen_to_close(now, is_over=is_over)
+        named = kwargs.get("update_fields")
+        if named is not None and not {"state", "closes_at"}.isdisjoint(named):
+            kwargs["update_fields"] = {*named, "closes_at", "closed_at"}
         super().save(*args, **kwargs)
+
+    def _seen_to_close(self, now: datetime, *, is_over: bool) -> datetime | None:
+        """What `closed_at` is from now on: opening again empties it, and nothing moves it."""
+        if is_over or self.has_closed:
+            return self.closed_at or now
+        return None if self.state == self.State.OPEN else self.closed_at
 
     def get_absolute_url(self) -> str:
         return reverse("petitions:petition", args=[self.slug])
+
+    @property
+    def has_closed(self) -> bool:
+        """Whether its time to close has passed, whatever its state says."""
+        return self.closes_at is not None and self.closes_at <= timezone.now()
 
     @property
     def is_public(self) -> bool:

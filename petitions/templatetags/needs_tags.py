@@ -26,6 +26,13 @@ def enquiries_waiting(context: dict[str, Any]) -> needs.Enquiries | None:
 
 
 @register.simple_tag(takes_context=True)
+def erasures_to_come(context: dict[str, Any]) -> list[needs.ComingErasure]:
+    """Whose data is erased soon, or kept past its date, for those who may stop that."""
+    user = context["request"].user
+    return needs.erasures() if user.has_perm("petitions.change_erasure") else []
+
+
+@register.simple_tag(takes_context=True)
 def old_postcodes(context: dict[str, Any]) -> needs.OldPostcodes | None:
     """That constituencies are not found, or not all, for those who hand the list in."""
     user = context["request"].user

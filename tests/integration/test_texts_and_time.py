@@ -18,6 +18,7 @@ from petitions import moderation, retention, tallies, tasks
 from petitions.locks import alone
 from petitions.models import (
     Alert,
+    Erasure,
     Mail,
     Objection,
     Organisation,
@@ -27,6 +28,7 @@ from petitions.models import (
     Signer,
     Tally,
 )
+from tests import closing
 from tests.people import AMINA, DAVID, sign, sign_and_confirm
 
 
@@ -141,10 +143,8 @@ def test_what_nobody_confirmed_in_two_weeks_is_deleted(petition: Petition) -> No
 
 def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(petition: Petition) -> None:
     sign_and_confirm(petition)
-    Petition.objects.update(
-        opens_at=timezone.now() - timedelta(days=400),
-        closes_at=timezone.now() - timedelta(days=184),
-    )
+    closing.schedule(petition)
+    Erasure.objects.update(erasure_due_at=timezone.now(), days_seen=7)
 
     assert retention.erase_after_close() == 1
 
@@ -162,7 +162,8 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
 
 # What the staff did and what was published, when: never about a signer.
 TIMES_OF_THE_HOUSE = {
-    "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.Export",
+    "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.Erasure",
+    "petitions.ErasureStop", "petitions.Export",
     "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile", "petitions.Reindexing",
     "petitions.Rule", "sessions.Session",
 }  # fmt: skip

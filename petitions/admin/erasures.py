@@ -1,0 +1,100 @@
+"""Erasures to come: organisers look at them, stop them with a reason, and let them go on."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from petitions import notice
+from petitions.admin.records import ReadOnly
+from petitions.admin.titles import Titled
+from petitions.models import Erasure, ErasureStop
+
+STOP, RELEASE = "stop", "release"
+_USE_CASES = {STOP: notice.stop, RELEASE: notice.release}
+_DONE = {
+    STOP: _("The erasure is stopped. What is there still stays. Nobody was e-mailed."),
+    RELEASE: _("The erasure goes on, and can be stopped again for seven days."),
+}
+
+
+class WhyForm(forms.Form):
+    """Why somebody stops an erasure or lets it go on, and that they mean it."""
+
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=300,
+        help_text=_("Other organisers read it. Write no signer’s name."),
+    )
+    sure = forms.BooleanField(label=_("I have talked about it with whoever answers for the data."))
+
+
+@admin.register(Erasure)
+class ErasureAdmin(Titled, ReadOnly):
+    list_display = ("petition", "erasure_due_at", "scheduled_at", "mailed_at")
+    fields = ("petition", "erasure_due_at", "scheduled_at", "mailed_at")
+    change_form_template = "admin/petitions/erasure/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.decide_view))
+        decide = path("<uuid:pk>/<str:way>/decide/", view, name="petitions_erasure_decide")
+        return [decide, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        stopped = Erasure.objects.stopped().filter(pk=object_id).exists()
+        way = RELEASE if stopped else STOP
+        context = {
+            "stopped": stopped,
+            "decide_form": WhyForm(),
+            "decide_url": reverse("admin:petitions_erasure_decide", args=[object_id, way]),
+            "may_decide": _may_decide(request),
+            **(extra_context or {}),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def decide_view(self, request: HttpRequest, pk: str, way: str) -> HttpResponse:
+        """Stop an erasure, or let it go on."""
+        user = request.user
+        if not _may_decide(request) or way not in _USE_CASES:
+            raise PermissionDenied
+        erasure = get_object_or_404(Erasure, pk=pk)
+        form = WhyForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, _("Nothing was changed yet: say why, and tick the box."))
+            return redirect("admin:petitions_erasure_change", pk)
+        assert user.is_authenticated
+        if _USE_CASES[way](erasure=erasure, reason=form.cleaned_data["reason"], actor=user):
+            messages.success(request, _DONE[way])
+        else:
+            messages.warning(request, _("Nothing was changed: somebody else was faster."))
+        return redirect("admin:index")
+
+
+@admin.register(ErasureStop)
+class ErasureStopAdmin(Titled, ReadOnly):
+    list_display = (
+        "petition",
+        "stopped_at",
+        "stopped_by",
+        "reason",
+        "released_at",
+        "released_by",
+        "release_reason",
+    )
+    list_select_related = ("stopped_by", "released_by")
+
+
+def _may_decide(request: HttpRequest) -> bool:
+    return request.user.has_perm("petitions.change_erasure")

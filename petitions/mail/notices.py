@@ -1,0 +1,66 @@
+"""Mails to the organisation: that people of a closed petition are about to be erased.
+
+The outbox holds messages about signatures alone. Here the schedule's own row remembers whether
+its mail went out, after the mail server took it: what a crash interrupts is sent again, with the
+same Message-ID and Date, so that mail programs show one.
+"""
+
+import logging
+from email.utils import format_datetime
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from petitions.mail import messages, outbox
+from petitions.mail.letters import Letter
+from petitions.models import Erasure, Organisation
+
+# English, as all of the admin. It names no cause.
+SUBJECT = "Please look at the admin of your site"
+
+logger = logging.getLogger(__name__)
+
+
+def send() -> int:
+    """Mail the organisation about each erasure to come of which it was not told; return how many.
+
+    What does not go out is tried again by the next sweep. Erasing does not wait for it: signers
+    were promised a day, and the admin's home tells organisers as well.
+    """
+    organisation = Organisation.load()
+    if not organisation.privacy_email:
+        return 0
+    untold = Erasure.objects.standing().filter(mailed_at=None)
+    return sum(_sent(erasure, organisation) for erasure in untold)
+
+
+def _sent(erasure: Erasure, organisation: Organisation) -> bool:
+    try:
+        _letter(erasure, organisation).send(fail_silently=False)
+    except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
+        # Its text may hold the address.
+        logger.warning("notice %s not sent (%s)", erasure.pk, outbox.code_of(error))
+        return False
+    now = timezone.now()
+    return bool(Erasure.objects.filter(pk=erasure.pk, mailed_at=None).update(mailed_at=now))
+
+
+def _letter(erasure: Erasure, organisation: Organisation) -> Letter:
+    """It names no petition, as no message does: telephones show its beginning when locked."""
+    with translation.override(settings.LANGUAGE_CODE):
+        day = timezone.localdate(erasure.erasure_due_at)
+        context = {"day": day, "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}"}
+        letter = Letter(
+            subject=SUBJECT,
+            body=render_to_string("admin/petitions/erasure/mail.txt", context),
+            from_email=messages.sender(organisation),
+            to=[organisation.privacy_email],
+            headers={
+                "Message-ID": f"<{erasure.pk}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2]}>",
+                "Date": format_datetime(erasure.scheduled_at),
+                "Auto-Submitted": "auto-generated",
+            },
+        )
+    letter.metadata = {}
+    return letter

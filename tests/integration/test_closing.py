@@ -1,0 +1,284 @@
+"""Closing a petition: what the program saw counts, and a close in the past is refused."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from petitions import migrations, tasks
+from petitions.models import Petition, Signer
+from tests.closing import DAY, close
+from tests.people import sign_and_confirm
+
+LIST = "/admin/petitions/petition/"
+State = Petition.State
+# London goes through the hour from one to two twice on this day.
+SUMMER_ENDS = datetime(2026, 10, 25, tzinfo=UTC)
+REFUSED = "This time has passed in London. Choose one to come, and look at the year."
+CANNOT_OPEN = "Its close has passed, so nobody could sign."
+
+
+@pytest.fixture
+def omar(organiser: User, client: Client) -> Client:
+    client.force_login(organiser)
+    return client
+
+
+def sent(omar: Client, petition: Petition, **changes: str) -> str:
+    """The petition's form, sent back as it came but for some changes; the page that answers."""
+    path = f"{LIST}{petition.pk}/change/"
+    page = omar.get(path).context["adminform"].form
+    form = {f"texts-{name}": str(n) for name, n in (("TOTAL_FORMS", 0), ("INITIAL_FORMS", 0))}
+    for bound in page:
+        value = bound.value()
+        widget = bound.field.widget.get_context(bound.html_name, value, {})["widget"]
+        for part in widget.get("subwidgets") or [widget]:
+            form[part["name"]] = "" if part["value"] is None else _text(part["value"])
+    return omar.post(path, {**form, **changes}, follow=True).content.decode()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return str(value[0])
+    return "" if value is False else str(value)
+
+
+def moment(when: datetime | None) -> dict[str, str]:
+    """What somebody types under "closes"."""
+    if when is None:
+        return {"closes_at_0": "", "closes_at_1": ""}
+    local = timezone.localtime(when)
+    return {"closes_at_0": f"{local:%Y-%m-%d}", "closes_at_1": f"{local:%H:%M:%S}"}
+
+
+def stored(petition: Petition) -> Petition:
+    return Petition.objects.get(pk=petition.pk)
+
+
+def test_a_wrong_year_in_closes_is_refused_and_erases_nobody(
+    petition: Petition, omar: Client
+) -> None:
+    sign_and_confirm(petition)
+    Petition.objects.update(opens_at=None)
+    wrong = {"opens_at_0": "", "opens_at_1": "", "closes_at_0": "2026-01-10", "closes_at_1": "12:0"}
+
+    page = sent(omar, petition, **wrong)
+    tasks.record_closes()
+    tasks.keep_no_longer()
+
+    assert REFUSED in page
+    assert "was changed successfully" not in page
+    assert stored(petition).closes_at is None
+    assert Signer.objects.count() == 1
+
+
+def test_a_wrong_year_that_came_past_the_form_erases_nobody_for_half_a_year(
+    petition: Petition,
+) -> None:
+    sign_and_confirm(petition)
+    long_ago = timezone.now() - 323 * DAY
+    Petition.objects.update(opens_at=None, closes_at=long_ago)
+
+    tasks.record_closes()
+    tasks.keep_no_longer()
+    tasks.keep_no_longer()
+
+    closed_at = stored(petition).closed_at
+    assert closed_at
+    assert timezone.now() - closed_at < timedelta(minutes=1)
+    assert Signer.objects.count() == 1
+
+
+@pytest.mark.parametrize("closes_at", [None, "2099-01-10"])
+def test_an_unrelated_edit_saves_before_the_close(
+    petition: Petition, omar: Client, closes_at: str | None
+) -> None:
+    Petition.objects.update(closes_at=closes_at and f"{closes_at}T12:00Z")
+
+    assert "was changed successfully" in sent(omar, petition, goal="5000")
+    assert stored(petition).goal == 5000
+
+
+@pytest.mark.parametrize(
+    "closes_at",
+    [
+        datetime(2026, 11, 2, 12, 0, 0, 123456, tzinfo=UTC),
+        SUMMER_ENDS + timedelta(minutes=30, microseconds=1),
+        SUMMER_ENDS + timedelta(minutes=90, microseconds=1),
+    ],
+)
+@pytest.mark.parametrize("state", [State.OPEN, State.CLOSED, State.REMOVED])
+def test_an_unrelated_edit_saves_after_the_close_and_moves_nothing(
+    petition: Petition, omar: Client, closes_at: datetime, state: str
+) -> None:
+    before = {"closes_at": closes_at, "closed_at": closes_at, "opens_at": closes_at - 30 * DAY}
+    Petition.objects.update(state=state, **before)
+
+    assert "was changed successfully" in sent(omar, petition, goal="5000")
+
+    after = stored(petition)
+    assert after.goal == 5000
+    assert {name: getattr(after, name) for name in before} == before
+
+
+@pytest.mark.parametrize("days", [1, 40])
+def test_a_close_that_has_passed_is_not_moved_within_the_past(
+    petition: Petition, omar: Client, days: int
+) -> None:
+    close(petition, days_ago=20)
+    assert REFUSED in sent(omar, petition, **moment(timezone.now() - days * DAY))
+    assert stored(petition).closes_at == stored(petition).closed_at
+
+
+@pytest.mark.parametrize("later", [None, timezone.now() + 9 * DAY])
+def test_a_later_close_or_none_opens_it_again(
+    petition: Petition, omar: Client, later: datetime | None
+) -> None:
+    close(petition, days_ago=20)
+    assert "was changed successfully" in sent(omar, petition, **moment(later))
+    assert stored(petition).closed_at is None
+    assert stored(petition).is_accepting()
+
+
+@pytest.mark.parametrize("state", [State.CLOSED, State.REMOVED, State.DRAFT])
+def test_what_closed_is_not_opened_again_with_its_past_close(
+    petition: Petition, omar: Client, state: str
+) -> None:
+    close(petition, days_ago=20)
+    Petition.objects.update(state=state)
+
+    assert CANNOT_OPEN in sent(omar, petition, state="open")
+    assert stored(petition).state == state
+
+    assert "was changed successfully" in sent(omar, petition, state="open", **moment(None))
+    assert stored(petition).closed_at is None
+
+
+def test_a_new_petition_with_a_past_close_is_refused(omar: Client) -> None:
+    form = {
+        "slug": "new", "state": "draft", "challenge": "auto", **moment(timezone.now() - DAY),
+        "texts-TOTAL_FORMS": "0", "texts-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    assert REFUSED in omar.post(f"{LIST}add/", form).content.decode()
+    assert not Petition.objects.exists()
+
+
+def test_a_draft_whose_close_has_passed_is_not_published(petition: Petition, omar: Client) -> None:
+    close(petition, days_ago=1)
+    Petition.objects.update(state=State.DRAFT)
+    chosen = {"action": "publish", "_selected_action": str(petition.pk)}
+    assert CANNOT_OPEN in omar.post(LIST, chosen, follow=True).content.decode()
+    assert stored(petition).state == State.DRAFT
+
+
+def test_code_that_validates_refuses_a_past_close_as_well(petition: Petition) -> None:
+    petition.closes_at = timezone.now() - timedelta(seconds=1)
+    with pytest.raises(ValidationError, match="has passed in London"):
+        petition.full_clean()
+
+
+def test_nobody_types_when_it_was_seen_to_close(petition: Petition, omar: Client) -> None:
+    typed = {"closed_at": "2020-01-01", "closed_at_0": "2020-01-01", "closed_at_1": "12:00"}
+    assert "was changed successfully" in sent(omar, petition, **typed)
+    assert stored(petition).closed_at is None
+    assert not re.search(r'name="closed_at', omar.get(f"{LIST}{petition.pk}/change/").text)
+
+
+# --- Every way to close ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [State.CLOSED, State.REMOVED])
+@pytest.mark.parametrize("way", ["form", "save", "some fields", "queryset"])
+def test_whichever_way_it_closes_the_close_is_seen(
+    petition: Petition, omar: Client, state: str, way: str
+) -> None:
+    before = timezone.now()
+    petition.state = state
+    match way:
+        case "form":
+            sent(omar, petition, state=state)
+        case "save":
+            petition.save()
+        case "some fields":
+            petition.save(update_fields=["state"])
+        case _:
+            Petition.objects.update(state=state)
+            tasks.record_closes()
+
+    after = stored(petition)
+    assert after.state == state
+    assert after.closed_at
+    assert before <= after.closed_at <= timezone.now()
+    if way != "queryset":
+        assert after.closes_at
+        assert before <= after.closes_at <= timezone.now()
+
+
+def test_a_close_by_the_clock_is_seen_and_only_the_first_time_counts(petition: Petition) -> None:
+    Petition.objects.update(closes_at=timezone.now() - timedelta(seconds=1))
+    tasks.record_closes()
+    seen = stored(petition).closed_at
+    tasks.record_closes()
+    assert seen
+    assert stored(petition).closed_at == seen
+
+
+def test_a_close_to_come_is_not_seen_yet(petition: Petition) -> None:
+    Petition.objects.update(closes_at=timezone.now() + DAY)
+    tasks.record_closes()
+    assert stored(petition).closed_at is None
+
+
+def test_a_petition_that_was_opened_past_the_form_is_not_closed_any_more(
+    petition: Petition,
+) -> None:
+    close(petition, days_ago=20)
+    Petition.objects.update(closes_at=None)
+    tasks.record_closes()
+    assert stored(petition).closed_at is None
+
+
+def test_a_draft_made_of_a_closed_petition_goes_on_counting(
+    petition: Petition, omar: Client
+) -> None:
+    close(petition, days_ago=20)
+    closed_at = stored(petition).closed_at
+    sent(omar, petition, state="draft", **moment(None))
+    tasks.record_closes()
+    assert stored(petition).closed_at == closed_at
+
+
+def test_emptying_the_close_of_what_is_closed_keeps_when_it_closed(
+    petition: Petition, omar: Client
+) -> None:
+    close(petition, days_ago=20)
+    Petition.objects.update(state=State.CLOSED)
+    closed_at = stored(petition).closed_at
+    sent(omar, petition, **moment(None))
+    assert stored(petition).closes_at == stored(petition).closed_at == closed_at
+
+
+def test_petitions_of_before_count_from_the_upgrade(petition: Petition) -> None:
+    long_ago = timezone.now() - 400 * DAY
+    for slug, state, closes_at in (
+        ("closed", State.CLOSED, long_ago), ("removed", State.REMOVED, None),
+        ("over", State.OPEN, long_ago), ("runs", State.OPEN, timezone.now() + DAY),
+    ):  # fmt: skip
+        Petition.objects.create(slug=slug, state=state)
+        Petition.objects.filter(slug=slug).update(closes_at=closes_at, closed_at=None)
+    (path,) = Path(migrations.__path__[0]).glob("*_erasure_notice.py")
+
+    with connection.cursor() as cursor:
+        cursor.execute(import_module(f"{migrations.__name__}.{path.stem}").RECORD_CLOSES)
+
+    seen = dict(Petition.objects.values_list("slug", "closed_at"))
+    assert {slug for slug, moment in seen.items() if moment} == {"closed", "removed", "over"}
+    assert all(timezone.now() - m < timedelta(minutes=1) for m in seen.values() if m)
