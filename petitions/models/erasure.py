@@ -52,7 +52,7 @@ class Erasure(models.Model):
         ordering = ("erasure_due_at", "id")
 
     def __str__(self) -> str:
-        return str(self.id)
+        return str(self.petition)
 
 
 class ErasureStopQuerySet(models.QuerySet["ErasureStop"]):
@@ -103,4 +103,4 @@ class ErasureStop(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return str(self.petition)

@@ -187,10 +187,9 @@ def test_an_organiser_stops_it_until_an_organiser_lets_it_go_on(
     sign_and_confirm(petition)
     schedule(petition)
     client.force_login(organiser)
-    assert (
-        "Stop the erasure"
-        in client.get(f"/admin/petitions/erasure/{Erasure.objects.get().pk}/change/").text
-    )
+    page = client.get(f"/admin/petitions/erasure/{Erasure.objects.get().pk}/change/").text
+    assert "Stop the erasure" in page
+    assert "<h2>Protect people (protect)</h2>" in page
 
     assert decide(client, "stop", **SURE).status_code == 302
     pass_days(40)
@@ -328,6 +327,19 @@ def test_home_tells_organisers_and_moderators_nothing(
     assert "has not gone out yet" in told
     assert f"/admin/petitions/erasure/{erasure.pk}/change/" in told
     assert "to be erased" not in home(client, moderator)
+
+
+def test_home_tells_that_the_mail_went_out_and_nothing_once_it_is_open_again(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    sign_and_confirm(petition)
+    schedule(petition)
+    tasks.give_notice()
+    assert "The organisation was mailed." in home(client, organiser)
+    petition.refresh_from_db()
+    petition.closes_at = None
+    petition.save()
+    assert "to be erased" not in home(client, organiser)
 
 
 def test_home_goes_on_telling_that_data_is_kept_past_its_date(

@@ -10,12 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions.models import Alert, Decision, Export, Milestone, Petition, Snapshot
+from petitions.models import Alert, Decision, Erasure, Export, Milestone, Petition, Snapshot
 from tests.held import hold_one
 from tests.people import AMINA, sign_and_confirm
 
 NAME = "Protect people (protect)"
-LISTS = ("petition", "milestone", "snapshot", "decision", "export", "alert")
+LISTS = ("petition", "milestone", "snapshot", "decision", "export", "alert", "erasure")
 PETITIONS = "/admin/petitions/petition/"
 
 
@@ -32,6 +32,8 @@ def one_of_each(petition: Petition) -> None:
     Decision.objects.create(petition=petition, kind="hold", reason="other")
     Export.objects.create(petition=petition, purpose="hand-in", delete_by=today)
     Alert.objects.create(petition=petition, kind="burst", number=20)
+    now = timezone.now()
+    Erasure.objects.create(petition=petition, scheduled_at=now, erasure_due_at=now, seen_on=today)
 
 
 def another(number: int) -> Petition:
