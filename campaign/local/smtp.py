@@ -34,12 +34,26 @@ class Maildir:
         self.deliver(envelope.content)
         return "250 OK"
 
+    async def handle_exception(self, error: Exception) -> str:
+        """Say that it can be sent again later: nothing here is ever refused for good.
+
+        Called by aiosmtpd, which would answer 500 and quote the exception.
+        """
+        if isinstance(error, OSError):
+            return "452 4.3.1 The message cannot be stored now"
+        return "451 4.3.0 Something is wrong here now"
+
     def deliver(self, message: bytes) -> None:
         """Add one message. Names sort by time of arrival, also within a second."""
         name = f"{time.time_ns():019d}.{os.getpid()}_{next(self._numbers)}.local"
         draft = self.folder / "tmp" / name
-        draft.write_bytes(message)
-        draft.rename(self.folder / "new" / name)
+        try:
+            draft.write_bytes(message)
+            draft.rename(self.folder / "new" / name)
+        except OSError:
+            # Half a message would take up room that the next one needs.
+            draft.unlink(missing_ok=True)
+            raise
 
 
 async def serve(listener: socket.socket, folder: Path) -> None:

@@ -4,7 +4,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 _KNOWN: dict[str, str | Promise] = {
-    "": "",
     "limit": _("its mailbox had enough mail for now"),
     "objected": _("the mailbox’s owner wants no mail about this"),
     "undeliverable": _("the address was reported as not existing; tried again after 30 days"),
@@ -13,6 +12,17 @@ _KNOWN: dict[str, str | Promise] = {
     "CannotOpen": _("what was sealed cannot be opened: is a key missing?"),
     "refused": _("the provider refuses this address"),
     "ValueError": _("the message cannot be written for this address"),
+    "1.1": _("the server refuses this address"),
+    "1.10": _("the server refuses this address"),
+    "2.1": _("the server refuses this address"),
+    "2.2": _("the mailbox is full"),
+    "3.1": _("the server had no room"),
+    "4.5": _("the provider’s limit for a day is used up: it is tried again"),
+    "7": _(
+        "the provider wants no mail from our server: it is tried again. Ask your operator to look "
+        "at SPF, DKIM, DMARC and block lists."
+    ),
+    "7.8": _("the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD"),
     "421": _("the server was busy or shutting down"),
     "450": _("the mailbox was busy"),
     "451": _("the server asked to try later"),
@@ -35,11 +45,17 @@ _KNOWN: dict[str, str | Promise] = {
 
 def explained(code: str) -> str:
     """The code with what it means, as far as that is known."""
-    meaning = _KNOWN.get(code) or _family(code)
+    meaning = _meaning(code)
     return f"{code}: {meaning}" if meaning else code
 
 
-def _family(code: str) -> str | Promise:
-    if code.isdecimal():
-        return _("refused for good") if code.startswith("5") else _("put off for now")
+def _meaning(code: str) -> str | Promise:
+    """By the enhanced code ("550 5.7.1"), its subject, then the basic code: as `mail.replies`."""
+    basic, _space, enhanced = code.partition(" ")
+    detail = enhanced.partition(".")[2]
+    for known in (detail, detail.partition(".")[0], basic):
+        if known and known in _KNOWN:
+            return _KNOWN[known]
+    if basic.isdecimal():
+        return _("put off for now")
     return _("the provider’s answer") if code.startswith("http-") else ""

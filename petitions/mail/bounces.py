@@ -13,6 +13,7 @@ from uuid import UUID
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
 from petitions import addresses, objections, providers, signers, vault
+from petitions.mail import replies
 from petitions.models import Mail
 
 _FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
@@ -59,6 +60,8 @@ def _is_for_good(event: AnymailTrackingEvent) -> bool:
         return False
     said = event.esp_event or {}
     if said.get("Type") in _SOFT or _severity(said) == "temporary":
+        return False
+    if not replies.is_final(event.mta_response or ""):
         return False
     return event.reject_reason in _FOR_GOOD
 

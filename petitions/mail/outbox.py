@@ -8,10 +8,10 @@
    sendings each took twice as long.
 3. Open one SMTP connection, outside any transaction, and send one mail after the other.
 4. Settle by id and attempt, so that a worker whose claim has ended cannot overwrite the
-   outcome of the one that took over. It sends no more of them, either. Temporary failures
-   wait longer each time; what the server refuses for good is kept as failed, with its code
-   and nothing else. A server that takes nothing at all is no mail's failure, however long it
-   lasts.
+   outcome of the one that took over. It sends no more of them, either. What a refusal means
+   stands in `replies`: only one of the address itself is final; others wait longer each time,
+   and are kept as failed after five days, with codes and nothing else. A server that takes
+   nothing at all is no mail's failure, however long it lasts.
 5. Repeat while there was a full batch.
 
 Of a worker killed between 3 and 4 those mails are sent again within half a minute, with the
@@ -37,8 +37,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from petitions import addresses, objections, signers, vault
-from petitions.mail import messages
+from petitions.mail import messages, replies
 from petitions.mail.claims import Claim
+from petitions.mail.replies import Verdict
 from petitions.mail.throttle import Throttle
 from petitions.models import Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import THROTTLED
@@ -48,12 +49,14 @@ if TYPE_CHECKING:
 
 BATCH = 100
 SETTLE_EVERY = 20
-MOST_ATTEMPTS = 12
 FIRST_WAIT = 20
 LONGEST_WAIT = 4 * 3600
+# With these waits five days, after which a mail server gives up (RFC 5321, 4.5.4.1).
+MOST_ATTEMPTS = 40
+# What a domain does not want from us now is tried again with one mail at a time.
+DOMAIN_WAIT = 300
 # What organisers are told of each stands in `admin.outcomes`.
 OVER_LIMIT, OBJECTED, UNDELIVERABLE = "limit", "objected", "undeliverable"
-_PERMANENT = 500
 # How a provider's API says that the key is wrong, the account is shut or we are too quick.
 _OUR_FAULT = frozenset({401, 402, 403, 429})
 
@@ -90,14 +93,19 @@ class Outgoing(NamedTuple):
 
 
 class Composed(NamedTuple):
-    """A claimed mail, and the message that goes out for it."""
+    """A claimed mail, the message that goes out for it, and to which domain."""
 
     mail: Mail
     message: EmailMessage
+    domain: str
 
 
 class ServerAway(Exception):
     """The mail server takes no mail at all now; the words are a code, never its reply."""
+
+
+class DomainAway(Exception):
+    """A domain takes no mail from us now; the words are a code, never its reply."""
 
 
 def deliver() -> int:
@@ -321,7 +329,7 @@ def _composed(outgoing: list[Outgoing]) -> list[Composed]:
 
 def _composed_one(out: Outgoing) -> Composed | None:
     try:
-        return Composed(out.mail, messages.compose(out.mail, out.person))
+        return Composed(out.mail, messages.compose(out.mail, out.person), out.domain)
     except Exception as error:
         put_back([out.mail], code_of(error))
         logger.exception("mail %s cannot be composed", out.mail.pk)
@@ -338,7 +346,12 @@ def _send_all(server: BaseEmailBackend, waiting: deque[Composed], claim: Claim) 
     total = 0
     try:
         while waiting and claim.is_held():
-            if _send(server, waiting[0]):
+            try:
+                is_sent = _send(server, waiting[0])
+            except DomainAway as away:
+                _put_off_domain(waiting, waiting[0].domain, str(away))
+                continue
+            if is_sent:
                 sent.append(waiting[0].mail)
                 total += 1
             waiting.popleft()
@@ -350,6 +363,15 @@ def _send_all(server: BaseEmailBackend, waiting: deque[Composed], claim: Claim) 
     return total
 
 
+def _put_off_domain(waiting: deque[Composed], domain: str, code: str) -> None:
+    """Put off what goes to a domain: the first, which was tried, and the others untried."""
+    put_back([waiting.popleft().mail], code)
+    others = [composed for composed in waiting if composed.domain == domain]
+    _wait([(other.mail, DOMAIN_WAIT * _jitter()) for other in others], code, tried=0)
+    for other in others:
+        waiting.remove(other)
+
+
 def _open(server: BaseEmailBackend) -> None:
     try:
         server.open()
@@ -358,27 +380,32 @@ def _open(server: BaseEmailBackend) -> None:
 
 
 def _send(server: BaseEmailBackend, composed: Composed) -> bool:
-    """Send one mail, or settle what became of it. Raises `ServerAway` if none would go now.
+    """Send one mail, or settle what became of it.
 
-    The exceptions' texts may hold the address, so only their codes are kept.
+    Raises `ServerAway` if none would go now, `DomainAway` if none to its domain would. The
+    exceptions' texts may hold the address, so only their codes are kept.
     """
-    mail, message = composed
+    mail = composed.mail
     try:
-        server.send_messages([message])
+        server.send_messages([composed.message])
     except ValueError as error:
         # A header that cannot be written, such as one with a line break in it.
         settle([mail], Mail.State.FAILED, code_of(error))
         logger.warning("mail %s cannot be written (%s)", mail.pk, code_of(error))
         return False
-    except smtplib.SMTPSenderRefused as error:
-        # It is us that it refuses, by quota or by rule: every mail would meet the same.
-        raise ServerAway(code_of(error)) from None
-    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
-        _settle_refused(mail, code_of(error))
+    except (
+        smtplib.SMTPSenderRefused,
+        smtplib.SMTPRecipientsRefused,
+        smtplib.SMTPDataError,
+        smtplib.SMTPConnectError,
+        smtplib.SMTPHeloError,
+        smtplib.SMTPAuthenticationError,
+    ) as error:
+        _settle_refused(mail, replies.verdict_of(error), code_of(error))
         return False
     # Before OSError, which some of them are as well.
     except _provider().AnymailError as error:
-        _heed_provider(mail, error)
+        _settle_refused(mail, _verdict_of_provider(error), code_of(error))
         return False
     except (OSError, smtplib.SMTPException) as error:
         put_back([mail], code_of(error))
@@ -396,36 +423,31 @@ def _provider() -> ModuleType:
     return import_module("anymail.exceptions")
 
 
-def _heed_provider(mail: Mail, error: "AnymailError") -> None:
-    """What a provider's API says: of this mail, of the moment, or of us (`ServerAway`)."""
-    status = error.status_code
-    code = code_of(error)
+def _verdict_of_provider(error: "AnymailError") -> Verdict:
+    """What a provider's API means: only its word about the recipient is final."""
     if isinstance(error, _provider().AnymailRecipientsRefused):
-        _settle_refused(mail, code)
-    elif status is None or status in _OUR_FAULT:
+        return Verdict.ADDRESS
+    is_ours = error.status_code is None or error.status_code in _OUR_FAULT
+    return Verdict.SERVER if is_ours else Verdict.MAIL
+
+
+def _settle_refused(mail: Mail, verdict: Verdict, code: str) -> None:
+    """Fail the mail, or have it wait. Raises `DomainAway`, `ServerAway`: others wait with it."""
+    if verdict is Verdict.SERVER:
         raise ServerAway(code) from None
-    else:
-        # The other way round than in SMTP: 4xx is for good, 5xx for now.
-        logger.warning("mail %s refused (%s)", mail.pk, code)
-        put_back([mail], code) if status >= _PERMANENT else settle([mail], Mail.State.FAILED, code)
-
-
-def _settle_refused(mail: Mail, code: str) -> None:
-    """What the server says of this very message: 4xx is for now, all else for good."""
     logger.warning("mail %s refused (%s)", mail.pk, code)
-    if code.isdecimal() and int(code) < _PERMANENT:
-        put_back([mail], code)
-    else:
+    if verdict is Verdict.DOMAIN:
+        raise DomainAway(code) from None
+    if verdict is Verdict.ADDRESS:
         settle([mail], Mail.State.FAILED, code)
+    else:
+        put_back([mail], code)
 
 
 def code_of(error: Exception) -> str:
-    """What may be kept of a failure: SMTP's or HTTP's code, or the kind of the exception."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        codes = [code for code, _reply in error.recipients.values()]
-        return str(codes[0]) if codes else "refused"
-    if isinstance(error, smtplib.SMTPResponseException):
-        return str(error.smtp_code)
+    """What may be kept of a failure: SMTP's or HTTP's codes, or the kind of the exception."""
+    if isinstance(error, smtplib.SMTPException) and (reply := replies.reply_of(error)):
+        return str(reply)
     if isinstance(error, _provider().AnymailRecipientsRefused):
         return "refused"
     if isinstance(error, _provider().AnymailError) and error.status_code:

@@ -294,7 +294,7 @@ def answered(status: int | None) -> AnymailRequestsAPIError:
         (answered(429), Mail.State.QUEUED, 0, "http-429"),
         (answered(None), Mail.State.QUEUED, 0, "AnymailRequestsAPIErr"[:20]),
         (answered(500), Mail.State.QUEUED, 1, "http-500"),
-        (answered(422), Mail.State.FAILED, 1, "http-422"),
+        (answered(422), Mail.State.QUEUED, 1, "http-422"),
         (AnymailRecipientsRefused("amina@example.org"), Mail.State.FAILED, 1, "refused"),
     ],
 )

@@ -76,3 +76,21 @@ def test_what_is_tried_again_is_judged_as_ever(petition: Petition, organiser: Us
 @pytest.mark.parametrize("code", ["", "limit", "550", "559", "432", "http-503", "SomethingElse"])
 def test_every_code_reads_as_itself_at_least(code: str) -> None:
     assert outcomes.explained(code).startswith(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("550", "the server refuses this address"),
+        ("550 5.1.1", "the server refuses this address"),
+        ("550 5.7.1", "the provider wants no mail from our server"),
+        ("421 4.7.28", "the provider wants no mail from our server"),
+        ("552 5.2.2", "the mailbox is full"),
+        ("452 4.3.1", "the server had no room"),
+        ("535 5.7.8", "the server refuses our log-in"),
+        ("500", "put off for now"),
+        ("451 4.3.0", "the server asked to try later"),
+    ],
+)
+def test_an_enhanced_code_says_more_than_the_basic_one(code: str, meaning: str) -> None:
+    assert outcomes.explained(code).startswith(f"{code}: {meaning}")

@@ -4,6 +4,7 @@ import logging
 import smtplib
 import socketserver
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -112,7 +113,9 @@ def test_a_mail_that_the_server_puts_off_waits_longer_each_time(
     ("failure", "state", "code"),
     [
         (smtplib.SMTPResponseException(421, b"amina@example.org: later"), "queued", "421"),
-        (smtplib.SMTPDataError(550, b"no"), "failed", "550"),
+        (smtplib.SMTPDataError(550, b"no"), "queued", "550"),
+        (smtplib.SMTPDataError(550, b"5.1.1 amina@example.org: no"), "failed", "550 5.1.1"),
+        (smtplib.SMTPDataError(500, b"Error: (OSError) amina"), "queued", "500"),
         (smtplib.SMTPRecipientsRefused({"amina@example.org": (550, b"unknown")}), "failed", "550"),
         (smtplib.SMTPRecipientsRefused({"amina@example.org": (450, b"busy")}), "queued", "450"),
         (smtplib.SMTPServerDisconnected("gone"), "queued", "SMTPServerDisconnect"),
@@ -135,6 +138,60 @@ def test_what_a_server_refuses_is_kept_as_a_code_and_logged_without_the_address(
     row = Mail.objects.get()
     assert (row.state, row.code) == (state, code)
     assert "amina" not in caplog.text
+
+
+@pytest.mark.parametrize("words", [b"4.3.1 Insufficient system storage", b"4.3.2 closed"])
+def test_a_server_that_says_that_it_takes_nothing_fails_no_mail(
+    petition: Petition, failing: type[Backend], words: bytes
+) -> None:
+    failing.failure = smtplib.SMTPDataError(452, words)
+    sign_many(petition, 3)
+    for _ in range(outbox.MOST_ATTEMPTS + 2):
+        assert outbox.deliver() == 0
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert set(Mail.objects.values_list("state", "attempts")) == {(Mail.State.QUEUED, 0)}
+
+    failing.failure = None
+    assert outbox.deliver() == 3
+
+
+def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def refuse_outlook(_self: Backend, email_messages: Any) -> int:
+        (address,) = email_messages[0].to
+        tried.append(address)
+        if address.endswith("@outlook.com"):
+            blocked = b"5.7.1 part of their network is on our block list (S3150)"
+            raise smtplib.SMTPRecipientsRefused({address: (550, blocked)})
+        return 1
+
+    monkeypatch.setattr(failing, "send_messages", refuse_outlook)
+    for number in range(4):
+        sign(petition, replace(AMINA, email=f"a{number}@outlook.com"))
+        sign(petition, replace(AMINA, email=f"b{number}@example.org"))
+
+    assert outbox.deliver() == 4
+
+    assert len([address for address in tried if address.endswith("@outlook.com")]) == 1
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert sorted(waiting.values_list("attempts", "code")) == [
+        *[(0, "550 5.7.1")] * 3, (1, "550 5.7.1"),
+    ]  # fmt: skip
+    assert waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).count() == 3
+    # Staff are told once that has lasted.
+    Mail.objects.update(created_at=timezone.now() - timedelta(minutes=3))
+    assert Mail.objects.late().exists()
+
+
+def test_tries_go_on_for_five_days() -> None:
+    waits = [
+        min(outbox.FIRST_WAIT * 2**attempt, outbox.LONGEST_WAIT)
+        for attempt in range(outbox.MOST_ATTEMPTS - 1)
+    ]
+    assert 4.8 < sum(waits) / 86_400 < 5.5
 
 
 def test_after_the_last_attempt_a_mail_is_kept_as_failed(
@@ -262,7 +319,7 @@ def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
             server.shutdown()
             thread.join()
     row = Mail.objects.values().get()
-    assert (row["state"], row["code"]) == (Mail.State.FAILED, "550")
+    assert (row["state"], row["code"]) == (Mail.State.FAILED, "550 5.1.1")
     assert "amina" not in caplog.text.lower()
     assert "amina" not in str(row).lower()
 
