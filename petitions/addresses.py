@@ -77,6 +77,14 @@ def _mailbox(local: str, provider: Provider) -> str:
     return bare or base
 
 
+def folded(address: str) -> str:
+    """The address itself, under any provider's rules: capital letters make no difference, and no
+    other spelling is it. Of letters beyond ASCII not even case is ignored, for "ß" is not "ss".
+    """
+    local, _, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    return f"{local.encode().lower().decode()}@{ascii_domain(domain)}"
+
+
 def deliverable(address: str) -> str:
     """The address for the mail server: as typed, with its domain in ASCII.
 

@@ -230,20 +230,25 @@ def _attempt(typed: dict[str, Any]) -> Attempt:
 
 
 def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
-    """One more mail beside those that the attempt has, which nobody gets unless it is pending."""
+    """One more mail beside those that the attempt has, which nobody gets unless it is pending.
+
+    Where nothing is left of the attempt, too: staff see how many there are.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO petitions_mail (
                 id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
-            SELECT gen_random_uuid(), s.id, %(kind)s, earlier.mailbox_ix,
-                CASE s.state WHEN %(pending)s THEN %(wanted)s ELSE %(withheld)s END,
+            SELECT gen_random_uuid(), s.id, %(kind)s,
+                coalesce(earlier.mailbox_ix, uuid_send(gen_random_uuid())),
+                CASE WHEN s.state = %(pending)s AND earlier.n > 0
+                    THEN %(wanted)s ELSE %(withheld)s END,
                 now(), 0, '', now()
-            FROM petitions_signature s CROSS JOIN LATERAL (
+            FROM (
                 SELECT (array_agg(mailbox_ix))[1] AS mailbox_ix, count(*) AS n
-                FROM petitions_mail WHERE signature_id = s.id AND kind = %(kind)s
-            ) earlier
-            WHERE s.id = %(id)s AND earlier.n BETWEEN 1 AND %(most)s - 1
+                FROM petitions_mail WHERE signature_id = %(id)s AND kind = %(kind)s
+            ) earlier LEFT JOIN petitions_signature s ON s.id = %(id)s
+            WHERE earlier.n < %(most)s
             """,
             {
                 "id": signature_id,

@@ -1,8 +1,9 @@
-"""What the owner of a mailbox may do with the signatures that were made with it.
+"""What the owner of an address may do with the signatures that were made with it.
 
-Whoever holds the link proved that they read the mailbox, and nothing else: so everything here
-is about all that is held for that mailbox, over all petitions and for as long as it is held,
-whether or not a petition still takes signatures. A shared mailbox shows each person.
+Whoever holds the link proved that they read that address, and nothing else: so everything here
+is about all that was signed with it, over all petitions and for as long as it is held, whether or
+not a petition still takes signatures. A shared address shows each person. Other spellings of the
+mailbox are others' as far as anybody has proved, and have their own links: see `finding`.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from django.utils import timezone
 from petitions import erasing, finding, locks, names, objections, signers, vault, withdrawing
 from petitions.models import Export, Mail, Signature, Signer
 from petitions.signers import Indexes
-from petitions.tokens import Inbox
+from petitions.tokens import Recipient
 
 State, NameUse = Signature.State, Signature.NameUse
 # What can still be changed; what is pending has its own link, and what was removed only goes.
@@ -27,7 +28,7 @@ CHANGEABLE = (State.CONFIRMED, State.HELD)
 
 
 class NotHeld(Exception):
-    """The mailbox has no such signature any more, or none that can be changed so."""
+    """The address has no such signature any more, or none that can be changed so."""
 
 
 class NotASpelling(Exception):
@@ -59,39 +60,39 @@ class Withdrawn:
     copied_on: list[date]
 
 
-def held_by(*, inbox: Inbox) -> list[Held]:
-    """All signatures of a mailbox, with their people; the confirmed first.
+def held_by(*, recipient: Recipient) -> list[Held]:
+    """All signatures made with the address that was mailed, with their people; confirmed first.
 
     The mailbox is known by the index that its mails bear. Whoever signed under another key, or
-    before the rules about its provider changed, is found through the address in the seal.
+    before the rules about its provider changed, is found through the address in the seal, and
+    that address decides.
     """
     known = finding.held().filter(
-        pk__in=Mail.objects.filter(mailbox_ix=inbox.ix).values("signature_id")
+        pk__in=Mail.objects.filter(
+            mailbox_ix__in=[inbox.ix for inbox in recipient.inboxes], signature__isnull=False
+        ).values("signature_id")
     )
-    found = {row.pk: row for row in known}
-    for address in {held.person["email"] for held in _opened(found.values())}:
-        found |= {row.pk: row for row in finding.held_for(address)}
-    return _opened(found.values())
+    mine = _signed_with(recipient, known)
+    if not mine:
+        return []
+    # The same address under other indexes; the query sorts them as they are shown.
+    others = finding.held_for(mine[0].person["email"])
+    found = {one.signature.pk: one for one in [*_signed_with(recipient, others), *mine]}
+    return list(found.values())
 
 
-def inboxes_of(*, inbox: Inbox, held: Iterable[Held]) -> set[Inbox]:
-    """The mailbox under each key, as objections may know it."""
-    addresses = {one.person["email"] for one in held}
-    return {inbox} | {
-        Inbox(key_id, ix)
-        for address in addresses
-        for key_id, ix in signers.mail_indexes(address).items()
-    }
+def _signed_with(recipient: Recipient, rows: Iterable[Signature]) -> list[Held]:
+    return [one for one in _opened(rows) if signers.is_recipient(recipient, one.person["email"])]
 
 
-def choose_name_use(*, inbox: Inbox, reference: str, name_use: str) -> None:
+def choose_name_use(*, recipient: Recipient, reference: str, name_use: str) -> None:
     """Narrow or widen what may be done with the name. Raises `NotHeld`."""
-    _update(inbox, reference, name_use=NameUse(name_use))
+    _update(recipient, reference, name_use=NameUse(name_use))
 
 
-def choose_updates(*, inbox: Inbox, reference: str, wants_updates: bool) -> None:
+def choose_updates(*, recipient: Recipient, reference: str, wants_updates: bool) -> None:
     """Ask for news of the petition, or end it. Raises `NotHeld`."""
-    _update(inbox, reference, wants_updates=wants_updates)
+    _update(recipient, reference, wants_updates=wants_updates)
 
 
 def choose_updates_once_confirmed(
@@ -108,7 +109,7 @@ def choose_updates_once_confirmed(
         raise NotHeld
 
 
-def correct_name(*, inbox: Inbox, reference: str, name: str) -> None:
+def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
     """Write the name otherwise. Raises `NotHeld`, `NotASpelling`, `NameTaken`.
 
     A signature cannot be handed to somebody else: only its spelling is mended. Where that makes
@@ -116,7 +117,7 @@ def correct_name(*, inbox: Inbox, reference: str, name: str) -> None:
     be that person; and attempts of the old spelling that still wait are deleted, or one of
     them could be confirmed and count the same person twice.
     """
-    one = _one(inbox, reference)
+    one = _one(recipient, reference)
     if not one.is_changeable:
         raise NotHeld
     if not names.is_spelling_of(one.person["name"], name):
@@ -128,13 +129,13 @@ def correct_name(*, inbox: Inbox, reference: str, name: str) -> None:
         raise NameTaken from None
 
 
-def withdraw(*, inbox: Inbox, reference: str) -> Withdrawn:
+def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
     """Erase the person and take the signature out of the count. Raises `NotHeld`.
 
     Lists for the hand-in that were made while it counted are out of our reach; their days are
     returned, so that the signer is told.
     """
-    signature = _one(inbox, reference).signature
+    signature = _one(recipient, reference).signature
     copied_on = _copied_on(signature)
     if not withdrawing.withdraw(signature_id=signature.pk):
         raise NotHeld
@@ -142,35 +143,35 @@ def withdraw(*, inbox: Inbox, reference: str) -> Withdrawn:
 
 
 @transaction.atomic
-def want_no_mail(*, inbox: Inbox) -> None:
+def want_no_mail(*, recipient: Recipient) -> None:
     """Object to all mail, and end all news."""
-    ids = [one.signature.pk for one in held_by(inbox=inbox)]
+    ids = [one.signature.pk for one in held_by(recipient=recipient)]
     # In id order, as everybody who takes several.
     rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("id")
     wanting = [row.pk for row in rows if row.wants_updates]
     Signature.objects.filter(pk__in=wanting).update(wants_updates=False)
-    objections.want_no_mail(inbox=inbox)
+    objections.want_no_mail(inbox=recipient.inboxes[0])
 
 
-def want_mail_again(*, inbox: Inbox) -> None:
+def want_mail_again(*, recipient: Recipient) -> None:
     """Take the objection back."""
-    objections.want_mail_again(inboxes=inboxes_of(inbox=inbox, held=held_by(inbox=inbox)))
+    objections.want_mail_again(inboxes=recipient.inboxes)
 
 
-def everything(*, inbox: Inbox) -> dict[str, Any]:
-    """All that is held for a mailbox, for a file. Source: UK GDPR Articles 15 and 20.
+def everything(*, recipient: Recipient) -> dict[str, Any]:
+    """All that is held for an address, for a file. Source: UK GDPR Articles 15 and 20.
 
     Indexes and the seal are left out: they say nothing without the keys, and with them no more
     than stands here. Nor does it say what spoke for a machine, or that a person looks at it
     first: machines can download, too, and a moderator tells whoever asks.
     """
-    held = held_by(inbox=inbox)
-    objects = objections.wants_no_mail(inboxes_of(inbox=inbox, held=held))
+    held = held_by(recipient=recipient)
+    objects = objections.wants_no_mail(recipient.inboxes)
     return {"signatures": [_as_data(one) for one in held], "no_mail": objects}
 
 
-def _one(inbox: Inbox, reference: str) -> Held:
-    for one in held_by(inbox=inbox):
+def _one(recipient: Recipient, reference: str) -> Held:
+    for one in held_by(recipient=recipient):
         if one.signature.reference == reference:
             return one
     raise NotHeld
@@ -187,8 +188,8 @@ def _opened(rows: Iterable[Signature]) -> list[Held]:
     return found
 
 
-def _update(inbox: Inbox, reference: str, **changes: Any) -> None:
-    one = _one(inbox, reference)
+def _update(recipient: Recipient, reference: str, **changes: Any) -> None:
+    one = _one(recipient, reference)
     changeable = Signature.objects.filter(pk=one.signature.pk, state__in=CHANGEABLE)
     if not changeable.update(**changes):
         raise NotHeld

@@ -1,6 +1,6 @@
 """The rules of mail providers, as every process keeps them for a moment.
 
-Organisers edit them in the admin; signing reads them for every address. So each process keeps
+Administrators edit them in the admin; signing reads them for every address. So each process keeps
 a snapshot, and reads it afresh at most every `SECONDS`: one statement then, none otherwise.
 """
 

@@ -30,6 +30,9 @@ EXACT_FOR = timedelta(hours=72)
 # What moderators and limits need of a network, a domain, or a refusal, they need soon.
 KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
+# As long as the limit of mails looks back; what failed, until staff may have looked.
+MAILS_KEPT = timedelta(days=1)
+FAILED_KEPT = timedelta(days=7)
 # Somebody may come back to it: as long as what is kept of signers after the close.
 KEPT_AFTER_ANSWER = timedelta(days=183)
 # Long after it had to be acknowledged nobody will answer it any more.
@@ -38,7 +41,13 @@ KEPT_UNANSWERED = timedelta(days=365)
 
 def keep_no_longer() -> None:
     """Delete and coarsen all that has been kept long enough, a batch at a time."""
-    for work in (delete_expired_pending, erase_after_close, delete_noise, delete_refused):
+    for work in (
+        delete_expired_pending,
+        erase_after_close,
+        delete_noise,
+        delete_refused,
+        delete_mails_of_nobody,
+    ):
         while work() == BATCH:
             pass
     erase_origins()
@@ -90,6 +99,19 @@ def delete_refused() -> int:
     """Delete what is left of refused attempts, the rule and the time, up to a batch."""
     refused = _refused_before(timezone.now() - KEPT_OF_ORIGIN)
     return _erase(erasing.erase_attempts, refused)
+
+
+def delete_mails_of_nobody() -> int:
+    """Delete links that were asked for, and what is left of mails to people who are erased, once
+    no limit and no number needs them. Up to a batch; returns how many went.
+    """
+    now = timezone.now()
+    done = Q(due_at__lt=now - MAILS_KEPT) & ~Q(state__in=[Mail.State.QUEUED, Mail.State.FAILED])
+    failed = Q(due_at__lt=now - FAILED_KEPT, state=Mail.State.FAILED)
+    with transaction.atomic():
+        ids = _locked(Mail.objects.filter(done | failed, signature=None))
+        Mail.objects.filter(pk__in=ids).delete()
+    return len(ids)
 
 
 def _erase(erase: Callable[[list[UUID]], None], signatures: models.QuerySet[Signature]) -> int:

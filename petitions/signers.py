@@ -1,5 +1,6 @@
 """Who signs: what somebody typed, how it is sealed, and the indexes it is looked up by."""
 
+import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,11 +12,13 @@ from django.conf import settings
 
 from petitions import addresses, consent, names, providers, vault
 from petitions.addresses import Rules
-from petitions.models import Signer
-from petitions.tokens import Inbox
+from petitions.models import Mail, Signer
+from petitions.tokens import Inbox, Recipient
 
 # The table and purpose that sealed signers are bound to; the row's id is the signature's.
 TABLE = "signer"
+# The same for who is mailed without having signed, as far as is known; the row's id is the mail's.
+MAIL_TABLE = "mail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +139,24 @@ def inbox_of(address: str) -> Inbox:
     return Inbox(*next(iter(mail_indexes(address).items())))
 
 
+def recipient_of(address: str) -> Recipient:
+    """An address as a mailed link names it: see `is_recipient`."""
+    inboxes = tuple(Inbox(*item) for item in mail_indexes(address).items())
+    return Recipient(_address_index(address, inboxes[0].key_id), inboxes)
+
+
+def is_recipient(recipient: Recipient, address: str) -> bool:
+    """Whether this is the very address that was mailed, whatever the rules of providers say."""
+    key_id = recipient.inboxes[0].key_id
+    if key_id not in settings.INDEX_KEYS:
+        return False
+    return hmac.compare_digest(recipient.address_ix, _address_index(address, key_id))
+
+
+def _address_index(address: str, key_id: int) -> bytes:
+    return vault.blind_index("recipient", addresses.folded(address), key_id=key_id)
+
+
 def network_index(network: str, day: date | None = None) -> bytes | None:
     """The index of a network under the key of a day, today unless said; None for ""."""
     return _of_the_day("network", network, day) if network else None
@@ -176,6 +197,23 @@ def unseal(sealed: bytes | memoryview, signature_id: UUID) -> dict[str, str]:
 def unsealed(signer: Signer) -> dict[str, str]:
     """The person of a signer's row. Raises `vault.CannotOpen`."""
     return unseal(signer.sealed, signer.signature_id)
+
+
+def seal_addressee(mail_id: UUID, *, address: str, language: str) -> bytes:
+    """Whom a mail goes to that hangs on no signature; the same length for every address."""
+    person = {"email": address, "language": language}
+    return vault.seal(person, table=MAIL_TABLE, row_id=mail_id, at_least=512)
+
+
+def addressee(mail: Mail) -> dict[str, str] | None:
+    """Whom a mail goes to: an address and a language, or all of who signed; None: to nobody any
+    more. Loaded with signature and signer. Raises `vault.CannotOpen`.
+    """
+    if mail.sealed:
+        value = vault.unseal(mail.sealed, table=MAIL_TABLE, row_id=mail.pk)
+        return {key: str(text) for key, text in value.items()}
+    signer: Signer | None = getattr(mail.signature, "signer", None)
+    return unsealed(signer) if signer else None
 
 
 def mailboxes(known: Iterable[Indexes]) -> list[bytes]:

@@ -113,20 +113,48 @@ class Inbox:
 
 
 def inbox_link(purpose: str, inbox: Inbox) -> str:
-    """The signed token of a link for whoever reads a mailbox; it says when it was made."""
+    """The signed token of a link that speaks for a mailbox; it says when it was made."""
     raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + bytes((inbox.key_id,)) + inbox.ix
     return _signer(purpose).sign(_b64(raw))
 
 
-def read_inbox_link(purpose: str, token: str, *, seconds: int | None = None) -> Inbox:
-    """What such a token says. `BadToken` unless it was signed for this purpose, `ExpiredToken`
-    after so many seconds; None: it is good for as long as the keys are.
+def read_inbox_link(purpose: str, token: str) -> Inbox:
+    """What such a token says, for as long as the keys are good. `BadToken` unless it was signed
+    for this purpose.
     """
-    raw = _unsigned(purpose, token, _TIME_BYTES + 1 + vault.INDEX_BYTES)
-    made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
-    if seconds is not None and time.time() - made_at > seconds:
-        raise ExpiredToken
+    rest = _unsigned(purpose, token, _TIME_BYTES + 1 + vault.INDEX_BYTES)[_TIME_BYTES:]
     return Inbox(key_id=rest[0], ix=rest[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One address that is mailed: the index of itself, under the first key, and those of its
+    mailbox under each key.
+    """
+
+    address_ix: bytes
+    inboxes: tuple[Inbox, ...]
+
+
+def recipient_link(recipient: Recipient) -> str:
+    """The signed token of a link for whoever reads one address; it says when it was made."""
+    raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + recipient.address_ix
+    raw += b"".join(bytes((inbox.key_id,)) + inbox.ix for inbox in recipient.inboxes)
+    return _signer(FIND).sign(_b64(raw))
+
+
+def read_recipient_link(token: str) -> Recipient:
+    """What such a token says. `BadToken` unless it is one, `ExpiredToken` after `FIND_SECONDS`."""
+    raw = _unsigned(FIND, token)
+    made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
+    size = 1 + vault.INDEX_BYTES
+    address_ix, pairs = rest[: vault.INDEX_BYTES], rest[vault.INDEX_BYTES :]
+    if not pairs or len(pairs) % size:
+        raise BadToken
+    if time.time() - made_at > FIND_SECONDS:
+        raise ExpiredToken
+    inboxes = [Inbox(pairs[at], pairs[at + 1 : at + size]) for at in range(0, len(pairs), size)]
+    return Recipient(address_ix, tuple(inboxes))
 
 
 def code(signature_id: UUID, epoch: int) -> str:
@@ -183,12 +211,12 @@ def _code(key: bytes, signature_id: UUID, epoch: int) -> str:
     return str(number % 10**CODE_DIGITS).zfill(CODE_DIGITS)
 
 
-def _unsigned(purpose: str, token: str, length: int) -> bytes:
+def _unsigned(purpose: str, token: str, length: int | None = None) -> bytes:
     try:
         raw = _unb64(_signer(purpose).unsign(token))
     except BadSignature:
         raise BadToken from None
-    if len(raw) != length:
+    if length is not None and len(raw) != length:
         raise BadToken
     return raw
 

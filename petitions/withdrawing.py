@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from petitions import erasing, locks, signers, tallies
+from petitions import addresses, erasing, locks, signers, tallies, vault
 from petitions.locks import StateChanged
 from petitions.models import Signature, Signer
 
@@ -16,8 +16,9 @@ logger = logging.getLogger(__name__)
 def withdraw(*, signature_id: UUID) -> bool:
     """Erase the person behind a signature and take it out of the count; False if nobody is left.
 
-    Every attempt of the same person goes with it, so that no other mailed link can count them
-    again. What stays of a counted signature is never personal. Source: UK GDPR Articles 7(3)
+    Every attempt of the same person with the same address goes with it, so that no other link
+    mailed there can count them again. Other spellings of the mailbox stay: nobody has proved to
+    read them. What stays of a counted signature is never personal. Source: UK GDPR Articles 7(3)
     and 17. Copies that were exported before are out of our reach.
     Raises `StateChanged` only if the person's indexes are made anew twice running meanwhile.
     """
@@ -41,7 +42,9 @@ def _withdraw(signature_id: UUID) -> bool:
         signer__mailbox_ix__in=signers.mailboxes(known),
         signer__person_ix__in=signers.persons(known),
     )
-    signatures = list(theirs.select_for_update(of=("self",)).order_by("id"))
+    locked = theirs.select_related("signer").select_for_update(of=("self",)).order_by("id")
+    signatures = _at_the_address_of(signature_id, list(locked))
+    erasing.erase_finds([row.pk for row in signatures])
     erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
     stood = [row.pk for row in signatures if row.confirmed_at is not None]
     erasing.erase_people(stood)
@@ -50,6 +53,25 @@ def _withdraw(signature_id: UUID) -> bool:
     )
     _uncount(me.petition_id, signatures)
     return True
+
+
+def _at_the_address_of(signature_id: UUID, signatures: list[Signature]) -> list[Signature]:
+    """That signature, and those of them that were signed with the very same address."""
+    address = {row.pk: _address(row.signer) for row in signatures}
+    mine = address.get(signature_id)
+    return [
+        row
+        for row in signatures
+        if row.pk == signature_id or (mine is not None and address[row.pk] == mine)
+    ]
+
+
+def _address(signer: Signer) -> str | None:
+    """The address that somebody gave, but for case; None if it cannot be opened."""
+    try:
+        return addresses.folded(signers.unsealed(signer)["email"])
+    except vault.CannotOpen:
+        return None
 
 
 def _uncount(petition_id: int, signatures: list[Signature]) -> None:

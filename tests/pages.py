@@ -98,7 +98,7 @@ class Visitor:
         Signature.objects.filter(pk=signature_id).update(created_at=yesterday)
         reminders.queue_reminders()
         outbox.deliver()
-        finding.ask(address=address)
+        finding.ask(address=address, language=self.language)
         finding.settle()
         outbox.deliver()
         # Others whom the walk needed may write in another language.
@@ -412,9 +412,11 @@ class Visitor:
         return f"/t/{self.language}/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
 
     def _mine(self, purpose: str) -> str:
-        inbox = tokens.Inbox(*next(iter(signers.mail_indexes(OWNER).items())))
-        path = "mine" if purpose == tokens.FIND else "mail-again"
-        return f"/t/{self.language}/{path}/{tokens.inbox_link(purpose, inbox)}/"
+        if purpose == tokens.FIND:
+            token = tokens.recipient_link(signers.recipient_of(OWNER))
+            return f"/t/{self.language}/mine/{token}/"
+        token = tokens.inbox_link(purpose, signers.inbox_of(OWNER))
+        return f"/t/{self.language}/mail-again/{token}/"
 
     def publish_statement(self) -> None:
         statement = Statement.objects.create(

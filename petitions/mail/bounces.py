@@ -34,11 +34,11 @@ def heed(event: AnymailTrackingEvent) -> bool:
     if not (is_complaint or _is_for_good(event)) or (row_id := _row_of(event)) is None:
         return False
     mail = Mail.objects.select_related("signature__signer").filter(pk=row_id).first()
-    if mail is None or not hasattr(mail.signature, "signer"):
-        return False
     try:
-        person = signers.unsealed(mail.signature.signer)
+        person = signers.addressee(mail) if mail else None
     except vault.CannotOpen:
+        return False
+    if person is None:
         return False
     if is_complaint:
         objections.complained(address=person["email"])

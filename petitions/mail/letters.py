@@ -17,7 +17,7 @@ from django.core.mail import EmailMultiAlternatives
 Values = Mapping[str, str]
 
 # Longer than what will stand there, so that no line that fits into a mail grows too long.
-_WIDTH = 100
+_WIDTH = 180
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 # An address that stands in a header as it is, and short enough for it not to be folded.
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")

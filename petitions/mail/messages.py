@@ -24,6 +24,7 @@ from petitions.languages import days, hours
 from petitions.mail import reminders
 from petitions.mail.letters import Form, Letter
 from petitions.models import Mail, Organisation
+from petitions.models.mail import FINDS
 
 # What differs between two mails of a kind; templates get a mark for each under its name.
 FIELDS = ("confirm", "not_me", "code")
@@ -36,7 +37,9 @@ def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
     Message-ID and Date come from the row, so that a second sending is the same message.
     `person` is who signed, where that was unsealed already. Raises `vault.CannotOpen`.
     """
-    person = person or signers.unsealed(mail.signature.signer)
+    person = person or signers.addressee(mail)
+    if person is None:
+        raise ValueError("a mail to nobody")
     form = _form(mail.kind, person["language"], sender(organisation()), settings.SITE_URL)
     return form.fill(
         _values(mail, person["email"]),
@@ -77,12 +80,12 @@ def _sender(name: str, address: str) -> str:
 
 def _values(mail: Mail, address: str) -> dict[str, str]:
     """This mail's own: one for each of its fields, of the same length for everybody."""
-    signature = mail.signature
-    inbox = signers.inbox_of(address)
-    if mail.kind == Mail.Kind.FIND:
+    if mail.kind in FINDS:
         # Its hour begins when its batch is composed: a mail server that was away takes nothing
         # of it, and one that is slow ten minutes at most.
-        return {"mine": tokens.inbox_link(tokens.FIND, inbox)}
+        return {"mine": tokens.recipient_link(signers.recipient_of(address))}
+    signature, inbox = mail.signature, signers.inbox_of(address)
+    assert signature
     mailbox = tokens.Mailbox(
         signature_id=signature.pk,
         epoch=signature.link_epoch,
@@ -100,7 +103,7 @@ def _values(mail: Mail, address: str) -> dict[str, str]:
 @lru_cache(maxsize=64)
 def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
     """What all mails of a kind and language have in common."""
-    if kind == Mail.Kind.FIND:
+    if kind in FINDS:
         return _form_to_find(language, sender_line, site)
     form = Form(FIELDS)
     is_reminder = kind == Mail.Kind.REMIND

@@ -42,7 +42,7 @@ from petitions.mail.claims import Claim
 from petitions.mail.replies import Verdict
 from petitions.mail.throttle import Throttle
 from petitions.models import Correction, Mail, Objection, Petition, Signature
-from petitions.models.mail import THROTTLED
+from petitions.models.mail import FINDS, THROTTLED
 
 if TYPE_CHECKING:
     from anymail.exceptions import AnymailError
@@ -69,6 +69,7 @@ _NEEDED = (
     "kind",
     "attempts",
     "created_at",
+    "sealed",
     "signature__petition_id",
     "signature__state",
     "signature__link_epoch",
@@ -253,18 +254,22 @@ def _within_limit(ids: Sequence[UUID]) -> list[Mail]:
 def _still_wanted(mails: list[Mail]) -> list[Mail]:
     """Those whose signature still has its person, and a use for what the mail says.
 
-    Whoever asked for what is held gets that whatever became of the signature.
+    Whoever asked for the link to what is held gets that whether or not there is anything.
     """
-    petitions = Petition.objects.in_bulk({mail.signature.petition_id for mail in mails})
-    dead = Correction.objects.filter(attempt_id__in=[mail.signature_id for mail in mails])
+    signatures = [mail.signature for mail in mails if mail.signature]
+    petitions = Petition.objects.in_bulk({signature.petition_id for signature in signatures})
+    dead = Correction.objects.filter(attempt_id__in=[signature.pk for signature in signatures])
     corrected = set(dead.values_list("attempt_id", flat=True))
     now = timezone.now()
 
     def is_wanted(mail: Mail) -> bool:
         signature = mail.signature
-        if not hasattr(signature, "signer"):
+        if mail.sealed:
+            return True
+        if signature is None or not hasattr(signature, "signer"):
             return False
-        if mail.kind == Mail.Kind.FIND:
+        if mail.kind in FINDS:
+            # Queued by a release in which these hung on a signature.
             return True
         if signature.pk in corrected:
             return False
@@ -287,7 +292,8 @@ def _unsealed(mails: list[Mail]) -> list[Outgoing]:
 
 def _opened(mail: Mail) -> Outgoing | None:
     try:
-        person = signers.unsealed(mail.signature.signer)
+        person = signers.addressee(mail)
+        assert person
         return Outgoing(mail, person, addresses.domain_of(person["email"]))
     except vault.CannotOpen:
         settle([mail], Mail.State.FAILED, "CannotOpen")
@@ -312,7 +318,7 @@ def _unobjected(outgoing: list[Outgoing]) -> list[Outgoing]:
 
 def _about(mail: Mail) -> int | None:
     """The petition that a mail is about; none where it is about all that a mailbox has signed."""
-    return None if mail.kind == Mail.Kind.FIND else mail.signature.petition_id
+    return mail.signature.petition_id if mail.signature and mail.kind not in FINDS else None
 
 
 def _unhurried(outgoing: list[Outgoing]) -> list[Outgoing]:

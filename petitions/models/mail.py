@@ -6,6 +6,11 @@ read when it is sent, so a correction or a withdrawal in between is heeded, and 
 outbox tells nothing. A worker that dies leaves a claimed row whose lease runs out: the
 message is sent again under the same Message-ID, rather than never.
 
+The link that "find my signature" mails is asked for by anybody, for any address: its row hangs on
+no signature and holds the address and language sealed. It is there whether or not somebody has
+signed, and is deleted a day after it went out. Of a mail whose person is erased the row stays as
+long, without anything of them: that it vanished would tell staff, who see numbers.
+
     queued -> sent | failed (the server said never, or too many tries) | cancelled
     withheld: more than its mailbox may get; nobody is told
 """
@@ -13,6 +18,7 @@ message is sent again under the same Message-ID, rather than never.
 import uuid
 from datetime import timedelta
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -22,6 +28,8 @@ from petitions.models.signature import Signature
 
 # The code of mails that wait because many go to one domain.
 THROTTLED = "domain"
+# The codes by which a provider says that it wants no mail from us: see `mail.replies`.
+_UNWANTED = r" [45]\.7\."
 # How long a mail may be due before somebody should look.
 LATE = timedelta(minutes=2)
 
@@ -31,11 +39,14 @@ class MailQuerySet(models.QuerySet["Mail"]):
 
     def late(self) -> "MailQuerySet":
         """Those that should have gone out a while ago: no worker runs, it cannot keep up, or the
-        mail server takes nothing. Then they are put off, again and again, without an attempt.
+        mail server takes nothing, or a provider none from us. Then they are put off, again and
+        again, without an attempt but for the one that is tried.
         """
         unclaimed = Q(due_at__lt=Now() - LATE)
-        put_off = Q(attempts=0, created_at__lt=Now() - LATE) & ~Q(code__in=["", THROTTLED])
-        return self.filter(unclaimed | put_off, state=Mail.State.QUEUED)
+        put_off = Q(attempts=0) & ~Q(code__in=["", THROTTLED])
+        unwanted = Q(code__regex=_UNWANTED)
+        long_ago = Q(created_at__lt=Now() - LATE)
+        return self.filter(unclaimed | (long_ago & (put_off | unwanted)), state=Mail.State.QUEUED)
 
 
 class Mail(models.Model):
@@ -44,7 +55,9 @@ class Mail(models.Model):
     class Kind(models.TextChoices):
         CONFIRM = "confirm", _("confirmation")
         REMIND = "remind", _("reminder to confirm")
-        FIND = "find", _("link to the signatures of a mailbox")
+        FIND = "find", _("link to the signatures of an address")
+        # Sent beside it to another spelling of the mailbox that has signed: staff never see these.
+        FIND_OTHER = "find-other", "the same, to another spelling"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -54,7 +67,9 @@ class Mail(models.Model):
         WITHHELD = "withheld", _("withheld: over the mailbox's limit")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    signature = models.ForeignKey(Signature, models.CASCADE, related_name="mails")
+    signature = models.ForeignKey(Signature, models.CASCADE, null=True, related_name="mails")
+    # Address and language, where it goes to nobody who is known to have signed.
+    sealed = models.BinaryField(null=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     # Over all petitions, unlike the signer's: limits protect the mailbox, not the petition.
     mailbox_ix = models.BinaryField(max_length=16)
@@ -72,7 +87,22 @@ class Mail(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),
             models.Index(fields=["mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"),
+            # For the numbers that staff see: what failed, and what was asked for lately.
+            models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
+            BrinIndex(fields=["created_at"], name="mail_lately", autosummarize=True),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(signature__isnull=False)
+                | Q(sealed__isnull=False)
+                | ~Q(state__in=["queued", "failed"]),
+                name="mail_goes_to_somebody",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+# What "find my signature" sends: see `petitions.finding`.
+FINDS = (Mail.Kind.FIND, Mail.Kind.FIND_OTHER)

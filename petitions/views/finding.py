@@ -5,6 +5,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
 from petitions import addresses, finding
@@ -43,7 +44,7 @@ def find(request: HttpRequest) -> HttpResponse:
         response = _page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(limits.RETRY_AFTER)
         return response
-    finding.ask(address=address, is_silenced=taken.is_silenced)
+    finding.ask(address=address, language=get_language() or "en", is_silenced=taken.is_silenced)
     return SeeOther(reverse("petitions:find_sent"))
 
 

@@ -24,7 +24,7 @@ from petitions.guards import token_is_proof
 from petitions.languages import days
 from petitions.managing import Held
 from petitions.models import Place, Signature
-from petitions.tokens import Inbox
+from petitions.tokens import Recipient
 from petitions.views.petition import SeeOther
 
 State = Signature.State
@@ -57,10 +57,10 @@ def _for_owner(view: OwnerView) -> OwnerView:
     @wraps(view)
     def opened(request: HttpRequest, language: str, token: str, **path: str) -> HttpResponse:
         try:
-            inbox = tokens.read_inbox_link(tokens.FIND, token, seconds=tokens.FIND_SECONDS)
+            recipient = tokens.read_recipient_link(token)
         except tokens.BadToken as error:
             return _dead_link(request, expired=isinstance(error, tokens.ExpiredToken))
-        return view(request, inbox, token, **path)
+        return view(request, recipient, token, **path)
 
     return opened
 
@@ -69,10 +69,12 @@ def _button_only(view: OwnerView) -> OwnerView:
     """Send whoever opens the address of an answer to the page with the first button."""
 
     @wraps(view)
-    def answered(request: HttpRequest, inbox: Inbox, token: str, **path: str) -> HttpResponse:
+    def answered(
+        request: HttpRequest, recipient: Recipient, token: str, **path: str
+    ) -> HttpResponse:
         if request.method != "POST":
             return SeeOther(reverse("links:mine", args=[get_language(), token]))
-        return view(request, inbox, token, **path)
+        return view(request, recipient, token, **path)
 
     return answered
 
@@ -80,80 +82,85 @@ def _button_only(view: OwnerView) -> OwnerView:
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
-def mine(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
+def mine(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Mask everything until the button is pressed."""
     if request.method != "POST":
         return render(request, "petitions/mine_ask.html")
-    return _show(request, inbox, token)
+    return _show(request, recipient, token)
 
 
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 @_button_only
-def name(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+def name(request: HttpRequest, recipient: Recipient, token: str, reference: str) -> HttpResponse:
     """Correct the spelling of the name."""
     form = NameForm(request.POST, files=request.FILES, auto_id=_ids(reference))
     if form.is_valid():
         try:
-            managing.correct_name(inbox=inbox, reference=reference, name=form.cleaned_data["name"])
+            corrected = form.cleaned_data["name"]
+            managing.correct_name(recipient=recipient, reference=reference, name=corrected)
         except managing.NotASpelling:
             form.add_error("name", NOT_A_SPELLING)
         except managing.NameTaken:
             form.add_error("name", NAME_TAKEN)
         except managing.NotHeld:
-            return _not_held(request, inbox, token)
+            return _not_held(request, recipient, token)
         else:
-            return _show(request, inbox, token, done=_("The name is corrected."))
-    return _refuse(request, inbox, token, (reference, form))
+            return _show(request, recipient, token, done=_("The name is corrected."))
+    return _refuse(request, recipient, token, (reference, form))
 
 
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 @_button_only
-def name_use(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+def name_use(
+    request: HttpRequest, recipient: Recipient, token: str, reference: str
+) -> HttpResponse:
     """Narrow or widen what may be done with the name."""
     form = NameUseForm(request.POST, files=request.FILES, auto_id=_ids(reference))
     if not form.is_valid():
-        return _refuse(request, inbox, token, (reference, form))
+        return _refuse(request, recipient, token, (reference, form))
     chosen = form.cleaned_data["name_use"]
     try:
-        managing.choose_name_use(inbox=inbox, reference=reference, name_use=chosen)
+        managing.choose_name_use(recipient=recipient, reference=reference, name_use=chosen)
     except managing.NotHeld:
-        return _not_held(request, inbox, token)
-    return _show(request, inbox, token, done=_("Your choice for the name is changed."))
+        return _not_held(request, recipient, token)
+    return _show(request, recipient, token, done=_("Your choice for the name is changed."))
 
 
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 @_button_only
-def updates(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+def updates(request: HttpRequest, recipient: Recipient, token: str, reference: str) -> HttpResponse:
     """Ask for news of a petition, or end it."""
     wanted = request.POST.get("updates") == "on"
     try:
-        managing.choose_updates(inbox=inbox, reference=reference, wants_updates=wanted)
+        managing.choose_updates(recipient=recipient, reference=reference, wants_updates=wanted)
     except managing.NotHeld:
-        return _not_held(request, inbox, token)
+        return _not_held(request, recipient, token)
     done = (
         _("You will get news of this petition by e-mail.")
         if wanted
         else _("You will get no news of this petition by e-mail.")
     )
-    return _show(request, inbox, token, done=done)
+    return _show(request, recipient, token, done=done)
 
 
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 @_button_only
-def withdraw(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> HttpResponse:
+def withdraw(
+    request: HttpRequest, recipient: Recipient, token: str, reference: str
+) -> HttpResponse:
     """Withdraw and erase, and say which copies nobody can call back."""
     try:
-        withdrawn = managing.withdraw(inbox=inbox, reference=reference)
+        withdrawn = managing.withdraw(recipient=recipient, reference=reference)
     except managing.NotHeld:
-        return _not_held(request, inbox, token)
+        return _not_held(request, recipient, token)
     context = {"withdrawn": withdrawn, "token": token}
     return render(request, "petitions/mine_withdrawn.html", context)
 
@@ -162,9 +169,9 @@ def withdraw(request: HttpRequest, inbox: Inbox, token: str, reference: str) -> 
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 @_button_only
-def download(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
+def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """All that is held, as a file."""
-    data = managing.everything(inbox=inbox)
+    data = managing.everything(recipient=recipient)
     response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
     # The name says nothing to whoever sees the folder of downloads.
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
@@ -175,13 +182,13 @@ def download(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 @_button_only
-def mail(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
+def mail(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Object to all mail, or take that back."""
     if request.POST.get("wanted"):
-        managing.want_mail_again(inbox=inbox)
-        return _show(request, inbox, token, done=_("You can get messages from us again."))
-    managing.want_no_mail(inbox=inbox)
-    again = tokens.inbox_link(tokens.MAIL_AGAIN, inbox)
+        managing.want_mail_again(recipient=recipient)
+        return _show(request, recipient, token, done=_("You can get messages from us again."))
+    managing.want_no_mail(recipient=recipient)
+    again = tokens.inbox_link(tokens.MAIL_AGAIN, recipient.inboxes[0])
     context = {"token": token, "again": reverse("links:mail_again", args=[get_language(), again])}
     return render(request, "petitions/mine_no_mail.html", context)
 
@@ -195,14 +202,14 @@ def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
     except tokens.BadToken:
         return _dead_link(request, expired=False)
     if request.method == "POST":
-        managing.want_mail_again(inbox=inbox)
+        objections.want_mail_again(inboxes=[inbox])
     context = {"is_done": request.method == "POST"}
     return render(request, "petitions/mail_again.html", context)
 
 
 def _show(
     request: HttpRequest,
-    inbox: Inbox,
+    recipient: Recipient,
     token: str,
     *,
     done: Any = "",
@@ -211,11 +218,11 @@ def _show(
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     """All that is held, after what was asked for; `refused` is a reference and its form."""
-    held = managing.held_by(inbox=inbox)
+    held = managing.held_by(recipient=recipient)
     context = {
         "rows": [_row(one, refused) for one in held],
         "address": held[0].person["email"] if held else "",
-        "no_mail": objections.wants_no_mail(managing.inboxes_of(inbox=inbox, held=held)),
+        "no_mail": objections.wants_no_mail(recipient.inboxes),
         "token": token,
         "done": done,
         "problem": problem,
@@ -225,14 +232,14 @@ def _show(
 
 
 def _refuse(
-    request: HttpRequest, inbox: Inbox, token: str, refused: tuple[str, Any]
+    request: HttpRequest, recipient: Recipient, token: str, refused: tuple[str, Any]
 ) -> HttpResponse:
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return _show(request, inbox, token, refused=refused, status=status)
+    return _show(request, recipient, token, refused=refused, status=status)
 
 
-def _not_held(request: HttpRequest, inbox: Inbox, token: str) -> HttpResponse:
-    return _show(request, inbox, token, problem=NOT_HELD, status=HTTPStatus.CONFLICT)
+def _not_held(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
+    return _show(request, recipient, token, problem=NOT_HELD, status=HTTPStatus.CONFLICT)
 
 
 def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from anymail.signals import AnymailTrackingEvent, EventType
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection
@@ -18,10 +19,21 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 from limits import parse
 
-from petitions import finding, objections, providers, signers, signing, tasks, tokens, withdrawing
+from petitions import (
+    finding,
+    objections,
+    providers,
+    retention,
+    signers,
+    signing,
+    tasks,
+    tokens,
+    withdrawing,
+)
 from petitions.addresses import Provider, by_domain
-from petitions.mail import messages, outbox
+from petitions.mail import bounces, messages, outbox
 from petitions.models import Correction, FindRequest, Mail, Petition, PetitionText, Signature
+from petitions.models.mail import FINDS
 from petitions.screening import limits
 from petitions.screening.verdicts import Screening
 from petitions.signers import Attempt
@@ -38,13 +50,13 @@ def inbox_of(address: str = AMINA.email) -> Inbox:
 
 
 def link_for(address: str = AMINA.email) -> str:
-    return f"/t/en/mine/{tokens.inbox_link(tokens.FIND, inbox_of(address))}/"
+    return f"/t/en/mine/{tokens.recipient_link(signers.recipient_of(address))}/"
 
 
-def asked(browser: Client, address: str = AMINA.email) -> list[Any]:
+def asked(browser: Client, address: str = AMINA.email, path: str = FIND) -> list[Any]:
     """What the mailboxes get when somebody types an address."""
     sent.outbox.clear()
-    assert browser.post(FIND, {"email": address}).status_code == 303
+    assert browser.post(path, {"email": address}).status_code == 303
     finding.settle()
     outbox.deliver()
     return [message for message in sent.outbox if _LINK.search(str(message.body))]
@@ -199,32 +211,135 @@ def test_whoever_signed_gets_one_mail_for_all_their_signatures(
     petition: Petition, browser: Client
 ) -> None:
     sign_and_confirm(petition, AMINA)
-    # Within a test all are confirmed at one moment, and any of them says the page's language.
-    sign_and_confirm(petition, replace(BASHIR, language="en"))
+    sign_and_confirm(petition, BASHIR)
     sign_and_confirm(another(petition), AMINA)
 
-    (message,) = asked(browser, "Amina+tag@Example.org")
+    (message,) = asked(browser, "AMINA@Example.org")
 
-    assert message.to == [AMINA.email]
+    assert message.to == ["AMINA@example.org"]
     (link,) = _LINK.findall(message.body)
     page = browser.post(link).content.decode()
     for word in (AMINA.name, BASHIR.name, "Protect people", "Another cause"):
         assert word in page
 
 
-def test_whoever_did_not_sign_gets_no_mail(petition: Petition, browser: Client) -> None:
-    sign_and_confirm(petition, AMINA)
-    assert asked(browser, "nobody@example.org") == []
-    withdrawing.withdraw(signature_id=Signature.objects.get().pk)
-    assert asked(browser) == []
+@pytest.mark.parametrize("fate", [n for n in FATES if n not in {"silenced", "objected"}])
+def test_the_address_typed_gets_the_same_mail_and_the_outbox_the_same_row_whatever_it_has_done(
+    petition: Petition, browser: Client, fate: str
+) -> None:
+    """Nobody who reads over a shoulder, and nobody of the staff, learns whether it has signed."""
+
+    def found(address: str) -> tuple[str, list[Any]]:
+        before = set(Mail.objects.values_list("pk", flat=True))
+        (message,) = asked(browser, address)
+        assert message.to == [address]
+        rows = Mail.objects.exclude(pk__in=before)
+        written = list(rows.values_list("kind", "state", "signature", "attempts", "code"))
+        link = _LINK.search(message.body)
+        assert link
+        return message.body.replace(link[1], "LINK") + message.subject, [len(link[1]), *written]
+
+    victim = replace(AMINA, email="amina7@example.org")
+    FATES[fate](petition, victim)
+    outbox.deliver()
+    told, written = found(victim.email)
+    assert (told, written) == found("nobody7@example.org")
+    assert len(written) == 2
 
 
-def test_asking_twice_before_the_first_went_out_sends_one(
+def test_every_request_writes_a_row_also_one_that_mails_nobody(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("2/hour")}
+    limits.forget()
+    for _ in range(4):
+        browser.post(FIND, {"email": "nobody@example.org"})
+    finding.settle()
+    states = sorted(Mail.objects.values_list("kind", "state", "code"))
+    queued, withheld = ("find", "queued", ""), ("find", "withheld", "limit")
+    assert states == [queued, queued, withheld, withheld]
+
+
+def test_another_spelling_that_has_signed_gets_its_own_link_at_the_address_as_given(
     petition: Petition, browser: Client
 ) -> None:
-    sign_and_confirm(petition)
-    browser.post(FIND, {"email": AMINA.email})
-    assert len(asked(browser)) == 1
+    sign_and_confirm(petition, replace(AMINA, email="an.na+x@gmail.com", language="cy"))
+
+    mailed = {message.to[0]: message for message in asked(browser, "anna@gmail.com")}
+
+    assert set(mailed) == {"anna@gmail.com", "an.na+x@gmail.com"}
+    pages = {
+        address: browser.post(_LINK.findall(message.body)[0]).content.decode()
+        for address, message in mailed.items()
+    }
+    assert AMINA.name not in pages["anna@gmail.com"]
+    assert "an.na" not in pages["anna@gmail.com"]
+    assert AMINA.name in pages["an.na+x@gmail.com"]
+    assert mailed["anna@gmail.com"].subject != mailed["an.na+x@gmail.com"].subject
+
+
+def test_another_spelling_that_never_confirmed_is_left_in_peace(
+    petition: Petition, browser: Client
+) -> None:
+    """Anybody could make up as many as they like."""
+    sign(petition, replace(AMINA, email="an.na+x@gmail.com"))
+    (message,) = asked(browser, "anna@gmail.com")
+    assert message.to == ["anna@gmail.com"]
+
+
+def test_other_spellings_get_five_a_day_together_and_use_up_nothing_of_who_asks(
+    petition: Petition, browser: Client
+) -> None:
+    for number in range(2):
+        person = replace(AMINA, email=f"an.na+{number}@gmail.com", name=f"{'AB'[number]} Example")
+        sign_and_confirm(petition, person)
+    to: list[str] = []
+    for number in range(5):
+        to += [message.to[0] for message in asked(browser, f"a.nna+{number}@gmail.com")]
+        # A test's transaction has but one moment.
+        Mail.objects.filter(kind__in=FINDS).update(
+            created_at=timezone.now() - timedelta(minutes=5 - number)
+        )
+    assert sum(address.startswith("a.nna") for address in to) == 5
+    assert sum(address.startswith("an.na") for address in to) == 5
+
+
+def test_the_language_is_that_of_the_page_whoever_signed(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, BASHIR)
+    (message,) = asked(browser, path="/cy/find/")
+    assert "/t/cy/mine/" in message.body
+
+
+def test_a_report_that_the_link_is_spam_is_an_objection_to_all_mail(
+    petition: Petition, browser: Client
+) -> None:
+    asked(browser, "stranger@example.org")
+    row = Mail.objects.get()
+    event = AnymailTrackingEvent(
+        event_type=EventType.COMPLAINED, metadata={"mail": str(row.pk)}, esp_event={}
+    )
+    assert bounces.heed(event)
+    assert asked(browser, "stranger@example.org") == []
+
+
+def test_links_that_were_asked_for_are_deleted_a_day_after_and_failed_ones_a_week(
+    petition: Petition, browser: Client
+) -> None:
+    for state in ("sent", "failed", "queued"):
+        finding.ask(address=f"{state}@example.org", language="en")
+        finding.settle()
+        Mail.objects.filter(state=Mail.State.QUEUED).update(state=state)
+    confirmation = sign(petition)
+    Mail.objects.update(due_at=timezone.now() - timedelta(days=2))
+    retention.keep_no_longer()
+    left = Mail.objects.filter(signature=None)
+    assert set(left.values_list("state", flat=True)) == {"failed", "queued"}
+    Mail.objects.update(due_at=timezone.now() - timedelta(days=8))
+    retention.keep_no_longer()
+    assert [row.state for row in left.all()] == ["queued"]
+    assert Mail.objects.filter(signature=confirmation).exists()
 
 
 def test_a_mailbox_gets_five_a_day_then_one_an_hour(petition: Petition, browser: Client) -> None:
@@ -248,7 +363,8 @@ def test_subject_and_first_words_name_nothing_in_any_language(
     for language in ("en", "ar", "cy"):
         person = replace(AMINA, email=f"{language}@example.org", language=language)
         sign_and_confirm(petition, person)
-        (message,) = asked(browser, person.email)
+        prefix = "" if language == "en" else f"/{language}"
+        (message,) = asked(browser, person.email, f"{prefix}/find/")
         with translation.override(language):
             assert message.subject == messages.find_subject()
         assert isinstance(message, EmailMultiAlternatives)
@@ -257,28 +373,34 @@ def test_subject_and_first_words_name_nothing_in_any_language(
         assert "track" not in str(message.message())
 
 
-def test_what_a_stranger_types_reaches_only_an_address_that_was_signed_with(
+def test_whoever_bends_the_rules_reads_no_strangers_signature(
     petition: Petition, browser: Client
 ) -> None:
-    """Also where an organiser was wrong about which addresses are one mailbox."""
+    """The stranger is mailed a link to their own; the asker sees what they signed, and no more."""
     provider = Provider("example.org", frozenset({"example.org", "example.net"}))
     providers.keep({**shipped.RULES, **by_domain([provider])}, seconds=3600)
     sign_and_confirm(petition, AMINA)
     sign(petition, replace(AMINA, email="amina@example.net", name="Stranger"))
 
-    (message,) = asked(browser, "amina@example.net")
+    pages = {
+        message.to[0]: browser.post(_LINK.findall(message.body)[0]).content.decode()
+        for message in asked(browser, "amina@example.net")
+    }
 
-    assert message.to == [AMINA.email]
+    assert set(pages) == {AMINA.email, "amina@example.net"}
+    assert "Stranger" in pages["amina@example.net"]
+    assert AMINA.name not in pages["amina@example.net"]
+    assert AMINA.email not in pages["amina@example.net"]
 
 
 def test_a_corrected_attempt_is_not_found(petition: Petition, browser: Client) -> None:
     Correction.objects.create(attempt_id=sign(petition))
-    assert asked(browser) == []
+    assert "we hold nothing" in browser.post(link_for()).content.decode()
 
 
 def test_a_refused_attempt_is_of_nobody(petition: Petition, browser: Client) -> None:
     signing.sign(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
-    assert asked(browser) == []
+    assert "we hold nothing" in browser.post(link_for()).content.decode()
 
 
 @pytest.mark.parametrize("state", ["closed", "removed", "draft"])
@@ -378,7 +500,7 @@ def test_a_damaged_link_opens_a_helpful_page(
 def test_a_link_for_something_else_opens_nothing(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition)
     inbox = inbox_of()
-    find = tokens.inbox_link(tokens.FIND, inbox)
+    find = tokens.recipient_link(signers.recipient_of(AMINA.email))
     others = [
         tokens.link(tokens.CONFIRM, signature.pk, 0),
         tokens.mailbox_link(

@@ -26,7 +26,6 @@ from petitions import (
     source_counts,
     sources,
     tallies,
-    tokens,
 )
 from petitions.confirming import Outcome
 from petitions.models import Petition, Signature, Signer, Source, SourceTally
@@ -244,12 +243,12 @@ def test_nothing_that_is_sealed_or_stored_of_a_signer_names_the_source(petition:
 
 def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Petition) -> None:
     signature_id = sign(petition, somebody(1))
-    inbox = tokens.Inbox(*next(iter(signers.mail_indexes("person1@example.org").items())))
+    recipient = signers.recipient_of("person1@example.org")
 
-    (held,) = managing.everything(inbox=inbox)["signatures"]
+    (held,) = managing.everything(recipient=recipient)["signatures"]
     assert held["source"] == "mosque"
     confirm(signature_id)
-    (held,) = managing.everything(inbox=inbox)["signatures"]
+    (held,) = managing.everything(recipient=recipient)["signatures"]
     assert held["source"] is None
 
 
