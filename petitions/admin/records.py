@@ -1,15 +1,20 @@
-"""Records that may be read and never changed: exports, and the outbox, which may be tried again."""
+"""Records that may be read and never changed: exports, and the outbox in numbers."""
 
-from typing import Any
+from datetime import UTC
+from typing import Any, NamedTuple
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import outcomes
 from petitions.admin.titles import Titled
-from petitions.mail import outbox
+from petitions.mail import numbers, outbox
 from petitions.models import Export, Mail
 
 
@@ -42,29 +47,67 @@ class ExportAdmin(Titled, ReadOnly):
     )
 
 
+class RequeueForm(forms.Form):
+    """What to send again: all that failed of a kind and of the hour in which it was asked for."""
+
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in numbers.SHOWN])
+    hour = forms.DateTimeField()
+
+
 @admin.register(Mail)
 class MailAdmin(ReadOnly):
-    """What was to be sent: never to whom, and never what it said."""
+    """The outbox in numbers: no mail stands here by itself, and none can be looked for."""
 
-    list_display = ("created_at", "kind", "state", "attempts", "outcome", "due_at")
-    list_filter = ("state", "kind")
-    fields = ("kind", "state", "attempts", "outcome", "created_at", "due_at")
-    readonly_fields = ("outcome",)
-    ordering = ("-created_at",)
-    actions = ("requeue",)
+    def get_urls(self) -> list[URLPattern]:
+        """One page: with no id in any address, nobody can ask for a single mail."""
+        view = self.admin_site.admin_view(self.numbers_view)
+        return [path("", view, name="petitions_mail_changelist")]
 
-    @admin.display(description=_("outcome"), ordering="code")
-    def outcome(self, mail: Mail) -> str:
-        return outcomes.explained(mail.code)
+    def numbers_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what waits, failed and was asked for; send again what failed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._requeue(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Outbox"),
+            "opts": self.opts,
+            "may_requeue": request.user.has_perm("petitions.change_mail"),
+            "waiting": [_in_words(line) for line in numbers.waiting()],
+            "failed": _with_buttons(numbers.failed()),
+            "lately": [_in_words(line) for line in numbers.lately()],
+        }
+        return render(request, "admin/petitions/mail/numbers.html", context)
 
-    @admin.action(
-        permissions=["requeue"], description=_("Try again: queue the chosen mails that failed")
-    )
-    def requeue(self, request: HttpRequest, mails: QuerySet[Mail]) -> None:
-        queued = outbox.requeue(mails.values_list("id", flat=True))
+    def _requeue(self, request: HttpRequest) -> HttpResponse:
+        form = RequeueForm(request.POST)
+        if not request.user.has_perm("petitions.change_mail") or not form.is_valid():
+            raise PermissionDenied
+        kind = Mail.Kind(form.cleaned_data["kind"])
+        queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"])
         said = _("%(n)d mails are queued again. What had not failed stays as it is.")
         self.message_user(request, said % {"n": queued}, messages.SUCCESS)
+        return redirect("admin:petitions_mail_changelist")
 
-    def has_requeue_permission(self, request: HttpRequest) -> bool:
-        """Nobody may write mails; who may "change" them may have them tried again."""
-        return request.user.has_perm("petitions.change_mail")
+
+def _in_words(line: NamedTuple) -> dict[str, Any]:
+    """A line of numbers, with the words for its kind and its outcome."""
+    values = line._asdict()
+    return {
+        **values,
+        "kind": Mail.Kind(values["kind"]).label,
+        "value": values["kind"],
+        "outcome": outcomes.explained(values.get("code", "")),
+    }
+
+
+def _with_buttons(failed: list[numbers.Failure]) -> list[dict[str, Any]]:
+    """The first line of each kind and hour has the button, which is about all of them."""
+    lines, seen = [], set()
+    for line in failed:
+        group = (line.kind, line.start)
+        hour = line.start.astimezone(UTC).isoformat()
+        lines.append({**_in_words(line), "hour": hour, "is_first": group not in seen})
+        seen.add(group)
+    return lines

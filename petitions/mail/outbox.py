@@ -23,6 +23,7 @@ import random
 import smtplib
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -82,6 +83,13 @@ _OBJECTIONS = {
     Objection.Reason.NOT_ME: (Mail.State.WITHHELD, OBJECTED),
     Objection.Reason.NO_MAIL: (Mail.State.WITHHELD, OBJECTED),
     Objection.Reason.UNDELIVERABLE: (Mail.State.CANCELLED, UNDELIVERABLE),
+}
+
+
+# What staff have tried again with a kind without seeing it: see `numbers`.
+_ALONG_WITH = {
+    Mail.Kind.CONFIRM: [Mail.Kind.REMIND],
+    Mail.Kind.FIND: [Mail.Kind.FIND_OTHER],
 }
 
 
@@ -194,13 +202,18 @@ def wait_for_server(mails: Iterable[Mail], code: str) -> None:
     _wait([(mail, FIRST_WAIT * _jitter()) for mail in mails], code, tried=0)
 
 
-def requeue(ids: Iterable[UUID]) -> int:
-    """Try failed mails again from the start, as an organiser asked; return how many.
+def requeue(*, kind: Mail.Kind, hour: datetime) -> int:
+    """Try again from the start what failed of a kind and of the hour in which it was asked for;
+    return how many. Whether it is still wanted is judged as ever.
 
-    What is not failed any more stays as it is. Whether it is still wanted is judged as ever.
+    What staff see no numbers of goes along uncounted.
     """
-    failed = Mail.objects.filter(id__in=list(ids), state=Mail.State.FAILED)
-    return failed.update(state=Mail.State.QUEUED, attempts=0, code="", due_at=Now())
+    failed = Mail.objects.filter(
+        state=Mail.State.FAILED, created_at__gte=hour, created_at__lt=hour + timedelta(hours=1)
+    )
+    anew = {"state": Mail.State.QUEUED, "attempts": 0, "code": "", "due_at": Now()}
+    failed.filter(kind__in=_ALONG_WITH[kind]).update(**anew)
+    return failed.filter(kind=kind).update(**anew)
 
 
 def _wait(waits: Iterable[tuple[Mail, float]], code: str, *, tried: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from petitions.admin import needs
-from petitions.models import Alert
+from petitions.models import Alert, Mail
 
 register = template.Library()
 
@@ -30,6 +30,13 @@ def erasures_to_come(context: dict[str, Any]) -> list[needs.ComingErasure]:
     """Whose data is erased soon, or kept past its date, for those who may stop that."""
     user = context["request"].user
     return needs.erasures() if user.has_perm("petitions.change_erasure") else []
+
+
+@register.simple_tag(takes_context=True)
+def mail_is_late(context: dict[str, Any]) -> bool:
+    """Whether mail waits that should have gone out, for those who see the outbox."""
+    user = context["request"].user
+    return user.has_perm("petitions.view_mail") and Mail.objects.late().exists()
 
 
 @register.simple_tag(takes_context=True)
