@@ -15,7 +15,7 @@ from petitions.models import Mail, Signature, Signer
 
 def erase_people(signature_ids: Collection[UUID]) -> None:
     """Erase who is behind signatures, and whom their mails were for. The signatures stay for the
-    totals, and the mails for a day for the numbers that staff see: one that vanished would tell.
+    totals, and the mails for a week for the numbers that staff see: one that vanished would tell.
     """
     _disown(Mail.objects.filter(signature__in=signature_ids))
     erase_senders(signature_ids)

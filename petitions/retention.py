@@ -30,9 +30,8 @@ EXACT_FOR = timedelta(hours=72)
 # What moderators and limits need of a network, a domain, or a refusal, they need soon.
 KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
-# As long as the limit of mails looks back; what failed, until staff may have looked.
-MAILS_KEPT = timedelta(days=1)
-FAILED_KEPT = timedelta(days=7)
+# Until staff have had the time to send again what failed, and a provider to report a complaint.
+MAILS_KEPT = timedelta(days=7)
 # Somebody may come back to it: as long as what is kept of signers after the close.
 KEPT_AFTER_ANSWER = timedelta(days=183)
 # Long after it had to be acknowledged nobody will answer it any more.
@@ -102,14 +101,12 @@ def delete_refused() -> int:
 
 
 def delete_mails_of_nobody() -> int:
-    """Delete links that were asked for, and what is left of mails to people who are erased, once
-    no limit and no number needs them. Up to a batch; returns how many went.
+    """Delete links that were asked for, and what is left of mails to people who are erased, a week
+    after they were dealt with. Up to a batch; returns how many went.
     """
-    now = timezone.now()
-    done = Q(due_at__lt=now - MAILS_KEPT) & ~Q(state__in=[Mail.State.QUEUED, Mail.State.FAILED])
-    failed = Q(due_at__lt=now - FAILED_KEPT, state=Mail.State.FAILED)
+    old = Mail.objects.filter(signature=None, due_at__lt=timezone.now() - MAILS_KEPT)
     with transaction.atomic():
-        ids = _locked(Mail.objects.filter(done | failed, signature=None))
+        ids = _locked(old.exclude(state=Mail.State.QUEUED))
         Mail.objects.filter(pk__in=ids).delete()
     return len(ids)
 

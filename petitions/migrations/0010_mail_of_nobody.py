@@ -1,15 +1,25 @@
+from typing import Any
+
 import django.contrib.postgres.indexes
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
+from django.contrib.postgres.operations import (
+    AddConstraintNotValid,
+    AddIndexConcurrently,
+    ValidateConstraint,
+)
 from django.db import migrations, models
 from django.db.models import Q
+
+
+def delete_mails_of_nobody(apps: Any, _schema_editor: Any) -> None:
+    """An older release knows no mail without a signature: whoever asked for a link asks again."""
+    apps.get_model("petitions", "Mail").objects.filter(signature=None).delete()
 
 
 class Migration(migrations.Migration):
     """Mails that hang on no signature, and the indexes for the numbers that staff see of them.
 
     What runs still beside this joins mails with their signatures, and so passes over the new ones.
-    The constraint is added without looking at old rows, which all have a signature.
     """
 
     atomic = False
@@ -42,7 +52,7 @@ class Migration(migrations.Migration):
                 verbose_name="kind",
             ),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             "mail",
             models.CheckConstraint(
                 condition=Q(signature__isnull=False)
@@ -51,6 +61,7 @@ class Migration(migrations.Migration):
                 name="mail_goes_to_somebody",
             ),
         ),
+        ValidateConstraint("mail", "mail_goes_to_somebody"),
         AddIndexConcurrently(
             "mail",
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
@@ -61,4 +72,6 @@ class Migration(migrations.Migration):
                 fields=["created_at"], name="mail_lately", autosummarize=True
             ),
         ),
+        # Backwards this comes first.
+        migrations.RunPython(migrations.RunPython.noop, delete_mails_of_nobody),
     ]

@@ -8,7 +8,7 @@ message is sent again under the same Message-ID, rather than never.
 
 The link that "find my signature" mails is asked for by anybody, for any address: its row hangs on
 no signature and holds the address and language sealed. It is there whether or not somebody has
-signed, and is deleted a day after it went out. Of a mail whose person is erased the row stays as
+signed, and is deleted a week after it went out. Of a mail whose person is erased the row stays as
 long, without anything of them: that it vanished would tell staff, who see numbers.
 
     queued -> sent | failed (the server said never, or too many tries) | cancelled

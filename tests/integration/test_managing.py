@@ -362,7 +362,7 @@ def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
     assert tallies.total(petition.pk) == before - 1
     left = [name for name, raw in everywhere() for trace in traces if trace in raw]
     assert left == []
-    # What stays for a day of the mails is of nobody.
+    # What stays for a week of the mails is of nobody.
     assert not Mail.objects.exclude(signature=None, sealed=None).exists()
     sent.outbox.clear()
     outbox.deliver()
