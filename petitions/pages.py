@@ -84,6 +84,7 @@ def promises() -> dict[str, str]:
         "kept_enquiry": days(retention.KEPT_AFTER_ANSWER.days),
         "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
         "kept_undeliverable": days(objections.UNDELIVERABLE_FOR.days),
+        "kept_asked": days(retention.MAILS_KEPT.days),
         "kept_counters": hours(_longest_counter()),
         "grace": hours(CONFIRMING_AFTER_CLOSE),
         "reminder": hours(reminders.AFTER),
