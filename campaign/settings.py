@@ -22,8 +22,9 @@ ENVIRONMENT = env.choice("ENVIRONMENT", ("production", "local", "test"), "produc
 DEBUG = False
 
 # --- Secrets -----------------------------------------------------------------------------
-# SECRET_KEY guards admin sessions only. What signers gave is sealed, indexed and linked
-# under the three rings, so that losing or changing SECRET_KEY neither opens nor breaks it.
+# SECRET_KEY signs what admin sessions hold, and nothing else. What signers gave is sealed, indexed
+# and linked under the three rings, so that losing or changing SECRET_KEY neither opens nor breaks
+# it.
 SECRET_KEY = env.text("SECRET_KEY")
 SEALING_KEYS = env.keys("SEALING_KEYS")
 INDEX_KEYS = env.keys("INDEX_KEYS")
@@ -187,6 +188,7 @@ STORAGES = {
 # --- The web's own safety ----------------------------------------------------------------
 # Cookies exist for the admin alone; the public site sets none.
 ADMIN_PATH = "admin/"
+SESSION_ENGINE = "campaign.sessions"
 SESSION_COOKIE_PATH = f"/{ADMIN_PATH}"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import TruncDay
@@ -53,6 +54,7 @@ def keep_no_longer() -> None:
     delete_old_alerts()
     forget_undeliverable()
     delete_old_enquiries()
+    delete_expired_sessions()
     cut_times_to_the_day()
     # Last: a sweep schedules what a later one erases, and forgets what it has just erased.
     notice.schedule(kept=KEPT_AFTER_CLOSE)
@@ -169,6 +171,13 @@ def delete_old_enquiries() -> int:
     answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)
     unanswered = Q(state=Enquiry.State.OPEN, received_on__lt=today - KEPT_UNANSWERED)
     return Enquiry.objects.filter(answered | unanswered).delete()[0]
+
+
+def delete_expired_sessions() -> int:
+    """Delete sessions of the admin that have expired, as Django's `clearsessions` does;
+    return how many.
+    """
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
 
 
 def cut_times_to_the_day() -> int:

@@ -1,0 +1,80 @@
+"""Session store in the database that keeps a keyed hash (HMAC) of the session key.
+
+The cookie holds the random key; its row is found by a hash that the vault makes from
+`INDEX_KEYS`. So a copy of the table logs nobody in, with or without `SECRET_KEY`.
+"""
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from petitions import vault
+
+
+def hashes(session_key: str) -> list[str]:
+    """What may stand in the table for a session key: under each index key, the newest first."""
+    return [
+        vault.blind_index("session", session_key, key_id=key_id).hex()
+        for key_id in settings.INDEX_KEYS
+    ]
+
+
+class SessionStore(db.SessionStore):
+    """Django's own store, but for the session key's hash in place of the key."""
+
+    def _get_session_from_db(self) -> Session | None:
+        key = self.session_key
+        row = key and _rows(key).filter(expire_date__gt=timezone.now()).first()
+        if not row:
+            self._session_key = None
+        return row or None
+
+    def exists(self, session_key: str) -> bool:
+        return _rows(session_key).exists()
+
+    def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
+        row = super().create_model_instance(data)
+        row.session_key = hashes(row.session_key)[0]
+        return row
+
+    def save(self, must_create: bool = False) -> None:
+        if self.session_key and not must_create:
+            _bring_over(self.session_key)
+        super().save(must_create)
+
+    def delete(self, session_key: str | None = None) -> None:
+        if key := session_key or self.session_key:
+            _rows(key).delete()
+
+    # Nothing here is asynchronous; inherited, these would store the session key itself.
+    async def _aget_session_from_db(self) -> Session | None:
+        return await sync_to_async(self._get_session_from_db)()
+
+    async def aexists(self, session_key: str) -> bool:
+        return await sync_to_async(self.exists)(session_key)
+
+    async def acreate_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
+        return await sync_to_async(self.create_model_instance)(data)
+
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        await sync_to_async(self.delete)(session_key)
+
+
+def _rows(session_key: str) -> QuerySet[Session]:
+    return Session.objects.filter(session_key__in=hashes(session_key))
+
+
+def _bring_over(session_key: str) -> None:
+    """Move a session to the newest index key, so that saving finds it there."""
+    newest, *older = hashes(session_key)
+    if older:
+        Session.objects.filter(session_key__in=older).update(session_key=newest)
