@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
 
@@ -15,3 +16,7 @@ class CampaignConfig(AppConfig):
         # The last of our apps to be migrated once permissions exist: Django's own
         # permissions are made by an earlier receiver of the same signal.
         post_migrate.connect(create_roles, dispatch_uid="undersigned.roles")
+
+
+class StaffAdminConfig(AdminConfig):
+    default_site = "campaign.staff.StaffSite"

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 from campaign.views import error_page
+from petitions import hashing
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -106,7 +107,9 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
 
 
 class DatabaseAway:
-    """While the database is away or takes no writes, say so honestly: 503, and when to retry."""
+    """While the database is away or takes no writes, or too many passwords are hashed at once,
+    say so honestly: 503, and when to retry.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -115,7 +118,7 @@ class DatabaseAway:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not _is_about_the_database(error):
+        if not isinstance(error, hashing.Busy) and not _is_about_the_database(error):
             return None
         response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
         response["Retry-After"] = RETRY_AFTER

@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "django.forms",
     "crispy_forms",
     "crispy_bootstrap5",
-    "django.contrib.admin",
+    "campaign.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -209,6 +209,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+AUTHENTICATION_BACKENDS = ["campaign.staff.StaffBackend"]
+PASSWORD_HASHERS = ["petitions.hashing.LimitedHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -258,6 +260,15 @@ LIMITS = {
     "CONTACT_DOMAIN": env.rate("LIMIT_CONTACT_DOMAIN", "off"),
     # Of no petition: all that is written to the organisation.
     "CONTACT_PETITION": env.rate("LIMIT_CONTACT_ALL", "300/hour"),
+}
+
+# Wrong passwords, after which none is looked at until the time is over: for one account from one
+# network, from one network (the /48 of IPv6 around it: four times as many), and for one account
+# from everywhere, but for networks from which its owner logged in. See `petitions.logins`.
+LOGIN_LIMITS = {
+    "ACCOUNT_NETWORK": env.rate("LIMIT_LOGIN_ACCOUNT_NETWORK", "5 per 15 minutes"),
+    "NETWORK": env.rate("LIMIT_LOGIN_NETWORK", "20 per 15 minutes"),
+    "ACCOUNT": env.rate("LIMIT_LOGIN_ACCOUNT", "50 per 15 minutes"),
 }
 
 # --- Behaviour, documented in docs/operators.md ------------------------------------------

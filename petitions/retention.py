@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
-from petitions import erasing, notice, objections
+from petitions import audit, erasing, logins, notice, objections
 from petitions.models import (
     Alert,
     Decision,
@@ -55,6 +55,8 @@ def keep_no_longer() -> None:
     forget_undeliverable()
     delete_old_enquiries()
     delete_expired_sessions()
+    logins.delete_old_failures()
+    audit.keep_no_longer()
     cut_times_to_the_day()
     # Last: a sweep schedules what a later one erases, and forgets what it has just erased.
     notice.schedule(kept=KEPT_AFTER_CLOSE)

@@ -7,13 +7,14 @@ from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
-from petitions.admin.records import ExportAdmin, MailAdmin
+from petitions.admin.records import AuditRecordAdmin, ExportAdmin, MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
 from petitions.admin.sources import SourceAdmin
 
 __all__ = [
     "AlertAdmin",
+    "AuditRecordAdmin",
     "DecisionAdmin",
     "EnquiryAdmin",
     "ErasureAdmin",

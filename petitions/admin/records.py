@@ -10,12 +10,13 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import outcomes
 from petitions.admin.titles import Titled
 from petitions.mail import numbers, outbox
-from petitions.models import Export, Mail
+from petitions.models import AuditRecord, Export, Mail
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -111,3 +112,28 @@ def _with_buttons(failed: list[numbers.Failure]) -> list[dict[str, Any]]:
         lines.append({**_in_words(line), "hour": hour, "is_first": group not in seen})
         seen.add(group)
     return lines
+
+
+@admin.register(AuditRecord)
+class AuditRecordAdmin(ReadOnly):
+    """Who of the team did what. No role has its permission: superusers alone see it."""
+
+    list_display = ("created_at", "who", "action", "object_type", "object_id", "screen", "network")
+    list_filter = ("action", "created_at")
+    list_select_related = ("actor",)
+    fields = list_display
+    readonly_fields = ("who", "network")
+    ordering = ("-id",)
+
+    @admin.display(description=_("who"))
+    def who(self, record: AuditRecord) -> str:
+        """The account's name, or its number once the account is deleted."""
+        if record.actor_id is None:
+            return gettext("no account")
+        number = gettext("account %(n)d, deleted") % {"n": record.actor_id}
+        return record.actor.get_username() if record.actor else number
+
+    @admin.display(description=_("network"))
+    def network(self, record: AuditRecord) -> str:
+        """The same letters for the same network, and nothing else of it."""
+        return bytes(record.network_ix or b"").hex()[:6]

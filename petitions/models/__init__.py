@@ -1,12 +1,14 @@
 """The tables of petitions and signatures, one file an aggregate."""
 
 from petitions.models.alert import Alert
+from petitions.models.audit_record import AuditRecord
 from petitions.models.correction import Correction, Resend
 from petitions.models.decision import Decision, DecisionItem
 from petitions.models.enquiry import Enquiry
 from petitions.models.erasure import Erasure, ErasureStop
 from petitions.models.export import Export
 from petitions.models.finding import FindRequest
+from petitions.models.login_failure import LoginFailure
 from petitions.models.mail import Mail
 from petitions.models.milestone import Milestone, MilestoneText
 from petitions.models.objection import Objection
@@ -24,6 +26,7 @@ __all__ = [
     "ABROAD",
     "UNKNOWN",
     "Alert",
+    "AuditRecord",
     "Correction",
     "Decision",
     "DecisionItem",
@@ -32,6 +35,7 @@ __all__ = [
     "ErasureStop",
     "Export",
     "FindRequest",
+    "LoginFailure",
     "Mail",
     "MailDomain",
     "MailProvider",

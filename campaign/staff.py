@@ -1,0 +1,149 @@
+"""How staff log in: the backend, the forms and the admin site through which passwords are checked.
+
+Every password passes `StaffBackend`, and so the limits and the record of `petitions.logins`.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from django.contrib.admin import AdminSite
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
+from django.contrib.auth import authenticate
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from petitions import hashing, logins
+from petitions.languages import minutes
+from petitions.screening.networks import NOWHERE, sender_of
+
+Page = TypeVar("Page", bound=HttpResponseBase)
+_REFUSALS = (logins.TooMany, hashing.Busy)
+
+
+class StaffBackend(ModelBackend):
+    """Django's own backend, for staff alone, within the limits."""
+
+    def authenticate(  # type: ignore[override]
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        find_user = partial(super().authenticate, request, username, password)
+        sender = sender_of(request.META) if request else NOWHERE
+        attempt = logins.Attempt(username, sender, _screen(request))
+        return logins.check(attempt, find_user)
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Accounts are for the admin alone: without staff status the right password is wrong."""
+        return super().user_can_authenticate(user) and user.is_staff
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Says when no password is looked at, and when to try again."""
+
+    refusal: logins.Refused | None = None
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except _REFUSALS as refusal:
+            raise _told(self, refusal) from None
+
+
+class OwnPasswordForm(AdminPasswordChangeForm):
+    """A change of one's own password, whose old one is checked as at logging in."""
+
+    refusal: logins.Refused | None = None
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(*args, **kwargs)
+
+    def clean_old_password(self) -> str:
+        old = str(self.cleaned_data["old_password"])
+        name = self.user.get_username()
+        try:
+            is_right = authenticate(self.request, username=name, password=old) is not None
+        except _REFUSALS as refusal:
+            raise _told(self, refusal) from None
+        if not is_right:
+            code = "password_incorrect"
+            raise ValidationError(self.error_messages[code], code=code)
+        return old
+
+
+class OwnPasswordView(PasswordChangeView):
+    form_class = OwnPasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+
+class StaffSite(AdminSite):
+    """The admin, where logging in is limited."""
+
+    login_form = LoginForm
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return _with_status(super().login(request, extra_context))
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        request.current_app = self.name
+        view: Callable[[HttpRequest], Any] = OwnPasswordView.as_view(
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        page: TemplateResponse = view(request)
+        return _with_status(page)
+
+
+def _screen(request: HttpRequest | None) -> str:
+    match = request.resolver_match if request else None
+    return match.view_name if match else ""
+
+
+def _told(form: Any, refusal: logins.Refused) -> ValidationError:
+    """Note on a form why no password was looked at, and say it."""
+    form.refusal = refusal
+    if isinstance(refusal, hashing.Busy):
+        return ValidationError(
+            gettext(
+                "Others are logging in at this moment, so your password was not looked at. "
+                "Try again in a few seconds."
+            )
+        )
+    said = gettext(
+        "Too many wrong passwords. For %(time)s none is looked at, not even the right one. "
+        "Try again then."
+    )
+    wait = timedelta(seconds=max(60, refusal.retry_after))
+    return ValidationError(said % {"time": minutes(wait)})
+
+
+def _with_status(response: Page) -> Page:
+    """429 or 503, and when to try again, for a form whose password was not looked at."""
+    context = getattr(response, "context_data", None) or {}
+    if refusal := getattr(context.get("form"), "refusal", None):
+        is_busy = isinstance(refusal, hashing.Busy)
+        response.status_code = (
+            HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.TOO_MANY_REQUESTS
+        )
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response

@@ -1,0 +1,63 @@
+"""The audit record: acts of staff, written by the use case that does them and never changed."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models.functions import TruncDay
+from django.utils import timezone
+
+from petitions.models import AuditRecord
+
+Action = AuditRecord.Action
+
+# The trigger of the table knows the same periods, and lets nothing go earlier.
+EXACT_FOR = timedelta(hours=72)
+NETWORK_KEPT = timedelta(days=30)
+FAILURES_KEPT = timedelta(days=30)
+LOGINS_KEPT = timedelta(days=365)
+
+
+def record(
+    *,
+    action: AuditRecord.Action,
+    screen: str,
+    actor_id: int | None = None,
+    about: models.Model | None = None,
+    network_ix: bytes | None = None,
+) -> None:
+    """Add one act, in the transaction of the act itself.
+
+    `screen` is a route's or a command's name; no actor means a command, or nobody known. What
+    somebody typed has no place here: `about` is kept as its model and primary key.
+    """
+    AuditRecord.objects.create(
+        action=action,
+        screen=screen,
+        actor_id=actor_id,
+        object_type=about._meta.label_lower if about else "",
+        object_id=str(about.pk) if about else "",
+        network_ix=network_ix,
+    )
+
+
+def keep_no_longer() -> int:
+    """Delete records of passwords, and cut networks and times, when their time is over; return
+    how many rows changed. All other records stay for ever.
+    """
+    failures = AuditRecord.objects.filter(
+        action__in=[Action.PASSWORD_WRONG, Action.PASSWORD_REFUSED],
+        created_at__lt=_ago(FAILURES_KEPT),
+    )
+    logins = AuditRecord.objects.filter(
+        action=Action.PASSWORD_RIGHT, created_at__lt=_ago(LOGINS_KEPT)
+    )
+    known = AuditRecord.objects.filter(network_ix__isnull=False, created_at__lt=_ago(NETWORK_KEPT))
+    exact = AuditRecord.objects.filter(created_at__lt=_ago(EXACT_FOR)).exclude(
+        created_at=TruncDay("created_at")
+    )
+    deleted = failures.delete()[0] + logins.delete()[0]
+    return deleted + known.update(network_ix=None) + exact.update(created_at=TruncDay("created_at"))
+
+
+def _ago(period: timedelta) -> datetime:
+    return timezone.now() - period

@@ -1,0 +1,90 @@
+"""Password hashing, of which a few at most run at once on the whole machine.
+
+A hash keeps a processor busy for a third of a second. Without a limit, whoever sends wrong
+passwords has every thread and every processor, and signing waits for seconds.
+
+A slot is a lock (`flock`) on a file in the temporary folder. It counts over all processes, holds
+no transaction and no connection, and the kernel frees it when its process dies.
+"""
+
+import fcntl
+import os
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+SLOTS = 2
+# Seconds for which to stay away, for whoever finds no free slot.
+RETRY_AFTER = 2
+# How long somebody waits who is logged in already, or runs a command. Logging in never waits.
+PATIENCE = 5.0
+_PAUSE = 0.05
+_thread = threading.local()
+
+
+class Busy(Exception):
+    """All slots are taken. Trying again in a moment helps."""
+
+    retry_after = RETRY_AFTER
+
+
+@contextmanager
+def slot(*, patience: float = 0.0) -> Iterator[None]:
+    """Hold one of the slots; `Busy` if none is free within `patience` seconds.
+
+    A thread that holds one already keeps it.
+    """
+    if getattr(_thread, "holds_one", False):
+        yield
+        return
+    descriptor = _wait(patience)
+    _thread.holds_one = True
+    try:
+        yield
+    finally:
+        _thread.holds_one = False
+        os.close(descriptor)
+
+
+class LimitedHasher(PBKDF2PasswordHasher):
+    """Django's default hasher, in a slot wherever it is called from."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        with slot(patience=PATIENCE):
+            return super().encode(password, salt, iterations)
+
+
+def _wait(patience: float) -> int:
+    deadline = time.monotonic() + patience
+    while True:
+        for number in range(SLOTS):
+            if (descriptor := _take(number)) is not None:
+                return descriptor
+        if time.monotonic() >= deadline:
+            raise Busy
+        time.sleep(_PAUSE)
+
+
+def _take(number: int) -> int | None:
+    """The descriptor of a slot's locked file; None if somebody else holds it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    descriptor = os.open(_file(number), flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _file(number: int) -> Path:
+    """Of this user and this checkout: two sites on one machine are not in each other's way."""
+    site = f"{os.getuid()}-{zlib.crc32(str(settings.BASE_DIR).encode()):08x}"
+    return Path(tempfile.gettempdir()) / f"undersigned-{site}-hash-{number}"

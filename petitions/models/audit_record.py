@@ -1,0 +1,50 @@
+"""The audit record: what staff did, one row an act, which nobody can change."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class AuditRecord(models.Model):
+    """One act: who, what, about which object, when, and on which screen.
+
+    Append-only: the trigger `audit_record_append_only` lets through nothing but what
+    `petitions.audit` forgets when its time is over. It holds no word that anybody typed.
+    """
+
+    class Action(models.TextChoices):
+        PASSWORD_RIGHT = "password-right", _("right password")
+        PASSWORD_WRONG = "password-wrong", _("wrong password")
+        PASSWORD_REFUSED = "password-refused", _("too many wrong passwords: not looked at")
+        LOGIN_UNLOCKED = "login-unlocked", _("wrong passwords forgotten")
+
+    # No constraint: an account may be deleted, and what it did stays on record under its number.
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("who"),
+    )
+    action = models.CharField(_("what"), max_length=40, choices=Action)
+    # A model's label in lower case, such as "petitions.signature", and its primary key as text.
+    object_type = models.CharField(_("about"), max_length=80, blank=True)
+    object_id = models.CharField(_("its number"), max_length=40, blank=True)
+    screen = models.CharField(_("screen or command"), max_length=80)
+    created_at = models.DateTimeField(_("when"), auto_now_add=True)
+    network_ix = models.BinaryField(max_length=16, null=True)
+
+    class Meta:
+        verbose_name = _("audit record")
+        verbose_name_plural = _("audit records")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["actor", "action", "created_at"], name="audit_record_actor"),
+            models.Index(fields=["object_type", "object_id"], name="audit_record_object"),
+            models.Index(fields=["created_at"], name="audit_record_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.pk}"

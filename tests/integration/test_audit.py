@@ -1,0 +1,165 @@
+"""The audit record: the database keeps it as it was written, and superusers alone read it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from petitions import audit, retention
+from petitions.models import AuditRecord, Petition
+
+Action = AuditRecord.Action
+LIST = reverse("admin:petitions_auditrecord_changelist")
+NETWORK = bytes(16)
+
+
+def recorded(action: AuditRecord.Action = Action.PASSWORD_RIGHT, *, days: float = 0) -> AuditRecord:
+    """One record that is so many days old."""
+    record = AuditRecord(action=action, screen="admin:login", network_ix=NETWORK)
+    record.save()
+    if days:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE petitions_auditrecord DISABLE TRIGGER USER")
+            AuditRecord.objects.filter(pk=record.pk).update(
+                created_at=timezone.now() - timedelta(days=days)
+            )
+            cursor.execute("ALTER TABLE petitions_auditrecord ENABLE TRIGGER USER")
+        record.refresh_from_db()
+    return record
+
+
+def is_refused(change: Callable[[], object]) -> bool:
+    try:
+        with transaction.atomic():
+            change()
+    except IntegrityError as error:
+        return "audit records cannot be changed or deleted" in str(error)
+    return False
+
+
+def sql(statement: str) -> Callable[[], None]:
+    def execute() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    return execute
+
+
+@pytest.mark.parametrize("days", [0, 20, 29])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM petitions_auditrecord",
+        "UPDATE petitions_auditrecord SET actor_id = 1",
+        "UPDATE petitions_auditrecord SET action = 'password-wrong'",
+        "UPDATE petitions_auditrecord SET screen = ''",
+        "UPDATE petitions_auditrecord SET object_id = '7'",
+        "UPDATE petitions_auditrecord SET network_ix = NULL",
+        "UPDATE petitions_auditrecord SET network_ix = '\\x00'",
+        "UPDATE petitions_auditrecord SET created_at = now() - interval '40 days'",
+    ],
+)
+def test_the_database_refuses_to_change_or_delete_a_record(
+    db: None, statement: str, days: int
+) -> None:
+    recorded(days=days)
+    assert is_refused(sql(statement))
+
+
+def test_django_is_refused_as_well(db: None) -> None:
+    record = recorded()
+    assert is_refused(record.delete)
+    record.screen = "elsewhere"
+    assert is_refused(record.save)
+    assert is_refused(lambda: AuditRecord.objects.update(screen="elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("action", "kept", "gone"),
+    [
+        (Action.PASSWORD_WRONG, 29, 32),
+        (Action.PASSWORD_REFUSED, 29, 32),
+        (Action.PASSWORD_RIGHT, 364, 367),
+    ],
+)
+def test_records_of_passwords_are_deleted_when_their_time_is_over_and_not_before(
+    db: None, action: AuditRecord.Action, kept: int, gone: int
+) -> None:
+    young, old = recorded(action, days=kept), recorded(action, days=gone)
+    assert is_refused(young.delete)
+
+    retention.keep_no_longer()
+
+    assert list(AuditRecord.objects.all()) == [young]
+    assert old.pk != young.pk
+
+
+def test_other_acts_stay_for_ever(db: None) -> None:
+    record = recorded(Action.LOGIN_UNLOCKED, days=4000)
+
+    retention.keep_no_longer()
+
+    record.refresh_from_db()
+    assert is_refused(record.delete)
+
+
+def test_the_time_is_cut_to_the_day_after_72_hours_and_the_network_goes_after_30_days(
+    db: None,
+) -> None:
+    fresh, older, oldest = recorded(days=2.9), recorded(days=3.1), recorded(days=31)
+    exact = {record.pk: record.created_at for record in (fresh, older, oldest)}
+    for _again in range(2):
+        retention.keep_no_longer()
+    for record in (fresh, older, oldest):
+        record.refresh_from_db()
+
+    assert fresh.created_at == exact[fresh.pk]
+    for record in (older, oldest):
+        day = timezone.localtime(exact[record.pk])
+        assert record.created_at == day.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert [record.network_ix is None for record in (fresh, older, oldest)] == [False, False, True]
+
+
+def test_a_record_says_who_did_what_to_which_object_on_which_screen(
+    moderator: User, petition: Petition
+) -> None:
+    audit.record(
+        action=Action.LOGIN_UNLOCKED, screen="a-screen", actor_id=moderator.pk, about=petition
+    )
+
+    record = AuditRecord.objects.get()
+    assert record.actor == moderator
+    assert (record.object_type, record.object_id) == ("petitions.petition", str(petition.pk))
+
+
+def test_what_an_account_did_outlives_it(admin_client: Client, moderator: User) -> None:
+    audit.record(action=Action.PASSWORD_RIGHT, screen="admin:login", actor_id=moderator.pk)
+    number = moderator.pk
+    moderator.delete()
+
+    assert f"account {number}, deleted" in admin_client.get(LIST).content.decode()
+
+
+def test_superusers_read_the_record_and_nobody_changes_it_there(admin_client: Client) -> None:
+    record = recorded()
+    page = admin_client.get(LIST).content.decode()
+    one = reverse("admin:petitions_auditrecord_change", args=[record.pk])
+
+    assert "right password" in page
+    assert "000000" in page
+    assert admin_client.get(one).status_code == 200
+    assert admin_client.post(one, {"screen": "x"}).status_code == 403
+    assert admin_client.get(reverse("admin:petitions_auditrecord_add")).status_code == 403
+    assert 'name="action"' not in page
+
+
+@pytest.mark.parametrize("role", ["moderator", "organiser"])
+def test_no_role_sees_the_record(client: Client, role: str, request: pytest.FixtureRequest) -> None:
+    client.force_login(request.getfixturevalue(role))
+
+    assert client.get(LIST).status_code == 403

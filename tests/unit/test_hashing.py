@@ -1,0 +1,97 @@
+"""Password hashing: two at once on the machine, and a slot that is free when its process dies."""
+
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import check_password, make_password
+
+from petitions import hashing
+
+HOLDER = """
+from petitions import hashing
+with hashing.slot():
+    print("held", flush=True)
+    input()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _slots_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of their own, whatever else runs on the machine."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
+@contextmanager
+def another_process() -> Iterator[subprocess.Popen[str]]:
+    """A process that holds a slot."""
+    command = [sys.executable, "-c", HOLDER]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def is_free() -> bool:
+    try:
+        with hashing.slot():
+            return True
+    except hashing.Busy:
+        return False
+
+
+def test_a_third_process_finds_no_slot_until_one_of_two_is_killed() -> None:
+    with another_process() as first, another_process():
+        assert not is_free()
+        first.kill()
+        first.wait()
+        assert is_free()
+    assert is_free()
+
+
+def test_threads_of_one_process_take_slots_from_each_other() -> None:
+    found: list[bool] = []
+    with hashing.slot(), another_process():
+        thread = threading.Thread(target=lambda: found.append(is_free()))
+        thread.start()
+        thread.join()
+    assert found == [False]
+
+
+def test_a_slot_is_free_again_after_an_error() -> None:
+    for _ in range(hashing.SLOTS + 1):
+        with pytest.raises(ZeroDivisionError), hashing.slot():
+            raise ZeroDivisionError
+
+
+def test_all_hashing_needs_a_slot_and_what_holds_one_needs_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hashing, "PATIENCE", 0.0)
+    monkeypatch.setattr(hashing.LimitedHasher, "iterations", 1)
+    stored = make_password("right")
+    with ExitStack() as others:
+        others.enter_context(another_process())
+        with hashing.slot():
+            assert check_password("right", stored)
+            assert not check_password("wrong", stored)
+        others.enter_context(another_process())
+        for hash_it in (make_password, lambda password: check_password(password, stored)):
+            with pytest.raises(hashing.Busy):
+                hash_it("right")
+
+
+def test_passwords_that_django_hashed_before_are_still_right(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    before = make_password("right")
+    settings.PASSWORD_HASHERS = ["petitions.hashing.LimitedHasher"]
+
+    assert check_password("right", before)
