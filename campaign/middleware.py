@@ -88,6 +88,9 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return error_page(request, HTTPStatus.BAD_REQUEST)
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            # Proxies that take in whole bodies say how long they are; Django would read nothing.
+            return error_page(request, HTTPStatus.LENGTH_REQUIRED)
         length, for_admin = _length(request), is_admin(request)
         if length > (_ADMIN_BODY_LIMIT if for_admin else settings.PUBLIC_BODY_LIMIT):
             return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -102,6 +105,18 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
             page["Allow"] = response.get("Allow", "GET")
             return page
         return response
+
+    return middleware
+
+
+def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
+    """Above what public forms may have, the admin reads a body only of who is logged in."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        is_large = is_admin(request) and _length(request) > settings.PUBLIC_BODY_LIMIT
+        if is_large and not request.user.is_staff:
+            return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return get_response(request)
 
     return middleware
 

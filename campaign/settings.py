@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "campaign.middleware.AdminUsers",
+    "campaign.middleware.large_bodies_for_staff",
     "campaign.middleware.AdminMessages",
 ]
 
@@ -219,7 +220,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
-# A public form is refused above this size by the guard; the admin's statements may be longer.
+# A form is refused above `PUBLIC_BODY_LIMIT`, unless staff send it: their statements may be longer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 PUBLIC_BODY_LIMIT = 64 * 1024

@@ -19,9 +19,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext
 
+from campaign.views import error_page
 from petitions import hashing, logins
 from petitions.languages import minutes
 from petitions.screening.networks import NOWHERE, sender_of
@@ -97,6 +98,9 @@ class StaffSite(AdminSite):
 
     login_form = LoginForm
 
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        return [path("may-upload/", self.may_upload, name="may_upload"), *super().get_urls()]
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -112,6 +116,12 @@ class StaffSite(AdminSite):
         )
         page: TemplateResponse = view(request)
         return _with_status(page)
+
+    def may_upload(self, request: HttpRequest) -> HttpResponse:
+        """For the proxy, before it takes in a large body: 204 for staff, 413 for all others."""
+        if self.has_permission(request):
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def _screen(request: HttpRequest | None) -> str:

@@ -36,7 +36,7 @@ from petitions.screening import limits
 from petitions.signers import Attempt
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
 
-ERRORS = (400, 403, 404, 405, 413, 415, 500, 503)
+ERRORS = (400, 403, 404, 405, 411, 413, 415, 500, 503)
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 # Words of each language, so that whatever else a page says is ours.
 TEXTS = {

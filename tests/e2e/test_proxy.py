@@ -1,0 +1,180 @@
+"""The shipped Caddyfile, run by a real Caddy in front of the whole site: large and slow bodies."""
+
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from campaign.local.stack import Stack
+from tests.deployed import PATIENCE, ROOT, wait_for
+
+pytestmark = pytest.mark.e2e
+
+CADDY = Path(sys.executable).parent / "caddy"
+# Twice as many as the web processes have threads, so that each thread could be held.
+SLOW = 16
+LARGE = 900_000
+# More than the shipped proxy used to keep back, and than Caddy reads of a body before it refuses.
+BEGUN = 300_000
+# Django reads a form to look for its CSRF token when there is a cookie to compare it with.
+CSRF_COOKIE = f"csrftoken={'a' * 32}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def proxy(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Caddy that runs the shipped file, with ports of ours in it."""
+    folder, port = tmp_path_factory.mktemp("caddy"), free_port()
+    text = (ROOT / "deploy" / "Caddyfile").read_text()
+    text = text.replace("{$SITE_URL}", f"http://127.0.0.1:{port}")
+    text = text.replace("web:8000", urlsplit(stack.site_url).netloc)
+    text = text.replace("127.0.0.1:8081", f"127.0.0.1:{free_port()}")
+    (folder / "Caddyfile").write_text(text)
+    command = [str(CADDY), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **homes}, stdout=log, stderr=log
+        )
+    try:
+        wait_for(lambda: listens(port), folder / "log")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def session(stack: Stack, proxy: int) -> str:
+    """The cookie of an administrator who logged in through the proxy."""
+    with closing(http.client.HTTPConnection("127.0.0.1", proxy, timeout=60)) as browser:
+        browser.request("GET", "/admin/login/", headers=host(stack))
+        form = browser.getresponse()
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form.read().decode())
+        assert token
+        csrf = str(form.getheader("Set-Cookie")).partition(";")[0]
+        sent = {"username": "admin", "password": stack.admin_password}
+        body = urlencode({**sent, "csrfmiddlewaretoken": token[1]})
+        headers = {**host(stack), "Cookie": csrf, "Origin": stack.site_url, **FORM}
+        browser.request("POST", "/admin/login/", body, headers)
+        answer = browser.getresponse()
+        assert answer.status == 302
+        (cookie,) = re.findall(r"sessionid=\w+", str(answer.headers))
+        return str(cookie)
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def host(stack: Stack) -> dict[str, str]:
+    return {"Host": f"127.0.0.1:{urlsplit(stack.site_url).port}"}
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def send_slowly(port: int, path: str, cookie: str) -> socket.socket:
+    """The head and the first part of a large form, of which the rest never comes."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    head = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Cookie: {cookie}"]
+    head += [f"Content-Length: {LARGE}", f"Content-Type: {FORM['Content-Type']}", "", ""]
+    connection.sendall("\r\n".join(head).encode() + b"a" * BEGUN)
+    return connection
+
+
+def send(port: int, path: str, size: int, cookie: str, *, chunked: bool = False) -> int:
+    """The status for a form of so many bytes, sent at once."""
+    body = b"a=" + b"b" * (size - 2)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as browser:
+        try:
+            sent = iter([body]) if chunked else body
+            headers = {**FORM, "Cookie": cookie}
+            browser.request("POST", path, sent, headers, encode_chunked=chunked)
+        except OSError:
+            # Refused before all of it was sent; the answer is there already.
+            pass
+        return browser.getresponse().status
+
+
+def longest_wait(port: int) -> float:
+    """How long the slowest of some pages takes that no cache holds, in seconds."""
+    waits = []
+    for _ in range(6):
+        start = time.monotonic()
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as browser:
+            browser.request("GET", "/admin/login/")
+            assert browser.getresponse().status == 200
+        waits.append(time.monotonic() - start)
+    return max(waits)
+
+
+@pytest.mark.parametrize("made_up", ["", "; sessionid=abcdefghijklmnopqrstuvwxyz012345"])
+def test_slow_bodies_of_nobody_we_know_hold_up_nobody(proxy: int, made_up: str) -> None:
+    with ExitStack() as senders:
+        slow = [
+            senders.enter_context(send_slowly(proxy, "/admin/x/", CSRF_COOKIE + made_up))
+            for _ in range(SLOW)
+        ]
+        time.sleep(1)
+        assert longest_wait(proxy) < 4
+        for connection in slow:
+            connection.settimeout(4)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_slow_bodies_of_staff_hold_up_nobody(proxy: int, session: str) -> None:
+    with ExitStack() as senders:
+        for _ in range(SLOW):
+            senders.enter_context(send_slowly(proxy, "/admin/x/", f"{CSRF_COOKIE}; {session}"))
+        time.sleep(1)
+        assert longest_wait(proxy) < 4
+
+
+# Without the token of a form the answer is 403, once all of it was read; fields, unlike files, may
+# be 1 MiB in all, above which it is 400.
+@pytest.mark.parametrize(
+    ("size", "answer"),
+    [(60_000, 403), (90_000, 403), (LARGE, 403), (1_999_000, 400), (2_100_000, 413)],
+)
+def test_staff_may_send_up_to_two_megabytes(
+    proxy: int, session: str, size: int, answer: int
+) -> None:
+    assert send(proxy, "/admin/x/", size, f"{CSRF_COOKIE}; {session}") == answer
+
+
+@pytest.mark.parametrize(
+    ("size", "answer"), [(60_000, 403), (70_000, 413), (LARGE, 413), (2_100_000, 413)]
+)
+def test_all_others_may_send_64_kb_to_the_admin(proxy: int, size: int, answer: int) -> None:
+    assert send(proxy, "/admin/x/", size, "") == answer
+
+
+@pytest.mark.parametrize("path", ["/admin/x/", "/contact/"])
+def test_a_body_that_does_not_say_how_long_it_is_is_refused(proxy: int, path: str) -> None:
+    assert send(proxy, path, 60_000, "", chunked=True) == 411
+    assert send(proxy, path, 70_000, "", chunked=True) == 413
+
+
+@pytest.mark.parametrize("path", ["/admin/x/", "/petitions/"])
+def test_a_refused_body_loses_nobody_elses_request(proxy: int, path: str) -> None:
+    """gunicorn closes a connection when too much of a body is left, and Caddy may reuse it."""
+    for size in (63_999, 64_000, 65_536, 70_000, 99_999):
+        answers = [send(proxy, path, size, "") for _ in range(12)]
+        assert len(set(answers)) == 1, answers
+        assert 503 not in answers

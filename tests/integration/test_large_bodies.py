@@ -1,0 +1,72 @@
+"""How large a body may be, by what its head says: nothing above 64 KiB is read of strangers."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.handlers.wsgi import WSGIRequest
+from django.test import Client
+from django.urls import reverse
+
+FORM = "application/x-www-form-urlencoded"
+MAY_UPLOAD = reverse("admin:may_upload")
+LARGEST = settings.PUBLIC_BODY_LIMIT
+PAGES = ["/admin/x/", "/admin/login/", "/petitions/protect/"]
+
+
+@pytest.fixture(autouse=True)
+def _unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No body may be read of those that are refused."""
+
+    def read(self: WSGIRequest) -> None:
+        if int(self.META["CONTENT_LENGTH"]) > LARGEST and not self.user.is_authenticated:
+            raise AssertionError("a body was read")
+        load(self)
+
+    load = WSGIRequest._load_post_and_files
+    monkeypatch.setattr(WSGIRequest, "_load_post_and_files", read)
+
+
+def send(browser: Client, path: str, size: int) -> Any:
+    return browser.post(path, b"a=" + b"b" * (size - 2), content_type=FORM)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("cookie", ["", "abcdefghijklmnopqrstuvwxyz012345"])
+def test_nobody_without_a_valid_session_sends_more_than_64_kib(
+    db: None, path: str, cookie: str
+) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies[settings.SESSION_COOKIE_NAME] = cookie
+    browser.cookies[settings.CSRF_COOKIE_NAME] = "a" * 32
+
+    assert send(browser, path, LARGEST + 1).status_code == 413
+    assert send(browser, path, LARGEST).status_code != 413
+
+
+def test_staff_send_more_to_the_admin_and_nowhere_else(client: Client, organiser: User) -> None:
+    client.force_login(organiser)
+
+    assert send(client, "/admin/x/", LARGEST + 1).status_code == 404
+    assert send(client, "/petitions/protect/", LARGEST + 1).status_code == 413
+
+
+def test_whoever_lost_staff_status_sends_no_more(client: Client, organiser: User) -> None:
+    client.force_login(organiser)
+    User.objects.update(is_staff=False)
+
+    assert send(client, "/admin/x/", LARGEST + 1).status_code == 413
+
+
+def test_the_proxy_learns_who_may_send_more(client: Client, organiser: User) -> None:
+    assert client.get(MAY_UPLOAD).status_code == 413
+    client.force_login(organiser)
+    assert client.get(MAY_UPLOAD).status_code == 204
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_body_without_a_length_is_refused_unread(db: None, path: str) -> None:
+    answer = Client().post(path, {"a": "b"}, headers={"Transfer-Encoding": "chunked"})
+
+    assert answer.status_code == 411
