@@ -11,8 +11,11 @@ class CampaignConfig(AppConfig):
         # It registers itself. Not in campaign/__init__.py: the embedded stack's commands run
         # before anything is installed.
         from campaign import checks  # noqa: F401
+        from campaign.database import timeouts
         from petitions.roles import create_roles
 
+        # Web and worker say so when they are something else.
+        timeouts.limit("command")
         # The last of our apps to be migrated once permissions exist: Django's own
         # permissions are made by an earlier receiver of the same signal.
         post_migrate.connect(create_roles, dispatch_uid="undersigned.roles")

@@ -57,5 +57,13 @@ def refuse_unsafe_start(**_kwargs: Any) -> None:
         raise
 
 
+def limit_database(**_kwargs: Any) -> None:
+    """Before its processes are forked, which connect each for themselves."""
+    from campaign.database import timeouts  # needs Django to be set up
+
+    timeouts.limit("worker")
+
+
 worker_init.connect(refuse_unsafe_start)
+worker_init.connect(limit_database)
 beat_init.connect(refuse_unsafe_start)

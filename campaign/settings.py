@@ -105,9 +105,34 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
-# Off behind a pooler that gives out connections by the transaction.
-DATABASE_PREPARED = env.flag("DATABASE_PREPARED", True)
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 3)
+# Behind a pooler that gives out connections by the transaction nothing may stay with one: no
+# prepared statement, no setting and no cursor.
+DATABASE_POOLER = env.flag("DATABASE_POOLER", False)
+# Everywhere, so that it is the same with and without a pooler: what is long is read in batches.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+_options.setdefault("connect_timeout", 3)
+# A host that is gone acknowledges nothing: its connections end in half a minute.
+for _name, _value in (
+    ("tcp_user_timeout", 30_000),
+    ("keepalives_idle", 15),
+    ("keepalives_interval", 5),
+    ("keepalives_count", 3),
+):
+    _options.setdefault(_name, _value)
+# What DATABASE_URL itself tells the server at the start of a connection.
+DATABASE_OPTIONS = _options.get("options", "")
+# Seconds for a statement and for a lock; 0: no limit. See `campaign.database.timeouts`.
+DATABASE_TIMEOUTS = {
+    "web": (env.integer("WEB_STATEMENT_TIMEOUT", 5), env.integer("WEB_LOCK_TIMEOUT", 3)),
+    "worker": (
+        env.integer("WORKER_STATEMENT_TIMEOUT", 600),
+        env.integer("WORKER_LOCK_TIMEOUT", 30),
+    ),
+    "command": (0, env.integer("COMMAND_LOCK_TIMEOUT", 60)),
+    # Short: whoever signs queues behind a migration that waits for a lock.
+    "migrate": (0, env.integer("MIGRATE_LOCK_TIMEOUT", 2, at_least=1)),
+}
 
 # --- Redis and Celery --------------------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")

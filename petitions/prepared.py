@@ -1,8 +1,8 @@
 """SQL of the hot paths, which PostgreSQL plans once a connection instead of once a request.
 
 Planning took a quarter of what signing costs the database, and half of what confirming does.
-Behind a pooler that gives out connections by the transaction this cannot work: set
-`DATABASE_PREPARED` to off there, and the same SQL is sent as it stands.
+Behind a pooler that gives out connections by the transaction this cannot work, for PREPARE in SQL
+stays with one connection of the server: there (`DATABASE_POOLER`) the same SQL is sent as it is.
 """
 
 import re
@@ -30,7 +30,7 @@ class Statement:
 
     def call(self, cursor: CursorWrapper) -> str:
         """What to send on this cursor's connection, where it is prepared by then."""
-        if not settings.DATABASE_PREPARED:
+        if settings.DATABASE_POOLER:
             return self.sql
         known = _prepared.setdefault(cursor.db.connection, set())
         if self.name not in known:

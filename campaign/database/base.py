@@ -1,20 +1,33 @@
 """The differences from `django.db.backends.postgresql`. Django wants it in a module `base`."""
 
 import select
+from typing import Any
 
 from django.conf import settings
 from django.db.backends.postgresql import base
 
+from campaign.database.silence import silence
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Cheaper looks at the connection, and plans that are kept."""
+    """Cheaper looks at the connection, plans that are kept, and no wait without an end."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Refuse at once while the database is known to be silent."""
+        silence.check()
+        return super().get_new_connection(conn_params)
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """The same before each statement on a connection that is kept."""
+        silence.check()
+        return super().create_cursor(name)
 
     def init_connection_state(self) -> None:
         """What is prepared is planned once. Left to itself, PostgreSQL plans a confirmation anew
         each time, taking it for too cheap to keep a plan; that is half of what one costs it.
         """
         super().init_connection_state()
-        if settings.DATABASE_PREPARED:
+        if not settings.DATABASE_POOLER:
             with self.cursor() as cursor:
                 cursor.execute("SET plan_cache_mode TO force_generic_plan")
 

@@ -160,7 +160,7 @@ def _look() -> Rules:
 def _read() -> Rules:
     rules = Rules()
     rows = Rule.objects.in_force().values_list("action", "kind", "pattern", "address_ix")
-    for action, kind, pattern, address_ix in rows.iterator(chunk_size=2000):
+    for action, kind, pattern, address_ix in rows:
         listed = rules.block if action == Rule.Action.BLOCK else rules.allow
         listed.add(kind, pattern, address_ix)
     return rules

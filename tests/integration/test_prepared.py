@@ -53,7 +53,7 @@ def test_of_several_the_last_ones_answer_is_there() -> None:
 def test_behind_a_pooler_the_same_statements_are_sent_as_they_stand(
     petition: Petition, settings: Settings
 ) -> None:
-    settings.DATABASE_PREPARED = False
+    settings.DATABASE_POOLER = True
     with CaptureQueriesContext(connection) as queries:
         sign_and_confirm(petition)
 

@@ -1,0 +1,42 @@
+"""Django's `migrate`, which never makes signers wait for long."""
+
+import time
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+from django.db import OperationalError
+from psycopg2.errors import LockNotAvailable
+
+from campaign.database import timeouts
+
+ATTEMPTS = 30
+PAUSE = 5.0
+
+
+class Command(migrate.Command):
+    """1. Wait for each lock for `MIGRATE_LOCK_TIMEOUT` seconds and no longer: whoever signs queues
+       behind a migration that waits, even for a dump, which stands in nobody else's way.
+    2. Where that was too short, let everybody pass for `PAUSE` seconds and go on from the
+       migration that failed. Each is a transaction of its own.
+    3. After `ATTEMPTS` of them say what to do.
+    """
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with timeouts.limited("migrate"):
+            self._try_again(*args, **options)
+
+    def _try_again(self, *args: Any, **options: Any) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                super().handle(*args, **options)
+                return
+            except OperationalError as error:
+                if not isinstance(error.__cause__, LockNotAvailable):
+                    raise
+                self.stderr.write(f"A table is in use; trying again (attempt {attempt}).")
+                time.sleep(PAUSE)
+        raise CommandError(
+            "A table was in use all the time, by a dump or a long command. Nothing is half done: "
+            "run migrate again when that has ended. pg_stat_activity shows who it is."
+        )
