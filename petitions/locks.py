@@ -1,30 +1,19 @@
-"""Locks that the database keeps for us, so that they end with the process that took them."""
+"""Locks that the database keeps until commit, so that they end with whoever took them.
+
+Never longer than a transaction: behind a connection pooler a lock of the session stays with a
+connection that somebody else has by then. What lasts longer has a lease: see `petitions.jobs`.
+"""
 
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 from django.db import connection
 
-_SWEEPS = 7315  # a number of ours that sets these locks apart from those of mailboxes
+_NAMED = 7315  # a number of ours that sets these locks apart from those of mailboxes
 
 
 class StateChanged(Exception):
     """Somebody else changed what was read at the same moment. Trying again helps."""
-
-
-@contextmanager
-def alone(name: str) -> Iterator[bool]:
-    """Whether nobody else does the named work; until the block ends, nobody else will."""
-    key = [_SWEEPS, zlib.crc32(name.encode()) - 2**31]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
-        (taken,) = cursor.fetchone()
-        try:
-            yield taken
-        finally:
-            if taken:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
 
 
 def mailboxes(indexes: Iterable[bytes | memoryview]) -> None:
@@ -37,4 +26,12 @@ def mailboxes(indexes: Iterable[bytes | memoryview]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) n", [sorted(numbers)]
+        )
+
+
+def named(name: str) -> None:
+    """Wait until nobody else does the named work; until commit. A statement of its own, too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s)", [_NAMED, zlib.crc32(name.encode()) - 2**31]
         )

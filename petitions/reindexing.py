@@ -34,7 +34,8 @@ BATCH = 2_000
 # So many mailboxes are locked at a time: signers wait for milliseconds, and the table of locks
 # has room for them.
 AT_ONCE = 100
-LOCK = "reindex"
+# Of the sweep and of the commands: one of them at a time.
+JOB = "compare-mailboxes"
 # Longer than a process keeps old rules and gunicorn lets a request take.
 SETTLED = timedelta(seconds=45)
 SAME_MAILBOX = "same-mailbox"
@@ -69,10 +70,8 @@ def ask(*, domains: Iterable[str] = (), actor: Any = None) -> Reindexing:
 
 def run_due() -> None:
     """Do what was asked for long enough ago, and go on with what was interrupted."""
-    with locks.alone(LOCK) as is_alone:
-        if is_alone:
-            for job in Reindexing.objects.unfinished().filter(asked_at__lte=Now() - SETTLED):
-                run(job)
+    for job in Reindexing.objects.unfinished().filter(asked_at__lte=Now() - SETTLED):
+        run(job)
 
 
 def run(job: Reindexing, progress: Progress = lambda _fraction: None) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +25,8 @@ from petitions.models import (
 )
 
 BATCH = 5_000
+# Ids alone: some ten megabytes.
+READ_AT_ONCE = 40 * BATCH
 KEPT_AFTER_CLOSE = timedelta(days=183)
 EXACT_FOR = timedelta(hours=72)
 # What moderators and limits need of a network, a domain, or a refusal, they need soon.
@@ -139,17 +140,22 @@ def erase_origins() -> int:
     before = timezone.now() - KEPT_OF_ORIGIN
     known = Signer.objects.filter(Q(network_ix__isnull=False) | Q(domain_ix__isnull=False))
     old = known.filter(signature__created_at__lt=before).values_list("pk", flat=True)
-    # Read once: asked for a batch at a time, each would read them all again.
-    reader = old.iterator(chunk_size=BATCH)
     erased = 0
-    while ids := list(islice(reader, BATCH)):
-        with transaction.atomic():
-            # In id order, as everybody who takes several.
-            chosen = Signer.objects.filter(pk__in=ids).select_for_update().order_by("pk")
-            erased += Signer.objects.filter(
-                pk__in=list(chosen.values_list("pk", flat=True))
-            ).update(network_ix=None, domain_ix=None)
+    # So many are read at once: asked for a batch at a time, each would read them all again.
+    while ids := list(old[:READ_AT_ONCE]):
+        for first in range(0, len(ids), BATCH):
+            erased += _erase_origins(ids[first : first + BATCH])
+        if len(ids) < READ_AT_ONCE:
+            break
     return erased
+
+
+@transaction.atomic
+def _erase_origins(ids: list[UUID]) -> int:
+    # In id order, as everybody who takes several.
+    chosen = Signer.objects.filter(pk__in=ids).select_for_update().order_by("pk")
+    locked = list(chosen.values_list("pk", flat=True))
+    return Signer.objects.filter(pk__in=locked).update(network_ix=None, domain_ix=None)
 
 
 def delete_old_alerts() -> int:

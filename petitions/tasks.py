@@ -1,11 +1,29 @@
 """Celery tasks: a few lines around one use case each. None takes a personal argument."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from celery import shared_task
 
-from petitions import attempts, closing, finding, progress, reindexing, retention, tallies
-from petitions.locks import alone
+from petitions import attempts, closing, finding, jobs, progress, reindexing, retention, tallies
 from petitions.mail import notices, nudge, outbox, reminders
 from petitions.screening import alerts
+
+
+def sweep(work: Callable[[], None]) -> Any:
+    """A periodic task: one process at a time does it, and its last success is on record.
+
+    It is called "petitions." and the function's name, and its job the same with hyphens.
+    """
+
+    @wraps(work)
+    def run() -> None:
+        with jobs.alone(work.__name__.replace("_", "-")) as is_alone:
+            if is_alone:
+                work()
+
+    return shared_task(name=f"petitions.{work.__name__}")(run)
 
 
 @shared_task(name=nudge.TASK)  # type: ignore[untyped-decorator]
@@ -14,63 +32,52 @@ def deliver_mail() -> None:
     attempts.settle()
     finding.settle()
     outbox.deliver()
+    jobs.note_success("deliver-mail")
 
 
-@shared_task(name="petitions.keep_no_longer")  # type: ignore[untyped-decorator]
+@sweep
 def keep_no_longer() -> None:
     """Delete and coarsen what has been kept long enough."""
-    with alone("keep-no-longer") as is_alone:
-        if is_alone:
-            retention.keep_no_longer()
+    retention.keep_no_longer()
 
 
-@shared_task(name="petitions.record_closes")  # type: ignore[untyped-decorator]
+@sweep
 def record_closes() -> None:
     """Write down which petitions have closed, or opened again."""
     closing.record_closes()
 
 
-@shared_task(name="petitions.give_notice")  # type: ignore[untyped-decorator]
+@sweep
 def give_notice() -> None:
     """Mail the organisation before people of a closed petition are erased."""
-    with alone("give-notice") as is_alone:
-        if is_alone:
-            notices.send()
+    notices.send()
 
 
-@shared_task(name="petitions.raise_alerts")  # type: ignore[untyped-decorator]
+@sweep
 def raise_alerts() -> None:
     """Tell moderators of what came in too fast just now."""
-    with alone("raise-alerts") as is_alone:
-        if is_alone:
-            alerts.look()
+    alerts.look()
 
 
-@shared_task(name="petitions.check_tallies")  # type: ignore[untyped-decorator]
+@sweep
 def check_tallies() -> None:
     """Compare the counts with the signatures, and write afresh what differs."""
-    with alone("check-tallies") as is_alone:
-        if is_alone:
-            tallies.repair_all()
+    tallies.repair_all()
 
 
-@shared_task(name="petitions.queue_reminders")  # type: ignore[untyped-decorator]
+@sweep
 def queue_reminders() -> None:
     """Remind, once, those who did not confirm within a day."""
-    with alone("queue-reminders") as is_alone:
-        if is_alone:
-            reminders.queue_reminders()
+    reminders.queue_reminders()
 
 
-@shared_task(name="petitions.compare_mailboxes")  # type: ignore[untyped-decorator]
+@sweep
 def compare_mailboxes() -> None:
     """Do what a change of the providers' rules asked for, or go on with it after a crash."""
     reindexing.run_due()
 
 
-@shared_task(name="petitions.take_snapshots")  # type: ignore[untyped-decorator]
+@sweep
 def take_snapshots() -> None:
     """Write the counts of the day that has ended, once."""
-    with alone("take-snapshots") as is_alone:
-        if is_alone:
-            progress.take_snapshots()
+    progress.take_snapshots()

@@ -54,6 +54,16 @@ def typed(**changes: str) -> dict[str, str]:
     return {name: value for name, value in form.items() if value or name == "country"}
 
 
+def somebody(number: int) -> Attempt:
+    """One of many, who have nothing to do with each other."""
+    return Attempt(
+        name=f"Person {number}",
+        email=f"p{number}@mail{number}.example",
+        postcode="M145RX",
+        name_use=Signature.NameUse.PUBLIC,
+    )
+
+
 def sign(petition: Petition, attempt: Attempt = AMINA) -> UUID:
     """A pending signature of somebody."""
     return signing.sign(petition=petition, attempt=attempt)

@@ -9,11 +9,12 @@ have no reminder yet.
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from petitions import locks
 from petitions.models import Mail, Petition, Signature
 
 AFTER = timedelta(hours=24)
@@ -25,9 +26,7 @@ BATCH = 1_000
 def queue_reminders() -> int:
     """Queue every reminder that is due; return how many.
 
-    Under `locks.alone`: two at once could each see that there is none yet. That lock is guard
-    enough, for nothing else writes reminders, and whoever comes second reads what the first
-    has committed.
+    Any number of these may run at once: see `_queue`.
     """
     now = timezone.now()
     return sum(
@@ -54,12 +53,16 @@ def _remind_about(petition: Petition) -> int:
     return queued
 
 
+@transaction.atomic
 def _queue(ids: list[UUID]) -> int:
     """Queue reminders for those of these signatures that are to get one.
 
     Only whose first mail went out; one for a person, however often they signed; none for who
-    has confirmed through another link. The outbox sees to limits and objections.
+    has confirmed through another link. The outbox sees to limits and objections. Two at once
+    could each see that there is none yet: whoever comes second waits, and then reads what the
+    first has committed. Nothing else writes reminders.
     """
+    locks.named("queue-reminders")
     with connection.cursor() as cursor:
         cursor.execute(
             """

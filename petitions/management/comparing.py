@@ -7,13 +7,13 @@ from django.db.models.functions import Now
 from tqdm import tqdm
 
 from petitions import reindexing
-from petitions.locks import alone
+from petitions.jobs import alone
 from petitions.models import Reindexing
 
 
 def compare(job: Reindexing) -> None:
     """Go through the signers of a job. Raises `CommandError` while the worker is at another."""
-    with alone(reindexing.LOCK) as is_alone, tqdm(total=100, unit="%", disable=None) as bar:
+    with alone(reindexing.JOB) as is_alone, tqdm(total=100, unit="%", disable=None) as bar:
         if not is_alone:
             raise CommandError("The worker compares mailboxes at this moment. Try again later.")
         reindexing.run(job, lambda fraction: bar.update(100 * fraction - bar.n))

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campaign.celery import app
 from petitions import seeding, signers, signing, tasks
-from petitions.locks import alone
+from petitions.jobs import alone
 from petitions.models import Alert, Petition, Signature, Signer
 from petitions.screening import alerts
 from petitions.screening.verdicts import Screening

@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions import (
+    jobs,
     locks,
     moderation,
     providers,
@@ -364,7 +365,7 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
             call_command("reindex_mailboxes")
         refused.append(True)
 
-    with locks.alone(reindexing.LOCK) as is_alone:
+    with jobs.alone(reindexing.JOB) as is_alone:
         assert is_alone
         _meanwhile(command)
 

@@ -1,6 +1,7 @@
 """One reminder, a day later, to whoever has not confirmed; never a second."""
 
 import re
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,17 +10,18 @@ from uuid import UUID
 import pytest
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from petitions import tasks, withdrawing
-from petitions.locks import alone
+from petitions import locks, tasks, withdrawing
+from petitions.jobs import alone
 from petitions.mail import outbox, reminders
 from petitions.models import Mail, Objection, Petition, Signature
 from petitions.signers import Attempt
 from tests.integration.test_objections import link_of
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, typed
+from tests.racing import race
 
 
 def signed_before(petition: Petition, hours: float, attempt: Attempt = AMINA) -> UUID:
@@ -220,3 +222,29 @@ def test_a_sweep_that_finds_another_at_work_leaves_it_to_it(petition: Petition) 
 def _sweep() -> None:
     tasks.queue_reminders()
     connections.close_all()
+
+
+def hold_before_the_commit() -> None:
+    """Where the first of two is stopped."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_guarded", [True, False])
+def test_two_at_once_remind_nobody_twice_though_neither_has_the_lease(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
+) -> None:
+    """As after one of them stood still for longer than its lease. Without the lock they do."""
+    signed_before(petition, 24.5)
+    if not is_guarded:
+        monkeypatch.setattr(locks, "named", lambda _name: None)
+
+    def first() -> None:
+        with transaction.atomic():
+            reminders.queue_reminders()
+            hold_before_the_commit()
+
+    here = sys.modules[__name__]
+    run = race(monkeypatch, (here, "hold_before_the_commit"), first, reminders.queue_reminders)
+
+    assert run.second_waited is is_guarded
+    assert Mail.objects.filter(kind=Mail.Kind.REMIND).count() == (1 if is_guarded else 2)

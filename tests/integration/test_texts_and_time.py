@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from campaign.models import Statement, StatementText
 from petitions import moderation, retention, tallies, tasks
-from petitions.locks import alone
+from petitions.jobs import alone
 from petitions.models import (
     Alert,
     Erasure,
@@ -164,8 +164,8 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
 # refuses what this test does to it, is cut to the day too: see test_audit.py.
 TIMES_OF_THE_HOUSE = {
     "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.AuditRecord",
-    "petitions.Erasure", "petitions.ErasureStop", "petitions.Export", "petitions.LoginFailure",
-    "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
+    "petitions.Erasure", "petitions.ErasureStop", "petitions.Export", "petitions.Job",
+    "petitions.LoginFailure", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
 }  # fmt: skip
 

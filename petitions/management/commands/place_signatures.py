@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from petitions import tallies
 from petitions.geography import placing
-from petitions.locks import alone
+from petitions.jobs import alone
 
 
 class Command(BaseCommand):

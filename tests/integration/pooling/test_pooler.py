@@ -1,0 +1,192 @@
+"""Everything at once, behind a real PgBouncer that gives out connections by the transaction.
+
+More clients than it has connections, so that nobody has the same one twice in a row.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection, connections
+from django.test import Client
+from pytest_django import Settings
+
+from petitions import exports, finding, moderation, prepared, retention, tallies
+from petitions.jobs import alone
+from petitions.models import Export, Petition, Rule, Signature
+from petitions.prepared import Statement
+from petitions.screening import rules
+from tests.environment import STACK
+from tests.integration.conftest import SAME_ORIGIN
+from tests.people import sign, sign_and_confirm, somebody, typed
+from tests.pooler import Pooler, in_between, skip_without
+from tests.sweeps import run_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLIENTS = 8
+SIZE = 3
+Action = Callable[[], object]
+
+
+@pytest.fixture
+def pooler(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pooler]:
+    """PgBouncer between this process and the tests' PostgreSQL."""
+    skip_without()
+    # Its socket's path must be short.
+    folder = Path(tmp_path_factory.mktemp("p"))
+    pooler = Pooler(folder, STACK.folder.sockets, size=SIZE).wait()
+    settings.DATABASE_POOLER = True
+    try:
+        with in_between(pooler):
+            yield pooler
+    finally:
+        pooler.stop()
+
+
+def meanwhile(*actions: Action, seconds: float = 0.0, times: int = 0) -> Counter[str]:
+    """Each action again and again in a thread of its own; what they raised, and how often."""
+    raised: Counter[str] = Counter()
+    deadline = time.monotonic() + seconds
+
+    def run(action: Action) -> None:
+        done = 0
+        try:
+            while done < times or time.monotonic() < deadline:
+                done += 1
+                try:
+                    action()
+                except Exception as error:  # noqa: BLE001 - the test looks at all of them
+                    raised[f"{type(error).__name__} {str(error)[:20]}"] += 1
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[action]) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return raised
+
+
+def test_without_the_mend_cursors_of_the_server_are_lost(
+    pooler: Pooler, petition: Petition
+) -> None:
+    """What settings forbid: it shows that this pooler would have found it."""
+    connections.databases["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False
+    sign(petition)
+
+    def read() -> None:
+        for _one in Signature.objects.all().iterator(chunk_size=1):
+            pass
+
+    assert meanwhile(*[read] * CLIENTS, times=40)
+
+
+def test_without_the_mend_locks_of_the_session_stay_with_somebody_else(
+    pooler: Pooler, petition: Petition
+) -> None:
+    def lock() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(1, 1)")
+            if cursor.fetchone() == (True,):
+                cursor.execute("SELECT pg_advisory_unlock(1, 1)")
+                assert cursor.fetchone() == (True,)
+
+    assert "AssertionError " in " ".join(meanwhile(lock, *[petition.refresh_from_db] * 6, times=80))
+
+
+def test_without_the_mend_a_prepared_statement_is_on_another_connection(
+    pooler: Pooler, settings: Settings
+) -> None:
+    settings.DATABASE_POOLER = False
+    statement = Statement("one", "SELECT %(a)s::int")
+
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            prepared.run(cursor, {"a": 1}, statement)
+
+    assert meanwhile(*[ask] * CLIENTS, times=20)
+
+
+def test_a_startup_parameter_is_refused(pooler: Pooler) -> None:
+    """So none is sent behind a pooler: the pool's `connect_query` sets the timeouts."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("1min",)
+    connection.close()
+    connections.databases["default"]["OPTIONS"]["options"] = "-c lock_timeout=2s"
+    with pytest.raises(OperationalError, match="unsupported startup parameter"):
+        connection.ensure_connection()
+
+
+def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) -> None:
+    """Signing, confirming, finding, moderating, exporting and all sweeps, and nothing fails."""
+    Rule.objects.bulk_create(
+        Rule(kind=Rule.Kind.DOMAIN, action=Rule.Action.BLOCK, pattern=f"d{n}.example")
+        for n in range(50)
+    )
+    numbers = iter(range(10_000))
+    stand: list[Signature] = [sign_and_confirm(petition, somebody(next(numbers)))]
+
+    def signs_by_the_form() -> None:
+        rules.forget()
+        number = next(numbers)
+        form = typed(name=f"Person {number}", email=f"p{number}@mail{number}.example")
+        answer = Client(headers=SAME_ORIGIN).post("/petitions/protect/", form)
+        assert answer.status_code == 303, answer.status_code
+
+    def signs_and_confirms() -> None:
+        stand.append(sign_and_confirm(petition, somebody(next(numbers))))
+
+    def finds() -> None:
+        finding.ask(address="p0@mail0.example")
+
+    def moderates() -> None:
+        for decide in (moderation.remove, moderation.restore):
+            decide(petition=petition, ids=[stand[0].pk], reason="other", note="", actor=moderator)
+
+    def exports_all() -> None:
+        export = exports.start(petition=petition, purpose=Export.Purpose.HAND_IN, why="test")
+        assert b"".join(exports.stream(export)).count(b"\n") > 1
+
+    raised = meanwhile(
+        signs_by_the_form, signs_by_the_form, signs_and_confirms, finds, moderates, exports_all,
+        run_all, run_all, seconds=6,
+    )  # fmt: skip
+
+    assert not raised
+    assert tallies.differences(petition.pk) == {}
+    assert tallies.total(petition.pk) == Signature.objects.filter(state="confirmed").count() > 10
+
+
+def test_a_lease_is_taken_once_and_given_back(pooler: Pooler, petition: Petition) -> None:
+    inside, most, taken = 0, 0, 0
+    count = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most, taken
+        with alone("raise-alerts") as is_alone:
+            if not is_alone:
+                return
+            with count:
+                inside += 1
+                most, taken = max(most, inside), taken + 1
+            petition.refresh_from_db()
+            with count:
+                inside -= 1
+
+    assert not meanwhile(*[work] * CLIENTS, times=40)
+    assert most == 1
+    assert taken > 10
+    with alone("raise-alerts") as is_alone:
+        assert is_alone
+
+
+def test_origins_are_forgotten(pooler: Pooler, petition: Petition) -> None:
+    """Several at once, who read ids in one go and erase in batches."""
+    assert not meanwhile(*[retention.erase_origins] * CLIENTS, times=20)

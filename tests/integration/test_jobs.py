@@ -1,0 +1,151 @@
+"""Periodic work: one process at a time, for as long as it lives, and its successes on record."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection, connections, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from petitions import jobs, retention, tasks
+from petitions.models import Job, Petition
+from tests.sweeps import SWEEPS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def elsewhere(work: Callable[[], Any]) -> Any:
+    """What another process would get."""
+    found = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(20)
+    return found[0]
+
+
+def is_free(name: str = "sweep") -> bool:
+    with jobs.alone(name) as is_alone:
+        return is_alone
+
+
+def let_time_pass(duration: timedelta) -> None:
+    Job.objects.update(leased_until=F("leased_until") - duration)
+
+
+def test_a_lease_needs_no_connection_while_the_work_lasts() -> None:
+    with jobs.alone("sweep") as is_alone:
+        connection.close()
+        assert is_alone
+        assert not elsewhere(is_free)
+    assert elsewhere(is_free)
+
+
+def test_no_transaction_is_open_while_the_work_lasts() -> None:
+    """An old one would keep vacuum from what was deleted since."""
+    with jobs.alone("sweep"), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        )
+        assert cursor.fetchone() == (0,)
+
+
+def test_the_lease_of_a_process_that_was_killed_runs_out() -> None:
+    assert jobs._take("sweep", uuid4())
+
+    let_time_pass(jobs.LEASE - timedelta(seconds=5))
+    assert not is_free()
+    let_time_pass(timedelta(seconds=5))
+    assert is_free()
+
+
+def test_work_that_lasts_longer_than_its_lease_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.2)
+
+    with jobs.alone("sweep"):
+        time.sleep(1.5)
+        assert not elsewhere(is_free)
+
+
+def test_without_renewing_somebody_else_would_be_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(jobs, "_renew", lambda _name, _lease: True)
+
+    with jobs.alone("sweep"):
+        time.sleep(1.2)
+        assert elsewhere(is_free)
+
+
+def test_who_stood_still_neither_renews_nor_gives_back_what_somebody_else_has(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.1)
+    with jobs.alone("sweep"):
+        Job.objects.update(lease=uuid4(), succeeded_at=None)
+        time.sleep(0.4)
+
+    assert not is_free()
+    assert Job.objects.get().succeeded_at is None
+    assert "the lease of sweep ran out" in caplog.text
+
+
+def test_it_is_never_taken_inside_a_transaction() -> None:
+    """Others would wait for its end, where they are to pass."""
+    with (
+        transaction.atomic(),
+        pytest.raises(RuntimeError, match="durable"),
+        jobs.alone("sweep"),
+    ):
+        pass
+
+
+def test_a_sweep_that_fails_is_no_success_and_may_begin_again(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ValueError("broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(retention, "keep_no_longer", fail)
+        with pytest.raises(ValueError, match="broken"):
+            tasks.keep_no_longer()
+    job = Job.objects.get(name="keep-no-longer")
+    assert (job.succeeded_at, job.lease) == (None, None)
+    assert job.started_at
+
+    tasks.keep_no_longer()
+    job.refresh_from_db()
+    assert job.succeeded_at
+
+
+def test_every_task_notes_its_success(petition: Petition) -> None:
+    for sweep in SWEEPS:
+        sweep()
+        name = sweep.name.removeprefix("petitions.").replace("_", "-")
+        assert Job.objects.get(name=name).succeeded_at
+
+
+def test_looking_for_mail_at_every_signing_writes_a_row_every_few_seconds(
+    petition: Petition,
+) -> None:
+    tasks.deliver_mail()
+    first = Job.objects.get().succeeded_at
+    tasks.deliver_mail()
+    assert Job.objects.get().succeeded_at == first
+
+    before = timezone.now() - jobs.NOTED_EVERY
+    Job.objects.update(succeeded_at=before)
+    tasks.deliver_mail()
+    assert not Job.objects.filter(succeeded_at__lte=before).exists()
