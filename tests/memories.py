@@ -41,7 +41,7 @@ def forget_all() -> None:
 
 def memories() -> dict[str, Callable[[], object]]:
     """How to forget each memory of the product, by its name."""
-    ours = ("petitions.", "campaign.templatetags.")
+    ours = ("petitions.", "campaign.monitoring", "campaign.templatetags.")
     return _memories_of(tuple(name for name in sys.modules if name.startswith(ours)))
 
 

@@ -170,7 +170,18 @@ class Site(Stack):
     @contextmanager
     def write_ahead_log_on(self, disk: Path) -> Iterator[None]:
         """PostgreSQL's write-ahead log on another disk."""
-        usual, other = self._postgres.data / "pg_wal", disk / "pg_wal"
+        with self._moved(self._postgres.data / "pg_wal", disk / "pg_wal"):
+            yield
+
+    @contextmanager
+    def tables_on(self, disk: Path) -> Iterator[None]:
+        """All of PostgreSQL's tables on another disk, temporary files included."""
+        with self._moved(self._postgres.data / "base", disk / "base"):
+            yield
+
+    @contextmanager
+    def _moved(self, usual: Path, other: Path) -> Iterator[None]:
+        """A folder of PostgreSQL elsewhere, and back again; it is stopped meanwhile."""
         self.halt("postgres")
         _move(usual, other)
         usual.symlink_to(other)

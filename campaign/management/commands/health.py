@@ -1,0 +1,26 @@
+"""Tell whether the site does all of its work."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from campaign import monitoring
+
+
+class Command(BaseCommand):
+    """1. Ask every part now: database, periodic jobs, mail, Redis.
+    2. Print what each says, as JSON.
+    3. Exit with 1 if one of them is not well.
+    """
+
+    help = "Print the state of each part; exit code 1 if one is not well."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        report = monitoring.look()
+        self.stdout.write(json.dumps(report.as_dict(), indent=2))
+        if not report.is_well:
+            wrong = [name for name, part in report.parts.items() if part.state != monitoring.WELL]
+            raise CommandError(
+                f"Not well: {', '.join(wrong)}. docs/operators.md, “Health”, says what to do."
+            )

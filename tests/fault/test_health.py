@@ -1,0 +1,106 @@
+"""`/health` says so when the site takes no signature, sends no mail, or deletes nothing any more.
+
+Each fault is real; where only waiting would tell, what is on record is made older, as waiting
+would make it.
+"""
+
+import http.client
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.fault.harness import endure
+from tests.fault.provider import HOST, Mood
+from tests.fault.site import Site, eventually, fill
+from tests.fault.test_faults import may_mount  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.endurance
+
+
+def status(site: Site) -> str:
+    """The one word of `/health`, and that its status code says the same."""
+    connection = http.client.HTTPConnection(HOST, site.port, timeout=30)
+    try:
+        connection.request("GET", "/health")
+        with connection.getresponse() as response:
+            word = str(json.loads(response.read())["status"])
+            assert response.status == (200 if word == "ok" else 503)
+            return word
+    finally:
+        connection.close()
+
+
+def is_well(site: Site) -> bool:
+    return status(site) == "ok"
+
+
+def is_degraded(site: Site) -> bool:
+    return status(site) == "degraded"
+
+
+@contextmanager
+def degraded(site: Site) -> Iterator[None]:
+    """It is well before, says so when it is not any more, and is well again afterwards."""
+    assert eventually(lambda: is_well(site), 60)
+    yield
+    assert eventually(lambda: is_well(site), 120)
+
+
+@pytest.mark.usefixtures("may_mount")
+def test_a_full_disk_is_told(site: Site) -> None:
+    with degraded(site), site.small_disk(256) as disk, site.tables_on(disk):
+        with endure(site, "ENOSPC under the whole database") as crowd:
+            ballast = fill(disk)
+            crowd.wait_until_tried()
+            assert eventually(lambda: is_degraded(site))
+            ballast.unlink()
+        assert eventually(lambda: is_well(site))
+        assert b"No space left on device" in site.logs()
+
+
+def let_two_minutes_pass(site: Site) -> None:
+    site.sql("UPDATE petitions_job SET succeeded_at = succeeded_at - interval '2 min'")
+
+
+def test_beat_that_is_dead_is_told(site: Site) -> None:
+    with degraded(site), site.dead("beat"):
+        let_two_minutes_pass(site)
+        assert eventually(lambda: is_degraded(site))
+
+
+def test_beat_that_stands_still_is_told(site: Site) -> None:
+    with degraded(site), site.stalled("beat"):
+        let_two_minutes_pass(site)
+        assert eventually(lambda: is_degraded(site))
+
+
+def test_a_worker_that_stands_still_is_told(site: Site) -> None:
+    with degraded(site):
+        with site.stalled("worker"):
+            let_two_minutes_pass(site)
+            assert eventually(lambda: is_degraded(site))
+        site.send_signal("worker", signal.SIGCONT)
+
+
+@pytest.mark.parametrize("mood", [Mood.SAYS_550, Mood.SAYS_450])
+def test_a_mail_server_that_refuses_most_is_told(site: Site, mood: Mood) -> None:
+    for_good = mood is Mood.SAYS_550
+    with (
+        endure(site, f"{mood.name} and health", refused_for_good=for_good) as crowd,
+        site.provider.in_mood(mood),
+    ):
+        crowd.wait_until_tried(at_least=6.0)
+        assert eventually(lambda: is_degraded(site))
+
+
+def test_a_mail_server_that_takes_no_connection_is_told(site: Site) -> None:
+    with endure(site, "REFUSING and health") as crowd, site.provider.in_mood(Mood.REFUSING):
+        crowd.wait_until_tried(at_least=6.0)
+        site.sql(
+            "UPDATE petitions_mail SET created_at = created_at - interval '3 min'"
+            " WHERE state = 'queued'"
+        )
+        assert eventually(lambda: is_degraded(site))

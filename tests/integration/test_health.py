@@ -1,0 +1,166 @@
+"""One word for the world, and everything for the team."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from campaign import monitoring
+from petitions import seeding
+from petitions.models import Job, Mail, Petition, Signature
+from petitions.screening import limits
+from tests.people import sign, somebody
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_world_is_told_one_word(client: Client) -> None:
+    answer = client.get("/health")
+
+    assert (answer.status_code, json.loads(answer.content)) == (200, {"status": "ok"})
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_the_world_is_not_told_what_is_wrong(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "state", lambda: "local")
+    answer = client.get("/health")
+
+    assert (answer.status_code, json.loads(answer.content)) == (503, {"status": "degraded"})
+
+
+def test_the_team_reads_every_part_in_the_admin(
+    client: Client, moderator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get("/admin/health/").status_code == 302
+    client.force_login(moderator)
+
+    told = json.loads(client.get("/admin/health/").content)
+
+    assert told["status"] == "ok"
+    assert set(told) == {"status", "database", "jobs", "mail", "redis", "limits"}
+    assert set(told["jobs"]["seconds_since"]) == set(monitoring.LONGEST_SILENCE)
+
+
+def test_whoever_asks_often_asks_the_database_once(client: Client) -> None:
+    with CaptureQueriesContext(connection) as first:
+        client.get("/health")
+    with CaptureQueriesContext(connection) as others:
+        for _time in range(50):
+            client.get("/health")
+
+    assert 0 < len(first) <= 12
+    assert len(others) == 0
+
+
+def test_a_disk_that_is_full_is_found_by_what_needs_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(monitoring, "_write", no_room)
+
+    assert monitoring.look().parts["database"].state == "takes no writes"
+
+
+def test_the_probe_needs_room_that_no_table_has() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64kB'")
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS) SELECT count(*) FROM generate_series(1, 60000)")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "temp read" in plan
+    monitoring._write()
+    assert Job.objects.get(name=monitoring.PROBE).succeeded_at
+
+
+@pytest.mark.parametrize("name", monitoring.LONGEST_SILENCE)
+def test_each_job_that_is_silent_for_too_long_is_named(name: str) -> None:
+    longest = monitoring.LONGEST_SILENCE[name]
+    assert monitoring.look().is_well
+    for late, state in ((-5, "ok"), (5, "silent")):
+        since = timezone.now() - longest - timedelta(seconds=late)
+        Job.objects.filter(name=name).update(succeeded_at=since)
+        part = monitoring.look().parts["jobs"]
+        assert part.state == state
+        assert part.figures["silent"] == ([name] if late > 0 else [])
+
+
+def test_a_job_that_never_ran_is_missed_from_when_it_was_first_asked_for() -> None:
+    monitoring.look()
+    Job.objects.update(succeeded_at=timezone.now() - timedelta(minutes=3))
+
+    assert "raise-alerts" in monitoring.look().parts["jobs"].figures["silent"]
+
+
+def mails(petition: Petition, *states: tuple[str, str]) -> None:
+    """Mails of so many people, with their states and codes."""
+    for number, (state, code) in enumerate(states):
+        signature_id = sign(petition, somebody(number))
+        later = timezone.now() + timedelta(hours=1)
+        Mail.objects.filter(signature=signature_id).update(state=state, code=code, due_at=later)
+
+
+@pytest.mark.parametrize("refusal", [("failed", "550"), ("queued", "450")])
+def test_a_server_that_refuses_most_is_told(petition: Petition, refusal: tuple[str, str]) -> None:
+    mails(petition, *[refusal] * 12, *[("sent", "")] * 8)
+
+    part = monitoring.look().parts["mail"]
+
+    assert part.state == "refused"
+    assert (part.figures["refused_lately"], part.figures["tried"]) == (12, 20)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [
+        [("failed", "550")] * 9,
+        [("failed", "550")] * 12 + [("sent", "")] * 14,
+        [("queued", "domain")] * 20,
+        [("queued", "")] * 20,
+    ],
+    ids=["few mistyped addresses", "a third of them", "many for one domain", "not tried yet"],
+)
+def test_what_is_no_fault_of_the_server_is_not_told(
+    petition: Petition, states: list[tuple[str, str]]
+) -> None:
+    mails(petition, *states)
+
+    assert monitoring.look().parts["mail"].state == "ok"
+
+
+def test_how_long_the_oldest_mail_waits(petition: Petition) -> None:
+    sign(petition)
+    Mail.objects.update(created_at=timezone.now() - timedelta(minutes=10))
+
+    assert 600 <= monitoring.look().parts["mail"].figures["oldest_waiting_seconds"] < 605
+
+
+def test_the_newest_mails_are_found_by_index(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=20_000)
+    Signature.objects.update(created_at=timezone.now() - timedelta(days=2))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature, petitions_mail, petitions_petition")
+        cursor.execute(f"EXPLAIN {monitoring._LATELY}", {"newest": monitoring.NEWEST})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "signature_list" in plan
+    assert "Seq Scan on petitions_signature" not in plan
+
+
+def test_the_command_prints_everything_and_fails_if_something_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = StringIO()
+    call_command("health", stdout=out)
+    assert json.loads(out.getvalue())["status"] == "ok"
+
+    monkeypatch.setattr(limits, "state", lambda: "local")
+    with pytest.raises(CommandError, match="Not well: limits"):
+        call_command("health", stdout=out)
