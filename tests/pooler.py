@@ -15,6 +15,8 @@ from django.db import connections
 
 from campaign.local import users
 
+# For tests of what only a connection to PostgreSQL itself has, in a run with `POOLER=1`.
+direct = pytest.mark.skipif("POOLER" in os.environ, reason="behind a pooler it is otherwise")
 HOW_TO = "no PgBouncer: install it (Debian: apt-get install pgbouncer)"
 PORT = 6432
 # `connect_query` and `pool_mode` are those of docs/operators.md; who may connect is not.

@@ -6,6 +6,8 @@ import psycopg2
 import pytest
 from django.db import close_old_connections, connection
 
+from tests.pooler import direct
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -22,6 +24,7 @@ def test_a_connection_that_lives_is_kept() -> None:
     assert backend() == before
 
 
+@direct
 def test_a_connection_that_the_server_ended_is_replaced() -> None:
     before = backend()
     database = connection.settings_dict

@@ -9,6 +9,7 @@ from petitions import prepared, tallies
 from petitions.models import Petition
 from petitions.prepared import Statement
 from tests.people import sign_and_confirm
+from tests.pooler import direct
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,6 +22,7 @@ def ask(a: int, b: int) -> int:
         return int(cursor.fetchone()[0])
 
 
+@direct
 def test_a_statement_is_planned_once_a_connection() -> None:
     connection.close()
     with CaptureQueriesContext(connection) as queries:

@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from campaign.database import silence, timeouts
 from campaign.management.commands import migrate
+from tests.pooler import direct
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,6 +50,7 @@ def shown(name: str) -> str:
     ],
     ids=["web", "worker", "command"],
 )
+@direct
 def test_each_kind_of_process_has_its_own(start: str, told: list[str]) -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "campaign.settings"}
     environment |= {"DATABASE_POOLER": "0"}
@@ -59,6 +61,7 @@ def test_each_kind_of_process_has_its_own(start: str, told: list[str]) -> None:
     assert done.stdout.split() == told, done.stderr
 
 
+@direct
 def test_migrating_has_its_own_and_leaves_it_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(
@@ -70,6 +73,7 @@ def test_migrating_has_its_own_and_leaves_it_behind(monkeypatch: pytest.MonkeyPa
     assert shown("lock_timeout") == "1min"
 
 
+@direct
 def test_what_the_address_of_the_database_says_prevails(settings: Settings) -> None:
     settings.DATABASE_OPTIONS = "-c lock_timeout=7s"
     try:
@@ -133,6 +137,7 @@ def ask(sql: str = "SELECT 1") -> None:
         cursor.execute(sql)
 
 
+@direct
 def test_a_silent_database_is_given_up_and_then_refused_at_once(limited: None) -> None:
     began = time.monotonic()
     with pytest.raises(OperationalError, match="has not answered"):
