@@ -58,10 +58,11 @@ class Pooler:
         ini = folder / "pgbouncer.ini"
         told = {"server": server, "folder": folder, "port": PORT, "size": size}
         ini.write_text(_INI.format(**told, connect_query=CONNECT_QUERY))
-        # It refuses to be root, as PostgreSQL does.
+        # It refuses to be root, as PostgreSQL does; and it ends with us, however we end.
         prefix = (users.namespace() or []) if users.is_root() else []
+        with_us = ["setpriv", "--pdeathsig", "TERM", "--"]
         self.process = subprocess.Popen(
-            [*prefix, str(program()), "--quiet", str(ini)], start_new_session=True
+            [*prefix, *with_us, str(program()), "--quiet", str(ini)], start_new_session=True
         )
 
     @property
