@@ -229,7 +229,7 @@ def test_a_group_that_could_change_the_rules_is_narrowed_and_others_are_left(db:
     group.permissions.add(*rules)
     mine.permissions.add(*rules)
 
-    import_module("petitions.migrations.0011_organisers_read_providers").narrow(apps, None)
+    import_module("petitions.migrations.0013_organisers_read_providers").narrow(apps, None)
 
     assert set(group.permissions.values_list("codename", flat=True)) == kept
     assert "view_mailprovider" in kept

@@ -144,7 +144,7 @@ def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) 
         stand.append(sign_and_confirm(petition, somebody(next(numbers))))
 
     def finds() -> None:
-        finding.ask(address="p0@mail0.example")
+        finding.ask(address="p0@mail0.example", language="en")
 
     def moderates() -> None:
         for decide in (moderation.remove, moderation.restore):

@@ -13,7 +13,7 @@ RECORD_CLOSES = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("petitions", "0009_no_hexagons"),
+        ("petitions", "0010_append_only_audit_record"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

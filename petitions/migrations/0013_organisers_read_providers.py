@@ -25,7 +25,7 @@ def narrow(apps: Any, _schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("petitions", "0010_mail_of_nobody"),
+        ("petitions", "0012_mail_of_nobody"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]

@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Leases and last successes of periodic work. What still runs beside it knows nothing of it."""
 
     dependencies = [
-        ("petitions", "0009_no_hexagons"),
+        ("petitions", "0013_organisers_read_providers"),
     ]
 
     operations = [

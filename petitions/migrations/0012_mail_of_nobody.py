@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("petitions", "0009_no_hexagons")]
+    dependencies = [("petitions", "0011_erasure_notice")]
 
     operations = [
         migrations.AlterField(
