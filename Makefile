@@ -92,7 +92,6 @@ lock: ## Compile pyproject.toml into requirements/, with hashes
 	$(compile) pyproject.toml --output-file $(LOCKS)/production.txt
 	$(compile) pyproject.toml --group local --constraints $(LOCKS)/production.txt --output-file $(LOCKS)/local.txt
 	$(compile) pyproject.toml --group local --group dev --constraints $(LOCKS)/local.txt --output-file $(LOCKS)/dev.txt
-	$(compile) --group redis --constraints $(LOCKS)/production.txt --output-file $(LOCKS)/redis.txt
 	$(compile) --group tools --output-file $(LOCKS)/tools.txt
 
 clean: ## Remove the local database, mailbox, secrets and logs

