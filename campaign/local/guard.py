@@ -22,8 +22,8 @@ def main() -> None:
     known: dict[int, Process] = {}
     for line in sys.stdin:
         if line.startswith("+"):
-            process = Process.from_json(line[1:])
-            known[process.pid] = process
+            if process := Process.from_json(line[1:]):
+                known[process.pid] = process
         else:
             known.pop(int(line[1:]), None)
     stop(known.values())

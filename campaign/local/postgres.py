@@ -11,7 +11,7 @@ from urllib.parse import quote
 from campaign.local import users
 from campaign.local.errors import StackError
 from campaign.local.folder import Folder
-from campaign.local.process import is_alive
+from campaign.local.process import PATIENCE, is_alive, wait_until_gone
 from campaign.local.services import LAST, Service
 
 USER = DATABASE = "undersigned"
@@ -64,15 +64,19 @@ class Postgres(Service):
         return f"postgres://{USER}@{quote(str(self.folder.sockets), safe='')}/{DATABASE}"
 
     def prepare(self) -> None:
-        """Settle who runs it; remove the traces of a server that was killed.
+        """Settle who runs it; wait for a server that was killed, and remove its traces.
 
-        PostgreSQL copes with its own stale lock, unless the number in it belongs to another
-        process by now. We hold the folder's lock: no server of it lives.
+        PostgreSQL copes with its own stale lock, unless the number in it still has an entry:
+        the killed server's, until somebody collects it, or another process's.
         """
+        import psutil  # Not above: `make clean` may run before anything is installed.
+
         if users.is_root():
             self._leave_root()
-        if is_alive(_first_number(self.data / "postmaster.pid")):
-            (self.data / "postmaster.pid").unlink()
+        self._wait_for_the_killed()
+        lock = self.data / "postmaster.pid"
+        if psutil.pid_exists(_first_number(lock)):
+            lock.unlink()
         for leftover in self.folder.sockets.glob(".s.PGSQL.*"):
             leftover.unlink()
 
@@ -107,6 +111,16 @@ class Postgres(Service):
             connection.close()
         return True
 
+    def _wait_for_the_killed(self) -> None:
+        """Return once no process of an earlier server has the data, or say which one has."""
+        servers = _servers(self.data)
+        if not wait_until_gone(servers, PATIENCE):
+            left = ", ".join(str(pid) for pid in servers if is_alive(pid))
+            raise StackError(
+                f"PostgreSQL still runs in {self.data}, as process {left}. End it (kill {left}),"
+                " or set LOCAL_DIR to another folder."
+            )
+
     def _leave_root(self) -> None:
         """Run in a user namespace, or else as nobody, in a folder that nobody may use."""
         if (prefix := users.namespace()) is not None:
@@ -140,10 +154,18 @@ def _find_binaries() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
+def _servers(data: Path) -> list[int]:
+    """The numbers of PostgreSQL's processes in a data folder, where each of them works."""
+    import psutil  # As above.
+
+    wanted = {"name": "postgres", "cwd": str(data.resolve())}
+    return [one.pid for one in psutil.process_iter(list(wanted)) if one.info == wanted]
+
+
 def _first_number(path: Path) -> int:
-    """The number on the file's first line; 0, which no process has, if there is none."""
+    """The number on the file's first line; -1, which no process has, if there is none."""
     words = path.read_text().split() if path.exists() else []
-    return int(words[0]) if words and words[0].isdecimal() else 0
+    return int(words[0]) if words and words[0].isdecimal() else -1
 
 
 def _can_run(program: Path, user: int | None) -> bool:

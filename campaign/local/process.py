@@ -3,6 +3,9 @@
 Each child has its own session, so that Ctrl-C in the terminal reaches nobody but us and the
 order of stopping stays ours. A child is held at a gate until the guard knows of it: however
 early we are killed, either the guard stops the child or the gate never opens.
+
+A number alone names nobody: the kernel gives it to somebody else in time. Whoever is signalled
+still has the start time, of the same boot, that was noted with the number.
 """
 
 import json
@@ -15,7 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+from campaign.local.errors import StackError
+
+if TYPE_CHECKING:
+    import psutil
 
 # How long a child may take to stop when it is asked to, in seconds.
 PATIENCE = 12.0
@@ -33,26 +41,47 @@ class Process:
     pid: int
     stage: int  # Higher stages stop first.
     signal: int  # What asks it to stop.
-    born: str = ""  # The kernel's start time, which tells it from a later one with its number.
+    identity: str  # See `identity`.
+
+    @classmethod
+    def now(cls, name: str, pid: int, stage: int, asks: int) -> "Process":
+        """The process that has this number now."""
+        if not (known_by := identity(pid)):
+            raise StackError("No process can be told from another here: mount /proc.")
+        return cls(name, pid, stage, asks, known_by)
 
     def is_alive(self) -> bool:
         """Whether it still runs, and is not another process that was given its number."""
-        return is_alive(self.pid) and born(self.pid) == self.born
+        return is_alive(self.pid) and identity(self.pid) == self.identity
 
     def ask_to_stop(self) -> None:
         """Send the signal that ends it in good order."""
-        _send(os.kill, self.pid, self.signal)
+        self._send(os.kill, self.signal)
 
     def kill_group(self) -> None:
         """Kill it and what it started, at once."""
-        _send(os.killpg, self.pid, signal.SIGKILL)
+        self._send(os.killpg, signal.SIGKILL)
+
+    def _send(self, how: Callable[[int, int], None], number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            if self.is_alive():
+                how(self.pid, number)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @staticmethod
-    def from_json(line: str) -> "Process":
-        return Process(**json.loads(line))
+    def from_json(text: str) -> "Process | None":
+        """What `to_json` wrote; None if it is damaged, or names no process that can be ours.
+
+        To signal 0 or -1 is to signal a whole group or everybody, and 1 is the system's own.
+        """
+        with suppress(ValueError, TypeError):
+            process = Process(**json.loads(text))
+            kinds = [type(value) for value in asdict(process).values()]
+            if kinds == [str, int, int, int, str] and process.pid > 1 and process.identity:
+                return process
+        return None
 
 
 class Child:
@@ -126,14 +155,15 @@ def stop(processes: Iterable[Process], *, patience: float = PATIENCE) -> None:
     """
     known = list(processes)
     for stage in sorted({process.stage for process in known}, reverse=True):
-        together = [process for process in known if process.stage == stage]
-        running = [process for process in together if process.is_alive()]
+        running = [process for process in known if process.stage == stage and process.is_alive()]
+        # Asked for while they have parents to be found by.
+        below = [child for process in running for child in offspring(process.pid)]
         for process in running:
             process.ask_to_stop()
         _wait_for(running, patience)
-        for process in together:
-            # Also where the leader has gone: it may have left somebody behind.
+        for process in running:
             process.kill_group()
+        kill(below)
         _wait_for(running, patience)
 
 
@@ -143,32 +173,40 @@ def _wait_for(processes: Sequence[Process], patience: float) -> None:
         time.sleep(_PAUSE)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether the process runs. One that has ended and waits to be collected does not."""
-    if pid <= 0:
-        return False
+def find(pid: int) -> "psutil.Process | None":
+    """The process of this number that runs. One that has ended and waits to be collected
+    does not.
+    """
+    import psutil  # Not above: `make clean` may run before anything is installed.
+
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return _state(pid)[:1] != ["Z"]
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except (psutil.NoSuchProcess, ValueError):  # No process has a number below zero.
+        return None
 
 
-def offspring(pid: int) -> list[int]:
-    """The processes below it, as far as /proc tells."""
-    parents: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        fields = _state(int(folder.name))
-        if fields:
-            parents.setdefault(int(fields[1]), []).append(int(folder.name))
-    found, waiting = [], [pid]
-    while waiting:
-        children = parents.get(waiting.pop(), [])
-        found += children
-        waiting += children
-    return found
+def is_alive(pid: int) -> bool:
+    """Whether a process of this number runs."""
+    return find(pid) is not None
+
+
+def offspring(pid: int) -> "list[psutil.Process]":
+    """The processes below it."""
+    import psutil  # As above.
+
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+def kill(processes: "Iterable[psutil.Process]") -> None:
+    """Kill those that still run; psutil sees to it that it is they who have the numbers."""
+    import psutil  # As above.
+
+    for process in processes:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            process.kill()
 
 
 def wait_until_gone(pids: Iterable[int], patience: float = PATIENCE) -> bool:
@@ -181,20 +219,16 @@ def wait_until_gone(pids: Iterable[int], patience: float = PATIENCE) -> bool:
     return not left
 
 
-def born(pid: int) -> str:
-    """When the kernel started it, in its own words; empty where there is no /proc."""
-    fields = _state(pid)
-    return fields[19] if len(fields) > 19 else ""
+def identity(pid: int) -> str:
+    """What no other process has, be it of the same number: its start time, and of which boot.
 
-
-def _state(pid: int) -> list[str]:
-    """/proc/PID/stat from the third field on: the second may hold spaces and brackets."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def _send(how: Callable[[int, int], None], pid: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        how(pid, number)
+    Empty if nobody has the number. Linux counts start times from its boot, which has an id, so
+    that a corrected clock changes neither; elsewhere a start time is a date.
+    """
+    with suppress(FileNotFoundError, ProcessLookupError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # The second field, the name, may hold spaces and brackets; the start is the 22nd.
+        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return f"{boot} {started}"
+    found = find(pid)
+    return str(found.create_time()) if found else ""

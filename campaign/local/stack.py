@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from signal import SIGTERM
 from types import TracebackType
@@ -31,7 +30,6 @@ from campaign.local.postgres import Postgres
 from campaign.local.process import (
     Child,
     Process,
-    born,
     offspring,
     open_gate,
     spawn,
@@ -190,7 +188,7 @@ class Stack:
         """Kill a service and all its processes at once, as a crash would."""
         child = self._children[name]
         # PostgreSQL's processes are in groups of their own and notice by themselves.
-        below = offspring(child.process.pid)
+        below = [each.pid for each in offspring(child.process.pid)]
         child.process.kill_group()
         child.popen.wait()
         wait_until_gone(below)
@@ -243,7 +241,8 @@ class Stack:
                 bufsize=1,
             )
         files = list(self.folder.processes.glob("*.json"))
-        stop(Process.from_json(file.read_text()) for file in files)
+        noted = [Process.from_json(file.read_text(errors="replace")) for file in files]
+        stop(process for process in noted if process)
         for file in files:
             file.unlink()
 
@@ -299,7 +298,7 @@ class Stack:
         )
         if listener:
             listener.close()
-        process = Process(service.name, popen.pid, service.stage, service.signal)
+        process = Process.now(service.name, popen.pid, service.stage, service.signal)
         self._admit(process, popen, log)
 
     def _admit(
@@ -311,7 +310,6 @@ class Stack:
         may_end: bool = False,
     ) -> None:
         """Tell the guard, note it for the next stack, and only then let it run."""
-        process = replace(process, born=born(process.pid))
         self._children[process.name] = Child(process, popen, log, may_end=may_end)
         self._tell_guard("+" + process.to_json())
         (self.folder.processes / f"{process.name}.json").write_text(process.to_json())
@@ -353,7 +351,8 @@ class Stack:
         command: list[str | Path] = [sys.executable, "-m", "campaign.local.prepare"]
         command.append(self.folder.admin_password)
         popen = spawn(command, log=log, environment=self._django)
-        self._admit(Process("prepare", popen.pid, FRONT, SIGTERM), popen, log, may_end=True)
+        process = Process.now("prepare", popen.pid, FRONT, SIGTERM)
+        self._admit(process, popen, log, may_end=True)
 
     def _finish_prepare(self, front: Collection[str] = ()) -> None:
         """Wait until it has ended well, passing its lines on.

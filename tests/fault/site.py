@@ -65,7 +65,7 @@ class Site(Stack):
 
     def processes_of(self, name: str) -> list[int]:
         """All processes of a part: the first, and those that it started."""
-        return [self.pid(name), *offspring(self.pid(name))]
+        return [self.pid(name), *(each.pid for each in offspring(self.pid(name)))]
 
     def send_signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one part, and to all that it started."""

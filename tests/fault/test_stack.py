@@ -6,20 +6,22 @@ PostgreSQL's files are made once.
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from campaign.local import users
-from campaign.local.errors import AlreadyRunning, ChildCrashed, PortBusy
-from campaign.local.process import is_alive, offspring, wait_until_gone
+from campaign.local import postgres, users
+from campaign.local.errors import AlreadyRunning, ChildCrashed, PortBusy, StackError
+from campaign.local.process import Process, find, is_alive, kill, offspring, wait_until_gone
 from campaign.local.stack import Stack
 
 pytestmark = pytest.mark.fault
@@ -72,7 +74,7 @@ class Run:
 
     def processes(self) -> list[int]:
         """All that it has started."""
-        return offspring(self.process.pid)
+        return [each.pid for each in offspring(self.process.pid)]
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +226,44 @@ def test_the_next_stack_stops_what_even_the_guard_could_not(tmp_path: Path) -> N
             assert not [pid for pid in left if is_alive(pid)]
 
 
+def test_a_start_right_after_everything_was_killed_succeeds(tmp_path: Path) -> None:
+    for _again in range(3):
+        with held(tmp_path) as (holder, _guard):
+            everything = [*offspring(holder.pid), find(holder.pid)]
+            kill(each for each in everything if each)
+            with Stack(tmp_path).start(only=("postgres",)) as stack:
+                assert execute(stack, "SELECT 1") == [(1,)]
+
+
+def test_a_server_that_does_not_end_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PATIENCE", 0.1)
+    data = tmp_path / "postgres"
+    data.mkdir()
+    # What matters of a server: the name of its program, and where it works.
+    (tmp_path / "program").mkdir()
+    program = shutil.copy(str(shutil.which("sleep")), tmp_path / "program" / "postgres")
+    with subprocess.Popen([program, "60"], cwd=data) as server:
+        with pytest.raises(StackError, match=rf"still runs in .*as process {server.pid}"):
+            Stack(tmp_path).start(only=("postgres",))
+        assert server.poll() is None
+        server.kill()
+
+
+def test_a_stranger_who_was_given_a_noted_number_is_left_alone(tmp_path: Path) -> None:
+    notes = tmp_path / "processes"
+    notes.mkdir()
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        was = replace(Process.now("web", stranger.pid, 3, signal.SIGTERM), identity="before 1")
+        (notes / "web.json").write_text(was.to_json())
+        (notes / "beat.json").write_text('{"name": "beat", "pid":')
+        with Stack(tmp_path).start(only=("redis",)):
+            assert stranger.poll() is None
+            assert [note.stem for note in notes.iterdir()] == ["redis"]
+        stranger.kill()
+
+
 def test_a_stack_whose_guard_is_killed_stops(tmp_path: Path) -> None:
     with Stack(tmp_path).start(only=("redis",)) as stack:
         redis = stack.pid("redis")
@@ -304,7 +344,7 @@ def test_sigkill_at_any_moment_of_starting_leaves_nothing(tmp_path: Path) -> Non
             start_new_session=True,
         )
         time.sleep(delay)
-        started = offspring(holder.pid)
+        started = [each.pid for each in offspring(holder.pid)]
         holder.kill()
         holder.communicate()
         assert wait_until_gone(started, PATIENCE), delay

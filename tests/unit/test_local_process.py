@@ -5,16 +5,39 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from campaign.local.process import Process, born, is_alive, offspring, open_gate, spawn, stop
+import pytest
+
+from campaign.local.process import Process, identity, is_alive, offspring, open_gate, spawn, stop
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
 def test_a_process_survives_being_written_down() -> None:
-    process = Process("web", 4711, stage=3, signal=int(signal.SIGTERM), born="99")
+    process = Process("web", 4711, stage=3, signal=int(signal.SIGTERM), identity="boot 99")
     assert Process.from_json(process.to_json()) == process
+
+
+@pytest.mark.parametrize("pid", [1, 0, -1, -4711])
+def test_a_number_that_stands_for_more_than_one_process_is_refused(pid: int) -> None:
+    assert Process.from_json(Process("web", pid, 3, 15, "boot 99").to_json()) is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "{", "null", "[]", "{}", "\0" * 100, "4711", '{"pid": 4711}',
+        '{"name": "web", "pid": "4711", "stage": 3, "signal": 15, "identity": "boot 99"}',
+        '{"name": "web", "pid": 4711, "stage": null, "signal": 15, "identity": "boot 99"}',
+        '{"name": "web", "pid": 4711, "stage": 3, "signal": true, "identity": "boot 99"}',
+        '{"name": "web", "pid": 4711, "stage": 3, "signal": 15, "identity": ""}',
+        '{"name": "web", "pid": 4711, "stage": 3, "signal": 15, "born": "99"}',
+    ],
+)  # fmt: skip
+def test_what_is_damaged_or_of_an_older_version_names_no_process(written: str) -> None:
+    assert Process.from_json(written) is None
 
 
 def test_who_has_ended_but_is_not_collected_counts_as_dead() -> None:
@@ -31,9 +54,28 @@ def test_no_process_has_a_number_below_one() -> None:
 
 
 def test_another_process_with_the_same_number_is_another_process() -> None:
-    me = os.getpid()
-    assert Process("me", me, 1, 15, born(me)).is_alive()
-    assert not Process("me", me, 1, 15, "1").is_alive()
+    me = Process.now("me", os.getpid(), 1, 15)
+    boot, _, started = me.identity.rpartition(" ")
+    assert me.is_alive()
+    assert not replace(me, identity=f"{boot} {int(started) - 1}").is_alive()
+    assert not replace(me, identity=f"another-boot {started}").is_alive()
+
+
+def test_nobody_has_the_number_of_a_process_that_is_gone() -> None:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    assert identity(child.pid) == ""
+
+
+def test_no_signal_reaches_a_stranger_who_was_given_the_number() -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        noted = replace(Process.now("web", stranger.pid, 3, 15), identity="another-boot 1")
+        noted.ask_to_stop()
+        noted.kill_group()
+        stop([noted], patience=0.1)
+        time.sleep(0.1)
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_a_child_waits_at_the_gate(tmp_path: Path) -> None:
@@ -59,10 +101,10 @@ def test_stages_stop_in_order_and_the_deaf_are_killed(tmp_path: Path) -> None:
     deaf = subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 60"], start_new_session=True)
     polite = subprocess.Popen(SLEEP, start_new_session=True)
     time.sleep(0.2)
-    below = offspring(deaf.pid)
+    below = [each.pid for each in offspring(deaf.pid)]
     order = [
-        Process("last", deaf.pid, 1, int(signal.SIGTERM), born(deaf.pid)),
-        Process("first", polite.pid, 2, int(signal.SIGTERM), born(polite.pid)),
+        Process.now("last", deaf.pid, 1, int(signal.SIGTERM)),
+        Process.now("first", polite.pid, 2, int(signal.SIGTERM)),
     ]
 
     stop(order, patience=0.5)
