@@ -5,14 +5,13 @@
 
 import sys
 from collections.abc import Sequence
-from email.errors import MessageError
-from email.headerregistry import Address
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register, run_checks
 from django.core.checks import Warning as CheckWarning
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 TAG = "undersigned"
 _MAKE_KEY = (
@@ -88,9 +87,7 @@ def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
 @register(TAG)
 def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """MAIL_FROM can stand in a header: with anything else no mail would ever leave."""
-    try:
-        Address(addr_spec=settings.DEFAULT_FROM_EMAIL)
-    except (ValueError, MessageError):
+    if not _is_bare_address(settings.DEFAULT_FROM_EMAIL):
         hint = (
             "Set MAIL_FROM to the bare address, such as post@example.org. The name beside it "
             "is the organisation's “sender of mails” in the admin."
@@ -109,6 +106,16 @@ def nothing_is_deleted_too_soon(
     least, most = _PENDING_DAYS[0], _PENDING_DAYS[-1]
     hint = f"Set it to {least} to {most}. A reminder is mailed after a day."
     return [Error("PENDING_DAYS is out of bounds.", hint=hint, id="undersigned.E020")]
+
+
+def _is_bare_address(value: str) -> bool:
+    # Not the parser of headers in Python's library: it is for addresses that are in order, and
+    # raises IndexError or AttributeError at some others.
+    try:
+        validate_email(value)
+    except ValidationError:
+        return False
+    return value.isascii() and '"' not in value
 
 
 def refuse_unsafe_start() -> None:

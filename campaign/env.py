@@ -9,8 +9,9 @@ import base64
 import binascii
 import os
 import re
-from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -50,6 +51,61 @@ def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None =
         form = f"{at_least} or more" if at_most is None else f"{at_least} to {at_most}"
         raise BadEnvironment(name, f"a whole number, {form}")
     return int(value)
+
+
+def port(name: str, default: int) -> int:
+    """The number of a TCP port."""
+    number = integer(name, default, at_least=1)
+    if number >= 2**16:
+        raise BadEnvironment(name, "the number of a port, 1 to 65535")
+    return number
+
+
+def host(name: str, default: str) -> str:
+    """The name of a host, or an IP address, and nothing beside it."""
+    value = text(name, default)
+    if not _is_host(value):
+        raise BadEnvironment(name, "a host alone, such as smtp.example.org or 192.0.2.1")
+    return value
+
+
+def url(name: str, default: str, *schemes: str) -> str:
+    """A URL of one of the schemes, as `default` is; percent-encoded, so that it is ASCII."""
+    value = text(name, default)
+    try:
+        parts = urlsplit(value)
+        is_whole = bool(parts.netloc or parts.path) and parts.port != 0
+        is_meant = is_whole and parts.scheme in schemes
+    except ValueError:  # Its port, or what stands in brackets, is none.
+        is_meant = False
+    # "#" is allowed nowhere: a password that holds one would end the URL there.
+    if not is_meant or not re.fullmatch('[!"$-~]+', value):
+        raise BadEnvironment(name, f"a URL such as {default}")
+    return value
+
+
+def origin(name: str, default: str) -> str:
+    """Scheme, host and port of a web site, without a slash at the end."""
+    value = url(name, default, "http", "https").rstrip("/")
+    parts = urlsplit(value)
+    is_bare = value == f"{parts.scheme}://{parts.netloc}" and "@" not in value
+    if not is_bare or not _is_host(parts.hostname or ""):
+        raise BadEnvironment(name, "scheme and host alone, such as https://petition.example.org")
+    return value
+
+
+def database(name: str, default: str, **options: Any) -> dict[str, Any]:
+    """A PostgreSQL database by its URL, as Django's settings describe it."""
+    # Not above: some commands read the environment before anything is installed.
+    import dj_database_url
+
+    value = url(name, default, "postgres", "postgresql")
+    try:
+        return dict(dj_database_url.parse(value, **options))
+    except ValueError:
+        raise BadEnvironment(
+            name, "a URL such as postgres://user:password@host:5432/name"
+        ) from None
 
 
 def words(name: str, default: str = "") -> list[str]:
@@ -106,3 +162,14 @@ def keys(name: str) -> dict[int, bytes]:
             raise BadEnvironment(name, "id:key[,id:key] with keys of 32 bytes in base64")
         ring[int(number)] = key
     return ring
+
+
+def _is_host(value: str) -> bool:
+    """Whether it is an IP address or a host's name: RFC 1123, 2.1; underscores exist in networks
+    of containers.
+    """
+    try:
+        return value.isascii() and bool(ip_address(value))
+    except ValueError:
+        label = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+        return len(value) < 254 and bool(re.fullmatch(rf"(?:{label}\.)*{label}", value))

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 import django_stubs_ext
 
 from campaign import env, logs
@@ -31,7 +30,7 @@ INDEX_KEYS = env.keys("INDEX_KEYS")
 LINK_KEYS = env.keys("LINK_KEYS")
 
 # --- Where the site lives ----------------------------------------------------------------
-SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+SITE_URL = env.origin("SITE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", urlsplit(SITE_URL).hostname or "")
 ROOT_URLCONF = "campaign.urls"
 WSGI_APPLICATION = "campaign.wsgi.application"
@@ -98,8 +97,9 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 # --- Database ----------------------------------------------------------------------------
 DATABASES = {
-    "default": dj_database_url.parse(
-        env.text("DATABASE_URL", "postgres:///undersigned"),
+    "default": env.database(
+        "DATABASE_URL",
+        "postgres:///undersigned",
         engine="campaign.database",
         conn_max_age=env.integer("DATABASE_CONN_MAX_AGE", 600),
         conn_health_checks=True,
@@ -135,7 +135,7 @@ DATABASE_TIMEOUTS = {
 }
 
 # --- Redis and Celery --------------------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", "redis", "rediss", "unix")
 # Where requests leave word for the worker.
 TASK_APP = "campaign.celery.app"
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
@@ -170,8 +170,8 @@ MAIL_API_KEY = env.text("MAIL_API_KEY")
 # Postmark: "user:password", as in the address it is told to report to. Mailgun: its signing key.
 MAIL_WEBHOOK_SECRET = env.text("MAIL_WEBHOOK_SECRET")
 MAILS_PER_DOMAIN_AND_MINUTE = env.integer("MAILS_PER_DOMAIN_AND_MINUTE", 1000)
-EMAIL_HOST = env.text("SMTP_HOST", "127.0.0.1")
-EMAIL_PORT = env.integer("SMTP_PORT", 25, at_least=1)
+EMAIL_HOST = env.host("SMTP_HOST", "127.0.0.1")
+EMAIL_PORT = env.port("SMTP_PORT", 25)
 EMAIL_HOST_USER = env.text("SMTP_USER")
 EMAIL_HOST_PASSWORD = env.text("SMTP_PASSWORD")
 SMTP_SECURITY = env.choice("SMTP_SECURITY", ("none", "starttls", "tls"), "none")
@@ -183,7 +183,7 @@ ANYMAIL = {
     "POSTMARK_SERVER_TOKEN": MAIL_API_KEY,
     "WEBHOOK_SECRET": MAIL_WEBHOOK_SECRET if MAIL_PROVIDER == "postmark" else [],
     "MAILGUN_API_KEY": MAIL_API_KEY,
-    "MAILGUN_API_URL": env.text("MAILGUN_API_URL", "https://api.eu.mailgun.net/v3"),
+    "MAILGUN_API_URL": env.url("MAILGUN_API_URL", "https://api.eu.mailgun.net/v3", "https"),
     "MAILGUN_SENDER_DOMAIN": DEFAULT_FROM_EMAIL.rpartition("@")[2],
     "MAILGUN_WEBHOOK_SIGNING_KEY": MAIL_WEBHOOK_SECRET,
     "REQUESTS_TIMEOUT": 20,

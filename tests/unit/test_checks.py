@@ -1,13 +1,40 @@
 """What is missing or contradicts itself is reported with a way out, all of it at once."""
 
+from email.headerregistry import Address
+
 import pytest
 from django.core.checks import CheckMessage
+from django.test import override_settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from campaign import checks
 
 SECRET = "s" * 50
 RINGS = {"SEALING_KEYS": b"1" * 32, "INDEX_KEYS": b"2" * 32, "LINK_KEYS": b"3" * 32}
+
+any_value = hypothesis_settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+# What addresses are made of, to be put together in any order.
+PIECES = [
+    "petition",
+    "example.org",
+    "localhost",
+    "@",
+    ".",
+    ":",
+    "/",
+    "[",
+    "]",
+    "<",
+    ">",
+    "(",
+    '"',
+    " ",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +87,10 @@ def test_an_installation_in_order_has_nothing_to_report() -> None:
         ("DEFAULT_FROM_EMAIL", "SBC <petition@example.org>", "E010"),
         ("DEFAULT_FROM_EMAIL", "petition", "E010"),
         ("DEFAULT_FROM_EMAIL", "petition@", "E010"),
+        ("DEFAULT_FROM_EMAIL", "", "E010"),
+        ("DEFAULT_FROM_EMAIL", "@example.org", "E010"),
+        ("DEFAULT_FROM_EMAIL", "petition@[example.org", "E010"),
+        ("DEFAULT_FROM_EMAIL", "petition@bücher.example", "E010"),
         ("DEFAULT_FROM_EMAIL", "عريضة@example.org", "E010"),
         ("LOCAL_MAILBOX", "/srv/mailbox", "E009"),
         ("PENDING_DAYS", 0, "E020"),
@@ -76,6 +107,21 @@ def test_each_fault_is_reported_under_its_id(
     setattr(production, name, value)
 
     assert ids() == [reported]
+
+
+@any_value
+@given(
+    name=st.sampled_from(["DEFAULT_FROM_EMAIL", "SITE_URL", "EMAIL_HOST"]),
+    value=st.text() | st.lists(st.sampled_from(PIECES), max_size=5).map("".join),
+)
+def test_no_check_raises_whatever_a_setting_holds(
+    production: Settings, name: str, value: str
+) -> None:
+    with override_settings(**{name: value}):
+        told = ids()
+    if name == "DEFAULT_FROM_EMAIL" and "E010" not in told:
+        # It can be a From header: see `petitions.mail.messages`.
+        assert Address(addr_spec=value).addr_spec == value
 
 
 def test_everything_that_is_missing_is_reported_at_once(production: Settings) -> None:

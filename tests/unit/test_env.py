@@ -1,18 +1,24 @@
 """Variables of the environment are understood or refused, and a refusal tells no secret."""
 
 import base64
+import re
+import runpy
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaign import env
+from campaign import settings as settings_module
 
 NAME = "UNDERSIGNED_TEST"
+SETTINGS = str(settings_module.__file__)
 KEY, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (251, 252))
 # Any text that an operating system can keep in a variable.
 values = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
-any_value = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+any_value = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +117,117 @@ def test_a_choice_that_is_not_offered_is_refused(monkeypatch: pytest.MonkeyPatch
         env.choice(NAME, ("none", "starttls"), "none")
 
 
+@pytest.mark.parametrize("value", ["0", "65536", "999999999999", "smtp"])
+def test_what_is_no_port_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=NAME):
+        env.port(NAME, 25)
+
+
+@pytest.mark.parametrize(
+    "value", ["smtp.example.org", "SMTP-1.example.org", "mail_relay", "192.0.2.1", "2001:db8::1"]
+)
+def test_a_host_is_a_name_or_an_ip_address(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    assert env.host(NAME, "localhost") == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "smtp.example.org:587", "smtp://smtp.example.org", "a..b", "-a.example", "a b", "bücher.de",
+        "smtp.example.org/", "me@example.org", "[::1]", "x" * 64, ".".join(["x" * 60] * 5),
+    ],
+)  # fmt: skip
+def test_what_is_more_than_a_host_or_none_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=f"{NAME} .* a host alone"):
+        env.host(NAME, "localhost")
+
+
+@pytest.mark.parametrize(
+    "value", ["redis://redis:6379/0", "redis://:word@[::1]/1", "unix:///run/redis.sock"]
+)
+def test_a_url_of_a_scheme_that_is_meant_is_read(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    assert env.url(NAME, "redis://127.0.0.1:6379/0", "redis", "unix") == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "redis", "redis:", "redis://", "//redis:6379", "http://redis:6379", "redis://[", "redis://[x]",
+        "redis://redis:port", "redis://redis:99999", "redis://redis:0", "redis://re dis",
+        "redis://re\ndis", "redis://rédis",
+    ],
+)  # fmt: skip
+def test_what_is_no_url_of_these_schemes_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=f"{NAME} .* a URL such as redis://127"):
+        env.url(NAME, "redis://127.0.0.1:6379/0", "redis", "unix")
+
+
+@pytest.mark.parametrize("value", ["https://petition.example.org", "http://[::1]:8000"])
+def test_an_origin_comes_without_a_slash_at_its_end(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, f"{value}/")
+
+    assert env.origin(NAME, "http://127.0.0.1:8000") == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "petition.example.org", "https:///petition", "https://example.org/petition",
+        "https://example.org?a", "https://example.org#a", "https://me@example.org",
+        "https://exa_mple..org", "HTTPS://example.org", "ftp://example.org", "https://[::1",
+        "https://bücher.example",
+    ],
+)  # fmt: skip
+def test_what_is_more_than_an_origin_or_none_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=NAME):
+        env.origin(NAME, "http://127.0.0.1:8000")
+
+
+def test_a_database_is_read_with_its_parts_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "postgres://me:p%40ss@%2Frun%2Fpg:5433/petitions")
+
+    read = env.database(NAME, "postgres:///undersigned", conn_max_age=600)
+
+    told = [read[part] for part in ("USER", "PASSWORD", "HOST", "PORT", "NAME", "CONN_MAX_AGE")]
+    assert told == ["me", "p@ss", "/run/pg", 5433, "petitions", 600]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["petitions", "sqlite://:memory:", "mysql://h/x", "postgres://", "postgres://me:p@ss#w@h/x",
+     "postgres://h:port/x", "postgres://[h/x"],
+)  # fmt: skip
+def test_what_is_no_postgresql_database_is_refused(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match=f"{NAME} .* a URL such as postgres://"):
+        env.database(NAME, "postgres:///undersigned")
+
+
 def test_a_ring_keeps_its_order_for_the_first_key_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, f"255:{OTHER}, 1:{KEY}")
 
@@ -160,6 +277,8 @@ def test_a_ring_that_cannot_be_understood_is_refused_without_repeating_it(
 @any_value
 @given(value=values)
 @example(value="hunter2-hunter2")
+@example(value="postgres://hunter2:hunter2@[")
+@example(value="hunter2://")
 def test_no_refusal_repeats_what_was_in_the_variable(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +296,13 @@ def refusals() -> list[str]:
         lambda: env.integer(NAME, 7),
         lambda: env.choice(NAME, ("none", "starttls"), "none"),
         lambda: env.keys(NAME),
+        lambda: env.networks(NAME),
+        lambda: env.rate(NAME, "off"),
+        lambda: env.port(NAME, 25),
+        lambda: env.host(NAME, "localhost"),
+        lambda: env.url(NAME, "redis://localhost", "redis", "unix"),
+        lambda: env.origin(NAME, "https://example.org"),
+        lambda: env.database(NAME, "postgres:///undersigned"),
     ):
         try:
             read()
@@ -194,5 +320,38 @@ EXPECTED = {
         "id:key[,id:key] with distinct ids from 1 to 255",
         "id:key[,id:key] with keys in base64",
         "id:key[,id:key] with keys of 32 bytes in base64",
+        "networks such as 10.0.0.0/8 or fd00::/8, separated by commas",
+        "one rate such as 600/hour, or off",
+        "a whole number, 1 or more",
+        "the number of a port, 1 to 65535",
+        "a host alone, such as smtp.example.org or 192.0.2.1",
+        "a URL such as redis://localhost",
+        "a URL such as https://example.org",
+        "scheme and host alone, such as https://petition.example.org",
+        "a URL such as postgres:///undersigned",
+        "a URL such as postgres://user:password@host:5432/name",
     )
 }
+PIECES = [
+    "", " ", "@", ".", ":", "/", "//", "?", "#", "%", "%zz", "[", "]", "[::1]", ",", ";", "\\", '"',
+    "petition", "example.org", "http://", "https://", "postgres://", "redis://", "unix://", "off",
+    "0", "-1", "65536", "1e9", "²", "600/hour", "10.0.0.0/8", "1:", KEY, "ع", "é", "\u200f", "\x7f",
+]  # fmt: skip
+VARIABLES = sorted(set(re.findall(r'\benv\.\w+\(\s*"(\w+)"', Path(SETTINGS).read_text())))
+
+
+@any_value
+@given(
+    name=st.sampled_from(VARIABLES),
+    value=st.lists(st.sampled_from(PIECES), max_size=5).map("".join) | values,
+)
+@example(name="SITE_URL", value="https://[")
+@example(name="SITE_URL", value="https://[::1]:port")
+def test_settings_are_read_or_refused_whatever_a_variable_holds(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as here:
+        here.setenv(name, value)
+        # As a program of its own: nothing of it reaches the settings of this process.
+        with suppress(env.BadEnvironment):
+            runpy.run_path(SETTINGS)

@@ -52,7 +52,10 @@ def noting(reader):
         found.setdefault(name, told.arguments.get("default", ""))
         return reader(name, *args, **more)
     return read
-for reader in ("text", "flag", "integer", "words", "choice", "keys"):
+for reader in (
+    "text", "flag", "integer", "words", "choice", "keys",
+    "port", "host", "url", "origin", "database",
+):
     setattr(env, reader, noting(getattr(env, reader)))
 from campaign import gunicorn_conf, settings
 print(json.dumps(found))
