@@ -1,13 +1,15 @@
-"""A real Chromium: the machine's own, else Playwright's download, else skipped by name."""
+"""A real Chromium, the machine's own or else Playwright's, and fonts that the tests name."""
 
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, Error, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Nothing that calls home: these tests fail on any request to another site.
@@ -17,7 +19,13 @@ _FLAGS = [
 ]  # fmt: skip
 # Milliseconds: what is expected comes at once on a quiet machine, and also on a busy one.
 expect.set_options(timeout=20_000)
-HOW_TO = "no Chromium: install it (Debian: apt-get install chromium) and run make test again"
+HOW_TO = (
+    "no Chromium: install the machine's own (Debian: apt-get install chromium) or Playwright's"
+    f" ({sys.executable} -m playwright install chromium), and run make test again"
+)
+# One that is wide and one that is narrow, with Debian's package of each. What a page looks like
+# with the fonts that a machine happens to have tells nothing of others.
+FONTS = {"DejaVu Sans": "fonts-dejavu-core", "Liberation Sans": "fonts-liberation"}
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +36,38 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def launch(playwright: Playwright) -> Browser:
-    """A browser; without one the test is skipped, or fails where everything must be there."""
-    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found:
-        return playwright.chromium.launch(executable_path=found, args=flags)
-    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+@pytest.fixture(scope="session")
+def fonts() -> tuple[str, ...]:
+    """The fonts that pages are tried with; skipped or failed by name where one is missing."""
+    for font, package in FONTS.items():
+        if not has_font(font):
+            do_without(f"no font {font}: install it (Debian: apt-get install fontconfig {package})")
+    return tuple(FONTS)
+
+
+def has_font(name: str) -> bool:
+    """Whether fontconfig finds this very font, and not the next best."""
     try:
-        subprocess.run(command, check=True, timeout=300, capture_output=True)
-        return playwright.chromium.launch(args=flags)
-    except (subprocess.SubprocessError, Error):
-        if os.environ.get("CI"):
-            pytest.fail(HOW_TO)
-        pytest.skip(HOW_TO)
+        command = ["fc-match", "--format", "%{family[0]}", name]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout == name
+    except (OSError, subprocess.CalledProcessError):
+        return False
+
+
+def launch(playwright: Playwright) -> Browser:
+    """A browser; without one the test is skipped at once, or fails where all must be there.
+
+    Nothing is downloaded: six tests would each try, for minutes where there is no network.
+    """
+    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    found = next(filter(None, map(shutil.which, _NAMES)), playwright.chromium.executable_path)
+    if not Path(found).exists():
+        do_without(HOW_TO)
+    return playwright.chromium.launch(executable_path=found, args=flags)
+
+
+def do_without(reason: str) -> NoReturn:
+    """Skip the test for want of something on this machine; in CI nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 
 from campaign.local.stack import Stack
 from petitions.models import Petition
+from tests.browser.conftest import FONTS
 from tests.browser.states import (
     HEIGHT,
     NARROW,
@@ -56,6 +57,7 @@ SPACED = """
 :not(:lang(ar)) { letter-spacing: .12em !important; }
 p { margin-block-end: 2em !important; }
 """
+FONT = "* {{ font-family: '{}' !important; }}"
 # What sticks out at the side, and text whose box hides a part of it. What is clipped on purpose
 # measures a pixel.
 CUT = """() => [...document.querySelectorAll("body *")].filter((element) => {
@@ -128,16 +130,19 @@ def test_axe_does_find_what_is_wrong(stack: Stack) -> None:
 
 
 def cut_off(page: Page) -> Iterator[str]:
-    """What does not fit at 400 %, as it is and with more space between lines, words and letters."""
+    """What does not fit at 400 %, as it is and with more space between lines, words and letters,
+    in a wide font and a narrow one.
+    """
     page.set_viewport_size(ENLARGED)  # type: ignore[arg-type]
-    for how in ("at 400 %", "spaced out"):
-        if how == "spaced out":
-            page.add_style_tag(content=SPACED)
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            yield f"{how}: scrolls sideways"
-        yield from (f"{how}: {element}" for element in page.evaluate(CUT))
+    for how, added in (("at 400 %", ""), ("spaced out", SPACED)):
+        for font in FONTS:
+            page.add_style_tag(content=added + FONT.format(font))
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                yield f"{how} in {font}: scrolls sideways"
+            yield from (f"{how} in {font}: {element}" for element in page.evaluate(CUT))
 
 
+@pytest.mark.usefixtures("fonts")
 @LANGUAGES
 def test_nothing_is_cut_at_400_per_cent_or_spaced_out(
     petition: Petition, stack: Stack, language: str
@@ -146,8 +151,18 @@ def test_nothing_is_cut_at_400_per_cent_or_spaced_out(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.usefixtures("fonts")
 def test_what_is_cut_is_noticed(stack: Stack) -> None:
     html = "<!doctype html><body><p>fine<div class=wide style='width: 30rem'>x</div>"
     found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
-    assert "wrong: cut: at 400 %: scrolls sideways" in found
-    assert "wrong: cut: at 400 %: div.wide" in found
+    assert "wrong: cut: at 400 % in Liberation Sans: scrolls sideways" in found
+    assert "wrong: cut: at 400 % in DejaVu Sans: div.wide" in found
+
+
+@pytest.mark.usefixtures("fonts")
+def test_a_word_that_only_a_wide_font_cuts_is_noticed(stack: Stack) -> None:
+    html = "<!doctype html><body style='margin: 0'><p style='font-size: 40px'>Constitutions"
+    found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
+    sideways = {trouble for trouble in found if trouble.endswith("scrolls sideways")}
+    assert "wrong: cut: at 400 % in DejaVu Sans: scrolls sideways" in sideways
+    assert "wrong: cut: at 400 % in Liberation Sans: scrolls sideways" not in sideways

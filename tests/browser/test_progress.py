@@ -4,9 +4,11 @@ from itertools import combinations
 from typing import Literal, NamedTuple
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from campaign.local.stack import Stack
+from tests.browser.conftest import FONTS
+from tests.browser.test_every_state import FONT, SPACED
 from tests.browser.test_journeys import DESK, PHONE, OpenPage, fits, open_page
 from tests.e2e.test_the_line import manage
 
@@ -17,6 +19,7 @@ __all__ = ["open_page"]
 SLUG = "how-it-goes"
 HOMES = pytest.mark.parametrize("home", ["/", "/ar/", "/cy/"])
 LEAST_LETTERS = 12
+NARROW: ViewportSize = {"width": 320, "height": 800}
 PETITION = f"""
 from datetime import timedelta
 from django.utils import timezone
@@ -114,6 +117,28 @@ def test_charts_and_their_words_fit_every_screen(
             assert frame.left - 1 <= box.left < box.right <= frame.right + 1
             assert box.bottom - box.top >= LEAST_LETTERS
         assert all(apart(one, other) for one, other in combinations(words, 2))
+
+
+@pytest.mark.usefixtures("_petition", "fonts")
+@HOMES
+def test_tables_fit_a_narrow_screen_in_wide_letters_that_are_spaced_out(
+    chromium: Browser, stack: Stack, home: str
+) -> None:
+    # With the page's policy in force, no style sheet could be brought in.
+    page = chromium.new_page(base_url=stack.site_url, bypass_csp=True, viewport=NARROW)
+    page.goto(f"{home}petitions/{SLUG}/progress/")
+    for summary in page.locator(".figures summary").all():
+        summary.click()
+    # Numbers as long as they may become.
+    page.locator("td.number").evaluate_all(
+        "all => all.forEach(one => one.textContent = '−123,456')"
+    )
+    for font in FONTS:
+        page.add_style_tag(content=SPACED + FONT.format(font))
+        for table in boxes(page.locator(".figures table")):
+            assert 0 <= table.left < table.right <= NARROW["width"], font
+        assert fits(page), font
+    page.close()
 
 
 @pytest.mark.usefixtures("_petition")
