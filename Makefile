@@ -12,9 +12,11 @@ LOCAL_DIR ?= .local
 PORT ?= 8000
 # "Ready in N s" counts from here, installation included.
 UNDERSIGNED_STARTED := $(shell date +%s.%N)
-export LOCAL_DIR PORT UNDERSIGNED_STARTED
+# Where packages are installed: each Python needs a folder of its own.
+VENV ?= .venv
+export LOCAL_DIR PORT UNDERSIGNED_STARTED VENV
 
-BIN := .venv/bin
+BIN := $(VENV)/bin
 LOCKS := requirements
 
 # The first of these that runs and is new enough: a version manager's shim may exist for
@@ -37,6 +39,7 @@ help: ## Show these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PORT=8000 and LOCAL_DIR=.local may be overridden, as in: make run PORT=8080"
+	@echo "  Another Python: make test PYTHON=/usr/bin/python3 VENV=.venv-debian"
 
 run: ## Install what is locked, start everything, serve http://127.0.0.1:8000
 	$(install) local

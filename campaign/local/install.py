@@ -1,5 +1,7 @@
 """Make .venv and install locked requirements into it: `install.py [local] [dev]`.
 
+VENV in the environment names another folder, for another Python.
+
 1. Make .venv where it is missing or its Python no longer runs.
 2. Install the pinned uv into it with the pip that Python bundles. pip run from its wheel
    spares `python -m venv` from installing pip: 3 s of the 20 s to a ready site.
@@ -23,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-VENV = ROOT / ".venv"
+VENV = ROOT / (os.environ.get("VENV") or ".venv")
 PYTHON = VENV / "bin" / "python"
 LOCKS = ROOT / "requirements"
 
@@ -64,7 +66,7 @@ def make_venv() -> None:
     """Make the virtual environment, unless one is there and its Python runs."""
     if runs(PYTHON):
         return
-    say(f"Making .venv with Python {sys.version.split()[0]}")
+    say(f"Making {VENV.name} with Python {sys.version.split()[0]}")
     for stamp in VENV.glob(".installed-*"):
         stamp.unlink()
     venv.EnvBuilder(symlinks=True).create(VENV)
