@@ -1,7 +1,10 @@
 """The admin of statements, with a preview of the words as the public will read them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -17,25 +20,21 @@ from campaign.middleware import CONTENT_SECURITY_POLICY
 from campaign.models import Statement, StatementText
 from campaign.publishing import publish
 from campaign.views import statement_context
+from petitions.admin.texts import OfTexts, TextInline, shown
 
 admin.site.site_header = "Undersigned"
 admin.site.site_title = "Undersigned"
 admin.site.index_title = _("What would you like to do?")
 
 
-class StatementTextInline(admin.StackedInline[StatementText, Statement]):
+class StatementTextInline(TextInline):
     model = StatementText
-    extra = 0
-    fields = ("language", "title", "summary", "body", "dated", "published_at")
+    fields = ("language", "title", "summary", "body", "dated", "published_at", "shown")
     ordering = ("id",)
-
-    def get_extra(self, request: HttpRequest, obj: Statement | None = None, **kwargs: Any) -> int:
-        """An empty text to fill in for a statement that has none."""
-        return 0 if obj and obj.texts.exists() else 1
 
 
 @admin.register(Statement)
-class StatementAdmin(admin.ModelAdmin[Statement]):
+class StatementAdmin(OfTexts):
     list_display = ("slug", "titles", "is_featured", "petition")
     list_select_related = ("petition",)
     inlines = (StatementTextInline,)
@@ -45,7 +44,7 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
     def titles(self, statement: Statement) -> str:
         """Each language's title, and whether the public sees it."""
         return ", ".join(
-            f"{text.title} ({text.language}{'' if text.published_at else ', ' + _('draft')})"
+            f"{text.title} ({text.language}{'' if text.is_public else ', ' + shown(text)})"
             for text in statement.texts.all()
         )
 
@@ -53,7 +52,49 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         for statement in statements:
             publish(statement=statement)
-        self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)
+            self.tell_when(request, statement)
+        if StatementText.objects.published().filter(statement__in=statements).exists():
+            self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with self._telling_the_front_page(request):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with self._telling_the_front_page(request):
+            return super().changelist_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with self._telling_the_front_page(request):
+            return super().delete_view(request, *args, **kwargs)
+
+    @contextmanager
+    def _telling_the_front_page(self, request: HttpRequest) -> Iterator[None]:
+        """Say what has come to the front page instead of what, whatever was done for it."""
+        if request.method != "POST":
+            yield
+            return
+        before = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
+        yield
+        after = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
+        if _statement(before) != _statement(after):
+            self.message_user(request, _changed(before, after), messages.WARNING)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        statement = form.instance
+        if statement.is_featured and not statement.texts.published().exists():
+            text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
+            self.message_user(request, _waits(text), messages.WARNING)
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> Any:
+        """With what the front page will show, if it is to lose what it shows."""
+        statement = context["object"]
+        text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
+        if _statement(text) == statement.pk:
+            left = StatementText.objects.on_front_page(settings.LANGUAGE_CODE, without=statement)
+            self.message_user(request, _left(left), messages.WARNING)
+        return super().render_delete_form(request, context)
 
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview_view)
@@ -96,3 +137,34 @@ class StatementAdmin(admin.ModelAdmin[Statement]):
             "frame-ancestors 'self'; sandbox allow-same-origin"
         )
         return page
+
+
+def _statement(text: StatementText | None) -> int | None:
+    return text.statement_id if text else None
+
+
+def _changed(before: StatementText | None, after: StatementText | None) -> str:
+    titles = {"before": before and before.title, "title": after and after.title}
+    if after is None:
+        words = _("“%(before)s” has left the front page, which says that nothing is published.")
+    elif before is None:
+        words = _("“%(title)s” is on the front page now.")
+    else:
+        words = _("“%(title)s” is on the front page now instead of “%(before)s”.")
+    return words % titles
+
+
+def _waits(text: StatementText | None) -> str:
+    if text is None:
+        return str(_("It takes the front page, now empty, once one of its texts is public."))
+    words = _(
+        "It takes the front page once one of its texts is public. Until then “%(title)s” is there."
+    )
+    return words % {"title": text.title}
+
+
+def _left(text: StatementText | None) -> str:
+    if text is None:
+        return str(_("It is on the front page, which will say that nothing is published."))
+    words = _("It is on the front page. Once it is deleted, “%(title)s” is there.")
+    return words % {"title": text.title}

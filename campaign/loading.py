@@ -102,11 +102,12 @@ def load_statement(
     petition: str = "",
     dated: str = "",
     publish: bool = False,
+    feature: bool = False,
 ) -> Loaded:
     """Create or update one language of a statement; running it again changes nothing.
 
-    Without `publish`, a new text is a draft and a published one stays published. The first
-    published statement becomes the front page. Raises `BadFile`.
+    Without `publish`, a new text is a draft and a published one stays published. With `feature`
+    it takes the front page; the first published statement has it anyway. Raises `BadFile`.
     """
     slug = slug or source.text("slug") or slugify(source.title)[:80]
     language = language or source.text("language") or settings.LANGUAGE_CODE
@@ -130,6 +131,8 @@ def load_statement(
     if publish and text.published_at is None:
         publishing.publish(statement=statement, language=language)
         text.refresh_from_db()
+    if feature:
+        publishing.feature(statement=statement)
     return Loaded(text, created, changed)
 
 

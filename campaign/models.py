@@ -1,13 +1,20 @@
 """Statements: the campaign's public texts, each in any of the languages."""
 
+from collections.abc import Collection
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import models
-from django.db.models import OuterRef, Q
+from django.db import models, transaction
+from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from petitions import locks
+from petitions.models.publication import Publication, PublicationQuerySet
 from petitions.models.ranks import rank_of
+
+FRONT_PAGE = "front-page"
 
 
 class StatementQuerySet(models.QuerySet["Statement"]):
@@ -18,9 +25,21 @@ class StatementQuerySet(models.QuerySet["Statement"]):
 
         One query. There are few statements.
         """
-        published = self.filter(petition__isnull=False, texts__published_at__isnull=False)
+        texts = StatementText.objects.published()
+        published = self.filter(petition__isnull=False, pk__in=texts.values("statement"))
         ranked = published.order_by("petition_id", "-is_featured", "pk").distinct("petition_id")
         return {statement.petition_id: statement for statement in ranked if statement.petition_id}
+
+    def on_front_page(self) -> "StatementQuerySet":
+        """The one that the front page shows; none while nothing is published.
+
+        It is the featured one. While that is not published, it is the one that appeared last, so
+        that the page is never empty between two statements, or before an embargo ends.
+        """
+        texts = StatementText.objects.published().filter(statement=OuterRef("pk"))
+        appeared = Subquery(texts.order_by("published_at").values("published_at")[:1])
+        published = self.annotate(appeared_at=appeared).filter(appeared_at__isnull=False)
+        return published.order_by("-is_featured", "-appeared_at", "-pk")[:1]
 
 
 class Statement(models.Model):
@@ -58,25 +77,47 @@ class Statement(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("campaign:statement", args=[self.slug])
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Featuring a statement takes the front page from the other one in the same transaction."""
+        written = kwargs.get("update_fields")
+        is_written = written is None or "is_featured" in written
+        with transaction.atomic():
+            if self.is_featured and is_written:
+                locks.named(FRONT_PAGE)
+                others = Statement.objects.filter(is_featured=True).exclude(pk=self.pk)
+                others.update(is_featured=False)
+            super().save(*args, **kwargs)
 
-class StatementTextQuerySet(models.QuerySet["StatementText"]):
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """Leave out that one alone is featured: saving makes it true."""
+        super().validate_constraints({*(exclude or ()), "is_featured"})
+
+
+class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
     """Questions about the words of statements."""
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
         """Published texts, the wanted language first, then English, then any."""
-        published = self.filter(published_at__isnull=False).with_surroundings()
-        return published.order_by(rank_of(language), "id")
+        return self.published().with_surroundings().order_by(rank_of(language), "id")
+
+    def on_front_page(
+        self, language: str, *, without: Statement | None = None
+    ) -> "StatementText | None":
+        """The text that the front page shows to readers of a language, if any is published.
+
+        `without` asks what it would be if that statement were gone.
+        """
+        statements = Statement.objects.exclude(pk=without.pk) if without else Statement.objects
+        return self.to_show(language).filter(statement__in=statements.on_front_page()).first()
 
     def with_surroundings(self) -> "StatementTextQuerySet":
         """With statement and petition, and the `languages` that the statement is published in."""
-        published = self.model.objects.filter(
-            statement=OuterRef("statement"), published_at__isnull=False
-        )
+        published = self.model.objects.published().filter(statement=OuterRef("statement"))
         said = {"languages": ArraySubquery(published.order_by("language").values("language"))}
         return self.select_related("statement__petition").annotate(**said)
 
 
-class StatementText(models.Model):
+class StatementText(Publication, models.Model):
     """One language's words of a statement, in Markdown. A draft until it is published."""
 
     statement = models.ForeignKey(Statement, models.CASCADE, related_name="texts")

@@ -1,9 +1,11 @@
 """Public pages from memory: rendered at most once every few seconds, then handed out.
 
-A page is kept if its own headers call it public. While one request renders it afresh, the
-others get the copy at hand; when rendering fails because the database is away, everybody
-gets the copy at hand, for up to a day, or until the page says that it becomes wrong. Each
-process has its own cache, bounded in entries.
+A page is kept if its own headers call it public. It is fresh for some seconds, and never across
+a full minute: then the texts appear whose embargo ends, and no page need say so beforehand.
+
+While one request renders it afresh, the others get the copy at hand; when rendering fails
+because the database is away, everybody gets the copy at hand, for up to a day, or until the
+page says that it becomes wrong. Each process has its own cache, bounded in entries.
 
 It stands outermost: a copy costs none of what the other middlewares do. Entries are keyed
 by scheme, host and path, for a plain http request must still be sent to https. Pages ignore
@@ -26,6 +28,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
 from petitions import sources
 from petitions.caching import is_carrying, seconds_left
+from petitions.kept import left_of_the_minute
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 Key = tuple[str, str, str, str]
@@ -43,7 +46,7 @@ class Page:
 
     __slots__ = ("body", "by_source", "etag", "fresh_until", "headers", "packed", "usable_until")
 
-    def __init__(self, response: HttpResponse) -> None:
+    def __init__(self, response: HttpResponse, minute_ends: float) -> None:
         body = response.content
         self.body = body
         self.by_source = is_carrying(response)
@@ -54,7 +57,7 @@ class Page:
         now, left = time.monotonic(), seconds_left(response)
         usable = STALE_SECONDS if left is None else left
         self.usable_until = now + usable
-        self.fresh_until = now + min(usable, settings.PAGE_CACHE_SECONDS)
+        self.fresh_until = min(now + min(usable, settings.PAGE_CACHE_SECONDS), minute_ends)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         """The page, or 304 to a browser that has it already."""
@@ -110,10 +113,10 @@ class PageCacheMiddleware:
         return key, self.entries.get(key)
 
     def _first(self, request: HttpRequest) -> HttpResponse:
-        response = self._render(request)
+        response, minute_ends = self._render(request)
         if not _is_public(response):
             return response
-        page = Page(response)
+        page = Page(response, minute_ends)
         self._keep(request, Entry(page))
         return page.answer(request)
 
@@ -137,9 +140,9 @@ class PageCacheMiddleware:
             if time.monotonic() < entry.page.fresh_until:
                 # Somebody else has rendered it while this request waited.
                 return entry.page.answer(request)
-            response = self._render(request)
+            response, minute_ends = self._render(request)
             if _is_public(response):
-                return self._replace(request, key, entry, Page(response))
+                return self._replace(request, key, entry, Page(response, minute_ends))
             if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or too_old:
                 # Closed to the public, removed, or gone: the copy must not outlive it.
                 self.entries.pop(key, None)
@@ -159,11 +162,13 @@ class PageCacheMiddleware:
         self._keep(request, entry)
         return page.answer(request)
 
-    def _render(self, request: HttpRequest) -> HttpResponse:
+    def _render(self, request: HttpRequest) -> tuple[HttpResponse, float]:
+        """The page, and when the minute ends, on the monotonic clock, in which it was begun."""
+        minute_ends = time.monotonic() + left_of_the_minute()
         # A page is rendered whole even if a HEAD asked first: the next reader wants it.
         method, request.method = request.method, "GET"
         try:
-            return self.get_response(request)
+            return self.get_response(request), minute_ends
         finally:
             request.method = method
 

@@ -3,19 +3,28 @@
 from django.db import transaction
 from django.utils import timezone
 
-from campaign.models import Statement
+from campaign.models import FRONT_PAGE, Statement
+from petitions import locks
 
 
 @transaction.atomic
 def publish(*, statement: Statement, language: str = "") -> None:
-    """Show a statement's texts, or the one in a language, to the public.
+    """Show a statement's drafts, or the one in a language, to the public.
 
-    The first statement that is published becomes the front page.
+    A text with a time of its own keeps it. The first statement that is published becomes the
+    front page.
     """
+    # Two that are published at once must not both be the first.
+    locks.named(FRONT_PAGE)
     drafts = statement.texts.filter(published_at=None)
     if language:
         drafts = drafts.filter(language=language)
     drafts.update(published_at=timezone.now())
     if not Statement.objects.filter(is_featured=True).exists():
-        statement.is_featured = True
-        statement.save(update_fields=["is_featured"])
+        feature(statement=statement)
+
+
+def feature(*, statement: Statement) -> None:
+    """Put a statement on the front page instead of the one that is there."""
+    statement.is_featured = True
+    statement.save(update_fields=["is_featured"])

@@ -19,8 +19,8 @@ from petitions.showing import has_several, standing
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def front_page(request: HttpRequest) -> HttpResponse:
-    """The featured statement; before there is one, a page that says nothing is published yet."""
-    text = StatementText.objects.to_show(get_language()).filter(statement__is_featured=True).first()
+    """The featured statement; while nothing is published, a page that says so."""
+    text = StatementText.objects.on_front_page(get_language())
     if text is None:
         return render(request, "campaign/nothing_yet.html")
     return _statement(request, text)
@@ -48,12 +48,14 @@ def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
 def statement_context(text: StatementText) -> dict[str, Any]:
     """What the statement's page shows around a text loaded with its statement and petition."""
     petition = text.statement.petition
-    if petition is not None and not petition.is_public:
+    is_public = petition is not None and petition.is_public
+    asked = recent.text(petition.slug, get_language()) if petition and is_public else None
+    if asked is None:
+        # A petition none of whose texts is published has no page to lead to.
         petition = None
     shown = standing(petition, tallies.total(petition.pk)) if petition else {}
-    if petition:
-        shown["asked"] = recent.text(petition.slug, get_language())
     return shown | {
+        "asked": asked,
         "text": text,
         "head": heads.for_statement(text, petition),
         "body": render_markdown(text.body),

@@ -9,14 +9,21 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Kept(Generic[K, V]):
-    """Things by their keys, each with its age. Any thread may ask at any time.
+def left_of_the_minute() -> float:
+    """Seconds until the next full minute, when texts appear whose embargo ends then."""
+    return 60 - time.time() % 60
 
-    Beyond `most` of them the one that came first goes.
+
+class Kept(Generic[K, V]):
+    """A TTL cache: things by their keys, each with its age. Any thread may ask at any time.
+
+    Beyond `most` of them the one that came first goes. With `by_the_minute` nothing is kept
+    across a full minute: what holds texts turns in the moment in which an embargo ends.
     """
 
-    def __init__(self, most: int = 1000) -> None:
+    def __init__(self, most: int = 1000, *, by_the_minute: bool = False) -> None:
         self._most = most
+        self._by_the_minute = by_the_minute
         self._things: dict[K, tuple[float, V]] = {}
         self._lock = Lock()
 
@@ -26,12 +33,15 @@ class Kept(Generic[K, V]):
         Nobody waits for another thread: two may make the same. None is not kept, so that
         made-up keys fill nothing.
         """
-        kept = self._things.get(key)
-        if kept is not None and time.monotonic() - kept[0] < seconds:
+        kept, now = self._things.get(key), time.monotonic()
+        if self._by_the_minute:
+            # Of this minute only.
+            seconds = min(seconds, time.time() % 60)
+        if kept is not None and now - kept[0] < seconds:
             return kept[1]
         made = make()
         if made is not None:
-            self._put(key, made)
+            self._put(key, made, now)
         return made
 
     def last(self, key: K) -> V | None:
@@ -50,8 +60,8 @@ class Kept(Generic[K, V]):
         with self._lock:
             self._things.clear()
 
-    def _put(self, key: K, made: V) -> None:
+    def _put(self, key: K, made: V, since: float) -> None:
         with self._lock:
-            self._things[key] = time.monotonic(), made
+            self._things[key] = since, made
             if len(self._things) > self._most:
                 del self._things[next(iter(self._things))]

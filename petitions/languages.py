@@ -47,6 +47,12 @@ def clock_time(moment: datetime) -> str:
     return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())
 
 
+def moment_in_london(moment: datetime) -> str:
+    """ "on 4 December 2026 at 00:00, London time"."""
+    said = {"day": day(moment), "time": clock_time(moment)}
+    return _("on %(day)s at %(time)s, London time") % said
+
+
 def days(n: int) -> str:
     """ "14 days", in the language of the moment."""
     return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}

@@ -8,7 +8,7 @@ from petitions import tallies
 from petitions.kept import Kept
 from petitions.models import Petition, PetitionText
 
-_texts: Kept[tuple[str, str], PetitionText | None] = Kept()
+_texts: Kept[tuple[str, str], PetitionText | None] = Kept(by_the_minute=True)
 _petitions: Kept[int, Petition] = Kept()
 _open: Kept[None, list[Petition]] = Kept()
 _totals: Kept[int, int] = Kept()
@@ -20,6 +20,7 @@ def text(slug: str, language: str) -> PetitionText | None:
     """The text to show, with its petition, as it was at most `PAGE_CACHE_SECONDS` ago.
 
     The page that holds the form is as old. Read afresh, it took two fifths of a signing's time.
+    A text whose embargo ends is here in the same moment as on the page.
     """
     return _texts.get(
         (slug, language),

@@ -10,7 +10,7 @@ from petitions.models import Petition
 register = template.Library()
 
 _SECONDS = 5.0
-_published: Kept[None, dict[int, Statement]] = Kept()
+_published: Kept[None, dict[int, Statement]] = Kept(by_the_minute=True)
 
 
 @register.simple_tag

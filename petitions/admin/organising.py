@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from petitions import exports, goals, publishing, tallies
 from petitions.admin.moments import PetitionForm, StoredMoment
 from petitions.admin.sources import channels
+from petitions.admin.texts import OfTexts, TextInline
 from petitions.models import Export, Organisation, Petition, PetitionText
 
 
@@ -29,9 +30,8 @@ class OrganisationAdmin(admin.ModelAdmin[Organisation]):
         return False
 
 
-class PetitionTextInline(admin.StackedInline[PetitionText, Petition]):
+class PetitionTextInline(TextInline):
     model = PetitionText
-    extra = 0
     fields = (
         "language",
         "version",
@@ -40,12 +40,9 @@ class PetitionTextInline(admin.StackedInline[PetitionText, Petition]):
         "ask",
         "body",
         "published_at",
+        "shown",
     )
     ordering = ("-version", "language")
-
-    def get_extra(self, request: HttpRequest, obj: Petition | None = None, **kwargs: Any) -> int:
-        """An empty text to fill in for a petition that has none."""
-        return 0 if obj and obj.texts.exists() else 1
 
 
 GOAL_HELP = _(
@@ -67,7 +64,7 @@ class ExportForm(forms.Form):
 
 
 @admin.register(Petition)
-class PetitionAdmin(admin.ModelAdmin[Petition]):
+class PetitionAdmin(OfTexts):
     list_display = ("slug", "title", "state", "opens_at", "closes_at", "count")
     form = PetitionForm
     formfield_overrides = {models.DateTimeField: {"form_class": StoredMoment}}
@@ -118,8 +115,14 @@ class PetitionAdmin(admin.ModelAdmin[Petition]):
                 for reason in error.reasons:
                     self.message_user(request, f"{petition}: {reason}", messages.ERROR)
             else:
-                done = _("%(petition)s is published. Nobody was e-mailed.")
-                self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
+                self._tell_published(request, petition)
+
+    def _tell_published(self, request: HttpRequest, petition: Petition) -> None:
+        done = _("%(petition)s is published. Nobody was e-mailed.")
+        if not petition.texts.published().exists():
+            done = _("%(petition)s is published with its text. Nobody was e-mailed.")
+        self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
+        self.tell_when(request, petition)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.export_view)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.milestone import public_milestones
+from petitions.models.publication import Publication, PublicationQuerySet
 from petitions.models.ranks import rank_of
 
 # A link mailed before the close still confirms for this long after it.
@@ -36,7 +37,7 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
 
     def readable(self) -> "PetitionQuerySet":
         """Those whose words the public may read."""
-        texts = PetitionText.objects.filter(published_at__isnull=False)
+        texts = PetitionText.objects.published()
         public = self.published().exclude(state=Petition.State.REMOVED)
         return public.filter(pk__in=texts.values("petition"))
 
@@ -49,7 +50,7 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
 
     def with_news(self) -> "PetitionQuerySet":
         """Those that the public may read, each with `public_texts` and `public_milestones`."""
-        texts = PetitionText.objects.filter(published_at__isnull=False)
+        texts = PetitionText.objects.published()
         said = {"public_milestones": public_milestones("pk")}
         with_texts = [models.Prefetch("texts", texts, to_attr="public_texts")]
         return self.readable().prefetch_related(*with_texts).annotate(**said).order_by("id")
@@ -224,7 +225,7 @@ class Petition(models.Model):
         )
 
 
-class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
+class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
     """Questions about a petition's words."""
 
     def to_show(self, slug: str, language: str) -> "PetitionText | None":
@@ -233,9 +234,7 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
         Its `languages` are those that the petition is published in, its `milestones` what is
         public of them: see `milestone.public_milestones`.
         """
-        published = self.model.objects.filter(
-            petition=OuterRef("petition"), published_at__isnull=False
-        )
+        published = self.model.objects.published().filter(petition=OuterRef("petition"))
         said = {
             "languages": ArraySubquery(
                 published.order_by("language").values("language").distinct()
@@ -243,7 +242,8 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
             "milestones": public_milestones("petition_id"),
         }
         return (
-            self.filter(petition__slug=slug, published_at__isnull=False)
+            self.published()
+            .filter(petition__slug=slug)
             .select_related("petition")
             .annotate(**said)
             .order_by(rank_of(language), "-version")
@@ -253,7 +253,8 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
     def listed(self, language: str) -> "PetitionTextQuerySet":
         """The text to show of every petition that the public may read, the newest first."""
         return (
-            self.filter(petition__in=Petition.objects.readable(), published_at__isnull=False)
+            self.published()
+            .filter(petition__in=Petition.objects.readable())
             .select_related("petition")
             .order_by("-petition_id", rank_of(language), "-version")
             .distinct("petition_id")
@@ -262,7 +263,8 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
     def to_sign(self, language: str) -> "list[PetitionText]":
         """The text to show of every petition that can be signed now; one query."""
         found = (
-            self.filter(petition__state=Petition.State.OPEN, published_at__isnull=False)
+            self.published()
+            .filter(petition__state=Petition.State.OPEN)
             .select_related("petition")
             .order_by("petition_id", rank_of(language), "-version")
             .distinct("petition_id")
@@ -270,7 +272,7 @@ class PetitionTextQuerySet(models.QuerySet["PetitionText"]):
         return [text for text in found if text.petition.is_accepting()]
 
 
-class PetitionText(models.Model):
+class PetitionText(Publication, models.Model):
     """One language's words at one version; unchangeable once somebody has signed them."""
 
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="texts")

@@ -77,7 +77,7 @@ def _is_long_used(signature: Signature) -> bool:
 _COUNT, _REFERENCE, _HOME, _NEWS, _TOKEN = (
     f"\0{n}\0" for n in ("count", "reference", "home", "news", "token")
 )
-_moulds: Kept[tuple[str | bool, ...], bytes] = Kept()
+_moulds: Kept[tuple[str | bool, ...], bytes] = Kept(by_the_minute=True)
 
 
 def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:

@@ -96,6 +96,20 @@ def test_without_publish_a_text_is_a_draft_that_nobody_sees(
     assert client.get("/statements/help-is-needed-in-testford/").status_code == 404
 
 
+def test_a_loaded_statement_takes_the_front_page_from_another(
+    document: Path, db: None, client: Client
+) -> None:
+    load(document, publish=True)
+    other = document.with_name("other.txt")
+    other.write_text("Another title\n\nOther words.")
+
+    said = load(other, publish=True, front_page=True)
+
+    assert said.endswith("The front page shows “Another title”.\n")
+    assert "Other words." in client.get("/").content.decode()
+    assert Statement.objects.get(is_featured=True).slug == "another-title"
+
+
 def test_markdown_keeps_its_markup_and_front_matter(tmp_path: Path, db: None) -> None:
     path = tmp_path / "s.md"
     path.write_text(

@@ -41,6 +41,27 @@ def test_whoever_asks_says_how_old_it_may_be(clock: list[float], make: Callable[
     assert kept.get("a", 0, make) == 3
 
 
+def test_what_is_kept_by_the_minute_is_made_afresh_in_the_next_one(
+    clock: list[float], make: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: Kept[str, int] = Kept(by_the_minute=True)
+    monkeypatch.setattr("petitions.kept.time.time", lambda: clock[0])
+    # 1000 seconds are 16 minutes and 40 seconds.
+    assert [kept.get("a", 100, make), kept.get("a", 100, make)] == [1, 1]
+    clock[0] += 19
+    assert kept.get("a", 100, make) == 1
+
+    def slowly() -> int:
+        clock[0] += 1.5
+        return make()
+
+    assert kept.get("b", 100, slowly) == 2
+    assert kept.get("a", 100, make) == 3
+    assert kept.get("b", 100, make) == 4, "it was begun in the minute before"
+    clock[0] += 1
+    assert [kept.get("a", 100, make), kept.get("b", 100, make)] == [3, 4]
+
+
 def test_nothing_is_not_kept(make: Callable[[], int]) -> None:
     kept: Kept[str, int | None] = Kept()
     assert kept.get("a", 5, lambda: None) is None

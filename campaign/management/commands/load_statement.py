@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from campaign import loading
+from campaign.models import StatementText
+from petitions.languages import moment_in_london
 
 PETITION = "address of the petition it leads to; by default the only one there is"
 _READ_AS = {
@@ -47,6 +49,9 @@ class Command(BaseCommand):
         parser.add_argument("--petition", default="", help=PETITION)
         parser.add_argument("--dated", default="", help="its month, for an older text: 2020-02")
         parser.add_argument("--publish", action="store_true", help="show it to the public at once")
+        parser.add_argument(
+            "--front-page", action="store_true", help="put it there instead of what is there now"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -59,20 +64,24 @@ class Command(BaseCommand):
                 petition=options["petition"],
                 dated=options["dated"],
                 publish=options["publish"],
+                feature=options["front_page"],
             )
         except loading.BadFile as error:
             raise CommandError(str(error)) from None
         self.stdout.write(_described(loaded))
         self.stdout.write(_READ_AS[source.format])
         self.stdout.write(_led(loaded))
+        if options["front_page"]:
+            self.stdout.write(_on_front_page())
 
 
 def _described(loaded: loading.Loaded) -> str:
     done = "Created" if loaded.created else "Updated" if loaded.changed else "Unchanged:"
     text = loaded.text
-    state = (
-        "published" if text.published_at else "a draft; publish it with --publish or in the admin"
-    )
+    state = "a draft; publish it with --publish or in the admin"
+    if text.published_at:
+        appears = f"appears {moment_in_london(text.published_at)}"
+        state = appears if text.is_embargoed else "published"
     path = settings.SITE_URL + text.statement.get_absolute_url()
     return f"{done} “{text.title}” ({text.language}) at {path}, {state}."
 
@@ -82,3 +91,8 @@ def _led(loaded: loading.Loaded) -> str:
     if petition is None:
         return "It leads to no petition; name one with --petition."
     return f"It leads to the petition at {settings.SITE_URL}{petition.get_absolute_url()}."
+
+
+def _on_front_page() -> str:
+    text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
+    return f"The front page shows “{text.title}”." if text else "The front page shows no statement."

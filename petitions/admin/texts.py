@@ -1,0 +1,56 @@
+"""Texts of petitions and statements: when the public sees each, in words."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from petitions.languages import moment_in_london
+from petitions.models.publication import Publication
+
+PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")
+
+
+def shown(text: Publication) -> str:
+    """Whether and when the public sees a text."""
+    if text.published_at is None:
+        return str(_("draft"))
+    words = (
+        _("appears %(moment)s") if text.is_embargoed else _("public since it appeared %(moment)s")
+    )
+    return words % {"moment": moment_in_london(text.published_at)}
+
+
+class TextInline(admin.StackedInline[Any, Any]):
+    """The texts in each language."""
+
+    extra = 0
+    readonly_fields = ("shown",)
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        """An empty text to fill in for whatever has none."""
+        return 0 if obj and obj.texts.exists() else 1
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        kwargs["help_texts"] = {"published_at": PUBLISHED_HELP}
+        return super().get_formset(request, obj, **kwargs)
+
+    @admin.display(description=_("to the public"))
+    def shown(self, text: Publication) -> str:
+        return shown(text)
+
+
+class OfTexts(admin.ModelAdmin[Any]):
+    """What has texts. Whoever saves one that is still to appear is told when it does."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        self.tell_when(request, form.instance)
+
+    def tell_when(self, request: HttpRequest, owner: Any) -> None:
+        """Say of each text under an embargo when it ends."""
+        words = _("“%(title)s” (%(language)s) %(appears)s. Until then the public does not see it.")
+        for text in owner.texts.embargoed().order_by("published_at", "id"):
+            said = {"title": text.title, "language": text.language, "appears": shown(text)}
+            self.message_user(request, words % said, messages.INFO)

@@ -1,0 +1,86 @@
+"""Two organisers put statements on the front page at once, without the lock and with it."""
+
+import pytest
+from django.db import IntegrityError
+from django.test import Client
+from django.utils import timezone
+
+from campaign import publishing
+from campaign.models import Statement, StatementText
+from petitions import locks
+from tests.racing import race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _statement(slug: str, *, is_published: bool = True) -> Statement:
+    statement = Statement.objects.create(slug=slug)
+    published_at = timezone.now() if is_published else None
+    StatementText.objects.create(
+        statement=statement, language="en", title=slug, body="x", published_at=published_at
+    )
+    return statement
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_two_statements_that_are_featured_at_once_leave_the_later_one_on_the_front_page(
+    monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    old, one, other = _statement("old"), _statement("one"), _statement("other")
+    publishing.feature(statement=old)
+    if not guarded:
+        monkeypatch.setattr(locks, "named", lambda name: None)
+
+    # The first stands still with its statement saved, and nothing committed.
+    run = race(
+        monkeypatch,
+        (Statement, "save_base"),
+        lambda: publishing.feature(statement=one),
+        lambda: publishing.feature(statement=other),
+    )
+
+    assert run.second_waited
+    assert run.first is None
+    assert isinstance(run.second, IntegrityError) is not guarded
+    assert Statement.objects.get(is_featured=True) == (other if guarded else one)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_of_two_statements_that_are_published_first_one_is_on_the_front_page(
+    monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    one, other = _statement("one", is_published=False), _statement("other", is_published=False)
+    if not guarded:
+        monkeypatch.setattr(locks, "named", lambda name: None)
+
+    run = race(
+        monkeypatch,
+        (Statement, "save_base"),
+        lambda: publishing.publish(statement=one),
+        lambda: publishing.publish(statement=other),
+    )
+
+    assert isinstance(run.second, IntegrityError) is not guarded
+    assert Statement.objects.get(is_featured=True) == one
+    assert StatementText.objects.published().count() == (2 if guarded else 1)
+
+
+def test_while_the_front_page_changes_readers_have_the_one_or_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old, new = _statement("old"), _statement("new")
+    publishing.feature(statement=old)
+
+    def read() -> str:
+        return Client().get("/").content.decode()
+
+    run = race(
+        monkeypatch,
+        (Statement, "save_base"),
+        lambda: publishing.feature(statement=new),
+        read,
+    )
+
+    assert not run.second_waited
+    assert "<h1>old</h1>" in run.second
+    assert "<h1>new</h1>" in read()

@@ -1,0 +1,359 @@
+"""A text with a time to come is read nowhere before it, and everywhere from then on."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from pytest_django import Settings
+
+from campaign.models import Statement, StatementText
+from petitions import publishing
+from petitions.models import Petition, PetitionText, Signature, Source
+from petitions.sharing import cards
+from tests.memories import forget_all
+from tests.people import typed
+
+# Midnight in London, in winter.
+HOUR = datetime(2030, 12, 4, tzinfo=UTC)
+SECRET = "Zephyr"
+SAYS = "on 4 December 2030 at 00:00, London time"
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@dataclass
+class Clock:
+    """The time of the whole process, which moves when told."""
+
+    at: datetime = HOUR - timedelta(seconds=1)
+
+    def seconds(self) -> float:
+        return self.at.timestamp()
+
+    def strike(self) -> None:
+        self.at = HOUR
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(timezone, "now", lambda: clock.at)
+    for name in ("time", "monotonic"):
+        monkeypatch.setattr(time, name, clock.seconds)
+    return clock
+
+
+def text_of(petition: Petition, language: str, title: str, **changes: Any) -> PetitionText:
+    fields = {"addressee": SECRET, "ask": SECRET, "body": SECRET, "published_at": HOUR, **changes}
+    return petition.texts.create(language=language, title=title, **fields)
+
+
+@pytest.fixture
+def embargoed(petition: Petition, clock: Clock) -> Petition:
+    """A petition and a statement under an embargo, and a second version of an open petition."""
+    before = HOUR - timedelta(days=30)
+    PetitionText.objects.update(published_at=before)
+    Source.objects.create(code="mosque", name="Mosque", origins=["https://mosque.example"])
+    waiting = Petition.objects.create(slug="waiting", state=Petition.State.OPEN)
+    for language in ("en", "ar", "cy"):
+        text_of(waiting, language, f"{SECRET} petition")
+        text_of(petition, language, f"{SECRET} again", version=2)
+    for slug, published_at, words in (("old", before, "Old"), ("news", HOUR, SECRET)):
+        # Both lead to the petition that nobody may see yet.
+        statement = Statement.objects.create(slug=slug, petition=waiting)
+        for language in ("en", "ar"):
+            statement.texts.create(
+                language=language, title=words, body=words, summary=words, published_at=published_at
+            )
+    Statement.objects.filter(slug="news").update(is_featured=True)
+    return waiting
+
+
+@pytest.fixture(autouse=True)
+def _pictures_are_words(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def words(template: str, said: dict[str, str]) -> bytes:
+        return json.dumps([template, said], ensure_ascii=False).encode()
+
+    monkeypatch.setattr("petitions.sharing.typesetting.png", words)
+    monkeypatch.setattr("petitions.sharing.typesetting.pdf", words)
+    for kept in (cards._picture, cards._paper):
+        kept.cache_clear()
+    yield
+    for kept in (cards._picture, cards._paper):
+        kept.cache_clear()
+
+
+def addresses() -> list[str]:
+    """Every address that the public can ask for, with each slug that there is in it."""
+    found = []
+    for route in _routes(get_resolver().url_patterns, ""):
+        if "token" in route or route.startswith((django_settings.ADMIN_PATH, "mailbox/")):
+            continue
+        for slug in ("protect", "waiting", "old", "news"):
+            path = route.replace("<slug:slug>", slug).replace("<slug:code>", "mosque")
+            found += [f"/{path}", f"/ar/{path}"]
+    for slug in ("protect", "waiting"):
+        found.append(f"/oembed?url={django_settings.SITE_URL}/petitions/{slug}/")
+    return sorted(set(found))
+
+
+def _routes(patterns: list[Any], before: str) -> Iterator[str]:
+    for pattern in patterns:
+        # That of the languages says the active one's, which is none for English.
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            yield route
+
+
+def read(path: str) -> tuple[int, str]:
+    """Status and words of an address, of a process that has kept nothing."""
+    forget_all()
+    response = Client().get(path)
+    return response.status_code, response.content.decode(errors="replace") + repr(response.headers)
+
+
+def test_nothing_public_tells_of_a_text_before_its_time_and_all_does_from_then_on(
+    embargoed: Petition, clock: Clock
+) -> None:
+    paths = addresses()
+    assert len(paths) > 100
+    for path in paths:
+        status, words = read(path)
+        assert SECRET not in words, path
+        assert HOUR.strftime("%d %b %Y") not in words, f"{path} tells the hour"
+        if "waiting" in path or "news" in path:
+            assert status == HTTPStatus.NOT_FOUND, path
+        else:
+            assert "waiting" not in words, path
+            assert "/news/" not in words, path
+
+    clock.strike()
+
+    telling = {path for path in paths if SECRET in read(path)[1]}
+    for path in (
+        "/", "/ar/", "/petitions/", "/petitions/waiting/", "/petitions/protect/", "/feed.atom",
+        "/statements/news/", "/statements/old/", "/share/waiting.png", "/share/protect.png",
+        "/share/waiting-poster.pdf", "/share/waiting-leaflets.pdf", "/share/waiting-badge.svg",
+        "/share/partner/mosque/", "/share/partner/mosque/waiting/", "/petitions/waiting/progress/",
+        "/api/v1/petitions/waiting.json", "/api/v1/petitions/protect.json",
+    ):  # fmt: skip
+        assert path in telling, path
+    assert len([path for path in telling if path.startswith("/oembed")]) == 2
+    for path in paths:
+        if "waiting" in path and "/statements/" not in path and "/partner/" not in path:
+            there = read(path)[0] == HTTPStatus.OK
+            # Some have no Arabic address.
+            assert there or path.startswith("/ar/"), path
+    sitemap = read("/sitemap.xml")[1]
+    assert "/petitions/waiting/" in sitemap
+    assert "/statements/news/" not in sitemap, "it stands on the front page"
+
+
+def test_nobody_signs_what_is_not_published_yet(embargoed: Petition, clock: Clock) -> None:
+    browser = Client(headers=SAME_ORIGIN)
+    assert browser.post("/petitions/waiting/", typed()).status_code == HTTPStatus.NOT_FOUND
+    assert not Signature.objects.exists()
+
+    clock.strike()
+    forget_all()
+
+    assert browser.post("/petitions/waiting/", typed()).status_code == HTTPStatus.SEE_OTHER
+
+
+def test_a_signature_records_the_version_that_was_shown(embargoed: Petition, clock: Clock) -> None:
+    browser = Client(headers=SAME_ORIGIN)
+    early = browser.post("/petitions/protect/", typed(text_version="2"))
+    assert early.status_code == HTTPStatus.UNPROCESSABLE_ENTITY, "nobody can have seen version 2"
+    assert browser.post("/petitions/protect/", typed()).status_code == HTTPStatus.SEE_OTHER
+    clock.strike()
+    # Who loaded the page before the hour signs what they read.
+    for version in ("1", "2"):
+        sent = typed(text_version=version, email=f"person{version}@example.net")
+        assert browser.post("/petitions/protect/", sent).status_code == HTTPStatus.SEE_OTHER
+
+    versions = Signature.objects.order_by("created_at").values_list("text_version", flat=True)
+    assert list(versions) == [1, 1, 2]
+
+
+KEPT = [
+    "/",
+    "/petitions/protect/",
+    "/petitions/",
+    "/feed.atom",
+    "/share/protect.png",
+    "/share/partner/mosque/",
+    "/api/v1/petitions/protect.json",
+    f"/oembed?url={django_settings.SITE_URL}/petitions/protect/",
+]
+
+
+@pytest.mark.parametrize("path", KEPT)
+def test_a_page_that_was_kept_before_the_hour_turns_at_the_hour(
+    embargoed: Petition, clock: Clock, settings: Settings, path: str
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 600
+    clock.at = HOUR - timedelta(seconds=40)
+    client = Client()
+    assert SECRET not in client.get(path).content.decode()
+    PetitionText.objects.filter(version=1).update(title="Another", published_at=clock.at)
+    StatementText.objects.filter(title="Old").update(title="Another")
+    clock.at = HOUR - timedelta(seconds=1)
+    assert "Another" not in client.get(path).content.decode(), "it is kept until then"
+
+    clock.strike()
+
+    assert SECRET in client.get(path).content.decode()
+
+
+def test_the_way_to_the_statement_behind_a_petition_opens_at_the_hour(
+    embargoed: Petition, petition: Petition, clock: Clock
+) -> None:
+    Statement.objects.filter(slug="old").update(petition=None)
+    Statement.objects.filter(slug="news").update(petition=petition, is_featured=False)
+    assert "/statements/news/" not in Client().get("/petitions/protect/").content.decode()
+    clock.strike()
+    assert "/statements/news/" in Client().get("/petitions/protect/").content.decode()
+
+
+def test_a_statement_whose_petition_waits_stands_without_it(
+    embargoed: Petition, clock: Clock
+) -> None:
+    page = Client().get("/statements/old/").content.decode()
+    assert "Sign the petition" not in page
+    assert "count-number" not in page
+    clock.strike()
+    assert "Sign the petition" in Client().get("/statements/old/").content.decode()
+
+
+Post = Callable[..., str]
+
+
+@pytest.fixture
+def post(organiser: User, clock: Clock) -> Post:
+    """Send a form of the admin as an organiser does, and give the page that comes of it."""
+    client = Client()
+    client.force_login(organiser)
+
+    def send(path: str, **form: str) -> str:
+        send_it = client.post if form else client.get
+        response = send_it(path, form, follow=True)
+        assert response.status_code == HTTPStatus.OK
+        return response.content.decode()
+
+    return send
+
+
+def statement_form(day: str, hour: str = "00:00", **changes: str) -> dict[str, str]:
+    return {
+        "slug": "news",
+        "texts-TOTAL_FORMS": "1",
+        "texts-INITIAL_FORMS": "0",
+        "texts-0-language": "en",
+        "texts-0-title": "News",
+        "texts-0-body": "Words.",
+        "texts-0-published_at_0": day,
+        "texts-0-published_at_1": hour,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("day", "at", "says"),
+    [
+        ("2030-12-04", HOUR, SAYS),
+        # In summer London is an hour ahead of UTC.
+        ("2031-07-04", datetime(2031, 7, 3, 23, tzinfo=UTC), "on 4 July 2031 at 00:00, London"),
+    ],
+)
+def test_the_time_is_typed_and_said_as_london_has_it(
+    post: Post, day: str, at: datetime, says: str
+) -> None:
+    said = post("/admin/campaign/statement/add/", **statement_form(day))
+
+    assert StatementText.objects.get().published_at == at
+    assert f"“News” (en) appears {says}" in said
+    assert "Until then the public does not see it." in said
+    assert f"News (en, appears {says}" in said, "the list says it, too"
+    page = post(f"/admin/campaign/statement/{Statement.objects.get().pk}/change/")
+    assert f"appears {says}" in page, "so does the form"
+
+
+def test_publishing_by_the_list_keeps_an_embargo(post: Post, clock: Clock, db: None) -> None:
+    statement = Statement.objects.create(slug="news")
+    statement.texts.create(language="en", title="News", body="Words.", published_at=HOUR)
+    chosen = {"action": "publish", "_selected_action": str(statement.pk)}
+
+    said = post("/admin/campaign/statement/", **chosen)
+
+    assert StatementText.objects.get().published_at == HOUR
+    assert f"appears {SAYS}" in said
+    assert "Published." not in said
+    assert "Nothing published yet" in Client().get("/").content.decode()
+    clock.strike()
+    assert "Words." in Client().get("/").content.decode()
+
+
+def test_a_petition_with_nothing_but_an_embargoed_text_opens_with_it(
+    embargoed: Petition, post: Post, clock: Clock
+) -> None:
+    Petition.objects.filter(pk=embargoed.pk).update(state=Petition.State.DRAFT)
+    chosen = {"action": "publish", "_selected_action": str(embargoed.pk)}
+
+    said = post("/admin/petitions/petition/", **chosen)
+
+    embargoed.refresh_from_db()
+    assert (embargoed.state, embargoed.opens_at) == (Petition.State.OPEN, HOUR)
+    assert "is published with its text. Nobody was e-mailed." in said
+    assert f"appears {SAYS}" in said
+    assert read("/petitions/waiting/")[0] == HTTPStatus.NOT_FOUND
+    clock.strike()
+    assert 'method="post"' in read("/petitions/waiting/")[1]
+
+
+def test_a_petition_does_not_open_before_its_text_appears(embargoed: Petition, post: Post) -> None:
+    opens_at = HOUR - timedelta(days=2)
+    Petition.objects.filter(pk=embargoed.pk).update(state=Petition.State.DRAFT, opens_at=opens_at)
+    chosen = {"action": "publish", "_selected_action": str(embargoed.pk)}
+
+    said = post("/admin/petitions/petition/", **chosen)
+
+    assert f"It would open before its text appears, {SAYS}. Set “opens” to then or later" in said
+    embargoed.refresh_from_db()
+    assert (embargoed.state, embargoed.opens_at) == (Petition.State.DRAFT, opens_at)
+
+
+def test_a_petition_that_has_another_text_opens_at_once(petition: Petition, clock: Clock) -> None:
+    Petition.objects.update(state=Petition.State.DRAFT, opens_at=None)
+    PetitionText.objects.update(published_at=None)
+    text_of(petition, "en", "Second", version=2)
+
+    publishing.open_petition(petition=Petition.objects.get())
+
+    assert Petition.objects.get().opens_at == clock.at
+    assert PetitionText.objects.get(version=2).published_at == HOUR
+
+
+def test_the_command_says_when_what_it_loads_appears(
+    db: None, clock: Clock, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "news.md"
+    file.write_text("# News\n\nWords.\n")
+    call_command("load_statement", file)
+    StatementText.objects.update(published_at=HOUR)
+
+    call_command("load_statement", file, publish=True)
+
+    assert f", appears {SAYS}." in capsys.readouterr().out
+    assert StatementText.objects.get().published_at == HOUR
