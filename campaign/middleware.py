@@ -1,20 +1,31 @@
 """What every request passes, but for pages from the cache."""
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import ValidationError
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from campaign.views import error_page
 from petitions import hashing
 
+logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 _FORM_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data"}
@@ -39,6 +50,10 @@ _TOKEN_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 RETRY_AFTER = "30"
+_MEANWHILE = _(
+    "Somebody else changed this at the same moment, so nothing was saved. Look at it as it is now, "
+    "and do it again."
+)
 _LANGUAGES = frozenset(dict(settings.LANGUAGES))
 # Refused before it is read, log-in or not: a long statement in three languages is a tenth.
 _ADMIN_BODY_LIMIT = 2 * 1024 * 1024
@@ -77,7 +92,7 @@ def path_language(get_response: GetResponse) -> GetResponse:
 def language_of(path: str) -> str:
     """`/ar/...` and `/t/ar/...` are Arabic; anything without a known code is English."""
     # Not every path starts with a slash: "OPTIONS *" is a request, too.
-    _, first, second, *_rest = [*path.split("/", 3), "", ""]
+    _before, first, second, *_rest = [*path.split("/", 3), "", ""]
     code = second if first == "t" else first
     return code if code in _LANGUAGES else settings.LANGUAGE_CODE
 
@@ -159,7 +174,20 @@ class AdminUsers(AdminOnly, AuthenticationMiddleware):
 
 
 class AdminMessages(AdminOnly, MessageMiddleware):
-    """One-time messages, for the admin."""
+    """One-time messages, for the admin. One says what a save was refused for by the database.
+
+    Forms look first, and keep what was typed; this is for what somebody else changed since that
+    look. By then the transaction is rolled back: nothing is half saved.
+    """
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        is_refusal = isinstance(error, (IntegrityError, ValidationError))
+        if not is_refusal or request.method != "POST" or not is_admin(request):
+            return None
+        logger.warning("refused after a form had passed: %s", type(error).__name__)
+        for words in error.messages if isinstance(error, ValidationError) else [_MEANWHILE]:
+            messages.error(request, str(words))
+        return HttpResponseRedirect(request.get_full_path())
 
 
 def is_admin(request: HttpRequest) -> bool:

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
@@ -30,8 +30,19 @@ class OrganisationAdmin(admin.ModelAdmin[Organisation]):
         return False
 
 
+class PetitionTextFormSet(forms.BaseInlineFormSet[PetitionText, Petition, Any]):
+    """The texts of one petition, of which none that was signed may be deleted."""
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.initial_forms:
+            if form.cleaned_data.get("DELETE"):
+                form.instance.need_unsigned()
+
+
 class PetitionTextInline(TextInline):
     model = PetitionText
+    formset = PetitionTextFormSet
     fields = (
         "language",
         "version",
@@ -156,6 +167,20 @@ class PetitionAdmin(OfTexts):
         """
         is_unsigned = obj is not None and not obj.signatures.exists()
         return super().has_delete_permission(request, obj) and is_unsigned
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
+        """Say what to do with one that was signed, instead of a bare 403."""
+        petition = self.get_object(request, object_id)
+        if petition is None or not petition.signatures.exists():
+            return super().delete_view(request, object_id, *args)
+        if not self.has_view_permission(request, petition):
+            raise PermissionDenied
+        words = _(
+            "%(petition)s has been signed, so it cannot be deleted. Set its state to “closed”, or "
+            "to “removed from the site”."
+        )
+        self.message_user(request, words % {"petition": petition}, messages.ERROR)
+        return redirect("admin:petitions_petition_change", petition.pk)
 
 
 def _download(petition: Petition, form: ExportForm, request: HttpRequest) -> StreamingHttpResponse:

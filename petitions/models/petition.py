@@ -326,9 +326,18 @@ class PetitionText(Publication, models.Model):
         self.ask, self.body = _as_typed(self.ask), _as_typed(self.body)
         super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+    def need_unsigned(self) -> None:
+        """Raise `ValidationError`, which says what to do instead, if this version was signed."""
         if self.is_signed:
-            raise ValidationError(_("Somebody has signed this text. It cannot be deleted."))
+            words = _(
+                "“%(title)s” cannot be deleted: version %(version)d has been signed. Untick "
+                "“Delete”. To show other words, add a text with a higher version; to hide this "
+                "one, empty its “published”."
+            )
+            raise ValidationError(words, params={"title": self.title, "version": self.version})
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        self.need_unsigned()
         return super().delete(*args, **kwargs)
 
     @property

@@ -1,0 +1,403 @@
+"""Forms of the admin refuse in words, keep what was typed, and save all or nothing."""
+
+import html
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from campaign.models import Statement
+from petitions import moderation
+from petitions.models import (
+    MailProvider,
+    Milestone,
+    Petition,
+    Rule,
+    Source,
+)
+from tests.people import sign, sign_and_confirm
+
+Fields = dict[str, str]
+PETITIONS, STATEMENTS = "/admin/petitions/petition/", "/admin/campaign/statement/"
+REFUSED = "Please correct the error"
+
+
+class Organiser:
+    """An organiser at the admin, who sends its forms as a browser has them."""
+
+    def __init__(self, user: User) -> None:
+        self._client = Client()
+        self._client.force_login(user)
+        self.status = 0
+
+    def form(self, path: str) -> Fields:
+        """The fields of a form as they come, to be sent back."""
+        response = self._client.get(path)
+        shown: Any = response.context["adminform"].form
+        formsets = [inline.formset for inline in response.context["inline_admin_formsets"]]
+        parts = [[each.management_form, *each.forms] for each in formsets]
+        forms = [shown, *(form for part in parts for form in part)]
+        return {name: value for form in forms for field in form for name, value in _written(field)}
+
+    def send(self, path: str, form: Fields) -> str:
+        response = self._client.post(path, form, follow=True)
+        self.status = response.status_code
+        return html.unescape(response.content.decode())
+
+
+def _written(field: Any) -> Iterator[tuple[str, str]]:
+    """What a browser sends of a field."""
+    value, widget = field.value(), field.field.widget
+    if getattr(widget, "input_type", "") == "checkbox":
+        if value:
+            yield field.html_name, "on"
+    elif hasattr(widget, "widgets"):
+        for number, part in enumerate(widget.decompress(value)):
+            yield f"{field.html_name}_{number}", "" if part is None else str(part)
+    else:
+        yield field.html_name, "" if value is None else str(getattr(value, "pk", value))
+
+
+@pytest.fixture
+def omar(organiser: User) -> Organiser:
+    return Organiser(organiser)
+
+
+def english(form: Fields) -> str:
+    """The prefix of the English text's fields."""
+    (name,) = [name for name, value in form.items() if value == "en" and "language" in name]
+    return name.removesuffix("-language")
+
+
+def test_a_signed_text_is_not_deleted_and_everything_else_that_was_typed_stays(
+    petition: Petition, omar: Organiser
+) -> None:
+    sign(petition)
+    path = f"{PETITIONS}{petition.pk}/change/"
+    form = omar.form(path)
+    text = english(form)
+
+    said = omar.send(path, {**form, "goal": "4711", f"{text}-DELETE": "on"})
+
+    assert omar.status == HTTPStatus.OK
+    assert REFUSED in said
+    assert "“Protect people” cannot be deleted: version 1 has been signed. Untick “Delete”" in said
+    assert 'value="4711"' in said
+    assert petition.texts.count() == 3
+    assert Petition.objects.get().goal is None, "nothing is half saved"
+    omar.send(path, {**form, "goal": "4711"})
+    assert Petition.objects.get().goal == 4711
+
+
+def test_a_text_that_nobody_signed_is_deleted(petition: Petition, omar: Organiser) -> None:
+    path = f"{PETITIONS}{petition.pk}/change/"
+    form = omar.form(path)
+    omar.send(path, {**form, f"{english(form)}-DELETE": "on"})
+    assert petition.texts.count() == 2
+
+
+def test_a_text_that_is_signed_between_the_look_and_the_deletion_stays(
+    petition: Petition, omar: Organiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{PETITIONS}{petition.pk}/change/"
+    form = omar.form(path)
+    # The form looked before; the model looks again.
+    formset = admin.site._registry[Petition].inlines[0].formset
+    monkeypatch.setattr(formset, "clean", lambda self: sign(petition))
+
+    said = omar.send(path, {**form, "goal": "4711", f"{english(form)}-DELETE": "on"})
+
+    assert omar.status == HTTPStatus.OK
+    assert "version 1 has been signed" in said
+    assert petition.texts.count() == 3
+    assert Petition.objects.get().goal is None, "nothing is half saved"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_signed_petition_is_not_deleted_and_the_page_says_what_to_do(
+    petition: Petition, organiser: User, method: str
+) -> None:
+    sign_and_confirm(petition)
+    client = Client()
+    client.force_login(organiser)
+
+    response = getattr(client, method)(
+        f"{PETITIONS}{petition.pk}/delete/", {"post": "yes"}, follow=True
+    )
+
+    assert "has been signed, so it cannot be deleted. Set its state to" in html.unescape(
+        response.content.decode()
+    )
+    assert Petition.objects.exists()
+    listed = client.post(
+        PETITIONS, {"action": "delete_selected", "_selected_action": str(petition.pk)}, follow=True
+    )
+    assert listed.status_code == HTTPStatus.OK
+    assert Petition.objects.exists()
+
+
+def publish(slug: str, *, is_featured: bool = False) -> Statement:
+    statement = Statement.objects.create(slug=slug, is_featured=is_featured)
+    statement.texts.create(
+        language="en", title=slug.title(), body=f"Words of {slug}.", published_at=timezone.now()
+    )
+    return statement
+
+
+def front_page() -> str:
+    return Client().get("/").content.decode()
+
+
+def test_featuring_a_statement_takes_the_front_page_from_the_other_and_says_so(
+    omar: Organiser,
+) -> None:
+    old, new = publish("old", is_featured=True), publish("new")
+    path = f"{STATEMENTS}{new.pk}/change/"
+
+    said = omar.send(path, {**omar.form(path), "is_featured": "on"})
+
+    assert "“New” is on the front page now instead of “Old”." in said
+    assert Statement.objects.get(is_featured=True) == new
+    assert "Words of new." in front_page()
+    old.refresh_from_db()
+    assert not old.is_featured
+
+
+def test_what_was_read_while_it_was_featured_takes_nothing_back_by_being_saved_in_part(
+    petition: Petition,
+) -> None:
+    read_before = publish("old", is_featured=True)
+    new = publish("new", is_featured=True)
+    read_before.petition = petition
+    read_before.save(update_fields=["petition"])
+    assert Statement.objects.get(is_featured=True) == new
+
+
+def test_a_draft_that_is_featured_leaves_the_front_page_to_what_is_published(
+    omar: Organiser,
+) -> None:
+    publish("old", is_featured=True)
+    draft = publish("draft")
+    draft.texts.update(published_at=None)
+    path = f"{STATEMENTS}{draft.pk}/change/"
+
+    said = omar.send(path, {**omar.form(path), "is_featured": "on"})
+
+    assert "once one of its texts is public. Until then “Old” is there." in said
+    assert "Words of old." in front_page()
+    chosen = {"action": "publish", "_selected_action": str(draft.pk)}
+    assert "“Draft” is on the front page now instead of “Old”." in omar.send(STATEMENTS, chosen)
+    assert "Words of draft." in front_page()
+
+
+def test_who_takes_the_front_page_away_is_told_what_it_shows(omar: Organiser) -> None:
+    only = publish("only", is_featured=True)
+    path = f"{STATEMENTS}{only.pk}/change/"
+    form = omar.form(path)
+    text = english(form)
+    drafted = {**form, f"{text}-published_at_0": "", f"{text}-published_at_1": ""}
+
+    assert "“Only” has left the front page, which says that nothing" in omar.send(path, drafted)
+    assert "Nothing published yet" in front_page()
+    assert "“Only” is on the front page now." in omar.send(path, form)
+    publish("other")
+    assert "“Other” is on the front page now instead of “Only”." in omar.send(path, drafted)
+
+
+def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_will_be_there(
+    admin_user: User,
+) -> None:
+    omar = Organiser(admin_user)
+    publish("old")
+    new = publish("new", is_featured=True)
+    path = f"{STATEMENTS}{new.pk}/delete/"
+
+    asked = omar._client.get(path).content.decode()
+    assert "It is on the front page. Once it is deleted, “Old” is there." in asked
+    assert "“Old” is on the front page now instead of “New”." in omar.send(path, {"post": "yes"})
+    asked = omar._client.get(f"{STATEMENTS}{Statement.objects.get().pk}/delete/").content.decode()
+    assert "which will say that nothing is published" in asked
+
+
+# What no form of the admin can bring about, and why.
+OUT_OF_REACH = {
+    "enquiry_answered_on_a_day": "only the outcome is typed; the days are set by actions",
+    "organisation_one_row": "the id is not typed, and a second is not added",
+    "statement_one_featured": "saving moves the front page: see above",
+}
+
+
+def add(path: str, **form: str) -> Callable[[Organiser], str]:
+    return lambda omar: omar.send(path, {**omar.form(path), **form})
+
+
+def rule(**form: str) -> Callable[[Organiser], str]:
+    fields = {"action": "block", "kind": "domain", "whom": "example.org", "note": "x", **form}
+    return add("/admin/petitions/rule/add/", **fields)
+
+
+def two_texts(path: str, **form: str) -> Callable[[Organiser], str]:
+    """A form with two texts in English."""
+    one = {"language": "en", "title": "One", "body": "x", "ask": "x", "addressee": "x"}
+    texts = {f"texts-{n}-{name}": value for n in (0, 1) for name, value in one.items()}
+    versions = {"texts-0-version": "1", "texts-1-version": "1"}
+    sizes = {"texts-TOTAL_FORMS": "2", "texts-INITIAL_FORMS": "0"}
+    return add(path, **{**texts, **versions, **sizes, **form})
+
+
+def milestone(omar: Organiser) -> str:
+    petition = Petition.objects.get()
+    fields = {"petition": str(petition.pk), "kind": "other", "day": "2026-01-01"}
+    return two_texts("/admin/petitions/milestone/add/", **fields)(omar)
+
+
+def provider(canonical: str, *domains: str) -> Callable[[Organiser], str]:
+    names = {f"domains-{n}-domain": name for n, name in enumerate(domains)}
+    size = {"domains-TOTAL_FORMS": str(len(domains))}
+    path = "/admin/petitions/mailprovider/add/"
+    return add(path, canonical=canonical, ignores="", tags="+", **names, **size)
+
+
+def late(field: str) -> Fields:
+    return {f"{field}_0": "2030-01-01", f"{field}_1": "00:00"}
+
+
+# How an organiser would break each: nothing of it may be saved, and the page says why.
+CASES: dict[str, Callable[[Organiser], str]] = {
+    "milestone_text_once": milestone,
+    "petition_closes_after_opening": add(
+        f"{PETITIONS}add/", slug="new", **late("opens_at"), **late("closes_at")
+    ),
+    "petition_text_once_a_version": two_texts(f"{PETITIONS}add/", slug="new"),
+    "statement_text_once_a_language": two_texts(f"{STATEMENTS}add/", slug="new"),
+    "rule_once": rule(),
+    "rule_says_whom": rule(whom=""),
+    "campaign.Statement.slug": two_texts(
+        f"{STATEMENTS}add/", **{"slug": "taken", "texts-1-language": "ar"}
+    ),
+    "petitions.Petition.slug": two_texts(
+        f"{PETITIONS}add/", **{"slug": "protect", "texts-1-language": "ar"}
+    ),
+    "petitions.Source.code": add("/admin/petitions/source/add/", code="choir", name="x"),
+    "petitions.MailProvider.canonical": provider("example.com", "example.com"),
+    "petitions.MailDomain.domain": provider("new.example", "new.example", "example.com"),
+}
+
+
+@pytest.fixture
+def taken(petition: Petition) -> None:
+    """What the cases would make a second time."""
+    Statement.objects.create(slug="taken")
+    Rule.objects.create(kind="domain", action="block", pattern="example.org", note="x")
+    Source.objects.create(code="choir", name="Choir")
+    MailProvider.objects.create(canonical="example.com").domains.create(domain="example.com")
+
+
+def models_of_forms(user: User) -> Iterator[type[Model]]:
+    """Every model that an organiser can write with a form of the admin."""
+    request = RequestFactory().get("/")
+    request.user = user
+    for model, options in admin.site._registry.items():
+        if options.has_add_permission(request) or options.has_change_permission(request):
+            yield model
+            yield from (inline.model for inline in options.inlines)
+
+
+def test_every_constraint_of_every_form_has_a_case(organiser: User) -> None:
+    names = set()
+    for model in models_of_forms(organiser):
+        names |= {constraint.name for constraint in model._meta.constraints}
+        unique = [f for f in model._meta.fields if f.unique and not f.primary_key]
+        names |= {f"{model._meta.label}.{field.name}" for field in unique}
+    assert names == CASES.keys() | OUT_OF_REACH.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_constraint_forbids_is_said_in_words_and_nothing_is_saved(
+    taken: None, organiser: User, name: str
+) -> None:
+    omar = Organiser(organiser)
+    models = set(models_of_forms(organiser))
+    before = {model: list(model._default_manager.values()) for model in models}
+
+    said = CASES[name](omar)
+
+    assert omar.status == HTTPStatus.OK
+    assert REFUSED in said, "it was saved"
+    assert "errorlist" in said
+    for constraint in (*CASES, *OUT_OF_REACH):
+        assert constraint not in said
+    assert "Constraint" not in said
+    assert before == {model: list(model._default_manager.values()) for model in models}
+
+
+# What the fields of the form say before any look into the database.
+SEEN_BY_A_FIELD = {"rule_says_whom"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
+    taken: None, organiser: User, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another organiser saves the same between the form's look and its own saving."""
+    omar = Organiser(organiser)
+    for model in models_of_forms(organiser):
+        for look in ("validate_unique", "validate_constraints", "clean"):
+            monkeypatch.setattr(model, look, lambda *args, **kwargs: None)
+    for target in (
+        "petitions.admin.rules.RuleForm._need_to_be_new",
+        "django.forms.models.BaseModelFormSet.validate_unique",
+    ):
+        monkeypatch.setattr(target, lambda *args, **kwargs: None)
+    models = set(models_of_forms(organiser))
+    before = {model: list(model._default_manager.values()) for model in models}
+
+    said = CASES[name](omar)
+
+    assert omar.status == HTTPStatus.OK
+    if name in SEEN_BY_A_FIELD:
+        assert REFUSED in said
+    else:
+        assert "Somebody else changed this at the same moment, so nothing was saved." in said
+    for constraint in (*CASES, *OUT_OF_REACH):
+        assert constraint not in said
+    assert before == {model: list(model._default_manager.values()) for model in models}
+
+
+def everything(petition: Petition, moderator: User) -> None:
+    """Rows of every kind, each with what hangs on it."""
+    signature = sign_and_confirm(petition)
+    moderation.hold(petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator)
+    Milestone.objects.create(petition=petition, kind="other", day="2026-01-01").texts.create(
+        language="en", title="x"
+    )
+    statement = publish("leads", is_featured=True)
+    Statement.objects.filter(pk=statement.pk).update(petition=petition)
+
+
+@pytest.mark.parametrize("who", ["organiser", "admin_user"])
+@pytest.mark.parametrize("by", ["page", "list"])
+def test_deleting_anything_says_what_came_of_it(
+    taken: None, petition: Petition, moderator: User, request: Any, who: str, by: str
+) -> None:
+    everything(petition, moderator)
+    client = Client()
+    client.force_login(request.getfixturevalue(who))
+    for model in admin.site._registry:
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        for pk in list(model._default_manager.values_list("pk", flat=True)):
+            if by == "page":
+                answer = client.post(f"{path}{pk}/delete/", {"post": "yes"}, follow=True)
+            else:
+                chosen = {"action": "delete_selected", "_selected_action": str(pk), "post": "yes"}
+                answer = client.post(path, chosen, follow=True)
+            assert answer.status_code in {HTTPStatus.OK, HTTPStatus.FORBIDDEN}, (path, by)
+    petition.refresh_from_db()
+    assert petition.signatures.exists()
+    assert petition.texts.count() == 3
