@@ -12,7 +12,7 @@ class CampaignConfig(AppConfig):
         # before anything is installed.
         from campaign import checks  # noqa: F401
         from campaign.database import timeouts
-        from petitions.roles import create_roles
+        from petitions.moderation.roles import create_roles
 
         # Web and worker say so when they are something else.
         timeouts.limit("command")

@@ -18,11 +18,11 @@ from django.views.decorators.http import require_http_methods
 from campaign import feed as news
 from campaign import heads
 from campaign.models import StatementText
-from petitions import context
-from petitions.caching import A_DAY, public_page
 from petitions.models import Petition
+from petitions.publishing.organisation import organisation
 from petitions.sharing.heads import absolute, alternates
 from petitions.sharing.legible import legible
+from petitions.web.cache_headers import A_DAY, public_page
 
 # The tokens of the same names in static/css/site.css.
 _PAPER, _PETROL = "#fbf8f3", "#1d4f5c"
@@ -72,7 +72,7 @@ def feed(request: HttpRequest) -> HttpResponse:
 def manifest(request: HttpRequest) -> HttpResponse:
     """How a telephone names and pictures the site on its home screen."""
     home = reverse("campaign:front_page")
-    name = legible(context.organisation().name) or _("Petition")
+    name = legible(organisation().name) or _("Petition")
     sizes = (("192", "any"), ("512", "any"), ("512", "maskable"))
     icons = [
         {
@@ -114,7 +114,7 @@ def _plain_pages() -> list[str]:
     """The pages that stand at one address each."""
     # They import these views.
     from campaign import site_urls
-    from petitions import urls
+    from petitions.web import urls
 
     return [
         reverse(f"{part.app_name}:{page.name}")

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 
 from campaign import heads
 from campaign.models import StatementText
-from petitions import context
 from petitions.models import Petition, PetitionText
+from petitions.publishing.organisation import organisation
+from petitions.publishing.timeline import event_of
 from petitions.sharing.heads import absolute
 from petitions.sharing.legible import legible
-from petitions.timeline import event_of
 
 # Readers fetch it whole each time.
 _MOST = 50
@@ -39,7 +39,7 @@ class Entry:
 
 def render(language: str) -> str:
     """The feed in a language; what has no text in it comes in another, and says which."""
-    name = legible(context.organisation().name)
+    name = legible(organisation().name)
     home = absolute(reverse("campaign:front_page"))
     feed = _Feed(
         title=name or _("News of our petitions"),

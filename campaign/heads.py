@@ -3,8 +3,8 @@
 from django.urls import reverse
 
 from campaign.models import Statement, StatementText
-from petitions import context
 from petitions.models import Petition
+from petitions.publishing.organisation import organisation
 from petitions.sharing import heads
 
 
@@ -17,7 +17,7 @@ def path_of(statement: Statement) -> str:
 
 def for_statement(text: StatementText, petition: Petition | None) -> heads.Head:
     """The head of a statement's page; `petition` if it leads to one that the public may see."""
-    publisher = heads.publisher(context.organisation())
+    publisher = heads.publisher(organisation())
     data = {
         "@type": "Article",
         "headline": text.title,

@@ -23,7 +23,7 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from campaign.views import error_page
-from petitions import hashing
+from petitions.staff import password_hashing
 
 logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -148,7 +148,7 @@ class DatabaseAway:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, hashing.Busy) and not _is_about_the_database(error):
+        if not isinstance(error, password_hashing.Busy) and not _is_about_the_database(error):
             return None
         response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
         response["Retry-After"] = RETRY_AFTER

@@ -17,10 +17,10 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 
-from petitions import jobs
-from petitions.kept import Kept
+from petitions.infra import jobs
+from petitions.infra.ttl_cache import Kept
 from petitions.models import Mail
-from petitions.screening import limits
+from petitions.screening import rate_limits
 
 KEPT = 5.0
 _TIMEOUT = 0.5
@@ -89,7 +89,7 @@ def look() -> Report:
             "jobs": _asked(_jobs),
             "mail": _asked(_mail),
             "redis": Part(_redis()),
-            "limits": Part(limits.state()),
+            "limits": Part(rate_limits.state()),
         }
     )
 

@@ -26,9 +26,9 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
-from petitions import sources
-from petitions.caching import is_carrying, seconds_left
-from petitions.kept import left_of_the_minute
+from petitions.counting import sources
+from petitions.infra.ttl_cache import left_of_the_minute
+from petitions.web.cache_headers import is_carrying, seconds_left
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 Key = tuple[str, str, str, str]

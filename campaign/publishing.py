@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaign.models import FRONT_PAGE, Statement
-from petitions import locks
+from petitions.infra import advisory_locks
 
 
 @transaction.atomic
@@ -15,7 +15,7 @@ def publish(*, statement: Statement, language: str = "") -> None:
     front page.
     """
     # Two that are published at once must not both be the first.
-    locks.named(FRONT_PAGE)
+    advisory_locks.named(FRONT_PAGE)
     drafts = statement.texts.filter(published_at=None)
     if language:
         drafts = drafts.filter(language=language)

@@ -14,7 +14,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from petitions import vault
+from petitions.crypto import vault
 
 
 def hashes(session_key: str) -> list[str]:

@@ -86,7 +86,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "petitions.context.site",
+                "petitions.web.context.site",
             ],
         },
     }
@@ -236,7 +236,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 AUTHENTICATION_BACKENDS = ["campaign.staff.StaffBackend"]
-PASSWORD_HASHERS = ["petitions.hashing.LimitedHasher"]
+PASSWORD_HASHERS = ["petitions.staff.password_hashing.LimitedHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -255,7 +255,7 @@ PUBLIC_BODY_LIMIT = 64 * 1024
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "unix")
 # "off" switches one off. Networks are /24 of IPv4 and /64 of IPv6; the /48 around may do four
 # times as much. Above the number of CHALLENGE signers solve one; above the other they wait.
-# What is too many for a mailbox is not told: see `petitions.screening.limits`.
+# What is too many for a mailbox is not told: see `petitions.screening.rate_limits`.
 LIMITS = {
     # Carriers put hundreds of people behind one address: 300 an hour must pass.
     "SIGN_NETWORK_CHALLENGE": env.rate("LIMIT_SIGN_NETWORK_CHALLENGE", "400/hour"),
@@ -290,7 +290,7 @@ LIMITS = {
 
 # Wrong passwords, after which none is looked at until the time is over: for one account from one
 # network, from one network (the /48 of IPv6 around it: four times as many), and for one account
-# from everywhere, but for networks from which its owner logged in. See `petitions.logins`.
+# from everywhere, but for networks from which its owner logged in. See `petitions.staff.logins`.
 LOGIN_LIMITS = {
     "ACCOUNT_NETWORK": env.rate("LIMIT_LOGIN_ACCOUNT_NETWORK", "5 per 15 minutes"),
     "NETWORK": env.rate("LIMIT_LOGIN_NETWORK", "20 per 15 minutes"),

@@ -1,6 +1,6 @@
 """How staff log in: the backend, the forms and the admin site through which passwords are checked.
 
-Every password passes `StaffBackend`, and so the limits and the record of `petitions.logins`.
+Every password passes `StaffBackend`, and so the limits and the record of `petitions.staff.logins`.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext
 
 from campaign.views import error_page
-from petitions import hashing, logins
-from petitions.languages import minutes
-from petitions.screening.networks import NOWHERE, sender_of
+from petitions.formatting.languages import minutes
+from petitions.screening.client_network import NOWHERE, sender_of
+from petitions.staff import logins, password_hashing
 
 Page = TypeVar("Page", bound=HttpResponseBase)
-_REFUSALS = (logins.TooMany, hashing.Busy)
+_REFUSALS = (logins.TooMany, password_hashing.Busy)
 
 
 class StaffBackend(ModelBackend):
@@ -132,7 +132,7 @@ def _screen(request: HttpRequest | None) -> str:
 def _told(form: Any, refusal: logins.Refused) -> ValidationError:
     """Note on a form why no password was looked at, and say it."""
     form.refusal = refusal
-    if isinstance(refusal, hashing.Busy):
+    if isinstance(refusal, password_hashing.Busy):
         return ValidationError(
             gettext(
                 "Others are logging in at this moment, so your password was not looked at. "
@@ -151,7 +151,7 @@ def _with_status(response: Page) -> Page:
     """429 or 503, and when to try again, for a form whose password was not looked at."""
     context = getattr(response, "context_data", None) or {}
     if refusal := getattr(context.get("form"), "refusal", None):
-        is_busy = isinstance(refusal, hashing.Busy)
+        is_busy = isinstance(refusal, password_hashing.Busy)
         response.status_code = (
             HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.TOO_MANY_REQUESTS
         )

@@ -7,16 +7,16 @@ from django.urls import include, path
 
 from campaign import discovery, health
 from petitions.api import progress, v1
-from petitions.views import embeds, mail_reports
+from petitions.web.views import embeds, mail_reports
 
 # What is asked for most stands first: each address that does not fit takes its time, and all of
 # them together took 4 % of a signing.
 urlpatterns = [
-    path("t/", include("petitions.token_urls")),
+    path("t/", include("petitions.web.token_urls")),
     *i18n_patterns(
-        path("", include("petitions.urls")),
+        path("", include("petitions.web.urls")),
         path("", include("campaign.site_urls")),
-        path("share/", include("petitions.sharing_urls")),
+        path("share/", include("petitions.web.sharing_urls")),
         prefix_default_language=False,
     ),
     path(f"{settings.ADMIN_PATH}health/", admin.site.admin_view(health.details), name="details"),

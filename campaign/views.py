@@ -10,10 +10,11 @@ from django.views.decorators.http import require_http_methods
 
 from campaign import heads
 from campaign.models import StatementText
-from petitions import recent, sources, tallies
-from petitions.caching import carries_source, public_page, turns_at
-from petitions.markdown import render_markdown
-from petitions.showing import has_several, standing
+from petitions.counting import sources, tallies
+from petitions.formatting.markdown import render_markdown
+from petitions.publishing import warm_cache
+from petitions.publishing.visibility import has_several, standing
+from petitions.web.cache_headers import carries_source, public_page, turns_at
 
 
 @public_page
@@ -49,7 +50,7 @@ def statement_context(text: StatementText) -> dict[str, Any]:
     """What the statement's page shows around a text loaded with its statement and petition."""
     petition = text.statement.petition
     is_public = petition is not None and petition.is_public
-    asked = recent.text(petition.slug, get_language()) if petition and is_public else None
+    asked = warm_cache.text(petition.slug, get_language()) if petition and is_public else None
     if asked is None:
         # A petition none of whose texts is published has no page to lead to.
         petition = None

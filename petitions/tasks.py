@@ -6,9 +6,14 @@ from typing import Any
 
 from celery import shared_task
 
-from petitions import attempts, closing, finding, jobs, progress, reindexing, retention, tallies
-from petitions.mail import notices, nudge, outbox, reminders
-from petitions.screening import alerts
+from petitions.counting import breakdowns, tallies
+from petitions.infra import jobs
+from petitions.mail import notices, outbox, reminders, wake_worker
+from petitions.moderation import reindex
+from petitions.privacy import retention
+from petitions.publishing import closing
+from petitions.screening import bursts
+from petitions.signatures import check_email, find
 
 
 def sweep(work: Callable[[], None]) -> Any:
@@ -26,11 +31,11 @@ def sweep(work: Callable[[], None]) -> Any:
     return shared_task(name=f"petitions.{work.__name__}")(run)
 
 
-@shared_task(name=nudge.TASK)  # type: ignore[untyped-decorator]
+@shared_task(name=wake_worker.TASK)  # type: ignore[untyped-decorator]
 def deliver_mail() -> None:
     """Do what was asked for since, and send what is due. Any number of these may run at once."""
-    attempts.settle()
-    finding.settle()
+    check_email.settle()
+    find.settle()
     outbox.deliver()
     jobs.note_success("deliver-mail")
 
@@ -56,7 +61,7 @@ def give_notice() -> None:
 @sweep
 def raise_alerts() -> None:
     """Tell moderators of what came in too fast just now."""
-    alerts.look()
+    bursts.look()
 
 
 @sweep
@@ -74,10 +79,10 @@ def queue_reminders() -> None:
 @sweep
 def compare_mailboxes() -> None:
     """Do what a change of the providers' rules asked for, or go on with it after a crash."""
-    reindexing.run_due()
+    reindex.run_due()
 
 
 @sweep
 def take_snapshots() -> None:
     """Write the counts of the day that has ended, once."""
-    progress.take_snapshots()
+    breakdowns.take_snapshots()

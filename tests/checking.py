@@ -6,8 +6,9 @@ from typing import Any
 from django.core import mail as sent
 from django.test import Client
 
-from petitions import tasks, tokens
-from petitions.attempts import Page
+from petitions import tasks
+from petitions.crypto import tokens
+from petitions.signatures.check_email import Page
 from tests.people import typed
 
 PAGE = "/petitions/protect/"

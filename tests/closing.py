@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from petitions import retention
 from petitions.models import Erasure, Petition
+from petitions.privacy import retention
 
 DAY = timedelta(days=1)
 

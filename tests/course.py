@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.test import Client
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import (
     ABROAD,
     Petition,

@@ -3,14 +3,12 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from petitions import (
-    signing,
-    tokens,
-)
-from petitions.confirming import Outcome
+from petitions.crypto import tokens
 from petitions.models import Petition, Signature
-from petitions.screening.verdicts import Screening
-from petitions.signers import Attempt
+from petitions.screening.screen import Screening
+from petitions.signatures import submit
+from petitions.signatures.confirm import Outcome
+from petitions.signers.sealing import Attempt
 from tests.people import AMINA, confirm
 
 LIST = "/admin/petitions/signature/"
@@ -23,7 +21,7 @@ State = Signature.State
 
 def suspect(petition: Petition, attempt: Attempt = AMINA) -> UUID:
     """A pending signature that something speaks against."""
-    return signing.sign(petition=petition, attempt=attempt, screening=SUSPICIOUS)
+    return submit.sign(petition=petition, attempt=attempt, screening=SUSPICIOUS)
 
 
 def hold_one(petition: Petition, attempt: Attempt = AMINA) -> Signature:

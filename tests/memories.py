@@ -11,7 +11,7 @@ from functools import _lru_cache_wrapper, lru_cache
 from types import ModuleType
 from typing import Any
 
-from petitions.kept import Kept
+from petitions.infra.ttl_cache import Kept
 from petitions.mail import outbox
 from petitions.mail.throttle import Throttle
 
@@ -19,11 +19,11 @@ from petitions.mail.throttle import Throttle
 # and some take long. `_flag` holds a thread, which its own tests see to.
 UNCHANGING = frozenset(
     {
-        "petitions.mail.nudge._flag",
-        "petitions.markdown.render_markdown",
-        "petitions.names._spells",
-        "petitions.pages._template",
-        "petitions.places.countries",
+        "petitions.mail.wake_worker._flag",
+        "petitions.formatting.markdown.render_markdown",
+        "petitions.identity.names._spells",
+        "petitions.web.long_pages._template",
+        "petitions.identity.residence.countries",
         "petitions.seeding.people._everybody",
         "petitions.sharing.cards._paper",
         "petitions.sharing.cards._picture",

@@ -16,7 +16,7 @@ from limits import parse
 
 from campaign.models import Statement, StatementText
 from campaign.views import error_page
-from petitions import attempts, context, finding, pages, signers, tokens
+from petitions.crypto import tokens
 from petitions.mail import messages, outbox, reminders
 from petitions.models import (
     ABROAD,
@@ -32,8 +32,13 @@ from petitions.models import (
     SnapshotPart,
     Source,
 )
-from petitions.screening import limits
-from petitions.signers import Attempt
+from petitions.publishing import organisation
+from petitions.screening import rate_limits
+from petitions.signatures import check_email
+from petitions.signatures import find as finding
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
+from petitions.web import long_pages
 from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
 
 ERRORS = (400, 403, 404, 405, 411, 413, 415, 500, 503)
@@ -119,11 +124,11 @@ class Visitor:
         yield self._get("petition", self.page)
         yield from self._listing()
         Organisation.objects.update(name="", privacy_email="")
-        context.forget()
+        organisation.forget()
         yield self._get("front page of nobody", self.home)
         yield self._get("petition of nobody", self.page)
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        context.forget()
+        organisation.forget()
         PetitionText.objects.filter(language=self.language).update(published_at=None)
         yield self._get("petition in another language", self.page)
         PetitionText.objects.update(published_at=timezone.now())
@@ -171,7 +176,7 @@ class Visitor:
         self._happens(Milestone.Kind.OTHER, today - timedelta(days=1), TEXTS[self.language][0])
         for kind in Milestone.Kind.values:
             self._happens(kind, today + timedelta(days=9))
-        with patch("petitions.tallies.total", return_value=1990):
+        with patch("petitions.counting.tallies.total", return_value=1990):
             yield self._get("course", course)
             yield self._get("petition with a course", self.page)
         Milestone.objects.all().delete()
@@ -184,7 +189,7 @@ class Visitor:
             milestone.texts.create(language=self.language, title=title, words=title)
 
     def _about(self) -> Pages:
-        for name in pages.NAMES:
+        for name in long_pages.NAMES:
             yield self._get(name, f"{self.home}{name}/")
         contact = f"{self.home}contact/"
         yield self._get("contact", contact)
@@ -192,17 +197,19 @@ class Visitor:
         yield self._post("contact, nothing typed", contact, {})
         wrong = {"kind": "x", "email": "amina", "name": "x" * 300, "message": "A\u202eB"}
         yield self._post("contact, all wrong", contact, wrong)
-        with patch("petitions.screening.limits.take", return_value=limits.Taken(is_refused=True)):
+        with patch(
+            "petitions.screening.rate_limits.take", return_value=rate_limits.Taken(is_refused=True)
+        ):
             form = {"kind": "other", "email": "amina@example.org", "message": "x"}
             yield self._post("contact, too many", contact, form)
         answer = Client(headers={"Sec-Fetch-Site": "cross-site"}).post(contact, {})
         yield "contact, from elsewhere", answer.content.decode()
         Organisation.objects.update(name="", privacy_email="")
-        context.forget()
-        for name in pages.NAMES:
+        organisation.forget()
+        for name in long_pages.NAMES:
             yield self._get(f"{name} of nobody", f"{self.home}{name}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        context.forget()
+        organisation.forget()
 
     def _partners(self) -> Pages:
         source = Source.objects.create(code="partner", name="سلام")
@@ -211,15 +218,15 @@ class Visitor:
         Source.objects.filter(pk=source.pk).update(origins=["https://partner.example"])
         yield self._get("partner", page)
         yield self._get("frame", f"{page}{self.petition.slug}/")
-        with patch("petitions.tallies.total", return_value=1284):
+        with patch("petitions.counting.tallies.total", return_value=1284):
             yield self._get("frame with many", f"{page}{self.petition.slug}/")
             # A picture, and no page: test_embeds.py reads it.
             self._get("badge", f"{self.home}share/{self.petition.slug}-badge.svg")
         Organisation.objects.update(name="", privacy_email="")
-        context.forget()
+        organisation.forget()
         yield self._get("frame of nobody", f"{page}{self.petition.slug}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        context.forget()
+        organisation.forget()
         Petition.objects.update(state=Petition.State.CLOSED)
         yield self._get("partner of nothing", page)
         yield self._get("frame of a closed one", f"{page}{self.petition.slug}/")
@@ -253,12 +260,12 @@ class Visitor:
         yield self._post("asked for a proof", self.page, typed())
         Petition.objects.update(challenge=Petition.Challenge.AUTO)
         with override_settings(LIMITS={"SIGN_NETWORK": parse("0/hour")}):
-            limits.forget()
+            rate_limits.forget()
             yield self._post("too many", self.page, typed())
         with override_settings(LIMITS={"FORM_NETWORK": parse("0/hour")}):
-            limits.forget()
+            rate_limits.forget()
             yield self._post("too many forms", self.page, {})
-        limits.forget()
+        rate_limits.forget()
 
     def _signing(self) -> Pages:
         check = self.browser.post(self.page, typed())["Location"]
@@ -266,7 +273,7 @@ class Visitor:
         yield from self._checking(check)
         yield self._get("check mail, damaged", check[:-2] + "/")
         too_late = time.time() + tokens.ATTEMPT_SECONDS + 1
-        with patch("petitions.tokens.time.time", return_value=too_late):
+        with patch("petitions.crypto.tokens.time.time", return_value=too_late):
             yield self._get("check mail, expired", check)
         yield self._get("dead link", f"/t/{self.language}/confirm/nonsense/")
         link = self._link(sign(self.petition, self._attempt()))
@@ -288,9 +295,11 @@ class Visitor:
         for name in ("gmial.com", "outlook.com", "yahoo.com", "icloud.com", "gmail.com"):
             page = self.browser.post(self.page, typed(email=f"amina@{name}"))["Location"]
             yield self._get(f"check mail at {name}", page)
-        with patch("petitions.screening.limits.take", return_value=limits.Taken(is_refused=True)):
+        with patch(
+            "petitions.screening.rate_limits.take", return_value=rate_limits.Taken(is_refused=True)
+        ):
             yield self._post("too many", check + "again/", {})
-        for _ in range(attempts.MAILS_PER_PAGE - 1):
+        for _ in range(check_email.MAILS_PER_PAGE - 1):
             check = self.browser.post(check + "again/")["Location"]
             yield self._get("check mail again", check)
 
@@ -324,9 +333,9 @@ class Visitor:
         foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
         yield "find, sent from elsewhere", foreign.post(find).content.decode()
         with override_settings(LIMITS={"FIND_NETWORK": parse("0/hour")}):
-            limits.forget()
+            rate_limits.forget()
             yield self._post("find, too many", find, {"email": OWNER})
-        limits.forget()
+        rate_limits.forget()
         yield self._get("find, sent", f"{find}sent/")
 
     def _managing(self) -> Pages:
@@ -359,7 +368,7 @@ class Visitor:
         yield self._post("mine, nothing held", mine, {})
         yield self._get("mine, damaged", mine[:-2] + "/")
         too_late = time.time() + tokens.FIND_SECONDS + 1
-        with patch("petitions.tokens.time.time", return_value=too_late):
+        with patch("petitions.crypto.tokens.time.time", return_value=too_late):
             yield self._get("mine, expired", mine)
 
     def _closing(self) -> Pages:
@@ -407,15 +416,15 @@ class Visitor:
         return f"/t/{self.language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
 
     def _not_me(self, signature_id: UUID) -> str:
-        key_id, ix = next(iter(signers.mail_indexes("stranger@example.net").items()))
+        key_id, ix = next(iter(sealing.mail_indexes("stranger@example.net").items()))
         mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, key_id, ix)
         return f"/t/{self.language}/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
 
     def _mine(self, purpose: str) -> str:
         if purpose == tokens.FIND:
-            token = tokens.recipient_link(signers.recipient_of(OWNER))
+            token = tokens.recipient_link(sealing.recipient_of(OWNER))
             return f"/t/{self.language}/mine/{token}/"
-        token = tokens.inbox_link(purpose, signers.inbox_of(OWNER))
+        token = tokens.inbox_link(purpose, sealing.inbox_of(OWNER))
         return f"/t/{self.language}/mail-again/{token}/"
 
     def publish_statement(self) -> None:

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from petitions import confirming, signing
-from petitions.confirming import Outcome
 from petitions.models import Petition, Signature
-from petitions.signers import Attempt
+from petitions.signatures import confirm as confirming
+from petitions.signatures import submit
+from petitions.signatures.confirm import Outcome
+from petitions.signers.sealing import Attempt
 
 AMINA = Attempt(
     name="Amina Example",
@@ -66,7 +67,7 @@ def somebody(number: int) -> Attempt:
 
 def sign(petition: Petition, attempt: Attempt = AMINA) -> UUID:
     """A pending signature of somebody."""
-    return signing.sign(petition=petition, attempt=attempt)
+    return submit.sign(petition=petition, attempt=attempt)
 
 
 def confirm(signature_id: UUID) -> Outcome:

@@ -15,13 +15,11 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections
 
-from petitions import (
-    confirming,
-    locks,
-    moderation,
-)
+from petitions.infra import advisory_locks
+from petitions.infra.prepared import Statement
 from petitions.models import Petition, Signature
-from petitions.prepared import Statement
+from petitions.moderation import decisions
+from petitions.signatures import confirm
 
 PATIENCE = 20.0
 _COMPARE_AND_SET = "AND state = %(from_state)s"
@@ -49,14 +47,14 @@ def race(
     """
     run = Race()
     module, name = stop
-    original, at_once = getattr(module, name), confirming._at_once
+    original, at_once = getattr(module, name), confirm._at_once
     threads: dict[str, threading.Thread] = {}
 
     def second_at_once(signature_id: UUID, epoch: int) -> Signature | None:
         is_first = threading.current_thread() is threads["first"]
         return None if is_first else at_once(signature_id, epoch)
 
-    monkeypatch.setattr(confirming, "_at_once", second_at_once)
+    monkeypatch.setattr(confirm, "_at_once", second_at_once)
 
     def stopping(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
@@ -114,16 +112,16 @@ def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
 
 def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if confirming and withdrawing waited for nobody."""
-    monkeypatch.setattr(confirming, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
-    monkeypatch.setattr(locks, "mailboxes", lambda indexes: None)
+    monkeypatch.setattr(confirm, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
+    monkeypatch.setattr(advisory_locks, "mailboxes", lambda indexes: None)
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if confirming wrote the new state whatever the old one had become."""
-    sql = confirming._WISHES.sql
+    sql = confirm._WISHES.sql
     assert _COMPARE_AND_SET in sql
     unguarded = Statement("move_without_a_look", sql.replace(_COMPARE_AND_SET, ""))
-    monkeypatch.setattr(confirming, "_WISHES", unguarded)
+    monkeypatch.setattr(confirm, "_WISHES", unguarded)
 
 
 def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,4 +130,4 @@ def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     def unlocked(petition: Petition, ids: Iterable[UUID], states: Any) -> list[Signature]:
         return list(Signature.objects.filter(petition=petition, pk__in=ids, state__in=states))
 
-    monkeypatch.setattr(moderation, "_locked", unlocked)
+    monkeypatch.setattr(decisions, "_locked", unlocked)

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.apps import apps
 
-from petitions import addresses
-from petitions.addresses import Provider
+from petitions.identity import email_addresses
+from petitions.identity.email_addresses import Provider
 from petitions.models import Place
 
 _migration: Any = import_module("petitions.migrations.0004_providers")
@@ -17,7 +17,7 @@ PROVIDERS = [
     Provider(name, frozenset({name, *others}), **rules)
     for name, others, rules in _migration.PROVIDERS
 ]
-RULES = addresses.by_domain(PROVIDERS)
+RULES = email_addresses.by_domain(PROVIDERS)
 
 
 def write_places() -> None:

@@ -4,7 +4,7 @@ from django import template
 
 from campaign import heads
 from campaign.models import Statement
-from petitions.kept import Kept
+from petitions.infra.ttl_cache import Kept
 from petitions.models import Petition
 
 register = template.Library()

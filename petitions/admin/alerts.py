@@ -15,7 +15,7 @@ from petitions.admin.needs import alert_url
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
 from petitions.models import Alert
-from petitions.screening import alerts
+from petitions.screening import bursts
 
 
 @admin.register(Alert)
@@ -40,6 +40,6 @@ class AlertAdmin(Titled, ReadOnly):
         """Take an alert off the list of what needs somebody."""
         if not request.user.has_perm("petitions.moderate_signature"):
             raise PermissionDenied
-        alerts.see(alert=get_object_or_404(Alert, pk=pk))
+        bursts.see(alert=get_object_or_404(Alert, pk=pk))
         messages.success(request, _("Seen. It comes back only if it grows to twice as many."))
         return redirect("admin:index")

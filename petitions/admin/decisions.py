@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from petitions import moderation
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
 from petitions.models import Decision
+from petitions.moderation import decisions
 
 
 class UndoForm(forms.Form):
@@ -49,7 +49,7 @@ class DecisionAdmin(Titled, ReadOnly):
         decision = self.get_object(request, object_id)
         context = {
             "undo_form": UndoForm(),
-            "standing": moderation.standing(decision).count() if decision else 0,
+            "standing": decisions.standing(decision).count() if decision else 0,
             "may_moderate": request.user.has_perm("petitions.moderate_signature"),
             **(extra_context or {}),
         }
@@ -64,14 +64,14 @@ class DecisionAdmin(Titled, ReadOnly):
         form = UndoForm(request.POST)
         if form.is_valid():
             assert user.is_authenticated
-            done = moderation.undo(decision=decision, note=form.cleaned_data["note"], actor=user)
+            done = decisions.undo(decision=decision, note=form.cleaned_data["note"], actor=user)
             messages.success(request, _told(done))
         else:
             messages.error(request, _("Nothing was undone yet: say why."))
         return redirect("admin:petitions_decision_change", pk)
 
 
-def _told(done: moderation.Decided) -> str:
+def _told(done: decisions.Decided) -> str:
     changed = ngettext(
         "%(n)d signature stands again as before.",
         "%(n)d signatures stand again as before.",

@@ -9,9 +9,10 @@ from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from petitions import enquiries, vault
 from petitions.admin.records import ReadOnly
+from petitions.crypto import vault
 from petitions.models import Enquiry
+from petitions.privacy import enquiries
 
 _SEALED = ("writer", "address", "language", "message")
 FILLED_TRAP = _("a field was filled in that people cannot see")

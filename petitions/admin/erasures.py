@@ -11,13 +11,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from petitions import notice
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
 from petitions.models import Erasure, ErasureStop
+from petitions.privacy import erasure_notice
 
 STOP, RELEASE = "stop", "release"
-_USE_CASES = {STOP: notice.stop, RELEASE: notice.release}
+_USE_CASES = {STOP: erasure_notice.stop, RELEASE: erasure_notice.release}
 _DONE = {
     STOP: _("The erasure is stopped. What is there still stays. Nobody was e-mailed."),
     RELEASE: _("The erasure goes on, and can be stopped again for seven days."),

@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django.db import models
 
-from petitions import progress
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import OfPetitions, Titled
+from petitions.counting import breakdowns
 from petitions.models import Milestone, MilestoneText, Snapshot, SnapshotPart
 
 
@@ -37,7 +37,7 @@ class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):
 
     @admin.display(description="region")
     def region(self, part: SnapshotPart) -> str:
-        return progress.name_of(part.group)
+        return breakdowns.name_of(part.group)
 
 
 @admin.register(Snapshot)

@@ -12,11 +12,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from petitions import exports, goals, publishing, tallies
 from petitions.admin.moments import PetitionForm, StoredMoment
 from petitions.admin.sources import channels
 from petitions.admin.texts import OfTexts, TextInline
+from petitions.counting import goals, tallies
+from petitions.handover import exports
 from petitions.models import Export, Organisation, Petition, PetitionText
+from petitions.publishing import opening
 
 
 @admin.register(Organisation)
@@ -121,8 +123,8 @@ class PetitionAdmin(OfTexts):
     def publish(self, request: HttpRequest, petitions: QuerySet[Petition]) -> None:
         for petition in petitions:
             try:
-                publishing.open_petition(petition=petition)
-            except publishing.NotReady as error:
+                opening.open_petition(petition=petition)
+            except opening.NotReady as error:
                 for reason in error.reasons:
                     self.message_user(request, f"{petition}: {reason}", messages.ERROR)
             else:

@@ -11,9 +11,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from petitions import providers, reindexing
 from petitions.admin.records import ReadOnly
+from petitions.identity import providers
 from petitions.models import MailDomain, MailProvider, Reindexing
+from petitions.moderation import reindex
 
 
 class DomainFormSet(forms.BaseInlineFormSet[MailDomain, MailProvider, Any]):
@@ -72,7 +73,7 @@ class MailProviderAdmin(admin.ModelAdmin[MailProvider]):
         self._compare(request, domains)
 
     def _compare(self, request: HttpRequest, domains: set[str]) -> None:
-        reindexing.ask(domains=domains, actor=request.user)
+        reindex.ask(domains=domains, actor=request.user)
         transaction.on_commit(providers.forget)
         said = _(
             "Signatures with addresses at %(domains)s are compared anew, beginning in a minute. "

@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
-from petitions import addresses
+from petitions.identity import email_addresses
 from petitions.models import Rule
-from petitions.screening import networks, rules
+from petitions.screening import client_network, rules
 
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 # Larger networks are whole providers and countries.
@@ -54,7 +54,7 @@ def network_pattern(text: str) -> str:
 def domain_pattern(text: str) -> str:
     """A domain in lower-case ASCII, or "*." and a domain for all below it."""
     wild = "*." if text.startswith("*.") else ""
-    pattern = wild + addresses.ascii_domain(text.removeprefix(wild).removeprefix("@"))
+    pattern = wild + email_addresses.ascii_domain(text.removeprefix(wild).removeprefix("@"))
     if not _DOMAIN.fullmatch(pattern):
         raise ValidationError(
             _("This is not a domain. It should look like example.org, or *.example.org."),
@@ -236,7 +236,7 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         self._warn_of_own_network(request, obj)
 
     def _warn_of_own_network(self, request: HttpRequest, rule: Rule) -> None:
-        mine = networks.client_address(request.META)
+        mine = client_network.client_address(request.META)
         if rule.kind != Rule.Kind.NETWORK or rule.action != Rule.Action.BLOCK or mine is None:
             return
         if mine in ip_network(rule.pattern):

@@ -23,17 +23,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from petitions import addresses, moderation, signers, vault
 from petitions.admin.records import ReadOnly
+from petitions.crypto import vault
+from petitions.identity import email_addresses
 from petitions.models import Decision, DecisionItem, Petition, Signature, Signer
-from petitions.screening import fraud
+from petitions.moderation import decisions
+from petitions.screening import fraud_signals
+from petitions.signers import sealing
 
 PER_PAGE = 50
 _USE_CASES = {
-    Decision.Kind.APPROVE: moderation.approve,
-    Decision.Kind.HOLD: moderation.hold,
-    Decision.Kind.REMOVE: moderation.remove,
-    Decision.Kind.RESTORE: moderation.restore,
+    Decision.Kind.APPROVE: decisions.approve,
+    Decision.Kind.HOLD: decisions.hold,
+    Decision.Kind.REMOVE: decisions.remove,
+    Decision.Kind.RESTORE: decisions.restore,
 }
 _POSSIBLE: dict[str, tuple[Decision.Kind, ...]] = {
     Signature.State.PENDING: (Decision.Kind.REMOVE,),
@@ -130,7 +133,7 @@ class Line:
     @property
     def signs(self) -> list[str]:
         """What spoke against it when it was signed, in sentences."""
-        return fraud.sentences(self.signature.signals)
+        return fraud_signals.sentences(self.signature.signals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +223,7 @@ def _found_by_address(question: Question, address: str) -> str:
     """The list of the petition at hand if the address signed it, else of another that it signed."""
     others = Petition.objects.exclude(pk=question.petition.pk).order_by("-id")
     for petition in (question.petition, *others):
-        for index in signers.mailbox_indexes(petition.pk, address):
+        for index in sealing.mailbox_indexes(petition.pk, address):
             if Signer.objects.filter(petition=petition, mailbox_ix=index).exists():
                 return Question(petition).url(mailbox=index.hex())
     return question.url(mailbox=_NOBODY, before="", state="")
@@ -316,14 +319,14 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
         return
     user = request.user
     assert user.is_authenticated
-    if moderation.erase(signature=signature, actor=user):
+    if decisions.erase(signature=signature, actor=user):
         messages.success(
             request,
             _("The person is erased and not counted any more. No e-mail is sent."),
         )
 
 
-def _told(kind: str, done: moderation.Decided) -> str:
+def _told(kind: str, done: decisions.Decided) -> str:
     n = {"n": done.signatures}
     if kind == Decision.Kind.APPROVE:
         counted = ngettext("%(n)d counted.", "%(n)d counted.", done.signatures) % n
@@ -335,7 +338,7 @@ def _told(kind: str, done: moderation.Decided) -> str:
     return f"{changed % n} {_change(done)} {_('No e-mail is sent.')}"
 
 
-def _change(done: moderation.Decided) -> str:
+def _change(done: decisions.Decided) -> str:
     return _("The count changed by %(change)+d.") % {"change": done.count_change}
 
 
@@ -419,10 +422,10 @@ def _person(signature: Signature) -> dict[str, str]:
     if signature.state == Signature.State.REFUSED or not hasattr(signature, "signer"):
         return {}
     try:
-        person = signers.unsealed(signature.signer)
+        person = sealing.unsealed(signature.signer)
     except vault.CannotOpen:
         return {"name": _("cannot be opened: its key is gone"), "email": ""}
-    return {**person, "email": addresses.masked(person["email"])}
+    return {**person, "email": email_addresses.masked(person["email"])}
 
 
 def _line(signature: Signature) -> Line:

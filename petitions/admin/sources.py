@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from petitions import addresses
+from petitions.counting.source_counts import LEAST_SHOWN, counts
+from petitions.identity import email_addresses
 from petitions.models import Petition, Source
 from petitions.models.source import is_origin
-from petitions.source_counts import LEAST_SHOWN, counts
 
 _SAID_OF_A_SITE = _(
     "%(site)s: write https:// and the name of the site, nothing after it, such as "
@@ -37,7 +37,7 @@ def as_browsers_write(address: str) -> str:
         return address
     if not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
         return address
-    return f"{parts.scheme}://{addresses.ascii_domain(parts.hostname)}{port}"
+    return f"{parts.scheme}://{email_addresses.ascii_domain(parts.hostname)}{port}"
 
 
 class Origins(SimpleArrayField):

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from petitions.languages import moment_in_london
+from petitions.formatting.languages import moment_in_london
 from petitions.models.publication import Publication
 
 PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")

@@ -12,12 +12,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import translation
 from django.views.decorators.http import require_http_methods
 
-from petitions import progress
-from petitions.caching import open_to_all, public_page
-from petitions.guards import View
+from petitions.counting import breakdowns
+from petitions.counting.breakdowns import Course
 from petitions.models import PetitionText
-from petitions.progress import Course
-from petitions.showing import find_text
+from petitions.publishing.visibility import find_text
+from petitions.web.cache_headers import open_to_all, public_page
+from petitions.web.guards import View
 
 
 def _figures(answer: Callable[[PetitionText, Course], HttpResponse]) -> View:
@@ -30,7 +30,7 @@ def _figures(answer: Callable[[PetitionText, Course], HttpResponse]) -> View:
         text = find_text(slug)
         if text.petition.is_removed:
             return open_to_all(HttpResponse(status=HTTPStatus.GONE))
-        return open_to_all(answer(text, progress.course_of(text.petition)))
+        return open_to_all(answer(text, breakdowns.course_of(text.petition)))
 
     return view
 
@@ -44,8 +44,8 @@ def series(text: PetitionText, course: Course) -> HttpResponse:
             "days": list(_days(course)),
             "regions": {
                 "counted_after": course.shared_after,
-                "rounded_to": progress.ROUNDED_TO,
-                "null_means_fewer_than": progress.FEWEST,
+                "rounded_to": breakdowns.ROUNDED_TO,
+                "null_means_fewer_than": breakdowns.FEWEST,
                 "shares": list(_shares(course)),
             },
             "milestones": text.milestones,

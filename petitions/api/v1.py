@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from petitions import goals, tallies
-from petitions.caching import open_to_all, public_page, turns_at
+from petitions.counting import goals, tallies
 from petitions.models import Petition
-from petitions.showing import find_text
+from petitions.publishing.visibility import find_text
+from petitions.web.cache_headers import open_to_all, public_page, turns_at
 
 
 @public_page

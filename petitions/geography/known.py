@@ -6,7 +6,7 @@ The thank-you page and the form ask for it at every turn, and it changes once a 
 from datetime import date
 from typing import NamedTuple
 
-from petitions.kept import Kept
+from petitions.infra.ttl_cache import Kept
 from petitions.models import Place, PlaceFile
 
 _SECONDS = 300.0

@@ -11,8 +11,10 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from petitions import signers, tallies, vault
+from petitions.counting import tallies
+from petitions.crypto import vault
 from petitions.models import UNKNOWN, Postcode, Signature
+from petitions.signers import sealing
 
 BATCH = 500
 _FIRST = UUID(int=0)
@@ -66,7 +68,7 @@ def _postcodes(signatures: Iterable[Signature], result: Placed) -> dict[UUID, st
     given = {}
     for signature in signatures:
         try:
-            postcode = signers.unsealed(signature.signer)["postcode"]
+            postcode = sealing.unsealed(signature.signer)["postcode"]
         except vault.CannotOpen:
             result.unreadable += 1
             continue

@@ -12,9 +12,11 @@ from uuid import UUID
 
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
-from petitions import addresses, objections, providers, signers, vault
-from petitions.mail import replies
+from petitions.crypto import vault
+from petitions.identity import email_addresses, providers
+from petitions.mail import replies, suppression
 from petitions.models import Mail
+from petitions.signers import sealing
 
 _FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
 # What Postmark calls bounces that are none for good, which anymail takes for such.
@@ -35,18 +37,18 @@ def heed(event: AnymailTrackingEvent) -> bool:
         return False
     mail = Mail.objects.select_related("signature__signer").filter(pk=row_id).first()
     try:
-        person = signers.addressee(mail) if mail else None
+        person = sealing.addressee(mail) if mail else None
     except vault.CannotOpen:
         return False
     if person is None:
         return False
     if is_complaint:
-        objections.complained(address=person["email"])
+        suppression.complained(address=person["email"])
         logger.info("mail %s was called spam", row_id)
         return True
-    if addresses.deliverable(person["email"]).lower() == providers.canonical(person["email"]):
+    if email_addresses.deliverable(person["email"]).lower() == providers.canonical(person["email"]):
         # Of an alias that does not exist the mailbox may well: anybody can make one up.
-        objections.note_undeliverable(address=person["email"])
+        suppression.note_undeliverable(address=person["email"])
     Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
         state=Mail.State.FAILED, code=BOUNCED
     )

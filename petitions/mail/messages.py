@@ -18,13 +18,15 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from petitions import addresses, names, signers, tokens
-from petitions.context import organisation
-from petitions.languages import days, hours
+from petitions.crypto import tokens
+from petitions.formatting.languages import days, hours
+from petitions.identity import email_addresses, names
 from petitions.mail import reminders
 from petitions.mail.letters import Form, Letter
 from petitions.models import Mail, Organisation
 from petitions.models.mail import FINDS
+from petitions.publishing.organisation import organisation
+from petitions.signers import sealing
 
 # What differs between two mails of a kind; templates get a mark for each under its name.
 FIELDS = ("confirm", "not_me", "code")
@@ -37,13 +39,13 @@ def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
     Message-ID and Date come from the row, so that a second sending is the same message.
     `person` is who signed, where that was unsealed already. Raises `vault.CannotOpen`.
     """
-    person = person or signers.addressee(mail)
+    person = person or sealing.addressee(mail)
     if person is None:
         raise ValueError("a mail to nobody")
     form = _form(mail.kind, person["language"], sender(organisation()), settings.SITE_URL)
     return form.fill(
         _values(mail, person["email"]),
-        to=addresses.deliverable(person["email"]),
+        to=email_addresses.deliverable(person["email"]),
         mail_id=str(mail.pk),
         date=format_datetime(mail.created_at),
     )
@@ -83,8 +85,8 @@ def _values(mail: Mail, address: str) -> dict[str, str]:
     if mail.kind in FINDS:
         # Its hour begins when its batch is composed: a mail server that was away takes nothing
         # of it, and one that is slow ten minutes at most.
-        return {"mine": tokens.recipient_link(signers.recipient_of(address))}
-    signature, inbox = mail.signature, signers.inbox_of(address)
+        return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
+    signature, inbox = mail.signature, sealing.inbox_of(address)
     assert signature
     mailbox = tokens.Mailbox(
         signature_id=signature.pk,

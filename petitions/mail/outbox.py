@@ -37,13 +37,15 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from petitions import addresses, objections, signers, vault
-from petitions.mail import messages, replies
-from petitions.mail.claims import Claim
+from petitions.crypto import vault
+from petitions.identity import email_addresses
+from petitions.mail import messages, replies, suppression
+from petitions.mail.leases import Claim
 from petitions.mail.replies import Verdict
 from petitions.mail.throttle import Throttle
 from petitions.models import Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import FINDS, THROTTLED
+from petitions.signers import sealing
 
 if TYPE_CHECKING:
     from anymail.exceptions import AnymailError
@@ -305,9 +307,9 @@ def _unsealed(mails: list[Mail]) -> list[Outgoing]:
 
 def _opened(mail: Mail) -> Outgoing | None:
     try:
-        person = signers.addressee(mail)
+        person = sealing.addressee(mail)
         assert person
-        return Outgoing(mail, person, addresses.domain_of(person["email"]))
+        return Outgoing(mail, person, email_addresses.domain_of(person["email"]))
     except vault.CannotOpen:
         settle([mail], Mail.State.FAILED, "CannotOpen")
     except Exception as error:
@@ -318,9 +320,9 @@ def _opened(mail: Mail) -> Outgoing | None:
 
 def _unobjected(outgoing: list[Outgoing]) -> list[Outgoing]:
     """Those whose mailbox has not said "not me" or "no mail", and takes mail."""
-    against = objections.against(
+    against = suppression.against(
         {
-            out.mail.pk: objections.Addressee(_about(out.mail), out.person["email"])
+            out.mail.pk: suppression.Addressee(_about(out.mail), out.person["email"])
             for out in outgoing
         }
     )

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from petitions import locks
+from petitions.infra import advisory_locks
 from petitions.models import Mail, Petition, Signature
 
 AFTER = timedelta(hours=24)
@@ -62,7 +62,7 @@ def _queue(ids: list[UUID]) -> int:
     could each see that there is none yet: whoever comes second waits, and then reads what the
     first has committed. Nothing else writes reminders.
     """
-    locks.named("queue-reminders")
+    advisory_locks.named("queue-reminders")
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -3,7 +3,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-# What `petitions.audit` forgets when its time is over passes: the time of day, the network, and
+# What `petitions.staff.audit` forgets when its time is over passes: the time of day, the network, and
 # records of passwords. The periods stand here too, so that nobody forgets anything early.
 FUNCTION = """
 CREATE FUNCTION audit_record_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -104,5 +104,5 @@ class Mail(models.Model):
         return f"{self.kind} {self.id}"
 
 
-# What "find my signature" sends: see `petitions.finding`.
+# What "find my signature" sends: see `petitions.signatures.find`.
 FINDS = (Mail.Kind.FIND, Mail.Kind.FIND_OTHER)

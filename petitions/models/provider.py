@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from petitions.addresses import ascii_domain
+from petitions.identity.email_addresses import ascii_domain
 
 
 class MailProvider(models.Model):

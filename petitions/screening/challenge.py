@@ -30,9 +30,9 @@ from typing import NamedTuple
 import altcha
 from django.core.signing import BadSignature, Signer
 
-from petitions import vault
+from petitions.crypto import vault
 from petitions.models import Petition
-from petitions.screening import once
+from petitions.screening import single_use
 
 PROOF, PATIENCE = "altcha", "patience"
 # What the form may bring besides its own fields.
@@ -85,7 +85,7 @@ def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | Non
     if wait > 0:
         return _offer(slug, post[PATIENCE], seconds=wait, is_early=True)
     # First, or one spent token sent again and again would take its neighbours' places.
-    if not once.first("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
+    if not single_use.first("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
         return offer(slug)
     if not _has_room(network):
         return _offer(slug, _new_patience(slug), seconds=60, is_crowded=True)
@@ -126,7 +126,7 @@ def _new_task(slug: str) -> dict[str, object]:
 
 def _spend_proof(raw: str, slug: str) -> bool:
     challenge = _solved(raw, slug)
-    return challenge is not None and once.first("proof", challenge, PROOF_SECONDS)
+    return challenge is not None and single_use.first("proof", challenge, PROOF_SECONDS)
 
 
 def _solved(raw: str, slug: str) -> str | None:
@@ -187,7 +187,7 @@ def _has_room(network: str) -> bool:
         return True
     minute = int(time.time()) // 60
     return any(
-        once.first("patient", f"{network} {minute} {place}", 120)
+        single_use.first("patient", f"{network} {minute} {place}", 120)
         for place in range(PATIENT_PER_NETWORK_AND_MINUTE)
     )
 

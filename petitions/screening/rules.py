@@ -14,9 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from petitions import providers, vault
+from petitions.crypto import vault
+from petitions.identity import providers
 from petitions.models import Rule
-from petitions.screening.networks import Address
+from petitions.screening.client_network import Address
 
 SECONDS = 2.0
 # The limits that a rule lifts which allows a network, and a domain.

@@ -21,7 +21,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.utils import timezone
 
-from petitions import providers, tallies
+from petitions.counting import tallies
+from petitions.identity import providers
 from petitions.models import UNKNOWN, Decision, Petition, Place, Postcode
 from petitions.seeding import people, rows
 from petitions.seeding.bulkload import without_indexes

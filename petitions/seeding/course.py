@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from petitions import progress
+from petitions.counting import breakdowns
 from petitions.models import Petition, Signature, Snapshot
 
 _BY_DAY = """
@@ -27,9 +27,9 @@ def write(petition: Petition) -> None:
         rows = cursor.fetchall()
     by_day: defaultdict[date, Counter[str]] = defaultdict(Counter)
     for day, kind, region, n in rows:
-        by_day[day][progress.group_of(kind, region)] += n
-    counts, day = progress.no_shares(), min(by_day, default=timezone.localdate())
+        by_day[day][breakdowns.group_of(kind, region)] += n
+    counts, day = breakdowns.no_shares(), min(by_day, default=timezone.localdate())
     while day < timezone.localdate():
         counts.update(by_day[day])
-        progress.write(petition.pk, day, counts)
+        breakdowns.write(petition.pk, day, counts)
         day += timedelta(days=1)

@@ -13,12 +13,14 @@ from uuid import UUID
 
 from django.conf import settings
 
-from petitions import consent, retention, signers
-from petitions.addresses import Rules
+from petitions.identity.email_addresses import Rules
 from petitions.models import ABROAD, UNKNOWN, Signature
 from petitions.models.signature import new_references
+from petitions.privacy import retention
 from petitions.seeding import people
 from petitions.seeding.people import Person, pick
+from petitions.signers import consent
+from petitions.signers import sealing as signers
 
 State = Signature.State
 NameUse = Signature.NameUse

@@ -8,8 +8,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from petitions import goals
-from petitions.languages import direction, grouped
+from petitions.counting import goals
+from petitions.formatting.languages import direction, grouped
 from petitions.models import Petition, PetitionText
 from petitions.sharing import heads
 from petitions.sharing.legible import legible

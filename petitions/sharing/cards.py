@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from petitions import goals, sources
-from petitions.languages import day, direction, grouped
+from petitions.counting import goals, sources
+from petitions.formatting.languages import day, direction, grouped
 from petitions.models import Petition, PetitionText
 from petitions.sharing import typesetting
 from petitions.sharing.legible import legible

@@ -14,9 +14,9 @@ from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from petitions import context
-from petitions.context import in_language
+from petitions.formatting.languages import in_language
 from petitions.models import Organisation, Petition, PetitionText
+from petitions.publishing.organisation import organisation
 from petitions.sharing import cards
 from petitions.sharing.legible import legible
 
@@ -140,7 +140,7 @@ def for_page(path: str, *, title: str, summary: str) -> Head:
         text_language=get_language() or settings.LANGUAGE_CODE,
         languages=[code for code, _name in settings.LANGUAGES],
         image=image_of(None),
-        data={"@type": "WebPage", "publisher": publisher(context.organisation())},
+        data={"@type": "WebPage", "publisher": publisher(organisation())},
     )
 
 

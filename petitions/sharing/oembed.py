@@ -9,7 +9,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import translation
 from django.utils.http import urlencode
 
-from petitions import sources
+from petitions.counting import sources
 from petitions.models import PetitionText, Source
 from petitions.sharing import cards, frames, heads
 from petitions.sharing.legible import legible

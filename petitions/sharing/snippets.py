@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from petitions import sources
+from petitions.counting import sources
 from petitions.models import PetitionText, Source
 from petitions.sharing import badges, frames
 from petitions.sharing.legible import legible

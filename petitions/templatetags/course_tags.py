@@ -2,12 +2,13 @@
 
 from django import template
 
-from petitions import progress, timeline
+from petitions.counting import breakdowns
 from petitions.models import PetitionText
+from petitions.publishing import timeline
 
 register = template.Library()
 
-register.filter("share", progress.written)
+register.filter("share", breakdowns.written)
 
 
 @register.simple_tag

@@ -4,7 +4,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from petitions import languages, pages
+from petitions.formatting import languages
+from petitions.web import long_pages
 
 register = template.Library()
 
@@ -19,7 +20,7 @@ for _filter in (
 
 
 # How long and how often, as the code that keeps it says: "14 days".
-register.simple_tag(pages.promises)
+register.simple_tag(long_pages.promises)
 
 
 @register.filter

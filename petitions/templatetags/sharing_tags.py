@@ -7,7 +7,7 @@ from django import template
 from django.template import Context
 from django.utils.translation import gettext as _
 
-from petitions import sources
+from petitions.counting import sources
 from petitions.models import Petition, PetitionText
 from petitions.sharing import heads, oembed
 

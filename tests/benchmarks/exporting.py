@@ -17,7 +17,7 @@ import django
 
 def main(slug: str) -> None:
     django.setup()
-    from petitions import exports
+    from petitions.handover import exports
     from petitions.models import Export, Petition
 
     petition = Petition.objects.get(slug=slug)

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from django.db import connection
 from django.urls import reverse
 
-from petitions import signers, signing, tokens
+from petitions.crypto import tokens
 from petitions.models import UNKNOWN, Petition, Tally
+from petitions.signatures import submit
+from petitions.signers import sealing
 from tests.benchmarks import load
 from tests.benchmarks.measures import CONNECTIONS, Bench, Measure, _request
 
@@ -48,12 +50,12 @@ def hot_petition(bench: Bench) -> Measure:
 def _confirmations(bench: Bench) -> Iterator[bytes]:
     once = uuid.uuid4().hex[:8]
     for number in range(bench.confirmations):
-        attempt = signers.Attempt(
+        attempt = sealing.Attempt(
             name="Carys Enghraifft",
             email=f"carys.{once}.{number}@mail{number % 500}.example.org",
             name_use="public",
         )
-        signature_id = signing.sign(petition=bench.petition, attempt=attempt)
+        signature_id = submit.sign(petition=bench.petition, attempt=attempt)
         token = tokens.link(tokens.CONFIRM, signature_id, 0)
         yield _request("POST", reverse("links:confirm", args=["en", token]))
 

@@ -21,9 +21,11 @@ from django.conf import settings
 from django.db import connection
 from django.urls import reverse
 
-from petitions import signers, signing, tokens
+from petitions.crypto import tokens
 from petitions.mail import messages, outbox
 from petitions.models import Mail, Petition, Signature
+from petitions.signatures import submit
+from petitions.signers import sealing
 from tests.benchmarks import load
 
 CONNECTIONS = 16
@@ -345,8 +347,8 @@ def _queue_mails(petition: Petition, number: int) -> None:
     for n in range(number):
         # At many domains, as signers are: one alone gets only so many mails a minute.
         address = f"samir.{once}.{n}@mail{n % 50}.example.org"
-        attempt = signers.Attempt(name=f"Samir Example {n}", email=address, name_use="public")
-        signing.sign(petition=petition, attempt=attempt)
+        attempt = sealing.Attempt(name=f"Samir Example {n}", email=address, name_use="public")
+        submit.sign(petition=petition, attempt=attempt)
 
 
 def _smtp_floor(bench: Bench) -> float:

@@ -19,8 +19,9 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 django.setup()
 
-from petitions import recent, signing  # noqa: E402 - models want Django to be set up
-from petitions.signers import Attempt  # noqa: E402
+from petitions.publishing import warm_cache
+from petitions.signatures import submit  # noqa: E402 - models want Django to be set up
+from petitions.signers.sealing import Attempt  # noqa: E402
 
 
 class _Form(forms.Form):
@@ -35,7 +36,7 @@ class _Form(forms.Form):
 
 
 def _sign(request: HttpRequest, slug: str) -> HttpResponse:
-    form, text = _Form(request.POST), recent.text(slug, "en")
+    form, text = _Form(request.POST), warm_cache.text(slug, "en")
     if text is None or not form.is_valid():
         return HttpResponse(status=HTTPStatus.UNPROCESSABLE_ENTITY)
     said = form.cleaned_data
@@ -47,7 +48,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         name_use=said["name_use"],
         text_version=said["text_version"],
     )
-    signing.sign(petition=text.petition, attempt=attempt)
+    submit.sign(petition=text.petition, attempt=attempt)
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from petitions.pages import NAMES
+from petitions.web.long_pages import NAMES
 from tests.browser.test_journeys import DESK, PHONE, OpenPage, fits, open_page
 
 pytestmark = pytest.mark.browser

@@ -9,14 +9,15 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, finding, providers, signing
+from petitions.identity import providers
 from petitions.models import (
     Organisation,
     Petition,
     PetitionText,
 )
-from petitions.roles import MODERATORS, ORGANISERS
-from petitions.screening import limits, once
+from petitions.moderation.roles import MODERATORS, ORGANISERS
+from petitions.screening import rate_limits, single_use
+from petitions.signatures import check_email, find, submit
 from tests import shipped
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -29,10 +30,10 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     # The nudge thread would look for a Redis; that it never matters is shown end to end.
-    for module in (signing, attempts, finding):
+    for module in (submit, check_email, find):
         monkeypatch.setattr(module, "nudge", lambda: None)
     # A busy machine must not look like a stalled Redis.
-    for module in (limits, once):
+    for module in (rate_limits, single_use):
         monkeypatch.setattr(module, "TIMEOUT", 2.0)
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         counters.flushdb()

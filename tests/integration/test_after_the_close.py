@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from petitions import tallies
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.models import Petition, Signature
+from petitions.signatures.confirm import Outcome
 from tests.people import confirm, sign
 
 

@@ -13,12 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaign.celery import app
-from petitions import seeding, signers, signing, tasks
-from petitions.jobs import alone
+from petitions import seeding, tasks
+from petitions.infra.jobs import alone
 from petitions.models import Alert, Petition, Signature, Signer
-from petitions.screening import alerts
-from petitions.screening.verdicts import Screening
-from petitions.signers import Attempt
+from petitions.screening import bursts
+from petitions.screening.screen import Screening
+from petitions.signatures import submit
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 
 HERE, ELSEWHERE = "192.0.2.0/24", "2001:db8::/64"
 HOME = "/admin/"
@@ -30,22 +32,22 @@ def crowd(petition: Petition, number: int, network: str = HERE) -> None:
         attempt = Attempt(
             name=f"Person {network} {i}", email=f"p{i}@example.org", name_use="withheld"
         )
-        signing.sign(petition=petition, attempt=attempt, screening=Screening(network=network))
+        submit.sign(petition=petition, attempt=attempt, screening=Screening(network=network))
 
 
 def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(
     petition: Petition,
 ) -> None:
-    crowd(petition, alerts.BURST)
-    crowd(petition, alerts.BURST - 1, ELSEWHERE)
+    crowd(petition, bursts.BURST)
+    crowd(petition, bursts.BURST - 1, ELSEWHERE)
 
-    assert alerts.look() == 1
-    assert alerts.look() == 0
+    assert bursts.look() == 1
+    assert bursts.look() == 0
 
     alert = Alert.objects.get()
     assert alert.petition == petition
-    assert alert.number == alerts.BURST
-    assert bytes(alert.network_ix or b"") == signers.network_index(HERE)
+    assert alert.number == bursts.BURST
+    assert bytes(alert.network_ix or b"") == sealing.network_index(HERE)
 
 
 def test_the_look_comes_round_twice_in_a_minute() -> None:
@@ -60,33 +62,33 @@ def test_three_hundred_an_hour_raise_none(petition: Petition) -> None:
     for place, signature in enumerate(Signature.objects.order_by("id")):
         signature.created_at = hour_ago + timedelta(seconds=12 * (place + 1))
         signature.save(update_fields=["created_at"])
-    assert alerts.look() == 0
+    assert bursts.look() == 0
 
 
 def test_refused_signings_raise_none(petition: Petition) -> None:
-    crowd(petition, alerts.BURST)
+    crowd(petition, bursts.BURST)
     Signature.objects.update(state=Signature.State.REFUSED)
-    assert alerts.look() == 0
+    assert bursts.look() == 0
 
 
 def test_an_alert_that_was_seen_comes_back_only_when_it_has_doubled(petition: Petition) -> None:
-    crowd(petition, alerts.BURST)
-    alerts.look()
-    alerts.see(alert=Alert.objects.get())
+    crowd(petition, bursts.BURST)
+    bursts.look()
+    bursts.see(alert=Alert.objects.get())
 
-    crowd(petition, alerts.BURST - 1)
-    assert alerts.look() == 0
+    crowd(petition, bursts.BURST - 1)
+    assert bursts.look() == 0
     assert Alert.objects.get().seen_at
 
     crowd(petition, 2)
-    assert alerts.look() == 1
+    assert bursts.look() == 1
     alert = Alert.objects.get()
-    assert (alert.seen_at, alert.number) == (None, 2 * alerts.BURST + 1)
+    assert (alert.seen_at, alert.number) == (None, 2 * bursts.BURST + 1)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_never_look_at_once(petition: Petition) -> None:
-    crowd(petition, alerts.BURST)
+    crowd(petition, bursts.BURST)
 
     def look() -> None:
         try:
@@ -107,10 +109,10 @@ def test_two_workers_never_look_at_once(petition: Petition) -> None:
 
 def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> None:
     seeding.seed(petition=petition, total=5_000)
-    Signer.objects.update(network_ix=signers.network_index(HERE))
+    Signer.objects.update(network_ix=sealing.network_index(HERE))
     crowd(petition, 5)
     with CaptureQueriesContext(connection) as queries:
-        alerts.look()
+        bursts.look()
     (query,) = queries.captured_queries
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_petition")
@@ -144,9 +146,9 @@ def test_alerts_and_their_networks_are_kept_for_thirty_days(petition: Petition) 
 def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     petition: Petition, moderator: User, client: Client
 ) -> None:
-    crowd(petition, alerts.BURST)
+    crowd(petition, bursts.BURST)
     crowd(petition, 1, ELSEWHERE)
-    alerts.look()
+    bursts.look()
     client.force_login(moderator)
 
     home = client.get(HOME).content.decode()
@@ -157,7 +159,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     address = html.unescape(link[1])
     assert HERE not in address
     lines = client.get(address).context["lines"]
-    assert len(lines) == alerts.BURST
+    assert len(lines) == bursts.BURST
     assert {line.name.split()[1] for line in lines} == {HERE}
 
     page = client.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/", follow=True)
@@ -168,8 +170,8 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
 def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
     petition: Petition, organiser: User, client: Client
 ) -> None:
-    crowd(petition, alerts.BURST)
-    alerts.look()
+    crowd(petition, bursts.BURST)
+    bursts.look()
     client.force_login(organiser)
     home = client.get(HOME).content.decode()
     assert "one network" not in home

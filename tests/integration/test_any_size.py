@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaign.models import Statement, StatementText
-from petitions import seeding, tallies
+from petitions import seeding
+from petitions.counting import tallies
 from petitions.models import Petition
 
 

@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 from limits import parse
 
-from petitions import attempts, withdrawing
-from petitions.attempts import MAILS_PER_PAGE, Page
 from petitions.models import Mail, Petition, Resend, Signature
-from petitions.screening import limits
+from petitions.screening import rate_limits
+from petitions.signatures import check_email, withdraw
+from petitions.signatures.check_email import MAILS_PER_PAGE, Page
 from tests.at_once import at_once
 from tests.checking import (
     CORRECTION,
@@ -49,7 +49,7 @@ def test_opening_the_addresses_of_the_buttons_changes_nothing(
     check = signed(browser)
     for path in (check + "again/", check + "code/", check + "meant/", correct_path(check)):
         assert browser.get(path).status_code == 303
-    attempts.settle()
+    check_email.settle()
     assert Mail.objects.count() == 1
     assert Signature.objects.get().code_tries == 0
 
@@ -65,7 +65,7 @@ def test_after_five_requests_for_mail_a_page_says_no_more_today(
     assert NO_MORE in browser.get(check).content.decode()
     assert browser.post(check + "again/").status_code == 303
     assert browser.post(correct_path(check), CORRECTION).status_code == 303
-    attempts.settle()
+    check_email.settle()
     assert Mail.objects.count() == MAILS_PER_PAGE
 
 
@@ -75,15 +75,15 @@ def test_going_back_to_an_earlier_page_gives_no_more_mails(
     check = signed(browser)
     for _ in range(2 * MAILS_PER_PAGE):
         browser.post(check + "again/")
-        attempts.settle()
+        check_email.settle()
     assert Mail.objects.count() == MAILS_PER_PAGE
 
 
 @pytest.mark.django_db(transaction=True)
 def test_asking_many_times_at_once_gives_no_more_mails_either(petition: Petition) -> None:
     page = Page(sign(petition), petition.slug, AMINA)
-    at_once(*[lambda: attempts.ask_again(page=page)] * 12)
-    at_once(*[attempts.settle] * 3)
+    at_once(*[lambda: check_email.ask_again(page=page)] * 12)
+    at_once(*[check_email.settle] * 3)
     assert not Resend.objects.exists()
     assert Mail.objects.count() == MAILS_PER_PAGE
 
@@ -130,7 +130,7 @@ def refused(attempt_id: UUID) -> None:
 
 
 def erased(attempt_id: UUID) -> None:
-    withdrawing.withdraw(signature_id=attempt_id)
+    withdraw.withdraw(signature_id=attempt_id)
 
 
 FATES: tuple[Callable[[UUID], None], ...] = (pending, confirmed, refused, erased)
@@ -153,7 +153,7 @@ def test_a_mailbox_that_has_had_enough_is_answered_alike_and_mailed_no_more(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "RESEND_MAILBOX": limit(1)}
-    limits.forget()
+    rate_limits.forget()
     check = signed(browser)
     mailed()
     first, second = browser.post(check + "again/"), browser.post(check + "again/")
@@ -169,16 +169,16 @@ def test_a_network_that_asks_too_often_is_told_to_wait(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "RESEND_NETWORK": limit(1)}
-    limits.forget()
+    rate_limits.forget()
     check = signed(browser)
     browser.post(check + "again/")
 
     response = browser.post(check + "again/")
 
     assert response.status_code == 429
-    assert response["Retry-After"] == str(limits.RETRY_AFTER)
+    assert response["Retry-After"] == str(rate_limits.RETRY_AFTER)
     assert "Try again in 5 minutes" in response.content.decode()
-    attempts.settle()
+    check_email.settle()
     assert Mail.objects.count() == 2
 
 

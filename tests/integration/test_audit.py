@@ -10,8 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from petitions import audit, retention
 from petitions.models import AuditRecord, Petition
+from petitions.privacy import retention
+from petitions.staff import audit
 
 Action = AuditRecord.Action
 LIST = reverse("admin:petitions_auditrecord_changelist")

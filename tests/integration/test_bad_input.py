@@ -8,11 +8,12 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from petitions import signers, tallies
+from petitions.counting import tallies
 from petitions.models import Petition, PetitionText, Signature, Signer
-from petitions.screening import limits, once
-from petitions.screening.limits import Act
-from petitions.screening.networks import Sender
+from petitions.screening import rate_limits, single_use
+from petitions.screening.client_network import Sender
+from petitions.screening.rate_limits import Act
+from petitions.signers import sealing
 from tests.checking import (
     CORRECTION,
     PAGE,
@@ -78,7 +79,7 @@ def test_fields_in_the_address_of_the_page_are_no_fields(
 ) -> None:
     answer = browser.post(PAGE + "?email=victim@example.net&name=a&name=b", typed())
     assert answer.status_code == 303
-    assert signers.unsealed(Signer.objects.get())["email"] == AMINA.email
+    assert sealing.unsealed(Signer.objects.get())["email"] == AMINA.email
 
 
 def test_a_doubled_field_corrects_nothing(petition: Petition, browser: Client) -> None:
@@ -149,7 +150,7 @@ def test_the_page_and_the_link_of_one_petition_do_nothing_for_another(
         petition=other, language="en", title="Other", addressee="x", ask="x", body="x",
         published_at=timezone.now(),
     )  # fmt: skip
-    once.forget()
+    single_use.forget()
     check = signed(browser)
     for path in (check, correct_path(check)):
         answer = browser.post(path + "?petition=other", {**CORRECTION, "petition": "other"})
@@ -174,13 +175,13 @@ def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
     monkeypatch: pytest.MonkeyPatch, is_away: bool
 ) -> None:
     """Each from a /64 and for a mailbox of its own: whether Redis counts, or the process."""
-    monkeypatch.setattr(limits._shared, "is_away", is_away)
+    monkeypatch.setattr(rate_limits._shared, "is_away", is_away)
     rate = settings.LIMITS["SIGN_NETWORK"]
     assert rate
-    most = limits.PREFIX_FACTOR * rate.amount
+    most = rate_limits.PREFIX_FACTOR * rate.amount
     taken, sizes = 0, []
     for n in range(100_000):
-        verdict = limits.take(
+        verdict = rate_limits.take(
             Act.SIGN,
             address=f"p{n}@d{n % 50}.example",
             petition=1,
@@ -197,6 +198,6 @@ def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
 def _size(*, is_away: bool) -> int:
     """How many counters there are."""
     if is_away:
-        return len(limits._shared._in_this_process()._storage.storage)
+        return len(rate_limits._shared._in_this_process()._storage.storage)
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         return int(counters.dbsize())

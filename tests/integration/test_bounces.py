@@ -19,10 +19,10 @@ from django.core.mail import get_connection
 from django.test import Client
 from django.utils import timezone
 
-from petitions import signers
 from petitions.mail import bounces, outbox
 from petitions.models import Mail, Objection, Petition, Signature
-from petitions.signers import Attempt
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.people import AMINA, BASHIR, DAVID, sign
 
 PATH = "/reports/mail/"
@@ -109,7 +109,7 @@ def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
 
     row = Objection.objects.get()
     assert (row.reason, row.petition) == (Objection.Reason.UNDELIVERABLE, None)
-    assert bytes(row.ix) == next(iter(signers.mail_indexes(AMINA.email).values()))
+    assert bytes(row.ix) == next(iter(sealing.mail_indexes(AMINA.email).values()))
     mail.refresh_from_db()
     assert (mail.state, mail.code) == (Mail.State.FAILED, bounces.BOUNCED)
     sign(petition, BASHIR)

@@ -11,10 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from petitions import tokens
-from petitions.attempts import MAILS_PER_PAGE, Page
+from petitions.crypto import tokens
 from petitions.models import Petition, Signature
-from petitions.screening import fraud
+from petitions.screening import fraud_signals
+from petitions.signatures.check_email import MAILS_PER_PAGE, Page
 from tests.checking import CORRECTION, correct_path, corrected, mailed, signed
 from tests.people import AMINA, BASHIR, typed
 
@@ -126,7 +126,7 @@ def test_a_damaged_or_old_page_is_explained(
     damaged = check[:-3] + "/" + path
     assert browser.get(damaged).status_code == 404
     later = timezone.now().timestamp() + tokens.ATTEMPT_SECONDS + 1
-    monkeypatch.setattr("petitions.tokens.time.time", lambda: later)
+    monkeypatch.setattr("petitions.crypto.tokens.time.time", lambda: later)
     assert browser.get(check + path).status_code == 410
 
 
@@ -194,7 +194,7 @@ def test_the_longest_that_can_be_typed_makes_a_page_of_the_usual_length() -> Non
 
 def test_a_page_keeps_of_what_was_suspected_only_what_no_correction_mends() -> None:
     """All signs there are, so that a new one that no correction mends is looked at here."""
-    sealed = Page(AMINA_ID, "p", AMINA, signals=(*fraud._RULES, *WORST)).seal()
+    sealed = Page(AMINA_ID, "p", AMINA, signals=(*fraud_signals._RULES, *WORST)).seal()
     kept = {signal.partition(":")[0] for signal in Page.open(sealed).signals}
     assert kept == {signal.partition(":")[0] for signal in WORST} | {"same-mailbox"}
     assert len(sealed) == len(Page(AMINA_ID, "p", AMINA).seal())

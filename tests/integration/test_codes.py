@@ -11,11 +11,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, signing, tallies, tokens
-from petitions.attempts import Page
+from petitions.counting import tallies
+from petitions.crypto import tokens
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Signature
-from petitions.screening.verdicts import Screening
+from petitions.screening.screen import Screening
+from petitions.signatures import check_email, submit
+from petitions.signatures.check_email import Page
 from tests.at_once import at_once
 from tests.checking import PAGE, code_in, codes_of, link_in, mailed, other_than, page_at, signed
 from tests.people import AMINA, sign
@@ -108,7 +110,7 @@ def test_after_five_wrong_codes_the_right_one_is_refused_too_but_not_the_link(
 ) -> None:
     check = signed(browser)
     (message,) = mailed()
-    for _ in range(attempts.CODE_TRIES):
+    for _ in range(check_email.CODE_TRIES):
         browser.post(check + "code/", {"code": other_than(code_in(message))})
 
     assert WRONG in browser.post(check + "code/", {"code": code_in(message)}).content.decode()
@@ -146,9 +148,7 @@ def test_a_right_code_is_refused_where_no_mail_went_out(
 
 
 def test_a_refused_attempt_has_no_code(petition: Petition, browser: Client) -> None:
-    attempt_id = signing.sign(
-        petition=petition, attempt=AMINA, screening=Screening(is_refused=True)
-    )
+    attempt_id = submit.sign(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
     page = Page(attempt_id, petition.slug, AMINA)
     outbox.deliver()
 
@@ -189,19 +189,21 @@ def test_of_fifty_codes_guessed_at_once_at_most_five_are_looked_at(
     def read_then_count(signature_id: UUID) -> tuple[int, bool] | None:
         signature = Signature.objects.get(pk=signature_id)
         all_have_read.wait(timeout=30)
-        if signature.code_tries >= attempts.CODE_TRIES:
+        if signature.code_tries >= check_email.CODE_TRIES:
             return None
         Signature.objects.filter(pk=signature_id).update(code_tries=signature.code_tries + 1)
         return signature.link_epoch, True
 
     monkeypatch.setattr(tokens, "is_code", look)
     if not guarded:
-        monkeypatch.setattr(attempts, "_count_try", read_then_count)
+        monkeypatch.setattr(check_email, "_count_try", read_then_count)
     guesses = [str(number).zfill(8) for number in range(50)]
 
-    links = at_once(*(partial(attempts.link_by_code, page=page, code=guess) for guess in guesses))
+    links = at_once(
+        *(partial(check_email.link_by_code, page=page, code=guess) for guess in guesses)
+    )
 
     assert links == [None] * 50
-    assert len(looked_at) == (attempts.CODE_TRIES if guarded else 50)
+    assert len(looked_at) == (check_email.CODE_TRIES if guarded else 50)
     if guarded:
-        assert attempts.link_by_code(page=page, code=codes_of(page)) is None
+        assert check_email.link_by_code(page=page, code=codes_of(page)) is None

@@ -11,11 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from petitions import confirming, tallies, tokens, withdrawing
-from petitions.confirming import Outcome
+from petitions.counting import tallies
+from petitions.crypto import tokens
 from petitions.geography import homes
 from petitions.models import Correction, Petition, Signature, Signer
-from petitions.signers import Attempt
+from petitions.signatures import confirm as confirming
+from petitions.signatures import withdraw
+from petitions.signatures.confirm import Outcome
+from petitions.signers.sealing import Attempt
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -366,7 +369,7 @@ def test_a_link_of_an_older_epoch_is_dead(petition: Petition) -> None:
 def test_a_link_of_somebody_who_withdrew_is_dead(petition: Petition) -> None:
     signature = sign_and_confirm(petition)
 
-    assert withdrawing.withdraw(signature_id=signature.pk)
+    assert withdraw.withdraw(signature_id=signature.pk)
 
     assert confirm(signature.pk) is Outcome.GONE
     assert tallies.total(petition.pk) == 0

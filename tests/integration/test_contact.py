@@ -18,10 +18,11 @@ from django.test import Client
 from django.utils import timezone
 from limits import parse
 
-from petitions import enquiries, retention, vault
 from petitions.admin import needs
+from petitions.crypto import vault
 from petitions.models import Enquiry, Organisation
-from petitions.screening import limits
+from petitions.privacy import enquiries, retention
+from petitions.screening import rate_limits
 
 PAGE = "/contact/"
 MESSAGE = "My name is in the list.\r\nPlease take it out: شكرًا."
@@ -49,7 +50,7 @@ def enquiry(organisation: Organisation, browser: Client) -> Enquiry:
 def set_limits(settings: Any) -> Callable[..., None]:
     def change(**rates: str) -> None:
         settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-        limits.forget()
+        rate_limits.forget()
 
     return change
 

@@ -13,21 +13,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from limits import parse
 
-from petitions import (
-    attempts,
-    objections,
-    retention,
-    signers,
-    signing,
-    tallies,
-    tokens,
-    withdrawing,
-)
-from petitions.attempts import Page
-from petitions.confirming import Outcome
-from petitions.mail import outbox
+from petitions.counting import tallies
+from petitions.crypto import tokens
+from petitions.mail import outbox, suppression
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
-from petitions.screening import limits
+from petitions.privacy import retention
+from petitions.screening import rate_limits
+from petitions.signatures import check_email, submit, withdraw
+from petitions.signatures.check_email import Page
+from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
 from tests.at_once import at_once
 from tests.checking import (
     CORRECTION,
@@ -63,7 +58,7 @@ def test_a_correction_is_mailed_to_the_new_address_and_the_old_link_dies(
     assert "a•••@example.net" in browser.get(new_check).content.decode()
     assert THANKS in browser.post(link_in(new)).content.decode()
     assert tallies.total(petition.pk) == 1
-    person = signers.unsealed(Signer.objects.get())
+    person = sealing.unsealed(Signer.objects.get())
     assert (person["name"], person["email"], person["postcode"]) == (
         "Amina B. Example",
         "amina@example.net",
@@ -126,7 +121,7 @@ def test_correcting_to_an_address_that_was_never_mailed_gives_no_code_to_guess(
     mailed()
     page = page_at(corrected(browser, check, email="victim@example.net"))
 
-    assert attempts.link_by_code(page=page, code=codes_of(page)) is None
+    assert check_email.link_by_code(page=page, code=codes_of(page)) is None
 
 
 FATES_OF_A_VICTIM = ["new", "pending", "confirmed", "blocked", "confirmed meanwhile", "erased"]
@@ -146,7 +141,7 @@ def test_the_inbox_looks_the_same_whatever_the_corrected_address_had_done(
         if fate == "confirmed meanwhile":
             confirm(before)
         if fate == "erased":
-            withdrawing.withdraw(signature_id=before)
+            withdraw.withdraw(signature_id=before)
         mailed()
 
         response = browser.post(correct_path(check), {**CORRECTION, "email": own})
@@ -232,7 +227,7 @@ def test_a_correction_that_the_database_did_not_take_is_taken_when_pressed_again
 ) -> None:
     check = signed(browser)
     with monkeypatch.context() as away:
-        away.setattr("petitions.attempts._note_correction", _fail)
+        away.setattr("petitions.signatures.check_email._note_correction", _fail)
         assert browser.post(correct_path(check), CORRECTION).status_code == 503
 
     assert page_at(corrected(browser, check)).attempt_id != page_at(check).attempt_id
@@ -246,7 +241,7 @@ def test_corrections_count_against_the_network_like_signings(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {"SIGN_NETWORK": parse("2/hour")}
-    limits.forget()
+    rate_limits.forget()
     check = corrected(browser, signed(browser))
     assert browser.post(correct_path(check), CORRECTION).status_code == 429
     assert browser.post(PAGE, typed()).status_code == 429
@@ -282,7 +277,7 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
 ) -> None:
     """Its owner would be silenced, and no mail would say why."""
     settings.LIMITS = {"SIGN_MAILBOX": parse("2/hour")}
-    limits.forget()
+    rate_limits.forget()
     check = signed(browser)
     if how == "pressed again and again":
         corrected(browser, check)
@@ -294,7 +289,7 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
             corrected(browser, check, email=f"own{number}@example.net")
     elif how == "not taken by the database":
         with monkeypatch.context() as away:
-            away.setattr("petitions.attempts._note_correction", _fail)
+            away.setattr("petitions.signatures.check_email._note_correction", _fail)
             for _ in range(4):
                 answer = browser.post(correct_path(check), {**CORRECTION, "email": DAVID.email})
                 assert answer.status_code == 503
@@ -318,11 +313,11 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     check = signed(browser, homepage="https://example.net")
     attempt_id = page_at(check).attempt_id
     if happens == "objected":
-        key_id, ix = next(iter(signers.mail_indexes(AMINA.email).items()))
+        key_id, ix = next(iter(sealing.mail_indexes(AMINA.email).items()))
         mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, key_id, ix)
-        assert objections.was_not_me(mailbox=mailbox)
+        assert suppression.was_not_me(mailbox=mailbox)
     if happens == "withdrawn":
-        withdrawing.withdraw(signature_id=attempt_id)
+        withdraw.withdraw(signature_id=attempt_id)
     if happens == "deleted":
         Mail.objects.filter(signature=attempt_id).delete()
         Signature.objects.get(pk=attempt_id).delete()
@@ -340,7 +335,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
 
 def test_noting_a_correction_reads_nothing_of_the_attempt(petition: Petition) -> None:
     with CaptureQueriesContext(connection) as queries:
-        attempts._note_correction(sign(petition, AMINA))
+        check_email._note_correction(sign(petition, AMINA))
     assert "petitions_signature" not in queries[-1]["sql"]
     assert Correction.objects.count() == 1
 
@@ -378,8 +373,8 @@ def test_a_petition_that_has_closed_takes_no_correction_and_the_old_link_lives(
 def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> None:
     attempt_id = sign(petition)
     petition.closes_at = timezone.now() - timedelta(seconds=1)
-    with pytest.raises(signing.NotAccepting):
-        attempts.correct(
+    with pytest.raises(submit.NotAccepting):
+        check_email.correct(
             page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
         )
     assert Signature.objects.get().state == Signature.State.PENDING
@@ -387,8 +382,10 @@ def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> No
 
 def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Petition) -> None:
     attempt_id = sign(petition)
-    attempts.correct(page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID)
-    attempts.take_back_corrected()
+    check_email.correct(
+        page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
+    )
+    check_email.take_back_corrected()
     Signature.objects.filter(pk=attempt_id).update(created_at=timezone.now() - timedelta(days=15))
 
     assert retention.delete_expired_pending() == 1
@@ -404,11 +401,11 @@ def test_correcting_and_confirming_at_once_never_counts_what_was_corrected(
         page = Page(attempt_id, petition.slug, AMINA)
         outcomes = at_once(
             partial(confirm, attempt_id),
-            partial(attempts.correct, page=page, petition=petition, attempt=DAVID),
+            partial(check_email.correct, page=page, petition=petition, attempt=DAVID),
         )
         confirmed = Outcome.CONFIRMED in outcomes
         assert confirmed or Outcome.GONE in outcomes
-        attempts.take_back_corrected()
+        check_email.take_back_corrected()
         state = Signature.objects.get(pk=attempt_id).state
         assert state == (Signature.State.CONFIRMED if confirmed else Signature.State.WITHDRAWN)
         assert Signer.objects.filter(pk=attempt_id).exists() is confirmed

@@ -18,8 +18,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from campaign.models import Statement, StatementText
-from petitions import tallies
-from petitions.languages import direction
+from petitions.counting import tallies
+from petitions.formatting.languages import direction
 from petitions.models import Petition, PetitionText
 from tests.hostile import TITLES
 from tests.pages import Visitor

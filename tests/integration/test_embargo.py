@@ -18,8 +18,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from campaign.models import Statement, StatementText
-from petitions import publishing
 from petitions.models import Petition, PetitionText, Signature, Source
+from petitions.publishing import opening
 from petitions.sharing import cards
 from tests.memories import forget_all
 from tests.people import typed
@@ -339,7 +339,7 @@ def test_a_petition_that_has_another_text_opens_at_once(petition: Petition, cloc
     PetitionText.objects.update(published_at=None)
     text_of(petition, "en", "Second", version=2)
 
-    publishing.open_petition(petition=Petition.objects.get())
+    opening.open_petition(petition=Petition.objects.get())
 
     assert Petition.objects.get().opens_at == clock.at
     assert PetitionText.objects.get(version=2).published_at == HOUR

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import Petition, PetitionText, Source
 from petitions.sharing import frames
 from tests.hostile import TITLES

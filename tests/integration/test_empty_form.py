@@ -9,11 +9,11 @@ from django.test import Client
 from django.utils import translation
 from django.utils.safestring import SafeString
 
-from petitions import context
-from petitions.forms import signing
-from petitions.forms.signing import SignForm
 from petitions.geography import known
 from petitions.models import Organisation, Petition, PlaceFile
+from petitions.publishing import organisation
+from petitions.web.forms import signing
+from petitions.web.forms.signing import SignForm
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -56,7 +56,7 @@ def test_the_empty_form_is_drawn_anew_when_its_words_change(drawings: list[SignF
     first = SignForm(version=1).drawn()
 
     Organisation.objects.update_or_create(pk=1, defaults={"name": "Friends <of> Idlib"})
-    context.forget()
+    organisation.forget()
     named = SignForm(version=1).drawn()
     PlaceFile.objects.create(kind=PlaceFile.Kind.POSTCODES, edition=date(2026, 8, 1), rows=1)
     known.forget()

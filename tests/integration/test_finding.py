@@ -19,25 +19,22 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 from limits import parse
 
-from petitions import (
-    finding,
-    objections,
-    providers,
-    retention,
-    signers,
-    signing,
-    tasks,
-    tokens,
-    withdrawing,
-)
-from petitions.addresses import Provider, by_domain
-from petitions.mail import bounces, messages, outbox
+from petitions import tasks
+from petitions.crypto import tokens
+from petitions.crypto.tokens import Inbox
+from petitions.identity import providers
+from petitions.identity.email_addresses import Provider, by_domain
+from petitions.mail import bounces, messages, outbox, suppression
 from petitions.models import Correction, FindRequest, Mail, Petition, PetitionText, Signature
 from petitions.models.mail import FINDS
-from petitions.screening import limits
-from petitions.screening.verdicts import Screening
-from petitions.signers import Attempt
-from petitions.tokens import Inbox
+from petitions.privacy import retention
+from petitions.screening import rate_limits
+from petitions.screening.screen import Screening
+from petitions.signatures import find as finding
+from petitions.signatures import submit
+from petitions.signatures import withdraw as withdrawing
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests import shipped
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
@@ -46,11 +43,11 @@ _LINK = re.compile(r"http\S+(/t/\w+/mine/\S+/)")
 
 
 def inbox_of(address: str = AMINA.email) -> Inbox:
-    return Inbox(*next(iter(signers.mail_indexes(address).items())))
+    return Inbox(*next(iter(sealing.mail_indexes(address).items())))
 
 
 def link_for(address: str = AMINA.email) -> str:
-    return f"/t/en/mine/{tokens.recipient_link(signers.recipient_of(address))}/"
+    return f"/t/en/mine/{tokens.recipient_link(sealing.recipient_of(address))}/"
 
 
 def asked(browser: Client, address: str = AMINA.email, path: str = FIND) -> list[Any]:
@@ -98,13 +95,13 @@ def sign_twice(petition: Petition, victim: Attempt) -> None:
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
     sign_and_confirm(petition, victim)
-    while not limits.take(limits.Act.FIND, address=victim.email, petition=0).is_silenced:
+    while not rate_limits.take(rate_limits.Act.FIND, address=victim.email, petition=0).is_silenced:
         pass
 
 
 def object_(petition: Petition, victim: Attempt) -> None:
     sign_and_confirm(petition, victim)
-    objections.want_no_mail(inbox=inbox_of(victim.email))
+    suppression.want_no_mail(inbox=inbox_of(victim.email))
 
 
 def withdraw(petition: Petition, victim: Attempt) -> None:
@@ -186,7 +183,7 @@ def test_too_many_from_one_network_are_told_to_come_back(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_NETWORK": parse("1/hour")}
-    limits.forget()
+    rate_limits.forget()
     assert browser.post(FIND, {"email": "a@example.org"}).status_code == 303
     answer = browser.post(FIND, {"email": "b@example.org"})
     assert answer.status_code == 429
@@ -198,7 +195,7 @@ def test_too_many_for_one_mailbox_are_not_told_and_mail_nobody(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("1/hour")}
-    limits.forget()
+    rate_limits.forget()
     sign_and_confirm(petition)
     assert len(asked(browser)) == 1
     assert asked(browser) == []
@@ -251,7 +248,7 @@ def test_every_request_writes_a_row_also_one_that_mails_nobody(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("2/hour")}
-    limits.forget()
+    rate_limits.forget()
     for _ in range(4):
         browser.post(FIND, {"email": "nobody@example.org"})
     finding.settle()
@@ -398,7 +395,7 @@ def test_a_corrected_attempt_is_not_found(petition: Petition, browser: Client) -
 
 
 def test_a_refused_attempt_is_of_nobody(petition: Petition, browser: Client) -> None:
-    signing.sign(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
+    submit.sign(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
     assert "we hold nothing" in browser.post(link_for()).content.decode()
 
 
@@ -431,7 +428,7 @@ def test_that_it_was_not_me_about_a_petition_does_not_stop_the_link(
 ) -> None:
     signature = sign_and_confirm(petition)
     inbox = inbox_of()
-    objections.was_not_me(
+    suppression.was_not_me(
         mailbox=tokens.Mailbox(signature.pk, 0, petition.pk, inbox.key_id, inbox.ix)
     )
     assert len(asked(browser)) == 1
@@ -476,9 +473,9 @@ def test_the_link_works_for_an_hour_and_then_says_how_to_get_another(
 ) -> None:
     sign_and_confirm(petition)
     link, now = link_for(), time.time()
-    with patch("petitions.tokens.time.time", return_value=now + 3590):
+    with patch("petitions.crypto.tokens.time.time", return_value=now + 3590):
         assert AMINA.name in browser.post(link).content.decode()
-    with patch("petitions.tokens.time.time", return_value=now + 3610):
+    with patch("petitions.crypto.tokens.time.time", return_value=now + 3610):
         for answer in (browser.get(link), browser.post(link), browser.post(link + "download/")):
             assert answer.status_code == 410
             assert 'href="/find/"' in answer.content.decode()
@@ -499,7 +496,7 @@ def test_a_damaged_link_opens_a_helpful_page(
 def test_a_link_for_something_else_opens_nothing(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition)
     inbox = inbox_of()
-    find = tokens.recipient_link(signers.recipient_of(AMINA.email))
+    find = tokens.recipient_link(sealing.recipient_of(AMINA.email))
     others = [
         tokens.link(tokens.CONFIRM, signature.pk, 0),
         tokens.mailbox_link(

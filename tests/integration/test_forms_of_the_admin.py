@@ -13,7 +13,6 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from campaign.models import Statement
-from petitions import moderation
 from petitions.models import (
     MailProvider,
     Milestone,
@@ -21,6 +20,7 @@ from petitions.models import (
     Rule,
     Source,
 )
+from petitions.moderation import decisions
 from tests.people import sign, sign_and_confirm
 
 Fields = dict[str, str]
@@ -373,7 +373,7 @@ def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
 def everything(petition: Petition, moderator: User) -> None:
     """Rows of every kind, each with what hangs on it."""
     signature = sign_and_confirm(petition)
-    moderation.hold(petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator)
+    decisions.hold(petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator)
     Milestone.objects.create(petition=petition, kind="other", day="2026-01-01").texts.create(
         language="en", title="x"
     )

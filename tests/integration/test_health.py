@@ -15,7 +15,7 @@ from django.utils import timezone
 from campaign import monitoring
 from petitions import seeding
 from petitions.models import Job, Mail, Petition, Signature
-from petitions.screening import limits
+from petitions.screening import rate_limits
 from tests.people import sign, somebody
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def test_the_world_is_told_one_word(client: Client) -> None:
 def test_the_world_is_not_told_what_is_wrong(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "state", lambda: "local")
+    monkeypatch.setattr(rate_limits, "state", lambda: "local")
     answer = client.get("/health")
 
     assert (answer.status_code, json.loads(answer.content)) == (503, {"status": "degraded"})
@@ -161,6 +161,6 @@ def test_the_command_prints_everything_and_fails_if_something_is_wrong(
     call_command("health", stdout=out)
     assert json.loads(out.getvalue())["status"] == "ok"
 
-    monkeypatch.setattr(limits, "state", lambda: "local")
+    monkeypatch.setattr(rate_limits, "state", lambda: "local")
     with pytest.raises(CommandError, match="Not well: limits"):
         call_command("health", stdout=out)

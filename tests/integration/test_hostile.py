@@ -10,10 +10,12 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import attempts, retention, signing, tallies, withdrawing
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Signature, Signer, Tally
+from petitions.privacy import retention
+from petitions.signatures import check_email, submit, withdraw
+from petitions.signatures.confirm import Outcome
 from tests.integration.test_confirming import link
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm, typed
 
@@ -49,7 +51,7 @@ def test_erasing_a_person_takes_every_attempt_of_theirs_along(petition: Petition
     counted, again = sign_and_confirm(petition), sign(petition)
     neighbour = sign_and_confirm(petition, BASHIR)
 
-    assert withdrawing.withdraw(signature_id=counted.pk)
+    assert withdraw.withdraw(signature_id=counted.pk)
 
     assert confirm(again) is Outcome.GONE
     assert [signer.pk for signer in Signer.objects.all()] == [neighbour.pk]
@@ -61,7 +63,7 @@ def test_nobodys_erasure_hangs_on_a_number(petition: Petition) -> None:
     counted = sign_and_confirm(petition)
     Tally.objects.update(n=0)
 
-    assert withdrawing.withdraw(signature_id=counted.pk)
+    assert withdraw.withdraw(signature_id=counted.pk)
 
     assert not Signer.objects.exists()
 
@@ -88,9 +90,9 @@ def test_a_petition_that_closes_in_the_last_moment_is_closed_kindly(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_late(**_kwargs: Any) -> None:
-        raise signing.NotAccepting
+        raise submit.NotAccepting
 
-    monkeypatch.setattr(signing, "sign", too_late)
+    monkeypatch.setattr(submit, "sign", too_late)
     assert browser.post(PAGE, typed()).status_code == 409
 
 
@@ -160,13 +162,13 @@ def test_two_workers_at_once_send_no_more_mails_than_the_limit(
 def test_typing_and_correcting_an_address_uses_up_none_of_its_mails(petition: Petition) -> None:
     for n in range(9):
         attempt_id = sign(petition, AMINA)
-        page = attempts.Page(attempt_id, petition.slug, AMINA)
+        page = check_email.Page(attempt_id, petition.slug, AMINA)
         elsewhere = replace(AMINA, email=f"elsewhere{n}@example.net")
-        attempts.correct(page=page, petition=petition, attempt=elsewhere)
+        check_email.correct(page=page, petition=petition, attempt=elsewhere)
         # Some are claimed by the worker just before they are taken back, some after.
         if n % 2:
             outbox.deliver()
-        attempts.settle()
+        check_email.settle()
         outbox.deliver()
     own = sign(petition, AMINA)
     outbox.deliver()

@@ -12,8 +12,10 @@ from django.db import connection, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from petitions import jobs, retention, tasks
+from petitions import tasks
+from petitions.infra import jobs
 from petitions.models import Job, Petition
+from petitions.privacy import retention
 from tests.sweeps import SWEEPS
 
 pytestmark = pytest.mark.django_db(transaction=True)

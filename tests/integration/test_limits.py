@@ -22,12 +22,13 @@ from limits import parse
 
 from campaign import monitoring
 from campaign.local.services import _redis_server
-from petitions import recent, vault
+from petitions.crypto import vault
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
-from petitions.screening import limits, rules
-from petitions.screening.limits import Act, Taken
-from petitions.screening.networks import Sender
+from petitions.publishing import warm_cache
+from petitions.screening import rate_limits, rules
+from petitions.screening.client_network import Sender
+from petitions.screening.rate_limits import Act, Taken
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -39,7 +40,7 @@ HOUSEHOLD = Sender(network="192.0.2.0/24")
 def set_limits(settings: Any) -> Callable[..., None]:
     def change(**rates: str) -> None:
         settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-        limits.forget()
+        rate_limits.forget()
 
     return change
 
@@ -60,7 +61,7 @@ def of_line(number: int) -> Sender:
 
 def take(number: int = 0, **changes: Any) -> Taken:
     place = {"sender": HOUSEHOLD, "petition": 1, "address": f"p{number}@example.org"}
-    return limits.take(Act.SIGN, **{**place, **changes})
+    return rate_limits.take(Act.SIGN, **{**place, **changes})
 
 
 # --- What signers see --------------------------------------------------------------------
@@ -185,7 +186,7 @@ def test_forms_without_the_proof_that_is_asked_for_use_up_nothing_of_the_mailbox
 
     petition.challenge = Petition.Challenge.AUTO
     petition.save()
-    recent.forget()
+    warm_cache.forget()
     assert [post("198.51.100.9").status_code for _ in range(3)] == [303, 303, 303]
     assert Signature.objects.filter(state=Signature.State.PENDING).count() == 2
 
@@ -195,7 +196,7 @@ def test_what_the_database_did_not_take_uses_up_nothing_of_the_mailbox(
 ) -> None:
     set_limits(SIGN_MAILBOX="2/hour")
     with monkeypatch.context() as away:
-        away.setattr("petitions.signing._insert", _fail)
+        away.setattr("petitions.signatures.submit._insert", _fail)
         assert {post().status_code for _ in range(4)} == {503}
     assert post().status_code == 303
     assert Signature.objects.get().state == Signature.State.PENDING
@@ -213,7 +214,7 @@ def test_what_is_given_back_takes_as_long_whether_it_was_counted(
         # What is one too many is counted nowhere.
         assert [take().is_silenced for _ in range(3)][-1]
         with watching(settings.REDIS_URL) as said:
-            limits.give_back(Act.SIGN, address="p0@example.org", is_counted=is_counted)
+            rate_limits.give_back(Act.SIGN, address="p0@example.org", is_counted=is_counted)
         assert [line.split()[0] for line in said] == ["EVAL"]
         assert take().is_silenced is is_full_again
 
@@ -224,7 +225,7 @@ def test_what_is_given_back_ends_as_early_as_before(
     set_limits(SIGN_MAILBOX="2/hour")
     take()
     for address in ("p0@example.org", "p0@example.org", "nobody@example.org"):
-        limits.give_back(Act.SIGN, address=address)
+        rate_limits.give_back(Act.SIGN, address=address)
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         mailbox, *others = [key for key in client.scan_iter() if client.ttl(key) > 240]
         assert 0 < client.ttl(mailbox) <= 7200
@@ -254,8 +255,8 @@ def test_a_form_with_mistakes_counts_for_nothing(
 def test_each_act_is_counted_for_itself(set_limits: Callable[..., None]) -> None:
     set_limits(SIGN_NETWORK="1/hour", CODE_NETWORK="1/hour")
     for act in (Act.SIGN, Act.CODE):
-        assert not limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
-        assert limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
+        assert not rate_limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
+        assert rate_limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
 
 
 # --- On Redis ----------------------------------------------------------------------------
@@ -323,7 +324,7 @@ def test_a_redis_that_forgot_the_script_is_told_again(settings: Any) -> None:
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.script_flush()
     take(1)
-    assert limits.state() == "ok"
+    assert rate_limits.state() == "ok"
 
 
 # --- Without Redis -----------------------------------------------------------------------
@@ -373,17 +374,19 @@ def server(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     server = Server(tmp_path)
     server.start()
     settings.REDIS_URL = server.url
-    monkeypatch.setattr(limits, "PAUSE", 0.05)
-    monkeypatch.setattr(limits, "TIMEOUT", 0.5)
-    limits.forget()
+    monkeypatch.setattr(rate_limits, "PAUSE", 0.05)
+    monkeypatch.setattr(rate_limits, "TIMEOUT", 0.5)
+    rate_limits.forget()
     yield server
     server.send(signal.SIGCONT)
     server.kill()
-    limits.forget()
+    rate_limits.forget()
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.name == "petitions.screening.limits"]
+    return [
+        one.getMessage() for one in caplog.records if one.name == "petitions.screening.rate_limits"
+    ]
 
 
 def state() -> str:
@@ -407,7 +410,7 @@ def test_while_redis_is_away_each_process_counts_and_says_so_until_it_is_back(
     assert told(caplog) == ["limits are counted by each process: Redis (ConnectionError)"]
 
     server.start()
-    wait_until(lambda: limits.state() == "ok")
+    wait_until(lambda: rate_limits.state() == "ok")
     assert not take().is_refused
     assert state() == "ok"
     assert told(caplog)[1:] == ["limits are counted on Redis again"]
@@ -430,20 +433,20 @@ def test_nobody_waits_for_a_redis_that_stalls(
 
     assert told(caplog) == ["limits are counted by each process: Redis (TimeoutError)"]
     server.send(signal.SIGCONT)
-    wait_until(lambda: limits.state() == "ok")
+    wait_until(lambda: rate_limits.state() == "ok")
 
 
 def asked_in_this_thread(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is asked of Redis from now on, but for whether it is back."""
     asked: list[str] = []
-    ask, here = limits._ask, threading.current_thread()
+    ask, here = rate_limits._ask, threading.current_thread()
 
     def note(connection: Any, *command: Any) -> Any:
         if threading.current_thread() is here:
             asked.append(command[0])
         return ask(connection, *command)
 
-    monkeypatch.setattr(limits, "_ask", note)
+    monkeypatch.setattr(rate_limits, "_ask", note)
     return asked
 
 
@@ -467,9 +470,9 @@ def test_a_redis_that_was_started_anew_costs_one_attempt_and_no_more(
         server.kill()
         server.start()
         list(pool.map(take, range(16)))
-        wait_until(lambda: limits.state() == "ok")
+        wait_until(lambda: rate_limits.state() == "ok")
         list(pool.map(take, range(16)))
-    assert limits.state() == "ok"
+    assert rate_limits.state() == "ok"
     assert len(told(caplog)) <= 2
 
 
@@ -507,7 +510,7 @@ def test_one_line_that_takes_another_64_for_every_signing_is_a_burst_too(
     petition: Petition,
 ) -> None:
     taken = [
-        limits.take(
+        rate_limits.take(
             Act.SIGN,
             address=f"somebody{n}@example.org",
             petition=petition.pk,
@@ -517,4 +520,4 @@ def test_one_line_that_takes_another_64_for_every_signing_is_a_burst_too(
     ]
 
     assert taken[0].from_network == 1
-    assert taken[-1].from_network == 200 // limits.PREFIX_FACTOR
+    assert taken[-1].from_network == 200 // rate_limits.PREFIX_FACTOR

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.http import http_date
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import UNKNOWN, Petition
 from tests.pages import Visitor
 

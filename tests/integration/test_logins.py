@@ -16,8 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from petitions import hashing, retention
 from petitions.models import AuditRecord, LoginFailure
+from petitions.privacy import retention
+from petitions.staff import password_hashing
 from tests.at_once import at_once
 
 PASSWORD = "a long pass phrase of Mona's"
@@ -33,14 +34,14 @@ Action = AuditRecord.Action
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The passwords that were hashed, which costs nothing here."""
     seen: list[str] = []
-    encode = hashing.LimitedHasher.encode
+    encode = password_hashing.LimitedHasher.encode
 
     def noting(self: Any, password: str, salt: str, iterations: int | None = None) -> str:
         seen.append(password)
         return encode(self, password, salt, iterations)
 
-    monkeypatch.setattr(hashing.LimitedHasher, "iterations", 1)
-    monkeypatch.setattr(hashing.LimitedHasher, "encode", noting)
+    monkeypatch.setattr(password_hashing.LimitedHasher, "iterations", 1)
+    monkeypatch.setattr(password_hashing.LimitedHasher, "encode", noting)
     return seen
 
 
@@ -63,7 +64,7 @@ def fail(times: int, name: str = "mona", at: str = HOME) -> list[int]:
 
 @contextmanager
 def all_slots_taken() -> Iterator[None]:
-    held = [hashing._take(number) for number in range(hashing.SLOTS)]
+    held = [password_hashing._take(number) for number in range(password_hashing.SLOTS)]
     assert None not in held
     yield
     for descriptor in held:
@@ -216,7 +217,7 @@ def test_wrong_passwords_that_come_at_once_cannot_get_past_the_limit_together(
 
     # Who finds no slot is told to come again, unhashed; one may pass beside the last that counts.
     assert set(answers) <= {200, 429, 503}
-    assert len(hashed) <= 5 + hashing.SLOTS - 1
+    assert len(hashed) <= 5 + password_hashing.SLOTS - 1
 
 
 def test_whoever_finds_no_free_slot_is_told_to_come_again_and_nothing_is_hashed(

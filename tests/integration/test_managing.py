@@ -14,11 +14,14 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import finding, managing, signers, tallies, tokens, withdrawing
-from petitions.confirming import Outcome
+from petitions.counting import tallies
+from petitions.crypto import tokens
 from petitions.mail import outbox
 from petitions.models import Export, Mail, Objection, Petition, Signature, Signer
-from petitions.signers import Attempt
+from petitions.signatures import find, self_service, withdraw
+from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.integration.test_finding import another, asked, inbox_of, link_for
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 
@@ -30,7 +33,7 @@ def change(signature: Signature, what: str, address: str = AMINA.email) -> str:
 
 
 def name_of(signature: Signature) -> str:
-    return signers.unsealed(Signer.objects.get(pk=signature.pk))["name"]
+    return sealing.unsealed(Signer.objects.get(pk=signature.pk))["name"]
 
 
 def everywhere() -> list[tuple[str, bytes]]:
@@ -240,12 +243,12 @@ def test_correcting_a_name_while_that_name_confirms_never_counts_one_person_twic
         ) -> None:
             start.wait()
             try:
-                managing.correct_name(
-                    recipient=signers.recipient_of(address),
+                self_service.correct_name(
+                    recipient=sealing.recipient_of(address),
                     reference=mine.reference,
                     name=AMINA.name,
                 )
-            except managing.NameTaken as error:
+            except self_service.NameTaken as error:
                 found.append(type(error))
             connections.close_all()
 
@@ -255,8 +258,8 @@ def test_correcting_a_name_while_that_name_confirms_never_counts_one_person_twic
         for thread in both:
             thread.join(timeout=20)
         assert outcomes in (
-            [Outcome.ALREADY], [Outcome.CONFIRMED, managing.NameTaken],
-            [managing.NameTaken, Outcome.CONFIRMED],
+            [Outcome.ALREADY], [Outcome.CONFIRMED, self_service.NameTaken],
+            [self_service.NameTaken, Outcome.CONFIRMED],
         )  # fmt: skip
         seen.add(len(outcomes))
     persons = [
@@ -484,10 +487,10 @@ def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchange
     browser.post(link_for() + "mail/")
     settings.INDEX_KEYS = {9: b"9" * 32, **settings.INDEX_KEYS}
     assert asked(browser) == []
-    recipient = signers.recipient_of(AMINA.email)
+    recipient = sealing.recipient_of(AMINA.email)
     assert recipient.inboxes[0].key_id == 9
-    assert managing.everything(recipient=recipient)["no_mail"] is True
-    managing.want_mail_again(recipient=recipient)
+    assert self_service.everything(recipient=recipient)["no_mail"] is True
+    self_service.want_mail_again(recipient=recipient)
     assert not Objection.objects.exists()
 
 
@@ -606,7 +609,7 @@ def test_withdrawing_while_the_link_is_on_its_way_stops_it(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
-    finding.ask(address=AMINA.email, language="en")
-    finding.settle()
-    withdrawing.withdraw(signature_id=signature.pk)
+    find.ask(address=AMINA.email, language="en")
+    find.settle()
+    withdraw.withdraw(signature_id=signature.pk)
     assert mails_to(AMINA.email) == 0

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone, translation
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import (
     Milestone,
     MilestoneText,
@@ -23,7 +23,7 @@ from petitions.models import (
     Snapshot,
     SnapshotPart,
 )
-from petitions.timeline import Story, story_of
+from petitions.publishing.timeline import Story, story_of
 from tests.hostile import TITLES
 
 PAGE = "/petitions/protect/"

@@ -8,8 +8,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from petitions import confirming, moderation, seeding, tallies, withdrawing
+from petitions import seeding
+from petitions.counting import tallies
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature, Signer
+from petitions.moderation import decisions
+from petitions.signatures import confirm, withdraw
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
 LIST = "/admin/petitions/signature/"
@@ -21,20 +24,20 @@ def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_b
 ) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
 
-    removed = moderation.remove(petition=petition, ids=ids[:2], actor=moderator, **REASON)
+    removed = decisions.remove(petition=petition, ids=ids[:2], actor=moderator, **REASON)
     assert (removed.signatures, removed.count_change, tallies.total(petition.pk)) == (2, -2, 1)
 
-    restored = moderation.restore(petition=petition, ids=ids, actor=moderator, **REASON)
+    restored = decisions.restore(petition=petition, ids=ids, actor=moderator, **REASON)
     assert (restored.signatures, restored.count_change, tallies.total(petition.pk)) == (2, 2, 3)
     assert not tallies.differences(petition.pk)
 
 
 def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: User) -> None:
     pending = sign(petition)
-    moderation.remove(petition=petition, ids=[pending], actor=moderator, **REASON)
-    assert confirming.confirm(signature_id=pending, epoch=0)[0] is confirming.Outcome.REMOVED
+    decisions.remove(petition=petition, ids=[pending], actor=moderator, **REASON)
+    assert confirm.confirm(signature_id=pending, epoch=0)[0] is confirm.Outcome.REMOVED
 
-    moderation.restore(petition=petition, ids=[pending], actor=moderator, **REASON)
+    decisions.restore(petition=petition, ids=[pending], actor=moderator, **REASON)
 
     assert Signature.objects.get(pk=pending).state == Signature.State.PENDING
     assert tallies.total(petition.pk) == 0
@@ -44,11 +47,11 @@ def test_a_removed_person_who_signs_again_is_not_counted(
     petition: Petition, moderator: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    moderation.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
+    decisions.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
 
-    outcome, _signature = confirming.confirm(signature_id=sign(petition), epoch=0)
+    outcome, _signature = confirm.confirm(signature_id=sign(petition), epoch=0)
 
-    assert outcome is confirming.Outcome.REMOVED
+    assert outcome is confirm.Outcome.REMOVED
     assert tallies.total(petition.pk) == 0
 
 
@@ -56,7 +59,7 @@ def test_a_decision_is_kept_with_reason_actor_and_previous_states(
     petition: Petition, moderator: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    moderation.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
+    decisions.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
 
     decision = Decision.objects.get()
     item = DecisionItem.objects.get()
@@ -67,7 +70,7 @@ def test_a_decision_is_kept_with_reason_actor_and_previous_states(
 def test_a_decision_reaches_no_other_petition(petition: Petition, moderator: User) -> None:
     other = Petition.objects.create(slug="other")
     signature = sign_and_confirm(petition)
-    done = moderation.remove(petition=other, ids=[signature.pk], actor=moderator, **REASON)
+    done = decisions.remove(petition=other, ids=[signature.pk], actor=moderator, **REASON)
     assert done.signatures == 0
     assert tallies.total(petition.pk) == 1
 
@@ -75,8 +78,8 @@ def test_a_decision_reaches_no_other_petition(petition: Petition, moderator: Use
 def test_erasing_leaves_nothing_of_the_person(petition: Petition) -> None:
     signature = sign_and_confirm(petition)
 
-    assert withdrawing.withdraw(signature_id=signature.pk)
-    assert not withdrawing.withdraw(signature_id=signature.pk)
+    assert withdraw.withdraw(signature_id=signature.pk)
+    assert not withdraw.withdraw(signature_id=signature.pk)
 
     assert tallies.total(petition.pk) == 0
     assert not Signer.objects.exists()

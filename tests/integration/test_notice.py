@@ -12,9 +12,12 @@ from django.db import IntegrityError
 from django.test import Client
 from django.utils import timezone
 
-from petitions import closing, notice, retention, tallies, tasks
+from petitions import tasks
+from petitions.counting import tallies
 from petitions.mail.letters import Letter
 from petitions.models import Erasure, ErasureStop, Organisation, Petition, Signer
+from petitions.privacy import erasure_notice, retention
+from petitions.publishing import closing
 from tests.closing import DAY, close, pass_days, schedule
 from tests.people import DAVID, sign_and_confirm
 from tests.racing import race
@@ -248,7 +251,7 @@ def test_only_organisers_stop_and_release(
     erasure = schedule(petition)
     chief = User.objects.create_superuser("chief")
     if way == "release":
-        notice.stop(erasure=erasure, reason="-", actor=chief)
+        erasure_notice.stop(erasure=erasure, reason="-", actor=chief)
     before = list(ErasureStop.objects.values())
     if role in {"moderator", "organiser"}:
         client.force_login(request.getfixturevalue(role))
@@ -269,7 +272,7 @@ def test_a_record_of_a_stop_is_not_edited_or_deleted(
     petition: Petition, client: Client, admin_user: User
 ) -> None:
     sign_and_confirm(petition)
-    notice.stop(erasure=schedule(petition), reason="Because.", actor=admin_user)
+    erasure_notice.stop(erasure=schedule(petition), reason="Because.", actor=admin_user)
     client.force_login(admin_user)
     stops = f"/admin/petitions/erasurestop/{ErasureStop.objects.get().pk}"
     assert client.post(f"{stops}/delete/", {"post": "yes"}).status_code == 403
@@ -281,8 +284,8 @@ def test_a_record_of_a_stop_is_not_edited_or_deleted(
 def test_stopping_twice_is_one_stop(petition: Petition, organiser: User) -> None:
     sign_and_confirm(petition)
     erasure = schedule(petition)
-    assert notice.stop(erasure=erasure, reason="First.", actor=organiser)
-    assert not notice.stop(erasure=erasure, reason="Second.", actor=organiser)
+    assert erasure_notice.stop(erasure=erasure, reason="First.", actor=organiser)
+    assert not erasure_notice.stop(erasure=erasure, reason="Second.", actor=organiser)
     with pytest.raises(IntegrityError, match="erasure_stop_once_a_petition"):
         ErasureStop.objects.create(petition=petition, reason="Third.", stopped_by=organiser)
 
@@ -296,12 +299,12 @@ def test_a_stop_at_the_moment_of_erasing_keeps_everybody(
     erasure = schedule(petition)
     Erasure.objects.update(erasure_due_at=timezone.now(), days_seen=7)
     if not is_locked:
-        monkeypatch.setattr(notice, "_locked_all", lambda: [erasure.pk])
+        monkeypatch.setattr(erasure_notice, "_locked_all", lambda: [erasure.pk])
 
     run = race(
         monkeypatch,
-        (notice, "_locked"),
-        lambda: notice.stop(erasure=erasure, reason="Wait.", actor=organiser),
+        (erasure_notice, "_locked"),
+        lambda: erasure_notice.stop(erasure=erasure, reason="Wait.", actor=organiser),
         retention.erase_after_close,
     )
 
@@ -346,7 +349,7 @@ def test_home_goes_on_telling_that_data_is_kept_past_its_date(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     sign_and_confirm(petition)
-    notice.stop(erasure=schedule(petition), reason="A <b>court</b> asked.", actor=organiser)
+    erasure_notice.stop(erasure=schedule(petition), reason="A <b>court</b> asked.", actor=organiser)
     pass_days(100)
     told = home(client, organiser)
     assert "but omar has stopped that: “A &lt;b&gt;court&lt;/b&gt; asked.”" in told
@@ -367,10 +370,10 @@ def test_the_organisation_is_mailed_once_a_schedule(petition: Petition, organise
     for named in ("protect", "people", "sbc"):
         assert named not in (letter.subject + letter.body[:150]).lower()
 
-    notice.stop(erasure=erasure, reason="-", actor=organiser)
+    erasure_notice.stop(erasure=erasure, reason="-", actor=organiser)
     tasks.give_notice()
     assert len(sent.outbox) == 1
-    notice.release(erasure=erasure, reason="-", actor=organiser)
+    erasure_notice.release(erasure=erasure, reason="-", actor=organiser)
     tasks.give_notice()
     tasks.give_notice()
     assert len({letter.extra_headers["Message-ID"] for letter in sent.outbox}) == 2

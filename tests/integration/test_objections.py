@@ -8,12 +8,15 @@ import pytest
 from django.core import mail as sent
 from django.test import Client
 
-from petitions import objections, signers, tallies, tokens, vault, withdrawing
-from petitions.confirming import Outcome
-from petitions.mail import outbox
+from petitions.counting import tallies
+from petitions.crypto import tokens, vault
+from petitions.mail import outbox, suppression
 from petitions.models import Mail, Objection, Petition, Signature, Signer
 from petitions.models.petition import PetitionText
-from petitions.signers import Attempt
+from petitions.signatures import withdraw
+from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.at_once import at_once
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 
@@ -21,7 +24,7 @@ from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 def link_of(signature_id: Any, address: str = AMINA.email) -> str:
     """The link of the mail about an attempt."""
     signature = Signature.objects.get(pk=signature_id)
-    key_id, ix = next(iter(signers.mail_indexes(address).items()))
+    key_id, ix = next(iter(sealing.mail_indexes(address).items()))
     mailbox = tokens.Mailbox(
         signature.pk, signature.link_epoch, signature.petition_id, key_id, bytes(ix)
     )
@@ -112,9 +115,7 @@ def test_the_answer_tells_nothing_of_what_was_there(petition: Petition, browser:
     pending, standing = sign(petition, DAVID), sign_and_confirm(petition, AMINA).pk
     links = [link_of(pending, DAVID.email), link_of(standing), link_of(standing)]
     gone = link_of(sign(petition, BASHIR))
-    withdrawing.withdraw(
-        signature_id=Signature.objects.exclude(pk__in=[pending, standing]).get().pk
-    )
+    withdraw.withdraw(signature_id=Signature.objects.exclude(pk__in=[pending, standing]).get().pk)
     pages = [
         browser.post(link).content.decode().replace(link.split("/")[-2], "")
         for link in [*links, gone]
@@ -240,7 +241,7 @@ def test_confirming_and_objecting_at_once_leaves_one_of_them_standing(petition: 
         token = link_of(signature_id, person.email).split("/")[-2]
         mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)
         outcomes = at_once(
-            partial(confirm, signature_id), partial(objections.was_not_me, mailbox=mailbox)
+            partial(confirm, signature_id), partial(suppression.was_not_me, mailbox=mailbox)
         )
         is_there = Signature.objects.filter(pk=signature_id).exists()
         assert (Outcome.CONFIRMED if is_there else Outcome.GONE) in outcomes

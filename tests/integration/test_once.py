@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from petitions.screening import once
+from petitions.screening import single_use
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def stalled(
 ) -> Iterator[socket.socket]:
     """A Redis that takes connections and then says nothing."""
     path = tmp_path / "redis.sock"
-    monkeypatch.setattr(once, "TIMEOUT", 0.05)
+    monkeypatch.setattr(single_use, "TIMEOUT", 0.05)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen(8)
@@ -38,54 +38,54 @@ def visits(server: socket.socket) -> int:
 
 
 def test_what_is_given_back_may_be_used_again() -> None:
-    assert once.first("proof", "given back", 60)
-    assert not once.first("proof", "given back", 60)
-    once.give_back("proof", "given back")
-    assert once.first("proof", "given back", 60)
+    assert single_use.first("proof", "given back", 60)
+    assert not single_use.first("proof", "given back", 60)
+    single_use.give_back("proof", "given back")
+    assert single_use.first("proof", "given back", 60)
 
 
 def test_nobody_waits_for_a_redis_that_is_away_to_give_something_back(
     stalled: socket.socket,
 ) -> None:
-    assert once.first("proof", "a", 60)
-    once.give_back("proof", "a")
+    assert single_use.first("proof", "a", 60)
+    single_use.give_back("proof", "a")
     assert visits(stalled) == 1
-    assert once.first("proof", "a", 60)
+    assert single_use.first("proof", "a", 60)
 
 
 def test_a_redis_that_stalls_is_waited_for_once_and_shortly(stalled: socket.socket) -> None:
     started = time.monotonic()
-    assert once.first("proof", "a", 60)
+    assert single_use.first("proof", "a", 60)
     # Long for what gives up after 50 ms, and short beside what would wait for ever.
     assert time.monotonic() - started < 2
     assert visits(stalled) == 1
 
-    assert all(once.first("proof", str(number), 60) for number in range(100))
+    assert all(single_use.first("proof", str(number), 60) for number in range(100))
     assert visits(stalled) == 0
 
 
 def test_without_redis_the_process_remembers(settings: Any) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
-    assert once.first("proof", "a", 60)
-    assert not once.first("proof", "a", 60)
-    assert once.first("patience", "a", 60)
+    assert single_use.first("proof", "a", 60)
+    assert not single_use.first("proof", "a", 60)
+    assert single_use.first("patience", "a", 60)
 
 
 def test_what_is_remembered_is_bounded(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
-    monkeypatch.setattr(once, "REMEMBERED", 3)
+    monkeypatch.setattr(single_use, "REMEMBERED", 3)
     for number in range(10):
-        once.first("proof", str(number), 60)
-    assert len(once._memory._until) == 3
-    assert not once.first("proof", "9", 60)
+        single_use.first("proof", str(number), 60)
+    assert len(single_use._memory._until) == 3
+    assert not single_use.first("proof", "9", 60)
 
 
 def test_what_is_over_may_be_used_again(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
-    assert once.first("proof", "a", 60)
+    assert single_use.first("proof", "a", 60)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 61)
-    assert once.first("proof", "a", 60)
+    assert single_use.first("proof", "a", 60)
 
 
 def test_redis_is_asked_for_a_keyed_hash_in_one_atomic_command(
@@ -99,8 +99,8 @@ def test_redis_is_asked_for_a_keyed_hash_in_one_atomic_command(
             return False
 
     Redis.cache_clear = staticmethod(lambda: None)  # type: ignore[attr-defined]
-    monkeypatch.setattr(once, "_client", Redis)
-    assert not once.first("patient", "192.0.2.0/24 7 0", 120)
+    monkeypatch.setattr(single_use, "_client", Redis)
+    assert not single_use.first("patient", "192.0.2.0/24 7 0", 120)
     ((name, _one), options), *more = asked
     assert options == {"nx": True, "ex": 120}
     assert "192.0.2" not in name

@@ -16,12 +16,15 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from petitions import objections, signers, tasks, tokens, withdrawing
-from petitions.mail import outbox
+from petitions import tasks
+from petitions.crypto import tokens
+from petitions.mail import outbox, suppression
 from petitions.models import Mail, Petition, Rule, Signature
-from petitions.screening import limits, rules
-from petitions.screening.limits import Act
-from petitions.signers import Attempt
+from petitions.screening import rate_limits, rules
+from petitions.screening.rate_limits import Act
+from petitions.signatures import withdraw as withdrawing
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
 # The longest that anything sealed, signed or drawn by lot is hidden behind its length.
@@ -79,7 +82,7 @@ def block(kind: str) -> Prepare:
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
     for act in (Act.SIGN, Act.RESEND, Act.CODE):
-        while not limits.take(act, address=victim.email, petition=petition.pk).is_silenced:
+        while not rate_limits.take(act, address=victim.email, petition=petition.pk).is_silenced:
             pass
 
 
@@ -92,13 +95,13 @@ def use_up_the_mails_of_the_day(petition: Petition, victim: Attempt) -> None:
 
 def object_(petition: Petition, victim: Attempt) -> None:
     signature_id = sign(petition, victim)
-    key_id, ix = next(iter(signers.mail_indexes(victim.email).items()))
+    key_id, ix = next(iter(sealing.mail_indexes(victim.email).items()))
     mailbox = tokens.Mailbox(signature_id, 0, petition.pk, key_id, ix)
-    assert objections.was_not_me(mailbox=mailbox)
+    assert suppression.was_not_me(mailbox=mailbox)
 
 
 def bounce(petition: Petition, victim: Attempt) -> None:
-    objections.note_undeliverable(address=victim.email)
+    suppression.note_undeliverable(address=victim.email)
 
 
 def withdraw(petition: Petition, victim: Attempt) -> None:

@@ -33,12 +33,13 @@ from django.db import connection
 from django.test import RequestFactory
 from limits import parse
 
-from petitions import attempts, recent, signing, withdrawing
-from petitions.attempts import Page
 from petitions.models import FindRequest, Petition, Rule, Signature
-from petitions.screening import limits, once, rules
-from petitions.screening.limits import Act
-from petitions.screening.verdicts import Screening
+from petitions.publishing import warm_cache
+from petitions.screening import rate_limits, rules, single_use
+from petitions.screening.rate_limits import Act
+from petitions.screening.screen import Screening
+from petitions.signatures import check_email, submit, withdraw
+from petitions.signatures.check_email import Page
 from tests.people import AMINA, confirm, sign, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,14 +74,14 @@ def _calm(settings: Any) -> Any:
     # Every wrong code would be a line on a terminal.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     settings.PAGE_CACHE_SECONDS = 600
-    limits.forget()
-    once.forget()
+    rate_limits.forget()
+    single_use.forget()
     yield
     logging.getLogger("django.request").setLevel(logging.NOTSET)
-    limits.forget()
-    once.forget()
+    rate_limits.forget()
+    single_use.forget()
     rules.forget()
-    recent.forget()
+    warm_cache.forget()
 
 
 class Visitor:
@@ -204,7 +205,7 @@ def addresses_with_a_past(petition: Petition) -> dict[str, list[str]]:
         for address in found["blocked by its address"]
     )
     for address in found["over its limit"]:
-        while not limits.take(Act.SIGN, address=address, petition=petition.pk).is_silenced:
+        while not rate_limits.take(Act.SIGN, address=address, petition=petition.pk).is_silenced:
             pass
     rules.forget()
     with connection.cursor() as cursor:
@@ -265,7 +266,7 @@ class Attempts:
     def page(self, fate: str, number: int) -> str:
         """The address of the page of one more such attempt."""
         attempt = replace(AMINA, email=f"{next(self.numbers):07}a@home07.example")
-        attempt_id = signing.sign(
+        attempt_id = submit.sign(
             petition=self._petition,
             attempt=attempt,
             screening=Screening(is_refused=fate == "refused"),
@@ -273,7 +274,7 @@ class Attempts:
         if fate == "confirmed":
             confirm(attempt_id)
         if fate == "gone":
-            withdrawing.withdraw(signature_id=attempt_id)
+            withdraw.withdraw(signature_id=attempt_id)
         return f"/t/en/check/{Page(attempt_id, self._petition.slug, attempt).seal()}/"
 
 
@@ -319,7 +320,7 @@ def test_half_of_what_times_usually_differ_by_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However busy the machine is: what is planted is measured by its own noise."""
-    visitor, insert = Visitor(), signing._insert
+    visitor, insert = Visitor(), submit._insert
     more = 0.0
 
     def insert_and_dawdle(row: dict[str, Any]) -> None:
@@ -327,7 +328,7 @@ def test_half_of_what_times_usually_differ_by_would_be_found(
         if row["wants_updates"]:
             time.sleep(more)
 
-    monkeypatch.setattr(signing, "_insert", insert_and_dawdle)
+    monkeypatch.setattr(submit, "_insert", insert_and_dawdle)
 
     def sign(updates: str) -> int:
         address = f"{visitor.number:05}@home08.example"
@@ -349,13 +350,13 @@ def test_taking_back_at_once_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it was before the worker did it."""
-    made, note = Attempts(petition), attempts._note_correction
+    made, note = Attempts(petition), check_email._note_correction
 
     def take_back_at_once(signature_id: UUID) -> None:
         note(signature_id)
-        attempts._take_back([signature_id])
+        check_email._take_back([signature_id])
 
-    monkeypatch.setattr(attempts, "_note_correction", take_back_at_once)
+    monkeypatch.setattr(check_email, "_note_correction", take_back_at_once)
     labels = ("pending", "confirmed", "gone")
     times = interleaved(labels, MANY, Stranger().correct, prepare=made.page)
     assert tellable(times["correct"], "pending").keys() == {"confirmed", "gone"}

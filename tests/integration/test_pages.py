@@ -11,12 +11,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from petitions import context, enquiries, objections, pages, retention
+from petitions.mail import suppression
 from petitions.models import Organisation, Petition
+from petitions.privacy import enquiries, retention
+from petitions.publishing import organisation
+from petitions.web import long_pages
 
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 EVERY_PAGE = pytest.mark.parametrize(
-    ("name", "language"), [(name, code) for name in pages.NAMES for code in LANGUAGES]
+    ("name", "language"), [(name, code) for name in long_pages.NAMES for code in LANGUAGES]
 )
 EVERY_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
 # Numbers that the code does not decide: of articles, guidelines, screens, other sites, years,
@@ -25,7 +28,7 @@ OF_NOBODY = {"6", "9", "1", "2", "2.2", "320", "10,000", "3.0", "2026"}
 
 
 def source(name: str, language: str) -> str:
-    return pages.written(name, language)
+    return long_pages.written(name, language)
 
 
 def path(name: str, language: str) -> str:
@@ -60,11 +63,11 @@ def test_every_page_has_a_title_of_its_own_in_every_language(
 
 
 def test_no_two_pages_have_the_same_title() -> None:
-    titles = [source(name, code).split("\n")[0] for name in pages.NAMES for code in LANGUAGES]
+    titles = [source(name, code).split("\n")[0] for name in long_pages.NAMES for code in LANGUAGES]
     assert len(set(titles)) == len(titles) == 15
 
 
-@pytest.mark.parametrize("name", pages.NAMES)
+@pytest.mark.parametrize("name", long_pages.NAMES)
 def test_the_languages_say_the_same_in_the_same_order(name: str) -> None:
     """Headings, list items, rows of tables, facts and links: nothing is left out of any."""
 
@@ -82,7 +85,7 @@ def test_the_languages_say_the_same_in_the_same_order(name: str) -> None:
 
 @pytest.mark.parametrize(("language", "wrong"), [("ar", "“”‘’'?;"), ("cy", "«»'")])
 def test_punctuation_of_the_pages_is_the_languages_own(language: str, wrong: str) -> None:
-    for name in pages.NAMES:
+    for name in long_pages.NAMES:
         text = re.sub(r"\{[{%].*?[%}]\}", "", source(name, language))
         assert not set(text) & set(wrong), name
 
@@ -90,8 +93,8 @@ def test_punctuation_of_the_pages_is_the_languages_own(language: str, wrong: str
 @EVERY_PAGE
 def test_every_fact_in_a_page_is_known(db: None, name: str, language: str) -> None:
     """A template says nothing of a variable that is not there: it prints nothing."""
-    known = set(pages.facts()) | {"without_name", "not_me"}
-    known |= {"reviewed"} if pages.reviewed(name, language) else set()
+    known = set(long_pages.facts()) | {"without_name", "not_me"}
+    known |= {"reviewed"} if long_pages.reviewed(name, language) else set()
     assert set(re.findall(r"\{\{ (\w+) \}\}", source(name, language))) <= known
     assert set(re.findall(r"\{% if (\w+) %\}", source(name, language))) <= known
 
@@ -115,7 +118,7 @@ def test_numbers_on_the_pages_are_those_of_the_code(
     monkeypatch.setattr(retention, "KEPT_OF_ORIGIN", timedelta(days=31))
     monkeypatch.setattr(retention, "EXACT_FOR", timedelta(hours=73))
     monkeypatch.setattr(retention, "KEPT_AFTER_ANSWER", timedelta(days=99))
-    monkeypatch.setattr(objections, "UNDELIVERABLE_FOR", timedelta(days=32))
+    monkeypatch.setattr(suppression, "UNDELIVERABLE_FOR", timedelta(days=32))
     monkeypatch.setattr(enquiries, "ACKNOWLEDGE_WITHIN", timedelta(days=29))
 
     english = words(client.get("/privacy/").content.decode())
@@ -132,8 +135,8 @@ def test_the_pages_of_a_nameless_organisation_invent_nothing(
     db: None, client: Client, language: str
 ) -> None:
     Organisation.objects.all().delete()
-    context.forget()
-    for name in pages.NAMES:
+    organisation.forget()
+    for name in long_pages.NAMES:
         html = client.get(path(name, language)).content.decode()
         assert "mailto:" not in html
         assert "****" not in html
@@ -146,7 +149,7 @@ def test_the_privacy_notice_names_controller_and_contact(
     organisation: Organisation, client: Client, language: str
 ) -> None:
     Organisation.objects.update(name="Aid & *Care* [x](y) <b>", website="https://sbc.example")
-    context.forget()
+    organisation.forget()
 
     html = client.get(path("privacy", language)).content.decode()
 
@@ -164,9 +167,9 @@ def test_every_page_and_the_form_lead_to_them(
     """Links of the footer, of the pages themselves, of the form's safety note and its details."""
     home = "" if language == "en" else f"/{language}"
     form = client.get(f"{home}/petitions/protect/").content.decode()
-    for name in (*pages.NAMES, "contact"):
+    for name in (*long_pages.NAMES, "contact"):
         assert form.count(f'href="{path(name, language)}"') == 1 + (name in {"privacy", "safety"})
-    for name in pages.NAMES:
+    for name in long_pages.NAMES:
         html = client.get(path(name, language)).content.decode()
         for link in set(re.findall(r'href="(/[^"]*)"', html)):
             if not link.startswith("/static/"):
@@ -184,13 +187,13 @@ def test_every_page_and_the_form_lead_to_them(
 def test_the_page_about_accessibility_says_when_its_file_was_gone_over(
     organisation: Organisation, client: Client, language: str, said: str
 ) -> None:
-    assert pages.reviewed("accessibility", language) == date(2026, 11, 22)
+    assert long_pages.reviewed("accessibility", language) == date(2026, 11, 22)
     assert said in words(client.get(path("accessibility", language)).content.decode())
 
 
 def test_all_its_languages_were_gone_over_on_one_day() -> None:
-    assert len({pages.reviewed("accessibility", code) for code in LANGUAGES}) == 1
+    assert len({long_pages.reviewed("accessibility", code) for code in LANGUAGES}) == 1
 
 
 def test_a_page_that_says_no_day_was_gone_over_on_none() -> None:
-    assert pages.reviewed("help", "en") is None
+    assert long_pages.reviewed("help", "en") is None

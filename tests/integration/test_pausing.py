@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from petitions import tallies
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.models import Petition, Signature
+from petitions.signatures.confirm import Outcome
 from tests.integration.conftest import SAME_ORIGIN
 from tests.people import confirm, sign, typed
 

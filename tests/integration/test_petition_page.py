@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from campaign.templatetags.statement_tags import statement_behind
-from petitions import signers, tallies
-from petitions.forms.signing import SignForm
+from petitions.counting import tallies
 from petitions.geography import known
 from petitions.models import Petition, PetitionText, Signature, Signer
+from petitions.signers import sealing
+from petitions.web.forms.signing import SignForm
 from tests.people import sign_and_confirm, typed
 
 PAGE = "/petitions/protect/"
@@ -43,7 +44,7 @@ def test_the_check_page_after_its_hour_says_so(
 ) -> None:
     address = browser.post(PAGE, typed())["Location"]
     now = timezone.now().timestamp()
-    monkeypatch.setattr("petitions.tokens.time.time", lambda: now + 3601)
+    monkeypatch.setattr("petitions.crypto.tokens.time.time", lambda: now + 3601)
 
     response = browser.get(address)
 
@@ -204,7 +205,7 @@ def test_a_browser_that_says_nothing_of_its_origin_may_sign(petition: Petition) 
 def test_the_postcode_of_somebody_abroad_is_not_kept(petition: Petition, browser: Client) -> None:
     response = browser.post(PAGE, typed(residence="abroad", country="JO", postcode="11118"))
     assert response.status_code == 303
-    person = signers.unsealed(Signer.objects.get())
+    person = sealing.unsealed(Signer.objects.get())
     assert (person["postcode"], person["country"]) == ("", "JO")
 
 
@@ -217,7 +218,7 @@ def test_marks_that_come_along_with_copied_arabic_are_dropped(
         postcode="\u200eM14 5RX",
     )
     assert browser.post(PAGE, pasted).status_code == 303
-    person = signers.unsealed(Signer.objects.get())
+    person = sealing.unsealed(Signer.objects.get())
     assert (person["name"], person["email"], person["postcode"]) == (
         "ليلى مثال",
         "layla@example.org",
@@ -304,7 +305,7 @@ def test_pages_go_on_from_the_cache_while_the_database_is_away(
     def away(*args: object, **kwargs: object) -> None:
         raise kind("the database's own words")
 
-    monkeypatch.setattr("petitions.views.petition.find_text", away)
+    monkeypatch.setattr("petitions.web.views.petition.find_text", away)
 
     assert browser.get(PAGE).content == before.content
     signing = browser.post(PAGE, typed())

@@ -7,10 +7,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
-from petitions import confirming, moderation, tallies, withdrawing
+from petitions.counting import tallies
 from petitions.geography import placing
 from petitions.models import ABROAD, UNKNOWN, Petition, Place, Postcode, Signature, Signer, Tally
-from petitions.signers import Attempt
+from petitions.moderation import decisions
+from petitions.signatures import confirm as confirming
+from petitions.signatures import withdraw
+from petitions.signers.sealing import Attempt
 from tests import published
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 from tests.published import GORTON, RUSHOLME
@@ -65,14 +68,14 @@ def test_who_is_placed_while_pending_held_or_removed_counts_there_later(
 ) -> None:
     pending = sign(petition, AMINA)
     removed = sign_and_confirm(petition, CARYS_APART)
-    _decide(moderation.remove, petition, removed, moderator)
+    _decide(decisions.remove, petition, removed, moderator)
     import_all(tmp_path)
     Postcode.objects.create(postcode="CF101AA", place_id=GORTON)
 
     placing.place_all()
     assert counts(petition) == {}
     assert confirm(pending) is confirming.Outcome.CONFIRMED
-    _decide(moderation.restore, petition, removed, moderator)
+    _decide(decisions.restore, petition, removed, moderator)
 
     assert counts(petition) == {RUSHOLME: 1, GORTON: 1}
     assert tallies.differences(petition.pk) == {}
@@ -93,12 +96,12 @@ def test_who_has_withdrawn_is_not_looked_at_and_who_withdraws_leaves_their_const
     petition: Petition, tmp_path: Path
 ) -> None:
     gone, stays = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, UNSAID_M18)
-    withdrawing.withdraw(signature_id=gone.pk)
+    withdraw.withdraw(signature_id=gone.pk)
     import_all(tmp_path)
 
     placing.place_all()
     assert counts(petition) == {GORTON: 1}
-    withdrawing.withdraw(signature_id=stays.pk)
+    withdraw.withdraw(signature_id=stays.pk)
 
     assert counts(petition) == {}
 

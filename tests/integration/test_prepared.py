@@ -5,9 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from petitions import prepared, tallies
+from petitions.counting import tallies
+from petitions.infra import prepared
+from petitions.infra.prepared import Statement
 from petitions.models import Petition
-from petitions.prepared import Statement
 from tests.people import sign_and_confirm
 from tests.pooler import direct
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from petitions import attempts, pages, retention, tokens
+from petitions.crypto import tokens
 from petitions.mail import messages, reminders
 from petitions.models import Petition
-from petitions.screening import limits
+from petitions.privacy import retention
+from petitions.screening import rate_limits
+from petitions.signatures import check_email
+from petitions.web import long_pages
 from tests.pages import Visitor
 
 TYPED_IN = (
@@ -49,11 +52,11 @@ def promised(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MAILS_PER_MAILBOX_AND_DAY = 9
     monkeypatch.setattr(retention, "KEPT_AFTER_CLOSE", timedelta(days=99))
     monkeypatch.setattr(retention, "KEPT_AFTER_ANSWER", timedelta(days=99))
-    monkeypatch.setattr(pages, "CONFIRMING_AFTER_CLOSE", timedelta(hours=36))
+    monkeypatch.setattr(long_pages, "CONFIRMING_AFTER_CLOSE", timedelta(hours=36))
     monkeypatch.setattr(reminders, "AFTER", timedelta(hours=20))
     monkeypatch.setattr(tokens, "FIND_SECONDS", 7200)
-    monkeypatch.setattr(limits, "RETRY_AFTER", 420)
-    monkeypatch.setattr(attempts, "CODE_TRIES", 7)
+    monkeypatch.setattr(rate_limits, "RETRY_AFTER", 420)
+    monkeypatch.setattr(check_email, "CODE_TRIES", 7)
     messages.forget()
 
 

@@ -10,12 +10,13 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from petitions import providers, tallies
-from petitions.confirming import Outcome
+from petitions.counting import tallies
+from petitions.identity import providers
 from petitions.mail import outbox
 from petitions.models import MailDomain, MailProvider, Petition, Reindexing, Signer
-from petitions.roles import ORGANISERS
-from petitions.signers import Attempt
+from petitions.moderation.roles import ORGANISERS
+from petitions.signatures.confirm import Outcome
+from petitions.signers.sealing import Attempt
 from tests import shipped
 from tests.people import AMINA, confirm, sign, sign_and_confirm
 
@@ -60,7 +61,7 @@ def test_once_read_the_rules_cost_no_statement() -> None:
 
 def test_a_change_is_heeded_two_seconds_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("petitions.providers.time.monotonic", lambda: now)
+    monkeypatch.setattr("petitions.identity.providers.time.monotonic", lambda: now)
     assert providers.canonical("a.mina@dots.example") == "a.mina@dots.example"
     provider = MailProvider.objects.create(canonical="dots.example", ignores=".")
     MailDomain.objects.create(provider=provider, domain="dots.example")
@@ -77,7 +78,7 @@ def test_while_the_database_is_away_the_last_rules_hold(
     monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     providers.rules()
-    monkeypatch.setattr("petitions.providers.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("petitions.identity.providers.time.monotonic", lambda: 1e12)
 
     def away() -> None:
         raise kind

@@ -14,17 +14,9 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from petitions import (
-    jobs,
-    locks,
-    moderation,
-    providers,
-    reindexing,
-    signers,
-    tallies,
-    withdrawing,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
+from petitions.identity import providers
+from petitions.infra import advisory_locks, jobs
 from petitions.models import (
     Decision,
     Mail,
@@ -35,7 +27,11 @@ from petitions.models import (
     Signature,
     Signer,
 )
-from petitions.signers import Attempt
+from petitions.moderation import decisions, reindex
+from petitions.signatures import withdraw
+from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.people import confirm, sign, sign_and_confirm
 
 DOMAIN = "dots.example"
@@ -55,7 +51,7 @@ def ignore_dots(actor: User | None = None) -> Reindexing:
     """What saving the provider does, and every process two seconds later."""
     provider = MailProvider.objects.create(canonical=DOMAIN, ignores=".")
     MailDomain.objects.create(provider=provider, domain=DOMAIN)
-    job = reindexing.ask(domains=[DOMAIN], actor=actor)
+    job = reindex.ask(domains=[DOMAIN], actor=actor)
     providers.keep(providers.load(), seconds=3600)
     return job
 
@@ -80,7 +76,7 @@ def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counte
     bystander = sign_and_confirm(petition, who("somebody"))
     job = ignore_dots(organiser)
 
-    reindexing.run(job)
+    reindex.run(job)
 
     assert (state(earlier), state(later), state(bystander)) == ("confirmed", "held", "confirmed")
     assert tallies.total(petition.pk) == 2
@@ -98,13 +94,13 @@ def test_what_was_held_is_undone_as_one_and_stays_so_when_compared_again(
 ) -> None:
     for name in ("a.mina", "amina", "am.ina"):
         sign_and_confirm(petition, who(name))
-    reindexing.run(ignore_dots())
+    reindex.run(ignore_dots())
     assert tallies.total(petition.pk) == 1
 
-    moderation.undo(decision=Decision.objects.get(), note="", actor=moderator)
+    decisions.undo(decision=Decision.objects.get(), note="", actor=moderator)
     assert tallies.total(petition.pk) == 3
-    again = reindexing.ask(domains=[DOMAIN])
-    reindexing.run(again)
+    again = reindex.ask(domains=[DOMAIN])
+    reindex.run(again)
 
     assert (again.moved, again.held) == (0, 0)
     assert tallies.total(petition.pk) == 3
@@ -116,7 +112,7 @@ def test_two_people_of_one_home_stand_both(petition: Petition) -> None:
     sign_and_confirm(petition, who("a.mina"))
     sign_and_confirm(petition, who("amina", name="Bashir Example"))
 
-    reindexing.run(ignore_dots())
+    reindex.run(ignore_dots())
 
     assert tallies.total(petition.pk) == 2
     assert set(Signer.objects.values_list("slot", flat=True)) == {1, 2}
@@ -133,7 +129,7 @@ def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
         for name in names:
             sign_and_confirm(petition, who(address, name, home))
 
-    reindexing.run(ignore_dots())
+    reindex.run(ignore_dots())
 
     assert tallies.total(petition.pk) == 2
     assert not tallies.differences(petition.pk)
@@ -144,12 +140,12 @@ def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
     petition: Petition, moderator: User
 ) -> None:
     removed = sign_and_confirm(petition, who("a.mina"))
-    moderation.remove(
+    decisions.remove(
         petition=petition, ids=[removed.pk], reason="duplicate", note="", actor=moderator
     )
     standing = sign_and_confirm(petition, who("amina"))
 
-    reindexing.run(ignore_dots())
+    reindex.run(ignore_dots())
 
     assert (state(removed), state(standing)) == ("removed", "confirmed")
     assert tallies.total(petition.pk) == 1
@@ -159,9 +155,9 @@ def test_a_pending_signature_and_its_mail_follow_their_mailbox(petition: Petitio
     sign_and_confirm(petition, who("amina"))
     pending = sign(petition, who("a.mina"))
 
-    reindexing.run(ignore_dots())
+    reindex.run(ignore_dots())
 
-    wanted = signers.indexes(petition.pk, who("amina"))
+    wanted = sealing.indexes(petition.pk, who("amina"))
     assert bytes(Mail.objects.get(signature=pending).mailbox_ix) == wanted.mail
     assert confirm(pending) is Outcome.ALREADY
     assert tallies.total(petition.pk) == 1
@@ -175,7 +171,7 @@ def test_signers_at_other_domains_are_left_alone(petition: Petition) -> None:
     before = Signer.objects.get(pk=signature.pk)
 
     job = ignore_dots()
-    reindexing.run(job)
+    reindex.run(job)
 
     after = Signer.objects.get(pk=signature.pk)
     assert (job.looked_at, job.moved) == (1, 0)
@@ -186,11 +182,11 @@ def test_it_begins_only_when_no_process_keeps_the_old_rules(petition: Petition) 
     sign_and_confirm(petition, who("a.mina"))
     job = ignore_dots()
 
-    reindexing.run_due()
+    reindex.run_due()
     assert Reindexing.objects.unfinished().get() == job
 
-    Reindexing.objects.update(asked_at=timezone.now() - reindexing.SETTLED)
-    reindexing.run_due()
+    Reindexing.objects.update(asked_at=timezone.now() - reindex.SETTLED)
+    reindex.run_due()
     assert Reindexing.objects.exclude(finished_at=None).get().moved == 1
 
 
@@ -202,7 +198,7 @@ def test_who_signed_by_the_old_rules_just_after_the_change_is_found(petition: Pe
     late = sign_and_confirm(petition, who("a.mina"))
     assert tallies.total(petition.pk) == 2
 
-    reindexing.run(job)
+    reindex.run(job)
 
     assert state(late) == State.HELD
     assert tallies.total(petition.pk) == 1
@@ -213,7 +209,7 @@ def test_after_a_crash_it_goes_on_where_it_was(
 ) -> None:
     for name in ("a.mina", "amina", "b.ashir", "bashir", "c.arys"):
         sign_and_confirm(petition, who(name))
-    monkeypatch.setattr(reindexing, "BATCH", 1)
+    monkeypatch.setattr(reindex, "BATCH", 1)
     job = ignore_dots()
 
     def crash(fraction: float) -> None:
@@ -221,10 +217,10 @@ def test_after_a_crash_it_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reindexing.run(job, crash)
+        reindex.run(job, crash)
     resumed = Reindexing.objects.get(pk=job.pk)
     assert 0 < resumed.fraction < 1
-    reindexing.run(resumed)
+    reindex.run(resumed)
 
     assert resumed.looked_at == 5
     assert tallies.total(petition.pk) == 3
@@ -266,7 +262,7 @@ def _while_it_moves(
     monkeypatch: pytest.MonkeyPatch, job: Reindexing, action: Callable[[], object]
 ) -> object:
     """Begin something on another connection while the job has the locks, and let both end."""
-    settle, results = reindexing._settle, []
+    settle, results = reindex._settle, []
 
     def act() -> None:
         try:
@@ -282,8 +278,8 @@ def _while_it_moves(
             _wait_for_somebody_who_waits()
         return settle(*args)
 
-    monkeypatch.setattr(reindexing, "_settle", settle_late)
-    reindexing.run(job)
+    monkeypatch.setattr(reindex, "_settle", settle_late)
+    reindex.run(job)
     thread.join(timeout=20)
     return results[0]
 
@@ -308,7 +304,7 @@ def test_who_withdraws_while_their_mailbox_moves_is_erased_all_the_same(
     signature = sign_and_confirm(petition, who("a.mina"))
 
     is_done = _while_it_moves(
-        monkeypatch, ignore_dots(), lambda: withdrawing.withdraw(signature_id=signature.pk)
+        monkeypatch, ignore_dots(), lambda: withdraw.withdraw(signature_id=signature.pk)
     )
 
     assert is_done
@@ -323,17 +319,17 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
     gone = sign_and_confirm(petition, who("a.mina"))
     stays = sign_and_confirm(petition, who("b.ashir"))
     job = ignore_dots()
-    lock, done = locks.mailboxes, list[UUID]()
+    lock, done = advisory_locks.mailboxes, list[UUID]()
 
     def late(indexes: object) -> None:
         if not done:
             done.append(gone.pk)
-            _meanwhile(lambda: withdrawing.withdraw(signature_id=gone.pk))
+            _meanwhile(lambda: withdraw.withdraw(signature_id=gone.pk))
         lock(indexes)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("petitions.locks.mailboxes", late)
+    monkeypatch.setattr("petitions.infra.advisory_locks.mailboxes", late)
 
-    reindexing.run(job)
+    reindex.run(job)
 
     assert [row.pk for row in Signer.objects.all()] == [stays.pk]
     assert job.moved == 1
@@ -365,7 +361,7 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
             call_command("reindex_mailboxes")
         refused.append(True)
 
-    with jobs.alone(reindexing.JOB) as is_alone:
+    with jobs.alone(reindex.JOB) as is_alone:
         assert is_alone
         _meanwhile(command)
 
@@ -377,7 +373,7 @@ def test_a_moderator_reads_who_held_it_and_why(
 ) -> None:
     confirmed_days_ago(sign_and_confirm(petition, who("a.mina")), 1)
     held = sign_and_confirm(petition, who("amina"))
-    reindexing.run(ignore_dots())
+    reindex.run(ignore_dots())
     client.force_login(moderator)
 
     page = client.get(f"/admin/petitions/signature/{held.pk}/change/").content.decode()

@@ -14,11 +14,13 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from petitions import locks, tasks, withdrawing
-from petitions.jobs import alone
+from petitions import tasks
+from petitions.infra import advisory_locks
+from petitions.infra.jobs import alone
 from petitions.mail import outbox, reminders
 from petitions.models import Mail, Objection, Petition, Signature
-from petitions.signers import Attempt
+from petitions.signatures import withdraw
+from petitions.signers.sealing import Attempt
 from tests.integration.test_objections import link_of
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, typed
 from tests.racing import race
@@ -146,7 +148,7 @@ def test_who_confirms_while_the_reminder_waits_does_not_get_it(petition: Petitio
 def test_who_withdrew_while_the_reminder_waits_does_not_get_it(petition: Petition) -> None:
     signature_id = signed_before(petition, 24.5)
     reminders.queue_reminders()
-    withdrawing.withdraw(signature_id=signature_id)
+    withdraw.withdraw(signature_id=signature_id)
     outbox.deliver()
     assert sent.outbox == []
 
@@ -236,7 +238,7 @@ def test_two_at_once_remind_nobody_twice_though_neither_has_the_lease(
     """As after one of them stood still for longer than its lease. Without the lock they do."""
     signed_before(petition, 24.5)
     if not is_guarded:
-        monkeypatch.setattr(locks, "named", lambda _name: None)
+        monkeypatch.setattr(advisory_locks, "named", lambda _name: None)
 
     def first() -> None:
         with transaction.atomic():

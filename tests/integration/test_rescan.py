@@ -8,11 +8,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from petitions import moderation, rescan, signing, tallies
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.models import Decision, Petition, Signature
-from petitions.screening.verdicts import Screening
-from petitions.signers import Attempt
+from petitions.moderation import decisions, rescan
+from petitions.screening.screen import Screening
+from petitions.signatures import submit
+from petitions.signatures.confirm import Outcome
+from petitions.signers.sealing import Attempt
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 
 FAKE = replace(DAVID, name="Testing", email="fake@example.net")
@@ -49,7 +51,7 @@ def test_confirmed_ones_that_reach_hold_today_are_held_by_one_decision_and_undon
     decision = Decision.objects.get()
     assert (decision.kind, decision.actor, decision.items.count()) == ("hold", moderator, 6)
 
-    undone = moderation.undo(decision=decision, note="", actor=moderator)
+    undone = decisions.undo(decision=decision, note="", actor=moderator)
     assert (undone.signatures, tallies.total(petition.pk)) == (6, 8)
 
 
@@ -58,7 +60,7 @@ def test_running_it_again_changes_nothing_nor_what_a_moderator_approved(
 ) -> None:
     bad = [let_in(petition, person) for person in (FAKE, THROWN_AWAY)]
     rescan.rescan(petition=petition, actor=moderator)
-    moderation.approve(
+    decisions.approve(
         petition=petition, ids=[bad[0].pk], reason="checked", note="", actor=moderator
     )
 
@@ -91,7 +93,7 @@ def test_a_run_that_was_interrupted_is_finished_by_the_next(
 def test_pending_ones_get_todays_verdict_either_way(petition: Petition, moderator: User) -> None:
     worse = sign(petition, FAKE)
     # Held for its name by a rule that is gone.
-    better = signing.sign(
+    better = submit.sign(
         petition=petition,
         attempt=AMINA,
         screening=Screening(Signature.Verdict.HOLD, ("name-test",)),
@@ -110,7 +112,7 @@ def test_what_was_noted_at_signing_stays_and_is_weighed_with_the_rest(
 ) -> None:
     noted = Screening(signals=("burst:9", "no-origin"))
     attempt = replace(DAVID, name="Dbcdfghjkl 1234")
-    signature_id = signing.sign(petition=petition, attempt=attempt, screening=noted)
+    signature_id = submit.sign(petition=petition, attempt=attempt, screening=noted)
     confirm(signature_id)
     assert row(signature_id).state == State.CONFIRMED
 
@@ -124,7 +126,7 @@ def test_what_was_noted_at_signing_stays_and_is_weighed_with_the_rest(
 
 def test_held_ones_stay_for_a_moderator(petition: Petition, moderator: User) -> None:
     held = let_in(petition, AMINA)
-    moderation.hold(petition=petition, ids=[held.pk], reason="suspicious", note="", actor=moderator)
+    decisions.hold(petition=petition, ids=[held.pk], reason="suspicious", note="", actor=moderator)
     found = rescan.rescan(petition=petition, actor=moderator)
     assert found.held_without_cause == 1
     assert row(held.pk).state == State.HELD

@@ -13,23 +13,19 @@ from django.db import connections, transaction
 from django.test import Client
 from pytest_django import Settings
 
-from petitions import (
-    confirming,
-    providers,
-    resealing,
-    signers,
-    signing,
-    tallies,
-    tokens,
-    vault,
-    withdrawing,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
+from petitions.crypto import tokens, vault
+from petitions.identity import providers
 from petitions.mail import outbox
 from petitions.models import Mail, Objection, Petition, Signature, Signer
+from petitions.privacy import reseal as resealing
 from petitions.screening import rules
-from petitions.screening.verdicts import Screening
-from petitions.signers import Attempt
+from petitions.screening.screen import Screening
+from petitions.signatures import confirm as confirming
+from petitions.signatures import submit, withdraw
+from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.at_once import at_once
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm, typed
 
@@ -113,7 +109,7 @@ def test_withdrawing_takes_the_attempts_under_every_key_along(
     if rotated:
         call_command("rotate_index_key")
 
-    assert withdrawing.withdraw(signature_id=later)
+    assert withdraw.withdraw(signature_id=later)
 
     assert not Signer.objects.exists()
     assert Signature.objects.get().pk == signature.pk
@@ -158,7 +154,7 @@ def test_after_the_command_the_old_key_can_be_destroyed(petition: Petition, ring
         assert confirm(sign(petition, person)) is Outcome.ALREADY
     assert confirm(pending) is Outcome.MAILBOX_FULL
     assert confirm(sign(petition, THIRD)) is Outcome.MAILBOX_FULL
-    wanted = signers.indexes(petition.pk, DAVID).mail
+    wanted = sealing.indexes(petition.pk, DAVID).mail
     assert {bytes(mail.mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
 
 
@@ -219,7 +215,7 @@ def test_what_an_old_key_sealed_opens_and_is_sealed_anew_by_the_command(
 
 
 def names(ids: list[UUID]) -> list[str]:
-    return [signers.unsealed(Signer.objects.get(pk=pk))["name"] for pk in ids]
+    return [sealing.unsealed(Signer.objects.get(pk=pk))["name"] for pk in ids]
 
 
 def test_after_an_interruption_sealing_goes_on(
@@ -272,7 +268,7 @@ def test_sealing_anew_never_overwrites_what_somebody_corrects_at_that_moment(
         thread.join(timeout=20)
         # It waited for nobody, and left the one that was held.
         assert results == [(1, 1)]
-        Signer.objects.filter(pk=corrected).update(sealed=signers.seal(BASHIR, corrected))
+        Signer.objects.filter(pk=corrected).update(sealed=sealing.seal(BASHIR, corrected))
 
     ring(sealing=ONLY_NEW)
     assert names([corrected, other]) == ["بشير مثال", "David Sample"]
@@ -305,7 +301,7 @@ def test_the_check_says_what_hangs_on_each_key(
 
 def test_refused_attempts_hang_on_no_key(petition: Petition, ring: Any) -> None:
     refused = Screening(is_refused=True)
-    signing.sign(petition=petition, attempt=AMINA, screening=refused)
+    submit.sign(petition=petition, attempt=AMINA, screening=refused)
     ring(sealing=BOTH, index=BOTH)
 
     assert resealing.under_keys() == {}
@@ -363,5 +359,5 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
     vault.forget_derived_keys()
     for key_id in settings.INDEX_KEYS:
-        guessed = signers.indexes(petition.pk, AMINA, rules=providers.rules(), key_id=key_id)
+        guessed = sealing.indexes(petition.pk, AMINA, rules=providers.rules(), key_id=key_id)
         assert not stored & set(guessed)

@@ -16,11 +16,11 @@ from django.test import Client
 from django.utils import timezone
 from limits import parse
 
-from petitions import retention
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
-from petitions.screening import limits, rules, verdicts
-from petitions.screening.networks import Sender, parsed
+from petitions.privacy import retention
+from petitions.screening import rate_limits, rules, screen
+from petitions.screening.client_network import Sender, parsed
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
 PAGE, ADMIN = "/petitions/protect/", "/admin/petitions/rule/"
@@ -43,7 +43,7 @@ def post(sender: str = SENDER, **changes: str) -> Any:
 
 
 def signals_after(petition: Petition, sender: str = SENDER) -> tuple[str, ...]:
-    found = verdicts.screen(petition=petition, attempt=AMINA, sender=Sender.at(parsed(sender)))
+    found = screen.screen(petition=petition, attempt=AMINA, sender=Sender.at(parsed(sender)))
     assert found.is_refused == bool(found.signals)
     return found.signals
 
@@ -52,7 +52,7 @@ def signals_after(petition: Petition, sender: str = SENDER) -> tuple[str, ...]:
 def narrow(settings: Any) -> None:
     """One signing from a network, and no more."""
     settings.LIMITS = {"SIGN_NETWORK": parse("1/hour")}
-    limits.forget()
+    rate_limits.forget()
 
 
 # --- Which rule counts -------------------------------------------------------------------
@@ -77,7 +77,7 @@ def test_rules_count_in_their_order_and_blocking_beats_allowing(petition: Petiti
 @pytest.mark.parametrize("limit", ["SIGN_NETWORK", "SIGN_DOMAIN", "SIGN_PETITION"])
 def test_an_allowed_network_is_free_of_rates(petition: Petition, settings: Any, limit: str) -> None:
     settings.LIMITS = {limit: parse("1/hour")}
-    limits.forget()
+    rate_limits.forget()
     make("network", "allow", "192.0.2.7/32")
     assert [post(name=f"Person {letter}").status_code for letter in "ABCD"] == [303] * 4
     Rule.objects.all().delete()
@@ -105,7 +105,7 @@ def test_what_anybody_can_type_is_free_of_its_domains_rates_alone(
 ) -> None:
     make("domain", "allow", "example.org")
     settings.LIMITS = {limit: parse("1/hour")}
-    limits.forget()
+    rate_limits.forget()
     answers = [post(name=f"Person {letter}").status_code for letter in "ABC"]
     assert answers == [303, others, others]
 
@@ -119,7 +119,7 @@ def test_no_limit_tells_that_somebody_allowed_an_address(
     """No such rule can be made now; one that an earlier release made lifts nothing."""
     allow_address("amina@example.org")
     settings.LIMITS = {limit: parse("1/hour")}
-    limits.forget()
+    rate_limits.forget()
     answers = [post(name=f"Person {letter}").status_code for letter in "ABC"]
     assert answers == [303, others, others]
 

@@ -11,7 +11,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from petitions import moderation, names, retention, seeding, tallies
+from petitions import seeding
+from petitions.counting import tallies
+from petitions.identity import names
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -24,7 +26,9 @@ from petitions.models import (
     Signature,
     Signer,
 )
-from petitions.signers import Attempt, indexes, unsealed
+from petitions.moderation import decisions
+from petitions.privacy import retention
+from petitions.signers.sealing import Attempt, indexes, unsealed
 
 State = Signature.State
 
@@ -121,7 +125,7 @@ def test_seeded_removals_restore_into_the_state_they_had(
             "previous_state", flat=True
         )
     )
-    decided = moderation.restore(
+    decided = decisions.restore(
         petition=petition,
         ids=removed,
         reason=Decision.Reason.MISTAKE,

@@ -18,7 +18,8 @@ from django.utils.http import urlsafe_base64_encode
 from psycopg2 import sql
 
 from campaign.sessions import SessionStore
-from petitions import retention, vault
+from petitions.crypto import vault
+from petitions.privacy import retention
 
 PASSWORD = "a long pass phrase of Mona's"
 HOME = reverse("admin:index")

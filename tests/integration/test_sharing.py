@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import Settings
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import UNKNOWN, Petition, PetitionText
 from petitions.sharing import cards, typesetting
 from tests.hostile import TITLES

@@ -9,10 +9,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import signers, tallies
+from petitions.counting import tallies
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Place, Postcode, Signature, Signer, Tally
-from petitions.signing import NotAccepting
+from petitions.signatures.submit import NotAccepting
+from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, typed
 
 PAGE = "/petitions/protect/"
@@ -67,7 +68,7 @@ def test_what_was_typed_comes_back_out_of_the_seal(petition: Petition) -> None:
     signature_id = sign(petition, BASHIR)
 
     signer = Signer.objects.get(pk=signature_id)
-    assert signers.unsealed(signer) == {
+    assert sealing.unsealed(signer) == {
         "name": BASHIR.name,
         "email": BASHIR.email,
         "postcode": BASHIR.postcode,
@@ -95,7 +96,7 @@ def test_a_later_attempt_does_not_change_what_an_earlier_link_confirms(
     petition: Petition,
 ) -> None:
     mine = sign(petition, AMINA)
-    sign(petition, signers.Attempt(name=AMINA.name, email=AMINA.email, name_use="public"))
+    sign(petition, sealing.Attempt(name=AMINA.name, email=AMINA.email, name_use="public"))
 
     assert Signature.objects.get(pk=mine).name_use == AMINA.name_use
 
@@ -137,10 +138,10 @@ def test_the_mail_limit_counts_a_mailbox_under_all_its_spellings(
         "a.b+y@gmail.com",
     ]
     for email in spellings:
-        sign(petition, signers.Attempt(name="A B", email=email, name_use="public"))
+        sign(petition, sealing.Attempt(name="A B", email=email, name_use="public"))
 
-    last = sign(petition, signers.Attempt(name="A B", email="abc@gmail.com", name_use="public"))
-    over = sign(petition, signers.Attempt(name="A B", email="ab@gmail.com", name_use="public"))
+    last = sign(petition, sealing.Attempt(name="A B", email="abc@gmail.com", name_use="public"))
+    over = sign(petition, sealing.Attempt(name="A B", email="ab@gmail.com", name_use="public"))
 
     # A test's transaction has but one moment.
     Mail.objects.filter(signature=over).update(created_at=timezone.now() + timedelta(seconds=1))
@@ -170,7 +171,7 @@ def test_somebody_abroad_counts_abroad_and_the_country_stays_sealed(
 ) -> None:
     signature = sign_and_confirm(petition, DAVID)
     assert signature.place_id == "abroad"
-    assert signers.unsealed(signature.signer)["country"] == "JO"
+    assert sealing.unsealed(signature.signer)["country"] == "JO"
     rows = [*Signature.objects.values(), *Tally.objects.values(), *Mail.objects.values("code")]
     assert not [value for row in rows for value in row.values() if value == "JO"]
 

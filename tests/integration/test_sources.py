@@ -18,20 +18,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import (
-    attempts,
-    managing,
-    signers,
-    signing,
-    source_counts,
-    sources,
-    tallies,
-)
-from petitions.confirming import Outcome
+from petitions.counting import source_counts, sources, tallies
 from petitions.models import Petition, Signature, Signer, Source, SourceTally
-from petitions.screening.verdicts import UNSUSPICIOUS
+from petitions.screening.screen import UNSUSPICIOUS
 from petitions.sharing import cards
-from petitions.signers import Attempt
+from petitions.signatures import check_email, self_service, submit
+from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.pages import Visitor
 from tests.people import AMINA, confirm, sign, typed
 
@@ -72,10 +66,10 @@ def a_day_later() -> None:
     SourceTally.objects.update(day=timezone.now().date() - timedelta(days=1))
 
 
-def page_of(browser: Client, address: str) -> attempts.Page:
+def page_of(browser: Client, address: str) -> check_email.Page:
     response = browser.post(address, typed())
     assert response.status_code == 303, response.content.decode()
-    return attempts.Page.open(response["Location"].rstrip("/").rpartition("/")[2])
+    return check_email.Page.open(response["Location"].rstrip("/").rpartition("/")[2])
 
 
 def test_a_signature_from_a_partners_link_counts_for_the_partner_once_it_is_confirmed(
@@ -129,7 +123,7 @@ def test_a_corrected_attempt_keeps_its_source(petition: Petition, browser: Clien
             "country": "",
         },
     )
-    page = attempts.Page.open(again["Location"].rstrip("/").rpartition("/")[2])
+    page = check_email.Page.open(again["Location"].rstrip("/").rpartition("/")[2])
     assert page.attempt.email == "right@example.org"
     confirm(page.attempt_id)
     assert counted("mosque") == 1
@@ -231,24 +225,24 @@ def test_what_is_held_counts_for_no_source_even_if_it_is_approved(petition: Peti
 
 def test_a_refused_attempt_has_no_source(petition: Petition) -> None:
     refused = UNSUSPICIOUS._replace(is_refused=True)
-    signing.sign(petition=petition, attempt=somebody(1), screening=refused)
+    submit.sign(petition=petition, attempt=somebody(1), screening=refused)
     assert Signature.objects.get().source_id is None
 
 
 def test_nothing_that_is_sealed_or_stored_of_a_signer_names_the_source(petition: Petition) -> None:
     signature_id = sign(petition, somebody(1))
     confirm(signature_id)
-    assert "source" not in signers.unsealed(Signer.objects.get(pk=signature_id))
+    assert "source" not in sealing.unsealed(Signer.objects.get(pk=signature_id))
 
 
 def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Petition) -> None:
     signature_id = sign(petition, somebody(1))
-    recipient = signers.recipient_of("person1@example.org")
+    recipient = sealing.recipient_of("person1@example.org")
 
-    (held,) = managing.everything(recipient=recipient)["signatures"]
+    (held,) = self_service.everything(recipient=recipient)["signatures"]
     assert held["source"] == "mosque"
     confirm(signature_id)
-    (held,) = managing.everything(recipient=recipient)["signatures"]
+    (held,) = self_service.everything(recipient=recipient)["signatures"]
     assert held["source"] is None
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import ABROAD, UNKNOWN, Petition
 
 FORWARDS = {(ABROAD, 0): 1, (UNKNOWN, 0): 1}

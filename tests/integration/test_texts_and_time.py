@@ -14,8 +14,9 @@ from django.test import Client
 from django.utils import timezone
 
 from campaign.models import Statement, StatementText
-from petitions import moderation, retention, tallies, tasks
-from petitions.jobs import alone
+from petitions import tasks
+from petitions.counting import tallies
+from petitions.infra.jobs import alone
 from petitions.models import (
     Alert,
     Erasure,
@@ -28,6 +29,8 @@ from petitions.models import (
     Signer,
     Tally,
 )
+from petitions.moderation import decisions
+from petitions.privacy import retention
 from tests import closing
 from tests.people import AMINA, DAVID, sign, sign_and_confirm
 
@@ -174,7 +177,7 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
     petition: Petition, moderator: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    moderation.hold(petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator)
+    decisions.hold(petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator)
     Objection.objects.create(ix=b"i" * 16, key_id=1, reason=Objection.Reason.NO_MAIL)
     Alert.objects.create(petition=petition, kind=Alert.Kind.BURST, number=20)
     Mail.objects.update(state=Mail.State.SENT)

@@ -9,12 +9,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from petitions import context, tokens
+from petitions.crypto import tokens
 from petitions.mail import outbox
 from petitions.models import Petition, Signature
-from petitions.signers import Attempt
-from petitions.views import confirming
-from petitions.withdrawing import withdraw
+from petitions.publishing import organisation
+from petitions.signatures.withdraw import withdraw
+from petitions.signers.sealing import Attempt
+from petitions.web.views import confirming
 from tests.people import AMINA, DAVID, sign, typed
 
 PAGE = "/petitions/protect/"
@@ -176,7 +177,7 @@ def test_whose_signature_stood_before_is_offered_nothing_that_would_tell_of_it(
     petition: Petition, client: Client
 ) -> None:
     thanks(client, petition)
-    context.forget()
+    organisation.forget()
     page = thanks(client, petition)
     assert "Your signature already stands" in page
     assert not OFFER.search(page)

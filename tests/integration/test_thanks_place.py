@@ -11,10 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from petitions import tokens
+from petitions.crypto import tokens
 from petitions.geography import known
 from petitions.models import Petition, Place, PlaceFile, Postcode
-from petitions.signers import Attempt
+from petitions.signers.sealing import Attempt
 from tests import published
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign
 from tests.published import RUSHOLME

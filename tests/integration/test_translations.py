@@ -22,7 +22,7 @@ from django.test import Client
 from django.test.signals import template_rendered
 from django.utils import translation
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import Petition
 from tests.pages import TEXTS, Visitor
 

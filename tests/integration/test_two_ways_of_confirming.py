@@ -15,8 +15,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from petitions import confirming, recent, tallies, withdrawing
+from petitions.counting import tallies
 from petitions.models import Correction, Petition, Signature
+from petitions.publishing import warm_cache
+from petitions.signatures import confirm, withdraw
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
 Setup = Callable[[Petition, UUID], object]
@@ -39,7 +41,7 @@ def _correct(_petition: Petition, signature: UUID) -> None:
 
 
 def _withdraw(petition: Petition, _signature: UUID) -> None:
-    withdrawing.withdraw(signature_id=sign_and_confirm(petition, BASHIR).pk)
+    withdraw.withdraw(signature_id=sign_and_confirm(petition, BASHIR).pk)
 
 
 def _close_after(petition: Petition, signature: UUID) -> None:
@@ -84,7 +86,7 @@ def _undone() -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
-    recent.forget()
+    warm_cache.forget()
 
 
 def _comes_to(petition: Petition, *situation: Setup) -> tuple[object, ...]:
@@ -93,8 +95,8 @@ def _comes_to(petition: Petition, *situation: Setup) -> tuple[object, ...]:
         signature = sign(petition, AMINA)
         for setup in situation:
             setup(petition, signature)
-        recent.forget()
-        outcome, shown = confirming.confirm(signature_id=signature, epoch=0)
+        warm_cache.forget()
+        outcome, shown = confirm.confirm(signature_id=signature, epoch=0)
         rows = Signature.objects.order_by("created_at", "id").values_list(
             "state", "verdict", "signals", "name_use", "wants_updates", "signer__slot"
         )
@@ -108,7 +110,7 @@ def _comes_to(petition: Petition, *situation: Setup) -> tuple[object, ...]:
 def test_both_ways_come_to_the_same(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, mailbox: str
 ) -> None:
-    at_once, counted = confirming._at_once, 0
+    at_once, counted = confirm._at_once, 0
 
     def watched(signature_id: UUID, epoch: int) -> Signature | None:
         nonlocal counted
@@ -118,9 +120,9 @@ def test_both_ways_come_to_the_same(
 
     for signature, state in product(OF_THE_SIGNATURE, OF_THE_PETITION):
         situation = OF_THE_MAILBOX[mailbox], OF_THE_SIGNATURE[signature], OF_THE_PETITION[state]
-        monkeypatch.setattr(confirming, "_at_once", watched)
+        monkeypatch.setattr(confirm, "_at_once", watched)
         quick = _comes_to(petition, *situation)
-        monkeypatch.setattr(confirming, "_at_once", lambda *_args: None)
+        monkeypatch.setattr(confirm, "_at_once", lambda *_args: None)
         assert quick == _comes_to(petition, *situation), (signature, state)
 
     # Or the two would not have been compared.

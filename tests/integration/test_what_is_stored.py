@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from petitions import consent, signers
 from petitions.models import Petition, PetitionText, Signature, Signer
+from petitions.signers import consent, sealing
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -35,7 +35,7 @@ def post(browser: Client, path: str = PAGE, **changes: str) -> Signature:
 
 def person() -> dict[str, str]:
     """Who signed, out of the seal."""
-    return signers.unsealed(Signer.objects.get())
+    return sealing.unsealed(Signer.objects.get())
 
 
 def test_name_address_and_home_are_sealed_as_typed_and_tidied(

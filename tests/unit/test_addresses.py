@@ -8,9 +8,9 @@ from email_validator import validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from petitions import addresses, typos
-from petitions.addresses import Provider
-from petitions.forms.signing import MAX_ADDRESS, SignForm, _is_plain
+from petitions.identity import email_addresses, typing_slips
+from petitions.identity.email_addresses import Provider
+from petitions.web.forms.signing import MAX_ADDRESS, SignForm, _is_plain
 from tests import shipped
 
 local_parts = st.text(alphabet="aAzZéßİſ09._+-'\u0301\u0345\u03b1\u1fb3", min_size=1, max_size=12)
@@ -25,7 +25,7 @@ domains = st.sampled_from(
 
 def canonical(typed: str) -> str:
     """The canonical form under the rules that the site ships with."""
-    return addresses.canonical(typed, shipped.RULES)
+    return email_addresses.canonical(typed, shipped.RULES)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_two_addresses_never_meet_at_an_empty_local_part(local: str, domain: str
     ],
 )
 def test_a_domain_has_one_ascii_form(typed: str, ascii_form: str) -> None:
-    assert addresses.ascii_domain(typed) == ascii_form
-    assert addresses.domain_of(f'"a@b"@{typed}') == ascii_form
+    assert email_addresses.ascii_domain(typed) == ascii_form
+    assert email_addresses.domain_of(f'"a@b"@{typed}') == ascii_form
 
 
 def test_mail_goes_to_the_address_that_was_typed_and_never_to_a_domain_that_looks_alike() -> None:
-    assert addresses.deliverable("Amina+x@Gmail.com") == "Amina+x@gmail.com"
-    assert addresses.deliverable("amina@faß.de") == "amina@xn--fa-hia.de"
+    assert email_addresses.deliverable("Amina+x@Gmail.com") == "Amina+x@gmail.com"
+    assert email_addresses.deliverable("amina@faß.de") == "amina@xn--fa-hia.de"
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_only_addresses_that_mail_can_reach_are_taken(typed: str, is_taken: bool
 
 
 def test_a_shown_address_hides_its_local_part_and_how_long_it_is() -> None:
-    assert addresses.masked("amina.example@example.org") == "a•••@example.org"
-    assert addresses.masked("ab@example.org") == "a•••@example.org"
+    assert email_addresses.masked("amina.example@example.org") == "a•••@example.org"
+    assert email_addresses.masked("ab@example.org") == "a•••@example.org"
 
 
 def test_every_domain_belongs_to_one_provider() -> None:
@@ -218,7 +218,7 @@ def test_domains_below_a_provider_are_otherwise_their_own(typed: str) -> None:
 # Any rules that the admin takes: see `MailProvider.clean`.
 marks = st.text(alphabet=".+-_=#!", max_size=3)
 made_up_rules = st.builds(
-    lambda ignores, tags, hyphen_is_dot, subdomains: addresses.by_domain(
+    lambda ignores, tags, hyphen_is_dot, subdomains: email_addresses.by_domain(
         [
             Provider(
                 "one.example",
@@ -241,11 +241,11 @@ tricky = st.text(alphabet="aA.+-_=#!İ\u0301\u0345", max_size=8)
 
 @given(tricky, under_rules, made_up_rules)
 def test_whatever_rules_organisers_make_the_canonical_form_is_its_own(
-    local: str, domain: str, rules: addresses.Rules
+    local: str, domain: str, rules: email_addresses.Rules
 ) -> None:
-    form = addresses.canonical(f"{local}@{domain}", rules)
+    form = email_addresses.canonical(f"{local}@{domain}", rules)
 
-    assert addresses.canonical(form, rules) == form
+    assert email_addresses.canonical(form, rules) == form
 
 
 plain = st.text(alphabet="abAB.-_'", min_size=1, max_size=6)
@@ -270,9 +270,9 @@ def test_at_an_unknown_domain_only_case_and_label_make_no_difference(
 
 @given(plain, st.sampled_from(["example.org", "gmail.com.example"]), made_up_rules)
 def test_rules_of_one_provider_touch_no_other_domain(
-    local: str, domain: str, rules: addresses.Rules
+    local: str, domain: str, rules: email_addresses.Rules
 ) -> None:
-    assert addresses.canonical(f"{local}@{domain}", rules) == f"{local.lower()}@{domain}"
+    assert email_addresses.canonical(f"{local}@{domain}", rules) == f"{local.lower()}@{domain}"
 
 
 @given(
@@ -291,5 +291,5 @@ def test_what_is_taken_without_a_closer_look_is_taken_with_it(local: str, domain
 
 def test_nothing_that_was_typed_makes_the_next_answer_quicker() -> None:
     """A memory of domains would tell whose domain somebody else has just signed with."""
-    for function in (_is_plain, addresses.ascii_domain, typos.meant):
+    for function in (_is_plain, email_addresses.ascii_domain, typing_slips.meant):
         assert not hasattr(function, "cache_info"), function

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions import charts
-from petitions.charts import Column, Row, Words
+from petitions.formatting import charts
+from petitions.formatting.charts import Column, Row, Words
 
 
 def parsed(svg: str) -> ET.Element:

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from django.utils import translation
 
-from petitions import consent
+from petitions.signers import consent
 
 # A version's words never change: a signature says which version it saw. To reword, add one.
 FINGERPRINTS = {1: "271fa0398157c91c"}

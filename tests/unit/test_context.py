@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.middleware import language_of
-from petitions import context
-from petitions.context import in_language
+from petitions.formatting.languages import in_language
 from petitions.models import Organisation
+from petitions.publishing import organisation
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_an_arabic_page_reads_right_to_left_and_marks_its_own_language() -> None
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("petitions.kept.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("petitions.infra.ttl_cache.time.monotonic", lambda: now[0])
     return now
 
 
@@ -132,20 +132,20 @@ def test_the_organisation_is_read_once_in_five_seconds(
 
     monkeypatch.setattr(Organisation, "load", load)
 
-    assert [context.organisation().name for _ in range(3)] == ["read 1"] * 3
+    assert [organisation.organisation().name for _ in range(3)] == ["read 1"] * 3
     clock[0] += 5.1
-    assert context.organisation().name == "read 2"
+    assert organisation.organisation().name == "read 2"
 
 
 def test_while_the_database_is_away_the_organisation_is_as_last_known(
     clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Organisation, "load", lambda: Organisation(id=1, name="Known"))
-    context.organisation()
+    organisation.organisation()
     clock[0] += 60
     monkeypatch.setattr(Organisation, "load", away)
 
-    assert context.organisation().name == "Known"
+    assert organisation.organisation().name == "Known"
 
 
 def test_a_process_that_never_saw_the_database_still_shows_a_page(
@@ -153,7 +153,7 @@ def test_a_process_that_never_saw_the_database_still_shows_a_page(
 ) -> None:
     monkeypatch.setattr(Organisation, "load", away)
 
-    assert context.organisation().name == ""
+    assert organisation.organisation().name == ""
 
 
 def away() -> Organisation:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from petitions.exports import BOM, _csv, formula_safe
+from petitions.handover.exports import BOM, _csv, formula_safe
 
 STARTS = "=+-@\t\r\n＝＋－＠"
 cells = st.text(st.characters(exclude_characters="\0\r\n"), max_size=20)

@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.screening import crowds, fraud, limits
-from petitions.screening.fraud import Facts, Signal, Verdict
+from petitions.screening import crowds, fraud_signals, rate_limits
+from petitions.screening.fraud_signals import Facts, Signal, Verdict
 
 AMINA = Facts(name="Amina Example", domain="example.org")
 
 
 def codes(facts: Facts) -> set[str]:
-    return {signal.code for signal in fraud.judge(facts).signals}
+    return {signal.code for signal in fraud_signals.judge(facts).signals}
 
 
 def verdict(**changes: object) -> Verdict:
-    return fraud.judge(AMINA._replace(**changes)).verdict  # type: ignore[arg-type]
+    return fraud_signals.judge(AMINA._replace(**changes)).verdict  # type: ignore[arg-type]
 
 
 def test_nothing_speaks_against_an_ordinary_signing() -> None:
-    assert fraud.judge(AMINA) == (Verdict.PASS, ())
+    assert fraud_signals.judge(AMINA) == (Verdict.PASS, ())
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_nothing_speaks_against_an_ordinary_signing() -> None:
 def test_each_strong_sign_holds_by_itself_and_none_refuses(
     change: dict[str, object], code: str
 ) -> None:
-    judged = fraud.judge(AMINA._replace(**change))  # type: ignore[arg-type]
+    judged = fraud_signals.judge(AMINA._replace(**change))  # type: ignore[arg-type]
     assert judged.verdict is Verdict.HOLD
     assert [signal.code for signal in judged.signals] == [code]
 
@@ -81,29 +81,31 @@ def test_a_burst_that_is_known_later_weighs_the_same(
     burst: int, says_origin: bool, name: str
 ) -> None:
     facts = AMINA._replace(says_origin=says_origin, name=name)
-    whole = fraud.judge(facts._replace(from_network=burst))
-    assert fraud.with_burst(fraud.judge(facts), burst) == whole
+    whole = fraud_signals.judge(facts._replace(from_network=burst))
+    assert fraud_signals.with_burst(fraud_signals.judge(facts), burst) == whole
 
 
 def test_what_an_earlier_form_showed_lasts_unless_the_next_one_mends_it() -> None:
-    judged = fraud.judge(AMINA, ["pace", "burst:150", "disposable", "name-test", "blocked-domain"])
+    judged = fraud_signals.judge(
+        AMINA, ["pace", "burst:150", "disposable", "name-test", "blocked-domain"]
+    )
     assert [str(signal) for signal in judged.signals] == ["burst:150", "pace"]
     assert judged.verdict is Verdict.HOLD
-    again = fraud.judge(AMINA._replace(pace=3, from_network=9), ["pace", "burst:150"])
+    again = fraud_signals.judge(AMINA._replace(pace=3, from_network=9), ["pace", "burst:150"])
     assert [str(signal) for signal in again.signals] == ["burst:150", "pace"]
-    assert fraud.with_burst(judged, 9) == judged
-    assert fraud.with_burst(judged, 151).signals[0] == Signal("burst", 151)
+    assert fraud_signals.with_burst(judged, 9) == judged
+    assert fraud_signals.with_burst(judged, 151).signals[0] == Signal("burst", 151)
 
 
 def test_three_hundred_an_hour_from_one_network_hold_nobody() -> None:
     # Twice the even pace, for people come in groups.
-    assert verdict(from_network=2 * 300 * fraud.BURST_MINUTES // 60) is Verdict.PASS
+    assert verdict(from_network=2 * 300 * fraud_signals.BURST_MINUTES // 60) is Verdict.PASS
     assert verdict(from_network=10, names_from_network=300) is Verdict.PASS
 
 
 def test_the_burst_is_counted_over_the_minutes_that_its_sentence_says() -> None:
-    assert limits.BURST_SECONDS == 60 * fraud.BURST_MINUTES
-    assert fraud.sentences(["burst:9"]) == ["9 from one network in two minutes."]
+    assert rate_limits.BURST_SECONDS == 60 * fraud_signals.BURST_MINUTES
+    assert fraud_signals.sentences(["burst:9"]) == ["9 from one network in two minutes."]
 
 
 @pytest.mark.parametrize("pace", [None, 500, 2_000, 10**8])
@@ -113,11 +115,11 @@ def test_no_script_autofill_and_patience_all_pass(pace: int | None) -> None:
 
 @pytest.mark.parametrize("text", ["", "abc", "-5", "1.5", "1e3", "٣", "²", "1" * 10])
 def test_a_pace_that_no_script_of_ours_writes_says_nothing(text: str) -> None:
-    assert fraud.read_pace(text) is None
+    assert fraud_signals.read_pace(text) is None
 
 
 def test_a_pace_is_read() -> None:
-    assert fraud.read_pace("1234") == 1234
+    assert fraud_signals.read_pace("1234") == 1234
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\r\n"])
@@ -127,7 +129,7 @@ def test_a_honeypot_with_nothing_in_it_is_empty(text: str) -> None:
 
 @pytest.mark.parametrize("domain", ["mailinator.com", "a.b.mailinator.com", "guerrillamail.com"])
 def test_a_disposable_domain_is_known_with_all_below_it(domain: str) -> None:
-    assert fraud.is_disposable(domain)
+    assert fraud_signals.is_disposable(domain)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_a_disposable_domain_is_known_with_all_below_it(domain: str) -> None:
     ],
 )  # fmt: skip
 def test_no_large_provider_and_no_mere_suffix_is_disposable(domain: str) -> None:
-    assert not fraud.is_disposable(domain)
+    assert not fraud_signals.is_disposable(domain)
 
 
 @pytest.mark.parametrize(
@@ -212,9 +214,9 @@ def test_a_name_of_one_letter_is_a_name(letter: str) -> None:
 
 @given(st.text(max_size=200), st.text(max_size=60), st.text(max_size=20))
 def test_nothing_that_anybody_types_breaks_the_rules(name: str, domain: str, trap: str) -> None:
-    judged = fraud.judge(Facts(name=name, domain=domain, honeypot=trap))
+    judged = fraud_signals.judge(Facts(name=name, domain=domain, honeypot=trap))
     assert all(len(str(signal)) <= 20 for signal in judged.signals)
-    fraud.read_pace(trap)
+    fraud_signals.read_pace(trap)
 
 
 @given(
@@ -227,12 +229,12 @@ def test_what_is_stored_is_read_again_and_says_something(
         name="test 123", domain="mailinator.com", honeypot="x", pace=pace,
         says_origin=says_origin, from_network=burst, names_from_network=several,
     )  # fmt: skip
-    signals = fraud.judge(facts).signals
+    signals = fraud_signals.judge(facts).signals
     stored = [str(signal) for signal in signals]
     assert all(len(text) <= 20 for text in stored)
     assert [Signal.read(text) for text in stored] == list(signals)
-    assert all(sentence.endswith(".") for sentence in fraud.sentences(stored))
-    assert fraud.weigh(map(Signal.read, stored)) == fraud.judge(facts)
+    assert all(sentence.endswith(".") for sentence in fraud_signals.sentences(stored))
+    assert fraud_signals.weigh(map(Signal.read, stored)) == fraud_signals.judge(facts)
 
 
 @given(st.integers(0, 500), st.integers(0, 500))
@@ -244,7 +246,7 @@ def test_more_from_one_network_never_weighs_less(few: int, more: int) -> None:
 
 def test_a_rule_that_is_gone_weighs_nothing_and_shows_its_code() -> None:
     assert Signal.read("of-old:7").weight == 0
-    assert fraud.sentences(["of-old:7"]) == ["of-old"]
+    assert fraud_signals.sentences(["of-old:7"]) == ["of-old"]
 
 
 def test_a_crowd_counts_different_names_for_each_network_and_petition() -> None:
@@ -277,8 +279,8 @@ def test_a_crowd_is_forgotten_after_an_hour_and_never_grows_without_end(
 
 def test_moderators_can_look_up_every_sentence() -> None:
     page = (Path(__file__).parents[2] / "docs" / "moderators.md").read_text()
-    stored = [*fraud.OF_PERSON, "honeypot", "pace", "no-origin", "same-mailbox", "burst:9"]
-    for sentence in fraud.sentences([*stored, "many-names:60"]):
+    stored = [*fraud_signals.OF_PERSON, "honeypot", "pace", "no-origin", "same-mailbox", "burst:9"]
+    for sentence in fraud_signals.sentences([*stored, "many-names:60"]):
         assert sentence in page
-    assert f"From {fraud.HOLD_AT} the signature is held" in page
-    assert f"from {fraud.BLOCK_AT} it is refused" in page
+    assert f"From {fraud_signals.HOLD_AT} the signature is held" in page
+    assert f"from {fraud_signals.BLOCK_AT} it is refused" in page

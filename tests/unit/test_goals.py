@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.goals import LADDER, goal_for
+from petitions.counting.goals import LADDER, goal_for
 
 counts = st.integers(0, 70_000_000)
 

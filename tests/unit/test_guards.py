@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from campaign.middleware import security_headers
-from petitions import guards
-from petitions.guards import Origin, origin_of
+from petitions.web import guards
+from petitions.web.guards import Origin, origin_of
 
 SITE = "https://petition.example.org"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import check_password, make_password
 
-from petitions import hashing
+from petitions.staff import password_hashing
 
 HOLDER = """
 from petitions import hashing
@@ -42,9 +42,9 @@ def another_process() -> Iterator[subprocess.Popen[str]]:
 
 def is_free() -> bool:
     try:
-        with hashing.slot():
+        with password_hashing.slot():
             return True
-    except hashing.Busy:
+    except password_hashing.Busy:
         return False
 
 
@@ -59,7 +59,7 @@ def test_a_third_process_finds_no_slot_until_one_of_two_is_killed() -> None:
 
 def test_threads_of_one_process_take_slots_from_each_other() -> None:
     found: list[bool] = []
-    with hashing.slot(), another_process():
+    with password_hashing.slot(), another_process():
         thread = threading.Thread(target=lambda: found.append(is_free()))
         thread.start()
         thread.join()
@@ -67,31 +67,31 @@ def test_threads_of_one_process_take_slots_from_each_other() -> None:
 
 
 def test_a_slot_is_free_again_after_an_error() -> None:
-    for _ in range(hashing.SLOTS + 1):
-        with pytest.raises(ZeroDivisionError), hashing.slot():
+    for _ in range(password_hashing.SLOTS + 1):
+        with pytest.raises(ZeroDivisionError), password_hashing.slot():
             raise ZeroDivisionError
 
 
 def test_all_hashing_needs_a_slot_and_what_holds_one_needs_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hashing, "PATIENCE", 0.0)
-    monkeypatch.setattr(hashing.LimitedHasher, "iterations", 1)
+    monkeypatch.setattr(password_hashing, "PATIENCE", 0.0)
+    monkeypatch.setattr(password_hashing.LimitedHasher, "iterations", 1)
     stored = make_password("right")
     with ExitStack() as others:
         others.enter_context(another_process())
-        with hashing.slot():
+        with password_hashing.slot():
             assert check_password("right", stored)
             assert not check_password("wrong", stored)
         others.enter_context(another_process())
         for hash_it in (make_password, lambda password: check_password(password, stored)):
-            with pytest.raises(hashing.Busy):
+            with pytest.raises(password_hashing.Busy):
                 hash_it("right")
 
 
 def test_passwords_that_django_hashed_before_are_still_right(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     before = make_password("right")
-    settings.PASSWORD_HASHERS = ["petitions.hashing.LimitedHasher"]
+    settings.PASSWORD_HASHERS = ["petitions.staff.password_hashing.LimitedHasher"]
 
     assert check_password("right", before)

@@ -6,13 +6,13 @@ from threading import Event, Thread
 
 import pytest
 
-from petitions.kept import Kept
+from petitions.infra.ttl_cache import Kept
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("petitions.kept.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("petitions.infra.ttl_cache.time.monotonic", lambda: now[0])
     return now
 
 
@@ -45,7 +45,7 @@ def test_what_is_kept_by_the_minute_is_made_afresh_in_the_next_one(
     clock: list[float], make: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: Kept[str, int] = Kept(by_the_minute=True)
-    monkeypatch.setattr("petitions.kept.time.time", lambda: clock[0])
+    monkeypatch.setattr("petitions.infra.ttl_cache.time.time", lambda: clock[0])
     # 1000 seconds are 16 minutes and 40 seconds.
     assert [kept.get("a", 100, make), kept.get("a", 100, make)] == [1, 1]
     clock[0] += 19

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import translation
 
-from petitions.languages import days, grouped, hours, minutes
+from petitions.formatting.languages import days, grouped, hours, minutes
 
 
 @pytest.mark.parametrize(

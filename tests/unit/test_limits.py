@@ -7,8 +7,8 @@ import pytest
 from limits import parse
 
 from campaign import env
-from petitions.screening import limits
-from petitions.screening.limits import Act, Counter, Gauge
+from petitions.screening import rate_limits
+from petitions.screening.rate_limits import Act, Counter, Gauge
 
 DAY = 86400
 
@@ -20,12 +20,12 @@ def _no_limits(settings: Any) -> None:
 
 def gauges(settings: Any, **rates: str) -> tuple[Gauge, ...]:
     settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-    limits.forget()
-    return tuple(one for one in limits._gauges(Act.SIGN) if not one.kind.startswith("BURST"))
+    rate_limits.forget()
+    return tuple(one for one in rate_limits._gauges(Act.SIGN) if not one.kind.startswith("BURST"))
 
 
 def gauge(kind: str, most: int = -1, calm: int = -1) -> Gauge:
-    return limits._gauge(Act.SIGN, kind, DAY, most, calm)
+    return rate_limits._gauge(Act.SIGN, kind, DAY, most, calm)
 
 
 def test_both_steps_of_one_limit_are_one_counter(settings: Any) -> None:
@@ -49,8 +49,8 @@ def test_the_prefix_around_a_network_may_do_four_times_as_much(settings: Any) ->
 
 def test_a_limit_that_is_off_counts_nothing(settings: Any) -> None:
     settings.LIMITS = {"SIGN_DOMAIN": None}
-    assert [one.kind for one in limits._gauges(Act.SIGN)] == ["BURST", "BURST_PREFIX"]
-    assert limits._gauges(Act.CODE) == ()
+    assert [one.kind for one in rate_limits._gauges(Act.SIGN)] == ["BURST", "BURST_PREFIX"]
+    assert rate_limits._gauges(Act.CODE) == ()
 
 
 # A form that comes back may hold nothing that it could be counted by.
@@ -72,17 +72,17 @@ def test_by_default_three_hundred_an_hour_from_one_network_pass_unasked() -> Non
 
 def test_only_what_a_mailbox_comes_to_is_silent() -> None:
     for kind in ("NETWORK", "PREFIX", "DOMAIN", "PETITION"):
-        taken = limits._verdict([Counter(gauge(kind, most=1), b"")], [2])
+        taken = rate_limits._verdict([Counter(gauge(kind, most=1), b"")], [2])
         assert taken.is_refused
         assert not taken.is_silenced
-    taken = limits._verdict([Counter(gauge("MAILBOX", most=1), b"")], [2])
+    taken = rate_limits._verdict([Counter(gauge("MAILBOX", most=1), b"")], [2])
     assert taken.is_silenced
     assert not taken.is_refused
 
 
 def test_the_steps_are_calm_then_challenge_then_refusal() -> None:
     counter = Counter(gauge("NETWORK", most=3, calm=1), b"")
-    steps = [limits._verdict([counter], [n]) for n in (1, 2, 3, 4)]
+    steps = [rate_limits._verdict([counter], [n]) for n in (1, 2, 3, 4)]
     assert [(one.needs_challenge, one.is_refused) for one in steps] == [
         (False, False),
         (True, False),
@@ -93,7 +93,7 @@ def test_the_steps_are_calm_then_challenge_then_refusal() -> None:
 
 def test_keys_differ_by_act_kind_window_and_subject() -> None:
     keys = {
-        limits._gauge(act, kind, window).key_of(subject)
+        rate_limits._gauge(act, kind, window).key_of(subject)
         for act, kind, window, subject in product(
             (Act.SIGN, Act.CODE), ("DOMAIN", "MAILBOX"), (60, 3600), ("a", "b")
         )
@@ -105,21 +105,21 @@ def test_keys_differ_by_act_kind_window_and_subject() -> None:
 def test_a_process_counts_for_itself_by_the_same_rules() -> None:
     told = Counter(gauge("NETWORK", most=2), b"n" * 16)
     silent = Counter(gauge("MAILBOX", most=1), b"m" * 16)
-    local = limits._Local()
+    local = rate_limits._Local()
 
     # The mailbox is full after one, the network after two; from then on nothing counts.
     assert [local.count([told, silent]) for _ in range(4)] == [[1, 1], [2, 2], [3, 2], [3, 2]]
 
 
 def test_nobody_waits_for_redis_for_more_than_fifty_milliseconds() -> None:
-    assert limits.TIMEOUT == 0.05
+    assert rate_limits.TIMEOUT == 0.05
 
 
 def test_a_window_fades_out_while_the_next_fills(monkeypatch: pytest.MonkeyPatch) -> None:
-    counter = Counter(limits._gauge(Act.SIGN, "PETITION", 100), b"p" * 16)
+    counter = Counter(rate_limits._gauge(Act.SIGN, "PETITION", 100), b"p" * 16)
     now = 1_000_000_090.0
     monkeypatch.setattr("limits.storage.memory.time.time", lambda: now)
-    local = limits._Local()
+    local = rate_limits._Local()
     for _ in range(10):
         local.count([counter])
 

@@ -2,37 +2,38 @@
 
 import sys
 
-from petitions import context, vault
+from petitions.crypto import vault
 from petitions.mail import outbox
 from petitions.models import Organisation
-from petitions.screening import networks
-from petitions.views import confirming, redrawing
+from petitions.publishing import organisation
+from petitions.screening import client_network
+from petitions.web.views import confirming, redrawing
 from tests.memories import UNCHANGING, forget_all, memories
 
 
 def test_memories_of_every_kind_are_found() -> None:
-    assert {networks.__name__, confirming.__name__} <= sys.modules.keys()
+    assert {client_network.__name__, confirming.__name__} <= sys.modules.keys()
     assert memories().keys() >= {
-        "petitions.context.forget",
-        "petitions.recent.forget",
-        "petitions.screening.limits.forget",
-        "petitions.screening.networks._warn_of_unknown_proxy",
-        "petitions.vault._link_key",
-        "petitions.views.confirming._moulds",
-        "petitions.views.redrawing._pages",
+        "petitions.publishing.organisation.forget",
+        "petitions.publishing.warm_cache.forget",
+        "petitions.screening.rate_limits.forget",
+        "petitions.screening.client_network._warn_of_unknown_proxy",
+        "petitions.crypto.vault._link_key",
+        "petitions.web.views.confirming._moulds",
+        "petitions.web.views.redrawing._pages",
     }
     assert not memories().keys() & UNCHANGING
 
 
 def test_nothing_is_left_of_them() -> None:
-    context._known.get(None, 60, lambda: Organisation(id=1))
+    organisation._known.get(None, 60, lambda: Organisation(id=1))
     redrawing._pages.get("en", 60, lambda: "a page")
     vault._link_key(b"m" * 32, "a purpose")
     throttle = outbox._throttle
 
     forget_all()
 
-    assert context._known.last(None) is None
+    assert organisation._known.last(None) is None
     assert redrawing._pages.last("en") is None
     assert vault._link_key.cache_info().currsize == 0
     assert outbox._throttle is not throttle

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from petitions import names
-from petitions.names import folded, tidy
+from petitions.identity import names
+from petitions.identity.names import folded, tidy
 
 PEOPLE = [
     "Amina Example",

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from campaign import env
-from petitions.screening import networks
+from petitions.screening import client_network
 
 PROXY, OTHER_PROXY = "10.0.0.3", "10.0.0.4"
 
@@ -23,7 +23,7 @@ def sender(peer: str, chain: str | None = None) -> str:
     meta = {"REMOTE_ADDR": peer}
     if chain is not None:
         meta["HTTP_X_FORWARDED_FOR"] = chain
-    return str(networks.client_address(meta) or "")
+    return str(client_network.client_address(meta) or "")
 
 
 def test_without_a_proxy_the_peer_is_the_client() -> None:
@@ -78,7 +78,7 @@ def test_a_unix_socket_is_trusted_by_a_word_alone(settings: Any) -> None:
     ],
 )
 def test_addresses_are_read_as_proxies_write_them(written: str, meant: str) -> None:
-    assert str(networks.parsed(written)) == meant
+    assert str(client_network.parsed(written)) == meant
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_addresses_are_read_as_proxies_write_them(written: str, meant: str) -> N
     ],
 )  # fmt: skip
 def test_what_only_looks_like_an_address_is_none(written: str) -> None:
-    assert networks.parsed(written) is None
+    assert client_network.parsed(written) is None
 
 
 @given(st.ip_addresses().map(str) | st.text("0123456789abcdefx:.", max_size=24))
@@ -101,7 +101,7 @@ def test_addresses_are_read_as_the_standard_library_reads_them(written: str) -> 
     if isinstance(expected, IPv6Address):
         expected = expected.ipv4_mapped or expected
     assume(written.count(":") != 1)  # a port, not an address
-    assert networks.parsed(written) == expected
+    assert client_network.parsed(written) == expected
 
 
 def test_a_mapped_proxy_is_the_proxy() -> None:
@@ -111,8 +111,8 @@ def test_a_mapped_proxy_is_the_proxy() -> None:
 @given(peer=st.text(max_size=50), chain=st.text(max_size=300))
 def test_no_peer_and_no_header_makes_it_raise(peer: str, chain: str) -> None:
     for who in (peer, PROXY, ""):
-        address = networks.client_address({"REMOTE_ADDR": who, "HTTP_X_FORWARDED_FOR": chain})
-        networks.Sender.at(address)
+        address = client_network.client_address({"REMOTE_ADDR": who, "HTTP_X_FORWARDED_FOR": chain})
+        client_network.Sender.at(address)
 
 
 @given(noise=st.text(max_size=100), address=st.ip_addresses(network="203.0.113.0/24"))
@@ -130,12 +130,12 @@ def test_nothing_that_a_client_sends_changes_whom_the_proxy_saw(noise: str, addr
 def test_limits_count_by_24_bits_of_ipv4_and_64_and_48_of_ipv6(
     address: str, network: str, prefix: str
 ) -> None:
-    sender = networks.Sender.at(networks.parsed(address))
+    sender = client_network.Sender.at(client_network.parsed(address))
     assert (sender.network, sender.prefix) == (network, prefix)
 
 
 def test_nobody_has_no_network() -> None:
-    assert networks.Sender.at(None) == (None, "", "")
+    assert client_network.Sender.at(None) == (None, "", "")
 
 
 def test_a_proxy_that_nobody_named_is_told_once_and_without_addresses(

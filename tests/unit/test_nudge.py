@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from petitions.mail import nudge
+from petitions.mail import wake_worker
 
 
 class Broker:
@@ -34,21 +34,21 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
     broker = Broker()
-    monkeypatch.setattr(nudge, "_app", lambda: broker)
-    monkeypatch.setattr(nudge, "PAUSE", 0.01)
-    monkeypatch.setattr(nudge, "PAUSE_AFTER_FAILURE", 0.01)
-    nudge._flag.cache_clear()
+    monkeypatch.setattr(wake_worker, "_app", lambda: broker)
+    monkeypatch.setattr(wake_worker, "PAUSE", 0.01)
+    monkeypatch.setattr(wake_worker, "PAUSE_AFTER_FAILURE", 0.01)
+    wake_worker._flag.cache_clear()
     yield broker
     # The thread of this test waits for a flag that nobody raises any more.
     broker.may_go_on.set()
-    nudge._flag.cache_clear()
+    wake_worker._flag.cache_clear()
 
 
 def test_a_nudge_reaches_the_worker_without_any_data(broker: Broker) -> None:
-    nudge.nudge()
+    wake_worker.nudge()
 
     assert broker.arrived.acquire(timeout=10)
-    assert broker.sent == [nudge.TASK]
+    assert broker.sent == [wake_worker.TASK]
     assert "args" not in broker.options
     assert "kwargs" not in broker.options
     # What nobody took within a minute is done by the sweep long since.
@@ -57,12 +57,12 @@ def test_a_nudge_reaches_the_worker_without_any_data(broker: Broker) -> None:
 
 def test_while_redis_hangs_nobody_waits_and_at_most_one_more_is_sent(broker: Broker) -> None:
     broker.may_go_on.clear()
-    nudge.nudge()
+    wake_worker.nudge()
     assert broker.arrived.acquire(timeout=10)
 
     started = time.monotonic()
     for _ in range(1000):
-        nudge.nudge()
+        wake_worker.nudge()
     took = time.monotonic() - started
 
     assert took < 1
@@ -75,11 +75,11 @@ def test_while_redis_hangs_nobody_waits_and_at_most_one_more_is_sent(broker: Bro
 
 def test_after_a_failure_the_next_nudge_is_sent_again(broker: Broker) -> None:
     broker.error = OSError("redis is away")
-    nudge.nudge()
+    wake_worker.nudge()
     assert broker.arrived.acquire(timeout=10)
     broker.error = None
 
-    nudge.nudge()
+    wake_worker.nudge()
 
     assert broker.arrived.acquire(timeout=10)
 
@@ -90,11 +90,11 @@ def test_a_failure_is_told_by_its_kind_alone(
     broker.error = OSError("redis://:password@redis is away")
 
     with caplog.at_level(logging.WARNING):
-        assert nudge._publish() is False
+        assert wake_worker._publish() is False
 
     assert "OSError" in caplog.text
     assert "password" not in caplog.text
 
 
 def test_a_nudge_that_was_sent_says_so(broker: Broker) -> None:
-    assert nudge._publish() is True
+    assert wake_worker._publish() is True

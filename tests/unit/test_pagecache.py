@@ -12,7 +12,7 @@ from django.utils.http import http_date
 from pytest_django import Settings
 
 from campaign.pagecache import PageCacheMiddleware
-from petitions.caching import carries_source
+from petitions.web.cache_headers import carries_source
 
 PUBLIC = "public, max-age=0, s-maxage=2"
 LONG = "Protect civilians. " * 100
@@ -151,7 +151,7 @@ def test_query_strings_change_nothing_and_fill_nothing(cache: PageCacheMiddlewar
 def registered(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The codes that links may carry on."""
     codes = {"mosque", "poster"}
-    monkeypatch.setattr("petitions.sources._registered", lambda: frozenset(codes))
+    monkeypatch.setattr("petitions.counting.sources._registered", lambda: frozenset(codes))
     return codes
 
 
@@ -316,7 +316,7 @@ def test_a_copy_older_than_a_day_is_not_shown_for_an_error(
 @pytest.fixture
 def turns_in_a_second(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
     """The page says that it becomes wrong after a second, such as one that announces something."""
-    monkeypatch.setattr("petitions.caching.time.time", lambda: 2_000_000_000.0)
+    monkeypatch.setattr("petitions.web.cache_headers.time.time", lambda: 2_000_000_000.0)
     site.headers["Expires"] = http_date(2_000_000_001)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions import places
-from petitions.places import canonical_postcode
+from petitions.identity import residence
+from petitions.identity.residence import canonical_postcode
 
 INWARD = "ABDEFGHJLNPQRSTUWXYZ"
 DIGITS = ["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "０１２３４５６７８９"]
@@ -108,7 +108,7 @@ def test_a_postcode_as_people_write_it_is_understood_again(postcode: str) -> Non
     ids=ascii,
 )
 def test_an_impossible_postcode_is_refused_without_repeating_it(typed: str) -> None:
-    with pytest.raises(places.NotAPostcode) as refusal:
+    with pytest.raises(residence.NotAPostcode) as refusal:
         canonical_postcode(typed)
 
     assert str(refusal.value) == ""
@@ -118,7 +118,7 @@ def test_an_impossible_postcode_is_refused_without_repeating_it(typed: str) -> N
 def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -> None:
     try:
         stored = canonical_postcode(typed)
-    except places.NotAPostcode:
+    except residence.NotAPostcode:
         return
     assert canonical_postcode(stored) == stored
     assert stored.isascii()
@@ -127,8 +127,8 @@ def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])
 def test_every_language_lists_the_same_countries_and_names_all_of_them(language: str) -> None:
-    codes = {code for code, _name in places.countries("en")}
-    listed = places.countries(language)
+    codes = {code for code, _name in residence.countries("en")}
+    listed = residence.countries(language)
 
     assert {code for code, _name in listed} == codes
     assert len(listed) == len(codes)
@@ -136,11 +136,11 @@ def test_every_language_lists_the_same_countries_and_names_all_of_them(language:
 
 
 def test_the_uk_is_no_country_abroad() -> None:
-    assert "GB" not in dict(places.countries("en"))
+    assert "GB" not in dict(residence.countries("en"))
 
 
 def test_countries_that_signers_live_in_are_listed() -> None:
-    listed = dict(places.countries("en"))
+    listed = dict(residence.countries("en"))
 
     assert {"SY", "TR", "JO", "LB", "IQ", "DE", "PS", "XK", "TW", "IE", "JE", "US"} <= set(listed)
     assert not {"EU", "UN", "ZZ", "QO", "UK"} & set(listed)
@@ -151,14 +151,14 @@ def test_countries_that_signers_live_in_are_listed() -> None:
     [("en", "Afghanistan", "Zimbabwe"), ("cy", "Afghanistan", "Zimbabwe")],
 )
 def test_countries_stand_in_alphabetical_order(language: str, first: str, last: str) -> None:
-    listed = [name for _code, name in places.countries(language)]
+    listed = [name for _code, name in residence.countries(language)]
 
     assert (listed[0], listed[-1]) == (first, last)
 
 
 def test_accents_and_the_arabic_article_do_not_change_the_order() -> None:
-    english = [name for _code, name in places.countries("en")]
-    arabic = [name for _code, name in places.countries("ar")]
+    english = [name for _code, name in residence.countries("en")]
+    arabic = [name for _code, name in residence.countries("ar")]
 
     assert english.index("Åland Islands") < english.index("Albania")
     assert english.index("Côte d’Ivoire") < english.index("Croatia")
@@ -166,6 +166,6 @@ def test_accents_and_the_arabic_article_do_not_change_the_order() -> None:
 
 
 def test_a_country_is_named_in_the_language_asked_for_and_unknown_codes_name_themselves() -> None:
-    assert places.country_name("JO", "en") == "Jordan"
-    assert places.country_name("JO", "ar") == "الأردن"
-    assert places.country_name("ZQ", "cy") == "ZQ"
+    assert residence.country_name("JO", "en") == "Jordan"
+    assert residence.country_name("JO", "ar") == "الأردن"
+    assert residence.country_name("ZQ", "cy") == "ZQ"

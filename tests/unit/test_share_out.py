@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.reindexing import Member, share_out
+from petitions.moderation.reindex import Member, share_out
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from petitions import tokens, vault
+from petitions.crypto import tokens, vault
 
 ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de001")
 OTHER_ID = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de002")
@@ -213,7 +213,7 @@ def test_nothing_that_was_typed_can_be_read_from_a_page_token() -> None:
 def test_a_page_opens_until_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     token = tokens.seal_attempt(ID, TYPED, at=NOW)
     soon = NOW + 3590
-    monkeypatch.setattr("petitions.tokens.time.time", lambda: soon)
+    monkeypatch.setattr("petitions.crypto.tokens.time.time", lambda: soon)
 
     assert tokens.open_attempt(token) == (ID, TYPED, NOW)
 
@@ -221,7 +221,7 @@ def test_a_page_opens_until_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) ->
 def test_after_an_hour_a_page_says_that_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
     token = tokens.seal_attempt(ID, TYPED, at=NOW)
     later = NOW + 3602
-    monkeypatch.setattr("petitions.tokens.time.time", lambda: later)
+    monkeypatch.setattr("petitions.crypto.tokens.time.time", lambda: later)
 
     with pytest.raises(tokens.ExpiredToken):
         tokens.open_attempt(token)
@@ -273,7 +273,7 @@ def test_every_key_is_tried_and_every_comparison_takes_constant_time(
         return one == other
 
     code = tokens.code(ID, 0)
-    monkeypatch.setattr("petitions.tokens.hmac.compare_digest", compare)
+    monkeypatch.setattr("petitions.crypto.tokens.hmac.compare_digest", compare)
     assert tokens.is_code(code, ID, 0)
     assert len(compared) == 2
 

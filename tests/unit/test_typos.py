@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions import typos
+from petitions.identity import typing_slips
 
 short = st.text(alphabet="abcd.", max_size=8)
 
@@ -25,12 +25,12 @@ short = st.text(alphabet="abcd.", max_size=8)
     ],
 )  # fmt: skip
 def test_a_likely_slip_is_asked_about(typed: str, meant: str) -> None:
-    assert typos.meant(typed) == meant
+    assert typing_slips.meant(typed) == meant
 
 
-@pytest.mark.parametrize("domain", [*typos.LARGE, *sorted(typos.OTHERS)])
+@pytest.mark.parametrize("domain", [*typing_slips.LARGE, *sorted(typing_slips.OTHERS)])
 def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
-    assert typos.meant(domain) is None
+    assert typing_slips.meant(domain) is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
     ],
 )  # fmt: skip
 def test_other_domains_are_left_alone(domain: str) -> None:
-    assert typos.meant(domain) is None
+    assert typing_slips.meant(domain) is None
 
 
 @pytest.mark.parametrize(
@@ -54,16 +54,16 @@ def test_other_domains_are_left_alone(domain: str) -> None:
     ],
 )  # fmt: skip
 def test_slips_are_counted_as_hands_make_them(typed: str, meant: str, number: int) -> None:
-    assert typos.slips(typed, meant) == number
+    assert typing_slips.slips(typed, meant) == number
 
 
 @given(short, short)
 def test_slips_are_the_same_both_ways_and_none_only_between_equals(one: str, other: str) -> None:
-    assert typos.slips(one, other) == typos.slips(other, one)
-    assert (typos.slips(one, other) == 0) is (one == other)
-    assert abs(len(one) - len(other)) <= typos.slips(one, other) <= max(len(one), len(other))
+    assert typing_slips.slips(one, other) == typing_slips.slips(other, one)
+    assert (typing_slips.slips(one, other) == 0) is (one == other)
+    assert abs(len(one) - len(other)) <= typing_slips.slips(one, other) <= max(len(one), len(other))
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_typed_is_asked_about_or_left_alone(domain: str) -> None:
-    assert typos.meant(domain) in {None, *typos.LARGE}
+    assert typing_slips.meant(domain) in {None, *typing_slips.LARGE}

@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from petitions import vault
+from petitions.crypto import vault
 
 ROW = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de001")
 OTHER_ROW = UUID("5b8dbb1c-7f7c-4c6b-9df1-3f3c2b8de002")

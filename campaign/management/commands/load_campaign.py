@@ -11,7 +11,7 @@ from django.db import transaction
 from campaign import loading
 from campaign.models import StatementText
 from petitions.models import Organisation, Petition, PetitionText
-from petitions.publishing import open_petition
+from petitions.publishing.opening import open_petition
 
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 ORGANISATION = "SBC"

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from campaign import loading
 from campaign.models import StatementText
-from petitions.languages import moment_in_london
+from petitions.formatting.languages import moment_in_london
 
 PETITION = "address of the petition it leads to; by default the only one there is"
 _READ_AS = {

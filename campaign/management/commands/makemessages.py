@@ -14,7 +14,7 @@ IGNORED = [
     "campaign/admin.py",
     "campaign/local",
     "petitions/admin",
-    "petitions/screening/fraud.py",
+    "petitions/screening/fraud_signals.py",
     "*/management/*",
     "templates/admin",
     "templates/local",

@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions import reindexing, resealing
+from petitions.moderation import reindex
+from petitions.privacy import reseal
 
 
 class Command(BaseCommand):
@@ -27,14 +28,14 @@ class Command(BaseCommand):
 
     def _sealed(self) -> int:
         first = next(iter(settings.SEALING_KEYS))
-        counts = resealing.under_keys()
+        counts = reseal.under_keys()
         for key, number in counts.items():
             note = "" if key in settings.SEALING_KEYS else " (not in SEALING_KEYS: lost)"
             self.stdout.write(f"sealing key {key}: {number:,} signers{note}")
         return sum(number for key, number in counts.items() if key != first)
 
     def _written(self) -> int:
-        number = len(resealing.enquiries_waiting())
+        number = len(reseal.enquiries_waiting())
         if number:
             self.stdout.write(f"another sealing key: {number:,} messages to us")
         return number
@@ -42,16 +43,16 @@ class Command(BaseCommand):
     def _indexed(self) -> int:
         first = next(iter(settings.INDEX_KEYS))
         with tqdm(total=100, unit="%", disable=None) as bar:
-            found = reindexing.survey(lambda fraction: bar.update(100 * fraction - bar.n))
+            found = reindex.survey(lambda fraction: bar.update(100 * fraction - bar.n))
         self.stdout.write(f"index key {first}: {found.right:,} signers")
         self.stdout.write(f"another index key, or older rules: {found.other:,} signers")
         self.stdout.write(f"cannot be opened: {found.unreadable:,} signers")
         return found.other
 
     def _lasting(self) -> None:
-        for key, number in reindexing.objections_by_key().items():
+        for key, number in reindex.objections_by_key().items():
             self.stdout.write(f"index key {key}: {number:,} objections, which end with it")
-        number = reindexing.address_rules()
+        number = reindex.address_rules()
         if number:
             self.stdout.write(
                 f"{number:,} rules about one address end with the index key they were made under"

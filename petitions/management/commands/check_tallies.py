@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.models import Petition
 
 

@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions import exports, tallies
+from petitions.counting import tallies
+from petitions.handover import exports
 from petitions.models import Export, Petition
 
 

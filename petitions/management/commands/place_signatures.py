@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions import tallies
+from petitions.counting import tallies
 from petitions.geography import placing
-from petitions.jobs import alone
+from petitions.infra.jobs import alone
 
 
 class Command(BaseCommand):

@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions import rescan
 from petitions.models import Petition, Signature
-from petitions.screening import fraud
+from petitions.moderation import rescan
+from petitions.screening import fraud_signals
 
 _STATES = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD)
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         self.stdout.write(_row("", *_STATES))
         for code in sorted({code for code, _state in found.signals}):
             self.stdout.write(_row(code, *(found.signals[code, state] for state in _STATES)))
-            self.stdout.write(f"    {fraud.sentences([code])[0]}")
+            self.stdout.write(f"    {fraud_signals.sentences([code])[0]}")
         changed, held = ("would change", "would be held") if is_dry else ("changed", "held")
         self.stdout.write(f"{found.read:,} signatures read.")
         self.stdout.write(f"Pending: {found.pending_changed:,} {changed}.")

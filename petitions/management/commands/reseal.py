@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions import resealing
+from petitions.privacy import reseal
 
 
 class Command(BaseCommand):
@@ -17,9 +17,9 @@ class Command(BaseCommand):
     help = "Seal every signer and every message to us under the first of SEALING_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with tqdm(total=resealing.waiting(), unit=" signers", disable=None) as bar:
-            result = resealing.reseal(bar.update)
-        written = resealing.reseal_enquiries()
+        with tqdm(total=reseal.waiting(), unit=" signers", disable=None) as bar:
+            result = reseal.reseal(bar.update)
+        written = reseal.reseal_enquiries()
         self.stdout.write(f"Sealed anew: {result.done:,}. Messages to us: {written.done:,}.")
         if left := result.left + written.left:
             raise CommandError(

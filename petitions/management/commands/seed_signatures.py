@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from tqdm import tqdm
 
-from petitions import seeding, tallies
+from petitions import seeding
+from petitions.counting import tallies
 from petitions.models import Petition
 from petitions.seeding import course
 

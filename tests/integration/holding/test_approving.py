@@ -10,14 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import (
-    moderation,
-    seeding,
-    tallies,
-    withdrawing,
-)
+from petitions import seeding
 from petitions.admin import needs
+from petitions.counting import tallies
 from petitions.models import Decision, Petition, Signature
+from petitions.moderation import decisions
+from petitions.signatures import withdraw
 from tests.held import (
     CHECKED,
     LIST,
@@ -33,7 +31,7 @@ def test_approving_counts_held_ones_and_leaves_all_others_alone(
 ) -> None:
     held, pending = hold_one(petition, AMINA), sign(petition, DAVID)
 
-    done = moderation.approve(petition=petition, ids=[held.pk, pending], actor=moderator, **CHECKED)
+    done = decisions.approve(petition=petition, ids=[held.pk, pending], actor=moderator, **CHECKED)
 
     assert (done.signatures, done.count_change, tallies.total(petition.pk)) == (1, 1, 1)
     assert states([pending]) == {State.PENDING}
@@ -45,7 +43,7 @@ def test_approving_counts_held_ones_and_leaves_all_others_alone(
 
 def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moderator: User) -> None:
     counted = sign_and_confirm(petition)
-    done = moderation.hold(
+    done = decisions.hold(
         petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
     )
     assert (done.count_change, tallies.total(petition.pk)) == (-1, 0)
@@ -55,30 +53,28 @@ def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moder
 
 def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: User) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
-    held = moderation.hold(
-        petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
-    )
-    moderation.remove(petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator)
+    held = decisions.hold(petition=petition, ids=ids, reason="suspicious", note="", actor=moderator)
+    decisions.remove(petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator)
     assert held.decision
 
-    undone = moderation.undo(decision=held.decision, note="", actor=moderator)
+    undone = decisions.undo(decision=held.decision, note="", actor=moderator)
 
     # The first was decided about since.
     assert (undone.signatures, undone.count_change, tallies.total(petition.pk)) == (2, 2, 2)
     assert states(ids[:1]) == {State.REMOVED}
-    again = moderation.undo(decision=held.decision, note="", actor=moderator)
+    again = decisions.undo(decision=held.decision, note="", actor=moderator)
     assert again.signatures == 0
     assert not tallies.differences(petition.pk)
 
 
 def test_undoing_brings_nobody_back_who_is_erased(petition: Petition, moderator: User) -> None:
     counted = sign_and_confirm(petition)
-    done = moderation.hold(
+    done = decisions.hold(
         petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
     )
-    withdrawing.withdraw(signature_id=counted.pk)
+    withdraw.withdraw(signature_id=counted.pk)
     assert done.decision
-    assert moderation.undo(decision=done.decision, note="", actor=moderator).signatures == 0
+    assert decisions.undo(decision=done.decision, note="", actor=moderator).signatures == 0
     assert states([counted.pk]) == {State.WITHDRAWN}
     assert tallies.total(petition.pk) == 0
 
@@ -161,9 +157,7 @@ def test_a_moderator_undoes_a_decision_on_its_page(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, DAVID)]
-    done = moderation.hold(
-        petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
-    )
+    done = decisions.hold(petition=petition, ids=ids, reason="suspicious", note="", actor=moderator)
     assert done.decision
     client.force_login(moderator)
     address = f"/admin/petitions/decision/{done.decision.pk}"
@@ -186,7 +180,7 @@ def test_an_organiser_approves_and_undoes_nothing(
     petition: Petition, organiser: User, moderator: User, client: Client
 ) -> None:
     held = hold_one(petition, AMINA)
-    done = moderation.hold(
+    done = decisions.hold(
         petition=petition,
         ids=[sign_and_confirm(petition, DAVID).pk],
         reason="suspicious",

@@ -8,14 +8,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from petitions import (
-    confirming,
-    exports,
-    tallies,
-    withdrawing,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
+from petitions.handover import exports
 from petitions.models import Export, Petition, Signature, Signer
+from petitions.signatures import confirm as confirming
+from petitions.signatures import withdraw
+from petitions.signatures.confirm import Outcome
 from tests.held import (
     State,
     hold_one,
@@ -111,7 +109,7 @@ def test_a_held_signature_is_not_exported(petition: Petition) -> None:
 
 def test_whoever_is_held_can_withdraw(petition: Petition) -> None:
     held = hold_one(petition)
-    assert withdrawing.withdraw(signature_id=held.pk)
+    assert withdraw.withdraw(signature_id=held.pk)
     assert not Signer.objects.exists()
     assert states([held.pk]) == {State.WITHDRAWN}
     assert not tallies.differences(petition.pk)

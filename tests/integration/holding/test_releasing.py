@@ -8,14 +8,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from petitions import (
-    moderation,
-    recent,
-    rescan,
-    tallies,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.models import Petition, Signature, Signer
+from petitions.moderation import decisions, rescan
+from petitions.publishing import warm_cache
+from petitions.signatures.confirm import Outcome
 from tests.held import (
     CHECKED,
     State,
@@ -45,7 +42,7 @@ def test_nobody_stays_held_for_a_form_that_others_sent_in_their_name(
 
 def test_who_was_held_counts_once_they_sign_themselves(petition: Petition, client: Client) -> None:
     held = hold_one(petition)
-    recent.total(petition.pk)
+    warm_cache.total(petition.pk)
 
     answer = client.post(link(sign(petition)))
 
@@ -65,11 +62,11 @@ def test_who_is_released_sees_themselves_in_the_count(
 ) -> None:
     settings.PAGE_CACHE_SECONDS = 60
     hold_one(petition)
-    assert recent.total(petition.pk) == 0
+    assert warm_cache.total(petition.pk) == 0
 
     client.post(link(sign(petition)))
 
-    assert recent.total(petition.pk) == 1
+    assert warm_cache.total(petition.pk) == 1
 
 
 def test_a_released_signature_is_not_held_by_the_next_rescan(
@@ -97,7 +94,7 @@ def test_somebody_elses_form_releases_nobody(petition: Petition) -> None:
 
 def test_whom_a_moderator_holds_no_form_releases(petition: Petition, moderator: User) -> None:
     counted = sign_and_confirm(petition)
-    moderation.hold(petition=petition, ids=[counted.pk], **CHECKED, actor=moderator)
+    decisions.hold(petition=petition, ids=[counted.pk], **CHECKED, actor=moderator)
 
     assert confirm(sign(petition)) is Outcome.ALREADY
 
@@ -109,8 +106,8 @@ def test_whom_a_moderator_restored_to_held_no_form_releases(
     petition: Petition, moderator: User
 ) -> None:
     held = hold_one(petition)
-    moderation.remove(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
-    moderation.restore(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
+    decisions.remove(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
+    decisions.restore(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
 
     assert confirm(sign(petition)) is Outcome.ALREADY
 
@@ -132,7 +129,7 @@ def test_long_after_the_close_nobody_is_released(petition: Petition) -> None:
     held = hold_one(petition)
     sign(petition)
     Petition.objects.update(closes_at=timezone.now() - timedelta(days=2))
-    recent.forget()
+    warm_cache.forget()
 
     assert confirm(held.pk) is Outcome.ALREADY
 

@@ -6,12 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from petitions import (
-    tallies,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.models import Petition, Rule, Signature
-from petitions.screening import fraud, limits, rules
+from petitions.screening import fraud_signals, rate_limits, rules
+from petitions.signatures.confirm import Outcome
 from tests.held import (
     LIST,
     State,
@@ -55,7 +53,7 @@ def test_a_throw_away_domain_a_filled_trap_and_an_impossible_pace_hold_and_say_w
     assert tallies.total(petition.pk) == 0
     client.force_login(moderator)
     page = client.get(f"{LIST}{pending.pk}/change/").content.decode()
-    (sentence,) = fraud.sentences([signal])
+    (sentence,) = fraud_signals.sentences([signal])
     assert sentence in page
 
 
@@ -89,9 +87,11 @@ def test_many_from_one_network_are_held_unless_a_rule_allows_it(
     verdict: str,
     signals: list[str],
 ) -> None:
-    take = limits.take
+    take = rate_limits.take
     monkeypatch.setattr(
-        limits, "take", lambda *args, **kwargs: take(*args, **kwargs)._replace(from_network=number)
+        rate_limits,
+        "take",
+        lambda *args, **kwargs: take(*args, **kwargs)._replace(from_network=number),
     )
     pending = signed_with(browser)
     assert (pending.verdict, pending.signals) == (verdict, signals)

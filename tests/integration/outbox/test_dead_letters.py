@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from petitions import attempts, finding, objections, signers, withdrawing
 from petitions.admin import outcomes
-from petitions.mail import outbox
+from petitions.mail import outbox, suppression
 from petitions.models import Mail, Petition, Resend, Signature
+from petitions.signatures import check_email, find, withdraw
+from petitions.signers import sealing
 from tests.people import AMINA, sign, sign_and_confirm
 
 OUTBOX = "/admin/petitions/mail/"
@@ -81,12 +82,12 @@ def _never(petition: Petition) -> None:
 
 
 def _withdrawn(petition: Petition) -> None:
-    withdrawing.withdraw(signature_id=sign_and_confirm(petition).pk)
+    withdraw.withdraw(signature_id=sign_and_confirm(petition).pk)
 
 
 def _no_mail(petition: Petition) -> None:
     sign_and_confirm(petition)
-    objections.want_no_mail(inbox=signers.inbox_of(AMINA.email))
+    suppression.want_no_mail(inbox=sealing.inbox_of(AMINA.email))
 
 
 def _other_spelling(petition: Petition) -> None:
@@ -114,9 +115,9 @@ def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
 
     attempt = sign(petition)
     Resend.objects.create(attempt_id=attempt, is_silenced=False)
-    attempts.settle()
-    finding.ask(address=AMINA.email, language="en")
-    finding.settle()
+    check_email.settle()
+    find.ask(address=AMINA.email, language="en")
+    find.settle()
     waiting = _rows(_numbers(organiser)) - before
     outbox.deliver()
     done = _rows(_numbers(organiser)) - before
@@ -159,20 +160,20 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
     petition: Petition, organiser: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    finding.ask(address=AMINA.email, language="en")
-    finding.settle()
+    find.ask(address=AMINA.email, language="en")
+    find.settle()
     outbox.deliver()
     before = _numbers(organiser)
-    withdrawing.withdraw(signature_id=signature.pk)
+    withdraw.withdraw(signature_id=signature.pk)
     assert _numbers(organiser) == before
 
 
 def test_asking_again_for_what_its_owner_deleted_writes_a_row_too(petition: Petition) -> None:
     attempt = sign(petition)
-    withdrawing.withdraw(signature_id=attempt)
+    withdraw.withdraw(signature_id=attempt)
     Mail.objects.all().delete()
     Resend.objects.create(attempt_id=attempt, is_silenced=False)
-    attempts.settle()
+    check_email.settle()
     assert [(row.kind, row.state, row.signature_id) for row in Mail.objects.all()] == [
         ("confirm", "withheld", None)
     ]

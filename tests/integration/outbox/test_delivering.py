@@ -12,12 +12,13 @@ import pytest
 from django.core import mail as sent
 from django.utils import timezone
 
-from petitions import signers, withdrawing
 from petitions.mail import messages, outbox
-from petitions.mail.claims import Claim
+from petitions.mail.leases import Claim
 from petitions.mail.letters import Letter
 from petitions.models import Mail, Petition, Signature, Signer
 from petitions.models.mail import THROTTLED
+from petitions.signatures import withdraw
+from petitions.signers import sealing
 from tests.integration.outbox.conftest import (
     Backend,
     sign_many,
@@ -26,7 +27,7 @@ from tests.people import AMINA, DAVID, sign
 
 
 def test_a_signing_is_mailed_once_to_the_address_as_typed(petition: Petition) -> None:
-    sign(petition, signers.Attempt(name="A B", email="A.B+tag@gmail.com", name_use="public"))
+    sign(petition, sealing.Attempt(name="A B", email="A.B+tag@gmail.com", name_use="public"))
 
     assert outbox.deliver() == 1
     assert outbox.deliver() == 0
@@ -36,7 +37,7 @@ def test_a_signing_is_mailed_once_to_the_address_as_typed(petition: Petition) ->
 
 
 def test_a_withdrawn_signer_is_not_mailed(petition: Petition) -> None:
-    withdrawing.withdraw(signature_id=sign(petition))
+    withdraw.withdraw(signature_id=sign(petition))
     assert outbox.deliver() == 0
     assert not sent.outbox
 

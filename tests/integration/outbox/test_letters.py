@@ -8,10 +8,11 @@ import pytest
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
 
-from petitions import context, signers
 from petitions.mail import letters, messages, outbox, smtp
 from petitions.mail.letters import Letter
 from petitions.models import Mail, Organisation, Petition
+from petitions.publishing import organisation
+from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
 INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
@@ -26,7 +27,7 @@ INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
     ],
 )
 def test_a_mail_speaks_the_signers_language_and_names_no_cause_anywhere(
-    petition: Petition, attempt: signers.Attempt, subject: str
+    petition: Petition, attempt: sealing.Attempt, subject: str
 ) -> None:
     sign(petition, attempt)
     outbox.deliver()
@@ -69,7 +70,7 @@ def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition)
     "spoilt", [replace(AMINA, name=INJECTION), replace(AMINA, email=INJECTION)]
 )
 def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_other_mail(
-    petition: Petition, spoilt: signers.Attempt, caplog: pytest.LogCaptureFixture
+    petition: Petition, spoilt: sealing.Attempt, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No form lets one in; a row may hold one all the same."""
     sign(petition, spoilt)
@@ -107,7 +108,7 @@ QUOTED = replace(AMINA, email='"amina x"@example.org')
 LONG = replace(AMINA, email="a" * 64 + "@" + "example." * 6 + "org")
 
 
-def composed(petition: Petition, attempt: signers.Attempt) -> Letter:
+def composed(petition: Petition, attempt: sealing.Attempt) -> Letter:
     row = Mail.objects.select_related("signature__signer").get(signature=sign(petition, attempt))
     return messages.compose(row)
 
@@ -124,10 +125,10 @@ def _alike(message: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("attempt", [AMINA, BASHIR, CARYS, IDN])
 def test_the_bytes_of_a_letter_are_those_that_django_would_write(
-    petition: Petition, settings: Any, attempt: signers.Attempt
+    petition: Petition, settings: Any, attempt: sealing.Attempt
 ) -> None:
     Organisation.objects.update(sender_name="\u062d\u0645\u0644\u0629, SBC")
-    context.forget()
+    organisation.forget()
     letter, sender = composed(petition, attempt), settings.DEFAULT_FROM_EMAIL
     written: Any = letter.message()
     assert letter.raw
@@ -141,7 +142,7 @@ def test_the_bytes_of_a_letter_are_those_that_django_would_write(
 
 @pytest.mark.parametrize("attempt", [ODD, QUOTED, LONG])
 def test_an_address_that_is_not_plain_is_left_to_django(
-    petition: Petition, attempt: signers.Attempt
+    petition: Petition, attempt: sealing.Attempt
 ) -> None:
     letter = composed(petition, attempt)
     assert letter.raw is None

@@ -15,11 +15,16 @@ from django.db import OperationalError, connection, connections
 from django.test import Client
 from pytest_django import Settings
 
-from petitions import exports, finding, moderation, prepared, retention, tallies
-from petitions.jobs import alone
+from petitions.counting import tallies
+from petitions.handover import exports
+from petitions.infra import prepared
+from petitions.infra.jobs import alone
+from petitions.infra.prepared import Statement
 from petitions.models import Export, Petition, Rule, Signature
-from petitions.prepared import Statement
+from petitions.moderation import decisions
+from petitions.privacy import retention
 from petitions.screening import rules
+from petitions.signatures import find
 from tests.environment import STACK
 from tests.integration.conftest import SAME_ORIGIN
 from tests.people import sign, sign_and_confirm, somebody, typed
@@ -144,10 +149,10 @@ def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) 
         stand.append(sign_and_confirm(petition, somebody(next(numbers))))
 
     def finds() -> None:
-        finding.ask(address="p0@mail0.example", language="en")
+        find.ask(address="p0@mail0.example", language="en")
 
     def moderates() -> None:
-        for decide in (moderation.remove, moderation.restore):
+        for decide in (decisions.remove, decisions.restore):
             decide(petition=petition, ids=[stand[0].pk], reason="other", note="", actor=moderator)
 
     def exports_all() -> None:

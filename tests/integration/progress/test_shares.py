@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from petitions import progress, tallies, withdrawing
+from petitions.counting import breakdowns, tallies
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -14,6 +14,7 @@ from petitions.models import (
     Place,
     Region,
 )
+from petitions.signatures import withdraw
 from tests.course import (
     API,
     DAY,
@@ -35,7 +36,7 @@ from tests.people import sign_and_confirm
     ("n", "said"), [(0, None), (24, None), (25, 25), (27, 25), (28, 30), (33, 35), (998, 1000)]
 )
 def test_shares_are_rounded_and_small_ones_are_not_said(n: int, said: int | None) -> None:
-    assert progress.rounded(n) == said
+    assert breakdowns.rounded(n) == said
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_shares_are_renewed_only_when_many_make_the_difference(
     totals: list[int], told: int | None
 ) -> None:
     days = [(date(2026, 1, n), total) for n, total in enumerate(totals, 1)]
-    assert progress.released(days) == (date(2026, 1, told) if told else None)
+    assert breakdowns.released(days) == (date(2026, 1, told) if told else None)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_shares_are_renewed_only_when_many_make_the_difference(
 def test_a_share_is_renewed_only_when_its_own_region_moved(counts: list[int], shown: int) -> None:
     stands = 0
     for n in counts:
-        stands = progress.renewed(n, stands)
+        stands = breakdowns.renewed(n, stands)
     assert stands == shown
 
 
@@ -88,22 +89,22 @@ def test_no_difference_of_two_days_is_of_fewer_people_than_the_step(
     """Somebody reads every day, and knows that one person of London signed on the ninth."""
     spread(petition, constituencies)
     add(petition, constituencies[Region.LONDON].code, 27)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
     before = [read(client, path) for path in (API + "regions.csv", PAGE)]
     regions = series(client)["regions"]
     assert regions["shares"]
 
     # One more, and London would round to thirty instead of 25.
     add(petition, constituencies[Region.LONDON].code, 1)
-    progress.take_snapshots(NIGHT + DAY)
+    breakdowns.take_snapshots(NIGHT + DAY)
 
-    assert progress.rounded(27) != progress.rounded(28)
+    assert breakdowns.rounded(27) != breakdowns.rounded(28)
     assert series(client)["regions"] == regions
     assert read(client, API + "regions.csv") == before[0]
     assert by_region(read(client, PAGE)) == by_region(before[1])
 
     add(petition, ABROAD, 25)
-    progress.take_snapshots(NIGHT + 2 * DAY)
+    breakdowns.take_snapshots(NIGHT + 2 * DAY)
     assert series(client)["regions"] != regions
 
 
@@ -113,20 +114,20 @@ def test_a_busy_region_renews_no_quiet_one(
     """Hundreds sign in London, two or three in Wales, night after night."""
 
     def shown() -> dict[str, int | None]:
-        shares = progress.course_of(petition).shares
+        shares = breakdowns.course_of(petition).shares
         return {share.group: share.signatures for share in shares}
 
     spread(petition, constituencies)
     add(petition, constituencies[Region.WALES].code, 27)
     told = []
     for night in range(11):
-        progress.take_snapshots(NIGHT + night * DAY)
+        breakdowns.take_snapshots(NIGHT + night * DAY)
         told.append(shown()[Region.WALES])
         add(petition, constituencies[Region.LONDON].code, 300)
         # The last night, Wales has moved by 24, and then by 27.
         add(petition, constituencies[Region.WALES].code, 3 if night > 7 else 2)
     assert told == [25] * 11
-    progress.take_snapshots(NIGHT + 11 * DAY)
+    breakdowns.take_snapshots(NIGHT + 11 * DAY)
 
     assert shown()[Region.WALES] == 50
     assert shown()[Region.LONDON] == 3300
@@ -142,7 +143,7 @@ def test_of_few_regions_none_is_told(
         add(petition, constituencies[region].code, 30)
     for region in SIX[3:]:
         add(petition, constituencies[region].code, 24)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
 
     assert series(client)["days"]
     assert series(client)["regions"]["shares"] == []
@@ -156,7 +157,7 @@ def test_of_few_regions_none_is_told(
     assert "Dangosir" in by_region(read(client, PAGES[2]))
 
     add(petition, constituencies[SIX[3]].code, 25)
-    progress.take_snapshots(NIGHT + DAY)
+    breakdowns.take_snapshots(NIGHT + DAY)
     assert len(series(client)["regions"]["shares"]) == len(Region) + 2
 
 
@@ -168,9 +169,9 @@ def test_equal_shares_do_not_tell_which_is_the_greater(
     add(petition, constituencies[Region.LONDON].code, 39)
     add(petition, constituencies[Region.SCOTLAND].code, 14)
     add(petition, constituencies[Region.NORTHERN_IRELAND].code, 24)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
 
-    shares = progress.course_of(petition).shares
+    shares = breakdowns.course_of(petition).shares
     assert [(share.group, share.signatures) for share in shares][:2] == [
         (Region.LONDON, 40),
         (Region.WALES, 40),
@@ -186,8 +187,8 @@ def test_one_confirmation_and_one_withdrawal_change_no_breakdown(
     spread(petition, constituencies)
     add(petition, ABROAD, 40)
     add(petition, UNKNOWN, 32)
-    progress.take_snapshots()
-    assert progress.course_of(petition).shares
+    breakdowns.take_snapshots()
+    assert breakdowns.course_of(petition).shares
 
     def seen() -> list[Any]:
         pages = [by_region(read(client, path)) for path in PAGES]
@@ -196,8 +197,8 @@ def test_one_confirmation_and_one_withdrawal_change_no_breakdown(
     before = seen()
     signature = sign_and_confirm(petition)
     confirmed = seen()
-    withdrawing.withdraw(signature_id=signature.pk)
-    progress.take_snapshots()
+    withdraw.withdraw(signature_id=signature.pk)
+    breakdowns.take_snapshots()
 
     assert tallies.total(petition.pk) == 72 + 30 * len(SIX)
     assert before == confirmed == seen()

@@ -9,7 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from petitions import progress, tallies, tasks
+from petitions import tasks
+from petitions.counting import breakdowns, tallies
+from petitions.counting.breakdowns import Span
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -19,7 +21,6 @@ from petitions.models import (
     Snapshot,
     Tally,
 )
-from petitions.progress import Span
 from tests.course import (
     DAY,
     NIGHT,
@@ -39,7 +40,7 @@ def test_a_day_is_written_once_it_is_over_by_region(
     add(petition, UNKNOWN, 2)
     add(petition, ABROAD, 1)
 
-    assert progress.take_snapshots(NIGHT) == 1
+    assert breakdowns.take_snapshots(NIGHT) == 1
 
     assert taken(petition) == {
         TODAY - DAY: {Region.LONDON: 11, Region.WALES: 3, UNKNOWN: 2, ABROAD: 1}
@@ -51,19 +52,19 @@ def test_a_day_is_written_once_it_is_over_by_region(
 
 def test_a_day_that_is_written_stays_as_it_is(petition: Petition) -> None:
     add(petition, ABROAD, 30)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
     add(petition, ABROAD, 9)
 
-    assert progress.take_snapshots(NIGHT + timedelta(hours=1)) == 0
+    assert breakdowns.take_snapshots(NIGHT + timedelta(hours=1)) == 0
     assert taken(petition) == {TODAY - DAY: {ABROAD: 30}}
-    assert progress.take_snapshots(NIGHT + DAY) == 1
+    assert breakdowns.take_snapshots(NIGHT + DAY) == 1
     assert taken(petition) == {TODAY - DAY: {ABROAD: 30}, TODAY: {ABROAD: 39}}
 
 
 def test_days_end_at_midnight_in_london_in_summer_too(petition: Petition) -> None:
     late = datetime(2026, 6, 19, 22, 59, tzinfo=ZoneInfo("UTC"))
-    progress.take_snapshots(late)
-    progress.take_snapshots(late + timedelta(minutes=2))
+    breakdowns.take_snapshots(late)
+    breakdowns.take_snapshots(late + timedelta(minutes=2))
     assert sorted(taken(petition)) == [date(2026, 6, 18), date(2026, 6, 19)]
 
 
@@ -71,11 +72,11 @@ def test_days_that_were_missed_stay_unwritten_and_the_next_change_covers_them(
     petition: Petition,
 ) -> None:
     add(petition, ABROAD, 30)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
     add(petition, ABROAD, 40)
-    progress.take_snapshots(NIGHT + 4 * DAY)
+    breakdowns.take_snapshots(NIGHT + 4 * DAY)
 
-    last = progress.course_of(petition).spans[-1]
+    last = breakdowns.course_of(petition).spans[-1]
     assert last == Span(TODAY, TODAY + 3 * DAY, total=70, change=40)
     assert (last.days, last.per_day) == (4, 10)
 
@@ -96,19 +97,19 @@ def test_a_petition_is_followed_from_its_opening_to_a_week_after_its_close(
     petition: Petition, change: dict[str, Any], is_followed: bool
 ) -> None:
     Petition.objects.update(**change)
-    assert progress.take_snapshots(NIGHT) == is_followed
+    assert breakdowns.take_snapshots(NIGHT) == is_followed
 
 
 def test_paper_is_not_counted_among_what_was_signed_here(petition: Petition) -> None:
     Tally.objects.create(petition=petition, place_id=ABROAD, kind=Tally.Kind.PAPER, n=500)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
     assert taken(petition) == {TODAY - DAY: {}}
 
 
 def test_a_constituency_without_a_region_counts_as_not_known(petition: Petition) -> None:
     Place.objects.create(code="X1", kind=Place.Kind.CONSTITUENCY, name="Somewhere")
     add(petition, "X1", 6)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
     assert taken(petition) == {TODAY - DAY: {UNKNOWN: 6}}
 
 
@@ -120,7 +121,7 @@ def test_the_sweep_reads_the_counts_alone_and_costs_the_same_however_many_signed
     for n, night in ((30, NIGHT), (30, NIGHT + DAY), (9_000_000, NIGHT + 2 * DAY)):
         add(petition, ABROAD, n)
         with CaptureQueriesContext(connection) as queries:
-            progress.take_snapshots(night)
+            breakdowns.take_snapshots(night)
         assert not [q["sql"] for q in queries if "petitions_signature" in q["sql"]]
         costs.append(len(queries))
     assert costs[0] < costs[1] == costs[2] <= 12
@@ -132,9 +133,9 @@ def test_two_at_once_write_a_day_once(petition: Petition, monkeypatch: pytest.Mo
     add(petition, ABROAD, 30)
 
     def take() -> int:
-        return progress.take_snapshots(NIGHT)
+        return breakdowns.take_snapshots(NIGHT)
 
-    run = race(monkeypatch, (progress, "_count"), take, take)
+    run = race(monkeypatch, (breakdowns, "_count"), take, take)
 
     assert (run.first, run.second) == (0, 1)
     assert taken(petition) == {TODAY - DAY: {ABROAD: 30}}
@@ -145,15 +146,15 @@ def test_a_sweep_leaves_the_work_to_the_one_that_is_at_it(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[list[int]] = []
-    count = progress._count
+    count = breakdowns._count
 
     def counting(due: list[int]) -> dict[int, Counter[str]]:
         counted.append(due)
         return count(due)
 
-    monkeypatch.setattr(progress, "_count", counting)
+    monkeypatch.setattr(breakdowns, "_count", counting)
 
-    run = race(monkeypatch, (progress, "_count"), tasks.take_snapshots, tasks.take_snapshots)
+    run = race(monkeypatch, (breakdowns, "_count"), tasks.take_snapshots, tasks.take_snapshots)
 
     assert (run.first, run.second, run.second_waited) == (None, None, False)
     assert len(counted) == 1

@@ -13,7 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import context, progress, tokens
+from petitions.counting import breakdowns
+from petitions.crypto import tokens
 from petitions.models import (
     ABROAD,
     Petition,
@@ -22,6 +23,7 @@ from petitions.models import (
     Snapshot,
     SnapshotPart,
 )
+from petitions.publishing import organisation
 from tests.course import (
     API,
     DAY,
@@ -116,7 +118,7 @@ def test_of_few_signatures_no_day_is_told_and_no_bar_shown(
 ) -> None:
     if n:
         add(petition, ABROAD, n)
-    progress.take_snapshots(NIGHT)
+    breakdowns.take_snapshots(NIGHT)
     page = read(client, PAGE)
 
     assert f'<strong class="count-number">{n}</strong>' in page
@@ -163,7 +165,7 @@ def test_a_long_course_is_put_together_so_that_the_page_stays_small(
     page = read(client, PAGE)
 
     rows = table(page, "time")[1:]
-    assert 20 < len(rows) <= progress.MOST_SPANS + 1
+    assert 20 < len(rows) <= breakdowns.MOST_SPANS + 1
     assert len(series(client)["days"]) == days
     changes = [int(row[2].replace(",", "")) for row in rows]
     assert sum(changes) == 100_000
@@ -178,8 +180,8 @@ def test_it_costs_few_queries_cold_and_none_warm_however_many_signed(
     costs: list[int] = []
     for n in (30, 9_000_000):
         add(petition, ABROAD, n)
-        progress.take_snapshots(NIGHT + len(costs) * DAY)
-        context.forget()
+        breakdowns.take_snapshots(NIGHT + len(costs) * DAY)
+        organisation.forget()
         client = Client()
         with CaptureQueriesContext(connection) as cold:
             client.get(path)
@@ -247,7 +249,7 @@ def test_samples_have_a_course_that_ends_with_their_count(
     petition: Petition, client: Client
 ) -> None:
     call_command("seed_signatures", petition.slug, 400, days=10)
-    spans = progress.course_of(petition).spans
+    spans = breakdowns.course_of(petition).spans
     signed_before_today = Signature.objects.filter(
         state="confirmed", confirmed_at__date__lt=timezone.localdate()
     )

@@ -4,14 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from petitions import (
-    attempts,
-    confirming,
-    tallies,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
+from petitions.infra.prepared import Statement
 from petitions.models import Petition, Signature, Signer
-from petitions.prepared import Statement
+from petitions.signatures import check_email
+from petitions.signatures import confirm as confirming
+from petitions.signatures.confirm import Outcome
 from tests.people import AMINA, DAVID, confirm, sign
 from tests.racing import (
     race,
@@ -27,7 +25,7 @@ def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
     """The confirmation wins: the correction then takes nothing back, and is a new signing."""
     signature_id = sign(petition)
     if not guarded:
-        monkeypatch.setattr(attempts, "_take_back", _take_back_without_looking)
+        monkeypatch.setattr(check_email, "_take_back", _take_back_without_looking)
 
     run = race(
         monkeypatch,
@@ -79,7 +77,7 @@ def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_b
 
     first = Outcome.GONE if guarded else Outcome.CONFIRMED
     assert outcomes == [first, Outcome.CONFIRMED]
-    assert attempts.take_back_corrected() == 1
+    assert check_email.take_back_corrected() == 1
     assert tallies.total(petition.pk) == (1 if guarded else 2)
     assert not tallies.differences(petition.pk)
 
@@ -91,22 +89,22 @@ def test_two_workers_that_take_back_at_once_do_it_once(
 
     run = race(
         monkeypatch,
-        (attempts, "_take_back"),
-        attempts.take_back_corrected,
-        attempts.take_back_corrected,
+        (check_email, "_take_back"),
+        check_email.take_back_corrected,
+        check_email.take_back_corrected,
     )
 
     assert (run.first, run.second, run.second_waited) == (1, 0, False)
 
 
-def _correct(petition: Petition, signature_id: UUID) -> attempts.Page:
-    page = attempts.Page(signature_id, petition.slug, AMINA)
-    return attempts.correct(page=page, petition=petition, attempt=DAVID)
+def _correct(petition: Petition, signature_id: UUID) -> check_email.Page:
+    page = check_email.Page(signature_id, petition.slug, AMINA)
+    return check_email.correct(page=page, petition=petition, attempt=DAVID)
 
 
 def _correct_and_take_back(petition: Petition, signature_id: UUID) -> None:
     _correct(petition, signature_id)
-    attempts.take_back_corrected()
+    check_email.take_back_corrected()
 
 
 def _take_back_without_looking(ids: list[UUID]) -> None:

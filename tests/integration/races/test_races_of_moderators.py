@@ -5,15 +5,13 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 
-from petitions import (
-    confirming,
-    moderation,
-    signing,
-    tallies,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.models import Petition, Signature
-from petitions.screening.verdicts import Screening
+from petitions.moderation import decisions
+from petitions.screening.screen import Screening
+from petitions.signatures import confirm as confirming
+from petitions.signatures import submit
+from petitions.signatures.confirm import Outcome
 from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm
 from tests.racing import (
     race,
@@ -28,7 +26,7 @@ REASON = {"reason": "false-name", "note": ""}
 
 def _held(petition: Petition) -> Signature:
     suspicious = Screening(verdict=Signature.Verdict.HOLD, signals=("honeypot",))
-    held = signing.sign(petition=petition, attempt=AMINA, screening=suspicious)
+    held = submit.sign(petition=petition, attempt=AMINA, screening=suspicious)
     assert confirm(held) is Outcome.CONFIRMED
     return Signature.objects.get(pk=held)
 
@@ -86,7 +84,7 @@ def test_a_held_signature_approved_while_its_owner_presses_counts_once(
         monkeypatch,
         (confirming, "_judge"),
         lambda: confirm(own),
-        lambda: moderation.approve(petition=petition, ids=[held.pk], **REASON, actor=moderator),
+        lambda: decisions.approve(petition=petition, ids=[held.pk], **REASON, actor=moderator),
     )
 
     assert run.first is Outcome.ALREADY
@@ -127,7 +125,7 @@ def test_a_signature_confirmed_while_it_is_being_removed_leaves_a_count_that_agr
 
     run = race(
         monkeypatch,
-        (moderation, "_locked"),
+        (decisions, "_locked"),
         lambda: _remove(petition, [signature_id], moderator),
         lambda: confirm(signature_id),
     )
@@ -137,8 +135,8 @@ def test_a_signature_confirmed_while_it_is_being_removed_leaves_a_count_that_agr
     assert bool(tallies.differences(petition.pk)) is not guarded
 
 
-def _remove(petition: Petition, ids: list[UUID], moderator: User) -> moderation.Decided:
-    return moderation.remove(petition=petition, ids=ids, actor=moderator, **REASON)
+def _remove(petition: Petition, ids: list[UUID], moderator: User) -> decisions.Decided:
+    return decisions.remove(petition=petition, ids=ids, actor=moderator, **REASON)
 
 
 @pytest.mark.parametrize("guarded", [False, True])
@@ -151,7 +149,7 @@ def test_two_decisions_over_the_same_signatures_move_the_count_once(
 
     run = race(
         monkeypatch,
-        (moderation, "_locked"),
+        (decisions, "_locked"),
         lambda: _remove(petition, ids, moderator),
         lambda: _remove(petition, ids[:1], moderator),
     )
@@ -174,10 +172,10 @@ def test_a_removal_and_a_restoration_at_once_leave_a_count_that_agrees(
     if not guarded:
         without_row_locks(monkeypatch)
 
-    def restore() -> moderation.Decided:
-        return moderation.restore(petition=petition, ids=ids, actor=moderator, **REASON)
+    def restore() -> decisions.Decided:
+        return decisions.restore(petition=petition, ids=ids, actor=moderator, **REASON)
 
-    run = race(monkeypatch, (moderation, "_locked"), restore, restore)
+    run = race(monkeypatch, (decisions, "_locked"), restore, restore)
 
     assert run.second_waited is guarded
     assert bool(tallies.differences(petition.pk)) is not guarded

@@ -10,17 +10,14 @@ from django.db import connection, models
 from django.test import Client
 from django.utils import timezone
 
-from petitions import (
-    confirming,
-    retention,
-    signing,
-    tallies,
-    withdrawing,
-)
-from petitions.confirming import Outcome
+from petitions.counting import tallies
 from petitions.models import Petition, Rule, Signature, Signer
-from petitions.screening import rules, verdicts
-from petitions.screening.networks import Sender
+from petitions.privacy import retention
+from petitions.screening import rules, screen
+from petitions.screening.client_network import Sender
+from petitions.signatures import confirm as confirming
+from petitions.signatures import submit, withdraw
+from petitions.signatures.confirm import Outcome
 from tests.people import AMINA, confirm, sign, sign_and_confirm, typed
 from tests.racing import (
     race,
@@ -69,7 +66,7 @@ def test_a_form_submitted_twice_at_once_counts_one_person(
     """Both are stored, for a pending signature reserves nothing. Confirming is what counts."""
     submitted = race(
         monkeypatch,
-        (signing, "_insert"),
+        (submit, "_insert"),
         lambda: _browser().post("/petitions/protect/", typed()).status_code,
         lambda: _browser().post("/petitions/protect/", typed()).status_code,
     )
@@ -177,7 +174,7 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
         monkeypatch,
         (confirming, "_judge"),
         lambda: confirm(sibling),
-        lambda: withdrawing.withdraw(signature_id=standing.pk),
+        lambda: withdraw.withdraw(signature_id=standing.pk),
     )
 
     # With the lock the withdrawal waits, and what the other is told is true when it is told.
@@ -213,8 +210,8 @@ def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
         rules.forget()
 
 
-def _screened(petition: Petition) -> verdicts.Screening:
-    return verdicts.screen(petition=petition, attempt=AMINA, sender=Sender())
+def _screened(petition: Petition) -> screen.Screening:
+    return screen.screen(petition=petition, attempt=AMINA, sender=Sender())
 
 
 def _look_the_wrong_way_round() -> rules.Rules:

@@ -1,0 +1,269 @@
+"""The course of a petition: the count after each day, and where signatures come from.
+
+What is public here comes from daily snapshots alone, so that watching it around one signature
+shows nothing of where that one came from:
+
+- a day is told once it is over, and only if at least `STEP` signatures stood after it;
+- shares of regions are rounded to `ROUNDED_TO`, and what is under `FEWEST` is not said;
+- shares are renewed only when the total has moved by `STEP` since those that are public, and
+  each only when its region has moved by `STEP` too, so that the difference of two is made by
+  at least so many people, however busy the other regions are;
+- of fewer than `FEWEST_GROUPS` nothing is said: with the exact total, few rounded figures
+  would leave little to guess.
+
+The exact total is no secret, and the page of the petition tells it at any time.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
+
+from django.db import transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from petitions.formatting.languages import grouped
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Petition,
+    Place,
+    Region,
+    Snapshot,
+    SnapshotPart,
+    Tally,
+)
+
+STEP = 25
+ROUNDED_TO = 5
+FEWEST = STEP
+FEWEST_GROUPS = 6
+# By then what was mailed before the close has confirmed, and moderators have decided.
+FOLLOWED_AFTER_CLOSE = timedelta(days=7)
+MOST_SPANS = 60
+_WIDTHS = (1, 7, 28, 91, 364)
+_ONE_DAY = timedelta(days=1)
+# Equal shares stand in this order, for any other would tell which is the greater.
+_GROUPS = (*Region.values, UNKNOWN, ABROAD)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One day, or several where days were missed or put together: `total` stood after it."""
+
+    first: date
+    last: date
+    total: int
+    change: int
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def per_day(self) -> float:
+        """The change of one of its days, on average."""
+        return self.change / self.days
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one region has, rounded; None for fewer than `FEWEST`."""
+
+    group: str
+    signatures: int | None
+
+    @property
+    def name(self) -> str:
+        return name_of(self.group)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the public may know of a petition's course. Both parts may be empty."""
+
+    spans: tuple[Span, ...] = ()
+    shares: tuple[Share, ...] = ()
+    # After which day shares were last renewed; None without shares.
+    shared_after: date | None = None
+
+
+# --- Taking -------------------------------------------------------------------------------
+
+
+def take_snapshots(now: datetime | None = None) -> int:
+    """Write how many signatures stand after the day that has ended; return for how many petitions.
+
+    1. Which public petitions lack that day? A week after its close a petition's course is over.
+    2. Sum the tallies of those by region, in one statement and so as of one moment.
+    3. Write each in one transaction. Whoever comes second finds it written and leaves it.
+
+    A sweep that comes late counts what was confirmed since midnight to the day that has ended. Of
+    days that it missed altogether nothing is known afterwards: they stay unwritten, and the next
+    change covers them.
+    """
+    now = now or timezone.now()
+    today = timezone.localdate(now)
+    due = _without(today - _ONE_DAY, timezone.make_aware(datetime.combine(today, time.min)))
+    counts = _count(due) if due else {}
+    return sum(write(petition_id, today - _ONE_DAY, counts[petition_id]) for petition_id in due)
+
+
+def _without(day: date, ended_at: datetime) -> list[int]:
+    followed = Petition.objects.published().exclude(state=Petition.State.REMOVED)
+    followed = followed.filter(
+        Q(opens_at=None) | Q(opens_at__lt=ended_at),
+        Q(closes_at=None) | Q(closes_at__gte=ended_at - FOLLOWED_AFTER_CLOSE),
+    )
+    return list(followed.exclude(snapshots__day=day).values_list("pk", flat=True))
+
+
+def _count(petition_ids: list[int]) -> dict[int, Counter[str]]:
+    """What each petition has by region, with a zero for every region that there is."""
+    there = no_shares()
+    counts = {petition_id: Counter(there) for petition_id in petition_ids}
+    sums = (
+        Tally.objects.filter(petition__in=petition_ids, kind=Tally.Kind.ONLINE)
+        .values_list("petition_id", "place__kind", "place__region")
+        .annotate(sum=Sum("n"))
+    )
+    for petition_id, kind, region, n in sums:
+        counts[petition_id][group_of(kind, region)] += n
+    return counts
+
+
+def no_shares() -> Counter[str]:
+    """A zero for every region that signatures can count in here."""
+    places = Place.objects.values_list("kind", "region").distinct()
+    return Counter({group_of(kind, region): 0 for kind, region in places})
+
+
+def group_of(kind: str, region: str) -> str:
+    """The region of a constituency; a place that is none, or has none told, stands for itself."""
+    return (region or UNKNOWN) if kind == Place.Kind.CONSTITUENCY else kind
+
+
+@transaction.atomic
+def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
+    """Write one day of one petition, unless it is there; return whether it was not."""
+    snapshot, is_new = Snapshot.objects.get_or_create(
+        petition_id=petition_id, day=day, defaults={"total": counts.total()}
+    )
+    if is_new:
+        before = _published_before(petition_id, day)
+        SnapshotPart.objects.bulk_create(
+            SnapshotPart(
+                snapshot=snapshot, group=group, n=n, shown=renewed(n, before.get(group, 0))
+            )
+            for group, n in counts.items()
+        )
+    return is_new
+
+
+def _published_before(petition_id: int, day: date) -> dict[str, int]:
+    """What was behind the public share of each region before a day."""
+    earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("day")
+    last = released(earlier.values_list("day", "total"))
+    if last is None:
+        return {}
+    parts = SnapshotPart.objects.filter(snapshot__petition=petition_id, snapshot__day=last)
+    return dict(parts.values_list("group", "shown"))
+
+
+def renewed(n: int, before: int) -> int:
+    """What stands behind a share from now on: a region that moved by less stays as it was."""
+    if abs(n - before) < STEP:
+        return before
+    return n if n >= FEWEST else 0
+
+
+# --- Telling ------------------------------------------------------------------------------
+
+
+def course_of(petition: Petition) -> Course:
+    """All that the public may know of a petition's course; two queries."""
+    taken = list(petition.snapshots.order_by("day").values_list("day", "total"))
+    day = released(taken)
+    if day is None:
+        return Course()
+    large = [(day, total) for day, total in taken if total >= STEP]
+    shares = _shares(petition, day)
+    return Course(tuple(_spans(large, _opened(petition))), shares, day if shares else None)
+
+
+def released(taken: Iterable[tuple[date, int]]) -> date | None:
+    """The day whose shares are public: each `STEP` away from the one before, the first from none.
+
+    `taken` are days and totals, in order. What was public once follows from them at any time.
+    """
+    last_day, last_total = None, 0
+    for day, total in taken:
+        if total >= STEP and abs(total - last_total) >= STEP:
+            last_day, last_total = day, total
+    return last_day
+
+
+def merged(spans: Sequence[Span]) -> list[Span]:
+    """The same course in at most about `MOST_SPANS` steps: by the day, the week, or longer."""
+    if not spans:
+        return []
+    start = spans[0].first
+    days = (spans[-1].last - start).days + 1
+    width = next((width for width in _WIDTHS if days <= width * MOST_SPANS), _WIDTHS[-1])
+    by_width = groupby(spans, lambda span: (span.last - start).days // width)
+    return [_together(list(group)) for _number, group in by_width]
+
+
+def rounded(n: int) -> int | None:
+    """What may be said of a share: the nearest multiple of `ROUNDED_TO`, or None if too few."""
+    if n < FEWEST:
+        return None
+    return (n + ROUNDED_TO // 2) // ROUNDED_TO * ROUNDED_TO
+
+
+def name_of(group: str) -> str:
+    """A region, or what is none, in the active language."""
+    if group == UNKNOWN:
+        return _("UK, region not known")
+    return _("Outside the UK") if group == ABROAD else str(Region(group).label)
+
+
+def written(share: Share) -> str:
+    """A share as people read it: "1,285", or that it is too small to say."""
+    if share.signatures is None:
+        return _("fewer than %(n)s") % {"n": grouped(FEWEST)}
+    return grouped(share.signatures)
+
+
+def _opened(petition: Petition) -> date | None:
+    return timezone.localdate(petition.opens_at) if petition.opens_at else None
+
+
+def _spans(taken: list[tuple[date, int]], opened: date | None) -> Iterable[Span]:
+    """What came from one snapshot to the next; the first holds all that came since the opening."""
+    first, before = taken[0][0], 0
+    if opened:
+        first = min(first, opened)
+    for day, total in taken:
+        yield Span(first, day, total, total - before)
+        first, before = day + _ONE_DAY, total
+
+
+def _together(spans: list[Span]) -> Span:
+    change = sum(span.change for span in spans)
+    return Span(spans[0].first, spans[-1].last, spans[-1].total, change)
+
+
+def _shares(petition: Petition, day: date) -> tuple[Share, ...]:
+    parts = SnapshotPart.objects.filter(snapshot__petition=petition, snapshot__day=day)
+    shares = [Share(group, rounded(n)) for group, n in parts.values_list("group", "shown")]
+    if sum(share.signatures is not None for share in shares) < FEWEST_GROUPS:
+        return ()
+    return tuple(sorted(shares, key=lambda share: (-(share.signatures or 0), _order(share.group))))
+
+
+def _order(group: str) -> int:
+    return _GROUPS.index(group)

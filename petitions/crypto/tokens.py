@@ -1,0 +1,247 @@
+"""What e-mailed links and pages carry in their path.
+
+Links are signed, not sealed: they hold a signature's id and the epoch at which they were
+mailed, and say nothing to anybody without the database. Pages that must remember what was
+typed hold it sealed, at one fixed length, for an hour. Codes are for those who read their
+mail on another machine: short, so they are good only on the page, and for five tries.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+
+from petitions.crypto import vault
+
+CONFIRM = "confirm"
+NOT_ME = "not-me"
+FIND = "find"
+FIND_SECONDS = 3600
+MAIL_AGAIN = "mail-again"
+ATTEMPT = "attempt"
+ATTEMPT_SECONDS = 3600
+# Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
+# does an address. With it the address of the page stays below gunicorn's limit of 4094.
+ATTEMPT_BYTES = 2048
+CODE = "code"
+CODE_DIGITS = 8
+_ID_BYTES = 16
+_TIME_BYTES = 5
+
+
+class BadToken(Exception):
+    """A token is forged, damaged, truncated or made for something else."""
+
+
+class ExpiredToken(BadToken):
+    """A page's or a link's token was good once, but its hour is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a mailed link says: which signature, and at which epoch it was mailed."""
+
+    signature_id: UUID
+    epoch: int
+
+
+def link(purpose: str, signature_id: UUID, epoch: int) -> str:
+    """The signed token of a mailed link."""
+    return _signer(purpose).sign(_b64(signature_id.bytes + epoch.to_bytes(2, "big")))
+
+
+def read_link(purpose: str, token: str) -> Link:
+    """What a link's token says; `BadToken` unless it was signed for this purpose."""
+    raw = _unsigned(purpose, token, _ID_BYTES + 2)
+    return Link(UUID(bytes=raw[:_ID_BYTES]), int.from_bytes(raw[_ID_BYTES:], "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """What "this wasn't me" says: which attempt, about which petition, in whose mailbox.
+
+    The mailbox is named by its index over all petitions and the key that made it, so that the
+    link is good also when nothing of the attempt is left.
+    """
+
+    signature_id: UUID
+    epoch: int
+    petition_id: int
+    key_id: int
+    ix: bytes
+
+
+def mailbox_link(purpose: str, mailbox: Mailbox) -> str:
+    """The signed token of a link that speaks for a mailbox; always of the same length."""
+    raw = (
+        mailbox.signature_id.bytes
+        + mailbox.epoch.to_bytes(2, "big")
+        + mailbox.petition_id.to_bytes(8, "big")
+        + mailbox.key_id.to_bytes(1, "big")
+        + mailbox.ix
+    )
+    return _signer(purpose).sign(_b64(raw))
+
+
+def read_mailbox_link(purpose: str, token: str) -> Mailbox:
+    """What such a token says; `BadToken` unless it was signed for this purpose."""
+    raw = _unsigned(purpose, token, _ID_BYTES + 2 + 8 + 1 + vault.INDEX_BYTES)
+    rest = raw[_ID_BYTES:]
+    return Mailbox(
+        signature_id=UUID(bytes=raw[:_ID_BYTES]),
+        epoch=int.from_bytes(rest[:2], "big"),
+        petition_id=int.from_bytes(rest[2:10], "big"),
+        key_id=rest[10],
+        ix=rest[11:],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A mailbox over all petitions: its index, and the key that made it."""
+
+    key_id: int
+    ix: bytes
+
+
+def inbox_link(purpose: str, inbox: Inbox) -> str:
+    """The signed token of a link that speaks for a mailbox; it says when it was made."""
+    raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + bytes((inbox.key_id,)) + inbox.ix
+    return _signer(purpose).sign(_b64(raw))
+
+
+def read_inbox_link(purpose: str, token: str) -> Inbox:
+    """What such a token says, for as long as the keys are good. `BadToken` unless it was signed
+    for this purpose.
+    """
+    rest = _unsigned(purpose, token, _TIME_BYTES + 1 + vault.INDEX_BYTES)[_TIME_BYTES:]
+    return Inbox(key_id=rest[0], ix=rest[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One address that is mailed: the index of itself, under the first key, and those of its
+    mailbox under each key.
+    """
+
+    address_ix: bytes
+    inboxes: tuple[Inbox, ...]
+
+
+def recipient_link(recipient: Recipient) -> str:
+    """The signed token of a link for whoever reads one address; it says when it was made."""
+    raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + recipient.address_ix
+    raw += b"".join(bytes((inbox.key_id,)) + inbox.ix for inbox in recipient.inboxes)
+    return _signer(FIND).sign(_b64(raw))
+
+
+def read_recipient_link(token: str) -> Recipient:
+    """What such a token says. `BadToken` unless it is one, `ExpiredToken` after `FIND_SECONDS`."""
+    raw = _unsigned(FIND, token)
+    made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
+    size = 1 + vault.INDEX_BYTES
+    address_ix, pairs = rest[: vault.INDEX_BYTES], rest[vault.INDEX_BYTES :]
+    if not pairs or len(pairs) % size:
+        raise BadToken
+    if time.time() - made_at > FIND_SECONDS:
+        raise ExpiredToken
+    inboxes = [Inbox(pairs[at], pairs[at + 1 : at + size]) for at in range(0, len(pairs), size)]
+    return Recipient(address_ix, tuple(inboxes))
+
+
+def code(signature_id: UUID, epoch: int) -> str:
+    """The digits that do what the link mailed with them does."""
+    return _code(vault.link_keys(CODE)[0], signature_id, epoch)
+
+
+def is_code(typed: str, signature_id: UUID, epoch: int) -> bool:
+    """Whether these ASCII digits are the code, in a time that tells nothing of how nearly."""
+    right = [
+        hmac.compare_digest(typed.encode(), _code(key, signature_id, epoch).encode())
+        for key in vault.link_keys(CODE)
+    ]
+    return any(right)
+
+
+def spoken(code: str) -> str:
+    """A code in two groups, which is how people carry it over in their heads."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def seal_attempt(attempt_id: UUID, typed: Mapping[str, object], *, at: int) -> str:
+    """A page's token: what was typed, readable by nobody, the same length for everybody.
+
+    Good for an hour from `at`, which pages that follow from one another share.
+    """
+    value = {"at": at, **typed}
+    sealed = vault.seal(value, table=ATTEMPT, row_id=attempt_id, at_least=ATTEMPT_BYTES)
+    return _b64(attempt_id.bytes + sealed)
+
+
+def open_attempt(token: str) -> tuple[UUID, dict[str, Any], int]:
+    """What `seal_attempt` sealed: the attempt's id, what was typed, and when its hour began.
+
+    `ExpiredToken` after that hour, `BadToken` if it is not ours.
+    """
+    raw = _unb64(token)
+    if len(raw) <= _ID_BYTES:
+        raise BadToken
+    attempt_id = UUID(bytes=raw[:_ID_BYTES])
+    try:
+        value = vault.unseal(raw[_ID_BYTES:], table=ATTEMPT, row_id=attempt_id)
+    except (vault.CannotOpen, json.JSONDecodeError):
+        raise BadToken from None
+    at = value.pop("at")
+    if not isinstance(at, int) or time.time() - at > ATTEMPT_SECONDS:
+        raise ExpiredToken
+    return attempt_id, value, at
+
+
+def _code(key: bytes, signature_id: UUID, epoch: int) -> str:
+    message = signature_id.bytes + epoch.to_bytes(2, "big")
+    number = int.from_bytes(hmac.digest(key, message, "sha256")[:8], "big")
+    return str(number % 10**CODE_DIGITS).zfill(CODE_DIGITS)
+
+
+def _unsigned(purpose: str, token: str, length: int | None = None) -> bytes:
+    try:
+        raw = _unb64(_signer(purpose).unsign(token))
+    except BadSignature:
+        raise BadToken from None
+    if length is not None and len(raw) != length:
+        raise BadToken
+    return raw
+
+
+def _signer(purpose: str) -> Signer:
+    return _signer_with(purpose, *vault.link_keys(purpose))
+
+
+@cache
+def _signer_with(purpose: str, first: bytes, *older: bytes) -> Signer:
+    # Made once a ring of keys: making one takes as long as signing, and a mail has two links.
+    # Only characters that mail programs keep inside a link: "." rather than Django's ":".
+    return Signer(key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}")
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _unb64(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise BadToken from None
+    if _b64(raw) != text:
+        # One value has one spelling, so that a token cannot be varied unnoticed.
+        raise BadToken
+    return raw

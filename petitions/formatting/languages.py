@@ -1,0 +1,98 @@
+"""Numbers, dates, spans of time and directions as the reader's language has them."""
+
+from datetime import date, datetime, timedelta
+
+from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_decimal
+from django.conf import settings
+from django.utils import timezone
+from django.utils.encoding import escape_uri_path
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+LEFT_TO_RIGHT_MARK = "\u200e"
+
+
+def grouped(number: int) -> str:
+    """A number with the language's grouping, in Latin digits: "1,284"."""
+    written = format_decimal(number, locale=_locale())
+    # Among words that run from right to left, the sign would change sides.
+    is_turned = number < 0 and direction(_locale()) == "rtl"
+    return f"{LEFT_TO_RIGHT_MARK}{written}" if is_turned else written
+
+
+def month_and_year(day: date) -> str:
+    """ "February 2020" in the language of the page; in Arabic by both names of the month."""
+    written = format_skeleton("yMMMM", day, locale=_locale())
+    if _locale() != "ar":
+        return written
+    # From Syria to Iraq the months have other names than elsewhere; the statement gives both.
+    return f"{format_date(day, 'MMMM', locale='ar_SY')}/{written}"
+
+
+def day(moment: datetime | date) -> str:
+    """The day in London, such as "22 November 2026"; in Arabic by both names of the month."""
+    on = timezone.localdate(moment) if isinstance(moment, datetime) else moment
+    if _locale() == "ar":
+        return f"{on.day} {month_and_year(on)}"
+    return format_date(on, "d MMMM y", locale=_locale())
+
+
+def short_day(on: date) -> str:
+    """The day in digits, such as "22/11/2026", where there is no room for words."""
+    return format_date(on, "dd/MM/y", locale=_locale())
+
+
+def clock_time(moment: datetime) -> str:
+    """The time of day in London, such as "14:05"."""
+    return format_time(timezone.localtime(moment), "HH:mm", locale=_locale())
+
+
+def moment_in_london(moment: datetime) -> str:
+    """ "on 4 December 2026 at 00:00, London time"."""
+    said = {"day": day(moment), "time": clock_time(moment)}
+    return _("on %(day)s at %(time)s, London time") % said
+
+
+def days(n: int) -> str:
+    """ "14 days", in the language of the moment."""
+    return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}
+
+
+def hours(time: timedelta) -> str:
+    """ "72 hours"."""
+    n = int(time.total_seconds() // 3600)
+    return _("one hour") if n == 1 else ngettext("%(n)d hour", "%(n)d hours", n) % {"n": n}
+
+
+def minutes(time: timedelta) -> str:
+    """ "5 minutes"."""
+    n = int(time.total_seconds() // 60)
+    return ngettext("%(n)d minute", "%(n)d minutes", n) % {"n": n}
+
+
+def direction(language: str) -> str:
+    """The writing direction of a language: "rtl" or "ltr"."""
+    return "rtl" if language in settings.LANGUAGES_BIDI else "ltr"
+
+
+def _locale() -> str:
+    return get_language() or settings.LANGUAGE_CODE
+
+
+def in_language(path: str, code: str) -> str:
+    """The address of the same page in another language.
+
+    English pages have no prefix, others `/ar/` or `/cy/`; pages behind a token say the
+    language after `/t/`, so that one prefix names them all to proxies.
+    """
+    codes = {language for language, _name in settings.LANGUAGES}
+    parts = path.lstrip("/").split("/")
+    if parts[0] == "t":
+        parts[1:2] = [code] if len(parts) > 2 else parts[1:2]
+    else:
+        rest = parts[1:] if parts[0] in codes - {settings.LANGUAGE_CODE} else parts
+        parts = rest if code == settings.LANGUAGE_CODE else [code, *rest]
+    # One slash, and everything odd escaped: "/ar//evil.example/" must not become a link
+    # to another site.
+    return "/" + escape_uri_path("/".join(parts)).lstrip("/")

@@ -1,0 +1,159 @@
+"""What mailboxes say about mail: "this wasn't me", and that they take none at all.
+
+Nothing is kept of a mailbox but its keyed index over all petitions, with the id of the key, so
+that what was said outlives every erasure and also the exchange of that key: whoever asks
+tries every key of the ring. The public never sees it: the outbox alone asks, when it sends.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from petitions.crypto.tokens import Inbox, Mailbox
+from petitions.models import Objection, Signature
+from petitions.signers import erasing, sealing
+
+# A mailbox may be mended, and its owner is to be able to sign: then mail is tried again.
+UNDELIVERABLE_FOR = timedelta(days=30)
+Reason = Objection.Reason
+
+
+class Addressee(NamedTuple):
+    """To whom a mail would go, and about which petition; None: about none of them."""
+
+    petition_id: int | None
+    address: str
+
+
+@transaction.atomic
+def was_not_me(*, mailbox: Mailbox) -> bool:
+    """Heed "this wasn't me": no more mail about the petition; the pending attempt is deleted.
+
+    Only the one whose mail it is: a confirmed signature stays, whoever says what. False if
+    there is no such petition any more. Saying it twice is the same as once.
+    """
+    _delete_pending(mailbox)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
+            SELECT %s, %s, id, %s, date_trunc('day', now()) FROM petitions_petition WHERE id = %s
+            ON CONFLICT ON CONSTRAINT objection_once DO NOTHING
+            """,
+            [mailbox.ix, mailbox.key_id, Reason.NOT_ME, mailbox.petition_id],
+        )
+        return cursor.rowcount == 1 or is_standing(mailbox)
+
+
+def lift(*, mailbox: Mailbox) -> None:
+    """The mailbox's owner wants mail about the petition after all."""
+    _said(mailbox).delete()
+
+
+def is_standing(mailbox: Mailbox) -> bool:
+    """Whether this mailbox has said "this wasn't me" about the petition."""
+    return _said(mailbox).exists()
+
+
+def want_no_mail(*, inbox: Inbox) -> None:
+    """Heed an objection to all mail: nothing is sent to this mailbox any more, about anything.
+
+    Saying it twice is the same as once. Source: UK GDPR Article 21.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
+            VALUES (%s, %s, NULL, %s, date_trunc('day', now()))
+            ON CONFLICT ON CONSTRAINT objection_once DO NOTHING
+            """,
+            [inbox.ix, inbox.key_id, Reason.NO_MAIL],
+        )
+
+
+def complained(*, address: str) -> None:
+    """Heed whoever told their provider that our mail is spam: it is an objection to all mail."""
+    want_no_mail(inbox=sealing.inbox_of(address))
+
+
+def want_mail_again(*, inboxes: Collection[Inbox]) -> None:
+    """The mailbox's owner wants mail after all; `inboxes` are the mailbox under each key."""
+    _no_mail(inboxes).delete()
+
+
+def wants_no_mail(inboxes: Collection[Inbox]) -> bool:
+    """Whether this mailbox, by any of its indexes, objected to all mail."""
+    return _no_mail(inboxes).exists()
+
+
+def note_undeliverable(*, address: str) -> None:
+    """The mail server of this address says that there is no such mailbox."""
+    inbox = sealing.inbox_of(address)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
+            VALUES (%s, %s, NULL, %s, date_trunc('day', now()))
+            ON CONFLICT ON CONSTRAINT objection_once DO UPDATE SET created_at = EXCLUDED.created_at
+            """,
+            [inbox.ix, inbox.key_id, Reason.UNDELIVERABLE],
+        )
+
+
+def against(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
+    """Which of these mails nobody is to get, and why. One query for all of them."""
+    waiting = [
+        (mail_id, to.petition_id, key_id, ix)
+        for mail_id, to in mails.items()
+        for key_id, ix in sealing.mail_indexes(to.address).items()
+    ]
+    if not (said := _standing([ix for *_rest, ix in waiting])):
+        return {}
+    found: dict[UUID, Reason] = {}
+    for mail_id, petition_id, key_id, ix in waiting:
+        for about in (petition_id, None):
+            if reason := said.get((key_id, ix, about)):
+                found[mail_id] = reason
+    return found
+
+
+def _standing(indexes: list[bytes]) -> dict[tuple[int, bytes, int | None], Reason]:
+    """What those mailboxes have said, by key, index and petition, as far as it still holds."""
+    of_them = Objection.objects.filter(ix__in=indexes).exclude(
+        reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR
+    )
+    rows = of_them.values_list("key_id", "ix", "petition_id", "reason")
+    return {(key, bytes(ix), petition): Reason(why) for key, ix, petition, why in rows}
+
+
+def _delete_pending(mailbox: Mailbox) -> None:
+    """Delete the attempt with all that is personal, unless somebody has confirmed it.
+
+    Its row is locked first, as confirming does: whoever comes second finds it gone, or counted.
+    """
+    pending = Signature.objects.filter(
+        pk=mailbox.signature_id, link_epoch=mailbox.epoch, state=Signature.State.PENDING
+    )
+    if pending.select_for_update().first() is not None:
+        erasing.erase_attempts([mailbox.signature_id])
+
+
+def _no_mail(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
+    either = Q(pk__in=[])
+    for inbox in inboxes:
+        either |= Q(ix=inbox.ix, key_id=inbox.key_id)
+    return Objection.objects.filter(either, petition=None, reason=Reason.NO_MAIL)
+
+
+def _said(mailbox: Mailbox) -> QuerySet[Objection]:
+    return Objection.objects.filter(
+        ix=mailbox.ix,
+        key_id=mailbox.key_id,
+        petition=mailbox.petition_id,
+        reason=Reason.NOT_ME,
+    )

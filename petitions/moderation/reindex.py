@@ -1,0 +1,384 @@
+"""Comparing mailboxes anew, after the rules of providers or the index key changed.
+
+1. A change writes a `Reindexing` in its own commit; a sweep finds it (see tasks.py).
+2. It begins `SETTLED` after the change: by then every process has read the new rules, and
+   whoever signed under the old ones is stored. So one pass over all signers misses nobody,
+   and whoever signs meanwhile is stored right from the start.
+3. Signers are read in the order of their ids, which are random, and opened. Whose indexes are
+   not what rules and key of now give is moved, some at a time, under the locks of the old and
+   the new mailbox, as confirming and withdrawing take them. Their mails move first: after a
+   crash in between the signer is found once more.
+4. Where those who stand in one mailbox are more than the rule for households allows, the later
+   ones lose their slot, and wait for a moderator if they counted. Nothing is deleted.
+5. The cursor is kept after each batch; a second run over the same signers changes nothing.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Count, F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from petitions.crypto import vault
+from petitions.identity import email_addresses, providers
+from petitions.identity.email_addresses import Rules
+from petitions.infra import advisory_locks
+from petitions.models import Decision, Objection, Reindexing, Rule, Signature, Signer
+from petitions.moderation import decisions
+from petitions.signatures import confirm
+from petitions.signers import sealing
+from petitions.signers.sealing import Indexes
+
+BATCH = 2_000
+# So many mailboxes are locked at a time: signers wait for milliseconds, and the table of locks
+# has room for them.
+AT_ONCE = 100
+# Of the sweep and of the commands: one of them at a time.
+JOB = "compare-mailboxes"
+# Longer than a process keeps old rules and gunicorn lets a request take.
+SETTLED = timedelta(seconds=45)
+SAME_MAILBOX = "same-mailbox"
+_DECISIONS = UUID("6f1d7c52-6a2b-4c39-9e0b-0c6a8c1b7a11")
+
+Progress = Callable[[float], object]
+
+
+class Member(NamedTuple):
+    """Somebody who has a slot of a mailbox: they stand, or stood until a moderator decided."""
+
+    id: UUID
+    person: bytes
+    home: bytes
+    slot: int
+    is_removed: bool
+    confirmed_at: datetime
+    created_at: datetime
+
+
+class _Move(NamedTuple):
+    """A signer as read, and the indexes that it should have."""
+
+    signer: Signer
+    wanted: Indexes
+
+
+def ask(*, domains: Iterable[str] = (), actor: Any = None) -> Reindexing:
+    """Have the signers of some domains, or all, compared anew. In the commit of the change."""
+    return Reindexing.objects.create(domains=sorted(set(domains)), actor=actor)
+
+
+def run_due() -> None:
+    """Do what was asked for long enough ago, and go on with what was interrupted."""
+    for job in Reindexing.objects.unfinished().filter(asked_at__lte=Now() - SETTLED):
+        run(job)
+
+
+def run(job: Reindexing, progress: Progress = lambda _fraction: None) -> None:
+    """Go through the signers from where the job stands; `progress` gets its fraction."""
+    while batch := _read(job.cursor):
+        _compare(job, batch)
+        job.cursor = batch[-1].pk
+        job.looked_at += len(batch)
+        job.save(update_fields=["cursor", "looked_at", "unreadable"])
+        progress(job.fraction)
+    job.finished_at = timezone.now()
+    job.save(update_fields=["finished_at"])
+    job.refresh_from_db()
+    progress(1.0)
+
+
+class Survey(NamedTuple):
+    """How many signers have the indexes of now, how many others, and how many stay closed."""
+
+    right: int
+    other: int
+    unreadable: int
+
+
+def survey(progress: Progress = lambda _fraction: None) -> Survey:
+    """Compare all signers without changing one."""
+    job, rules = Reindexing(), providers.load()
+    other = 0
+    while batch := _read(job.cursor):
+        other += len(_to_move(job, batch, rules))
+        job.cursor = batch[-1].pk
+        job.looked_at += len(batch)
+        progress(job.fraction)
+    return Survey(job.looked_at - other - job.unreadable, other, job.unreadable)
+
+
+def objections_by_key() -> dict[int, int]:
+    """Objections by the index key that they were made with: nothing can make them anew."""
+    counted = Objection.objects.values_list("key_id").annotate(number=Count("pk"))
+    return dict(counted.order_by("key_id"))
+
+
+def address_rules() -> int:
+    """Rules about one address, of which the index alone is known."""
+    return Rule.objects.filter(kind=Rule.Kind.ADDRESS).count()
+
+
+def share_out(members: Iterable[Member]) -> dict[UUID, int | None]:
+    """Who has which slot of one mailbox: two of one home, and nobody twice.
+
+    Who stands goes before who was removed, and the earlier to confirm before the later. Whom
+    moderators let stand without a slot is not asked about again, and displaces nobody.
+    """
+    kept: list[Member] = []
+    slots: dict[UUID, int | None] = {}
+    for member in sorted(members, key=_rank):
+        slots[member.id] = None
+        if len(kept) < len(confirm.SLOTS) and all(
+            member.person != other.person and member.home == other.home for other in kept
+        ):
+            kept.append(member)
+            slots[member.id] = _free_slot(member.slot, slots.values())
+    return slots
+
+
+def _rank(member: Member) -> tuple[bool, datetime, datetime, UUID]:
+    return member.is_removed, member.confirmed_at, member.created_at, member.id
+
+
+def _free_slot(wish: int, taken: Iterable[int | None]) -> int:
+    free = [slot for slot in confirm.SLOTS if slot not in taken]
+    return wish if wish in free else free[0]
+
+
+def _read(cursor: UUID | None) -> list[Signer]:
+    # Refused attempts are of nobody: there is nothing in them to open.
+    rows = Signer.objects.exclude(signature__state=Signature.State.REFUSED).order_by("pk")
+    return list((rows.filter(pk__gt=cursor) if cursor else rows)[:BATCH])
+
+
+def _compare(job: Reindexing, batch: Sequence[Signer]) -> None:
+    rules = providers.load()
+    waiting = _to_move(job, batch, rules)
+    while waiting:
+        # Whom somebody corrected or withdrew since they were read is looked at again.
+        changed = _move(job, waiting[:AT_ONCE])
+        again = Signer.objects.filter(pk__in=changed)
+        waiting = [*waiting[AT_ONCE:], *_to_move(job, list(again), rules)]
+
+
+def _to_move(job: Reindexing, batch: Sequence[Signer], rules: Rules) -> list[_Move]:
+    found = []
+    for signer in batch:
+        try:
+            person = sealing.unsealed(signer)
+        except vault.CannotOpen:
+            job.unreadable += 1
+            continue
+        if job.domains and not _is_in(person["email"], job.domains):
+            continue
+        wanted = sealing.indexes_of(signer.petition_id, person, rules=rules)
+        if _indexes(signer) != wanted[:3]:
+            found.append(_Move(signer, wanted))
+    return found
+
+
+def _is_in(address: str, domains: Sequence[str]) -> bool:
+    """Whether an address is in one of the domains, or right below one."""
+    domain = email_addresses.domain_of(address)
+    return domain in domains or domain.partition(".")[2] in domains
+
+
+def _indexes(signer: Signer) -> tuple[bytes, bytes, bytes]:
+    return bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix)
+
+
+def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
+    """Give signers their new indexes; return those who are to be looked at once more.
+
+    They changed since they were read; or somebody who had waited for the lock of the mailbox
+    where they were before took a slot where they are now, at the very same moment.
+    """
+    _move_mails({move.signer.pk: move.wanted.mail for move in moves})
+    try:
+        moved = _move_signers(job, moves)
+    except IntegrityError:
+        moved = set()
+    return [move.signer.pk for move in moves if move.signer.pk not in moved]
+
+
+@transaction.atomic
+def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
+    """Locks in the order in which all others take them: mailboxes, signatures by id, signers,
+    tallies.
+    """
+    advisory_locks.mailboxes(
+        index for move in moves for index in (move.signer.mailbox_ix, move.wanted.mailbox)
+    )
+    signatures = _lock_signatures(moves)
+    rows = {row.pk: row for row in Signer.objects.filter(pk__in=signatures)}
+    sure = [move for move in moves if _is_as_read(rows.get(move.signer.pk), move.signer)]
+    held = _settle(job, sure, rows, signatures)
+    Reindexing.objects.filter(pk=job.pk).update(moved=F("moved") + len(sure), held=F("held") + held)
+    return {move.signer.pk for move in sure}
+
+
+def _lock_signatures(moves: Sequence[_Move]) -> dict[UUID, Signature]:
+    """Those that move, and those that have slots where they go to, by id."""
+    there = Signer.objects.filter(
+        petition_id__in={move.signer.petition_id for move in moves},
+        mailbox_ix__in=[move.wanted.mailbox for move in moves],
+        slot__isnull=False,
+    )
+    ids = [*(move.signer.pk for move in moves), *there.values_list("pk", flat=True)]
+    rows = Signature.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("id")
+    return {row.pk: row for row in rows}
+
+
+def _is_as_read(row: Signer | None, read: Signer) -> bool:
+    return (
+        row is not None
+        and _indexes(row) == _indexes(read)
+        and bytes(row.sealed) == bytes(read.sealed)
+    )
+
+
+def _settle(
+    job: Reindexing,
+    moves: Sequence[_Move],
+    rows: dict[UUID, Signer],
+    signatures: dict[UUID, Signature],
+) -> int:
+    """Write indexes and slots of those who move and of those whom they meet; hold the surplus."""
+    wanted = {move.signer.pk: move.wanted[:3] for move in moves}
+    targets = {(move.signer.petition_id, move.wanted.mailbox) for move in moves}
+    # Of a mailbox that is no target only some are here: nothing is decided about it.
+    rows = {
+        pk: row
+        for pk, row in rows.items()
+        if pk in wanted or (row.petition_id, bytes(row.mailbox_ix)) in targets
+    }
+    after = {pk: wanted.get(pk) or _indexes(row) for pk, row in rows.items()}
+    slots = _slots(rows, signatures, after)
+    dirty = [pk for pk in rows if pk in wanted or slots[pk] != rows[pk].slot]
+    # Slots are emptied first, so that no order of rows meets another's.
+    Signer.objects.filter(pk__in=dirty, slot__isnull=False).update(slot=None)
+    _write(dirty, after, slots)
+    surplus = [pk for pk in dirty if rows[pk].slot and slots[pk] is None]
+    return _hold(job, [signatures[pk] for pk in surplus])
+
+
+def _slots(
+    rows: dict[UUID, Signer],
+    signatures: dict[UUID, Signature],
+    after: dict[UUID, tuple[bytes, bytes, bytes]],
+) -> dict[UUID, int | None]:
+    groups: defaultdict[tuple[int, bytes], list[Member]] = defaultdict(list)
+    for pk, row in rows.items():
+        if row.slot is not None:
+            mailbox, person, home = after[pk]
+            member = _member(signatures[pk], row.slot, person, home)
+            groups[row.petition_id, mailbox].append(member)
+    slots: dict[UUID, int | None] = dict.fromkeys(rows)
+    for members in groups.values():
+        slots |= share_out(members)
+    return slots
+
+
+def _member(signature: Signature, slot: int, person: bytes, home: bytes) -> Member:
+    return Member(
+        id=signature.pk,
+        person=person,
+        home=home,
+        slot=slot,
+        is_removed=signature.state == Signature.State.REMOVED,
+        # Nobody has a slot who has not confirmed.
+        confirmed_at=signature.confirmed_at or signature.created_at,
+        created_at=signature.created_at,
+    )
+
+
+def _write(
+    ids: Sequence[UUID],
+    indexes: dict[UUID, tuple[bytes, bytes, bytes]],
+    slots: dict[UUID, int | None],
+) -> None:
+    if not ids:
+        return
+    mailboxes, persons, homes = zip(*[indexes[pk] for pk in ids], strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE petitions_signer g
+            SET mailbox_ix = new.mailbox, person_ix = new.person, home_ix = new.home,
+                slot = new.slot
+            FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::smallint[])
+                AS new (id, mailbox, person, home, slot)
+            WHERE g.signature_id = new.id
+            """,
+            [list(ids), list(mailboxes), list(persons), list(homes), [slots[pk] for pk in ids]],
+        )
+
+
+def _hold(job: Reindexing, signatures: Sequence[Signature]) -> int:
+    """Mark those who lost their slot, and hold those who counted; return how many did."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE petitions_signature SET signals = array_append(signals, %s)
+            WHERE id = ANY(%s::uuid[]) AND NOT %s = ANY(signals)
+            """,
+            [SAME_MAILBOX, [signature.pk for signature in signatures], SAME_MAILBOX],
+        )
+    petitions: defaultdict[int, list[UUID]] = defaultdict(list)
+    for signature in signatures:
+        petitions[signature.petition_id].append(signature.pk)
+    return sum(
+        decisions.hold_under(_decision(job, petition_id), ids).signatures
+        for petition_id, ids in sorted(petitions.items())
+    )
+
+
+def _decision(job: Reindexing, petition_id: int) -> Decision:
+    """One for each petition and comparison, so that it is undone as one."""
+    identity = uuid.uuid5(_DECISIONS, f"{job.pk}/{petition_id}")
+    return Decision.objects.filter(pk=identity).first() or Decision(
+        pk=identity,
+        petition_id=petition_id,
+        kind=Decision.Kind.HOLD,
+        reason=Decision.Reason.DUPLICATE,
+        note=", ".join(job.domains)[:300],
+        actor=job.actor,
+    )
+
+
+def _move_mails(indexes: dict[UUID, bytes]) -> None:
+    """Give mails the new index of their mailbox, by the id of their signature.
+
+    Never waiting while holding: what delivery holds at this moment is left to the end, and then
+    waited for one by one, each in a commit of its own.
+    """
+    theirs: list[Any] = [list(indexes), list(indexes.values())]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH free AS (
+                SELECT m.id, new.ix FROM petitions_mail m
+                JOIN unnest(%s::uuid[], %s::bytea[]) AS new (id, ix) ON m.signature_id = new.id
+                WHERE m.mailbox_ix <> new.ix FOR UPDATE OF m SKIP LOCKED
+            )
+            UPDATE petitions_mail m SET mailbox_ix = free.ix FROM free WHERE m.id = free.id
+            """,
+            theirs,
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT new.ix, m.id FROM petitions_mail m
+            JOIN unnest(%s::uuid[], %s::bytea[]) AS new (id, ix) ON m.signature_id = new.id
+            WHERE m.mailbox_ix <> new.ix
+            """,
+            theirs,
+        )
+        for late in cursor.fetchall():
+            cursor.execute("UPDATE petitions_mail SET mailbox_ix = %s WHERE id = %s", late)

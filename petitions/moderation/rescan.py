@@ -1,0 +1,145 @@
+"""Today's rules for yesterday's signatures: judge again what can be judged again.
+
+Name and domain are sealed with each signature, so their signs are looked for afresh. How a form
+was filled in, and how many came from its network, nobody can know any more: what was noted of
+it stays and is weighed by today's rules.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+
+from petitions.crypto import vault
+from petitions.identity import email_addresses
+from petitions.models import Decision, Petition, Signature
+from petitions.moderation import decisions
+from petitions.screening import fraud_signals
+from petitions.signers import sealing
+
+BATCH = 1_000
+NOTE = "rescan"
+State = Signature.State
+Verdict = Signature.Verdict
+# Those that are removed or withdrawn are decided.
+_JUDGED = (State.PENDING, State.CONFIRMED, State.HELD)
+
+Progress = Callable[[int], object]
+
+
+@dataclass(slots=True)
+class Found:
+    """What a rescan came upon: `signals` by code and state, and what it changed."""
+
+    signals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    read: int = 0
+    unreadable: int = 0
+    pending_changed: int = 0
+    held: int = 0
+    decided_before: int = 0  # suspicious, but a moderator has decided: left alone
+    held_without_cause: int = 0  # held, though nothing suffices for it any more: for moderators
+    decision: Decision | None = None
+
+
+def expected(petition: Petition) -> int:
+    """How many signatures a rescan reads."""
+    return _to_judge(petition).count()
+
+
+def rescan(
+    *,
+    petition: Petition,
+    actor: User,
+    is_dry: bool = False,
+    progress: Progress = lambda _rows: None,
+) -> Found:
+    """Judge a petition's signatures again; a dry run changes nothing. No e-mail is sent.
+
+    Pending ones get today's verdict. Confirmed ones that it would have held are held, all by one
+    decision, and their count moves with them; those that a moderator has decided about are left
+    alone, so that running it again changes nothing, nor takes back what was approved. Each
+    batch is a transaction: what an interrupted run has done stands, and the next does the rest.
+    """
+    found = Found()
+    decision = Decision(
+        petition=petition,
+        kind=Decision.Kind.HOLD,
+        reason=Decision.Reason.SUSPICIOUS,
+        note=NOTE,
+        actor=actor,
+    )
+    after = UUID(int=0)
+    while True:
+        with transaction.atomic():
+            batch = _read(petition, after, is_locked=not is_dry)
+            if not batch:
+                return found
+            _judge_batch(batch, decision, found, is_dry=is_dry)
+        after = batch[-1].pk
+        progress(len(batch))
+
+
+def _to_judge(petition: Petition) -> QuerySet[Signature]:
+    return Signature.objects.filter(petition=petition, state__in=_JUDGED, signer__isnull=False)
+
+
+def _read(petition: Petition, after: UUID, *, is_locked: bool) -> list[Signature]:
+    """The next batch by id. Locked, a confirmation waits and then heeds the new verdict."""
+    rows = _to_judge(petition).filter(pk__gt=after).select_related("signer").order_by("pk")
+    return list((rows.select_for_update(of=("self",)) if is_locked else rows)[:BATCH])
+
+
+def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is_dry: bool) -> None:
+    changed = list(_judged_afresh(batch, found))
+    to_hold = [s.pk for s in batch if _is_to_be_held(s, found)]
+    found.read += len(batch)
+    found.held += len(to_hold)
+    if is_dry:
+        return
+    Signature.objects.bulk_update(changed, ["verdict", "signals"])
+    if to_hold:
+        decisions.hold_under(decision, to_hold)
+        found.decision = decision
+
+
+def _judged_afresh(batch: list[Signature], found: Found) -> Iterator[Signature]:
+    """Give each its signals and verdict of today; those that differ from before."""
+    for signature in batch:
+        before = signature.verdict, signature.signals
+        try:
+            judged = _judge(signature)
+        except vault.CannotOpen:
+            found.unreadable += 1
+            continue
+        # What would be refused today was let in: a person is to look.
+        is_held = judged.verdict is not fraud_signals.Verdict.PASS
+        signature.verdict = Verdict.HOLD if is_held else Verdict.PASS
+        signature.signals = [str(signal) for signal in judged.signals]
+        found.signals.update((signal.code, signature.state) for signal in judged.signals)
+        if (signature.verdict, signature.signals) == before:
+            continue
+        found.pending_changed += signature.state == State.PENDING
+        yield signature
+
+
+def _judge(signature: Signature) -> fraud_signals.Judgement:
+    person = sealing.unsealed(signature.signer)
+    noted = map(fraud_signals.Signal.read, signature.signals)
+    lasting = [signal for signal in noted if signal.code not in fraud_signals.OF_PERSON]
+    domain = email_addresses.domain_of(person["email"])
+    return fraud_signals.weigh([*lasting, *fraud_signals.of_person(person["name"], domain)])
+
+
+def _is_to_be_held(signature: Signature, found: Found) -> bool:
+    is_suspicious = signature.verdict == Verdict.HOLD
+    found.held_without_cause += signature.state == State.HELD and not is_suspicious
+    if signature.state != State.CONFIRMED or not is_suspicious:
+        return False
+    if signature.decision_id is not None:
+        found.decided_before += 1
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""What people write by the contact form: received, acknowledged, answered.
+
+No mail is sent from here: every message of the outbox belongs to a signature, and organisers
+answer from the mailbox that people know. What the law asks of a complaint about data is that it
+is acknowledged within 30 days and that its outcome is tracked (Data (Use and Access) Act 2025),
+and the same is promised for everything else.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from petitions.crypto import vault
+from petitions.models import Enquiry
+
+ACKNOWLEDGE_WITHIN = timedelta(days=30)
+# The table that sealed enquiries are bound to.
+TABLE = "enquiry"
+# Most messages fit: then not even their length tells one from another.
+_AT_LEAST = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What somebody wrote, validated. `name` may be empty."""
+
+    name: str
+    email: str
+    message: str
+    language: str
+
+
+def receive(*, kind: Enquiry.Kind, letter: Letter, looks_automatic: bool = False) -> Enquiry:
+    """Keep a message, sealed, and the day by which it must be acknowledged."""
+    enquiry_id, today = uuid.uuid4(), timezone.localdate()
+    return Enquiry.objects.create(
+        id=enquiry_id,
+        kind=kind,
+        sealed=_seal(letter, enquiry_id),
+        looks_automatic=looks_automatic,
+        received_on=today,
+        due_on=today + ACKNOWLEDGE_WITHIN,
+    )
+
+
+def read(enquiry: Enquiry) -> Letter:
+    """What an enquiry says, and who wrote it. Raises `vault.CannotOpen`."""
+    said = vault.unseal(enquiry.sealed, table=TABLE, row_id=enquiry.pk)
+    return Letter(**{name: str(value) for name, value in said.items()})
+
+
+def reseal(enquiry: Enquiry) -> None:
+    """Seal under the first key what an older one sealed. Raises `vault.CannotOpen`."""
+    sealed = _seal(read(enquiry), enquiry.pk)
+    Enquiry.objects.filter(pk=enquiry.pk).update(sealed=sealed)
+
+
+def acknowledge(*, ids: Collection[uuid.UUID]) -> int:
+    """Note that their writers were told today that they were heard; return for how many."""
+    waiting = Enquiry.objects.waiting().filter(pk__in=ids)
+    return waiting.update(acknowledged_on=timezone.localdate())
+
+
+def answer(*, ids: Collection[uuid.UUID]) -> int:
+    """Note that they were answered today, and thereby acknowledged; return how many."""
+    today = timezone.localdate()
+    unanswered = Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.OPEN)
+    acknowledge(ids=ids)
+    return unanswered.update(state=Enquiry.State.ANSWERED, answered_on=today)
+
+
+def reopen(*, ids: Collection[uuid.UUID]) -> int:
+    """Take back that they were answered; return how many."""
+    answered = Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.ANSWERED)
+    return answered.update(state=Enquiry.State.OPEN, answered_on=None)
+
+
+def _seal(letter: Letter, enquiry_id: uuid.UUID) -> bytes:
+    return vault.seal(asdict(letter), table=TABLE, row_id=enquiry_id, at_least=_AT_LEAST)

@@ -1,0 +1,122 @@
+"""Sealing signers anew under the first key of the ring, so that an older key can be destroyed.
+
+Rows are read, sealed and written while they are locked, and what somebody else holds at this
+moment is passed over until the next round: a withdrawal or a correction never waits for more
+than one batch, is never overwritten, and nobody waits for each other in a circle.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from petitions.crypto import vault
+from petitions.models import Enquiry, Signature, Signer
+from petitions.privacy import enquiries
+from petitions.signers import sealing
+
+BATCH = 500
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+class Resealed(NamedTuple):
+    """How many signers were sealed anew, and how many are still under another key: they cannot
+    be opened, or somebody held them at that moment.
+    """
+
+    done: int
+    left: int
+
+
+def under_keys() -> dict[int, int]:
+    """How many signers are sealed under each key, by its id. Reads the whole table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT get_byte(g.sealed, 1) AS key, count(*)
+            FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
+            WHERE s.state <> %s GROUP BY key ORDER BY key
+            """,
+            [Signature.State.REFUSED],
+        )
+        return dict(cursor.fetchall())
+
+
+def waiting() -> int:
+    """How many signers are sealed under another key than the first."""
+    return sum(n for key, n in under_keys().items() if key != _first_key())
+
+
+def reseal(progress: Callable[[int], object] = lambda _rows: None) -> Resealed:
+    """Seal all signers under the first key that are not; `progress` gets the rows of each batch.
+
+    Rounds go on while there is something that one of them could do: who was passed over because
+    somebody held their row is met in the next.
+    """
+    done = 0
+    while now := _round(progress):
+        done += now
+    return Resealed(done, waiting())
+
+
+def enquiries_waiting() -> list[Enquiry]:
+    """What people wrote that is sealed under another key than the first: there is little of it."""
+    return [one for one in Enquiry.objects.all() if bytes(one.sealed)[1] != _first_key()]
+
+
+def reseal_enquiries() -> Resealed:
+    """Seal what people wrote under the first key, too."""
+    waiting = enquiries_waiting()
+    for enquiry in waiting:
+        with suppress(vault.CannotOpen):
+            enquiries.reseal(enquiry)
+    left = len(enquiries_waiting())
+    return Resealed(len(waiting) - left, left)
+
+
+def _round(progress: Callable[[int], object]) -> int:
+    cursor, done = _NOBODY, 0
+    while True:
+        ids, sealed = _batch(cursor)
+        done += sealed
+        if not ids:
+            return done
+        progress(sealed)
+        cursor = ids[-1]
+
+
+@transaction.atomic
+def _batch(after: str) -> tuple[list[str], int]:
+    rows = list(
+        Signer.objects.raw(
+            """
+            SELECT g.* FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
+            WHERE g.signature_id > %s AND get_byte(g.sealed, 1) <> %s AND s.state <> %s
+            ORDER BY g.signature_id LIMIT %s FOR UPDATE OF g SKIP LOCKED
+            """,
+            [after, _first_key(), Signature.State.REFUSED, BATCH],
+        )
+    )
+    fresh = {}
+    for row in rows:
+        try:
+            person = sealing.unsealed(row)
+        except vault.CannotOpen:
+            continue
+        fresh[row.pk] = sealing.seal_again(person, row.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE petitions_signer g SET sealed = new.sealed
+            FROM unnest(%s::uuid[], %s::bytea[]) AS new (id, sealed)
+            WHERE g.signature_id = new.id
+            """,
+            [list(fresh), list(fresh.values())],
+        )
+    return [str(row.pk) for row in rows], len(fresh)
+
+
+def _first_key() -> int:
+    return next(iter(settings.SEALING_KEYS))

@@ -1,0 +1,69 @@
+"""Opening a petition: what must be there first, and what becomes public."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from petitions.formatting.languages import moment_in_london
+from petitions.models import Organisation, Petition
+from petitions.models.petition import CLOSE_HAS_PASSED
+
+
+class NotReady(Exception):
+    """A petition cannot open yet. `reasons` say what an organiser has to do first."""
+
+    def __init__(self, reasons: Sequence[Promise | str]) -> None:
+        super().__init__(len(reasons))
+        self.reasons = reasons
+
+
+@transaction.atomic
+def open_petition(*, petition: Petition) -> None:
+    """Open a draft now, or at its own opening time, and publish its drafts of texts.
+
+    A text with a time of its own keeps it: where every text has one, the petition opens with the
+    first of them.
+
+    Consent names the organisation, and rights need somebody to write to: without either nothing
+    opens. Source: UK GDPR Articles 7(1) and 13(1)(a). Raises `NotReady`.
+    """
+    if reasons := _missing(petition):
+        raise NotReady(reasons)
+    now, appears_at = timezone.now(), _appears_at(petition)
+    petition.texts.filter(published_at=None).update(published_at=now)
+    if petition.state == Petition.State.DRAFT:
+        petition.state = Petition.State.OPEN
+        petition.opens_at = petition.opens_at or appears_at or now
+        petition.save(update_fields=["state", "opens_at"])
+
+
+def _appears_at(petition: Petition) -> datetime | None:
+    """When the first text appears, if all of them are under an embargo; else None: at once."""
+    waiting = petition.texts.embargoed()
+    if petition.texts.exclude(pk__in=waiting).exists():
+        return None
+    return waiting.order_by("published_at").values_list("published_at", flat=True).first()
+
+
+def _missing(petition: Petition) -> list[Promise | str]:
+    organisation = Organisation.load()
+    is_to_open = petition.state == Petition.State.DRAFT
+    needs = (
+        (not (is_to_open and petition.has_closed), CLOSE_HAS_PASSED),
+        (organisation.name, _("Enter the organisation’s name: signers consent to it.")),
+        (organisation.privacy_email, _("Enter the privacy contact: signers have a right to one.")),
+        (petition.texts.exists(), _("Write the petition’s text in at least one language.")),
+    )
+    missing: list[Promise | str] = [reason for is_there, reason in needs if not is_there]
+    appears_at = _appears_at(petition)
+    if appears_at and petition.opens_at and petition.opens_at < appears_at:
+        early = _(
+            "It would open before its text appears, %(moment)s. Set “opens” to then or later, or "
+            "empty “opens”: it then opens with its text."
+        )
+        missing.append(early % {"moment": moment_in_london(appears_at)})
+    return missing

@@ -1,0 +1,92 @@
+"""What the public may see of a petition, for whatever shows it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from petitions.counting import goals, tallies
+from petitions.models import Petition, PetitionText
+from petitions.publishing import warm_cache
+
+
+def find_text(slug: str, *, lately: bool = False) -> PetitionText:
+    """The text to show, in the active language, of a petition the public may see; 404 otherwise.
+
+    One query, or with `lately` none if it was read a moment ago.
+    """
+    read = warm_cache.text if lately else PetitionText.objects.to_show
+    text = read(slug, get_language())
+    if text is None or not text.petition.is_public:
+        raise Http404
+    return text
+
+
+class Listed(NamedTuple):
+    """One petition in the list of all of them."""
+
+    text: PetitionText
+    signatures: int
+    opens_at: datetime | None
+
+    @property
+    def petition(self) -> Petition:
+        """The petition that the words are of."""
+        return self.text.petition
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes signatures, or would if signing were not paused."""
+        return self.petition.is_accepting() or self.petition.is_interrupted
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it takes none any more."""
+        return not self.opens_at and not self.is_running
+
+
+class Listing(NamedTuple):
+    """All petitions that the public may read; in each part the newest first."""
+
+    open: list[Listed]
+    announced: list[Listed]
+    closed: list[Listed]
+
+    @property
+    def turns_at(self) -> datetime | None:
+        """When the first of those that are announced opens."""
+        return min((one.opens_at for one in self.announced if one.opens_at), default=None)
+
+
+def listing(language: str) -> Listing:
+    """The list of all petitions with their counts, in two queries however many there are."""
+    texts = list(PetitionText.objects.listed(language))
+    counts = tallies.totals(text.petition_id for text in texts)
+    # When each opens is asked once: in the same moment it must not stand in two parts, or in none.
+    found = [Listed(text, counts[text.petition_id], text.petition.turns_at) for text in texts]
+    return Listing(
+        open=[one for one in found if not one.opens_at and one.is_running],
+        announced=[one for one in found if one.opens_at],
+        closed=[one for one in found if one.is_over],
+    )
+
+
+def has_several() -> bool:
+    """Whether the list of all petitions says more than the front page."""
+    return len(Petition.objects.readable().values("pk")[:2]) > 1
+
+
+def standing(petition: Petition, count: int) -> dict[str, Any]:
+    """How a petition stands at this moment, for the template of a page about it."""
+    return {
+        "petition": petition,
+        "count": count,
+        "counted_at": timezone.now(),
+        "goal": goals.goal_for(count, petition.goal),
+        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
+        # Before what it changes: a page made while the petition opens then ends at once.
+        "opens_at": petition.turns_at,
+        "is_accepting": petition.is_accepting(),
+    }

@@ -1,0 +1,335 @@
+"""Signs that a signing may not be a person's: pure rules over plain facts.
+
+Each sign that is found has a weight, and a sentence that a moderator reads beside the
+signature. The weights add up: from `HOLD_AT` a person looks before the signature counts, from
+`BLOCK_AT` it is refused. No single sign refuses anybody, and nothing here looks at which script
+a name is written in: what applies to letters applies to those of every script, and what needs
+a particular keyboard or alphabet leaves all others alone.
+
+What others from the same network did is weighed apart, by its heaviest sign alone, and refuses
+nobody. Added to what senders can choose themselves, or to one another, such signs would tell
+what somebody beside them did: whoever comes within a hair of being refused needs only one more
+form, of a neighbour, to be.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from disposable_email_domains import blocklist
+from django.utils.translation import gettext, ngettext
+
+HOLD_AT = 100
+BLOCK_AT = 300
+# Carriers and events put hundreds of people behind one address: 300 an hour are ten in two
+# minutes, which alone must never hold anybody.
+BURST_MINUTES = 2
+_BURST_WEIGHTS = ((100, 100), (40, 60), (8, 30))
+_LEAST_BURST = _BURST_WEIGHTS[-1][0]
+_MANY_NAMES_WEIGHTS = ((200, 60), (50, 30))
+# From the first field that changed to pressing the button, where all that a signer must fill in
+# changed in between. Autofill and a practised hand take two seconds; no hand takes half of one.
+LEAST_PACE_MS = 500
+# The fields of the form that no signer sees: see templates/petitions/_traps.html.
+HONEYPOT, PACE = "homepage", "pace"
+FIELDS = frozenset({HONEYPOT, PACE})
+# The signs of what others did.
+_OF_OTHERS = frozenset({"burst", "many-names"})
+
+_DISPOSABLE = frozenset(blocklist)
+
+
+class Verdict(Enum):
+    """What is to become of a signing."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    HOLD = "hold"
+    BLOCK = "block"
+
+
+class Facts(NamedTuple):
+    """What is known of a signing. `domain` is that of the address, in ASCII and lower case.
+
+    `pace` is in milliseconds, and None where no script measured it. `from_network` counts the
+    signings of this petition from the same network in the last `BURST_MINUTES`, this one too;
+    `names_from_network` the different names among those of the last hour.
+    """
+
+    name: str
+    domain: str
+    honeypot: str = ""
+    pace: int | None = None
+    says_origin: bool = True
+    from_network: int = 0
+    names_from_network: int = 0
+
+
+class Signal(NamedTuple):
+    """One sign, with the number that its sentence tells, if it tells one."""
+
+    code: str
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.code}:{self.number}" if self.number else self.code
+
+    @classmethod
+    def read(cls, text: str) -> "Signal":
+        """The signal that was stored as `text`."""
+        code, _colon, number = text.partition(":")
+        return cls(code, int(number) if number.isdecimal() else 0)
+
+    @property
+    def weight(self) -> int:
+        """How much it counts; nothing if no rule gives it any more."""
+        rule = _RULES.get(self.code)
+        return rule.weight(self.number) if rule else 0
+
+    @property
+    def sentence(self) -> str:
+        """What a moderator reads, in the language of the page."""
+        rule = _RULES.get(self.code)
+        return rule.sentence(self.number) if rule else self.code
+
+
+class Judgement(NamedTuple):
+    """A verdict and the signals that it rests on, the weightiest first."""
+
+    verdict: Verdict
+    signals: tuple[Signal, ...]
+
+
+def judge(facts: Facts, suspected: Iterable[str] = ()) -> Judgement:
+    """Weigh every sign that the facts show, and what lasts of `suspected`, which an earlier form
+    of the same sender showed.
+    """
+    request, person = _of_request(facts), of_person(facts.name, facts.domain)
+    return weigh(_merged([*lasting(suspected), *request, *person]))
+
+
+def weigh(signals: Iterable[Signal]) -> Judgement:
+    """The verdict on signals that are known already."""
+    found = tuple(sorted(signals, key=lambda signal: (-signal.weight, signal.code)))
+    of_others = [signal.weight for signal in found if signal.code in _OF_OTHERS]
+    own = sum([signal.weight for signal in found]) - sum(of_others)
+    if own >= BLOCK_AT:
+        return Judgement(Verdict.BLOCK, found)
+    is_held = max([own, *of_others]) >= HOLD_AT
+    return Judgement(Verdict.HOLD if is_held else Verdict.PASS, found)
+
+
+def with_burst(judged: Judgement, number: int) -> Judgement:
+    """The judgement, now that it is known how many came from the network; it blocks no more than
+    before.
+    """
+    if number < _LEAST_BURST:
+        return judged
+    return weigh(_merged([*judged.signals, Signal("burst", number)]))
+
+
+def lasting(suspected: Iterable[str]) -> list[Signal]:
+    """Of the signals stored with a signature, what a correction cannot mend, such as how fast the
+    form was filled in.
+    """
+    signals = map(Signal.read, suspected)
+    return [signal for signal in signals if signal.weight and signal.code not in OF_PERSON]
+
+
+def of_person(name: str, domain: str) -> Iterator[Signal]:
+    """The signs in what a signer is called and who keeps their mailbox: these can be looked
+    for again in signatures that are stored.
+    """
+    if is_disposable(domain):
+        yield Signal("disposable")
+    yield from _of_name(name)
+
+
+# The signals that `of_person` gives; all others are known at the moment of signing alone.
+OF_PERSON = frozenset(
+    {"disposable", "name-test", "name-keys", "name-repeats", "name-digits", "name-random"}
+)
+
+
+def sentences(stored: Iterable[str]) -> list[str]:
+    """What a moderator reads for the signals stored with a signature."""
+    return [Signal.read(text).sentence for text in stored]
+
+
+def read_pace(text: str) -> int | None:
+    """The pace that the script wrote into its field; None for whatever it would not write."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def is_disposable(domain: str) -> bool:
+    """Whether addresses of this domain, or of one above it, are made to be thrown away."""
+    labels = domain.split(".")
+    return any(".".join(labels[i:]) in _DISPOSABLE for i in range(len(labels) - 1))
+
+
+def _merged(signals: Iterable[Signal]) -> Iterable[Signal]:
+    """Each sign once, with the greatest number: what comes later washes nothing off."""
+    greatest: dict[str, Signal] = {}
+    for signal in signals:
+        known = greatest.get(signal.code)
+        if known is None or signal.number > known.number:
+            greatest[signal.code] = signal
+    return greatest.values()
+
+
+def _of_request(facts: Facts) -> Iterator[Signal]:
+    if facts.honeypot.strip():
+        yield Signal("honeypot")
+    if facts.pace is not None and facts.pace < LEAST_PACE_MS:
+        yield Signal("pace")
+    if facts.from_network >= _LEAST_BURST:
+        yield Signal("burst", facts.from_network)
+    if facts.names_from_network >= _MANY_NAMES_WEIGHTS[-1][0]:
+        yield Signal("many-names", facts.names_from_network)
+    if not facts.says_origin:
+        yield Signal("no-origin")
+
+
+# --- Names -----------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[^\W\d_]+")
+_REPEATS = re.compile(r"([^\W\d_])\1{3}")
+_DIGITS = re.compile(r"\d\D*\d\D*\d")
+# Eight, because seven stand in Hirschsprung; y and w are vowels, as in Ynys and Wmffre.
+_NO_VOWEL = re.compile(r"[bcdfghjklmnpqrstvxz]{8}")
+# McDonald changes to capitals once, DeLaCruz twice.
+_CAPITALS_INSIDE = re.compile(r"(?:[a-z]+[A-Z]+){3}")
+_LEAST_KEYS = 5
+# Rows of keyboards: Latin in three layouts, Arabic, and Cyrillic.
+_ROWS = (
+    "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm",
+    "azertyuiop", "qsdfghjklm", "wxcvbn",
+    "ضصثقفغعهخحجد", "شسيبلاتنمكط", "ئءؤرلاىةوزظ",
+    "йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю",
+)  # fmt: skip
+_KEYS = frozenset(
+    line[start:end]
+    for row in _ROWS
+    for line in (row, row[::-1])
+    for start in range(len(line))
+    for end in range(start + _LEAST_KEYS, len(line) + 1)
+)
+# A name of nothing but such words is nobody's. Beside another word each may be a surname.
+_PLACEHOLDERS = frozenset({
+    "test", "tests", "testing", "tester", "prawf", "اختبار", "تجربة",
+    "nobody", "anonymous", "anon", "noname", "dienw", "مجهول",
+    "user", "name", "firstname", "lastname", "fake", "null", "undefined", "foo", "foobar",
+    "asd", "asdf", "qwe", "qwer", "zxc", "zxcv", "abc", "abcd", "xyz",
+})  # fmt: skip
+
+
+def _of_name(name: str) -> Iterator[Signal]:
+    # Arabic words are stretched with strokes, as many as please the eye.
+    plain = name.casefold().replace("\u0640", "")
+    words = _WORD.findall(plain)
+    if words and all(word in _PLACEHOLDERS for word in words):
+        yield Signal("name-test")
+    elif any(word in _KEYS for word in words):
+        yield Signal("name-keys")
+    if _REPEATS.search(plain):
+        yield Signal("name-repeats")
+    if _DIGITS.search(name):
+        yield Signal("name-digits")
+    if _looks_random(name):
+        yield Signal("name-random")
+
+
+def _looks_random(name: str) -> bool:
+    """Whether Latin letters stand in an order that no language gives them."""
+    letters = name if name.isascii() else _without_accents(name)
+    return bool(_NO_VOWEL.search(letters.lower()) or _CAPITALS_INSIDE.search(letters))
+
+
+def _without_accents(name: str) -> str:
+    # An accented letter must not break a run of consonants, and an accented vowel must.
+    return "".join([c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)])
+
+
+# --- What each is worth, and how it is said ----------------------------------------------------
+
+
+class _Rule(NamedTuple):
+    weight: Callable[[int], int]
+    sentence: Callable[[int], str]
+
+
+def _always(weight: int) -> Callable[[int], int]:
+    return lambda _number: weight
+
+
+def _stepped(steps: tuple[tuple[int, int], ...]) -> Callable[[int], int]:
+    return lambda number: next((weight for least, weight in steps if number >= least), 0)
+
+
+def _burst(number: int) -> str:
+    if not number:
+        return gettext("Many from one network in two minutes.")
+    return ngettext(
+        "%(n)d from one network in two minutes.", "%(n)d from one network in two minutes.", number
+    ) % {"n": number}
+
+
+def _many_names(number: int) -> str:
+    if not number:
+        return gettext("Many different names from one network within an hour.")
+    return ngettext(
+        "%(n)d different name from one network within an hour.",
+        "%(n)d different names from one network within an hour.",
+        number,
+    ) % {"n": number}
+
+
+_RULES = {
+    "honeypot": _Rule(
+        _always(100),
+        lambda _n: gettext("A field that people cannot see was filled in."),
+    ),
+    "pace": _Rule(
+        _always(100),
+        lambda _n: gettext("The whole form was filled in faster than any hand can."),
+    ),
+    "disposable": _Rule(
+        _always(100),
+        lambda _n: gettext(
+            "The address is of a kind that is made to be thrown away. It may be a typing slip "
+            "instead: gmial.com is of that kind."
+        ),
+    ),
+    "burst": _Rule(_stepped(_BURST_WEIGHTS), _burst),
+    "many-names": _Rule(_stepped(_MANY_NAMES_WEIGHTS), _many_names),
+    # Found after signing: see reindexing.py.
+    "same-mailbox": _Rule(
+        _always(100),
+        lambda _n: gettext("The address reaches a mailbox that others had signed with before."),
+    ),
+    "no-origin": _Rule(
+        _always(20),
+        lambda _n: gettext("The program that sent the form did not say from which page."),
+    ),
+    "name-test": _Rule(_always(100), lambda _n: gettext("The name reads like a trial.")),
+    "name-keys": _Rule(
+        _always(100), lambda _n: gettext("The name is a row of keys on a keyboard.")
+    ),
+    "name-repeats": _Rule(
+        _always(100), lambda _n: gettext("The name repeats one letter four times or more.")
+    ),
+    "name-digits": _Rule(_always(60), lambda _n: gettext("The name holds several digits.")),
+    "name-random": _Rule(
+        _always(60), lambda _n: gettext("The letters of the name look drawn at random.")
+    ),
+    # What refused an attempt: see `petitions.screening.screen`. Nothing is left to weigh.
+    "blocked-network": _Rule(_always(0), lambda _n: gettext("Its network is blocked by a rule.")),
+    "blocked-domain": _Rule(
+        _always(0), lambda _n: gettext("The domain of its address is blocked by a rule.")
+    ),
+    "blocked-address": _Rule(_always(0), lambda _n: gettext("Its address is blocked by a rule.")),
+    "mailbox-rate": _Rule(
+        _always(0), lambda _n: gettext("There were too many attempts with one mailbox.")
+    ),
+}

@@ -1,0 +1,326 @@
+"""What somebody may still do on "check your e-mail": ask again, correct, or type the code.
+
+The page knows the attempt from the sealed token in its address, and nothing else. Anybody can
+type anybody's address, so no answer here may tell what became of the attempt: whether it is
+still pending, was confirmed by whoever reads that mail, or was refused by a rule. Hence each
+of these does the same work for every attempt.
+
+A correction is a signing like any other, with an id, a link and a code of its own, and a note
+that the older attempt is dead. Were the old one rewritten in its place, then whoever types
+somebody else's address, and corrects it to their own, could tell by the id in the link that
+they are mailed what had become of it. Were it taken back at once, the time would tell whether
+there was anything to take back, so the worker does that a moment later.
+"""
+
+import time
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from petitions.crypto import tokens
+from petitions.identity import names
+from petitions.mail.wake_worker import nudge
+from petitions.models import Correction, Mail, Petition, Resend, Signature
+from petitions.screening import fraud_signals
+from petitions.screening.screen import UNSUSPICIOUS, Screening
+from petitions.signatures import submit
+from petitions.signers import erasing
+from petitions.signers.sealing import Attempt
+
+MAILS_PER_PAGE = 5
+CODE_TRIES = 5
+BATCH = 500
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the token of the page carries: the attempt as typed, how many mails were asked for,
+    the first of them by signing, what was suspected, and when somebody signed.
+
+    That stays as it is on the pages that follow: they show what was typed, and whoever finds
+    their address in a browser's history must not read it for longer than an hour.
+    """
+
+    attempt_id: UUID
+    petition: str
+    attempt: Attempt
+    asked: int = 1
+    signals: tuple[str, ...] = ()
+    at: int = field(default_factory=_now)
+    # Whether the attempt counts against its mailbox: see `verdicts.came_to_nothing`.
+    uses_mailbox: bool = False
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether another mail may be asked for from this page."""
+        return self.asked < MAILS_PER_PAGE
+
+    def seal(self) -> str:
+        """The page's token: the same length for everybody, good for an hour from signing."""
+        typed = self.attempt
+        # Spelt out: `dataclasses.asdict` copies, and this is part of every signing.
+        return tokens.seal_attempt(
+            self.attempt_id,
+            {
+                "petition": self.petition,
+                "asked": self.asked,
+                "name": typed.name,
+                "email": typed.email,
+                "postcode": typed.postcode,
+                "country": typed.country,
+                "language": typed.language,
+                "name_use": typed.name_use,
+                "updates": typed.wants_updates,
+                "text": typed.text_version,
+                "consent": typed.consent_version,
+                "source": typed.source,
+                # Of what was suspected only what lasts: there are few of these, so that they fit.
+                "signals": list(map(str, fraud_signals.lasting(self.signals))),
+                "counted": self.uses_mailbox,
+            },
+            at=self.at,
+        )
+
+    @classmethod
+    def open(cls, token: str) -> Self:
+        """The page of a token. Raises `tokens.BadToken`, `tokens.ExpiredToken`."""
+        attempt_id, typed, at = tokens.open_attempt(token)
+        try:
+            return cls(
+                attempt_id,
+                typed["petition"],
+                _attempt(typed),
+                typed["asked"],
+                # Absent from what was sealed before an update of the site.
+                tuple(typed.get("signals", ())),
+                at,
+                typed.get("counted", False),
+            )
+        except KeyError:
+            # Sealed before an update of the site: ours, but not for this version.
+            raise tokens.ExpiredToken from None
+
+
+def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
+    """Ask for another mail for an attempt, and return the page that follows.
+
+    Who `is_silenced`, for too much was asked for this mailbox, is told the same and gets none.
+    It is only noted: whether there is anybody to mail, the worker finds out.
+    """
+    if not page.may_ask:
+        return page
+    Resend.objects.create(attempt_id=page.attempt_id, is_silenced=is_silenced)
+    nudge()
+    return replace(page, asked=page.asked + 1)
+
+
+def correct(
+    *, page: Page, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS
+) -> Page:
+    """Sign with what is typed now; the link and the code of what was typed before die with it.
+
+    What was confirmed stays: then it is a signing like any other. `screening` knows of what the
+    page was suspected. The same three statements whatever became of the attempt. Raises
+    `signing.NotAccepting`, and then changed nothing.
+    """
+    if not page.may_ask:
+        return page
+    with transaction.atomic():
+        _note_correction(page.attempt_id)
+        attempt_id = submit.sign(petition=petition, attempt=attempt, screening=screening)
+    # Once more, for the worker may have looked before the commit.
+    nudge()
+    return replace(
+        page,
+        attempt_id=attempt_id,
+        attempt=attempt,
+        asked=page.asked + 1,
+        signals=screening.signals,
+        uses_mailbox=screening.uses_mailbox,
+    )
+
+
+def settle() -> None:
+    """Do what was asked for on these pages: take back what was corrected, queue more mails."""
+    for work in (take_back_corrected, queue_resends):
+        while work() == BATCH:
+            pass
+
+
+@transaction.atomic
+def take_back_corrected() -> int:
+    """Withdraw what was corrected, unless somebody confirmed it; return how many there were.
+
+    Nothing personal stays of it. Its mails do, for they count for the mailbox that they were
+    meant for. Any number may run at once.
+    """
+    rows = Correction.objects.select_for_update(skip_locked=True).order_by("attempt_id")
+    ids = list(rows.values_list("attempt_id", flat=True)[:BATCH])
+    if ids:
+        _take_back(ids)
+        Correction.objects.filter(attempt_id__in=ids).delete()
+    return len(ids)
+
+
+@transaction.atomic
+def queue_resends() -> int:
+    """Queue the mails that were asked for once more; return how many requests there were.
+
+    A page's own count can be set back by opening an earlier address of it, so the attempt's
+    mails are counted besides. How many a mailbox gets is for the outbox to say.
+    """
+    rows = list(Resend.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
+    if rows:
+        _lock({row.attempt_id for row in rows})
+        # Statements of their own: mails are counted as of after the wait for somebody else.
+        for row in rows:
+            _queue_again(row.attempt_id, row.is_silenced)
+        Resend.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(rows)
+
+
+def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
+    """The link that the code of the mail stands for; None if it is not right, or the tries are
+    used up. `code` in ASCII digits.
+
+    Every try is counted, and that is committed, before it is looked at: guesses that are sent
+    all at once count too. Where no mail has gone out no code is right, so that the number of
+    guesses at a mailbox is bounded by the mails that it may get.
+    """
+    counted = _count_try(page.attempt_id)
+    if counted is None:
+        return None
+    epoch, is_mailed = counted
+    is_right = tokens.is_code(code, page.attempt_id, epoch)
+    return tokens.Link(page.attempt_id, epoch) if is_right and is_mailed else None
+
+
+def digits(typed: str) -> str:
+    """The code as typed, in ASCII digits: any script, grouped by spaces or dashes, or not.
+
+    What holds anything else, or another number of digits, gives "".
+    """
+    text = names.without_pasted_marks(typed)
+    kept = [char for char in text if not char.isspace() and unicodedata.category(char) != "Pd"]
+    if len(kept) != tokens.CODE_DIGITS or not all(char.isdecimal() for char in kept):
+        return ""
+    return "".join(str(unicodedata.decimal(char)) for char in kept)
+
+
+def _attempt(typed: dict[str, Any]) -> Attempt:
+    return Attempt(
+        name=typed["name"],
+        email=typed["email"],
+        postcode=typed["postcode"],
+        country=typed["country"],
+        language=typed["language"],
+        name_use=typed["name_use"],
+        wants_updates=typed["updates"],
+        text_version=typed["text"],
+        consent_version=typed["consent"],
+        # Absent from what was sealed before an update of the site.
+        source=typed.get("source", ""),
+    )
+
+
+def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
+    """One more mail beside those that the attempt has, which nobody gets unless it is pending.
+
+    Where nothing is left of the attempt, too: staff see how many there are.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_mail (
+                id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
+            SELECT gen_random_uuid(), s.id, %(kind)s,
+                coalesce(earlier.mailbox_ix, uuid_send(gen_random_uuid())),
+                CASE WHEN s.state = %(pending)s AND earlier.n > 0
+                    THEN %(wanted)s ELSE %(withheld)s END,
+                now(), 0, '', now()
+            FROM (
+                SELECT (array_agg(mailbox_ix))[1] AS mailbox_ix, count(*) AS n
+                FROM petitions_mail WHERE signature_id = %(id)s AND kind = %(kind)s
+            ) earlier LEFT JOIN petitions_signature s ON s.id = %(id)s
+            WHERE earlier.n < %(most)s
+            """,
+            {
+                "id": signature_id,
+                "kind": Mail.Kind.CONFIRM,
+                "pending": Signature.State.PENDING,
+                "wanted": Mail.State.WITHHELD if is_silenced else Mail.State.QUEUED,
+                "withheld": Mail.State.WITHHELD,
+                "most": MAILS_PER_PAGE,
+            },
+        )
+
+
+def _note_correction(signature_id: UUID) -> None:
+    """Note that an attempt is corrected, and read nothing of it: its row may be gone because of
+    what the owner of the address did.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_correction (attempt_id) VALUES (%s)
+            ON CONFLICT (attempt_id) DO NOTHING
+            """,
+            [signature_id],
+        )
+
+
+def _take_back(ids: list[UUID]) -> None:
+    """Compare-and-set from pending to withdrawn, after the locks, which are taken in id order."""
+    states = {Signature.State.PENDING, Signature.State.REFUSED}
+    taken = [signature_id for signature_id, state in _lock(ids) if state in states]
+    Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED).update(
+        state=Mail.State.CANCELLED
+    )
+    erasing.erase_senders(taken)
+    Signature.objects.filter(pk__in=taken).update(
+        state=Signature.State.WITHDRAWN, wants_updates=False, link_epoch=F("link_epoch") + 1
+    )
+
+
+def _lock(ids: Iterable[UUID]) -> list[tuple[UUID, str]]:
+    """Lock what is left of these attempts, in id order as everybody; with their states."""
+    rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk")
+    return list(rows.values_list("pk", "state"))
+
+
+def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
+    """Count one more try; the epoch of the code, and whether it was mailed. None after the last.
+
+    Where nothing is left of an attempt, a correction of nothing is noted instead, for nothing
+    to write would take less time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH counted AS (
+                UPDATE petitions_signature SET code_tries = code_tries + 1
+                WHERE id = %(id)s AND code_tries < %(most)s
+                RETURNING id, link_epoch
+            ), noted AS (
+                INSERT INTO petitions_correction (attempt_id) SELECT gen_random_uuid()
+                WHERE NOT EXISTS (SELECT FROM petitions_signature WHERE id = %(id)s)
+            )
+            SELECT link_epoch, EXISTS (
+                SELECT FROM petitions_mail WHERE signature_id = %(id)s AND state = %(sent)s
+            ) AND NOT EXISTS (
+                SELECT FROM petitions_correction WHERE attempt_id = %(id)s
+            ) FROM counted
+            """,
+            {"id": signature_id, "most": CODE_TRIES, "sent": Mail.State.SENT},
+        )
+        row: tuple[int, bool] | None = cursor.fetchone()
+    return row

@@ -1,0 +1,384 @@
+"""Confirming: a pending signature is counted, once, under the lock of its mailbox.
+
+Most signers are alone in their mailbox. For them one round trip does all of it: take the lock,
+and count them if nothing speaks against it. Whatever else there may be is left alone by that,
+and judged step by step: read under the lock, judge, and write if it is still as it was.
+"""
+
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from petitions.counting import tallies
+from petitions.infra import prepared
+from petitions.infra.advisory_locks import StateChanged
+from petitions.infra.prepared import Statement
+from petitions.models import Signature, Signer
+from petitions.publishing import warm_cache
+from petitions.signers import sealing
+from petitions.signers.sealing import Indexes, mailboxes, persons
+
+SLOTS = (1, 2)
+
+
+class Outcome(Enum):
+    """What pressing the button came to. Every value but `GONE` is shown kindly."""
+
+    CONFIRMED = "confirmed"
+    ALREADY = "already"  # the same person's signature already stands: the same success
+    OTHER_HOME = "other-home"  # somebody from another postcode signed with this mailbox
+    MAILBOX_FULL = "mailbox-full"  # two people have signed with this mailbox
+    REMOVED = "removed"
+    CLOSED = "closed"
+    GONE = "gone"
+
+
+class Verdict(NamedTuple):
+    """What is to become of a signature at confirmation, and whose signature stands instead."""
+
+    outcome: Outcome
+    slot: int = 0
+    standing: Signature | None = None
+
+
+def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
+    """Count a pending signature, once, whoever presses how often.
+
+    One that looks suspicious is held instead: it takes its slot, and counts once a moderator
+    has approved it. Whoever pressed is told the same, for a machine should not learn from us.
+    Nor does it stay held, or become so, where another form of the same person passed: anybody
+    can send a suspicious one in somebody's name before they sign themselves.
+    A moderator may decide about it at the same moment: then it is judged again as it stands.
+    Raises `StateChanged` only if that happens twice running.
+    """
+    counted = _at_once(signature_id, epoch)
+    outcome, signature = (
+        (Outcome.CONFIRMED, counted) if counted else _step_by_step(signature_id, epoch)
+    )
+    if outcome is Outcome.CONFIRMED and signature and signature.state == Signature.State.CONFIRMED:
+        warm_cache.one_more(signature.petition_id)
+    return outcome, signature
+
+
+def _at_once(signature_id: UUID, epoch: int) -> Signature | None:
+    """Count who is alone in their mailbox in one round trip, a transaction of its own.
+
+    None if it is anything else, and then nothing was done: it takes the other way, which costs
+    three times as much. While keys rotate that is everybody's way, for one mailbox may then be
+    stored under several indexes.
+    """
+    if len(settings.INDEX_KEYS) > 1:
+        return None
+    values = {
+        "id": signature_id,
+        "others": [],
+        "epoch": epoch,
+        "oldest": _oldest_live(),
+        "petitions": warm_cache.accepting(),
+        "shard": tallies.shard_of(signature_id),
+    }
+    try:
+        with connection.cursor() as cursor:
+            prepared.run(cursor, values, _LOCK_MAILBOX_OF, _COUNT_WHO_IS_ALONE)
+            row: tuple[Any, ...] | None = cursor.fetchone()
+    except IntegrityError:
+        # The address means another mailbox since its lock was asked for, and that one is taken.
+        return None
+    return _of_row(row) if row else None
+
+
+def _step_by_step(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
+    try:
+        return _confirm(signature_id, epoch)
+    except StateChanged:
+        return _confirm(signature_id, epoch)
+
+
+@transaction.atomic
+def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
+    known = _also_known_as(signature_id)
+    mailbox = _read_under_lock(signature_id, mailboxes(known))
+    signature = mailbox.pop(signature_id, None)
+    if signature is None or not _is_live(signature, epoch):
+        return Outcome.GONE, None
+    may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
+    if signature.state == Signature.State.PENDING and not may_count:
+        return Outcome.CLOSED, signature
+    standing = [signature, *mailbox.values()] if signature.confirmed_at else [*mailbox.values()]
+    known = [sealing.stored(signature.signer), *known]
+    verdict = _judge(signature, standing, known)
+    if verdict.outcome is Outcome.CONFIRMED:
+        _take_slot(signature, verdict.slot, known)
+    elif verdict.standing:
+        _heed_wishes(verdict.standing, known, may_count=may_count)
+    return verdict.outcome, verdict.standing or signature
+
+
+def find(signature_id: UUID, epoch: int) -> Signature | None:
+    """The signature that a mailed link speaks of, with its signer and petition; else None."""
+    rows = Signature.objects.uncorrected().select_related("signer", "petition")
+    signature = rows.filter(pk=signature_id, signer__isnull=False).first()
+    return signature if signature and _is_live(signature, epoch) else None
+
+
+def _is_live(signature: Signature, epoch: int) -> bool:
+    """Whether a link mailed at an epoch still speaks of this signature.
+
+    Links are dead after `PENDING_DAYS` also where somebody has signed: a mail found much later
+    must not show it.
+    """
+    gone = {Signature.State.WITHDRAWN, Signature.State.REFUSED}
+    return (
+        signature.link_epoch == epoch
+        and signature.created_at > _oldest_live()
+        and signature.state not in gone
+    )
+
+
+def _oldest_live() -> datetime:
+    return timezone.now() - timedelta(days=settings.PENDING_DAYS)
+
+
+_COLUMNS = (
+    "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
+    "link_epoch", "created_at", "confirmed_at",
+)  # fmt: skip
+
+
+_SIGNER_COLUMNS = ("signature_id", "petition_id", "mailbox_ix", "person_ix", "home_ix", "slot")
+
+
+# The same numbers, in the same order, as `locks.mailboxes` takes.
+_LOCK_MAILBOX_OF = Statement(
+    "lock_mailbox_of",
+    """
+    SELECT pg_advisory_xact_lock(n) FROM (
+        SELECT ('x' || encode(substr(ix, 1, 8), 'hex'))::bit(64)::bigint AS n FROM (
+            SELECT mailbox_ix AS ix FROM petitions_signer WHERE signature_id = %(id)s
+            UNION SELECT unnest(%(others)s::bytea[])
+        ) mailboxes ORDER BY n
+    ) numbers
+    """,
+)
+
+
+_READ_MAILBOX_OF = Statement(
+    "read_mailbox_of",
+    f"""
+    SELECT {", ".join(f"s.{name}" for name in _COLUMNS)},
+           {", ".join(f"g.{name}" for name in _SIGNER_COLUMNS)}
+    FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
+    WHERE g.petition_id = (SELECT petition_id FROM petitions_signer WHERE signature_id = %(id)s)
+          AND g.mailbox_ix = ANY(ARRAY(
+              SELECT mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
+              UNION ALL SELECT unnest(%(others)s::bytea[])))
+          -- Also who stands without a slot: a moderator let them, beyond the household rule.
+          AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s AND NOT EXISTS (
+              SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
+    ORDER BY g.slot
+    """,  # noqa: S608 - our own names of columns
+)
+
+
+# The rows of the count of who counts after a statement, and of who did not count before it.
+_WHO_COUNTS = """
+        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
+        WHERE state = 'confirmed'"""
+_WHO_COUNTS_NOW = f"{_WHO_COUNTS} AND %(from_state)s <> 'confirmed'"
+
+
+# For a signature that nothing speaks against: pending, not corrected, its link good, its
+# petition open, and nobody else in its mailbox, whatever became of them. So there is nobody to
+# share it with, and no other wish to heed.
+_COUNT_WHO_IS_ALONE = Statement(
+    "count_who_is_alone",
+    f"""
+    WITH moved AS (
+        UPDATE petitions_signature s
+        SET state = CASE verdict WHEN 'hold' THEN 'held' ELSE 'confirmed' END,
+            confirmed_at = now()
+        FROM petitions_signer me
+        WHERE s.id = %(id)s AND me.signature_id = %(id)s AND state = 'pending'
+              AND link_epoch = %(epoch)s AND created_at > %(oldest)s
+              AND s.petition_id = ANY(%(petitions)s::bigint[])
+              AND NOT EXISTS (SELECT FROM petitions_correction WHERE attempt_id = %(id)s)
+              AND NOT EXISTS (
+                  SELECT FROM petitions_signer other
+                  WHERE other.petition_id = me.petition_id AND other.mailbox_ix = me.mailbox_ix
+                        AND other.signature_id <> %(id)s)
+        RETURNING {", ".join(f"s.{name}" for name in _COLUMNS)}
+    ), placed AS (
+        UPDATE petitions_signer SET slot = 1 FROM moved WHERE signature_id = moved.id
+    ), counted AS (
+        {tallies.ADD.format(rows=_WHO_COUNTS)}
+    )
+    SELECT * FROM moved
+    """,  # noqa: S608 - our own names of columns
+)
+
+
+def _also_known_as(signature_id: UUID) -> list[Indexes]:
+    """What else than they are stored under this person may be found by, while keys rotate."""
+    if len(settings.INDEX_KEYS) < 2:
+        return []
+    me = Signer.objects.filter(pk=signature_id).first()
+    return sealing.known_as(me) if me else []
+
+
+def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Signature]:
+    """A signature and those that stand for its mailbox, while nobody else confirms for it.
+
+    `others` are more indexes of the mailbox. Two statements in one round trip: each sees what
+    was committed when it began, and the second begins when the locks are taken. One that both
+    locked and read would read as of before the wait.
+    """
+    with connection.cursor() as cursor:
+        values = {"id": signature_id, "others": others}
+        prepared.run(cursor, values, _LOCK_MAILBOX_OF, _READ_MAILBOX_OF)
+        return {row[0]: _as_signature(row) for row in cursor.fetchall()}
+
+
+def _as_signature(row: tuple[Any, ...]) -> Signature:
+    columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
+    signature = _of_row(columns)
+    signature.signer = Signer.from_db(connection.alias, _SIGNER_COLUMNS, of_signer)
+    return signature
+
+
+def _of_row(columns: tuple[Any, ...]) -> Signature:
+    # Not by its name: that works out a default for each column that is not here, and took a
+    # tenth of a confirmation.
+    signature = Signature.from_db(connection.alias, _COLUMNS, columns)
+    signature.petition = warm_cache.petition(signature.petition_id)
+    return signature
+
+
+def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Verdict:
+    """Whether the signature may be counted beside those that stand for its mailbox."""
+    mine = persons(known)
+    for row in standing:
+        if bytes(row.signer.person_ix) in mine:
+            removed = row.state == Signature.State.REMOVED
+            return Verdict(Outcome.REMOVED if removed else Outcome.ALREADY, standing=row)
+    if signature.state == Signature.State.REMOVED:
+        return Verdict(Outcome.REMOVED)
+    confirmed = Signature.State.CONFIRMED
+    others = [row.signer for row in standing if row.signer.slot or row.state == confirmed]
+    return _judge_household(others, {index.home for index in known})
+
+
+def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
+    """Whether one more person may share the mailbox with the others."""
+    if len(others) >= len(SLOTS):
+        return Verdict(Outcome.MAILBOX_FULL)
+    if others and bytes(others[0].home_ix) not in homes:
+        return Verdict(Outcome.OTHER_HOME)
+    taken = {row.slot for row in others}
+    return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
+
+
+# What the person wants over all their live attempts: the narrowest use of the name, and news
+# only if they asked for it every time. Anybody can type anybody's address, and use up the
+# mails of a day: whichever link the owner then presses must not publish a name that they
+# themselves chose to keep back. Nor must it hold them, if what they sent themselves passed and
+# no moderator has decided: pressing any of the links shows that the mailbox is theirs.
+_WISHES = Statement(
+    "move_to_confirmed",
+    f"""
+    WITH wishes AS (
+        SELECT bool_or(s.name_use = 'withheld') AS withheld,
+               bool_or(s.name_use = 'government') AS government,
+               bool_and(s.wants_updates) AS updates,
+               coalesce(bool_or(s.verdict = 'pass') FILTER (WHERE s.id <> %(id)s), false)
+                   AND %(may_count)s::boolean AS passed
+        FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
+        WHERE g.petition_id = %(petition)s AND g.mailbox_ix = ANY(%(mailboxes)s)
+              AND g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s)
+    ), moved AS (
+        UPDATE petitions_signature SET
+            -- The verdict as it is at this moment: it may have changed since it was read.
+            state = CASE WHEN state = 'held' OR (state = 'pending' AND verdict = 'hold')
+                         THEN CASE WHEN passed AND decision_id IS NULL THEN 'confirmed'
+                                   ELSE 'held' END
+                         ELSE %(to_state)s END,
+            -- Else today's rules would hold it once more: see rescan.py.
+            verdict = CASE WHEN passed AND decision_id IS NULL THEN 'pass' ELSE verdict END,
+            signals = CASE WHEN passed AND decision_id IS NULL AND verdict = 'hold' THEN '{{}}'
+                           ELSE signals END,
+            confirmed_at = coalesce(confirmed_at, now()),
+            wants_updates = updates,
+            name_use = CASE WHEN withheld THEN 'withheld'
+                            WHEN government THEN 'government' ELSE 'public' END
+        FROM wishes WHERE id = %(id)s AND state = %(from_state)s
+        RETURNING id, petition_id, place_id, name_use, wants_updates, state
+    ), placed AS (
+        UPDATE petitions_signer SET slot = %(slot)s FROM moved
+        WHERE signature_id = %(id)s AND mailbox_ix = %(mailbox)s RETURNING signature_id
+    ), counted AS (
+        {tallies.ADD.format(rows=_WHO_COUNTS_NOW)}
+    )
+    SELECT name_use, wants_updates, state FROM moved JOIN placed ON signature_id = id
+    """,  # noqa: S608 - our own SQL
+)
+
+
+def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
+    """Compare-and-set from pending to confirmed or held, with slot, wishes and tally, in one.
+
+    Also by the mailbox: what its address means may have changed while its lock was waited for.
+    """
+    try:
+        moved = _apply(signature, slot, known, Signature.State.CONFIRMED, may_count=True)
+    except IntegrityError:
+        # Then somebody else has the slot, under a lock that was not ours.
+        raise StateChanged from None
+    if not moved:
+        raise StateChanged
+
+
+def _heed_wishes(standing: Signature, known: list[Indexes], *, may_count: bool) -> None:
+    """Somebody who signs again and now wants their name kept back gets that at once.
+
+    And if they were held, they count now where their own form passed: but only in a slot.
+    """
+    before = Signature.State(standing.state)
+    slot = standing.signer.slot
+    if not _apply(standing, slot, known, before, may_count=may_count and slot is not None):
+        raise StateChanged
+    if standing.state != before:
+        transaction.on_commit(partial(warm_cache.one_more, standing.petition_id))
+
+
+def _apply(
+    signature: Signature,
+    slot: int | None,
+    known: list[Indexes],
+    to_state: Signature.State,
+    *,
+    may_count: bool,
+) -> bool:
+    with connection.cursor() as cursor:
+        values = {
+            "petition": signature.petition_id,
+            "mailbox": bytes(signature.signer.mailbox_ix),
+            "mailboxes": mailboxes(known),
+            "persons": persons(known),
+            "id": signature.pk,
+            "slot": slot,
+            "shard": tallies.shard_of(signature.pk),
+            "from_state": signature.state,
+            "to_state": to_state,
+            "may_count": may_count,
+        }
+        prepared.run(cursor, values, _WISHES)
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    signature.name_use, signature.wants_updates, signature.state = row
+    return True

@@ -1,0 +1,145 @@
+"""Signing: what a form submission starts.
+
+It is an attempt, and stored as a pending signature of its own, whoever else has typed the same
+address: anybody can type anybody's, so a pending signature reserves nothing, and no later
+attempt can change what an earlier one's link will confirm. Only confirmation takes one of the
+two slots of a mailbox.
+"""
+
+import os
+import uuid
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from petitions.infra import prepared
+from petitions.infra.prepared import Statement
+from petitions.mail.wake_worker import nudge
+from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature
+from petitions.models.signature import new_reference
+from petitions.screening.screen import UNSUSPICIOUS, Screening
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
+
+
+class NotAccepting(Exception):
+    """The petition takes no signatures now: closed, paused or not yet open. Trying again
+    helps only once it opens."""
+
+
+def need_open(petition: Petition) -> None:
+    """Raise `NotAccepting` unless somebody may sign at this moment."""
+    if not petition.is_accepting():
+        raise NotAccepting
+
+
+def sign(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS) -> UUID:
+    """Store an attempt as a pending signature and queue its mail; return the signature's id.
+
+    One statement, which is its own transaction, whatever the address has done before: nothing
+    about it is even looked up here. Whether its mailbox has had enough mail is for the outbox
+    to say. A refused attempt takes the same statement, with random bytes for the person and a
+    mail that nobody gets, so that neither the answer nor its time tells. Raises `NotAccepting`.
+    """
+    need_open(petition)
+    signature_id = uuid.uuid4()
+    _insert(_new_row(signature_id, petition, attempt, screening))
+    nudge()
+    return signature_id
+
+
+# As psycopg2 sends them quickest: of ids and of members of an enumeration it looks up again and
+# again how to write them, a fortieth of a signing.
+_PENDING, _REFUSED = Signature.State.PENDING.value, Signature.State.REFUSED.value
+_QUEUED, _WITHHELD = Mail.State.QUEUED.value, Mail.State.WITHHELD.value
+_CONFIRM = Mail.Kind.CONFIRM.value
+
+
+def _new_row(
+    signature_id: UUID, petition: Petition, attempt: Attempt, screening: Screening
+) -> dict[str, Any]:
+    """The columns of a pending signature, its signer and its mail, and what to look up with."""
+    index = sealing.indexes(petition.pk, attempt)
+    row = {
+        "id": signature_id.hex,
+        "reference": new_reference(),
+        "petition": petition.pk,
+        "text_version": attempt.text_version,
+        "state": _PENDING,
+        "name_use": attempt.name_use,
+        "wants_updates": attempt.wants_updates,
+        "consent": attempt.consent_version,
+        "sealed": sealing.seal(attempt, signature_id),
+        "mailbox_ix": index.mailbox,
+        "person_ix": index.person,
+        "home_ix": index.home,
+        "verdict": screening.verdict.value,
+        "signals": list(screening.signals),
+        "network_ix": sealing.network_index(screening.network),
+        "domain_ix": sealing.domain_index(attempt.email),
+        "mail_id": uuid.uuid4().hex,
+        "mail_kind": _CONFIRM,
+        "mail_ix": index.mail,
+        # Nobody who lives abroad has a postcode here: see the form.
+        "postcode": attempt.postcode,
+        "elsewhere": ABROAD if attempt.country else UNKNOWN,
+        "mail_state": _QUEUED,
+        "source": attempt.source,
+    }
+    return _of_nobody(row) if screening.is_refused else row
+
+
+# What of a row could lead to a person or their home.
+_PERSONAL = ("sealed", "mailbox_ix", "person_ix", "home_ix", "mail_ix", "network_ix", "domain_ix")
+
+
+def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of a refused attempt: as long, and as costly to store, but nothing personal."""
+    noise = {name: row[name] and os.urandom(len(row[name])) for name in _PERSONAL}
+    return {
+        **row,
+        **noise,
+        "postcode": "",
+        "elsewhere": UNKNOWN,
+        "state": _REFUSED,
+        "name_use": Signature.NameUse.WITHHELD.value,
+        "wants_updates": False,
+        "mail_state": _WITHHELD,
+        "source": "",
+    }
+
+
+_INSERT = Statement(
+    "sign",
+    """
+    WITH new_signature AS (
+        INSERT INTO petitions_signature (
+            id, reference, petition_id, text_version, place_id, state, name_use,
+            wants_updates, consent_version, verdict, signals, code_tries, link_epoch,
+            source_id, created_at)
+        VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
+            coalesce((SELECT place_id FROM petitions_postcode
+                      WHERE postcode = %(postcode)s), %(elsewhere)s),
+            %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s,
+            %(verdict)s, %(signals)s, 0, 0,
+            (SELECT id FROM petitions_source WHERE code = %(source)s AND is_active), now())
+    ), new_signer AS (
+        INSERT INTO petitions_signer (
+            signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix,
+            network_ix, domain_ix)
+        VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox_ix)s, %(person_ix)s,
+            %(home_ix)s, %(network_ix)s, %(domain_ix)s)
+    )
+    INSERT INTO petitions_mail (
+        id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
+    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s, %(mail_state)s, now(), 0,
+        '', now())
+    """,
+)
+
+
+def _insert(row: dict[str, Any]) -> None:
+    """Look up the place, store signature, signer and mail: one statement, one round trip."""
+    with connection.cursor() as cursor:
+        prepared.run(cursor, row, _INSERT)

@@ -1,0 +1,91 @@
+"""Taking a signature back: it leaves the count, and nothing personal stays."""
+
+import logging
+from collections import Counter
+from uuid import UUID
+
+from django.db import transaction
+
+from petitions.counting import tallies
+from petitions.crypto import vault
+from petitions.identity import email_addresses
+from petitions.infra import advisory_locks
+from petitions.infra.advisory_locks import StateChanged
+from petitions.models import Signature, Signer
+from petitions.signers import erasing, sealing
+
+logger = logging.getLogger(__name__)
+
+
+def withdraw(*, signature_id: UUID) -> bool:
+    """Erase the person behind a signature and take it out of the count; False if nobody is left.
+
+    Every attempt of the same person with the same address goes with it, so that no other link
+    mailed there can count them again. Other spellings of the mailbox stay: nobody has proved to
+    read them. What stays of a counted signature is never personal. Source: UK GDPR Articles 7(3)
+    and 17. Copies that were exported before are out of our reach.
+    Raises `StateChanged` only if the person's indexes are made anew twice running meanwhile.
+    """
+    try:
+        return _withdraw(signature_id)
+    except StateChanged:
+        return _withdraw(signature_id)
+
+
+@transaction.atomic
+def _withdraw(signature_id: UUID) -> bool:
+    me = Signer.objects.filter(pk=signature_id).first()
+    if me is None:
+        return False
+    known = sealing.known_as(me)
+    advisory_locks.mailboxes(sealing.mailboxes(known))
+    if not Signer.objects.filter(pk=signature_id, mailbox_ix=me.mailbox_ix).exists():
+        raise StateChanged
+    theirs = Signature.objects.filter(
+        signer__petition_id=me.petition_id,
+        signer__mailbox_ix__in=sealing.mailboxes(known),
+        signer__person_ix__in=sealing.persons(known),
+    )
+    locked = theirs.select_related("signer").select_for_update(of=("self",)).order_by("id")
+    signatures = _at_the_address_of(signature_id, list(locked))
+    erasing.erase_finds([row.pk for row in signatures])
+    erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
+    stood = [row.pk for row in signatures if row.confirmed_at is not None]
+    erasing.erase_people(stood)
+    Signature.objects.filter(pk__in=stood).update(
+        state=Signature.State.WITHDRAWN, wants_updates=False
+    )
+    _uncount(me.petition_id, signatures)
+    return True
+
+
+def _at_the_address_of(signature_id: UUID, signatures: list[Signature]) -> list[Signature]:
+    """That signature, and those of them that were signed with the very same address."""
+    address = {row.pk: _address(row.signer) for row in signatures}
+    mine = address.get(signature_id)
+    return [
+        row
+        for row in signatures
+        if row.pk == signature_id or (mine is not None and address[row.pk] == mine)
+    ]
+
+
+def _address(signer: Signer) -> str | None:
+    """The address that somebody gave, but for case; None if it cannot be opened."""
+    try:
+        return email_addresses.folded(sealing.unsealed(signer)["email"])
+    except vault.CannotOpen:
+        return None
+
+
+def _uncount(petition_id: int, signatures: list[Signature]) -> None:
+    changes = Counter(
+        tallies.key_of(signature.place_id, signature.pk)
+        for signature in signatures
+        if signature.state == Signature.State.CONFIRMED
+    )
+    try:
+        tallies.move(petition_id, {key: -n for key, n in changes.items()})
+    except tallies.TallyBroken:
+        # Nobody's right to be erased hangs on a number: the nightly check mends the count.
+        logger.exception("a count is lower than what is withdrawn from it")

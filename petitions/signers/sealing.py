@@ -1,0 +1,255 @@
+"""Who signs: what somebody typed, how it is sealed, and the indexes it is looked up by."""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+
+from petitions.crypto import vault
+from petitions.crypto.tokens import Inbox, Recipient
+from petitions.identity import email_addresses, names, providers
+from petitions.identity.email_addresses import Rules
+from petitions.models import Mail, Signer
+from petitions.signers import consent
+
+# The table and purpose that sealed signers are bound to; the row's id is the signature's.
+TABLE = "signer"
+# The same for who is mailed without having signed, as far as is known; the row's id is the mail's.
+MAIL_TABLE = "mail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What somebody typed, validated and tidied. `country` is set for signers abroad only."""
+
+    name: str
+    email: str
+    postcode: str = ""
+    country: str = ""
+    language: str = "en"
+    name_use: str
+    wants_updates: bool = False
+    text_version: int = 1
+    consent_version: int = consent.CURRENT
+    # The code in the link that they followed: see `petitions.counting.sources`.
+    source: str = ""
+
+
+class Indexes(NamedTuple):
+    """The blind indexes of one signer, 16 bytes each; `mail` spans all petitions."""
+
+    mailbox: bytes
+    person: bytes
+    home: bytes
+    mail: bytes
+
+
+def indexes(
+    petition_id: int, attempt: Attempt, *, rules: Rules | None = None, key_id: int | None = None
+) -> Indexes:
+    """The blind indexes under which this person is looked up for this petition.
+
+    By the providers' rules of this moment and under the first key, unless said otherwise.
+    """
+    mailbox = _canonical(attempt.email, rules)
+    return _indexes(
+        petition_id, mailbox, attempt.name, attempt.postcode, attempt.country, key_id=key_id
+    )
+
+
+def indexes_of(
+    petition_id: int,
+    person: Mapping[str, str],
+    *,
+    rules: Rules | None = None,
+    key_id: int | None = None,
+) -> Indexes:
+    """The same for a person who was sealed before."""
+    mailbox = _canonical(person["email"], rules)
+    return _indexes(
+        petition_id, mailbox, person["name"], person["postcode"], person["country"], key_id=key_id
+    )
+
+
+def known_as(signer: Signer) -> list[Indexes]:
+    """All that this person may be stored under in their petition: one, but while keys rotate.
+
+    While the ring of index keys holds several, an earlier signature of the same mailbox may
+    still stand under an older one, or a later one under a newer.
+    """
+    if len(settings.INDEX_KEYS) < 2:
+        return [stored(signer)]
+    try:
+        person = unsealed(signer)
+    except vault.CannotOpen:
+        return [stored(signer)]
+    rules = providers.rules()
+    return [
+        stored(signer),
+        *[
+            indexes_of(signer.petition_id, person, rules=rules, key_id=key_id)
+            for key_id in settings.INDEX_KEYS
+        ],
+    ]
+
+
+def stored(signer: Signer) -> Indexes:
+    """The indexes that a signer's row holds; the one over all petitions is in its mails."""
+    return Indexes(
+        bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
+    )
+
+
+def _canonical(address: str, rules: Rules | None) -> str:
+    return email_addresses.canonical(address, providers.rules() if rules is None else rules)
+
+
+def _indexes(
+    petition_id: int, mailbox: str, name: str, postcode: str, country: str, *, key_id: int | None
+) -> Indexes:
+    petition, home = str(petition_id), country or "GB"
+    return Indexes(
+        mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
+        person=vault.blind_index("person", petition, mailbox, names.folded(name), key_id=key_id),
+        home=vault.blind_index("home", petition, mailbox, postcode, home, key_id=key_id),
+        mail=vault.blind_index("mail", mailbox, key_id=key_id),
+    )
+
+
+def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
+    """The blind indexes of a mailbox within one petition, under each key, the first one first."""
+    mailbox = providers.canonical(address)
+    return [
+        vault.blind_index("mailbox", str(petition_id), mailbox, key_id=key_id)
+        for key_id in settings.INDEX_KEYS
+    ]
+
+
+def mail_indexes(address: str) -> dict[int, bytes]:
+    """The indexes of a mailbox over all petitions, by key id; the first is the current one."""
+    mailbox = providers.canonical(address)
+    return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
+
+
+def inbox_of(address: str) -> Inbox:
+    """A mailbox over all petitions, as it is written down now."""
+    return Inbox(*next(iter(mail_indexes(address).items())))
+
+
+def recipient_of(address: str) -> Recipient:
+    """An address as a mailed link names it: see `is_recipient`."""
+    inboxes = tuple(Inbox(*item) for item in mail_indexes(address).items())
+    return Recipient(_address_index(address, inboxes[0].key_id), inboxes)
+
+
+def is_recipient(recipient: Recipient, address: str) -> bool:
+    """Whether this is the very address that was mailed, whatever the rules of providers say."""
+    key_id = recipient.inboxes[0].key_id
+    if key_id not in settings.INDEX_KEYS:
+        return False
+    return hmac.compare_digest(recipient.address_ix, _address_index(address, key_id))
+
+
+def _address_index(address: str, key_id: int) -> bytes:
+    return vault.blind_index("recipient", email_addresses.folded(address), key_id=key_id)
+
+
+def network_index(network: str, day: date | None = None) -> bytes | None:
+    """The index of a network under the key of a day, today unless said; None for ""."""
+    return _of_the_day("network", network, day) if network else None
+
+
+def domain_index(address: str, day: date | None = None) -> bytes:
+    """The index of an address's domain under the key of a day, today unless said."""
+    return _of_the_day("domain", email_addresses.domain_of(address), day)
+
+
+def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
+    return vault.blind_index(purpose, (day or datetime.now(UTC).date()).isoformat(), text)
+
+
+def seal(attempt: Attempt, signature_id: UUID) -> bytes:
+    """The personal part of an attempt, sealed for one signature."""
+    person = {
+        "name": attempt.name,
+        "email": attempt.email,
+        "postcode": attempt.postcode,
+        "country": attempt.country,
+        "language": attempt.language,
+    }
+    return vault.seal(person, table=TABLE, row_id=signature_id)
+
+
+def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:
+    """A person who was sealed before, sealed afresh for the same signature."""
+    return vault.seal(person, table=TABLE, row_id=signature_id)
+
+
+def unseal(sealed: bytes | memoryview, signature_id: UUID) -> dict[str, str]:
+    """What `seal` sealed: name, email, postcode, country, language. Raises `vault.CannotOpen`."""
+    value = vault.unseal(sealed, table=TABLE, row_id=signature_id)
+    return {key: str(text) for key, text in value.items()}
+
+
+def unsealed(signer: Signer) -> dict[str, str]:
+    """The person of a signer's row. Raises `vault.CannotOpen`."""
+    return unseal(signer.sealed, signer.signature_id)
+
+
+def seal_addressee(mail_id: UUID, *, address: str, language: str) -> bytes:
+    """Whom a mail goes to that hangs on no signature; the same length for every address."""
+    person = {"email": address, "language": language}
+    return vault.seal(person, table=MAIL_TABLE, row_id=mail_id, at_least=512)
+
+
+def addressee(mail: Mail) -> dict[str, str] | None:
+    """Whom a mail goes to: an address and a language, or all of who signed; None: to nobody any
+    more. Loaded with signature and signer. Raises `vault.CannotOpen`.
+    """
+    if mail.sealed:
+        value = vault.unseal(mail.sealed, table=MAIL_TABLE, row_id=mail.pk)
+        return {key: str(text) for key, text in value.items()}
+    signer: Signer | None = getattr(mail.signature, "signer", None)
+    return unsealed(signer) if signer else None
+
+
+def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
+    """All that a mailbox is found by, each once."""
+    return list({index.mailbox for index in known})
+
+
+def persons(known: Iterable[Indexes]) -> list[bytes]:
+    """All that a person is found by, each once."""
+    return list({index.person for index in known})
+
+
+class Many:
+    """`seal` and `indexes` for many new signers of one petition, under the keys of this moment.
+
+    What they share is looked up once: keys, rules, and the petition as part of each index.
+    """
+
+    def __init__(self, petition_id: int, rules: Rules) -> None:
+        petition = str(petition_id)
+        self.seal = vault.sealer(TABLE)
+        self._rules = rules
+        self._mailbox = vault.indexer("mailbox", petition)
+        self._person = vault.indexer("person", petition)
+        self._home = vault.indexer("home", petition)
+        # Among many, names come again.
+        self._folded = lru_cache(maxsize=10_000)(names.folded)
+
+    def indexes(self, person: Mapping[str, str]) -> Indexes:
+        """Those that the signer's row holds, as `stored` reads them back."""
+        mailbox = email_addresses.canonical(person["email"], self._rules)
+        return Indexes(
+            mailbox=self._mailbox(mailbox),
+            person=self._person(mailbox, self._folded(person["name"])),
+            home=self._home(mailbox, person["postcode"], person["country"] or "GB"),
+            mail=b"",
+        )

@@ -1,0 +1,31 @@
+"""What every template may use."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import translation
+
+from petitions.formatting.languages import in_language
+from petitions.publishing.organisation import organisation
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """The organisation, the language and the same page in the other languages."""
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    return {
+        "organisation": organisation,
+        "site_url": settings.SITE_URL,
+        "language": language,
+        "direction": "rtl" if translation.get_language_bidi() else "ltr",
+        "languages": [
+            {
+                "code": code,
+                "name": name,
+                "path": in_language(request.path_info, code),
+                "direction": "rtl" if code in settings.LANGUAGES_BIDI else "ltr",
+                "is_current": code == language,
+            }
+            for code, name in settings.LANGUAGES
+        ],
+    }

@@ -1,0 +1,98 @@
+"""The form by which people write to the organisation."""
+
+import unicodedata
+from typing import Any
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import Field, Layout
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from petitions.identity import names
+from petitions.models import Enquiry
+from petitions.privacy.enquiries import Letter
+from petitions.web.forms.signing import MAX_ADDRESS, SPOILT_TEXT, UNUSABLE_CHARACTER, SignForm
+
+MAX_MESSAGE = 4000
+CHOOSE_KIND = _("Choose what your message is about.")
+
+
+class ContactForm(forms.Form):
+    """Who writes, about what, and what; a name is not needed. Every refusal keeps all of it."""
+
+    kind = forms.ChoiceField(
+        label=_("What is it about?"),
+        choices=Enquiry.Kind.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": CHOOSE_KIND, "invalid_choice": CHOOSE_KIND},
+    )
+    name = forms.CharField(
+        label=_("Your name, if you like"),
+        required=False,
+        max_length=names.MAX_NAME,
+        widget=forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"}),
+        error_messages=SPOILT_TEXT,
+    )
+    email = forms.CharField(
+        label=_("Your e-mail address"),
+        max_length=MAX_ADDRESS,
+        help_text=_("We answer to this address. It is used for nothing else."),
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
+        ),
+        error_messages={"required": _("Enter your e-mail address."), **SPOILT_TEXT},
+    )
+    message = forms.CharField(
+        label=_("Your message"),
+        max_length=MAX_MESSAGE,
+        help_text=_("Please write nobody else’s name."),
+        widget=forms.Textarea(attrs={"rows": 7, "dir": "auto"}),
+        error_messages={"required": _("Write your message."), **SPOILT_TEXT},
+    )
+
+    def __init__(self, data: Any = None, **options: Any) -> None:
+        super().__init__(data, label_suffix="", **options)
+
+    @cached_property
+    def helper(self) -> FormHelper:
+        """How crispy-forms lays the form out."""
+        helper = FormHelper()
+        helper.form_tag = False
+        helper.disable_csrf = True
+        helper.layout = Layout(*(Field(name) for name in self.fields))
+        return helper
+
+    def clean_name(self) -> str:
+        return names.tidy(_readable(self.cleaned_data["name"]))
+
+    # The same address is good here and there.
+    clean_email = SignForm.clean_email
+
+    def clean_message(self) -> str:
+        """Lines as typed; whatever else steers a terminal or turns text around is refused."""
+        typed = self.cleaned_data["message"].replace("\r\n", "\n").replace("\r", "\n")
+        lines = typed.replace("\t", " ").split("\n")
+        return unicodedata.normalize("NFC", "\n".join(map(_readable, lines)))
+
+    def letter(self) -> Letter:
+        """The valid form as the use case takes it."""
+        said = self.cleaned_data
+        return Letter(
+            name=said["name"],
+            email=said["email"],
+            message=said["message"],
+            language=get_language(),
+        )
+
+    def _readable(self, field: str) -> str:
+        return _readable(self.cleaned_data[field])
+
+
+def _readable(text: str) -> str:
+    readable = names.without_pasted_marks(text)
+    if names.has_forbidden_character(readable):
+        raise ValidationError(UNUSABLE_CHARACTER, code="character")
+    return readable

@@ -1,0 +1,154 @@
+"""The pages about the site itself. Their words are Markdown files in `content/`, one a language.
+
+What the code decides, such as how long something is kept, stands in them as a variable, so that
+a page and the code cannot disagree; so does what an organiser enters in the admin. The files are
+Django templates, with their title in the first line and a summary in the first paragraph. Above
+that may stand when a page was last gone over against the site, which it says as `reviewed`: the
+law asks it of the page about accessibility.
+"""
+
+import re
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.template import Context, Template
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from petitions.crypto import tokens
+from petitions.formatting.languages import day, days, hours, minutes
+from petitions.formatting.markdown import render_markdown
+from petitions.geography import known
+from petitions.mail import messages, reminders, suppression
+from petitions.models.petition import CONFIRMING_AFTER_CLOSE
+from petitions.privacy import enquiries, retention
+from petitions.publishing.organisation import organisation
+from petitions.screening import rate_limits
+from petitions.signatures import check_email
+
+NAMES = ("privacy", "safety", "help", "about", "accessibility")
+FOLDER = Path(__file__).parent / "content"
+_FRONT_MATTER = re.compile(r"\A---\nreviewed: (\d{4}-\d{2}-\d{2})\n---\n")
+# Everything that could mean something in Markdown.
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|&~-])")
+
+
+class Page(NamedTuple):
+    """A page's title and summary as plain text, and the rest as HTML."""
+
+    title: str
+    summary: str
+    body: SafeString
+
+
+def read(name: str, language: str) -> Page:
+    """One of `NAMES` in a language, with the facts of this moment."""
+    said = facts() | {"reviewed": day(on) if (on := reviewed(name, language)) else ""}
+    words = _template(name, language).render(Context(said, autoescape=False)).strip()
+    title, summary, body = words.split("\n\n", 2)
+    return Page(title.removeprefix("# "), summary, render_markdown(body))
+
+
+def facts() -> dict[str, Any]:
+    """What the pages say of this site, in the language of the moment."""
+    of, postcodes_of = organisation(), known.postcodes_of()
+    return {
+        "organisation": _isolated(of.name or _("the organisation that runs this site")),
+        "is_named": bool(of.name),
+        "privacy_email": of.privacy_email,
+        "website": of.website,
+        "find": reverse("petitions:find"),
+        "contact": reverse("petitions:contact"),
+        "privacy": reverse("petitions:privacy"),
+        "safety": reverse("petitions:safety"),
+        "help": reverse("petitions:help"),
+        "sender": settings.DEFAULT_FROM_EMAIL,
+        "subject": messages.confirm_subject(),
+        **promises(),
+        "postcodes_of": date_format(postcodes_of, "F Y") if postcodes_of else "",
+        "postcodes_year": postcodes_of.year if postcodes_of else "",
+    }
+
+
+def promises() -> dict[str, str]:
+    """How long and how often, in the language of the moment, as the code that keeps it says."""
+    return {
+        "kept_unconfirmed": days(settings.PENDING_DAYS),
+        "kept_after_close": days(retention.KEPT_AFTER_CLOSE.days),
+        "kept_exact": hours(retention.EXACT_FOR),
+        "kept_network": days(retention.KEPT_OF_ORIGIN.days),
+        "kept_enquiry": days(retention.KEPT_AFTER_ANSWER.days),
+        "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
+        "kept_undeliverable": days(suppression.UNDELIVERABLE_FOR.days),
+        "kept_asked": days(retention.MAILS_KEPT.days),
+        "kept_counters": hours(_longest_counter()),
+        "grace": hours(CONFIRMING_AFTER_CLOSE),
+        "reminder": hours(reminders.AFTER),
+        "link_works": hours(timedelta(seconds=tokens.FIND_SECONDS)),
+        "page_works": hours(timedelta(seconds=tokens.ATTEMPT_SECONDS)),
+        "acknowledged": days(enquiries.ACKNOWLEDGE_WITHIN.days),
+        "try_again": minutes(timedelta(seconds=rate_limits.RETRY_AFTER)),
+        "mails_a_day": mails(settings.MAILS_PER_MAILBOX_AND_DAY),
+        "mails_a_page": mails(check_email.MAILS_PER_PAGE),
+        "code_digits": digits(tokens.CODE_DIGITS),
+        "code_tries": tries(check_email.CODE_TRIES),
+    }
+
+
+def mails(n: int) -> str:
+    """ "5 messages"."""
+    return ngettext("%(n)d message", "%(n)d messages", n) % {"n": n}
+
+
+def digits(n: int) -> str:
+    """ "8 digits"."""
+    return ngettext("%(n)d digit", "%(n)d digits", n) % {"n": n}
+
+
+def tries(n: int) -> str:
+    """ "5 times"."""
+    return ngettext("%(n)d time", "%(n)d times", n) % {"n": n}
+
+
+def _longest_counter() -> timedelta:
+    # A counter is kept for two of its windows: see `limits`.
+    windows = [rate.get_expiry() for rate in settings.LIMITS.values() if rate]
+    return timedelta(seconds=2 * max(windows, default=0))
+
+
+def reviewed(name: str, language: str) -> date | None:
+    """The day on which somebody last went over a page, if its file says one."""
+    said = _FRONT_MATTER.match(_file(name, language))
+    return date.fromisoformat(said[1]) if said else None
+
+
+@cache
+def _template(name: str, language: str) -> Template:
+    return Template(written(name, language))
+
+
+def written(name: str, language: str) -> str:
+    """A page as its file has it, from the title on."""
+    return _FRONT_MATTER.sub("", _file(name, language))
+
+
+def _file(name: str, language: str) -> str:
+    return (FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8")
+
+
+def _isolated(name: str) -> str:
+    """A name for Markdown: nothing in it is markup, and it turns nothing around that is beside it.
+
+    Markdown has no element for that, but Unicode has characters.
+    """
+    return f"\N{FIRST STRONG ISOLATE}{_plain(name)}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def _plain(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", text)

@@ -1,0 +1,287 @@
+""" "Check your e-mail": where the mail went, and what to do when it does not come.
+
+Each page behind these addresses speaks of what its visitor typed and of nothing else: what
+became of the attempt is for the reader of the mail. GET shows the address masked and no name,
+for addresses of pages are forwarded, too.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from petitions.crypto import tokens
+from petitions.identity import email_addresses, typing_slips
+from petitions.mail import messages
+from petitions.models import Petition
+from petitions.publishing.organisation import organisation
+from petitions.publishing.visibility import find_text
+from petitions.screening import (
+    challenge,
+    client_network,
+    fraud_signals,
+    rate_limits,
+    rules,
+    single_use,
+)
+from petitions.screening.rate_limits import Act, Taken
+from petitions.screening.screen import Screening, came_to_nothing, screen
+from petitions.signatures import check_email, submit
+from petitions.signatures.check_email import Page
+from petitions.signers.sealing import Attempt
+from petitions.web import long_pages
+from petitions.web.forms.checking import CodeForm, CorrectForm
+from petitions.web.guards import token_is_proof
+from petitions.web.views import confirming, redrawing
+from petitions.web.views.petition import SeeOther, check_path
+
+_CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
+PageView = Callable[[HttpRequest, Page, str], HttpResponse]
+
+WRONG_CODE = _(
+    "This is not the code, or it was tried too often: %(tries)s is the most. The link in our "
+    "message still works."
+)
+# By the first part of the domain.
+SPAM_HELP = {
+    ("gmail", "googlemail"): _("At Gmail, look under “Spam”, “Promotions” and “Updates”, too."),
+    ("outlook", "hotmail", "live", "msn", "windowslive"): _(
+        "At Outlook, look under “Junk” and “Other”, too."
+    ),
+    ("yahoo", "ymail", "rocketmail", "aol"): _("Look under “Spam”, too."),
+    ("icloud", "me", "mac"): _("Look under “Junk”, too."),
+}
+SPAM_HELP_ANYWHERE = _(
+    "Look among spam or junk; at Gmail also under “Promotions” and “Updates”, at Outlook under "
+    "“Other”."
+)
+_SPAM_HELP_OF = {name: words for names, words in SPAM_HELP.items() for name in names}
+
+
+def _for_page(view: PageView) -> Callable[..., HttpResponse]:
+    """Open the token for a view, or say why it does not open."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, language: str, token: str) -> HttpResponse:
+        try:
+            page = Page.open(token)
+        except tokens.BadToken as error:
+            expired = isinstance(error, tokens.ExpiredToken)
+            status = HTTPStatus.GONE if expired else HTTPStatus.NOT_FOUND
+            return render(request, "petitions/old_page.html", {"expired": expired}, status=status)
+        return view(request, page, token)
+
+    return opened
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD"])
+@_for_page
+def check_mail(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Say where the mail went and how to recognise it. Nothing here depends on the database."""
+    return _show(request, page, token)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def ask_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Send another mail to the same address."""
+    if request.method != "POST" or not page.may_ask:
+        return _to(page)
+    taken = _take(request, Act.RESEND, page)
+    if taken.is_refused:
+        return _too_many(request, page, token)
+    return _to(check_email.ask_again(page=page, is_silenced=taken.is_silenced))
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Confirm by the code of the mail: the answer is that of the link's button.
+
+    Whoever opens the address of that answer is invited to sign.
+    """
+    if request.method != "POST":
+        return _to_petition(page)
+    form = CodeForm(request.POST)
+    if not form.is_valid():
+        return _show(request, page, token, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    taken = _take(request, Act.CODE, page)
+    if taken.is_refused:
+        return _too_many(request, page, token)
+    link = check_email.link_by_code(page=page, code=form.cleaned_data["code"])
+    if link is None or taken.is_silenced:
+        form.add_error("code", WRONG_CODE % {"tries": long_pages.tries(check_email.CODE_TRIES)})
+        return _show(request, page, token, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return confirming.press(request, link)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Mend what was typed. What it was is shown only once a button was pressed."""
+    if request.method != "POST" or not page.may_ask:
+        return _to(page)
+    if not request.POST:
+        return _show_correction(request, token, CorrectForm(typed=page.attempt))
+    form = CorrectForm(request.POST, typed=page.attempt, files=request.FILES)
+    if not form.is_valid():
+        offer = challenge.carried(request.POST, page.petition)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return _show_correction(request, token, form, status, offer=offer)
+    return _correct(request, page, token, form)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+@_for_page
+def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Correct the domain of the address to the one that the page suggests."""
+    address = _suggested(page.attempt.email)
+    if request.method != "POST" or not page.may_ask or address is None:
+        return _to(page)
+    form = CorrectForm(typed=replace(page.attempt, email=address))
+    return _correct(request, page, token, form)
+
+
+def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) -> HttpResponse:
+    """Correct, once for each attempt: whoever comes back to an earlier page signs anew.
+
+    A correction is a signing: it counts like one, and takes a proof of its own where one is
+    asked for, or one proof would do for as many signings as a page may ask for mails.
+    """
+    attempt = form.attempt() if form.is_bound else form.typed
+    petition = find_text(page.petition, lately=True).petition
+    if not petition.is_accepting():
+        # Its own page says so.
+        return _to_petition(page)
+    screened = _screen(request, petition, attempt, page)
+    if screened.must_wait:
+        return _too_many(request, page, token)
+    is_asked = challenge.is_asked(petition, is_busy=screened.needs_challenge)
+    if is_asked and (offer := challenge.demand(request.POST, page.petition, screened.network)):
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
+        return _show_correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
+    corrected_once = ("correction", str(page.attempt_id))
+    if not single_use.first(*corrected_once, tokens.ATTEMPT_SECONDS):
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
+        return _to_petition(page)
+    try:
+        corrected = check_email.correct(
+            page=page, petition=petition, attempt=attempt, screening=screened
+        )
+    except submit.NotAccepting:
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
+        return _to_petition(page)
+    except (DatabaseError, InterfaceError):
+        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
+        # They are told to press again, and then it must be taken.
+        single_use.give_back(*corrected_once)
+        raise
+    # Nobody is mailed any more for what was typed before.
+    came_to_nothing(attempt=page.attempt, uses_mailbox=page.uses_mailbox)
+    return _to(corrected)
+
+
+def _screen(request: HttpRequest, petition: Petition, attempt: Attempt, page: Page) -> Screening:
+    """What rules and limits make of a correction, and what signs it and its page bear."""
+    domain = email_addresses.domain_of(attempt.email)
+    return screen(
+        petition=petition,
+        attempt=attempt,
+        sender=client_network.sender_of(request.META),
+        facts=fraud_signals.Facts(name=attempt.name, domain=domain),
+        suspected=page.signals,
+    )
+
+
+def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
+    """What the limits say to this act."""
+    sender, address = client_network.sender_of(request.META), page.attempt.email
+    domain = email_addresses.domain_of(address)
+    return rate_limits.take(
+        act,
+        address=address,
+        petition=find_text(page.petition, lately=True).petition.pk,
+        sender=sender,
+        lifted=rules.in_force().lifts(sender.address, domain),
+    )
+
+
+def _show(
+    request: HttpRequest,
+    page: Page,
+    token: str,
+    form: CodeForm | None = None,
+    status: int = HTTPStatus.OK,
+    *,
+    is_too_many: bool = False,
+) -> HttpResponse:
+    suggested = _suggested(page.attempt.email)
+    context = {
+        "form": form or CodeForm(),
+        "token": token,
+        "page": page,
+        "address": email_addresses.masked(page.attempt.email),
+        "suggested": email_addresses.masked(suggested) if suggested else "",
+        "sender": messages.sender(organisation()),
+        "subject": messages.confirm_subject(),
+        "spam_help": _spam_help(page.attempt.email),
+        "is_too_many": is_too_many,
+    }
+    return render(request, "petitions/check_mail.html", context, status=status)
+
+
+def _show_correction(
+    request: HttpRequest,
+    token: str,
+    form: CorrectForm,
+    status: int = HTTPStatus.OK,
+    *,
+    offer: challenge.Offer | None = None,
+) -> HttpResponse:
+    """The form of the correction; that it comes back counts, as on the petition's page."""
+    if status != HTTPStatus.OK and (response := redrawing.instead(request, _CORRECTED)):
+        return response
+    context = {"form": form, "token": token, "challenge": offer}
+    return render(request, "petitions/correct.html", context, status=status)
+
+
+def _too_many(request: HttpRequest, page: Page, token: str) -> HttpResponse:
+    """Come back later; which limit it was is not said."""
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    response = _show(request, page, token, status=status, is_too_many=True)
+    response["Retry-After"] = str(rate_limits.RETRY_AFTER)
+    return response
+
+
+def _to(page: Page) -> HttpResponse:
+    return SeeOther(check_path(get_language(), page.seal()))
+
+
+def _to_petition(page: Page) -> HttpResponse:
+    return SeeOther(reverse("petitions:petition", args=[page.petition]))
+
+
+def _suggested(address: str) -> str | None:
+    """The address with the domain that was probably meant."""
+    local, _at, domain = address.rpartition("@")
+    meant = typing_slips.meant(domain)
+    return f"{local}@{meant}" if meant else None
+
+
+def _spam_help(address: str) -> Any:
+    name = email_addresses.domain_of(address).partition(".")[0]
+    return _SPAM_HELP_OF.get(name, SPAM_HELP_ANYWHERE)

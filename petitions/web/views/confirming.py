@@ -1,0 +1,164 @@
+"""The page that a mailed link opens, and the thank-you that its button earns."""
+
+from datetime import timedelta
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.http import require_http_methods
+
+from petitions.crypto import tokens
+from petitions.geography import homes
+from petitions.infra.ttl_cache import Kept
+from petitions.models import Signature
+from petitions.publishing import warm_cache
+from petitions.signatures import confirm as confirming
+from petitions.signatures.confirm import Outcome
+from petitions.web.guards import token_is_proof
+
+THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
+# For how long the button of a used link says what it said: long enough to press it twice.
+SAID_AGAIN = timedelta(minutes=10)
+
+
+@token_is_proof
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    """GET shows one button and changes nothing, for mail scanners open every link."""
+    try:
+        link = tokens.read_link(tokens.CONFIRM, token)
+    except tokens.BadToken:
+        return _dead_link(request)
+    if request.method == "POST":
+        return press(request, link)
+    return _ask(request, link)
+
+
+def _ask(request: HttpRequest, link: tokens.Link) -> HttpResponse:
+    signature = confirming.find(link.signature_id, link.epoch)
+    if signature is None:
+        return _dead_link(request)
+    if signature.state != Signature.State.PENDING:
+        # Whoever opens a used link is invited to sign, and learns nothing of who signed.
+        return _respond(request, "petitions/used_link.html", signature)
+    return _respond(request, "petitions/confirm.html", signature)
+
+
+def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
+    """The answer to the button, and to the code that stands for its link."""
+    outcome, signature = confirming.confirm(signature_id=link.signature_id, epoch=link.epoch)
+    if signature is None:
+        return _dead_link(request)
+    if signature.pk == link.signature_id:
+        if _is_long_used(signature):
+            return _respond(request, "petitions/used_link.html", signature)
+        if outcome is Outcome.ALREADY:
+            # The same link, pressed again or twice at once: the same success.
+            outcome = Outcome.CONFIRMED
+    if outcome in THANKED:
+        return _thank(request, signature, outcome)
+    conflict = HTTPStatus.CONFLICT
+    return _respond(request, "petitions/not_counted.html", signature, outcome, status=conflict)
+
+
+def _is_long_used(signature: Signature) -> bool:
+    """Whether the signature's own link has said all that it says.
+
+    It stays in the history of a telephone, and whoever finds it there could press it, too.
+    """
+    used_at = signature.confirmed_at
+    return used_at is not None and used_at < timezone.now() - SAID_AGAIN
+
+
+# Stand in a kept page for what differs between two people who are thanked.
+_COUNT, _REFERENCE, _HOME, _NEWS, _TOKEN = (
+    f"\0{n}\0" for n in ("count", "reference", "home", "news", "token")
+)
+_moulds: Kept[tuple[str | bool, ...], bytes] = Kept(by_the_minute=True)
+
+
+def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
+    """The thank-you page: kept for a moment, but for what is the signer's own.
+
+    Rendered afresh it would take most of a confirmation's time.
+    """
+    count = render_to_string(
+        "petitions/_count.html", {"count": warm_cache.total(signature.petition_id)}
+    )
+    page, token = _mould(request, signature, outcome), _token(request)
+    for mark, own in (
+        (_COUNT, count), (_REFERENCE, signature.spoken_reference),
+        (_HOME, homes.as_html(signature.place_id)), (_NEWS, _news_path(signature)),
+        (_TOKEN, token),
+    ):  # fmt: skip
+        page = page.replace(mark.encode(), own.encode())
+    return HttpResponse(page)
+
+
+def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> bytes:
+    assert request.resolver_match
+    key = (
+        request.resolver_match.view_name,
+        signature.petition.slug,
+        get_language(),
+        outcome.value,
+        signature.name_use,
+        signature.wants_updates,
+    )
+    return _moulds.get(key, settings.PAGE_CACHE_SECONDS, lambda: _cast(request, signature, outcome))
+
+
+def _cast(request: HttpRequest, signature: Signature, outcome: Outcome) -> bytes:
+    petition = signature.petition
+    context = {
+        "petition": petition,
+        "signature": signature,
+        "reference": _REFERENCE,
+        "count_line": _COUNT,
+        "home": _HOME,
+        "news": _NEWS,
+        "text": warm_cache.text(petition.slug, get_language()),
+        "outcome": outcome.value,
+    }
+    rendered = render_to_string("petitions/thanks.html", context, request)
+    # In bytes, for it is long: encoded for each person it took a twentieth of a confirmation.
+    return rendered.replace(_token(request), _TOKEN).encode()
+
+
+def _news_path(signature: Signature) -> str:
+    """Where the choice about news is sent: behind the signature's own link, also after a code."""
+    token = tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch)
+    return reverse("links:news", args=[get_language(), token])
+
+
+def _token(request: HttpRequest) -> str:
+    """What the links to the other languages hold of this person."""
+    assert request.resolver_match
+    return str(request.resolver_match.kwargs["token"])
+
+
+def _respond(
+    request: HttpRequest,
+    template: str,
+    signature: Signature,
+    outcome: Outcome | None = None,
+    status: int = HTTPStatus.OK,
+) -> HttpResponse:
+    petition = signature.petition
+    context = {
+        "petition": petition,
+        "signature": signature,
+        "text": warm_cache.text(petition.slug, get_language()),
+        "outcome": outcome.value if outcome else "",
+        "count": warm_cache.total(petition.pk),
+    }
+    return render(request, template, context, status=status)
+
+
+def _dead_link(request: HttpRequest) -> HttpResponse:
+    return render(request, "petitions/dead_link.html", status=HTTPStatus.NOT_FOUND)

@@ -1,0 +1,73 @@
+"""What other places show of a petition: its share image, its badge, and papers to hand out."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from petitions.counting import tallies
+from petitions.models import PetitionText
+from petitions.publishing.organisation import organisation
+from petitions.publishing.visibility import find_text
+from petitions.sharing import badges, cards
+from petitions.web.cache_headers import open_to_all, public_page, turns_at
+from petitions.web.guards import View
+
+
+def _of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> View:
+    """A view of a petition's text. Why a petition was removed stands on its own page, for people;
+    these are asked for by machines.
+    """
+
+    @public_page
+    @require_http_methods(["GET", "HEAD"])
+    @wraps(view)
+    def found(request: HttpRequest, slug: str) -> HttpResponse:
+        text = find_text(slug)
+        if text.petition.is_removed:
+            return HttpResponse(status=HTTPStatus.GONE)
+        return view(request, text)
+
+    return found
+
+
+@_of_petition
+def image(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """The share image, with the same count as the page."""
+    opens_at = text.petition.turns_at
+    content = cards.card(
+        text, count=tallies.total(text.petition_id), organisation=organisation().name
+    )
+    response = HttpResponse(content, content_type="image/png")
+    return turns_at(opens_at, open_to_all(response))
+
+
+@_of_petition
+def badge(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """The count as a small picture, for any site."""
+    opens_at = text.petition.turns_at
+    made = badges.badge(text, count=tallies.total(text.petition_id))
+    response = render(request, "petitions/badge.svg", {"badge": made}, content_type="image/svg+xml")
+    return turns_at(opens_at, open_to_all(response))
+
+
+@_of_petition
+def poster(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """A poster to print."""
+    return _paper(cards.poster(text, organisation=organisation().name))
+
+
+@_of_petition
+def leaflets(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """Leaflets to print and cut out."""
+    return _paper(cards.leaflets(text, organisation=organisation().name))
+
+
+def _paper(content: bytes) -> HttpResponse:
+    response = HttpResponse(content, content_type="application/pdf")
+    # Opened in the browser, whose own viewer prints it.
+    response["Content-Disposition"] = "inline"
+    return response
