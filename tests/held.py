@@ -21,7 +21,7 @@ State = Signature.State
 
 def suspect(petition: Petition, attempt: Attempt = AMINA) -> UUID:
     """A pending signature that something speaks against."""
-    return submit.sign(petition=petition, attempt=attempt, screening=SUSPICIOUS)
+    return submit.store(petition=petition, attempt=attempt, screening=SUSPICIOUS)
 
 
 def hold_one(petition: Petition, attempt: Attempt = AMINA) -> Signature:

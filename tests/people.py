@@ -3,8 +3,10 @@
 from uuid import UUID
 
 from petitions.models import Petition, Signature
+from petitions.screening.screen import Evidence
 from petitions.signatures import confirm as confirming
 from petitions.signatures import submit
+from petitions.signatures.check_email import Page
 from petitions.signatures.confirm import Outcome
 from petitions.signers.sealing import Attempt
 
@@ -67,7 +69,7 @@ def somebody(number: int) -> Attempt:
 
 def sign(petition: Petition, attempt: Attempt = AMINA) -> UUID:
     """A pending signature of somebody."""
-    return submit.sign(petition=petition, attempt=attempt)
+    return submit.store(petition=petition, attempt=attempt)
 
 
 def confirm(signature_id: UUID) -> Outcome:
@@ -80,3 +82,10 @@ def sign_and_confirm(petition: Petition, attempt: Attempt = AMINA) -> Signature:
     signature_id = sign(petition, attempt)
     assert confirm(signature_id) is Outcome.CONFIRMED
     return Signature.objects.get(pk=signature_id)
+
+
+def correct(page: Page, petition: Petition, attempt: Attempt) -> Page:
+    """Correct what a "check your e-mail" page was for, as its form does."""
+    outcome = submit.submit(petition=petition, attempt=attempt, evidence=Evidence(), corrects=page)
+    assert isinstance(outcome, submit.Accepted)
+    return outcome.page

@@ -19,6 +19,7 @@ from petitions.models.place import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, 
 from petitions.models.provider import MailDomain, MailProvider, Reindexing
 from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
+from petitions.models.single_use import UsedNonce
 from petitions.models.snapshot import Snapshot, SnapshotPart
 from petitions.models.source import Source, SourceTally
 from petitions.models.tally import Tally
@@ -61,4 +62,5 @@ __all__ = [
     "Source",
     "SourceTally",
     "Tally",
+    "UsedNonce",
 ]

@@ -72,9 +72,8 @@ def is_asked(petition: Petition, *, is_busy: bool = False) -> bool:
 
 
 def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | None:
-    """None if the form brought a proof or enough patience, which is thereby used up.
-
-    Otherwise what to answer. Never blocks for long and never fails for want of Redis.
+    """None if the form brought a proof or enough patience, which is thereby used up; otherwise
+    what to answer.
     """
     if _spend_proof(post.get(PROOF, ""), slug):
         return None
@@ -85,7 +84,7 @@ def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | Non
     if wait > 0:
         return _offer(slug, post[PATIENCE], seconds=wait, is_early=True)
     # First, or one spent token sent again and again would take its neighbours' places.
-    if not single_use.first("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
+    if not single_use.consume("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
         return offer(slug)
     if not _has_room(network):
         return _offer(slug, _new_patience(slug), seconds=60, is_crowded=True)
@@ -126,7 +125,7 @@ def _new_task(slug: str) -> dict[str, object]:
 
 def _spend_proof(raw: str, slug: str) -> bool:
     challenge = _solved(raw, slug)
-    return challenge is not None and single_use.first("proof", challenge, PROOF_SECONDS)
+    return challenge is not None and single_use.consume("proof", challenge, PROOF_SECONDS)
 
 
 def _solved(raw: str, slug: str) -> str | None:
@@ -187,7 +186,7 @@ def _has_room(network: str) -> bool:
         return True
     minute = int(time.time()) // 60
     return any(
-        single_use.first("patient", f"{network} {minute} {place}", 120)
+        single_use.consume("patient", f"{network} {minute} {place}", 120)
         for place in range(PATIENT_PER_NETWORK_AND_MINUTE)
     )
 

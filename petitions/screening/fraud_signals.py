@@ -28,7 +28,6 @@ BLOCK_AT = 300
 BURST_MINUTES = 2
 _BURST_WEIGHTS = ((100, 100), (40, 60), (8, 30))
 _LEAST_BURST = _BURST_WEIGHTS[-1][0]
-_MANY_NAMES_WEIGHTS = ((200, 60), (50, 30))
 # From the first field that changed to pressing the button, where all that a signer must fill in
 # changed in between. Autofill and a practised hand take two seconds; no hand takes half of one.
 LEAST_PACE_MS = 500
@@ -36,7 +35,7 @@ LEAST_PACE_MS = 500
 HONEYPOT, PACE = "homepage", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
 # The signs of what others did.
-_OF_OTHERS = frozenset({"burst", "many-names"})
+_OF_OTHERS = frozenset({"burst"})
 
 _DISPOSABLE = frozenset(blocklist)
 
@@ -53,8 +52,7 @@ class Facts(NamedTuple):
     """What is known of a signing. `domain` is that of the address, in ASCII and lower case.
 
     `pace` is in milliseconds, and None where no script measured it. `from_network` counts the
-    signings of this petition from the same network in the last `BURST_MINUTES`, this one too;
-    `names_from_network` the different names among those of the last hour.
+    signings of this petition from the same network in the last `BURST_MINUTES`, this one too.
     """
 
     name: str
@@ -63,7 +61,6 @@ class Facts(NamedTuple):
     pace: int | None = None
     says_origin: bool = True
     from_network: int = 0
-    names_from_network: int = 0
 
 
 class Signal(NamedTuple):
@@ -185,8 +182,6 @@ def _of_request(facts: Facts) -> Iterator[Signal]:
         yield Signal("pace")
     if facts.from_network >= _LEAST_BURST:
         yield Signal("burst", facts.from_network)
-    if facts.names_from_network >= _MANY_NAMES_WEIGHTS[-1][0]:
-        yield Signal("many-names", facts.names_from_network)
     if not facts.says_origin:
         yield Signal("no-origin")
 
@@ -275,16 +270,6 @@ def _burst(number: int) -> str:
     ) % {"n": number}
 
 
-def _many_names(number: int) -> str:
-    if not number:
-        return gettext("Many different names from one network within an hour.")
-    return ngettext(
-        "%(n)d different name from one network within an hour.",
-        "%(n)d different names from one network within an hour.",
-        number,
-    ) % {"n": number}
-
-
 _RULES = {
     "honeypot": _Rule(
         _always(100),
@@ -302,7 +287,6 @@ _RULES = {
         ),
     ),
     "burst": _Rule(_stepped(_BURST_WEIGHTS), _burst),
-    "many-names": _Rule(_stepped(_MANY_NAMES_WEIGHTS), _many_names),
     # Found after signing: see reindexing.py.
     "same-mailbox": _Rule(
         _always(100),

@@ -1,49 +1,38 @@
-"""How often something may be done, by network, mailbox, domain and petition.
+"""Rate limits by network, mailbox, mail domain and petition.
 
-All limits of one request are one script on Redis: one round trip, and atomic. A counter is
-a sliding window: what the window before counted fades out while the present one fills. Its
-key is a keyed hash, so that Redis holds nobody's address and nobody's network.
+All limits of one request are one script on Redis: one round trip, and atomic. A counter is a
+sliding window: what the window before counted fades out while the present one fills. Its key is a
+keyed hash, so that Redis holds nobody's address and nobody's network.
 
-What network, domain and petition come to may be told: first a challenge, then "too many at
-the moment", without saying which. What a mailbox comes to must not be: anybody can type
+What network, domain and petition come to is visible: first a challenge, then "too many at the
+moment", without saying which. What a mailbox comes to must stay silent: anybody can type
 anybody's address, and would learn that somebody else has.
 
-While Redis is away or stalls, each process counts for itself. Nobody waits: the first
-request that fails opens a breaker, and a thread of its own looks whether Redis is back.
+While Redis is away nothing is counted, and everybody who signs solves the challenge. How much
+mail a mailbox gets is counted in PostgreSQL: see `petitions.mail.outbox`.
 """
 
-import hashlib
-import logging
 import secrets
-import sys
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import redis
 from django.conf import settings
-from limits.storage import MemoryStorage
-from redis.backoff import NoBackoff
-from redis.connection import ConnectionInterface
-from redis.retry import Retry
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses, providers
+from petitions.infra import redis
 from petitions.screening.client_network import NOWHERE, Sender
 
-TIMEOUT = 0.05
-PAUSE = 1.0
 # The same whatever struck, so that it does not tell.
 RETRY_AFTER = 300
 # A /48 may do as much as so many of its /64 together.
 PREFIX_FACTOR = 4
-# What `Taken.from_network` counts over; it is a sign among others and refuses nobody here.
+# What `Taken.from_network` counts over; it is a signal among others and refuses nobody here.
 BURST_SECONDS = 120
-
-logger = logging.getLogger(__name__)
+_NEVER = -1
 
 
 class Act(StrEnum):
@@ -54,49 +43,53 @@ class Act(StrEnum):
     CODE = "CODE"
     FIND = "FIND"
     CONTACT = "CONTACT"
-    FORM = "FORM"  # a form drawn again, which costs several times what signing does
+    FORM = "FORM"  # a form rendered again, which costs several times what signing does
 
 
 class Taken(NamedTuple):
-    """What the limits say to one attempt. Calm is all of them false."""
+    """What the limits say to one attempt. All of them false: nothing."""
 
-    is_refused: bool = False  # too many: may be told, with `RETRY_AFTER`
-    needs_challenge: bool = False  # many: may be told
-    is_silenced: bool = False  # too many for a mailbox: must be answered like everybody's
+    is_refused: bool = False  # too many: visible to the sender, with `RETRY_AFTER`
+    needs_challenge: bool = False  # many, or nobody counts: visible to the sender
+    is_silenced: bool = False  # too many for a mailbox: answered like everybody's
     from_network: int = 0  # signings of the petition from the network within `BURST_SECONDS`
 
 
-class Gauge(NamedTuple):
-    """One counter: what it counts by, over how many seconds, what is too many and what is many
-    (-1: nothing), and whether the sender may learn of it.
+class Limit(NamedTuple):
+    """One limit: subject kind, window in seconds, hard limit, challenge threshold (-1: none), and
+    whether the sender may see that it struck.
     """
 
     kind: str
     window: int
-    most: int
-    calm: int
-    is_told: bool
-    policy: str  # the same for the script
-    key_of: Callable[[str], bytes]  # the key of whom it counts
+    hard_limit: int
+    challenge_at: int
+    is_visible: bool
+    key_of: Callable[[str], bytes]  # the key, 16 bytes, of a subject
+
+    @property
+    def policy(self) -> str:
+        """What the script needs to know of it."""
+        return f"{self.window}:{self.hard_limit}:{int(self.is_visible)}"
 
 
 class Counter(NamedTuple):
-    """A gauge and the key, 16 bytes, of whom it counts."""
+    """A limit, and the key of the subject that it counts."""
 
-    gauge: Gauge
+    limit: Limit
     key: bytes
 
 
-# KEYS are counters; ARGV[1] holds for each its window in seconds, what is too many (-1: nothing
-# is) and whether that may be told. The answer is what each comes to with this attempt. An
-# attempt that is told to come back later counts nowhere; nor does one too many for a silent
-# counter, so that a mailbox is free again an hour after somebody began to flood it.
-_SCRIPT = b"""
+# KEYS are counters; ARGV[1] holds for each its window in seconds, its hard limit and whether it
+# is visible. The answer is what each comes to with this attempt. An attempt that is visibly
+# refused counts nowhere; nor does one too many for a silent counter, so that a mailbox is free
+# again an hour after somebody began to flood it.
+_take = redis.Script("""
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local kept = redis.call('MGET', unpack(KEYS))
 local counts, values, refused, i = {}, {}, false, 0
-for window, most, told in string.gmatch(ARGV[1], '(%d+):(-?%d+):(%d)') do
+for window, most, visible in string.gmatch(ARGV[1], '(%d+):(-?%d+):(%d)') do
   i, window, most = i + 1, tonumber(window), tonumber(most)
   local slot = math.floor(now / window)
   local old, before, current = -9, 0, 0
@@ -109,7 +102,7 @@ for window, most, told in string.gmatch(ARGV[1], '(%d+):(-?%d+):(%d)') do
   local fades = 1 - (now % window) / window
   counts[i] = math.floor(before * fades) + current + 1
   if most >= 0 and counts[i] > most then
-    if told == '1' then refused = true end
+    if visible == '1' then refused = true end
   else
     values[i] = {string.format('%d %d %d', slot, before, current + 1), 2 * window}
   end
@@ -118,11 +111,10 @@ if not refused then
   for n, value in pairs(values) do redis.call('SET', KEYS[n], value[1], 'EX', value[2]) end
 end
 return table.concat(counts, ' ')
-"""
-_SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+""")
 # Takes one off each counter, whatever window it is in by now; where there is none, it writes too,
 # for that takes as long.
-_GIVE_BACK = b"""
+_give_back = redis.Script("""
 for _, key in ipairs(KEYS) do
   local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
   if current then
@@ -132,7 +124,52 @@ for _, key in ipairs(KEYS) do
     redis.call('SET', key, '0 0 0', 'EX', 1)
   end
 end
-"""
+""")
+
+
+class Reservation:
+    """What the limits said to an attempt, and whether what it took is kept."""
+
+    def __init__(self, taken: Taken) -> None:
+        self.taken = taken
+        self.is_kept = False
+
+    def keep(self) -> None:
+        """Let the attempt count: somebody is mailed for it."""
+        self.is_kept = True
+
+
+@contextmanager
+def reserve(
+    act: Act,
+    *,
+    address: str,
+    sender: Sender = NOWHERE,
+    petition: int = 0,
+    lifted: Collection[str] = (),
+    already_refused: bool = False,
+) -> Iterator[Reservation]:
+    """`take`, giving back to the mailbox on exit unless the reservation was kept.
+
+    Or whoever sends forms for which nobody is mailed could silence the owner of an address.
+    """
+    reservation = Reservation(
+        take(
+            act,
+            address=address,
+            sender=sender,
+            petition=petition,
+            lifted=lifted,
+            already_refused=already_refused,
+        )
+    )
+    try:
+        yield reservation
+    finally:
+        taken = reservation.taken
+        # Where nothing was counted a random mailbox gets it: giving back takes as long.
+        if not reservation.is_kept and not taken.is_refused:
+            give_back(act, address=address, is_counted=not (already_refused or taken.is_silenced))
 
 
 def take(
@@ -142,229 +179,115 @@ def take(
     address: str = "",
     petition: int = 0,
     lifted: Collection[str] = (),
-    is_lost: bool = False,
+    already_refused: bool = False,
 ) -> Taken:
     """Count one attempt and say what the limits make of it; whatever Redis does, at once.
 
-    `address` is an e-mail address as typed. `lifted` are kinds of counters that a rule lifts:
-    see `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner. What
-    `is_lost`, being refused whatever the limits say, uses up nothing of the mailbox: or whoever
-    is blocked could silence its owner, who is not even mailed. It is counted by itself instead,
+    `address` is an e-mail address as typed. `lifted` are kinds of limits that a rule lifts: see
+    `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner. What is
+    `already_refused`, whatever the limits say, uses up nothing of the mailbox: or whoever is
+    blocked could silence its owner, who is not even mailed. A random mailbox counts it instead,
     so that it takes as long.
     """
-    mailbox = providers.canonical(address)
-    subjects = {
-        "NETWORK": sender.network,
-        "PREFIX": sender.prefix,
-        "MAILBOX": secrets.token_hex(8) if is_lost and mailbox else mailbox,
-        "DOMAIN": email_addresses.domain_of(address),
-        "PETITION": str(petition),
-        "BURST": sender.network and f"{petition} {sender.network}",
-        "BURST_PREFIX": sender.prefix and f"{petition} {sender.prefix}",
-    }
-    counters = [
-        Counter(gauge, gauge.key_of(subject))
-        for gauge in _gauges(act)
-        if (subject := subjects[gauge.kind]) and gauge.kind not in lifted
-    ]
-    return _verdict(counters, _shared.count(counters)) if counters else Taken()
+    counters = _counters(
+        act,
+        lifted,
+        {
+            "NETWORK": sender.network,
+            "PREFIX": sender.prefix,
+            "MAILBOX": _mailbox(address, is_counted=not already_refused),
+            "DOMAIN": email_addresses.domain_of(address),
+            "PETITION": str(petition),
+            "BURST": sender.network and f"{petition} {sender.network}",
+            "BURST_PREFIX": sender.prefix and f"{petition} {sender.prefix}",
+        },
+    )
+    if not counters:
+        return Taken()
+    policies = ",".join([counter.limit.policy for counter in counters])
+    try:
+        answer = _take(_keys(counters), policies)
+    except redis.Unavailable:
+        return Taken(needs_challenge=True)
+    return _verdict(counters, [int(count) for count in answer.split()])
 
 
 def give_back(act: Act, *, address: str, is_counted: bool = True) -> None:
-    """Take one attempt off the counters of a mailbox. What a process counted itself stays.
-
-    Where it is not counted, being lost or one too many, nothing is taken off, in as many steps.
-    """
-    mailbox = providers.canonical(address)
-    if not is_counted:
-        mailbox = secrets.token_hex(8)
-    gauges = [gauge for gauge in _gauges(act) if gauge.kind == "MAILBOX"]
-    if gauges:
-        _shared.give_back([Counter(gauge, gauge.key_of(mailbox)) for gauge in gauges])
+    """Take one attempt off the counters of a mailbox; of a random one if it was not counted."""
+    counters = _counters(act, (), {"MAILBOX": _mailbox(address, is_counted=is_counted)})
+    if not counters:
+        return
+    try:
+        _give_back(_keys(counters))
+    except redis.Unavailable:
+        # Then one too many counts, for at most the limit's window.
+        return
 
 
 def state() -> str:
-    """For `/health`: "ok", or "local" while this process counts for itself."""
-    return "local" if _shared.is_away else "ok"
+    """For `/health`: "ok", or "away" while nothing is counted."""
+    return "ok" if redis.is_available() else "away"
 
 
 def forget() -> None:
-    """Read settings and keys anew, connect anew, and forget what this process counted itself."""
-    _gauges.cache_clear()
-    _shared.forget()
+    """Read settings and keys anew."""
+    _limits.cache_clear()
 
 
-def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
-    refused = challenged = silenced = False
-    from_network = 0
-    for (gauge, _unused), count in zip(counters, counts, strict=True):
-        if 0 <= gauge.most < count:
-            refused, silenced = refused or gauge.is_told, silenced or not gauge.is_told
-        elif 0 <= gauge.calm < count:
-            challenged = True
-        elif gauge.kind == "BURST":
-            from_network = max(from_network, count)
-        elif gauge.kind == "BURST_PREFIX":
-            # One line may own all of it, and take another /64 for every signing.
-            from_network = max(from_network, count // PREFIX_FACTOR)
-    return Taken(refused, challenged, silenced, from_network)
+def _mailbox(address: str, *, is_counted: bool) -> str:
+    mailbox = providers.canonical(address)
+    return mailbox if is_counted or not mailbox else secrets.token_hex(8)
 
 
-@cache
-def _gauges(act: Act) -> tuple[Gauge, ...]:
-    """The counters that the settings ask for: one, or two where their windows differ."""
-    found = []
-    for kind in ("NETWORK", "PREFIX", "MAILBOX", "DOMAIN", "PETITION"):
-        told, factor = ("NETWORK", PREFIX_FACTOR) if kind == "PREFIX" else (kind, 1)
-        windows: dict[int, dict[str, int]] = {}
-        for field, name in (("most", f"{act}_{told}"), ("calm", f"{act}_{told}_CHALLENGE")):
-            if rate := settings.LIMITS.get(name):
-                windows.setdefault(rate.get_expiry(), {})[field] = rate.amount * factor
-        found += [_gauge(act, kind, window, **numbers) for window, numbers in windows.items()]
-    if act is Act.SIGN:
-        found += [_gauge(act, kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
-    return tuple(found)
-
-
-def _gauge(act: Act, kind: str, window: int, most: int = -1, calm: int = -1) -> Gauge:
-    is_told = kind != "MAILBOX"
-    policy = f"{window}:{most}:{int(is_told)}"
-    key_of = vault.indexer("limit", act, kind, str(window))
-    return Gauge(kind, window, most, calm, is_told, policy, key_of)
-
-
-class _Shared:
-    """The counters on Redis, with a breaker, and those of this process behind it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin again, with new connections."""
-        self.is_away = False
-        self._threads = threading.local()
-        self._local: _Local | None = None
-
-    def count(self, counters: list[Counter]) -> list[int]:
-        """What each counter comes to with this attempt."""
-        if not self.is_away:
-            try:
-                return self._on_redis(counters)
-            except redis.RedisError as error:
-                self._leave(error)
-        return self._in_this_process().count(counters)
-
-    def give_back(self, counters: list[Counter]) -> None:
-        """Take one off each counter, unless Redis is away: then it may count one too many."""
-        if not self.is_away:
-            keys = _keys(counters)
-            try:
-                _ask(self._connection(), "EVAL", _GIVE_BACK, len(keys), *keys)
-            except redis.RedisError as error:
-                self._leave(error)
-
-    def _on_redis(self, counters: list[Counter]) -> list[int]:
-        connection = self._connection()
-        keys = _keys(counters)
-        policy = ",".join([counter.gauge.policy for counter in counters])
-        try:
-            answer = _ask(connection, "EVALSHA", _SHA, len(keys), *keys, policy)
-        except redis.exceptions.NoScriptError:
-            answer = _ask(connection, "EVAL", _SCRIPT, len(keys), *keys, policy)
-        return [int(count) for count in answer.split()]
-
-    def _connection(self) -> ConnectionInterface:
-        """This thread's own: a client and its pool cost more than all that the limits do."""
-        connection: ConnectionInterface | None = getattr(self._threads, "connection", None)
-        if connection is None:
-            connection = _connect()
-            self._threads.connection = connection
-        return connection
-
-    def _in_this_process(self) -> "_Local":
-        with self._lock:
-            self._local = self._local or _Local()
-            return self._local
-
-    def _leave(self, error: redis.RedisError) -> None:
-        with self._lock:
-            if self.is_away:
-                return
-            self.is_away = True
-            # Every connection of before may be dead, and would open the breaker again.
-            self._threads = threads = threading.local()
-        logger.warning("limits are counted by each process: Redis (%s)", type(error).__name__)
-        looking = threading.Thread(target=self._return, args=[threads], daemon=True, name="limits")
-        looking.start()
-
-    def _return(self, threads: threading.local) -> None:
-        """Wait until Redis answers, then count there again."""
-        while self._threads is threads and not _answers():
-            time.sleep(PAUSE)
-        with self._lock:
-            if self._threads is not threads:
-                return
-            self.is_away, self._local = False, None
-        logger.warning("limits are counted on Redis again")
+def _counters(act: Act, lifted: Collection[str], subjects: dict[str, str]) -> list[Counter]:
+    return [
+        Counter(limit, limit.key_of(subject))
+        for limit in _limits(act)
+        if (subject := subjects.get(limit.kind)) and limit.kind not in lifted
+    ]
 
 
 def _keys(counters: list[Counter]) -> list[bytes]:
     return [b"limit:" + counter.key for counter in counters]
 
 
-def _connect() -> ConnectionInterface:
-    # No retry: redis-py's own would make a signer wait for seconds.
-    pool = redis.ConnectionPool.from_url(
-        settings.REDIS_URL,
-        protocol=2,
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-    )
-    connection = pool.make_connection()
-    connection.connect()  # type: ignore[no-untyped-call]
-    return connection
+def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
+    refused = challenged = silenced = False
+    from_network = 0
+    for (limit, _key), count in zip(counters, counts, strict=True):
+        if 0 <= limit.hard_limit < count:
+            refused, silenced = refused or limit.is_visible, silenced or not limit.is_visible
+        elif 0 <= limit.challenge_at < count:
+            challenged = True
+        elif limit.kind == "BURST":
+            from_network = max(from_network, count)
+        elif limit.kind == "BURST_PREFIX":
+            # One line may own all of it, and take another /64 for every signing.
+            from_network = max(from_network, count // PREFIX_FACTOR)
+    return Taken(refused, challenged, silenced, from_network)
 
 
-def _ask(connection: ConnectionInterface, *command: Any) -> Any:
-    connection.send_command(*command, check_health=False)  # type: ignore[no-untyped-call]
-    return connection.read_response()
+@cache
+def _limits(act: Act) -> tuple[Limit, ...]:
+    """The limits that the settings ask for: one a kind, or two where their windows differ."""
+    found = []
+    for kind in ("NETWORK", "PREFIX", "MAILBOX", "DOMAIN", "PETITION"):
+        setting, factor = ("NETWORK", PREFIX_FACTOR) if kind == "PREFIX" else (kind, 1)
+        windows: dict[int, dict[str, int]] = {}
+        for field, name in (
+            ("hard_limit", f"{act}_{setting}"),
+            ("challenge_at", f"{act}_{setting}_CHALLENGE"),
+        ):
+            if rate := settings.LIMITS.get(name):
+                windows.setdefault(rate.get_expiry(), {})[field] = rate.amount * factor
+        found += [_limit(act, kind, window, **numbers) for window, numbers in windows.items()]
+    if act is Act.SIGN:
+        found += [_limit(act, kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
+    return tuple(found)
 
 
-def _answers() -> bool:
-    try:
-        connection = _connect()
-        _ask(connection, "PING")
-        connection.disconnect()  # type: ignore[no-untyped-call]
-    except redis.RedisError:
-        return False
-    return True
-
-
-class _Local:
-    """The same counters in this process's memory, by the same rules."""
-
-    def __init__(self) -> None:
-        self._storage = MemoryStorage()
-        self._lock = threading.Lock()
-
-    def count(self, counters: list[Counter]) -> list[int]:
-        with self._lock:
-            counts = [self._would_be(counter) for counter in counters]
-            if not _verdict(counters, counts).is_refused:
-                self._keep(zip(counters, counts, strict=True))
-            return counts
-
-    def _would_be(self, counter: Counter) -> int:
-        window = counter.gauge.window
-        before, left, current, _left = self._storage.get_sliding_window(counter.key.hex(), window)
-        return int(before * left / window) + current + 1
-
-    def _keep(self, counted: Iterable[tuple[Counter, int]]) -> None:
-        for (gauge, key), count in counted:
-            if gauge.most < 0 or count <= gauge.most:
-                self._storage.acquire_sliding_window_entry(key.hex(), sys.maxsize, gauge.window)
-
-
-_shared = _Shared()
+def _limit(
+    act: Act, kind: str, window: int, hard_limit: int = _NEVER, challenge_at: int = _NEVER
+) -> Limit:
+    key_of = vault.indexer("limit", act, kind, str(window))
+    return Limit(kind, window, hard_limit, challenge_at, kind != "MAILBOX", key_of)

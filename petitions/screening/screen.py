@@ -1,96 +1,101 @@
-"""What rules, limits and signals make of an attempt before it is stored."""
+"""Screening an attempt before it is stored: rules, rate limits and fraud signals together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from petitions.identity import email_addresses
 from petitions.models import Petition, Signature
-from petitions.screening import client_network, fraud_signals, rate_limits, rules
+from petitions.screening import fraud_signals, rate_limits, rules
+from petitions.screening.client_network import NOWHERE, Sender
+from petitions.screening.rate_limits import Act, Reservation, Taken
 from petitions.signers.sealing import Attempt
 
 MAILBOX_RATE = "mailbox-rate"
 
 
-class Screening(NamedTuple):
-    """What is to become of an attempt, why, and the network it came from ("" if not known).
+class Evidence(NamedTuple):
+    """What a request shows besides what was typed.
 
-    A refused attempt is stored like any other, but of nobody: the sender is told nothing. Who
-    `must_wait` or `needs_challenge` is told, whatever else holds: nothing is stored then.
+    `pace` is in milliseconds, None where no script measured it. `challenge` holds the fields of
+    `challenge.FIELDS` as they were sent.
+    """
+
+    sender: Sender = NOWHERE
+    honeypot: str = ""
+    pace: int | None = None
+    says_origin: bool = True
+    challenge: Mapping[str, str] = {}
+
+
+class Screening(NamedTuple):
+    """What is stored with an attempt: the verdict, why, and its network ("" if not known).
+
+    A refused attempt is stored like any other, but of nobody: the sender is told nothing.
     """
 
     verdict: Signature.Verdict = Signature.Verdict.PASS
     signals: tuple[str, ...] = ()
     network: str = ""
     is_refused: bool = False
-    must_wait: bool = False
-    needs_challenge: bool = False
-    uses_mailbox: bool = False  # counted against the mailbox: see `came_to_nothing`
 
 
 UNSUSPICIOUS = Screening()
 
 
+@contextmanager
 def screen(
     *,
     petition: Petition,
     attempt: Attempt,
-    sender: client_network.Sender,
-    facts: fraud_signals.Facts | None = None,
+    evidence: Evidence,
     suspected: Iterable[str] = (),
-) -> Screening:
-    """Judge an attempt by rules, limits and, if `facts` are given, by the signs in them.
+) -> Iterator[tuple[Screening, Reservation]]:
+    """Judge an attempt, holding what it takes of its mailbox's limit until the block ends.
 
     `suspected` are the signals of the form that this one corrects, or a correction would wash
-    them off.
-
-    What somebody is told never depends on what refuses in silence: a blocked attempt is
-    counted, challenged and put off like any other, and takes as long. Raises `DatabaseError`.
+    them off. What the sender is told (`Reservation.taken`) never depends on what refuses in
+    silence: a blocked attempt is counted, challenged and put off like any other, and takes as
+    long. Raises `DatabaseError`.
     """
-    domain = email_addresses.domain_of(attempt.email)
+    address, domain = evidence.sender.address, email_addresses.domain_of(attempt.email)
     in_force = rules.in_force()
-    is_expected = in_force.allows_network(sender.address)
-    refusal = in_force.blocks(sender.address, attempt.email, domain)
-    by_itself = _judge(facts, suspected, is_expected=is_expected)
-    is_lost = bool(refusal) or by_itself.verdict is fraud_signals.Verdict.BLOCK
-    taken = rate_limits.take(
-        rate_limits.Act.SIGN,
+    refusal = in_force.blocks(address, attempt.email, domain)
+    by_itself = fraud_signals.judge(_facts(attempt, domain, evidence), suspected)
+    with rate_limits.reserve(
+        Act.SIGN,
         address=attempt.email,
         petition=petition.pk,
-        sender=sender,
-        lifted=in_force.lifts(sender.address, domain),
-        is_lost=is_lost,
+        sender=evidence.sender,
+        lifted=in_force.lifts(address, domain),
+        already_refused=bool(refusal) or by_itself.verdict is fraud_signals.Verdict.BLOCK,
+    ) as reservation:
+        taken = reservation.taken
+        judged = by_itself
+        if not in_force.allows_network(address):
+            judged = fraud_signals.with_burst(by_itself, taken.from_network)
+        yield _screening(judged, refusal, taken, evidence.sender.network), reservation
+
+
+def _facts(attempt: Attempt, domain: str, evidence: Evidence) -> fraud_signals.Facts:
+    return fraud_signals.Facts(
+        name=attempt.name,
+        domain=domain,
+        honeypot=evidence.honeypot,
+        pace=evidence.pace,
+        says_origin=evidence.says_origin,
     )
-    judged = by_itself
-    if facts and not is_expected:
-        judged = fraud_signals.with_burst(by_itself, taken.from_network)
+
+
+def _screening(
+    judged: fraud_signals.Judgement, refusal: str, taken: Taken, network: str
+) -> Screening:
     refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
     signals = tuple(map(str, judged.signals))
     is_held = judged.verdict is fraud_signals.Verdict.HOLD
     return Screening(
         verdict=Signature.Verdict.HOLD if is_held else Signature.Verdict.PASS,
         signals=(*signals, refusal) if refusal else signals,
-        network=sender.network,
+        network=network,
         is_refused=bool(refusal) or judged.verdict is fraud_signals.Verdict.BLOCK,
-        must_wait=taken.is_refused,
-        needs_challenge=taken.needs_challenge,
-        uses_mailbox=not (is_lost or taken.is_refused or taken.is_silenced),
     )
-
-
-def came_to_nothing(*, attempt: Attempt, uses_mailbox: bool) -> None:
-    """Give back what an attempt used up of its mailbox, now that nobody is mailed for it.
-
-    Or whoever sends forms that come to nothing could silence the owner of an address, whom no
-    mail has told.
-    """
-    rate_limits.give_back(rate_limits.Act.SIGN, address=attempt.email, is_counted=uses_mailbox)
-
-
-def _judge(
-    facts: fraud_signals.Facts | None, suspected: Iterable[str], *, is_expected: bool
-) -> fraud_signals.Judgement:
-    if facts is None:
-        return fraud_signals.Judgement(fraud_signals.Verdict.PASS, ())
-    if is_expected:
-        facts = facts._replace(names_from_network=0)
-    return fraud_signals.judge(facts, suspected)

@@ -14,7 +14,8 @@ there was anything to take back, so the worker does that a moment later.
 
 import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import UUID
@@ -22,14 +23,13 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from petitions.crypto import tokens
+from petitions.crypto import tokens, vault
 from petitions.identity import names
 from petitions.mail.wake_worker import nudge
-from petitions.models import Correction, Mail, Petition, Resend, Signature
-from petitions.screening import fraud_signals
-from petitions.screening.screen import UNSUSPICIOUS, Screening
-from petitions.signatures import submit
-from petitions.signers import erasing
+from petitions.models import Correction, Mail, Resend, Signature, Signer
+from petitions.screening import fraud_signals, rate_limits
+from petitions.screening.rate_limits import Act
+from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Attempt
 
 MAILS_PER_PAGE = 5
@@ -56,13 +56,15 @@ class Page:
     asked: int = 1
     signals: tuple[str, ...] = ()
     at: int = field(default_factory=_now)
-    # Whether the attempt counts against its mailbox: see `verdicts.came_to_nothing`.
-    uses_mailbox: bool = False
 
     @property
     def may_ask(self) -> bool:
         """Whether another mail may be asked for from this page."""
         return self.asked < MAILS_PER_PAGE
+
+    def following(self, page: Self) -> Self:
+        """This page as the one that comes after `page`: with its hour, and one mail more."""
+        return replace(self, asked=page.asked + 1, at=page.at)
 
     def seal(self) -> str:
         """The page's token: the same length for everybody, good for an hour from signing."""
@@ -85,7 +87,6 @@ class Page:
                 "source": typed.source,
                 # Of what was suspected only what lasts: there are few of these, so that they fit.
                 "signals": list(map(str, fraud_signals.lasting(self.signals))),
-                "counted": self.uses_mailbox,
             },
             at=self.at,
         )
@@ -103,7 +104,6 @@ class Page:
                 # Absent from what was sealed before an update of the site.
                 tuple(typed.get("signals", ())),
                 at,
-                typed.get("counted", False),
             )
         except KeyError:
             # Sealed before an update of the site: ours, but not for this version.
@@ -121,32 +121,6 @@ def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
     Resend.objects.create(attempt_id=page.attempt_id, is_silenced=is_silenced)
     nudge()
     return replace(page, asked=page.asked + 1)
-
-
-def correct(
-    *, page: Page, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS
-) -> Page:
-    """Sign with what is typed now; the link and the code of what was typed before die with it.
-
-    What was confirmed stays: then it is a signing like any other. `screening` knows of what the
-    page was suspected. The same three statements whatever became of the attempt. Raises
-    `signing.NotAccepting`, and then changed nothing.
-    """
-    if not page.may_ask:
-        return page
-    with transaction.atomic():
-        _note_correction(page.attempt_id)
-        attempt_id = submit.sign(petition=petition, attempt=attempt, screening=screening)
-    # Once more, for the worker may have looked before the commit.
-    nudge()
-    return replace(
-        page,
-        attempt_id=attempt_id,
-        attempt=attempt,
-        asked=page.asked + 1,
-        signals=screening.signals,
-        uses_mailbox=screening.uses_mailbox,
-    )
 
 
 def settle() -> None:
@@ -264,7 +238,7 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
         )
 
 
-def _note_correction(signature_id: UUID) -> None:
+def note_correction(signature_id: UUID) -> None:
     """Note that an attempt is corrected, and read nothing of it: its row may be gone because of
     what the owner of the address did.
     """
@@ -282,13 +256,31 @@ def _take_back(ids: list[UUID]) -> None:
     """Compare-and-set from pending to withdrawn, after the locks, which are taken in id order."""
     states = {Signature.State.PENDING, Signature.State.REFUSED}
     taken = [signature_id for signature_id, state in _lock(ids) if state in states]
-    Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED).update(
-        state=Mail.State.CANCELLED
-    )
+    unsent = Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED)
+    _give_back_after_commit(unsent.values_list("signature", flat=True))
+    unsent.update(state=Mail.State.CANCELLED)
     erasing.erase_senders(taken)
     Signature.objects.filter(pk__in=taken).update(
         state=Signature.State.WITHDRAWN, wants_updates=False, link_epoch=F("link_epoch") + 1
     )
+
+
+def _give_back_after_commit(unmailed: Iterable[UUID]) -> None:
+    """Give back to mailboxes what attempts took of their rate limit for which nobody was mailed."""
+    addresses = [*_addresses(Signer.objects.filter(pk__in=list(unmailed)))]
+
+    def give_back() -> None:
+        for address in addresses:
+            rate_limits.give_back(Act.SIGN, address=address)
+
+    transaction.on_commit(give_back)
+
+
+def _addresses(signers: Iterable[Signer]) -> Iterator[str]:
+    for signer in signers:
+        # What no key opens any more has no mailbox to give back to.
+        with suppress(vault.CannotOpen):
+            yield sealing.unsealed(signer)["email"]
 
 
 def _lock(ids: Iterable[UUID]) -> list[tuple[UUID, str]]:

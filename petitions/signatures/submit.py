@@ -1,51 +1,127 @@
-"""Signing: what a form submission starts.
+"""Submitting the form: screen the attempt, ask for a challenge, store it, queue its e-mail.
 
-It is an attempt, and stored as a pending signature of its own, whoever else has typed the same
-address: anybody can type anybody's, so a pending signature reserves nothing, and no later
-attempt can change what an earlier one's link will confirm. Only confirmation takes one of the
-two slots of a mailbox.
+`submit` is the one use case for "somebody sent a form", new or corrected. What it takes on the
+way (a place under the mailbox's rate limit, a solved challenge, the right to correct once) is
+given back on every exit on which nothing was stored.
+
+An attempt is stored as a pending signature of its own, whoever else has typed the same address:
+anybody can type anybody's, so a pending signature reserves nothing, and no later attempt can
+change what an earlier one's link will confirm. Only confirmation takes one of the two slots of a
+mailbox.
 """
 
 import os
 import uuid
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
+from petitions.crypto import tokens
 from petitions.infra import prepared
 from petitions.infra.prepared import Statement
 from petitions.mail.wake_worker import nudge
 from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature
 from petitions.models.signature import new_reference
-from petitions.screening.screen import UNSUSPICIOUS, Screening
+from petitions.screening import challenge, single_use
+from petitions.screening.challenge import Offer
+from petitions.screening.screen import UNSUSPICIOUS, Evidence, Screening, screen
+from petitions.signatures.check_email import Page, note_correction
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 
 
-class NotAccepting(Exception):
-    """The petition takes no signatures now: closed, paused or not yet open. Trying again
-    helps only once it opens."""
+class Accepted(NamedTuple):
+    """Stored. `page` is the "check your e-mail" page, the same whatever becomes of the attempt."""
+
+    page: Page
 
 
-def need_open(petition: Petition) -> None:
-    """Raise `NotAccepting` unless somebody may sign at this moment."""
+class TooMany(NamedTuple):
+    """A rate limit that the sender may see struck. Trying again helps later."""
+
+
+class ChallengeRequired(NamedTuple):
+    """Send the same form again, with what `offer` asks for."""
+
+    offer: Offer
+
+
+class NotOpen(NamedTuple):
+    """The petition takes no signatures now: closed, paused or not yet open."""
+
+
+class AlreadyCorrected(NamedTuple):
+    """The page was used for a correction before, or for too many mails. Sign anew."""
+
+
+Outcome = Accepted | TooMany | ChallengeRequired | NotOpen | AlreadyCorrected
+
+
+def submit(
+    *, petition: Petition, attempt: Attempt, evidence: Evidence, corrects: Page | None = None
+) -> Outcome:
+    """Take a signature, or the correction of one that waits for confirmation.
+
+    A correction is a signing: it counts like one, and takes a proof of its own where one is asked
+    for, or one proof would do for as many signings as a page may ask for mails. Raises
+    `DatabaseError` and `InterfaceError`; then nothing was stored and nothing is used up.
+    """
     if not petition.is_accepting():
-        raise NotAccepting
+        return NotOpen()
+    if corrects and not corrects.may_ask:
+        return AlreadyCorrected()
+    suspected = corrects.signals if corrects else ()
+    screened = screen(petition=petition, attempt=attempt, evidence=evidence, suspected=suspected)
+    with screened as (screening, reservation):
+        taken = reservation.taken
+        if taken.is_refused:
+            return TooMany()
+        is_challenged = challenge.is_asked(petition, is_busy=taken.needs_challenge)
+        # What is used up once is free again if the attempt is not stored.
+        with transaction.atomic() if is_challenged or corrects else nullcontext():
+            if is_challenged and (
+                offer := challenge.demand(evidence.challenge, petition.slug, screening.network)
+            ):
+                return ChallengeRequired(offer)
+            if corrects and not _may_correct(corrects):
+                return AlreadyCorrected()
+            attempt_id = store(petition=petition, attempt=attempt, screening=screening)
+        reservation.keep()
+    nudge()
+    return Accepted(_page(attempt_id, petition, attempt, screening, corrects))
 
 
-def sign(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS) -> UUID:
+def _may_correct(page: Page) -> bool:
+    """Whether nobody has corrected this attempt; from now on somebody has, and it is dead."""
+    if not single_use.consume("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS):
+        return False
+    note_correction(page.attempt_id)
+    return True
+
+
+def _page(
+    attempt_id: UUID,
+    petition: Petition,
+    attempt: Attempt,
+    screening: Screening,
+    corrects: Page | None,
+) -> Page:
+    page = Page(attempt_id, petition.slug, attempt, signals=screening.signals)
+    return page.following(corrects) if corrects else page
+
+
+def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS) -> UUID:
     """Store an attempt as a pending signature and queue its mail; return the signature's id.
 
     One statement, which is its own transaction, whatever the address has done before: nothing
     about it is even looked up here. Whether its mailbox has had enough mail is for the outbox
     to say. A refused attempt takes the same statement, with random bytes for the person and a
-    mail that nobody gets, so that neither the answer nor its time tells. Raises `NotAccepting`.
+    mail that nobody gets, so that neither the answer nor its time tells.
     """
-    need_open(petition)
     signature_id = uuid.uuid4()
     _insert(_new_row(signature_id, petition, attempt, screening))
-    nudge()
     return signature_id
 
 

@@ -55,7 +55,7 @@ def _confirmations(bench: Bench) -> Iterator[bytes]:
             email=f"carys.{once}.{number}@mail{number % 500}.example.org",
             name_use="public",
         )
-        signature_id = submit.sign(petition=bench.petition, attempt=attempt)
+        signature_id = submit.store(petition=bench.petition, attempt=attempt)
         token = tokens.link(tokens.CONFIRM, signature_id, 0)
         yield _request("POST", reverse("links:confirm", args=["en", token]))
 

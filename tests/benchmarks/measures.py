@@ -348,7 +348,7 @@ def _queue_mails(petition: Petition, number: int) -> None:
         # At many domains, as signers are: one alone gets only so many mails a minute.
         address = f"samir.{once}.{n}@mail{n % 50}.example.org"
         attempt = sealing.Attempt(name=f"Samir Example {n}", email=address, name_use="public")
-        submit.sign(petition=petition, attempt=attempt)
+        submit.store(petition=petition, attempt=attempt)
 
 
 def _smtp_floor(bench: Bench) -> float:

@@ -48,7 +48,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         name_use=said["name_use"],
         text_version=said["text_version"],
     )
-    submit.sign(petition=text.petition, attempt=attempt)
+    submit.store(petition=text.petition, attempt=attempt)
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
 
 

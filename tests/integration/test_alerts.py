@@ -32,7 +32,7 @@ def crowd(petition: Petition, number: int, network: str = HERE) -> None:
         attempt = Attempt(
             name=f"Person {network} {i}", email=f"p{i}@example.org", name_use="withheld"
         )
-        submit.sign(petition=petition, attempt=attempt, screening=Screening(network=network))
+        submit.store(petition=petition, attempt=attempt, screening=Screening(network=network))
 
 
 def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(

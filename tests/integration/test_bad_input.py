@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.models import Petition, PetitionText, Signature, Signer
-from petitions.screening import rate_limits, single_use
+from petitions.screening import rate_limits
 from petitions.screening.client_network import Sender
 from petitions.screening.rate_limits import Act
 from petitions.signers import sealing
@@ -150,7 +150,6 @@ def test_the_page_and_the_link_of_one_petition_do_nothing_for_another(
         petition=other, language="en", title="Other", addressee="x", ask="x", body="x",
         published_at=timezone.now(),
     )  # fmt: skip
-    single_use.forget()
     check = signed(browser)
     for path in (check, correct_path(check)):
         answer = browser.post(path + "?petition=other", {**CORRECTION, "petition": "other"})
@@ -170,12 +169,8 @@ def test_the_page_and_the_link_of_one_petition_do_nothing_for_another(
 # A tenth of them is in every run: see the limits' own tests.
 @pytest.mark.endurance
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("is_away", [False, True])
-def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
-    monkeypatch: pytest.MonkeyPatch, is_away: bool
-) -> None:
-    """Each from a /64 and for a mailbox of its own: whether Redis counts, or the process."""
-    monkeypatch.setattr(rate_limits._shared, "is_away", is_away)
+def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory() -> None:
+    """Each from a /64 and for a mailbox of its own."""
     rate = settings.LIMITS["SIGN_NETWORK"]
     assert rate
     most = rate_limits.PREFIX_FACTOR * rate.amount
@@ -189,15 +184,13 @@ def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory(
         )
         taken += not verdict.is_refused
         if n in {most, 99_999}:
-            sizes.append(_size(is_away=is_away))
+            sizes.append(_size())
     assert taken == most
     # One key for each mailbox, network and burst that was taken, and a few more; then no more.
     assert sizes[0] == sizes[1] <= 3 * most + 200
 
 
-def _size(*, is_away: bool) -> int:
+def _size() -> int:
     """How many counters there are."""
-    if is_away:
-        return len(rate_limits._shared._in_this_process()._storage.storage)
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         return int(counters.dbsize())

@@ -17,13 +17,6 @@ from petitions.screening import challenge
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
-NOWHERE = "unix:///nowhere/redis.sock"
-
-
-@pytest.fixture(autouse=True)
-def _without_redis(settings: Any) -> None:
-    """Each process remembers by itself; what Redis decides is tested where there is one."""
-    settings.REDIS_URL = NOWHERE
 
 
 @pytest.fixture

@@ -148,7 +148,9 @@ def test_a_right_code_is_refused_where_no_mail_went_out(
 
 
 def test_a_refused_attempt_has_no_code(petition: Petition, browser: Client) -> None:
-    attempt_id = submit.sign(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
+    attempt_id = submit.store(
+        petition=petition, attempt=AMINA, screening=Screening(is_refused=True)
+    )
     page = Page(attempt_id, petition.slug, AMINA)
     outbox.deliver()
 

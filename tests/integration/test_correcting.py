@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core import mail as sent
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from limits import parse
@@ -19,6 +19,7 @@ from petitions.mail import outbox, suppression
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rate_limits
+from petitions.screening.screen import Evidence
 from petitions.signatures import check_email, submit, withdraw
 from petitions.signatures.check_email import Page
 from petitions.signatures.confirm import Outcome
@@ -37,7 +38,7 @@ from tests.checking import (
     signed,
     without_tokens,
 )
-from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
+from tests.people import AMINA, DAVID, confirm, correct, sign, sign_and_confirm, typed
 
 THANKS = "Thank you. Your signature is confirmed."
 
@@ -227,7 +228,7 @@ def test_a_correction_that_the_database_did_not_take_is_taken_when_pressed_again
 ) -> None:
     check = signed(browser)
     with monkeypatch.context() as away:
-        away.setattr("petitions.signatures.check_email._note_correction", _fail)
+        away.setattr("petitions.signatures.submit.note_correction", _fail)
         assert browser.post(correct_path(check), CORRECTION).status_code == 503
 
     assert page_at(corrected(browser, check)).attempt_id != page_at(check).attempt_id
@@ -287,9 +288,11 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
         for number in range(4):
             check = signed(browser, email=DAVID.email)
             corrected(browser, check, email=f"own{number}@example.net")
+            with TestCase.captureOnCommitCallbacks(execute=True):
+                check_email.settle()
     elif how == "not taken by the database":
         with monkeypatch.context() as away:
-            away.setattr("petitions.signatures.check_email._note_correction", _fail)
+            away.setattr("petitions.signatures.submit.note_correction", _fail)
             for _ in range(4):
                 answer = browser.post(correct_path(check), {**CORRECTION, "email": DAVID.email})
                 assert answer.status_code == 503
@@ -335,7 +338,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
 
 def test_noting_a_correction_reads_nothing_of_the_attempt(petition: Petition) -> None:
     with CaptureQueriesContext(connection) as queries:
-        check_email._note_correction(sign(petition, AMINA))
+        check_email.note_correction(sign(petition, AMINA))
     assert "petitions_signature" not in queries[-1]["sql"]
     assert Correction.objects.count() == 1
 
@@ -373,18 +376,15 @@ def test_a_petition_that_has_closed_takes_no_correction_and_the_old_link_lives(
 def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> None:
     attempt_id = sign(petition)
     petition.closes_at = timezone.now() - timedelta(seconds=1)
-    with pytest.raises(submit.NotAccepting):
-        check_email.correct(
-            page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
-        )
+    page = Page(attempt_id, petition.slug, AMINA)
+    outcome = submit.submit(petition=petition, attempt=DAVID, evidence=Evidence(), corrects=page)
+    assert outcome == submit.NotOpen()
     assert Signature.objects.get().state == Signature.State.PENDING
 
 
 def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Petition) -> None:
     attempt_id = sign(petition)
-    check_email.correct(
-        page=Page(attempt_id, petition.slug, AMINA), petition=petition, attempt=DAVID
-    )
+    correct(Page(attempt_id, petition.slug, AMINA), petition, DAVID)
     check_email.take_back_corrected()
     Signature.objects.filter(pk=attempt_id).update(created_at=timezone.now() - timedelta(days=15))
 
@@ -401,7 +401,7 @@ def test_correcting_and_confirming_at_once_never_counts_what_was_corrected(
         page = Page(attempt_id, petition.slug, AMINA)
         outcomes = at_once(
             partial(confirm, attempt_id),
-            partial(check_email.correct, page=page, petition=petition, attempt=DAVID),
+            partial(correct, page, petition, DAVID),
         )
         confirmed = Outcome.CONFIRMED in outcomes
         assert confirmed or Outcome.GONE in outcomes

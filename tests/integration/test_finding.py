@@ -395,7 +395,7 @@ def test_a_corrected_attempt_is_not_found(petition: Petition, browser: Client) -
 
 
 def test_a_refused_attempt_is_of_nobody(petition: Petition, browser: Client) -> None:
-    submit.sign(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
+    submit.store(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
     assert "we hold nothing" in browser.post(link_for()).content.decode()
 
 

@@ -17,7 +17,7 @@ from petitions.privacy import retention
 from petitions.signatures import check_email, submit, withdraw
 from petitions.signatures.confirm import Outcome
 from tests.integration.test_confirming import link
-from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm, typed
+from tests.people import AMINA, BASHIR, DAVID, confirm, correct, sign, sign_and_confirm, typed
 
 PAGE = "/petitions/protect/"
 
@@ -89,10 +89,7 @@ def test_another_site_ticks_nobodys_consent(petition: Petition) -> None:
 def test_a_petition_that_closes_in_the_last_moment_is_closed_kindly(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_late(**_kwargs: Any) -> None:
-        raise submit.NotAccepting
-
-    monkeypatch.setattr(submit, "sign", too_late)
+    monkeypatch.setattr("petitions.web.views.petition.submit", lambda **_: submit.NotOpen())
     assert browser.post(PAGE, typed()).status_code == 409
 
 
@@ -164,7 +161,7 @@ def test_typing_and_correcting_an_address_uses_up_none_of_its_mails(petition: Pe
         attempt_id = sign(petition, AMINA)
         page = check_email.Page(attempt_id, petition.slug, AMINA)
         elsewhere = replace(AMINA, email=f"elsewhere{n}@example.net")
-        check_email.correct(page=page, petition=petition, attempt=elsewhere)
+        correct(page, petition, elsewhere)
         # Some are claimed by the worker just before they are taken back, some after.
         if n % 2:
             outbox.deliver()

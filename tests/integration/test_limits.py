@@ -4,7 +4,6 @@ import logging
 import re
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +22,14 @@ from limits import parse
 from campaign import monitoring
 from campaign.local.services import _redis_server
 from petitions.crypto import vault
+from petitions.infra import redis as infra_redis
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rate_limits, rules
 from petitions.screening.client_network import Sender
 from petitions.screening.rate_limits import Act, Taken
+from tests.integration.test_challenge import solved, task_in
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -215,7 +216,7 @@ def test_what_is_given_back_takes_as_long_whether_it_was_counted(
         assert [take().is_silenced for _ in range(3)][-1]
         with watching(settings.REDIS_URL) as said:
             rate_limits.give_back(Act.SIGN, address="p0@example.org", is_counted=is_counted)
-        assert [line.split()[0] for line in said] == ["EVAL"]
+        assert [line.split()[0] for line in said] == ["EVALSHA"]
         assert take().is_silenced is is_full_again
 
 
@@ -374,19 +375,17 @@ def server(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     server = Server(tmp_path)
     server.start()
     settings.REDIS_URL = server.url
-    monkeypatch.setattr(rate_limits, "PAUSE", 0.05)
-    monkeypatch.setattr(rate_limits, "TIMEOUT", 0.5)
-    rate_limits.forget()
+    monkeypatch.setattr("petitions.infra.redis.PAUSE", 0.05)
+    monkeypatch.setattr("petitions.infra.redis.TIMEOUT", 0.5)
+    infra_redis.forget()
     yield server
     server.send(signal.SIGCONT)
     server.kill()
-    rate_limits.forget()
+    infra_redis.forget()
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [
-        one.getMessage() for one in caplog.records if one.name == "petitions.screening.rate_limits"
-    ]
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.name == "petitions.infra.redis"]
 
 
 def state() -> str:
@@ -394,60 +393,56 @@ def state() -> str:
     return monitoring.look().parts["limits"].state
 
 
-def test_while_redis_is_away_each_process_counts_and_says_so_until_it_is_back(
+def test_while_redis_is_away_everybody_is_challenged_and_nothing_is_counted(
     server: Server,
     petition: Petition,
     set_limits: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     set_limits(SIGN_NETWORK="3/hour")
-    assert not take().is_refused
+    assert take() == Taken(from_network=1)
     assert state() == "ok"
     server.kill()
 
-    assert [take(n).is_refused for n in range(5)] == [False, False, False, True, True]
-    assert state() == "local"
-    assert told(caplog) == ["limits are counted by each process: Redis (ConnectionError)"]
+    assert [take(n) for n in range(5)] == [Taken(needs_challenge=True)] * 5
+    assert state() == "away"
+    assert logged(caplog) == ["Redis does not answer (ConnectionError)"]
 
     server.start()
-    wait_until(lambda: rate_limits.state() == "ok")
-    assert not take().is_refused
+    wait_until(lambda: not take().needs_challenge)
     assert state() == "ok"
-    assert told(caplog)[1:] == ["limits are counted on Redis again"]
+    assert logged(caplog)[1:] == ["Redis answers again"]
 
 
 def test_nobody_waits_for_a_redis_that_stalls(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     take()
-    asked = asked_in_this_thread(monkeypatch)
+    monkeypatch.setattr("petitions.infra.redis.PAUSE", 60)
     server.send(signal.SIGSTOP)
 
     started = time.monotonic()
     take(1)
     assert 0.4 < time.monotonic() - started < 5
-    assert asked == ["EVALSHA"]
+    started = time.monotonic()
     for n in range(50):
-        take(n)
-    assert asked == ["EVALSHA"]
+        assert take(n).needs_challenge
+    # One time-out alone would take longer.
+    assert time.monotonic() - started < 0.4
 
-    assert told(caplog) == ["limits are counted by each process: Redis (TimeoutError)"]
-    server.send(signal.SIGCONT)
-    wait_until(lambda: rate_limits.state() == "ok")
+    assert logged(caplog) == ["Redis does not answer (TimeoutError)"]
 
 
-def asked_in_this_thread(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is asked of Redis from now on, but for whether it is back."""
-    asked: list[str] = []
-    ask, here = rate_limits._ask, threading.current_thread()
-
-    def note(connection: Any, *command: Any) -> Any:
-        if threading.current_thread() is here:
-            asked.append(command[0])
-        return ask(connection, *command)
-
-    monkeypatch.setattr(rate_limits, "_ask", note)
-    return asked
+def test_while_the_breaker_is_open_one_caller_a_pause_tries_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.kill()
+    take()
+    monkeypatch.setattr("petitions.infra.redis.PAUSE", 60)
+    monkeypatch.setattr("petitions.infra.redis._breaker.retry_at", 0.0)
+    with ThreadPoolExecutor(8) as pool:
+        tried = list(pool.map(lambda _n: infra_redis._breaker.lets_through(), range(64)))
+    assert tried.count(True) == 1
 
 
 def test_many_threads_that_lose_redis_together_open_one_breaker(
@@ -457,28 +452,26 @@ def test_many_threads_that_lose_redis_together_open_one_breaker(
         list(pool.map(take, range(16)))
         server.kill()
         list(pool.map(take, range(64)))
-    assert len(told(caplog)) == 1
-    looking = [thread for thread in threading.enumerate() if thread.name == "limits"]
-    assert len(looking) == 1
+    assert len(logged(caplog)) == 1
 
 
-def test_a_redis_that_was_started_anew_costs_one_attempt_and_no_more(
-    server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_redis_that_was_started_anew_is_used_again(server: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(take, range(16)))
         server.kill()
         server.start()
         list(pool.map(take, range(16)))
-        wait_until(lambda: rate_limits.state() == "ok")
-        list(pool.map(take, range(16)))
+    wait_until(lambda: not take().needs_challenge)
     assert rate_limits.state() == "ok"
-    assert len(told(caplog)) <= 2
 
 
-def test_signing_goes_on_without_redis(server: Server, petition: Petition) -> None:
+def test_signing_goes_on_without_redis_once_the_challenge_is_solved(
+    server: Server, petition: Petition
+) -> None:
     server.kill()
-    assert post().status_code == 303
+    asked = post()
+    assert asked.status_code == 403
+    assert post(altcha=solved(task_in(asked))).status_code == 303
     assert Signature.objects.get().state == Signature.State.PENDING
 
 

@@ -35,7 +35,7 @@ from limits import parse
 
 from petitions.models import FindRequest, Petition, Rule, Signature
 from petitions.publishing import warm_cache
-from petitions.screening import rate_limits, rules, single_use
+from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act
 from petitions.screening.screen import Screening
 from petitions.signatures import check_email, submit, withdraw
@@ -75,11 +75,9 @@ def _calm(settings: Any) -> Any:
     logging.getLogger("django.request").setLevel(logging.ERROR)
     settings.PAGE_CACHE_SECONDS = 600
     rate_limits.forget()
-    single_use.forget()
     yield
     logging.getLogger("django.request").setLevel(logging.NOTSET)
     rate_limits.forget()
-    single_use.forget()
     rules.forget()
     warm_cache.forget()
 
@@ -266,7 +264,7 @@ class Attempts:
     def page(self, fate: str, number: int) -> str:
         """The address of the page of one more such attempt."""
         attempt = replace(AMINA, email=f"{next(self.numbers):07}a@home07.example")
-        attempt_id = submit.sign(
+        attempt_id = submit.store(
             petition=self._petition,
             attempt=attempt,
             screening=Screening(is_refused=fate == "refused"),
@@ -350,13 +348,13 @@ def test_taking_back_at_once_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it was before the worker did it."""
-    made, note = Attempts(petition), check_email._note_correction
+    made, note = Attempts(petition), check_email.note_correction
 
     def take_back_at_once(signature_id: UUID) -> None:
         note(signature_id)
         check_email._take_back([signature_id])
 
-    monkeypatch.setattr(check_email, "_note_correction", take_back_at_once)
+    monkeypatch.setattr(submit, "note_correction", take_back_at_once)
     labels = ("pending", "confirmed", "gone")
     times = interleaved(labels, MANY, Stranger().correct, prepare=made.page)
     assert tellable(times["correct"], "pending").keys() == {"confirmed", "gone"}

@@ -93,7 +93,7 @@ def test_a_run_that_was_interrupted_is_finished_by_the_next(
 def test_pending_ones_get_todays_verdict_either_way(petition: Petition, moderator: User) -> None:
     worse = sign(petition, FAKE)
     # Held for its name by a rule that is gone.
-    better = submit.sign(
+    better = submit.store(
         petition=petition,
         attempt=AMINA,
         screening=Screening(Signature.Verdict.HOLD, ("name-test",)),
@@ -112,7 +112,7 @@ def test_what_was_noted_at_signing_stays_and_is_weighed_with_the_rest(
 ) -> None:
     noted = Screening(signals=("burst:9", "no-origin"))
     attempt = replace(DAVID, name="Dbcdfghjkl 1234")
-    signature_id = submit.sign(petition=petition, attempt=attempt, screening=noted)
+    signature_id = submit.store(petition=petition, attempt=attempt, screening=noted)
     confirm(signature_id)
     assert row(signature_id).state == State.CONFIRMED
 

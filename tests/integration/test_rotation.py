@@ -301,7 +301,7 @@ def test_the_check_says_what_hangs_on_each_key(
 
 def test_refused_attempts_hang_on_no_key(petition: Petition, ring: Any) -> None:
     refused = Screening(is_refused=True)
-    submit.sign(petition=petition, attempt=AMINA, screening=refused)
+    submit.store(petition=petition, attempt=AMINA, screening=refused)
     ring(sealing=BOTH, index=BOTH)
 
     assert resealing.under_keys() == {}

@@ -43,7 +43,9 @@ def post(sender: str = SENDER, **changes: str) -> Any:
 
 
 def signals_after(petition: Petition, sender: str = SENDER) -> tuple[str, ...]:
-    found = screen.screen(petition=petition, attempt=AMINA, sender=Sender.at(parsed(sender)))
+    evidence = screen.Evidence(sender=Sender.at(parsed(sender)))
+    with screen.screen(petition=petition, attempt=AMINA, evidence=evidence) as (found, _):
+        pass
     assert found.is_refused == bool(found.signals)
     return found.signals
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Place, Postcode, Signature, Signer, Tally
-from petitions.signatures.submit import NotAccepting
+from petitions.screening.screen import Evidence
+from petitions.signatures.submit import NotOpen, submit
 from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, typed
 
@@ -180,6 +181,8 @@ def test_a_closed_petition_takes_no_signature(petition: Petition) -> None:
     petition.closes_at = timezone.now() - timedelta(seconds=1)
     petition.save()
 
-    with pytest.raises(NotAccepting):
-        sign(petition)
+    outcome = submit(petition=petition, attempt=AMINA, evidence=Evidence())
+
+    assert outcome == NotOpen()
+    assert not Signature.objects.exists()
     assert not Signature.objects.exists()

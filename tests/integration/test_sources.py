@@ -225,7 +225,7 @@ def test_what_is_held_counts_for_no_source_even_if_it_is_approved(petition: Peti
 
 def test_a_refused_attempt_has_no_source(petition: Petition) -> None:
     refused = UNSUSPICIOUS._replace(is_refused=True)
-    submit.sign(petition=petition, attempt=somebody(1), screening=refused)
+    submit.store(petition=petition, attempt=somebody(1), screening=refused)
     assert Signature.objects.get().source_id is None
 
 

@@ -170,6 +170,8 @@ TIMES_OF_THE_HOUSE = {
     "petitions.Erasure", "petitions.ErasureStop", "petitions.Export", "petitions.Job",
     "petitions.LoginFailure", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
+    # Deleted once they expired, an hour after they were used at the latest.
+    "petitions.UsedNonce",
 }  # fmt: skip
 
 

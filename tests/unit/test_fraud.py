@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.screening import crowds, fraud_signals, rate_limits
+from petitions.screening import fraud_signals, rate_limits
 from petitions.screening.fraud_signals import Facts, Signal, Verdict
 
 AMINA = Facts(name="Amina Example", domain="example.org")
@@ -61,9 +61,7 @@ NEARLY_REFUSED = {**NEARLY_HELD, "honeypot": "x", "pace": 40}
 @pytest.mark.parametrize(
     ("own", "expected"), [(NEARLY_HELD, Verdict.PASS), (NEARLY_REFUSED, Verdict.HOLD)]
 )
-@pytest.mark.parametrize(
-    "others", [{}, {"from_network": 8}, {"from_network": 99, "names_from_network": 500}]
-)
+@pytest.mark.parametrize("others", [{}, {"from_network": 8}, {"from_network": 99}])
 def test_a_neighbours_form_never_tips_what_senders_chose_themselves(
     own: dict[str, object], expected: Verdict, others: dict[str, object]
 ) -> None:
@@ -72,7 +70,7 @@ def test_a_neighbours_form_never_tips_what_senders_chose_themselves(
 
 
 def test_whatever_others_did_refuses_nobody() -> None:
-    crowded = {"from_network": 10_000, "names_from_network": 10_000}
+    crowded = {"from_network": 10_000}
     assert verdict(**crowded) is verdict(**NEARLY_REFUSED, **crowded) is Verdict.HOLD
 
 
@@ -100,7 +98,6 @@ def test_what_an_earlier_form_showed_lasts_unless_the_next_one_mends_it() -> Non
 def test_three_hundred_an_hour_from_one_network_hold_nobody() -> None:
     # Twice the even pace, for people come in groups.
     assert verdict(from_network=2 * 300 * fraud_signals.BURST_MINUTES // 60) is Verdict.PASS
-    assert verdict(from_network=10, names_from_network=300) is Verdict.PASS
 
 
 def test_the_burst_is_counted_over_the_minutes_that_its_sentence_says() -> None:
@@ -219,15 +216,13 @@ def test_nothing_that_anybody_types_breaks_the_rules(name: str, domain: str, tra
     fraud_signals.read_pace(trap)
 
 
-@given(
-    st.integers(0, 10**8), st.integers(0, 10**8), st.booleans(), st.none() | st.integers(0, 10**9)
-)
+@given(st.integers(0, 10**8), st.booleans(), st.none() | st.integers(0, 10**9))
 def test_what_is_stored_is_read_again_and_says_something(
-    burst: int, several: int, says_origin: bool, pace: int | None
+    burst: int, says_origin: bool, pace: int | None
 ) -> None:
     facts = Facts(
         name="test 123", domain="mailinator.com", honeypot="x", pace=pace,
-        says_origin=says_origin, from_network=burst, names_from_network=several,
+        says_origin=says_origin, from_network=burst,
     )  # fmt: skip
     signals = fraud_signals.judge(facts).signals
     stored = [str(signal) for signal in signals]
@@ -249,38 +244,10 @@ def test_a_rule_that_is_gone_weighs_nothing_and_shows_its_code() -> None:
     assert fraud_signals.sentences(["of-old:7"]) == ["of-old"]
 
 
-def test_a_crowd_counts_different_names_for_each_network_and_petition() -> None:
-    numbers = [
-        crowds.names_from(petition_id=1, network="192.0.2.0/24", name=name)
-        for name in ("Amina", "AMINA", "Bashir")
-    ]
-    assert numbers == [1, 1, 2]
-    assert crowds.names_from(petition_id=2, network="192.0.2.0/24", name="Amina") == 1
-    assert crowds.names_from(petition_id=1, network="", name="Amina") == 0
-
-
-def test_a_crowd_is_forgotten_after_an_hour_and_never_grows_without_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = [1_000_000.0]
-    monkeypatch.setattr("petitions.screening.crowds.time.monotonic", lambda: now[0])
-    numbers = [
-        crowds.names_from(petition_id=1, network="a", name=f"n{i}")
-        for i in range(crowds.MOST_NAMES + 5)
-    ]
-    assert numbers[-1] == crowds.MOST_NAMES
-    now[0] += crowds.LASTING + 1
-    assert crowds.names_from(petition_id=1, network="a", name="n") == 1
-    monkeypatch.setattr(crowds, "MOST_NETWORKS", 3)
-    for i in range(10):
-        crowds.names_from(petition_id=1, network=str(i), name="n")
-    assert len(crowds._names) <= 3
-
-
 def test_moderators_can_look_up_every_sentence() -> None:
     page = (Path(__file__).parents[2] / "docs" / "moderators.md").read_text()
     stored = [*fraud_signals.OF_PERSON, "honeypot", "pace", "no-origin", "same-mailbox", "burst:9"]
-    for sentence in fraud_signals.sentences([*stored, "many-names:60"]):
+    for sentence in fraud_signals.sentences(stored):
         assert sentence in page
     assert f"From {fraud_signals.HOLD_AT} the signature is held" in page
     assert f"from {fraud_signals.BLOCK_AT} it is refused" in page

@@ -11,7 +11,6 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -22,27 +21,30 @@ from django.views.decorators.http import require_http_methods
 from petitions.crypto import tokens
 from petitions.identity import email_addresses, typing_slips
 from petitions.mail import messages
-from petitions.models import Petition
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text
 from petitions.screening import (
     challenge,
     client_network,
-    fraud_signals,
     rate_limits,
     rules,
-    single_use,
 )
 from petitions.screening.rate_limits import Act, Taken
-from petitions.screening.screen import Screening, came_to_nothing, screen
-from petitions.signatures import check_email, submit
+from petitions.signatures import check_email
 from petitions.signatures.check_email import Page
-from petitions.signers.sealing import Attempt
-from petitions.web import long_pages
+from petitions.signatures.submit import (
+    Accepted,
+    AlreadyCorrected,
+    ChallengeRequired,
+    NotOpen,
+    TooMany,
+    submit,
+)
+from petitions.web import evidence, long_pages
 from petitions.web.forms.checking import CodeForm, CorrectForm
 from petitions.web.guards import token_is_proof
+from petitions.web.responses import SeeOther, check_path
 from petitions.web.views import confirming, redrawing
-from petitions.web.views.petition import SeeOther, check_path
 
 _CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
 PageView = Callable[[HttpRequest, Page, str], HttpResponse]
@@ -157,54 +159,20 @@ def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpRespons
 
 
 def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) -> HttpResponse:
-    """Correct, once for each attempt: whoever comes back to an earlier page signs anew.
-
-    A correction is a signing: it counts like one, and takes a proof of its own where one is
-    asked for, or one proof would do for as many signings as a page may ask for mails.
-    """
+    """Correct, once for each attempt: whoever comes back to an earlier page signs anew."""
     attempt = form.attempt() if form.is_bound else form.typed
     petition = find_text(page.petition, lately=True).petition
-    if not petition.is_accepting():
-        # Its own page says so.
-        return _to_petition(page)
-    screened = _screen(request, petition, attempt, page)
-    if screened.must_wait:
-        return _too_many(request, page, token)
-    is_asked = challenge.is_asked(petition, is_busy=screened.needs_challenge)
-    if is_asked and (offer := challenge.demand(request.POST, page.petition, screened.network)):
-        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
-        return _show_correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
-    corrected_once = ("correction", str(page.attempt_id))
-    if not single_use.first(*corrected_once, tokens.ATTEMPT_SECONDS):
-        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
-        return _to_petition(page)
-    try:
-        corrected = check_email.correct(
-            page=page, petition=petition, attempt=attempt, screening=screened
-        )
-    except submit.NotAccepting:
-        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
-        return _to_petition(page)
-    except (DatabaseError, InterfaceError):
-        came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
-        # They are told to press again, and then it must be taken.
-        single_use.give_back(*corrected_once)
-        raise
-    # Nobody is mailed any more for what was typed before.
-    came_to_nothing(attempt=page.attempt, uses_mailbox=page.uses_mailbox)
-    return _to(corrected)
-
-
-def _screen(request: HttpRequest, petition: Petition, attempt: Attempt, page: Page) -> Screening:
-    """What rules and limits make of a correction, and what signs it and its page bear."""
-    domain = email_addresses.domain_of(attempt.email)
-    return screen(
-        petition=petition,
-        attempt=attempt,
-        sender=client_network.sender_of(request.META),
-        facts=fraud_signals.Facts(name=attempt.name, domain=domain),
-        suspected=page.signals,
-    )
+    said = evidence.of_correction(request)
+    match submit(petition=petition, attempt=attempt, evidence=said, corrects=page):
+        case Accepted(corrected):
+            return _to(corrected)
+        case ChallengeRequired(offer):
+            return _show_correction(request, token, form, HTTPStatus.FORBIDDEN, offer=offer)
+        case TooMany():
+            return _too_many(request, page, token)
+        case NotOpen() | AlreadyCorrected():
+            # The petition's own page says so, or takes a new form.
+            return _to_petition(page)
 
 
 def _take(request: HttpRequest, act: Act, page: Page) -> Taken:

@@ -15,8 +15,8 @@ from petitions.web import long_pages
 from petitions.web.cache_headers import public_page
 from petitions.web.forms.contact import ContactForm
 from petitions.web.guards import same_origin
+from petitions.web.responses import SeeOther
 from petitions.web.views import redrawing
-from petitions.web.views.petition import SeeOther
 
 # All enquiries are counted together, and this is no petition's number.
 _ALL = 0

@@ -17,8 +17,8 @@ from petitions.signatures import find as finding
 from petitions.web.cache_headers import public_page
 from petitions.web.forms.finding import FindForm
 from petitions.web.guards import same_origin
+from petitions.web.responses import SeeOther
 from petitions.web.views import redrawing
-from petitions.web.views.petition import SeeOther
 
 
 def press_again(request: HttpRequest) -> HttpResponse:

@@ -29,7 +29,7 @@ from petitions.signatures import self_service
 from petitions.signatures.self_service import Held
 from petitions.web.forms.finding import NameForm, NameUseForm
 from petitions.web.guards import token_is_proof
-from petitions.web.views.petition import SeeOther
+from petitions.web.responses import SeeOther
 
 State = Signature.State
 CONSTITUENCY = Place.Kind.CONSTITUENCY

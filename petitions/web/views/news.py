@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods
 from petitions.crypto import tokens
 from petitions.signatures import self_service
 from petitions.web.guards import token_is_proof
+from petitions.web.responses import SeeOther
 from petitions.web.views.confirming import SAID_AGAIN
-from petitions.web.views.petition import SeeOther
 
 
 @token_is_proof

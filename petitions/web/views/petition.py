@@ -1,62 +1,39 @@
 """The petition's page with its form."""
 
 from dataclasses import replace
-from functools import cache
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from petitions.counting import sources, tallies
 from petitions.formatting.markdown import render_markdown
-from petitions.identity import email_addresses
-from petitions.models import Petition, PetitionText
+from petitions.models import PetitionText
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text, standing
-from petitions.screening import (
-    challenge,
-    client_network,
-    crowds,
-    fraud_signals,
-    rate_limits,
-    screen,
-)
+from petitions.screening import challenge, fraud_signals, rate_limits
 from petitions.sharing import heads
-from petitions.signatures import submit
-from petitions.signatures.check_email import Page
-from petitions.signers.sealing import Attempt
+from petitions.signatures.submit import (
+    Accepted,
+    AlreadyCorrected,
+    ChallengeRequired,
+    NotOpen,
+    TooMany,
+    submit,
+)
+from petitions.web import evidence
 from petitions.web.cache_headers import public_page, turns_at
 from petitions.web.forms.signing import SignForm
-from petitions.web.guards import Origin, origin_of, same_origin
+from petitions.web.guards import same_origin
+from petitions.web.responses import SeeOther, check_path
 from petitions.web.views import redrawing
 
 # What another site's page may have its visitor send, and what our own page sends.
 _TYPED = ("name", "email", "postcode", "country")
 _FIELDS = (*SignForm.base_fields, *challenge.FIELDS, *fraud_signals.FIELDS)
-
-
-class SeeOther(HttpResponse):
-    """303: go and GET another page, whatever this one was asked with.
-
-    For paths that we made. Django's own redirects would quote and take apart an address of three
-    thousand characters, and look whether its scheme may be used: 4 % of a signing.
-    """
-
-    status_code = HTTPStatus.SEE_OTHER
-
-    def __init__(self, path: str) -> None:
-        super().__init__(headers={"Location": path})
-
-    @property
-    def url(self) -> str:
-        """Where to go."""
-        return self.headers["Location"]
 
 
 def press_again(request: HttpRequest, slug: str) -> HttpResponse:
@@ -90,57 +67,21 @@ def _show(request: HttpRequest, slug: str) -> HttpResponse:
 def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug, lately=True)
     form = _form(text, request)
-    try:
-        # Closed before the form is read, or while it is: either way it is too late.
-        submit.need_open(text.petition)
-        if not form.is_valid():
-            offer = challenge.carried(request.POST, slug)
-            return _again(request, text, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
-        attempt = form.attempt()
-        if source := sources.said_by(request):
-            attempt = replace(attempt, source=source)
-        screened = _screen(request, text.petition, attempt)
-        if screened.must_wait:
-            return _too_many(request, text, form)
-        is_asked = challenge.is_asked(text.petition, is_busy=screened.needs_challenge)
-        if is_asked and (offer := challenge.demand(request.POST, slug, screened.network)):
-            screen.came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
-            return _again(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
-        attempt_id = _stored(text.petition, attempt, screened)
-    except submit.NotAccepting:
+    if not text.petition.is_accepting():
         return _again(request, text, form, HTTPStatus.CONFLICT)
-    page = Page(
-        attempt_id,
-        slug,
-        attempt,
-        signals=screened.signals,
-        uses_mailbox=screened.uses_mailbox,
-    )
-    return SeeOther(check_path(attempt.language, page.seal()))
-
-
-def _stored(petition: Petition, attempt: Attempt, screened: screen.Screening) -> UUID:
-    try:
-        return submit.sign(petition=petition, attempt=attempt, screening=screened)
-    except (submit.NotAccepting, DatabaseError, InterfaceError):
-        screen.came_to_nothing(attempt=attempt, uses_mailbox=screened.uses_mailbox)
-        raise
-
-
-def _screen(request: HttpRequest, petition: Petition, attempt: Attempt) -> screen.Screening:
-    """What rules, limits and signals make of it, by what the request shows besides the form."""
-    sender = client_network.sender_of(request.META)
-    facts = fraud_signals.Facts(
-        name=attempt.name,
-        domain=email_addresses.domain_of(attempt.email),
-        honeypot=request.POST.get(fraud_signals.HONEYPOT, ""),
-        pace=fraud_signals.read_pace(request.POST.get(fraud_signals.PACE, "")),
-        says_origin=origin_of(request) is not Origin.UNSAID,
-        names_from_network=crowds.names_from(
-            petition_id=petition.pk, network=sender.network, name=attempt.name
-        ),
-    )
-    return screen.screen(petition=petition, attempt=attempt, sender=sender, facts=facts)
+    if not form.is_valid():
+        offer = challenge.carried(request.POST, slug)
+        return _again(request, text, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
+    attempt = replace(form.attempt(), source=sources.said_by(request))
+    match submit(petition=text.petition, attempt=attempt, evidence=evidence.of_form(request)):
+        case Accepted(page):
+            return SeeOther(check_path(attempt.language, page.seal()))
+        case ChallengeRequired(offer):
+            return _again(request, text, form, HTTPStatus.FORBIDDEN, offer=offer)
+        case TooMany():
+            return _too_many(request, text, form)
+        case NotOpen() | AlreadyCorrected():
+            return _again(request, text, form, HTTPStatus.CONFLICT)
 
 
 def _too_many(request: HttpRequest, text: PetitionText, form: SignForm) -> HttpResponse:
@@ -160,22 +101,6 @@ def _again(
 ) -> HttpResponse:
     """The page around a form that comes back, unless its network has had too many of them."""
     return redrawing.instead(request, _FIELDS) or _page(request, text, form, status, **shown)
-
-
-def check_path(language: str, token: str) -> str:
-    """The path of "check your e-mail", as `reverse` gives it.
-
-    Which would look for all that has to be quoted in the three thousand characters of a token,
-    where nothing ever has to: 5 % of a signing.
-    """
-    before, after = _around_token(language)
-    return f"{before}{token}{after}"
-
-
-@cache
-def _around_token(language: str) -> tuple[str, str]:
-    before, _token, after = reverse("links:check_mail", args=[language, "TOKEN"]).partition("TOKEN")
-    return before, after
 
 
 def _form(text: PetitionText, request: HttpRequest | None = None, **options: Any) -> SignForm:

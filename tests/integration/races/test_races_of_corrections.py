@@ -10,7 +10,7 @@ from petitions.models import Petition, Signature, Signer
 from petitions.signatures import check_email
 from petitions.signatures import confirm as confirming
 from petitions.signatures.confirm import Outcome
-from tests.people import AMINA, DAVID, confirm, sign
+from tests.people import AMINA, DAVID, confirm, correct, sign
 from tests.racing import (
     race,
 )
@@ -99,7 +99,7 @@ def test_two_workers_that_take_back_at_once_do_it_once(
 
 def _correct(petition: Petition, signature_id: UUID) -> check_email.Page:
     page = check_email.Page(signature_id, petition.slug, AMINA)
-    return check_email.correct(page=page, petition=petition, attempt=DAVID)
+    return correct(page, petition, DAVID)
 
 
 def _correct_and_take_back(petition: Petition, signature_id: UUID) -> None:

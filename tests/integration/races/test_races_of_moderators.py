@@ -26,7 +26,7 @@ REASON = {"reason": "false-name", "note": ""}
 
 def _held(petition: Petition) -> Signature:
     suspicious = Screening(verdict=Signature.Verdict.HOLD, signals=("honeypot",))
-    held = submit.sign(petition=petition, attempt=AMINA, screening=suspicious)
+    held = submit.store(petition=petition, attempt=AMINA, screening=suspicious)
     assert confirm(held) is Outcome.CONFIRMED
     return Signature.objects.get(pk=held)
 

@@ -14,7 +14,6 @@ from petitions.counting import tallies
 from petitions.models import Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rules, screen
-from petitions.screening.client_network import Sender
 from petitions.signatures import confirm as confirming
 from petitions.signatures import submit, withdraw
 from petitions.signatures.confirm import Outcome
@@ -211,7 +210,8 @@ def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
 
 
 def _screened(petition: Petition) -> screen.Screening:
-    return screen.screen(petition=petition, attempt=AMINA, sender=Sender())
+    with screen.screen(petition=petition, attempt=AMINA, evidence=screen.Evidence()) as (found, _):
+        return found
 
 
 def _look_the_wrong_way_round() -> rules.Rules:

@@ -1,0 +1,119 @@
+"""The Redis client of the web processes: time-outs of 50 ms and one circuit breaker.
+
+Every submitted form asks Redis. One that is away or stalls may cost a signer one time-out and no
+more: the first failure opens the breaker, and for `PAUSE` seconds `call` raises `Unavailable` at
+once. Then one caller tries again, while all others still do without.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT = 0.05
+PAUSE = 1.0
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Unavailable(Exception):
+    """Redis is away, or did not answer in time. Trying again soon may help."""
+
+
+class _Breaker:
+    """Open from a failure until a caller has tried again with success."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.retry_at: float | None = None
+
+    def lets_through(self) -> bool:
+        """Whether this caller may try; of those who come while it is open, one a pause may."""
+        retry_at = self.retry_at
+        if retry_at is None:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            is_due = self.retry_at is None or now >= self.retry_at
+            if is_due and self.retry_at is not None:
+                self.retry_at = now + PAUSE
+            return is_due
+
+    def open(self, error: Exception) -> None:
+        with self._lock:
+            is_news, self.retry_at = self.retry_at is None, time.monotonic() + PAUSE
+        if is_news:
+            logger.warning("Redis does not answer (%s)", type(error).__name__)
+
+    def close(self) -> None:
+        if self.retry_at is not None:
+            self.retry_at = None
+            logger.warning("Redis answers again")
+
+
+_breaker = _Breaker()
+
+
+def call(work: Callable[[redis.Redis], T]) -> T:
+    """What `work` makes of the client. Raises `Unavailable`."""
+    if not _breaker.lets_through():
+        raise Unavailable
+    try:
+        answer = work(_client())
+    except redis.RedisError as error:
+        _breaker.open(error)
+        raise Unavailable from None
+    _breaker.close()
+    return answer
+
+
+class Script:
+    """A Lua script, called by its digest; a server that does not know it is sent the source."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[bytes], *args: str) -> Any:
+        """What the script answers. Raises `Unavailable`."""
+
+        def run(client: redis.Redis) -> Any:
+            try:
+                return client.evalsha(self._digest, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                return client.eval(self._source, len(keys), *keys, *args)
+
+        return call(run)
+
+
+def is_available() -> bool:
+    """Whether the last call got its answer."""
+    return _breaker.retry_at is None
+
+
+def forget() -> None:
+    """Close the breaker, and connect anew."""
+    _breaker.retry_at = None
+    _client.cache_clear()
+
+
+@cache
+def _client() -> redis.Redis:
+    # No retry: redis-py's own would make a signer wait for seconds.
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        protocol=2,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+    )

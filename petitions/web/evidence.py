@@ -1,0 +1,23 @@
+"""What a request shows besides what was typed, as screening wants it."""
+
+from django.http import HttpRequest
+
+from petitions.screening import challenge, fraud_signals
+from petitions.screening.client_network import sender_of
+from petitions.screening.screen import Evidence
+from petitions.web.guards import Origin, origin_of
+
+
+def of_form(request: HttpRequest) -> Evidence:
+    """The sender, the traps and the challenge of a form with all its fields."""
+    return of_correction(request)._replace(
+        honeypot=request.POST.get(fraud_signals.HONEYPOT, ""),
+        pace=fraud_signals.read_pace(request.POST.get(fraud_signals.PACE, "")),
+        says_origin=origin_of(request) is not Origin.UNSAID,
+    )
+
+
+def of_correction(request: HttpRequest) -> Evidence:
+    """The sender and the challenge of a form that has no traps."""
+    fields = {name: request.POST.get(name, "") for name in challenge.FIELDS}
+    return Evidence(sender=sender_of(request.META), challenge=fields)
