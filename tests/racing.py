@@ -22,7 +22,7 @@ from petitions.moderation import decisions
 from petitions.signatures import confirm
 
 PATIENCE = 20.0
-_COMPARE_AND_SET = "AND state = %(from_state)s"
+_COMPARE_AND_SET = "AND s.state = %(from_state)s"
 Action = Callable[[], Any]
 
 
@@ -117,10 +117,14 @@ def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if confirming wrote the new state whatever the old one had become."""
+    """As if confirming went by the state that it read, whatever that had become."""
     sql = confirm._WISHES.sql
     assert _COMPARE_AND_SET in sql
-    unguarded = Statement("move_without_a_look", sql.replace(_COMPARE_AND_SET, ""))
+    sql = sql.replace(_COMPARE_AND_SET, "")
+    for looks in ("AND s.state IN", "WHEN s.state =", "ELSE s.state END"):
+        assert looks in sql
+        sql = sql.replace(looks, looks.replace("s.state", "%(from_state)s"))
+    unguarded = Statement("move_without_a_look", sql)
     monkeypatch.setattr(confirm, "_WISHES", unguarded)
 
 

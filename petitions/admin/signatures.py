@@ -20,7 +20,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from petitions.admin.records import ReadOnly
@@ -29,25 +29,10 @@ from petitions.identity import email_addresses
 from petitions.models import Decision, DecisionItem, Petition, Signature, Signer
 from petitions.moderation import decisions
 from petitions.screening import fraud_signals
+from petitions.signatures import lifecycle
 from petitions.signers import sealing
 
 PER_PAGE = 50
-_USE_CASES = {
-    Decision.Kind.APPROVE: decisions.approve,
-    Decision.Kind.HOLD: decisions.hold,
-    Decision.Kind.REMOVE: decisions.remove,
-    Decision.Kind.RESTORE: decisions.restore,
-}
-_POSSIBLE: dict[str, tuple[Decision.Kind, ...]] = {
-    Signature.State.PENDING: (Decision.Kind.REMOVE,),
-    Signature.State.CONFIRMED: (Decision.Kind.HOLD, Decision.Kind.REMOVE),
-    Signature.State.HELD: (Decision.Kind.APPROVE, Decision.Kind.REMOVE),
-    Signature.State.REMOVED: (Decision.Kind.RESTORE,),
-    Signature.State.WITHDRAWN: (),
-    Signature.State.REFUSED: (),
-}
-# What most are there for stands out, and so does what takes away.
-_WEIGHTS = {Decision.Kind.APPROVE: "default", Decision.Kind.REMOVE: "danger"}
 WITHDRAW = "withdraw"
 # What may stand in a cursor: years that every time zone can hold.
 _YEARS = range(2000, 2100)
@@ -55,37 +40,20 @@ _NOBODY = "00" * 16
 
 
 class Button(NamedTuple):
-    """One way to decide: what its button says, and what pressing it does to whom, and its look."""
+    """One way to decide: the kind of decision, and what the button says and looks like."""
 
     kind: str
     label: str
     effect: str
-    weight: str
+    look: str
 
 
 def _buttons(state: str) -> list[Button]:
     """What can be decided about signatures that stand so; everything if they stand differently."""
-    told = {
-        Decision.Kind.APPROVE: (
-            _("Approve"),
-            _("Held ones count from now on. No e-mail is sent."),
-        ),
-        Decision.Kind.HOLD: (
-            _("Hold"),
-            _("Confirmed ones do not count until somebody approves them. No e-mail is sent."),
-        ),
-        Decision.Kind.REMOVE: (
-            _("Remove from the count"),
-            _("They do not count until somebody restores them. No e-mail is sent."),
-        ),
-        Decision.Kind.RESTORE: (
-            _("Restore as before"),
-            _("Removed ones stand again as they stood before. No e-mail is sent."),
-        ),
-    }
     return [
-        Button(kind, *told[kind], _WEIGHTS.get(kind, "plain"))
-        for kind in _POSSIBLE.get(state, told)
+        Button(kind, str(one.label), str(one.effect), one.look)
+        for kind, one in lifecycle.DECISIONS.items()
+        if kind in lifecycle.possible(state)
     ]
 
 
@@ -96,7 +64,7 @@ class DecisionForm(forms.Form):
         label=gettext_lazy("Decision"),
         # Chosen by the button that is pressed.
         widget=forms.HiddenInput,
-        choices=[(kind, kind.label) for kind in _USE_CASES],
+        choices=[(kind, one.label) for kind, one in lifecycle.DECISIONS.items()],
         error_messages={"required": gettext_lazy("Press one of the buttons.")},
     )
     reason = forms.ChoiceField(
@@ -301,11 +269,15 @@ def _decided(
         messages.error(request, _("Nothing was decided yet: see below."))
         return False
     said = form.cleaned_data
-    use_case = _USE_CASES[Decision.Kind(said["kind"])]
     user = request.user
     assert user.is_authenticated
-    done = use_case(
-        petition=petition, ids=ids, reason=said["reason"], note=said["note"], actor=user
+    done = decisions.decide(
+        kind=said["kind"],
+        petition=petition,
+        ids=ids,
+        reason=said["reason"],
+        note=said["note"],
+        actor=user,
     )
     messages.success(request, _told(said["kind"], done))
     return True
@@ -327,15 +299,10 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
 
 
 def _told(kind: str, done: decisions.Decided) -> str:
-    n = {"n": done.signatures}
-    if kind == Decision.Kind.APPROVE:
-        counted = ngettext("%(n)d counted.", "%(n)d counted.", done.signatures) % n
-        return f"{counted} {_('No e-mail is sent.')}"
-    if kind == Decision.Kind.HOLD:
-        held = ngettext("%(n)d held.", "%(n)d held.", done.signatures) % n
-        return f"{held} {_change(done)} {_('No e-mail is sent.')}"
-    changed = ngettext("%(n)d signature changed.", "%(n)d signatures changed.", done.signatures)
-    return f"{changed % n} {_change(done)} {_('No e-mail is sent.')}"
+    moved = lifecycle.DECISIONS[kind].told % {"n": done.signatures}
+    # Of those that were approved each counts.
+    change = "" if kind == Decision.Kind.APPROVE else f" {_change(done)}"
+    return f"{moved}{change} {_('No e-mail is sent.')}"
 
 
 def _change(done: decisions.Decided) -> str:

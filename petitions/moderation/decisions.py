@@ -1,6 +1,5 @@
 """What moderators do: remove signatures from the count or hold them, take that back, and erase."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,12 +8,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 
-from petitions.counting import tallies
 from petitions.models import Decision, DecisionItem, Petition, Signature
-from petitions.signatures import withdraw
+from petitions.signatures import lifecycle, withdraw
 
 State = Signature.State
-_REMOVABLE = (State.PENDING, State.CONFIRMED, State.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,90 +24,49 @@ class Decided:
 
 
 @transaction.atomic
-def remove(
+def decide(
     *,
+    kind: str,
     petition: Petition,
     ids: Iterable[UUID],
     reason: str,
     note: str,
-    actor: User,
+    actor: User | None,
 ) -> Decided:
-    """Take signatures out of the count, keeping how each stood. No e-mail is sent.
+    """Approve, hold, remove or restore signatures, as `lifecycle.DECISIONS` says of `kind`.
 
-    Signatures that are removed already, or belong to another petition, are left alone.
+    Those that stand otherwise by now, or belong to another petition, are left alone. No e-mail
+    is sent.
     """
-    signatures = _locked(petition, ids, _REMOVABLE)
-    targets = {signature.pk: State.REMOVED for signature in signatures}
-    decision = Decision(
-        petition=petition, kind=Decision.Kind.REMOVE, reason=reason, note=note, actor=actor
-    )
-    return _decide(decision, signatures, targets)
+    decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
+    return decide_more(decision, ids)
 
 
-@transaction.atomic
-def restore(
-    *,
-    petition: Petition,
-    ids: Iterable[UUID],
-    reason: str,
-    note: str,
-    actor: User,
-) -> Decided:
-    """Give removed signatures back the state they had. No e-mail is sent."""
-    signatures = _locked(petition, ids, (State.REMOVED,))
+def decide_more(decision: Decision, ids: Iterable[UUID]) -> Decided:
+    """Decide about more signatures under one decision, which may have moved others before.
+
+    Needs a transaction.
+    """
+    transition = lifecycle.DECISIONS[decision.kind]
+    signatures = _locked(decision.petition, ids, transition.sources)
+    if transition.target is None:
+        targets = _states_before(signatures)
+    else:
+        targets = lifecycle.targets(transition, signatures)
+    return _decide(decision, [one for one in signatures if one.pk in targets], targets)
+
+
+def _states_before(signatures: list[Signature]) -> dict[UUID, State]:
+    """How each stood before the decision that it stands under now."""
     decisions = {signature.pk: signature.decision_id for signature in signatures}
     previous = DecisionItem.objects.filter(
         decision__in=set(decisions.values()), signature_id__in=decisions
     )
-    targets = {
+    return {
         item.signature_id: State(item.previous_state)
         for item in previous
         if item.decision_id == decisions[item.signature_id]
     }
-    known = [signature for signature in signatures if signature.pk in targets]
-    decision = Decision(
-        petition=petition, kind=Decision.Kind.RESTORE, reason=reason, note=note, actor=actor
-    )
-    return _decide(decision, known, targets)
-
-
-@transaction.atomic
-def approve(
-    *,
-    petition: Petition,
-    ids: Iterable[UUID],
-    reason: str,
-    note: str,
-    actor: User,
-) -> Decided:
-    """Count signatures that were held. No e-mail is sent."""
-    decision = Decision(
-        petition=petition, kind=Decision.Kind.APPROVE, reason=reason, note=note, actor=actor
-    )
-    return _set(decision, ids, State.HELD, State.CONFIRMED)
-
-
-@transaction.atomic
-def hold(
-    *,
-    petition: Petition,
-    ids: Iterable[UUID],
-    reason: str,
-    note: str,
-    actor: User,
-) -> Decided:
-    """Take signatures out of the count until somebody approves them. No e-mail is sent."""
-    decision = Decision(
-        petition=petition, kind=Decision.Kind.HOLD, reason=reason, note=note, actor=actor
-    )
-    return hold_under(decision, ids)
-
-
-def hold_under(decision: Decision, ids: Iterable[UUID]) -> Decided:
-    """Hold more signatures under a decision, which may have held others before. Needs a
-    transaction.
-    """
-    return _set(decision, ids, State.CONFIRMED, State.HELD)
 
 
 def standing(decision: Decision) -> QuerySet[Signature]:
@@ -167,32 +123,8 @@ def _locked(petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]) 
     return list(chosen.select_for_update().order_by("id"))
 
 
-def _set(decision: Decision, ids: Iterable[UUID], before: State, after: State) -> Decided:
-    """Move those that stand as `before`; whatever stands otherwise is left alone."""
-    signatures = _locked(decision.petition, ids, (before,))
-    return _decide(decision, signatures, {signature.pk: after for signature in signatures})
-
-
 def _decide(decision: Decision, signatures: list[Signature], targets: dict[UUID, State]) -> Decided:
-    """Record the decision, set each signature's state, and move the tallies last."""
     if not signatures:
         return Decided(0, 0, None)
-    decision.save()
-    DecisionItem.objects.bulk_create(
-        DecisionItem(decision=decision, signature_id=s.pk, previous_state=s.state)
-        for s in signatures
-    )
-    changes = _tally_changes(signatures, targets)
-    for state in sorted(set(targets.values())):
-        ids = [signature.pk for signature in signatures if targets[signature.pk] == state]
-        Signature.objects.filter(pk__in=ids).update(state=state, decision=decision)
-    tallies.move(decision.petition_id, changes)
-    return Decided(len(signatures), changes.total(), decision)
-
-
-def _tally_changes(signatures: list[Signature], targets: dict[UUID, State]) -> Counter[tallies.Key]:
-    changes: Counter[tallies.Key] = Counter()
-    for signature in signatures:
-        gained = (targets[signature.pk] == State.CONFIRMED) - (signature.state == State.CONFIRMED)
-        changes[tallies.key_of(signature.place_id, signature.pk)] += gained
-    return changes
+    change = lifecycle.move(signatures, targets, decision=decision)
+    return Decided(len(signatures), change, decision)

@@ -334,7 +334,7 @@ def _hold(job: Reindexing, signatures: Sequence[Signature]) -> int:
     for signature in signatures:
         petitions[signature.petition_id].append(signature.pk)
     return sum(
-        decisions.hold_under(_decision(job, petition_id), ids).signatures
+        decisions.decide_more(_decision(job, petition_id), ids).signatures
         for petition_id, ids in sorted(petitions.items())
     )
 

@@ -102,7 +102,7 @@ def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is
         return
     Signature.objects.bulk_update(changed, ["verdict", "signals"])
     if to_hold:
-        decisions.hold_under(decision, to_hold)
+        decisions.decide_more(decision, to_hold)
         found.decision = decision
 
 

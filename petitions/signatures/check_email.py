@@ -29,6 +29,7 @@ from petitions.mail.wake_worker import nudge
 from petitions.models import Correction, Mail, Resend, Signature, Signer
 from petitions.screening import fraud_signals, rate_limits
 from petitions.screening.rate_limits import Act
+from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Attempt
 
@@ -254,14 +255,17 @@ def note_correction(signature_id: UUID) -> None:
 
 def _take_back(ids: list[UUID]) -> None:
     """Compare-and-set from pending to withdrawn, after the locks, which are taken in id order."""
-    states = {Signature.State.PENDING, Signature.State.REFUSED}
-    taken = [signature_id for signature_id, state in _lock(ids) if state in states]
+    corrected = [one for one in _lock(ids) if one.state in lifecycle.CORRECT.sources]
+    taken = [one.pk for one in corrected]
     unsent = Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED)
     _give_back_after_commit(unsent.values_list("signature", flat=True))
     unsent.update(state=Mail.State.CANCELLED)
     erasing.erase_senders(taken)
-    Signature.objects.filter(pk__in=taken).update(
-        state=Signature.State.WITHDRAWN, wants_updates=False, link_epoch=F("link_epoch") + 1
+    lifecycle.move(
+        corrected,
+        lifecycle.targets(lifecycle.CORRECT, corrected),
+        wants_updates=False,
+        link_epoch=F("link_epoch") + 1,
     )
 
 
@@ -283,10 +287,9 @@ def _addresses(signers: Iterable[Signer]) -> Iterator[str]:
             yield sealing.unsealed(signer)["email"]
 
 
-def _lock(ids: Iterable[UUID]) -> list[tuple[UUID, str]]:
-    """Lock what is left of these attempts, in id order as everybody; with their states."""
-    rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk")
-    return list(rows.values_list("pk", "state"))
+def _lock(ids: Iterable[UUID]) -> list[Signature]:
+    """Lock what is left of these attempts, in id order as everybody."""
+    return list(Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk"))
 
 
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:

@@ -21,10 +21,17 @@ from petitions.infra.advisory_locks import StateChanged
 from petitions.infra.prepared import Statement
 from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
+from petitions.signatures import lifecycle
 from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
 
 SLOTS = (1, 2)
+State = Signature.State
+(_PENDING,) = lifecycle.CONFIRM.sources
+# States from which a form of the same person that passed makes a signature count.
+_RELEASABLE = tuple(
+    state.value for state in (*lifecycle.CONFIRM.sources, *lifecycle.RELEASE.sources)
+)
 
 
 class Outcome(Enum):
@@ -82,6 +89,7 @@ def _at_once(signature_id: UUID, epoch: int) -> Signature | None:
         "oldest": _oldest_live(),
         "petitions": warm_cache.accepting(),
         "shard": tallies.shard_of(signature_id),
+        "from_state": _PENDING,
     }
     try:
         with connection.cursor() as cursor:
@@ -186,13 +194,6 @@ _READ_MAILBOX_OF = Statement(
 )
 
 
-# The rows of the count of who counts after a statement, and of who did not count before it.
-_WHO_COUNTS = """
-        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
-        WHERE state = 'confirmed'"""
-_WHO_COUNTS_NOW = f"{_WHO_COUNTS} AND %(from_state)s <> 'confirmed'"
-
-
 # For a signature that nothing speaks against: pending, not corrected, its link good, its
 # petition open, and nobody else in its mailbox, whatever became of them. So there is nobody to
 # share it with, and no other wish to heed.
@@ -201,10 +202,9 @@ _COUNT_WHO_IS_ALONE = Statement(
     f"""
     WITH moved AS (
         UPDATE petitions_signature s
-        SET state = CASE verdict WHEN 'hold' THEN 'held' ELSE 'confirmed' END,
-            confirmed_at = now()
+        SET state = {lifecycle.CONFIRMED_AS}, confirmed_at = now()
         FROM petitions_signer me
-        WHERE s.id = %(id)s AND me.signature_id = %(id)s AND state = 'pending'
+        WHERE s.id = %(id)s AND me.signature_id = %(id)s AND state = %(from_state)s
               AND link_epoch = %(epoch)s AND created_at > %(oldest)s
               AND s.petition_id = ANY(%(petitions)s::bigint[])
               AND NOT EXISTS (SELECT FROM petitions_correction WHERE attempt_id = %(id)s)
@@ -216,7 +216,7 @@ _COUNT_WHO_IS_ALONE = Statement(
     ), placed AS (
         UPDATE petitions_signer SET slot = 1 FROM moved WHERE signature_id = moved.id
     ), counted AS (
-        {tallies.ADD.format(rows=_WHO_COUNTS)}
+        {lifecycle.ADD_TO_TALLY}
     )
     SELECT * FROM moved
     """,  # noqa: S608 - our own names of columns
@@ -301,27 +301,27 @@ _WISHES = Statement(
         WHERE g.petition_id = %(petition)s AND g.mailbox_ix = ANY(%(mailboxes)s)
               AND g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s)
     ), moved AS (
-        UPDATE petitions_signature SET
+        UPDATE petitions_signature s SET
             -- The verdict as it is at this moment: it may have changed since it was read.
-            state = CASE WHEN state = 'held' OR (state = 'pending' AND verdict = 'hold')
-                         THEN CASE WHEN passed AND decision_id IS NULL THEN 'confirmed'
-                                   ELSE 'held' END
-                         ELSE %(to_state)s END,
+            state = CASE WHEN passed AND s.decision_id IS NULL AND s.state IN {_RELEASABLE}
+                         THEN '{State.CONFIRMED}'
+                         WHEN s.state = '{State.PENDING}' THEN {lifecycle.CONFIRMED_AS}
+                         ELSE s.state END,
             -- Else today's rules would hold it once more: see rescan.py.
-            verdict = CASE WHEN passed AND decision_id IS NULL THEN 'pass' ELSE verdict END,
-            signals = CASE WHEN passed AND decision_id IS NULL AND verdict = 'hold' THEN '{{}}'
-                           ELSE signals END,
-            confirmed_at = coalesce(confirmed_at, now()),
+            verdict = CASE WHEN passed AND s.decision_id IS NULL THEN 'pass' ELSE s.verdict END,
+            signals = CASE WHEN passed AND s.decision_id IS NULL AND s.verdict = 'hold'
+                           THEN '{{}}' ELSE s.signals END,
+            confirmed_at = coalesce(s.confirmed_at, now()),
             wants_updates = updates,
             name_use = CASE WHEN withheld THEN 'withheld'
                             WHEN government THEN 'government' ELSE 'public' END
-        FROM wishes WHERE id = %(id)s AND state = %(from_state)s
-        RETURNING id, petition_id, place_id, name_use, wants_updates, state
+        FROM wishes WHERE s.id = %(id)s AND s.state = %(from_state)s
+        RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s FROM moved
         WHERE signature_id = %(id)s AND mailbox_ix = %(mailbox)s RETURNING signature_id
     ), counted AS (
-        {tallies.ADD.format(rows=_WHO_COUNTS_NOW)}
+        {lifecycle.ADD_TO_TALLY}
     )
     SELECT name_use, wants_updates, state FROM moved JOIN placed ON signature_id = id
     """,  # noqa: S608 - our own SQL
@@ -334,7 +334,7 @@ def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
     Also by the mailbox: what its address means may have changed while its lock was waited for.
     """
     try:
-        moved = _apply(signature, slot, known, Signature.State.CONFIRMED, may_count=True)
+        moved = _apply(signature, slot, known, may_count=True)
     except IntegrityError:
         # Then somebody else has the slot, under a lock that was not ours.
         raise StateChanged from None
@@ -349,7 +349,7 @@ def _heed_wishes(standing: Signature, known: list[Indexes], *, may_count: bool) 
     """
     before = Signature.State(standing.state)
     slot = standing.signer.slot
-    if not _apply(standing, slot, known, before, may_count=may_count and slot is not None):
+    if not _apply(standing, slot, known, may_count=may_count and slot is not None):
         raise StateChanged
     if standing.state != before:
         transaction.on_commit(partial(warm_cache.one_more, standing.petition_id))
@@ -359,7 +359,6 @@ def _apply(
     signature: Signature,
     slot: int | None,
     known: list[Indexes],
-    to_state: Signature.State,
     *,
     may_count: bool,
 ) -> bool:
@@ -373,7 +372,6 @@ def _apply(
             "slot": slot,
             "shard": tallies.shard_of(signature.pk),
             "from_state": signature.state,
-            "to_state": to_state,
             "may_count": may_count,
         }
         prepared.run(cursor, values, _WISHES)

@@ -1,7 +1,6 @@
 """Taking a signature back: it leaves the count, and nothing personal stays."""
 
 import logging
-from collections import Counter
 from uuid import UUID
 
 from django.db import transaction
@@ -12,6 +11,7 @@ from petitions.identity import email_addresses
 from petitions.infra import advisory_locks
 from petitions.infra.advisory_locks import StateChanged
 from petitions.models import Signature, Signer
+from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
 
 logger = logging.getLogger(__name__)
@@ -50,12 +50,13 @@ def _withdraw(signature_id: UUID) -> bool:
     signatures = _at_the_address_of(signature_id, list(locked))
     erasing.erase_finds([row.pk for row in signatures])
     erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
-    stood = [row.pk for row in signatures if row.confirmed_at is not None]
-    erasing.erase_people(stood)
-    Signature.objects.filter(pk__in=stood).update(
-        state=Signature.State.WITHDRAWN, wants_updates=False
-    )
-    _uncount(me.petition_id, signatures)
+    stood = [row for row in signatures if row.confirmed_at is not None]
+    erasing.erase_people([row.pk for row in stood])
+    try:
+        lifecycle.move(stood, lifecycle.targets(lifecycle.WITHDRAW, stood), wants_updates=False)
+    except tallies.TallyBroken:
+        # Nobody's right to be erased hangs on a number: the nightly check mends the count.
+        logger.exception("a count is lower than what is withdrawn from it")
     return True
 
 
@@ -76,16 +77,3 @@ def _address(signer: Signer) -> str | None:
         return email_addresses.folded(sealing.unsealed(signer)["email"])
     except vault.CannotOpen:
         return None
-
-
-def _uncount(petition_id: int, signatures: list[Signature]) -> None:
-    changes = Counter(
-        tallies.key_of(signature.place_id, signature.pk)
-        for signature in signatures
-        if signature.state == Signature.State.CONFIRMED
-    )
-    try:
-        tallies.move(petition_id, {key: -n for key, n in changes.items()})
-    except tallies.TallyBroken:
-        # Nobody's right to be erased hangs on a number: the nightly check mends the count.
-        logger.exception("a count is lower than what is withdrawn from it")

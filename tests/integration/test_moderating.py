@@ -24,20 +24,24 @@ def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_b
 ) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
 
-    removed = decisions.remove(petition=petition, ids=ids[:2], actor=moderator, **REASON)
+    removed = decisions.decide(
+        kind="remove", petition=petition, ids=ids[:2], actor=moderator, **REASON
+    )
     assert (removed.signatures, removed.count_change, tallies.total(petition.pk)) == (2, -2, 1)
 
-    restored = decisions.restore(petition=petition, ids=ids, actor=moderator, **REASON)
+    restored = decisions.decide(
+        kind="restore", petition=petition, ids=ids, actor=moderator, **REASON
+    )
     assert (restored.signatures, restored.count_change, tallies.total(petition.pk)) == (2, 2, 3)
     assert not tallies.differences(petition.pk)
 
 
 def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: User) -> None:
     pending = sign(petition)
-    decisions.remove(petition=petition, ids=[pending], actor=moderator, **REASON)
+    decisions.decide(kind="remove", petition=petition, ids=[pending], actor=moderator, **REASON)
     assert confirm.confirm(signature_id=pending, epoch=0)[0] is confirm.Outcome.REMOVED
 
-    decisions.restore(petition=petition, ids=[pending], actor=moderator, **REASON)
+    decisions.decide(kind="restore", petition=petition, ids=[pending], actor=moderator, **REASON)
 
     assert Signature.objects.get(pk=pending).state == Signature.State.PENDING
     assert tallies.total(petition.pk) == 0
@@ -47,7 +51,9 @@ def test_a_removed_person_who_signs_again_is_not_counted(
     petition: Petition, moderator: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    decisions.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
+    decisions.decide(
+        kind="remove", petition=petition, ids=[signature.pk], actor=moderator, **REASON
+    )
 
     outcome, _signature = confirm.confirm(signature_id=sign(petition), epoch=0)
 
@@ -59,7 +65,9 @@ def test_a_decision_is_kept_with_reason_actor_and_previous_states(
     petition: Petition, moderator: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    decisions.remove(petition=petition, ids=[signature.pk], actor=moderator, **REASON)
+    decisions.decide(
+        kind="remove", petition=petition, ids=[signature.pk], actor=moderator, **REASON
+    )
 
     decision = Decision.objects.get()
     item = DecisionItem.objects.get()
@@ -70,7 +78,9 @@ def test_a_decision_is_kept_with_reason_actor_and_previous_states(
 def test_a_decision_reaches_no_other_petition(petition: Petition, moderator: User) -> None:
     other = Petition.objects.create(slug="other")
     signature = sign_and_confirm(petition)
-    done = decisions.remove(petition=other, ids=[signature.pk], actor=moderator, **REASON)
+    done = decisions.decide(
+        kind="remove", petition=other, ids=[signature.pk], actor=moderator, **REASON
+    )
     assert done.signatures == 0
     assert tallies.total(petition.pk) == 1
 

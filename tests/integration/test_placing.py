@@ -1,6 +1,7 @@
 """Who signed before postcodes were imported gets a constituency afterwards."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,14 +69,14 @@ def test_who_is_placed_while_pending_held_or_removed_counts_there_later(
 ) -> None:
     pending = sign(petition, AMINA)
     removed = sign_and_confirm(petition, CARYS_APART)
-    _decide(decisions.remove, petition, removed, moderator)
+    _decide(partial(decisions.decide, kind="remove"), petition, removed, moderator)
     import_all(tmp_path)
     Postcode.objects.create(postcode="CF101AA", place_id=GORTON)
 
     placing.place_all()
     assert counts(petition) == {}
     assert confirm(pending) is confirming.Outcome.CONFIRMED
-    _decide(decisions.restore, petition, removed, moderator)
+    _decide(partial(decisions.decide, kind="restore"), petition, removed, moderator)
 
     assert counts(petition) == {RUSHOLME: 1, GORTON: 1}
     assert tallies.differences(petition.pk) == {}

@@ -140,8 +140,13 @@ def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
     petition: Petition, moderator: User
 ) -> None:
     removed = sign_and_confirm(petition, who("a.mina"))
-    decisions.remove(
-        petition=petition, ids=[removed.pk], reason="duplicate", note="", actor=moderator
+    decisions.decide(
+        kind="remove",
+        petition=petition,
+        ids=[removed.pk],
+        reason="duplicate",
+        note="",
+        actor=moderator,
     )
     standing = sign_and_confirm(petition, who("amina"))
 

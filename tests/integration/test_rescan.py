@@ -60,8 +60,13 @@ def test_running_it_again_changes_nothing_nor_what_a_moderator_approved(
 ) -> None:
     bad = [let_in(petition, person) for person in (FAKE, THROWN_AWAY)]
     rescan.rescan(petition=petition, actor=moderator)
-    decisions.approve(
-        petition=petition, ids=[bad[0].pk], reason="checked", note="", actor=moderator
+    decisions.decide(
+        kind="approve",
+        petition=petition,
+        ids=[bad[0].pk],
+        reason="checked",
+        note="",
+        actor=moderator,
     )
 
     found = rescan.rescan(petition=petition, actor=moderator)
@@ -126,7 +131,9 @@ def test_what_was_noted_at_signing_stays_and_is_weighed_with_the_rest(
 
 def test_held_ones_stay_for_a_moderator(petition: Petition, moderator: User) -> None:
     held = let_in(petition, AMINA)
-    decisions.hold(petition=petition, ids=[held.pk], reason="suspicious", note="", actor=moderator)
+    decisions.decide(
+        kind="hold", petition=petition, ids=[held.pk], reason="suspicious", note="", actor=moderator
+    )
     found = rescan.rescan(petition=petition, actor=moderator)
     assert found.held_without_cause == 1
     assert row(held.pk).state == State.HELD

@@ -125,7 +125,8 @@ def test_seeded_removals_restore_into_the_state_they_had(
             "previous_state", flat=True
         )
     )
-    decided = decisions.restore(
+    decided = decisions.decide(
+        kind="restore",
         petition=petition,
         ids=removed,
         reason=Decision.Reason.MISTAKE,

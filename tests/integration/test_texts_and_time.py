@@ -179,7 +179,9 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
     petition: Petition, moderator: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    decisions.hold(petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator)
+    decisions.decide(
+        kind="hold", petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator
+    )
     Objection.objects.create(ix=b"i" * 16, key_id=1, reason=Objection.Reason.NO_MAIL)
     Alert.objects.create(petition=petition, kind=Alert.Kind.BURST, number=20)
     Mail.objects.update(state=Mail.State.SENT)

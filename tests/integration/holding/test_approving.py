@@ -31,7 +31,9 @@ def test_approving_counts_held_ones_and_leaves_all_others_alone(
 ) -> None:
     held, pending = hold_one(petition, AMINA), sign(petition, DAVID)
 
-    done = decisions.approve(petition=petition, ids=[held.pk, pending], actor=moderator, **CHECKED)
+    done = decisions.decide(
+        kind="approve", petition=petition, ids=[held.pk, pending], actor=moderator, **CHECKED
+    )
 
     assert (done.signatures, done.count_change, tallies.total(petition.pk)) == (1, 1, 1)
     assert states([pending]) == {State.PENDING}
@@ -43,8 +45,13 @@ def test_approving_counts_held_ones_and_leaves_all_others_alone(
 
 def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moderator: User) -> None:
     counted = sign_and_confirm(petition)
-    done = decisions.hold(
-        petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
+    done = decisions.decide(
+        kind="hold",
+        petition=petition,
+        ids=[counted.pk],
+        reason="suspicious",
+        note="",
+        actor=moderator,
     )
     assert (done.count_change, tallies.total(petition.pk)) == (-1, 0)
     assert states([counted.pk]) == {State.HELD}
@@ -53,8 +60,12 @@ def test_holding_takes_confirmed_ones_out_of_the_count(petition: Petition, moder
 
 def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: User) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, BASHIR, DAVID)]
-    held = decisions.hold(petition=petition, ids=ids, reason="suspicious", note="", actor=moderator)
-    decisions.remove(petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator)
+    held = decisions.decide(
+        kind="hold", petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
+    )
+    decisions.decide(
+        kind="remove", petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator
+    )
     assert held.decision
 
     undone = decisions.undo(decision=held.decision, note="", actor=moderator)
@@ -69,8 +80,13 @@ def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: U
 
 def test_undoing_brings_nobody_back_who_is_erased(petition: Petition, moderator: User) -> None:
     counted = sign_and_confirm(petition)
-    done = decisions.hold(
-        petition=petition, ids=[counted.pk], reason="suspicious", note="", actor=moderator
+    done = decisions.decide(
+        kind="hold",
+        petition=petition,
+        ids=[counted.pk],
+        reason="suspicious",
+        note="",
+        actor=moderator,
     )
     withdraw.withdraw(signature_id=counted.pk)
     assert done.decision
@@ -157,7 +173,9 @@ def test_a_moderator_undoes_a_decision_on_its_page(
     petition: Petition, moderator: User, client: Client
 ) -> None:
     ids = [sign_and_confirm(petition, person).pk for person in (AMINA, DAVID)]
-    done = decisions.hold(petition=petition, ids=ids, reason="suspicious", note="", actor=moderator)
+    done = decisions.decide(
+        kind="hold", petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
+    )
     assert done.decision
     client.force_login(moderator)
     address = f"/admin/petitions/decision/{done.decision.pk}"
@@ -180,7 +198,8 @@ def test_an_organiser_approves_and_undoes_nothing(
     petition: Petition, organiser: User, moderator: User, client: Client
 ) -> None:
     held = hold_one(petition, AMINA)
-    done = decisions.hold(
+    done = decisions.decide(
+        kind="hold",
         petition=petition,
         ids=[sign_and_confirm(petition, DAVID).pk],
         reason="suspicious",

@@ -94,7 +94,7 @@ def test_somebody_elses_form_releases_nobody(petition: Petition) -> None:
 
 def test_whom_a_moderator_holds_no_form_releases(petition: Petition, moderator: User) -> None:
     counted = sign_and_confirm(petition)
-    decisions.hold(petition=petition, ids=[counted.pk], **CHECKED, actor=moderator)
+    decisions.decide(kind="hold", petition=petition, ids=[counted.pk], **CHECKED, actor=moderator)
 
     assert confirm(sign(petition)) is Outcome.ALREADY
 
@@ -106,8 +106,8 @@ def test_whom_a_moderator_restored_to_held_no_form_releases(
     petition: Petition, moderator: User
 ) -> None:
     held = hold_one(petition)
-    decisions.remove(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
-    decisions.restore(petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
+    decisions.decide(kind="remove", petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
+    decisions.decide(kind="restore", petition=petition, ids=[held.pk], **CHECKED, actor=moderator)
 
     assert confirm(sign(petition)) is Outcome.ALREADY
 

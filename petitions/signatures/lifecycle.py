@@ -1,0 +1,183 @@
+"""The life of a signature: its states, who may change them, and the function that does.
+
+        attempt -> pending -> confirmed <-> held
+                      |           |  ^       |  ^
+                      +---------> removed <--+  |   by a decision, which can be undone
+                      |           |
+    corrected, or     +---------> withdrawn         the signer's row is deleted at once
+    expired: deleted
+
+A refused attempt is stored as `refused`, of nobody, and never changes again but by a correction.
+Nothing else in the program writes `Signature.state`: use cases call `move`, which changes state,
+decision and tally together, and the SQL that confirms in one round trip takes its states and its
+movement of the tally from the constants below.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from petitions.counting import tallies
+from petitions.models import Decision, DecisionItem, Signature
+
+State = Signature.State
+
+# States whose signatures stand in the count; those of `ENDED` never change again.
+COUNTED = frozenset({State.CONFIRMED})
+ENDED = frozenset({State.WITHDRAWN, State.REFUSED})
+
+
+class By(StrEnum):
+    """Who may make a transition."""
+
+    SIGNER = "signer"
+    MODERATOR = "moderator"
+    PROGRAM = "program"  # a command or a sweep, with a decision on record
+
+
+class Transition(NamedTuple):
+    """One way in which a signature may change its state.
+
+    `target` is None where it is the state before the decision that is taken back. What
+    moderators may press has a label, the effect that stands beside the button, what the press
+    came to for `n` signatures, and the button's look.
+    """
+
+    by: frozenset[By]
+    sources: tuple[State, ...]
+    target: State | None
+    label: Promise | str = ""
+    effect: Promise | str = ""
+    told: Any = ""
+    look: str = "plain"
+
+
+_SIGNER = frozenset({By.SIGNER})
+_STAFF = frozenset({By.MODERATOR, By.PROGRAM})
+
+# What the signer does. A confirmation that looks suspicious holds: see `CONFIRMED_AS`.
+CONFIRM = Transition(_SIGNER, (State.PENDING,), State.CONFIRMED)
+RELEASE = Transition(_SIGNER, (State.HELD,), State.CONFIRMED)
+CORRECT = Transition(_SIGNER, (State.PENDING, State.REFUSED), State.WITHDRAWN)
+WITHDRAW = Transition(
+    _SIGNER | {By.MODERATOR}, (State.CONFIRMED, State.HELD, State.REMOVED), State.WITHDRAWN
+)
+
+_CHANGED = ngettext_lazy("%(n)d signature changed.", "%(n)d signatures changed.", "n")
+
+# What moderators decide, in the order of the buttons.
+DECISIONS: dict[str, Transition] = {
+    Decision.Kind.APPROVE: Transition(
+        _STAFF,
+        (State.HELD,),
+        State.CONFIRMED,
+        _("Approve"),
+        _("Held ones count from now on. No e-mail is sent."),
+        ngettext_lazy("%(n)d counted.", "%(n)d counted.", "n"),
+        "default",
+    ),
+    Decision.Kind.HOLD: Transition(
+        _STAFF,
+        (State.CONFIRMED,),
+        State.HELD,
+        _("Hold"),
+        _("Confirmed ones do not count until somebody approves them. No e-mail is sent."),
+        ngettext_lazy("%(n)d held.", "%(n)d held.", "n"),
+    ),
+    Decision.Kind.REMOVE: Transition(
+        _STAFF,
+        (State.PENDING, State.CONFIRMED, State.HELD),
+        State.REMOVED,
+        _("Remove from the count"),
+        _("They do not count until somebody restores them. No e-mail is sent."),
+        _CHANGED,
+        "danger",
+    ),
+    Decision.Kind.RESTORE: Transition(
+        _STAFF,
+        (State.REMOVED,),
+        None,
+        _("Restore as before"),
+        _("Removed ones stand again as they stood before. No e-mail is sent."),
+        _CHANGED,
+    ),
+}
+
+
+def targets(transition: Transition, signatures: Sequence[Signature]) -> dict[UUID, State]:
+    """The target of a transition for each of some signatures, as `move` wants it."""
+    assert transition.target is not None, "the target is in the decision that is taken back"
+    return dict.fromkeys((one.pk for one in signatures), transition.target)
+
+
+def possible(state: str) -> list[str]:
+    """The kinds of decision that signatures in a state allow; all of them for ""."""
+    return [kind for kind, one in DECISIONS.items() if not state or state in one.sources]
+
+
+def move(
+    signatures: Sequence[Signature],
+    targets: Mapping[UUID, State],
+    *,
+    decision: Decision | None = None,
+    **changes: Any,
+) -> int:
+    """Set the states of locked signatures of one petition; return by how much the count changed.
+
+    With a decision, it is saved with how each stood before. `changes` are further columns, alike
+    for all. The tally moves last, in key order, so that its hot rows are locked for the shortest
+    time and no two batches deadlock. Needs a transaction; raises `tallies.TallyBroken`.
+    """
+    if not signatures:
+        return 0
+    if decision is not None:
+        _record(decision, signatures)
+        changes["decision"] = decision
+    for target in sorted(set(targets.values())):
+        ids = [one.pk for one in signatures if targets[one.pk] == target]
+        Signature.objects.filter(pk__in=ids).update(state=target, **changes)
+    moved = tally_changes(signatures, targets)
+    tallies.move(signatures[0].petition_id, moved)
+    return moved.total()
+
+
+def _record(decision: Decision, signatures: Sequence[Signature]) -> None:
+    decision.save()
+    DecisionItem.objects.bulk_create(
+        DecisionItem(decision=decision, signature_id=one.pk, previous_state=one.state)
+        for one in signatures
+    )
+
+
+def tally_changes(
+    signatures: Sequence[Signature], targets: Mapping[UUID, State]
+) -> Counter[tallies.Key]:
+    """By how much each row of the tally changes when signatures move to their targets."""
+    changes: Counter[tallies.Key] = Counter()
+    for one in signatures:
+        gained = (targets[one.pk] in COUNTED) - (one.state in COUNTED)
+        if gained:
+            changes[tallies.key_of(one.place_id, one.pk)] += gained
+    return changes
+
+
+# --- For SQL that moves states in one round trip ---------------------------------------------
+
+# The state of a pending signature `s` once it is confirmed: the verdict made at signing applies.
+CONFIRMED_AS = (
+    f"CASE s.verdict WHEN '{Signature.Verdict.HOLD}' THEN '{State.HELD}' "
+    f"ELSE '{State.CONFIRMED}' END"
+)
+# Adds to the tally who counts in `moved` and did not count in the state %(from_state)s before.
+# `moved` gives petition_id, place_id and state; %(shard)s is `tallies.shard_of` its id.
+ADD_TO_TALLY = tallies.ADD.format(
+    rows=f"""
+        SELECT petition_id, place_id, 'online', %(shard)s::smallint, 1 FROM moved
+        WHERE state = '{State.CONFIRMED}' AND %(from_state)s <> '{State.CONFIRMED}'"""  # noqa: S608
+)

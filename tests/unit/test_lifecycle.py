@@ -1,0 +1,101 @@
+"""One table of states and transitions, and nobody else who writes a signature's state."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from petitions.models import Decision, Signature
+from petitions.signatures import lifecycle
+from petitions.signatures.lifecycle import State
+
+# `submit` stores new rows; `confirm` moves them in one round trip, with the table's constants.
+ALLOWED = {"signatures/lifecycle.py", "signatures/submit.py", "signatures/confirm.py"}
+OTHERS = ("Mail.State", "Petition.State", "Enquiry.State")
+WRITING_SQL = re.compile(
+    r"UPDATE\s+petitions_signature\b[^;]*?\bSET\b(?:(?!\bWHERE\b|\bFROM\b)[^;])*?\bstate\s*=|"
+    r"INSERT\s+INTO\s+petitions_signature\s*\(",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def writers(source: str) -> Iterator[str]:
+    """The places of a module that write a signature's state, as far as its text shows."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if WRITING_SQL.search(node.value):
+                yield node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            said = ast.unparse(node)
+            if node.func.attr in {"update", "create", "get_or_create"} and "Signature." in said:
+                yield from (said for word in node.keywords if word.arg == "state")
+            if node.func.attr in {"bulk_update", "save"} and "'state'" in said:
+                yield said
+        elif isinstance(node, ast.Assign):
+            yield from (
+                ast.unparse(node)
+                for target in node.targets
+                if isinstance(target, ast.Attribute) and target.attr == "state"
+                if not ast.unparse(node.value).startswith(OTHERS)
+            )
+
+
+def product() -> Iterator[tuple[str, str]]:
+    folder = Path(settings.BASE_DIR) / "petitions"
+    for path in folder.rglob("*.py"):
+        name = path.relative_to(folder).as_posix()
+        if not name.startswith(("migrations/", "seeding/")):
+            yield name, path.read_text(encoding="utf-8")
+
+
+def test_nothing_else_writes_a_signatures_state() -> None:
+    found = {
+        (name, said[:80])
+        for name, source in product()
+        for said in writers(source)
+        if name not in ALLOWED and not any(other in said for other in OTHERS)
+    }
+    # These are the state of a petition, an enquiry or a mail.
+    assert {name for name, _said in found} <= {
+        "publishing/opening.py",
+        "privacy/enquiries.py",
+    }, found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Signature.objects.filter(pk=1).update(state=Signature.State.HELD)",
+        "signature.state = State.REMOVED",
+        "Signature.objects.bulk_update(rows, ['state'])",
+        "cursor.execute('UPDATE petitions_signature s SET name = 1, state = %s')",
+    ],
+)
+def test_a_new_writer_would_be_found(source: str) -> None:
+    assert list(writers(source))
+
+
+def test_every_kind_of_decision_but_erasing_has_its_transition_and_its_words() -> None:
+    kinds = set(Decision.Kind) - {Decision.Kind.ERASE}
+    assert set(lifecycle.DECISIONS) == kinds
+    for one in lifecycle.DECISIONS.values():
+        assert all(str(words) for words in (one.label, one.effect, one.told % {"n": 2}))
+        assert "No e-mail is sent." in str(one.effect)
+
+
+def test_what_has_ended_never_moves_by_a_decision() -> None:
+    for state in lifecycle.ENDED:
+        assert lifecycle.possible(state) == []
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in lifecycle.ENDED])
+def test_whatever_is_not_ended_can_be_decided_about(state: str) -> None:
+    assert lifecycle.possible(state)
+
+
+def test_the_sql_that_confirms_names_the_states_of_the_table() -> None:
+    assert f"'{Signature.State.HELD}'" in lifecycle.CONFIRMED_AS
+    assert f"'{Signature.State.CONFIRMED}'" in lifecycle.CONFIRMED_AS
