@@ -19,7 +19,6 @@ def test_memories_of_every_kind_are_found() -> None:
         "petitions.screening.rate_limits.forget",
         "petitions.screening.client_network._warn_of_unknown_proxy",
         "petitions.crypto.vault._link_key",
-        "petitions.web.views.confirming._moulds",
         "petitions.web.views.redrawing._pages",
     }
     assert not memories().keys() & UNCHANGING

@@ -3,10 +3,8 @@
 from datetime import timedelta
 from http import HTTPStatus
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -14,7 +12,6 @@ from django.views.decorators.http import require_http_methods
 
 from petitions.crypto import tokens
 from petitions.geography import homes
-from petitions.infra.ttl_cache import Kept
 from petitions.models import Signature
 from petitions.publishing import warm_cache
 from petitions.signatures import confirm as confirming
@@ -75,71 +72,25 @@ def _is_long_used(signature: Signature) -> bool:
     return used_at is not None and used_at < timezone.now() - SAID_AGAIN
 
 
-# Stand in a kept page for what differs between two people who are thanked.
-_COUNT, _REFERENCE, _HOME, _NEWS, _TOKEN = (
-    f"\0{n}\0" for n in ("count", "reference", "home", "news", "token")
-)
-_moulds: Kept[tuple[str | bool, ...], bytes] = Kept(by_the_minute=True)
-
-
 def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
-    """The thank-you page: kept for a moment, but for what is the signer's own.
-
-    Rendered afresh it would take most of a confirmation's time.
-    """
-    count = render_to_string(
-        "petitions/_count.html", {"count": warm_cache.total(signature.petition_id)}
-    )
-    page, token = _mould(request, signature, outcome), _token(request)
-    for mark, own in (
-        (_COUNT, count), (_REFERENCE, signature.spoken_reference),
-        (_HOME, homes.as_html(signature.place_id)), (_NEWS, _news_path(signature)),
-        (_TOKEN, token),
-    ):  # fmt: skip
-        page = page.replace(mark.encode(), own.encode())
-    return HttpResponse(page)
-
-
-def _mould(request: HttpRequest, signature: Signature, outcome: Outcome) -> bytes:
-    assert request.resolver_match
-    key = (
-        request.resolver_match.view_name,
-        signature.petition.slug,
-        get_language(),
-        outcome.value,
-        signature.name_use,
-        signature.wants_updates,
-    )
-    return _moulds.get(key, settings.PAGE_CACHE_SECONDS, lambda: _cast(request, signature, outcome))
-
-
-def _cast(request: HttpRequest, signature: Signature, outcome: Outcome) -> bytes:
+    """The thank-you page, rendered for its signer alone."""
     petition = signature.petition
     context = {
         "petition": petition,
         "signature": signature,
-        "reference": _REFERENCE,
-        "count_line": _COUNT,
-        "home": _HOME,
-        "news": _NEWS,
+        "count": warm_cache.total(petition.pk),
+        "home": homes.as_html(signature.place_id),
+        "news": _news_path(signature),
         "text": warm_cache.text(petition.slug, get_language()),
         "outcome": outcome.value,
     }
-    rendered = render_to_string("petitions/thanks.html", context, request)
-    # In bytes, for it is long: encoded for each person it took a twentieth of a confirmation.
-    return rendered.replace(_token(request), _TOKEN).encode()
+    return render(request, "petitions/thanks.html", context)
 
 
 def _news_path(signature: Signature) -> str:
     """Where the choice about news is sent: behind the signature's own link, also after a code."""
     token = tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch)
     return reverse("links:news", args=[get_language(), token])
-
-
-def _token(request: HttpRequest) -> str:
-    """What the links to the other languages hold of this person."""
-    assert request.resolver_match
-    return str(request.resolver_match.kwargs["token"])
 
 
 def _respond(

@@ -152,8 +152,15 @@ def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) 
         find.ask(address="p0@mail0.example", language="en")
 
     def moderates() -> None:
-        for decide in (decisions.remove, decisions.restore):
-            decide(petition=petition, ids=[stand[0].pk], reason="other", note="", actor=moderator)
+        for kind in ("remove", "restore"):
+            decisions.decide(
+                kind=kind,
+                petition=petition,
+                ids=[stand[0].pk],
+                reason="other",
+                note="",
+                actor=moderator,
+            )
 
     def exports_all() -> None:
         export = exports.start(petition=petition, purpose=Export.Purpose.HAND_IN, why="test")
