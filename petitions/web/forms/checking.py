@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from crispy_forms.helper import FormHelper
-from crispy_forms.layout import Div, Field, Layout
+from crispy_forms.layout import Field
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
@@ -13,7 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.signatures import check_email
 from petitions.signers.sealing import Attempt
-from petitions.web.forms.signing import ABROAD, UK, SignForm
+from petitions.web.forms.fields import ABROAD, UK, EmailAddressField, PersonNameField, ResidenceForm
+from petitions.web.forms.layout import home, laid_out
+from petitions.web.forms.signing import SignForm, refuse_unknown_fields
 
 NOT_A_CODE = _("Enter the 8 digits of the code in our message.")
 
@@ -49,43 +51,37 @@ class CodeForm(forms.Form):
         return digits
 
 
-class CorrectForm(SignForm):
+class CorrectForm(ResidenceForm):
     """Name, address and home as they were typed, to be mended; all else stays as it was."""
 
-    name_use = None  # type: ignore[assignment]
-    consent = None  # type: ignore[assignment]
-    updates = None  # type: ignore[assignment]
-    text_version = None  # type: ignore[assignment]
+    name = PersonNameField()
+    email = EmailAddressField(help_text=SignForm.base_fields["email"].help_text)
+
+    field_order = ["name", "email"]
 
     def __init__(self, data: Any = None, *, typed: Attempt, **options: Any) -> None:
-        # Not the sign form's own beginning, which is about consent and version.
-        forms.Form.__init__(self, data, label_suffix="", initial=_initial(typed), **options)
+        super().__init__(data, label_suffix="", initial=_initial(typed), **options)
         self.typed = typed
 
     @cached_property
     def helper(self) -> FormHelper:
         """How crispy-forms lays the form out."""
-        return laid_out(
-            Field("name"),
-            Field("email"),
-            Div(
-                Field("residence"),
-                Div(Field("postcode"), Field("postcode_unsaid"), css_class="home-uk"),
-                Div(Field("country"), css_class="home-abroad"),
-                css_class="home",
-            ),
-        )
+        return laid_out(Field("name"), Field("email"), home())
+
+    def clean(self) -> dict[str, Any]:
+        refuse_unknown_fields(self)
+        return super().clean()
 
     def attempt(self) -> Attempt:
         """What was typed before, with what is typed now in its place."""
         said = self.cleaned_data
-        in_uk = said["residence"] == UK
+        postcode, country = self.home()
         return replace(
             self.typed,
             name=said["name"],
             email=said["email"],
-            postcode=said["postcode"] if in_uk and not said["postcode_unsaid"] else "",
-            country="" if in_uk else said["country"],
+            postcode=postcode,
+            country=country,
             language=get_language(),
         )
 
@@ -99,12 +95,3 @@ def _initial(typed: Attempt) -> dict[str, Any]:
         "postcode_unsaid": not typed.country and not typed.postcode,
         "country": typed.country,
     }
-
-
-def laid_out(*layout: Any) -> FormHelper:
-    """A form's fields alone: the page has the tag and the button."""
-    helper = FormHelper()
-    helper.form_tag = False
-    helper.disable_csrf = True
-    helper.layout = Layout(*layout)
-    return helper

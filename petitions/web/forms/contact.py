@@ -4,17 +4,16 @@ import unicodedata
 from typing import Any
 
 from crispy_forms.helper import FormHelper
-from crispy_forms.layout import Field, Layout
+from crispy_forms.layout import Field
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from petitions.identity import names
 from petitions.models import Enquiry
 from petitions.privacy.enquiries import Letter
-from petitions.web.forms.signing import MAX_ADDRESS, SPOILT_TEXT, UNUSABLE_CHARACTER, SignForm
+from petitions.web.forms.fields import SPOILT_TEXT, EmailAddressField, OptionalNameField, readable
+from petitions.web.forms.layout import laid_out
 
 MAX_MESSAGE = 4000
 CHOOSE_KIND = _("Choose what your message is about.")
@@ -29,21 +28,9 @@ class ContactForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": CHOOSE_KIND, "invalid_choice": CHOOSE_KIND},
     )
-    name = forms.CharField(
-        label=_("Your name, if you like"),
-        required=False,
-        max_length=names.MAX_NAME,
-        widget=forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"}),
-        error_messages=SPOILT_TEXT,
-    )
-    email = forms.CharField(
-        label=_("Your e-mail address"),
-        max_length=MAX_ADDRESS,
-        help_text=_("We answer to this address. It is used for nothing else."),
-        widget=forms.EmailInput(
-            attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
-        ),
-        error_messages={"required": _("Enter your e-mail address."), **SPOILT_TEXT},
+    name = OptionalNameField(label=_("Your name, if you like"))
+    email = EmailAddressField(
+        help_text=_("We answer to this address. It is used for nothing else.")
     )
     message = forms.CharField(
         label=_("Your message"),
@@ -59,23 +46,13 @@ class ContactForm(forms.Form):
     @cached_property
     def helper(self) -> FormHelper:
         """How crispy-forms lays the form out."""
-        helper = FormHelper()
-        helper.form_tag = False
-        helper.disable_csrf = True
-        helper.layout = Layout(*(Field(name) for name in self.fields))
-        return helper
-
-    def clean_name(self) -> str:
-        return names.tidy(_readable(self.cleaned_data["name"]))
-
-    # The same address is good here and there.
-    clean_email = SignForm.clean_email
+        return laid_out(*map(Field, self.fields))
 
     def clean_message(self) -> str:
         """Lines as typed; whatever else steers a terminal or turns text around is refused."""
         typed = self.cleaned_data["message"].replace("\r\n", "\n").replace("\r", "\n")
         lines = typed.replace("\t", " ").split("\n")
-        return unicodedata.normalize("NFC", "\n".join(map(_readable, lines)))
+        return unicodedata.normalize("NFC", "\n".join(map(readable, lines)))
 
     def letter(self) -> Letter:
         """The valid form as the use case takes it."""
@@ -86,13 +63,3 @@ class ContactForm(forms.Form):
             message=said["message"],
             language=get_language(),
         )
-
-    def _readable(self, field: str) -> str:
-        return _readable(self.cleaned_data[field])
-
-
-def _readable(text: str) -> str:
-    readable = names.without_pasted_marks(text)
-    if names.has_forbidden_character(readable):
-        raise ValidationError(UNUSABLE_CHARACTER, code="character")
-    return readable

@@ -1,0 +1,206 @@
+"""Form fields for what signers type: names, e-mail addresses, postcodes, and where they live.
+
+Every field tidies what people and their devices add unasked, and says in words what to do where
+that is not enough.
+"""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.functional import lazy
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+from email_validator import EmailNotValidError, validate_email
+
+from petitions.geography import known
+from petitions.identity import names
+from petitions.identity import residence as places
+from petitions.models import Signature
+from petitions.web.forms.widgets import LongSelect
+
+UK, ABROAD = "uk", "abroad"
+MAX_ADDRESS = 254
+UNUSABLE_CHARACTER = _("There is a character here that cannot be used. Type it again.")
+# Django's own words for these are not in every language, and less kind.
+SPOILT_TEXT = {
+    "max_length": _("This is too long: at most %(limit_value)d characters."),
+    "null_characters_not_allowed": UNUSABLE_CHARACTER,
+}
+CHOOSE_NAME_USE = _("Choose what may be done with your name.")
+CHOOSE_RESIDENCE = _("Choose whether you live in the UK.")
+CHOOSE_COUNTRY = _("Choose the country where you live.")
+
+
+def readable(text: str) -> str:
+    """The text without marks that were pasted with it. Raises `ValidationError` for what steers a
+    terminal or turns text around.
+    """
+    plain = names.without_pasted_marks(text)
+    if names.has_forbidden_character(plain):
+        raise ValidationError(UNUSABLE_CHARACTER, code="character")
+    return plain
+
+
+class TypedTextField(forms.CharField):
+    """Text in any script, without invisible characters."""
+
+    def __init__(self, *, error_messages: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(error_messages={**SPOILT_TEXT, **(error_messages or {})}, **options)
+
+    def clean(self, value: Any) -> str:
+        return readable(super().clean(value))
+
+
+class OptionalNameField(TypedTextField):
+    """A name that nothing hangs on."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("required", False)
+        widget = forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"})
+        super().__init__(max_length=names.MAX_NAME, widget=widget, **options)
+
+    def clean(self, value: Any) -> str:
+        return names.tidy(super().clean(value))
+
+
+class PersonNameField(OptionalNameField):
+    """The name that somebody signs with: one field, any script."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            required=True,
+            label=_("Your name"),
+            error_messages={"required": _("Enter your name.")},
+            **options,
+        )
+
+    def clean(self, value: Any) -> str:
+        name = super().clean(value)
+        if names.looks_like_a_link(name):
+            raise ValidationError(_("A name cannot hold a web address."), code="link")
+        if not names.has_a_letter(name):
+            raise ValidationError(_("Enter your name in letters, in any script."), code="letters")
+        return name
+
+
+class NameUseField(forms.ChoiceField):
+    """What may be done with the name; nothing is preselected."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            label=_("What may we do with your name?"),
+            choices=Signature.NameUse.choices,
+            widget=forms.RadioSelect,
+            error_messages={"required": CHOOSE_NAME_USE, "invalid_choice": CHOOSE_NAME_USE},
+            **options,
+        )
+
+
+class EmailAddressField(TypedTextField):
+    """An e-mail address as typed, which is what is mailed; its canonical form is for comparing."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            label=_("Your e-mail address"),
+            max_length=MAX_ADDRESS,
+            widget=forms.EmailInput(
+                attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
+            ),
+            error_messages={"required": _("Enter your e-mail address.")},
+            **options,
+        )
+
+    def clean(self, value: Any) -> str:
+        typed = super().clean(value).strip()
+        try:
+            # Django's mailer cannot write to an address whose local part is not ASCII.
+            validate_email(
+                typed,
+                check_deliverability=False,
+                allow_display_name=False,
+                allow_smtputf8=False,
+                strict=True,
+            )
+        except EmailNotValidError:
+            raise ValidationError(
+                _("This is not an e-mail address. It should look like name@example.org."),
+                code="invalid",
+            ) from None
+        return typed
+
+
+def _postcode_help() -> str:
+    if known.postcodes_of():
+        return gettext("Your constituency is found by it. It is given to nobody.")
+    return gettext("It is for finding your constituency, and is given to nobody.")
+
+
+class PostcodeField(TypedTextField):
+    """A UK postcode in any spacing and case, cleaned to its canonical form; "" if there is none."""
+
+    def __init__(self, **options: Any) -> None:
+        attrs = {"autocomplete": "postal-code", "dir": "ltr", "autocapitalize": "characters"}
+        super().__init__(
+            label=_("Your postcode"),
+            required=False,
+            max_length=20,
+            help_text=lazy(_postcode_help, str)(),
+            widget=forms.TextInput(attrs=attrs),
+            **options,
+        )
+
+    def clean(self, value: Any) -> str:
+        typed = super().clean(value).strip()
+        if not typed:
+            return ""
+        try:
+            return places.canonical_postcode(typed)
+        except places.NotAPostcode:
+            raise ValidationError(
+                _("This is not a UK postcode. It should look like M14 5RX."),
+                code="invalid",
+            ) from None
+
+
+def _countries() -> list[tuple[str, str]]:
+    return [("", gettext("Choose a country")), *places.countries(get_language())]
+
+
+class ResidenceForm(forms.Form):
+    """Where somebody lives: a postcode in the UK, or a country abroad and no postcode."""
+
+    residence = forms.ChoiceField(
+        label=_("Where do you live?"),
+        choices=[(UK, _("I live in the UK")), (ABROAD, _("I live outside the UK"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": CHOOSE_RESIDENCE, "invalid_choice": CHOOSE_RESIDENCE},
+    )
+    postcode = PostcodeField()
+    postcode_unsaid = forms.BooleanField(label=_("I would rather not say"), required=False)
+    country = forms.ChoiceField(
+        label=_("Your country"),
+        required=False,
+        choices=_countries,
+        widget=LongSelect(attrs={"autocomplete": "country"}),
+        error_messages={"invalid_choice": CHOOSE_COUNTRY},
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        if said.get("residence") == ABROAD:
+            # A signer abroad may have typed their own country's code: it is not used.
+            self.errors.pop("postcode", None)
+            if said.get("country") == "":
+                self.add_error("country", CHOOSE_COUNTRY)
+        in_uk = said.get("residence") == UK and "postcode" in said
+        if in_uk and not said["postcode"] and not said.get("postcode_unsaid"):
+            self.add_error("postcode", _("Enter your postcode, or tick “I would rather not say”."))
+        return said
+
+    def home(self) -> tuple[str, str]:
+        """The valid residence as postcode and country, of which one is ""; both if unsaid."""
+        said = self.cleaned_data
+        if said["residence"] == ABROAD:
+            return "", said["country"]
+        return "" if said["postcode_unsaid"] else said["postcode"], ""
