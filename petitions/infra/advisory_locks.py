@@ -1,7 +1,8 @@
 """Locks that the database keeps until commit, so that they end with whoever took them.
 
 Never longer than a transaction: behind a connection pooler a lock of the session stays with a
-connection that somebody else has by then. What lasts longer has a lease: see `petitions.infra.jobs`.
+connection that somebody else has by then. What lasts longer has a lease: see
+`petitions.infra.jobs`.
 """
 
 import zlib

@@ -19,8 +19,8 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 django.setup()
 
-from petitions.publishing import warm_cache
-from petitions.signatures import submit  # noqa: E402 - models want Django to be set up
+from petitions.publishing import warm_cache  # noqa: E402 - models want Django to be set up
+from petitions.signatures import submit  # noqa: E402
 from petitions.signers.sealing import Attempt  # noqa: E402
 
 

@@ -373,7 +373,9 @@ def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
 def everything(petition: Petition, moderator: User) -> None:
     """Rows of every kind, each with what hangs on it."""
     signature = sign_and_confirm(petition)
-    decisions.decide(kind="hold", petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator)
+    decisions.decide(
+        kind="hold", petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator
+    )
     Milestone.objects.create(petition=petition, kind="other", day="2026-01-01").texts.create(
         language="en", title="x"
     )

@@ -14,7 +14,7 @@ from django.utils import translation
 from petitions.mail import suppression
 from petitions.models import Organisation, Petition
 from petitions.privacy import enquiries, retention
-from petitions.publishing import organisation
+from petitions.publishing import organisation as organisation_cache
 from petitions.web import long_pages
 
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
@@ -135,7 +135,7 @@ def test_the_pages_of_a_nameless_organisation_invent_nothing(
     db: None, client: Client, language: str
 ) -> None:
     Organisation.objects.all().delete()
-    organisation.forget()
+    organisation_cache.forget()
     for name in long_pages.NAMES:
         html = client.get(path(name, language)).content.decode()
         assert "mailto:" not in html
@@ -149,7 +149,7 @@ def test_the_privacy_notice_names_controller_and_contact(
     organisation: Organisation, client: Client, language: str
 ) -> None:
     Organisation.objects.update(name="Aid & *Care* [x](y) <b>", website="https://sbc.example")
-    organisation.forget()
+    organisation_cache.forget()
 
     html = client.get(path("privacy", language)).content.decode()
 

@@ -11,6 +11,7 @@ from campaign.middleware import language_of
 from petitions.formatting.languages import in_language
 from petitions.models import Organisation
 from petitions.publishing import organisation
+from petitions.web.context import site
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_the_link_to_a_language_leads_to_a_page_in_that_language(path: str, code
 
 def test_an_arabic_page_reads_right_to_left_and_marks_its_own_language() -> None:
     with translation.override("ar"):
-        shown = context.site(RequestFactory().get("/ar/"))
+        shown = site(RequestFactory().get("/ar/"))
 
     assert (shown["language"], shown["direction"]) == ("ar", "rtl")
     assert [one["code"] for one in shown["languages"] if one["is_current"]] == ["ar"]

@@ -32,7 +32,7 @@ def press_again(request: HttpRequest) -> HttpResponse:
 @same_origin(refused=press_again)
 @require_http_methods(["GET", "HEAD", "POST"])
 def find(request: HttpRequest) -> HttpResponse:
-    """Ask for an address, or take it. Nothing is looked up here: see `petitions.signatures.find`."""
+    """Ask for an address, or take it. The worker looks it up: see `petitions.signatures.find`."""
     if request.method != "POST":
         return _show(request)
     form = FindForm(request.POST, files=request.FILES)
