@@ -30,12 +30,16 @@ def test_numbers_are_grouped_and_keep_their_sign_before_them(
     [
         ("en", {1: "1 day", 2: "2 days", 14: "14 days", 183: "183 days"}),
         (
+            # One and two are words in Arabic, after a preposition.
             "ar",
-            {1: "1 يوم", 2: "2 يوم", 3: "3 أيام", 14: "14 يومًا", 100: "100 يوم", 183: "183 يومًا"},
+            {
+                1: "يوم واحد", 2: "يومين", 3: "3 أيام", 14: "14 يومًا", 100: "100 يوم",
+                101: "101 يوم", 102: "102 يوم", 183: "183 يومًا",
+            },
         ),
         ("cy", {1: "1 diwrnod", 2: "2 ddiwrnod", 3: "3 diwrnod", 14: "14 diwrnod"}),
     ],
-)
+)  # fmt: skip
 def test_days_take_the_form_that_the_number_asks_for(
     language: str, written: dict[int, str]
 ) -> None:
@@ -47,7 +51,7 @@ def test_days_take_the_form_that_the_number_asks_for(
     ("language", "hour", "two", "minute", "five"),
     [
         ("en", "one hour", "2 hours", "1 minute", "5 minutes"),
-        ("ar", "ساعة واحدة", "2 ساعة", "1 دقيقة", "5 دقائق"),
+        ("ar", "ساعة واحدة", "ساعتين", "دقيقة واحدة", "5 دقائق"),
         ("cy", "awr", "2 awr", "1 munud", "5 munud"),
     ],
 )
