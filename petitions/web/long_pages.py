@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.template import Context, Template
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions.crypto import tokens
-from petitions.formatting.languages import day, days, hours, minutes
+from petitions.formatting.languages import day, days, hours, minutes, month_and_year
 from petitions.formatting.markdown import render_markdown
 from petitions.geography import known
 from petitions.mail import messages, reminders, suppression
@@ -71,7 +70,7 @@ def facts() -> dict[str, Any]:
         "sender": settings.DEFAULT_FROM_EMAIL,
         "subject": messages.confirm_subject(),
         **promises(),
-        "postcodes_of": date_format(postcodes_of, "F Y") if postcodes_of else "",
+        "postcodes_of": month_and_year(postcodes_of) if postcodes_of else "",
         "postcodes_year": postcodes_of.year if postcodes_of else "",
     }
 
