@@ -1,4 +1,4 @@
-"""What tests of "check your e-mail" share: signing, correcting, and reading what was mailed."""
+"""What tests of "check your email" share: signing, correcting, and reading what was mailed."""
 
 import re
 from typing import Any

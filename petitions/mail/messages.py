@@ -58,7 +58,7 @@ def forget() -> None:
 
 def confirm_subject() -> str:
     """The subject of the confirmation mail; the page that says what to look for shows it."""
-    return _("Please confirm your e-mail address")
+    return _("Please confirm your email address")
 
 
 def find_subject() -> str:

@@ -1,4 +1,4 @@
-"""What was asked for on "check your e-mail", until the worker has seen to it a moment later.
+"""What was asked for on "check your email", until the worker has seen to it a moment later.
 
 One row for each request, whether or not there is anything left that it could be about: hence
 no foreign keys. So how long the answer takes tells nothing of what became of an attempt.

@@ -1,4 +1,4 @@
-"""What somebody may still do on "check your e-mail": ask again, correct, or type the code.
+"""What somebody may still do on "check your email": ask again, correct, or type the code.
 
 The page knows the attempt from the sealed token in its address, and nothing else. Anybody can
 type anybody's address, so no answer here may tell what became of the attempt: whether it is

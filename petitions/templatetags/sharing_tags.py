@@ -63,7 +63,7 @@ def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
         ShareLink("X", f"https://x.com/intent/post?text={message('x')}"),
         ShareLink("Bluesky", f"https://bsky.app/intent/compose?text={message('bluesky')}"),
         ShareLink("Telegram", f"https://t.me/share/url?url={link('telegram')}&text={words}"),
-        ShareLink(_("E-mail"), f"mailto:?subject={subject}&body={message('email')}"),
+        ShareLink(_("Email"), f"mailto:?subject={subject}&body={message('email')}"),
         # Telephones differ in which of the two signs they want before `body`.
         ShareLink(_("Text message"), f"sms:?&body={message('sms')}"),
     ]

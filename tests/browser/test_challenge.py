@@ -100,7 +100,7 @@ def test_who_presses_while_it_calculates_is_sent_on_by_itself(
     page.keyboard.press("Tab")
     expect(page.locator(BUTTON)).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#challenge [role=status]")).to_contain_text("then sent by itself")
+    expect(page.locator("#challenge [role=status]")).to_contain_text("then be sent automatically")
     # One request for each worker.
     released.append(True)
     for route in held:

@@ -1,4 +1,4 @@
-""" "Check your e-mail" on a phone without JavaScript, in each language."""
+""" "Check your email" on a phone without JavaScript, in each language."""
 
 import re
 

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.browser
 PHONE, DESK = (320, 568), (1280, 800)
 WORDS = {
     "en": {
-        "check": "Check your e-mail", "add": "Add my signature",
+        "check": "Check your email", "add": "Add my signature",
         "thanks": "Thank you. Your signature is confirmed.",
-        "subject": "Please confirm your e-mail address", "share": "Read and sign:",
+        "subject": "Please confirm your email address", "share": "Read and sign:",
     },
     "ar": {
         "check": "تفقّد", "add": "إضافة توقيعي", "thanks": "شكرًا",
@@ -294,7 +294,7 @@ def test_an_administrator_removes_restores_and_exports(
     page.click("#result_list tbody a")
     page.select_option("#id_reason", "duplicate")
     page.get_by_role("button", name="Remove from the count").click()
-    expect(page.locator(".messagelist")).to_contain_text("No e-mail is sent.")
+    expect(page.locator(".messagelist")).to_contain_text("Nobody gets an email.")
     assert eventually_counts(page, before)
 
     page.select_option("#id_reason", "mistake")

@@ -1,4 +1,4 @@
-"""What "check your e-mail" offers, over HTTP and SMTP: the code, the correction, another mail."""
+"""What "check your email" offers, over HTTP and SMTP: the code, the correction, another mail."""
 
 import itertools
 import re

@@ -87,7 +87,7 @@ def test_a_signature_is_counted_when_its_mailed_link_was_opened_and_its_button_p
     before = counted(stack)
 
     checked = visitor.sign(address)
-    assert "Check your e-mail" in checked.text
+    assert "Check your email" in checked.text
     assert not checked.cookies
     assert address not in checked.url
 
@@ -156,7 +156,7 @@ def test_signing_succeeds_while_redis_is_away_and_the_mail_goes_out_once_it_is_b
     stack.kill("redis")
     try:
         started = time.monotonic()
-        assert "Check your e-mail" in visitor.sign(address).text
+        assert "Check your email" in visitor.sign(address).text
         # The nudge gives up long before a visitor would; the rest is a busy machine's.
         assert time.monotonic() - started < 5
     finally:
@@ -171,7 +171,7 @@ def test_signing_succeeds_while_the_mail_server_is_away(
     said_before = log.read_bytes().count(b"mail server")
     stack.kill("smtp")
     try:
-        assert "Check your e-mail" in visitor.sign(address).text
+        assert "Check your email" in visitor.sign(address).text
         assert eventually(lambda: log.read_bytes().count(b"mail server") > said_before)
     finally:
         stack.restart("smtp")

@@ -1,4 +1,4 @@
-""" "Check your e-mail": asking for the message again, and that the answer tells nothing."""
+""" "Check your email": asking for the message again, and that the answer tells nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ from tests.checking import (
 )
 from tests.people import AMINA, confirm, sign
 
-NO_MORE = "No more messages can be asked for today"
+NO_MORE = "You cannot ask for more messages today"
 
 
 def test_asking_again_sends_another_mail_with_the_same_link_and_code(

@@ -1,4 +1,4 @@
-""" "Check your e-mail": the page itself, its advice, and what becomes of old ones."""
+""" "Check your email": the page itself, its advice, and what becomes of old ones."""
 
 import re
 import time
@@ -37,10 +37,10 @@ def test_the_address_of_the_correction_shows_nothing_until_a_button_is_pressed(
     ("changes", "words"),
     [
         ({"name": ""}, "Enter your name."),
-        ({"email": "amina"}, "This is not an e-mail address."),
+        ({"email": "amina"}, "This is not an email address."),
         ({"postcode": "11118"}, "This is not a UK postcode."),
         ({"residence": "abroad"}, "Choose the country where you live."),
-        ({"admin": "1"}, "parts that do not belong"),
+        ({"admin": "1"}, "Something was wrong with the form."),
     ],
 )
 def test_a_correction_is_checked_like_a_signing_and_keeps_what_was_typed(

@@ -1,4 +1,4 @@
-""" "Check your e-mail": the code of the message, and how few guesses it takes."""
+""" "Check your email": the code of the message, and how few guesses it takes."""
 
 import threading
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from tests.checking import PAGE, code_in, codes_of, link_in, mailed, other_than,
 from tests.people import AMINA, sign
 
 THANKS = "Thank you. Your signature is confirmed."
-WRONG = "This is not the code"
+WRONG = "That code is wrong, or has been tried too many times"
 ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 

@@ -1,4 +1,4 @@
-""" "Check your e-mail": correcting what was typed, and that it redirects nothing of another's."""
+""" "Check your email": correcting what was typed, and that it redirects nothing of another's."""
 
 from dataclasses import replace
 from datetime import timedelta

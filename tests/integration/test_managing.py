@@ -84,7 +84,7 @@ def test_whoever_is_held_reads_on_their_own_page_what_everybody_reads(
     Mail.objects.filter(signature=again).update(created_at=signature.created_at)
     held = answers()
 
-    assert "Some signatures are looked at by a person" in held[0]
+    assert "Some signatures are checked by a person" in held[0]
     assert '"state": "confirmed"' in held[1]
     assert "no longer counts" in held[2]
     assert held[0] == counted[0]
@@ -98,7 +98,9 @@ def test_what_waits_to_be_confirmed_says_how_long(
 ) -> None:
     settings.PENDING_DAYS = 9
     sign(petition, AMINA)
-    assert "deleted by itself 9 days after" in browser.post(link_for()).content.decode()
+    assert (
+        "deleted automatically 9 days after you signed" in browser.post(link_for()).content.decode()
+    )
 
 
 def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
@@ -114,7 +116,7 @@ def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
 
 def test_a_mailbox_of_which_nothing_is_held_is_told_so(petition: Petition, browser: Client) -> None:
     page = browser.post(link_for("nobody@example.org")).content.decode()
-    assert "we hold nothing" in page
+    assert "We hold no signature made with this email address." in page
 
 
 def test_a_link_shows_nobody_elses_signature_and_changes_none(
@@ -204,7 +206,7 @@ def test_a_name_that_another_person_of_the_mailbox_has_is_refused(
     second = sign_and_confirm(petition, replace(AMINA, name="Amira Example"))
     answer = browser.post(change(second, "name"), {"name": "Amina Example"})
     assert answer.status_code == 422
-    assert "with the same mailbox" in answer.content.decode()
+    assert "with the same email address" in answer.content.decode()
     assert [name_of(first), name_of(second)] == ["Amina Example", "Amira Example"]
 
 

@@ -1,4 +1,4 @@
-""" "It was not me": a link in the mail, a button, and no more mail about that petition."""
+""" "This was not me": a link in the mail, a button, and no more mail about that petition."""
 
 from dataclasses import replace
 from functools import partial
@@ -223,7 +223,7 @@ def test_a_link_about_a_petition_that_is_gone_is_dead(petition: Petition, browse
     assert not Objection.objects.exists()
 
 
-@pytest.mark.parametrize(("path", "words"), [("ar", "لم أكن أنا"), ("cy", "Nid fi")])
+@pytest.mark.parametrize(("path", "words"), [("ar", "لستُ أنا من فعل ذلك"), ("cy", "Nid fi")])
 def test_the_page_speaks_the_language_of_the_mail(
     petition: Petition, browser: Client, path: str, words: str
 ) -> None:

@@ -29,10 +29,10 @@ def test_a_good_form_leads_to_check_your_mail_and_shows_no_whole_address(
     response = browser.post(PAGE, typed(), follow=True)
 
     page = response.content.decode()
-    assert "Check your e-mail" in page
+    assert "Check your email" in page
     assert "a•••@example.org" in page
     assert "amina@example.org" not in page
-    assert "Please confirm your e-mail address" in page
+    assert "Please confirm your email address" in page
     # Not even sealed lengths tell one signer from another.
     address = response.redirect_chain[-1][0]
     other = browser.post(PAGE, typed(email="somebody.longer@long-domain.example.net", name="X Y"))
@@ -120,7 +120,7 @@ def test_a_page_that_lost_its_hidden_part_can_be_sent_again(
 ) -> None:
     refused = browser.post(PAGE, typed(text_version=""))
     page = refused.content.decode()
-    assert "This page was incomplete. Press the button again." in page
+    assert "The page did not load fully. Press the button again." in page
     assert 'name="text_version" value="1"' in page
 
 
@@ -274,7 +274,7 @@ def test_a_bar_is_shown_only_from_25_signatures(
         monkeypatch.setattr(tallies, "total", lambda petition_id, n=count: n)
         page = client.get(PAGE).content.decode()
         assert ("<progress" in page) is shown
-        assert ("A goal is a step on the way" in page) is shown
+        assert ("The goal is a milestone only." in page) is shown
 
 
 @pytest.mark.parametrize("path", [PAGE, "/ar/petitions/protect/", "/api/v1/petitions/protect.json"])

@@ -38,10 +38,15 @@ PROMISED = {
     "closed": ["still works for 36 hours after it"],
     "too late to confirm": ["the 36 hours that we allow"],
     "find, too many": ["Try again in 7 minutes"],
-    "find, sent": ["works for 2 hours", "after 11 days", "people 99 days", "At most 9 messages"],
+    "find, sent": [
+        "works for 2 hours",
+        "after 11 days",
+        "personal data 99 days",
+        "At most 9 messages",
+    ],
     "mine, masked": ["works for 2 hours"],
     "mine, expired": ["older than 2 hours", "its link works for 2 hours"],
-    "help": ["A link works for 11 days", "we mail you a link, which works for 2 hours"],
+    "help": ["A link works for 11 days", "we email you a link, which works for 2 hours"],
 }
 
 

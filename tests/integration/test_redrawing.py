@@ -143,7 +143,7 @@ def test_an_allowed_network_is_not_put_off(petition: Petition) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "words"), [("", WAIT), ("/ar", "نرجو منك الانتظار"), ("/cy", "rhaid inni ofyn")]
+    ("prefix", "words"), [("", WAIT), ("/ar", "نرجو منك الانتظار"), ("/cy", "rhaid i ni ofyn")]
 )
 def test_it_speaks_the_readers_language(petition: Petition, prefix: str, words: str) -> None:
     waiting = put_off(path=f"{prefix}{PAGE}")

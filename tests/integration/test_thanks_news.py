@@ -49,10 +49,10 @@ def test_thanks_come_first_then_what_happens_next_the_mp_and_sharing_last(
         "Thank you. Your signature is confirmed.",
         "count-number",
         # Who is held is not in that number yet, and must not wonder.
-        "Some signatures are looked at by a person before they count.",
+        "Some signatures are checked by a person before they count.",
         "Your reference, should you ever write to us:",
         "What happens next",
-        "News by e-mail",
+        "News by email",
         "Your Member of Parliament",
         "Ask others to read and sign",
     ]
@@ -63,7 +63,7 @@ def test_thanks_come_first_then_what_happens_next_the_mp_and_sharing_last(
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", "You will get news of this petition by e-mail."),
+        ("en", "You will get news of this petition by email."),
         ("ar", "ستصلك أخبار هذه العريضة بالبريد الإلكتروني."),
         ("cy", "Cewch newyddion am y ddeiseb hon drwy e-bost."),
     ],
@@ -83,7 +83,7 @@ def test_who_ticks_the_offer_gets_news(
 
 def test_who_does_not_tick_it_gets_none(petition: Petition, client: Client) -> None:
     answer = client.post(offered(thanks(client, petition)))
-    assert "You will get no news of this petition by e-mail." in answer.content.decode()
+    assert "You will get no news of this petition by email." in answer.content.decode()
     assert not wants_updates()
 
 
@@ -91,7 +91,7 @@ def test_who_ticked_it_when_signing_is_told_so_and_not_asked_again(
     petition: Petition, client: Client
 ) -> None:
     page = thanks(client, petition, DAVID)
-    assert "You will get news of this petition by e-mail." in page
+    assert "You will get news of this petition by email." in page
     assert not OFFER.search(page)
     # One kept page serves each of them.
     offered(thanks(client, petition, AMINA))
@@ -179,6 +179,6 @@ def test_whose_signature_stood_before_is_offered_nothing_that_would_tell_of_it(
     thanks(client, petition)
     organisation.forget()
     page = thanks(client, petition)
-    assert "Your signature already stands" in page
+    assert "You have already signed" in page
     assert not OFFER.search(page)
     assert "You will get news" not in page

@@ -83,7 +83,7 @@ def test_where_the_constituency_is_not_known_the_signer_is_told_so(
     petition: Petition, postcodes: None, client: Client, who: Attempt
 ) -> None:
     page = thanks(client, petition, who)
-    assert "in which constituency you live is not known here" in page
+    assert "we do not know which constituency you live in" in page
     assert outward_links(page) == ["https://members.parliament.uk/FindYourMP"]
 
 
@@ -99,17 +99,17 @@ def test_a_signer_abroad_is_sent_to_no_mp(
 def test_without_imported_postcodes_nobody_is_promised_a_constituency(
     petition: Petition, client: Client
 ) -> None:
-    assert "in which constituency you live is not known here" in thanks(client, petition, AMINA)
+    assert "we do not know which constituency you live in" in thanks(client, petition, AMINA)
     form = client.get(PAGE).content.decode()
-    assert "It is for finding your constituency, and is given to nobody." in form
+    assert "We ask for it to find your constituency, and give it to nobody." in form
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        (PAGE, "Your constituency is found by it. It is given to nobody."),
-        (f"/ar{PAGE}", "يُعرف به اسم الدائرة الانتخابية، ولا يُعطى لأحد."),
-        (f"/cy{PAGE}", "Mae’n dangos eich etholaeth. Ni chaiff ei roi i neb."),
+        (PAGE, "We use it to find your constituency. We give it to nobody."),
+        (f"/ar{PAGE}", "نعرف به دائرتك الانتخابية، ولا نعطيه لأحد."),
+        (f"/cy{PAGE}", "Fe’i defnyddiwn i ddod o hyd i’ch etholaeth. Nid ydym yn ei roi i neb."),
     ],
 )
 def test_with_postcodes_the_form_says_that_they_find_the_constituency(
@@ -169,7 +169,7 @@ def test_a_constituency_that_came_a_moment_ago_is_found(
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/about/", "in a list of August 2026"),
+        ("/about/", "in a list from August 2026"),
         ("/ar/about/", "قائمة تعود إلى آب/أغسطس 2026"),
         ("/cy/about/", "mewn rhestr o Awst 2026"),
     ],

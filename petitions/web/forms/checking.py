@@ -1,4 +1,4 @@
-"""The forms of "check your e-mail": the code, and the correction of what was typed."""
+"""The forms of "check your email": the code, and the correction of what was typed."""
 
 from dataclasses import replace
 from typing import Any

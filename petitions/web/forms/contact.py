@@ -28,14 +28,14 @@ class ContactForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": CHOOSE_KIND, "invalid_choice": CHOOSE_KIND},
     )
-    name = OptionalNameField(label=_("Your name, if you like"))
+    name = OptionalNameField(label=_("Your name (optional)"))
     email = EmailAddressField(
-        help_text=_("We answer to this address. It is used for nothing else.")
+        help_text=_("We will reply to this address, and use it for nothing else.")
     )
     message = forms.CharField(
         label=_("Your message"),
         max_length=MAX_MESSAGE,
-        help_text=_("Please write nobody else’s name."),
+        help_text=_("Do not include anyone else’s name."),
         widget=forms.Textarea(attrs={"rows": 7, "dir": "auto"}),
         error_messages={"required": _("Write your message."), **SPOILT_TEXT},
     )

@@ -21,7 +21,9 @@ from petitions.web.forms.widgets import LongSelect
 
 UK, ABROAD = "uk", "abroad"
 MAX_ADDRESS = 254
-UNUSABLE_CHARACTER = _("There is a character here that cannot be used. Type it again.")
+UNUSABLE_CHARACTER = _(
+    "You have used a character that we cannot accept. Type it again without that character."
+)
 # Django's own words for these are not in every language, and less kind.
 SPOILT_TEXT = {
     "max_length": _("This is too long: at most %(limit_value)d characters."),
@@ -78,7 +80,7 @@ class PersonNameField(OptionalNameField):
     def clean(self, value: Any) -> str:
         name = super().clean(value)
         if names.looks_like_a_link(name):
-            raise ValidationError(_("A name cannot hold a web address."), code="link")
+            raise ValidationError(_("Your name cannot include a web address."), code="link")
         if not names.has_a_letter(name):
             raise ValidationError(_("Enter your name in letters, in any script."), code="letters")
         return name
@@ -102,12 +104,12 @@ class EmailAddressField(TypedTextField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            label=_("Your e-mail address"),
+            label=_("Your email address"),
             max_length=MAX_ADDRESS,
             widget=forms.EmailInput(
                 attrs={"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
             ),
-            error_messages={"required": _("Enter your e-mail address.")},
+            error_messages={"required": _("Enter your email address.")},
             **options,
         )
 
@@ -124,7 +126,7 @@ class EmailAddressField(TypedTextField):
             )
         except EmailNotValidError:
             raise ValidationError(
-                _("This is not an e-mail address. It should look like name@example.org."),
+                _("This is not an email address. It should look like name@example.org."),
                 code="invalid",
             ) from None
         return typed
@@ -132,8 +134,8 @@ class EmailAddressField(TypedTextField):
 
 def _postcode_help() -> str:
     if known.postcodes_of():
-        return gettext("Your constituency is found by it. It is given to nobody.")
-    return gettext("It is for finding your constituency, and is given to nobody.")
+        return gettext("We use it to find your constituency. We give it to nobody.")
+    return gettext("We ask for it to find your constituency, and give it to nobody.")
 
 
 class PostcodeField(TypedTextField):

@@ -24,7 +24,7 @@ from petitions.web.forms.fields import (
 )
 from petitions.web.forms.layout import home, laid_out
 
-INCOMPLETE_PAGE = _("This page was incomplete. Press the button again.")
+INCOMPLETE_PAGE = _("The page did not load fully. Press the button again.")
 
 
 def _consent_wording() -> SafeString:
@@ -41,7 +41,7 @@ def refuse_unknown_fields(form: forms.Form) -> None:
     unknown = set(data) - set(form.fields) - challenge.FIELDS - fraud_signals.FIELDS
     if twice or unknown or form.files:
         raise ValidationError(
-            _("The form arrived with parts that do not belong to it. Press the button again."),
+            _("Something was wrong with the form. Press the button again."),
             code="unknown",
         )
 
@@ -57,8 +57,8 @@ class SignForm(ResidenceForm):
     name_use = NameUseField()
     email = EmailAddressField(
         help_text=_(
-            "We send one message to confirm it is yours. Two people who share a mailbox and a "
-            "home may both sign."
+            "We send one message to confirm it is yours. Two people who share an email address "
+            "and a home may both sign."
         )
     )
     consent = forms.BooleanField(
@@ -68,7 +68,7 @@ class SignForm(ResidenceForm):
         },
     )
     updates = forms.BooleanField(
-        label=_("Send me news of this petition by e-mail. I can stop it at any time."),
+        label=_("Send me news of this petition by email. I can stop it at any time."),
         required=False,
     )
     text_version = forms.IntegerField(

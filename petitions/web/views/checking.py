@@ -1,4 +1,4 @@
-""" "Check your e-mail": where the mail went, and what to do when it does not come.
+""" "Check your email": where the mail went, and what to do when it does not come.
 
 Each page behind these addresses speaks of what its visitor typed and of nothing else: what
 became of the attempt is for the reader of the mail. GET shows the address masked and no name,
@@ -50,8 +50,8 @@ _CORRECTED = (*CorrectForm.base_fields, *challenge.FIELDS)
 PageView = Callable[[HttpRequest, Page, str], HttpResponse]
 
 WRONG_CODE = _(
-    "This is not the code, or it was tried too often: %(tries)s is the most. The link in our "
-    "message still works."
+    "That code is wrong, or has been tried too many times (the limit is %(tries)s). The link in "
+    "our message still works."
 )
 # By the first part of the domain.
 SPAM_HELP = {

@@ -36,10 +36,11 @@ CONSTITUENCY = Place.Kind.CONSTITUENCY
 OwnerView = Callable[..., HttpResponse]
 
 NOT_CONFIRMED = _(
-    "Not confirmed, so it does not count. It is deleted by itself %(days)s after it was signed."
+    "Not confirmed, so it does not count. It will be deleted automatically %(days)s after you "
+    "signed."
 )
-CONFIRMED = _("Confirmed. Some signatures are looked at by a person before they count.")
-REMOVED = _("Taken out of the count by our checking team. If that is a mistake, write to us.")
+CONFIRMED = _("Confirmed. Some signatures are checked by a person before they count.")
+REMOVED = _("Our checking team removed it from the count. If that is a mistake, write to us.")
 # A machine reads its own page, too: what is held reads as what counts.
 STATES: dict[str, Promise] = {
     State.PENDING: NOT_CONFIRMED,
@@ -49,10 +50,12 @@ STATES: dict[str, Promise] = {
 }
 NOT_HELD = _("This signature is not here any more, so nothing was changed.")
 NOT_A_SPELLING = _(
-    "This reads like somebody else’s name. Here only the spelling can be corrected. Whoever else "
-    "wants to sign can sign for themselves."
+    "This looks like a different person’s name. You can only correct the spelling here. Anyone "
+    "else who wants to sign can sign the petition themselves."
 )
-NAME_TAKEN = _("Somebody of this name has signed this petition with the same mailbox.")
+NAME_TAKEN = _(
+    "Somebody with this name has already signed this petition with the same email address."
+)
 
 
 def _for_owner(view: OwnerView) -> OwnerView:
@@ -146,9 +149,9 @@ def updates(request: HttpRequest, recipient: Recipient, token: str, reference: s
     except self_service.NotHeld:
         return _not_held(request, recipient, token)
     done = (
-        _("You will get news of this petition by e-mail.")
+        _("You will get news of this petition by email.")
         if wanted
-        else _("You will get no news of this petition by e-mail.")
+        else _("You will get no news of this petition by email.")
     )
     return _show(request, recipient, token, done=done)
 

@@ -72,7 +72,7 @@ def _changes(spans: Sequence[Span]) -> SafeString:
     ) % {"most": grouped(round(best.per_day)), "day": day(best.last)}
     words = Words(
         "changes",
-        _("New signatures a day, less what was withdrawn or removed"),
+        _("New signatures each day, minus those withdrawn or removed"),
         said,
         get_language_bidi(),
     )

@@ -51,7 +51,7 @@ def test_whoever_is_held_reads_what_everybody_reads(petition: Petition, client: 
 
     assert states([signature_id]) == {State.HELD}
     assert "Thank you. Your signature is confirmed." in pages[0]
-    assert "Some signatures are looked at by a person before they count" in pages[0]
+    assert "Some signatures are checked by a person before they count" in pages[0]
     assert pages[0] == pages[1]
 
 

@@ -21,7 +21,7 @@ INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
 @pytest.mark.parametrize(
     ("attempt", "subject"),
     [
-        (AMINA, "Please confirm your e-mail address"),
+        (AMINA, "Please confirm your email address"),
         (BASHIR, "يرجى تأكيد عنوان بريدك الإلكتروني"),
         (CARYS, "Cadarnhewch eich cyfeiriad e-bost"),
     ],

@@ -89,7 +89,7 @@ def test_days_and_regions_stand_as_charts_and_as_tables(petition: Petition, clie
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        (PAGE, ["1,284", "19 June 2026", "rounded to the nearest 5", "Here no number obliges"]),
+        (PAGE, ["1,284", "19 June 2026", "rounded to the nearest 5", "no number here obliges"]),
         ("/ar" + PAGE, ["1,284", "19 حزيران/يونيو 2026", "خارج المملكة المتحدة", 'dir="rtl"']),
         ("/cy" + PAGE, ["1,284", "19 Mehefin 2026", "Y tu allan i’r DU", 'lang="cy"']),
     ],
@@ -125,7 +125,7 @@ def test_of_few_signatures_no_day_is_told_and_no_bar_shown(
     assert "Days are shown from the first one that ended with 25 signatures" in page
     assert "<svg" not in page
     assert "<progress" not in page
-    assert "A goal is a step on the way" not in page
+    assert "The goal is a milestone only." not in page
     told = series(client)
     assert (told["days"], told["regions"]["shares"]) == ([], [])
 
