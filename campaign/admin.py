@@ -54,7 +54,7 @@ class StatementAdmin(OfTexts):
             publish(statement=statement)
             self.tell_when(request, statement)
         if StatementText.objects.published().filter(statement__in=statements).exists():
-            self.message_user(request, _("Published. Nobody was e-mailed."), messages.SUCCESS)
+            self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with self._telling_the_front_page(request):

@@ -92,7 +92,7 @@ def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
             "Set MAIL_FROM to the bare address, such as post@example.org. The name beside it "
             "is the organisation's “sender of mails” in the admin."
         )
-        return [Error("MAIL_FROM is not an e-mail address.", hint=hint, id="undersigned.E010")]
+        return [Error("MAIL_FROM is not an email address.", hint=hint, id="undersigned.E010")]
     return []
 
 

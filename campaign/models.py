@@ -45,17 +45,19 @@ class StatementQuerySet(models.QuerySet["Statement"]):
 class Statement(models.Model):
     """A public text of the campaign, apart from its words. It leads to a petition."""
 
-    slug = models.SlugField(_("address on the site"), max_length=80, unique=True)
+    slug = models.SlugField(_("end of the web address"), max_length=80, unique=True)
     petition = models.ForeignKey(
         "petitions.Petition",
         models.SET_NULL,
         null=True,
         blank=True,
         related_name="statements",
-        verbose_name=_("petition it leads to"),
+        verbose_name=_("linked petition"),
     )
     is_featured = models.BooleanField(
-        _("on the front page"), default=False, help_text=_("One statement at a time.")
+        _("on the front page"),
+        default=False,
+        help_text=_("Only one statement can be on the front page."),
     )
 
     objects = StatementQuerySet.as_manager()
@@ -131,11 +133,11 @@ class StatementText(Publication, models.Model):
         _("summary"),
         max_length=400,
         blank=True,
-        help_text=_("One or two sentences, for the top."),
+        help_text=_("One or two sentences, shown at the top."),
     )
     body = models.TextField(_("body"), help_text=_("Markdown"))
     dated = models.DateField(
-        _("date of the text"),
+        _("month it was written"),
         null=True,
         blank=True,
         help_text=_(

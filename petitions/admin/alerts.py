@@ -30,7 +30,7 @@ class AlertAdmin(Titled, ReadOnly):
     @admin.display(description=gettext_lazy("signatures"))
     def signatures(self, alert: Alert) -> SafeString:
         """The way to the signatures that came from the network."""
-        return format_html('<a href="{}">{}</a>', alert_url(alert), _("Look at them"))
+        return format_html('<a href="{}">{}</a>', alert_url(alert), _("See the signatures"))
 
     def get_urls(self) -> list[URLPattern]:
         see = self.admin_site.admin_view(require_POST(self.see_view))
@@ -41,5 +41,7 @@ class AlertAdmin(Titled, ReadOnly):
         if not request.user.has_perm("petitions.moderate_signature"):
             raise PermissionDenied
         bursts.see(alert=get_object_or_404(Alert, pk=pk))
-        messages.success(request, _("Seen. It comes back only if it grows to twice as many."))
+        messages.success(
+            request, _("Marked as checked. The alert comes back only if the number doubles.")
+        )
         return redirect("admin:index")

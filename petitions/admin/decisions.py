@@ -24,7 +24,9 @@ class UndoForm(forms.Form):
     note = forms.CharField(
         label=gettext_lazy("Why"),
         max_length=300,
-        help_text=gettext_lazy("Other moderators read it. Write no name and no address."),
+        help_text=gettext_lazy(
+            "Other moderators can read this. Do not write names or email addresses."
+        ),
     )
 
 
@@ -67,15 +69,15 @@ class DecisionAdmin(Titled, ReadOnly):
             done = decisions.undo(decision=decision, note=form.cleaned_data["note"], actor=user)
             messages.success(request, _told(done))
         else:
-            messages.error(request, _("Nothing was undone yet: say why."))
+            messages.error(request, _("Nothing was undone. Enter a reason first."))
         return redirect("admin:petitions_decision_change", pk)
 
 
 def _told(done: decisions.Decided) -> str:
     changed = ngettext(
-        "%(n)d signature stands again as before.",
-        "%(n)d signatures stand again as before.",
+        "%(n)d signature has its earlier status again.",
+        "%(n)d signatures have their earlier status again.",
         done.signatures,
     ) % {"n": done.signatures}
     count = _("The count changed by %(change)+d.") % {"change": done.count_change}
-    return f"{changed} {count} {_('No e-mail is sent.')}"
+    return f"{changed} {count} {_('Nobody gets an email.')}"

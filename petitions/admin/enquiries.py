@@ -15,8 +15,10 @@ from petitions.models import Enquiry
 from petitions.privacy import enquiries
 
 _SEALED = ("writer", "address", "language", "message")
-FILLED_TRAP = _("a field was filled in that people cannot see")
-CANNOT_OPEN = _("It cannot be opened: its key is not among SEALING_KEYS.")
+FILLED_TRAP = _("a hidden field was filled in (a sign of spam)")
+CANNOT_OPEN = _(
+    "This message cannot be decrypted: its key is missing from SEALING_KEYS. Ask your operator."
+)
 
 
 @admin.register(Enquiry)
@@ -56,7 +58,7 @@ class EnquiryAdmin(ReadOnly):
     def writer(self, enquiry: Enquiry) -> str:
         return _read(enquiry, "name") or "–"
 
-    @admin.display(description=_("e-mail"))
+    @admin.display(description=_("email"))
     def address(self, enquiry: Enquiry) -> SafeString:
         return format_html('<bdi dir="ltr">{}</bdi>', _read(enquiry, "email"))
 
@@ -75,23 +77,23 @@ class EnquiryAdmin(ReadOnly):
 
     @admin.action(
         permissions=["change"],
-        description=_("Acknowledged: I have told the writers today that we read it"),
+        description=_("Mark as acknowledged (I have written back today)"),
     )
     def acknowledged(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
         number = enquiries.acknowledge(ids=list(chosen.values_list("pk", flat=True)))
-        said = _("%(n)d noted as acknowledged today. No e-mail is sent.")
+        said = _("%(n)d noted as acknowledged today. Nobody gets an email.")
         self.message_user(request, said % {"n": number}, messages.SUCCESS)
 
-    @admin.action(permissions=["change"], description=_("Answered: nothing is left to do"))
+    @admin.action(permissions=["change"], description=_("Mark as answered (nothing left to do)"))
     def answered(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
         number = enquiries.answer(ids=list(chosen.values_list("pk", flat=True)))
-        said = _("%(n)d noted as answered today. No e-mail is sent.")
+        said = _("%(n)d noted as answered today. Nobody gets an email.")
         self.message_user(request, said % {"n": number}, messages.SUCCESS)
 
-    @admin.action(permissions=["change"], description=_("Open again: it is not answered yet"))
+    @admin.action(permissions=["change"], description=_("Reopen (not answered yet)"))
     def open_again(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
         number = enquiries.reopen(ids=list(chosen.values_list("pk", flat=True)))
-        said = _("%(n)d opened again. No e-mail is sent.")
+        said = _("%(n)d opened again. Nobody gets an email.")
         self.message_user(request, said % {"n": number}, messages.SUCCESS)
 
 

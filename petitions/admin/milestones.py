@@ -13,7 +13,7 @@ class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
     model = MilestoneText
     extra = 1
     max_num = 3
-    verbose_name = "text in one language; without one, the page says what kind of event it is"
+    verbose_name = "text in one language (if empty, the page shows the type of event)"
     verbose_name_plural = "texts"
 
 
@@ -33,7 +33,7 @@ class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):
     can_delete = False
     fields = readonly_fields = ("region", "n")
     ordering = ("-n",)
-    verbose_name_plural = "by region, exactly: not for publication"
+    verbose_name_plural = "exact figures by region (do not publish)"
 
     @admin.display(description="region")
     def region(self, part: SnapshotPart) -> str:

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from django.db.models import Count, Min, Q
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
 
+from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
 from petitions.models import Alert, Enquiry, Erasure, ErasureStop, Petition, Signature
 
@@ -154,13 +154,11 @@ def alert_url(alert: Alert) -> str:
 
 
 def spoken_age(age: timedelta) -> str:
-    """ "20 min", "3 h" or "2 d"."""
-    minutes = max(0, int(age.total_seconds() // 60))
-    if minutes < 60:
-        return gettext("%(n)d min") % {"n": minutes}
-    if minutes < 48 * 60:
-        return gettext("%(n)d h") % {"n": minutes // 60}
-    return gettext("%(n)d d") % {"n": minutes // (24 * 60)}
+    """ "20 minutes", "3 hours" or "2 days"."""
+    age = max(age, timedelta())
+    if age < timedelta(hours=1):
+        return minutes(age)
+    return hours(age) if age < timedelta(days=2) else days(age.days)
 
 
 def _list_url(**question: str) -> str:

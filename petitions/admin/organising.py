@@ -59,7 +59,8 @@ class PetitionTextInline(TextInline):
 
 
 GOAL_HELP = _(
-    "Empty: the next step of 100, 250, 500, 1,000 ... The page shows the goal, with a bar, from "
+    "Leave empty to use the next step: 100, 250, 500, 1,000 … The page shows the goal, with a "
+    "bar, from "
     "%(least)d signatures."
 )
 
@@ -131,9 +132,9 @@ class PetitionAdmin(OfTexts):
                 self._tell_published(request, petition)
 
     def _tell_published(self, request: HttpRequest, petition: Petition) -> None:
-        done = _("%(petition)s is published. Nobody was e-mailed.")
+        done = _("%(petition)s is published. Nobody was emailed.")
         if not petition.texts.published().exists():
-            done = _("%(petition)s is published with its text. Nobody was e-mailed.")
+            done = _("%(petition)s is published with its text. Nobody was emailed.")
         self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
         self.tell_when(request, petition)
 

@@ -78,7 +78,7 @@ class MailProviderAdmin(admin.ModelAdmin[MailProvider]):
         said = _(
             "Signatures with addresses at %(domains)s are compared anew, beginning in a minute. "
             "Where too many turn out to share a mailbox, the later ones are held for a moderator. "
-            "No e-mail is sent."
+            "Nobody gets an email."
         )
         self.message_user(request, said % {"domains": ", ".join(sorted(domains))}, messages.INFO)
 

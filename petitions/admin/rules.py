@@ -74,8 +74,8 @@ class RuleForm(forms.ModelForm[Rule]):
         widget=forms.TextInput(attrs={"size": 40, "autocomplete": "off", "dir": "ltr"}),
         help_text=gettext_lazy(
             "A network such as 192.0.2.0/24 or 2001:db8::/48; a domain such as example.org, or "
-            "*.example.org for all below it, but not itself; or one e-mail address. An address "
-            "cannot be read here again."
+            "*.example.org for all below it, but not itself; or one email address. After you "
+            "save, an email address cannot be shown again."
         ),
     )
 
@@ -91,13 +91,13 @@ class RuleForm(forms.ModelForm[Rule]):
     def clean_note(self) -> str:
         note: str = self.cleaned_data["note"]
         if "@" in note:
-            raise ValidationError(_("Write no e-mail address here: it would be kept."))
+            raise ValidationError(_("Do not write an email address here."))
         return note
 
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data["expires_at"]
         if moment and "expires_at" in self.changed_data and moment <= timezone.now():
-            raise ValidationError(_("This moment is over."), code="over")
+            raise ValidationError(_("This time has already passed."), code="over")
         return moment
 
     def clean(self) -> dict[str, Any]:
@@ -117,8 +117,9 @@ class RuleForm(forms.ModelForm[Rule]):
         if said["kind"] == Rule.Kind.ADDRESS and said.get("action") == Rule.Action.ALLOW:
             raise ValidationError(
                 _(
-                    "One address can be blocked, not allowed: who types it could tell from the "
-                    "limits that it stands here. Allow its domain, or the network of the place."
+                    "You can block one email address, but not allow one: anyone who typed it "
+                    "could find out that it is on this list. Allow its domain or a network "
+                    "instead."
                 ),
                 code="nothing",
             )
@@ -145,7 +146,7 @@ class RuleForm(forms.ModelForm[Rule]):
             validate_email(address, check_deliverability=False, allow_display_name=False)
         except EmailNotValidError:
             # Its own words would repeat the address.
-            raise ValidationError(_("This is not an e-mail address."), code="address") from None
+            raise ValidationError(_("This is not an email address."), code="address") from None
         return rules.address_index(address)
 
     def _need_to_be_small(self, pattern: str) -> None:
@@ -168,7 +169,7 @@ class RuleForm(forms.ModelForm[Rule]):
         ).exclude(pk=rule.pk)
         if found := same.first():
             raise ValidationError(
-                _("There is such a rule already, number %(number)d. Change that one."),
+                _("Rule %(number)d already does this. Edit that rule instead."),
                 code="twice",
                 params={"number": found.pk},
             )
@@ -203,7 +204,7 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
     show_full_result_count = False
     search_fields = ("pattern", "note")
     search_help_text = gettext_lazy(
-        "A network, a domain or words of a note. Never type an e-mail address: it would stand "
+        "A network, a domain or words of a note. Never type an email address: it would stand "
         "in the address of this page."
     )
     ordering = ("-id",)
@@ -211,28 +212,32 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
 
     @admin.display(description=gettext_lazy("rule"))
     def says(self, rule: Rule) -> str:
-        whom = rule.pattern or _("one address (%(number)d)") % {"number": rule.pk}
+        whom = rule.pattern or _("one email address (%(number)d)") % {"number": rule.pk}
         return f"{rule.get_action_display()}: {whom}"
 
     @admin.display(description=gettext_lazy("in force"), ordering="expires_at")
     def until(self, rule: Rule) -> str:
         if rule.expires_at is None:
-            return _("until it is deleted")
+            return _("no end date")
         moment = timezone.localtime(rule.expires_at).strftime("%Y-%m-%d %H:%M")
-        words = _("over since %s") if rule.expires_at <= timezone.now() else _("until %s")
+        words = _("ended %s") if rule.expires_at <= timezone.now() else _("until %s")
         return words % moment
 
     @admin.action(permissions=["change"], description=gettext_lazy("End the chosen rules now"))
     def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
         ended = queryset.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
         ended.update(expires_at=Now())
-        self.message_user(request, _("They end within seconds."), messages.SUCCESS)
+        self.message_user(request, _("These rules end within seconds."), messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
         assert request.user.is_authenticated
         obj.actor = request.user
         super().save_model(request, obj, form, change)
-        self.message_user(request, _("It works within seconds. No e-mail is sent."), messages.INFO)
+        self.message_user(
+            request,
+            _("Saved. It takes effect within seconds. Nobody gets an email."),
+            messages.INFO,
+        )
         self._warn_of_own_network(request, obj)
 
     def _warn_of_own_network(self, request: HttpRequest, rule: Rule) -> None:
@@ -243,8 +248,8 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
             self.message_user(
                 request,
                 _(
-                    "You are in this network yourself: nobody here can sign any more. "
-                    "Delete the rule if you did not mean that."
+                    "You are on this network yourself. Nobody on it can sign while this rule is "
+                    "active. Delete the rule if you did not mean that."
                 ),
                 messages.WARNING,
             )

@@ -65,7 +65,7 @@ class DecisionForm(forms.Form):
         # Chosen by the button that is pressed.
         widget=forms.HiddenInput,
         choices=[(kind, one.label) for kind, one in lifecycle.DECISIONS.items()],
-        error_messages={"required": gettext_lazy("Press one of the buttons.")},
+        error_messages={"required": gettext_lazy("Press a button to choose what to do.")},
     )
     reason = forms.ChoiceField(
         label=gettext_lazy("Reason"),
@@ -75,7 +75,9 @@ class DecisionForm(forms.Form):
         label=gettext_lazy("Note"),
         required=False,
         max_length=300,
-        help_text=gettext_lazy("Other moderators read it. Write no name and no address."),
+        help_text=gettext_lazy(
+            "Other moderators can read this. Do not write names or email addresses."
+        ),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -263,10 +265,10 @@ def _decided(
         raise PermissionDenied
     ids = _chosen(request) if ids is None else ids
     if not ids:
-        messages.warning(request, _("Choose at least one signature."))
+        messages.warning(request, _("Select at least one signature."))
         return False
     if not form.is_valid():
-        messages.error(request, _("Nothing was decided yet: see below."))
+        messages.error(request, _("Nothing was changed. See the problem below."))
         return False
     said = form.cleaned_data
     user = request.user
@@ -287,14 +289,19 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
     if not request.user.has_perm("petitions.moderate_signature"):
         raise PermissionDenied
     if "sure" not in request.POST:
-        messages.warning(request, _("Nothing was erased. Tick the box first: it cannot be undone."))
+        messages.warning(
+            request, _("Nothing was deleted. Tick the box first: this cannot be undone.")
+        )
         return
     user = request.user
     assert user.is_authenticated
     if decisions.erase(signature=signature, actor=user):
         messages.success(
             request,
-            _("The person is erased and not counted any more. No e-mail is sent."),
+            _(
+                "This person’s data is deleted and their signature no longer counts. Nobody "
+                "gets an email."
+            ),
         )
 
 
@@ -302,7 +309,7 @@ def _told(kind: str, done: decisions.Decided) -> str:
     moved = lifecycle.DECISIONS[kind].told % {"n": done.signatures}
     # Of those that were approved each counts.
     change = "" if kind == Decision.Kind.APPROVE else f" {_change(done)}"
-    return f"{moved}{change} {_('No e-mail is sent.')}"
+    return f"{moved}{change} {_('Nobody gets an email.')}"
 
 
 def _change(done: decisions.Decided) -> str:

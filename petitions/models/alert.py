@@ -10,15 +10,15 @@ class Alert(models.Model):
     """Something unusual on one petition, until a moderator has seen it."""
 
     class Kind(models.TextChoices):
-        BURST = "burst", _("many signings from one network")
+        BURST = "burst", _("many signatures from one network")
 
     petition = models.ForeignKey(Petition, models.CASCADE)
-    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    kind = models.CharField(_("type"), max_length=10, choices=Kind)
     # The network's index of the day: enough to find the signatures, and to know the same again.
     network_ix = models.BinaryField(max_length=16, null=True)
-    number = models.PositiveIntegerField(_("signings"))
-    created_at = models.DateTimeField(_("since"), auto_now_add=True)
-    seen_at = models.DateTimeField(_("seen"), null=True, blank=True)
+    number = models.PositiveIntegerField(_("signatures"))
+    created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("checked"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("alert")

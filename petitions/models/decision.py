@@ -17,14 +17,14 @@ class Decision(models.Model):
         RESTORE = "restore", _("restore")
         HOLD = "hold", _("hold")
         APPROVE = "approve", _("approve")
-        ERASE = "erase", _("erase the person")
+        ERASE = "erase", _("delete the person’s data")
 
     class Reason(models.TextChoices):
-        FALSE_NAME = "false-name", _("the name is not a person's")
+        FALSE_NAME = "false-name", _("not a real name")
         DUPLICATE = "duplicate", _("the same person signed more than once")
-        AUTOMATED = "automated", _("made by a machine")
-        SUSPICIOUS = "suspicious", _("signs of a machine, to be looked at")
-        CHECKED = "checked", _("looked at: nothing is wrong")
+        AUTOMATED = "automated", _("automated")
+        SUSPICIOUS = "suspicious", _("possibly automated, needs checking")
+        CHECKED = "checked", _("checked, no problem")
         REQUESTED = "requested", _("the signer asked us")
         MISTAKE = "mistake", _("an earlier decision was a mistake")
         OTHER = "other", _("another reason, given in the note")
@@ -37,7 +37,7 @@ class Decision(models.Model):
         _("note"),
         max_length=300,
         blank=True,
-        help_text=_("Other moderators read it. Write no name and no address."),
+        help_text=_("Other moderators can read this. Do not write names or email addresses."),
     )
     # Nobody: a command or a rule of the site decided.
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)

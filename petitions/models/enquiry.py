@@ -29,11 +29,11 @@ class Enquiry(models.Model):
         ANSWERED = "answered", _("answered")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(_("what it is about"), max_length=9, choices=Kind)
+    kind = models.CharField(_("subject"), max_length=9, choices=Kind)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
     # Name, address, language and message: `petitions.privacy.enquiries` opens it.
     sealed = models.BinaryField()
-    looks_automatic = models.BooleanField(_("perhaps a machine"), default=False)
+    looks_automatic = models.BooleanField(_("possibly spam"), default=False)
     # Days, not moments: whoever knows when somebody was at their computer finds nobody.
     received_on = models.DateField(_("received"))
     due_on = models.DateField(_("acknowledge by"))

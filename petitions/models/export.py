@@ -23,7 +23,7 @@ class Export(models.Model):
     actor_name = models.CharField(_("who"), max_length=150)
     started_at = models.DateTimeField(_("started"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    rows = models.PositiveIntegerField(_("rows"), default=0)
+    rows = models.PositiveIntegerField(_("signatures"), default=0)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     delete_by = models.DateField(_("delete copies by"))
 

@@ -55,7 +55,7 @@ class Mail(models.Model):
     class Kind(models.TextChoices):
         CONFIRM = "confirm", _("confirmation")
         REMIND = "remind", _("reminder to confirm")
-        FIND = "find", _("link to the signatures of an address")
+        FIND = "find", _("“Find my signature” link")
         # Sent beside it to another spelling of the mailbox that has signed: staff never see these.
         FIND_OTHER = "find-other", "the same, to another spelling"
 
@@ -64,7 +64,7 @@ class Mail(models.Model):
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
-        WITHHELD = "withheld", _("withheld: over the mailbox's limit")
+        WITHHELD = "withheld", _("not sent: this email address has reached its limit")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signature = models.ForeignKey(Signature, models.CASCADE, null=True, related_name="mails")
@@ -74,7 +74,7 @@ class Mail(models.Model):
     # Over all petitions, unlike the signer's: limits protect the mailbox, not the petition.
     mailbox_ix = models.BinaryField(max_length=16)
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.QUEUED)
-    due_at = models.DateTimeField(_("due"))
+    due_at = models.DateTimeField(_("send at"))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     code = models.CharField(_("outcome"), max_length=20, blank=True)
     created_at = models.DateTimeField(_("created"))
@@ -82,7 +82,7 @@ class Mail(models.Model):
     objects = MailQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("mail")
+        verbose_name = _("email")
         verbose_name_plural = _("outbox")
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),

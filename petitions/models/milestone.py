@@ -45,14 +45,14 @@ class Milestone(models.Model):
         "petitions.Petition", models.CASCADE, related_name="milestones", verbose_name=_("petition")
     )
     kind = models.CharField(_("what happened"), max_length=9, choices=Kind)
-    day = models.DateField(_("day"), help_text=_("A day to come is announced as such."))
+    day = models.DateField(_("day"), help_text=_("A future date is shown as “Announced”."))
     link = models.URLField(
         _("link"), max_length=300, blank=True, help_text=_("To a reply, a record or a report.")
     )
     is_public = models.BooleanField(
         _("shown to the public"),
         default=False,
-        help_text=_("On the petition’s page and in the news feed. Nobody is e-mailed."),
+        help_text=_("On the petition’s page and in the news feed. Nobody gets an email."),
     )
 
     class Meta:
@@ -69,7 +69,7 @@ class MilestoneText(models.Model):
     milestone = models.ForeignKey(Milestone, models.CASCADE, related_name="texts", db_index=False)
     language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES)
     title = models.CharField(_("title"), max_length=150)
-    words = models.TextField(_("words"), max_length=1000, blank=True)
+    words = models.TextField(_("text"), max_length=1000, blank=True)
 
     class Meta:
         verbose_name = _("text of a milestone")

@@ -21,13 +21,13 @@ class Organisation(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(_("name"), max_length=100, validators=[one_line])
     sender_name = models.CharField(
-        _("sender of mails"),
+        _("sender name in emails"),
         max_length=60,
         blank=True,
         validators=[one_line],
         help_text=_(
-            "Stands in the inbox beside every mail, also on a lock screen: it should name no "
-            "cause and no country. Empty: the address alone."
+            "People see this name in their inbox and on their lock screen, so it must not mention "
+            "a cause or a country. If you leave it empty, only the email address is shown."
         ),
     )
     privacy_email = models.EmailField(_("privacy contact"), blank=True)

@@ -66,24 +66,24 @@ class Petition(models.Model):
         REMOVED = "removed", _("removed from the site")
 
     class Challenge(models.TextChoices):
-        AUTO = "auto", _("when many sign at once")
+        AUTO = "auto", _("only when very many people sign at once")
         ALWAYS = "always", _("always")
 
-    slug = models.SlugField(_("address on the site"), max_length=80, unique=True)
+    slug = models.SlugField(_("end of the web address"), max_length=80, unique=True)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.DRAFT)
     goal = models.PositiveIntegerField(
         _("goal"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Empty: the next step of 100, 250, 500, 1,000 ..."),
+        help_text=_("Leave empty to use the next step: 100, 250, 500, 1,000 …"),
     )
     opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
     # When the program saw it close: nobody types it, for erasing its people counts from it.
     closed_at = models.DateTimeField(_("seen to close"), null=True, blank=True, editable=False)
     challenge = models.CharField(
-        _("ask browsers for a proof of work"),
+        _("extra check against automated signing"),
         max_length=6,
         choices=Challenge,
         default=Challenge.AUTO,
@@ -95,8 +95,8 @@ class Petition(models.Model):
         default=False,
         db_default=False,
         help_text=_(
-            "For a while nobody new can sign, and the page says so. What was signed stands, and "
-            "links that were mailed go on working."
+            "Nobody new can sign while this is ticked, and the page says so. Existing signatures "
+            "still count, and links already emailed still work."
         ),
     )
     removed_reason = models.CharField(
@@ -130,9 +130,13 @@ class Petition(models.Model):
     def clean(self) -> None:
         """Say what the constraint would refuse, and what closing cannot mean."""
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
-            raise ValidationError({"closes_at": _("The close must come after the opening.")})
+            raise ValidationError(
+                {"closes_at": _("The closing time must be after the opening time.")}
+            )
         if self.state == self.State.CLOSED and self.opens_at and self.opens_at > timezone.now():
-            raise ValidationError({"state": _("It has not opened yet. Make it a draft again.")})
+            raise ValidationError(
+                {"state": _("This petition has not opened yet. Set it back to draft instead.")}
+            )
         if self.has_closed:
             self._refuse_a_past_close()
 
@@ -284,7 +288,7 @@ class PetitionText(Publication, models.Model):
     )
     title = models.CharField(_("title"), max_length=150)
     addressee = models.CharField(_("addressed to"), max_length=100)
-    ask = models.TextField(_("what is asked"), max_length=400)
+    ask = models.TextField(_("what the petition asks for"), max_length=400)
     body = models.TextField(_("body"), blank=True, help_text=_("Markdown"))
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
 

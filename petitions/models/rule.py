@@ -25,23 +25,23 @@ class Rule(models.Model):
 
     class Kind(models.TextChoices):
         NETWORK = "network", _("network")
-        DOMAIN = "domain", _("domain of addresses")
-        ADDRESS = "address", _("one address")
+        DOMAIN = "domain", _("email domain")
+        ADDRESS = "address", _("one email address")
 
     class Action(models.TextChoices):
         BLOCK = "block", _("block")
         ALLOW = "allow", _("allow")
 
-    kind = models.CharField(_("about"), max_length=7, choices=Kind)
-    action = models.CharField(_("rule"), max_length=5, choices=Action)
+    kind = models.CharField(_("applies to"), max_length=7, choices=Kind)
+    action = models.CharField(_("action"), max_length=5, choices=Action)
     pattern = models.CharField(_("network or domain"), max_length=260, blank=True)
     address_ix = models.BinaryField(max_length=16, null=True)
     note = models.CharField(
         _("note"),
         max_length=300,
-        help_text=_("Why, for your colleagues. Write no name and no address."),
+        help_text=_("Why, for your colleagues. Do not write names or email addresses."),
     )
-    expires_at = models.DateTimeField(_("runs out"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("ends"), null=True, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, db_index=False
     )

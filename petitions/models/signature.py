@@ -64,8 +64,8 @@ class Signature(models.Model):
     class State(models.TextChoices):
         PENDING = "pending", _("waiting for confirmation")
         CONFIRMED = "confirmed", _("confirmed")
-        HELD = "held", _("held")
-        REMOVED = "removed", _("removed")
+        HELD = "held", _("on hold")
+        REMOVED = "removed", _("removed from the count")
         WITHDRAWN = "withdrawn", _("withdrawn")
         # Stored like any other, so that it takes as long, but of nobody: see `signing.sign`.
         REFUSED = "refused", _("refused by a rule")
@@ -89,7 +89,7 @@ class Signature(models.Model):
     text_version = models.PositiveSmallIntegerField(_("text version"))
     place = models.ForeignKey(Place, models.PROTECT, db_index=False)
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.PENDING)
-    name_use = models.CharField(_("use of the name"), max_length=10, choices=NameUse)
+    name_use = models.CharField(_("choice for the name"), max_length=10, choices=NameUse)
     wants_updates = models.BooleanField(_("wants updates"), default=False)
     consent_version = models.PositiveSmallIntegerField(_("consent version"))
     # Judged when it was signed, applied when it is confirmed; `signals` says why.

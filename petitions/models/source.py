@@ -48,8 +48,9 @@ class Source(models.Model):
             )
         ],
         help_text=_(
-            "Stands in their links, where everybody can read it, and cannot be changed later. "
-            "One for each partner, never one for a person: it must not say who brought whom."
+            "This goes into the partner’s links, where anyone can read it. You cannot change it "
+            "later. Use one code per organisation, never one per person: it must not show who "
+            "recruited whom."
         ),
     )
     name = models.CharField(_("name"), max_length=100, validators=[one_line])
@@ -59,9 +60,9 @@ class Source(models.Model):
     is_active = models.BooleanField(
         _("active"),
         default=True,
-        help_text=_("If not, their code in a link is ignored, and their sites show no frame."),
+        help_text=_("If you untick this, the code is ignored and the frame no longer shows."),
     )
-    is_channel = models.BooleanField(_("comes with the site"), default=False, editable=False)
+    is_channel = models.BooleanField(_("built in"), default=False, editable=False)
     origins = ArrayField(
         models.CharField(
             max_length=300,
@@ -72,13 +73,13 @@ class Source(models.Model):
                 )
             ],
         ),
-        verbose_name=_("their sites"),
+        verbose_name=_("websites that may show the frame"),
         blank=True,
         default=list,
         size=MOST_ORIGINS,
         help_text=_(
-            "One a line, such as https://www.example.org: where the petition may stand in a "
-            "frame. Empty: nowhere; their links and the badge work all the same."
+            "One website per line, such as https://www.example.org. These websites may show the "
+            "petition in a frame. If empty, none may; links and the badge still work."
         ),
     )
 
@@ -94,7 +95,7 @@ class Source(models.Model):
     def clean(self) -> None:
         """Each of their sites once."""
         if len(set(self.origins)) < len(self.origins):
-            raise ValidationError({"origins": _("A site stands here twice.")})
+            raise ValidationError({"origins": _("You have entered the same website twice.")})
 
 
 class SourceTally(models.Model):

@@ -264,9 +264,11 @@ def _stepped(steps: tuple[tuple[int, int], ...]) -> Callable[[int], int]:
 
 def _burst(number: int) -> str:
     if not number:
-        return gettext("Many from one network in two minutes.")
+        return gettext("Many signatures from one network in two minutes.")
     return ngettext(
-        "%(n)d from one network in two minutes.", "%(n)d from one network in two minutes.", number
+        "%(n)d signature from one network in two minutes.",
+        "%(n)d signatures from one network in two minutes.",
+        number,
     ) % {"n": number}
 
 
@@ -277,43 +279,43 @@ _RULES = {
     ),
     "pace": _Rule(
         _always(100),
-        lambda _n: gettext("The whole form was filled in faster than any hand can."),
+        lambda _n: gettext("The form was filled in faster than a person can type."),
     ),
     "disposable": _Rule(
         _always(100),
         lambda _n: gettext(
-            "The address is of a kind that is made to be thrown away. It may be a typing slip "
-            "instead: gmial.com is of that kind."
+            "The address is from a throwaway email service. It may also be a typing mistake, such "
+            "as gmial.com."
         ),
     ),
     "burst": _Rule(_stepped(_BURST_WEIGHTS), _burst),
     # Found after signing: see reindexing.py.
     "same-mailbox": _Rule(
         _always(100),
-        lambda _n: gettext("The address reaches a mailbox that others had signed with before."),
+        lambda _n: gettext("Other people have signed with the same mailbox."),
     ),
     "no-origin": _Rule(
         _always(20),
-        lambda _n: gettext("The program that sent the form did not say from which page."),
+        lambda _n: gettext("The browser did not say which page the form came from."),
     ),
-    "name-test": _Rule(_always(100), lambda _n: gettext("The name reads like a trial.")),
+    "name-test": _Rule(_always(100), lambda _n: gettext("The name looks like a test.")),
     "name-keys": _Rule(
-        _always(100), lambda _n: gettext("The name is a row of keys on a keyboard.")
+        _always(100), lambda _n: gettext("The name is a row of keyboard keys (such as qwerty).")
     ),
     "name-repeats": _Rule(
         _always(100), lambda _n: gettext("The name repeats one letter four times or more.")
     ),
-    "name-digits": _Rule(_always(60), lambda _n: gettext("The name holds several digits.")),
-    "name-random": _Rule(
-        _always(60), lambda _n: gettext("The letters of the name look drawn at random.")
-    ),
+    "name-digits": _Rule(_always(60), lambda _n: gettext("The name contains several digits.")),
+    "name-random": _Rule(_always(60), lambda _n: gettext("The name looks like random letters.")),
     # What refused an attempt: see `petitions.screening.screen`. Nothing is left to weigh.
-    "blocked-network": _Rule(_always(0), lambda _n: gettext("Its network is blocked by a rule.")),
+    "blocked-network": _Rule(_always(0), lambda _n: gettext("The network is blocked by a rule.")),
     "blocked-domain": _Rule(
-        _always(0), lambda _n: gettext("The domain of its address is blocked by a rule.")
+        _always(0), lambda _n: gettext("The domain of the email address is blocked by a rule.")
     ),
-    "blocked-address": _Rule(_always(0), lambda _n: gettext("Its address is blocked by a rule.")),
+    "blocked-address": _Rule(
+        _always(0), lambda _n: gettext("The email address is blocked by a rule.")
+    ),
     "mailbox-rate": _Rule(
-        _always(0), lambda _n: gettext("There were too many attempts with one mailbox.")
+        _always(0), lambda _n: gettext("Too many attempts with one email address.")
     ),
 }

@@ -110,7 +110,7 @@ def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, 
         **_both(text, organisation),
         "organisation": _text(organisation),
         "ask": _text(text.ask),
-        "call": _("Scan with a telephone to read and sign"),
+        "call": _("Scan with a phone to read and sign"),
         # What is typed from paper should be short: the code to scan alone says where it stood.
         "code": qr_code(sources.address(text.petition, channel)),
         "address": _text(address.partition("://")[2]),

@@ -78,8 +78,8 @@ DECISIONS: dict[str, Transition] = {
         (State.HELD,),
         State.CONFIRMED,
         _("Approve"),
-        _("Held ones count from now on. No e-mail is sent."),
-        ngettext_lazy("%(n)d counted.", "%(n)d counted.", "n"),
+        _("Signatures on hold start to count. Nobody gets an email."),
+        ngettext_lazy("%(n)d approved.", "%(n)d approved.", "n"),
         "default",
     ),
     Decision.Kind.HOLD: Transition(
@@ -87,15 +87,21 @@ DECISIONS: dict[str, Transition] = {
         (State.CONFIRMED,),
         State.HELD,
         _("Hold"),
-        _("Confirmed ones do not count until somebody approves them. No e-mail is sent."),
-        ngettext_lazy("%(n)d held.", "%(n)d held.", "n"),
+        _(
+            "The selected signatures stop counting until a moderator approves them. Nobody gets an "
+            "email."
+        ),
+        ngettext_lazy("%(n)d put on hold.", "%(n)d put on hold.", "n"),
     ),
     Decision.Kind.REMOVE: Transition(
         _STAFF,
         (State.PENDING, State.CONFIRMED, State.HELD),
         State.REMOVED,
         _("Remove from the count"),
-        _("They do not count until somebody restores them. No e-mail is sent."),
+        _(
+            "The selected signatures stop counting until a moderator restores them. Nobody gets an "
+            "email."
+        ),
         _CHANGED,
         "danger",
     ),
@@ -104,7 +110,7 @@ DECISIONS: dict[str, Transition] = {
         (State.REMOVED,),
         None,
         _("Restore as before"),
-        _("Removed ones stand again as they stood before. No e-mail is sent."),
+        _("Removed signatures go back to the status they had before. Nobody gets an email."),
         _CHANGED,
     ),
 }

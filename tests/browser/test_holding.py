@@ -60,7 +60,7 @@ def test_a_program_is_noticed_by_its_pace_and_a_hand_is_not(
     page = open_page()
     page.goto(PAGE)
     page.evaluate(AT_ONCE, new_address("program"))
-    expect(page.locator("h1")).to_contain_text("Check your e-mail")
+    expect(page.locator("h1")).to_contain_text("Check your email")
     verdict, signals = newest(stack)
     assert verdict == "hold"
     assert "pace" in signals
@@ -69,7 +69,7 @@ def test_a_program_is_noticed_by_its_pace_and_a_hand_is_not(
     fill(page, "Sam Example", new_address("hand"), "M14 5RX")
     page.check("[name=consent]")
     page.click("form button[type=submit]")
-    expect(page.locator("h1")).to_contain_text("Check your e-mail")
+    expect(page.locator("h1")).to_contain_text("Check your email")
     # All tests sign from one network: that there are many may be a sign, and is another one.
     verdict, signals = newest(stack)
     assert verdict == "pass"
@@ -88,7 +88,7 @@ def test_whoever_corrects_one_field_may_be_as_quick_as_they_like(
         "document.querySelector('[name=consent]').click();"
         "document.querySelector('form button[type=submit]').click()"
     )
-    expect(page.locator("h1")).to_contain_text("Check your e-mail")
+    expect(page.locator("h1")).to_contain_text("Check your email")
     verdict, signals = newest(stack)
     assert verdict == "pass"
     assert "pace" not in signals
@@ -119,7 +119,7 @@ def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
     page, address = open_page(MODERATORS_PHONE), new_address("held")
     page.goto(PAGE)
     page.evaluate(AT_ONCE, address)
-    expect(page.locator("h1")).to_contain_text("Check your e-mail")
+    expect(page.locator("h1")).to_contain_text("Check your email")
     page.goto(mailbox.link_for(address))
     before = counted(stack)
     page.get_by_role("button", name="Add my signature").click()
@@ -128,16 +128,16 @@ def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
     assert counted(stack) == before
 
     log_in(page, stack)
-    expect(page.locator("#needs-heading")).to_contain_text("1 needs you")
+    expect(page.locator("#needs-heading")).to_contain_text("1 signature to check")
     assert fits(page)
     page.locator(".needs a").first.click()
-    expect(page.locator(".signs")).to_contain_text("faster than any hand can")
+    expect(page.locator(".signs")).to_contain_text("faster than a person can type")
     assert fits(page)
     page.locator("[name=chosen]").check()
     page.select_option("#id_reason", "checked")
     page.get_by_role("button", name="Approve").click()
-    expect(page.locator(".messagelist")).to_contain_text("1 counted. No e-mail is sent.")
-    expect(page.locator("#content-main")).to_contain_text("Nothing needs you.")
+    expect(page.locator(".messagelist")).to_contain_text("1 approved. Nobody gets an email.")
+    expect(page.locator("#content-main")).to_contain_text("Nothing to do.")
     assert eventually_counts(page, before + 1)
     assert fits(page)
 
@@ -145,7 +145,7 @@ def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
     page.locator("#result_list tbody th a").first.click()
     expect(page.locator("#id_note")).to_be_visible()
     assert fits(page)
-    page.fill("#id_note", "a trial")
+    page.fill("#id_note", "a test")
     page.get_by_role("button", name="Undo this decision").click()
-    expect(page.locator(".messagelist")).to_contain_text("stands again as before")
+    expect(page.locator(".messagelist")).to_contain_text("has its earlier status again")
     assert eventually_counts(page, before)

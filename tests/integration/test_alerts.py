@@ -152,7 +152,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     client.force_login(moderator)
 
     home = client.get(HOME).content.decode()
-    assert "20 signings of Protect people (protect) came from one network within" in home
+    assert "20 signatures on Protect people (protect) came from one network within" in home
 
     link = re.search(r'href="([^"]*network=[^"]*)"', home)
     assert link
@@ -163,7 +163,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     assert {line.name.split()[1] for line in lines} == {HERE}
 
     page = client.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/", follow=True)
-    assert "Nothing needs you." in page.content.decode()
+    assert "Nothing to do." in page.content.decode()
     assert client.get("/admin/petitions/alert/").status_code == 200
 
 
@@ -175,7 +175,7 @@ def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
     client.force_login(organiser)
     home = client.get(HOME).content.decode()
     assert "one network" not in home
-    assert "needs you" not in home
+    assert "to check" not in home
     seen = f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/"
     assert client.post(seen).status_code == 403
     assert client.get(seen).status_code == 405

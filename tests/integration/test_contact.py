@@ -288,7 +288,7 @@ def test_acknowledging_and_answering_are_kept_with_their_days(
     enquiry: Enquiry, organiser: User
 ) -> None:
     client = log_in(organiser)
-    assert "1 noted as acknowledged today. No e-mail is sent." in act(
+    assert "1 noted as acknowledged today. Nobody gets an email." in act(
         client, "acknowledged", enquiry
     )
     assert enquiry.acknowledged_on == timezone.localdate()
@@ -340,8 +340,8 @@ def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
     organiser.groups.add(*moderator.groups.all())
     home = log_in(organiser).get("/admin/").content.decode()
     assert "1 message to acknowledge" in home
-    assert "No signature needs you." in home
-    assert "Nothing needs you." not in home
+    assert "No signatures to check." in home
+    assert "Nothing to do." not in home
 
 
 def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> None:

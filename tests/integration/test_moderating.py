@@ -115,7 +115,7 @@ def test_a_signature_is_found_by_its_reference_however_it_is_written(
         response = client.post(LIST, {"sought": written}, follow=True)
         assert response.redirect_chain[-1][0] == f"{LIST}{mine.pk}/change/"
     nobody = client.post(LIST, {"sought": "0000-0000-0000"}, follow=True)
-    assert "Nobody has signed" in nobody.content.decode()
+    assert "No signature has that email address or reference." in nobody.content.decode()
 
 
 def test_a_decision_that_was_not_right_keeps_what_was_chosen(
@@ -127,7 +127,7 @@ def test_a_decision_that_was_not_right_keeps_what_was_chosen(
         LIST, {"chosen": [str(mine.pk)], "kind": "remove", "reason": "other"}
     ).content.decode()
     assert f'value="{mine.pk}" checked' in page
-    assert "Nothing was decided yet" in page
+    assert "Nothing was changed. See the problem below." in page
 
 
 def test_erasing_somebody_who_never_confirmed_leads_back_to_the_list(
@@ -245,7 +245,7 @@ def test_a_moderator_removes_and_restores_in_the_list(
         LIST, {"chosen": [str(signature.pk)], "kind": "remove", **REASON}, follow=True
     ).content.decode()
     assert "1 signature changed." in page
-    assert "No e-mail is sent." in page
+    assert "Nobody gets an email." in page
     assert tallies.total(petition.pk) == 0
 
     client.post(f"{LIST}{signature.pk}/change/", {"kind": "restore", **REASON})

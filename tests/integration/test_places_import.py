@@ -275,7 +275,7 @@ def test_an_edition_is_a_month(constituencies: None, tmp_path: Path, said: str) 
         (None, "No postcodes are imported"),
         (timedelta(days=30), ""),
         (timedelta(days=360), ""),
-        (timedelta(days=400), "The postcodes are of"),
+        (timedelta(days=400), "The postcode list is from"),
     ],
 )
 def test_organisers_are_warned_of_missing_and_of_old_postcodes(

@@ -124,7 +124,7 @@ def test_an_administrator_adds_a_provider_and_its_signers_are_compared_anew(
     ).content.decode()
 
     assert "held for a moderator" in page
-    assert "No e-mail is sent." in page
+    assert "Nobody gets an email." in page
     provider = MailProvider.objects.get(canonical="dots.example")
     assert {row.domain for row in provider.domains.all()} == {
         "dots.example",

@@ -383,6 +383,6 @@ def test_a_moderator_reads_who_held_it_and_why(
 
     page = client.get(f"/admin/petitions/signature/{held.pk}/change/").content.decode()
 
-    assert "the site itself: hold – the same person signed more than once" in page
+    assert "automatic: hold – the same person signed more than once" in page
     assert f"(<bdi>{DOMAIN}</bdi>)" in page
-    assert "reaches a mailbox that others had signed with before" in page
+    assert "Other people have signed with the same mailbox." in page

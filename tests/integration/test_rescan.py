@@ -162,14 +162,14 @@ def test_the_command_tells_what_it_found_and_a_dry_run_changes_nothing(
     assert not Decision.objects.exists()
     assert ["name-test", "0", "1", "0"] in [line.split() for line in told.splitlines()]
     assert ["disposable", "1", "0", "0"] in [line.split() for line in told.splitlines()]
-    assert "The name reads like a trial." in told
-    assert "Confirmed: 1 would be held. No e-mail is sent." in told
+    assert "The name looks like a test." in told
+    assert "Confirmed: 1 would be held. Nobody gets an email." in told
     for personal in ("Testing", "fake@", "mailinator", "David"):
         assert personal not in told
 
     said = StringIO()
     call_command("rescan_signals", "protect", "--actor", "mona", stdout=said)
-    assert "Confirmed: 1 held. No e-mail is sent." in said.getvalue()
+    assert "Confirmed: 1 held. Nobody gets an email." in said.getvalue()
     assert str(Decision.objects.get().pk) in said.getvalue()
     assert row(bad.pk).state == State.HELD
     assert row(pending).verdict == "hold"

@@ -408,13 +408,15 @@ def test_what_is_mistyped_is_explained(moderator: User) -> None:
     assert "Did you mean 192.0.2.0/24?" in refusal(client, whom="192.0.2.77/24")
     assert "should look like 192.0.2.0/24" in refusal(client, whom="192.0.2.0/99")
     assert "not a domain" in refusal(client, kind="domain", whom="*.org")
-    assert "not an e-mail address" in refusal(client, kind="address", whom="victim@")
+    assert "not an email address" in refusal(client, kind="address", whom="victim@")
     assert "Enter the network or the domain" in refusal(client, whom="")
     assert "Enter the address" in refusal(client, kind="address", whom="")
     one = {"kind": "address", "action": "allow", "whom": "victim@example.org"}
-    assert "can be blocked, not allowed" in refusal(client, **one)
-    assert "Write no e-mail address here" in refusal(client, note="victim@example.org did it")
-    assert "This moment is over" in refusal(client, expires_at_0="2020-01-01", expires_at_1="12:00")
+    assert "can block one email address, but not allow one" in refusal(client, **one)
+    assert "Do not write an email address here" in refusal(client, note="victim@example.org did it")
+    assert "This time has already passed" in refusal(
+        client, expires_at_0="2020-01-01", expires_at_1="12:00"
+    )
 
 
 @pytest.mark.parametrize("whom", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "2001::/16"])
@@ -426,16 +428,16 @@ def test_no_rule_covers_the_whole_world(moderator: User, whom: str, action: str)
 def test_who_blocks_their_own_network_is_warned(moderator: User) -> None:
     client = staff(moderator)
     answer = client.post(f"{ADMIN}add/", form(whom="192.0.2.0/24"), follow=True)
-    assert "You are in this network yourself" in answer.content.decode()
+    assert "You are on this network yourself" in answer.content.decode()
     answer = client.post(f"{ADMIN}add/", form(), follow=True)
-    assert "You are in this network yourself" not in answer.content.decode()
+    assert "You are on this network yourself" not in answer.content.decode()
 
 
 def test_the_same_rule_cannot_be_made_twice(moderator: User) -> None:
     client = staff(moderator)
     client.post(f"{ADMIN}add/", form())
     answer = client.post(f"{ADMIN}add/", form())
-    assert f"number {Rule.objects.get().pk}" in answer.content.decode()
+    assert f"Rule {Rule.objects.get().pk} already does this." in answer.content.decode()
 
 
 def test_rules_are_ended_from_the_list_at_once(moderator: User) -> None:
@@ -443,7 +445,7 @@ def test_rules_are_ended_from_the_list_at_once(moderator: User) -> None:
     client = staff(moderator)
     client.post(ADMIN, {"action": "end", "_selected_action": [rule.pk]})
     assert not Rule.objects.in_force().exists()
-    assert "over since" in client.get(ADMIN).content.decode()
+    assert "ended 20" in client.get(ADMIN).content.decode()
     assert "block: 198.51.100.0/24" in client.get(f"{ADMIN}?in_force=no").content.decode()
     assert "198.51.100.0" not in client.get(f"{ADMIN}?in_force=yes").content.decode()
 
@@ -455,7 +457,7 @@ def test_the_list_of_signatures_shows_refused_ones_with_their_rule(
     post()
     client = staff(moderator)
     answer = client.get(f"/admin/petitions/signature/?petition={petition.slug}&state=refused")
-    assert "Its address is blocked by a rule." in answer.content.decode()
+    assert "The email address is blocked by a rule." in answer.content.decode()
     one = client.get(f"/admin/petitions/signature/{Signature.objects.get().pk}/change/")
     assert one.status_code == 200
     assert "its key is gone" not in one.content.decode()

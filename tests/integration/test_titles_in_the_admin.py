@@ -90,14 +90,14 @@ def test_filters_and_choices_name_them_so_too(petition: Petition, chief: Client)
 def test_a_moderator_reads_titles(petition: Petition, moderator: User, client: Client) -> None:
     hold_one(petition)
     client.force_login(moderator)
-    assert f"1 held signature of {NAME}" in words(client.get("/admin/"))
+    assert f"1 signature on hold: {NAME}" in words(client.get("/admin/"))
     assert f"Petition: {NAME}" in words(client.get("/admin/petitions/signature/"))
 
 
 def test_publishing_says_the_title(petition: Petition, chief: Client) -> None:
     chosen = {"action": "publish", "_selected_action": str(petition.pk)}
     page = words(chief.post(PETITIONS, chosen, follow=True))
-    assert f"{NAME} is published. Nobody was e-mailed." in page
+    assert f"{NAME} is published. Nobody was emailed." in page
 
 
 def test_several_petitions_are_not_deleted_at_once_and_signed_ones_not_at_all(

@@ -83,7 +83,7 @@ def test_every_kind_of_decision_but_erasing_has_its_transition_and_its_words() -
     assert set(lifecycle.DECISIONS) == kinds
     for one in lifecycle.DECISIONS.values():
         assert all(str(words) for words in (one.label, one.effect, one.told % {"n": 2}))
-        assert "No e-mail is sent." in str(one.effect)
+        assert "Nobody gets an email." in str(one.effect)
 
 
 def test_what_has_ended_never_moves_by_a_decision() -> None:

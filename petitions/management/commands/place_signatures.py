@@ -13,7 +13,7 @@ from petitions.infra.jobs import alone
 class Command(BaseCommand):
     """1. Look at every signature from the UK whose constituency is not known, in batches.
     2. Where its postcode is known by now, it counts there, and its tally moves with it.
-    Totals stay as they are, and no e-mail is sent. An interruption costs nothing: run it again.
+    Totals stay as they are, and no email is sent. An interruption costs nothing: run it again.
     """
 
     help = "Look up again the postcodes of signatures whose constituency is not known."

@@ -49,7 +49,7 @@ class Command(BaseCommand):
         changed, held = ("would change", "would be held") if is_dry else ("changed", "held")
         self.stdout.write(f"{found.read:,} signatures read.")
         self.stdout.write(f"Pending: {found.pending_changed:,} {changed}.")
-        self.stdout.write(f"Confirmed: {found.held:,} {held}. No e-mail is sent.")
+        self.stdout.write(f"Confirmed: {found.held:,} {held}. Nobody gets an email.")
         for number, what in (
             (found.decided_before, "suspicious, but a moderator has decided: left alone"),
             (found.held_without_cause, "held, with nothing that suffices today: for a moderator"),

@@ -100,7 +100,7 @@ def test_a_held_row_says_in_words_why(petition: Petition, moderator: User, clien
     client.force_login(moderator)
     for path in (f"{LIST}?petition=protect&state=held", f"{LIST}{held.pk}/change/"):
         page = client.get(path).content.decode()
-        assert "9 from one network in two minutes." in page
+        assert "9 signatures from one network in two minutes." in page
         assert "A field that people cannot see was filled in." in page
 
 
@@ -118,16 +118,16 @@ def test_a_moderator_approves_ten_and_ends_with_nothing_to_do(
     client.force_login(moderator)
 
     home = client.get("/admin/").content.decode()
-    assert "10 need you, oldest 3 h" in home
+    assert "10 signatures to check (oldest waiting 3 hours)" in home
     assert "?petition=protect&amp;state=held" in home
 
     address = f"{LIST}?petition=protect&state=held"
     chosen = [str(signature.pk) for signature in held]
     page = client.post(address, {"chosen": chosen, "kind": "approve", **CHECKED}, follow=True)
 
-    assert "10 counted. No e-mail is sent." in page.content.decode()
-    assert "Nothing needs you." in page.content.decode()
-    assert "Nothing needs you." in client.get("/admin/").content.decode()
+    assert "10 approved. Nobody gets an email." in page.content.decode()
+    assert "Nothing to do." in page.content.decode()
+    assert "Nothing to do." in client.get("/admin/").content.decode()
     assert tallies.total(petition.pk) == 10
     assert not mail.outbox
 
@@ -138,7 +138,7 @@ def test_each_button_says_what_it_does_and_to_whom(
     held = hold_one(petition)
     client.force_login(moderator)
     page = client.get(f"{LIST}{held.pk}/change/").content.decode()
-    assert "Held ones count from now on. No e-mail is sent." in page
+    assert "Signatures on hold start to count. Nobody gets an email." in page
     assert 'value="approve"' in page
     # Nothing to hold and nothing to restore.
     assert 'value="hold"' not in page
@@ -156,7 +156,7 @@ def test_enter_in_the_note_decides_nothing(
     assert first < page.index('name="kind" value="approve"')
 
     answer = client.post(address, {"kind": "", **CHECKED}).content.decode()
-    assert "Press one of the buttons." in answer
+    assert "Press a button to choose what to do." in answer
     assert states([held.pk]) == {State.HELD}
 
 
@@ -179,7 +179,7 @@ def test_a_moderator_undoes_a_decision_on_its_page(
     assert done.decision
     client.force_login(moderator)
     address = f"/admin/petitions/decision/{done.decision.pk}"
-    assert "2 signatures stand as this decision left them" in (
+    assert "Undoing this will return 2 signatures to the status they had before." in (
         client.get(f"{address}/change/").content.decode()
     )
 
@@ -187,9 +187,10 @@ def test_a_moderator_undoes_a_decision_on_its_page(
     assert tallies.total(petition.pk) == 0
 
     page = client.post(f"{address}/undo/", {"note": "they are real"}, follow=True)
-    assert "2 signatures stand again as before. The count changed by +2. No e-mail is sent." in (
-        page.content.decode()
-    )
+    assert (
+        "2 signatures have their earlier status again. The count changed by +2. "
+        "Nobody gets an email."
+    ) in page.content.decode()
     assert "Undo this decision" not in page.content.decode()
     assert tallies.total(petition.pk) == 2
 
