@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """Labels, help texts and names of choices in plain words; no SQL."""
 
     dependencies = [
-        ("petitions", "0009_no_hexagons"),
+        ("petitions", "0015_used_nonce"),
     ]
 
     operations = [

@@ -6,8 +6,8 @@ class Migration(migrations.Migration):
     """Labels, help texts and names of choices in plain words; no SQL."""
 
     dependencies = [
-        ("campaign", "0001_initial"),
-        ("petitions", "0010_plain_labels"),
+        ("campaign", "0002_forget_open_sessions"),
+        ("petitions", "0016_plain_labels"),
     ]
 
     operations = [
