@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint faults timing bench lighthouse pictures styles lock clean
+.PHONY: help run test quick lint faults timing bench lighthouse pictures styles lock clean
 # Recipes depend on each other's order, and their output should read in it.
 .NOTPARALLEL:
 
@@ -48,6 +48,9 @@ run: ## Install what is locked, start everything, serve http://127.0.0.1:8000
 test: lint ## Check and test everything, in a stack of its own
 	@$(BIN)/python -m campaign.local.messages
 	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+quick: lint ## For each save: what `lint` checks, and the tests without a database
+	@exec $(BIN)/python -m pytest -q tests/unit $(PYTEST_ARGS)
 
 lint: ## ruff, mypy, djade, import-linter
 	$(install) local dev
