@@ -50,7 +50,7 @@ def heed(event: AnymailTrackingEvent) -> bool:
         # Of an alias that does not exist the mailbox may well: anybody can make one up.
         suppression.note_undeliverable(address=person["email"])
     Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
-        state=Mail.State.FAILED, code=BOUNCED
+        state=Mail.State.REFUSED, code=BOUNCED
     )
     logger.info("mail %s came back", row_id)
     return True

@@ -2,9 +2,11 @@
 
 Anybody on the team can sign with somebody's address, or ask for its signatures. So of what they
 provoke they see as much whatever that address has done: how many were asked for in an hour, how
-many of them wait, and how many failed. Whether the others went out is not told, for limits and
-objections tell of a mailbox. Nor are there numbers of mails that exist only where somebody has
-signed, or has not confirmed: reminders, and links to another spelling of a mailbox.
+many of them wait, and how many failed for want of a server or a key. Whether the others went out,
+or were refused by the address itself, is not told: limits and objections tell of a mailbox, and
+whoever signs with an alias that takes no mail would see by the refusals how many were tried. Nor
+are there numbers of mails that exist only where somebody has signed, or has not confirmed:
+reminders, and links to another spelling of a mailbox.
 """
 
 from datetime import datetime, timedelta

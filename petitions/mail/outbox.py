@@ -411,7 +411,7 @@ def _send(server: BaseEmailBackend, composed: Composed) -> bool:
         server.send_messages([composed.message])
     except ValueError as error:
         # A header that cannot be written, such as one with a line break in it.
-        settle([mail], Mail.State.FAILED, code_of(error))
+        settle([mail], Mail.State.REFUSED, code_of(error))
         logger.warning("mail %s cannot be written (%s)", mail.pk, code_of(error))
         return False
     except (
@@ -453,14 +453,14 @@ def _verdict_of_provider(error: "AnymailError") -> Verdict:
 
 
 def _settle_refused(mail: Mail, verdict: Verdict, code: str) -> None:
-    """Fail the mail, or have it wait. Raises `DomainAway`, `ServerAway`: others wait with it."""
+    """Settle the mail, or have it wait. Raises `DomainAway`, `ServerAway`: others wait with it."""
     if verdict is Verdict.SERVER:
         raise ServerAway(code) from None
     logger.warning("mail %s refused (%s)", mail.pk, code)
     if verdict is Verdict.DOMAIN:
         raise DomainAway(code) from None
     if verdict is Verdict.ADDRESS:
-        settle([mail], Mail.State.FAILED, code)
+        settle([mail], Mail.State.REFUSED, code)
     else:
         put_back([mail], code)
 

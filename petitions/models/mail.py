@@ -63,6 +63,9 @@ class Mail(models.Model):
         QUEUED = "queued", _("queued")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
+        # Apart from what failed for want of a server or a key, for anybody can provoke it with an
+        # address that takes no mail: staff see no number of these.
+        REFUSED = "refused", _("refused: the address takes no mail")
         CANCELLED = "cancelled", _("cancelled")
         WITHHELD = "withheld", _("not sent: this email address has reached its limit")
 

@@ -133,6 +133,15 @@ class Petition(models.Model):
             raise ValidationError(
                 {"closes_at": _("The closing time must be after the opening time.")}
             )
+        if self.state == self.State.DRAFT and self.pk and self.signatures.exists():
+            raise ValidationError(
+                {
+                    "state": _(
+                        "Somebody has signed it, so it cannot be a draft again. Close it, or take "
+                        "it off the site."
+                    )
+                }
+            )
         if self.state == self.State.CLOSED and self.opens_at and self.opens_at > timezone.now():
             raise ValidationError(
                 {"state": _("This petition has not opened yet. Set it back to draft instead.")}

@@ -27,7 +27,7 @@ from petitions.crypto import tokens, vault
 from petitions.identity import names
 from petitions.mail.wake_worker import nudge
 from petitions.models import Correction, Mail, Resend, Signature, Signer
-from petitions.screening import fraud_signals, rate_limits
+from petitions.screening import fraud_signals, rate_limits, single_use
 from petitions.screening.rate_limits import Act
 from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
@@ -115,12 +115,15 @@ def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
     """Ask for another mail for an attempt, and return the page that follows.
 
     Who `is_silenced`, for too much was asked for this mailbox, is told the same and gets none.
-    It is only noted: whether there is anybody to mail, the worker finds out.
+    It is only noted: whether there is anybody to mail, the worker finds out. An earlier address
+    of the page opens again, so each step is taken once for an attempt, whatever became of that.
     """
     if not page.may_ask:
         return page
-    Resend.objects.create(attempt_id=page.attempt_id, is_silenced=is_silenced)
-    nudge()
+    step = f"{page.attempt_id} {page.asked}"
+    if single_use.consume("resend", step, tokens.ATTEMPT_SECONDS):
+        Resend.objects.create(attempt_id=page.attempt_id, is_silenced=is_silenced)
+        nudge()
     return replace(page, asked=page.asked + 1)
 
 

@@ -219,13 +219,16 @@ def _rename(one: Held, name: str) -> None:
 
 
 def _lock_attempts(signature: Signature, known: list[Indexes]) -> tuple[Signature, list[Signature]]:
-    """The signature, and what the same person signed besides and did not confirm; locked."""
+    """The signature, and what the same person signed with the very same address besides and did
+    not confirm; locked.
+    """
     theirs = Signature.objects.filter(
         signer__petition_id=signature.petition_id,
         signer__mailbox_ix__in=[index.mailbox for index in known],
         signer__person_ix__in=[index.person for index in known],
     )
-    rows = {row.pk: row for row in theirs.select_for_update(of=("self",)).order_by("id")}
+    locked = theirs.select_related("signer").select_for_update(of=("self",)).order_by("id")
+    rows = {row.pk: row for row in withdrawing.at_the_address_of(signature.pk, list(locked))}
     mine = rows.get(signature.pk)
     if mine is None or mine.state not in CHANGEABLE:
         raise NotHeld

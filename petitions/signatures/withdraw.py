@@ -47,7 +47,7 @@ def _withdraw(signature_id: UUID) -> bool:
         signer__person_ix__in=sealing.persons(known),
     )
     locked = theirs.select_related("signer").select_for_update(of=("self",)).order_by("id")
-    signatures = _at_the_address_of(signature_id, list(locked))
+    signatures = at_the_address_of(signature_id, list(locked))
     erasing.erase_finds([row.pk for row in signatures])
     erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
     stood = [row for row in signatures if row.confirmed_at is not None]
@@ -60,7 +60,7 @@ def _withdraw(signature_id: UUID) -> bool:
     return True
 
 
-def _at_the_address_of(signature_id: UUID, signatures: list[Signature]) -> list[Signature]:
+def at_the_address_of(signature_id: UUID, signatures: list[Signature]) -> list[Signature]:
     """That signature, and those of them that were signed with the very same address."""
     address = {row.pk: _address(row.signer) for row in signatures}
     mine = address.get(signature_id)

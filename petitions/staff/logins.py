@@ -4,9 +4,11 @@ Wrong passwords are counted in the database over sliding windows: for one accoun
 network, for one network, and for one account from everywhere. They are counted before anything
 is hashed, so a right password after too many wrong ones does not get in until the window ends.
 
-The limit for one account from everywhere spares networks from which its owner logged in lately:
-no outsider can keep them out. An unknown name is counted as a known one is, and takes as many
-queries and hashes.
+The limits for one account from everywhere, and for one network, spare an account in a network
+from which its owner logged in lately: no outsider, and nobody who shares their network and types
+made-up names, can keep them out. Whoever types their own name there five times can, until the
+window ends or an operator unlocks the account. An unknown name is counted as a known one is, and
+takes as many queries and hashes.
 """
 
 from collections.abc import Callable
@@ -26,6 +28,8 @@ from petitions.screening.client_network import Sender
 from petitions.staff import audit, password_hashing
 
 Action = AuditRecord.Action
+# What holds in every network, also in one from which the account's owner logged in lately.
+_EVEN_AT_HOME = frozenset({"ACCOUNT_NETWORK"})
 # A /48 of IPv6 may fail as often as so many of its /64 together.
 PREFIX_FACTOR = 4
 
@@ -99,7 +103,7 @@ def _refuse_too_many(attempt: Attempt, account: int | None) -> None:
     windows = [
         rate.get_expiry()
         for name, (rate, most) in _limits().items()
-        if counts[name] >= most and not (name == "ACCOUNT" and _is_at_home(attempt, account))
+        if counts[name] >= most and (name in _EVEN_AT_HOME or not _is_at_home(attempt, account))
     ]
     if windows:
         _record_refusal(attempt, account, max(windows))

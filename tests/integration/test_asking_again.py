@@ -76,7 +76,8 @@ def test_going_back_to_an_earlier_page_gives_no_more_mails(
     for _ in range(2 * MAILS_PER_PAGE):
         browser.post(check + "again/")
         check_email.settle()
-    assert Mail.objects.count() == MAILS_PER_PAGE
+    # One for signing, and one for this step of the page, however often it is pressed.
+    assert Mail.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -85,7 +86,7 @@ def test_asking_many_times_at_once_gives_no_more_mails_either(petition: Petition
     at_once(*[lambda: check_email.ask_again(page=page)] * 12)
     at_once(*[check_email.settle] * 3)
     assert not Resend.objects.exists()
-    assert Mail.objects.count() == MAILS_PER_PAGE
+    assert Mail.objects.count() == 2
 
 
 def test_everybody_reads_the_same_whatever_became_of_the_attempt(

@@ -111,7 +111,7 @@ def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
     assert (row.reason, row.petition) == (Objection.Reason.UNDELIVERABLE, None)
     assert bytes(row.ix) == next(iter(sealing.mail_indexes(AMINA.email).values()))
     mail.refresh_from_db()
-    assert (mail.state, mail.code) == (Mail.State.FAILED, bounces.BOUNCED)
+    assert (mail.state, mail.code) == (Mail.State.REFUSED, bounces.BOUNCED)
     sign(petition, BASHIR)
     sign(petition, DAVID)
     outbox.deliver()
@@ -295,7 +295,7 @@ def answered(status: int | None) -> AnymailRequestsAPIError:
         (answered(None), Mail.State.QUEUED, 0, "AnymailRequestsAPIErr"[:20]),
         (answered(500), Mail.State.QUEUED, 1, "http-500"),
         (answered(422), Mail.State.QUEUED, 1, "http-422"),
-        (AnymailRecipientsRefused("amina@example.org"), Mail.State.FAILED, 1, "refused"),
+        (AnymailRecipientsRefused("amina@example.org"), Mail.State.REFUSED, 1, "refused"),
     ],
 )
 def test_what_a_provider_says_is_kept_as_a_code_and_blamed_on_the_right_one(
@@ -335,7 +335,7 @@ def test_the_report_of_an_alias_that_does_not_exist_stops_no_mail_to_the_mailbox
     assert report(from_postmark(mail.pk)) == 200
 
     mail.refresh_from_db()
-    assert (mail.state, mail.code) == (Mail.State.FAILED, bounces.BOUNCED)
+    assert (mail.state, mail.code) == (Mail.State.REFUSED, bounces.BOUNCED)
     assert not Objection.objects.exists()
 
 

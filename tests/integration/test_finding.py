@@ -391,12 +391,12 @@ def test_whoever_bends_the_rules_reads_no_strangers_signature(
 
 def test_a_corrected_attempt_is_not_found(petition: Petition, browser: Client) -> None:
     Correction.objects.create(attempt_id=sign(petition))
-    assert "we hold nothing" in browser.post(link_for()).content.decode()
+    assert "We hold no signature" in browser.post(link_for()).content.decode()
 
 
 def test_a_refused_attempt_is_of_nobody(petition: Petition, browser: Client) -> None:
     submit.store(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
-    assert "we hold nothing" in browser.post(link_for()).content.decode()
+    assert "We hold no signature" in browser.post(link_for()).content.decode()
 
 
 @pytest.mark.parametrize("state", ["closed", "removed", "draft"])

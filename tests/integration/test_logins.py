@@ -119,6 +119,17 @@ def test_one_network_may_not_try_many_accounts(mona: User, hashed: list[str]) ->
     assert log_in(PASSWORD, at=ELSEWHERE).status_code == 302
 
 
+def test_made_up_names_from_a_shared_network_keep_out_nobody_who_logged_in_from_there(
+    mona: User, hashed: list[str]
+) -> None:
+    assert log_in(PASSWORD).status_code == 302
+    for number in range(20):
+        fail(1, name=f"name{number}")
+
+    assert log_in("wrong", name="another").status_code == 429
+    assert log_in(PASSWORD).status_code == 302
+
+
 def test_a_48_of_ipv6_may_fail_four_times_as_often_as_each_of_its_64(
     mona: User, hashed: list[str]
 ) -> None:

@@ -556,7 +556,7 @@ def test_a_link_shows_and_downloads_only_what_was_signed_with_the_very_address(
             assert OTHER not in page.content.decode()
     for address in ("a.mina@gmail.com", "amina+x@gmail.com", "amina@googlemail.com"):
         words = browser.post(link_for(address)).content.decode()
-        assert "we hold nothing" in words
+        assert "We hold no signature" in words
         assert "Amina" not in words
         assert browser.post(link_for(address) + "download/").json()["signatures"] == []
 

@@ -141,7 +141,7 @@ def test_what_nobody_confirmed_in_two_weeks_is_deleted(petition: Petition) -> No
 
     assert list(Signature.objects.all()) == [kept]
     assert Signer.objects.count() == 1
-    assert Mail.objects.count() == 1
+    assert Mail.objects.exclude(signature=None, sealed=None).count() == 1
 
 
 def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(petition: Petition) -> None:
@@ -152,7 +152,8 @@ def test_people_are_erased_half_a_year_after_the_close_and_totals_stay(petition:
     assert retention.erase_after_close() == 1
 
     assert not Signer.objects.exists()
-    assert not Mail.objects.exists()
+    # Mails stay for a week, of nobody, for the numbers that staff see.
+    assert not Mail.objects.exclude(signature=None, sealed=None).exists()
     assert tallies.total(petition.pk) == 1
 
 

@@ -1,11 +1,13 @@
 """What staff see of the outbox: numbers by kind, state and hour, which tell of nobody."""
 
 import re
+import smtplib
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -14,7 +16,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from petitions.admin import outcomes
-from petitions.mail import outbox, suppression
+from petitions.mail import numbers, outbox, suppression
 from petitions.models import Mail, Petition, Resend, Signature
 from petitions.signatures import check_email, find, withdraw
 from petitions.signers import sealing
@@ -42,6 +44,16 @@ def _page(user: User) -> str:
 def _numbers(user: User) -> str:
     """The page without what differs from one reading to the next."""
     return re.sub(r'"csrfmiddlewaretoken" value="[^"]+"', "", _page(user))
+
+
+def _told() -> tuple[int, int, int]:
+    """How many were asked for within a day, wait, and failed."""
+    hours = numbers.lately()
+    return (
+        sum(hour.asked for hour in hours),
+        sum(hour.waiting for hour in hours),
+        sum(hour.failed for hour in hours),
+    )
 
 
 def _requeue(user: User, kind: str = "confirm", hours_ago: int = 0) -> Any:
@@ -122,7 +134,7 @@ def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
     outbox.deliver()
     done = _rows(_numbers(organiser)) - before
 
-    kinds = {"confirmation": 2, "link to the signatures of an address": 1}
+    kinds = {"confirmation": 2, "“Find my signature” link": 1}
     assert {(row[-4], row[-3]) for row in done if len(row) == 5} == {
         (kind, str(number)) for kind, number in kinds.items()
     }
@@ -166,6 +178,45 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
     before = _numbers(organiser)
     withdraw.withdraw(signature_id=signature.pk)
     assert _numbers(organiser) == before
+
+
+@pytest.mark.parametrize("was_mailed", [False, True])
+def test_aliases_that_take_no_mail_tell_nothing_of_the_mailbox(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, was_mailed: bool
+) -> None:
+    """By the refusals whoever signs with five of them would see if its owner had mail today."""
+    if was_mailed:
+        sign(petition)
+        outbox.deliver()
+    before = _told()
+
+    def refused(*_args: object) -> None:
+        raise smtplib.SMTPRecipientsRefused({"x": (550, b"5.1.1 no such user")})
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refused)
+    for number in range(settings.MAILS_PER_MAILBOX_AND_DAY):
+        sign(petition, replace(AMINA, email=f"amina+zz{number}@example.org"))
+    outbox.deliver()
+
+    # Asked for, of which none waits and none failed, whatever its owner did before.
+    asked, waiting, failed = before
+    assert _told() == (asked + settings.MAILS_PER_MAILBOX_AND_DAY, waiting, failed)
+
+
+@pytest.mark.parametrize("fate", ["pending", "withdrawn"])
+def test_pressing_send_again_makes_as_many_mails_whatever_became_of_the_attempt(
+    petition: Petition, fate: str
+) -> None:
+    attempt = sign(petition)
+    if fate == "withdrawn":
+        withdraw.withdraw(signature_id=attempt)
+    page = check_email.Page(attempt, petition.slug, AMINA)
+    for _ in range(3):
+        # Also from earlier addresses of the page, which open again.
+        for asked in range(1, check_email.MAILS_PER_PAGE + 1):
+            check_email.ask_again(page=replace(page, asked=asked))
+        check_email.settle()
+    assert Mail.objects.count() == check_email.MAILS_PER_PAGE
 
 
 def test_asking_again_for_what_its_owner_deleted_writes_a_row_too(petition: Petition) -> None:

@@ -115,9 +115,9 @@ def test_a_mail_that_the_server_puts_off_waits_longer_each_time(
     [
         (smtplib.SMTPResponseException(421, b"amina@example.org: later"), "queued", "421"),
         (smtplib.SMTPDataError(550, b"no"), "queued", "550"),
-        (smtplib.SMTPDataError(550, b"5.1.1 amina@example.org: no"), "failed", "550 5.1.1"),
+        (smtplib.SMTPDataError(550, b"5.1.1 amina@example.org: no"), "refused", "550 5.1.1"),
         (smtplib.SMTPDataError(500, b"Error: (OSError) amina"), "queued", "500"),
-        (smtplib.SMTPRecipientsRefused({"amina@example.org": (550, b"unknown")}), "failed", "550"),
+        (smtplib.SMTPRecipientsRefused({"amina@example.org": (550, b"unknown")}), "refused", "550"),
         (smtplib.SMTPRecipientsRefused({"amina@example.org": (450, b"busy")}), "queued", "450"),
         (smtplib.SMTPServerDisconnected("gone"), "queued", "SMTPServerDisconnect"),
         (TimeoutError(), "queued", "TimeoutError"),
@@ -320,7 +320,7 @@ def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
             server.shutdown()
             thread.join()
     row = Mail.objects.values().get()
-    assert (row["state"], row["code"]) == (Mail.State.FAILED, "550 5.1.1")
+    assert (row["state"], row["code"]) == (Mail.State.REFUSED, "550 5.1.1")
     assert "amina" not in caplog.text.lower()
     assert "amina" not in str(row).lower()
 
