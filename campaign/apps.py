@@ -1,6 +1,19 @@
+from typing import Any
+
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
+
+# What organisers may do here, beside what they may in `petitions`.
+ORGANISERS_MAY = (
+    "campaign.add_statement",
+    "campaign.change_statement",
+    "campaign.view_statement",
+    "campaign.add_statementtext",
+    "campaign.change_statementtext",
+    "campaign.delete_statementtext",
+    "campaign.view_statementtext",
+)
 
 
 class CampaignConfig(AppConfig):
@@ -12,7 +25,6 @@ class CampaignConfig(AppConfig):
         # before anything is installed.
         from campaign import checks  # noqa: F401
         from campaign.database import timeouts
-        from petitions.moderation.roles import create_roles
 
         # Web and worker say so when they are something else.
         timeouts.limit("command")
@@ -23,3 +35,11 @@ class CampaignConfig(AppConfig):
 
 class StaffAdminConfig(AdminConfig):
     default_site = "campaign.staff.StaffSite"
+
+
+def create_roles(**_kwargs: Any) -> None:
+    """Make the roles, with what each may do in all apps; runs after every migration."""
+    from petitions.moderation import roles  # needs models
+
+    roles.create_roles()
+    roles.grant(roles.ORGANISERS, ORGANISERS_MAY)

@@ -35,7 +35,6 @@ app.conf.beat_schedule = {
     "keep-no-longer": _sweep("petitions.keep_no_longer", 3600.0, expires=3600),
     "record-closes": _sweep("petitions.record_closes", 60.0, expires=60),
     "give-notice": _sweep("petitions.give_notice", 600.0, expires=600),
-    "compare-mailboxes": _sweep("petitions.compare_mailboxes", 30.0, expires=30),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
     "take-snapshots": _sweep("petitions.take_snapshots", crontab(minute="1"), expires=3600),
     "check-tallies": _sweep(

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register, run_checks
+from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from django.db import DatabaseError, InterfaceError
 
 TAG = "undersigned"
 _MAKE_KEY = (
@@ -106,6 +107,24 @@ def nothing_is_deleted_too_soon(
     least, most = _PENDING_DAYS[0], _PENDING_DAYS[-1]
     hint = f"Set it to {least} to {most}. A reminder is mailed after a day."
     return [Error("PENDING_DAYS is out of bounds.", hint=hint, id="undersigned.E020")]
+
+
+@register(Tags.database)
+def mailboxes_are_compared(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Signers stand under the alias rules of this release; `migrate` asks, too."""
+    from petitions.moderation import reindex  # needs models, which gunicorn has not loaded yet
+
+    try:
+        is_due = bool(databases) and reindex.is_due()
+    except (DatabaseError, InterfaceError):
+        return []  # away, or not migrated so far
+    if not is_due:
+        return []
+    hint = "Once every process has this release, run: manage.py reindex_mailboxes"
+    message = "Signatures were compared under other alias rules of mail providers."
+    return [CheckWarning(message, hint=hint, id="undersigned.W002")]
 
 
 def _is_bare_address(value: str) -> bool:

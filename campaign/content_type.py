@@ -12,8 +12,11 @@ Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
-# RFC 2046, 5.1.1.
-_BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=? -]{0,69}[A-Za-z0-9'()+_,./:=?-]")
+# RFC 2046, 5.1.1; quoted or not.
+_BOUNDARY = re.compile(
+    r""";\s*boundary\s*=\s*("?)([\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])\1\s*(?=;|\Z)""",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def with_plain_content_type(application: Application) -> Application:
@@ -33,13 +36,10 @@ def reduced(value: str) -> str:
     UTF-8 is what the site speaks, so a charset has nothing to say. Nothing here is split at a
     semicolon wrongly: a boundary may hold none.
     """
-    kind, *parameters = value.split(";")
-    kind = kind.strip().lower()
+    kind = value.partition(";")[0].strip().lower()
     if not _TYPE.fullmatch(kind):
         return ""
     if not kind.startswith("multipart/"):
         return kind
-    pairs = [parameter.partition("=") for parameter in parameters]
-    found = [text.strip() for name, _, text in pairs if name.strip().lower() == "boundary"]
-    boundary = re.sub(r'\A"(.*)"\Z', r"\1", found[0]) if len(found) == 1 else ""
-    return f'{kind}; boundary="{boundary}"' if _BOUNDARY.fullmatch(boundary) else ""
+    found = _BOUNDARY.findall(value)
+    return f'{kind}; boundary="{found[0][1]}"' if len(found) == 1 else ""

@@ -20,6 +20,7 @@ from django.utils import timezone
 from petitions.infra import jobs
 from petitions.infra.ttl_cache import Kept
 from petitions.models import Mail
+from petitions.moderation import reindex
 from petitions.screening import rate_limits
 
 KEPT = 5.0
@@ -29,7 +30,6 @@ WELL = "ok"
 LONGEST_SILENCE = {
     "deliver-mail": timedelta(minutes=1),
     "raise-alerts": timedelta(minutes=2),
-    "compare-mailboxes": timedelta(minutes=2),
     "record-closes": timedelta(minutes=5),
     "give-notice": timedelta(minutes=30),
     "queue-reminders": timedelta(minutes=30),
@@ -90,6 +90,7 @@ def look() -> Report:
             "mail": _asked(_mail),
             "redis": Part(_redis()),
             "limits": Part(rate_limits.state()),
+            "mailboxes": _asked(_mailboxes),
         }
     )
 
@@ -186,3 +187,8 @@ def _redis() -> str:
     except redis.RedisError:
         return "away"
     return WELL
+
+
+def _mailboxes() -> Part:
+    """Whether signers were compared under the alias rules of this release."""
+    return Part("compare" if reindex.is_due() else WELL)

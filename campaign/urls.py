@@ -5,7 +5,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
 
-from campaign import discovery, health
+from campaign import discovery, health, sitemaps
 from petitions.api import progress, v1
 from petitions.web.views import embeds, mail_reports
 
@@ -25,7 +25,7 @@ urlpatterns = [
     path("ready", health.ready, name="ready"),
     path("health", health.health, name="health"),
     path("robots.txt", discovery.robots, name="robots"),
-    path("sitemap.xml", discovery.sitemap, name="sitemap"),
+    path("sitemap.xml", sitemaps.sitemap, name="sitemap"),
     path("favicon.ico", discovery.favicon, name="favicon"),
     path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
     path("api/v1/petitions/<slug:slug>/progress.json", progress.series, name="api_progress"),

@@ -9,7 +9,6 @@ from celery import shared_task
 from petitions.counting import breakdowns, tallies
 from petitions.infra import jobs
 from petitions.mail import notices, outbox, reminders, wake_worker
-from petitions.moderation import reindex
 from petitions.privacy import retention
 from petitions.publishing import closing
 from petitions.screening import bursts
@@ -74,12 +73,6 @@ def check_tallies() -> None:
 def queue_reminders() -> None:
     """Remind, once, those who did not confirm within a day."""
     reminders.queue_reminders()
-
-
-@sweep
-def compare_mailboxes() -> None:
-    """Do what a change of the providers' rules asked for, or go on with it after a crash."""
-    reindex.run_due()
 
 
 @sweep

@@ -200,3 +200,12 @@ def psql(url: str, sql: str, *options: str, **environment: str) -> str:
         timeout=PATIENCE,
     )
     return done.stdout.strip()
+
+
+def variables_read() -> set[str]:
+    """The environment variables that settings read."""
+    found: set[str] = set()
+    for module in ("settings", "gunicorn_conf"):
+        text = (ROOT / "campaign" / f"{module}.py").read_text()
+        found |= set(re.findall(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"', text))
+    return found

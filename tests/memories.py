@@ -24,7 +24,7 @@ UNCHANGING = frozenset(
         "petitions.identity.names._spells",
         "petitions.web.long_pages._template",
         "petitions.identity.residence.countries",
-        "petitions.seeding.people._everybody",
+        "petitions.management.sample_people._everybody",
         "petitions.sharing.cards._paper",
         "petitions.sharing.cards._picture",
         "petitions.sharing.typesetting._fonts",

@@ -1,23 +1,15 @@
-"""What migrations write: for tests without a database, and for those after a truncated table.
+"""What a release brings: rows that migrations write, and alias rules of mail providers.
 
-A test whose transactions are real leaves every table empty.
+A test whose transactions are real leaves every table empty, those rows too.
 """
 
 from importlib import import_module
-from typing import Any
 
-from django.apps import apps
+import pytest
 
-from petitions.identity import email_addresses
-from petitions.identity.email_addresses import Provider
+from petitions.identity import providers
+from petitions.identity.providers import Provider
 from petitions.models import Place
-
-_migration: Any = import_module("petitions.migrations.0004_providers")
-PROVIDERS = [
-    Provider(name, frozenset({name, *others}), **rules)
-    for name, others, rules in _migration.PROVIDERS
-]
-RULES = email_addresses.by_domain(PROVIDERS)
 
 
 def write_places() -> None:
@@ -29,6 +21,8 @@ def write_places() -> None:
     )
 
 
-def write_providers() -> None:
-    """The rules of mail providers."""
-    _migration.add_providers(apps, None)
+def release_with(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
+    """As after a release whose alias rules know one provider more."""
+    rules = [*providers.PROVIDERS, provider]
+    monkeypatch.setattr(providers, "BY_DOMAIN", providers.by_domain(rules))
+    monkeypatch.setattr(providers, "FINGERPRINT", providers.fingerprint(rules))

@@ -8,7 +8,6 @@ SWEEPS = (
     tasks.raise_alerts,
     tasks.check_tallies,
     tasks.queue_reminders,
-    tasks.compare_mailboxes,
     tasks.take_snapshots,
 )
 

@@ -18,6 +18,12 @@ from campaign.local.keys import ADMINISTRATOR
 from campaign.local.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
+# Settings of behaviour, which may be tried out. What leads elsewhere (keys, addresses of databases
+# and mail servers) is not passed on: it may be exported for a real installation.
+TRIED_OUT = re.compile(
+    r"LIMIT_\w+|MAILS_PER_\w+|PAGE_CACHE_\w+|WEB_\w+|TRUSTED_PROXIES|LOG_LEVEL|\w+_LOCK_TIMEOUT"
+    r"|WORKER_STATEMENT_TIMEOUT|DATABASE_PREPARED|DATABASE_CONN_MAX_AGE|DATABASE_POOLER"
+)
 
 
 class Stopped(BaseException):
@@ -47,6 +53,7 @@ def run() -> int:
         local_dir(),
         wanted_port(),
         environment="local",
+        extra=settings_given(),
         report=lambda line: print(f"{clock.elapsed():6.1f} s  {line}", flush=True),
     )
     stop_on_signals()
@@ -136,6 +143,11 @@ def clean() -> int:
 
 def local_dir() -> Path:
     return ROOT / (os.environ.get("LOCAL_DIR") or ".local")
+
+
+def settings_given() -> dict[str, str]:
+    """The settings of behaviour in our own environment, for the site that is tried."""
+    return {name: value for name, value in os.environ.items() if TRIED_OUT.fullmatch(name)}
 
 
 def wanted_port() -> int:

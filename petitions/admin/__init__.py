@@ -6,7 +6,6 @@ from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
-from petitions.admin.providers import MailProviderAdmin, ReindexingAdmin
 from petitions.admin.records import AuditRecordAdmin, ExportAdmin, MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
@@ -21,11 +20,9 @@ __all__ = [
     "ErasureStopAdmin",
     "ExportAdmin",
     "MailAdmin",
-    "MailProviderAdmin",
     "MilestoneAdmin",
     "OrganisationAdmin",
     "PetitionAdmin",
-    "ReindexingAdmin",
     "RuleAdmin",
     "SignatureAdmin",
     "SnapshotAdmin",

@@ -48,23 +48,10 @@ def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int
     `at_least` asks for a plaintext of that many bytes (rounded up to whole buckets), for
     values whose length must never differ. The result's length depends on the bucket alone.
     """
-    return sealer(table, at_least=at_least)(value, row_id.bytes)
-
-
-def sealer(table: str, *, at_least: int = 0) -> Callable[[Mapping[str, object], bytes], bytes]:
-    """`seal` for many rows of one table, under the key of this moment.
-
-    What it returns takes a value and the bytes of the row's id.
-    """
-    key_id = next(iter(settings.SEALING_KEYS))
-    cipher, header, bound = _cipher(key_id), bytes((FORMAT, key_id)), _binding(table)
-
-    def seal_row(value: Mapping[str, object], row_id: bytes) -> bytes:
-        nonce = os.urandom(NONCE_BYTES)
-        padded = _pad(_encode(value), at_least)
-        return header + nonce + cipher.encrypt(nonce, padded, bound + row_id)
-
-    return seal_row
+    key_id, nonce = next(iter(settings.SEALING_KEYS)), os.urandom(NONCE_BYTES)
+    padded = _pad(_encode(value), at_least)
+    ciphertext = _cipher(key_id).encrypt(nonce, padded, _binding(table) + row_id.bytes)
+    return bytes((FORMAT, key_id)) + nonce + ciphertext
 
 
 def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str, object]:

@@ -4,62 +4,30 @@ The canonical form is for comparing only. Mail always goes to what the signer ty
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from email_validator import EmailNotValidError, validate_email
 
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """How one provider reads the local part: all of `domains` are one, named `canonical`.
-
-    What follows one of the characters in `tags` is the owner's own label; the characters in
-    `ignores` make no difference; with `hyphen_is_dot` the two mean the same; with `subdomains`
-    anything@name.domain reaches name@domain.
-    """
-
-    canonical: str
-    domains: frozenset[str]
-    ignores: str = ""
-    tags: str = "+"
-    hyphen_is_dot: bool = False
-    subdomains: bool = False
-    # Made once a provider: signing has microseconds for this.
-    without_ignored: Mapping[int, None] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "without_ignored", dict.fromkeys(map(ord, self.ignores)))
+from petitions.identity import providers
+from petitions.identity.providers import Provider
 
 
-# Providers by each of their domains.
-Rules = Mapping[str, Provider]
-# What holds where nobody has said otherwise: case is ignored, and "+" starts a label.
-_USUAL = Provider("", frozenset())
-
-
-def by_domain(providers: Iterable[Provider]) -> Rules:
-    """The rules as `canonical` wants them."""
-    return {domain: provider for provider in providers for domain in provider.domains}
-
-
-def canonical(address: str, rules: Rules) -> str:
-    """The form that is equal for addresses of one mailbox, under the rules of the providers.
+def canonical(address: str) -> str:
+    """The form that is equal for addresses of one mailbox, under the rules in `providers`.
 
     Domains are compared without case and in their ASCII form; local parts without case (no
     large provider tells case apart), without what follows the provider's tag character, and
-    without dots where the provider ignores them. `providers.canonical` knows today's rules.
+    without dots where the provider ignores them.
     """
     local, _, domain = address.strip().rpartition("@")
     domain = ascii_domain(domain)
-    provider = rules.get(domain)
+    provider = providers.BY_DOMAIN.get(domain)
     if provider is None:
         name, _, parent = domain.partition(".")
-        owner = rules.get(parent)
+        owner = providers.BY_DOMAIN.get(parent)
         if owner is not None and owner.subdomains and name:
             # The rest of the local part is the owner's own label.
             return f"{_mailbox(name, owner)}@{owner.canonical}"
-        return f"{_mailbox(local, _USUAL)}@{domain}"
+        return f"{_mailbox(local, providers.USUAL)}@{domain}"
     return f"{_mailbox(local, provider)}@{provider.canonical}"
 
 

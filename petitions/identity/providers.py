@@ -1,79 +1,119 @@
-"""The rules of mail providers, as every process keeps them for a moment.
+"""The alias rules of mail providers: which of their addresses reach one mailbox.
 
-Administrators edit them in the admin; signing reads them for every address. So each process keeps
-a snapshot, and reads it afresh at most every `SECONDS`: one statement then, none otherwise.
+Constants, reviewed like code: whoever could edit them on a running site could make somebody
+else's mailbox one with theirs. After a release that changes them, `manage.py reindex_mailboxes`
+compares the signatures that are stored; until then `manage.py health` and `migrate` ask for it.
+
+Sources:
+- Gmail Help, "Dots don't matter in Gmail addresses"; googlemail.com is gmail.com.
+- Proton Support, "Creating aliases", "Addresses and usernames": dots, hyphens and underscores
+  make no difference, and a name is its owner's at all of Proton's domains.
+- Apple Support, "iCloud Mail": older accounts have me.com and mac.com under the same name.
+- Yandex Help, "Mail addresses": the login is the same at all domains; hyphen and dot are one.
+- Fastmail Help, "Plus addressing and subdomain addressing": anything@name.domain reaches
+  name@domain, at each domain that Fastmail owns. fastmail.fm accounts have the same name at
+  fastmail.com; at the others a name is whoever's who took it first ("Aliases"), so each
+  of those stands for itself. Their list: the normalisation of addresses in MaxMind's minFraud
+  (dev.maxmind.com), which joins the same addresses.
+- Yahoo Help, "Disposable addresses": nickname-keyword at the same domain. No Yahoo ID holds a
+  hyphen. Each of its domains has people of its own.
+
+Domains at which two people may bear one name (outlook.com and hotmail.com, gmx.de and gmx.net,
+mail.ru and bk.ru, tuta.com and tutanota.com) are two mailboxes. Those whose rules are the usual
+ones need no entry.
 """
 
-import logging
-import time
-from collections import defaultdict
-
-from django.db import DatabaseError, InterfaceError
-
-from petitions.identity import email_addresses
-from petitions.identity.email_addresses import Provider, Rules
-from petitions.models import MailDomain
-
-SECONDS = 2.0
-
-logger = logging.getLogger(__name__)
-
-# Until when the rules are taken for fresh, and the rules.
-_kept: tuple[float, Rules] | None = None
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field
 
 
-def canonical(address: str) -> str:
-    """The form that is equal for addresses of one mailbox, by the rules of this moment."""
-    return email_addresses.canonical(address, rules())
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """How one provider reads the local part: its `domains` are one, under the name of the first.
 
-
-def rules() -> Rules:
-    """The rules as they were at most `SECONDS` ago.
-
-    While the database is away, those that were known last; `DatabaseError` if none ever were.
+    What follows one of the characters in `tags` is the owner's own label; the characters in
+    `ignores` make no difference; with `hyphen_is_dot` the two mean the same; with `subdomains`
+    anything@name.domain reaches name@domain.
     """
-    kept = _kept
-    if kept is None:
-        return keep(load())
-    if time.monotonic() < kept[0]:
-        return kept[1]
-    # Others go on with what is there while this thread reads.
-    keep(kept[1])
-    try:
-        return keep(load())
-    except (DatabaseError, InterfaceError) as error:
-        logger.warning("the rules of providers cannot be read (%s)", type(error).__name__)
-        return kept[1]
+
+    domains: tuple[str, ...]
+    ignores: str = ""
+    tags: str = "+"
+    hyphen_is_dot: bool = False
+    subdomains: bool = False
+    # Made once a provider: signing has microseconds for this.
+    without_ignored: Mapping[int, None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "without_ignored", dict.fromkeys(map(ord, self.ignores)))
+
+    @property
+    def canonical(self) -> str:
+        """The domain that stands for all of them."""
+        return self.domains[0]
 
 
-def load() -> Rules:
-    """The rules of now, read from the database."""
-    domains: defaultdict[int, set[str]] = defaultdict(set)
-    found = {}
-    for row in MailDomain.objects.select_related("provider"):
-        domains[row.provider_id].add(row.domain)
-        found[row.provider_id] = row.provider
-    return email_addresses.by_domain(
-        Provider(
-            canonical=provider.canonical,
-            domains=frozenset(domains[pk]),
-            ignores=provider.ignores,
-            tags=provider.tags,
-            hyphen_is_dot=provider.hyphen_is_dot,
-            subdomains=provider.subdomains,
-        )
-        for pk, provider in found.items()
+# What holds where nothing else is known: case is ignored, and "+" starts a label.
+USUAL = Provider(("",))
+_YAHOO = (
+    "yahoo.com", "yahoo.co.uk", "yahoo.ie", "yahoo.fr", "yahoo.de", "yahoo.it", "yahoo.es",
+    "yahoo.se", "yahoo.ca", "yahoo.com.au", "yahoo.co.in", "yahoo.in", "ymail.com",
+    "rocketmail.com", "myyahoo.com",
+)  # fmt: skip
+_FURTHER_FASTMAIL = (
+    "123mail.org", "150mail.com", "150ml.com", "16mail.com", "2-mail.com", "4email.net",
+    "50mail.com", "airpost.net", "allmail.net", "bestmail.us", "cluemail.com", "elitemail.org",
+    "emailcorner.net", "emailengine.net", "emailengine.org", "emailgroups.net", "emailplus.org",
+    "emailuser.net", "eml.cc", "f-m.fm", "fast-email.com", "fast-mail.org", "fastem.com",
+    "fastemail.us", "fastemailer.com", "fastest.cc", "fastimap.com", "fastmail.cn",
+    "fastmail.co.uk", "fastmail.com.au", "fastmail.de", "fastmail.es", "fastmail.fr",
+    "fastmail.im", "fastmail.in", "fastmail.jp", "fastmail.mx", "fastmail.net", "fastmail.nl",
+    "fastmail.org", "fastmail.se", "fastmail.to", "fastmail.tw", "fastmail.uk", "fastmail.us",
+    "fastmailbox.net", "fastmessaging.com", "fea.st", "fmail.co.uk", "fmailbox.com", "fmgirl.com",
+    "fmguy.com", "ftml.net", "h-mail.us", "hailmail.net", "imap-mail.com", "imap.cc",
+    "imapmail.org", "inoutbox.com", "internet-e-mail.com", "internet-mail.org",
+    "internetemails.net", "internetmailing.net", "jetemail.net", "justemail.net",
+    "letterboxes.org", "mail-central.com", "mail-page.com", "mailandftp.com", "mailas.com",
+    "mailbolt.com", "mailc.net", "mailcan.com", "mailforce.net", "mailftp.com", "mailhaven.com",
+    "mailingaddress.org", "mailite.com", "mailmight.com", "mailnew.com", "mailsent.net",
+    "mailservice.ms", "mailup.net", "mailworks.org", "ml1.net", "mm.st", "myfastmail.com",
+    "mymacmail.com", "nospammail.net", "ownmail.net", "petml.com", "postinbox.com", "postpro.net",
+    "proinbox.com", "promessage.com", "realemail.net", "reallyfast.biz", "reallyfast.info",
+    "rushpost.com", "sent.as", "sent.at", "sent.com", "speedpost.net", "speedymail.org",
+    "ssl-mail.com", "swift-mail.com", "the-fastest.net", "the-quickest.com",
+    "theinternetemail.com", "veryfast.biz", "veryspeedy.net", "warpmail.net", "xsmail.com",
+    "yepmail.net", "your-mail.com",
+)  # fmt: skip
+PROVIDERS = (
+    Provider(("gmail.com", "googlemail.com"), ignores="."),
+    Provider(("proton.me", "protonmail.com", "protonmail.ch", "pm.me"), ignores=".-_"),
+    Provider(("icloud.com", "me.com", "mac.com")),
+    Provider(
+        ("yandex.ru", "yandex.com", "yandex.by", "yandex.kz", "yandex.ua", "ya.ru"),
+        hyphen_is_dot=True,
+    ),
+    Provider(("fastmail.com", "fastmail.fm"), subdomains=True),
+    *(Provider((domain,), subdomains=True) for domain in _FURTHER_FASTMAIL),
+    *(Provider((domain,), tags="-+") for domain in _YAHOO),
+)
+# Raise it when `email_addresses.canonical` reads the same rules in another way.
+_READ_AS = 1
+
+
+def by_domain(providers: Iterable[Provider]) -> Mapping[str, Provider]:
+    """Providers by each of their domains."""
+    return {domain: provider for provider in providers for domain in provider.domains}
+
+
+def fingerprint(providers: Iterable[Provider]) -> str:
+    """A short hash of rules, in any order: equal exactly if every address stays one mailbox."""
+    rules = sorted(
+        (provider.canonical, sorted(provider.domains), *astuple(provider)[1:-1])
+        for provider in providers
     )
+    return hashlib.sha256(repr((_READ_AS, rules)).encode()).hexdigest()[:16]
 
 
-def keep(fresh: Rules, seconds: float = SECONDS) -> Rules:
-    """Take rules for fresh for a while."""
-    global _kept  # noqa: PLW0603 - a snapshot for the process is the point
-    _kept = (time.monotonic() + seconds, fresh)
-    return fresh
-
-
-def forget() -> None:
-    """Read afresh at the next question."""
-    global _kept  # noqa: PLW0603
-    _kept = None
+BY_DOMAIN = by_domain(PROVIDERS)
+FINGERPRINT = fingerprint(PROVIDERS)

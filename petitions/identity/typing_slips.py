@@ -4,6 +4,8 @@ It is a question and never a refusal: somebody may well have their mail at gmial
 addresses with a slip are at one of a few large providers, so those are all that is compared.
 """
 
+from difflib import get_close_matches
+
 from petitions.identity import email_addresses
 
 # Where most signers have their mail; the more usual first, for it wins where two are as near.
@@ -32,8 +34,14 @@ OTHERS = frozenset({
     "protonmail.ch", "zoho.eu", "zoho.in", "zohomail.com", "inbox.com", "plus.net",
 })  # fmt: skip
 _KNOWN = OTHERS | set(LARGE)
-# In a short name a second slip would leave little of it: "gmx" and "sky" are near to anything.
-_SHORT, _LONG = 4, 7
+# How much of two domains, or of two endings of one name, is alike at least. In a name of up to
+# `_SHORT` letters one slip leaves too little: "gmx" and "sky" are near to anything.
+_ALIKE, _ALIKE_ENDING, _SHORT = 0.88, 0.6, 4
+_ENDINGS = {
+    name: {large.partition(".")[2]: large for large in LARGE if large.partition(".")[0] == name}
+    for name in (large.partition(".")[0] for large in LARGE)
+}
+_LONG_NAMES = [large for large in LARGE if len(large.partition(".")[0]) > _SHORT]
 
 
 def meant(domain: str) -> str | None:
@@ -44,49 +52,9 @@ def meant(domain: str) -> str | None:
     domain = email_addresses.ascii_domain(domain)
     if domain in _KNOWN:
         return None
-    near = [(slips(domain, large), large) for large in LARGE if _is_near(domain, large)]
-    return min(near, key=lambda found: found[0])[1] if near else None
-
-
-def slips(typed: str, meant: str) -> int:
-    """How many letters were left out, added, mistaken or swapped with their neighbour.
-
-    The optimal string alignment distance: Levenshtein's, with swaps of neighbours for one.
-    """
-    before: list[int] = []
-    row = list(range(len(meant) + 1))
-    for i, char in enumerate(typed, 1):
-        before_last, before, row = before, row, [i]
-        for j, other in enumerate(meant, 1):
-            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (char != other))
-            if i > 1 and j > 1 and char == meant[j - 2] and typed[i - 2] == other:
-                cost = min(cost, before_last[j - 2] + 1)
-            row.append(cost)
-    return row[-1]
-
-
-def _is_near(domain: str, large: str) -> bool:
     name, _dot, ending = domain.partition(".")
-    large_name, _dot, large_ending = large.partition(".")
-    if name == large_name:
-        # One slip in the ending; with more it is likelier another country's.
-        return _within(1, ending, large_ending)
-    if len(large_name) <= _SHORT:
-        return False
-    if "." not in domain or ending != large_ending:
-        # Slips on both sides of the dot, or a dot left out or put elsewhere.
-        return _within(_allowed(large_name), domain, large)
-    return _within(_allowed(large_name), name, large_name)
-
-
-def _within(most: int, typed: str, meant: str) -> bool:
-    # Most are told apart by their lengths and letters: a slip changes at most two letters.
-    return (
-        abs(len(typed) - len(meant)) <= most
-        and len(set(typed) ^ set(meant)) <= 2 * most
-        and slips(typed, meant) <= most
-    )
-
-
-def _allowed(name: str) -> int:
-    return 2 if len(name) >= _LONG else 1
+    if endings := _ENDINGS.get(name):
+        near = get_close_matches(ending, endings, n=1, cutoff=_ALIKE_ENDING)
+        return endings[near[0]] if near else None
+    near = get_close_matches(domain, _LONG_NAMES, n=1, cutoff=_ALIKE)
+    return near[0] if near else None

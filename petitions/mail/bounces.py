@@ -13,7 +13,7 @@ from uuid import UUID
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 
 from petitions.crypto import vault
-from petitions.identity import email_addresses, providers
+from petitions.identity import email_addresses
 from petitions.mail import replies, suppression
 from petitions.models import Mail
 from petitions.signers import sealing
@@ -46,9 +46,10 @@ def heed(event: AnymailTrackingEvent) -> bool:
         suppression.complained(address=person["email"])
         logger.info("mail %s was called spam", row_id)
         return True
-    if email_addresses.deliverable(person["email"]).lower() == providers.canonical(person["email"]):
+    address = person["email"]
+    if email_addresses.deliverable(address).lower() == email_addresses.canonical(address):
         # Of an alias that does not exist the mailbox may well: anybody can make one up.
-        suppression.note_undeliverable(address=person["email"])
+        suppression.note_undeliverable(address=address)
     Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
         state=Mail.State.REFUSED, code=BOUNCED
     )

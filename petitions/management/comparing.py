@@ -1,33 +1,25 @@
-"""What commands that compare all mailboxes share: one at a time, with a bar on the terminal."""
-
-from datetime import timedelta
+"""What commands that compare all mailboxes share: a bar on the terminal, and a summary."""
 
 from django.core.management.base import CommandError
-from django.db.models.functions import Now
 from tqdm import tqdm
 
-from petitions.infra.jobs import alone
 from petitions.models import Reindexing
 from petitions.moderation import reindex
 
 
-def compare(job: Reindexing) -> None:
-    """Go through the signers of a job. Raises `CommandError` while the worker is at another."""
-    with alone(reindex.JOB) as is_alone, tqdm(total=100, unit="%", disable=None) as bar:
-        if not is_alone:
-            raise CommandError("The worker compares mailboxes at this moment. Try again later.")
-        reindex.run(job, lambda fraction: bar.update(100 * fraction - bar.n))
-
-
-def everybody() -> Reindexing:
-    """A job over all signers that may begin at once."""
-    job = reindex.ask()
-    Reindexing.objects.filter(pk=job.pk).update(asked_at=Now() - timedelta(hours=1))
-    return job
+def compare() -> Reindexing:
+    """Compare all mailboxes. Raises `CommandError` while another command does."""
+    with tqdm(total=100, unit="%", disable=None) as bar:
+        try:
+            return reindex.compare_all(lambda fraction: bar.update(100 * fraction - bar.n))
+        except reindex.AlreadyComparing:
+            raise CommandError(
+                "Another command compares mailboxes at this moment. Wait for it, and try again."
+            ) from None
 
 
 def summary(job: Reindexing) -> str:
-    """What a finished job came to."""
+    """What a finished comparison came to."""
     return (
         f"Looked at {job.looked_at:,}: {job.moved:,} changed, {job.held:,} of them held, "
         f"{job.unreadable:,} cannot be opened."

@@ -16,7 +16,7 @@ from petitions.models.objection import Objection
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Petition, PetitionText
 from petitions.models.place import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
-from petitions.models.provider import MailDomain, MailProvider, Reindexing
+from petitions.models.reindexing import Reindexing
 from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
 from petitions.models.single_use import UsedNonce
@@ -40,8 +40,6 @@ __all__ = [
     "Job",
     "LoginFailure",
     "Mail",
-    "MailDomain",
-    "MailProvider",
     "Milestone",
     "MilestoneText",
     "Objection",

@@ -1,34 +1,32 @@
-"""Comparing mailboxes anew, after the rules of providers or the index key changed.
+"""Comparing stored mailboxes again, after a release changed the alias rules, or the index key.
 
-1. A change writes a `Reindexing` in its own commit; a sweep finds it (see tasks.py).
-2. It begins `SETTLED` after the change: by then every process has read the new rules, and
-   whoever signed under the old ones is stored. So one pass over all signers misses nobody,
-   and whoever signs meanwhile is stored right from the start.
-3. Signers are read in the order of their ids, which are random, and opened. Whose indexes are
+1. A command begins a `Reindexing`, or goes on with one that was interrupted, if it was under
+   the rules and key of now. Every process must have them by then: so one pass over all signers
+   misses nobody, and whoever signs meanwhile is stored right from the start.
+2. Signers are read in the order of their ids, which are random, and opened. Whose indexes are
    not what rules and key of now give is moved, some at a time, under the locks of the old and
    the new mailbox, as confirming and withdrawing take them. Their mails move first: after a
    crash in between the signer is found once more.
-4. Where those who stand in one mailbox are more than the rule for households allows, the later
+3. Where those who stand in one mailbox are more than the rule for households allows, the later
    ones lose their slot, and wait for a moderator if they counted. Nothing is deleted.
-5. The cursor is kept after each batch; a second run over the same signers changes nothing.
+4. The cursor is kept after each batch; a second run over the same signers changes nothing.
+5. The row keeps the fingerprint of the rules: `is_due` tells when a release has others.
 """
 
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from petitions.crypto import vault
-from petitions.identity import email_addresses, providers
-from petitions.identity.email_addresses import Rules
-from petitions.infra import advisory_locks
+from petitions.identity import providers
+from petitions.infra import advisory_locks, jobs
 from petitions.models import Decision, Objection, Reindexing, Rule, Signature, Signer
 from petitions.moderation import decisions
 from petitions.signatures import confirm
@@ -39,10 +37,8 @@ BATCH = 2_000
 # So many mailboxes are locked at a time: signers wait for milliseconds, and the table of locks
 # has room for them.
 AT_ONCE = 100
-# Of the sweep and of the commands: one of them at a time.
+# One process at a time compares.
 JOB = "compare-mailboxes"
-# Longer than a process keeps old rules and gunicorn lets a request take.
-SETTLED = timedelta(seconds=45)
 SAME_MAILBOX = "same-mailbox"
 _DECISIONS = UUID("6f1d7c52-6a2b-4c39-9e0b-0c6a8c1b7a11")
 
@@ -68,19 +64,41 @@ class _Move(NamedTuple):
     wanted: Indexes
 
 
-def ask(*, domains: Iterable[str] = (), actor: Any = None) -> Reindexing:
-    """Have the signers of some domains, or all, compared anew. In the commit of the change."""
-    return Reindexing.objects.create(domains=sorted(set(domains)), actor=actor)
+class AlreadyComparing(Exception):
+    """Another process compares mailboxes at this moment. Trying again later helps."""
 
 
-def run_due() -> None:
-    """Do what was asked for long enough ago, and go on with what was interrupted."""
-    for job in Reindexing.objects.unfinished().filter(asked_at__lte=Now() - SETTLED):
-        run(job)
+def is_due() -> bool:
+    """Whether signers may stand under other alias rules than those of this release."""
+    finished = Reindexing.objects.exclude(finished_at=None).order_by("-finished_at")
+    last = finished.values_list("rules", flat=True).first()
+    return last != providers.FINGERPRINT and Signer.objects.exists()
 
 
-def run(job: Reindexing, progress: Progress = lambda _fraction: None) -> None:
-    """Go through the signers from where the job stands; `progress` gets its fraction."""
+def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
+    """Bring all signers under the rules and the first index key of now; go on after a crash.
+
+    `progress` gets the fraction that is done. Raises `AlreadyComparing`.
+    """
+    with jobs.alone(JOB) as is_alone:
+        if not is_alone:
+            raise AlreadyComparing
+        job = _begun()
+        _run(job, progress)
+        return job
+
+
+def _begun() -> Reindexing:
+    """What was interrupted under the rules and key of now, or a new comparison.
+
+    One under others would have left those behind its cursor as they were: it is given up.
+    """
+    now: dict[str, Any] = {"rules": providers.FINGERPRINT, "key_id": vault.index_key_id()}
+    Reindexing.objects.unfinished().exclude(**now).delete()
+    return Reindexing.objects.unfinished().filter(**now).first() or Reindexing.objects.create(**now)
+
+
+def _run(job: Reindexing, progress: Progress) -> None:
     while batch := _read(job.cursor):
         _compare(job, batch)
         job.cursor = batch[-1].pk
@@ -103,10 +121,9 @@ class Survey(NamedTuple):
 
 def survey(progress: Progress = lambda _fraction: None) -> Survey:
     """Compare all signers without changing one."""
-    job, rules = Reindexing(), providers.load()
-    other = 0
+    job, other = Reindexing(), 0
     while batch := _read(job.cursor):
-        other += len(_to_move(job, batch, rules))
+        other += len(_to_move(job, batch))
         job.cursor = batch[-1].pk
         job.looked_at += len(batch)
         progress(job.fraction)
@@ -158,16 +175,15 @@ def _read(cursor: UUID | None) -> list[Signer]:
 
 
 def _compare(job: Reindexing, batch: Sequence[Signer]) -> None:
-    rules = providers.load()
-    waiting = _to_move(job, batch, rules)
+    waiting = _to_move(job, batch)
     while waiting:
         # Whom somebody corrected or withdrew since they were read is looked at again.
         changed = _move(job, waiting[:AT_ONCE])
         again = Signer.objects.filter(pk__in=changed)
-        waiting = [*waiting[AT_ONCE:], *_to_move(job, list(again), rules)]
+        waiting = [*waiting[AT_ONCE:], *_to_move(job, list(again))]
 
 
-def _to_move(job: Reindexing, batch: Sequence[Signer], rules: Rules) -> list[_Move]:
+def _to_move(job: Reindexing, batch: Sequence[Signer]) -> list[_Move]:
     found = []
     for signer in batch:
         try:
@@ -175,18 +191,10 @@ def _to_move(job: Reindexing, batch: Sequence[Signer], rules: Rules) -> list[_Mo
         except vault.CannotOpen:
             job.unreadable += 1
             continue
-        if job.domains and not _is_in(person["email"], job.domains):
-            continue
-        wanted = sealing.indexes_of(signer.petition_id, person, rules=rules)
+        wanted = sealing.indexes_of(signer.petition_id, person)
         if _indexes(signer) != wanted[:3]:
             found.append(_Move(signer, wanted))
     return found
-
-
-def _is_in(address: str, domains: Sequence[str]) -> bool:
-    """Whether an address is in one of the domains, or right below one."""
-    domain = email_addresses.domain_of(address)
-    return domain in domains or domain.partition(".")[2] in domains
 
 
 def _indexes(signer: Signer) -> tuple[bytes, bytes, bytes]:
@@ -347,8 +355,6 @@ def _decision(job: Reindexing, petition_id: int) -> Decision:
         petition_id=petition_id,
         kind=Decision.Kind.HOLD,
         reason=Decision.Reason.DUPLICATE,
-        note=", ".join(job.domains)[:300],
-        actor=job.actor,
     )
 
 

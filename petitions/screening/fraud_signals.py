@@ -289,7 +289,7 @@ _RULES = {
         ),
     ),
     "burst": _Rule(_stepped(_BURST_WEIGHTS), _burst),
-    # Found after signing: see reindexing.py.
+    # Found after signing: see `petitions.moderation.reindex`.
     "same-mailbox": _Rule(
         _always(100),
         lambda _n: gettext("Other people have signed with the same mailbox."),

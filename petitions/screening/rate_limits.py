@@ -22,7 +22,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from petitions.crypto import vault
-from petitions.identity import email_addresses, providers
+from petitions.identity import email_addresses
 from petitions.infra import redis
 from petitions.screening.client_network import NOWHERE, Sender
 
@@ -235,7 +235,7 @@ def forget() -> None:
 
 
 def _mailbox(address: str, *, is_counted: bool) -> str:
-    mailbox = providers.canonical(address)
+    mailbox = email_addresses.canonical(address)
     return mailbox if is_counted or not mailbox else secrets.token_hex(8)
 
 

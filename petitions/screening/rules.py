@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from petitions.crypto import vault
-from petitions.identity import providers
+from petitions.identity import email_addresses
 from petitions.models import Rule
 from petitions.screening.client_network import Address
 
@@ -27,7 +27,7 @@ OF_DOMAIN = frozenset({"DOMAIN"})
 
 def address_index(address: str, key_id: int | None = None) -> bytes:
     """The keyed index of a mailbox under which a rule about it is stored."""
-    return vault.blind_index("rule", providers.canonical(address), key_id=key_id)
+    return vault.blind_index("rule", email_addresses.canonical(address), key_id=key_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,8 +11,7 @@ from django.conf import settings
 
 from petitions.crypto import vault
 from petitions.crypto.tokens import Inbox, Recipient
-from petitions.identity import email_addresses, names, providers
-from petitions.identity.email_addresses import Rules
+from petitions.identity import email_addresses, names
 from petitions.models import Mail, Signer
 from petitions.signers import consent
 
@@ -49,28 +47,22 @@ class Indexes(NamedTuple):
     mail: bytes
 
 
-def indexes(
-    petition_id: int, attempt: Attempt, *, rules: Rules | None = None, key_id: int | None = None
-) -> Indexes:
+def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) -> Indexes:
     """The blind indexes under which this person is looked up for this petition.
 
-    By the providers' rules of this moment and under the first key, unless said otherwise.
+    Under the first key, unless said otherwise.
     """
-    mailbox = _canonical(attempt.email, rules)
+    mailbox = email_addresses.canonical(attempt.email)
     return _indexes(
         petition_id, mailbox, attempt.name, attempt.postcode, attempt.country, key_id=key_id
     )
 
 
 def indexes_of(
-    petition_id: int,
-    person: Mapping[str, str],
-    *,
-    rules: Rules | None = None,
-    key_id: int | None = None,
+    petition_id: int, person: Mapping[str, str], *, key_id: int | None = None
 ) -> Indexes:
     """The same for a person who was sealed before."""
-    mailbox = _canonical(person["email"], rules)
+    mailbox = email_addresses.canonical(person["email"])
     return _indexes(
         petition_id, mailbox, person["name"], person["postcode"], person["country"], key_id=key_id
     )
@@ -88,13 +80,9 @@ def known_as(signer: Signer) -> list[Indexes]:
         person = unsealed(signer)
     except vault.CannotOpen:
         return [stored(signer)]
-    rules = providers.rules()
     return [
         stored(signer),
-        *[
-            indexes_of(signer.petition_id, person, rules=rules, key_id=key_id)
-            for key_id in settings.INDEX_KEYS
-        ],
+        *[indexes_of(signer.petition_id, person, key_id=key) for key in settings.INDEX_KEYS],
     ]
 
 
@@ -103,10 +91,6 @@ def stored(signer: Signer) -> Indexes:
     return Indexes(
         bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
     )
-
-
-def _canonical(address: str, rules: Rules | None) -> str:
-    return email_addresses.canonical(address, providers.rules() if rules is None else rules)
 
 
 def _indexes(
@@ -123,7 +107,7 @@ def _indexes(
 
 def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
     """The blind indexes of a mailbox within one petition, under each key, the first one first."""
-    mailbox = providers.canonical(address)
+    mailbox = email_addresses.canonical(address)
     return [
         vault.blind_index("mailbox", str(petition_id), mailbox, key_id=key_id)
         for key_id in settings.INDEX_KEYS
@@ -132,7 +116,7 @@ def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
 
 def mail_indexes(address: str) -> dict[int, bytes]:
     """The indexes of a mailbox over all petitions, by key id; the first is the current one."""
-    mailbox = providers.canonical(address)
+    mailbox = email_addresses.canonical(address)
     return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
 
 
@@ -226,30 +210,3 @@ def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
 def persons(known: Iterable[Indexes]) -> list[bytes]:
     """All that a person is found by, each once."""
     return list({index.person for index in known})
-
-
-class Many:
-    """`seal` and `indexes` for many new signers of one petition, under the keys of this moment.
-
-    What they share is looked up once: keys, rules, and the petition as part of each index.
-    """
-
-    def __init__(self, petition_id: int, rules: Rules) -> None:
-        petition = str(petition_id)
-        self.seal = vault.sealer(TABLE)
-        self._rules = rules
-        self._mailbox = vault.indexer("mailbox", petition)
-        self._person = vault.indexer("person", petition)
-        self._home = vault.indexer("home", petition)
-        # Among many, names come again.
-        self._folded = lru_cache(maxsize=10_000)(names.folded)
-
-    def indexes(self, person: Mapping[str, str]) -> Indexes:
-        """Those that the signer's row holds, as `stored` reads them back."""
-        mailbox = email_addresses.canonical(person["email"], self._rules)
-        return Indexes(
-            mailbox=self._mailbox(mailbox),
-            person=self._person(mailbox, self._folded(person["name"])),
-            home=self._home(mailbox, person["postcode"], person["country"] or "GB"),
-            mail=b"",
-        )

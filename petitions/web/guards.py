@@ -63,13 +63,7 @@ def token_is_proof(view: View) -> View:
 
     Such views stand below `/t/`, whose answers are kept by nobody and tell no other site.
     """
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return view(request, *args, **kwargs)
-
-    guarded.guard = "token"  # type: ignore[attr-defined]
-    return csrf_exempt(guarded)
+    return _marked(view, "token")
 
 
 def signed_report(view: View) -> View:
@@ -77,13 +71,16 @@ def signed_report(view: View) -> View:
 
     Neither is sent by a browser unasked, so nobody's browser can be made to call it.
     """
+    return _marked(view, "signature")
 
+
+def _marked(view: View, guard: str) -> View:
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return view(request, *args, **kwargs)
 
-    guarded.guard = "signature"  # type: ignore[attr-defined]
-    return csrf_exempt(guarded)
+    marked.guard = guard  # type: ignore[attr-defined]
+    return csrf_exempt(marked)
 
 
 def _is_ours(origin: str) -> bool:

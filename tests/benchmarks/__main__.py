@@ -114,7 +114,7 @@ def _bench(
 
 def _seed(petition: "Petition", rows: int) -> float:
     """Add so many signatures, and return how many it were a second."""
-    from petitions import seeding
+    from tests.benchmarks import seeding
 
     started = time.perf_counter()
     with tqdm(total=rows, desc="Seeding", unit=" signatures", disable=None) as bar:

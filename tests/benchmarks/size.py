@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from campaign.models import Statement
-from petitions import seeding
 from petitions.models import Petition
+from tests.benchmarks import seeding
 from tests.benchmarks.measures import Bench, Measure, _get
 
 FEW = 10_000

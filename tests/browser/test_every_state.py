@@ -23,14 +23,13 @@ from tests.browser.states import (
 )
 from tests.integration.conftest import (
     _fresh,
-    _shipped_providers,
     organisation,
     petition,
     places,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-__all__ = ["_fresh", "_shipped_providers", "organisation", "petition", "places"]
+__all__ = ["_fresh", "organisation", "petition", "places"]
 
 AXE = Axe().axe_script
 # No rule that runs reads style sheets by itself; reading them anew costs more than the rest.

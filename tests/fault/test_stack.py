@@ -46,6 +46,7 @@ class Run:
 
     def __init__(self, folder: Path, port: int) -> None:
         environment = {"PATH": os.environ["PATH"], "LOCAL_DIR": str(folder), "PORT": str(port)}
+        environment |= {"LIMIT_FORM_NETWORK": "7/minute", "SMTP_HOST": "elsewhere.example"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "campaign.local", "run"],
             cwd=ROOT,
@@ -122,6 +123,13 @@ def test_it_says_where_everything_is_and_sigterm_to_the_group_leaves_nothing(run
     assert not list((run.folder / "processes").iterdir())
     stopped_last = (run.folder / "logs" / "postgres.log").read_text().splitlines()[-1]
     assert stopped_last.endswith("database system is shut down")
+
+
+def test_settings_of_behaviour_reach_the_site_and_nothing_that_leads_elsewhere(run: Run) -> None:
+    for name in ("web", "worker"):
+        environment = Path(f"/proc/{process_named(run.folder, name)}/environ").read_text()
+        assert "LIMIT_FORM_NETWORK=7/minute" in environment.split("\0")
+        assert "elsewhere.example" not in environment
 
 
 def test_sigkill_leaves_nothing_and_the_next_run_finds_its_data(run: Run, folder: Path) -> None:

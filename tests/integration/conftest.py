@@ -9,7 +9,6 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from petitions.identity import providers
 from petitions.models import (
     Organisation,
     Petition,
@@ -35,12 +34,6 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("petitions.infra.redis.TIMEOUT", 2.0)
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         counters.flushdb()
-
-
-@pytest.fixture(autouse=True)
-def _shipped_providers() -> None:
-    """The rules that the site ships with, so that no test reads them when their time is over."""
-    providers.keep(shipped.RULES, seconds=3600)
 
 
 @pytest.fixture

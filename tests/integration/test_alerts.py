@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaign.celery import app
-from petitions import seeding, tasks
+from petitions import tasks
 from petitions.infra.jobs import alone
 from petitions.models import Alert, Petition, Signature, Signer
 from petitions.screening import bursts
@@ -21,6 +21,7 @@ from petitions.screening.screen import Screening
 from petitions.signatures import submit
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
+from tests.benchmarks import seeding
 
 HERE, ELSEWHERE = "192.0.2.0/24", "2001:db8::/64"
 HOME = "/admin/"

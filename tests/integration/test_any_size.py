@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaign.models import Statement, StatementText
-from petitions import seeding
 from petitions.counting import tallies
 from petitions.models import Petition
+from tests.benchmarks import seeding
 
 
 @pytest.fixture

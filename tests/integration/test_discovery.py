@@ -272,8 +272,13 @@ def test_only_what_is_public_is_listed_anywhere(petition: Petition, client: Clie
     PetitionText.objects.update(published_at=None)
     assert not [address for address in listed(client) if "protect" in address]
     PetitionText.objects.filter(language="ar").update(published_at=timezone.now())
-    found = [address for address in listed(client) if address.endswith("/protect/")]
-    assert found == [f"{SITE}/ar/petitions/protect/"]
+    found = {
+        address: others
+        for address, others in listed(client).items()
+        if address.endswith("/protect/")
+    }
+    arabic = f"{SITE}/ar/petitions/protect/"
+    assert found == {arabic: {"ar": arabic, "x-default": arabic}}
 
 
 def entries(client: Client, path: str) -> list[ET.Element]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from petitions import seeding
 from petitions.models import Petition
+from tests.benchmarks import seeding
 
 
 def measured() -> dict[str, Any]:

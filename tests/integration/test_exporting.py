@@ -11,11 +11,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from petitions import seeding
 from petitions.counting import tallies
 from petitions.handover import exports
 from petitions.models import Export, Petition, Signature
 from petitions.signers.sealing import Attempt
+from tests.benchmarks import seeding
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
 

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from campaign.models import Statement
 from petitions.models import (
-    MailProvider,
     Milestone,
     Petition,
     Rule,
@@ -257,13 +256,6 @@ def milestone(omar: Organiser) -> str:
     return two_texts("/admin/petitions/milestone/add/", **fields)(omar)
 
 
-def provider(canonical: str, *domains: str) -> Callable[[Organiser], str]:
-    names = {f"domains-{n}-domain": name for n, name in enumerate(domains)}
-    size = {"domains-TOTAL_FORMS": str(len(domains))}
-    path = "/admin/petitions/mailprovider/add/"
-    return add(path, canonical=canonical, ignores="", tags="+", **names, **size)
-
-
 def late(field: str) -> Fields:
     return {f"{field}_0": "2030-01-01", f"{field}_1": "00:00"}
 
@@ -285,8 +277,6 @@ CASES: dict[str, Callable[[Organiser], str]] = {
         f"{PETITIONS}add/", **{"slug": "protect", "texts-1-language": "ar"}
     ),
     "petitions.Source.code": add("/admin/petitions/source/add/", code="choir", name="x"),
-    "petitions.MailProvider.canonical": provider("example.com", "example.com"),
-    "petitions.MailDomain.domain": provider("new.example", "new.example", "example.com"),
 }
 
 
@@ -296,7 +286,6 @@ def taken(petition: Petition) -> None:
     Statement.objects.create(slug="taken")
     Rule.objects.create(kind="domain", action="block", pattern="example.org", note="x")
     Source.objects.create(code="choir", name="Choir")
-    MailProvider.objects.create(canonical="example.com").domains.create(domain="example.com")
 
 
 def models_of_forms(user: User) -> Iterator[type[Model]]:
@@ -383,6 +372,10 @@ def everything(petition: Petition, moderator: User) -> None:
     Statement.objects.filter(pk=statement.pk).update(petition=petition)
 
 
+# 404: the outbox has no page for a mail, nor for deleting one.
+ANSWERS = {HTTPStatus.OK, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+
 @pytest.mark.parametrize("who", ["organiser", "admin_user"])
 @pytest.mark.parametrize("by", ["page", "list"])
 def test_deleting_anything_says_what_came_of_it(
@@ -399,7 +392,7 @@ def test_deleting_anything_says_what_came_of_it(
             else:
                 chosen = {"action": "delete_selected", "_selected_action": str(pk), "post": "yes"}
                 answer = client.post(path, chosen, follow=True)
-            assert answer.status_code in {HTTPStatus.OK, HTTPStatus.FORBIDDEN}, (path, by)
+            assert answer.status_code in ANSWERS, (path, by)
     petition.refresh_from_db()
     assert petition.signatures.exists()
     assert petition.texts.count() == 3

@@ -8,11 +8,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from petitions import seeding
 from petitions.counting import tallies
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature, Signer
 from petitions.moderation import decisions
 from petitions.signatures import confirm, withdraw
+from tests.benchmarks import seeding
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
 LIST = "/admin/petitions/signature/"

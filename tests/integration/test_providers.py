@@ -1,94 +1,28 @@
-"""Which addresses are one mailbox is what the table says, on every process within seconds."""
+"""Which addresses are one mailbox is a constant of the release, which nobody can edit."""
 
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, Permission, User
-from django.db import DatabaseError, InterfaceError, connection
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from petitions.counting import tallies
 from petitions.identity import providers
 from petitions.mail import outbox
-from petitions.models import MailDomain, MailProvider, Petition, Reindexing, Signer
+from petitions.models import Petition, Reindexing, Signer
+from petitions.moderation import reindex
 from petitions.moderation.roles import ORGANISERS
 from petitions.signatures.confirm import Outcome
 from petitions.signers.sealing import Attempt
-from tests import shipped
 from tests.people import AMINA, confirm, sign, sign_and_confirm
 
-LIST = "/admin/petitions/mailprovider/"
-
-
-@pytest.fixture(autouse=True)
-def _as_in_the_database(db: None) -> None:
-    shipped.write_providers()
-    providers.forget()
-
-
-@pytest.fixture
-def administrator(db: None) -> User:
-    return User.objects.create_superuser("ada", password=None)
-
-
-def form_of(name: str, *domains: str, **changes: str) -> dict[str, str]:
-    """What the admin's form sends for a new provider."""
-    rows = {f"domains-{number}-domain": domain for number, domain in enumerate(domains)}
-    return {
-        "canonical": name,
-        "ignores": "",
-        "tags": "+",
-        "domains-TOTAL_FORMS": str(len(domains)),
-        "domains-INITIAL_FORMS": "0",
-        **rows,
-        **changes,
-    }
-
-
-def test_the_table_holds_the_rules_that_the_site_ships_with() -> None:
-    assert providers.load() == shipped.RULES
-
-
-def test_once_read_the_rules_cost_no_statement() -> None:
-    with CaptureQueriesContext(connection) as queries:
-        for _ in range(3):
-            assert providers.canonical("A.Mina+x@googlemail.com") == "amina@gmail.com"
-    assert len(queries) == 1
-
-
-def test_a_change_is_heeded_two_seconds_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("petitions.identity.providers.time.monotonic", lambda: now)
-    assert providers.canonical("a.mina@dots.example") == "a.mina@dots.example"
-    provider = MailProvider.objects.create(canonical="dots.example", ignores=".")
-    MailDomain.objects.create(provider=provider, domain="dots.example")
-
-    now += 1.9
-    assert providers.canonical("a.mina@dots.example") == "a.mina@dots.example"
-    now += 0.2
-    assert providers.canonical("a.mina@dots.example") == "amina@dots.example"
-
-
-# Of a connection that was closed behind our back psycopg2 says an `InterfaceError`.
-@pytest.mark.parametrize("kind", [DatabaseError, InterfaceError])
-def test_while_the_database_is_away_the_last_rules_hold(
-    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
-) -> None:
-    providers.rules()
-    monkeypatch.setattr("petitions.identity.providers.time.monotonic", lambda: 1e12)
-
-    def away() -> None:
-        raise kind
-
-    monkeypatch.setattr(providers, "load", away)
-
-    assert providers.canonical("a.mina@gmail.com") == "amina@gmail.com"
-    providers.forget()
-    with pytest.raises(kind):
-        providers.canonical("a.mina@gmail.com")
+MODELS = ("mailprovider", "maildomain")
+BEFORE = "0015_used_nonce"
 
 
 @pytest.mark.parametrize(
@@ -112,140 +46,54 @@ def attempt(email: str) -> Attempt:
     return Attempt(name=AMINA.name, email=email, postcode=AMINA.postcode, name_use=AMINA.name_use)
 
 
-def test_an_administrator_adds_a_provider_and_its_signers_are_compared_anew(
-    petition: Petition, administrator: User, client: Client
-) -> None:
-    client.force_login(administrator)
-
-    page = client.post(
-        f"{LIST}add/",
-        form_of("Dots.example", "dots.EXAMPLE", "bücher.example", ignores="."),
-        follow=True,
-    ).content.decode()
-
-    assert "held for a moderator" in page
-    assert "Nobody gets an email." in page
-    provider = MailProvider.objects.get(canonical="dots.example")
-    assert {row.domain for row in provider.domains.all()} == {
-        "dots.example",
-        "xn--bcher-kva.example",
-    }
-    job = Reindexing.objects.get()
-    assert job.domains == ["dots.example", "xn--bcher-kva.example"]
-    assert job.actor == administrator
-    assert "0%" in client.get("/admin/petitions/reindexing/").content.decode()
-
-
-def test_a_domain_of_two_providers_is_refused_and_it_says_whose_it_is(
-    administrator: User, client: Client
-) -> None:
-    client.force_login(administrator)
-
-    page = client.post(
-        f"{LIST}add/", form_of("dots.example", "dots.example", "GoogleMail.com")
-    ).content.decode()
-
-    assert "googlemail.com belongs to gmail.com. Take it out there first." in page
-    assert not MailProvider.objects.filter(canonical="dots.example").exists()
-    assert not Reindexing.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        (form_of("dots.example", "other.example"), "name must be one of its domains"),
-        (form_of("dots.example", "dots.example", "Dots.example"), "stands here twice"),
-        (form_of("dots.example", "dots.example", ignores="a"), "always make a difference"),
-        (form_of("dots.example", "dots.example", tags="@"), "always make a difference"),
-        (form_of("dots.example", "dots.example", "nodomain"), "Give a domain"),
-    ],
-)
-def test_rules_that_would_mix_people_up_are_refused(
-    administrator: User, client: Client, form: dict[str, str], words: str
-) -> None:
-    client.force_login(administrator)
-    assert words in client.post(f"{LIST}add/", form).content.decode()
-    assert not MailProvider.objects.filter(canonical="dots.example").exists()
-
-
-def test_a_change_of_domains_asks_about_those_of_before_and_of_after(
-    administrator: User, client: Client
-) -> None:
-    client.force_login(administrator)
-    provider = MailProvider.objects.get(canonical="fastmail.com")
-    rows = list(provider.domains.order_by("domain"))
-    form = form_of("fastmail.com", *[row.domain for row in rows], "sent.example")
-    form |= {f"domains-{number}-id": str(row.pk) for number, row in enumerate(rows)}
-    form |= {f"domains-{number}-provider": str(provider.pk) for number in range(3)}
-    form |= {"domains-INITIAL_FORMS": "2", "domains-1-DELETE": "on", "subdomains": "on"}
-
-    assert client.post(f"{LIST}{provider.pk}/change/", form).status_code == 302
-
-    assert {row.domain for row in provider.domains.all()} == {"fastmail.com", "sent.example"}
-    assert Reindexing.objects.get().domains == ["fastmail.com", "fastmail.fm", "sent.example"]
-
-
-def test_saving_without_a_change_and_deleting_ask_for_what_they_need(
-    administrator: User, client: Client
-) -> None:
-    client.force_login(administrator)
-    provider = MailProvider.objects.get(canonical="yahoo.fr")
-    (row,) = provider.domains.all()
-    form = form_of("yahoo.fr", "yahoo.fr", tags="-+")
-    form |= {"domains-INITIAL_FORMS": "1", "domains-0-id": str(row.pk)}
-    form |= {"domains-0-provider": str(provider.pk)}
-
-    assert client.post(f"{LIST}{provider.pk}/change/", form).status_code == 302
-    assert not Reindexing.objects.exists()
-
-    assert client.post(f"{LIST}{provider.pk}/delete/", {"post": "yes"}).status_code == 302
-    assert Reindexing.objects.get().domains == ["yahoo.fr"]
-
-
-def test_an_organiser_reads_the_rules_and_changes_none(organiser: User, client: Client) -> None:
-    """Whoever writes them says whose signatures are one mailbox's."""
-    client.force_login(organiser)
-    provider = MailProvider.objects.get(canonical="yahoo.fr")
-    page = client.get(f"{LIST}{provider.pk}/change/").content.decode()
-    assert "yahoo.fr" in page
-    assert 'name="_save"' not in page
-    assert "yahoo.fr" in client.get(LIST).content.decode()
-    for path, form in (
-        (f"{LIST}add/", form_of("dots.example", "dots.example")),
-        (f"{LIST}{provider.pk}/change/", form_of("yahoo.fr", "yahoo.fr", tags="x")),
-        (f"{LIST}{provider.pk}/delete/", {"post": "yes"}),
-        (LIST, {"action": "delete_selected", "_selected_action": str(provider.pk), "post": "yes"}),
-    ):
-        client.post(path, form)
-    assert not Reindexing.objects.exists()
-    provider.refresh_from_db()
-    assert provider.tags == "-+"
-
-
-def test_a_group_that_could_change_the_rules_is_narrowed_and_others_are_left(db: None) -> None:
-    group = Group.objects.get(name=ORGANISERS)
-    mine = Group.objects.create(name="Postmasters")
-    rules = Permission.objects.filter(codename__in=["change_mailprovider", "add_maildomain"])
-    kept = set(group.permissions.values_list("codename", flat=True))
-    group.permissions.add(*rules)
-    mine.permissions.add(*rules)
-
-    import_module("petitions.migrations.0013_organisers_read_providers").narrow(apps, None)
-
-    assert set(group.permissions.values_list("codename", flat=True)) == kept
-    assert "view_mailprovider" in kept
-    assert mine.permissions.count() == 2
-
-
-def test_a_moderator_may_not_change_the_rules(moderator: User, client: Client) -> None:
-    client.force_login(moderator)
-    assert client.get(LIST).status_code == 403
-    assert client.post(f"{LIST}add/", form_of("dots.example", "dots.example")).status_code == 403
-    assert client.get("/admin/petitions/reindexing/").status_code == 403
-
-
-def test_the_indexes_of_a_signer_follow_the_rules_of_their_moment(petition: Petition) -> None:
+def test_addresses_of_one_mailbox_have_one_index(petition: Petition) -> None:
     one = sign(petition, attempt("a.mina@gmail.com"))
     other = sign(petition, attempt("amina@gmail.com"))
     first, second = Signer.objects.get(pk=one), Signer.objects.get(pk=other)
     assert bytes(first.mailbox_ix) == bytes(second.mailbox_ix)
+
+
+def test_nobody_can_edit_the_rules_nor_see_what_a_comparison_found(admin_client: Client) -> None:
+    for model in (*MODELS, "reindexing"):
+        assert admin_client.get(f"/admin/petitions/{model}/").status_code == 404
+    assert not Permission.objects.filter(content_type__model__in=MODELS).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_migration_takes_the_tables_and_permissions_away_and_going_back_writes_them(
+    organiser: User,
+) -> None:
+    call_command("migrate", "petitions", BEFORE, verbosity=0)
+    try:
+        old = MigrationExecutor(connection).loader.project_state(("petitions", BEFORE)).apps
+        fastmail = old.get_model("petitions", "MailProvider").objects.get(canonical="fastmail.com")
+        assert fastmail.subdomains
+        assert old.get_model("petitions", "MailDomain").objects.filter(domain="pm.me").exists()
+        old.get_model("petitions", "Reindexing").objects.all().delete()
+        # As an organiser left it who had edited a provider.
+        kind = ContentType.objects.get(app_label="petitions", model="mailprovider")
+        may = Permission.objects.get(content_type=kind, codename="change_mailprovider")
+        Group.objects.get(name=ORGANISERS).permissions.add(may)
+        LogEntry.objects.create(
+            user=organiser, content_type=kind, object_id="1", action_flag=CHANGE
+        )
+    finally:
+        call_command("migrate", "petitions", verbosity=0)
+
+    assert not ContentType.objects.filter(model__in=MODELS).exists()
+    assert not Permission.objects.filter(codename__endswith="mailprovider").exists()
+    assert LogEntry.objects.get().content_type is None
+    assert not set(connection.introspection.table_names()) & {
+        "petitions_mailprovider",
+        "petitions_maildomain",
+    }
+    assert Reindexing.objects.get().rules == providers.FINGERPRINT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_signed_before_the_migration_is_to_be_compared(petition: Petition) -> None:
+    sign_and_confirm(petition)
+    call_command("migrate", "petitions", BEFORE, verbosity=0)
+    call_command("migrate", "petitions", verbosity=0)
+
+    assert reindex.is_due()

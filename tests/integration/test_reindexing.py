@@ -14,14 +14,13 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
+from campaign import monitoring
 from petitions.counting import tallies
-from petitions.identity import providers
+from petitions.identity.providers import Provider
 from petitions.infra import advisory_locks, jobs
 from petitions.models import (
     Decision,
     Mail,
-    MailDomain,
-    MailProvider,
     Petition,
     Reindexing,
     Signature,
@@ -32,28 +31,22 @@ from petitions.signatures import withdraw
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
+from tests import shipped
 from tests.people import confirm, sign, sign_and_confirm
 
 DOMAIN = "dots.example"
 State = Signature.State
+Release = Callable[[], None]
 
 
 def who(email: str, name: str = "Amina Example", postcode: str = "M145RX") -> Attempt:
     return Attempt(name=name, email=f"{email}@{DOMAIN}", postcode=postcode, name_use="government")
 
 
-@pytest.fixture(autouse=True)
-def _rules_of_now(db: None) -> None:
-    providers.keep(providers.load(), seconds=3600)
-
-
-def ignore_dots(actor: User | None = None) -> Reindexing:
-    """What saving the provider does, and every process two seconds later."""
-    provider = MailProvider.objects.create(canonical=DOMAIN, ignores=".")
-    MailDomain.objects.create(provider=provider, domain=DOMAIN)
-    job = reindex.ask(domains=[DOMAIN], actor=actor)
-    providers.keep(providers.load(), seconds=3600)
-    return job
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> Release:
+    """Begin a release in which dots make no difference at `DOMAIN`."""
+    return lambda: shipped.release_with(monkeypatch, Provider((DOMAIN,), ignores="."))
 
 
 def state(signature: Signature) -> str:
@@ -66,7 +59,7 @@ def confirmed_days_ago(signature: Signature, days: int) -> None:
 
 
 def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counted(
-    petition: Petition, organiser: User
+    petition: Petition, release: Release
 ) -> None:
     later, earlier = (
         sign_and_confirm(petition, who("amina")),
@@ -74,33 +67,32 @@ def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counte
     )
     confirmed_days_ago(earlier, 2)
     bystander = sign_and_confirm(petition, who("somebody"))
-    job = ignore_dots(organiser)
+    release()
 
-    reindex.run(job)
+    job = reindex.compare_all()
 
     assert (state(earlier), state(later), state(bystander)) == ("confirmed", "held", "confirmed")
     assert tallies.total(petition.pk) == 2
     assert not tallies.differences(petition.pk)
     decision = Decision.objects.get()
-    assert (decision.kind, decision.reason, decision.actor) == ("hold", "duplicate", organiser)
-    assert decision.note == DOMAIN
+    assert (decision.kind, decision.reason, decision.actor) == ("hold", "duplicate", None)
     assert Signature.objects.get(pk=later.pk).signals == ["same-mailbox"]
     assert (job.looked_at, job.moved, job.held, job.fraction) == (3, 1, 1, 1.0)
     assert Signer.objects.count() == 3
 
 
 def test_what_was_held_is_undone_as_one_and_stays_so_when_compared_again(
-    petition: Petition, moderator: User
+    petition: Petition, release: Release, moderator: User
 ) -> None:
     for name in ("a.mina", "amina", "am.ina"):
         sign_and_confirm(petition, who(name))
-    reindex.run(ignore_dots())
+    release()
+    reindex.compare_all()
     assert tallies.total(petition.pk) == 1
 
     decisions.undo(decision=Decision.objects.get(), note="", actor=moderator)
     assert tallies.total(petition.pk) == 3
-    again = reindex.ask(domains=[DOMAIN])
-    reindex.run(again)
+    again = reindex.compare_all()
 
     assert (again.moved, again.held) == (0, 0)
     assert tallies.total(petition.pk) == 3
@@ -108,11 +100,12 @@ def test_what_was_held_is_undone_as_one_and_stays_so_when_compared_again(
     assert confirm(sign(petition, who("amina"))) is Outcome.ALREADY
 
 
-def test_two_people_of_one_home_stand_both(petition: Petition) -> None:
+def test_two_people_of_one_home_stand_both(petition: Petition, release: Release) -> None:
     sign_and_confirm(petition, who("a.mina"))
     sign_and_confirm(petition, who("amina", name="Bashir Example"))
 
-    reindex.run(ignore_dots())
+    release()
+    reindex.compare_all()
 
     assert tallies.total(petition.pk) == 2
     assert set(Signer.objects.values_list("slot", flat=True)) == {1, 2}
@@ -120,7 +113,7 @@ def test_two_people_of_one_home_stand_both(petition: Petition) -> None:
 
 @pytest.mark.parametrize("postcode", ["M145RX", "CF101AA"])
 def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
-    petition: Petition, postcode: str
+    petition: Petition, release: Release, postcode: str
 ) -> None:
     for address, home, names in (
         ("a.mina", "M145RX", ("Amina Example", "Bashir Example")),
@@ -129,7 +122,8 @@ def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
         for name in names:
             sign_and_confirm(petition, who(address, name, home))
 
-    reindex.run(ignore_dots())
+    release()
+    reindex.compare_all()
 
     assert tallies.total(petition.pk) == 2
     assert not tallies.differences(petition.pk)
@@ -137,7 +131,7 @@ def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
 
 
 def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
-    petition: Petition, moderator: User
+    petition: Petition, release: Release, moderator: User
 ) -> None:
     removed = sign_and_confirm(petition, who("a.mina"))
     decisions.decide(
@@ -150,17 +144,21 @@ def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
     )
     standing = sign_and_confirm(petition, who("amina"))
 
-    reindex.run(ignore_dots())
+    release()
+    reindex.compare_all()
 
     assert (state(removed), state(standing)) == ("removed", "confirmed")
     assert tallies.total(petition.pk) == 1
 
 
-def test_a_pending_signature_and_its_mail_follow_their_mailbox(petition: Petition) -> None:
+def test_a_pending_signature_and_its_mail_follow_their_mailbox(
+    petition: Petition, release: Release
+) -> None:
     sign_and_confirm(petition, who("amina"))
     pending = sign(petition, who("a.mina"))
 
-    reindex.run(ignore_dots())
+    release()
+    reindex.compare_all()
 
     wanted = sealing.indexes(petition.pk, who("amina"))
     assert bytes(Mail.objects.get(signature=pending).mailbox_ix) == wanted.mail
@@ -168,68 +166,110 @@ def test_a_pending_signature_and_its_mail_follow_their_mailbox(petition: Petitio
     assert tallies.total(petition.pk) == 1
 
 
-def test_signers_at_other_domains_are_left_alone(petition: Petition) -> None:
+def test_signers_at_other_domains_are_left_alone(petition: Petition, release: Release) -> None:
     elsewhere = Attempt(
         name="Amina", email="a.mina@example.org", postcode="M145RX", name_use="government"
     )
     signature = sign_and_confirm(petition, elsewhere)
     before = Signer.objects.get(pk=signature.pk)
 
-    job = ignore_dots()
-    reindex.run(job)
+    release()
+    job = reindex.compare_all()
 
     after = Signer.objects.get(pk=signature.pk)
     assert (job.looked_at, job.moved) == (1, 0)
     assert bytes(after.mailbox_ix) == bytes(before.mailbox_ix)
 
 
-def test_it_begins_only_when_no_process_keeps_the_old_rules(petition: Petition) -> None:
-    sign_and_confirm(petition, who("a.mina"))
-    job = ignore_dots()
-
-    reindex.run_due()
-    assert Reindexing.objects.unfinished().get() == job
-
-    Reindexing.objects.update(asked_at=timezone.now() - reindex.SETTLED)
-    reindex.run_due()
-    assert Reindexing.objects.exclude(finished_at=None).get().moved == 1
-
-
-def test_who_signed_by_the_old_rules_just_after_the_change_is_found(petition: Petition) -> None:
-    old = providers.rules()
-    confirmed_days_ago(sign_and_confirm(petition, who("amina")), 1)
-    job = ignore_dots()
-    providers.keep(old, seconds=3600)
+def test_who_signed_by_the_old_rules_is_found_and_who_signs_meanwhile_is_right(
+    petition: Petition, release: Release
+) -> None:
+    confirmed_days_ago(sign_and_confirm(petition, who("amina")), 2)
     late = sign_and_confirm(petition, who("a.mina"))
+    release()
+    assert confirm(sign(petition, who("am.ina"))) is Outcome.ALREADY
     assert tallies.total(petition.pk) == 2
 
-    reindex.run(job)
+    reindex.compare_all()
 
     assert state(late) == State.HELD
     assert tallies.total(petition.pk) == 1
 
 
 def test_after_a_crash_it_goes_on_where_it_was(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch
+    petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.mina", "amina", "b.ashir", "bashir", "c.arys"):
         sign_and_confirm(petition, who(name))
     monkeypatch.setattr(reindex, "BATCH", 1)
-    job = ignore_dots()
+    release()
+    interrupt_after(3)
+    interrupted = Reindexing.objects.unfinished().get()
+    assert 0 < interrupted.fraction < 1
 
-    def crash(fraction: float) -> None:
-        if Reindexing.objects.get(pk=job.pk).looked_at == 3:
-            raise KeyboardInterrupt
+    resumed = reindex.compare_all()
 
-    with pytest.raises(KeyboardInterrupt):
-        reindex.run(job, crash)
-    resumed = Reindexing.objects.get(pk=job.pk)
-    assert 0 < resumed.fraction < 1
-    reindex.run(resumed)
-
+    assert resumed == interrupted
     assert resumed.looked_at == 5
     assert tallies.total(petition.pk) == 3
     assert not tallies.differences(petition.pk)
+
+
+def interrupt_after(signers: int) -> None:
+    """Compare until so many are done, and then be killed."""
+
+    def crash(_fraction: float) -> None:
+        if Reindexing.objects.unfinished().get().looked_at == signers:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reindex.compare_all(crash)
+
+
+def test_what_was_interrupted_under_other_rules_begins_anew(
+    petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those behind its cursor were compared under rules that hold no more."""
+    for name in ("a.mina", "amina", "b.ashir", "bashir"):
+        sign_and_confirm(petition, who(name))
+    monkeypatch.setattr(reindex, "BATCH", 1)
+    interrupt_after(3)
+
+    release()
+    job = reindex.compare_all()
+
+    assert (job.looked_at, job.held) == (4, 2)
+    assert not Reindexing.objects.unfinished().exists()
+    assert tallies.total(petition.pk) == 2
+
+
+def test_a_release_that_changes_the_rules_asks_to_compare_until_it_is_done(
+    petition: Petition, release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign_and_confirm(petition, who("a.mina"))
+    assert asked_to_compare(capsys) == (False, False)
+
+    release()
+    assert asked_to_compare(capsys) == (True, True)
+
+    call_command("reindex_mailboxes")
+    assert asked_to_compare(capsys) == (False, False)
+
+
+def asked_to_compare(capsys: pytest.CaptureFixture[str]) -> tuple[bool, bool]:
+    """Whether `manage.py health` asks for it, and whether the check that `migrate` makes does."""
+    capsys.readouterr()
+    call_command("check", databases=["default"])
+    said = capsys.readouterr().err
+    part = monitoring.look().parts["mailboxes"]
+    return part.state == "compare", "manage.py reindex_mailboxes" in said
+
+
+def test_where_nobody_has_signed_there_is_nothing_to_compare(
+    db: None, release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release()
+    assert asked_to_compare(capsys) == (False, False)
 
 
 def _meanwhile(action: Callable[[], object]) -> None:
@@ -263,10 +303,8 @@ def _wait_for_somebody_who_waits() -> None:
     raise AssertionError("nobody waits for the mailbox")
 
 
-def _while_it_moves(
-    monkeypatch: pytest.MonkeyPatch, job: Reindexing, action: Callable[[], object]
-) -> object:
-    """Begin something on another connection while the job has the locks, and let both end."""
+def _while_it_moves(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> object:
+    """Begin something on another connection while signers are moved, and let both end."""
     settle, results = reindex._settle, []
 
     def act() -> None:
@@ -284,19 +322,21 @@ def _while_it_moves(
         return settle(*args)
 
     monkeypatch.setattr(reindex, "_settle", settle_late)
-    reindex.run(job)
+    reindex.compare_all()
     thread.join(timeout=20)
     return results[0]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_who_confirms_while_their_mailbox_moves_is_judged_by_where_it_is(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch
+    petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_and_confirm(petition, who("amina"))
     pending = sign(petition, who("a.mina", name="Carys Example", postcode="CF101AA"))
 
-    outcome = _while_it_moves(monkeypatch, ignore_dots(), lambda: confirm(pending))
+    release()
+
+    outcome = _while_it_moves(monkeypatch, lambda: confirm(pending))
 
     assert outcome is Outcome.OTHER_HOME
     assert tallies.total(petition.pk) == 1
@@ -304,13 +344,13 @@ def test_who_confirms_while_their_mailbox_moves_is_judged_by_where_it_is(
 
 @pytest.mark.django_db(transaction=True)
 def test_who_withdraws_while_their_mailbox_moves_is_erased_all_the_same(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch
+    petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature = sign_and_confirm(petition, who("a.mina"))
 
-    is_done = _while_it_moves(
-        monkeypatch, ignore_dots(), lambda: withdraw.withdraw(signature_id=signature.pk)
-    )
+    release()
+
+    is_done = _while_it_moves(monkeypatch, lambda: withdraw.withdraw(signature_id=signature.pk))
 
     assert is_done
     assert not Signer.objects.exists()
@@ -319,11 +359,11 @@ def test_who_withdraws_while_their_mailbox_moves_is_erased_all_the_same(
 
 @pytest.mark.django_db(transaction=True)
 def test_who_withdraws_while_they_are_compared_is_not_brought_back(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch
+    petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = sign_and_confirm(petition, who("a.mina"))
     stays = sign_and_confirm(petition, who("b.ashir"))
-    job = ignore_dots()
+    release()
     lock, done = advisory_locks.mailboxes, list[UUID]()
 
     def late(indexes: object) -> None:
@@ -334,7 +374,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
 
     monkeypatch.setattr("petitions.infra.advisory_locks.mailboxes", late)
 
-    reindex.run(job)
+    job = reindex.compare_all()
 
     assert [row.pk for row in Signer.objects.all()] == [stays.pk]
     assert job.moved == 1
@@ -342,12 +382,12 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_command_finishes_what_was_asked_for_and_then_goes_through_all(
-    petition: Petition, capsys: pytest.CaptureFixture[str]
+def test_running_the_command_again_changes_nothing(
+    petition: Petition, release: Release, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sign_and_confirm(petition, who("a.mina"))
     sign_and_confirm(petition, who("amina"))
-    ignore_dots()
+    release()
 
     call_command("reindex_mailboxes")
     assert "Looked at 2: 1 changed, 1 of them held" in capsys.readouterr().out
@@ -358,7 +398,6 @@ def test_the_command_finishes_what_was_asked_for_and_then_goes_through_all(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
-    ignore_dots()
     refused = []
 
     def command() -> None:
@@ -374,15 +413,15 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
 
 
 def test_a_moderator_reads_who_held_it_and_why(
-    petition: Petition, moderator: User, client: Client
+    petition: Petition, release: Release, moderator: User, client: Client
 ) -> None:
     confirmed_days_ago(sign_and_confirm(petition, who("a.mina")), 1)
     held = sign_and_confirm(petition, who("amina"))
-    reindex.run(ignore_dots())
+    release()
+    reindex.compare_all()
     client.force_login(moderator)
 
     page = client.get(f"/admin/petitions/signature/{held.pk}/change/").content.decode()
 
     assert "automatic: hold – the same person signed more than once" in page
-    assert f"(<bdi>{DOMAIN}</bdi>)" in page
     assert "Other people have signed with the same mailbox." in page

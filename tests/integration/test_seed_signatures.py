@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
-from petitions import seeding
 from petitions.counting import tallies
 from petitions.identity import names
+from petitions.management import sample_signatures
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -26,11 +29,21 @@ from petitions.models import (
     Signature,
     Signer,
 )
-from petitions.moderation import decisions
+from petitions.moderation import decisions, rescan
 from petitions.privacy import retention
+from petitions.screening import fraud_signals
 from petitions.signers.sealing import Attempt, indexes, unsealed
+from tests.benchmarks import seeding
 
 State = Signature.State
+Seed = Callable[..., None]
+
+
+@pytest.fixture(params=[sample_signatures.seed, seeding.seed], ids=["to-try", "to-measure"])
+def seed(request: pytest.FixtureRequest) -> Seed:
+    """The command's few samples, and the benchmarks' many: both are as if people had signed."""
+    given: Seed = request.param
+    return given
 
 
 def attempt_of(signer: Signer) -> Attempt:
@@ -74,8 +87,10 @@ def test_most_signatures_are_confirmed_and_the_count_agrees(petition: Petition) 
     assert tallies.total(petition.pk) == states[State.CONFIRMED]
 
 
-def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(petition: Petition) -> None:
-    seeding.seed(petition=petition, total=100)
+def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(
+    petition: Petition, seed: Seed
+) -> None:
+    seed(petition=petition, total=100)
     signers = Signer.objects.select_related("signature")
     assert signers
     for signer in signers:
@@ -84,8 +99,8 @@ def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(petition: 
         assert found == indexes(petition.pk, attempt)[:3]
 
 
-def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition) -> None:
-    seeding.seed(petition=petition, total=300)
+def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition, seed: Seed) -> None:
+    seed(petition=petition, total=300)
     scripts = set()
     for signer in Signer.objects.select_related("signature"):
         person = unsealed(signer)
@@ -96,8 +111,10 @@ def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition) -> 
     assert len(scripts) >= 5
 
 
-def test_slots_are_held_by_those_who_confirmed_and_by_nobody_else(petition: Petition) -> None:
-    seeding.seed(petition=petition, total=300)
+def test_slots_are_held_by_those_who_confirmed_and_by_nobody_else(
+    petition: Petition, seed: Seed
+) -> None:
+    seed(petition=petition, total=300)
     unconfirmed = Signature.objects.filter(confirmed_at__isnull=True)
     assert not unconfirmed.filter(signer__slot__isnull=False).exists()
     confirmed = Signature.objects.filter(confirmed_at__isnull=False)
@@ -105,8 +122,8 @@ def test_slots_are_held_by_those_who_confirmed_and_by_nobody_else(petition: Peti
     assert confirmed.filter(signer__slot=2).exists()
 
 
-def test_the_withdrawn_have_nobody_behind_them(petition: Petition) -> None:
-    seeding.seed(petition=petition, total=300)
+def test_the_withdrawn_have_nobody_behind_them(petition: Petition, seed: Seed) -> None:
+    seed(petition=petition, total=300)
     withdrawn = Signature.objects.filter(state=State.WITHDRAWN)
     assert withdrawn
     assert not withdrawn.filter(signer__isnull=False).exists()
@@ -115,9 +132,9 @@ def test_the_withdrawn_have_nobody_behind_them(petition: Petition) -> None:
 
 
 def test_seeded_removals_restore_into_the_state_they_had(
-    petition: Petition, moderator: User
+    petition: Petition, seed: Seed, moderator: User
 ) -> None:
-    seeding.seed(petition=petition, total=300)
+    seed(petition=petition, total=300)
     before = tallies.total(petition.pk)
     removed = list(Signature.objects.filter(state=State.REMOVED).values_list("id", flat=True))
     were = Counter(
@@ -138,10 +155,12 @@ def test_seeded_removals_restore_into_the_state_they_had(
     assert not tallies.differences(petition.pk)
 
 
-def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(petition: Petition) -> None:
+def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(
+    petition: Petition, seed: Seed
+) -> None:
     place = Place.objects.create(code="E14001350", name="Manchester Rusholme")
     Postcode.objects.create(postcode="M145RX", place=place)
-    seeding.seed(petition=petition, total=100)
+    seed(petition=petition, total=100)
     signers = Signer.objects.select_related("signature")
     assert {signer.signature.place_id for signer in signers} == {place.code, ABROAD, UNKNOWN}
     for signer in signers:
@@ -151,8 +170,10 @@ def test_places_are_the_known_ones_with_postcodes_that_lie_in_them(petition: Pet
         assert (home == UNKNOWN) == (not person["country"] and not person["postcode"])
 
 
-def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(petition: Petition) -> None:
-    seeding.seed(petition=petition, total=300, days=20)
+def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(
+    petition: Petition, seed: Seed
+) -> None:
+    seed(petition=petition, total=300, days=20)
     now = timezone.now()
     assert not Signature.objects.filter(created_at__lt=now - timedelta(days=21)).exists()
     assert not Signature.objects.filter(confirmed_at__gt=now).exists()
@@ -161,8 +182,8 @@ def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(petition: Petition
     assert retention.delete_expired_pending() == 0
 
 
-def test_ids_and_references_are_such_as_signing_gives(petition: Petition) -> None:
-    seeding.seed(petition=petition, total=300)
+def test_ids_and_references_are_such_as_signing_gives(petition: Petition, seed: Seed) -> None:
+    seed(petition=petition, total=300)
     signatures = Signature.objects.all()
     assert {signature.id.version for signature in signatures} == {4}
     assert all(re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{12}", one.reference) for one in signatures)
@@ -171,16 +192,48 @@ def test_ids_and_references_are_such_as_signing_gives(petition: Petition) -> Non
     )
 
 
-def test_nothing_is_mailed_to_anybody(petition: Petition) -> None:
-    seeding.seed(petition=petition, total=100)
+def test_nothing_is_mailed_to_anybody(petition: Petition, seed: Seed) -> None:
+    seed(petition=petition, total=100)
     assert not Mail.objects.exists()
 
 
-def test_seeding_again_adds_other_people(petition: Petition) -> None:
+def test_seeding_again_adds_other_people(petition: Petition, seed: Seed) -> None:
     for _ in range(2):
-        seeding.seed(petition=petition, total=100)
+        seed(petition=petition, total=100)
     assert Signature.objects.count() == 200
     assert not tallies.differences(petition.pk)
+
+
+def test_whoever_is_held_was_suspicious_and_a_moderator_reads_why(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    sample_signatures.seed(petition=petition, total=1_000)
+    held = Signature.objects.filter(state=State.HELD)
+    assert len({signal for one in held for signal in one.signals}) >= 5
+    for one in Signature.objects.exclude(state__in=[State.PENDING, State.WITHDRAWN]):
+        judged = fraud_signals.weigh(map(fraud_signals.Signal.read, one.signals))
+        is_suspicious = judged.verdict is fraud_signals.Verdict.HOLD
+        assert is_suspicious is (one.verdict == Signature.Verdict.HOLD)
+        assert is_suspicious is (one.state == State.HELD) or one.state == State.REMOVED
+    # The rules of today find in them what they found, so nothing changes.
+    found = rescan.rescan(petition=petition, actor=moderator, is_dry=True)
+    assert (found.held, found.pending_changed, found.held_without_cause) == (0, 0, 0)
+    client.force_login(moderator)
+    for one in held:
+        page = client.get(f"/admin/petitions/signature/{one.pk}/change/").content.decode()
+        assert all(escape(said) in page for said in fraud_signals.sentences(one.signals))
+
+
+def test_removed_samples_were_decided_about_by_somebody_who_cannot_log_in(
+    petition: Petition,
+) -> None:
+    sample_signatures.seed(petition=petition, total=300)
+    removed = Signature.objects.filter(state=State.REMOVED)
+    assert len({one.decision and one.decision.reason for one in removed}) == 3
+    for one in removed:
+        assert one.decision
+        assert one.decision.actor
+        assert (one.decision.kind, one.decision.actor.is_active) == ("remove", False)
 
 
 def test_a_large_sample_by_several_processes_leaves_every_index_as_it_was(
@@ -201,7 +254,7 @@ def test_a_large_sample_by_several_processes_leaves_every_index_as_it_was(
 
 
 def test_an_interruption_leaves_nothing(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch
+    petition: Petition, seed: Seed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seeding, "BATCH", 10)
 
@@ -209,7 +262,7 @@ def test_an_interruption_leaves_nothing(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        seeding.seed(petition=petition, total=20, progress=interrupt)
+        seed(petition=petition, total=20, progress=interrupt)
     assert not Signature.objects.exists()
     assert not Decision.objects.exists()
 
@@ -226,6 +279,7 @@ def test_production_refuses_samples(petition: Petition, settings: Any) -> None:
     [
         (("elsewhere", 5), "There is no petition 'elsewhere'. There are: protect."),
         (("protect", 0), "From 1 to"),
+        (("protect", 20_001), "From 1 to 20,000 signatures at a time"),
         (("protect", 5, "--days=0"), "From 1 to"),
     ],
 )

@@ -15,8 +15,8 @@ from django.contrib.auth.hashers import check_password, make_password
 from petitions.staff import password_hashing
 
 HOLDER = """
-from petitions import hashing
-with hashing.slot():
+from petitions.staff import password_hashing
+with password_hashing.slot():
     print("held", flush=True)
     input()
 """

@@ -47,7 +47,7 @@ def product() -> Iterator[tuple[str, str]]:
     folder = Path(settings.BASE_DIR) / "petitions"
     for path in folder.rglob("*.py"):
         name = path.relative_to(folder).as_posix()
-        if not name.startswith(("migrations/", "seeding/")):
+        if not name.startswith("migrations/"):
             yield name, path.read_text(encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from campaign.local.folder import LONGEST_SOCKET, Folder
 from campaign.local.services import Port, Redis
 from campaign.local.smtp import Maildir
 from campaign.local.stack import Stack
+from tests.deployed import variables_read
 
 CATALOGUE = """
 msgid ""
@@ -92,6 +93,23 @@ def test_an_impossible_port_is_refused(given: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PORT", given)
     with pytest.raises(StackError, match="PORT should be"):
         command.wanted_port()
+
+
+# What the trial sets itself, or leaves as it is for want of what it leads to.
+NOT_TRIED_OUT = {
+    "ALLOWED_HOSTS", "BEAT_HEARTBEAT_FILE", "BIND", "DATABASE_URL", "ENVIRONMENT",
+    "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD", "INDEX_KEYS", "LINK_KEYS", "LOCAL_MAILBOX",
+    "MAILGUN_API_URL", "MAIL_API_KEY", "MAIL_FROM", "MAIL_PROVIDER", "MAIL_WEBHOOK_SECRET",
+    "REDIS_URL", "SEALING_KEYS", "SECRET_KEY", "SITE_URL", "SMTP_HOST", "SMTP_PASSWORD",
+    "SMTP_PORT", "SMTP_SECURITY", "SMTP_USER", "STATIC_ROOT",
+}  # fmt: skip
+
+
+def test_each_setting_reaches_the_trial_or_is_kept_from_it_on_purpose() -> None:
+    read = variables_read()
+    reaching = {name for name in read if command.TRIED_OUT.fullmatch(name)}
+    assert read - reaching == NOT_TRIED_OUT
+    assert len(reaching) > 20
 
 
 def test_a_command_that_finds_nothing_running_says_where_it_looked(

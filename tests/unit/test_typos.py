@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from petitions.identity import typing_slips
 
-short = st.text(alphabet="abcd.", max_size=8)
-
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
@@ -44,24 +42,6 @@ def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
 )  # fmt: skip
 def test_other_domains_are_left_alone(domain: str) -> None:
     assert typing_slips.meant(domain) is None
-
-
-@pytest.mark.parametrize(
-    ("typed", "meant", "number"),
-    [
-        ("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("abc", "", 3), ("abc", "acb", 1),
-        ("abc", "ab", 1), ("ab", "abc", 1), ("abc", "axc", 1), ("ca", "abc", 3),
-    ],
-)  # fmt: skip
-def test_slips_are_counted_as_hands_make_them(typed: str, meant: str, number: int) -> None:
-    assert typing_slips.slips(typed, meant) == number
-
-
-@given(short, short)
-def test_slips_are_the_same_both_ways_and_none_only_between_equals(one: str, other: str) -> None:
-    assert typing_slips.slips(one, other) == typing_slips.slips(other, one)
-    assert (typing_slips.slips(one, other) == 0) is (one == other)
-    assert abs(len(one) - len(other)) <= typing_slips.slips(one, other) <= max(len(one), len(other))
 
 
 @given(st.text(max_size=60))

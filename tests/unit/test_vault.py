@@ -253,8 +253,9 @@ def test_parts_that_many_indexes_begin_with_may_be_taken_in_beforehand(
 
 
 def test_what_is_sealed_for_many_rows_opens_each_in_its_own() -> None:
-    seal_row = vault.sealer("signer")
-    one, other = (seal_row({"name": "Amina"}, row.bytes) for row in (ROW, OTHER_ROW))
+    one, other = (
+        vault.seal({"name": "Amina"}, table="signer", row_id=row) for row in (ROW, OTHER_ROW)
+    )
 
     assert unseal(one, ROW) == unseal(other, OTHER_ROW) == {"name": "Amina"}
     # A nonce that came twice under one key would give both away.

@@ -1,24 +1,20 @@
-"""Compare all mailboxes by the providers' rules of now."""
+"""Compare all mailboxes under the alias rules of this release."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from petitions.management import comparing
-from petitions.models import Reindexing
 
 
 class Command(BaseCommand):
-    """1. Go on with what was asked for and is not finished, whatever interrupted it.
-    2. If there was nothing, go through all signers.
-    Where too many turn out to share a mailbox, the later ones are held for a moderator.
-    Running it again changes nothing.
+    """1. Go through all signers, or on from where an earlier run was interrupted.
+    2. Where more turn out to share a mailbox than the household rule allows, hold the later ones
+       for a moderator.
+    Run it when every process has the new release. Running it again changes nothing.
     """
 
-    help = "Give signers the indexes that the providers' rules and the first index key ask for."
+    help = "Give signers the indexes that the alias rules and the first index key ask for."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        jobs = list(Reindexing.objects.unfinished()) or [comparing.everybody()]
-        for job in jobs:
-            comparing.compare(job)
-            self.stdout.write(comparing.summary(job))
+        self.stdout.write(comparing.summary(comparing.compare()))

@@ -23,11 +23,8 @@ class Command(BaseCommand):
                 "INDEX_KEYS holds one key. Put the new one first and keep the old one behind it, "
                 "in all processes: see “Exchanging a key” in docs/operators.md."
             )
-        job = comparing.everybody()
-        comparing.compare(job)
-        self.stdout.write(comparing.summary(job))
-        again = comparing.everybody()
-        comparing.compare(again)
+        self.stdout.write(comparing.summary(comparing.compare()))
+        again = comparing.compare()
         if again.moved or again.unreadable:
             raise CommandError(f"Not all are under the first key. {comparing.summary(again)}")
         first = next(iter(settings.INDEX_KEYS))

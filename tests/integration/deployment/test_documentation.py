@@ -15,15 +15,8 @@ from tests.deployed import (
     image_environment,
     run,
     service,
+    variables_read,
 )
-
-
-def variables_read() -> set[str]:
-    found: set[str] = set()
-    for module in ("settings", "gunicorn_conf"):
-        text = (ROOT / "campaign" / f"{module}.py").read_text()
-        found |= set(re.findall(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"', text))
-    return found
 
 
 def test_every_variable_that_is_read_is_documented_and_no_other() -> None:

@@ -10,12 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions import seeding
 from petitions.admin import needs
 from petitions.counting import tallies
 from petitions.models import Decision, Petition, Signature
 from petitions.moderation import decisions
 from petitions.signatures import withdraw
+from tests.benchmarks import seeding
 from tests.held import (
     CHECKED,
     LIST,

@@ -5,22 +5,25 @@ share is made once.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 
-from petitions.identity.email_addresses import Rules
+from petitions.crypto import vault
+from petitions.identity import email_addresses, names
+from petitions.management import sample_people as people
+from petitions.management.sample_people import Person, pick
 from petitions.models import ABROAD, UNKNOWN, Signature
 from petitions.models.signature import new_references
 from petitions.privacy import retention
-from petitions.seeding import people
-from petitions.seeding.people import Person, pick
-from petitions.signers import consent
-from petitions.signers import sealing as signers
+from petitions.signers import consent, sealing
+from petitions.signers.sealing import Indexes
 
 State = Signature.State
 NameUse = Signature.NameUse
@@ -91,8 +94,7 @@ class Plan:
     """What all batches of one seeding share. Plain values, so that processes can pass it on.
 
     `run` stands in every address, so that a second seeding invents other mailboxes; `homes`
-    are those in the UK; `decisions` are the ids under which signatures are removed; `rules`
-    are those of the mail providers.
+    are those in the UK; `decisions` are the ids under which signatures are removed.
     """
 
     petition_id: int
@@ -103,7 +105,6 @@ class Plan:
     now: datetime
     homes: tuple[Home, ...]
     decisions: tuple[UUID, ...]
-    rules: Rules
 
 
 class Batch(NamedTuple):
@@ -135,7 +136,7 @@ class _Maker:
         self.plan = plan
         self.first = first
         self.rng = Random(f"{plan.seed}/{first}")
-        self.many = signers.Many(plan.petition_id, plan.rules)
+        self.indexes = _Indexer(plan.petition_id)
         self.same = f"{plan.petition_id}\t{plan.text_version}\t{consent.CURRENT}\t0\t"
         self.decisions = [str(decision) for decision in plan.decisions]
         self.clock = _Clock(plan.now, plan.days)
@@ -197,10 +198,11 @@ class _Maker:
             "country": country,
             "language": person.language,
         }
-        index = self.many.indexes(typed)
+        index = self.indexes.of(typed)
+        sealed = sealing.seal_again(typed, UUID(bytes=signature_id))
         self.signers.append(
             f"{self.plan.petition_id}\t{signature_id.hex()}\t"
-            f"\\\\x{self.many.seal(typed, signature_id).hex()}\t\\\\x{index.mailbox.hex()}\t"
+            f"\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"
             f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\n"
         )
 
@@ -244,6 +246,28 @@ class _Maker:
             return self.clock.at(age), _NULL
         waited = self.rng.expovariate(1 / _SECONDS_TO_CONFIRM)
         return self.clock.at(age), self.clock.at(max(age - waited, 0))
+
+
+class _Indexer:
+    """`sealing.indexes` for many of one petition: what they share is worked out once."""
+
+    def __init__(self, petition_id: int) -> None:
+        petition = str(petition_id)
+        self._mailbox = vault.indexer("mailbox", petition)
+        self._person = vault.indexer("person", petition)
+        self._home = vault.indexer("home", petition)
+        # Among many, names come again.
+        self._folded = lru_cache(maxsize=10_000)(names.folded)
+
+    def of(self, person: Mapping[str, str]) -> Indexes:
+        """Those that the signer's row holds, as `sealing.stored` reads them back."""
+        mailbox = email_addresses.canonical(person["email"])
+        return Indexes(
+            mailbox=self._mailbox(mailbox),
+            person=self._person(mailbox, self._folded(person["name"])),
+            home=self._home(mailbox, person["postcode"], person["country"] or "GB"),
+            mail=b"",
+        )
 
 
 # What tells a random UUID from any other bytes, put into all of them at once.

@@ -1,4 +1,4 @@
-"""Sample signatures for trying the site out and for benchmarks: invented people, truly sealed.
+"""A million sample signatures in half a minute: invented people, truly sealed, copied in.
 
 They are what signing leaves behind: sealed by the vault, under the same blind indexes, with
 slots and tallies. Only their mails are missing, so that nothing is ever sent to anybody.
@@ -22,13 +22,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from petitions.counting import tallies
-from petitions.identity import providers
+from petitions.management import sample_people as people
+from petitions.management.sample_signatures import SAMPLE_MODERATOR
 from petitions.models import UNKNOWN, Decision, Petition, Place, Postcode
-from petitions.seeding import people, rows
-from petitions.seeding.bulkload import without_indexes
-from petitions.seeding.rows import Batch, Home, Plan
+from tests.benchmarks.seeding import rows
+from tests.benchmarks.seeding.bulkload import without_indexes
+from tests.benchmarks.seeding.rows import Batch, Home, Plan
 
-SAMPLE_MODERATOR = "sample-moderator"
 BATCH = 2_500
 # From here on, building the indexes afresh is faster than adding to them. Not where the tables
 # hold more than is added: a site that is in use would stand still for longer than it takes.
@@ -75,7 +75,6 @@ def _plan(petition: Petition, days: int, seed: int) -> Plan:
         now=timezone.localtime(),
         homes=tuple(_homes(seed)),
         decisions=tuple(uuid4() for _ in _REASONS),
-        rules=providers.rules(),
     )
 
 

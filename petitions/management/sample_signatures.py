@@ -1,0 +1,232 @@
+"""Sample signatures for trying the site: invented people, judged, sealed and counted as real ones.
+
+Only their mails are missing, so that nothing is ever sent to anybody.
+"""
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from petitions.counting import breakdowns, tallies
+from petitions.identity import email_addresses
+from petitions.management import sample_people
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Decision,
+    Petition,
+    Place,
+    Postcode,
+    Signature,
+    Signer,
+    Snapshot,
+)
+from petitions.moderation import decisions
+from petitions.privacy import retention
+from petitions.screening.fraud_signals import Facts, Verdict, judge
+from petitions.signatures import withdraw
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
+
+SAMPLE_MODERATOR = "sample-moderator"
+State = Signature.State
+# What becomes of how many in a hundred. One of each comes first, so that any sample has them all.
+_COURSES = {"confirmed": 86, "pending": 8, "suspicious": 2, "removed": 3, "withdrawn": 1}
+# What a suspicious form shows beside the name; "" leaves the name as it was.
+_SUSPICIOUS = (
+    Facts(name="", domain="", pace=180),
+    Facts(name="", domain="", honeypot="https://example.org/"),
+    Facts(name="", domain="", from_network=130),
+    Facts(name="Test Test", domain=""),
+    Facts(name="Qwertyuiop", domain=""),
+    Facts(name="Aaaaaa Smith", domain="", says_origin=False),
+)
+_REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
+_NAME_USES = {"public": 7, "government": 9, "withheld": 4}
+_SECOND_OF_MAILBOX_SHARE = 0.04
+_WANTS_UPDATES_SHARE = 0.35
+_MINUTES_TO_CONFIRM = 30
+_HOMES = 2_000
+_AT_ONCE = 1_000
+
+
+class Home(NamedTuple):
+    """Where somebody lives, and the line of the count that it belongs to."""
+
+    postcode: str
+    country: str
+    place: str
+
+
+_ABROAD = [Home("", country, ABROAD) for country in sample_people.COUNTRIES]
+_UNSAID = Home("", "", UNKNOWN)
+# In the United Kingdom, abroad, unsaid.
+_HOME_SHARES = (80, 12, 8)
+
+
+@transaction.atomic
+def seed(
+    *,
+    petition: Petition,
+    total: int,
+    days: int = 28,
+    seed: int = 1,
+    progress: Callable[[int], object] = lambda _rows: None,
+) -> None:
+    """Add sample signatures in every state, signed in the last `days`; all of them, or none."""
+    maker = _Maker(petition, days, Random(seed))
+    courses = [*_COURSES, *maker.rng.choices(list(_COURSES), list(_COURSES.values()), k=total)]
+    ids: defaultdict[str, list[UUID]] = defaultdict(list)
+    for start in range(0, total, _AT_ONCE):
+        wanted = courses[start:total][:_AT_ONCE]
+        signers = [maker.make(start + n, course) for n, course in enumerate(wanted)]
+        signatures = Signature.objects.bulk_create([signer.signature for signer in signers])
+        Signer.objects.bulk_create(signers)
+        for course, signature in zip(wanted, signatures, strict=True):
+            ids[course].append(signature.pk)
+        progress(len(wanted))
+    tallies.rebuild(petition)
+    _remove(petition, ids["removed"])
+    for signature_id in ids["withdrawn"]:
+        withdraw.withdraw(signature_id=signature_id)
+    _write_snapshots(petition)
+
+
+class _Maker:
+    """Invents one signer after the other; remembers a mailbox that one more may share."""
+
+    def __init__(self, petition: Petition, days: int, rng: Random) -> None:
+        self.petition, self.days, self.rng = petition, days, rng
+        newest = petition.texts.order_by("-version").first()
+        self.text_version = newest.version if newest else 1
+        # In every address, so that a second sample invents other mailboxes.
+        self.run = secrets.token_hex(3)
+        self.now = timezone.localtime()
+        self.homes = _homes(rng)
+        self.shared: tuple[str, Home, str] | None = None
+
+    def make(self, number: int, course: str) -> Signer:
+        """A signer and their signature, not saved, judged by what their form shows."""
+        is_confirmed = course != "pending"
+        facts = self.rng.choice(_SUSPICIOUS) if course == "suspicious" else Facts("", "")
+        (person,) = sample_people.crowd(self.rng, 1)
+        name = facts.name or person.name
+        email, home, slot = self._mailbox(f"{person.handle}.{self.run}.{number}", name)
+        judged = judge(facts._replace(name=name, domain=email_addresses.domain_of(email)))
+        is_held = judged.verdict is Verdict.HOLD
+        counts = State.HELD if is_held else State.CONFIRMED
+        created_at, confirmed_at = self._times(is_confirmed=is_confirmed)
+        attempt = Attempt(
+            name=name,
+            email=email,
+            postcode=home.postcode,
+            country=home.country,
+            language=person.language,
+            name_use=self.rng.choices(list(_NAME_USES), list(_NAME_USES.values()))[0],
+            wants_updates=self.rng.random() < _WANTS_UPDATES_SHARE,
+            text_version=self.text_version,
+        )
+        signature = Signature(
+            petition=self.petition,
+            place_id=home.place,
+            state=counts if is_confirmed else State.PENDING,
+            verdict=Signature.Verdict.HOLD if is_held else Signature.Verdict.PASS,
+            signals=[str(signal) for signal in judged.signals],
+            name_use=attempt.name_use,
+            wants_updates=attempt.wants_updates,
+            text_version=attempt.text_version,
+            consent_version=attempt.consent_version,
+            created_at=created_at,
+            confirmed_at=confirmed_at,
+        )
+        return _signer(signature, attempt, slot if is_confirmed else None)
+
+    def _mailbox(self, handle: str, name: str) -> tuple[str, Home, int]:
+        """A new mailbox, or now and then the last one's second slot for another of the family."""
+        shared, self.shared = self.shared, None
+        joins = self.rng.random() < _SECOND_OF_MAILBOX_SHARE
+        if shared and joins and shared[2] != name:
+            return shared[0], shared[1], 2
+        homes = self.rng.choices((self.homes, _ABROAD, [_UNSAID]), _HOME_SHARES)[0]
+        email, home = f"{handle}@{self.rng.choice(sample_people.DOMAINS)}", self.rng.choice(homes)
+        self.shared = email, home, name
+        return email, home, 1
+
+    def _times(self, *, is_confirmed: bool) -> tuple[datetime, datetime | None]:
+        """When it was signed and confirmed: more at the start, as when a campaign is news."""
+        days = self.days if is_confirmed else min(self.days, settings.PENDING_DAYS - 1)
+        signed = self.now - timedelta(days=days) * self.rng.random() ** 0.6
+        waited = timedelta(minutes=self.rng.expovariate(1 / _MINUTES_TO_CONFIRM))
+        confirmed = self._kept(min(signed + waited, self.now)) if is_confirmed else None
+        return self._kept(signed), confirmed
+
+    def _kept(self, moment: datetime) -> datetime:
+        """A time as the site keeps it: exact while fresh, cut to the day after that."""
+        if self.now - moment <= retention.EXACT_FOR:
+            return moment
+        return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
+    index = sealing.indexes(signature.petition_id, attempt)
+    return Signer(
+        signature=signature,
+        petition_id=signature.petition_id,
+        sealed=sealing.seal(attempt, signature.pk),
+        mailbox_ix=index.mailbox,
+        person_ix=index.person,
+        home_ix=index.home,
+        slot=slot,
+    )
+
+
+def _homes(rng: Random) -> list[Home]:
+    """Homes in the UK: at loaded postcodes, else at invented ones, in constituencies if known."""
+    loaded = Postcode.objects.values_list("postcode", "place_id")[:_HOMES]
+    if loaded:
+        return [Home(postcode, "", place) for postcode, place in loaded]
+    constituencies = Place.objects.filter(kind=Place.Kind.CONSTITUENCY)
+    places = list(constituencies.values_list("code", flat=True)) or [UNKNOWN]
+    return [Home(sample_people.postcode(rng), "", rng.choice(places)) for _ in range(_HOMES)]
+
+
+def _remove(petition: Petition, ids: list[UUID]) -> None:
+    """Remove signatures by decisions of a moderator who cannot log in, so that they restore."""
+    actor, _new = User.objects.get_or_create(
+        username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": make_password(None)}
+    )
+    for n, reason in enumerate(_REASONS):
+        decisions.decide(
+            kind=Decision.Kind.REMOVE,
+            petition=petition,
+            ids=ids[n :: len(_REASONS)],
+            reason=reason,
+            note="sample data",
+            actor=actor,
+        )
+
+
+def _write_snapshots(petition: Petition) -> None:
+    """Write the petition's daily snapshots afresh, as if its days had been lived."""
+    Snapshot.objects.filter(petition=petition).delete()
+    by_day: defaultdict[date, Counter[str]] = defaultdict(Counter)
+    counted = Signature.objects.counted().filter(petition=petition)
+    days = counted.values_list("confirmed_at__date", "place__kind", "place__region")
+    for day, kind, region, n in days.annotate(n=Count("pk")):
+        by_day[day][breakdowns.group_of(kind, region)] += n
+    counts, day = breakdowns.no_shares(), min(by_day, default=timezone.localdate())
+    while day < timezone.localdate():
+        counts.update(by_day[day])
+        breakdowns.write(petition.pk, day, counts)
+        day += timedelta(days=1)
