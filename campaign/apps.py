@@ -39,7 +39,7 @@ class StaffAdminConfig(AdminConfig):
 
 def create_roles(**_kwargs: Any) -> None:
     """Make the roles, with what each may do in all apps; runs after every migration."""
-    from petitions.moderation import roles  # needs models
+    from petitions.staff import roles  # needs models
 
     roles.create_roles()
     roles.grant(roles.ORGANISERS, ORGANISERS_MAY)

@@ -24,7 +24,7 @@ from django.utils.translation import gettext
 
 from campaign.views import error_page
 from petitions.formatting.languages import minutes
-from petitions.screening.client_network import NOWHERE, sender_of
+from petitions.infra.client_network import NOWHERE, sender_of
 from petitions.staff import logins, password_hashing
 
 Page = TypeVar("Page", bound=HttpResponseBase)

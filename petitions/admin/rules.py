@@ -20,8 +20,9 @@ from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
 from petitions.identity import email_addresses
+from petitions.infra import client_network
 from petitions.models import Rule
-from petitions.screening import client_network, rules
+from petitions.screening import rules
 
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 # Larger networks are whole providers and countries.

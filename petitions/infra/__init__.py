@@ -1,4 +1,5 @@
-"""Plumbing that knows nothing of petitions: the TTL cache, advisory locks, prepared statements.
+"""Plumbing that knows nothing of petitions: TTL cache, locks, leases, Redis, client networks.
 
-Front door: `ttl_cache`, `advisory_locks`, `prepared`. Imports nothing else of this app.
+Front door: `ttl_cache`, `advisory_locks`, `jobs` (leases of periodic work), `prepared`,
+`redis` and `client_network` (whom a request comes from). Imports nothing else of this app.
 """

@@ -24,7 +24,7 @@ from django.conf import settings
 from petitions.crypto import vault
 from petitions.identity import email_addresses
 from petitions.infra import redis
-from petitions.screening.client_network import NOWHERE, Sender
+from petitions.infra.client_network import NOWHERE, Sender
 
 # The same whatever struck, so that it does not tell.
 RETRY_AFTER = 300

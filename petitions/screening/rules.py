@@ -16,8 +16,8 @@ from django.db import connection
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
+from petitions.infra.client_network import Address
 from petitions.models import Rule
-from petitions.screening.client_network import Address
 
 SECONDS = 2.0
 # The limits that a rule lifts which allows a network, and a domain.

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from petitions.identity import email_addresses
+from petitions.infra.client_network import NOWHERE, Sender
 from petitions.models import Petition, Signature
 from petitions.screening import fraud_signals, rate_limits, rules
-from petitions.screening.client_network import NOWHERE, Sender
 from petitions.screening.rate_limits import Act, Reservation, Taken
 from petitions.signers.sealing import Attempt
 

@@ -1,5 +1,6 @@
-"""The team: what each did, and how they log in.
+"""The team: who may do what, what each did, how they log in.
 
-Front door: `audit` (the append-only record of staff's acts), `logins` (limits before a password is
-hashed) and `password_hashing`. Knows nothing of petitions and signatures.
+Front door: `roles` (the two groups and their permissions), `audit` (the append-only record of
+staff's acts), `logins` (limits before a password is hashed). Knows nothing of what staff decide
+about petitions and signatures, nor of the admin's screens.
 """

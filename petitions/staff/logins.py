@@ -23,8 +23,8 @@ from django.utils import timezone
 from limits import RateLimitItem
 
 from petitions.crypto import vault
+from petitions.infra.client_network import Sender
 from petitions.models import AuditRecord, LoginFailure
-from petitions.screening.client_network import Sender
 from petitions.staff import audit, password_hashing
 
 Action = AuditRecord.Action

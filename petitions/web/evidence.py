@@ -2,8 +2,8 @@
 
 from django.http import HttpRequest
 
+from petitions.infra.client_network import sender_of
 from petitions.screening import challenge, fraud_signals
-from petitions.screening.client_network import sender_of
 from petitions.screening.screen import Evidence
 from petitions.web.guards import Origin, origin_of
 

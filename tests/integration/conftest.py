@@ -14,8 +14,8 @@ from petitions.models import (
     Petition,
     PetitionText,
 )
-from petitions.moderation.roles import MODERATORS, ORGANISERS
 from petitions.signatures import check_email, find, submit
+from petitions.staff.roles import MODERATORS, ORGANISERS
 from tests import shipped
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}

@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.counting import tallies
+from petitions.infra.client_network import Sender
 from petitions.models import Petition, PetitionText, Signature, Signer
 from petitions.screening import rate_limits
-from petitions.screening.client_network import Sender
 from petitions.screening.rate_limits import Act
 from petitions.signers import sealing
 from tests.checking import (

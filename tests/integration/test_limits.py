@@ -23,11 +23,11 @@ from campaign import monitoring
 from campaign.local.services import _redis_server
 from petitions.crypto import vault
 from petitions.infra import redis as infra_redis
+from petitions.infra.client_network import Sender
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rate_limits, rules
-from petitions.screening.client_network import Sender
 from petitions.screening.rate_limits import Act, Taken
 from tests.integration.test_challenge import solved, task_in
 from tests.people import typed

@@ -16,9 +16,9 @@ from petitions.identity import providers
 from petitions.mail import outbox
 from petitions.models import Petition, Reindexing, Signer
 from petitions.moderation import reindex
-from petitions.moderation.roles import ORGANISERS
 from petitions.signatures.confirm import Outcome
 from petitions.signers.sealing import Attempt
+from petitions.staff.roles import ORGANISERS
 from tests.people import AMINA, confirm, sign, sign_and_confirm
 
 MODELS = ("mailprovider", "maildomain")

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 
 from campaign.apps import ORGANISERS_MAY, create_roles
-from petitions.moderation.roles import MODERATORS, ORGANISERS, ROLES
+from petitions.staff.roles import MODERATORS, ORGANISERS, ROLES
 
 
 def permissions_of(role: str) -> set[str]:

@@ -16,11 +16,11 @@ from django.test import Client
 from django.utils import timezone
 from limits import parse
 
+from petitions.infra.client_network import Sender, parsed
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rate_limits, rules, screen
-from petitions.screening.client_network import Sender, parsed
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
 PAGE, ADMIN = "/petitions/protect/", "/admin/petitions/rule/"

@@ -3,10 +3,10 @@
 import sys
 
 from petitions.crypto import vault
+from petitions.infra import client_network
 from petitions.mail import outbox
 from petitions.models import Organisation
 from petitions.publishing import organisation
-from petitions.screening import client_network
 from petitions.web.views import confirming, redrawing
 from tests.memories import UNCHANGING, forget_all, memories
 
@@ -17,7 +17,7 @@ def test_memories_of_every_kind_are_found() -> None:
         "petitions.publishing.organisation.forget",
         "petitions.publishing.warm_cache.forget",
         "petitions.screening.rate_limits.forget",
-        "petitions.screening.client_network._warn_of_unknown_proxy",
+        "petitions.infra.client_network._warn_of_unknown_proxy",
         "petitions.crypto.vault._link_key",
         "petitions.web.views.redrawing._pages",
     }

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from campaign import env
-from petitions.screening import client_network
+from petitions.infra import client_network
 
 PROXY, OTHER_PROXY = "10.0.0.3", "10.0.0.4"
 

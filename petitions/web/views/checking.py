@@ -20,15 +20,11 @@ from django.views.decorators.http import require_http_methods
 
 from petitions.crypto import tokens
 from petitions.identity import email_addresses, typing_slips
+from petitions.infra import client_network
 from petitions.mail import messages
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text
-from petitions.screening import (
-    challenge,
-    client_network,
-    rate_limits,
-    rules,
-)
+from petitions.screening import challenge, rate_limits, rules
 from petitions.screening.rate_limits import Act, Taken
 from petitions.signatures import check_email
 from petitions.signatures.check_email import Page

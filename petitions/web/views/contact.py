@@ -7,9 +7,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from petitions.infra import client_network
 from petitions.models import Enquiry
 from petitions.privacy import enquiries
-from petitions.screening import client_network, fraud_signals, rate_limits
+from petitions.screening import fraud_signals, rate_limits
 from petitions.screening.rate_limits import Act
 from petitions.web import long_pages
 from petitions.web.cache_headers import public_page

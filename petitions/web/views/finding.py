@@ -9,9 +9,10 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
 from petitions.identity import email_addresses
+from petitions.infra import client_network
 from petitions.mail import messages
 from petitions.publishing.organisation import organisation
-from petitions.screening import client_network, rate_limits, rules
+from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act, Taken
 from petitions.signatures import find as finding
 from petitions.web.cache_headers import public_page

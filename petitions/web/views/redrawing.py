@@ -15,8 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
+from petitions.infra import client_network
 from petitions.infra.ttl_cache import Kept
-from petitions.screening import client_network, rate_limits, rules
+from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act
 
 RETRY_AFTER = 60
