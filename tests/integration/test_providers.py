@@ -22,7 +22,7 @@ from petitions.staff.roles import ORGANISERS
 from tests.people import AMINA, confirm, sign, sign_and_confirm
 
 MODELS = ("mailprovider", "maildomain")
-BEFORE = "0015_used_nonce"
+BEFORE = "0016_plain_labels"
 
 
 @pytest.mark.parametrize(

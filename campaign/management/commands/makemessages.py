@@ -15,6 +15,7 @@ IGNORED = [
     "campaign/local",
     "petitions/admin",
     "petitions/screening/fraud_signals.py",
+    "petitions/signatures/lifecycle.py",
     "*/management/*",
     "templates/admin",
     "templates/local",

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
     """
 
     dependencies = [
-        ("petitions", "0015_used_nonce"),
+        ("petitions", "0016_plain_labels"),
         ("contenttypes", "0002_remove_content_type_name"),
         # Whose rows name content types.
         ("admin", "0003_logentry_add_action_flag_choices"),
