@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 
-from petitions.infra import jobs
+from petitions.infra import leases
 from petitions.infra.ttl_cache import Kept
 from petitions.models import Mail
 from petitions.moderation import reindex
@@ -121,12 +121,12 @@ def _write() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '64kB'")
         cursor.execute("SELECT count(*) FROM generate_series(1, 60000)")
-    jobs.note_success(PROBE)
+    leases.note_success(PROBE)
 
 
 def _jobs() -> Part:
     """Whether each job has come to its end lately: beat, the worker and the database did it."""
-    ages = jobs.last_successes(LONGEST_SILENCE)
+    ages = leases.last_successes(LONGEST_SILENCE)
     silent = sorted(name for name, age in ages.items() if age > LONGEST_SILENCE[name])
     figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
     return Part("silent" if silent else WELL, {"silent": silent, "seconds_since": figures})

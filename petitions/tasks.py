@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from petitions.counting import breakdowns, tallies
-from petitions.infra import jobs
+from petitions.infra import leases
 from petitions.mail import notices, outbox, reminders, wake_worker
 from petitions.privacy import retention
 from petitions.publishing import closing
@@ -23,7 +23,7 @@ def sweep(work: Callable[[], None]) -> Any:
 
     @wraps(work)
     def run() -> None:
-        with jobs.alone(work.__name__.replace("_", "-")) as is_alone:
+        with leases.alone(work.__name__.replace("_", "-")) as is_alone:
             if is_alone:
                 work()
 
@@ -36,7 +36,7 @@ def deliver_mail() -> None:
     check_email.settle()
     find.settle()
     outbox.deliver()
-    jobs.note_success("deliver-mail")
+    leases.note_success("deliver-mail")
 
 
 @sweep

@@ -18,7 +18,7 @@ from django.db import IntegrityError, connection, transaction
 
 from petitions.geography import files
 from petitions.geography.files import Table, UnusableFile
-from petitions.infra.jobs import alone
+from petitions.infra.leases import alone
 from petitions.models import Place, PlaceFile
 
 # The same postcode is there several times, with other blanks; the first that is found will do.

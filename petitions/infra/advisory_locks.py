@@ -2,7 +2,7 @@
 
 Never longer than a transaction: behind a connection pooler a lock of the session stays with a
 connection that somebody else has by then. What lasts longer has a lease: see
-`petitions.infra.jobs`.
+`petitions.infra.leases`.
 """
 
 import zlib

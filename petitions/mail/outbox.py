@@ -40,7 +40,7 @@ from django.utils import timezone
 from petitions.crypto import vault
 from petitions.identity import email_addresses
 from petitions.mail import messages, replies, suppression
-from petitions.mail.leases import Claim
+from petitions.mail.claims import Claim
 from petitions.mail.replies import Verdict
 from petitions.mail.throttle import Throttle
 from petitions.models import Correction, Mail, Objection, Petition, Signature

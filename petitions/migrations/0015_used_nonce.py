@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("petitions", "0014_job")]
+    dependencies = [("petitions", "0014_lease")]
 
     operations = [
         migrations.CreateModel(

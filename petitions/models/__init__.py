@@ -8,7 +8,7 @@ from petitions.models.enquiry import Enquiry
 from petitions.models.erasure import Erasure, ErasureStop
 from petitions.models.export import Export
 from petitions.models.finding import FindRequest
-from petitions.models.job import Job
+from petitions.models.lease import Lease
 from petitions.models.login_failure import LoginFailure
 from petitions.models.mail import Mail
 from petitions.models.milestone import Milestone, MilestoneText
@@ -37,7 +37,7 @@ __all__ = [
     "ErasureStop",
     "Export",
     "FindRequest",
-    "Job",
+    "Lease",
     "LoginFailure",
     "Mail",
     "Milestone",

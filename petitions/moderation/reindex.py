@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import providers
-from petitions.infra import advisory_locks, jobs
+from petitions.infra import advisory_locks, leases
 from petitions.models import Decision, Objection, Reindexing, Rule, Signature, Signer
 from petitions.moderation import decisions
 from petitions.signatures import confirm
@@ -80,7 +80,7 @@ def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
 
     `progress` gets the fraction that is done. Raises `AlreadyComparing`.
     """
-    with jobs.alone(JOB) as is_alone:
+    with leases.alone(JOB) as is_alone:
         if not is_alone:
             raise AlreadyComparing
         job = _begun()

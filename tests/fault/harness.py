@@ -28,7 +28,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from petitions.mail.leases import LEASE
+from petitions.mail.claims import LEASE
 from tests import SLUG
 from tests.fault.provider import HOST, Letter
 from tests.fault.site import Site

@@ -62,7 +62,7 @@ def test_a_full_disk_is_told(site: Site) -> None:
 
 
 def let_two_minutes_pass(site: Site) -> None:
-    site.sql("UPDATE petitions_job SET succeeded_at = succeeded_at - interval '2 min'")
+    site.sql("UPDATE petitions_lease SET succeeded_at = succeeded_at - interval '2 min'")
 
 
 def test_beat_that_is_dead_is_told(site: Site) -> None:

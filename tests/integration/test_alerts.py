@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campaign.celery import app
 from petitions import tasks
-from petitions.infra.jobs import alone
+from petitions.infra.leases import alone
 from petitions.models import Alert, Petition, Signature, Signer
 from petitions.screening import bursts
 from petitions.screening.screen import Screening

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaign import monitoring
-from petitions.models import Job, Mail, Petition, Signature
+from petitions.models import Lease, Mail, Petition, Signature
 from petitions.screening import rate_limits
 from tests.benchmarks import seeding
 from tests.people import sign, somebody
@@ -77,7 +77,7 @@ def test_the_probe_needs_room_that_no_table_has() -> None:
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "temp read" in plan
     monitoring._write()
-    assert Job.objects.get(name=monitoring.PROBE).succeeded_at
+    assert Lease.objects.get(name=monitoring.PROBE).succeeded_at
 
 
 @pytest.mark.parametrize("name", monitoring.LONGEST_SILENCE)
@@ -86,7 +86,7 @@ def test_each_job_that_is_silent_for_too_long_is_named(name: str) -> None:
     assert monitoring.look().is_well
     for late, state in ((-5, "ok"), (5, "silent")):
         since = timezone.now() - longest - timedelta(seconds=late)
-        Job.objects.filter(name=name).update(succeeded_at=since)
+        Lease.objects.filter(name=name).update(succeeded_at=since)
         part = monitoring.look().parts["jobs"]
         assert part.state == state
         assert part.figures["silent"] == ([name] if late > 0 else [])
@@ -94,7 +94,7 @@ def test_each_job_that_is_silent_for_too_long_is_named(name: str) -> None:
 
 def test_a_job_that_never_ran_is_missed_from_when_it_was_first_asked_for() -> None:
     monitoring.look()
-    Job.objects.update(succeeded_at=timezone.now() - timedelta(minutes=3))
+    Lease.objects.update(succeeded_at=timezone.now() - timedelta(minutes=3))
 
     assert "raise-alerts" in monitoring.look().parts["jobs"].figures["silent"]
 

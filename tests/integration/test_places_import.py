@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.geography import postcodes
-from petitions.infra.jobs import alone
+from petitions.infra.leases import alone
 from petitions.models import UNKNOWN, Petition, Place, PlaceFile, Postcode, Region, Signature
 from tests import published
 from tests.people import AMINA, sign

@@ -17,7 +17,7 @@ from django.utils import timezone
 from campaign import monitoring
 from petitions.counting import tallies
 from petitions.identity.providers import Provider
-from petitions.infra import advisory_locks, jobs
+from petitions.infra import advisory_locks, leases
 from petitions.models import (
     Decision,
     Mail,
@@ -405,7 +405,7 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
             call_command("reindex_mailboxes")
         refused.append(True)
 
-    with jobs.alone(reindex.JOB) as is_alone:
+    with leases.alone(reindex.JOB) as is_alone:
         assert is_alone
         _meanwhile(command)
 

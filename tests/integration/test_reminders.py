@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from petitions import tasks
 from petitions.infra import advisory_locks
-from petitions.infra.jobs import alone
+from petitions.infra.leases import alone
 from petitions.mail import outbox, reminders
 from petitions.models import Mail, Objection, Petition, Signature
 from petitions.signatures import withdraw

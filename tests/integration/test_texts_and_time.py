@@ -16,7 +16,7 @@ from django.utils import timezone
 from campaign.models import Statement, StatementText
 from petitions import tasks
 from petitions.counting import tallies
-from petitions.infra.jobs import alone
+from petitions.infra.leases import alone
 from petitions.models import (
     Alert,
     Erasure,
@@ -168,7 +168,7 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
 # refuses what this test does to it, is cut to the day too: see test_audit.py.
 TIMES_OF_THE_HOUSE = {
     "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.AuditRecord",
-    "petitions.Erasure", "petitions.ErasureStop", "petitions.Export", "petitions.Job",
+    "petitions.Erasure", "petitions.ErasureStop", "petitions.Export", "petitions.Lease",
     "petitions.LoginFailure", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
     # Deleted once they expired, an hour after they were used at the latest.

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from petitions.counting import tallies
 from petitions.geography import placing
-from petitions.infra.jobs import alone
+from petitions.infra.leases import alone
 
 
 class Command(BaseCommand):

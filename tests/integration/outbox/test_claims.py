@@ -12,8 +12,8 @@ import pytest
 from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
-from petitions.mail import leases, outbox
-from petitions.mail.leases import Claim
+from petitions.mail import claims, outbox
+from petitions.mail.claims import Claim
 from petitions.models import Mail, Petition
 from tests.conftest import eventually
 from tests.integration.outbox.conftest import (
@@ -63,8 +63,8 @@ def test_a_claim_is_renewed_for_what_is_still_to_be_sent_alone(petition: Petitio
 def test_a_claim_outlives_a_server_that_takes_longer_than_the_lease(
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=1.2))
-    monkeypatch.setattr(leases, "RENEW_EVERY", 0.1)
+    monkeypatch.setattr(claims, "LEASE", timedelta(seconds=1.2))
+    monkeypatch.setattr(claims, "RENEW_EVERY", 0.1)
     taken_over: list[int] = []
 
     def slowly(self: Backend, email_messages: Any) -> int:
@@ -87,8 +87,8 @@ def test_a_worker_that_stood_still_for_longer_than_its_claim_sends_no_more_of_it
     petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the process had been stopped and the other one had gone on."""
-    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(leases, "RENEW_EVERY", 60.0)
+    monkeypatch.setattr(claims, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(claims, "RENEW_EVERY", 60.0)
     others: list[Claim] = []
 
     def stop(self: Backend, email_messages: Any) -> int:
@@ -108,12 +108,12 @@ def test_a_worker_that_stood_still_for_longer_than_its_claim_sends_no_more_of_it
 def test_a_claim_that_cannot_be_renewed_is_said_and_kept_while_it_lasts(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(leases, "RENEW_EVERY", 0.05)
+    monkeypatch.setattr(claims, "RENEW_EVERY", 0.05)
 
     def away(*_given: Any) -> None:
         raise OperationalError("amina@example.org")
 
-    monkeypatch.setattr(leases, "_renew", away)
+    monkeypatch.setattr(claims, "_renew", away)
     sign(petition)
     with Claim(outbox.BATCH) as claim:
         assert eventually(

@@ -13,7 +13,7 @@ from django.core import mail as sent
 from django.utils import timezone
 
 from petitions.mail import messages, outbox
-from petitions.mail.leases import Claim
+from petitions.mail.claims import Claim
 from petitions.mail.letters import Letter
 from petitions.models import Mail, Petition, Signature, Signer
 from petitions.models.mail import THROTTLED

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from petitions.counting import tallies
 from petitions.handover import exports
 from petitions.infra import prepared
-from petitions.infra.jobs import alone
+from petitions.infra.leases import alone
 from petitions.infra.prepared import Statement
 from petitions.models import Export, Petition, Rule, Signature
 from petitions.moderation import decisions

@@ -13,8 +13,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from petitions import tasks
-from petitions.infra import jobs
-from petitions.models import Job, Petition
+from petitions.infra import leases
+from petitions.models import Lease, Petition
 from petitions.privacy import retention
 from tests.sweeps import SWEEPS
 
@@ -38,16 +38,16 @@ def elsewhere(work: Callable[[], Any]) -> Any:
 
 
 def is_free(name: str = "sweep") -> bool:
-    with jobs.alone(name) as is_alone:
+    with leases.alone(name) as is_alone:
         return is_alone
 
 
 def let_time_pass(duration: timedelta) -> None:
-    Job.objects.update(leased_until=F("leased_until") - duration)
+    Lease.objects.update(expires_at=F("expires_at") - duration)
 
 
 def test_a_lease_needs_no_connection_while_the_work_lasts() -> None:
-    with jobs.alone("sweep") as is_alone:
+    with leases.alone("sweep") as is_alone:
         connection.close()
         assert is_alone
         assert not elsewhere(is_free)
@@ -56,7 +56,7 @@ def test_a_lease_needs_no_connection_while_the_work_lasts() -> None:
 
 def test_no_transaction_is_open_while_the_work_lasts() -> None:
     """An old one would keep vacuum from what was deleted since."""
-    with jobs.alone("sweep"), connection.cursor() as cursor:
+    with leases.alone("sweep"), connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
         )
@@ -64,28 +64,28 @@ def test_no_transaction_is_open_while_the_work_lasts() -> None:
 
 
 def test_the_lease_of_a_process_that_was_killed_runs_out() -> None:
-    assert jobs._take("sweep", uuid4())
+    assert leases._take("sweep", uuid4())
 
-    let_time_pass(jobs.LEASE - timedelta(seconds=5))
+    let_time_pass(leases.LEASE - timedelta(seconds=5))
     assert not is_free()
     let_time_pass(timedelta(seconds=5))
     assert is_free()
 
 
 def test_work_that_lasts_longer_than_its_lease_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.2)
+    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.2)
 
-    with jobs.alone("sweep"):
+    with leases.alone("sweep"):
         time.sleep(1.5)
         assert not elsewhere(is_free)
 
 
 def test_without_renewing_somebody_else_would_be_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(jobs, "_renew", lambda _name, _lease: True)
+    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(leases, "_renew", lambda _name, _holder: True)
 
-    with jobs.alone("sweep"):
+    with leases.alone("sweep"):
         time.sleep(1.2)
         assert elsewhere(is_free)
 
@@ -93,13 +93,13 @@ def test_without_renewing_somebody_else_would_be_at_it(monkeypatch: pytest.Monke
 def test_who_stood_still_neither_renews_nor_gives_back_what_somebody_else_has(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.1)
-    with jobs.alone("sweep"):
-        Job.objects.update(lease=uuid4(), succeeded_at=None)
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.1)
+    with leases.alone("sweep"):
+        Lease.objects.update(holder=uuid4(), succeeded_at=None)
         time.sleep(0.4)
 
     assert not is_free()
-    assert Job.objects.get().succeeded_at is None
+    assert Lease.objects.get().succeeded_at is None
     assert "the lease of sweep ran out" in caplog.text
 
 
@@ -108,7 +108,7 @@ def test_it_is_never_taken_inside_a_transaction() -> None:
     with (
         transaction.atomic(),
         pytest.raises(RuntimeError, match="durable"),
-        jobs.alone("sweep"),
+        leases.alone("sweep"),
     ):
         pass
 
@@ -123,31 +123,31 @@ def test_a_sweep_that_fails_is_no_success_and_may_begin_again(
         broken.setattr(retention, "keep_no_longer", fail)
         with pytest.raises(ValueError, match="broken"):
             tasks.keep_no_longer()
-    job = Job.objects.get(name="keep-no-longer")
-    assert (job.succeeded_at, job.lease) == (None, None)
-    assert job.started_at
+    lease = Lease.objects.get(name="keep-no-longer")
+    assert (lease.succeeded_at, lease.holder) == (None, None)
+    assert lease.started_at
 
     tasks.keep_no_longer()
-    job.refresh_from_db()
-    assert job.succeeded_at
+    lease.refresh_from_db()
+    assert lease.succeeded_at
 
 
 def test_every_task_notes_its_success(petition: Petition) -> None:
     for sweep in SWEEPS:
         sweep()
         name = sweep.name.removeprefix("petitions.").replace("_", "-")
-        assert Job.objects.get(name=name).succeeded_at
+        assert Lease.objects.get(name=name).succeeded_at
 
 
 def test_looking_for_mail_at_every_signing_writes_a_row_every_few_seconds(
     petition: Petition,
 ) -> None:
     tasks.deliver_mail()
-    first = Job.objects.get().succeeded_at
+    first = Lease.objects.get().succeeded_at
     tasks.deliver_mail()
-    assert Job.objects.get().succeeded_at == first
+    assert Lease.objects.get().succeeded_at == first
 
-    before = timezone.now() - jobs.NOTED_EVERY
-    Job.objects.update(succeeded_at=before)
+    before = timezone.now() - leases.NOTED_EVERY
+    Lease.objects.update(succeeded_at=before)
     tasks.deliver_mail()
-    assert not Job.objects.filter(succeeded_at__lte=before).exists()
+    assert not Lease.objects.filter(succeeded_at__lte=before).exists()

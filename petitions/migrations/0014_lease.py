@@ -10,23 +10,23 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Job",
+            name="Lease",
             fields=[
                 (
                     "name",
                     models.CharField(max_length=40, primary_key=True, serialize=False),
                 ),
-                ("lease", models.UUIDField(null=True)),
-                ("leased_until", models.DateTimeField(null=True)),
+                ("holder", models.UUIDField(null=True)),
+                ("expires_at", models.DateTimeField(null=True)),
                 ("started_at", models.DateTimeField(null=True)),
                 ("succeeded_at", models.DateTimeField(null=True)),
             ],
             options={
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(lease=None, leased_until=None)
-                        | models.Q(lease__isnull=False, leased_until__isnull=False),
-                        name="job_lease_has_an_end",
+                        condition=models.Q(holder=None, expires_at=None)
+                        | models.Q(holder__isnull=False, expires_at__isnull=False),
+                        name="lease_has_an_end",
                     ),
                 ],
             },

@@ -1,11 +1,12 @@
-"""Work that one process does at a time, and when each kind of it last succeeded.
+"""Leases of named periodic work, and when each kind of it last succeeded.
 
 A lease is a row with an end, taken by compare-and-set in a commit of its own. It needs no
 connection and no transaction of its own for as long as the work lasts, so that it holds behind a
 connection pooler, and pins no old row against vacuum. A thread renews it. Of a process that is
 killed it runs out within `LEASE`; one that stood still for longer may find somebody else at the
 work when it goes on. So what must not be done twice has a lock or a constraint of its own, and
-the lease only saves work.
+the lease only saves work. A worker's claim on single mails is no such row: see
+`petitions.mail.claims`.
 """
 
 import logging
@@ -33,12 +34,12 @@ def alone(name: str) -> Iterator[bool]:
     A block that ends without an exception is noted as a success. Never inside a transaction:
     others would wait for its end, where they are to pass.
     """
-    lease = uuid.uuid4()
-    if not _take(name, lease):
+    holder = uuid.uuid4()
+    if not _take(name, holder):
         yield False
         return
     is_over = threading.Event()
-    renewing = threading.Thread(target=_renew_until, args=[is_over, name, lease], daemon=True)
+    renewing = threading.Thread(target=_renew_until, args=[is_over, name, holder], daemon=True)
     renewing.start()
     succeeded = False
     try:
@@ -47,16 +48,16 @@ def alone(name: str) -> Iterator[bool]:
     finally:
         is_over.set()
         renewing.join()
-        _give_back(name, lease, succeeded=succeeded)
+        _give_back(name, holder, succeeded=succeeded)
 
 
 def note_success(name: str) -> None:
     """Note that work which any number of processes may do has come to its end."""
     _run(
         """
-        INSERT INTO petitions_job (name, started_at, succeeded_at) VALUES (%s, now(), now())
+        INSERT INTO petitions_lease (name, started_at, succeeded_at) VALUES (%s, now(), now())
         ON CONFLICT (name) DO UPDATE SET started_at = now(), succeeded_at = now()
-        WHERE petitions_job.succeeded_at IS NULL OR petitions_job.succeeded_at < now() - %s
+        WHERE petitions_lease.succeeded_at IS NULL OR petitions_lease.succeeded_at < now() - %s
         """,
         [name, NOTED_EVERY],
     )
@@ -69,40 +70,40 @@ def last_successes(names: Iterable[str]) -> dict[str, timedelta]:
     names = sorted(names)
     _run(
         """
-        INSERT INTO petitions_job (name, succeeded_at)
+        INSERT INTO petitions_lease (name, succeeded_at)
         SELECT name, now() FROM unnest(%s::text[]) name ORDER BY 1
         ON CONFLICT (name) DO UPDATE SET succeeded_at = now()
-        WHERE petitions_job.succeeded_at IS NULL
+        WHERE petitions_lease.succeeded_at IS NULL
         """,
         [names],
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT name, now() - succeeded_at FROM petitions_job WHERE name = ANY(%s)", [names]
+            "SELECT name, now() - succeeded_at FROM petitions_lease WHERE name = ANY(%s)", [names]
         )
         return dict(cursor.fetchall())
 
 
-def _take(name: str, lease: UUID) -> bool:
+def _take(name: str, holder: UUID) -> bool:
     # Durable: it raises inside another transaction.
     with transaction.atomic(durable=True):
         return _run(
             """
-            INSERT INTO petitions_job (name, lease, leased_until, started_at)
-            VALUES (%(name)s, %(lease)s, now() + %(lasting)s, now())
-            ON CONFLICT (name) DO UPDATE SET lease = EXCLUDED.lease,
-                leased_until = EXCLUDED.leased_until, started_at = EXCLUDED.started_at
-            WHERE petitions_job.lease IS NULL OR petitions_job.leased_until < now()
+            INSERT INTO petitions_lease (name, holder, expires_at, started_at)
+            VALUES (%(name)s, %(holder)s, now() + %(lasting)s, now())
+            ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder,
+                expires_at = EXCLUDED.expires_at, started_at = EXCLUDED.started_at
+            WHERE petitions_lease.holder IS NULL OR petitions_lease.expires_at < now()
             """,
-            {"name": name, "lease": lease, "lasting": LEASE},
+            {"name": name, "holder": holder, "lasting": LEASE},
         )
 
 
-def _renew_until(is_over: threading.Event, name: str, lease: UUID) -> None:
+def _renew_until(is_over: threading.Event, name: str, holder: UUID) -> None:
     try:
         while not is_over.wait(RENEW_EVERY):
             try:
-                if not _renew(name, lease):
+                if not _renew(name, holder):
                     logger.warning("the lease of %s ran out, and somebody else may be at it", name)
                     return
             except Error as error:
@@ -112,21 +113,21 @@ def _renew_until(is_over: threading.Event, name: str, lease: UUID) -> None:
         connection.close()
 
 
-def _renew(name: str, lease: UUID) -> bool:
+def _renew(name: str, holder: UUID) -> bool:
     return _run(
-        "UPDATE petitions_job SET leased_until = now() + %s WHERE name = %s AND lease = %s",
-        [LEASE, name, lease],
+        "UPDATE petitions_lease SET expires_at = now() + %s WHERE name = %s AND holder = %s",
+        [LEASE, name, holder],
     )
 
 
-def _give_back(name: str, lease: UUID, *, succeeded: bool) -> None:
+def _give_back(name: str, holder: UUID, *, succeeded: bool) -> None:
     _run(
         """
-        UPDATE petitions_job SET lease = NULL, leased_until = NULL,
+        UPDATE petitions_lease SET holder = NULL, expires_at = NULL,
             succeeded_at = CASE WHEN %(succeeded)s THEN now() ELSE succeeded_at END
-        WHERE name = %(name)s AND lease = %(lease)s
+        WHERE name = %(name)s AND holder = %(holder)s
         """,
-        {"name": name, "lease": lease, "succeeded": succeeded},
+        {"name": name, "holder": holder, "succeeded": succeeded},
     )
 
 

@@ -1,10 +1,11 @@
-"""Claims on mails, which last as long as whoever has them lives, and little longer.
+"""Claims on mails of the outbox, which last as long as whoever has them lives, and little longer.
 
 A claim is a `due_at` a little past now, so that the database's clock alone ends it, and no
 process has to be asked whether it is still there. A thread renews it: sending one mail to a
 slow server may take longer than a claim lasts. Whoever is killed renews nothing, and their
 mails are due again within `LEASE`. Whoever stood still for longer finds that the claim has
-ended, and sends no more of these mails.
+ended, and sends no more of these mails. A whole sweep that one process does at a time has a
+lease instead: see `petitions.infra.leases`.
 """
 
 import logging
