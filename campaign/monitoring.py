@@ -1,9 +1,9 @@
-"""Whether the site does all of its work: what `/health` and `manage.py health` tell.
+"""Health checks of each part of the site: what `/health` and `manage.py health` tell.
 
-Each part is asked by doing what it is there for. The database is written to; mail is judged by
-what became of it; beat and the worker by when each periodic job last came to its end, for a
-process that is there may still do nothing. A report is kept for `KEPT` seconds, so that whoever
-asks often, from wherever, cannot load the database.
+A check does what its part is there for. The database is written to; mail is judged by what became
+of the newest; beat and the worker by when each periodic job last succeeded, since a process may
+be alive and stuck. A report is cached for `KEPT` seconds: a client that polls often cannot load
+the database.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from petitions.infra import leases
 from petitions.infra.ttl_cache import Kept
+from petitions.mail.monitoring import mail_state
 from petitions.models import Mail
 from petitions.moderation import reindex
 from petitions.screening import rate_limits
@@ -26,8 +27,9 @@ from petitions.screening import rate_limits
 KEPT = 5.0
 _TIMEOUT = 0.5
 WELL = "ok"
-# How long each job of the schedule may be silent: some intervals, or one night and a half.
-LONGEST_SILENCE = {
+# How long after its last success each job of the schedule is overdue: some of its intervals, or
+# one night and a half.
+OVERDUE_AFTER = {
     "deliver-mail": timedelta(minutes=1),
     "raise-alerts": timedelta(minutes=2),
     "record-closes": timedelta(minutes=5),
@@ -38,9 +40,8 @@ LONGEST_SILENCE = {
     "check-tallies": timedelta(hours=36),
 }
 PROBE = "write-probe"
-# Of the mails of so many who signed last within the hour: how many must have been refused, at
-# least and of all, before it is the mail server's doing and not that of mistyped addresses.
-NEWEST, FEWEST_REFUSED, MOST_REFUSED = 100, 10, 0.5
+# A set that does not fit the memory which the probe allows, so that it is written to disk.
+PROBE_MEMORY, NEEDS_ROOM = "64kB", "SELECT count(*) FROM generate_series(1, 60000)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Report:
 
     @property
     def status(self) -> str:
-        """The one word for the world."""
+        """One word for the public."""
         return WELL if self.is_well else "degraded"
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,12 +78,12 @@ _kept = Kept[str, Report]()
 
 
 def report() -> Report:
-    """The state of all parts, as it was at most `KEPT` seconds ago."""
+    """The state of all parts, at most `KEPT` seconds old."""
     return _kept.get("report", KEPT, look)
 
 
 def look() -> Report:
-    """Ask all parts now."""
+    """Check all parts now, without the cache."""
     return Report(
         {
             "database": _asked(_database, otherwise="away"),
@@ -115,67 +116,39 @@ def _database() -> Part:
 
 @transaction.atomic
 def _write() -> None:
-    """Write a temporary file of a megabyte, for tables may have room where the disk has none, and
-    a row.
+    """Write a temporary file of a megabyte, and a row: on a full disk a table may still have room
+    for the row alone.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64kB'")
-        cursor.execute("SELECT count(*) FROM generate_series(1, 60000)")
+        cursor.execute(f"SET LOCAL work_mem = '{PROBE_MEMORY}'")
+        cursor.execute(NEEDS_ROOM)
     leases.note_success(PROBE)
 
 
 def _jobs() -> Part:
-    """Whether each job has come to its end lately: beat, the worker and the database did it."""
-    ages = leases.last_successes(LONGEST_SILENCE)
-    silent = sorted(name for name, age in ages.items() if age > LONGEST_SILENCE[name])
+    """Whether each job of the schedule has succeeded lately: that takes beat and the worker."""
+    ages = leases.last_successes(OVERDUE_AFTER)
+    overdue = sorted(name for name, age in ages.items() if age > OVERDUE_AFTER[name])
     figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
-    return Part("silent" if silent else WELL, {"silent": silent, "seconds_since": figures})
+    return Part("overdue" if overdue else WELL, {"overdue": overdue, "seconds_since": figures})
 
 
 def _mail() -> Part:
-    """Whether mail goes out: nothing waits for long, and the server takes most of it."""
-    late = Mail.objects.late().exists()
-    refused, tried = _lately()
-    state = WELL
-    if refused >= FEWEST_REFUSED and refused >= MOST_REFUSED * tried:
-        state = "refused"
-    elif late:
-        state = "late"
-    figures = {"oldest_waiting_seconds": _oldest(), "refused_lately": refused, "tried": tried}
-    return Part(state, figures)
+    """Whether mail goes out, as the admin's home tells it too."""
+    delivery = mail_state()
+    return Part(
+        str(delivery.state),
+        {
+            "oldest_waiting_seconds": _oldest(),
+            "refused_lately": delivery.refused,
+            "tried": delivery.tried,
+        },
+    )
 
 
 def _oldest() -> int:
     oldest = Mail.objects.filter(state=Mail.State.QUEUED).aggregate(at=Min("created_at"))["at"]
     return round((timezone.now() - oldest).total_seconds()) if oldest else 0
-
-
-def _lately() -> tuple[int, int]:
-    """How many mails the server refused or put off, of how many that it was given.
-
-    By the index of the newest signatures: mails have none by time, and need none to be sent.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_LATELY, {"newest": NEWEST})
-        refused, tried = cursor.fetchone()
-    return refused, tried
-
-
-_LATELY = """
-    SELECT count(*) FILTER (WHERE m.state <> 'sent'), count(*)
-    FROM petitions_petition p
-    CROSS JOIN unnest(ARRAY['pending', 'confirmed', 'held']) AS chosen (state)
-    CROSS JOIN LATERAL (
-        SELECT s.id FROM petitions_signature s
-        WHERE s.petition_id = p.id AND s.state = chosen.state
-            AND s.created_at > now() - interval '1 hour'
-        ORDER BY s.created_at DESC LIMIT %(newest)s
-    ) newest
-    JOIN petitions_mail m ON m.signature_id = newest.id
-        AND (m.state IN ('sent', 'failed')
-            OR m.state = 'queued' AND m.code NOT IN ('', 'domain'))
-    WHERE p.state = 'open'
-"""
 
 
 def _redis() -> str:

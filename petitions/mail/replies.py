@@ -59,6 +59,21 @@ _BY_ENHANCED = {
     "7.11": Verdict.SERVER,
     "7": Verdict.DOMAIN,
 }
+
+
+def _matching(verdict: Verdict) -> str:
+    """A regular expression, for Python and PostgreSQL, of replies to which the table above gives
+    a verdict.
+    """
+    ways = []
+    for code in (code for code, of in _BY_ENHANCED.items() if of is verdict):
+        others = "|".join(other for other in _BY_ENHANCED if other.startswith(f"{code}."))
+        ways.append(code if "." in code else rf"(?!(?:{others})$){code}.\d+")
+    return rf" [245][.](?:{'|'.join(ways).replace('.', '[.]')})$"
+
+
+# The codes by which a provider says that it wants no mail from us.
+UNWANTED = _matching(Verdict.DOMAIN)
 _BY_BASIC = {
     421: Verdict.SERVER,  # it hangs up
     454: Verdict.SERVER,  # TLS or the log-in is away

@@ -18,35 +18,62 @@ long, without anything of them: that it vanished would tell staff, who see numbe
 import uuid
 from datetime import timedelta
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models.petition import Petition
 from petitions.models.signature import Signature
 
 # The code of mails that wait because many go to one domain.
 THROTTLED = "domain"
-# The codes by which a provider says that it wants no mail from us: see `mail.replies`.
-_UNWANTED = r" [45]\.7\."
 # How long a mail may be due before somebody should look.
 LATE = timedelta(minutes=2)
+# Who signed lately: so many of each petition and state, within so long.
+NEWEST, NEWEST_WITHIN = 100, timedelta(hours=1)
 
 
 class MailQuerySet(models.QuerySet["Mail"]):
     """Questions about the outbox."""
 
-    def late(self) -> "MailQuerySet":
+    def late(self, unwanted: str) -> "MailQuerySet":
         """Those that should have gone out a while ago: no worker runs, it cannot keep up, or the
         mail server takes nothing, or a provider none from us. Then they are put off, again and
-        again, without an attempt but for the one that is tried.
+        again, without an attempt but for the one that is tried, whose code matches `unwanted`.
         """
         unclaimed = Q(due_at__lt=Now() - LATE)
         put_off = Q(attempts=0) & ~Q(code__in=["", THROTTLED])
-        unwanted = Q(code__regex=_UNWANTED)
+        is_unwanted = Q(code__regex=unwanted)
         long_ago = Q(created_at__lt=Now() - LATE)
-        return self.filter(unclaimed | (long_ago & (put_off | unwanted)), state=Mail.State.QUEUED)
+        return self.filter(
+            unclaimed | (long_ago & (put_off | is_unwanted)), state=Mail.State.QUEUED
+        )
+
+    def refused_lately(self) -> tuple[int, int]:
+        """How many mails to the newest signers the server refused or put off, of how many that it
+        was given.
+
+        By the index of the newest signatures: mails have none by time, and need none to be sent.
+        """
+        put_off = Q(state=Mail.State.QUEUED) & ~Q(code__in=["", THROTTLED])
+        refused = put_off | Q(state=Mail.State.FAILED)
+        tried = self.filter(refused | Q(state=Mail.State.SENT), signature__in=_newest_signatures())
+        counts = tried.aggregate(refused=Count("pk", filter=refused), tried=Count("pk"))
+        return counts["refused"], counts["tried"]
+
+
+def _newest_signatures() -> list[uuid.UUID]:
+    """Ids of who signed last of each open petition, whether confirmed or not."""
+    signatures = Signature.objects.filter(
+        petition=OuterRef("pk"), created_at__gt=Now() - NEWEST_WITHIN
+    ).order_by("-created_at")
+    states = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD)
+    newest = [ArraySubquery(signatures.filter(state=s).values("pk")[:NEWEST]) for s in states]
+    rows = Petition.objects.filter(state=Petition.State.OPEN).values_list(*newest)
+    return [pk for row in rows for ids in row for pk in ids]
 
 
 class Mail(models.Model):

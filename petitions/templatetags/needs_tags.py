@@ -5,7 +5,8 @@ from typing import Any
 from django import template
 
 from petitions.admin import needs
-from petitions.models import Alert, Mail
+from petitions.mail import monitoring
+from petitions.models import Alert
 
 register = template.Library()
 
@@ -33,10 +34,13 @@ def erasures_to_come(context: dict[str, Any]) -> list[needs.ComingErasure]:
 
 
 @register.simple_tag(takes_context=True)
-def mail_is_late(context: dict[str, Any]) -> bool:
-    """Whether mail waits that should have gone out, for those who see the outbox."""
+def mail_trouble(context: dict[str, Any]) -> str:
+    """What is wrong with mail, "" if nothing is, for those who see the outbox."""
     user = context["request"].user
-    return user.has_perm("petitions.view_mail") and Mail.objects.late().exists()
+    if not user.has_perm("petitions.view_mail"):
+        return ""
+    state = monitoring.mail_state().state
+    return "" if state is monitoring.MailState.WELL else state
 
 
 @register.simple_tag(takes_context=True)

@@ -47,7 +47,7 @@ def test_the_team_reads_every_part_in_the_admin(
 
     assert told["status"] == "ok"
     assert set(told) == {"status", "database", "jobs", "mail", "redis", "limits", "mailboxes"}
-    assert set(told["jobs"]["seconds_since"]) == set(monitoring.LONGEST_SILENCE)
+    assert set(told["jobs"]["seconds_since"]) == set(monitoring.OVERDUE_AFTER)
 
 
 def test_whoever_asks_often_asks_the_database_once(client: Client) -> None:
@@ -72,31 +72,31 @@ def test_a_disk_that_is_full_is_found_by_what_needs_room(monkeypatch: pytest.Mon
 
 def test_the_probe_needs_room_that_no_table_has() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64kB'")
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS) SELECT count(*) FROM generate_series(1, 60000)")
+        cursor.execute(f"SET LOCAL work_mem = '{monitoring.PROBE_MEMORY}'")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {monitoring.NEEDS_ROOM}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "temp read" in plan
     monitoring._write()
     assert Lease.objects.get(name=monitoring.PROBE).succeeded_at
 
 
-@pytest.mark.parametrize("name", monitoring.LONGEST_SILENCE)
-def test_each_job_that_is_silent_for_too_long_is_named(name: str) -> None:
-    longest = monitoring.LONGEST_SILENCE[name]
+@pytest.mark.parametrize("name", monitoring.OVERDUE_AFTER)
+def test_each_job_that_is_overdue_is_named(name: str) -> None:
+    longest = monitoring.OVERDUE_AFTER[name]
     assert monitoring.look().is_well
-    for late, state in ((-5, "ok"), (5, "silent")):
+    for late, state in ((-5, "ok"), (5, "overdue")):
         since = timezone.now() - longest - timedelta(seconds=late)
         Lease.objects.filter(name=name).update(succeeded_at=since)
         part = monitoring.look().parts["jobs"]
         assert part.state == state
-        assert part.figures["silent"] == ([name] if late > 0 else [])
+        assert part.figures["overdue"] == ([name] if late > 0 else [])
 
 
 def test_a_job_that_never_ran_is_missed_from_when_it_was_first_asked_for() -> None:
     monitoring.look()
     Lease.objects.update(succeeded_at=timezone.now() - timedelta(minutes=3))
 
-    assert "raise-alerts" in monitoring.look().parts["jobs"].figures["silent"]
+    assert "raise-alerts" in monitoring.look().parts["jobs"].figures["overdue"]
 
 
 def mails(petition: Petition, *states: tuple[str, str]) -> None:
@@ -117,15 +117,32 @@ def test_a_server_that_refuses_most_is_told(petition: Petition, refusal: tuple[s
     assert (part.figures["refused_lately"], part.figures["tried"]) == (12, 20)
 
 
+@pytest.mark.parametrize("refusal", [("failed", "550"), ("queued", "450")])
+@pytest.mark.parametrize("number", [3, 9])
+def test_a_server_that_has_sent_nothing_is_told_of_few(
+    petition: Petition, refusal: tuple[str, str], number: int
+) -> None:
+    mails(petition, *[refusal] * number)
+
+    assert monitoring.look().parts["mail"].state == "refused"
+
+
 @pytest.mark.parametrize(
     "states",
     [
-        [("failed", "550")] * 9,
+        [("failed", "550")] * 9 + [("sent", "")] * 2,
+        [("failed", "550")] * 2,
         [("failed", "550")] * 12 + [("sent", "")] * 14,
         [("queued", "domain")] * 20,
         [("queued", "")] * 20,
     ],
-    ids=["few mistyped addresses", "a third of them", "many for one domain", "not tried yet"],
+    ids=[
+        "few beside some sent",
+        "two in all",
+        "fewer than half",
+        "many for one domain",
+        "not tried yet",
+    ],
 )
 def test_what_is_no_fault_of_the_server_is_not_told(
     petition: Petition, states: list[tuple[str, str]]
@@ -145,13 +162,21 @@ def test_how_long_the_oldest_mail_waits(petition: Petition) -> None:
 def test_the_newest_mails_are_found_by_index(petition: Petition) -> None:
     seeding.seed(petition=petition, total=20_000)
     Signature.objects.update(created_at=timezone.now() - timedelta(days=2))
+    mails(petition, *[("sent", "")] * 2)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_mail, petitions_petition")
-        cursor.execute(f"EXPLAIN {monitoring._LATELY}", {"newest": monitoring.NEWEST})
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    with CaptureQueriesContext(connection) as asked:
+        assert Mail.objects.refused_lately() == (0, 2)
+    newest, theirs = (explain(query["sql"]) for query in asked.captured_queries)
 
-    assert "signature_list" in plan
-    assert "Seq Scan on petitions_signature" not in plan
+    assert "signature_list" in newest
+    assert "Seq Scan on petitions_signature" not in newest + theirs
+
+
+def explain(query: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {query}")
+        return "\n".join(line for (line,) in cursor.fetchall())
 
 
 def test_the_command_prints_everything_and_fails_if_something_is_wrong(

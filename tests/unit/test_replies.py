@@ -1,6 +1,8 @@
 """What mail servers and large providers really answer, and for how much of the outbox it holds."""
 
+import re
 import smtplib
+from itertools import product
 
 import pytest
 
@@ -139,3 +141,11 @@ def test_of_a_reply_only_the_codes_are_kept(words: bytes, codes: str) -> None:
 )
 def test_a_report_is_final_only_if_the_reply_that_it_quotes_is(report: str, final: bool) -> None:
     assert replies.is_final(report) is final
+
+
+def test_codes_by_which_a_provider_wants_no_mail_are_those_of_the_table() -> None:
+    for status, subject, detail in product("45", range(9), range(30)):
+        code = f"{status}.{subject}.{detail}"
+        is_unwanted = re.search(replies.UNWANTED, f"{status}50 {code}") is not None
+        verdict = replies.judge(int(f"{status}50"), code, is_to_rcpt=False)
+        assert is_unwanted == (verdict is DOMAIN), code

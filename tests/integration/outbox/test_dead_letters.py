@@ -20,7 +20,7 @@ from petitions.mail import numbers, outbox, suppression
 from petitions.models import Mail, Petition, Resend, Signature
 from petitions.signatures import check_email, find, withdraw
 from petitions.signers import sealing
-from tests.people import AMINA, sign, sign_and_confirm
+from tests.people import AMINA, sign, sign_and_confirm, somebody
 
 OUTBOX = "/admin/petitions/mail/"
 
@@ -327,6 +327,28 @@ def test_the_home_of_the_admin_says_that_mail_waits_for_a_provider_that_blocks_u
     assert "Mail waits longer than it should" not in _as(organiser).get("/admin/").content.decode()
     Mail.objects.update(code="550 5.7.1")
     assert "Mail waits longer than it should" in _as(organiser).get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("code", ["550 5.7.9", "535 5.7.8"])
+def test_a_refusal_of_the_server_itself_is_not_told_as_one_of_a_provider(
+    petition: Petition, organiser: User, code: str
+) -> None:
+    sign(petition)
+    ago = timezone.now() - timedelta(minutes=5)
+    later = timezone.now() + timedelta(hours=1)
+    Mail.objects.update(due_at=later, created_at=ago, attempts=3, code=code)
+    assert "Mail waits longer than it should" not in _as(organiser).get("/admin/").content.decode()
+
+
+def test_the_home_of_the_admin_says_what_health_says_of_a_server_that_refuses_all(
+    petition: Petition, organiser: User
+) -> None:
+    for number in range(3):
+        sign(petition, somebody(number))
+    later = timezone.now() + timedelta(hours=1)
+    Mail.objects.update(due_at=later, state=Mail.State.FAILED, code="550")
+
+    assert "The mail server refuses most mail" in _as(organiser).get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize("code", ["", "limit", "550", "559", "432", "http-503", "SomethingElse"])
