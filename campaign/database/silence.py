@@ -26,15 +26,17 @@ _EVENTS = {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}
 
 
 class Breaker:
-    """Open while the database is silent; of all threads one at a time may try whether it is."""
+    """A circuit breaker: open while the database is silent, and one thread at a time may try."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_open = False
         self._next_try = 0.0
 
-    def may_ask(self, lasting: float) -> bool:
-        """Whether to ask the database; who tries has `lasting` seconds before the next may."""
+    def try_acquire(self, lasting: float) -> bool:
+        """Whether this thread may ask the database. Of an open breaker one may every `lasting`
+        seconds and a pause.
+        """
         if not self._is_open:
             return True
         with self._lock:
@@ -74,7 +76,7 @@ class Silence:
 
     def check(self) -> None:
         """Raise `OperationalError` if the database was silent just now."""
-        if not self._breaker.may_ask(self.seconds):
+        if not self._breaker.try_acquire(self.seconds):
             raise OperationalError("The database did not answer a moment ago.")
 
     def _wait(self, connection: psycopg2.extensions.connection) -> None:

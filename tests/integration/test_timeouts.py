@@ -159,12 +159,12 @@ def test_a_silent_database_is_given_up_and_then_refused_at_once(limited: None) -
 def test_one_at_a_time_tries_whether_it_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
     breaker = silence.Breaker()
     monkeypatch.setattr(silence, "PAUSE", 0.0)
-    assert all(breaker.may_ask(60) for _time in range(3))
+    assert all(breaker.try_acquire(60) for _time in range(3))
 
     breaker.open()
-    assert [breaker.may_ask(60) for _time in range(3)] == [True, False, False]
+    assert [breaker.try_acquire(60) for _time in range(3)] == [True, False, False]
     breaker.close()
-    assert all(breaker.may_ask(60) for _time in range(3))
+    assert all(breaker.try_acquire(60) for _time in range(3))
 
 
 def test_several_statements_and_transactions_work_under_the_limit(limited: None) -> None:
