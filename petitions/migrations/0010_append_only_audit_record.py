@@ -15,7 +15,8 @@ BEGIN
                AND OLD.created_at < now() - interval '365 days') THEN
             RETURN OLD;
         END IF;
-    ELSIF to_jsonb(NEW) - 'created_at' - 'network_ix' = to_jsonb(OLD) - 'created_at' - 'network_ix'
+    ELSIF TG_OP = 'UPDATE'
+          AND to_jsonb(NEW) - 'created_at' - 'network_ix' = to_jsonb(OLD) - 'created_at' - 'network_ix'
           AND (NEW.created_at = OLD.created_at
                OR (OLD.created_at < now() - interval '72 hours'
                    AND NEW.created_at = date_trunc('day', OLD.created_at, 'Europe/London')))
@@ -32,6 +33,12 @@ TRIGGER = """
 CREATE TRIGGER audit_record_append_only
 BEFORE UPDATE OR DELETE ON petitions_auditrecord
 FOR EACH ROW EXECUTE FUNCTION audit_record_append_only()
+"""
+# No row's trigger sees TRUNCATE.
+TRUNCATE_TRIGGER = """
+CREATE TRIGGER audit_record_no_truncate
+BEFORE TRUNCATE ON petitions_auditrecord
+FOR EACH STATEMENT EXECUTE FUNCTION audit_record_append_only()
 """
 
 
@@ -133,5 +140,8 @@ class Migration(migrations.Migration):
         migrations.RunSQL(FUNCTION, "DROP FUNCTION audit_record_append_only()"),
         migrations.RunSQL(
             TRIGGER, "DROP TRIGGER audit_record_append_only ON petitions_auditrecord"
+        ),
+        migrations.RunSQL(
+            TRUNCATE_TRIGGER, "DROP TRIGGER audit_record_no_truncate ON petitions_auditrecord"
         ),
     ]

@@ -9,7 +9,8 @@ class AuditRecord(models.Model):
     """One act: who, what, about which object, when, and on which screen.
 
     Append-only: the trigger `audit_record_append_only` lets through nothing but what
-    `petitions.staff.audit` forgets when its time is over. It holds no word that anybody typed.
+    `petitions.staff.audit` forgets when its time is over, and `audit_record_no_truncate` refuses
+    TRUNCATE. It holds no word that anybody typed.
     """
 
     class Action(models.TextChoices):

@@ -17,6 +17,7 @@ from petitions.staff import audit
 Action = AuditRecord.Action
 LIST = reverse("admin:petitions_auditrecord_changelist")
 NETWORK = bytes(16)
+APPEND_ONLY = "audit_record_append_only"
 
 
 def recorded(action: AuditRecord.Action = Action.PASSWORD_RIGHT, *, days: float = 0) -> AuditRecord:
@@ -25,11 +26,15 @@ def recorded(action: AuditRecord.Action = Action.PASSWORD_RIGHT, *, days: float 
     record.save()
     if days:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE petitions_auditrecord DISABLE TRIGGER USER")
+            cursor.execute(
+                "ALTER TABLE petitions_auditrecord DISABLE TRIGGER audit_record_append_only"
+            )
             AuditRecord.objects.filter(pk=record.pk).update(
                 created_at=timezone.now() - timedelta(days=days)
             )
-            cursor.execute("ALTER TABLE petitions_auditrecord ENABLE TRIGGER USER")
+            cursor.execute(
+                "ALTER TABLE petitions_auditrecord ENABLE TRIGGER audit_record_append_only"
+            )
         record.refresh_from_db()
     return record
 
@@ -70,6 +75,15 @@ def test_the_database_refuses_to_change_or_delete_a_record(
 ) -> None:
     recorded(days=days)
     assert is_refused(sql(statement))
+
+
+def test_the_database_refuses_to_empty_the_table(db: None) -> None:
+    """The tests switch this off, for Django empties all tables after some of them."""
+    recorded()
+    sql("ALTER TABLE petitions_auditrecord ENABLE TRIGGER audit_record_no_truncate")()
+    assert is_refused(sql("TRUNCATE petitions_auditrecord"))
+    assert is_refused(sql("TRUNCATE petitions_petition, petitions_auditrecord CASCADE"))
+    assert AuditRecord.objects.exists()
 
 
 def test_django_is_refused_as_well(db: None) -> None:
