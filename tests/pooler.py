@@ -1,11 +1,13 @@
 """A real PgBouncer in front of the tests' PostgreSQL, set up as docs/operators.md says."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -14,12 +16,13 @@ import pytest
 from django.db import connections
 
 from campaign.local import users
+from tests.deployed import OPERATORS
 
 # For tests of what only a connection to PostgreSQL itself has, in a run with `POOLER=1`.
 direct = pytest.mark.skipif("POOLER" in os.environ, reason="behind a pooler it is otherwise")
 HOW_TO = "no PgBouncer: install it (Debian: apt-get install pgbouncer)"
 PORT = 6432
-# `connect_query` and `pool_mode` are those of docs/operators.md; who may connect is not.
+# Who may connect, and to where, differs from docs/operators.md; all else is read from there.
 _INI = """
 [databases]
 * = host={server} user=undersigned connect_query='{connect_query}'
@@ -28,12 +31,23 @@ listen_addr =
 listen_port = {port}
 unix_socket_dir = {folder}
 auth_type = any
-pool_mode = transaction
+pool_mode = {pool_mode}
 default_pool_size = {size}
-max_client_conn = 500
+max_client_conn = {max_client_conn}
 logfile = {folder}/pgbouncer.log
 """
-CONNECT_QUERY = "SET statement_timeout = 60000; SET lock_timeout = 60000"
+
+
+def documented() -> dict[str, str]:
+    """What docs/operators.md has for PgBouncer, with the pool of the worker, whose time-outs suit
+    a busy machine.
+    """
+    block = OPERATORS.read_text().partition("```\n[databases]")[2].partition("```")[0]
+    ini = ConfigParser()
+    ini.read_string(f"[databases]{block}")
+    said = re.search("connect_query='([^']+)'", ini["databases"]["undersigned_worker"])
+    assert said
+    return {"connect_query": said[1], **ini["pgbouncer"]}
 
 
 def program() -> str | None:
@@ -57,7 +71,7 @@ class Pooler:
         self.folder = folder
         ini = folder / "pgbouncer.ini"
         told = {"server": server, "folder": folder, "port": PORT, "size": size}
-        ini.write_text(_INI.format(**told, connect_query=CONNECT_QUERY))
+        ini.write_text(_INI.format(**told, **documented()))
         # It refuses to be root, as PostgreSQL does; and it ends with us, however we end.
         prefix = (users.namespace() or []) if users.is_root() else []
         with_us = ["setpriv", "--pdeathsig", "TERM", "--"]

@@ -1,15 +1,9 @@
 """Every periodic task, as the worker would run it."""
 
-from petitions import tasks
+from campaign.celery import app
 
-SWEEPS = (
-    tasks.deliver_mail,
-    tasks.keep_no_longer,
-    tasks.raise_alerts,
-    tasks.check_tallies,
-    tasks.queue_reminders,
-    tasks.take_snapshots,
-)
+app.loader.import_default_modules()
+SWEEPS = tuple(app.tasks[entry["task"]] for entry in app.conf.beat_schedule.values())
 
 
 def run_all() -> None:
