@@ -19,6 +19,7 @@ from django.db import (
     OperationalError,
 )
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
@@ -54,6 +55,8 @@ _MEANWHILE = _(
     "Somebody else changed this at the same moment, so nothing was saved. Look at it as it is now, "
     "and do it again."
 )
+# How the routes of the admin's own pages end.
+_PAGES = ("_add", "_change", "_changelist", "_delete")
 _LANGUAGES = frozenset(dict(settings.LANGUAGES))
 # Refused before it is read, log-in or not: a long statement in three languages is a tenth.
 _ADMIN_BODY_LIMIT = 2 * 1024 * 1024
@@ -174,25 +177,51 @@ class AdminUsers(AdminOnly, AuthenticationMiddleware):
 
 
 class AdminMessages(AdminOnly, MessageMiddleware):
-    """One-time messages, for the admin. One says what a save was refused for by the database.
+    """One-time messages, for the admin."""
+
+
+class AdminConflicts:
+    """A message instead of an error 500 where the database refuses what a form had passed.
 
     Forms look first, and keep what was typed; this is for what somebody else changed since that
-    look. By then the transaction is rolled back: nothing is half saved.
+    look. By then the transaction is rolled back: nothing is half saved. The log names the
+    constraint, and no value.
     """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         is_refusal = isinstance(error, (IntegrityError, ValidationError))
         if not is_refusal or request.method != "POST" or not is_admin(request):
             return None
-        logger.warning("refused after a form had passed: %s", type(error).__name__)
+        kind, constraint = type(error).__name__, _constraint(error)
+        logger.warning("refused after a form had passed: %s (%s)", kind, constraint or "no name")
         for words in error.messages if isinstance(error, ValidationError) else [_MEANWHILE]:
             messages.error(request, str(words))
-        return HttpResponseRedirect(request.get_full_path())
+        return HttpResponseRedirect(_page_of(request))
 
 
 def is_admin(request: HttpRequest) -> bool:
     """Whether the request is for the admin."""
     return request.path_info.startswith(_BEHIND_LOG_IN)
+
+
+def _constraint(error: Exception) -> str:
+    """The name of the constraint that an error is about, "" if it is about none."""
+    # What psycopg2 raised, with PostgreSQL's report.
+    report = getattr(error.__cause__, "diag", None)
+    return str(getattr(report, "constraint_name", None) or "")
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Where the form that was sent can be seen again; other addresses answer to POST alone."""
+    match = request.resolver_match
+    has_page = match and (match.url_name or "").endswith(_PAGES)
+    return request.get_full_path() if has_page else reverse("admin:index")
 
 
 def _is_about_the_database(error: Exception) -> bool:

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "campaign.middleware.AdminUsers",
     "campaign.middleware.large_bodies_for_staff",
     "campaign.middleware.AdminMessages",
+    "campaign.middleware.AdminConflicts",
 ]
 
 TEMPLATES = [

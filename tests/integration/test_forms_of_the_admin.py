@@ -1,6 +1,7 @@
 """Forms of the admin refuse in words, keep what was typed, and save all or nothing."""
 
 import html
+import re
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
@@ -8,18 +9,20 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from campaign.models import Statement
 from petitions.models import (
+    Alert,
     Milestone,
     Petition,
     Rule,
     Source,
 )
-from petitions.moderation import decisions
+from petitions.moderation import alerts, decisions
 from tests.people import sign, sign_and_confirm
 
 Fields = dict[str, str]
@@ -332,7 +335,11 @@ SEEN_BY_A_FIELD = {"rule_says_whom"}
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
-    taken: None, organiser: User, name: str, monkeypatch: pytest.MonkeyPatch
+    taken: None,
+    organiser: User,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """As when another organiser saves the same between the form's look and its own saving."""
     omar = Organiser(organiser)
@@ -354,9 +361,29 @@ def test_what_the_form_did_not_see_is_said_in_words_too_and_nothing_is_saved(
         assert REFUSED in said
     else:
         assert "Somebody else changed this at the same moment, so nothing was saved." in said
+        (logged,) = [each for each in caplog.messages if each.startswith("refused after")]
+        # A unique column's constraint is named after table and column.
+        constraint = name.rsplit(".", maxsplit=1)[-1]
+        assert re.fullmatch(rf"refused after [^:]*: IntegrityError \(\w*{constraint}\w*\)", logged)
     for constraint in (*CASES, *OUT_OF_REACH):
         assert constraint not in said
     assert before == {model: list(model._default_manager.values()) for model in models}
+
+
+def test_what_is_refused_where_nothing_can_be_read_is_said_on_the_home(
+    petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_acting: object) -> None:
+        raise IntegrityError
+
+    alert = Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=20)
+    monkeypatch.setattr(alerts, "dismiss", refuse)
+    client.force_login(moderator)
+
+    answer = client.post(f"/admin/petitions/alert/{alert.pk}/seen/", follow=True)
+
+    assert answer.redirect_chain == [("/admin/", 302)]
+    assert "Somebody else changed this at the same moment" in answer.content.decode()
 
 
 def everything(petition: Petition, moderator: User) -> None:
