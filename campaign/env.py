@@ -55,10 +55,7 @@ def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None =
 
 def port(name: str, default: int) -> int:
     """The number of a TCP port."""
-    number = integer(name, default, at_least=1)
-    if number >= 2**16:
-        raise BadEnvironment(name, "the number of a port, 1 to 65535")
-    return number
+    return integer(name, default, at_least=1, at_most=65535)
 
 
 def host(name: str, default: str) -> str:

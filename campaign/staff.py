@@ -22,6 +22,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext
 
+from campaign import health
 from campaign.views import error_page
 from petitions.formatting.languages import minutes
 from petitions.infra.client_network import NOWHERE, sender_of
@@ -99,7 +100,11 @@ class StaffSite(AdminSite):
     login_form = LoginForm
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        return [path("may-upload/", self.may_upload, name="may_upload"), *super().get_urls()]
+        return [
+            path("may-upload/", self.may_upload, name="may_upload"),
+            path("health/", self.admin_view(health.details), name="health"),
+            *super().get_urls(),
+        ]
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

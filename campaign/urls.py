@@ -19,7 +19,6 @@ urlpatterns = [
         path("share/", include("petitions.web.sharing_urls")),
         prefix_default_language=False,
     ),
-    path(f"{settings.ADMIN_PATH}health/", admin.site.admin_view(health.details), name="details"),
     path(settings.ADMIN_PATH, admin.site.urls),
     path("live", health.live, name="live"),
     path("ready", health.ready, name="ready"),

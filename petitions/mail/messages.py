@@ -66,6 +66,11 @@ def find_subject() -> str:
     return _("The link that you asked for")
 
 
+def sender_domain() -> str:
+    """The domain of our Message-IDs."""
+    return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
+
+
 def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
     return _sender(of.sender_name, settings.DEFAULT_FROM_EMAIL)
@@ -126,7 +131,7 @@ def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
             text=render_to_string("mail/confirm.txt", context),
             html=render_to_string("mail/confirm.html", context),
             sender=sender_line,
-            domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2],
+            domain=sender_domain(),
         )
 
 
@@ -146,7 +151,7 @@ def _form_to_find(language: str, sender_line: str, site: str) -> Form:
             text=render_to_string("mail/find.txt", context),
             html=render_to_string("mail/find.html", context),
             sender=sender_line,
-            domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2],
+            domain=sender_domain(),
         )
 
 

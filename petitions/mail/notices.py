@@ -57,7 +57,7 @@ def _letter(erasure: Erasure, organisation: Organisation) -> Letter:
             from_email=messages.sender(organisation),
             to=[organisation.privacy_email],
             headers={
-                "Message-ID": f"<{erasure.pk}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2]}>",
+                "Message-ID": f"<{erasure.pk}@{messages.sender_domain()}>",
                 "Date": format_datetime(erasure.scheduled_at),
                 "Auto-Submitted": "auto-generated",
             },

@@ -35,6 +35,16 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
         """All that the public may know of, the removed ones too (they say why)."""
         return self.exclude(state=Petition.State.DRAFT)
 
+    def over(self, now: datetime) -> "PetitionQuerySet":
+        """Those that nobody can sign any more: closed or removed, or `Petition.has_closed`."""
+        ended = Q(state__in=[Petition.State.CLOSED, Petition.State.REMOVED])
+        return self.filter(ended | Q(closes_at__lte=now))
+
+    def running(self, now: datetime) -> "PetitionQuerySet":
+        """Those whose state is open and whose time to close, if any, is to come."""
+        to_come = Q(closes_at=None) | Q(closes_at__gt=now)
+        return self.filter(to_come, state=Petition.State.OPEN)
+
     def readable(self) -> "PetitionQuerySet":
         """Those whose words the public may read."""
         texts = PetitionText.objects.published()

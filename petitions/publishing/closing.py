@@ -1,6 +1,5 @@
 """Recording when petitions close: how long people are kept counts from what the program saw."""
 
-from django.db.models import Q
 from django.utils import timezone
 
 from petitions.models import Petition
@@ -14,8 +13,5 @@ def record_closes() -> None:
     a date that somebody typed never makes it older. Run it as often as you like.
     """
     now = timezone.now()
-    is_over = Q(state__in=[Petition.State.CLOSED, Petition.State.REMOVED])
-    has_closed = Q(closes_at__lte=now)
-    runs = Q(state=Petition.State.OPEN) & ~(Q(closes_at__isnull=False) & has_closed)
-    Petition.objects.filter(runs, closed_at__isnull=False).update(closed_at=None)
-    Petition.objects.filter(is_over | has_closed, closed_at=None).update(closed_at=now)
+    Petition.objects.running(now).filter(closed_at__isnull=False).update(closed_at=None)
+    Petition.objects.over(now).filter(closed_at=None).update(closed_at=now)

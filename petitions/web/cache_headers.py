@@ -23,7 +23,8 @@ _BY_SOURCE = 'params, except=("s")'
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """A page that is the same for everybody. Stale copies serve while the site is in trouble.
 
-    Of one that `turns_at` some moment no copy serves after it, whatever the trouble.
+    Of one that `turns_at` some moment no copy serves after it, whatever the trouble. The end of an
+    embargo needs no such moment: it comes on a full minute, across which the page cache keeps none.
     """
 
     @wraps(view)

@@ -282,3 +282,18 @@ def test_petitions_of_before_count_from_the_upgrade(petition: Petition) -> None:
     seen = dict(Petition.objects.values_list("slug", "closed_at"))
     assert {slug for slug, moment in seen.items() if moment} == {"closed", "removed", "over"}
     assert all(timezone.now() - m < timedelta(minutes=1) for m in seen.values() if m)
+
+
+@pytest.mark.parametrize("hours", [None, -1, 1])
+@pytest.mark.parametrize("state", Petition.State)
+def test_the_queries_of_what_is_over_and_what_runs_agree_with_the_model(
+    petition: Petition, state: str, hours: int | None
+) -> None:
+    now = timezone.now()
+    closes_at = now + timedelta(hours=hours) if hours else None
+    Petition.objects.update(state=state, opens_at=None, closes_at=closes_at)
+    petition.refresh_from_db()
+
+    is_over = petition.has_closed or state in {Petition.State.CLOSED, Petition.State.REMOVED}
+    assert Petition.objects.over(now).exists() == is_over
+    assert Petition.objects.running(now).exists() == petition.is_accepting(now)

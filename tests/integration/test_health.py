@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from campaign import monitoring
@@ -40,10 +41,10 @@ def test_the_world_is_not_told_what_is_wrong(
 def test_the_team_reads_every_part_in_the_admin(
     client: Client, moderator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert client.get("/admin/health/").status_code == 302
+    assert client.get(reverse("admin:health")).status_code == 302
     client.force_login(moderator)
 
-    told = json.loads(client.get("/admin/health/").content)
+    told = json.loads(client.get(reverse("admin:health")).content)
 
     assert told["status"] == "ok"
     assert set(told) == {"status", "database", "jobs", "mail", "redis", "limits", "mailboxes"}

@@ -323,7 +323,7 @@ EXPECTED = {
         "networks such as 10.0.0.0/8 or fd00::/8, separated by commas",
         "one rate such as 600/hour, or off",
         "a whole number, 1 or more",
-        "the number of a port, 1 to 65535",
+        "a whole number, 1 to 65535",
         "a host alone, such as smtp.example.org or 192.0.2.1",
         "a URL such as redis://localhost",
         "a URL such as https://example.org",
