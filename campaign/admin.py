@@ -20,7 +20,8 @@ from campaign.middleware import CONTENT_SECURITY_POLICY
 from campaign.models import Statement, StatementText
 from campaign.publishing import publish
 from campaign.views import statement_context
-from petitions.admin.texts import OfTexts, TextInline, shown
+from petitions.admin.acting import acting
+from petitions.admin.texts import PublicationAdmin, TextInline, shown
 
 admin.site.site_header = "Undersigned"
 admin.site.site_title = "Undersigned"
@@ -34,7 +35,7 @@ class StatementTextInline(TextInline):
 
 
 @admin.register(Statement)
-class StatementAdmin(OfTexts):
+class StatementAdmin(PublicationAdmin):
     list_display = ("slug", "titles", "is_featured", "petition")
     list_select_related = ("petition",)
     inlines = (StatementTextInline,)
@@ -51,26 +52,26 @@ class StatementAdmin(OfTexts):
     @admin.action(permissions=["change"], description=_("Publish: show all texts to the public"))
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         for statement in statements:
-            publish(statement=statement)
+            publish(statement=statement, **acting(request))
             self.tell_when(request, statement)
         if StatementText.objects.published().filter(statement__in=statements).exists():
             self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with self._telling_the_front_page(request):
+        with self._announcing_a_change_of_the_front_page(request):
             return super().changeform_view(request, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with self._telling_the_front_page(request):
+        with self._announcing_a_change_of_the_front_page(request):
             return super().changelist_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with self._telling_the_front_page(request):
+        with self._announcing_a_change_of_the_front_page(request):
             return super().delete_view(request, *args, **kwargs)
 
     @contextmanager
-    def _telling_the_front_page(self, request: HttpRequest) -> Iterator[None]:
-        """Say what has come to the front page instead of what, whatever was done for it."""
+    def _announcing_a_change_of_the_front_page(self, request: HttpRequest) -> Iterator[None]:
+        """Add a message if the block changes which statement is on the front page."""
         if request.method != "POST":
             yield
             return

@@ -129,7 +129,9 @@ def load_statement(
             setattr(text, name, value)
         text.save()
     if publish and text.published_at is None:
-        publishing.publish(statement=statement, language=language)
+        publishing.publish(
+            statement=statement, language=language, actor=None, screen="load_statement"
+        )
         text.refresh_from_db()
     if feature:
         publishing.feature(statement=statement)

@@ -1,14 +1,17 @@
 """Publishing statements."""
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from campaign.models import FRONT_PAGE, Statement
 from petitions.infra import advisory_locks
+from petitions.models import AuditRecord
+from petitions.staff import audit
 
 
 @transaction.atomic
-def publish(*, statement: Statement, language: str = "") -> None:
+def publish(*, statement: Statement, actor: User | None, screen: str, language: str = "") -> None:
     """Show a statement's drafts, or the one in a language, to the public.
 
     A text with a time of its own keeps it. The first statement that is published becomes the
@@ -22,6 +25,12 @@ def publish(*, statement: Statement, language: str = "") -> None:
     drafts.update(published_at=timezone.now())
     if not Statement.objects.filter(is_featured=True).exists():
         feature(statement=statement)
+    audit.record(
+        action=AuditRecord.Action.STATEMENT_PUBLISHED,
+        screen=screen,
+        actor_id=actor.pk if actor else None,
+        about=statement,
+    )
 
 
 def feature(*, statement: Statement) -> None:

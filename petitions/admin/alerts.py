@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from petitions.admin.acting import acting
 from petitions.admin.needs import alert_url
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
 from petitions.models import Alert
-from petitions.screening import bursts
+from petitions.moderation import alerts
 
 
 @admin.register(Alert)
@@ -40,7 +41,7 @@ class AlertAdmin(Titled, ReadOnly):
         """Take an alert off the list of what needs somebody."""
         if not request.user.has_perm("petitions.moderate_signature"):
             raise PermissionDenied
-        bursts.see(alert=get_object_or_404(Alert, pk=pk))
+        alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, _("Marked as checked. The alert comes back only if the number doubles.")
         )

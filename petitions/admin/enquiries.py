@@ -1,6 +1,7 @@
 """Enquiries: what people wrote by the contact form, for organisers, with the day it is due."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -9,6 +10,7 @@ from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from petitions.admin.acting import acting
 from petitions.admin.records import ReadOnly
 from petitions.crypto import vault
 from petitions.models import Enquiry
@@ -80,21 +82,25 @@ class EnquiryAdmin(ReadOnly):
         description=_("Mark as acknowledged (I have written back today)"),
     )
     def acknowledged(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
-        number = enquiries.acknowledge(ids=list(chosen.values_list("pk", flat=True)))
+        number = enquiries.acknowledge(ids=_ids(chosen), **acting(request))
         said = _("%(n)d noted as acknowledged today. Nobody gets an email.")
         self.message_user(request, said % {"n": number}, messages.SUCCESS)
 
     @admin.action(permissions=["change"], description=_("Mark as answered (nothing left to do)"))
     def answered(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
-        number = enquiries.answer(ids=list(chosen.values_list("pk", flat=True)))
+        number = enquiries.answer(ids=_ids(chosen), **acting(request))
         said = _("%(n)d noted as answered today. Nobody gets an email.")
         self.message_user(request, said % {"n": number}, messages.SUCCESS)
 
     @admin.action(permissions=["change"], description=_("Reopen (not answered yet)"))
     def open_again(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
-        number = enquiries.reopen(ids=list(chosen.values_list("pk", flat=True)))
+        number = enquiries.reopen(ids=_ids(chosen), **acting(request))
         said = _("%(n)d opened again. Nobody gets an email.")
         self.message_user(request, said % {"n": number}, messages.SUCCESS)
+
+
+def _ids(chosen: QuerySet[Enquiry]) -> list[UUID]:
+    return list(chosen.values_list("pk", flat=True))
 
 
 def _read(enquiry: Enquiry, what: str) -> str:

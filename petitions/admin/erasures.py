@@ -6,11 +6,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from petitions.admin.acting import acting
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
 from petitions.models import Erasure, ErasureStop
@@ -18,6 +19,13 @@ from petitions.privacy import erasure_notice
 
 STOP, RELEASE = "stop", "release"
 _USE_CASES = {STOP: erasure_notice.stop, RELEASE: erasure_notice.release}
+_REFUSED = {
+    erasure_notice.Outcome.DONE_BEFORE: _("Nothing was changed: somebody else did it already."),
+    erasure_notice.Outcome.OVER: _(
+        "Nothing was changed: this erasure is over. Its data is erased, it was scheduled anew, or "
+        "the petition was opened again."
+    ),
+}
 _DONE = {
     STOP: _("The erasure is stopped. What is there still stays. Nobody was e-mailed."),
     RELEASE: _("The erasure goes on, and can be stopped again for seven days."),
@@ -66,19 +74,22 @@ class ErasureAdmin(Titled, ReadOnly):
 
     def decide_view(self, request: HttpRequest, pk: str, way: str) -> HttpResponse:
         """Stop an erasure, or let it go on."""
-        user = request.user
         if not _may_decide(request) or way not in _USE_CASES:
             raise PermissionDenied
-        erasure = get_object_or_404(Erasure, pk=pk)
+        erasure = Erasure.objects.filter(pk=pk).first()
+        if erasure is None:
+            messages.warning(request, _REFUSED[erasure_notice.Outcome.OVER])
+            return redirect("admin:index")
         form = WhyForm(request.POST)
         if not form.is_valid():
             messages.error(request, _("Nothing was changed yet: say why, and tick the box."))
             return redirect("admin:petitions_erasure_change", pk)
-        assert user.is_authenticated
-        if _USE_CASES[way](erasure=erasure, reason=form.cleaned_data["reason"], actor=user):
+        reason = form.cleaned_data["reason"]
+        outcome = _USE_CASES[way](erasure=erasure, reason=reason, **acting(request))
+        if outcome is erasure_notice.Outcome.DONE:
             messages.success(request, _DONE[way])
         else:
-            messages.warning(request, _("Nothing was changed: somebody else was faster."))
+            messages.warning(request, _REFUSED[outcome])
         return redirect("admin:index")
 
 

@@ -5,8 +5,6 @@ from typing import Any
 
 from django import forms
 
-from petitions.models import Petition
-
 
 class StoredMoment(forms.SplitDateTimeField):
     """A date and time which keeps the stored value while the form brings back what it showed.
@@ -22,13 +20,3 @@ class StoredMoment(forms.SplitDateTimeField):
         if self.stored and not self.has_changed(self.stored.replace(microsecond=0), value):
             return self.stored
         return super().clean(value)
-
-
-class PetitionForm(forms.ModelForm[Petition]):
-    """A petition, whose moments know what is stored of them."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
-            if isinstance(field, StoredMoment):
-                field.stored = getattr(self.instance, name)

@@ -12,9 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from petitions.admin.moments import PetitionForm, StoredMoment
+from petitions.admin.acting import acting
+from petitions.admin.moments import StoredMoment
 from petitions.admin.sources import channels
-from petitions.admin.texts import OfTexts, TextInline
+from petitions.admin.texts import PublicationAdmin, TextInline
 from petitions.counting import goals, tallies
 from petitions.handover import exports
 from petitions.models import Export, Organisation, Petition, PetitionText
@@ -58,6 +59,16 @@ class PetitionTextInline(TextInline):
     ordering = ("-version", "language")
 
 
+class PetitionForm(forms.ModelForm[Petition]):
+    """A petition, whose moments know what is stored of them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if isinstance(field, StoredMoment):
+                field.stored = getattr(self.instance, name)
+
+
 GOAL_HELP = _(
     "Leave empty to use the next step: 100, 250, 500, 1,000 … The page shows the goal, with a "
     "bar, from "
@@ -78,7 +89,7 @@ class ExportForm(forms.Form):
 
 
 @admin.register(Petition)
-class PetitionAdmin(OfTexts):
+class PetitionAdmin(PublicationAdmin):
     list_display = ("slug", "title", "state", "opens_at", "closes_at", "count")
     form = PetitionForm
     formfield_overrides = {models.DateTimeField: {"form_class": StoredMoment}}
@@ -124,7 +135,7 @@ class PetitionAdmin(OfTexts):
     def publish(self, request: HttpRequest, petitions: QuerySet[Petition]) -> None:
         for petition in petitions:
             try:
-                opening.open_petition(petition=petition)
+                opening.open_petition(petition=petition, **acting(request))
             except opening.NotReady as error:
                 for reason in error.reasons:
                     self.message_user(request, f"{petition}: {reason}", messages.ERROR)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import outcomes
+from petitions.admin.acting import acting
 from petitions.admin.titles import Titled
 from petitions.mail import numbers, outbox
 from petitions.models import AuditRecord, Export, Mail
@@ -86,7 +87,7 @@ class MailAdmin(ReadOnly):
         if not request.user.has_perm("petitions.change_mail") or not form.is_valid():
             raise PermissionDenied
         kind = Mail.Kind(form.cleaned_data["kind"])
-        queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"])
+        queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"], **acting(request))
         said = _("%(n)d mails are queued again. What had not failed stays as it is.")
         self.message_user(request, said % {"n": queued}, messages.SUCCESS)
         return redirect("admin:petitions_mail_changelist")

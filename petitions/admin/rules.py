@@ -19,9 +19,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
+from petitions.admin.acting import acting
 from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.models import Rule
+from petitions.moderation import rules as moderation_rules
 from petitions.screening import rules
 
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
@@ -226,14 +228,11 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
 
     @admin.action(permissions=["change"], description=gettext_lazy("End the chosen rules now"))
     def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
-        ended = queryset.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
-        ended.update(expires_at=Now())
+        moderation_rules.end(rules=queryset, **acting(request))
         self.message_user(request, _("These rules end within seconds."), messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
-        assert request.user.is_authenticated
-        obj.actor = request.user
-        super().save_model(request, obj, form, change)
+        moderation_rules.save(rule=obj, **acting(request))
         self.message_user(
             request,
             _("Saved. It takes effect within seconds. Nobody gets an email."),

@@ -41,8 +41,8 @@ class TextInline(admin.StackedInline[Any, Any]):
         return shown(text)
 
 
-class OfTexts(admin.ModelAdmin[Any]):
-    """What has texts. Whoever saves one that is still to appear is told when it does."""
+class PublicationAdmin(admin.ModelAdmin[Any]):
+    """The admin of what has texts; it says when each that is still to appear does."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
@@ -43,9 +44,10 @@ from petitions.mail import messages, replies, suppression
 from petitions.mail.claims import Claim
 from petitions.mail.replies import Verdict
 from petitions.mail.throttle import Throttle
-from petitions.models import Correction, Mail, Objection, Petition, Signature
+from petitions.models import AuditRecord, Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import FINDS, THROTTLED
 from petitions.signers import sealing
+from petitions.staff import audit
 
 if TYPE_CHECKING:
     from anymail.exceptions import AnymailError
@@ -204,7 +206,8 @@ def wait_for_server(mails: Iterable[Mail], code: str) -> None:
     _wait([(mail, FIRST_WAIT * _jitter()) for mail in mails], code, tried=0)
 
 
-def requeue(*, kind: Mail.Kind, hour: datetime) -> int:
+@transaction.atomic
+def requeue(*, kind: Mail.Kind, hour: datetime, actor: User, screen: str) -> int:
     """Try again from the start what failed of a kind and of the hour in which it was asked for;
     return how many. Whether it is still wanted is judged as ever.
 
@@ -215,7 +218,10 @@ def requeue(*, kind: Mail.Kind, hour: datetime) -> int:
     )
     anew = {"state": Mail.State.QUEUED, "attempts": 0, "code": "", "due_at": Now()}
     failed.filter(kind__in=_ALONG_WITH[kind]).update(**anew)
-    return failed.filter(kind=kind).update(**anew)
+    queued = failed.filter(kind=kind).update(**anew)
+    # Also where nothing had failed: a record of some alone would tell of uncounted ones.
+    audit.record(action=AuditRecord.Action.MAIL_REQUEUED, screen=screen, actor_id=actor.pk)
+    return queued
 
 
 def _wait(waits: Iterable[tuple[Mail, float]], code: str, *, tried: int) -> None:

@@ -18,6 +18,17 @@ class AuditRecord(models.Model):
         PASSWORD_WRONG = "password-wrong", _("wrong password")
         PASSWORD_REFUSED = "password-refused", _("too many wrong passwords: not looked at")
         LOGIN_UNLOCKED = "login-unlocked", _("wrong passwords forgotten")
+        ERASURE_STOPPED = "erasure-stopped", _("deletion of people’s data stopped")
+        ERASURE_RELEASED = "erasure-released", _("stopped deletion let go on")
+        MAIL_REQUEUED = "mail-requeued", _("failed emails queued again")
+        RULE_SAVED = "rule-saved", _("rule saved")
+        RULE_ENDED = "rule-ended", _("rule ended")
+        PETITION_PUBLISHED = "petition-published", _("petition published")
+        STATEMENT_PUBLISHED = "statement-published", _("statement published")
+        ENQUIRY_ACKNOWLEDGED = "enquiry-acknowledged", _("message marked as acknowledged")
+        ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")
+        ENQUIRY_REOPENED = "enquiry-reopened", _("message reopened")
+        ALERT_DISMISSED = "alert-dismissed", _("alert marked as checked")
 
     # No constraint: an account may be deleted, and what it did stays on record under its number.
     actor = models.ForeignKey(

@@ -11,10 +11,16 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from petitions.crypto import vault
-from petitions.models import Enquiry
+from petitions.models import AuditRecord, Enquiry
+from petitions.staff import audit
+
+Action = AuditRecord.Action
 
 ACKNOWLEDGE_WITHIN = timedelta(days=30)
 # The table that sealed enquiries are bound to.
@@ -58,24 +64,43 @@ def reseal(enquiry: Enquiry) -> None:
     Enquiry.objects.filter(pk=enquiry.pk).update(sealed=sealed)
 
 
-def acknowledge(*, ids: Collection[uuid.UUID]) -> int:
+@transaction.atomic
+def acknowledge(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
     """Note that their writers were told today that they were heard; return for how many."""
-    waiting = Enquiry.objects.waiting().filter(pk__in=ids)
-    return waiting.update(acknowledged_on=timezone.localdate())
+    waiting = _locked(Enquiry.objects.waiting().filter(pk__in=ids))
+    _update(waiting, acknowledged_on=timezone.localdate())
+    return _record(Action.ENQUIRY_ACKNOWLEDGED, waiting, actor, screen)
 
 
-def answer(*, ids: Collection[uuid.UUID]) -> int:
+@transaction.atomic
+def answer(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
     """Note that they were answered today, and thereby acknowledged; return how many."""
     today = timezone.localdate()
-    unanswered = Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.OPEN)
-    acknowledge(ids=ids)
-    return unanswered.update(state=Enquiry.State.ANSWERED, answered_on=today)
+    unanswered = _locked(Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.OPEN))
+    Enquiry.objects.waiting().filter(pk__in=ids).update(acknowledged_on=today)
+    _update(unanswered, state=Enquiry.State.ANSWERED, answered_on=today)
+    return _record(Action.ENQUIRY_ANSWERED, unanswered, actor, screen)
 
 
-def reopen(*, ids: Collection[uuid.UUID]) -> int:
+@transaction.atomic
+def reopen(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
     """Take back that they were answered; return how many."""
-    answered = Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.ANSWERED)
-    return answered.update(state=Enquiry.State.OPEN, answered_on=None)
+    answered = _locked(Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.ANSWERED))
+    _update(answered, state=Enquiry.State.OPEN, answered_on=None)
+    return _record(Action.ENQUIRY_REOPENED, answered, actor, screen)
+
+
+def _locked(enquiries: QuerySet[Enquiry]) -> list[Enquiry]:
+    return list(enquiries.only("pk").select_for_update().order_by("pk"))
+
+
+def _update(enquiries: list[Enquiry], **values: object) -> None:
+    Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in enquiries]).update(**values)
+
+
+def _record(action: AuditRecord.Action, enquiries: list[Enquiry], actor: User, screen: str) -> int:
+    audit.record_each(action=action, screen=screen, actor_id=actor.pk, about=enquiries)
+    return len(enquiries)
 
 
 def _seal(letter: Letter, enquiry_id: uuid.UUID) -> bytes:

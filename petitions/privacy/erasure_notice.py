@@ -9,6 +9,7 @@ left, or whose petition was opened again, is forgotten.
 """
 
 from datetime import datetime, timedelta
+from enum import Enum
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -16,8 +17,11 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
-from petitions.models import Erasure, ErasureStop, Petition, Signer
+from petitions.models import AuditRecord, Erasure, ErasureStop, Petition, Signer
 from petitions.models.petition import PetitionQuerySet
+from petitions.staff import audit
+
+Action = AuditRecord.Action
 
 NOTICE = timedelta(days=7)
 # It begins a day early: a worker that was away for a while breaks no promise to signers.
@@ -54,31 +58,40 @@ def due(*, kept: timedelta) -> list[int]:
     return list(is_due.values_list("petition", flat=True))
 
 
-@transaction.atomic
-def stop(*, erasure: Erasure, reason: str, actor: User) -> bool:
-    """Keep a petition's people until somebody lets their erasure go on, and record why.
+class Outcome(Enum):
+    """What became of a wish to stop an erasure or to let it go on."""
 
-    False if it is over, or stopped already.
-    """
-    if not _locked(erasure) or Erasure.objects.stopped().filter(pk=erasure.pk).exists():
-        return False
-    ErasureStop.objects.create(petition_id=erasure.petition_id, reason=reason, stopped_by=actor)
-    return True
+    DONE = "done"
+    DONE_BEFORE = "somebody else did it before"
+    OVER = "there is no such erasure any more: it is done, was scheduled anew, or is not due"
 
 
 @transaction.atomic
-def release(*, erasure: Erasure, reason: str, actor: User) -> bool:
-    """Let a stopped erasure go on, after notice anew, and record why. False if none is stopped."""
+def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
+    """Keep a petition's people until somebody lets their erasure go on, and record why."""
     if not _locked(erasure):
-        return False
+        return Outcome.OVER
+    if Erasure.objects.stopped().filter(pk=erasure.pk).exists():
+        return Outcome.DONE_BEFORE
+    ErasureStop.objects.create(petition_id=erasure.petition_id, reason=reason, stopped_by=actor)
+    _record(Action.ERASURE_STOPPED, erasure, actor, screen)
+    return Outcome.DONE
+
+
+@transaction.atomic
+def release(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
+    """Let a stopped erasure go on, after notice anew, and record why."""
+    if not _locked(erasure):
+        return Outcome.OVER
     now = timezone.now()
     stops = ErasureStop.objects.standing().filter(petition=erasure.petition_id)
     if not stops.update(released_at=now, released_by=actor, release_reason=reason):
-        return False
+        return Outcome.DONE_BEFORE
     # Another row, so that the organisation is mailed again.
     Erasure.objects.filter(pk=erasure.pk).delete()
     _begin(erasure.petition_id, due_at=now + NOTICE)
-    return True
+    _record(Action.ERASURE_RELEASED, erasure, actor, screen)
+    return Outcome.DONE
 
 
 def _closed_before(moment: datetime) -> PetitionQuerySet:
@@ -92,6 +105,11 @@ def _locked_all() -> list[UUID]:
 def _locked(erasure: Erasure) -> bool:
     """Whether it is still there; until commit nobody else erases or stops it."""
     return Erasure.objects.select_for_update().filter(pk=erasure.pk).first() is not None
+
+
+def _record(action: AuditRecord.Action, erasure: Erasure, actor: User, screen: str) -> None:
+    # An erasure's row goes with the erasure, and its petition stays.
+    audit.record(action=action, screen=screen, actor_id=actor.pk, about=erasure.petition)
 
 
 def _begin(petition_id: int, *, due_at: datetime) -> None:

@@ -62,7 +62,7 @@ def keep_no_longer() -> None:
     delete_old_enquiries()
     delete_expired_sessions()
     logins.delete_old_failures()
-    audit.keep_no_longer()
+    audit.keep_no_longer(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
     cut_times_to_the_day()
     # Last: a sweep schedules what a later one erases, and forgets what it has just erased.
     erasure_notice.schedule(kept=KEPT_AFTER_CLOSE)

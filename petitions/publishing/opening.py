@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from petitions.formatting.languages import moment_in_london
-from petitions.models import Organisation, Petition
+from petitions.models import AuditRecord, Organisation, Petition
 from petitions.models.petition import CLOSE_HAS_PASSED
+from petitions.staff import audit
 
 
 class NotReady(Exception):
@@ -22,7 +24,7 @@ class NotReady(Exception):
 
 
 @transaction.atomic
-def open_petition(*, petition: Petition) -> None:
+def open_petition(*, petition: Petition, actor: User | None, screen: str) -> None:
     """Open a draft now, or at its own opening time, and publish its drafts of texts.
 
     A text with a time of its own keeps it: where every text has one, the petition opens with the
@@ -39,6 +41,12 @@ def open_petition(*, petition: Petition) -> None:
         petition.state = Petition.State.OPEN
         petition.opens_at = petition.opens_at or appears_at or now
         petition.save(update_fields=["state", "opens_at"])
+    audit.record(
+        action=AuditRecord.Action.PETITION_PUBLISHED,
+        screen=screen,
+        actor_id=actor.pk if actor else None,
+        about=petition,
+    )
 
 
 def _appears_at(petition: Petition) -> datetime | None:

@@ -7,7 +7,6 @@ network, and raised anew if what somebody has seen has grown twice as large sinc
 from datetime import timedelta
 
 from django.db import connection
-from django.db.models.functions import Now
 
 from petitions.models import Alert, Petition, Signature
 
@@ -54,8 +53,3 @@ def look() -> int:
             },
         )
         return int(cursor.rowcount)
-
-
-def see(*, alert: Alert) -> None:
-    """A moderator has seen it: it leaves the list of what needs them."""
-    Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now())

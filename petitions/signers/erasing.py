@@ -1,7 +1,7 @@
-"""Erasing people: the only place where what is personal of a signature is deleted.
+"""Erasing personal data: the only module that deletes what is personal of a signature.
 
-Whoever erases has locked the signatures before, in id order as everybody does. One statement a
-table, for the ORM's own cascade would read every row first.
+Callers lock the signatures first, in id order. Each table takes one SQL statement: the ORM's own
+cascade would read every row before it deletes.
 """
 
 from collections.abc import Collection
@@ -14,41 +14,44 @@ from petitions.models import Mail, Signature, Signer
 
 
 def erase_people(signature_ids: Collection[UUID]) -> None:
-    """Erase who is behind signatures, and whom their mails were for. The signatures stay for the
-    totals, and the mails for a week for the numbers that staff see: one that vanished would tell.
+    """Delete the signers of signatures, and anonymise their mails.
+
+    The signatures stay for the totals. The mails stay for a week: staff see how many there are,
+    and a number that fell would tell them whose data was erased.
     """
-    _disown(Mail.objects.filter(signature__in=signature_ids))
+    _anonymise_mails(Mail.objects.filter(signature__in=signature_ids))
     erase_senders(signature_ids)
 
 
 def erase_finds(signature_ids: Collection[UUID]) -> None:
-    """Erase whom the mails of "find my signature" to these people's mailboxes were for."""
+    """Anonymise the mails of "find my signature" to the mailboxes of these signers."""
     theirs = Mail.objects.filter(signature__in=signature_ids).values("mailbox_ix")
-    _disown(Mail.objects.filter(signature=None, mailbox_ix__in=theirs))
+    _anonymise_mails(Mail.objects.filter(signature=None, mailbox_ix__in=theirs))
 
 
 def erase_senders(signature_ids: Collection[UUID]) -> None:
-    """Erase who is behind attempts; their mails stay, and count for the mailbox they went to."""
+    """Delete the signers of attempts; their mails stay, and count for the mailbox's limit."""
     _delete(Signer.objects.filter(signature__in=signature_ids))
 
 
 def erase_attempts(signature_ids: Collection[UUID]) -> None:
-    """Erase what was never confirmed, and so is missing in no total, with all that hangs on it."""
+    """Delete attempts that were never confirmed, and so stand in no total, with their mails."""
     erase_people(signature_ids)
     _delete(Signature.objects.filter(pk__in=signature_ids))
 
 
-def _disown(mails: QuerySet[Mail]) -> None:
+def _anonymise_mails(mails: QuerySet[Mail]) -> None:
+    """Cut mails off from whom they were for, and cancel those that have not gone out."""
     waiting = [Mail.State.QUEUED, Mail.State.FAILED]
     mails.update(
         signature=None,
         sealed=None,
-        mailbox_ix=_Noise(),
+        mailbox_ix=_RandomBytes(),
         state=Case(When(state__in=waiting, then=Value(Mail.State.CANCELLED)), default=F("state")),
     )
 
 
-class _Noise(Func):
+class _RandomBytes(Func):
     """Sixteen random bytes, others for each row."""
 
     template = "uuid_send(gen_random_uuid())"

@@ -1,5 +1,6 @@
 """The audit record: acts of staff, written by the use case that does them and never changed."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import models
@@ -10,9 +11,8 @@ from petitions.models import AuditRecord
 
 Action = AuditRecord.Action
 
-# The trigger of the table knows the same periods, and lets nothing go earlier.
-EXACT_FOR = timedelta(hours=72)
-NETWORK_KEPT = timedelta(days=30)
+# The trigger of the table knows these periods and those of `keep_no_longer`, and lets nothing go
+# earlier.
 FAILURES_KEPT = timedelta(days=30)
 LOGINS_KEPT = timedelta(days=365)
 
@@ -40,7 +40,19 @@ def record(
     )
 
 
-def keep_no_longer() -> int:
+def record_each(
+    *,
+    action: AuditRecord.Action,
+    screen: str,
+    actor_id: int | None,
+    about: Iterable[models.Model],
+) -> None:
+    """Add one act about each of several objects."""
+    for one in about:
+        record(action=action, screen=screen, actor_id=actor_id, about=one)
+
+
+def keep_no_longer(*, exact_for: timedelta, network_kept: timedelta) -> int:
     """Delete records of passwords, and cut networks and times, when their time is over; return
     how many rows changed. All other records stay for ever.
     """
@@ -51,8 +63,8 @@ def keep_no_longer() -> int:
     logins = AuditRecord.objects.filter(
         action=Action.PASSWORD_RIGHT, created_at__lt=_ago(LOGINS_KEPT)
     )
-    known = AuditRecord.objects.filter(network_ix__isnull=False, created_at__lt=_ago(NETWORK_KEPT))
-    exact = AuditRecord.objects.filter(created_at__lt=_ago(EXACT_FOR)).exclude(
+    known = AuditRecord.objects.filter(network_ix__isnull=False, created_at__lt=_ago(network_kept))
+    exact = AuditRecord.objects.filter(created_at__lt=_ago(exact_for)).exclude(
         created_at=TruncDay("created_at")
     )
     deleted = failures.delete()[0] + logins.delete()[0]

@@ -315,7 +315,7 @@ def test_a_petition_with_nothing_but_an_embargoed_text_opens_with_it(
 
     embargoed.refresh_from_db()
     assert (embargoed.state, embargoed.opens_at) == (Petition.State.OPEN, HOUR)
-    assert "is published with its text. Nobody was e-mailed." in said
+    assert "is published with its text. Nobody was emailed." in said
     assert f"appears {SAYS}" in said
     assert read("/petitions/waiting/")[0] == HTTPStatus.NOT_FOUND
     clock.strike()
@@ -339,7 +339,7 @@ def test_a_petition_that_has_another_text_opens_at_once(petition: Petition, cloc
     PetitionText.objects.update(published_at=None)
     text_of(petition, "en", "Second", version=2)
 
-    opening.open_petition(petition=Petition.objects.get())
+    opening.open_petition(petition=Petition.objects.get(), actor=None, screen="-")
 
     assert Petition.objects.get().opens_at == clock.at
     assert PetitionText.objects.get(version=2).published_at == HOUR

@@ -10,13 +10,15 @@ from django.contrib.auth.models import User
 from django.core import mail as sent
 from django.db import IntegrityError
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from petitions import tasks
 from petitions.counting import tallies
 from petitions.mail.letters import Letter
-from petitions.models import Erasure, ErasureStop, Organisation, Petition, Signer
+from petitions.models import AuditRecord, Erasure, ErasureStop, Organisation, Petition, Signer
 from petitions.privacy import erasure_notice, retention
+from petitions.privacy.erasure_notice import Outcome
 from petitions.publishing import closing
 from tests.closing import DAY, close, pass_days, schedule
 from tests.people import DAVID, sign_and_confirm
@@ -251,7 +253,7 @@ def test_only_organisers_stop_and_release(
     erasure = schedule(petition)
     chief = User.objects.create_superuser("chief")
     if way == "release":
-        erasure_notice.stop(erasure=erasure, reason="-", actor=chief)
+        erasure_notice.stop(erasure=erasure, reason="-", actor=chief, screen="-")
     before = list(ErasureStop.objects.values())
     if role in {"moderator", "organiser"}:
         client.force_login(request.getfixturevalue(role))
@@ -272,7 +274,7 @@ def test_a_record_of_a_stop_is_not_edited_or_deleted(
     petition: Petition, client: Client, admin_user: User
 ) -> None:
     sign_and_confirm(petition)
-    erasure_notice.stop(erasure=schedule(petition), reason="Because.", actor=admin_user)
+    erasure_notice.stop(erasure=schedule(petition), reason="Because.", actor=admin_user, screen="-")
     client.force_login(admin_user)
     stops = f"/admin/petitions/erasurestop/{ErasureStop.objects.get().pk}"
     assert client.post(f"{stops}/delete/", {"post": "yes"}).status_code == 403
@@ -281,11 +283,54 @@ def test_a_record_of_a_stop_is_not_edited_or_deleted(
     assert ErasureStop.objects.get().reason == "Because."
 
 
+@pytest.mark.parametrize("way", ["stop", "release"])
+def test_whoever_decides_too_late_reads_why(
+    petition: Petition, organiser: User, client: Client, way: str
+) -> None:
+    sign_and_confirm(petition)
+    erasure = schedule(petition)
+    client.force_login(organiser)
+    if way == "stop":
+        erasure_notice.stop(erasure=erasure, reason="-", actor=organiser, screen="-")
+    url = reverse("admin:petitions_erasure_decide", args=[erasure.pk, way])
+
+    told = client.post(url, SURE, follow=True).content.decode()
+    assert "somebody else did it already" in told
+    Erasure.objects.all().delete()
+    told = client.post(url, SURE, follow=True).content.decode()
+    assert "this erasure is over" in told
+
+
+def test_stops_and_releases_are_in_the_audit_record(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    sign_and_confirm(petition)
+    schedule(petition)
+    client.force_login(organiser)
+    decide(client, "stop", **SURE)
+    decide(client, "release", **SURE)
+
+    records = AuditRecord.objects.filter(action__startswith="erasure-").order_by("id")
+    assert list(records.values_list("action", "actor", "object_type", "object_id", "screen")) == [
+        (
+            action,
+            organiser.pk,
+            "petitions.petition",
+            str(petition.pk),
+            "admin:petitions_erasure_decide",
+        )
+        for action in ("erasure-stopped", "erasure-released")
+    ]
+
+
 def test_stopping_twice_is_one_stop(petition: Petition, organiser: User) -> None:
     sign_and_confirm(petition)
     erasure = schedule(petition)
-    assert erasure_notice.stop(erasure=erasure, reason="First.", actor=organiser)
-    assert not erasure_notice.stop(erasure=erasure, reason="Second.", actor=organiser)
+    outcomes = [
+        erasure_notice.stop(erasure=erasure, reason=reason, actor=organiser, screen="-")
+        for reason in ("First.", "Second.")
+    ]
+    assert outcomes == [Outcome.DONE, Outcome.DONE_BEFORE]
     with pytest.raises(IntegrityError, match="erasure_stop_once_a_petition"):
         ErasureStop.objects.create(petition=petition, reason="Third.", stopped_by=organiser)
 
@@ -304,11 +349,11 @@ def test_a_stop_at_the_moment_of_erasing_keeps_everybody(
     run = race(
         monkeypatch,
         (erasure_notice, "_locked"),
-        lambda: erasure_notice.stop(erasure=erasure, reason="Wait.", actor=organiser),
+        lambda: erasure_notice.stop(erasure=erasure, reason="Wait.", actor=organiser, screen="-"),
         retention.erase_after_close,
     )
 
-    assert run.first is True
+    assert run.first is Outcome.DONE
     assert (run.second_waited, run.second) == ((True, 0) if is_locked else (False, 1))
     assert Signer.objects.exists() == is_locked
 
@@ -349,7 +394,9 @@ def test_home_goes_on_telling_that_data_is_kept_past_its_date(
     petition: Petition, organiser: User, client: Client
 ) -> None:
     sign_and_confirm(petition)
-    erasure_notice.stop(erasure=schedule(petition), reason="A <b>court</b> asked.", actor=organiser)
+    erasure_notice.stop(
+        erasure=schedule(petition), reason="A <b>court</b> asked.", actor=organiser, screen="-"
+    )
     pass_days(100)
     told = home(client, organiser)
     assert "but omar has stopped that: “A &lt;b&gt;court&lt;/b&gt; asked.”" in told
@@ -370,10 +417,10 @@ def test_the_organisation_is_mailed_once_a_schedule(petition: Petition, organise
     for named in ("protect", "people", "sbc"):
         assert named not in (letter.subject + letter.body[:150]).lower()
 
-    erasure_notice.stop(erasure=erasure, reason="-", actor=organiser)
+    erasure_notice.stop(erasure=erasure, reason="-", actor=organiser, screen="-")
     tasks.give_notice()
     assert len(sent.outbox) == 1
-    erasure_notice.release(erasure=erasure, reason="-", actor=organiser)
+    erasure_notice.release(erasure=erasure, reason="-", actor=organiser, screen="-")
     tasks.give_notice()
     tasks.give_notice()
     assert len({letter.extra_headers["Message-ID"] for letter in sent.outbox}) == 2

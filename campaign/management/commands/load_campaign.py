@@ -45,7 +45,7 @@ class Command(BaseCommand):
             added += _add_statement_text(loading.read(CONTENT / f"statement.{code}.md"), publish)
         if publish and added:
             for petition in Petition.objects.filter(statements__isnull=False).distinct():
-                open_petition(petition=petition)
+                open_petition(petition=petition, actor=None, screen="load_campaign")
         state = "and published them" if publish else "as drafts"
         self.stdout.write(f"Added {added} texts {state}." if added else "Nothing to add.")
 

@@ -56,8 +56,8 @@ def test_of_two_statements_that_are_published_first_one_is_on_the_front_page(
     run = race(
         monkeypatch,
         (Statement, "save_base"),
-        lambda: publishing.publish(statement=one),
-        lambda: publishing.publish(statement=other),
+        lambda: publishing.publish(statement=one, actor=None, screen="-"),
+        lambda: publishing.publish(statement=other, actor=None, screen="-"),
     )
 
     assert isinstance(run.second, IntegrityError) is not guarded
