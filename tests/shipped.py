@@ -14,7 +14,7 @@ from petitions.models import Place
 
 def write_places() -> None:
     """The two lines of the count that are no constituency."""
-    rows = import_module("petitions.migrations.0002_places").PLACES
+    rows = import_module("petitions.migrations.0002_data").PLACES
     Place.objects.bulk_create(
         [Place(code=code, kind=kind, name=name) for code, kind, name in rows],
         ignore_conflicts=True,

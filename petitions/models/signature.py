@@ -100,7 +100,7 @@ class Signature(models.Model):
     # Links carry the epoch at which they were mailed; raising it makes older links die.
     link_epoch = models.PositiveSmallIntegerField(default=0)
     # Only until it is confirmed: in that moment a trigger counts it for the source and empties
-    # this (migration 0007). Not checked, for each check would lock the row of a busy channel.
+    # this (migration 0003). Not checked, for each check would lock the row of a busy channel.
     source = models.ForeignKey(
         Source,
         models.PROTECT,

@@ -102,7 +102,7 @@ class SourceTally(models.Model):
     """How many signatures of one petition were confirmed that came from one source.
 
     A trigger of the database counts, in the moment in which it makes the signature forget its
-    source: see migration 0007. `before` is what `n` was when `day` began, so that what is shown
+    source: see migration 0003. `before` is what `n` was when `day` began, so that what is shown
     moves at midnight alone, and nobody who watches it can tell whose signature moved it.
     """
 

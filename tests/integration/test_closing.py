@@ -2,18 +2,15 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from petitions import migrations, tasks
+from petitions import tasks
 from petitions.models import Petition, Signer
 from tests.closing import DAY, close
 from tests.people import sign_and_confirm
@@ -264,24 +261,6 @@ def test_emptying_the_close_of_what_is_closed_keeps_when_it_closed(
     closed_at = stored(petition).closed_at
     sent(omar, petition, **moment(None))
     assert stored(petition).closes_at == stored(petition).closed_at == closed_at
-
-
-def test_petitions_of_before_count_from_the_upgrade(petition: Petition) -> None:
-    long_ago = timezone.now() - 400 * DAY
-    for slug, state, closes_at in (
-        ("closed", State.CLOSED, long_ago), ("removed", State.REMOVED, None),
-        ("over", State.OPEN, long_ago), ("runs", State.OPEN, timezone.now() + DAY),
-    ):  # fmt: skip
-        Petition.objects.create(slug=slug, state=state)
-        Petition.objects.filter(slug=slug).update(closes_at=closes_at, closed_at=None)
-    (path,) = Path(migrations.__path__[0]).glob("*_erasure_notice.py")
-
-    with connection.cursor() as cursor:
-        cursor.execute(import_module(f"{migrations.__name__}.{path.stem}").RECORD_CLOSES)
-
-    seen = dict(Petition.objects.values_list("slug", "closed_at"))
-    assert {slug for slug, moment in seen.items() if moment} == {"closed", "removed", "over"}
-    assert all(timezone.now() - m < timedelta(minutes=1) for m in seen.values() if m)
 
 
 @pytest.mark.parametrize("hours", [None, -1, 1])

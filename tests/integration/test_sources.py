@@ -449,7 +449,7 @@ def test_every_button_and_paper_has_a_channel_that_counts(
 
     used = set(re.findall(r"/petitions/protect/\?s=(\w+)", page + " ".join(scanned)))
 
-    migration = import_module("petitions.migrations.0007_sources")
+    migration = import_module("petitions.migrations.0002_data")
     assert used == set(migration.CHANNELS)
 
 

@@ -1,0 +1,96 @@
+"""What only triggers can do: count a signature's source, and keep the audit record append-only."""
+
+from django.db import migrations
+
+# A trigger and no constraint, so that no statement that moves a signature on has to remember
+# it, those of an older release beside this one included. It counts what is confirmed at once;
+# what is held first is not counted for its source, for it must not be kept until somebody has
+# looked. The shard is random: made from the signature's id, it would say in a stolen copy which
+# signatures may have come from a source. Rows are only added to, so it need not be found again.
+SOURCE = """
+    CREATE FUNCTION petitions_forget_source() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF OLD.state = 'pending' AND NEW.state = 'confirmed' THEN
+            INSERT INTO petitions_sourcetally AS tally
+                (petition_id, source_id, shard, n, before, day)
+            VALUES (NEW.petition_id, NEW.source_id, floor(random() * 16)::int,
+                1, 0, (now() AT TIME ZONE 'UTC')::date)
+            ON CONFLICT (petition_id, source_id, shard) DO UPDATE SET
+                n = tally.n + 1,
+                before = CASE WHEN tally.day < EXCLUDED.day THEN tally.n ELSE tally.before END,
+                day = greatest(tally.day, EXCLUDED.day);
+        END IF;
+        NEW.source_id := NULL;
+        RETURN NEW;
+    END
+    $$;
+
+    CREATE TRIGGER signature_forgets_source
+        BEFORE UPDATE OF state ON petitions_signature FOR EACH ROW
+        WHEN (NEW.source_id IS NOT NULL AND NEW.state <> 'pending')
+        EXECUTE FUNCTION petitions_forget_source();
+"""
+NO_SOURCE = """
+    DROP TRIGGER signature_forgets_source ON petitions_signature;
+    DROP FUNCTION petitions_forget_source();
+"""
+
+# What `petitions.staff.audit` forgets when its time is over passes: the time of day, the network,
+# and records of passwords. The periods stand here too, so that nobody forgets anything early.
+AUDIT = """
+    CREATE FUNCTION audit_record_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'DELETE' THEN
+            IF (OLD.action IN ('password-wrong', 'password-refused')
+                AND OLD.created_at < now() - interval '30 days')
+               OR (OLD.action = 'password-right'
+                   AND OLD.created_at < now() - interval '365 days') THEN
+                RETURN OLD;
+            END IF;
+        ELSIF TG_OP = 'UPDATE'
+              AND to_jsonb(NEW) - 'created_at' - 'network_ix'
+                  = to_jsonb(OLD) - 'created_at' - 'network_ix'
+              AND (NEW.created_at = OLD.created_at
+                   OR (OLD.created_at < now() - interval '72 hours'
+                       AND NEW.created_at = date_trunc('day', OLD.created_at, 'Europe/London')))
+              AND (NEW.network_ix IS NOT DISTINCT FROM OLD.network_ix
+                   OR (NEW.network_ix IS NULL AND OLD.created_at < now() - interval '30 days')) THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'audit records cannot be changed or deleted'
+            USING ERRCODE = 'restrict_violation';
+    END
+    $$;
+
+    CREATE TRIGGER audit_record_append_only
+        BEFORE UPDATE OR DELETE ON petitions_auditrecord
+        FOR EACH ROW EXECUTE FUNCTION audit_record_append_only();
+
+    -- No row's trigger sees TRUNCATE.
+    CREATE TRIGGER audit_record_no_truncate
+        BEFORE TRUNCATE ON petitions_auditrecord
+        FOR EACH STATEMENT EXECUTE FUNCTION audit_record_append_only();
+"""
+NO_AUDIT = """
+    DROP TRIGGER audit_record_no_truncate ON petitions_auditrecord;
+    DROP TRIGGER audit_record_append_only ON petitions_auditrecord;
+    DROP FUNCTION audit_record_append_only();
+"""
+# Django makes it for searching by beginnings, which nobody does with a postcode's key.
+UNUSED_INDEX = """
+    DO $$ DECLARE name text; BEGIN
+        SELECT indexname INTO name FROM pg_indexes
+        WHERE tablename = 'petitions_postcode' AND indexname LIKE '%\\_like';
+        IF name IS NOT NULL THEN EXECUTE format('DROP INDEX %I', name); END IF;
+    END $$;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("petitions", "0002_data")]
+
+    operations = [
+        migrations.RunSQL(SOURCE, NO_SOURCE),
+        migrations.RunSQL(AUDIT, NO_AUDIT),
+        migrations.RunSQL(UNUSED_INDEX, migrations.RunSQL.noop),
+    ]

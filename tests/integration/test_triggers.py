@@ -1,0 +1,22 @@
+"""The triggers of migration 0003 exist: what they promise, other tests show."""
+
+import pytest
+from django.db import connection
+
+TRIGGERS = {
+    ("petitions_signature", "signature_forgets_source"),
+    ("petitions_auditrecord", "audit_record_append_only"),
+    ("petitions_auditrecord", "audit_record_no_truncate"),
+}
+
+
+@pytest.mark.django_db
+def test_the_database_has_the_triggers_that_the_program_counts_on() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+            WHERE NOT t.tgisinternal
+            """
+        )
+        assert set(cursor.fetchall()) == TRIGGERS
