@@ -68,10 +68,10 @@ class Attempt:
 
 
 def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None:
-    """The user if the password is right, None if it is wrong; `TooMany` or `hashing.Busy`.
+    """The user if the password is right, None if it is wrong; `TooMany` or `password_hashing.Busy`.
 
-    `find_user` hashes. It runs in a slot, so that no more than `hashing.SLOTS` pass the second
-    look at the limits before the first of them is counted.
+    `find_user` hashes. It runs in a slot, so that no more than `password_hashing.SLOTS` pass the
+    second look at the limits before the first of them is counted.
     """
     account = User.objects.filter(username=attempt.name).values_list("pk", flat=True).first()
     _refuse_too_many(attempt, account)
