@@ -32,7 +32,7 @@ def health(request: HttpRequest) -> HttpResponse:
 def details(request: HttpRequest) -> HttpResponse:
     """The state of each part, for staff."""
     report = monitoring.report()
-    return JsonResponse(report.as_dict(), status=_status_code(report))
+    return JsonResponse(report.for_staff(), status=_status_code(report))
 
 
 def _status_code(report: monitoring.Report) -> int:

@@ -6,11 +6,10 @@ from typing import NamedTuple
 from petitions.mail import replies
 from petitions.models import Mail
 
-# Of the mails to those who signed last: how many must have been refused, at least and of all,
-# before it is the mail server's doing and not that of mistyped addresses.
-FEWEST_REFUSED, MOST_REFUSED = 10, 0.5
-# Where none was sent at all, so few tell.
-FEWEST_TRIED = 3
+# Of the mails to those who signed last: how many must fail by no fault of an address, at least
+# and of all, and how many must have been asked for before it means something that none was sent.
+FEWEST_FAILING, MOST_FAILING = 3, 0.5
+FEWEST_ASKED = 10
 
 
 class MailState(StrEnum):
@@ -22,25 +21,29 @@ class MailState(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """The state of mail, and how many the server refused of those that it was given lately."""
+    """The state of mail, and how many of those asked for lately fail and were sent."""
 
     state: MailState
-    refused: int
-    tried: int
+    failing: int
+    sent: int
+    asked: int
 
 
 def mail_state() -> Delivery:
-    """Whether nothing waits for long, and the server takes most of what it is given."""
-    refused, tried = Mail.objects.refused_lately()
+    """Whether nothing waits for long, and the server takes most of what it is given.
+
+    The state goes to the public by `/health`, and so depends on nothing that an address has done:
+    see `MailQuerySet.outcomes_lately`.
+    """
+    failing, sent, asked = Mail.objects.outcomes_lately()
     state = MailState.WELL
-    if _is_refused(refused, tried):
+    if _is_refused(failing, sent, asked):
         state = MailState.REFUSED
     elif Mail.objects.late(replies.UNWANTED).exists():
         state = MailState.LATE
-    return Delivery(state, refused, tried)
+    return Delivery(state, failing, sent, asked)
 
 
-def _is_refused(refused: int, tried: int) -> bool:
-    if refused == tried:
-        return tried >= FEWEST_TRIED
-    return refused >= FEWEST_REFUSED and refused >= MOST_REFUSED * tried
+def _is_refused(failing: int, sent: int, asked: int) -> bool:
+    most_fail = failing >= FEWEST_FAILING and failing >= MOST_FAILING * asked
+    return most_fail or (sent == 0 and asked >= FEWEST_ASKED)

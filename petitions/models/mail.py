@@ -52,17 +52,26 @@ class MailQuerySet(models.QuerySet["Mail"]):
             unclaimed | (long_ago & (put_off | is_unwanted)), state=Mail.State.QUEUED
         )
 
-    def refused_lately(self) -> tuple[int, int]:
-        """How many mails to the newest signers the server refused or put off, of how many that it
-        was given.
+    def outcomes_lately(self) -> tuple[int, int, int]:
+        """Of the mails to the newest signers that no longer wait for their first attempt: how many
+        failed or were put off by no fault of an address, how many were sent, and how many of all.
 
-        By the index of the newest signatures: mails have none by time, and need none to be sent.
+        What limits and objections withheld, and what an address refused, is among them: whoever
+        signs with somebody's address must not see by the numbers which of these it was. By the
+        index of the newest signatures: mails have none by time, and need none to be sent.
         """
+        untried = Q(state=Mail.State.QUEUED, code__in=["", THROTTLED])
         put_off = Q(state=Mail.State.QUEUED) & ~Q(code__in=["", THROTTLED])
-        refused = put_off | Q(state=Mail.State.FAILED)
-        tried = self.filter(refused | Q(state=Mail.State.SENT), signature__in=_newest_signatures())
-        counts = tried.aggregate(refused=Count("pk", filter=refused), tried=Count("pk"))
-        return counts["refused"], counts["tried"]
+        counts = (
+            self.filter(signature__in=_newest_signatures())
+            .exclude(untried)
+            .aggregate(
+                failing=Count("pk", filter=put_off | Q(state=Mail.State.FAILED)),
+                sent=Count("pk", filter=Q(state=Mail.State.SENT)),
+                asked=Count("pk"),
+            )
+        )
+        return counts["failing"], counts["sent"], counts["asked"]
 
 
 def _newest_signatures() -> list[uuid.UUID]:

@@ -115,7 +115,7 @@ def test_a_server_that_refuses_most_is_told(petition: Petition, refusal: tuple[s
     part = monitoring.look().parts["mail"]
 
     assert part.state == "refused"
-    assert (part.figures["refused_lately"], part.figures["tried"]) == (12, 20)
+    assert [part.figures[name] for name in ("failing_lately", "sent", "asked")] == [12, 8, 20]
 
 
 @pytest.mark.parametrize("refusal", [("failed", "550"), ("queued", "450")])
@@ -128,10 +128,32 @@ def test_a_server_that_has_sent_nothing_is_told_of_few(
     assert monitoring.look().parts["mail"].state == "refused"
 
 
+@pytest.mark.parametrize("outcome", ["refused", "withheld"])
+def test_what_an_address_has_done_makes_no_difference_to_what_the_public_reads(
+    petition: Petition, outcome: str
+) -> None:
+    """Whoever signs with an alias that takes no mail would see whether its mailbox is limited."""
+    own = [("refused", "550 5.1.1")] * 8
+    mails(petition, *own, (outcome, ""))
+    before = monitoring.look()
+    mails(petition, *own, (outcome, ""), (outcome, ""))
+
+    assert before.parts["mail"].state == "ok"
+    assert monitoring.look().parts["mail"].state == "refused"
+
+
+def test_staff_read_the_state_of_mail_and_none_of_its_figures(
+    moderator: User, petition: Petition, client: Client
+) -> None:
+    client.force_login(moderator)
+    assert json.loads(client.get("/admin/health/").content)["mail"] == {"state": "ok"}
+
+
 @pytest.mark.parametrize(
     "states",
     [
-        [("failed", "550")] * 9 + [("sent", "")] * 2,
+        [("failed", "550")] * 5 + [("sent", "")] * 6,
+        [("refused", "550 5.1.1")] * 9,
         [("failed", "550")] * 2,
         [("failed", "550")] * 12 + [("sent", "")] * 14,
         [("queued", "domain")] * 20,
@@ -139,6 +161,7 @@ def test_a_server_that_has_sent_nothing_is_told_of_few(
     ],
     ids=[
         "few beside some sent",
+        "few that their addresses refuse",
         "two in all",
         "fewer than half",
         "many for one domain",
@@ -167,7 +190,7 @@ def test_the_newest_mails_are_found_by_index(petition: Petition) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_mail, petitions_petition")
     with CaptureQueriesContext(connection) as asked:
-        assert Mail.objects.refused_lately() == (0, 2)
+        assert Mail.objects.outcomes_lately() == (0, 2, 2)
     newest, theirs = (explain(query["sql"]) for query in asked.captured_queries)
 
     assert "signature_list" in newest
