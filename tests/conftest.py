@@ -43,7 +43,8 @@ class Mailbox:
         ]
 
     def to(self, address: str) -> list[EmailMessage]:
-        return [message for message in self.messages() if address in str(message["To"])]
+        wanted = address.lower()
+        return [message for message in self.messages() if wanted in str(message["To"]).lower()]
 
     def wait_for(self, address: str, count: int = 1, seconds: float = 30) -> list[EmailMessage]:
         """Messages to an address, once there are `count` of them."""
@@ -100,6 +101,7 @@ def _a_fresh_process() -> None:
     translation.deactivate()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one worker run all that needs the whole site: one stack, and one crowd at a time."""
     for item in items:

@@ -28,7 +28,9 @@ HOW_TO = (
 FONTS = {"DejaVu Sans": "fonts-dejavu-core", "Liberation Sans": "fonts-liberation"}
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright's event loop runs in this thread, Django refuses queries
+# and `asyncio.run` fails, also in tests that need no browser.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = launch(playwright)

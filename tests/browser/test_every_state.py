@@ -160,7 +160,7 @@ def test_what_is_cut_is_noticed(stack: Stack) -> None:
 
 @pytest.mark.usefixtures("fonts")
 def test_a_word_that_only_a_wide_font_cuts_is_noticed(stack: Stack) -> None:
-    html = "<!doctype html><body style='margin: 0'><p style='font-size: 40px'>Constitutions"
+    html = "<!doctype html><body style='margin: 0'><p style='font-size: 40px'>mmmmmmmmm"
     found = look_at([State("wrong", html)], stack, partial(everything, "en"), bypass_csp=True)
     sideways = {trouble for trouble in found if trouble.endswith("scrolls sideways")}
     assert "wrong: cut: at 400 % in DejaVu Sans: scrolls sideways" in sideways
