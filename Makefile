@@ -12,8 +12,6 @@ LOCAL_DIR ?= .local
 PORT ?= 8000
 # "Ready in N s" counts from here, installation included.
 UNDERSIGNED_STARTED := $(shell date +%s.%N)
-# Processes that test side by side, each with a PostgreSQL and a Redis of its own.
-WORKERS ?= 2
 # Where packages are installed: each Python needs a folder of its own.
 VENV ?= .venv
 export LOCAL_DIR PORT UNDERSIGNED_STARTED VENV
@@ -49,7 +47,7 @@ run: ## Install what is locked, start everything, serve http://127.0.0.1:8000
 
 test: lint ## Check and test everything, in a stack of its own
 	@$(BIN)/python -m campaign.local.messages
-	@exec $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 quick: lint ## For each save: what `lint` checks, and the tests without a database
 	@exec $(BIN)/python -m pytest -q tests/unit $(PYTEST_ARGS)

@@ -101,14 +101,6 @@ def _a_fresh_process() -> None:
     translation.deactivate()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run all that needs the whole site: one stack, and one crowd at a time."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in ("browser", "e2e", "fault")):
-            item.add_marker(pytest.mark.xdist_group("whole-site"))
-
-
 @pytest.fixture(autouse=True)
 def _no_hour_ends() -> None:
     """Limits count by the hour, and days end with one: no test is to see the half of two.

@@ -1,8 +1,8 @@
 """The environment of the tests, made before anything reads Django's settings.
 
 pytest loads this module first (`-p tests.environment`). It starts a PostgreSQL and a Redis of its
-own in a temporary folder, and puts what the settings need into the environment; so does each
-worker of pytest-xdist. Tests of the whole site start a whole stack besides: see tests/e2e.
+own in a temporary folder, and puts what the settings need into the environment. Tests of the
+whole site start a whole stack besides: see tests/e2e.
 
 With `POOLER=1` there is a PgBouncer in between: `make test POOLER=1 PYTEST_ARGS=tests/integration`.
 """
