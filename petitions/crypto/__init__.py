@@ -1,5 +1,5 @@
-"""Keys: sealing, blind indexes, and the signed tokens of links and pages.
+"""Cryptography: sealing (AES-GCM), blind indexes, and signed tokens of links and pages.
 
-Front door: `vault` (AES-GCM sealing and keyed blind indexes) and `tokens` (what a link carries).
+Front door: `vault` (authenticated encryption, keyed indexes) and `tokens` (payloads of links).
 Knows no table and no petition: callers name the purpose, the row and the words.
 """

@@ -1,9 +1,9 @@
-"""What e-mailed links and pages carry in their path.
+"""Signed and sealed tokens in the URLs of e-mailed links and of pages, and one-time codes.
 
 Links are signed, not sealed: they hold a signature's id and the epoch at which they were
 mailed, and say nothing to anybody without the database. Pages that must remember what was
 typed hold it sealed, at one fixed length, for an hour. Codes are for those who read their
-mail on another machine: short, so they are good only on the page, and for five tries.
+mail on another machine: short, so they are valid only on the page, and for five tries.
 """
 
 import base64
@@ -29,7 +29,7 @@ MAIL_AGAIN = "mail-again"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
 # Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
-# does an address. With it the address of the page stays below gunicorn's limit of 4094.
+# does an address. With it the URL of the page stays below gunicorn's limit of 4094.
 ATTEMPT_BYTES = 2048
 CODE = "code"
 CODE_DIGITS = 8
@@ -42,12 +42,12 @@ class BadToken(Exception):
 
 
 class ExpiredToken(BadToken):
-    """A page's or a link's token was good once, but its hour is over."""
+    """A token of a page or a link is genuine, but its hour is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a mailed link says: which signature, and at which epoch it was mailed."""
+    """Payload of a mailed link: the signature, and the epoch at which it was mailed."""
 
     signature_id: UUID
     epoch: int
@@ -59,17 +59,17 @@ def link(purpose: str, signature_id: UUID, epoch: int) -> str:
 
 
 def read_link(purpose: str, token: str) -> Link:
-    """What a link's token says; `BadToken` unless it was signed for this purpose."""
+    """Verify a link's token. Raises `BadToken` unless it was signed for this purpose."""
     raw = _unsigned(purpose, token, _ID_BYTES + 2)
     return Link(UUID(bytes=raw[:_ID_BYTES]), int.from_bytes(raw[_ID_BYTES:], "big"))
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """What "this wasn't me" says: which attempt, about which petition, in whose mailbox.
+    """Payload of a "this wasn't me" link: the attempt, the petition and the mailbox.
 
-    The mailbox is named by its index over all petitions and the key that made it, so that the
-    link is good also when nothing of the attempt is left.
+    The mailbox is named by its blind index over all petitions and the id of its key, so that
+    the link stays valid when nothing of the attempt is left.
     """
 
     signature_id: UUID
@@ -80,7 +80,7 @@ class Mailbox:
 
 
 def mailbox_link(purpose: str, mailbox: Mailbox) -> str:
-    """The signed token of a link that speaks for a mailbox; always of the same length."""
+    """The signed token of a link with a `Mailbox`; of fixed length."""
     raw = (
         mailbox.signature_id.bytes
         + mailbox.epoch.to_bytes(2, "big")
@@ -92,7 +92,7 @@ def mailbox_link(purpose: str, mailbox: Mailbox) -> str:
 
 
 def read_mailbox_link(purpose: str, token: str) -> Mailbox:
-    """What such a token says; `BadToken` unless it was signed for this purpose."""
+    """Verify such a token. Raises `BadToken` unless it was signed for this purpose."""
     raw = _unsigned(purpose, token, _ID_BYTES + 2 + 8 + 1 + vault.INDEX_BYTES)
     rest = raw[_ID_BYTES:]
     return Mailbox(
@@ -106,21 +106,21 @@ def read_mailbox_link(purpose: str, token: str) -> Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """A mailbox over all petitions: its index, and the key that made it."""
+    """A mailbox over all petitions: its blind index, and the id of its key."""
 
     key_id: int
     ix: bytes
 
 
 def inbox_link(purpose: str, inbox: Inbox) -> str:
-    """The signed token of a link that speaks for a mailbox; it says when it was made."""
+    """The signed token of a link with an `Inbox` and the time at which it was made."""
     raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + bytes((inbox.key_id,)) + inbox.ix
     return _signer(purpose).sign(_b64(raw))
 
 
 def read_inbox_link(purpose: str, token: str) -> Inbox:
-    """What such a token says, for as long as the keys are good. `BadToken` unless it was signed
-    for this purpose.
+    """Verify such a token, which expires only with its keys. Raises `BadToken` unless it was
+    signed for this purpose.
     """
     rest = _unsigned(purpose, token, _TIME_BYTES + 1 + vault.INDEX_BYTES)[_TIME_BYTES:]
     return Inbox(key_id=rest[0], ix=rest[1:])
@@ -128,7 +128,7 @@ def read_inbox_link(purpose: str, token: str) -> Inbox:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One address that is mailed: the index of itself, under the first key, and those of its
+    """One address that is mailed: its own blind index, under the first key, and those of its
     mailbox under each key.
     """
 
@@ -137,14 +137,14 @@ class Recipient:
 
 
 def recipient_link(recipient: Recipient) -> str:
-    """The signed token of a link for whoever reads one address; it says when it was made."""
+    """The signed token of a magic link to one address, with the time at which it was made."""
     raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + recipient.address_ix
     raw += b"".join(bytes((inbox.key_id,)) + inbox.ix for inbox in recipient.inboxes)
     return _signer(FIND).sign(_b64(raw))
 
 
 def read_recipient_link(token: str) -> Recipient:
-    """What such a token says. `BadToken` unless it is one, `ExpiredToken` after `FIND_SECONDS`."""
+    """Verify such a token. Raises `BadToken`, and `ExpiredToken` after `FIND_SECONDS`."""
     raw = _unsigned(FIND, token)
     made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
     size = 1 + vault.INDEX_BYTES
@@ -158,12 +158,12 @@ def read_recipient_link(token: str) -> Recipient:
 
 
 def code(signature_id: UUID, epoch: int) -> str:
-    """The digits that do what the link mailed with them does."""
+    """The one-time code that stands for the link mailed with it: an HMAC cut to `CODE_DIGITS`."""
     return _code(vault.link_keys(CODE)[0], signature_id, epoch)
 
 
 def is_code(typed: str, signature_id: UUID, epoch: int) -> bool:
-    """Whether these ASCII digits are the code, in a time that tells nothing of how nearly."""
+    """Whether these ASCII digits are the code; a constant-time comparison."""
     right = [
         hmac.compare_digest(typed.encode(), _code(key, signature_id, epoch).encode())
         for key in vault.link_keys(CODE)
@@ -172,14 +172,14 @@ def is_code(typed: str, signature_id: UUID, epoch: int) -> bool:
 
 
 def spoken(code: str) -> str:
-    """A code in two groups, which is how people carry it over in their heads."""
+    """A code formatted in two groups of four, which are easier to remember."""
     return f"{code[:4]}-{code[4:]}"
 
 
 def seal_attempt(attempt_id: UUID, typed: Mapping[str, object], *, at: int) -> str:
-    """A page's token: what was typed, readable by nobody, the same length for everybody.
+    """A page's token: what was typed, sealed, at a fixed length.
 
-    Good for an hour from `at`, which pages that follow from one another share.
+    Expires an hour after `at` (Unix seconds), which pages that follow from one another share.
     """
     value = {"at": at, **typed}
     sealed = vault.seal(value, table=ATTEMPT, row_id=attempt_id, at_least=ATTEMPT_BYTES)
@@ -187,9 +187,9 @@ def seal_attempt(attempt_id: UUID, typed: Mapping[str, object], *, at: int) -> s
 
 
 def open_attempt(token: str) -> tuple[UUID, dict[str, Any], int]:
-    """What `seal_attempt` sealed: the attempt's id, what was typed, and when its hour began.
+    """Unseal a page's token: the attempt's id, what was typed, and `at`.
 
-    `ExpiredToken` after that hour, `BadToken` if it is not ours.
+    Raises `ExpiredToken` an hour after `at`, `BadToken` if it is not ours.
     """
     raw = _unb64(token)
     if len(raw) <= _ID_BYTES:
@@ -227,7 +227,7 @@ def _signer(purpose: str) -> Signer:
 
 @cache
 def _signer_with(purpose: str, first: bytes, *older: bytes) -> Signer:
-    # Made once a ring of keys: making one takes as long as signing, and a mail has two links.
+    # Cached by key ring: making one takes as long as signing, and a mail has two links.
     # Only characters that mail programs keep inside a link: "." rather than Django's ":".
     return Signer(key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}")
 
@@ -242,6 +242,6 @@ def _unb64(text: str) -> bytes:
     except (binascii.Error, ValueError):
         raise BadToken from None
     if _b64(raw) != text:
-        # One value has one spelling, so that a token cannot be varied unnoticed.
+        # Only canonical base64, so that tokens are not malleable.
         raise BadToken
     return raw

@@ -1,15 +1,16 @@
-"""Sealing, blind indexes and link keys: everything that keeps a stolen copy worthless.
+"""Authenticated encryption (sealing), blind indexes and link keys: a stolen copy is worthless.
 
-The vault knows nothing of petitions. It turns values into sealed bytes that open only in
-the row they were sealed for, and into indexes that answer "is this the same?" without
-saying what "this" is. Three rings of independent master keys come from the environment
-(`SEALING_KEYS`, `INDEX_KEYS`, `LINK_KEYS`); none is derived from `SECRET_KEY`.
+The vault knows nothing of petitions. It turns values into sealed bytes that decrypt only in
+the row they were sealed for, and into indexes that compare for equality without telling the
+value. Three rings of independent master keys come from the environment (`SEALING_KEYS`,
+`INDEX_KEYS`, `LINK_KEYS`); none is derived from `SECRET_KEY`. One key per purpose is derived
+from them by HKDF-SHA256.
 
 A sealed value is
 
     format (1 byte) | key id (1) | nonce (12) | AES-256-GCM ciphertext and tag
 
-The key is chosen by its id, never by trying. The associated data binds the table, the
+The key is chosen by its id, never by trial decryption. The associated data binds the table, the
 row's id and the format, so that a value moved to another row does not open. Before
 sealing, the plaintext is padded to a multiple of `BUCKET` bytes: a name of three letters
 and one of sixty give values of the same length.
@@ -34,16 +35,16 @@ NONCE_BYTES = 12
 HEADER_BYTES = 2
 LENGTH_BYTES = 4
 INDEX_BYTES = 16
-# Made once: `json.dumps` with options makes one a call, which doubles the cost of encoding.
+# Shared: `json.dumps` with options makes one per call, which doubles the cost of encoding.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class CannotOpen(Exception):
-    """A sealed value is damaged, was moved, or its key is gone. Trying again does not help."""
+    """Decryption failed: the value is damaged or was moved, or its key is gone. Do not retry."""
 
 
 def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int = 0) -> bytes:
-    """Seal a JSON-able mapping for one row of one table.
+    """Encrypt a JSON-able mapping for one row of one table.
 
     `at_least` asks for a plaintext of that many bytes (rounded up to whole buckets), for
     values whose length must never differ. The result's length depends on the bucket alone.
@@ -55,7 +56,7 @@ def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int
 
 
 def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str, object]:
-    """Open what `seal` made for the same table and row; `CannotOpen` otherwise."""
+    """Decrypt what `seal` made for the same table and row. Raises `CannotOpen` otherwise."""
     blob = bytes(sealed)
     if len(blob) <= HEADER_BYTES + NONCE_BYTES or blob[0] != FORMAT:
         raise CannotOpen
@@ -73,7 +74,7 @@ def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str,
 
 
 def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) -> bytes:
-    """A keyed 16-byte fingerprint of `parts`, in order, for comparing without reading.
+    """A blind index: HMAC-SHA256 of `parts`, in order, cut to 16 bytes, for equality look-ups.
 
     Made with the first key of the ring, or with an older one to find what that one made.
 
@@ -85,9 +86,9 @@ def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) ->
 
 
 def indexer(purpose: str, *first: str | bytes) -> Callable[..., bytes]:
-    """`blind_index` for many that begin with the same parts, which are taken in once.
+    """`blind_index` with its first parts fixed, which are hashed once for many calls.
 
-    Under the key of this moment, as long as what it returns is kept.
+    The function that it returns keeps the key that is current now.
     """
     begun = _keyed(purpose, None).copy()
     begun.update(_framed(first))
@@ -99,7 +100,7 @@ def indexer(purpose: str, *first: str | bytes) -> Callable[..., bytes]:
 
 
 def index_key_id() -> int:
-    """The key that indexes are made with now; `settings.INDEX_KEYS` names all of them."""
+    """The id of the current index key; `settings.INDEX_KEYS` has all of them."""
     return next(iter(settings.INDEX_KEYS))
 
 
@@ -109,7 +110,7 @@ def link_keys(purpose: str) -> list[bytes]:
 
 
 def forget_derived_keys() -> None:
-    """Drop derived keys, after the rings in the settings were exchanged. Indexers keep theirs."""
+    """Clear the cache of derived keys, after the key rings changed. Indexers keep theirs."""
     _cipher.cache_clear()
     _index_hmac.cache_clear()
     _link_key.cache_clear()
@@ -117,7 +118,7 @@ def forget_derived_keys() -> None:
 
 @cache
 def _cipher(key_id: int) -> AESGCM:
-    # One object a key: building one a row doubles the cost of sealing (1.5 against 0.5 us).
+    # Cached by key: building one per row doubles the cost of sealing (1.5 against 0.5 us).
     return AESGCM(_derive(settings.SEALING_KEYS[key_id], "seal"))
 
 
@@ -133,13 +134,13 @@ def _keyed(purpose: str, key_id: int | None) -> HMAC:
 
 @cache
 def _index_hmac(key_id: int, purpose: str) -> HMAC:
-    # Only ever copied: taking in the key costs twice what the rest of an index does.
+    # Cached, and only ever copied: keying it costs twice what the rest of an index does.
     return HMAC(_derive(settings.INDEX_KEYS[key_id], f"index:{purpose}"), SHA256())
 
 
 @cache
 def _link_key(master: bytes, purpose: str) -> bytes:
-    # A mail has several links, and each would derive a key anew.
+    # Cached: a mail has several links, and each would derive a key anew.
     return _derive(master, f"link:{purpose}")
 
 
@@ -149,7 +150,7 @@ def _derive(master: bytes, purpose: str) -> bytes:
 
 
 def _binding(table: str) -> bytes:
-    """What the associated data begins with; the row's id follows."""
+    """Prefix of the associated data (AAD); the row's id follows."""
     return bytes((FORMAT,)) + table.encode() + b"\0"
 
 
@@ -158,7 +159,7 @@ def _encode(value: Mapping[str, object]) -> bytes:
 
 
 def _framed(parts: Iterable[str | bytes]) -> bytes:
-    # One loop and no function for a part: a signing has twenty of them.
+    # Inlined, without a function per part: a signing has twenty of them.
     framed = b""
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part

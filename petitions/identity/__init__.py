@@ -1,4 +1,4 @@
-"""Who is the same person: e-mail addresses, providers' alias rules, typing slips, names, homes.
+"""Deduplication: normal forms of e-mail addresses (with aliases), names, postcodes; typos.
 
 Front door: `email_addresses.canonical` (one form for all spellings of a mailbox), `names.folded`
 and `residence`. Pure functions over text: no table, no signature, no request.

@@ -1,4 +1,4 @@
-"""E-mail addresses: the form that tells whether two of them reach the same mailbox.
+"""Normalisation of e-mail addresses: whether two of them reach the same mailbox.
 
 The canonical form is for comparing only. Mail always goes to what the signer typed.
 """
@@ -12,7 +12,7 @@ from petitions.identity.providers import Provider
 
 
 def canonical(address: str) -> str:
-    """The form that is equal for addresses of one mailbox, under the rules in `providers`.
+    """Normal form, equal for all aliases of one mailbox, under the rules in `providers`.
 
     Domains are compared without case and in their ASCII form; local parts without case (no
     large provider tells case apart), without what follows the provider's tag character, and
@@ -25,14 +25,14 @@ def canonical(address: str) -> str:
         name, _, parent = domain.partition(".")
         owner = providers.BY_DOMAIN.get(parent)
         if owner is not None and owner.subdomains and name:
-            # The rest of the local part is the owner's own label.
+            # Subdomain addressing: the local part is only the owner's label.
             return f"{_mailbox(name, owner)}@{owner.canonical}"
         return f"{_mailbox(local, providers.USUAL)}@{domain}"
     return f"{_mailbox(local, provider)}@{provider.canonical}"
 
 
 def _mailbox(local: str, provider: Provider) -> str:
-    """The local part without what makes no difference; never empty, unless it was."""
+    """The local part without case, tag and ignored characters; never empty, unless it was."""
     base = local.lower() if local.isascii() else _caseless(local)
     if provider.hyphen_is_dot:
         base = base.replace("-", ".")
@@ -40,24 +40,24 @@ def _mailbox(local: str, provider: Provider) -> str:
         base = base.partition(tag)[0] or base
     bare = base.translate(provider.without_ignored) if provider.ignores else base
     if not bare.isascii():
-        # An accent that a dot kept apart from its letter joins it now.
+        # Recompose: without the dot between them an accent joins its letter.
         bare = unicodedata.normalize("NFC", bare)
     return bare or base
 
 
 def folded(address: str) -> str:
-    """The address itself, under any provider's rules: capital letters make no difference, and no
-    other spelling is it. Of letters beyond ASCII not even case is ignored, for "ß" is not "ss".
+    """Case-fold an address, without any provider's alias rules: no other spelling equals it. Of
+    letters beyond ASCII not even case is ignored, for "ß" is not "ss".
     """
     local, _, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
     return f"{local.encode().lower().decode()}@{ascii_domain(domain)}"
 
 
 def deliverable(address: str) -> str:
-    """The address for the mail server: as typed, with its domain in ASCII.
+    """The address for SMTP: as typed, with its domain in ASCII (IDNA 2008).
 
-    Django would write the domain by the rules of 2003, under which "faß.de" becomes "fass.de":
-    mail would go to a stranger.
+    Django would encode the domain by IDNA 2003, under which "faß.de" becomes "fass.de": mail
+    would go to a stranger.
     """
     local, _, domain = address.rpartition("@")
     return f"{local}@{ascii_domain(domain)}"
@@ -71,7 +71,7 @@ def domain_of(address: str) -> str:
 def ascii_domain(domain: str) -> str:
     """The domain in lower case and ASCII, by IDNA 2008 ("bücher.de" gives "xn--bcher-kva.de").
 
-    What is no domain comes back in lower case.
+    What is no domain is returned in lower case.
     """
     if domain.isascii():
         return domain.rstrip(".").lower()
@@ -79,7 +79,7 @@ def ascii_domain(domain: str) -> str:
 
 
 def _idna(domain: str) -> str:
-    # Slow, and yet not remembered: the next who types it would be quicker, which tells of this one.
+    # Slow, and yet not cached: a hit would tell that somebody typed it before (constant work).
     name = unicodedata.normalize("NFC", domain).lower().rstrip(".")
     try:
         return validate_email(f"x@{name}", check_deliverability=False).ascii_domain.lower()
@@ -93,6 +93,6 @@ def _caseless(local: str) -> str:
 
 
 def masked(address: str) -> str:
-    """The address as it may be shown: its first letter, its length hidden, and its domain."""
+    """The address masked for display: its first letter, its length hidden, and its domain."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}"

@@ -1,4 +1,4 @@
-"""Names of people: one field, any script, and what must not be in it."""
+"""Personal names in any script: normalisation, comparison and validation of the one field."""
 
 import re
 import unicodedata
@@ -20,35 +20,35 @@ _NO_LETTERS |= {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0
 _PLAIN = str.maketrans("ıłøđħ", "ilodh")
 # One Arabic letter on several keyboards, and endings that the same person writes either way.
 _PLAIN |= str.maketrans("کیىةہ", "كييهه")
-# Marks that phones put around what is copied in a right-to-left text. They reorder nothing by
-# themselves, and nobody sees or means them.
+# Bidirectional marks that phones put around what is copied in a right-to-left text: invisible,
+# unintended, and without effect on order.
 _PASTED_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c"))
 # Combining classes of marks without which another word is written: the voicing marks of kana,
 # the virama of Indic scripts, and vowels and tones from Telugu to Tibetan.
 _MARKS_THAT_SPELL = {8, 9, *range(84, 133)}
-# How much of two spellings of one name is alike at least.
+# The least similarity (difflib) of two spellings of one name.
 _ALIKE = 0.6
 
 
 def tidy(name: str) -> str:
-    """The name in one canonical Unicode form, with single spaces and none at its ends."""
+    """Normalise a name: Unicode NFC, single spaces, and none at its ends."""
     return _WHITE_SPACE.sub(" ", unicodedata.normalize("NFC", name)).strip()
 
 
 def without_pasted_marks(text: str) -> str:
-    """The text without the direction marks that come along when Arabic text is copied."""
+    """Strip the bidirectional marks that come along when Arabic text is copied."""
     return text.translate(_PASTED_MARKS)
 
 
 def folded(name: str) -> str:
-    """The form in which two spellings of one name are equal: no case, accents or spacing."""
+    """Fold a name for comparison: without case, accents, punctuation or spacing."""
     letters = unicodedata.normalize("NFKD", name).casefold().translate(_PLAIN)
     return "".join([char for char in letters if _spells(char)])
 
 
 def is_spelling_of(name: str, other: str) -> bool:
-    """Whether two names may be one, written differently: most letters are the same, in order,
-    or one holds the other, as when a second name is added.
+    """Whether two names may be spellings of one: most letters are the same, in order, or one
+    holds the other, as when a second name is added.
     """
     one, two = folded(name), folded(other)
     if one in two or two in one:
@@ -71,7 +71,7 @@ def has_forbidden_character(text: str) -> bool:
 
 
 def looks_like_a_link(text: str) -> bool:
-    """Whether a name carries a web address, as spam does and names do not."""
+    """Whether a name contains a URL or host name, as spam does and names do not."""
     return bool(_LOOKS_LIKE_A_LINK.search(text))
 
 

@@ -1,7 +1,7 @@
 """The alias rules of mail providers: which of their addresses reach one mailbox.
 
-Constants, reviewed like code: whoever could edit them on a running site could make somebody
-else's mailbox one with theirs. After a release that changes them, `manage.py reindex_mailboxes`
+Constants, reviewed like code: anybody who could edit them on a running site could merge somebody
+else's mailbox with their own. After a release that changes them, `manage.py reindex_mailboxes`
 compares the signatures that are stored; until then `manage.py health` and `migrate` ask for it.
 
 Sources:
@@ -12,7 +12,7 @@ Sources:
 - Yandex Help, "Mail addresses": the login is the same at all domains; hyphen and dot are one.
 - Fastmail Help, "Plus addressing and subdomain addressing": anything@name.domain reaches
   name@domain, at each domain that Fastmail owns. fastmail.fm accounts have the same name at
-  fastmail.com; at the others a name is whoever's who took it first ("Aliases"), so each
+  fastmail.com; at the others a name belongs to the first who took it ("Aliases"), so each
   of those stands for itself. Their list: the normalisation of addresses in MaxMind's minFraud
   (dev.maxmind.com), which joins the same addresses.
 - Yahoo Help, "Disposable addresses": nickname-keyword at the same domain. No Yahoo ID holds a
@@ -30,7 +30,7 @@ from dataclasses import astuple, dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """How one provider reads the local part: its `domains` are one, under the name of the first.
+    """Alias rules of one provider: its `domains` are one, under the name of the first.
 
     What follows one of the characters in `tags` is the owner's own label; the characters in
     `ignores` make no difference; with `hyphen_is_dot` the two mean the same; with `subdomains`
@@ -42,7 +42,7 @@ class Provider:
     tags: str = "+"
     hyphen_is_dot: bool = False
     subdomains: bool = False
-    # Made once a provider: signing has microseconds for this.
+    # Precomputed, because every signing uses it.
     without_ignored: Mapping[int, None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Provider:
         return self.domains[0]
 
 
-# What holds where nothing else is known: case is ignored, and "+" starts a label.
+# The default rules: case is ignored, and "+" starts a label.
 USUAL = Provider(("",))
 _YAHOO = (
     "yahoo.com", "yahoo.co.uk", "yahoo.ie", "yahoo.fr", "yahoo.de", "yahoo.it", "yahoo.es",
@@ -97,12 +97,12 @@ PROVIDERS = (
     *(Provider((domain,), subdomains=True) for domain in _FURTHER_FASTMAIL),
     *(Provider((domain,), tags="-+") for domain in _YAHOO),
 )
-# Raise it when `email_addresses.canonical` reads the same rules in another way.
+# Version: raise it when `email_addresses.canonical` applies the same rules in another way.
 _READ_AS = 1
 
 
 def by_domain(providers: Iterable[Provider]) -> Mapping[str, Provider]:
-    """Providers by each of their domains."""
+    """Map each domain to its provider."""
     return {domain: provider for provider in providers for domain in provider.domains}
 
 

@@ -1,4 +1,4 @@
-"""Postcodes, countries and constituencies: where a signature counts."""
+"""Validation of postcodes, and the list of countries: where a signature counts."""
 
 import re
 import unicodedata
@@ -26,7 +26,9 @@ class NotAPostcode(ValueError):
 
 
 def canonical_postcode(typed: str) -> str:
-    """The postcode in capitals without its space, from any spacing, case and script of digits."""
+    """Normalise a postcode to capitals without its space, from any spacing, case and script of
+    digits. Raises `NotAPostcode`.
+    """
     text = typed
     if not typed.isascii():
         text = "".join(_ascii_digit(char) for char in unicodedata.normalize("NFKC", typed))

@@ -1,7 +1,7 @@
-"""Slips in the domain of an address: "did you mean gmail.com?"
+"""Typo suggestions for the domain of an address: "did you mean gmail.com?"
 
-It is a question and never a refusal: somebody may well have their mail at gmial.com. Most
-addresses with a slip are at one of a few large providers, so those are all that is compared.
+A suggestion and never a validation error: somebody may well have their mail at gmial.com. Most
+typos concern one of a few large providers, so those are all that is compared.
 """
 
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ LARGE = (
     "protonmail.com", "yahoo.fr", "hotmail.fr", "gmx.com", "gmx.de", "gmx.net", "web.de",
     "windowslive.com", "rocketmail.com", "tiscali.co.uk", "plus.com", "zoho.com",
 )  # fmt: skip
-# As near to one of those, and no slip: other providers, and the same ones elsewhere.
+# As near to one of those, and no typo: other providers, and the same ones elsewhere.
 OTHERS = frozenset({
     "ymail.com", "mail.com", "email.com", "fmail.com", "msn.com", "me.com", "mac.com", "gmx.at",
     "gmx.ch", "gmx.fr", "gmx.us", "aim.com", "aol.de", "aol.fr", "aol.co.uk", "pm.me",
@@ -34,8 +34,8 @@ OTHERS = frozenset({
     "protonmail.ch", "zoho.eu", "zoho.in", "zohomail.com", "inbox.com", "plus.net",
 })  # fmt: skip
 _KNOWN = OTHERS | set(LARGE)
-# How much of two domains, or of two endings of one name, is alike at least. In a name of up to
-# `_SHORT` letters one slip leaves too little: "gmx" and "sky" are near to anything.
+# The least similarity (difflib) of two domains, and of two endings of one name. In a name of up
+# to `_SHORT` letters one typo leaves too little: "gmx" and "sky" are near to anything.
 _ALIKE, _ALIKE_ENDING, _SHORT = 0.88, 0.6, 4
 _ENDINGS = {
     name: {large.partition(".")[2]: large for large in LARGE if large.partition(".")[0] == name}
@@ -47,7 +47,7 @@ _LONG_NAMES = [large for large in LARGE if len(large.partition(".")[0]) > _SHORT
 def meant(domain: str) -> str | None:
     """The large provider's domain that was probably meant; None if this one seems right.
 
-    Nothing is remembered: the next one's time would tell whose domain was typed before.
+    Not cached: a hit would tell which domains were typed before (constant work).
     """
     domain = email_addresses.ascii_domain(domain)
     if domain in _KNOWN:

@@ -1,1 +1,1 @@
-"""What is asked of an attempt before it counts: rules, limits, a challenge, and signs of fraud."""
+"""Abuse prevention at signing: block and allow rules, rate limits, proof of work, fraud signals."""

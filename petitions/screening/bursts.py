@@ -1,7 +1,7 @@
-"""What moderators should look at now, found by counting what came in lately.
+"""Burst detection: alerts for moderators about networks from which many sign at once.
 
-An alert is raised within half a minute of its cause, kept for as long as the index of its
-network, and raised anew if what somebody has seen has grown twice as large since.
+An alert is raised within half a minute of its cause, kept for as long as the blind index of its
+network, and reopened if its number has doubled since somebody saw it.
 """
 
 from datetime import timedelta
@@ -10,17 +10,17 @@ from django.db import connection
 
 from petitions.models import Alert, Petition, Signature
 
-# Carriers and events put many behind one address: 300 an hour, which must pass, are ten here.
+# Carriers and events put many behind one IP address: 300 an hour, which must pass, are ten here.
 BURST = 20
 WITHIN = timedelta(minutes=2)
 _COUNTED = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
 
 
 def look() -> int:
-    """Raise an alert for each network that many signings of one petition came from just now.
+    """Raise an alert for each network with a burst of signings of one petition within `WITHIN`.
 
-    Returns how many are raised or grew. Run it as often as you like: a network has one alert a
-    petition and day. It reads the rows of the last minutes alone, by the index of the list.
+    Returns how many are raised or grew. Idempotent: a network has one alert per petition and
+    day. It reads the rows of the last minutes alone, by the index of the list.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,19 +1,19 @@
-"""The challenge: a small calculation asked of browsers while many sign at once.
+"""The challenge: proof of work, in place of a CAPTCHA, while many sign at once.
 
-It is ALTCHA's proof of work (https://altcha.org, the protocol of its version 1), made and
-checked here: nothing is asked of anybody else. It stands only in answers to a POST, never in
-a page that is kept for others. Each answer offers two ways, and either is enough:
+It is ALTCHA's (https://altcha.org, the protocol of its version 1), made and verified here: no
+third party is asked. It stands only in answers to a POST, never in a cached page. Each answer
+offers two ways, and either is enough:
 
 - the proof, which the browser finds by itself in a few seconds;
-- patience, for browsers without JavaScript or that cannot calculate: a token that is good
-  once its wait is over. It is one of few for a network and minute, so that a machine which
+- patience, for browsers without JavaScript or that cannot calculate: a signed token that is
+  valid after a wait. They are rate-limited by network and minute, so that a machine which
   waits gains nothing over one that calculates.
 
-Both are signed under the vault's link keys, for one petition, and are good once.
+Both are signed under the vault's link keys, for one petition, and single-use.
 
 `altcha.verify_solution` alone would not do: it reads the expiry from the first `expires` of
-the salt but checks the signature over the last, so that who writes another one in front of
-it keeps an old solution for ever. Hence the salt must have exactly the form we gave it.
+the salt but checks the signature over the last, so that an attacker who writes another one in
+front can replay an old solution for ever. Hence the salt must have exactly the form we gave it.
 """
 
 import base64
@@ -35,7 +35,7 @@ from petitions.models import Petition
 from petitions.screening import single_use
 
 PROOF, PATIENCE = "altcha", "patience"
-# What the form may bring besides its own fields.
+# Fields that the form may bring besides its own.
 FIELDS = frozenset({PROOF, PATIENCE})
 PROOF_SECONDS = 600
 WAIT_SECONDS = 20
@@ -52,7 +52,7 @@ _SALT = re.compile(r"[0-9a-f]{24}\?petition=([-\w]{1,80})&expires=(\d{1,12})&", 
 
 
 class Offer(NamedTuple):
-    """What the answer carries: the task for the browser, and the token for who waits."""
+    """A challenge: the browser's task as JSON, and the patience token with its wait in seconds."""
 
     task: str
     patience: str
@@ -67,13 +67,13 @@ class _Patience(NamedTuple):
 
 
 def is_asked(petition: Petition, *, is_busy: bool = False) -> bool:
-    """Whether who signs now must bring a proof: by the organisers' switch, or for the rate."""
+    """Whether a challenge is required: by the organisers' switch, or the rate of signings."""
     return is_busy or petition.challenge == Petition.Challenge.ALWAYS
 
 
 def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | None:
-    """None if the form brought a proof or enough patience, which is thereby used up; otherwise
-    what to answer.
+    """Verify and consume a form's proof or patience token: None if valid, else the offer to
+    answer with.
     """
     if _spend_proof(post.get(PROOF, ""), slug):
         return None
@@ -83,7 +83,7 @@ def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | Non
     wait = patience.good_from - int(time.time())
     if wait > 0:
         return _offer(slug, post[PATIENCE], seconds=wait, is_early=True)
-    # First, or one spent token sent again and again would take its neighbours' places.
+    # First, or one spent token, replayed, would take the places of others in its network.
     if not single_use.consume("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
         return offer(slug)
     if not _has_room(network):
@@ -92,7 +92,7 @@ def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | Non
 
 
 def offer(slug: str) -> Offer:
-    """A fresh task and a fresh wait."""
+    """A new challenge: a fresh task and a fresh wait."""
     return _offer(slug, _new_patience(slug), seconds=WAIT_SECONDS)
 
 
@@ -112,7 +112,7 @@ def _offer(
 
 
 def _new_task(slug: str) -> dict[str, object]:
-    """A task for ALTCHA's worker. Whoever solves it finds `number`, which only we know."""
+    """A task for ALTCHA's worker. Its solution is `number`, which only we know."""
     options = altcha.ChallengeOptions(
         algorithm=_ALGORITHM,
         max_number=MAX_NUMBER,
@@ -129,7 +129,7 @@ def _spend_proof(raw: str, slug: str) -> bool:
 
 
 def _solved(raw: str, slug: str) -> str | None:
-    """The challenge that a proof solves, if it is one of ours, for this petition, and fresh."""
+    """The challenge that a proof solves, if it is ours, for this petition, and not expired."""
     match _decoded(raw):
         case {
             "algorithm": altcha.altcha.SHA256,
@@ -171,7 +171,7 @@ def _new_patience(slug: str) -> str:
 
 
 def _read_patience(token: str, slug: str) -> _Patience | None:
-    """What a token says, if it is ours, for this petition, and not too old."""
+    """Verify a patience token: None unless it is ours, for this petition, and not expired."""
     try:
         for_slug, good_from, token_id = _signer().unsign_object(token)
     except BadSignature:

@@ -1,15 +1,14 @@
-"""Signs that a signing may not be a person's: pure rules over plain facts.
+"""Fraud signals (heuristics for bots and made-up signers) and their weights; pure functions.
 
-Each sign that is found has a weight, and a sentence that a moderator reads beside the
-signature. The weights add up: from `HOLD_AT` a person looks before the signature counts, from
-`BLOCK_AT` it is refused. No single sign refuses anybody, and nothing here looks at which script
-a name is written in: what applies to letters applies to those of every script, and what needs
-a particular keyboard or alphabet leaves all others alone.
+Each signal has a weight, and a sentence that a moderator reads beside the signature. The
+weights add up: from `HOLD_AT` the signature is held for moderation, from `BLOCK_AT` it is
+refused. No single signal refuses anybody, and none looks at which script a name is written in:
+rules for letters apply to those of every script, and rules for a particular keyboard or
+alphabet leave all others alone.
 
-What others from the same network did is weighed apart, by its heaviest sign alone, and refuses
-nobody. Added to what senders can choose themselves, or to one another, such signs would tell
-what somebody beside them did: whoever comes within a hair of being refused needs only one more
-form, of a neighbour, to be.
+Signals about other senders of the same network are weighed separately, by the heaviest alone,
+and can only hold, never block. Added to what senders choose themselves, or to one another, they
+would tell a sender just below `BLOCK_AT`, by the refusal, that a neighbour signed.
 """
 
 import re
@@ -23,25 +22,25 @@ from django.utils.translation import gettext, ngettext
 
 HOLD_AT = 100
 BLOCK_AT = 300
-# Carriers and events put hundreds of people behind one address: 300 an hour are ten in two
+# Carriers and events put hundreds of people behind one IP address: 300 an hour are ten in two
 # minutes, which alone must never hold anybody.
 BURST_MINUTES = 2
 _BURST_WEIGHTS = ((100, 100), (40, 60), (8, 30))
 _LEAST_BURST = _BURST_WEIGHTS[-1][0]
-# From the first field that changed to pressing the button, where all that a signer must fill in
-# changed in between. Autofill and a practised hand take two seconds; no hand takes half of one.
+# From the first changed field to pressing the button, where all required fields changed in
+# between. Autofill and a practised hand take two seconds; no hand takes half of one.
 LEAST_PACE_MS = 500
-# The fields of the form that no signer sees: see templates/petitions/_traps.html.
+# Hidden fields of the form, the first a honeypot: see templates/petitions/_traps.html.
 HONEYPOT, PACE = "homepage", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
-# The signs of what others did.
+# Signals about other senders.
 _OF_OTHERS = frozenset({"burst"})
 
 _DISPOSABLE = frozenset(blocklist)
 
 
 class Verdict(Enum):
-    """What is to become of a signing."""
+    """The decision on a signing: count it, hold it for moderation, or refuse it."""
 
     PASS = "pass"  # noqa: S105 - no password
     HOLD = "hold"
@@ -49,7 +48,7 @@ class Verdict(Enum):
 
 
 class Facts(NamedTuple):
-    """What is known of a signing. `domain` is that of the address, in ASCII and lower case.
+    """Input of the rules. `domain` is that of the e-mail address, in ASCII and lower case.
 
     `pace` is in milliseconds, and None where no script measured it. `from_network` counts the
     signings of this petition from the same network in the last `BURST_MINUTES`, this one too.
@@ -64,7 +63,7 @@ class Facts(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """One sign, with the number that its sentence tells, if it tells one."""
+    """One signal, with the number that its sentence tells, if it tells one."""
 
     code: str
     number: int = 0
@@ -74,13 +73,13 @@ class Signal(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Signal":
-        """The signal that was stored as `text`."""
+        """Parse a stored signal, "code" or "code:number"."""
         code, _colon, number = text.partition(":")
         return cls(code, int(number) if number.isdecimal() else 0)
 
     @property
     def weight(self) -> int:
-        """How much it counts; nothing if no rule gives it any more."""
+        """Its weight; 0 if no rule yields it any more."""
         rule = _RULES.get(self.code)
         return rule.weight(self.number) if rule else 0
 
@@ -99,15 +98,15 @@ class Judgement(NamedTuple):
 
 
 def judge(facts: Facts, suspected: Iterable[str] = ()) -> Judgement:
-    """Weigh every sign that the facts show, and what lasts of `suspected`, which an earlier form
-    of the same sender showed.
+    """Weigh every signal of the facts, and the lasting ones of `suspected`, which are those of an
+    earlier form of the same sender.
     """
     request, person = _of_request(facts), of_person(facts.name, facts.domain)
     return weigh(_merged([*lasting(suspected), *request, *person]))
 
 
 def weigh(signals: Iterable[Signal]) -> Judgement:
-    """The verdict on signals that are known already."""
+    """The verdict on given signals: sum their weights, and compare with the thresholds."""
     found = tuple(sorted(signals, key=lambda signal: (-signal.weight, signal.code)))
     of_others = [signal.weight for signal in found if signal.code in _OF_OTHERS]
     own = sum([signal.weight for signal in found]) - sum(of_others)
@@ -118,55 +117,53 @@ def weigh(signals: Iterable[Signal]) -> Judgement:
 
 
 def with_burst(judged: Judgement, number: int) -> Judgement:
-    """The judgement, now that it is known how many came from the network; it blocks no more than
-    before.
-    """
+    """Add the burst signal of `number` signings from the network; it may hold, never block."""
     if number < _LEAST_BURST:
         return judged
     return weigh(_merged([*judged.signals, Signal("burst", number)]))
 
 
 def lasting(suspected: Iterable[str]) -> list[Signal]:
-    """Of the signals stored with a signature, what a correction cannot mend, such as how fast the
-    form was filled in.
+    """Of the signals stored with a signature, those that a correction cannot clear, such as how
+    fast the form was filled in.
     """
     signals = map(Signal.read, suspected)
     return [signal for signal in signals if signal.weight and signal.code not in OF_PERSON]
 
 
 def of_person(name: str, domain: str) -> Iterator[Signal]:
-    """The signs in what a signer is called and who keeps their mailbox: these can be looked
-    for again in signatures that are stored.
+    """The signals in a signer's name and e-mail domain, which can be found again in stored
+    signatures: see `petitions.moderation.rescan`.
     """
     if is_disposable(domain):
         yield Signal("disposable")
     yield from _of_name(name)
 
 
-# The signals that `of_person` gives; all others are known at the moment of signing alone.
+# The signals that `of_person` yields; all others are known only at signing.
 OF_PERSON = frozenset(
     {"disposable", "name-test", "name-keys", "name-repeats", "name-digits", "name-random"}
 )
 
 
 def sentences(stored: Iterable[str]) -> list[str]:
-    """What a moderator reads for the signals stored with a signature."""
+    """The sentences that a moderator reads for the signals stored with a signature."""
     return [Signal.read(text).sentence for text in stored]
 
 
 def read_pace(text: str) -> int | None:
-    """The pace that the script wrote into its field; None for whatever it would not write."""
+    """Parse the script's field: milliseconds; None for anything that it would not write."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def is_disposable(domain: str) -> bool:
-    """Whether addresses of this domain, or of one above it, are made to be thrown away."""
+    """Whether this domain, or one above it, is of disposable e-mail addresses."""
     labels = domain.split(".")
     return any(".".join(labels[i:]) in _DISPOSABLE for i in range(len(labels) - 1))
 
 
 def _merged(signals: Iterable[Signal]) -> Iterable[Signal]:
-    """Each sign once, with the greatest number: what comes later washes nothing off."""
+    """Deduplicate signals, keeping the greatest number: what comes later clears nothing."""
     greatest: dict[str, Signal] = {}
     for signal in signals:
         known = greatest.get(signal.code)
@@ -210,7 +207,7 @@ _KEYS = frozenset(
     for start in range(len(line))
     for end in range(start + _LEAST_KEYS, len(line) + 1)
 )
-# A name of nothing but such words is nobody's. Beside another word each may be a surname.
+# A name of nothing but such words is a placeholder. Beside another word each may be a surname.
 _PLACEHOLDERS = frozenset({
     "test", "tests", "testing", "tester", "prawf", "اختبار", "تجربة",
     "nobody", "anonymous", "anon", "noname", "dienw", "مجهول",
@@ -246,7 +243,7 @@ def _without_accents(name: str) -> str:
     return "".join([c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)])
 
 
-# --- What each is worth, and how it is said ----------------------------------------------------
+# --- Weights and sentences ---------------------------------------------------------------------
 
 
 class _Rule(NamedTuple):
@@ -307,7 +304,7 @@ _RULES = {
     ),
     "name-digits": _Rule(_always(60), lambda _n: gettext("The name contains several digits.")),
     "name-random": _Rule(_always(60), lambda _n: gettext("The name looks like random letters.")),
-    # What refused an attempt: see `petitions.screening.screen`. Nothing is left to weigh.
+    # What refused an attempt: see `petitions.screening.screen`. No weight, it is decided.
     "blocked-network": _Rule(_always(0), lambda _n: gettext("The network is blocked by a rule.")),
     "blocked-domain": _Rule(
         _always(0), lambda _n: gettext("The domain of the email address is blocked by a rule.")

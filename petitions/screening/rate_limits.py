@@ -4,12 +4,12 @@ All limits of one request are one script on Redis: one round trip, and atomic. A
 sliding window: what the window before counted fades out while the present one fills. Its key is a
 keyed hash, so that Redis holds nobody's address and nobody's network.
 
-What network, domain and petition come to is visible: first a challenge, then "too many at the
-moment", without saying which. What a mailbox comes to must stay silent: anybody can type
-anybody's address, and would learn that somebody else has.
+Limits of network, domain and petition are visible: first a challenge, then "too many at the
+moment", without saying which. That of a mailbox is silent: anybody can type anybody's address,
+and would learn that somebody else has.
 
-While Redis is away nothing is counted, and everybody who signs solves the challenge. How much
-mail a mailbox gets is counted in PostgreSQL: see `petitions.mail.outbox`.
+While Redis is away nothing is counted, and everybody who signs solves the challenge. Mails per
+mailbox are limited in PostgreSQL: see `petitions.mail.outbox`.
 """
 
 import secrets
@@ -26,17 +26,17 @@ from petitions.identity import email_addresses
 from petitions.infra import redis
 from petitions.infra.client_network import NOWHERE, Sender
 
-# The same whatever struck, so that it does not tell.
+# In seconds; the same for every limit, so that it does not tell which was hit.
 RETRY_AFTER = 300
-# A /48 may do as much as so many of its /64 together.
+# The limit of a /48, in multiples of that of one /64.
 PREFIX_FACTOR = 4
-# What `Taken.from_network` counts over; it is a signal among others and refuses nobody here.
+# The window of `Taken.from_network`, which is a fraud signal and refuses nobody here.
 BURST_SECONDS = 120
 _NEVER = -1
 
 
 class Act(StrEnum):
-    """What is counted, each for itself; the name of its settings begins with it."""
+    """The actions that are rate-limited, each separately; the prefix of the names in settings."""
 
     SIGN = "SIGN"
     RESEND = "RESEND"
@@ -47,17 +47,17 @@ class Act(StrEnum):
 
 
 class Taken(NamedTuple):
-    """What the limits say to one attempt. All of them false: nothing."""
+    """Result of the rate limits for one attempt. All of them false: within every limit."""
 
     is_refused: bool = False  # too many: visible to the sender, with `RETRY_AFTER`
     needs_challenge: bool = False  # many, or nobody counts: visible to the sender
-    is_silenced: bool = False  # too many for a mailbox: answered like everybody's
+    is_silenced: bool = False  # too many for a mailbox: silent, answered like any other
     from_network: int = 0  # signings of the petition from the network within `BURST_SECONDS`
 
 
 class Limit(NamedTuple):
-    """One limit: subject kind, window in seconds, hard limit, challenge threshold (-1: none), and
-    whether the sender may see that it struck.
+    """A rate limit: subject kind, window in seconds, hard limit, challenge threshold (-1: none),
+    and whether it is visible to the sender.
     """
 
     kind: str
@@ -69,12 +69,12 @@ class Limit(NamedTuple):
 
     @property
     def policy(self) -> str:
-        """What the script needs to know of it."""
+        """The limit as the script reads it: "window:hard limit:visible"."""
         return f"{self.window}:{self.hard_limit}:{int(self.is_visible)}"
 
 
 class Counter(NamedTuple):
-    """A limit, and the key of the subject that it counts."""
+    """A sliding-window counter: a limit, and the key of the subject that it counts."""
 
     limit: Limit
     key: bytes
@@ -112,8 +112,8 @@ if not refused then
 end
 return table.concat(counts, ' ')
 """)
-# Takes one off each counter, whatever window it is in by now; where there is none, it writes too,
-# for that takes as long.
+# Takes one off each counter, whatever window it is in by now; where there is none, it writes too
+# (constant work).
 _give_back = redis.Script("""
 for _, key in ipairs(KEYS) do
   local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
@@ -128,14 +128,14 @@ end
 
 
 class Reservation:
-    """What the limits said to an attempt, and whether what it took is kept."""
+    """The result of the rate limits for an attempt, and whether its quota is kept or refunded."""
 
     def __init__(self, taken: Taken) -> None:
         self.taken = taken
         self.is_kept = False
 
     def keep(self) -> None:
-        """Let the attempt count: somebody is mailed for it."""
+        """Keep the quota: a mail is sent for the attempt."""
         self.is_kept = True
 
 
@@ -149,9 +149,9 @@ def reserve(
     lifted: Collection[str] = (),
     already_refused: bool = False,
 ) -> Iterator[Reservation]:
-    """`take`, giving back to the mailbox on exit unless the reservation was kept.
+    """`take` as a context manager, which refunds the mailbox on exit unless `keep` was called.
 
-    Or whoever sends forms for which nobody is mailed could silence the owner of an address.
+    Otherwise forms for which no mail is sent could lock out the owner of an address.
     """
     reservation = Reservation(
         take(
@@ -167,7 +167,7 @@ def reserve(
         yield reservation
     finally:
         taken = reservation.taken
-        # Where nothing was counted a random mailbox gets it: giving back takes as long.
+        # Where nothing was counted a random mailbox is refunded (constant work).
         if not reservation.is_kept and not taken.is_refused:
             give_back(act, address=address, is_counted=not (already_refused or taken.is_silenced))
 
@@ -181,13 +181,14 @@ def take(
     lifted: Collection[str] = (),
     already_refused: bool = False,
 ) -> Taken:
-    """Count one attempt and say what the limits make of it; whatever Redis does, at once.
+    """Count one attempt against its rate limits, atomically. While Redis is away the answer is
+    the challenge, without waiting (circuit breaker).
 
     `address` is an e-mail address as typed. `lifted` are kinds of limits that a rule lifts: see
     `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner. What is
-    `already_refused`, whatever the limits say, uses up nothing of the mailbox: or whoever is
-    blocked could silence its owner, who is not even mailed. A random mailbox counts it instead,
-    so that it takes as long.
+    `already_refused`, whatever the limits say, uses up nothing of the mailbox: otherwise a
+    blocked sender could lock out its owner, who is not even mailed. A random mailbox counts it
+    instead (constant work).
     """
     counters = _counters(
         act,
@@ -213,24 +214,24 @@ def take(
 
 
 def give_back(act: Act, *, address: str, is_counted: bool = True) -> None:
-    """Take one attempt off the counters of a mailbox; of a random one if it was not counted."""
+    """Refund one attempt to a mailbox; to a random one if it was not counted (constant work)."""
     counters = _counters(act, (), {"MAILBOX": _mailbox(address, is_counted=is_counted)})
     if not counters:
         return
     try:
         _give_back(_keys(counters))
     except redis.Unavailable:
-        # Then one too many counts, for at most the limit's window.
+        # Not refunded: one too many counts, for at most the limit's window.
         return
 
 
 def state() -> str:
-    """For `/health`: "ok", or "away" while nothing is counted."""
+    """Status for `/health`: "ok", or "away" while Redis is and nothing is counted."""
     return "ok" if redis.is_available() else "away"
 
 
 def forget() -> None:
-    """Read settings and keys anew."""
+    """Clear the cache of limits, so that settings and keys are read anew."""
     _limits.cache_clear()
 
 
@@ -262,14 +263,14 @@ def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
         elif limit.kind == "BURST":
             from_network = max(from_network, count)
         elif limit.kind == "BURST_PREFIX":
-            # One line may own all of it, and take another /64 for every signing.
+            # One subscriber may own all of it, and take another /64 for every signing.
             from_network = max(from_network, count // PREFIX_FACTOR)
     return Taken(refused, challenged, silenced, from_network)
 
 
 @cache
 def _limits(act: Act) -> tuple[Limit, ...]:
-    """The limits that the settings ask for: one a kind, or two where their windows differ."""
+    """The rate limits in the settings: one per kind, or two where their windows differ."""
     found = []
     for kind in ("NETWORK", "PREFIX", "MAILBOX", "DOMAIN", "PETITION"):
         setting, factor = ("NETWORK", PREFIX_FACTOR) if kind == "PREFIX" else (kind, 1)

@@ -1,8 +1,8 @@
-"""The rules of moderators and organisers, as every signing reads them: from memory.
+"""Block and allow rules of moderators and organisers, in an in-process cache with a TTL.
 
-Each process keeps all rules in force, and looks after `SECONDS` whether they changed: one
-small statement, and only if they did, one that reads them. So a rule works within seconds in
-every process, and ten thousand of them cost a signing no more than one.
+Each process caches all rules in force, and revalidates after `SECONDS`: one small statement,
+and only if they changed, one that reads them. So a rule takes effect within seconds in every
+process, and ten thousand of them cost a signing no more than one.
 """
 
 import threading
@@ -20,22 +20,22 @@ from petitions.infra.client_network import Address
 from petitions.models import Rule
 
 SECONDS = 2.0
-# The limits that a rule lifts which allows a network, and a domain.
+# Kinds of rate limit that an allow rule lifts, for a network and for a domain.
 OF_NETWORK = frozenset({"NETWORK", "PREFIX", "DOMAIN", "PETITION"})
 OF_DOMAIN = frozenset({"DOMAIN"})
 
 
 def address_index(address: str, key_id: int | None = None) -> bytes:
-    """The keyed index of a mailbox under which a rule about it is stored."""
+    """The blind index of a mailbox under which a rule about it is stored."""
     return vault.blind_index("rule", email_addresses.canonical(address), key_id=key_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The networks, domains and mailboxes that all rules of one action name.
+    """Look-up tables of the networks, domains and mailboxes of all rules of one action.
 
-    Networks are kept by version and length, as their leading bits: asking takes one look
-    for each length in use, however many there are.
+    Networks are keyed by IP version and prefix length, as their leading bits: matching takes
+    one look-up for each length in use, however many there are.
     """
 
     networks: dict[tuple[int, int], set[int]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Listed:
     mailboxes: set[bytes] = field(default_factory=set)
 
     def add(self, kind: str, pattern: str, address_ix: bytes | memoryview | None) -> None:
-        """Take in one rule."""
+        """Add one rule."""
         if kind == Rule.Kind.ADDRESS and address_ix is not None:
             self.mailboxes.add(bytes(address_ix))
         elif kind == Rule.Kind.NETWORK:
@@ -57,7 +57,7 @@ class Listed:
             self.domains.add(pattern)
 
     def has_network(self, address: Address | None) -> bool:
-        """Whether a network that is named holds this address."""
+        """Whether a listed network (CIDR) contains this address."""
         if address is None or not self.networks:
             return False
         number, longest, version = int(address), address.max_prefixlen, address.version
@@ -68,7 +68,7 @@ class Listed:
         )
 
     def has_domain(self, domain: str) -> bool:
-        """Whether a domain, in lower-case ASCII, is named, or one above it with "*."."""
+        """Whether a domain, in lower-case ASCII, is listed, or a parent of it with "*."."""
         if domain in self.domains:
             return True
         if not self.parents:
@@ -77,8 +77,8 @@ class Listed:
         return any(".".join(labels[n:]) in self.parents for n in range(1, len(labels)))
 
     def has_mailbox(self, address: str) -> bool:
-        """Whether the mailbox of an e-mail address is named."""
-        # Of a rule the index alone is kept: it stays under the key that it was made with.
+        """Whether the mailbox of an e-mail address is listed."""
+        # A rule stores the blind index alone, so it stays under the key that it was made with.
         return bool(self.mailboxes) and any(
             address_index(address, key_id) in self.mailboxes for key_id in settings.INDEX_KEYS
         )
@@ -102,15 +102,15 @@ class Rules:
         return "blocked-address" if self.block.has_mailbox(address) else ""
 
     def allows_network(self, sender: Address | None) -> bool:
-        """Whether somebody has said that many come from there: an event, a library, a carrier."""
+        """Whether an allow rule covers the network of many: an event, a library, a carrier."""
         return self.allow.has_network(sender)
 
     def lifts(self, sender: Address | None, domain: str) -> frozenset[str]:
-        """The kinds of limits that an allowed network or domain is free of.
+        """The kinds of rate limit from which an allow rule exempts.
 
-        Whoever comes from an allowed network is free of all that can be told. A domain anybody
-        can type: allowed, it is free of what belongs to it alone. An address is free of nothing,
-        for whoever typed it would be told by the limit that somebody here knows it.
+        An allowed network is exempt from all visible limits. Anybody can type a domain: allowed,
+        it is exempt from its own limit alone. An address is exempt from nothing, for the limit
+        would tell anybody who types it that it is known here.
         """
         if self.allows_network(sender):
             return OF_NETWORK
@@ -118,7 +118,7 @@ class Rules:
 
 
 class _Kept:
-    """What this process last read, when it looked, and how it knows that something changed."""
+    """This process's cache: the rules, their expiry, and the mark by which it revalidates."""
 
     def __init__(self) -> None:
         self.rules: Rules | None = None
@@ -131,11 +131,11 @@ _kept = _Kept()
 
 
 def in_force() -> Rules:
-    """The rules in force, as they were at most `SECONDS` ago. Raises `DatabaseError`."""
+    """The cached rules in force, at most `SECONDS` old. Raises `DatabaseError`."""
     rules = _kept.rules
     if rules is not None and time.monotonic() < _kept.until:
         return rules
-    # One thread looks; the others go on with what there is, unless there is nothing yet.
+    # One thread revalidates; the others use the stale rules, unless there are none yet.
     if not _kept.lock.acquire(blocking=rules is None):
         assert rules is not None
         return rules
@@ -146,7 +146,7 @@ def in_force() -> Rules:
 
 
 def forget() -> None:
-    """Read them anew at the next signing."""
+    """Invalidate the cache: read the rules anew at the next signing."""
     _kept.rules, _kept.until = None, 0.0
 
 
@@ -168,7 +168,7 @@ def _read() -> Rules:
 
 
 def _mark() -> tuple[Any, ...]:
-    """Differs after every change: a row that is written anew stands elsewhere."""
+    """A mark that differs after every change: a rewritten row has another xmin and ctid."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -15,7 +15,7 @@ MAILBOX_RATE = "mailbox-rate"
 
 
 class Evidence(NamedTuple):
-    """What a request shows besides what was typed.
+    """Request data for screening, besides what was typed.
 
     `pace` is in milliseconds, None where no script measured it. `challenge` holds the fields of
     `challenge.FIELDS` as they were sent.
@@ -29,9 +29,9 @@ class Evidence(NamedTuple):
 
 
 class Screening(NamedTuple):
-    """What is stored with an attempt: the verdict, why, and its network ("" if not known).
+    """Result stored with an attempt: the verdict, its signals, and its network ("" if unknown).
 
-    A refused attempt is stored like any other, but of nobody: the sender is told nothing.
+    A refused attempt is stored as a decoy row (`submit._of_nobody`): the sender is told nothing.
     """
 
     verdict: Signature.Verdict = Signature.Verdict.PASS
@@ -51,12 +51,12 @@ def screen(
     evidence: Evidence,
     suspected: Iterable[str] = (),
 ) -> Iterator[tuple[Screening, Reservation]]:
-    """Judge an attempt, holding what it takes of its mailbox's limit until the block ends.
+    """Screen an attempt, reserving its mailbox's rate-limit quota until the block ends.
 
-    `suspected` are the signals of the form that this one corrects, or a correction would wash
-    them off. What the sender is told (`Reservation.taken`) never depends on what refuses in
-    silence: a blocked attempt is counted, challenged and put off like any other, and takes as
-    long. Raises `DatabaseError`.
+    `suspected` are the signals of the form that this one corrects, or a correction would clear
+    them. Constant work: what the sender is told (`Reservation.taken`) never depends on what
+    refuses silently, and a blocked attempt is counted, challenged and rate-limited like any
+    other. Raises `DatabaseError`.
     """
     address, domain = evidence.sender.address, email_addresses.domain_of(attempt.email)
     in_force = rules.in_force()

@@ -1,6 +1,6 @@
 """Single-use nonces: solved challenges, served waits, places in a queue, corrections.
 
-The first to consume one gets it, across all processes. They stand in PostgreSQL, because a
+The first to consume one gets it, across all processes. They are in PostgreSQL, because a
 replay must not pass while Redis is away, and because a nonce that is consumed in the transaction
 that stores an attempt is free again by itself if that is rolled back. Keys are keyed hashes.
 """
@@ -13,7 +13,7 @@ from petitions.models import UsedNonce
 
 
 def consume(kind: str, nonce: str, seconds: int) -> bool:
-    """Whether nobody has consumed `nonce` in the last `seconds`; from now on somebody has."""
+    """Consume a nonce, atomically; False if it was consumed in the last `seconds` (a replay)."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -28,5 +28,5 @@ def consume(kind: str, nonce: str, seconds: int) -> bool:
 
 
 def delete_expired() -> int:
-    """Delete the nonces that may be used again; return how many."""
+    """Delete expired nonces, which may be used again; return how many."""
     return UsedNonce.objects.filter(expires_at__lte=timezone.now()).delete()[0]

@@ -1,15 +1,14 @@
-"""What somebody may still do on "check your email": ask again, correct, or type the code.
+"""Resend, correct, and the one-time code: what the "check your email" page offers.
 
-The page knows the attempt from the sealed token in its address, and nothing else. Anybody can
-type anybody's address, so no answer here may tell what became of the attempt: whether it is
-still pending, was confirmed by whoever reads that mail, or was refused by a rule. Hence each
-of these does the same work for every attempt.
+The page's only state is the sealed token in its URL. Anybody can type anybody's address, so no
+answer here may tell what became of the attempt: still pending, confirmed by the reader of that
+mailbox, or refused by a rule. So everything here is constant work (docs/architecture.md).
 
-A correction is a signing like any other, with an id, a link and a code of its own, and a note
-that the older attempt is dead. Were the old one rewritten in its place, then whoever types
-somebody else's address, and corrects it to their own, could tell by the id in the link that
-they are mailed what had become of it. Were it taken back at once, the time would tell whether
-there was anything to take back, so the worker does that a moment later.
+A correction is a signing like any other, with an id, a link and a code of its own, and a row
+that marks the older attempt as replaced. Were the old row rewritten instead, somebody who types
+a stranger's address, and corrects it to their own, could tell by the id in the link mailed to
+them what had become of it. Were it withdrawn at once, the response time would tell whether
+there was anything to withdraw, so the worker does that afterwards.
 """
 
 import time
@@ -44,11 +43,11 @@ def _now() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the token of the page carries: the attempt as typed, how many mails were asked for,
-    the first of them by signing, what was suspected, and when somebody signed.
+    """Payload of the page's token: the attempt as typed, how many mails were requested (signing
+    requests the first), the fraud signals, and the time of signing in Unix seconds.
 
-    That stays as it is on the pages that follow: they show what was typed, and whoever finds
-    their address in a browser's history must not read it for longer than an hour.
+    `at` stays the same on the pages that follow: they show what was typed, and a URL found in a
+    browser's history must not show it for longer than an hour.
     """
 
     attempt_id: UUID
@@ -60,17 +59,17 @@ class Page:
 
     @property
     def may_ask(self) -> bool:
-        """Whether another mail may be asked for from this page."""
+        """Whether another mail may be requested from this page."""
         return self.asked < MAILS_PER_PAGE
 
     def following(self, page: Self) -> Self:
-        """This page as the one that comes after `page`: with its hour, and one mail more."""
+        """This page as the successor of `page`: same expiry, one mail more."""
         return replace(self, asked=page.asked + 1, at=page.at)
 
     def seal(self) -> str:
-        """The page's token: the same length for everybody, good for an hour from signing."""
+        """The page's sealed token: of fixed length, expires an hour after signing."""
         typed = self.attempt
-        # Spelt out: `dataclasses.asdict` copies, and this is part of every signing.
+        # Not `dataclasses.asdict`: it copies, and this is part of every signing.
         return tokens.seal_attempt(
             self.attempt_id,
             {
@@ -86,7 +85,7 @@ class Page:
                 "text": typed.text_version,
                 "consent": typed.consent_version,
                 "source": typed.source,
-                # Of what was suspected only what lasts: there are few of these, so that they fit.
+                # Only the signals that a correction cannot clear: they are few, so that they fit.
                 "signals": list(map(str, fraud_signals.lasting(self.signals))),
             },
             at=self.at,
@@ -102,21 +101,21 @@ class Page:
                 typed["petition"],
                 _attempt(typed),
                 typed["asked"],
-                # Absent from what was sealed before an update of the site.
+                # Absent from tokens of an older release.
                 tuple(typed.get("signals", ())),
                 at,
             )
         except KeyError:
-            # Sealed before an update of the site: ours, but not for this version.
+            # Sealed by an older release: genuine, but not for this version.
             raise tokens.ExpiredToken from None
 
 
 def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
-    """Ask for another mail for an attempt, and return the page that follows.
+    """Request a resend of the mail of an attempt, and return the page that follows.
 
-    Who `is_silenced`, for too much was asked for this mailbox, is told the same and gets none.
-    It is only noted: whether there is anybody to mail, the worker finds out. An earlier address
-    of the page opens again, so each step is taken once for an attempt, whatever became of that.
+    `is_silenced`, over the rate limit of the mailbox: the same answer, and no mail is sent. Only
+    a row is written: the worker finds out whether there is anybody to mail (constant work). An
+    earlier URL of the page still opens, so each step is a single-use nonce of the attempt.
     """
     if not page.may_ask:
         return page
@@ -128,7 +127,7 @@ def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
 
 
 def settle() -> None:
-    """Do what was asked for on these pages: take back what was corrected, queue more mails."""
+    """Settle the requests of these pages, in the worker: withdraw corrected attempts, resend."""
     for work in (take_back_corrected, queue_resends):
         while work() == BATCH:
             pass
@@ -136,10 +135,10 @@ def settle() -> None:
 
 @transaction.atomic
 def take_back_corrected() -> int:
-    """Withdraw what was corrected, unless somebody confirmed it; return how many there were.
+    """Withdraw one batch of corrected attempts, unless confirmed; return the size of the batch.
 
-    Nothing personal stays of it. Its mails do, for they count for the mailbox that they were
-    meant for. Any number may run at once.
+    Nothing personal stays of them. Their mails do, for they count towards the rate limit of the
+    mailbox that they were meant for. May run concurrently (SKIP LOCKED).
     """
     rows = Correction.objects.select_for_update(skip_locked=True).order_by("attempt_id")
     ids = list(rows.values_list("attempt_id", flat=True)[:BATCH])
@@ -151,15 +150,15 @@ def take_back_corrected() -> int:
 
 @transaction.atomic
 def queue_resends() -> int:
-    """Queue the mails that were asked for once more; return how many requests there were.
+    """Queue one batch of resends in the outbox; return the size of the batch.
 
-    A page's own count can be set back by opening an earlier address of it, so the attempt's
-    mails are counted besides. How many a mailbox gets is for the outbox to say.
+    A page's own counter is set back by opening an earlier URL of it, so the attempt's mails are
+    counted as well. The outbox applies the mailbox's rate limit.
     """
     rows = list(Resend.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
     if rows:
         _lock({row.attempt_id for row in rows})
-        # Statements of their own: mails are counted as of after the wait for somebody else.
+        # Separate statements, so that mails are counted as of after the wait for the locks.
         for row in rows:
             _queue_again(row.attempt_id, row.is_silenced)
         Resend.objects.filter(pk__in=[row.pk for row in rows]).delete()
@@ -167,12 +166,12 @@ def queue_resends() -> int:
 
 
 def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
-    """The link that the code of the mail stands for; None if it is not right, or the tries are
+    """Verify a one-time code: the link that it stands for; None if it is wrong or the tries are
     used up. `code` in ASCII digits.
 
-    Every try is counted, and that is committed, before it is looked at: guesses that are sent
-    all at once count too. Where no mail has gone out no code is right, so that the number of
-    guesses at a mailbox is bounded by the mails that it may get.
+    Every try is counted and committed before it is compared, so that concurrent guesses count
+    too. Where no mail has gone out no code is right, so that the number of guesses at a mailbox
+    is bounded by the mails that it may get.
     """
     counted = _count_try(page.attempt_id)
     if counted is None:
@@ -183,9 +182,9 @@ def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
 
 
 def digits(typed: str) -> str:
-    """The code as typed, in ASCII digits: any script, grouped by spaces or dashes, or not.
+    """Normalise a typed code to ASCII digits: any script, grouped by spaces or dashes, or not.
 
-    What holds anything else, or another number of digits, gives "".
+    Returns "" if it holds anything else, or another number of digits.
     """
     text = names.without_pasted_marks(typed)
     kept = [char for char in text if not char.isspace() and unicodedata.category(char) != "Pd"]
@@ -205,15 +204,15 @@ def _attempt(typed: dict[str, Any]) -> Attempt:
         wants_updates=typed["updates"],
         text_version=typed["text"],
         consent_version=typed["consent"],
-        # Absent from what was sealed before an update of the site.
+        # Absent from tokens of an older release.
         source=typed.get("source", ""),
     )
 
 
 def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
-    """One more mail beside those that the attempt has, which nobody gets unless it is pending.
+    """Insert one more mail of the attempt, withheld (never sent) unless the attempt is pending.
 
-    Where nothing is left of the attempt, too: staff see how many there are.
+    Also where nothing is left of the attempt: staff see the number of mails (constant work).
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -243,8 +242,8 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
 
 
 def note_correction(signature_id: UUID) -> None:
-    """Note that an attempt is corrected, and read nothing of it: its row may be gone because of
-    what the owner of the address did.
+    """Record that an attempt is corrected, without reading its row (constant work): it may be
+    gone because of what the owner of the address did.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -257,7 +256,7 @@ def note_correction(signature_id: UUID) -> None:
 
 
 def _take_back(ids: list[UUID]) -> None:
-    """Compare-and-set from pending to withdrawn, after the locks, which are taken in id order."""
+    """Compare-and-set from pending to withdrawn, under row locks taken in id order."""
     corrected = [one for one in _lock(ids) if one.state in lifecycle.CORRECT.sources]
     taken = [one.pk for one in corrected]
     unsent = Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED)
@@ -273,7 +272,7 @@ def _take_back(ids: list[UUID]) -> None:
 
 
 def _give_back_after_commit(unmailed: Iterable[UUID]) -> None:
-    """Give back to mailboxes what attempts took of their rate limit for which nobody was mailed."""
+    """Refund the mailboxes' rate limit for attempts without a mail sent, after the commit."""
     addresses = [*_addresses(Signer.objects.filter(pk__in=list(unmailed)))]
 
     def give_back() -> None:
@@ -285,21 +284,21 @@ def _give_back_after_commit(unmailed: Iterable[UUID]) -> None:
 
 def _addresses(signers: Iterable[Signer]) -> Iterator[str]:
     for signer in signers:
-        # What no key opens any more has no mailbox to give back to.
+        # Its key is gone, so the mailbox to refund is unknown.
         with suppress(vault.CannotOpen):
             yield sealing.unsealed(signer)["email"]
 
 
 def _lock(ids: Iterable[UUID]) -> list[Signature]:
-    """Lock what is left of these attempts, in id order as everybody."""
+    """SELECT FOR UPDATE what is left of these attempts, in id order against deadlocks."""
     return list(Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk"))
 
 
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
     """Count one more try; the epoch of the code, and whether it was mailed. None after the last.
 
-    Where nothing is left of an attempt, a correction of nothing is noted instead, for nothing
-    to write would take less time.
+    Where nothing is left of an attempt, a correction with a random id is inserted instead, for
+    writing nothing would take less time (constant work).
     """
     with connection.cursor() as cursor:
         cursor.execute(

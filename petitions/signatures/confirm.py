@@ -1,8 +1,8 @@
-"""Confirming: a pending signature is counted, once, under the lock of its mailbox.
+"""Confirmation: a pending signature is counted, once, under the advisory lock of its mailbox.
 
-Most signers are alone in their mailbox. For them one round trip does all of it: take the lock,
-and count them if nothing speaks against it. Whatever else there may be is left alone by that,
-and judged step by step: read under the lock, judge, and write if it is still as it was.
+Most signers are alone in their mailbox. For them the fast path does all of it in one round trip:
+take the lock, and count them if every condition holds. It leaves all others unchanged to the slow
+path: read under the lock, judge, and write by compare-and-set.
 """
 
 from datetime import datetime, timedelta
@@ -28,17 +28,17 @@ from petitions.signers.sealing import Indexes, mailboxes, persons
 SLOTS = (1, 2)
 State = Signature.State
 (_PENDING,) = lifecycle.CONFIRM.sources
-# States from which a form of the same person that passed makes a signature count.
+# States that become confirmed if another form of the same person passed screening.
 _RELEASABLE = tuple(
     state.value for state in (*lifecycle.CONFIRM.sources, *lifecycle.RELEASE.sources)
 )
 
 
 class Outcome(Enum):
-    """What pressing the button came to. Every value but `GONE` is shown kindly."""
+    """Result of pressing the button. Every value but `GONE` gets a friendly page."""
 
     CONFIRMED = "confirmed"
-    ALREADY = "already"  # the same person's signature already stands: the same success
+    ALREADY = "already"  # idempotent: the same person's signature already stands
     OTHER_HOME = "other-home"  # somebody from another postcode signed with this mailbox
     MAILBOX_FULL = "mailbox-full"  # two people have signed with this mailbox
     REMOVED = "removed"
@@ -47,7 +47,7 @@ class Outcome(Enum):
 
 
 class Verdict(NamedTuple):
-    """What is to become of a signature at confirmation, and whose signature stands instead."""
+    """Decision at confirmation: outcome, slot to take, and the signature that stands instead."""
 
     outcome: Outcome
     slot: int = 0
@@ -55,13 +55,13 @@ class Verdict(NamedTuple):
 
 
 def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    """Count a pending signature, once, whoever presses how often.
+    """Count a pending signature; idempotent, however often the button is pressed.
 
     One that looks suspicious is held instead: it takes its slot, and counts once a moderator
-    has approved it. Whoever pressed is told the same, for a machine should not learn from us.
-    Nor does it stay held, or become so, where another form of the same person passed: anybody
-    can send a suspicious one in somebody's name before they sign themselves.
-    A moderator may decide about it at the same moment: then it is judged again as it stands.
+    has approved it. The answer is the same, so that bots learn nothing from it.
+    It neither becomes nor stays held where another form of the same person passed: anybody can
+    send a suspicious one in somebody's name before they sign themselves.
+    If a moderator decides about it at the same moment, it is judged again as it stands.
     Raises `StateChanged` only if that happens twice running.
     """
     counted = _at_once(signature_id, epoch)
@@ -74,11 +74,11 @@ def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | Non
 
 
 def _at_once(signature_id: UUID, epoch: int) -> Signature | None:
-    """Count who is alone in their mailbox in one round trip, a transaction of its own.
+    """Fast path: count a signer alone in their mailbox, in one round trip and transaction.
 
-    None if it is anything else, and then nothing was done: it takes the other way, which costs
-    three times as much. While keys rotate that is everybody's way, for one mailbox may then be
-    stored under several indexes.
+    Returns None, with nothing changed, in all other cases: the slow path costs three times as
+    much. During key rotation everybody takes that, for one mailbox may then be stored under
+    several indexes.
     """
     if len(settings.INDEX_KEYS) > 1:
         return None
@@ -96,7 +96,7 @@ def _at_once(signature_id: UUID, epoch: int) -> Signature | None:
             prepared.run(cursor, values, _LOCK_MAILBOX_OF, _COUNT_WHO_IS_ALONE)
             row: tuple[Any, ...] | None = cursor.fetchone()
     except IntegrityError:
-        # The address means another mailbox since its lock was asked for, and that one is taken.
+        # Reindexed while waiting for the lock: it is another mailbox now, with its slot taken.
         return None
     return _of_row(row) if row else None
 
@@ -129,16 +129,16 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
 
 
 def find(signature_id: UUID, epoch: int) -> Signature | None:
-    """The signature that a mailed link speaks of, with its signer and petition; else None."""
+    """The signature that a mailed link names, with its signer and petition; None if invalid."""
     rows = Signature.objects.uncorrected().select_related("signer", "petition")
     signature = rows.filter(pk=signature_id, signer__isnull=False).first()
     return signature if signature and _is_live(signature, epoch) else None
 
 
 def _is_live(signature: Signature, epoch: int) -> bool:
-    """Whether a link mailed at an epoch still speaks of this signature.
+    """Whether a link mailed at an epoch is still valid for this signature.
 
-    Links are dead after `PENDING_DAYS` also where somebody has signed: a mail found much later
+    Links expire after `PENDING_DAYS` also where somebody has signed: a mail found much later
     must not show it.
     """
     gone = {Signature.State.WITHDRAWN, Signature.State.REFUSED}
@@ -162,7 +162,7 @@ _COLUMNS = (
 _SIGNER_COLUMNS = ("signature_id", "petition_id", "mailbox_ix", "person_ix", "home_ix", "slot")
 
 
-# The same numbers, in the same order, as `locks.mailboxes` takes.
+# The same lock keys, in the same order, as `advisory_locks.mailboxes` takes.
 _LOCK_MAILBOX_OF = Statement(
     "lock_mailbox_of",
     """
@@ -194,9 +194,8 @@ _READ_MAILBOX_OF = Statement(
 )
 
 
-# For a signature that nothing speaks against: pending, not corrected, its link good, its
-# petition open, and nobody else in its mailbox, whatever became of them. So there is nobody to
-# share it with, and no other wish to heed.
+# The fast path, a compare-and-set: pending, not corrected, its link valid, its petition open, and
+# nobody else in its mailbox, in any state. So no slot is shared, and no choice needs merging.
 _COUNT_WHO_IS_ALONE = Statement(
     "count_who_is_alone",
     f"""
@@ -224,7 +223,7 @@ _COUNT_WHO_IS_ALONE = Statement(
 
 
 def _also_known_as(signature_id: UUID) -> list[Indexes]:
-    """What else than they are stored under this person may be found by, while keys rotate."""
+    """Further blind indexes that this person may be found by, during key rotation."""
     if len(settings.INDEX_KEYS) < 2:
         return []
     me = Signer.objects.filter(pk=signature_id).first()
@@ -232,11 +231,11 @@ def _also_known_as(signature_id: UUID) -> list[Indexes]:
 
 
 def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Signature]:
-    """A signature and those that stand for its mailbox, while nobody else confirms for it.
+    """Take a mailbox's advisory lock; read the signature and those that stand for the mailbox.
 
     `others` are more indexes of the mailbox. Two statements in one round trip: each sees what
-    was committed when it began, and the second begins when the locks are taken. One that both
-    locked and read would read as of before the wait.
+    was committed when it began (READ COMMITTED), and the second begins when the locks are
+    taken. One that both locked and read would read as of before the wait.
     """
     with connection.cursor() as cursor:
         values = {"id": signature_id, "others": others}
@@ -252,15 +251,15 @@ def _as_signature(row: tuple[Any, ...]) -> Signature:
 
 
 def _of_row(columns: tuple[Any, ...]) -> Signature:
-    # Not by its name: that works out a default for each column that is not here, and took a
-    # tenth of a confirmation.
+    # Not the constructor: it computes a default for each missing column, and took a tenth of a
+    # confirmation.
     signature = Signature.from_db(connection.alias, _COLUMNS, columns)
     signature.petition = warm_cache.petition(signature.petition_id)
     return signature
 
 
 def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Verdict:
-    """Whether the signature may be counted beside those that stand for its mailbox."""
+    """Deduplicate: whether the signature may count beside those that stand for its mailbox."""
     mine = persons(known)
     for row in standing:
         if bytes(row.signer.person_ix) in mine:
@@ -274,7 +273,7 @@ def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]
 
 
 def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
-    """Whether one more person may share the mailbox with the others."""
+    """Household rule: one more person may share the mailbox, of the same home, in a free slot."""
     if len(others) >= len(SLOTS):
         return Verdict(Outcome.MAILBOX_FULL)
     if others and bytes(others[0].home_ix) not in homes:
@@ -283,11 +282,11 @@ def _judge_household(others: list[Signer], homes: set[bytes]) -> Verdict:
     return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
-# What the person wants over all their live attempts: the narrowest use of the name, and news
-# only if they asked for it every time. Anybody can type anybody's address, and use up the
-# mails of a day: whichever link the owner then presses must not publish a name that they
-# themselves chose to keep back. Nor must it hold them, if what they sent themselves passed and
-# no moderator has decided: pressing any of the links shows that the mailbox is theirs.
+# Merge the person's choices over all their live attempts: the narrowest name use, and news only
+# if they asked for it every time. Anybody can type anybody's address, and use up the mails of a
+# day: whichever link the owner then presses must not publish a name that they themselves chose to
+# withhold. Nor must it hold them, if a form of theirs passed screening and no moderator has
+# decided: pressing any of the links shows that the mailbox is theirs.
 _WISHES = Statement(
     "move_to_confirmed",
     f"""
@@ -329,23 +328,23 @@ _WISHES = Statement(
 
 
 def _take_slot(signature: Signature, slot: int, known: list[Indexes]) -> None:
-    """Compare-and-set from pending to confirmed or held, with slot, wishes and tally, in one.
+    """Compare-and-set from pending to confirmed or held, with slot, choices and tally, in one.
 
-    Also by the mailbox: what its address means may have changed while its lock was waited for.
+    It compares the mailbox, too: a reindex may have changed it during the wait for its lock.
     """
     try:
         moved = _apply(signature, slot, known, may_count=True)
     except IntegrityError:
-        # Then somebody else has the slot, under a lock that was not ours.
+        # Unique violation: somebody else has the slot, under a lock that was not ours.
         raise StateChanged from None
     if not moved:
         raise StateChanged
 
 
 def _heed_wishes(standing: Signature, known: list[Indexes], *, may_count: bool) -> None:
-    """Somebody who signs again and now wants their name kept back gets that at once.
+    """Merge the choices of a repeated signing into the standing one: a name is withheld at once.
 
-    And if they were held, they count now where their own form passed: but only in a slot.
+    If that was held, it counts now where the person's own form passed: but only in a slot.
     """
     before = Signature.State(standing.state)
     slot = standing.signer.slot

@@ -1,17 +1,16 @@
-""" "Find my signature": whoever is mailed a link sees what was signed with that very address.
+""" "Find my signature": mail the typed address a magic link to what was signed with it.
 
-Anybody can type anybody's address. So the answer to the form is the same for everybody, and so
-is the work behind it: one sealed row is written, and nothing is looked up. The worker mails the
-address that was typed, a moment later and whether or not it has signed: neither a mailbox nor
-the numbers in the outbox tell.
+Constant work (docs/architecture.md): anybody can type anybody's address, so the request writes
+one sealed row, and nothing is looked up. Afterwards the worker mails that address, whether or not
+it has signed: neither a mailbox nor the numbers in the outbox tell.
 
-A mailbox may have other spellings, with a dot or a tag, and rules say which; whoever got such a
-rule wrong, or bent it, must not be shown a stranger's signatures. So the link is bound to the
-address that it was mailed to, folded for case alone. Other spellings that have confirmed a
-signature get a link of their own at the same moment, at the address as they gave it; those that
-have not are left in peace, for anybody can make them up. Whoever asks learns of none of this.
-Each kind of mail is limited for the mailbox, over all its spellings, and the mails to other
-spellings use up nothing of what may go to those that ask: that would tell.
+A mailbox may have other spellings (aliases), with a dot or a tag; a wrong or tampered alias rule
+must not show anybody a stranger's signatures. So the link is bound to the address that it was
+mailed to, folded for case alone. Other spellings that have confirmed a signature get a link of
+their own at the same time, at the address as they gave it; those that have not get no mail, for
+anybody can make them up. The answer to the form tells none of this. Each kind of mail has a rate
+limit per mailbox, over all its spellings, and the mails to other spellings use up nothing of what
+may go to those that ask: that would tell.
 """
 
 import uuid
@@ -36,8 +35,8 @@ BATCH = 100
 
 
 class Asked(NamedTuple):
-    """What a request holds: an address, the language of the page, and whether the mailbox was
-    asked for too often.
+    """Payload of a request: an address, the language of the page, and whether the mailbox is over
+    its rate limit.
     """
 
     address: str
@@ -46,7 +45,7 @@ class Asked(NamedTuple):
 
 
 def ask(*, address: str, language: str, is_silenced: bool = False) -> None:
-    """Note that somebody wants the signatures of an address found. One statement, always."""
+    """Record a request for the signatures of an address; always one INSERT (constant work)."""
     row_id = uuid.uuid4()
     typed = Asked(address, language, is_silenced)._asdict()
     sealed = vault.seal(typed, table=TABLE, row_id=row_id, at_least=SEALED_BYTES)
@@ -55,14 +54,14 @@ def ask(*, address: str, language: str, is_silenced: bool = False) -> None:
 
 
 def settle() -> None:
-    """Queue the mails that were asked for."""
+    """Settle all requests, in the worker: queue their mails in the outbox."""
     while _settle() == BATCH:
         pass
 
 
 @transaction.atomic
 def _settle() -> int:
-    """Deal with a batch of requests; return how many. Any number may run at once."""
+    """Settle one batch of requests; return its size. May run concurrently (SKIP LOCKED)."""
     rows = list(FindRequest.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
     for row in rows:
         asked = _open(row)
@@ -75,16 +74,16 @@ def _settle() -> int:
 def held_for(address: str) -> QuerySet[Signature]:
     """All signatures of a mailbox under all its spellings, in every petition, the confirmed first.
 
-    What of them somebody may see is for `managing` to say.
+    `self_service` decides which of them a link may show.
     """
     petitions = list(Petition.objects.values_list("pk", flat=True))
     indexes = [ix for pk in petitions for ix in sealing.mailbox_indexes(pk, address)]
-    # Both named, so that the index of mailboxes, which begins with petitions, finds them.
+    # By both columns, so that the index (petition, mailbox_ix) is used.
     return held().filter(signer__petition__in=petitions, signer__mailbox_ix__in=indexes)
 
 
 def held() -> QuerySet[Signature]:
-    """Signatures behind which there is a person, but for attempts that were corrected since."""
+    """Signatures that have a signer, except refused attempts and those corrected since."""
     rows = Signature.objects.uncorrected().select_related("signer", "petition", "place")
     return (
         rows.filter(signer__isnull=False)
@@ -98,13 +97,13 @@ def _open(row: FindRequest) -> Asked | None:
         value = vault.unseal(row.sealed, table=TABLE, row_id=row.pk)
     except vault.CannotOpen:
         return None
-    # The language is absent from what was sealed before an update of the site.
+    # The language is absent from rows of an older release.
     language = str(value.get("language", settings.LANGUAGE_CODE))
     return Asked(str(value["address"]), language, bool(value["is_silenced"]))
 
 
 def _queue(asked: Asked) -> None:
-    """One mail to the address that was typed; one to each other spelling that has signed."""
+    """Queue a mail to the address that was typed, and to each other spelling that has signed."""
     mailbox_ix = sealing.inbox_of(asked.address).ix
     mails = [_mail(Mail.Kind.FIND, asked.address, asked.language, mailbox_ix)]
     if asked.is_silenced:

@@ -1,4 +1,4 @@
-"""The life of a signature: its states, who may change them, and the function that does.
+"""State machine of a signature: its states, its transitions, and the function that makes them.
 
         attempt -> pending -> confirmed <-> held
                       |           |  ^       |  ^
@@ -7,7 +7,8 @@
     corrected, or     +---------> withdrawn         the signer's row is deleted at once
     expired: deleted
 
-A refused attempt is stored as `refused`, of nobody, and never changes again but by a correction.
+A refused attempt is stored as `refused`, with random bytes instead of personal data, and never
+changes again but by a correction.
 Nothing else in the program writes `Signature.state`: use cases call `move`, which changes state,
 decision and tally together, and the SQL that confirms in one round trip takes its states and its
 movement of the tally from the constants below.
@@ -28,13 +29,13 @@ from petitions.models import Decision, DecisionItem, Signature
 
 State = Signature.State
 
-# States whose signatures stand in the count; those of `ENDED` never change again.
+# States whose signatures are counted; those of `ENDED` never change again.
 COUNTED = frozenset({State.CONFIRMED})
 ENDED = frozenset({State.WITHDRAWN, State.REFUSED})
 
 
 class By(StrEnum):
-    """Who may make a transition."""
+    """The actor of a transition."""
 
     SIGNER = "signer"
     MODERATOR = "moderator"
@@ -42,11 +43,11 @@ class By(StrEnum):
 
 
 class Transition(NamedTuple):
-    """One way in which a signature may change its state.
+    """One allowed change of a signature's state.
 
-    `target` is None where it is the state before the decision that is taken back. What
-    moderators may press has a label, the effect that stands beside the button, what the press
-    came to for `n` signatures, and the button's look.
+    `target` is None where it is the state before the decision that is undone. Moderators'
+    transitions have the button's label, the effect that stands beside it, the message about `n`
+    signatures afterwards, and the button's style.
     """
 
     by: frozenset[By]
@@ -117,13 +118,13 @@ DECISIONS: dict[str, Transition] = {
 
 
 def targets(transition: Transition, signatures: Sequence[Signature]) -> dict[UUID, State]:
-    """The target of a transition for each of some signatures, as `move` wants it."""
+    """The target state of a transition for each signature, by id: an argument of `move`."""
     assert transition.target is not None, "the target is in the decision that is taken back"
     return dict.fromkeys((one.pk for one in signatures), transition.target)
 
 
 def possible(state: str) -> list[str]:
-    """The kinds of decision that signatures in a state allow; all of them for ""."""
+    """The kinds of decision allowed in a state; all of them for ""."""
     return [kind for kind, one in DECISIONS.items() if not state or state in one.sources]
 
 
@@ -136,8 +137,8 @@ def move(
 ) -> int:
     """Set the states of locked signatures of one petition; return by how much the count changed.
 
-    With a decision, it is saved with how each stood before. `changes` are further columns, alike
-    for all. The tally moves last, in key order, so that its hot rows are locked for the shortest
+    A decision is saved with the previous state of each. `changes` are further columns, alike for
+    all. The tally moves last, in key order, so that its hot rows are locked for the shortest
     time and no two batches deadlock. Needs a transaction; raises `tallies.TallyBroken`.
     """
     if not signatures:
@@ -180,7 +181,7 @@ CONFIRMED_AS = (
     f"CASE s.verdict WHEN '{Signature.Verdict.HOLD}' THEN '{State.HELD}' "
     f"ELSE '{State.CONFIRMED}' END"
 )
-# Adds to the tally who counts in `moved` and did not count in the state %(from_state)s before.
+# Adds to the tally the rows of `moved` that count and did not in the state %(from_state)s before.
 # `moved` gives petition_id, place_id and state; %(shard)s is `tallies.shard_of` its id.
 ADD_TO_TALLY = tallies.ADD.format(
     rows=f"""

@@ -1,9 +1,9 @@
-"""What the owner of an address may do with the signatures that were made with it.
+"""Self-service behind a mailed link: view, change, download and withdraw one's signatures.
 
-Whoever holds the link proved that they read that address, and nothing else: so everything here
-is about all that was signed with it, over all petitions and for as long as it is held, whether or
-not a petition still takes signatures. A shared address shows each person. Other spellings of the
-mailbox are others' as far as anybody has proved, and have their own links: see `finding`.
+The link proves that its holder reads that address, and nothing else: so everything here covers
+all that was signed with it, over all petitions and for as long as it is stored, whether or not a
+petition still takes signatures. A shared address shows each person. Other spellings of the
+mailbox may be other people's, for all that is proved, and have their own links: see `find`.
 """
 
 from collections.abc import Iterable
@@ -29,16 +29,16 @@ from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Indexes
 
 State, NameUse = Signature.State, Signature.NameUse
-# What can still be changed; what is pending has its own link, and what was removed only goes.
+# States that allow a change; a pending one has its own link, a removed one is only withdrawn.
 CHANGEABLE = (State.CONFIRMED, State.HELD)
 
 
 class NotHeld(Exception):
-    """The address has no such signature any more, or none that can be changed so."""
+    """The address has no such signature any more, or its state does not allow the change."""
 
 
 class NotASpelling(Exception):
-    """The new name reads like somebody else's. Trying again with the right one helps."""
+    """The new name is no spelling of the old one. Trying again with the right one helps."""
 
 
 class NameTaken(Exception):
@@ -47,7 +47,7 @@ class NameTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One signature and who made it."""
+    """One signature and its unsealed signer."""
 
     signature: Signature
     person: dict[str, str]
@@ -60,18 +60,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """What a withdrawal came to: whether it stood until then, and when lists were made before."""
+    """Result of a withdrawal: whether it stood until then, and the days of earlier exports."""
 
     stood: bool
     copied_on: list[date]
 
 
 def held_by(*, recipient: Recipient) -> list[Held]:
-    """All signatures made with the address that was mailed, with their people; confirmed first.
+    """All signatures made with the address that was mailed, with their signers; confirmed first.
 
-    The mailbox is known by the index that its mails bear. Whoever signed under another key, or
-    before the rules about its provider changed, is found through the address in the seal, and
-    that address decides.
+    The mailbox is found by the blind index of its mails. Signatures under another key, or from
+    before the provider's alias rules changed, are found through the sealed address, and that
+    address decides.
     """
     known = find.held().filter(
         pk__in=Mail.objects.filter(
@@ -92,21 +92,21 @@ def _signed_with(recipient: Recipient, rows: Iterable[Signature]) -> list[Held]:
 
 
 def choose_name_use(*, recipient: Recipient, reference: str, name_use: str) -> None:
-    """Narrow or widen what may be done with the name. Raises `NotHeld`."""
+    """Change how the name may be used, narrower or wider. Raises `NotHeld`."""
     _update(recipient, reference, name_use=NameUse(name_use))
 
 
 def choose_updates(*, recipient: Recipient, reference: str, wants_updates: bool) -> None:
-    """Ask for news of the petition, or end it. Raises `NotHeld`."""
+    """Subscribe to news of the petition, or unsubscribe. Raises `NotHeld`."""
     _update(recipient, reference, wants_updates=wants_updates)
 
 
 def choose_updates_once_confirmed(
     *, signature_id: UUID, epoch: int, wants_updates: bool, since: datetime
 ) -> None:
-    """What is chosen on the thank-you page, whose link is the proof. Raises `NotHeld`.
+    """Subscribe or unsubscribe on the thank-you page, by its link alone. Raises `NotHeld`.
 
-    Only for who confirmed `since`: a used link that is found later must change nothing.
+    Only if confirmed at or after `since`: a used link that is found later must change nothing.
     """
     signatures = Signature.objects.filter(
         pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
@@ -116,12 +116,12 @@ def choose_updates_once_confirmed(
 
 
 def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
-    """Write the name otherwise. Raises `NotHeld`, `NotASpelling`, `NameTaken`.
+    """Correct the spelling of the name. Raises `NotHeld`, `NotASpelling`, `NameTaken`.
 
-    A signature cannot be handed to somebody else: only its spelling is mended. Where that makes
-    another person of it, by the index that tells people apart, nobody else of the mailbox may
-    be that person; and attempts of the old spelling that still wait are deleted, or one of
-    them could be confirmed and count the same person twice.
+    A signature cannot be transferred to somebody else: only its spelling changes. Where that
+    changes the blind index of the person, nobody else of the mailbox may have the new one; and
+    pending attempts of the old spelling are deleted, or one of them could be confirmed and
+    count the same person twice.
     """
     one = _one(recipient, reference)
     if not one.is_changeable:
@@ -131,14 +131,14 @@ def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
     try:
         _rename(one, name)
     except IntegrityError:
-        # By an index that was made anew meanwhile.
+        # A unique constraint refuses: an index was recomputed meanwhile.
         raise NameTaken from None
 
 
 def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
-    """Erase the person and take the signature out of the count. Raises `NotHeld`.
+    """Withdraw: erase the signer and take the signature out of the count. Raises `NotHeld`.
 
-    Lists for the hand-in that were made while it counted are out of our reach; their days are
+    Exports for the hand-in that were made while it counted are out of our reach; their days are
     returned, so that the signer is told.
     """
     signature = _one(recipient, reference).signature
@@ -150,9 +150,9 @@ def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
 
 @transaction.atomic
 def want_no_mail(*, recipient: Recipient) -> None:
-    """Object to all mail, and end all news."""
+    """Opt out of all mail: suppress the mailbox, and unsubscribe from all news."""
     ids = [one.signature.pk for one in held_by(recipient=recipient)]
-    # In id order, as everybody who takes several.
+    # Locked in id order, as everywhere, against deadlocks.
     rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("id")
     wanting = [row.pk for row in rows if row.wants_updates]
     Signature.objects.filter(pk__in=wanting).update(wants_updates=False)
@@ -160,16 +160,16 @@ def want_no_mail(*, recipient: Recipient) -> None:
 
 
 def want_mail_again(*, recipient: Recipient) -> None:
-    """Take the objection back."""
+    """Take the opt-out off the suppression list."""
     suppression.want_mail_again(inboxes=recipient.inboxes)
 
 
 def everything(*, recipient: Recipient) -> dict[str, Any]:
-    """All that is held for an address, for a file. Source: UK GDPR Articles 15 and 20.
+    """Subject access: all data stored for an address. Source: UK GDPR Articles 15 and 20.
 
-    Indexes and the seal are left out: they say nothing without the keys, and with them no more
-    than stands here. Nor does it say what spoke for a machine, or that a person looks at it
-    first: machines can download, too, and a moderator tells whoever asks.
+    Blind indexes and the sealed blob are left out: they say nothing without the keys, and with
+    them no more than stands here. So are fraud signals, and that a signature is held for
+    moderation: bots can download, too, and a moderator tells anybody who asks.
     """
     held = held_by(recipient=recipient)
     objects = suppression.wants_no_mail(recipient.inboxes)
@@ -184,7 +184,7 @@ def _one(recipient: Recipient, reference: str) -> Held:
 
 
 def _opened(rows: Iterable[Signature]) -> list[Held]:
-    """Those whose seal opens: of a key that is gone nobody can show anything."""
+    """Unseal each signer, leaving out those whose key is gone."""
     found = []
     for row in rows:
         try:
@@ -203,7 +203,7 @@ def _update(recipient: Recipient, reference: str, **changes: Any) -> None:
 
 @transaction.atomic
 def _rename(one: Held, name: str) -> None:
-    """Under the locks that confirming and withdrawing take, in the same order."""
+    """Store the new name, under the locks that confirming and withdrawing take, in their order."""
     known = sealing.known_as(one.signature.signer)
     advisory_locks.mailboxes(index.mailbox for index in known)
     signature, waiting = _lock_attempts(one.signature, known)
@@ -219,8 +219,8 @@ def _rename(one: Held, name: str) -> None:
 
 
 def _lock_attempts(signature: Signature, known: list[Indexes]) -> tuple[Signature, list[Signature]]:
-    """The signature, and what the same person signed with the very same address besides and did
-    not confirm; locked.
+    """SELECT FOR UPDATE the signature, and the same person's pending attempts with the very same
+    address. Raises `NotHeld`.
     """
     theirs = Signature.objects.filter(
         signer__petition_id=signature.petition_id,
@@ -236,14 +236,14 @@ def _lock_attempts(signature: Signature, known: list[Indexes]) -> tuple[Signatur
 
 
 def _known_by(petition_id: int, person: dict[str, str]) -> list[Indexes]:
-    """The indexes of somebody who is not stored yet, under each key, the first one first."""
+    """The blind indexes of a person not stored yet, under each key, the current one first."""
     return [
         sealing.indexes_of(petition_id, person, key_id=key_id) for key_id in settings.INDEX_KEYS
     ]
 
 
 def _need_free(signer: Signer, before: list[Indexes], after: list[Indexes]) -> None:
-    """Nobody else who stands for the mailbox may be the person that the new name makes."""
+    """Raise `NameTaken` if somebody else of the mailbox has the person index of the new name."""
     others = Signer.objects.filter(
         Q(slot__isnull=False) | Q(signature__confirmed_at__isnull=False),
         petition_id=signer.petition_id,
@@ -255,7 +255,7 @@ def _need_free(signer: Signer, before: list[Indexes], after: list[Indexes]) -> N
 
 
 def _copied_on(signature: Signature) -> list[date]:
-    """The days on which lists were made while the signature may have been in them."""
+    """The days of the exports that may contain the signature."""
     if signature.confirmed_at is None:
         return []
     made = Export.objects.filter(

@@ -1,8 +1,8 @@
-"""Submitting the form: screen the attempt, ask for a challenge, store it, queue its e-mail.
+"""Submission of the form: screen the attempt, require a challenge, store it, queue its e-mail.
 
-`submit` is the one use case for "somebody sent a form", new or corrected. What it takes on the
-way (a place under the mailbox's rate limit, a solved challenge, the right to correct once) is
-given back on every exit on which nothing was stored.
+`submit` is the one use case for a submitted form, new or corrected. What it reserves on the way
+(quota of the mailbox's rate limit, a solved challenge, the single-use right to correct) is
+released on every exit on which nothing was stored.
 
 An attempt is stored as a pending signature of its own, whoever else has typed the same address:
 anybody can type anybody's, so a pending signature reserves nothing, and no later attempt can
@@ -33,17 +33,17 @@ from petitions.signers.sealing import Attempt
 
 
 class Accepted(NamedTuple):
-    """Stored. `page` is the "check your e-mail" page, the same whatever becomes of the attempt."""
+    """Stored. `page` is "check your e-mail", alike whatever becomes of it (constant work)."""
 
     page: Page
 
 
 class TooMany(NamedTuple):
-    """A rate limit that the sender may see struck. Trying again helps later."""
+    """A rate limit that is visible to the sender was hit. Trying again helps later."""
 
 
 class ChallengeRequired(NamedTuple):
-    """Send the same form again, with what `offer` asks for."""
+    """A proof of work is required: send the same form again, with what `offer` asks for."""
 
     offer: Offer
 
@@ -62,11 +62,11 @@ Outcome = Accepted | TooMany | ChallengeRequired | NotOpen | AlreadyCorrected
 def submit(
     *, petition: Petition, attempt: Attempt, evidence: Evidence, corrects: Page | None = None
 ) -> Outcome:
-    """Take a signature, or the correction of one that waits for confirmation.
+    """Submit a signature, or the correction of one that waits for confirmation.
 
-    A correction is a signing: it counts like one, and takes a proof of its own where one is asked
-    for, or one proof would do for as many signings as a page may ask for mails. Raises
-    `DatabaseError` and `InterfaceError`; then nothing was stored and nothing is used up.
+    A correction is a signing: rate limits count it, and it needs a proof of work of its own where
+    one is required, or one proof would do for as many signings as a page may request mails.
+    Raises `DatabaseError` and `InterfaceError`; then nothing was stored and nothing is used up.
     """
     if not petition.is_accepting():
         return NotOpen()
@@ -79,7 +79,7 @@ def submit(
         if taken.is_refused:
             return TooMany()
         is_challenged = challenge.is_asked(petition, is_busy=taken.needs_challenge)
-        # What is used up once is free again if the attempt is not stored.
+        # A rollback frees the single-use nonces if the attempt is not stored.
         with transaction.atomic() if is_challenged or corrects else nullcontext():
             if is_challenged and (
                 offer := challenge.demand(evidence.challenge, petition.slug, screening.network)
@@ -94,7 +94,7 @@ def submit(
 
 
 def _may_correct(page: Page) -> bool:
-    """Whether nobody has corrected this attempt; from now on somebody has, and it is dead."""
+    """Consume the single-use right to correct this attempt, and void it; False if used before."""
     if not single_use.consume("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS):
         return False
     note_correction(page.attempt_id)
@@ -115,18 +115,17 @@ def _page(
 def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS) -> UUID:
     """Store an attempt as a pending signature and queue its mail; return the signature's id.
 
-    One statement, which is its own transaction, whatever the address has done before: nothing
-    about it is even looked up here. Whether its mailbox has had enough mail is for the outbox
-    to say. A refused attempt takes the same statement, with random bytes for the person and a
-    mail that nobody gets, so that neither the answer nor its time tells.
+    Constant work (docs/architecture.md): one statement, which is its own transaction, and
+    nothing about the address is looked up. The mail limit of its mailbox is applied by the
+    outbox. A refused attempt takes the same statement, with random bytes for the person and a
+    withheld mail, which is never sent.
     """
     signature_id = uuid.uuid4()
     _insert(_new_row(signature_id, petition, attempt, screening))
     return signature_id
 
 
-# As psycopg2 sends them quickest: of ids and of members of an enumeration it looks up again and
-# again how to write them, a fortieth of a signing.
+# Plain strings: psycopg2 adapts UUIDs and enum members slowly, a fortieth of a signing.
 _PENDING, _REFUSED = Signature.State.PENDING.value, Signature.State.REFUSED.value
 _QUEUED, _WITHHELD = Mail.State.QUEUED.value, Mail.State.WITHHELD.value
 _CONFIRM = Mail.Kind.CONFIRM.value
@@ -135,7 +134,7 @@ _CONFIRM = Mail.Kind.CONFIRM.value
 def _new_row(
     signature_id: UUID, petition: Petition, attempt: Attempt, screening: Screening
 ) -> dict[str, Any]:
-    """The columns of a pending signature, its signer and its mail, and what to look up with."""
+    """Parameters of `_INSERT`: columns of signature, signer and mail, and keys to look up with."""
     index = sealing.indexes(petition.pk, attempt)
     row = {
         "id": signature_id.hex,
@@ -157,7 +156,7 @@ def _new_row(
         "mail_id": uuid.uuid4().hex,
         "mail_kind": _CONFIRM,
         "mail_ix": index.mail,
-        # Nobody who lives abroad has a postcode here: see the form.
+        # Signers abroad have no postcode here: see the form.
         "postcode": attempt.postcode,
         "elsewhere": ABROAD if attempt.country else UNKNOWN,
         "mail_state": _QUEUED,
@@ -166,12 +165,12 @@ def _new_row(
     return _of_nobody(row) if screening.is_refused else row
 
 
-# What of a row could lead to a person or their home.
+# Columns that could identify a person or their home.
 _PERSONAL = ("sealed", "mailbox_ix", "person_ix", "home_ix", "mail_ix", "network_ix", "domain_ix")
 
 
 def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
-    """The row of a refused attempt: as long, and as costly to store, but nothing personal."""
+    """Decoy row of a refused attempt: same size and cost, random bytes for all personal data."""
     noise = {name: row[name] and os.urandom(len(row[name])) for name in _PERSONAL}
     return {
         **row,

@@ -1,4 +1,4 @@
-"""Taking a signature back: it leaves the count, and nothing personal stays."""
+"""Withdrawal: a signature leaves the count, and its personal data is erased."""
 
 import logging
 from uuid import UUID
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 
 
 def withdraw(*, signature_id: UUID) -> bool:
-    """Erase the person behind a signature and take it out of the count; False if nobody is left.
+    """Erase the signer of a signature and take it out of the count; False if erased already.
 
     Every attempt of the same person with the same address goes with it, so that no other link
     mailed there can count them again. Other spellings of the mailbox stay: nobody has proved to
     read them. What stays of a counted signature is never personal. Source: UK GDPR Articles 7(3)
     and 17. Copies that were exported before are out of our reach.
-    Raises `StateChanged` only if the person's indexes are made anew twice running meanwhile.
+    Raises `StateChanged` only if the signer's indexes are recomputed twice running meanwhile.
     """
     try:
         return _withdraw(signature_id)
@@ -55,13 +55,13 @@ def _withdraw(signature_id: UUID) -> bool:
     try:
         lifecycle.move(stood, lifecycle.targets(lifecycle.WITHDRAW, stood), wants_updates=False)
     except tallies.TallyBroken:
-        # Nobody's right to be erased hangs on a number: the nightly check mends the count.
+        # Erasure must not fail on a wrong tally: the nightly check repairs the count.
         logger.exception("a count is lower than what is withdrawn from it")
     return True
 
 
 def at_the_address_of(signature_id: UUID, signatures: list[Signature]) -> list[Signature]:
-    """That signature, and those of them that were signed with the very same address."""
+    """That signature, and those of the others that have the very same address."""
     address = {row.pk: _address(row.signer) for row in signatures}
     mine = address.get(signature_id)
     return [
@@ -72,7 +72,7 @@ def at_the_address_of(signature_id: UUID, signatures: list[Signature]) -> list[S
 
 
 def _address(signer: Signer) -> str | None:
-    """The address that somebody gave, but for case; None if it cannot be opened."""
+    """The signer's address, case-folded; None if it cannot be unsealed."""
     try:
         return email_addresses.folded(sealing.unsealed(signer)["email"])
     except vault.CannotOpen:

@@ -1,4 +1,4 @@
-"""The person behind a signature: sealed, found again, erased.
+"""The signer's personal data: sealing, blind indexes, consent and erasure.
 
 Front door: `sealing` (seal an attempt, open a signer, work out the blind indexes), `erasing` (the
 only place that deletes a signer) and `consent` (the wording that signers agree to, by version).

@@ -1,4 +1,4 @@
-"""Erasing personal data: the only module that deletes what is personal of a signature.
+"""Erasure of personal data: the only module that deletes that of a signature.
 
 Callers lock the signatures first, in id order. Each table takes one SQL statement: the ORM's own
 cascade would read every row before it deletes.
@@ -41,7 +41,7 @@ def erase_attempts(signature_ids: Collection[UUID]) -> None:
 
 
 def _anonymise_mails(mails: QuerySet[Mail]) -> None:
-    """Cut mails off from whom they were for, and cancel those that have not gone out."""
+    """Remove signature, address and index from mails, and cancel those not sent yet."""
     waiting = [Mail.State.QUEUED, Mail.State.FAILED]
     mails.update(
         signature=None,
@@ -52,7 +52,7 @@ def _anonymise_mails(mails: QuerySet[Mail]) -> None:
 
 
 class _RandomBytes(Func):
-    """Sixteen random bytes, others for each row."""
+    """SQL expression for sixteen random bytes, different in each row."""
 
     template = "uuid_send(gen_random_uuid())"
     arity = 0

@@ -1,4 +1,4 @@
-"""Who signs: what somebody typed, how it is sealed, and the indexes it is looked up by."""
+"""The signer's personal data: the attempt as typed, its sealing, and its blind indexes."""
 
 import hmac
 from collections.abc import Iterable, Mapping
@@ -15,15 +15,15 @@ from petitions.identity import email_addresses, names
 from petitions.models import Mail, Signer
 from petitions.signers import consent
 
-# The table and purpose that sealed signers are bound to; the row's id is the signature's.
+# In the associated data of sealed signers; the row's id is the signature's.
 TABLE = "signer"
-# The same for who is mailed without having signed, as far as is known; the row's id is the mail's.
+# The same for recipients without a known signature; the row's id is the mail's.
 MAIL_TABLE = "mail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What somebody typed, validated and tidied. `country` is set for signers abroad only."""
+    """A submitted form, validated and normalised. `country` is set for signers abroad only."""
 
     name: str
     email: str
@@ -34,7 +34,7 @@ class Attempt:
     wants_updates: bool = False
     text_version: int = 1
     consent_version: int = consent.CURRENT
-    # The code in the link that they followed: see `petitions.counting.sources`.
+    # The source code in the link that they followed: see `petitions.counting.sources`.
     source: str = ""
 
 
@@ -50,7 +50,7 @@ class Indexes(NamedTuple):
 def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) -> Indexes:
     """The blind indexes under which this person is looked up for this petition.
 
-    Under the first key, unless said otherwise.
+    Under the first (current) key, unless `key_id` names another.
     """
     mailbox = email_addresses.canonical(attempt.email)
     return _indexes(
@@ -61,7 +61,7 @@ def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) ->
 def indexes_of(
     petition_id: int, person: Mapping[str, str], *, key_id: int | None = None
 ) -> Indexes:
-    """The same for a person who was sealed before."""
+    """The blind indexes of a person unsealed from a row."""
     mailbox = email_addresses.canonical(person["email"])
     return _indexes(
         petition_id, mailbox, person["name"], person["postcode"], person["country"], key_id=key_id
@@ -69,7 +69,7 @@ def indexes_of(
 
 
 def known_as(signer: Signer) -> list[Indexes]:
-    """All that this person may be stored under in their petition: one, but while keys rotate.
+    """All blind indexes of this person in their petition: one set, but during key rotation.
 
     While the ring of index keys holds several, an earlier signature of the same mailbox may
     still stand under an older one, or a later one under a newer.
@@ -87,7 +87,7 @@ def known_as(signer: Signer) -> list[Indexes]:
 
 
 def stored(signer: Signer) -> Indexes:
-    """The indexes that a signer's row holds; the one over all petitions is in its mails."""
+    """The blind indexes in a signer's row; the one over all petitions is in its mails."""
     return Indexes(
         bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
     )
@@ -115,13 +115,13 @@ def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
 
 
 def mail_indexes(address: str) -> dict[int, bytes]:
-    """The indexes of a mailbox over all petitions, by key id; the first is the current one."""
+    """The blind indexes of a mailbox over all petitions, by key id; the first is current."""
     mailbox = email_addresses.canonical(address)
     return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
 
 
 def inbox_of(address: str) -> Inbox:
-    """A mailbox over all petitions, as it is written down now."""
+    """A mailbox over all petitions, by its blind index under the current key."""
     return Inbox(*next(iter(mail_indexes(address).items())))
 
 
@@ -132,7 +132,7 @@ def recipient_of(address: str) -> Recipient:
 
 
 def is_recipient(recipient: Recipient, address: str) -> bool:
-    """Whether this is the very address that was mailed, whatever the rules of providers say."""
+    """Whether this is the very address that was mailed, provider alias rules aside."""
     key_id = recipient.inboxes[0].key_id
     if key_id not in settings.INDEX_KEYS:
         return False
@@ -144,12 +144,12 @@ def _address_index(address: str, key_id: int) -> bytes:
 
 
 def network_index(network: str, day: date | None = None) -> bytes | None:
-    """The index of a network under the key of a day, today unless said; None for ""."""
+    """The blind index of a network, scoped to a day (default: today, UTC); None for ""."""
     return _of_the_day("network", network, day) if network else None
 
 
 def domain_index(address: str, day: date | None = None) -> bytes:
-    """The index of an address's domain under the key of a day, today unless said."""
+    """The blind index of an address's domain, scoped to a day (default: today, UTC)."""
     return _of_the_day("domain", email_addresses.domain_of(address), day)
 
 
@@ -158,7 +158,7 @@ def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
 
 
 def seal(attempt: Attempt, signature_id: UUID) -> bytes:
-    """The personal part of an attempt, sealed for one signature."""
+    """Seal (encrypt) the personal data of an attempt for one signature."""
     person = {
         "name": attempt.name,
         "email": attempt.email,
@@ -170,30 +170,30 @@ def seal(attempt: Attempt, signature_id: UUID) -> bytes:
 
 
 def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:
-    """A person who was sealed before, sealed afresh for the same signature."""
+    """Seal a person anew for the same signature, such as under another name or key."""
     return vault.seal(person, table=TABLE, row_id=signature_id)
 
 
 def unseal(sealed: bytes | memoryview, signature_id: UUID) -> dict[str, str]:
-    """What `seal` sealed: name, email, postcode, country, language. Raises `vault.CannotOpen`."""
+    """Decrypt to name, email, postcode, country and language. Raises `vault.CannotOpen`."""
     value = vault.unseal(sealed, table=TABLE, row_id=signature_id)
     return {key: str(text) for key, text in value.items()}
 
 
 def unsealed(signer: Signer) -> dict[str, str]:
-    """The person of a signer's row. Raises `vault.CannotOpen`."""
+    """Decrypt the person of a signer's row. Raises `vault.CannotOpen`."""
     return unseal(signer.sealed, signer.signature_id)
 
 
 def seal_addressee(mail_id: UUID, *, address: str, language: str) -> bytes:
-    """Whom a mail goes to that hangs on no signature; the same length for every address."""
+    """Seal the recipient of a mail without a signature; of fixed length (constant work)."""
     person = {"email": address, "language": language}
     return vault.seal(person, table=MAIL_TABLE, row_id=mail_id, at_least=512)
 
 
 def addressee(mail: Mail) -> dict[str, str] | None:
-    """Whom a mail goes to: an address and a language, or all of who signed; None: to nobody any
-    more. Loaded with signature and signer. Raises `vault.CannotOpen`.
+    """Decrypt the recipient of a mail: an address and a language, or the whole signer; None if
+    erased. Load it with signature and signer. Raises `vault.CannotOpen`.
     """
     if mail.sealed:
         value = vault.unseal(mail.sealed, table=MAIL_TABLE, row_id=mail.pk)
@@ -203,10 +203,10 @@ def addressee(mail: Mail) -> dict[str, str] | None:
 
 
 def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
-    """All that a mailbox is found by, each once."""
+    """The distinct blind indexes of a mailbox."""
     return list({index.mailbox for index in known})
 
 
 def persons(known: Iterable[Indexes]) -> list[bytes]:
-    """All that a person is found by, each once."""
+    """The distinct blind indexes of a person."""
     return list({index.person for index in known})
