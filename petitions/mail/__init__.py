@@ -1,1 +1,1 @@
-"""Mail: the outbox, what is written, and how it gets there."""
+"""Mail: the transactional outbox, message composition, delivery, bounces and suppression."""

@@ -1,10 +1,9 @@
-"""What mail providers report of mails: that they did not arrive, or were called spam.
+"""Webhook events of mail providers (django-anymail): hard bounces and spam complaints.
 
-Whoever calls a mail spam wants no more of them: that is an objection to all mail, which its
-maker can take back like any other. Of what did not arrive only what is for good counts: the
-mailbox does not exist. A full mailbox, a busy server or a filter that took offence says nothing
-about tomorrow. A report names the outbox's row; the address comes from what the signer gave,
-never from the report.
+A complaint is an opt-out from all mail, which the mailbox's owner can undo like any other. Of
+bounces only hard ones count: the mailbox does not exist. A full mailbox, a busy server or a content
+filter says nothing about tomorrow. An event names the outbox's row; the address comes from what the
+signer gave, never from the event.
 """
 
 import logging
@@ -19,18 +18,18 @@ from petitions.models import Mail
 from petitions.signers import sealing
 
 _FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
-# What Postmark calls bounces that are none for good, which anymail takes for such.
+# Postmark's soft bounces, some of which anymail reports as hard ones.
 _SOFT = {"SoftBounce", "Transient", "DnsError", "VirusNotification"}
 
-# The outbox's code for it: see `admin.outcomes`.
+# The outbox's code for a bounce: see `admin.outcomes`.
 BOUNCED = "bounced"
 
 logger = logging.getLogger(__name__)
 
 
 def heed(event: AnymailTrackingEvent) -> bool:
-    """Note the mailbox that a report is about, if it cannot be reached or wants no mail; whether
-    it was noted.
+    """Process one event: suppress the mailbox of a complaint or hard bounce. Returns whether it
+    was one of these, about a mail whose signer is still known.
     """
     is_complaint = event.event_type == EventType.COMPLAINED
     if not (is_complaint or _is_for_good(event)) or (row_id := _row_of(event)) is None:
@@ -48,7 +47,7 @@ def heed(event: AnymailTrackingEvent) -> bool:
         return True
     address = person["email"]
     if email_addresses.deliverable(address).lower() == email_addresses.canonical(address):
-        # Of an alias that does not exist the mailbox may well: anybody can make one up.
+        # An alias may not exist though its mailbox does: anybody can make one up.
         suppression.note_undeliverable(address=address)
     Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
         state=Mail.State.REFUSED, code=BOUNCED
@@ -58,7 +57,7 @@ def heed(event: AnymailTrackingEvent) -> bool:
 
 
 def _is_for_good(event: AnymailTrackingEvent) -> bool:
-    """Whether the address does not exist, in the provider's own words where anymail's blur it."""
+    """Whether it is a hard bounce, by the provider's own fields where anymail's blur it."""
     if event.event_type not in {EventType.BOUNCED, EventType.REJECTED}:
         return False
     said = event.esp_event or {}
@@ -75,7 +74,7 @@ def _severity(said: object) -> str:
 
 
 def _row_of(event: AnymailTrackingEvent) -> UUID | None:
-    """The outbox's row: from what we gave the provider to keep, else from the Message-ID."""
+    """The outbox row's id: from the metadata that we gave the provider, else the Message-ID."""
     kept = event.metadata if isinstance(event.metadata, dict) else {}
     named = str(kept.get("mail") or (event.message_id or "").strip("<>").partition("@")[0])
     try:

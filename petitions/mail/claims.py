@@ -1,11 +1,11 @@
-"""Claims on mails of the outbox, which last as long as whoever has them lives, and little longer.
+"""Claims: leases on outbox rows, which a heartbeat thread renews while the worker lives.
 
-A claim is a `due_at` a little past now, so that the database's clock alone ends it, and no
-process has to be asked whether it is still there. A thread renews it: sending one mail to a
-slow server may take longer than a claim lasts. Whoever is killed renews nothing, and their
-mails are due again within `LEASE`. Whoever stood still for longer finds that the claim has
-ended, and sends no more of these mails. A whole sweep that one process does at a time has a
-lease instead: see `petitions.infra.leases`.
+A claim is a `due_at` a little past now (a visibility time-out), so that the database's clock alone
+ends it, and no process has to be asked whether it is alive. A thread renews it: sending one mail to
+a slow server may take longer than a claim lasts. A worker that is killed renews nothing, and its
+mails are due again within `LEASE`. One that stalled for longer finds that its claim has expired,
+and sends no more of these mails. A sweep that one process does at a time has a lease row instead:
+see `petitions.infra.leases`.
 """
 
 import logging
@@ -22,33 +22,34 @@ from petitions.models import Mail
 
 LEASE = timedelta(seconds=30)
 RENEW_EVERY = 10.0
-# Ten minutes: whoever hangs for longer holds nothing up any more.
+# Ten minutes: a worker that hangs for longer blocks its mails no more.
 MOST_RENEWALS = 60
 
 logger = logging.getLogger(__name__)
 
 
 class Claim:
-    """Up to `limit` mails that are due, leased to this worker; as a block, until it ends.
+    """A lease on up to `limit` due mails (`FOR UPDATE SKIP LOCKED`), renewed within its `with`
+    block.
 
-    Rows that another worker claims at this moment are passed over. The attempt is counted.
+    Rows that another worker is claiming are skipped. The attempt is counted.
     """
 
     def __init__(self, limit: int) -> None:
         self._held_until = _from_statement_timestamp()
         rows = _claim(limit)
         self.ids: Sequence[UUID] = [mail_id for mail_id, _due_at in rows]
-        # What this worker itself has written: who settles a mail or puts it off writes another.
+        # Compare-and-set: the `due_at`s that this worker wrote. Deferring a mail writes another.
         self._written = {due_at for _mail_id, due_at in rows}
         self._is_over = threading.Event()
         self._renewing = threading.Thread(target=self._renew_until_over, daemon=True, name="claim")
 
     def is_held(self) -> bool:
-        """Whether nobody else can have claimed these mails meanwhile."""
+        """Whether the lease has not expired, so that no other worker has these mails."""
         return time.monotonic() < self._held_until
 
     def renew(self) -> None:
-        """Let the claim last from now on again, for what is still to be sent."""
+        """Extend the lease to `LEASE` from now, for the mails that are still to be sent."""
         held_until = _from_statement_timestamp()
         if written := _renew(self.ids, self._written):
             self._written |= written
@@ -77,7 +78,7 @@ class Claim:
 
 
 def _from_statement_timestamp() -> float:
-    """When a claim ends that is made now, by the clock of this process, which nobody sets."""
+    """When a lease that is taken now expires, by this process's monotonic clock."""
     return time.monotonic() + LEASE.total_seconds()
 
 
@@ -100,7 +101,7 @@ def _claim(limit: int) -> list[tuple[UUID, datetime]]:
 
 
 def _renew(ids: Sequence[UUID], written: set[datetime]) -> set[datetime]:
-    """Push on what is still claimed; what somebody settles at this moment is not waited for."""
+    """Extend the lease of rows that are still ours; skip those that are locked (being settled)."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

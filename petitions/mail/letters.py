@@ -1,10 +1,10 @@
-"""Mails as forms: rendered once a language, then filled in for each signer.
+"""Precompiled MIME templates: rendered once per language, then filled in for each signer.
 
-Rendering two templates and writing MIME takes far longer than handing the message to a mail
-server, and nearly all of it comes out the same for everybody. So a form is rendered and
-written once, with marks where a signer's own values go, and is kept as what stands between
-the marks. Only values without any character that means something in HTML or in a header
-are filled in; an address that is not of that kind takes Django's own, slower way.
+Rendering two templates and writing MIME takes far longer than handing the message to a mail server,
+and nearly all of it comes out the same for everybody. So a form is rendered and serialised once,
+with placeholders (marks) for a signer's own values, and is kept as the pieces between the marks.
+Only values without characters that mean something in HTML or in a header are filled in; any other
+address takes Django's own, slower way.
 """
 
 import re
@@ -16,19 +16,19 @@ from django.core.mail import EmailMultiAlternatives
 
 Values = Mapping[str, str]
 
-# Longer than what will stand there, so that no line that fits into a mail grows too long.
+# Longer than any value: a line that fits with its mark also fits with the value.
 _WIDTH = 180
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
-# An address that stands in a header as it is, and short enough for it not to be folded.
+# An address that needs no encoding in a header, and is too short to be folded.
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _LONGEST_ADDRESS = 70
 
 
 class Letter(EmailMultiAlternatives):
-    """A message to one mailbox. `raw` is what goes over SMTP, or None to have Django write it.
+    """A message to one mailbox. `raw` is its MIME bytes for SMTP, or None: then Django writes it.
 
-    The other attributes are for providers, by way of django-anymail: nothing is tracked, and
-    what they report bears the outbox row's id.
+    The other attributes are for providers, by django-anymail: no tracking of clicks or opens, and
+    the outbox row's id in what they report.
     """
 
     raw: bytes | None = None
@@ -38,15 +38,15 @@ class Letter(EmailMultiAlternatives):
 
 
 class Form:
-    """A message with marks in it. Make one a kind and language, and `fill` it many times.
+    """A MIME template with placeholders. Make one per kind and language, and `fill` it many times.
 
-    `words` get the marks as their context: a mapping of each name in `fields` to its mark.
+    Templates get `marks` as context: a mapping of each name in `fields` to its placeholder.
     """
 
     def __init__(self, fields: Sequence[str]) -> None:
         nonce = secrets.token_hex(6)
         self._marks = {name: f"{nonce}{name}".ljust(_WIDTH, "0") for name in fields}
-        # These stand in headers, which are folded when they are long.
+        # Short ones for headers, which are folded when they are long.
         self._id, self._date, self._to = f"{nonce}-id", f"{nonce}-date", f"{nonce}@to.invalid"
         self._names = {mark: name for name, mark in self._marks.items()}
         self._names |= {self._id: "mail_id", self._date: "date", self._to: "to"}
@@ -54,11 +54,11 @@ class Form:
 
     @property
     def marks(self) -> Values:
-        """What to render templates with."""
+        """The context to render templates with: field names to placeholders."""
         return self._marks
 
     def write(self, *, subject: str, text: str, html: str, sender: str, domain: str) -> "Form":
-        """Take the words in, marks and all."""
+        """Set subject and bodies, marks and all, and serialise them to MIME once."""
         self._subject, self._sender, self._domain = subject, sender, domain
         self._text, self._html = self._cut(text), self._cut(html)
         example = self._letter(text, html, to=self._to, mail_id=self._id, date=self._date)
@@ -66,14 +66,18 @@ class Form:
         whole = written.as_bytes(linesep="\r\n").decode("utf-8", "surrogateescape")
         pieces = self._cut(whole)
         names = ["date", "mail_id", "to", *self._text[1::2], *self._html[1::2]]
-        # Where a long line had to be encoded the marks are lost, and Django writes each mail.
+        # A long line is encoded and loses its marks: then Django serialises each mail.
         self._is_whole = sorted(pieces[1::2]) == sorted(names)
         self._raw = [piece.encode("utf-8", "surrogateescape") for piece in pieces[::2]]
         self._names_in_raw = pieces[1::2]
         return self
 
     def fill(self, values: Values, *, to: str, mail_id: str, date: str) -> Letter:
-        """The message for one mailbox. Raises `ValueError` for a value that could be markup."""
+        """The message for one mailbox.
+
+        Raises `ValueError` for a value that could be markup: only letters, digits and `_.-` may be
+        in it.
+        """
         if not all(map(_PLAIN.fullmatch, values.values())):
             raise ValueError("a value holds what is no letter, digit, dot or dash")
         letter = self._letter(
@@ -104,7 +108,7 @@ class Form:
         return letter
 
     def _cut(self, words: str) -> list[str]:
-        """The words between the marks, and at every other place the name of a mark."""
+        """Split at the marks: text at even indexes, the fields' names at odd ones."""
         pieces = self._split.split(words)
         pieces[1::2] = [self._names[mark] for mark in pieces[1::2]]
         return pieces

@@ -1,10 +1,10 @@
-"""The words of every mail, read from the database when it is sent.
+"""Composes each mail when it is sent, from its outbox row: subject, bodies, links and codes.
 
-What is the same for everybody is rendered once a kind and language: see `letters`.
+What is the same for everybody is rendered once per kind and language: see `letters`.
 
-Subject, sender and the first 150 characters name no petition, person, country or cause: a
-telephone shows them on its lock screen. No message names the petition at all, so that an
-inbox searched by somebody else tells nothing either.
+Subject, sender and the first 150 characters name no petition, person, country or cause: a phone
+shows them on its lock screen. No message names the petition at all, so that searching an inbox
+tells nothing either.
 """
 
 from datetime import timedelta
@@ -28,16 +28,16 @@ from petitions.models.mail import FINDS
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
 
-# What differs between two mails of a kind; templates get a mark for each under its name.
+# The placeholders of each kind's templates: what differs between two mails of it.
 FIELDS = ("confirm", "not_me", "code")
 FIELDS_TO_FIND = ("mine",)
 
 
 def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
-    """The message of an outbox row that was loaded with its signature and signer.
+    """The message for an outbox row that was loaded with its signature and signer.
 
-    Message-ID and Date come from the row, so that a second sending is the same message.
-    `person` is who signed, where that was unsealed already. Raises `vault.CannotOpen`.
+    Message-ID and Date come from the row, so that a retry sends the same message. `person` is the
+    unsealed signer, if at hand. Raises `vault.CannotOpen`, and `ValueError` without an addressee.
     """
     person = person or sealing.addressee(mail)
     if person is None:
@@ -52,7 +52,7 @@ def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
 
 
 def forget() -> None:
-    """Render every form afresh."""
+    """Clear the cache of rendered forms."""
     _form.cache_clear()
 
 
@@ -62,7 +62,7 @@ def confirm_subject() -> str:
 
 
 def find_subject() -> str:
-    """The subject of the mail with the link that was asked for; it names nothing."""
+    """The subject of the mail with the link to one's signatures; it names nothing."""
     return _("The link that you asked for")
 
 
@@ -80,16 +80,16 @@ def sender(of: Organisation) -> str:
 def _sender(name: str, address: str) -> str:
     parsed = Address(addr_spec=address)
     if names.has_forbidden_character(name):
-        # The form refuses one; a row may hold it all the same, and must stop no mail.
+        # The form rejects such a name; a row that holds one all the same must stop no mail.
         return address
     return str(Address(name, parsed.username, parsed.domain))
 
 
 def _values(mail: Mail, address: str) -> dict[str, str]:
-    """This mail's own: one for each of its fields, of the same length for everybody."""
+    """The value of each of the mail's fields, of the same length for everybody (constant work)."""
     if mail.kind in FINDS:
-        # Its hour begins when its batch is composed: a mail server that was away takes nothing
-        # of it, and one that is slow ten minutes at most.
+        # The link's hour begins when its batch is composed: an outage of the mail server takes
+        # nothing of it, and a slow server ten minutes at most.
         return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
     signature, inbox = mail.signature, sealing.inbox_of(address)
     assert signature
@@ -109,7 +109,7 @@ def _values(mail: Mail, address: str) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
-    """What all mails of a kind and language have in common."""
+    """The MIME template of all mails of a kind and language."""
     if kind in FINDS:
         return _form_to_find(language, sender_line, site)
     form = Form(FIELDS)
@@ -136,7 +136,7 @@ def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
 
 
 def _form_to_find(language: str, sender_line: str, site: str) -> Form:
-    """What all mails with the link to one's signatures have in common, in a language."""
+    """The MIME template of the mails with the link to one's signatures, in a language."""
     form = Form(FIELDS_TO_FIND)
     with translation.override(language):
         context = {
@@ -156,6 +156,6 @@ def _form_to_find(language: str, sender_line: str, site: str) -> Form:
 
 
 def _good_for(*, is_reminder: bool) -> str:
-    """For how long the link works: that of a reminder is the first one's, and as old."""
+    """How long the link is valid, in words: a reminder's link is the first one's, and as old."""
     age = reminders.AFTER.days if is_reminder else 0
     return days(settings.PENDING_DAYS - age)

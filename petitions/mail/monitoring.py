@@ -1,4 +1,4 @@
-"""Whether mail goes out, as `/health` and the admin's home tell it."""
+"""Health of mail delivery, for `/health` and the admin's home page."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -6,14 +6,14 @@ from typing import NamedTuple
 from petitions.mail import replies
 from petitions.models import Mail
 
-# Of the mails to those who signed last: how many must fail by no fault of an address, at least
-# and of all, and how many must have been asked for before it means something that none was sent.
+# Thresholds over mails to the newest signers: how many must have failed by no fault of an address,
+# at least and as a share; and of how many it is an alarm that none was sent.
 FEWEST_FAILING, MOST_FAILING = 3, 0.5
 FEWEST_ASKED = 10
 
 
 class MailState(StrEnum):
-    """What there is to say of mail, in one word."""
+    """The health of mail delivery, in one word."""
 
     WELL = "ok"
     LATE = "late"
@@ -21,7 +21,7 @@ class MailState(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """The state of mail, and how many of those asked for lately fail and were sent."""
+    """The health of delivery; of recent mails, how many fail, were sent, and were asked for."""
 
     state: MailState
     failing: int
@@ -30,9 +30,9 @@ class Delivery(NamedTuple):
 
 
 def mail_state() -> Delivery:
-    """Whether nothing waits for long, and the server takes most of what it is given.
+    """Whether the backlog is short, and the server takes most of what it is given.
 
-    The state goes to the public by `/health`, and so depends on nothing that an address has done:
+    `/health` is public, so the state depends on nothing that an address has done (constant work):
     see `MailQuerySet.outcomes_lately`.
     """
     failing, sent, asked = Mail.objects.outcomes_lately()

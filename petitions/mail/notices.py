@@ -1,8 +1,8 @@
-"""Mails to the organisation: that people of a closed petition are about to be erased.
+"""Notices to the organisation that a closed petition's signers will be erased (retention).
 
-The outbox holds messages about signatures alone. Here the schedule's own row remembers whether
-its mail went out, after the mail server took it: what a crash interrupts is sent again, with the
-same Message-ID and Date, so that mail programs show one.
+The outbox holds messages about signatures alone. Here the schedule's own row records that its mail
+went out, after the mail server took it (at least once): what a crash interrupts is sent again, with
+the same Message-ID and Date, so that mail programs show one.
 """
 
 import logging
@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 def send() -> int:
-    """Mail the organisation about each erasure to come of which it was not told; return how many.
+    """Mail the organisation about each scheduled erasure of which it was not told; return how many.
 
-    What does not go out is tried again by the next sweep. Erasing does not wait for it: signers
-    were promised a day, and the admin's home tells organisers as well.
+    What fails is retried by the next sweep. Erasing does not wait for it: signers were promised a
+    day, and the admin's home page tells organisers as well.
     """
     organisation = Organisation.load()
     if not organisation.privacy_email:
@@ -47,7 +47,7 @@ def _sent(erasure: Erasure, organisation: Organisation) -> bool:
 
 
 def _letter(erasure: Erasure, organisation: Organisation) -> Letter:
-    """It names no petition, as no message does: telephones show its beginning when locked."""
+    """The notice. It names no petition, as no mail does: phones show its beginning when locked."""
     with translation.override(settings.LANGUAGE_CODE):
         day = timezone.localdate(erasure.erasure_due_at)
         context = {"day": day, "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}"}

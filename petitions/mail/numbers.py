@@ -1,12 +1,12 @@
-"""The outbox as staff see it: numbers by kind, state and hour, and never a single mail.
+"""Aggregate statistics of the outbox for staff: by kind, state and hour, never a single mail.
 
 Anybody on the team can sign with somebody's address, or ask for its signatures. So of what they
-provoke they see as much whatever that address has done: how many were asked for in an hour, how
-many of them wait, and how many failed for want of a server or a key. Whether the others went out,
-or were refused by the address itself, is not told: limits and objections tell of a mailbox, and
-whoever signs with an alias that takes no mail would see by the refusals how many were tried. Nor
-are there numbers of mails that exist only where somebody has signed, or has not confirmed:
-reminders, and links to another spelling of a mailbox.
+provoke they see the same whatever that address has done (constant work): how many were asked for in
+an hour, how many of them wait, and how many failed for want of a server or a key. Whether the
+others went out, or were refused by the address itself, is not told: rate limits and suppression
+tell of a mailbox, and whoever signs with an alias that takes no mail would see by the refusals how
+many were tried. Nor are mails counted that exist only where somebody has signed, or has not
+confirmed: reminders, and links to another spelling of a mailbox.
 """
 
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ class Hour(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Mails of one kind and hour, or of a day that is longer ago, that failed in the same way."""
+    """Failed mails of one kind, code and hour, or day where times are already truncated."""
 
     start: datetime
     kind: str
@@ -43,7 +43,7 @@ class Failure(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Mails of one kind that wait for the same reason."""
+    """Queued mails of one kind that wait for the same reason."""
 
     kind: str
     code: str
@@ -51,7 +51,7 @@ class Waiting(NamedTuple):
 
 
 def lately() -> list[Hour]:
-    """The last day, the newest hour first. One query, over what was asked for since."""
+    """Mails by hour and kind over the last day, newest first. One query, over those alone."""
     of_the_day = Mail.objects.filter(kind__in=SHOWN, created_at__gt=Now() - LATELY)
     rows = (
         of_the_day.annotate(start=TruncHour("created_at"))
@@ -66,7 +66,9 @@ def lately() -> list[Hour]:
 
 
 def failed() -> list[Failure]:
-    """What failed while it could still be used, the newest first. One query, over that alone."""
+    """Failed mails that could still be used, by hour, kind and code, newest first. One query, over
+    those alone.
+    """
     since = Now() - timedelta(days=settings.PENDING_DAYS)
     rows = (
         Mail.objects.filter(state=Mail.State.FAILED, kind__in=SHOWN, created_at__gt=since)
@@ -78,7 +80,7 @@ def failed() -> list[Failure]:
 
 
 def waiting() -> list[Waiting]:
-    """What waits now, and why. One query, over that alone."""
+    """Queued mails by kind and reason code. One query, over those alone."""
     queued = Mail.objects.filter(state=Mail.State.QUEUED, kind__in=SHOWN)
     rows = queued.values_list("kind", "code").annotate(number=Count("pk"))
     return [Waiting(*row) for row in rows.order_by("kind", "code")]

@@ -1,21 +1,20 @@
-"""The outbox at work: claim a batch, send it over one connection, settle it.
+"""The transactional outbox's worker: claim a batch, send it over one connection, settle it.
 
-1. Claim up to `BATCH` mails that are due, and count the attempt, skipping rows that another
-   worker holds. Commit. The claim is renewed for as long as this process lives: see `claims`.
-2. Read and unseal what the batch needs, once; withhold what is over its mailbox's limit or
-   what the mailbox objected to, cancel what is not to be sent any more, and put off what is
-   more than its domain should get in a minute. Compose the others, all at once: between two
-   sendings each took twice as long.
+1. Claim up to `BATCH` due mails with SKIP LOCKED, and count the attempt. Commit. The claim is a
+   lease, renewed for as long as this process lives: see `claims`.
+2. Read and unseal what the batch needs, once; withhold what is over its mailbox's rate limit or
+   suppressed, cancel what is obsolete, and defer what is over its domain's throttle. Compose the
+   others, all at once: between two sendings each took twice as long.
 3. Open one SMTP connection, outside any transaction, and send one mail after the other.
-4. Settle by id and attempt, so that a worker whose claim has ended cannot overwrite the
-   outcome of the one that took over. It sends no more of them, either. What a refusal means
-   stands in `replies`: only one of the address itself is final; others wait longer each time,
-   and are kept as failed after five days, with codes and nothing else. A server that takes
-   nothing at all is no mail's failure, however long it lasts.
+4. Settle by id and attempt (compare-and-set), so that a worker whose claim has expired cannot
+   overwrite the outcome of the one that took over. It sends no more of them, either. What a refusal
+   means stands in `replies`: only one of the address itself is final; others are retried with
+   exponential backoff and jitter, and kept as failed after five days, with codes and nothing else.
+   A server that takes nothing at all is no mail's failure, however long it lasts.
 5. Repeat while there was a full batch.
 
-Of a worker killed between 3 and 4 those mails are sent again within half a minute, with the
-same Message-ID and Date, so that mail programs show one.
+Delivery is at least once: mails of a worker killed between 3 and 4 are sent again within half a
+minute, with the same Message-ID and Date, so that mail programs show one.
 """
 
 import logging
@@ -56,20 +55,20 @@ BATCH = 100
 SETTLE_EVERY = 20
 FIRST_WAIT = 20
 LONGEST_WAIT = 4 * 3600
-# With these waits five days, after which a mail server gives up (RFC 5321, 4.5.4.1).
+# Five days with this backoff, after which a mail server gives up (RFC 5321, 4.5.4.1).
 MOST_ATTEMPTS = 40
-# What a domain does not want from us now is tried again with one mail at a time.
+# Seconds. A domain that refuses us is then probed with one mail at a time.
 DOMAIN_WAIT = 300
-# What organisers are told of each stands in `admin.outcomes`.
+# What organisers are told of each code stands in `admin.outcomes`.
 OVER_LIMIT, OBJECTED, UNDELIVERABLE = "limit", "objected", "undeliverable"
-# How a provider's API says that the key is wrong, the account is shut or we are too quick.
+# A provider's HTTP status for a wrong key, a closed account, or its rate limit.
 _OUR_FAULT = frozenset({401, 402, 403, 429})
 
 logger = logging.getLogger(__name__)
 _throttle = Throttle()
 
 
-# What sending reads of mail, signature and signer: all of them would take twice as long.
+# The columns that sending reads (`only`): all of them would take twice as long.
 _NEEDED = (
     "kind",
     "attempts",
@@ -82,7 +81,7 @@ _NEEDED = (
     "signature__signer__sealed",
 )
 _MAILED = frozenset({Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD})
-# What becomes of mail to a mailbox that has said so.
+# Outcome of mail to a suppressed mailbox, by reason.
 _OBJECTIONS = {
     Objection.Reason.NOT_ME: (Mail.State.WITHHELD, OBJECTED),
     Objection.Reason.NO_MAIL: (Mail.State.WITHHELD, OBJECTED),
@@ -90,7 +89,7 @@ _OBJECTIONS = {
 }
 
 
-# What staff have tried again with a kind without seeing it: see `numbers`.
+# Requeued along with a kind, because staff see no numbers of them: see `numbers`.
 _ALONG_WITH = {
     Mail.Kind.CONFIRM: [Mail.Kind.REMIND],
     Mail.Kind.FIND: [Mail.Kind.FIND_OTHER],
@@ -98,7 +97,7 @@ _ALONG_WITH = {
 
 
 class Outgoing(NamedTuple):
-    """A claimed mail, who signed, and at which domain they read their mail."""
+    """A claimed mail, its unsealed signer, and the domain of their mailbox."""
 
     mail: Mail
     person: dict[str, str]
@@ -106,7 +105,7 @@ class Outgoing(NamedTuple):
 
 
 class Composed(NamedTuple):
-    """A claimed mail, the message that goes out for it, and to which domain."""
+    """A claimed mail, its message, and the domain of its recipient."""
 
     mail: Mail
     message: EmailMessage
@@ -114,15 +113,15 @@ class Composed(NamedTuple):
 
 
 class ServerAway(Exception):
-    """The mail server takes no mail at all now; the words are a code, never its reply."""
+    """The mail server takes no mail at all now; the argument is a code, never its reply."""
 
 
 class DomainAway(Exception):
-    """A domain takes no mail from us now; the words are a code, never its reply."""
+    """A recipient's domain takes no mail from us now; the argument is a code, never its reply."""
 
 
 def deliver() -> int:
-    """Send everything that is due, or all that goes before the server takes no more.
+    """Send everything that is due, or all up to an outage of the mail server.
 
     Returns how many mails were sent in the batches that went through.
     """
@@ -132,7 +131,7 @@ def deliver() -> int:
             with claim:
                 sent += _send_batch(claim)
         except ServerAway as away:
-            # The next sweep tries again: batch after batch would wait for the same silence.
+            # The next sweep retries: now each batch would wait for the same time-out.
             logger.warning("the mail server takes nothing now (%s)", away)
             break
         if len(claim.ids) < BATCH:
@@ -141,12 +140,12 @@ def deliver() -> int:
 
 
 def over_limit(ids: Sequence[UUID]) -> set[UUID]:
-    """Which of these mails are more than their mailbox may get of their kind.
+    """Which of these mails are over the rate limit of their mailbox and kind.
 
-    Up to `MAILS_PER_MAILBOX_AND_DAY`, then one an hour, over all petitions. It is judged here
-    and not at signing, so that signing does the same for every address; by the order in which
-    the mails were asked for, so that attempts which arrive together change nothing; and in
-    PostgreSQL, for a limit that protects strangers must not fail open when Redis is away.
+    Up to `MAILS_PER_MAILBOX_AND_DAY`, then one an hour, over all petitions. Judged here and not at
+    signing (constant work); by the order in which the mails were asked for, so that concurrent
+    attempts change nothing; and in PostgreSQL, for a limit that protects strangers must not fail
+    open when Redis is away.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -169,11 +168,11 @@ def over_limit(ids: Sequence[UUID]) -> set[UUID]:
 def settle(
     mails: Iterable[Mail], state: Mail.State, code: str = "", *, untried: bool = False
 ) -> None:
-    """Write the outcome of claimed mails, unless another worker has taken them over.
+    """Write the outcome of claimed mails by compare-and-set: not if another worker has taken over.
 
-    `untried` takes back the attempt that claiming counted, for mails that were never sent.
-    Without waiting for the disk: what a crash of the database takes back is done again after
-    its claim, as if the worker had crashed.
+    `untried` takes back the attempt that claiming counted, for mails that were never sent. With
+    `synchronous_commit` off: what a crash of the database loses is done again after its claim, as
+    if the worker had crashed.
     """
     for attempts, ids in _by_attempts(mails):
         mine = Mail.objects.filter(id__in=ids, attempts=attempts, state=Mail.State.QUEUED)
@@ -186,9 +185,9 @@ def settle(
 
 
 def put_back(mails: Iterable[Mail], code: str) -> None:
-    """Queue claimed mails again after a wait that doubles with every attempt, with jitter.
+    """Queue claimed mails again with exponential backoff and jitter.
 
-    A mail that the server has put off `MOST_ATTEMPTS` times is kept as failed.
+    A mail that has been put off `MOST_ATTEMPTS` times is kept as failed.
     """
     for mail in mails:
         if mail.attempts >= MOST_ATTEMPTS:
@@ -199,19 +198,19 @@ def put_back(mails: Iterable[Mail], code: str) -> None:
 
 
 def wait_for_server(mails: Iterable[Mail], code: str) -> None:
-    """Queue claimed mails again soon: the server takes nothing, and no mail is to blame.
+    """Queue claimed mails again soon, in an outage of the mail server: no mail is to blame.
 
-    However long it lasts, none of them fails by it: it is not counted as an attempt.
+    It is not counted as an attempt, so that none fails by it, however long it lasts.
     """
     _wait([(mail, FIRST_WAIT * _jitter()) for mail in mails], code, tried=0)
 
 
 @transaction.atomic
 def requeue(*, kind: Mail.Kind, hour: datetime, actor: User, screen: str) -> int:
-    """Try again from the start what failed of a kind and of the hour in which it was asked for;
-    return how many. Whether it is still wanted is judged as ever.
+    """Retry failed mails of a kind, and of the hour in which they were asked for, with attempts
+    reset; return how many. Whether each is still wanted is judged as ever.
 
-    What staff see no numbers of goes along uncounted.
+    Kinds that staff see no numbers of go along uncounted.
     """
     failed = Mail.objects.filter(
         state=Mail.State.FAILED, created_at__gte=hour, created_at__lt=hour + timedelta(hours=1)
@@ -219,13 +218,13 @@ def requeue(*, kind: Mail.Kind, hour: datetime, actor: User, screen: str) -> int
     anew = {"state": Mail.State.QUEUED, "attempts": 0, "code": "", "due_at": Now()}
     failed.filter(kind__in=_ALONG_WITH[kind]).update(**anew)
     queued = failed.filter(kind=kind).update(**anew)
-    # Also where nothing had failed: a record of some alone would tell of uncounted ones.
+    # Also where nothing had failed: otherwise a record would tell of uncounted ones.
     audit.record(action=AuditRecord.Action.MAIL_REQUEUED, screen=screen, actor_id=actor.pk)
     return queued
 
 
 def _wait(waits: Iterable[tuple[Mail, float]], code: str, *, tried: int) -> None:
-    """Make mails due in so many seconds; `tried` says whether it counts as an attempt."""
+    """Defer mails by so many seconds (compare-and-set); `tried` is 1 if it counts as an attempt."""
     rows = [(mail.pk, mail.attempts, seconds) for mail, seconds in waits]
     if not rows:
         return
@@ -247,8 +246,8 @@ def _jitter() -> float:
 
 
 def _send_batch(claim: Claim) -> int:
-    """Deal with claimed mails; return how many were sent. Raises `ServerAway`, all put back."""
-    # Nested, so that what was unsealed is let go before the first is sent.
+    """Process claimed mails; return how many were sent. Raises `ServerAway`, all put back."""
+    # Nested, so that unsealed data is freed before the first mail is sent.
     waiting = deque(
         _composed(_unhurried(_unobjected(_unsealed(_still_wanted(_within_limit(claim.ids))))))
     )
@@ -273,9 +272,9 @@ def _within_limit(ids: Sequence[UUID]) -> list[Mail]:
 
 
 def _still_wanted(mails: list[Mail]) -> list[Mail]:
-    """Those whose signature still has its person, and a use for what the mail says.
+    """Cancel obsolete mails: those whose signer was erased, or that have no use any more.
 
-    Whoever asked for the link to what is held gets that whether or not there is anything.
+    A link to one's signatures is sent whether or not there are any (constant work).
     """
     signatures = [mail.signature for mail in mails if mail.signature]
     petitions = Petition.objects.in_bulk({signature.petition_id for signature in signatures})
@@ -290,7 +289,7 @@ def _still_wanted(mails: list[Mail]) -> list[Mail]:
         if signature is None or not hasattr(signature, "signer"):
             return False
         if mail.kind in FINDS:
-            # Queued by a release in which these hung on a signature.
+            # Queued by an older release, in which these belonged to a signature.
             return True
         if signature.pk in corrected:
             return False
@@ -307,7 +306,7 @@ def _still_wanted(mails: list[Mail]) -> list[Mail]:
 
 
 def _unsealed(mails: list[Mail]) -> list[Outgoing]:
-    """Who is to get them. One row that cannot be read must not hold up those behind it."""
+    """Unseal the addressees. A row that cannot be read must not block those behind it."""
     return [out for mail in mails if (out := _opened(mail))]
 
 
@@ -325,7 +324,7 @@ def _opened(mail: Mail) -> Outgoing | None:
 
 
 def _unobjected(outgoing: list[Outgoing]) -> list[Outgoing]:
-    """Those whose mailbox has not said "not me" or "no mail", and takes mail."""
+    """Drop mails to suppressed mailboxes: "not me", "no mail" or undeliverable."""
     against = suppression.against(
         {
             out.mail.pk: suppression.Addressee(_about(out.mail), out.person["email"])
@@ -338,19 +337,19 @@ def _unobjected(outgoing: list[Outgoing]) -> list[Outgoing]:
 
 
 def _about(mail: Mail) -> int | None:
-    """The petition that a mail is about; none where it is about all that a mailbox has signed."""
+    """The petition that a mail is about; None if about all that a mailbox has signed."""
     return mail.signature.petition_id if mail.signature and mail.kind not in FINDS else None
 
 
 def _unhurried(outgoing: list[Outgoing]) -> list[Outgoing]:
-    """Those that their domain may get now; the others are put off, which fails none."""
+    """Throttle: defer mails over their domain's rate limit, which counts as no attempt."""
     waits = [(out, _throttle.wait(out.domain)) for out in outgoing]
     _wait([(out.mail, seconds) for out, seconds in waits if seconds], THROTTLED, tried=0)
     return [out for out, seconds in waits if not seconds]
 
 
 def _composed(outgoing: list[Outgoing]) -> list[Composed]:
-    """What to send. One row that cannot be composed must not hold up those behind it, either."""
+    """Compose the messages. A row that cannot be composed must not block those behind it."""
     return [composed for out in outgoing if (composed := _composed_one(out))]
 
 
@@ -364,9 +363,9 @@ def _composed_one(out: Outgoing) -> Composed | None:
 
 
 def _send_all(server: BaseEmailBackend, waiting: deque[Composed], claim: Claim) -> int:
-    """Send what waits, in order; what was dealt with leaves the queue. Raises `ServerAway`.
+    """Send the queue in order, and remove what was dealt with. Raises `ServerAway`.
 
-    Once the claim has ended somebody else may be sending the rest.
+    Stops when the claim has expired: another worker may be sending the rest.
     """
     _open(server)
     sent: list[Mail] = []
@@ -391,7 +390,7 @@ def _send_all(server: BaseEmailBackend, waiting: deque[Composed], claim: Claim) 
 
 
 def _put_off_domain(waiting: deque[Composed], domain: str, code: str) -> None:
-    """Put off what goes to a domain: the first, which was tried, and the others untried."""
+    """Defer all mail to a domain: the first, which was tried, and the others untried."""
     put_back([waiting.popleft().mail], code)
     others = [composed for composed in waiting if composed.domain == domain]
     _wait([(other.mail, DOMAIN_WAIT * _jitter()) for other in others], code, tried=0)
@@ -407,7 +406,7 @@ def _open(server: BaseEmailBackend) -> None:
 
 
 def _send(server: BaseEmailBackend, composed: Composed) -> bool:
-    """Send one mail, or settle what became of it.
+    """Send one mail, or settle its refusal; return whether it was sent.
 
     Raises `ServerAway` if none would go now, `DomainAway` if none to its domain would. The
     exceptions' texts may hold the address, so only their codes are kept.
@@ -416,7 +415,7 @@ def _send(server: BaseEmailBackend, composed: Composed) -> bool:
     try:
         server.send_messages([composed.message])
     except ValueError as error:
-        # A header that cannot be written, such as one with a line break in it.
+        # A header that cannot be serialised, such as one with a line break in it.
         settle([mail], Mail.State.REFUSED, code_of(error))
         logger.warning("mail %s cannot be written (%s)", mail.pk, code_of(error))
         return False
@@ -430,7 +429,7 @@ def _send(server: BaseEmailBackend, composed: Composed) -> bool:
     ) as error:
         _settle_refused(mail, replies.verdict_of(error), code_of(error))
         return False
-    # Before OSError, which some of them are as well.
+    # Before OSError, of which some are subclasses.
     except _provider().AnymailError as error:
         _settle_refused(mail, _verdict_of_provider(error), code_of(error))
         return False
@@ -444,14 +443,14 @@ def _send(server: BaseEmailBackend, composed: Composed) -> bool:
 
 
 def _provider() -> ModuleType:
-    """The errors of providers' APIs. Imported at the first error that may be one of them: the
-    library for HTTP that comes with them weighs 5 MB, and most sites send by SMTP.
+    """`anymail.exceptions`, imported lazily at the first error that may be one of them: the HTTP
+    library that comes with it takes 5 MB, and most sites send by SMTP.
     """
     return import_module("anymail.exceptions")
 
 
 def _verdict_of_provider(error: "AnymailError") -> Verdict:
-    """What a provider's API means: only its word about the recipient is final."""
+    """Classify an error of a provider's API: only its word about the recipient is final."""
     if isinstance(error, _provider().AnymailRecipientsRefused):
         return Verdict.ADDRESS
     is_ours = error.status_code is None or error.status_code in _OUR_FAULT
@@ -459,7 +458,7 @@ def _verdict_of_provider(error: "AnymailError") -> Verdict:
 
 
 def _settle_refused(mail: Mail, verdict: Verdict, code: str) -> None:
-    """Settle the mail, or have it wait. Raises `DomainAway`, `ServerAway`: others wait with it."""
+    """Settle or defer a refused mail. Raises `DomainAway`, `ServerAway`: others wait with it."""
     if verdict is Verdict.SERVER:
         raise ServerAway(code) from None
     logger.warning("mail %s refused (%s)", mail.pk, code)
@@ -472,7 +471,7 @@ def _settle_refused(mail: Mail, verdict: Verdict, code: str) -> None:
 
 
 def code_of(error: Exception) -> str:
-    """What may be kept of a failure: SMTP's or HTTP's codes, or the kind of the exception."""
+    """What may be stored of a failure: SMTP or HTTP codes, or the exception's class name."""
     if isinstance(error, smtplib.SMTPException) and (reply := replies.reply_of(error)):
         return str(reply)
     if isinstance(error, _provider().AnymailRecipientsRefused):

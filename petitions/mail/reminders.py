@@ -1,9 +1,9 @@
-"""One reminder for whoever has not confirmed a day after the mail went out; never a second.
+"""One reminder to a signer who has not confirmed a day after the mail went out; never a second.
 
-Pages and mails announce it. A sweep walks the pendings of the last hours in batches, each by
-`signature_list` (petition, state, created_at, id) from where the last one ended: it reads
-nothing older, however many millions are stored. Of each batch one statement queues those that
-have no reminder yet.
+Pages and mails announce it. A sweep reads the pending signatures of the last hours by keyset
+pagination, over the index `signature_list` (petition, state, created_at, id): it reads nothing
+older, however many millions are stored. Of each batch one statement queues those that have no
+reminder yet.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ from petitions.infra import advisory_locks
 from petitions.models import Mail, Petition, Signature
 
 AFTER = timedelta(hours=24)
-# No worker for longer than this, and those who fell due meanwhile are left in peace.
+# Reminders that are more than six hours late (after an outage of the worker) are skipped.
 FOR = timedelta(hours=6)
 BATCH = 1_000
 
@@ -26,7 +26,7 @@ BATCH = 1_000
 def queue_reminders() -> int:
     """Queue every reminder that is due; return how many.
 
-    Any number of these may run at once: see `_queue`.
+    Idempotent, and safe to run concurrently: see `_queue`.
     """
     now = timezone.now()
     return sum(
@@ -55,12 +55,12 @@ def _remind_about(petition: Petition) -> int:
 
 @transaction.atomic
 def _queue(ids: list[UUID]) -> int:
-    """Queue reminders for those of these signatures that are to get one.
+    """Queue reminders for those of these signatures that are to get one; return how many.
 
-    Only whose first mail went out; one for a person, however often they signed; none for who
-    has confirmed through another link. The outbox sees to limits and objections. Two at once
-    could each see that there is none yet: whoever comes second waits, and then reads what the
-    first has committed. Nothing else writes reminders.
+    Only after a first mail that was sent; one for a person, however often they signed; none for one
+    who has confirmed through another link. The outbox applies rate limits and suppression. Two runs
+    could each see that there is none yet, so an advisory lock makes the second wait, and then read
+    what the first has committed. Nothing else writes reminders.
     """
     advisory_locks.named("queue-reminders")
     with connection.cursor() as cursor:

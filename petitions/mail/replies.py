@@ -1,9 +1,9 @@
-"""What a mail server's reply means for the mail: final, or later, and for how much of the outbox.
+"""Classification of SMTP replies: permanent or temporary, and for how much of the outbox.
 
 Only a refusal of the address itself is final. Everything else is about the server, about us, or
 about today, and a mail that was asked for must not be lost by it. The enhanced status code says
 more than the basic one, so it decides first (RFC 3463, its registry RFC 5248, RFC 7372, RFC 7505;
-basic codes: RFC 5321, RFC 7504). What is in no table is "later".
+basic codes: RFC 5321, RFC 7504). What is in no table is temporary.
 
 Unlike these, Exchange Online says 5.1.10 where there is no such mailbox; Gmail says 5.4.5 for the
 sender's daily limit and 4.7.28 and 5.7.26 where it doubts the sender; Outlook says 5.7.1, or no
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 
 class Verdict(Enum):
-    """For whom a refusal holds."""
+    """The scope of a refusal."""
 
     ADDRESS = "there is no such mailbox, or it takes no mail: final"
     MAIL = "this mail waits"
@@ -26,7 +26,7 @@ class Verdict(Enum):
 
 
 class Reply(NamedTuple):
-    """The codes of a reply; its words, which may hold the address, are kept nowhere."""
+    """The codes of an SMTP reply; its text, which may hold the address, is stored nowhere."""
 
     basic: int
     enhanced: str = ""
@@ -53,7 +53,7 @@ _BY_ENHANCED = {
     "3.2": Verdict.SERVER,
     # X.4 Network: congestion, by which Gmail's relay means its daily limit.
     "4.5": Verdict.SERVER,
-    # X.7 Policy: log-in and encryption fail for all mail, everything else is their opinion of us.
+    # X.7 Policy: authentication and encryption fail for all mail, the rest is our reputation.
     "7.8": Verdict.SERVER,
     "7.9": Verdict.SERVER,
     "7.11": Verdict.SERVER,
@@ -62,8 +62,8 @@ _BY_ENHANCED = {
 
 
 def _matching(verdict: Verdict) -> str:
-    """A regular expression, for Python and PostgreSQL, of replies to which the table above gives
-    a verdict.
+    """A regular expression, for Python and PostgreSQL, of stored codes to which the table above
+    gives a verdict.
     """
     ways = []
     for code in (code for code, of in _BY_ENHANCED.items() if of is verdict):
@@ -72,12 +72,12 @@ def _matching(verdict: Verdict) -> str:
     return rf" [245][.](?:{'|'.join(ways).replace('.', '[.]')})$"
 
 
-# The codes by which a provider says that it wants no mail from us.
+# Stored codes with which a provider refuses all mail from us.
 UNWANTED = _matching(Verdict.DOMAIN)
 _BY_BASIC = {
-    421: Verdict.SERVER,  # it hangs up
-    454: Verdict.SERVER,  # TLS or the log-in is away
-    530: Verdict.SERVER,  # it wants a log-in
+    421: Verdict.SERVER,  # it closes the connection
+    454: Verdict.SERVER,  # TLS or authentication is unavailable
+    530: Verdict.SERVER,  # authentication required
     534: Verdict.SERVER,
     535: Verdict.SERVER,
     538: Verdict.SERVER,
@@ -86,10 +86,10 @@ _BY_BASIC = {
     551: Verdict.ADDRESS,
     553: Verdict.ADDRESS,
     556: Verdict.ADDRESS,  # that domain takes no mail
-    # 552 to RCPT is to be read as 452; 500 to 504 come from a server that is broken, and speak
-    # of its commands; 554 says nothing about the mailbox: these are not here, and so later.
+    # Not here, and so temporary: 552 to RCPT is to be read as 452; 500 to 504 come from a server
+    # that is broken, and are about its commands; 554 says nothing about the mailbox.
 }
-# What replies without an enhanced code say in words: of us, and of a mailbox that is full.
+# Wording of replies without an enhanced code: about our reputation, and about a full mailbox.
 _ABOUT_US = re.compile(
     r"block ?list|black ?list|blocked|spamhaus|spamcop|reputation|S3150|\b(?:SC|DY|OU)-\d{3}"
     r"|rate limit|too many",
@@ -101,13 +101,13 @@ _FINAL = 500
 
 
 def read(basic: int, words: bytes | str) -> Reply:
-    """The codes of a reply. An enhanced one stands at the beginning of its words."""
+    """Parse the codes of a reply. An enhanced one stands at the beginning of its text."""
     found = _ENHANCED.match(_text(words))
     return Reply(basic, ".".join(found.groups()) if found else "")
 
 
 def judge(basic: int, words: bytes | str, *, is_to_rcpt: bool) -> Verdict:
-    """What a reply to RCPT, or else to the message itself, means.
+    """Classify a reply to RCPT, or else to the message itself.
 
     A basic code says something about an address only in reply to RCPT.
     """
@@ -129,7 +129,7 @@ def _by_words(basic: int, text: str, *, is_to_rcpt: bool) -> Verdict:
 
 
 def _by_enhanced(reply: Reply) -> Verdict | None:
-    """None without such a code, or with one that leaves it to the basic one (X.0.0)."""
+    """None without an enhanced code, or with one that leaves it to the basic one (X.0.0)."""
     if not reply.enhanced:
         return None
     status, _, code = reply.enhanced.partition(".")
@@ -141,9 +141,9 @@ def _by_enhanced(reply: Reply) -> Verdict | None:
 
 
 def verdict_of(error: smtplib.SMTPException) -> Verdict:
-    """What a refusal means, by the command that it answers.
+    """Classify a refusal by the SMTP command that it answers.
 
-    Connection, log-in and MAIL FROM come before any address: what fails there is ours.
+    Connection, authentication and MAIL FROM come before any address: what fails there is ours.
     """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         replies = [judge(*reply, is_to_rcpt=True) for reply in error.recipients.values()]
@@ -163,9 +163,9 @@ def reply_of(error: smtplib.SMTPException) -> Reply | None:
 
 
 def is_final(report: str) -> bool:
-    """Whether what a provider passes on of a reply ("smtp; 550 5.1.1 ...") leaves it final.
+    """Whether the reply that a provider's report quotes ("smtp; 550 5.1.1 ...") is permanent.
 
-    A report without codes says nothing against what the provider makes of it.
+    True for a report without codes, which says nothing against the provider's own verdict.
     """
     codes = re.search(r"\b([245]\d\d)[ -](.*)", report, re.DOTALL)
     if codes is None:

@@ -1,4 +1,4 @@
-"""Django's SMTP back-end, for letters that bring their bytes along."""
+"""Django's SMTP backend, with a fast path for letters that are serialised already."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from petitions.mail.letters import Letter
 
 
 class EmailBackend(smtp.EmailBackend):
-    """Sends letters as they were written; writes out every other message as Django does."""
+    """Sends the bytes of letters that have them; serialises every other message as Django does."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Return how many were sent. Raises what `smtplib` raises: it is never silent."""

@@ -1,8 +1,8 @@
-"""What mailboxes say about mail: "this wasn't me", and that they take none at all.
+"""The suppression list: mailboxes not to be mailed ("not me", opt-out, hard bounce).
 
-Nothing is kept of a mailbox but its keyed index over all petitions, with the id of the key, so
-that what was said outlives every erasure and also the exchange of that key: whoever asks
-tries every key of the ring. The public never sees it: the outbox alone asks, when it sends.
+Nothing is stored of a mailbox but its global blind index, with the id of the key, so that an entry
+outlives every erasure and also key rotation: look-ups try every key of the ring. The public never
+sees the list: the outbox alone reads it, when it sends.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,13 +18,13 @@ from petitions.crypto.tokens import Inbox, Mailbox
 from petitions.models import Objection, Signature
 from petitions.signers import erasing, sealing
 
-# A mailbox may be mended, and its owner is to be able to sign: then mail is tried again.
+# Then mail is tried again: the mailbox may be repaired, and its owner is to be able to sign.
 UNDELIVERABLE_FOR = timedelta(days=30)
 Reason = Objection.Reason
 
 
 class Addressee(NamedTuple):
-    """To whom a mail would go, and about which petition; None: about none of them."""
+    """The recipient of a mail, and which petition it is about; None: about none of them."""
 
     petition_id: int | None
     address: str
@@ -32,10 +32,10 @@ class Addressee(NamedTuple):
 
 @transaction.atomic
 def was_not_me(*, mailbox: Mailbox) -> bool:
-    """Heed "this wasn't me": no more mail about the petition; the pending attempt is deleted.
+    """Suppress mail about a petition to this mailbox ("not me"), and delete its pending attempt.
 
-    Only the one whose mail it is: a confirmed signature stays, whoever says what. False if
-    there is no such petition any more. Saying it twice is the same as once.
+    Only the attempt of this mail: a confirmed signature stays, whoever says so. Idempotent. Returns
+    False if there is no such petition any more.
     """
     _delete_pending(mailbox)
     with connection.cursor() as cursor:
@@ -51,19 +51,19 @@ def was_not_me(*, mailbox: Mailbox) -> bool:
 
 
 def lift(*, mailbox: Mailbox) -> None:
-    """The mailbox's owner wants mail about the petition after all."""
+    """Undo "not me": the mailbox's owner wants mail about the petition after all."""
     _said(mailbox).delete()
 
 
 def is_standing(mailbox: Mailbox) -> bool:
-    """Whether this mailbox has said "this wasn't me" about the petition."""
+    """Whether mail about the petition to this mailbox is suppressed ("not me")."""
     return _said(mailbox).exists()
 
 
 def want_no_mail(*, inbox: Inbox) -> None:
-    """Heed an objection to all mail: nothing is sent to this mailbox any more, about anything.
+    """Suppress all mail to a mailbox, about anything (opt-out).
 
-    Saying it twice is the same as once. Source: UK GDPR Article 21.
+    Idempotent. Source: UK GDPR Article 21.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -77,22 +77,22 @@ def want_no_mail(*, inbox: Inbox) -> None:
 
 
 def complained(*, address: str) -> None:
-    """Heed whoever told their provider that our mail is spam: it is an objection to all mail."""
+    """Suppress all mail to an address whose owner reported ours as spam (complaint)."""
     want_no_mail(inbox=sealing.inbox_of(address))
 
 
 def want_mail_again(*, inboxes: Collection[Inbox]) -> None:
-    """The mailbox's owner wants mail after all; `inboxes` are the mailbox under each key."""
+    """Undo an opt-out from all mail; `inboxes` are the mailbox under each index key."""
     _no_mail(inboxes).delete()
 
 
 def wants_no_mail(inboxes: Collection[Inbox]) -> bool:
-    """Whether this mailbox, by any of its indexes, objected to all mail."""
+    """Whether this mailbox, by any of its blind indexes, opted out of all mail."""
     return _no_mail(inboxes).exists()
 
 
 def note_undeliverable(*, address: str) -> None:
-    """The mail server of this address says that there is no such mailbox."""
+    """Suppress an address after a hard bounce, for `UNDELIVERABLE_FOR` from the latest one."""
     inbox = sealing.inbox_of(address)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -106,7 +106,7 @@ def note_undeliverable(*, address: str) -> None:
 
 
 def against(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
-    """Which of these mails nobody is to get, and why. One query for all of them."""
+    """Which of these mails are suppressed, and why. One query for all of them."""
     waiting = [
         (mail_id, to.petition_id, key_id, ix)
         for mail_id, to in mails.items()
@@ -123,7 +123,7 @@ def against(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
 
 
 def _standing(indexes: list[bytes]) -> dict[tuple[int, bytes, int | None], Reason]:
-    """What those mailboxes have said, by key, index and petition, as far as it still holds."""
+    """The entries of these mailboxes that have not expired, by key, index and petition."""
     of_them = Objection.objects.filter(ix__in=indexes).exclude(
         reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR
     )
@@ -132,9 +132,9 @@ def _standing(indexes: list[bytes]) -> dict[tuple[int, bytes, int | None], Reaso
 
 
 def _delete_pending(mailbox: Mailbox) -> None:
-    """Delete the attempt with all that is personal, unless somebody has confirmed it.
+    """Delete the pending attempt with its personal data, unless it has been confirmed.
 
-    Its row is locked first, as confirming does: whoever comes second finds it gone, or counted.
+    Its row is locked first, as in confirming: of two at once, the second finds it gone, or counted.
     """
     pending = Signature.objects.filter(
         pk=mailbox.signature_id, link_epoch=mailbox.epoch, state=Signature.State.PENDING

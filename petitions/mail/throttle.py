@@ -1,9 +1,9 @@
-"""No more than so many mails to one domain in a minute: large providers punish bursts.
+"""Throttling: a rate limit per recipient's domain and minute. Large providers punish bursts.
 
-Counted in the memory of each worker process, which costs nothing and needs nobody: what is
-over is put off and never lost, so that a count which starts anew with a process does no harm.
-A count that all workers share would cost every mail a round trip, and hold mail up while
-Redis is away. The signer's `domain_ix` would not do: its key changes with the day of signing.
+Counted in the memory of each worker process, which costs nothing and depends on nothing: what is
+over is deferred and never lost, so that a counter that restarts with its process does no harm. A
+counter shared by all workers would cost every mail a round trip, and hold mail up while Redis is
+away. The signer's `domain_ix` would not do: its key changes with the day of signing.
 """
 
 import random
@@ -17,7 +17,7 @@ LONGEST_WAIT = 4 * 3600.0
 
 
 class Throttle:
-    """The domains of the minute under way. Domains stay in memory, for at most a minute."""
+    """Fixed-window counters by domain. Domains stay in memory for at most a minute."""
 
     def __init__(self) -> None:
         self._started = 0.0
@@ -25,10 +25,10 @@ class Throttle:
         self._put_off: Counter[str] = Counter()
 
     def wait(self, domain: str) -> float:
-        """0 if a mail to the domain may go now; else for how many seconds to put it off.
+        """Seconds by which to defer a mail to the domain; 0 if it may go now.
 
-        Those that are put off are spread over as many minutes as they need, so that each
-        comes round about once more and not every minute.
+        Deferred mails are spread over as many minutes as they need, so that each is tried about
+        once more and not every minute.
         """
         if not (most := settings.MAILS_PER_DOMAIN_AND_MINUTE):
             return 0.0

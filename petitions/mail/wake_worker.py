@@ -1,9 +1,9 @@
-"""Telling the worker that there is mail, without ever making a signer wait for it.
+"""Wakes the mail worker after a commit, without ever making a signer wait for it.
 
-The outbox row is the truth and a sweep finds it within seconds; the nudge only makes it
-quicker. Publishing to Celery can block for many seconds while Redis is away, so it happens
-in a thread of its own: a request only sets a flag. While that thread hangs or fails,
-nothing is lost but speed, and there is no more than one publish at a time or in 200 ms.
+The outbox row is the truth and a sweep finds it within seconds; waking only cuts the latency.
+Publishing to Celery can block for many seconds while Redis is away, so a background thread does it:
+a request only sets a flag. While that thread hangs or fails, nothing is lost but speed. Publishes
+are debounced: one at a time, and one in 200 ms at most.
 """
 
 import logging
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 def nudge() -> None:
-    """Ask the worker to look into the outbox soon. Never blocks, never raises."""
+    """Ask the worker to poll the outbox soon. Never blocks, never raises."""
     _flag().set()
 
 
 @cache
 def _flag() -> threading.Event:
-    # Made at the first nudge, in the process that nudges: threads do not survive a fork.
+    # Created lazily, in the process that nudges: threads do not survive a fork.
     flag = threading.Event()
     threading.Thread(target=_publish_for_ever, args=[flag], daemon=True, name="nudge").start()
     return flag
@@ -55,6 +55,5 @@ def _publish() -> bool:
 
 
 def _app() -> Any:
-    # By name and not before there is something to tell: Celery weighs 13 MB, and commands such
-    # as an export have no use for it.
+    # Imported lazily, by name: Celery takes 13 MB, and commands such as an export do without.
     return import_string(settings.TASK_APP)
