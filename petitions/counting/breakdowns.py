@@ -1,17 +1,17 @@
-"""The course of a petition: the count after each day, and where signatures come from.
+"""Public statistics of a petition: the count after each day, and its breakdown by region.
 
-What is public here comes from daily snapshots alone, so that watching it around one signature
-shows nothing of where that one came from:
+Disclosure control: what is public here comes from daily snapshots alone, so that watching it around
+one signature shows nothing of where that one came from:
 
-- a day is told once it is over, and only if at least `STEP` signatures stood after it;
-- shares of regions are rounded to `ROUNDED_TO`, and what is under `FEWEST` is not said;
-- shares are renewed only when the total has moved by `STEP` since those that are public, and
-  each only when its region has moved by `STEP` too, so that the difference of two is made by
-  at least so many people, however busy the other regions are;
-- of fewer than `FEWEST_GROUPS` nothing is said: with the exact total, few rounded figures
+- a day is published once it is over, and only if at least `STEP` signatures stood after it;
+- shares of regions are rounded to `ROUNDED_TO`, and those under `FEWEST` are not published;
+- shares are renewed only when the total has moved by `STEP` since those that are public, and each
+  only when its region has moved by `STEP` too, so that the difference of two is made by at least so
+  many people, however busy the other regions are;
+- of fewer than `FEWEST_GROUPS` nothing is published: with the exact total, few rounded figures
   would leave little to guess.
 
-The exact total is no secret, and the page of the petition tells it at any time.
+The exact total is no secret, and the page of the petition shows it at any time.
 """
 
 from collections import Counter
@@ -41,18 +41,20 @@ STEP = 25
 ROUNDED_TO = 5
 FEWEST = STEP
 FEWEST_GROUPS = 6
-# By then what was mailed before the close has confirmed, and moderators have decided.
+# By then mails sent before the close are confirmed, and moderators have decided.
 FOLLOWED_AFTER_CLOSE = timedelta(days=7)
 MOST_SPANS = 60
 _WIDTHS = (1, 7, 28, 91, 364)
 _ONE_DAY = timedelta(days=1)
-# Equal shares stand in this order, for any other would tell which is the greater.
+# The order of equal shares: any other would tell which is the greater.
 _GROUPS = (*Region.values, UNKNOWN, ABROAD)
 
 
 @dataclass(frozen=True)
 class Span:
-    """One day, or several where days were missed or put together: `total` stood after it."""
+    """The change of one day, or of several that were missed or merged; `total` is that of the
+    last.
+    """
 
     first: date
     last: date
@@ -65,13 +67,13 @@ class Span:
 
     @property
     def per_day(self) -> float:
-        """The change of one of its days, on average."""
+        """The average change per day."""
         return self.change / self.days
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one region has, rounded; None for fewer than `FEWEST`."""
+    """The rounded count of one region; None for fewer than `FEWEST`."""
 
     group: str
     signatures: int | None
@@ -83,7 +85,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Course:
-    """What the public may know of a petition's course. Both parts may be empty."""
+    """The public statistics: a time series and a breakdown by region. Both may be empty."""
 
     spans: tuple[Span, ...] = ()
     shares: tuple[Share, ...] = ()
@@ -95,15 +97,14 @@ class Course:
 
 
 def take_snapshots(now: datetime | None = None) -> int:
-    """Write how many signatures stand after the day that has ended; return for how many petitions.
+    """Write the daily snapshots of the day that has ended; return for how many petitions.
 
-    1. Which public petitions lack that day? A week after its close a petition's course is over.
+    1. Which public petitions lack that day? A week after its close a petition is not followed.
     2. Sum the tallies of those by region, in one statement and so as of one moment.
-    3. Write each in one transaction. Whoever comes second finds it written and leaves it.
+    3. Write each in one transaction. Idempotent: a second run finds it written and leaves it.
 
-    A sweep that comes late counts what was confirmed since midnight to the day that has ended. Of
-    days that it missed altogether nothing is known afterwards: they stay unwritten, and the next
-    change covers them.
+    A late sweep counts what was confirmed since midnight to the day that has ended. Days that were
+    missed altogether stay unwritten: the next change covers them.
     """
     now = now or timezone.now()
     today = timezone.localdate(now)
@@ -122,7 +123,7 @@ def _without(day: date, ended_at: datetime) -> list[int]:
 
 
 def _count(petition_ids: list[int]) -> dict[int, Counter[str]]:
-    """What each petition has by region, with a zero for every region that there is."""
+    """Each petition's count by region, with a zero for every region that there is."""
     there = no_shares()
     counts = {petition_id: Counter(there) for petition_id in petition_ids}
     sums = (
@@ -142,13 +143,13 @@ def no_shares() -> Counter[str]:
 
 
 def group_of(kind: str, region: str) -> str:
-    """The region of a constituency; a place that is none, or has none told, stands for itself."""
+    """The region of a constituency, or `UNKNOWN` without one; any other place stands for itself."""
     return (region or UNKNOWN) if kind == Place.Kind.CONSTITUENCY else kind
 
 
 @transaction.atomic
 def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
-    """Write one day of one petition, unless it is there; return whether it was not."""
+    """Write one petition's snapshot of a day, unless there is one; return whether it wrote."""
     snapshot, is_new = Snapshot.objects.get_or_create(
         petition_id=petition_id, day=day, defaults={"total": counts.total()}
     )
@@ -164,7 +165,7 @@ def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
 
 
 def _published_before(petition_id: int, day: date) -> dict[str, int]:
-    """What was behind the public share of each region before a day."""
+    """The count behind each region's public share before a day."""
     earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("day")
     last = released(earlier.values_list("day", "total"))
     if last is None:
@@ -174,7 +175,7 @@ def _published_before(petition_id: int, day: date) -> dict[str, int]:
 
 
 def renewed(n: int, before: int) -> int:
-    """What stands behind a share from now on: a region that moved by less stays as it was."""
+    """The count behind a share from now on: unchanged until its region has moved by `STEP`."""
     if abs(n - before) < STEP:
         return before
     return n if n >= FEWEST else 0
@@ -184,7 +185,7 @@ def renewed(n: int, before: int) -> int:
 
 
 def course_of(petition: Petition) -> Course:
-    """All that the public may know of a petition's course; two queries."""
+    """The public statistics of a petition; two queries."""
     taken = list(petition.snapshots.order_by("day").values_list("day", "total"))
     day = released(taken)
     if day is None:
@@ -195,7 +196,7 @@ def course_of(petition: Petition) -> Course:
 
 
 def released(taken: Iterable[tuple[date, int]]) -> date | None:
-    """The day whose shares are public: each `STEP` away from the one before, the first from none.
+    """The day whose shares are public: each `STEP` away from the one before, the first from zero.
 
     `taken` are days and totals, in order. What was public once follows from them at any time.
     """
@@ -207,7 +208,7 @@ def released(taken: Iterable[tuple[date, int]]) -> date | None:
 
 
 def merged(spans: Sequence[Span]) -> list[Span]:
-    """The same course in at most about `MOST_SPANS` steps: by the day, the week, or longer."""
+    """Downsample to at most about `MOST_SPANS` spans: by the day, the week, or longer."""
     if not spans:
         return []
     start = spans[0].first
@@ -218,21 +219,21 @@ def merged(spans: Sequence[Span]) -> list[Span]:
 
 
 def rounded(n: int) -> int | None:
-    """What may be said of a share: the nearest multiple of `ROUNDED_TO`, or None if too few."""
+    """The publishable value of a count: the nearest multiple of `ROUNDED_TO`; None if too small."""
     if n < FEWEST:
         return None
     return (n + ROUNDED_TO // 2) // ROUNDED_TO * ROUNDED_TO
 
 
 def name_of(group: str) -> str:
-    """A region, or what is none, in the active language."""
+    """The label of a region, or of what is none, in the active language."""
     if group == UNKNOWN:
         return _("UK, region not known")
     return _("Outside the UK") if group == ABROAD else str(Region(group).label)
 
 
 def written(share: Share) -> str:
-    """A share as people read it: "1,285", or that it is too small to say."""
+    """A share formatted for readers: "1,285", or "fewer than 25"."""
     if share.signatures is None:
         return _("fewer than %(n)s") % {"n": grouped(FEWEST)}
     return grouped(share.signatures)
@@ -243,7 +244,7 @@ def _opened(petition: Petition) -> date | None:
 
 
 def _spans(taken: list[tuple[date, int]], opened: date | None) -> Iterable[Span]:
-    """What came from one snapshot to the next; the first holds all that came since the opening."""
+    """Differences of consecutive snapshots; the first holds all that came since the opening."""
     first, before = taken[0][0], 0
     if opened:
         first = min(first, opened)

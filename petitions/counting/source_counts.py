@@ -1,4 +1,4 @@
-"""How many signatures each source has brought, as far as organisers may know it."""
+"""Signature counts by source, coarsened for organisers so that they identify nobody."""
 
 from dataclasses import dataclass
 from datetime import UTC
@@ -8,15 +8,15 @@ from django.db.models.functions import Now, TruncDate
 
 from petitions.models import Petition, Source, SourceTally
 
-# Whoever knows all but one of a step learns of that one: this many less one are hard to make.
+# Whoever knows all but one of a step learns of the last; so many less one are hard to fake.
 LEAST_SHOWN = 25
 
 
 @dataclass(frozen=True)
 class Count:
-    """What organisers may know of a source: how many it brought, in steps of `LEAST_SHOWN`.
+    """A source's count as organisers see it, rounded down to steps of `LEAST_SHOWN`.
 
-    0 stands for fewer than that, none among them. `share` is of the largest, from 0 to 100.
+    0 stands for fewer than that, none among them. `share` is per cent of the largest, 0 to 100.
     """
 
     source: Source
@@ -25,12 +25,12 @@ class Count:
 
 
 def counts(petition: Petition) -> list[Count]:
-    """Every active source, and what it had brought when today began in UTC; the largest first.
+    """Every active source with its count as of midnight in UTC; the largest first.
 
-    Watching the numbers during the day tells nothing: they stand still. A step at midnight tells
-    of one person only whoever knows all the others in it. Somebody who registers a code, confirms
-    24 signatures of their own through it and sends one person that link would see whether that
-    one signed; nothing here can prevent it, but see SECURITY.md.
+    Watching the numbers during the day tells nothing: they stand still. A step at midnight tells of
+    one person only to somebody who knows all the others in it. Somebody who registers a code,
+    confirms 24 signatures of their own through it and sends one person that link would see whether
+    that one signed; nothing here can prevent it, but see SECURITY.md.
     """
     today = TruncDate(Now(), tzinfo=UTC)
     shown = Case(When(day__lt=today, then=F("n")), default=F("before"))

@@ -1,11 +1,11 @@
-"""Sources: which partner or channel a link came from.
+"""Sources: referral codes in links, which say the partner or channel that a link came from.
 
-A link says its source in its query, `?s=whatsapp`. Kept pages ignore queries, and the form is
-sent back to the very address that it was read at, so that the code reaches us with the
-signature alone: no cookie, no script, and no page kept for each code. It stays with what is
-pending, and is gone once that is confirmed: only the source's count is left.
+A link carries its code in the query, `?s=whatsapp`. The page cache ignores queries, and the form
+posts to the URL that it was read at, so that the code reaches us with the signature alone: no
+cookie, no script, and no page cached for each code. It is stored with the pending signature, and
+deleted once that is confirmed: only the source's count is left.
 
-A statement leads to the petition, and its links carry the code on. They are kept once for each
+A statement leads to the petition, and its links carry the code on. Such pages are cached for each
 code, and so for registered ones alone: see `carried` and the page cache.
 """
 
@@ -30,7 +30,7 @@ _SECONDS = 5.0
 
 
 class _Kept:
-    """The registered codes as this process last read them, and when."""
+    """In-process cache of the registered codes, with the time of the last read."""
 
     codes: frozenset[str] = frozenset()
     read_at = float("-inf")
@@ -38,26 +38,27 @@ class _Kept:
 
 
 def read(query: Mapping[str, str]) -> str:
-    """The code that a link says, or "" for what cannot be one, which is then ignored."""
+    """The code in a link's query; "" for a malformed one, which is then ignored."""
     return code_of(query.get(PARAMETER, ""))
 
 
 def said_by(request: HttpRequest) -> str:
-    """The code in a request's address, or ""."""
-    # Most have no query, and Django would take one apart all the same.
+    """The code in the query of a request, or "" if there is none."""
+    # Most requests have no query, and Django would parse it all the same.
     return read(request.GET) if request.META.get("QUERY_STRING") else ""
 
 
 def code_of(written: str) -> str:
-    """What was written as a code, or "" for what cannot be one."""
+    """Normalise and validate a code: "" for a malformed one."""
     code = written.lower() if len(written) <= CODE_LENGTH else ""
     return code if _CODE.fullmatch(code) else ""
 
 
 def carried(meta: MutableMapping[str, Any]) -> str:
-    """The code that the links of a page carry on: that of its own address, if it is registered.
+    """The code that the links of a page carry on: that of its own URL, if it is registered; else
+    "".
 
-    Found out once a request, so that a page is kept under the very code that stands in it.
+    Memoised for the request, so that a page is cached under the very code that stands in it.
     """
     query = meta.get("QUERY_STRING")
     if not query:
@@ -69,37 +70,38 @@ def carried(meta: MutableMapping[str, Any]) -> str:
 
 
 def _said_once(query: str) -> str:
-    """The code, unless a cache before us may read the query otherwise than we do.
+    """The code, unless a cache before us may parse the query otherwise than we do (cache
+    poisoning).
 
-    It keeps the page under the source that it reads. Of two it may take the first or the last,
-    and `S` for `s` or for nothing: then readers would get a source that is not theirs.
+    It keeps the page under the source that it reads. Of two it may take the first or the last, and
+    `S` for `s` or for nothing: then readers would get a source that is not theirs.
     """
     said = _IN_QUERY.findall(query)
     return code_of(said[0][1]) if len(said) == 1 and said[0][0] == PARAMETER else ""
 
 
 def forget() -> None:
-    """Read the registered codes afresh next time."""
+    """Expire the cached codes."""
     _Kept.read_at = float("-inf")
 
 
 def address(petition: Petition, code: str = "") -> str:
-    """The absolute address of a petition in the active language, for links of one source."""
+    """The absolute URL of a petition in the active language, with the code of a source if given."""
     query = f"?{PARAMETER}={code}" if code else ""
     return settings.SITE_URL + petition.get_absolute_url() + query
 
 
 def partner(code: str) -> Source | None:
-    """The partner who is registered under a code, unless switched off. One query, or none."""
+    """The active partner who is registered under a code, or None. One query, or none."""
     if not code or code_of(code) != code:
         return None
     return Source.objects.partners().filter(code=code).first()
 
 
 def _registered() -> frozenset[str]:
-    """All codes that count, as they were a moment ago, or as last known: the database may be away.
+    """All active codes from a TTL cache; stale ones while the database is away.
 
-    One reader asks for all, and nobody waits for that one.
+    One thread refreshes it, and no other waits for that.
     """
     if time.monotonic() - _Kept.read_at > _SECONDS and _Kept.reading.acquire(blocking=False):
         try:

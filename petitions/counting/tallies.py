@@ -1,8 +1,8 @@
-"""The count: moved with every change of state, read cheaply, rebuilt from the signatures.
+"""The tally: a sharded counter of signatures, moved with every change of state.
 
 Invariant: the sum of the online tallies of a petition equals the number of its confirmed
-signatures, after every commit. Whoever changes a state calls `move` last in the same
-transaction, so that the hot rows are locked for the shortest time.
+signatures, after every commit. Whoever changes a state calls `move` last in the same transaction,
+so that the hot rows are locked for the shortest time.
 """
 
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 # Place code and shard: one row of the count of one petition.
 Key = tuple[str, int]
 
-# Add to rows of the count that may be there or not, whatever number `{rows}` gives for each.
+# Upsert into the tally: `{rows}` gives the keys and the number to add to each.
 ADD = """
     INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n) {rows}
     ON CONFLICT (petition_id, place_id, kind, shard)
@@ -33,21 +33,21 @@ _ADD_ROW = ADD.format(rows="VALUES (%s, %s, %s, %s, %s)")
 
 
 class TallyBroken(Exception):
-    """A count would fall below what was counted. `manage.py check_tallies --repair` mends it."""
+    """A tally would fall below zero. `manage.py check_tallies --repair` rebuilds it."""
 
 
 def key_of(place_id: str, signature_id: UUID) -> Key:
-    """The row in which a signature counts: always the same, so that it leaves where it came."""
+    """The tally row of a signature: deterministic, so that it is subtracted where it was added."""
     return place_id, shard_of(signature_id)
 
 
 def shard_of(signature_id: UUID) -> int:
-    """Which of a place's rows counts a signature."""
+    """The shard of a signature: the last byte of its id, modulo `SHARDS`."""
     return signature_id.bytes[-1] % SHARDS
 
 
 def move(petition_id: int, changes: Mapping[Key, int]) -> None:
-    """Add to the count by place and shard, in key order, so that no two batches deadlock."""
+    """Add by place and shard, in key order, so that no batches deadlock. Raises `TallyBroken`."""
     for (place_id, shard), change in sorted(changes.items()):
         if change > 0:
             _add(petition_id, place_id, shard, change)
@@ -56,25 +56,25 @@ def move(petition_id: int, changes: Mapping[Key, int]) -> None:
 
 
 def totals(petition_ids: Iterable[int]) -> Counter[int]:
-    """The same of several petitions, in one query; of one without signatures it is zero."""
+    """`total` of several petitions, in one query; zero for one without signatures."""
     online = Tally.objects.filter(petition__in=petition_ids, kind=Tally.Kind.ONLINE)
     return Counter(dict(online.values_list("petition_id").annotate(total=Sum("n"))))
 
 
 def total(petition_id: int) -> int:
-    """The confirmed signatures that stand: a sum over a few rows per place."""
+    """The number of confirmed signatures: a sum over a few rows per place."""
     online = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE)
     return online.aggregate(total=Sum("n"))["total"] or 0
 
 
 def as_column() -> Coalesce:
-    """The same of each petition of a query set, for its `annotate`."""
+    """`total` of each petition of a queryset, for its `annotate`."""
     online = Tally.objects.filter(petition=OuterRef("pk"), kind=Tally.Kind.ONLINE)
     return Coalesce(Subquery(online.values("petition").annotate(total=Sum("n")).values("total")), 0)
 
 
 def count_afresh(petition_id: int) -> Counter[Key]:
-    """The count as the signatures themselves give it; grows with them, so for checks only."""
+    """The tally as recounted from the signatures; grows with them, so for checks only."""
     with connection.cursor() as cursor:
         cursor.execute(
             # The shard is the last byte of the id: see `key_of`.
@@ -90,9 +90,9 @@ def count_afresh(petition_id: int) -> Counter[Key]:
 
 
 def differences(petition_id: int) -> dict[Key, tuple[int, int]]:
-    """Where the stored count is not what the signatures give: (stored, counted) by key.
+    """Where the stored tally differs from a recount: (stored, counted) by key.
 
-    One statement, and so one moment: confirmations that go on meanwhile make no difference.
+    One statement, and so one snapshot: concurrent confirmations make no difference.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -121,9 +121,9 @@ def differences(petition_id: int) -> dict[Key, tuple[int, int]]:
 
 
 def repair_all() -> list[Petition]:
-    """Write every count afresh that differs from the signatures; return whose it was.
+    """Rebuild every tally that differs from its signatures; return whose it was.
 
-    A difference means a mistake of ours, so it is logged as an error.
+    A difference means a bug, so it is logged as an error.
     """
     broken = [petition for petition in Petition.objects.all() if differences(petition.pk)]
     for petition in broken:
@@ -133,9 +133,9 @@ def repair_all() -> list[Petition]:
 
 @transaction.atomic
 def rebuild(petition: Petition) -> int:
-    """Write the count afresh from the signatures, and return the new total.
+    """Rebuild the tally from the signatures; return the new total.
 
-    Confirmations wait meanwhile: the lock lets readers pass, and holds whoever moves a tally.
+    Confirmations wait meanwhile: the table lock lets readers pass, and blocks writers.
     """
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE petitions_tally IN SHARE ROW EXCLUSIVE MODE")

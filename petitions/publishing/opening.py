@@ -1,4 +1,4 @@
-"""Opening a petition: what must be there first, and what becomes public."""
+"""Opening a petition: its preconditions, and publishing its texts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -50,7 +50,7 @@ def open_petition(*, petition: Petition, actor: User | None, screen: str) -> Non
 
 
 def _appears_at(petition: Petition) -> datetime | None:
-    """When the first text appears, if all of them are under an embargo; else None: at once."""
+    """When the embargo of the first text ends, if all of them have one; else None: at once."""
     waiting = petition.texts.embargoed()
     if petition.texts.exclude(pk__in=waiting).exists():
         return None

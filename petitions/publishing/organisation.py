@@ -1,4 +1,4 @@
-"""The organisation that runs the site, as pages and mails name it."""
+"""The organisation that runs the site, from a TTL cache, for pages and mails."""
 
 from django.db import DatabaseError, InterfaceError
 
@@ -10,9 +10,9 @@ _known: Kept[None, Organisation] = Kept()
 
 
 def organisation() -> Organisation:
-    """The organisation as it was at most five seconds ago, or as last known.
+    """The organisation, at most five seconds old, or stale while the database is away.
 
-    Error pages show it too, and must not fail again while the database is away.
+    Error pages show it too, and must not fail again then.
     """
     return _known.get(None, _SECONDS, _read)
 
@@ -21,10 +21,10 @@ def _read() -> Organisation:
     try:
         return Organisation.load()
     except (DatabaseError, InterfaceError):
-        # Kept as well: every name on a page would wait for the database anew.
+        # Cached as well: otherwise every name on a page would wait for the database again.
         return _known.last(None) or Organisation(id=1)
 
 
 def forget() -> None:
-    """Read the organisation afresh next time."""
+    """Clear the cache."""
     _known.forget()

@@ -1,4 +1,4 @@
-"""What happened to a petition and what is to come: its milestones as readers see them."""
+"""The public timeline of a petition: opening, milestones and close."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ OPENED, CLOSED = "opened", "closed"
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened or is announced, in the reader's language or in another."""
+    """One past or announced entry of the timeline, in the reader's language or in another."""
 
     kind: str
     day: date
@@ -34,7 +34,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Story:
-    """The events of one petition in the order of their days."""
+    """The timeline of one petition, in the order of days."""
 
     events: tuple[Event, ...]
 
@@ -54,10 +54,10 @@ class Story:
 
 
 def story_of(text: PetitionText) -> Story:
-    """How a petition has fared, in the active language; `text` comes from `to_show`."""
+    """The timeline in the active language; `text` comes from `to_show`."""
     milestones = map(event_of, text.milestones)
     events = [*_opening(text.petition), *milestones, *_closing(text.petition)]
-    # What happened on one day stays as it stands here: opened, milestones, closed.
+    # A stable sort: one day's events stay in the order opened, milestones, closed.
     return Story(tuple(sorted(events, key=lambda event: event.day)))
 
 
@@ -92,7 +92,7 @@ def _day(moment: datetime) -> date:
 
 
 def _best(texts: Iterable[dict[str, str]]) -> dict[str, str] | None:
-    """The reader's language, else English, else any."""
+    """The text in the reader's language, else in English, else any."""
     by_language = {text["language"]: text for text in texts}
     wanted = (get_language() or "", "en", *by_language)
     return next((by_language[code] for code in wanted if code in by_language), None)

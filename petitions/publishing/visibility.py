@@ -1,4 +1,4 @@
-"""What the public may see of a petition, for whatever shows it."""
+"""Read queries for public pages: a petition's text, its status, and the list of all petitions."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ from petitions.publishing import warm_cache
 
 
 def find_text(slug: str, *, lately: bool = False) -> PetitionText:
-    """The text to show, in the active language, of a petition the public may see; 404 otherwise.
+    """The published text of a public petition, in the active language. Raises `Http404`.
 
-    One query, or with `lately` none if it was read a moment ago.
+    One query, or with `lately` none if the TTL cache has it.
     """
     read = warm_cache.text if lately else PetitionText.objects.to_show
     text = read(slug, get_language())
@@ -25,7 +25,7 @@ def find_text(slug: str, *, lately: bool = False) -> PetitionText:
 
 
 class Listed(NamedTuple):
-    """One petition in the list of all of them."""
+    """One entry of the list of petitions."""
 
     text: PetitionText
     signatures: int
@@ -33,7 +33,7 @@ class Listed(NamedTuple):
 
     @property
     def petition(self) -> Petition:
-        """The petition that the words are of."""
+        """The petition whose text it is."""
         return self.text.petition
 
     @property
@@ -43,7 +43,7 @@ class Listed(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Whether it takes none any more."""
+        """Whether it takes no signatures any more."""
         return not self.opens_at and not self.is_running
 
 
@@ -56,7 +56,7 @@ class Listing(NamedTuple):
 
     @property
     def turns_at(self) -> datetime | None:
-        """When the first of those that are announced opens."""
+        """When the first announced petition opens."""
         return min((one.opens_at for one in self.announced if one.opens_at), default=None)
 
 
@@ -64,7 +64,7 @@ def listing(language: str) -> Listing:
     """The list of all petitions with their counts, in two queries however many there are."""
     texts = list(PetitionText.objects.listed(language))
     counts = tallies.totals(text.petition_id for text in texts)
-    # When each opens is asked once: in the same moment it must not stand in two parts, or in none.
+    # `turns_at` is read once for each, so that none stands in two parts, or in none.
     found = [Listed(text, counts[text.petition_id], text.petition.turns_at) for text in texts]
     return Listing(
         open=[one for one in found if not one.opens_at and one.is_running],
@@ -74,19 +74,19 @@ def listing(language: str) -> Listing:
 
 
 def has_several() -> bool:
-    """Whether the list of all petitions says more than the front page."""
+    """Whether there are several public petitions, so that a list says more than the front page."""
     return len(Petition.objects.readable().values("pk")[:2]) > 1
 
 
 def standing(petition: Petition, count: int) -> dict[str, Any]:
-    """How a petition stands at this moment, for the template of a page about it."""
+    """Template context of a petition's status now: count, goal, and whether it takes signatures."""
     return {
         "petition": petition,
         "count": count,
         "counted_at": timezone.now(),
         "goal": goals.goal_for(count, petition.goal),
         "shows_bar": count >= goals.LEAST_FOR_A_BAR,
-        # Before what it changes: a page made while the petition opens then ends at once.
+        # Read before `is_accepting`: a page made while the petition opens then expires at once.
         "opens_at": petition.turns_at,
         "is_accepting": petition.is_accepting(),
     }

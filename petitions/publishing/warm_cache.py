@@ -1,4 +1,4 @@
-"""What every signing reads and organisers seldom change: kept by each process for a moment."""
+"""In-process TTL cache of what every signing reads: texts, petitions and counts."""
 
 from threading import Lock
 
@@ -12,15 +12,15 @@ _texts: Kept[tuple[str, str], PetitionText | None] = Kept(by_the_minute=True)
 _petitions: Kept[int, Petition] = Kept()
 _open: Kept[None, list[Petition]] = Kept()
 _totals: Kept[int, int] = Kept()
-# Held while a total is read and stored, or somebody who is counted meanwhile would be missing.
+# Held while a total is read and stored: otherwise a concurrent increment would be lost.
 _counting = Lock()
 
 
 def text(slug: str, language: str) -> PetitionText | None:
-    """The text to show, with its petition, as it was at most `PAGE_CACHE_SECONDS` ago.
+    """The text to show, with its petition, at most `PAGE_CACHE_SECONDS` old.
 
-    The page that holds the form is as old. Read afresh, it took two fifths of a signing's time.
-    A text whose embargo ends is here in the same moment as on the page.
+    The page that holds the form is as old. Uncached, it took two fifths of a signing's time. A text
+    whose embargo ends appears here in the same moment as on the page.
     """
     return _texts.get(
         (slug, language),
@@ -30,14 +30,14 @@ def text(slug: str, language: str) -> PetitionText | None:
 
 
 def petition(petition_id: int) -> Petition:
-    """A petition as it was at most `PAGE_CACHE_SECONDS` ago."""
+    """A petition, at most `PAGE_CACHE_SECONDS` old. Raises `Petition.DoesNotExist`."""
     return _petitions.get(
         petition_id, settings.PAGE_CACHE_SECONDS, lambda: Petition.objects.get(pk=petition_id)
     )
 
 
 def accepting() -> list[int]:
-    """The petitions that may be signed at this moment, as they were a moment ago."""
+    """Ids of the petitions that take signatures now, by rows at most `PAGE_CACHE_SECONDS` old."""
     published = _open.get(
         None,
         settings.PAGE_CACHE_SECONDS,
@@ -47,9 +47,9 @@ def accepting() -> list[int]:
 
 
 def total(petition_id: int) -> int:
-    """The count as it was at most `PAGE_CACHE_SECONDS` ago, and what `one_more` said since.
+    """The count, at most `PAGE_CACHE_SECONDS` old, plus the increments by `one_more` since.
 
-    Who commits while it is read may be in it twice until then; nobody is missing.
+    One who commits during the read may be in it twice until then; nobody is missing.
     """
     with _counting:
         return _totals.get(
@@ -58,12 +58,12 @@ def total(petition_id: int) -> int:
 
 
 def one_more(petition_id: int) -> None:
-    """Somebody was counted: who is thanked must see themselves in the count."""
+    """Increment the cached count, so that the thank-you page includes its signer."""
     with _counting:
         _totals.change(petition_id, lambda total: total + 1)
 
 
 def forget() -> None:
-    """Read everything afresh next time."""
+    """Clear these caches."""
     for kept in (_texts, _petitions, _open, _totals):
         kept.forget()
