@@ -1,4 +1,4 @@
-"""How things look in a reader's language: numbers, dates, Markdown, and charts as SVG.
+"""Localised formatting: numbers, dates, Markdown, and charts as SVG.
 
 Front door: `languages`, `markdown.render_markdown`, `charts`. No table, no request.
 """

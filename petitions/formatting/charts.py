@@ -1,8 +1,8 @@
-"""Charts as plain SVG to stand in a page: no script, no style of its own, true from zero.
+"""Accessible charts as inline SVG: no script, no style of its own, axes from zero.
 
-Places along an axis are percentages and heights of text are `em`, so that shapes stretch with
-the page while words keep their size. Colours come from the style sheet, by class. Words
-that are read to others stand in `title` and `desc`; the same figures belong in a table beside.
+Positions along an axis are percentages and heights of text are `em`, so that shapes stretch with
+the page while text keeps its size. Colours come from the style sheet, by class. Text for screen
+readers is in `title` and `desc`; the same figures belong in a table beside.
 """
 
 import math
@@ -13,20 +13,20 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from django.utils.safestring import SafeString, mark_safe
 
-# What XML cannot hold, in whatever spelling.
+# Characters that XML forbids.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INTERVALS = 4
 _NICE = (1, 2, 5, 10)
-# Of a column's width, so that two do not touch.
+# Share of a column's width that is filled, so that two do not touch.
 _FILLED = 0.84
-# What a character of a number by the axis takes of the width, on the narrowest screen.
+# Width of a character of an axis label, as a share of the whole, on the narrowest screen.
 _CHARACTER = 0.026
 _ROW, _BASELINE, _BAR_AT, _BAR = 2.75, 1.0, 1.35, 0.8
 
 
 @dataclass(frozen=True)
 class Words:
-    """What a chart is called and says, in words, and which way its language runs."""
+    """A chart's id, accessible name and description, and whether its language is right-to-left."""
 
     # Unique on its page.
     name: str
@@ -37,7 +37,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Column:
-    """A value and the stretch of the axis that it is of, as parts of the whole axis."""
+    """A value of a column chart; start and width are fractions of the whole axis."""
 
     start: float
     width: float
@@ -46,7 +46,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A value with its name, and as it is written."""
+    """A value of a bar chart with its label, and formatted."""
 
     label: str
     value: float
@@ -60,7 +60,7 @@ def columns(
     written: Callable[[int], str],
     ends: tuple[str, str],
 ) -> SafeString:
-    """Columns over an axis of time that runs the way of the language; `ends` are its ends."""
+    """A column chart over a time axis that runs the way of the language; `ends` label its ends."""
     svg = _svg(words, "chart chart-columns")
     plot = _add(svg, "svg", y="11%", width="100%", height="77%", overflow="visible")
     heights = [column.value for column in values]
@@ -82,7 +82,7 @@ def columns(
 
 
 def rows(words: Words, values: Sequence[Row]) -> SafeString:
-    """One bar below the other, each with its name and its value above it."""
+    """A bar chart: one bar below the other, each with its label and its value above it."""
     svg = _svg(words, "chart chart-rows", height=f"{len(values) * _ROW:g}em")
     greatest = max((row.value for row in values), default=0) or 1
     for number, row in enumerate(values):
@@ -98,7 +98,8 @@ def rows(words: Words, values: Sequence[Row]) -> SafeString:
 
 
 def scale(low: float, high: float) -> list[int]:
-    """Round numbers from below `low` to above `high`, zero among them, with one step between."""
+    """Axis ticks: round numbers from below `low` to above `high`, zero among them, evenly spaced.
+    """
     low, high = min(low, 0), max(high, 0)
     step = _nice_step((high - low) / _INTERVALS)
     first, last = math.floor(low / step), math.ceil(high / step)
@@ -106,7 +107,7 @@ def scale(low: float, high: float) -> list[int]:
 
 
 def _nice_step(least: float) -> int:
-    """The smallest of 1, 2, 5, 10, 20, 50 ... that is not less."""
+    """The smallest of 1, 2, 5, 10, 20, 50 ... that is not less than `least`."""
     if least <= 1:
         return 1
     power = 10 ** math.floor(math.log10(least))
@@ -119,7 +120,7 @@ class _Axis:
     high: int
 
     def at(self, value: float) -> float:
-        """How far below the top a value stands, as a part of the whole height."""
+        """How far below the top a value stands, as a fraction of the height."""
         return (self.high - value) / (self.high - self.low)
 
 
@@ -148,7 +149,7 @@ def _svg(words: Words, kind: str, **attributes: str) -> Element:
 def _start(
     parent: Element, words: Words, text: str, kind: str, *, at: float = 0, **place: str
 ) -> None:
-    """Text from where lines of the language begin: from the right where it runs to the left."""
+    """Text at the start of a line: at the right in right-to-left languages."""
     x = _percent(1 - at if words.is_rtl else at)
     _add(parent, "text", {"class": kind}, x=x, **place).text = _clean(text)
 

@@ -1,4 +1,4 @@
-"""Numbers, dates, spans of time and directions as the reader's language has them."""
+"""Localised numbers, dates, durations and writing directions (Babel)."""
 
 from datetime import date, datetime, timedelta
 
@@ -14,9 +14,9 @@ LEFT_TO_RIGHT_MARK = "\u200e"
 
 
 def grouped(number: int) -> str:
-    """A number with the language's grouping, in Latin digits: "1,284"."""
+    """A number with the locale's grouping, in Latin digits: "1,284"."""
     written = format_decimal(number, locale=_locale())
-    # Among words that run from right to left, the sign would change sides.
+    # In right-to-left text the minus sign would change sides.
     is_turned = number < 0 and direction(_locale()) == "rtl"
     return f"{LEFT_TO_RIGHT_MARK}{written}" if is_turned else written
 
@@ -55,7 +55,7 @@ def moment_in_london(moment: datetime) -> str:
 
 
 def days(n: int) -> str:
-    """ "14 days", in the language of the moment."""
+    """ "14 days", in the active language."""
     return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}
 
 
@@ -81,10 +81,10 @@ def _locale() -> str:
 
 
 def in_language(path: str, code: str) -> str:
-    """The address of the same page in another language.
+    """The path of the same page in another language.
 
-    English pages have no prefix, others `/ar/` or `/cy/`; pages behind a token say the
-    language after `/t/`, so that one prefix names them all to proxies.
+    English pages have no prefix, others `/ar/` or `/cy/`; pages behind a token have the language
+    after `/t/`, so that one prefix names them all to proxies.
     """
     codes = {language for language, _name in settings.LANGUAGES}
     parts = path.lstrip("/").split("/")
@@ -93,6 +93,6 @@ def in_language(path: str, code: str) -> str:
     else:
         rest = parts[1:] if parts[0] in codes - {settings.LANGUAGE_CODE} else parts
         parts = rest if code == settings.LANGUAGE_CODE else [code, *rest]
-    # One slash, and everything odd escaped: "/ar//evil.example/" must not become a link
-    # to another site.
+    # One slash, and everything odd escaped, against open redirects: "/ar//evil.example/" must not
+    # become a link to another site.
     return "/" + escape_uri_path("/".join(parts)).lstrip("/")

@@ -1,6 +1,6 @@
-"""Markdown as it may be shown: rendered by markdown-it, then cleaned by nh3.
+"""Markdown to sanitised HTML: rendered by markdown-it, then cleaned by nh3.
 
-Images are left out: a remote one would tell another site who reads the page.
+Images are removed: a remote one would tell another site who reads the page.
 """
 
 from functools import lru_cache
@@ -18,7 +18,7 @@ _renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 @lru_cache(maxsize=128)
 def render_markdown(text: str) -> SafeString:
-    """Safe HTML for a Markdown text.
+    """Sanitised HTML of a Markdown text.
 
     A first-level heading becomes a second-level one: the page has its own.
     """

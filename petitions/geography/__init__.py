@@ -1,1 +1,1 @@
-"""Constituencies and postcodes: published files taken in, looked up, and put to use."""
+"""Constituencies and postcodes: import of published files, look-up, and use for signatures."""

@@ -1,8 +1,8 @@
-"""Take in the constituencies, their names and regions, from published files.
+"""Imports the constituencies, their names and regions, from published files.
 
-Two files are understood. HexJSON has codes, names and regions, and a map that nothing here draws:
-how many signed in a constituency is not for the public. The statisticians' table of names and
-codes has the Welsh names besides, and no regions. Each leaves alone what it does not say.
+Two formats are read. HexJSON has codes, names and regions, and a map that nothing here draws: how
+many signed in a constituency is not for the public. The statisticians' table of names and codes has
+the Welsh names besides, and no regions. Columns that a file lacks are left alone.
 """
 
 import json
@@ -20,7 +20,7 @@ from petitions.models import Place, PlaceFile, Region
 
 _CODE = re.compile(r"[ENSW][0-9]{8}")
 _LONGEST_NAME = 100
-# What the code of a constituency begins with, outside England, says its nation.
+# The first letter of a constituency's code, outside England, to its nation.
 _NATIONS = {"W": Region.WALES, "S": Region.SCOTLAND, "N": Region.NORTHERN_IRELAND}
 
 
@@ -33,10 +33,9 @@ class Imported:
 
 
 def import_file(path: Path) -> Imported:
-    """Add the constituencies of a file, or bring up to date those that are known.
+    """Upsert the constituencies of a file. None is ever deleted: signatures count in them.
 
-    None is ever deleted: signatures count in them. Raises `UnusableFile`, and then nothing has
-    changed.
+    Raises `UnusableFile`, and then nothing has changed.
     """
     places, columns = _read(path)
     if not places:
@@ -56,14 +55,14 @@ def import_file(path: Path) -> Imported:
 
 
 def _read(path: Path) -> tuple[list[Place], list[str]]:
-    """The constituencies, and the columns that the file speaks of."""
+    """The constituencies, and the columns to update."""
     if path.suffix.lower() in {".csv", ".zip"}:
         return list(_from_table(path)), ["name", "name_cy"]
     return list(_from_hexjson(path)), ["name", "region"]
 
 
 def _from_hexjson(path: Path) -> Iterator[Place]:
-    """As the format is described by its publisher, Open Innovations."""
+    """Parse HexJSON, as its publisher, Open Innovations, describes it."""
     try:
         hexes = json.loads(path.read_bytes())["hexes"]
         for code, cell in hexes.items():
@@ -77,7 +76,7 @@ def _from_hexjson(path: Path) -> Iterator[Place]:
 
 
 def _from_table(path: Path) -> Iterator[Place]:
-    """The names and codes of the Office for National Statistics: PCON24CD, PCON24NM, PCON24NMW."""
+    """Parse the Office for National Statistics' names and codes: PCON24CD, PCON24NM, PCON24NMW."""
     with files.table(path) as table:
         code, name = (_column(table.header, rf"pcon\d\d{end}") for end in ("cd", "nm"))
         welsh = _column(table.header, r"pcon\d\dnmw")

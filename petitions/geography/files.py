@@ -1,4 +1,4 @@
-"""Published files: read as they come, in constant memory, and known by their digest."""
+"""Published files: streamed in constant memory, and identified by their SHA-256 digest."""
 
 import csv
 import hashlib
@@ -10,16 +10,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-# The byte order mark with which some spreadsheets begin is no part of the first name.
+# Drops the byte order mark with which some spreadsheets begin.
 _ENCODING = "utf-8-sig"
 
 
 class UnusableFile(Exception):
-    """The file is not what it should be. The message is one line for whoever gave it."""
+    """The file cannot be imported. The message is one line for whoever gave it."""
 
 
 class Table(NamedTuple):
-    """A CSV file while it is read: its name, its bytes, and how many of them have been read."""
+    """An open CSV file: its name, its size in bytes, how many of them have been read, and its
+    rows.
+    """
 
     name: str
     size: int
@@ -36,7 +38,7 @@ def digest(path: Path) -> str:
 
 @contextmanager
 def table(path: Path) -> Iterator[Table]:
-    """A CSV file, or the largest one in a zip: the same may lie beside it in smaller parts.
+    """Open a CSV file, or the largest one in a zip: the same may lie beside it in smaller parts.
 
     Raises `UnusableFile`, also while rows are read.
     """

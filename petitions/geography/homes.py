@@ -1,4 +1,4 @@
-"""What the thank-you page says of the place where a signature counts."""
+"""The thank-you page's paragraph about the place where a signature counts."""
 
 from functools import lru_cache
 from urllib.parse import urlencode
@@ -13,9 +13,9 @@ _MEMBERS = "https://members.parliament.uk"
 
 
 def as_html(place_id: str) -> str:
-    """Where a signature counts, and how to write to the MP there; it costs no query.
+    """HTML with the place where a signature counts, and how to write to the MP there; no query.
 
-    The link to Parliament's site bears the constituency's name, which is no secret of anybody.
+    The link to Parliament's site holds the constituency's name, which identifies nobody.
     """
     place = known.place(place_id)
     language = get_language()
@@ -25,14 +25,14 @@ def as_html(place_id: str) -> str:
 
 
 def forget() -> None:
-    """Render everything afresh next time."""
+    """Clear the cache of rendered paragraphs."""
     _rendered.cache_clear()
 
 
 @lru_cache(maxsize=2048)
 def _rendered(language: str, kind: str, name: str, english: str) -> str:
-    """One for each place and language: less than a thousand of them are ever asked for twice."""
-    # Parliament's search knows the English names.
+    """One entry per place and language: fewer than a thousand are ever asked for twice."""
+    # Parliament's search takes the English names.
     search = f"/members/Commons?{urlencode({'SearchText': english})}" if english else "/FindYourMP"
     home = {
         "kind": kind,

@@ -1,6 +1,6 @@
-"""What each process knows by heart: the places, and of which month the postcodes are.
+"""In-process TTL cache of the places and of the edition of the postcode file.
 
-The thank-you page and the form ask for it at every turn, and it changes once a year.
+The thank-you page and the form need them at every request, and they change once a year.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from petitions.infra.ttl_cache import Kept
 from petitions.models import Place, PlaceFile
 
 _SECONDS = 300.0
-# A place that is not known by heart may have come a moment ago.
+# A place that is not in the cache may have been imported a moment ago.
 _SECONDS_IF_MISSED = 5.0
 
 
@@ -23,18 +23,18 @@ _known: Kept[None, _Gazetteer] = Kept()
 
 
 def place(code: str) -> Place | None:
-    """A place by its code, as it was at most five minutes ago."""
+    """A place by its code, at most five minutes old; None if there is none."""
     found = _known.get(None, _SECONDS, _read).places.get(code)
     return found or _known.get(None, _SECONDS_IF_MISSED, _read).places.get(code)
 
 
 def postcodes_of() -> date | None:
-    """The month of the postcodes that were imported last, as its first day; None without any."""
+    """The edition of the last postcode import: the first day of its month; None without any."""
     return _known.get(None, _SECONDS, _read).postcodes_of
 
 
 def forget() -> None:
-    """Read everything afresh next time."""
+    """Clear the cache."""
     _known.forget()
 
 

@@ -1,6 +1,6 @@
-"""Find the constituencies of those who signed before their postcodes were imported.
+"""Backfill of constituencies for signatures from before their postcodes were imported.
 
-What is placed stays: a later edition of the postcodes moves nobody's signature.
+A constituency stays: a later edition of the postcodes moves nobody's signature.
 """
 
 from collections import Counter, defaultdict
@@ -23,23 +23,23 @@ _GONE = (Signature.State.WITHDRAWN, Signature.State.REFUSED)
 
 @dataclass(slots=True)
 class Placed:
-    """How many signatures got a constituency, and how many seals did not open."""
+    """Counts of a run: signatures that got a constituency, and seals that did not open."""
 
     placed: int = 0
     unreadable: int = 0
 
 
 def waiting() -> QuerySet[Signature]:
-    """Signatures from the UK without a constituency, whose signers are still there."""
+    """Signatures from the UK without a constituency, whose signers are not erased."""
     unknown = Signature.objects.filter(place=UNKNOWN, signer__isnull=False)
     return unknown.exclude(state__in=_GONE)
 
 
 def place_all(progress: Callable[[int], object] = lambda _rows: None) -> Placed:
-    """Look at everybody whose constituency is not known; `progress` gets the rows of each batch.
+    """Batch job over all signatures without a constituency; `progress` gets each batch's rows.
 
-    Each batch is one transaction, so an interruption costs nothing, and running it again changes
-    nothing more. People sign, confirm and withdraw meanwhile.
+    Each batch is one transaction, so that it can be interrupted at any time, and it is idempotent.
+    People sign, confirm and withdraw meanwhile.
     """
     result, after = Placed(), _FIRST
     while signatures := _place_batch(after, result):
@@ -50,7 +50,7 @@ def place_all(progress: Callable[[int], object] = lambda _rows: None) -> Placed:
 
 @transaction.atomic
 def _place_batch(after: UUID, result: Placed) -> list[Signature]:
-    # In id order, as everybody locks them, and the tallies last.
+    # Lock order, against deadlocks: signatures by id, as everywhere, and the tallies last.
     batch = waiting().filter(pk__gt=after).select_related("signer").order_by("pk")[:BATCH]
     signatures = list(batch.select_for_update(of=("self",)))
     given = _postcodes(signatures, result)
@@ -89,7 +89,7 @@ def _write(found: dict[UUID, str]) -> None:
 
 
 def _move(signatures: Iterable[Signature], found: dict[UUID, str]) -> None:
-    """The counted ones leave "UK, not known" for their constituency; no total changes."""
+    """Move counted signatures from "UK, not known" to their constituency; no total changes."""
     changes: dict[int, Counter[tallies.Key]] = defaultdict(Counter)
     for signature in signatures:
         if signature.pk in found and signature.state == Signature.State.CONFIRMED:

@@ -1,8 +1,8 @@
-"""Take in the postcodes: which of them lies in which constituency.
+"""Imports the postcode table: which postcode lies in which constituency.
 
-The Office for National Statistics publishes them four times a year, in two tables that name
-their columns differently: the Postcode Directory (ONSPD) and the Postcode Lookup (NSPL).
-Postcodes that are no longer in use are in both, and are taken in, for people go on giving them.
+The Office for National Statistics publishes them four times a year, in two tables that name their
+columns differently: the Postcode Directory (ONSPD) and the Postcode Lookup (NSPL). Terminated
+postcodes are in both, and are imported, for people go on giving them.
 """
 
 import io
@@ -21,7 +21,7 @@ from petitions.geography.files import Table, UnusableFile
 from petitions.infra.leases import alone
 from petitions.models import Place, PlaceFile
 
-# The same postcode is there several times, with other blanks; the first that is found will do.
+# Columns of the same postcode, spaced differently; the first that is found will do.
 _POSTCODE_COLUMNS = ("pcds", "pcd7", "pcd8", "pcd", "pcd2")
 _CONSTITUENCY_COLUMN = re.compile(r"pcon(\d\dcd)?")
 _TERMINATED_COLUMN = "doterm"
@@ -38,7 +38,7 @@ Progress = Callable[[int, int], object]
 
 @dataclass(slots=True)
 class Imported:
-    """What a file held, and what it changed."""
+    """Counts of an import: what a file held, and what it changed."""
 
     edition: date
     rows: int = 0
@@ -50,7 +50,7 @@ class Imported:
 
 
 class _Layout(NamedTuple):
-    """Where a row has what we need."""
+    """Indexes of the columns that are read; None: there is no such column."""
 
     postcode: int
     constituency: int
@@ -60,13 +60,12 @@ class _Layout(NamedTuple):
 def import_file(
     path: Path, *, edition: date | None = None, progress: Progress = lambda _read, _size: None
 ) -> Imported:
-    """Make the table of postcodes what a file says. Signing goes on meanwhile.
+    """Make the postcode table equal to a file, in one transaction. Signing goes on meanwhile.
 
-    The file goes into a table of its own first, and from there only what differs, in one
-    transaction: nobody ever sees half of it, readers wait for nothing, and the same file again
-    changes nothing. `progress` is told how many bytes have been read, and of how many.
-    `edition` is any day of the month that the file's name does not say. Raises `UnusableFile`,
-    and then nothing has changed.
+    The file goes into a temporary table first (COPY), and from there only what differs: nobody sees
+    half of it, readers wait for nothing, and it is idempotent. `progress` gets how many bytes have
+    been read, and of how many. `edition` is any day of the month that the file's name does not say.
+    Raises `UnusableFile`, and then nothing has changed.
     """
     with alone("import postcodes") as is_alone:
         if not is_alone:
@@ -103,7 +102,7 @@ def _layout(table: Table) -> _Layout:
 
 
 def _load(table: Table, imported: Imported, progress: Progress) -> None:
-    """Copy the rows into a table of this connection alone."""
+    """COPY the rows into a temporary table."""
     lines = _lines(table, _constituencies(), imported)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -123,7 +122,7 @@ def _constituencies() -> frozenset[str]:
 
 
 def _lines(table: Table, constituencies: frozenset[str], imported: Imported) -> Iterator[str]:
-    """Lines for COPY. Only what has the shape of a postcode and a known code gets into one."""
+    """Lines for COPY: only well-formed postcodes with a known code. Raises `UnusableFile`."""
     layout = _layout(table)
     for number, row in enumerate(table.rows, 2):
         try:
@@ -149,7 +148,7 @@ def _lines(table: Table, constituencies: frozenset[str], imported: Imported) -> 
 
 
 def _need_all(table: Table, imported: Imported) -> None:
-    """Refuse a part of the country, or a download that broke off between two lines."""
+    """Reject a file of a part of the country, or a download cut off between two lines."""
     newest = PlaceFile.objects.newest(PlaceFile.Kind.CONSTITUENCIES)
     expected = newest.rows if newest else 0
     if len(imported.constituencies) < expected:
@@ -176,7 +175,7 @@ def _merge(imported: Imported) -> None:
         cursor.execute("ANALYZE petitions_postcode")
 
 
-# Three statements, for nobody else writes meanwhile; one that inserts or updates is slower.
+# Three statements, for nobody else writes meanwhile; an upsert is slower.
 _DELETE_GONE = """
     DELETE FROM petitions_postcode old
     WHERE NOT EXISTS (SELECT FROM new_postcode new WHERE new.postcode = old.postcode)

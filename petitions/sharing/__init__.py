@@ -1,1 +1,1 @@
-"""What other places show of a petition: pictures, head tags, paper."""
+"""Share images, Open Graph and JSON-LD tags, oEmbed, embeds, badges and posters."""

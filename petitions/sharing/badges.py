@@ -1,4 +1,4 @@
-"""The badge: a petition's count as a small picture, which may stand on any site."""
+"""The badge: a petition's count as a small SVG image, which any site may embed."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,15 @@ from petitions.sharing import heads
 from petitions.sharing.legible import legible
 
 HEIGHT = 32
-# Rough widths of a letter at 14 px, on the generous side: nobody knows the reader's fonts.
+# Pixels of a letter at 14 px and of a margin; generous, for the reader's fonts are unknown.
 _LETTER, _MARGIN = 8, 10
 
 
 @dataclass(frozen=True)
 class Badge:
-    """Two fields side by side, each with its words in the middle; the second may be empty."""
+    """Text and geometry in pixels: two fields side by side, their text centred; the second may be
+    empty.
+    """
 
     title: str
     language: str
@@ -48,7 +50,7 @@ def badge(text: PetitionText, *, count: int) -> Badge:
     """The badge of a petition in the active language."""
     language = translation.get_language() or settings.LANGUAGE_CODE
     label = _label(text.petition)
-    # A zero beside a link asks nobody to be the first: as on share images.
+    # As on share images, no small count is shown: nobody likes to be the first.
     is_telling = count >= goals.LEAST_FOR_A_BAR
     value = f"{grouped(count)} {ngettext('signature', 'signatures', count)}" if is_telling else ""
     label_width, value_width = _width(label), _width(value) if value else 0
@@ -69,7 +71,7 @@ def badge(text: PetitionText, *, count: int) -> Badge:
 
 
 def address(petition: Petition) -> str:
-    """Where the badge is found, in the active language."""
+    """The badge's absolute URL in the active language."""
     return heads.absolute(reverse("sharing:badge", args=[petition.slug]))
 
 

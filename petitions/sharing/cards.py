@@ -1,4 +1,4 @@
-"""What is made of a petition for elsewhere: the picture beside a link, a poster, leaflets."""
+"""Share images (Open Graph), posters and leaflets, typeset by typst and cached."""
 
 import io
 import logging
@@ -19,19 +19,19 @@ from petitions.sharing.legible import legible
 logger = logging.getLogger(__name__)
 
 WIDTH, HEIGHT = 1200, 630
-# The longest run of letters that the smallest size of the card has room for on one line.
+# The longest run of letters that fits on a line in the smallest size of the card.
 _LONGEST_WORD = 24
 _BREAK = "\u200b"
 
-# A template and its words; equal ones make the same picture.
+# A template and its inputs: the key of the caches.
 Job = tuple[str, tuple[tuple[str, str], ...]]
 
 
 def card(text: PetitionText, *, count: int, organisation: str) -> bytes:
     """The share image of a petition in the active language: PNG, 1200 x 630.
 
-    Set afresh only when something that it says has changed. Where it cannot be set, a plain
-    picture without words stands in for it.
+    Rendered again only when something in it has changed. If that fails, a plain image without words
+    stands in for it.
     """
     words = {
         **_both(text, organisation),
@@ -47,29 +47,29 @@ def card(text: PetitionText, *, count: int, organisation: str) -> bytes:
 
 
 def poster(text: PetitionText, *, organisation: str) -> bytes:
-    """A poster of a petition in the active language, with a code to scan: PDF, A4."""
+    """A poster of a petition in the active language, with a QR code: PDF, A4."""
     return _paper(_job("poster.typ", _on_paper(text, organisation, "poster")))
 
 
 def leaflets(text: PetitionText, *, organisation: str) -> bytes:
-    """Four leaflets of a petition in the active language, on one sheet: PDF, A4."""
+    """A sheet of four leaflets of a petition in the active language: PDF, A4."""
     return _paper(_job("leaflets.typ", _on_paper(text, organisation, "leaflet")))
 
 
 @cache
 def plain() -> bytes:
-    """The picture for links to what has none of its own."""
+    """The fallback share image, for links to what has none of its own."""
     return (Path(settings.BASE_DIR) / "static" / "img" / "share.png").read_bytes()
 
 
 @cache
 def mark() -> str:
-    """The site's mark, as SVG."""
+    """The site's logo, as SVG."""
     return (Path(settings.BASE_DIR) / "static" / "img" / "favicon.svg").read_text()
 
 
 def _both(text: PetitionText, organisation: str) -> dict[str, str]:
-    """What cards and papers say alike."""
+    """Template inputs that all of these share."""
     language = get_language() or settings.LANGUAGE_CODE
     kicker = _("A petition to %(addressee)s") % {"addressee": text.addressee}
     if organisation:
@@ -89,7 +89,7 @@ def _both(text: PetitionText, organisation: str) -> dict[str, str]:
 
 
 def _support(petition: Petition, count: int) -> dict[str, str]:
-    """How many have signed, and how far that is to the goal; before a number invites, the call."""
+    """The count and its share of the goal; while it is too small to show, a call to action."""
     if count >= goals.LEAST_FOR_A_BAR:
         share = count / goals.goal_for(count, petition.goal)
         unit = ngettext("signature", "signatures", count)
@@ -111,7 +111,7 @@ def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, 
         "organisation": _text(organisation),
         "ask": _text(text.ask),
         "call": _("Scan with a phone to read and sign"),
-        # What is typed from paper should be short: the code to scan alone says where it stood.
+        # Only the QR code has the source's code: a URL that is typed from paper should be short.
         "code": qr_code(sources.address(text.petition, channel)),
         "address": _text(address.partition("://")[2]),
         "footer": _text(footer),
@@ -119,14 +119,14 @@ def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, 
 
 
 def qr_code(address: str) -> str:
-    """A code that opens an address when it is scanned, as SVG."""
+    """A QR code of a URL, as SVG."""
     out = io.BytesIO()
     segno.make(address, error="m", micro=False).save(out, kind="svg", border=2, dark="#1b262d")
     return out.getvalue().decode()
 
 
 def _text(words: str) -> str:
-    """Words as a template may set them: no control characters, and no run without a break."""
+    """Sanitised text for a template: no control characters, and no run without a break."""
     return " ".join(map(_breakable, legible(words).split()))
 
 

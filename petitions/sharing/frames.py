@@ -1,4 +1,4 @@
-"""The frame that a registered partner may show of a petition on their own sites.
+"""The embed (iframe) of a petition, which a registered partner may put on their own sites.
 
 It runs no script, sets no cookie and has no field: signing happens here.
 """
@@ -23,15 +23,15 @@ LEAST_WIDTH = 240
 
 @cache
 def style() -> SafeString:
-    """The frame's style sheet, which stands in the page itself: a frame is one answer."""
+    """The embed's inline style sheet: a frame is one response."""
     sheet = Path(settings.BASE_DIR) / "static" / "css" / "embed.css"
     return mark_safe(sheet.read_text(encoding="utf-8"))  # noqa: S308 - a file of ours
 
 
 def policy(partner: Source) -> str:
-    """The frame's Content-Security-Policy: that one sheet, nothing else, and who may frame it.
+    """The embed's Content-Security-Policy: that one sheet, nothing else, and `frame-ancestors`.
 
-    We may ourselves, for the partner's page shows it. Who has registered no site gets no frame.
+    `'self'` is among them, for the partner's page shows it. A partner without sites gets no frame.
     """
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     ancestors = " ".join(["'self'", *partner.origins])
@@ -42,12 +42,12 @@ def policy(partner: Source) -> str:
 
 
 def address(petition: Petition, partner: Source) -> str:
-    """Where the frame is found, in the active language."""
+    """The embed's absolute URL in the active language."""
     return heads.absolute(reverse("sharing:frame", args=[partner.code, petition.slug]))
 
 
 def as_html(text: PetitionText, partner: Source, *, width: int, height: int) -> SafeString:
-    """The frame as HTML: it is not even told which page it stands in."""
+    """The `iframe` element, with `no-referrer`: it is not told which page it stands in."""
     return format_html(
         '<iframe src="{}" title="{}" width="{}" height="{}" loading="lazy" '
         'referrerpolicy="no-referrer" style="border:0;max-width:100%"></iframe>',

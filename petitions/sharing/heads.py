@@ -1,6 +1,6 @@
-"""What a page tells other sites about itself: search engines, and whoever shows a link to it.
+"""Metadata of a page's head: canonical URL, hreflang, Open Graph and JSON-LD.
 
-Every address is absolute and begins with SITE_URL, whatever host the request named.
+Every URL is absolute and begins with SITE_URL, whatever host the request named.
 """
 
 import json
@@ -20,15 +20,15 @@ from petitions.publishing.organisation import organisation
 from petitions.sharing import cards
 from petitions.sharing.legible import legible
 
-# As Facebook names them, whom the others follow.
+# Open Graph locales, as Facebook names them, whom the others follow.
 _LOCALES = {"en": "en_GB", "ar": "ar_AR", "cy": "cy_GB"}
-# Characters that could end a script element, or begin another; JSON has its own way for them.
+# Characters that could end a script element, or begin another, as JSON escapes (XSS).
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 @dataclass(frozen=True)
 class Alternate:
-    """The same page in another language."""
+    """The same page in another language (hreflang)."""
 
     language: str
     address: str
@@ -36,7 +36,7 @@ class Alternate:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands in a page's head, ready for the template."""
+    """Metadata of a page, ready for the template of its head."""
 
     title: str
     summary: str
@@ -53,12 +53,12 @@ class Head:
 
 
 def absolute(path: str) -> str:
-    """The address of a path on this site."""
+    """The absolute URL of a path on this site."""
     return settings.SITE_URL + path
 
 
 def alternates(path: str, languages: Iterable[str]) -> tuple[Alternate, ...]:
-    """A page in each of its languages, and for readers of any other in English if it has it."""
+    """The hreflang alternates of a page; `x-default` is English if it has it."""
     there = [code for code, _name in settings.LANGUAGES if code in set(languages)]
     found = [Alternate(code, absolute(in_language(path, code))) for code in there]
     return (*found, Alternate("x-default", found[0].address)) if found else ()
@@ -75,10 +75,10 @@ def head(
     data: Mapping[str, Any],
     published_at: datetime | None = None,
 ) -> Head:
-    """The head of a page at `path`.
+    """The metadata of the page at `path`.
 
-    A page that shows another language's text, for want of its own, names that one as the page
-    to be found. `data` is its JSON-LD but for what every page says.
+    A page that shows another language's text, for want of its own, names that one as canonical.
+    `data` is its JSON-LD but for what every page has.
     """
     language = get_language() or settings.LANGUAGE_CODE
     title, summary = legible(title), legible(summary)
@@ -110,7 +110,7 @@ def head(
 
 
 def for_petition(text: PetitionText, *, count: int, organisation: Organisation) -> Head:
-    """The head of a petition's page."""
+    """The metadata of a petition's page."""
     return head(
         path=text.petition.get_absolute_url(),
         title=text.title,
@@ -132,7 +132,7 @@ def for_petition(text: PetitionText, *, count: int, organisation: Organisation) 
 
 
 def for_page(path: str, *, title: str, summary: str) -> Head:
-    """The head of a page of the site itself, which exists in every language."""
+    """The metadata of a page of the site itself, which exists in every language."""
     return head(
         path=path,
         title=title,
@@ -145,7 +145,7 @@ def for_page(path: str, *, title: str, summary: str) -> Head:
 
 
 def image_of(petition: Petition | None) -> str:
-    """The address of a petition's share image in the active language; else of the plain one."""
+    """The URL of a petition's share image in the active language; without one, of the fallback."""
     if petition is None:
         return absolute(static("img/share.png"))
     language = get_language() or settings.LANGUAGE_CODE
@@ -153,7 +153,7 @@ def image_of(petition: Petition | None) -> str:
 
 
 def publisher(organisation: Organisation) -> dict[str, str]:
-    """Who runs the site, as JSON-LD."""
+    """The organisation that runs the site, as JSON-LD."""
     return {
         "@type": "Organization",
         "name": legible(organisation.name),
@@ -162,7 +162,7 @@ def publisher(organisation: Organisation) -> dict[str, str]:
 
 
 def data_block(data: Mapping[str, Any]) -> SafeString:
-    """JSON that may stand in a script element: a browser takes it for data and runs none of it."""
+    """JSON-LD escaped for a script element: a browser takes it for data and runs none of it."""
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return mark_safe(written.translate(_UNSAFE))  # noqa: S308 - nothing is left that ends the element
 

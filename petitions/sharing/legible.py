@@ -1,15 +1,15 @@
-"""Organisers' words where markup does not guard them: pictures, feeds and machines' data."""
+"""Sanitises organisers' text where HTML escaping does not: images, feeds and structured data."""
 
 import unicodedata
 
-# XML holds no control characters, and typst shows boxes for them. Direction overrides would turn
-# around what stands beside the words.
+# XML holds no control characters, and typst shows boxes for them. Bidi overrides would reorder what
+# stands beside the text.
 _DROPPED = {"Cc", "Cs", "Cn"}
 _TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def legible(text: str) -> str:
-    """The text on one line, without characters that nobody can see and some formats refuse."""
+    """The text on one line, without control characters, bidi overrides or unassigned codes."""
     seen = (
         char
         for char in text

@@ -1,4 +1,4 @@
-"""oEmbed: what editors of other sites learn about an address of ours that somebody pasted."""
+"""oEmbed provider: what editors of other sites learn about a URL of ours that is pasted there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ _ABOUT_AS_LONG = 2048
 
 @dataclass(frozen=True)
 class Asked:
-    """The petition that an address is about, its language, and the partner whose code it has."""
+    """A parsed URL: the petition that it is about, its language, and the partner's code in it."""
 
     slug: str
     language: str
@@ -28,7 +28,7 @@ class Asked:
 
 
 def asked(address: str) -> Asked | None:
-    """What an address of ours is about: a petition's page or its frame. None for any other."""
+    """Parse a URL of ours: a petition's page or its embed. None for any other."""
     if len(address) > _ABOUT_AS_LONG:
         return None
     try:
@@ -52,16 +52,16 @@ def asked(address: str) -> Asked | None:
 def answer(
     text: PetitionText, partner: Source | None, *, organisation: str, width: int, height: int
 ) -> dict[str, Any]:
-    """What oEmbed says of a petition, within a width and height. Source: oembed.com, 2.3.4.
+    """The oEmbed response for a petition, within a width and height. Source: oembed.com, 2.3.4.
 
-    A frame for the sites of a registered partner, if it has room; else a link with a picture.
+    `rich`, with the embed, for a registered partner's sites, if it has room; else `link`.
     """
     said: dict[str, Any] = {
         "version": "1.0",
         "title": legible(text.title),
         "provider_name": legible(organisation),
         "provider_url": heads.absolute("/"),
-        # There is no count in it.
+        # Seconds. There is no count in it.
         "cache_age": _AN_HOUR,
     }
     if width >= cards.WIDTH and height >= cards.HEIGHT:
@@ -78,5 +78,5 @@ def answer(
 
 
 def address_about(page: str) -> str:
-    """Where the oEmbed of a page is found, for its head."""
+    """The URL of a page's oEmbed, for discovery in its head."""
     return f"{heads.absolute(reverse('oembed'))}?{urlencode({'url': page, 'format': 'json'})}"

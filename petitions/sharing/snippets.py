@@ -1,4 +1,4 @@
-"""What a partner copies onto their own sites for a petition: a link, a badge, a frame.
+"""Embed codes: HTML that a partner copies onto their own sites, for a link, a badge or a frame.
 
 Only the sites that a partner registered may show the frame; the badge and the link may stand
 anywhere.
@@ -17,7 +17,7 @@ from petitions.sharing.legible import legible
 
 @dataclass(frozen=True)
 class Snippets:
-    """What a partner copies for one petition, in the active language."""
+    """The embed codes of one petition for a partner, in the active language."""
 
     text: PetitionText
     link: str
@@ -29,7 +29,7 @@ class Snippets:
 
 
 def snippets(text: PetitionText, partner: Source) -> Snippets:
-    """HTML for other sites: every address is absolute, and over https where this site is."""
+    """HTML for other sites: every URL is absolute, and over https where this site is."""
     petition = text.petition
     link = sources.address(petition, partner.code)
     call = _("Read and sign: %(title)s") % {"title": legible(text.title)}

@@ -1,7 +1,7 @@
-"""Pictures and papers, set by typst from the templates in `typeset/`.
+"""Images and PDFs, typeset by typst from the templates in `typeset/`.
 
-Words reach a template through typst's inputs alone, where they are strings and stay text.
-Put into the source instead, `#` and `[` in a title would be run as a program.
+Text reaches a template through typst's inputs alone, where it is strings and stays text. Put into
+the source instead, `#` and `[` in a title would be executed (template injection).
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ Words = Mapping[str, str]
 
 
 def png(template: str, words: Words) -> bytes:
-    """A picture of one page. Raises `typst.TypstError` where it cannot be set."""
+    """An image of one page. Raises `typst.TypstError`."""
     return _compile(template, words, "png")
 
 
 def pdf(template: str, words: Words) -> bytes:
-    """A paper to print, tagged for screen readers. Raises as `png` does."""
+    """A PDF for print, tagged for screen readers. Raises `typst.TypstError`."""
     return _compile(template, words, "pdf")
 
 
 def _compile(template: str, words: Words, kind: Literal["png", "pdf"]) -> bytes:
-    import typst  # a tenth of a process's memory, which only those that draw need
+    import typst  # lazy: a tenth of a process's memory, which only rendering needs
 
     return typst.compile(
         _FOLDER / template,
@@ -44,9 +44,9 @@ def _compile(template: str, words: Words, kind: Literal["png", "pdf"]) -> bytes:
 
 @cache
 def _fonts() -> "typst.Fonts":
-    """The fonts of this folder and typst's own, read once; none of the machine's.
+    """The fonts of this folder and typst's own, read once; no system fonts.
 
-    So it looks the same everywhere, also in a container that has no fonts.
+    So output is the same everywhere, also in a container that has no fonts.
     """
     import typst  # see above
 
