@@ -1,5 +1,5 @@
-"""Plumbing that knows nothing of petitions: TTL cache, locks, leases, Redis, client networks.
+"""Infrastructure that knows nothing of petitions: cache, locks, leases, Redis, client addresses.
 
-Front door: `ttl_cache`, `advisory_locks`, `jobs` (leases of periodic work), `prepared`,
+Front door: `ttl_cache`, `advisory_locks`, `leases` (of periodic work), `prepared` (statements),
 `redis` and `client_network` (whom a request comes from). Imports nothing else of this app.
 """

@@ -1,9 +1,9 @@
-"""Where a request comes from: an address that nobody can make up, and the network around it.
+"""The client's IP address behind trusted proxies, unspoofable, and the network around it.
 
-A proxy says in `X-Forwarded-For` whom it speaks for, at the right end of what was there
-before; everything further left was written by whoever asked. So the list is read from the
-right, past the proxies that `TRUSTED_PROXIES` names, to the first hop that is none of them.
-A peer that is no trusted proxy is the client itself, whatever it sends.
+A proxy says in `X-Forwarded-For` whom it speaks for, at the right end of what was there before;
+everything further left was written by the client. So the list is read from the right, past the
+proxies that `TRUSTED_PROXIES` names, to the first hop that is none of them. A peer that is no
+trusted proxy is the client itself, whatever it sends.
 """
 
 import logging
@@ -17,9 +17,9 @@ from django.conf import settings
 
 Address = IPv4Address | IPv6Address
 
-# In TRUSTED_PROXIES: whoever reaches our Unix socket, who has no address.
+# In TRUSTED_PROXIES: peers on our Unix socket, which have no address.
 UNIX = "unix"
-# What one access line, household or carrier's gateway is likely to share.
+# Prefix lengths of what one access line, household or carrier's gateway is likely to share.
 _V6_BITS, _V6_PREFIX_BITS = 64, 48
 # Nobody has more proxies, and a header may list trusted addresses without end.
 _MOST_HOPS = 16
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class Sender(NamedTuple):
-    """Who sends a request, and what limits count by: the networks around the address.
+    """The client of a request, and what rate limits count by: the networks around its address.
 
     `network` is its /24 of IPv4 or /64 of IPv6, `prefix` the /48 of IPv6 that a customer of a
     provider may own whole; "" where there is none.
@@ -40,7 +40,7 @@ class Sender(NamedTuple):
 
     @classmethod
     def at(cls, address: Address | None) -> Self:
-        """Whoever sits at an address, if it is known."""
+        """The client at an address; None: an empty one."""
         if isinstance(address, IPv4Address):
             # By hand, as below: a network object costs several times as much.
             first, second, third, _host = address.packed
@@ -50,20 +50,20 @@ class Sender(NamedTuple):
         return cls(address, _around(address, _V6_BITS), _around(address, _V6_PREFIX_BITS))
 
 
-# Of whom no address is known.
+# A client without an address.
 NOWHERE = Sender()
 
 
 def sender_of(meta: Mapping[str, Any]) -> Sender:
-    """Who sends a request, by its `META`. Never raises."""
+    """The client of a request, by its `META`. Never raises."""
     return Sender.at(client_address(meta))
 
 
 def client_address(meta: Mapping[str, Any]) -> Address | None:
     """The client's address by a request's `META`; None if there is none. Never raises.
 
-    Only the right-most hop that is no trusted proxy counts. A hop that is no address is as
-    good as none: then it is the proxy that passed it on.
+    Only the right-most hop that is no trusted proxy counts. A malformed hop counts as none: then
+    the client is the proxy that passed it on.
     """
     peer = str(meta.get("REMOTE_ADDR") or "")
     known = parsed(peer)
@@ -85,15 +85,15 @@ def client_address(meta: Mapping[str, Any]) -> Address | None:
             return known
         if not rest:
             break
-    # Right for who sits beside the server; on the Internet, addresses are lost on the way.
+    # Right on a local network; on the Internet, the proxy loses the clients' addresses.
     _warn_of_lost_addresses()
     return known
 
 
 def parsed(text: str) -> Address | None:
-    """An address as proxies write it, with or without a port; None for anything else.
+    """Parse an address as proxies write it, with or without a port; None for anything else.
 
-    IPv4 in the clothes of IPv6 (`::ffff:192.0.2.7`) is IPv4; zones (`%eth0`) are dropped.
+    IPv4-mapped IPv6 (`::ffff:192.0.2.7`) becomes IPv4; zones (`%eth0`) are dropped.
     """
     bare = text.strip()
     if bare.startswith("["):
@@ -101,7 +101,7 @@ def parsed(text: str) -> Address | None:
     elif bare.count(":") == 1:
         bare = bare.partition(":")[0]
     bare = bare.partition("%")[0]
-    # `ip_address` reads the same, in Python, and takes four times as long.
+    # `ip_address` parses the same, in Python, and takes four times as long.
     try:
         if ":" not in bare:
             return IPv4Address(inet_pton(AF_INET, bare))
@@ -129,7 +129,7 @@ def _is_trusted(address: Address | None, peer: str) -> bool:
 
 @cache
 def _trusted(listed: tuple[str, ...]) -> list[tuple[int, int, int]]:
-    """Version, number of bits that are free, and the bits before them, of each network."""
+    """Version, number of host bits, and network bits of each trusted network."""
     found: list[tuple[int, int, int]] = []
     for text in listed:
         if text != UNIX:
@@ -141,7 +141,7 @@ def _trusted(listed: tuple[str, ...]) -> list[tuple[int, int, int]]:
 
 @cache
 def _warn_of_unknown_proxy() -> None:
-    # Once a process. From a public address it would be a visitor playing with headers.
+    # Once a process. From a public address it would be a client that forges headers.
     logger.warning(
         "a proxy that TRUSTED_PROXIES does not name passes requests on: all who come through "
         "it count as one network, and will be refused together"

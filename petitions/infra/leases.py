@@ -1,12 +1,11 @@
-"""Leases of named periodic work, and when each kind of it last succeeded.
+"""Leases for periodic work, so that one process does it at a time, and each job's last success.
 
-A lease is a row with an end, taken by compare-and-set in a commit of its own. It needs no
-connection and no transaction of its own for as long as the work lasts, so that it holds behind a
-connection pooler, and pins no old row against vacuum. A thread renews it. Of a process that is
-killed it runs out within `LEASE`; one that stood still for longer may find somebody else at the
-work when it goes on. So what must not be done twice has a lock or a constraint of its own, and
-the lease only saves work. A worker's claim on single mails is no such row: see
-`petitions.mail.claims`.
+A lease is a row with an expiry, taken by compare-and-set in a commit of its own. It needs no
+connection and no transaction for as long as the work lasts, so that it holds behind a connection
+pooler, and pins no old row against vacuum. A heartbeat thread renews it. That of a killed process
+expires within `LEASE`; one that stalled for longer may find another at the work when it goes on
+(there is no fencing). So what must not be done twice has a lock or a constraint of its own, and the
+lease only saves work. A worker's claim on single mails is no such row: see `petitions.mail.claims`.
 """
 
 import logging
@@ -21,7 +20,7 @@ from django.db import Error, connection, transaction
 
 LEASE = timedelta(seconds=60)
 RENEW_EVERY = 15.0
-# A success is written again when the last one is older: mail is looked for at every signing.
+# Successes are recorded at most this often: mail is looked for at every signing.
 NOTED_EVERY = timedelta(seconds=5)
 
 logger = logging.getLogger(__name__)
@@ -29,9 +28,9 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def alone(name: str) -> Iterator[bool]:
-    """Whether nobody else does the named work; until the block ends, nobody else will.
+    """Hold the lease of the named work within the block; yields False if another process has it.
 
-    A block that ends without an exception is noted as a success. Never inside a transaction:
+    A block that ends without an exception is recorded as a success. Raises inside a transaction:
     others would wait for its end, where they are to pass.
     """
     holder = uuid.uuid4()
@@ -52,7 +51,7 @@ def alone(name: str) -> Iterator[bool]:
 
 
 def note_success(name: str) -> None:
-    """Note that work which any number of processes may do has come to its end."""
+    """Record a success of work that any number of processes may do at a time, without a lease."""
     _run(
         """
         INSERT INTO petitions_lease (name, started_at, succeeded_at) VALUES (%s, now(), now())
@@ -64,8 +63,8 @@ def note_success(name: str) -> None:
 
 
 def last_successes(names: Iterable[str]) -> dict[str, timedelta]:
-    """How long ago each kind of work came to its end; of one that never did, since when it has
-    been asked for.
+    """Time since each job last succeeded, by name; for one that never did, since it was first
+    asked for here.
     """
     names = sorted(names)
     _run(
@@ -132,7 +131,7 @@ def _give_back(name: str, holder: UUID, *, succeeded: bool) -> None:
 
 
 def _run(sql: str, values: object) -> bool:
-    """Whether a row was written."""
+    """Execute a statement; return whether a row was written."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)  # type: ignore[arg-type]
         return bool(cursor.rowcount)

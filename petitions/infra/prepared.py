@@ -1,8 +1,8 @@
-"""SQL of the hot paths, which PostgreSQL plans once a connection instead of once a request.
+"""Prepared statements for the hot paths: planned once a connection, not once a request.
 
-Planning took a quarter of what signing costs the database, and half of what confirming does.
-Behind a pooler that gives out connections by the transaction this cannot work, for PREPARE in SQL
-stays with one connection of the server: there (`DATABASE_POOLER`) the same SQL is sent as it is.
+Planning took a quarter of what signing costs the database, and half of what confirming does. Behind
+a transaction pooler this cannot work, for PREPARE in SQL stays with one connection of the server:
+there (`DATABASE_POOLER`) the same SQL is sent as it is.
 """
 
 import re
@@ -14,12 +14,12 @@ from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-# The names of what each connection of psycopg2 has prepared; a new connection knows nothing.
+# Names prepared on each connection of psycopg2; a new connection has none.
 _prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 class Statement:
-    """One statement with named parameters, as `cursor.execute` takes them."""
+    """A prepared statement with named parameters, as `cursor.execute` takes them."""
 
     def __init__(self, name: str, sql: str) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class Statement:
         self._call = f"EXECUTE {name} ({listed})" if listed else f"EXECUTE {name}"
 
     def call(self, cursor: CursorWrapper) -> str:
-        """What to send on this cursor's connection, where it is prepared by then."""
+        """The SQL to send on this cursor's connection; prepares the statement there if need be."""
         if settings.DATABASE_POOLER:
             return self.sql
         known = _prepared.setdefault(cursor.db.connection, set())
@@ -42,7 +42,7 @@ class Statement:
 
 
 def run(cursor: CursorWrapper, values: Mapping[str, Any], *statements: Statement) -> None:
-    """Send statements in one round trip; the cursor holds what the last one answers.
+    """Execute statements in one round trip; the cursor holds the result of the last one.
 
     Each sees what was committed when it began. Outside a transaction they are one of their own.
     """

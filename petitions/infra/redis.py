@@ -1,8 +1,8 @@
 """The Redis client of the web processes: time-outs of 50 ms and one circuit breaker.
 
-Every submitted form asks Redis. One that is away or stalls may cost a signer one time-out and no
-more: the first failure opens the breaker, and for `PAUSE` seconds `call` raises `Unavailable` at
-once. Then one caller tries again, while all others still do without.
+Every submitted form asks Redis. An outage or stall may cost a signer one time-out and no more: the
+first failure opens the breaker, and for `PAUSE` seconds `call` raises `Unavailable` at once. Then
+one caller probes Redis (half-open), while all others still do without.
 """
 
 import hashlib
@@ -27,18 +27,18 @@ logger = logging.getLogger(__name__)
 
 
 class Unavailable(Exception):
-    """Redis is away, or did not answer in time. Trying again soon may help."""
+    """Redis is down, or did not answer in time. Trying again soon may help."""
 
 
 class _Breaker:
-    """Open from a failure until a caller has tried again with success."""
+    """A circuit breaker: open from a failure until a probe has succeeded."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.retry_at: float | None = None
 
     def lets_through(self) -> bool:
-        """Whether this caller may try; of those who come while it is open, one a pause may."""
+        """Whether this caller may try; while the breaker is open, one probe per `PAUSE`."""
         retry_at = self.retry_at
         if retry_at is None:
             return True
@@ -65,7 +65,7 @@ _breaker = _Breaker()
 
 
 def call(work: Callable[[redis.Redis], T]) -> T:
-    """What `work` makes of the client. Raises `Unavailable`."""
+    """Run `work` with the client, and return its result. Raises `Unavailable`."""
     if not _breaker.lets_through():
         raise Unavailable
     try:
@@ -78,14 +78,14 @@ def call(work: Callable[[redis.Redis], T]) -> T:
 
 
 class Script:
-    """A Lua script, called by its digest; a server that does not know it is sent the source."""
+    """A Lua script, called by EVALSHA, and by EVAL where the server does not know it."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def __call__(self, keys: Sequence[bytes], *args: str) -> Any:
-        """What the script answers. Raises `Unavailable`."""
+        """The script's result. Raises `Unavailable`."""
 
         def run(client: redis.Redis) -> Any:
             try:
@@ -97,12 +97,12 @@ class Script:
 
 
 def is_available() -> bool:
-    """Whether the last call got its answer."""
+    """Whether the breaker is closed: the last call succeeded."""
     return _breaker.retry_at is None
 
 
 def forget() -> None:
-    """Close the breaker, and connect anew."""
+    """Close the breaker, and reconnect."""
     _breaker.retry_at = None
     _client.cache_clear()
 

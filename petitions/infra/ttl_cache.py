@@ -1,4 +1,4 @@
-"""What a process remembers for a moment, because it is asked for at every turn."""
+"""An in-process TTL cache, for what nearly every request needs."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -15,10 +15,10 @@ def left_of_the_minute() -> float:
 
 
 class Kept(Generic[K, V]):
-    """A TTL cache: things by their keys, each with its age. Any thread may ask at any time.
+    """A thread-safe TTL cache of at most `most` entries; the oldest key is evicted first.
 
-    Beyond `most` of them the one that came first goes. With `by_the_minute` nothing is kept
-    across a full minute: what holds texts turns in the moment in which an embargo ends.
+    With `by_the_minute` nothing is kept across a full minute: cached texts appear in the moment in
+    which an embargo ends.
     """
 
     def __init__(self, most: int = 1000, *, by_the_minute: bool = False) -> None:
@@ -28,14 +28,14 @@ class Kept(Generic[K, V]):
         self._lock = Lock()
 
     def get(self, key: K, seconds: float, make: Callable[[], V]) -> V:
-        """The thing if it is younger than so many seconds, else what `make` gives now.
+        """The value if it is younger than so many seconds, else what `make` gives now (get or set).
 
-        Nobody waits for another thread: two may make the same. None is not kept, so that
-        made-up keys fill nothing.
+        No thread waits for another: two may make the same. None is not cached, so that made-up keys
+        fill nothing.
         """
         kept, now = self._things.get(key), time.monotonic()
         if self._by_the_minute:
-            # Of this minute only.
+            # Nothing from before this minute.
             seconds = min(seconds, time.time() % 60)
         if kept is not None and now - kept[0] < seconds:
             return kept[1]
@@ -45,18 +45,18 @@ class Kept(Generic[K, V]):
         return made
 
     def last(self, key: K) -> V | None:
-        """The thing, however old."""
+        """The value, however stale; None without one."""
         kept = self._things.get(key)
         return kept[1] if kept else None
 
     def change(self, key: K, change: Callable[[V], V]) -> None:
-        """Change the thing, if there is one; it is as old as before."""
+        """Update the cached value, if there is one; its age stays the same."""
         with self._lock:
             if kept := self._things.get(key):
                 self._things[key] = kept[0], change(kept[1])
 
     def forget(self) -> None:
-        """Make everything afresh next time."""
+        """Clear the cache."""
         with self._lock:
             self._things.clear()
 

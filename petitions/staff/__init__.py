@@ -1,4 +1,4 @@
-"""The team: who may do what, what each did, how they log in.
+"""Staff accounts: roles and permissions, the audit log, rate limits of log-ins.
 
 Front door: `roles` (the two groups and their permissions), `audit` (the append-only record of
 staff's acts), `logins` (limits before a password is hashed). Knows nothing of what staff decide

@@ -1,4 +1,4 @@
-"""The audit record: acts of staff, written by the use case that does them and never changed."""
+"""The audit log: append-only records of staff's acts, written by the use case that does them."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,8 +11,8 @@ from petitions.models import AuditRecord
 
 Action = AuditRecord.Action
 
-# The trigger of the table knows these periods and those of `keep_no_longer`, and lets nothing go
-# earlier.
+# Retention. The table's trigger has the same periods and those of `keep_no_longer`, and forbids
+# earlier deletion.
 FAILURES_KEPT = timedelta(days=30)
 LOGINS_KEPT = timedelta(days=365)
 
@@ -25,10 +25,10 @@ def record(
     about: models.Model | None = None,
     network_ix: bytes | None = None,
 ) -> None:
-    """Add one act, in the transaction of the act itself.
+    """Append one record, in the transaction of the act itself.
 
-    `screen` is a route's or a command's name; no actor means a command, or nobody known. What
-    somebody typed has no place here: `about` is kept as its model and primary key.
+    `screen` is a route's or a command's name; no actor means a command, or nobody known. Free text
+    has no place here: `about` is stored as its model and primary key.
     """
     AuditRecord.objects.create(
         action=action,
@@ -47,14 +47,14 @@ def record_each(
     actor_id: int | None,
     about: Iterable[models.Model],
 ) -> None:
-    """Add one act about each of several objects."""
+    """Append one record for each of several objects."""
     for one in about:
         record(action=action, screen=screen, actor_id=actor_id, about=one)
 
 
 def keep_no_longer(*, exact_for: timedelta, network_kept: timedelta) -> int:
-    """Delete records of passwords, and cut networks and times, when their time is over; return
-    how many rows changed. All other records stay for ever.
+    """Retention: delete old records of passwords, and erase old networks and truncate old times of
+    all; return how many rows changed. All other records stay for ever.
     """
     failures = AuditRecord.objects.filter(
         action__in=[Action.PASSWORD_WRONG, Action.PASSWORD_REFUSED],

@@ -1,14 +1,14 @@
-"""How often a password may be tried, and the record of what came of it.
+"""Rate limits of log-ins against brute force, and the audit records of passwords tried.
 
-Wrong passwords are counted in the database over sliding windows: for one account from one
-network, for one network, and for one account from everywhere. They are counted before anything
-is hashed, so a right password after too many wrong ones does not get in until the window ends.
+Wrong passwords are counted in the database over sliding windows: for one account from one network,
+for one network, and for one account from everywhere. They are counted before anything is hashed, so
+a right password after too many wrong ones does not get in until the window ends.
 
-The limits for one account from everywhere, and for one network, spare an account in a network
-from which its owner logged in lately: no outsider, and nobody who shares their network and types
-made-up names, can keep them out. Whoever types their own name there five times can, until the
-window ends or an operator unlocks the account. An unknown name is counted as a known one is, and
-takes as many queries and hashes.
+The limits for one account from everywhere, and for one network, spare an account in a network from
+which its owner logged in lately: no outsider, and nobody who shares their network and types made-up
+names, can lock them out. Whoever types their own name there five times can, until the window ends
+or an operator unlocks the account. Against user enumeration, an unknown name is counted as a known
+one is, and takes as many queries and hashes.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,14 @@ from petitions.models import AuditRecord, LoginFailure
 from petitions.staff import audit, password_hashing
 
 Action = AuditRecord.Action
-# What holds in every network, also in one from which the account's owner logged in lately.
+# Limits that hold in every network, also in one from which the owner logged in lately.
 _EVEN_AT_HOME = frozenset({"ACCOUNT_NETWORK"})
 # A /48 of IPv6 may fail as often as so many of its /64 together.
 PREFIX_FACTOR = 4
 
 
 class TooMany(Exception):
-    """Too many wrong passwords. Trying again after `retry_after` seconds helps."""
+    """A rate limit is exceeded. Trying again after `retry_after` seconds helps."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ Refused = TooMany | password_hashing.Busy
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Somebody gives a password: for which user name, from where, on which screen."""
+    """A log-in attempt: for which user name, from where, on which screen."""
 
     name: str
     sender: Sender
@@ -55,7 +55,7 @@ class Attempt:
 
     @property
     def names(self) -> list[bytes]:
-        """The name's index under each index key, the newest first; so with the networks."""
+        """The name's blind index under each index key, the newest first; so with the networks."""
         return _indexes("name", self.name)
 
     @property
@@ -68,10 +68,11 @@ class Attempt:
 
 
 def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None:
-    """The user if the password is right, None if it is wrong; `TooMany` or `password_hashing.Busy`.
+    """The user if the password is right, None if it is wrong.
 
-    `find_user` hashes. It runs in a slot, so that no more than `password_hashing.SLOTS` pass the
-    second look at the limits before the first of them is counted.
+    Raises `TooMany` or `password_hashing.Busy`. `find_user` hashes. It runs in a slot, so that no
+    more than `password_hashing.SLOTS` pass the second check of the limits before the first of them
+    is counted.
     """
     account = User.objects.filter(username=attempt.name).values_list("pk", flat=True).first()
     _refuse_too_many(attempt, account)
@@ -86,14 +87,14 @@ def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None
 
 
 def unlock(*, user: User, screen: str, actor_id: int | None = None) -> int:
-    """Forget the wrong passwords for an account; return how many there were."""
+    """Delete the counted failures of an account; return how many there were."""
     forgotten = LoginFailure.objects.filter(name_ix__in=_indexes("name", user.username)).delete()
     audit.record(action=Action.LOGIN_UNLOCKED, screen=screen, actor_id=actor_id, about=user)
     return forgotten[0]
 
 
 def delete_old_failures() -> int:
-    """Delete wrong passwords that no limit counts any more; return how many."""
+    """Retention: delete failures that no limit counts any more; return how many."""
     longest = max((rate.get_expiry() for rate in settings.LOGIN_LIMITS.values() if rate), default=0)
     return LoginFailure.objects.filter(created_at__lt=_ago(longest)).delete()[0]
 
@@ -111,7 +112,7 @@ def _refuse_too_many(attempt: Attempt, account: int | None) -> None:
 
 
 def _limits() -> dict[str, tuple[RateLimitItem, int]]:
-    """The limits that are on, each with its window and how many fail within it."""
+    """The rate limits that are on, each with its window and the failures allowed in it."""
     found = {name: (rate, rate.amount) for name, rate in settings.LOGIN_LIMITS.items() if rate}
     if network := settings.LOGIN_LIMITS["NETWORK"]:
         found["PREFIX"] = (network, network.amount * PREFIX_FACTOR)
@@ -119,7 +120,7 @@ def _limits() -> dict[str, tuple[RateLimitItem, int]]:
 
 
 def _counts(attempt: Attempt) -> dict[str, int]:
-    """One query over the rows of this account, network and prefix."""
+    """Failures by limit; one query over the rows of this account, network and prefix."""
     name = Q(name_ix__in=attempt.names)
     network = Q(network_ix__in=attempt.networks)
     prefix = Q(prefix_ix__in=attempt.prefixes)
@@ -132,7 +133,7 @@ def _counts(attempt: Attempt) -> dict[str, int]:
 
 
 def _is_at_home(attempt: Attempt, account: int | None) -> bool:
-    """Whether the account's owner logged in from this network while its index is kept."""
+    """Whether the account's owner logged in from this network, while its index is retained."""
     return AuditRecord.objects.filter(
         actor_id=account, action=Action.PASSWORD_RIGHT, network_ix__in=attempt.networks
     ).exists()
@@ -147,7 +148,7 @@ def _count(attempt: Attempt) -> None:
 
 
 def _record_refusal(attempt: Attempt, account: int | None, window: int) -> None:
-    """Once a window for an account and a network: refusals must not fill the table."""
+    """Record one refusal per window, account and network: refusals must not fill the table."""
     refusals = AuditRecord.objects.filter(
         actor_id=account, action=Action.PASSWORD_REFUSED, network_ix__in=attempt.networks
     )

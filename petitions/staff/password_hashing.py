@@ -1,10 +1,10 @@
-"""Password hashing, of which a few at most run at once on the whole machine.
+"""Password hashing under a concurrency limit over the whole machine (a counting semaphore).
 
 A hash keeps a processor busy for a third of a second. Without a limit, whoever sends wrong
-passwords has every thread and every processor, and signing waits for seconds.
+passwords takes every thread and every processor (denial of service), and signing waits for seconds.
 
-A slot is a lock (`flock`) on a file in the temporary folder. It counts over all processes, holds
-no transaction and no connection, and the kernel frees it when its process dies.
+A slot is a lock (`flock`) on a file in the temporary folder. It counts over all processes, holds no
+transaction and no connection, and the kernel frees it when its process dies.
 """
 
 import fcntl
@@ -21,9 +21,9 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 SLOTS = 2
-# Seconds for which to stay away, for whoever finds no free slot.
+# Seconds for `Retry-After`, where no slot is free.
 RETRY_AFTER = 2
-# How long somebody waits who is logged in already, or runs a command. Logging in never waits.
+# Seconds that somebody who is logged in, or a command, waits for a slot. Logging in never waits.
 PATIENCE = 5.0
 _PAUSE = 0.05
 _thread = threading.local()
@@ -37,9 +37,9 @@ class Busy(Exception):
 
 @contextmanager
 def slot(*, patience: float = 0.0) -> Iterator[None]:
-    """Hold one of the slots; `Busy` if none is free within `patience` seconds.
+    """Hold one of the slots. Raises `Busy` if none is free within `patience` seconds.
 
-    A thread that holds one already keeps it.
+    Re-entrant: a thread that holds one already keeps it.
     """
     if getattr(_thread, "holds_one", False):
         yield
@@ -54,7 +54,7 @@ def slot(*, patience: float = 0.0) -> Iterator[None]:
 
 
 class LimitedHasher(PBKDF2PasswordHasher):
-    """Django's default hasher, in a slot wherever it is called from."""
+    """Django's default hasher (PBKDF2), in a slot wherever it is called from."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with slot(patience=PATIENCE):
@@ -85,6 +85,6 @@ def _take(number: int) -> int | None:
 
 
 def _file(number: int) -> Path:
-    """Of this user and this checkout: two sites on one machine are not in each other's way."""
+    """A lock file by user and checkout: two sites on one machine do not share slots."""
     site = f"{os.getuid()}-{zlib.crc32(str(settings.BASE_DIR).encode()):08x}"
     return Path(tempfile.gettempdir()) / f"undersigned-{site}-hash-{number}"

@@ -1,4 +1,4 @@
-"""The two roles and what each may do in this app. One person may hold both."""
+"""The two roles (groups of Django) and their permissions. One person may hold both."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -61,13 +61,13 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def create_roles(**_kwargs: Any) -> None:
-    """Make the groups and give them their permissions; runs after every migration."""
+    """Create the groups and grant their permissions; idempotent, runs after every migration."""
     for role, permissions in ROLES.items():
         grant(role, permissions)
 
 
 def grant(role: str, permissions: Iterable[str]) -> None:
-    """Give a role permissions, such as "petitions.view_mail"; those that do not exist yet wait.
+    """Grant a role permissions, such as "petitions.view_mail"; those that do not exist yet wait.
 
     Added, never taken away: an operator may have given a group more.
     """
