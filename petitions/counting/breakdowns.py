@@ -52,9 +52,7 @@ _GROUPS = (*Region.values, UNKNOWN, ABROAD)
 
 @dataclass(frozen=True)
 class Span:
-    """The change of one day, or of several that were missed or merged; `total` is that of the
-    last.
-    """
+    """The change of one day, or of several that were missed or merged; `total` is at their end."""
 
     first: date
     last: date
@@ -93,7 +91,7 @@ class Course:
     shared_after: date | None = None
 
 
-# --- Taking -------------------------------------------------------------------------------
+# --- Writing ------------------------------------------------------------------------------
 
 
 def take_snapshots(now: datetime | None = None) -> int:
@@ -181,7 +179,7 @@ def renewed(n: int, before: int) -> int:
     return n if n >= FEWEST else 0
 
 
-# --- Telling ------------------------------------------------------------------------------
+# --- Reading ------------------------------------------------------------------------------
 
 
 def course_of(petition: Petition) -> Course:

@@ -55,8 +55,7 @@ def code_of(written: str) -> str:
 
 
 def carried(meta: MutableMapping[str, Any]) -> str:
-    """The code that the links of a page carry on: that of its own URL, if it is registered; else
-    "".
+    """The code that a page's links carry on: that of its own URL, if it is registered; or "".
 
     Memoised for the request, so that a page is cached under the very code that stands in it.
     """
@@ -70,8 +69,7 @@ def carried(meta: MutableMapping[str, Any]) -> str:
 
 
 def _said_once(query: str) -> str:
-    """The code, unless a cache before us may parse the query otherwise than we do (cache
-    poisoning).
+    """The code, unless a cache before us may parse the query otherwise (cache poisoning); or "".
 
     It keeps the page under the source that it reads. Of two it may take the first or the last, and
     `S` for `s` or for nothing: then readers would get a source that is not theirs.

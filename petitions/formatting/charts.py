@@ -98,8 +98,7 @@ def rows(words: Words, values: Sequence[Row]) -> SafeString:
 
 
 def scale(low: float, high: float) -> list[int]:
-    """Axis ticks: round numbers from below `low` to above `high`, zero among them, evenly spaced.
-    """
+    """Axis ticks: round numbers from below `low` to above `high`, evenly spaced, with zero."""
     low, high = min(low, 0), max(high, 0)
     step = _nice_step((high - low) / _INTERVALS)
     first, last = math.floor(low / step), math.ceil(high / step)

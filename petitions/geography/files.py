@@ -19,9 +19,7 @@ class UnusableFile(Exception):
 
 
 class Table(NamedTuple):
-    """An open CSV file: its name, its size in bytes, how many of them have been read, and its
-    rows.
-    """
+    """An open CSV file: name, size in bytes, how many of them have been read, header and rows."""
 
     name: str
     size: int

@@ -38,8 +38,7 @@ def waiting() -> QuerySet[Signature]:
 def place_all(progress: Callable[[int], object] = lambda _rows: None) -> Placed:
     """Batch job over all signatures without a constituency; `progress` gets each batch's rows.
 
-    Each batch is one transaction, so that it can be interrupted at any time, and it is idempotent.
-    People sign, confirm and withdraw meanwhile.
+    Resumable and idempotent: a transaction a batch. People sign, confirm and withdraw meanwhile.
     """
     result, after = Placed(), _FIRST
     while signatures := _place_batch(after, result):

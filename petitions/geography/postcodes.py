@@ -1,4 +1,4 @@
-"""Imports the postcode table: which postcode lies in which constituency.
+"""Imports the postcodes: which of them lies in which constituency.
 
 The Office for National Statistics publishes them four times a year, in two tables that name their
 columns differently: the Postcode Directory (ONSPD) and the Postcode Lookup (NSPL). Terminated

@@ -63,9 +63,7 @@ def note_success(name: str) -> None:
 
 
 def last_successes(names: Iterable[str]) -> dict[str, timedelta]:
-    """Time since each job last succeeded, by name; for one that never did, since it was first
-    asked for here.
-    """
+    """Time since each job last succeeded; if never, since it was first asked for here."""
     names = sorted(names)
     _run(
         """

@@ -28,9 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def heed(event: AnymailTrackingEvent) -> bool:
-    """Process one event: suppress the mailbox of a complaint or hard bounce. Returns whether it
-    was one of these, about a mail whose signer is still known.
-    """
+    """Suppress the mailbox of a complaint or hard bounce; return whether the event was used."""
     is_complaint = event.event_type == EventType.COMPLAINED
     if not (is_complaint or _is_for_good(event)) or (row_id := _row_of(event)) is None:
         return False

@@ -1,6 +1,6 @@
 """Claims: leases on outbox rows, which a heartbeat thread renews while the worker lives.
 
-A claim is a `due_at` a little past now (a visibility time-out), so that the database's clock alone
+A claim is a `due_at` a little past now (a visibility timeout), so that the database's clock alone
 ends it, and no process has to be asked whether it is alive. A thread renews it: sending one mail to
 a slow server may take longer than a claim lasts. A worker that is killed renews nothing, and its
 mails are due again within `LEASE`. One that stalled for longer finds that its claim has expired,
@@ -29,8 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Claim:
-    """A lease on up to `limit` due mails (`FOR UPDATE SKIP LOCKED`), renewed within its `with`
-    block.
+    """A lease on up to `limit` due mails (SKIP LOCKED), renewed within its `with` block.
 
     Rows that another worker is claiming are skipped. The attempt is counted.
     """

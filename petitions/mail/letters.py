@@ -73,11 +73,7 @@ class Form:
         return self
 
     def fill(self, values: Values, *, to: str, mail_id: str, date: str) -> Letter:
-        """The message for one mailbox.
-
-        Raises `ValueError` for a value that could be markup: only letters, digits and `_.-` may be
-        in it.
-        """
+        """The message for one mailbox. Raises `ValueError` for a value that could be markup."""
         if not all(map(_PLAIN.fullmatch, values.values())):
             raise ValueError("a value holds what is no letter, digit, dot or dash")
         letter = self._letter(

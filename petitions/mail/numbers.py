@@ -66,8 +66,8 @@ def lately() -> list[Hour]:
 
 
 def failed() -> list[Failure]:
-    """Failed mails that could still be used, by hour, kind and code, newest first. One query, over
-    those alone.
+    """Failed mails still of use, by hour, kind and code, newest first. One query, over those
+    alone.
     """
     since = Now() - timedelta(days=settings.PENDING_DAYS)
     rows = (

@@ -30,8 +30,8 @@ def open_petition(*, petition: Petition, actor: User | None, screen: str) -> Non
     A text with a time of its own keeps it: where every text has one, the petition opens with the
     first of them.
 
-    Consent names the organisation, and rights need somebody to write to: without either nothing
-    opens. Source: UK GDPR Articles 7(1) and 13(1)(a). Raises `NotReady`.
+    Signers consent to a named organisation, and need its contact for their rights: without either
+    nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). Raises `NotReady`.
     """
     if reasons := _missing(petition):
         raise NotReady(reasons)

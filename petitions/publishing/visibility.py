@@ -74,7 +74,7 @@ def listing(language: str) -> Listing:
 
 
 def has_several() -> bool:
-    """Whether there are several public petitions, so that a list says more than the front page."""
+    """Whether there are several public petitions: then a list says more than the front page."""
     return len(Petition.objects.readable().values("pk")[:2]) > 1
 
 

@@ -58,7 +58,7 @@ def leaflets(text: PetitionText, *, organisation: str) -> bytes:
 
 @cache
 def plain() -> bytes:
-    """The fallback share image, for links to what has none of its own."""
+    """The fallback share image."""
     return (Path(settings.BASE_DIR) / "static" / "img" / "share.png").read_bytes()
 
 
