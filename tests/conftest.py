@@ -3,6 +3,7 @@
 import email
 import email.policy
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -122,6 +123,7 @@ def stack() -> Iterator[Stack]:
         FOLDER / "site", environment="test", extra={"PAGE_CACHE_SECONDS": "1"}
     ).start() as running:
         yield running
+    shutil.rmtree(running.folder.lent, ignore_errors=True)
 
 
 @pytest.fixture

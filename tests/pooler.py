@@ -73,7 +73,7 @@ class Pooler:
         told = {"server": server, "folder": folder, "port": PORT, "size": size}
         ini.write_text(_INI.format(**told, **documented()))
         # It refuses to be root, as PostgreSQL does; and it ends with us, however we end.
-        prefix = (users.namespace() or []) if users.is_root() else []
+        prefix = users.not_root()
         with_us = ["setpriv", "--pdeathsig", "TERM", "--"]
         self.process = subprocess.Popen(
             [*prefix, *with_us, str(program()), "--quiet", str(ini)], start_new_session=True

@@ -8,6 +8,12 @@ import subprocess
 # Root's files look like this user's own inside a user namespace.
 _NAMESPACE = ["unshare", "--user", "--map-user=1000", "--"]
 
+# Where there are none: nobody, who may use root's files all the same.
+_NOBODY = [
+    *("setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups"),
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--"),
+]
+
 
 def is_root() -> bool:
     return os.geteuid() == 0
@@ -27,3 +33,8 @@ def namespace() -> list[str] | None:
         return None
     tried = subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False)
     return _NAMESPACE if tried.returncode == 0 else None
+
+
+def not_root() -> list[str]:
+    """How to run a command that refuses to be root, in the files of whoever runs us."""
+    return (namespace() or _NOBODY) if is_root() else []

@@ -140,7 +140,7 @@ def test_no_other_site_shows_it_and_no_other_page_is_shown(
     framed: Callable[[str, str], Frame], host: str, path: str
 ) -> None:
     frame = framed(host, path)
-    assert frame.url.startswith("chrome-error:")
+    frame.wait_for_url("chrome-error:**", timeout=20_000)
 
 
 def test_the_code_arrives_with_the_signature_and_without_a_script(

@@ -243,12 +243,23 @@ def test_a_start_right_after_everything_was_killed_succeeds(tmp_path: Path) -> N
                 assert execute(stack, "SELECT 1") == [(1,)]
 
 
+def _data_of(stack: Stack) -> Path:
+    """An empty folder where the database would be: root's is lent where there are no namespaces."""
+    is_lent = users.is_root() and users.namespace() is None
+    parent = stack.folder.lent if is_lent else stack.folder.root
+    data = parent / "postgres"
+    data.mkdir(mode=0o700, parents=True)
+    if is_lent:
+        for path in (parent, data):
+            shutil.chown(path, users.nobody(), users.nobody())
+    return data
+
+
 def test_a_server_that_does_not_end_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "PATIENCE", 0.1)
-    data = tmp_path / "postgres"
-    data.mkdir()
+    data = _data_of(Stack(tmp_path))
     # What matters of a server: the name of its program, and where it works.
     (tmp_path / "program").mkdir()
     program = shutil.copy(str(shutil.which("sleep")), tmp_path / "program" / "postgres")
@@ -285,7 +296,7 @@ def test_a_stack_whose_guard_is_killed_stops(tmp_path: Path) -> None:
 
 def test_a_service_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
     stack = Stack(tmp_path)
-    (tmp_path / "postgres").mkdir()  # PostgreSQL refuses a data folder without its files.
+    _data_of(stack)  # PostgreSQL refuses a data folder without its files.
     with pytest.raises(ChildCrashed, match=r"postgres ended by itself[\s\S]*postgresql\.conf"):
         stack.start(only=("postgres",))
 

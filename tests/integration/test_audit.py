@@ -173,6 +173,7 @@ def test_superusers_read_the_record_and_nobody_changes_it_there(admin_client: Cl
     assert 'name="action"' not in page
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("role", ["moderator", "organiser"])
 def test_no_role_sees_the_record(client: Client, role: str, request: pytest.FixtureRequest) -> None:
     client.force_login(request.getfixturevalue(role))

@@ -202,7 +202,7 @@ def test_the_list_of_all_states_reads_none_but_the_newest(
     petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("petitions.admin.signatures.PER_PAGE", 5)
-    seeding.seed(petition=petition, total=5_000)
+    seeding.seed(petition=petition, total=9_000)
     newest = Signature.objects.order_by("-created_at", "-id").values_list("pk", flat=True)[:15]
     client.force_login(moderator)
     seen, url = [], LIST
