@@ -1,4 +1,4 @@
-"""Celery tasks: a few lines around one use case each. None takes a personal argument."""
+"""Celery tasks: thin wrappers around one use case each. No argument is personal data."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,9 +16,9 @@ from petitions.signatures import check_email, find
 
 
 def sweep(work: Callable[[], None]) -> Any:
-    """A periodic task: one process at a time does it, and its last success is on record.
+    """Make a function a periodic task under a lease: one process at a time, last success recorded.
 
-    It is called "petitions." and the function's name, and its job the same with hyphens.
+    The task is named "petitions." and the function's name; the lease is that name with hyphens.
     """
 
     @wraps(work)
@@ -32,7 +32,10 @@ def sweep(work: Callable[[], None]) -> Any:
 
 @shared_task(name=wake_worker.TASK)  # type: ignore[untyped-decorator]
 def deliver_mail() -> None:
-    """Do what was asked for since, and send what is due. Any number of these may run at once."""
+    """Settle queued requests (corrections, resends, "find my signature"), then drain the outbox.
+
+    Any number of these may run concurrently.
+    """
     check_email.settle()
     find.settle()
     outbox.deliver()
@@ -41,41 +44,41 @@ def deliver_mail() -> None:
 
 @sweep
 def keep_no_longer() -> None:
-    """Delete and coarsen what has been kept long enough."""
+    """Run retention: purge expired data and truncate timestamps."""
     retention.keep_no_longer()
 
 
 @sweep
 def record_closes() -> None:
-    """Write down which petitions have closed, or opened again."""
+    """Record which petitions have closed, or reopened."""
     closing.record_closes()
 
 
 @sweep
 def give_notice() -> None:
-    """Mail the organisation before people of a closed petition are erased."""
+    """Mail the organisation notice before signers of a closed petition are erased."""
     notices.send()
 
 
 @sweep
 def raise_alerts() -> None:
-    """Tell moderators of what came in too fast just now."""
+    """Raise alerts for moderators about bursts from one network."""
     bursts.look()
 
 
 @sweep
 def check_tallies() -> None:
-    """Compare the counts with the signatures, and write afresh what differs."""
+    """Reconcile the tallies with the signatures, and repair those that differ."""
     tallies.repair_all()
 
 
 @sweep
 def queue_reminders() -> None:
-    """Remind, once, those who did not confirm within a day."""
+    """Queue one reminder to each signer who did not confirm within a day."""
     reminders.queue_reminders()
 
 
 @sweep
 def take_snapshots() -> None:
-    """Write the counts of the day that has ended, once."""
+    """Write the snapshots of the day that has ended. Idempotent."""
     breakdowns.take_snapshots()

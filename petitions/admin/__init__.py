@@ -1,4 +1,4 @@
-"""The admin of petitions: moderators see signatures, organisers see petitions and exports."""
+"""The Django admin of petitions: signatures for moderators; petitions, exports for organisers."""
 
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin

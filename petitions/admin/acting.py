@@ -1,4 +1,4 @@
-"""Who acts on which screen, as the use cases of staff record it."""
+"""Actor and screen of an admin request, for the audit log."""
 
 from typing import TypedDict
 
@@ -7,14 +7,14 @@ from django.http import HttpRequest
 
 
 class Acting(TypedDict):
-    """Arguments of every use case that writes an audit record."""
+    """Keyword arguments of every use case that writes an audit record."""
 
     actor: User
     screen: str
 
 
 def acting(request: HttpRequest) -> Acting:
-    """Whoever is logged in, and the name of the screen's route."""
+    """The logged-in user, and the URL name of the view."""
     assert request.user.is_authenticated
     match = request.resolver_match
     return {"actor": request.user, "screen": match.view_name if match else ""}

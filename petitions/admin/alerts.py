@@ -1,4 +1,4 @@
-"""Alerts: what came in too fast, and the button that says that somebody has looked."""
+"""Admin of alerts about bursts, with the button that dismisses one."""
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -21,7 +21,7 @@ from petitions.moderation import alerts
 
 @admin.register(Alert)
 class AlertAdmin(Titled, ReadOnly):
-    """All alerts of the last thirty days; those that nobody has seen stand on the admin's home."""
+    """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
 
     list_display = ("created_at", "kind", "number", "petition", "signatures", "seen_at")
     list_display_links = None
@@ -30,7 +30,7 @@ class AlertAdmin(Titled, ReadOnly):
 
     @admin.display(description=gettext_lazy("signatures"))
     def signatures(self, alert: Alert) -> SafeString:
-        """The way to the signatures that came from the network."""
+        """A link to the signatures from the network."""
         return format_html('<a href="{}">{}</a>', alert_url(alert), _("See the signatures"))
 
     def get_urls(self) -> list[URLPattern]:
@@ -38,7 +38,7 @@ class AlertAdmin(Titled, ReadOnly):
         return [path("<int:pk>/seen/", see, name="petitions_alert_see"), *super().get_urls()]
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Take an alert off the list of what needs somebody."""
+        """Dismiss an alert (POST)."""
         if not request.user.has_perm("petitions.moderate_signature"):
             raise PermissionDenied
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))

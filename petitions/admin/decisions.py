@@ -1,4 +1,4 @@
-"""Decisions: read by everybody who moderates, and undone as one."""
+"""Admin of moderation decisions: read-only for moderators, and each undone as a whole."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from petitions.moderation import decisions
 
 
 class UndoForm(forms.Form):
-    """Why a decision is taken back."""
+    """The form for the reason of an undo."""
 
     note = forms.CharField(
         label=gettext_lazy("Why"),
@@ -58,7 +58,7 @@ class DecisionAdmin(Titled, ReadOnly):
         return super().change_view(request, object_id, form_url, context)
 
     def undo_view(self, request: HttpRequest, pk: str) -> HttpResponse:
-        """Give the signatures of a decision back how they stood."""
+        """Undo a decision: restore the previous states of its signatures."""
         user = request.user
         if not user.has_perm("petitions.moderate_signature"):
             raise PermissionDenied

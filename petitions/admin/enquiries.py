@@ -1,4 +1,4 @@
-"""Enquiries: what people wrote by the contact form, for organisers, with the day it is due."""
+"""Admin of enquiries from the contact form, for organisers, with the deadline of each."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ CANNOT_OPEN = _(
 
 @admin.register(Enquiry)
 class EnquiryAdmin(ReadOnly):
-    """The list says nothing of who wrote; one enquiry, opened, does."""
+    """The list shows no personal data; the page of one enquiry does."""
 
     list_display = (
         "due_on",
@@ -53,7 +53,7 @@ class EnquiryAdmin(ReadOnly):
     actions = ("acknowledged", "answered", "open_again")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """To write the outcome; all else is read-only."""
+        """Allow writing the outcome; all other fields are read-only."""
         return request.user.has_perm("petitions.change_enquiry")
 
     @admin.display(description=_("name"))

@@ -1,4 +1,4 @@
-"""Erasures to come: organisers look at them, stop them with a reason, and let them go on."""
+"""Admin of scheduled erasures: organisers stop one, with a reason, and release it."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ _DONE = {
 
 
 class WhyForm(forms.Form):
-    """Why somebody stops an erasure or lets it go on, and that they mean it."""
+    """The form for a stop or release: the reason, and a confirmation."""
 
     reason = forms.CharField(
         label=_("Why"),
@@ -73,7 +73,7 @@ class ErasureAdmin(Titled, ReadOnly):
         return super().change_view(request, object_id, form_url, context)
 
     def decide_view(self, request: HttpRequest, pk: str, way: str) -> HttpResponse:
-        """Stop an erasure, or let it go on."""
+        """Stop or release an erasure."""
         if not _may_decide(request) or way not in _USE_CASES:
             raise PermissionDenied
         erasure = Erasure.objects.filter(pk=pk).first()

@@ -1,4 +1,4 @@
-"""A petition's way: milestones, which organisers tell, and the exact counts of its days."""
+"""Admin inlines of a petition: milestones, and its daily snapshots with exact counts."""
 
 from django.contrib import admin
 from django.db import models
@@ -24,7 +24,7 @@ class MilestoneAdmin(Titled):
     ordering = ("-day", "-pk")
     fields = ("petition", "kind", "day", "link", "is_public")
     inlines = (MilestoneTextInline,)
-    # Of an address without a scheme; what Django assumes by itself changes with its version 6.
+    # For a URL without a scheme; Django's default changes in version 6.
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
 

@@ -1,4 +1,4 @@
-"""Moments in forms: what nobody changes stays exactly as it is stored."""
+"""Form field for date and time that does not alter an unchanged stored value."""
 
 from datetime import datetime
 from typing import Any
@@ -7,16 +7,16 @@ from django import forms
 
 
 class StoredMoment(forms.SplitDateTimeField):
-    """A date and time which keeps the stored value while the form brings back what it showed.
+    """A date and time field that returns the stored value if the form posts what it showed.
 
-    A form shows a clock in London, without fractions of a second: in the hour that comes twice in
-    October what it shows could not be read back, and nothing else of the form be saved.
+    A form shows local time in London, without fractions of a second: in October's ambiguous hour
+    (the end of summer time) Django could not parse that back, and refused the whole form.
     """
 
     stored: datetime | None = None
 
     def clean(self, value: Any) -> Any:
-        """The stored moment itself, unless something else was entered."""
+        """The stored value, unless something else was entered."""
         if self.stored and not self.has_changed(self.stored.replace(microsecond=0), value):
             return self.stored
         return super().clean(value)

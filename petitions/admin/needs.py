@@ -1,5 +1,5 @@
-"""What needs somebody now: moderators held signatures and alerts, organisers enquiries and
-erasures to come.
+"""To-do lists for the admin's home: held signatures and alerts for moderators, enquiries and
+scheduled erasures for organisers.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from petitions.geography import known
 from petitions.models import Alert, Enquiry, Erasure, ErasureStop, Petition, Signature
 
 MOST_ALERTS = 20
-# They come out four times a year; of the homes of one year hardly any is missing.
+# Editions appear quarterly; one that is a year old misses hardly any home.
 POSTCODES_LAST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The held signatures of one petition."""
+    """A to-do item: the held signatures of one petition."""
 
     petition: Petition
     number: int
@@ -29,7 +29,7 @@ class Held:
 
     @property
     def url(self) -> str:
-        """The list of them."""
+        """The URL of the list of them."""
         return _list_url(petition=self.petition.slug, state=Signature.State.HELD)
 
     @property
@@ -40,7 +40,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the admin's home shows a moderator."""
+    """The moderator's to-do list on the admin's home."""
 
     held: list[Held]
     alerts: list[Alert]
@@ -57,8 +57,8 @@ class Needs:
 
 
 def needs() -> Needs:
-    """Three queries, which read the held signatures and the unseen alerts alone."""
-    # Named, the petitions let one index find the rows: it begins with them.
+    """The moderator's to-do list: three queries, over held signatures and open alerts only."""
+    # The petitions are named, because the index to use starts with `petition`.
     petitions = Petition.objects.titled().in_bulk()
     held = (
         Signature.objects.filter(petition__in=petitions, state=Signature.State.HELD)
@@ -74,7 +74,7 @@ def needs() -> Needs:
 
 @dataclass(frozen=True, slots=True)
 class Enquiries:
-    """What the admin's home shows an organiser of enquiries that nobody has acknowledged."""
+    """The organiser's to-do item on the admin's home: enquiries not yet acknowledged."""
 
     number: int
     overdue: int
@@ -82,12 +82,12 @@ class Enquiries:
 
     @property
     def url(self) -> str:
-        """The list of those that are open."""
+        """The URL of the list of open enquiries."""
         return f"{reverse('admin:petitions_enquiry_changelist')}?state__exact=open"
 
 
 def enquiries() -> Enquiries:
-    """One query, over what is not acknowledged yet."""
+    """The organiser's to-do item: one query, over enquiries not yet acknowledged."""
     is_overdue = Q(due_on__lt=timezone.localdate())
     return Enquiries(
         **Enquiry.objects.waiting()
@@ -98,7 +98,7 @@ def enquiries() -> Enquiries:
 
 @dataclass(frozen=True, slots=True)
 class ComingErasure:
-    """A petition whose people are about to be erased, or should be: then `stop` says why not."""
+    """A scheduled erasure of a petition's signers; `stop` is its standing stop, if any."""
 
     petition: Petition
     row: Erasure
@@ -111,17 +111,17 @@ class ComingErasure:
 
     @property
     def is_mailed(self) -> bool:
-        """Whether the organisation was told."""
+        """Whether the organisation was mailed."""
         return self.row.mailed_at is not None
 
     @property
     def url(self) -> str:
-        """Where it is stopped, or let go on."""
+        """The URL of the page that stops or releases it."""
         return reverse("admin:petitions_erasure_change", args=[self.row.pk])
 
 
 def erasures() -> list[ComingErasure]:
-    """The first due first; one query where there are none, else three."""
+    """Scheduled erasures, the first due first: one query if there are none, else three."""
     rows = list(Erasure.objects.filter(petition__closed_at__isnull=False))
     if not rows:
         return []
@@ -135,26 +135,26 @@ def erasures() -> list[ComingErasure]:
 
 @dataclass(frozen=True, slots=True)
 class OldPostcodes:
-    """The month of postcodes that are too old; None where there are none at all."""
+    """A warning about stale postcode data: the month of the edition, None if there is no data."""
 
     edition: date | None
 
 
 def old_postcodes() -> OldPostcodes | None:
-    """What to warn of, from what the process knows by heart; None if all is well."""
+    """The warning about postcode data, from the in-process cache; None if it is fresh."""
     edition = known.postcodes_of()
     is_fresh = edition and timezone.localdate() - edition <= POSTCODES_LAST
     return None if is_fresh else OldPostcodes(edition)
 
 
 def alert_url(alert: Alert) -> str:
-    """The list of the signatures that came from an alert's network on its day."""
+    """The URL of the list of signatures from an alert's network on its day."""
     network = bytes(alert.network_ix or b"").hex()
     return _list_url(petition=alert.petition.slug, network=network)
 
 
 def spoken_age(age: timedelta) -> str:
-    """ "20 minutes", "3 hours" or "2 days"."""
+    """Format an age in its largest unit: "20 minutes", "3 hours" or "2 days"."""
     age = max(age, timedelta())
     if age < timedelta(hours=1):
         return minutes(age)

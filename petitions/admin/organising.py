@@ -1,4 +1,4 @@
-"""What organisers do: the organisation, petitions with their texts, and exports."""
+"""Admin for organisers: the organisation, petitions with their texts, and exports."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class OrganisationAdmin(admin.ModelAdmin[Organisation]):
 
 
 class PetitionTextFormSet(forms.BaseInlineFormSet[PetitionText, Petition, Any]):
-    """The texts of one petition, of which none that was signed may be deleted."""
+    """The formset of one petition's texts; a signed text cannot be deleted."""
 
     def clean(self) -> None:
         super().clean()
@@ -60,7 +60,7 @@ class PetitionTextInline(TextInline):
 
 
 class PetitionForm(forms.ModelForm[Petition]):
-    """A petition, whose moments know what is stored of them."""
+    """The form of a petition, with `StoredMoment` fields for its times."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,7 +77,7 @@ GOAL_HELP = _(
 
 
 class ExportForm(forms.Form):
-    """Why somebody takes signatures out of the site: kept with the record."""
+    """The form for the reason of an export, which its record keeps."""
 
     purpose = forms.ChoiceField(label=_("Purpose"), choices=Export.Purpose.choices)
     why = forms.CharField(
@@ -95,7 +95,7 @@ class PetitionAdmin(PublicationAdmin):
     formfield_overrides = {models.DateTimeField: {"form_class": StoredMoment}}
     inlines = (PetitionTextInline,)
     actions = ("publish",)
-    # What somebody in a hurry looks for stands first.
+    # What is needed in a hurry comes first.
     fieldsets = (
         (_("Signing"), {"fields": ("state", "opens_at", "closes_at", "is_paused")}),
         (None, {"fields": ("slug", "goal", "challenge", "removed_reason")}),
@@ -113,14 +113,14 @@ class PetitionAdmin(PublicationAdmin):
     def get_form(
         self, request: HttpRequest, obj: Petition | None = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Petition]]:
-        """With what the goal's help leaves out: where it is to be seen."""
+        """Set the help text of the goal, with the least count at which its bar shows."""
         kwargs["help_texts"] = {"goal": GOAL_HELP % {"least": goals.LEAST_FOR_A_BAR}}
         return super().get_form(request, obj, change, **kwargs)
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """With what each channel has brought, below everything that can be changed."""
+        """Add the counts by source below the form."""
         if petition := context.get("original"):
             context["channels"] = channels(petition)
         return super().render_change_form(request, context, *args, **kwargs)
@@ -157,7 +157,7 @@ class PetitionAdmin(PublicationAdmin):
         ]
 
     def export_view(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
-        """Ask for the purpose, record it, and stream the CSV."""
+        """Ask for the reason, log the export, and stream the CSV."""
         if not request.user.has_perm("petitions.export_signatures"):
             raise PermissionDenied
         petition = get_object_or_404(Petition.objects.titled(), pk=pk)
@@ -175,15 +175,15 @@ class PetitionAdmin(PublicationAdmin):
         return render(request, "admin/petitions/petition/export.html", context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
-        """A petition that was signed is closed or removed from the site, never deleted.
+        """Only a petition that nobody has signed may be deleted; others are closed or removed.
 
-        Others are, one at a time and from their own pages: of several at once nothing is known.
+        Only from its own page: without `obj`, as for bulk deletion, the answer is no.
         """
         is_unsigned = obj is not None and not obj.signatures.exists()
         return super().has_delete_permission(request, obj) and is_unsigned
 
     def delete_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
-        """Say what to do with one that was signed, instead of a bare 403."""
+        """Explain what to do with a signed petition, instead of a bare 403."""
         petition = self.get_object(request, object_id)
         if petition is None or not petition.signatures.exists():
             return super().delete_view(request, object_id, *args)

@@ -1,4 +1,4 @@
-"""What became of a mail, in words for organisers: the outbox keeps codes and nothing else."""
+"""Human-readable delivery outcomes for organisers: the outbox stores only SMTP status codes."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -44,13 +44,15 @@ _KNOWN: dict[str, str | Promise] = {
 
 
 def explained(code: str) -> str:
-    """The code with what it means, as far as that is known."""
+    """The code with its meaning, if known."""
     meaning = _meaning(code)
     return f"{code}: {meaning}" if meaning else code
 
 
 def _meaning(code: str) -> str | Promise:
-    """By the enhanced code ("550 5.7.1"), its subject, then the basic code: as `mail.replies`."""
+    """Look up the enhanced status code ("550 5.7.1", RFC 3463), then its subject, then the basic
+    code, as `mail.replies` does.
+    """
     basic, _space, enhanced = code.partition(" ")
     detail = enhanced.partition(".")[2]
     for known in (detail, detail.partition(".")[0], basic):

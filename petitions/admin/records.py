@@ -1,4 +1,4 @@
-"""Records that may be read and never changed: exports, and the outbox in numbers."""
+"""Read-only admin pages: exports, audit records, and figures of the outbox."""
 
 from datetime import UTC
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from petitions.models import AuditRecord, Export, Mail
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
-    """An admin in which nothing can be added, changed or deleted."""
+    """A read-only ModelAdmin: no add, change or delete permission."""
 
     show_full_result_count = False
 
@@ -50,7 +50,7 @@ class ExportAdmin(Titled, ReadOnly):
 
 
 class RequeueForm(forms.Form):
-    """What to send again: all that failed of a kind and of the hour in which it was asked for."""
+    """The form to requeue all failed mails of one kind and one hour of creation."""
 
     kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in numbers.SHOWN])
     hour = forms.DateTimeField()
@@ -58,15 +58,15 @@ class RequeueForm(forms.Form):
 
 @admin.register(Mail)
 class MailAdmin(ReadOnly):
-    """The outbox in numbers: no mail stands here by itself, and none can be looked for."""
+    """Figures of the outbox: no single mail is shown, and none can be searched for."""
 
     def get_urls(self) -> list[URLPattern]:
-        """One page: with no id in any address, nobody can ask for a single mail."""
+        """One page only: without object URLs, nobody can look up a single mail."""
         view = self.admin_site.admin_view(self.numbers_view)
         return [path("", view, name="petitions_mail_changelist")]
 
     def numbers_view(self, request: HttpRequest) -> HttpResponse:
-        """Show what waits, failed and was asked for; send again what failed."""
+        """Show how many mails wait, failed and were requested; requeue failed ones (POST)."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST":
@@ -94,7 +94,7 @@ class MailAdmin(ReadOnly):
 
 
 def _in_words(line: NamedTuple) -> dict[str, Any]:
-    """A line of numbers, with the words for its kind and its outcome."""
+    """A row of figures as a dict, with labels for its kind and outcome."""
     values = line._asdict()
     return {
         **values,
@@ -105,7 +105,7 @@ def _in_words(line: NamedTuple) -> dict[str, Any]:
 
 
 def _with_buttons(failed: list[numbers.Failure]) -> list[dict[str, Any]]:
-    """The first line of each kind and hour has the button, which is about all of them."""
+    """Rows as dicts; the first of each kind and hour has the requeue button for all of them."""
     lines, seen = [], set()
     for line in failed:
         group = (line.kind, line.start)
@@ -117,7 +117,7 @@ def _with_buttons(failed: list[numbers.Failure]) -> list[dict[str, Any]]:
 
 @admin.register(AuditRecord)
 class AuditRecordAdmin(ReadOnly):
-    """Who of the team did what. No role has its permission: superusers alone see it."""
+    """The audit log of staff. No role has its permission: only superusers see it."""
 
     list_display = ("created_at", "who", "action", "object_type", "object_id", "screen", "network")
     list_filter = ("action", "created_at")
@@ -128,7 +128,7 @@ class AuditRecordAdmin(ReadOnly):
 
     @admin.display(description=_("who"))
     def who(self, record: AuditRecord) -> str:
-        """The account's name, or its number once the account is deleted."""
+        """The account's name, or its id once the account is deleted."""
         if record.actor_id is None:
             return gettext("no account")
         number = gettext("account %(n)d, deleted") % {"n": record.actor_id}
@@ -136,5 +136,5 @@ class AuditRecordAdmin(ReadOnly):
 
     @admin.display(description=_("network"))
     def network(self, record: AuditRecord) -> str:
-        """The same letters for the same network, and nothing else of it."""
+        """A pseudonym of the network: the same letters for the same network, and nothing else."""
         return bytes(record.network_ix or b"").hex()[:6]

@@ -1,7 +1,7 @@
-"""Rules about networks, domains and single addresses, for moderators and organisers.
+"""Admin of block and allow rules for networks, domains and single addresses.
 
-An address is typed once and kept as its keyed index alone: it stands in no column, no URL, no
-log and no history of changes, and nobody can read it here again.
+An address is write-only: it is stored as its blind index, and appears in no column, URL, log or
+change history.
 """
 
 import re
@@ -33,12 +33,12 @@ _DOMAIN = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0
 
 
 def network_pattern(text: str) -> str:
-    """A network in its one form; a single address is a network of one."""
+    """Normalise a network to CIDR notation; a single IP address becomes a /32 or /128."""
     try:
         meant = ip_interface(text).network
     except ValueError:
         meant = None
-    # Nobody's address is ever seen with a zone, or as IPv4 in the clothes of IPv6.
+    # No client has an address with a zone id, or an IPv4-mapped IPv6 address (they are unmapped).
     if meant is None or "%" in text or (meant.version == 6 and meant.subnet_of(_IPV4_IN_IPV6)):
         raise ValidationError(
             _("This is not a network. It should look like 192.0.2.0/24 or 2001:db8::/48."),
@@ -55,7 +55,7 @@ def network_pattern(text: str) -> str:
 
 
 def domain_pattern(text: str) -> str:
-    """A domain in lower-case ASCII, or "*." and a domain for all below it."""
+    """Normalise a domain to lower-case ASCII (IDNA), with "*." in front for its subdomains."""
     wild = "*." if text.startswith("*.") else ""
     pattern = wild + email_addresses.ascii_domain(text.removeprefix(wild).removeprefix("@"))
     if not _DOMAIN.fullmatch(pattern):
@@ -67,7 +67,7 @@ def domain_pattern(text: str) -> str:
 
 
 class RuleForm(forms.ModelForm[Rule]):
-    """What a rule is about is typed into one field, whatever its kind."""
+    """The form of a rule, with one text field for a network, domain or address."""
 
     whom = forms.CharField(
         label=gettext_lazy("Network, domain or address"),
@@ -116,7 +116,9 @@ class RuleForm(forms.ModelForm[Rule]):
         return said
 
     def _need_to_do_something(self, said: dict[str, Any]) -> None:
-        """Allowed, one address would be free of nothing, lest typing it tells of the rule."""
+        """Refuse to allow one address: that would have no effect, as otherwise typing the address
+        would reveal the rule.
+        """
         if said["kind"] == Rule.Kind.ADDRESS and said.get("action") == Rule.Action.ALLOW:
             raise ValidationError(
                 _(
@@ -148,7 +150,7 @@ class RuleForm(forms.ModelForm[Rule]):
         try:
             validate_email(address, check_deliverability=False, allow_display_name=False)
         except EmailNotValidError:
-            # Its own words would repeat the address.
+            # The original message would contain the address.
             raise ValidationError(_("This is not an email address."), code="address") from None
         return rules.address_index(address)
 
@@ -179,7 +181,7 @@ class RuleForm(forms.ModelForm[Rule]):
 
 
 class InForce(admin.SimpleListFilter):
-    """Those that work now, or those that have run out."""
+    """Filter by rules in force or expired."""
 
     title = gettext_lazy("in force")
     parameter_name = "in_force"
@@ -196,7 +198,7 @@ class InForce(admin.SimpleListFilter):
 
 @admin.register(Rule)
 class RuleAdmin(admin.ModelAdmin[Rule]):
-    """The list of rules; what they are about comes first, so that a telephone shows it."""
+    """The list of rules; the pattern comes first, so that a phone shows it."""
 
     form = RuleForm
     fields = ("action", "kind", "whom", "note", "expires_at")

@@ -1,8 +1,8 @@
-"""The moderators' list of signatures: one petition at a time, by keyset, counting nothing.
+"""The moderators' list of signatures: one petition at a time, by keyset pagination, no COUNT.
 
 The list of a petition with ten million signatures opens as fast as that of one with ten.
-An address is searched for by POST and looked up by its blind index, so that it stands in
-no URL, log or history.
+An address is searched for by POST and looked up by its blind index, so that it appears in no URL,
+log or browser history.
 """
 
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ from petitions.signers import sealing
 
 PER_PAGE = 50
 WITHDRAW = "withdraw"
-# What may stand in a cursor: years that every time zone can hold.
+# Valid years in a cursor: every time zone can represent them.
 _YEARS = range(2000, 2100)
 _NOBODY = "00" * 16
 
 
 class Button(NamedTuple):
-    """One way to decide: the kind of decision, and what the button says and looks like."""
+    """A decision button: the kind of decision, its label and its style."""
 
     kind: str
     label: str
@@ -49,7 +49,7 @@ class Button(NamedTuple):
 
 
 def _buttons(state: str) -> list[Button]:
-    """What can be decided about signatures that stand so; everything if they stand differently."""
+    """The buttons for decisions possible in `state`; all of them for a list of mixed states."""
     return [
         Button(kind, str(one.label), str(one.effect), one.look)
         for kind, one in lifecycle.DECISIONS.items()
@@ -58,11 +58,11 @@ def _buttons(state: str) -> list[Button]:
 
 
 class DecisionForm(forms.Form):
-    """What to do with the chosen signatures, and why."""
+    """The form of a decision about the selected signatures, and its reason."""
 
     kind = forms.ChoiceField(
         label=gettext_lazy("Decision"),
-        # Chosen by the button that is pressed.
+        # Set by the button that is pressed.
         widget=forms.HiddenInput,
         choices=[(kind, one.label) for kind, one in lifecycle.DECISIONS.items()],
         error_messages={"required": gettext_lazy("Press a button to choose what to do.")},
@@ -97,18 +97,18 @@ class Line:
 
     @property
     def identity(self) -> str:
-        """What the line's tick sends."""
+        """The value of the row's checkbox."""
         return str(self.signature.pk)
 
     @property
     def signs(self) -> list[str]:
-        """What spoke against it when it was signed, in sentences."""
+        """Its fraud signals as sentences."""
         return fraud_signals.sentences(self.signature.signals)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the list is asked, as its URL says it."""
+    """The filters and cursor of the list, as its URL has them."""
 
     petition: Petition
     state: str = ""
@@ -117,7 +117,7 @@ class Question:
     before: str = ""
 
     def url(self, **changes: str) -> str:
-        """The list's address with some of the question changed; empty parts are left out."""
+        """The list's URL with some filters changed; empty ones are left out."""
         parts = {
             "state": self.state,
             "mailbox": self.mailbox,
@@ -132,7 +132,7 @@ class Question:
         return f"{reverse('admin:petitions_signature_changelist')}?{urlencode(asked)}"
 
     def answer(self) -> list[Signature]:
-        """One page and one row more, newest first."""
+        """One page and one extra row (which tells of a next page), newest first."""
         rows = Signature.objects.filter(petition=self.petition).select_related("place", "signer")
         if self.state:
             rows = rows.filter(state=self.state)
@@ -147,7 +147,7 @@ class Question:
 
 @admin.register(Signature)
 class SignatureAdmin(ReadOnly):
-    """The list and one signature's page; every change is a decision with a reason."""
+    """The list, and the page of one signature; every change is a `Decision` with a reason."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return _list(request, self)
@@ -179,7 +179,7 @@ def _list(request: HttpRequest, model_admin: SignatureAdmin) -> HttpResponse:
 
 
 def _found(question: Question, sought: str) -> str:
-    """Where an address leads, which must stand in no URL, or a reference, which may."""
+    """The URL of a search result, for an address, which must be in no URL, or a reference."""
     if "@" in sought:
         return _found_by_address(question, sought)
     reference = "".join(char for char in sought.upper() if char.isalnum())
@@ -190,7 +190,7 @@ def _found(question: Question, sought: str) -> str:
 
 
 def _found_by_address(question: Question, address: str) -> str:
-    """The list of the petition at hand if the address signed it, else of another that it signed."""
+    """The URL of the list of this petition if the address signed it, else of another it signed."""
     others = Petition.objects.exclude(pk=question.petition.pk).order_by("-id")
     for petition in (question.petition, *others):
         for index in sealing.mailbox_indexes(petition.pk, address):
@@ -221,21 +221,21 @@ def _list_context(question: Question, form: DecisionForm, chosen: list[UUID]) ->
         "newest_url": question.url(before="") if question.before else "",
         "older_url": question.url(before=_cursor(last)) if last else "",
         "form": form,
-        # A decision that was not right comes back with the same signatures chosen.
+        # An invalid form comes back with the same signatures selected.
         "chosen": {str(identity) for identity in chosen},
     }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def _one(request: HttpRequest, model_admin: SignatureAdmin, object_id: str) -> HttpResponse:
-    """One signature: how it stands, what was decided about it, and what can be."""
+    """The page of one signature: its state, its past decisions, and the possible ones."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     signature = _find(object_id)
     here = request.path
     if request.method == "POST" and WITHDRAW in request.POST:
         _erase(request, signature)
-        # What nobody had confirmed is gone altogether, and its page with it.
+        # An unconfirmed attempt is deleted altogether, and its page with it.
         remains = Signature.objects.filter(pk=signature.pk).exists()
         return redirect(here if remains else Question(signature.petition).url())
     form = DecisionForm(request.POST or None)
@@ -260,7 +260,7 @@ def _decided(
     form: DecisionForm,
     ids: list[UUID] | None = None,
 ) -> bool:
-    """Carry out the posted decision and say what it did; False if the form was not right."""
+    """Carry out the posted decision and report it by a message; False if the form is invalid."""
     if not request.user.has_perm("petitions.moderate_signature"):
         raise PermissionDenied
     ids = _chosen(request) if ids is None else ids
@@ -307,7 +307,7 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
 
 def _told(kind: str, done: decisions.Decided) -> str:
     moved = lifecycle.DECISIONS[kind].told % {"n": done.signatures}
-    # Of those that were approved each counts.
+    # Every approved signature counts, so the change is the same number.
     change = "" if kind == Decision.Kind.APPROVE else f" {_change(done)}"
     return f"{moved}{change} {_('Nobody gets an email.')}"
 
@@ -317,7 +317,7 @@ def _change(done: decisions.Decided) -> str:
 
 
 def _question(request: HttpRequest) -> Question | None:
-    """The question in the URL; parts that make no sense are left out of it."""
+    """Parse filters and cursor from the URL; invalid parts are dropped."""
     asked = request.GET
     petitions = Petition.objects.order_by("-id")
     petition = petitions.filter(slug=asked["petition"]).first() if "petition" in asked else None
@@ -347,9 +347,9 @@ def _cursor(signature: Signature) -> str:
 
 
 def _newest_of_each_state(petition: Petition, before: str) -> QuerySet[Signature, Any]:
-    """Among whom the newest of all are.
+    """The newest rows of each state, which include the newest of all.
 
-    The list's index begins with the state: asked for together, all would be read and sorted.
+    The index has `state` before the time: one query over all states would read and sort all rows.
     """
     rows = _older_than(Signature.objects.filter(petition=petition), before)
     newest = rows.order_by("-created_at", "-id").values("pk")
@@ -391,8 +391,8 @@ def _find(object_id: str) -> Signature:
 
 
 def _person(signature: Signature) -> dict[str, str]:
-    """What a moderator sees of the person without a reason: all but the address."""
-    # Behind a refused attempt are random bytes, for an hour, and then nothing.
+    """The person as a moderator sees them without giving a reason: all but the address."""
+    # A refused attempt is a decoy row: random bytes, for an hour, and then nothing.
     if signature.state == Signature.State.REFUSED or not hasattr(signature, "signer"):
         return {}
     try:

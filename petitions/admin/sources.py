@@ -1,4 +1,4 @@
-"""Partners and channels: registered here, and shown with their counts beside each petition."""
+"""Admin of sources (partners and channels), and the table of their counts for a petition."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,9 +26,9 @@ _SAID_OF_A_SITE = _(
 
 
 def as_browsers_write(address: str) -> str:
-    """The origin of a site as browsers name it: in small ASCII letters, without a path's slash.
+    """Normalise a URL to its web origin: lower-case ASCII, without a trailing slash.
 
-    What cannot be read as an address stays as it is, for the model to refuse.
+    What cannot be parsed is returned as it is, for the model to refuse.
     """
     try:
         parts = urlsplit(address.strip())
@@ -41,7 +41,7 @@ def as_browsers_write(address: str) -> str:
 
 
 class Origins(SimpleArrayField):
-    """Sites, one a line. What is wrong names the site: "Item 1 in the array" tells nobody much."""
+    """An array of origins, one a line. Errors name the site, not "Item 1 in the array"."""
 
     def __init__(self, base_field: forms.Field, **options: Any) -> None:
         options["widget"] = forms.Textarea(attrs={"rows": 4, "dir": "ltr"})
@@ -74,7 +74,7 @@ class SourceForm(forms.ModelForm[Source]):
 
 @admin.register(Source)
 class SourceAdmin(admin.ModelAdmin[Source]):
-    """Organisers register partners, and switch off what shall no longer count."""
+    """Sources: organisers register partners, and deactivate those that no longer count."""
 
     form = SourceForm
     fields = SourceForm.Meta.fields
@@ -82,7 +82,7 @@ class SourceAdmin(admin.ModelAdmin[Source]):
     ordering = ("is_channel", "name")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> list[str]:
-        """Links with a code are out there, so it stays; a channel's are made by the program."""
+        """The code is immutable, as links have it; of a channel only `is_active` can change."""
         if obj is None:
             return []
         return ["code", "name", "note", "origins"] if obj.is_channel else ["code"]
@@ -91,13 +91,13 @@ class SourceAdmin(admin.ModelAdmin[Source]):
         return False
 
     def view_on_site(self, obj: Source) -> str | None:
-        """The page on which a partner finds what to copy."""
+        """The URL of the partner's page of embed snippets; None for channels and inactive ones."""
         if obj.is_channel or not obj.is_active:
             return None
         return settings.SITE_URL + reverse("sharing:partner", args=[obj.code])
 
 
 def channels(petition: Petition) -> SafeString:
-    """How many each partner and channel has brought, as a table."""
+    """An HTML table of a petition's counts by source."""
     context = {"counts": counts(petition), "least": LEAST_SHOWN}
     return render_to_string("admin/petitions/petition/_channels.html", context)

@@ -1,4 +1,4 @@
-"""Texts of petitions and statements: when the public sees each, in words."""
+"""Admin of translated texts with scheduled publication, for petitions and statements."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then
 
 
 def shown(text: Publication) -> str:
-    """Whether and when the public sees a text."""
+    """The publication status of a text, in words."""
     if text.published_at is None:
         return str(_("draft"))
     words = (
@@ -23,13 +23,13 @@ def shown(text: Publication) -> str:
 
 
 class TextInline(admin.StackedInline[Any, Any]):
-    """The texts in each language."""
+    """Inline for the texts in each language."""
 
     extra = 0
     readonly_fields = ("shown",)
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        """An empty text to fill in for whatever has none."""
+        """One empty form if there is no text yet."""
         return 0 if obj and obj.texts.exists() else 1
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
@@ -42,14 +42,14 @@ class TextInline(admin.StackedInline[Any, Any]):
 
 
 class PublicationAdmin(admin.ModelAdmin[Any]):
-    """The admin of what has texts; it says when each that is still to appear does."""
+    """Base admin for models with texts; after saving it tells when embargoes end."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         self.tell_when(request, form.instance)
 
     def tell_when(self, request: HttpRequest, owner: Any) -> None:
-        """Say of each text under an embargo when it ends."""
+        """Add a message for each text under an embargo, with the time it ends."""
         words = _("“%(title)s” (%(language)s) %(appears)s. Until then the public does not see it.")
         for text in owner.texts.embargoed().order_by("published_at", "id"):
             said = {"title": text.title, "language": text.language, "appears": shown(text)}

@@ -1,4 +1,4 @@
-"""Petitions by their titles: nobody knows them by their addresses."""
+"""Admin helpers that show petitions by title instead of slug."""
 
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from petitions.models import Petition
 
 
 class OfPetitions(admin.RelatedFieldListFilter):
-    """A filter that names petitions by their titles."""
+    """A related-field filter that lists petitions by title."""
 
     def field_choices(
         self, field: Field[Any, Any], request: HttpRequest, model_admin: admin.ModelAdmin[Any]
@@ -19,12 +19,12 @@ class OfPetitions(admin.RelatedFieldListFilter):
 
 
 class Titled(admin.ModelAdmin[Any]):
-    """Records of petitions, which their list and their form name by their titles.
+    """Base admin for models with a petition, shown by title in list and form.
 
-    One query for all rows: a list that joins the petitions has no title of them.
+    Titles are prefetched in one query for all rows: a join has no `title` annotation.
     """
 
-    # Not False: Django would join them.
+    # Not False: Django would then join the petitions.
     list_select_related: ClassVar[bool | list[str] | tuple[str, ...]] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

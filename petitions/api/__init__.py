@@ -1,1 +1,1 @@
-"""The public JSON API. Version 1 only ever gains fields."""
+"""The public JSON API. Version 1 is backward compatible: fields are only added."""

@@ -1,4 +1,4 @@
-"""Version 1: the course of a petition as figures, for other sites and for journalists."""
+"""API v1: a petition's time series and regional breakdown, as JSON and CSV."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ from petitions.web.guards import View
 
 
 def _figures(answer: Callable[[PetitionText, Course], HttpResponse]) -> View:
-    """A view of a petition's course. Why a petition was removed stands at its own address."""
+    """Decorator for a view of a petition's figures; a removed petition says why at its own URL."""
 
     @public_page
     @require_http_methods(["GET", "HEAD"])
@@ -37,7 +37,7 @@ def _figures(answer: Callable[[PetitionText, Course], HttpResponse]) -> View:
 
 @_figures
 def series(text: PetitionText, course: Course) -> HttpResponse:
-    """Days, regions and milestones; regions by the names that English has."""
+    """Days, regions and milestones as JSON; regions by their English names."""
     return JsonResponse(
         {
             "slug": text.petition.slug,
@@ -55,14 +55,14 @@ def series(text: PetitionText, course: Course) -> HttpResponse:
 
 @_figures
 def days(text: PetitionText, course: Course) -> HttpResponse:
-    """The count after each day as CSV."""
+    """The count at the end of each day as CSV."""
     columns = ("from", "to", "signatures", "change")
     return _csv(f"{text.petition.slug}-days", columns, _days(course))
 
 
 @_figures
 def regions(text: PetitionText, course: Course) -> HttpResponse:
-    """Signatures by region as CSV; empty where they are fewer than may be said."""
+    """Signatures by region as CSV; empty where the count is suppressed (disclosure control)."""
     columns = ("code", "name", "signatures")
     return _csv(f"{text.petition.slug}-regions", columns, _shares(course))
 
@@ -85,7 +85,7 @@ def _shares(course: Course) -> Iterator[dict[str, Any]]:
 
 
 def _csv(name: str, columns: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> HttpResponse:
-    # Nothing in it is typed by anybody: dates, numbers, and codes and names of our own.
+    # No CSV injection: no user input, only dates, numbers, and codes and names of our own.
     written = io.StringIO()
     table = csv.DictWriter(written, columns)
     table.writeheader()

@@ -1,4 +1,4 @@
-"""Version 1: what the public may know of a petition, for other sites and for journalists."""
+"""API v1: a petition's public data, for other sites and for journalists."""
 
 from http import HTTPStatus
 
@@ -16,7 +16,7 @@ from petitions.web.cache_headers import open_to_all, public_page, turns_at
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def petition(request: HttpRequest, slug: str) -> HttpResponse:
-    """One petition: its state and count. Any site may read it from a browser."""
+    """One petition: its state and count, as JSON. CORS is open to any origin."""
     text = find_text(slug)
     asked = text.petition
     if asked.is_removed:

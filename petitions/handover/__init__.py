@@ -1,4 +1,4 @@
-"""What leaves the site for the Government: exports, and later the hand-in pack.
+"""Data export for the Government: CSV exports, and later the hand-in pack.
 
-Front door: `exports`. Writes only the columns that a purpose needs, and records who took them.
+Front door: `exports`. Writes only the columns that a purpose needs, and logs who took them.
 """

@@ -1,9 +1,9 @@
-"""Exports for organisers: streamed CSV with the columns that the purpose needs, and no others.
+"""Streaming CSV exports for organisers, with only the columns that the purpose needs.
 
-Rows are read in keyset batches, each in a transaction of its own: a server-side cursor would
-either copy all rows first or pin the database's clean-up for as long as a slow client reads.
-Rows stand in the order of their random ids, because neighbours in time may be one family: a
-withheld name must not stand beside the name that gives it away.
+Rows are read by keyset pagination, each batch in a transaction of its own: a server-side cursor
+would either copy all rows first or hold back VACUUM for as long as a slow client reads.
+They are ordered by random id, because neighbours in time may be one family: a withheld name must
+not be next to a name that gives it away.
 """
 
 import csv
@@ -24,20 +24,20 @@ from petitions.models import ABROAD, Export, Petition, Signature
 from petitions.models.signature import spoken
 from petitions.signers import sealing
 
-# Few enough that the file starts at once, and that a batch weighs little.
+# Small enough for a short time to first byte and little memory.
 BATCH = 500
 BOM = "\ufeff"
 KEPT_FOR = timedelta(days=183)
-# What makes a spreadsheet take a cell for a formula, full-width forms included.
+# Prefixes by which a spreadsheet takes a cell for a formula, full-width forms included.
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
-# Where the list separator is a semicolon, as on Arabic and German systems, a cell starts here.
+# Where the list separator is a semicolon (Arabic and German systems), a cell starts after it.
 _BEHIND_SEMICOLON = re.compile(r'(;[ "]*)(?=[=+\-@\t\r\n＝＋－＠])')
 
 Progress = Callable[[int], object]
 
 
 class Row(NamedTuple):
-    """One signature as an export reads it."""
+    """One row of an export, before its columns are chosen."""
 
     id: UUID
     reference: str
@@ -55,7 +55,7 @@ def start(
     why: str,
     actor: User | None = None,
 ) -> Export:
-    """Record who takes what and why, before the first byte leaves."""
+    """Log the export (who, what, why) before the first byte is sent."""
     return Export.objects.create(
         petition=petition,
         purpose=purpose,
@@ -67,10 +67,10 @@ def start(
 
 
 def stream(export: Export, progress: Progress = lambda _rows: None) -> Iterator[bytes]:
-    """The CSV in UTF-8 with a byte order mark, chunk by chunk, in constant memory.
+    """Stream the CSV in UTF-8 with a byte order mark, in chunks, in constant memory.
 
-    When the last chunk has been taken, the record gets its rows, SHA-256 and time; an export
-    that breaks off stays without. `progress` is told the rows of each chunk.
+    After the last chunk the record gets its row count, SHA-256 and time; an interrupted export
+    stays without them. `progress` gets the number of rows of each chunk.
     """
     digest = hashlib.sha256()
     columns = _COLUMNS[Export.Purpose(export.purpose)]
@@ -89,12 +89,12 @@ def stream(export: Export, progress: Progress = lambda _rows: None) -> Iterator[
 
 
 def file_name(export: Export) -> str:
-    """A name that says what the file is: petition, purpose and day."""
+    """The file name of an export: petition, purpose and day."""
     return f"{export.petition.slug}-{export.purpose}-{export.started_at:%Y-%m-%d}.csv"
 
 
 class HandIn:
-    """What is handed to the Government: no address, no postcode, names only where allowed."""
+    """Columns of the hand-in to the Government: no address or postcode, names only by consent."""
 
     header = ("reference", "name", "constituency or country", "day")
 
@@ -109,7 +109,7 @@ class HandIn:
 
 
 def _person(row: Row) -> dict[str, str]:
-    """Who signed; nobody once the time for keeping people is over: the signature still counts."""
+    """The unsealed signer; empty once erased by retention, when the signature still counts."""
     return {} if row.sealed is None else sealing.unseal(row.sealed, row.id)
 
 
@@ -117,7 +117,7 @@ _COLUMNS = {Export.Purpose.HAND_IN: HandIn}
 
 
 def _chunks(petition_id: int, columns: type[HandIn]) -> Iterator[tuple[int, bytes]]:
-    """Pairs of how many signatures a chunk holds, and the chunk; the header first."""
+    """Yield pairs of the number of signatures and the CSV chunk; the header first."""
     yield 0, (BOM + _csv([columns.header])).encode()
     for batch in _batches(petition_id):
         lines = _csv(tuple(map(formula_safe, columns.cells(row))) for row in batch)
@@ -125,10 +125,10 @@ def _chunks(petition_id: int, columns: type[HandIn]) -> Iterator[tuple[int, byte
 
 
 def _batches(petition_id: int) -> Iterator[list[Row]]:
-    """Counted signatures by id.
+    """Counted signatures, by keyset pagination over the id.
 
-    Ids are random and never change. Times do: they are cut to the day while somebody exports,
-    and would move rows back behind the place that the export has reached.
+    Ids are random and immutable. Timestamps are not: retention truncates them during an export,
+    and would move rows behind the cursor.
     """
     after = UUID(int=0)
     while batch := _read(petition_id, after, BATCH):
@@ -141,8 +141,8 @@ def _batches(petition_id: int) -> Iterator[list[Row]]:
 def _read(petition_id: int, after: UUID, limit: int) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(
-            # Signers one by one, by key: joined, PostgreSQL would read all of them up to the
-            # batch, and the next time again.
+            # A correlated subquery reads signers by primary key: for a join, PostgreSQL would scan
+            # all of them up to the batch, in every batch.
             """
             SELECT s.id, s.reference, s.name_use, p.kind, p.name,
                    s.confirmed_at AT TIME ZONE 'Europe/London',

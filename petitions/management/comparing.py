@@ -1,4 +1,4 @@
-"""What commands that compare all mailboxes share: a bar on the terminal, and a summary."""
+"""Shared by the commands that reindex all mailboxes: a progress bar and a summary."""
 
 from django.core.management.base import CommandError
 from tqdm import tqdm
@@ -8,7 +8,7 @@ from petitions.moderation import reindex
 
 
 def compare() -> Reindexing:
-    """Compare all mailboxes. Raises `CommandError` while another command does."""
+    """Reindex all mailboxes. Raises `CommandError` while another process does."""
     with tqdm(total=100, unit="%", disable=None) as bar:
         try:
             return reindex.compare_all(lambda fraction: bar.update(100 * fraction - bar.n))
@@ -19,7 +19,7 @@ def compare() -> Reindexing:
 
 
 def summary(job: Reindexing) -> str:
-    """What a finished comparison came to."""
+    """The results of a finished run, as text."""
     return (
         f"Looked at {job.looked_at:,}: {job.moved:,} changed, {job.held:,} of them held, "
         f"{job.unreadable:,} cannot be opened."

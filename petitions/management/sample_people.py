@@ -1,7 +1,7 @@
-"""Invented people for samples and benchmarks: common names of many scripts, joined by chance.
+"""Fictitious people for samples and benchmarks: common names of many scripts, randomly combined.
 
-Nobody here exists. Given and family names are among the most common of their languages, and
-addresses are in the domains that RFC 2606 keeps for examples, so no mail reaches anybody.
+Given and family names are among the most common of their languages, and addresses are in the
+example domains reserved by RFC 2606, so no mail reaches anybody.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple, TypeVar
 
 DOMAINS = ("example.org", "example.com", "example.net")
-# Areas of the United Kingdom, to make codes of the right shape out of.
+# UK postcode areas, to generate well-formed codes.
 _POSTCODE_AREAS = ("B", "BS", "BT", "CF", "CV", "EH", "G", "L", "LE", "LS", "M", "NE", "NG", "SA")
 _INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
 COUNTRIES = ("DE", "TR", "FR", "NL", "SE", "US", "IE", "LB", "JO", "CA", "ES", "IT", "AU", "PL")
@@ -20,7 +20,7 @@ COUNTRIES = ("DE", "TR", "FR", "NL", "SE", "US", "IE", "LB", "JO", "CA", "ES", "
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Names of one script or spelling, what share of signers bears them, and their language."""
+    """Names of one script or spelling, their share of signers (a weight), and their language."""
 
     share: int
     language: str
@@ -30,7 +30,7 @@ class People:
 
 
 class Person(NamedTuple):
-    """Somebody who does not exist. `handle` is what their address begins with."""
+    """A fictitious person. `handle` is the start of the local part of their address."""
 
     name: str
     handle: str
@@ -109,25 +109,25 @@ T = TypeVar("T")
 
 
 def pick(rng: Random, values: Sequence[T]) -> T:
-    """One of the values: three times as fast as `rng.choice`, and as even for short lists."""
+    """A random value: three times as fast as `rng.choice`, and as uniform for short lists."""
     return values[int(rng.random() * len(values))]
 
 
 def crowd(rng: Random, number: int) -> list[Person]:
-    """So many people, by chance."""
+    """`number` random people, by weight."""
     everybody, shares = _everybody()
     return rng.choices(everybody, cum_weights=shares, k=number)
 
 
 def postcode(rng: Random) -> str:
-    """A code of the right shape, without its space. Some of them may exist."""
+    """A random well-formed postcode, without its space. Some may exist."""
     inward = f"{rng.randrange(10)}{rng.choice(_INWARD_LETTERS)}{rng.choice(_INWARD_LETTERS)}"
     return f"{rng.choice(_POSTCODE_AREAS)}{rng.randrange(1, 30)}{inward}"
 
 
 @cache
 def _everybody() -> tuple[list[Person], list[float]]:
-    """All whom the names allow, and their shares, added up as `Random.choices` wants them."""
+    """All combinations of names, and their cumulative weights for `Random.choices`."""
     everybody, shares = [], []
     for people in PEOPLES:
         names = list(product(people.given, people.family))

@@ -1,6 +1,6 @@
-"""Sample signatures for trying the site: invented people, judged, sealed and counted as real ones.
+"""Sample signatures for demos: fictitious people, screened, sealed and counted like real ones.
 
-Only their mails are missing, so that nothing is ever sent to anybody.
+They have no outbox rows, so that nothing is ever sent.
 """
 
 import secrets
@@ -41,9 +41,9 @@ from petitions.signers.sealing import Attempt
 
 SAMPLE_MODERATOR = "sample-moderator"
 State = Signature.State
-# What becomes of how many in a hundred. One of each comes first, so that any sample has them all.
+# Percentages by outcome. One of each comes first, so that any sample has them all.
 _COURSES = {"confirmed": 86, "pending": 8, "suspicious": 2, "removed": 3, "withdrawn": 1}
-# What a suspicious form shows beside the name; "" leaves the name as it was.
+# Evidence of a suspicious form, with its name; "" keeps the person's name.
 _SUSPICIOUS = (
     Facts(name="", domain="", pace=180),
     Facts(name="", domain="", honeypot="https://example.org/"),
@@ -62,7 +62,7 @@ _AT_ONCE = 1_000
 
 
 class Home(NamedTuple):
-    """Where somebody lives, and the line of the count that it belongs to."""
+    """A residence, and the place of the tally that it belongs to."""
 
     postcode: str
     country: str
@@ -71,7 +71,7 @@ class Home(NamedTuple):
 
 _ABROAD = [Home("", country, ABROAD) for country in sample_people.COUNTRIES]
 _UNSAID = Home("", "", UNKNOWN)
-# In the United Kingdom, abroad, unsaid.
+# Percentages: in the United Kingdom, abroad, not stated.
 _HOME_SHARES = (80, 12, 8)
 
 
@@ -84,7 +84,10 @@ def seed(
     seed: int = 1,
     progress: Callable[[int], object] = lambda _rows: None,
 ) -> None:
-    """Add sample signatures in every state, signed in the last `days`; all of them, or none."""
+    """Add `total` sample signatures in every state, signed in the last `days`, atomically.
+
+    `seed` is that of the random number generator; `progress` gets the rows done.
+    """
     maker = _Maker(petition, days, Random(seed))
     courses = [*_COURSES, *maker.rng.choices(list(_COURSES), list(_COURSES.values()), k=total)]
     ids: defaultdict[str, list[UUID]] = defaultdict(list)
@@ -104,20 +107,20 @@ def seed(
 
 
 class _Maker:
-    """Invents one signer after the other; remembers a mailbox that one more may share."""
+    """A generator of signers; remembers a mailbox that one more may share."""
 
     def __init__(self, petition: Petition, days: int, rng: Random) -> None:
         self.petition, self.days, self.rng = petition, days, rng
         newest = petition.texts.order_by("-version").first()
         self.text_version = newest.version if newest else 1
-        # In every address, so that a second sample invents other mailboxes.
+        # In every address, so that a second sample has other mailboxes.
         self.run = secrets.token_hex(3)
         self.now = timezone.localtime()
         self.homes = _homes(rng)
         self.shared: tuple[str, Home, str] | None = None
 
     def make(self, number: int, course: str) -> Signer:
-        """A signer and their signature, not saved, judged by what their form shows."""
+        """An unsaved signer and signature, screened by the evidence of their form."""
         is_confirmed = course != "pending"
         facts = self.rng.choice(_SUSPICIOUS) if course == "suspicious" else Facts("", "")
         (person,) = sample_people.crowd(self.rng, 1)
@@ -153,7 +156,7 @@ class _Maker:
         return _signer(signature, attempt, slot if is_confirmed else None)
 
     def _mailbox(self, handle: str, name: str) -> tuple[str, Home, int]:
-        """A new mailbox, or now and then the last one's second slot for another of the family."""
+        """A new mailbox, or at times slot 2 of the last one, for another of the household."""
         shared, self.shared = self.shared, None
         joins = self.rng.random() < _SECOND_OF_MAILBOX_SHARE
         if shared and joins and shared[2] != name:
@@ -164,7 +167,7 @@ class _Maker:
         return email, home, 1
 
     def _times(self, *, is_confirmed: bool) -> tuple[datetime, datetime | None]:
-        """When it was signed and confirmed: more at the start, as when a campaign is news."""
+        """Times of signing and confirming: more at the start, as when a campaign is news."""
         days = self.days if is_confirmed else min(self.days, settings.PENDING_DAYS - 1)
         signed = self.now - timedelta(days=days) * self.rng.random() ** 0.6
         waited = timedelta(minutes=self.rng.expovariate(1 / _MINUTES_TO_CONFIRM))
@@ -172,7 +175,7 @@ class _Maker:
         return self._kept(signed), confirmed
 
     def _kept(self, moment: datetime) -> datetime:
-        """A time as the site keeps it: exact while fresh, cut to the day after that."""
+        """A timestamp after retention: exact while recent, later truncated to the day."""
         if self.now - moment <= retention.EXACT_FOR:
             return moment
         return moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -192,7 +195,7 @@ def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
 
 
 def _homes(rng: Random) -> list[Home]:
-    """Homes in the UK: at loaded postcodes, else at invented ones, in constituencies if known."""
+    """UK homes: at imported postcodes, else at invented ones, in constituencies if known."""
     loaded = Postcode.objects.values_list("postcode", "place_id")[:_HOMES]
     if loaded:
         return [Home(postcode, "", place) for postcode, place in loaded]
@@ -202,7 +205,7 @@ def _homes(rng: Random) -> list[Home]:
 
 
 def _remove(petition: Petition, ids: list[UUID]) -> None:
-    """Remove signatures by decisions of a moderator who cannot log in, so that they restore."""
+    """Remove signatures by decisions of a moderator who cannot log in, so that undo works."""
     actor, _new = User.objects.get_or_create(
         username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": make_password(None)}
     )
@@ -218,7 +221,7 @@ def _remove(petition: Petition, ids: list[UUID]) -> None:
 
 
 def _write_snapshots(petition: Petition) -> None:
-    """Write the petition's daily snapshots afresh, as if its days had been lived."""
+    """Rewrite the petition's daily snapshots for the days of the sample."""
     Snapshot.objects.filter(petition=petition).delete()
     by_day: defaultdict[date, Counter[str]] = defaultdict(Counter)
     counted = Signature.objects.counted().filter(petition=petition)

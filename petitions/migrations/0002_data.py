@@ -1,4 +1,4 @@
-"""The rows that a new site needs: places that are no constituency, channels, and the rules of now."""
+"""Initial data: places that are no constituency, channels, and the current alias rules."""
 
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -7,12 +7,12 @@ from django.utils import timezone
 
 from petitions.identity import providers
 
-# The two lines of the count that are not constituencies: a signature always has a place.
+# The two places that are not constituencies: every signature needs a place.
 PLACES = [
     ("unknown", "unknown", "UK, constituency not known"),
     ("abroad", "abroad", "Outside the UK"),
 ]
-# What the site's own buttons and papers put into their links.
+# Source codes of the links of the site's own share buttons and printed papers.
 CHANNELS = {
     "whatsapp": "WhatsApp",
     "facebook": "Facebook",
@@ -29,21 +29,21 @@ CHANNELS = {
 
 
 def add_places(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Without these nobody can sign."""
+    """Insert the two places without which nobody can sign."""
     place = apps.get_model("petitions", "Place")
     for code, kind, name in PLACES:
         place.objects.get_or_create(code=code, defaults={"kind": kind, "name": name})
 
 
 def add_channels(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """The sources that need no registration."""
+    """Insert the channels, the sources that need no registration."""
     source = apps.get_model("petitions", "Source")
     for code, name in CHANNELS.items():
         source.objects.get_or_create(code=code, defaults={"name": name, "is_channel": True})
 
 
 def note_alias_rules(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Where nobody has signed yet, nobody stands under other rules than those of this release."""
+    """Record a finished reindexing: a new site has no signers, so none is due."""
     apps.get_model("petitions", "Reindexing").objects.create(
         rules=providers.FINGERPRINT, key_id=0, finished_at=timezone.now()
     )

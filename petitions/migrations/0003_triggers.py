@@ -1,12 +1,12 @@
-"""What only triggers can do: count a signature's source, and keep the audit record append-only."""
+"""Triggers: count a signature's source, and keep the audit log append-only."""
 
 from django.db import migrations
 
-# A trigger and no constraint, so that no statement that moves a signature on has to remember
-# it, those of an older release beside this one included. It counts what is confirmed at once;
-# what is held first is not counted for its source, for it must not be kept until somebody has
-# looked. The shard is random: made from the signature's id, it would say in a stolen copy which
-# signatures may have come from a source. Rows are only added to, so it need not be found again.
+# A trigger, so that it applies to every statement that changes a signature's state, including
+# those of an older release that runs beside this one. It counts signatures confirmed at once; one
+# that is held first is not counted for its source, which must not be stored until a moderator has
+# decided. The shard is random: derived from the signature's id, it would tell in a stolen copy
+# which signatures may have come from a source. Counters only grow, so it is never looked up again.
 SOURCE = """
     CREATE FUNCTION petitions_forget_source() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -35,8 +35,8 @@ NO_SOURCE = """
     DROP FUNCTION petitions_forget_source();
 """
 
-# What `petitions.staff.audit` forgets when its time is over passes: the time of day, the network,
-# and records of passwords. The periods stand here too, so that nobody forgets anything early.
+# Append-only but for the retention of `petitions.staff.audit`: time of day, network, and records of
+# passwords. The periods are enforced here too, so that nothing can be deleted early.
 AUDIT = """
     CREATE FUNCTION audit_record_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -76,7 +76,7 @@ NO_AUDIT = """
     DROP TRIGGER audit_record_append_only ON petitions_auditrecord;
     DROP FUNCTION audit_record_append_only();
 """
-# Django makes it for searching by beginnings, which nobody does with a postcode's key.
+# Django's `varchar_pattern_ops` index for prefix searches, which nobody does on a postcode's key.
 UNUSED_INDEX = """
     DO $$ DECLARE name text; BEGIN
         SELECT indexname INTO name FROM pg_indexes

@@ -1,4 +1,4 @@
-"""The tables of petitions and signatures, one file an aggregate."""
+"""The Django models of petitions and signatures, one file an aggregate."""
 
 from petitions.models.alert import Alert
 from petitions.models.audit_record import AuditRecord

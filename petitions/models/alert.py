@@ -1,4 +1,4 @@
-"""What moderators should look at now."""
+"""Alerts: unusual activity that a moderator should look at."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -7,14 +7,14 @@ from petitions.models.petition import Petition
 
 
 class Alert(models.Model):
-    """Something unusual on one petition, until a moderator has seen it."""
+    """An alert about one petition, open until a moderator dismisses it (`seen_at`)."""
 
     class Kind(models.TextChoices):
         BURST = "burst", _("many signatures from one network")
 
     petition = models.ForeignKey(Petition, models.CASCADE)
     kind = models.CharField(_("type"), max_length=10, choices=Kind)
-    # The network's index of the day: enough to find the signatures, and to know the same again.
+    # Blind index of the network under a daily key: finds the signatures, and a repeated alert.
     network_ix = models.BinaryField(max_length=16, null=True)
     number = models.PositiveIntegerField(_("signatures"))
     created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)

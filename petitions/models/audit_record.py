@@ -1,4 +1,4 @@
-"""The audit record: what staff did, one row an act, which nobody can change."""
+"""The audit log: what staff did, one append-only row an act."""
 
 from django.conf import settings
 from django.db import models
@@ -6,11 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AuditRecord(models.Model):
-    """One act: who, what, about which object, when, and on which screen.
+    """One entry of the audit log: who, what, about which object, when, and on which screen.
 
-    Append-only: the trigger `audit_record_append_only` lets through nothing but what
-    `petitions.staff.audit` forgets when its time is over, and `audit_record_no_truncate` refuses
-    TRUNCATE. It holds no word that anybody typed.
+    Append-only: the trigger `audit_record_append_only` allows only the retention of
+    `petitions.staff.audit` to change or delete rows, and `audit_record_no_truncate` refuses
+    TRUNCATE. It holds no text that anybody typed.
     """
 
     class Action(models.TextChoices):
@@ -30,7 +30,7 @@ class AuditRecord(models.Model):
         ENQUIRY_REOPENED = "enquiry-reopened", _("message reopened")
         ALERT_DISMISSED = "alert-dismissed", _("alert marked as checked")
 
-    # No constraint: an account may be deleted, and what it did stays on record under its number.
+    # No constraint: an account may be deleted, and its acts stay on record under its id.
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.DO_NOTHING,

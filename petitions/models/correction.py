@@ -1,16 +1,16 @@
-"""What was asked for on "check your email", until the worker has seen to it a moment later.
+"""Work queue of "check your email": corrections and resends that the worker settles.
 
-One row for each request, whether or not there is anything left that it could be about: hence
-no foreign keys. So how long the answer takes tells nothing of what became of an attempt.
+One row for each request, whether or not its attempt still exists: hence no foreign keys. So the
+response time does not depend on the attempt (constant work: docs/architecture.md).
 """
 
 from django.db import models
 
 
 class Correction(models.Model):
-    """An attempt that another one replaces: its link and its code are dead from this row on.
+    """An attempt that another one replaces: this row revokes its link and its code at once.
 
-    What there is to take back the worker takes back, and deletes the row.
+    The worker then withdraws the attempt, if it is still there, and deletes the row.
     """
 
     attempt_id = models.UUIDField(primary_key=True)
@@ -24,7 +24,7 @@ class Correction(models.Model):
 
 
 class Resend(models.Model):
-    """One more mail that somebody asked for; silenced if their mailbox was asked for too many."""
+    """A request to resend a confirmation mail; silenced if its mailbox is over the rate limit."""
 
     id = models.BigAutoField(primary_key=True)
     attempt_id = models.UUIDField()

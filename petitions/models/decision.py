@@ -1,4 +1,4 @@
-"""What moderators decided, why, and how each signature stood before."""
+"""Moderation decisions: what was decided, why, and each signature's state before (for undo)."""
 
 import uuid
 
@@ -10,7 +10,7 @@ from petitions.models.petition import Petition
 
 
 class Decision(models.Model):
-    """One decision about a set of signatures, however many."""
+    """One moderation decision about a set of signatures of any size."""
 
     class Kind(models.TextChoices):
         REMOVE = "remove", _("remove")
@@ -39,7 +39,7 @@ class Decision(models.Model):
         blank=True,
         help_text=_("Other moderators can read this. Do not write names or email addresses."),
     )
-    # Nobody: a command or a rule of the site decided.
+    # Null: a command or a rule of the site decided.
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)
     created_at = models.DateTimeField(_("decided"), auto_now_add=True)
 
@@ -52,7 +52,7 @@ class Decision(models.Model):
 
 
 class DecisionItem(models.Model):
-    """One signature of a decision, and its state before. Outlives the signature's person."""
+    """One signature of a decision, and its state before. Kept after the signer is erased."""
 
     decision = models.ForeignKey(Decision, models.CASCADE, related_name="items")
     signature_id = models.UUIDField(db_index=True)

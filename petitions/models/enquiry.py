@@ -1,4 +1,4 @@
-"""What people write to the organisation by the contact form, until it was answered for a while."""
+"""Messages from the contact form, encrypted at rest; `petitions.privacy.retention` deletes them."""
 
 import uuid
 
@@ -8,15 +8,15 @@ from django.utils.translation import gettext_lazy as _
 
 
 class EnquiryQuerySet(models.QuerySet["Enquiry"]):
-    """Questions about enquiries."""
+    """Queries about enquiries."""
 
     def waiting(self) -> "EnquiryQuerySet":
-        """Those that nobody has acknowledged or answered, the oldest first."""
+        """Open and not acknowledged, the first due first."""
         return self.filter(acknowledged_on=None, state=Enquiry.State.OPEN).order_by("due_on", "id")
 
 
 class Enquiry(models.Model):
-    """One message to the organisation. Who wrote it and what it says is sealed."""
+    """One message to the organisation, its sender and text sealed (encrypted)."""
 
     class Kind(models.TextChoices):
         QUESTION = "question", _("A question")
@@ -34,7 +34,7 @@ class Enquiry(models.Model):
     # Name, address, language and message: `petitions.privacy.enquiries` opens it.
     sealed = models.BinaryField()
     looks_automatic = models.BooleanField(_("possibly spam"), default=False)
-    # Days, not moments: whoever knows when somebody was at their computer finds nobody.
+    # Dates, not times: knowing when somebody was at their computer does not find their message.
     received_on = models.DateField(_("received"))
     due_on = models.DateField(_("acknowledge by"))
     acknowledged_on = models.DateField(_("acknowledged"), null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Erasures of a petition's people that are about to come, and who stopped one."""
+"""Scheduled erasures of closed petitions' signers, and the stops that put one on hold."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from petitions.models.petition import Petition
 
 
 class ErasureQuerySet(models.QuerySet["Erasure"]):
-    """Questions about erasures to come."""
+    """Queries about scheduled erasures."""
 
     def stopped(self) -> "ErasureQuerySet":
         """Those that an organiser has stopped and nobody has released."""
@@ -27,10 +27,10 @@ def _is_stopped() -> Exists:
 
 
 class Erasure(models.Model):
-    """The schedule by which a closed petition's people are erased, until that is done.
+    """The pending erasure of a closed petition's signers; the row is deleted with them.
 
-    A row of its own, made and deleted by sweeps: a petition's form, which writes all its
-    columns, cannot bring back an older schedule.
+    A table of its own, written by sweeps: the admin form of a petition, which saves all its
+    columns, cannot overwrite the schedule with an older one.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -39,7 +39,7 @@ class Erasure(models.Model):
     )
     scheduled_at = models.DateTimeField(_("scheduled"))
     erasure_due_at = models.DateTimeField(_("due"))
-    # On how many days sweeps have seen it: what a clock that jumps ahead cannot make up.
+    # On how many days a sweep has seen it: a clock that jumps ahead cannot fake this.
     days_seen = models.PositiveSmallIntegerField(default=1)
     seen_on = models.DateField()
     mailed_at = models.DateTimeField(_("organisation mailed"), null=True)
@@ -56,15 +56,15 @@ class Erasure(models.Model):
 
 
 class ErasureStopQuerySet(models.QuerySet["ErasureStop"]):
-    """Questions about stops."""
+    """Queries about stops."""
 
     def standing(self) -> "ErasureStopQuerySet":
-        """Those that nobody has taken back."""
+        """Those that nobody has released."""
         return self.filter(released_at=None)
 
 
 class ErasureStop(models.Model):
-    """The record that an organiser stopped an erasure, why, and who let it go on again."""
+    """The record of a stop: who put an erasure on hold, why, and who released it."""
 
     petition = models.ForeignKey(Petition, models.PROTECT, related_name="erasure_stops")
     reason = models.CharField(_("why it was stopped"), max_length=300)

@@ -1,4 +1,4 @@
-"""The record of every export: who took what, when and why."""
+"""The log of data exports: who took what, when and why."""
 
 import uuid
 
@@ -10,7 +10,7 @@ from petitions.models.petition import Petition
 
 
 class Export(models.Model):
-    """One export. `finished_at` is null while it runs and for ever if it broke off."""
+    """One export. `finished_at` is null while it runs, and stays null if it was interrupted."""
 
     class Purpose(models.TextChoices):
         HAND_IN = "hand-in", _("hand the petition in")

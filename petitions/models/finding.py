@@ -1,4 +1,4 @@
-"""Who asked for "find my signature", until the worker has looked a moment later."""
+"""Work queue of "find my signature": requests that the worker settles."""
 
 import uuid
 
@@ -6,11 +6,10 @@ from django.db import models
 
 
 class FindRequest(models.Model):
-    """An address that somebody typed, sealed, and whether to look at all.
+    """One request: a sealed blob of `petitions.signatures.find.Asked`, padded to one length.
 
-    One row for each request, the same whether or not somebody has signed with that address: the
-    looking is the worker's. So neither the answer nor its time tells. It holds no time, and is
-    deleted as soon as the worker has looked.
+    Written alike whether or not the address has signed, which only the worker looks up (constant
+    work: docs/architecture.md). It has no timestamp, and is deleted once the worker has looked.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

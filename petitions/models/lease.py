@@ -1,13 +1,13 @@
-"""Leases of named periodic work: who holds each, until when, and its last success."""
+"""Leases of periodic jobs: the holder of each, its expiry, and its last success."""
 
 from django.db import models
 
 
 class Lease(models.Model):
-    """The lease of one kind of work. While it lasts, one process alone does the work."""
+    """The lease of one job: until it expires, only its holder runs the job (mutual exclusion)."""
 
     name = models.CharField(max_length=40, primary_key=True)
-    # A random number of its holder: a lease that ran out cannot be renewed or given back.
+    # Random token of the holder: who has lost the lease can neither renew nor release it.
     holder = models.UUIDField(null=True)
     expires_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)

@@ -1,15 +1,15 @@
-"""Wrong passwords of the last minutes, which limit how many more may be tried."""
+"""Recent failed logins, by which further attempts are rate limited (brute-force protection)."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class LoginFailure(models.Model):
-    """One wrong password. Under keyed hashes, because a name that was typed may be a password."""
+    """One failed login, under keyed hashes: what was typed as a user name may be a password."""
 
     name_ix = models.BinaryField(max_length=16)
     network_ix = models.BinaryField(max_length=16)
-    # Of IPv6 the /48 around the network; of IPv4 nothing.
+    # The /48 of an IPv6 network; null for IPv4.
     prefix_ix = models.BinaryField(max_length=16, null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,18 +1,18 @@
-"""The outbox: one row for every message the site means to send.
+"""The transactional outbox: one row for every message to send.
 
-A row is written in the same commit as what it tells of; a worker claims it, sends outside
-any transaction, and settles it. It holds ids and a kind: the address and the words are
-read when it is sent, so a correction or a withdrawal in between is heeded, and a stolen
-outbox tells nothing. A worker that dies leaves a claimed row whose lease runs out: the
-message is sent again under the same Message-ID, rather than never.
+A row is written in the same transaction as what it reports; a worker claims it by a lease, sends
+outside any transaction, and settles it. It holds ids and a kind: address and text are read when
+it is sent, so that a correction or withdrawal in between takes effect, and a stolen outbox tells
+nothing. Delivery is at least once: if a worker dies, the lease of its row expires, and the
+message is sent again under the same Message-ID.
 
-The link that "find my signature" mails is asked for by anybody, for any address: its row hangs on
-no signature and holds the address and language sealed. It is there whether or not somebody has
-signed, and is deleted a week after it went out. Of a mail whose person is erased the row stays as
-long, without anything of them: that it vanished would tell staff, who see numbers.
+Anybody can request a "find my signature" link for any address: its row has no signature, and
+holds address and language sealed. It is there whether or not the address has signed, and is
+deleted a week after it was sent. When a signer is erased, the rows of their mails stay as long
+without personal data: staff see counts, and would see one drop.
 
-    queued -> sent | failed (the server said never, or too many tries) | cancelled
-    withheld: more than its mailbox may get; nobody is told
+    queued -> sent | failed (permanent error, or too many tries) | cancelled
+    withheld: over the mailbox's rate limit; the sender is not told
 """
 
 import uuid
@@ -28,21 +28,21 @@ from django.utils.translation import gettext_lazy as _
 from petitions.models.petition import Petition
 from petitions.models.signature import Signature
 
-# The code of mails that wait because many go to one domain.
+# The code of mails that are throttled because many go to one domain.
 THROTTLED = "domain"
-# How long a mail may be due before somebody should look.
+# How long a mail may be overdue before that is an incident.
 LATE = timedelta(minutes=2)
-# Who signed lately: so many of each petition and state, within so long.
+# The sample of recent signatures: at most so many of each petition and state, and so old.
 NEWEST, NEWEST_WITHIN = 100, timedelta(hours=1)
 
 
 class MailQuerySet(models.QuerySet["Mail"]):
-    """Questions about the outbox."""
+    """Queries about the outbox."""
 
     def late(self, unwanted: str) -> "MailQuerySet":
-        """Those that should have gone out a while ago: no worker runs, it cannot keep up, or the
-        mail server takes nothing, or a provider none from us. Then they are put off, again and
-        again, without an attempt but for the one that is tried, whose code matches `unwanted`.
+        """Mails overdue by `LATE`: the worker is down or lags, the mail server takes nothing, or a
+        provider blocks us. Then all are deferred again and again without an attempt, except the
+        one that probes the provider, whose code matches the regular expression `unwanted`.
         """
         unclaimed = Q(due_at__lt=Now() - LATE)
         put_off = Q(attempts=0) & ~Q(code__in=["", THROTTLED])
@@ -53,12 +53,12 @@ class MailQuerySet(models.QuerySet["Mail"]):
         )
 
     def outcomes_lately(self) -> tuple[int, int, int]:
-        """Of the mails to the newest signers that no longer wait for their first attempt: how many
-        failed or were put off by no fault of an address, how many were sent, and how many of all.
+        """Delivery figures over mails to the newest signers, without those yet untried: how many
+        failed or were deferred through no fault of the address, how many were sent, and the total.
 
-        What limits and objections withheld, and what an address refused, is among them: whoever
-        signs with somebody's address must not see by the numbers which of these it was. By the
-        index of the newest signatures: mails have none by time, and need none to be sent.
+        The total includes what rate limits and the suppression list withheld and what an address
+        refused, so that the figures do not tell these apart to who signs with somebody's address.
+        By the index of the newest signatures: mails have no B-tree by time, as sending needs none.
         """
         untried = Q(state=Mail.State.QUEUED, code__in=["", THROTTLED])
         put_off = Q(state=Mail.State.QUEUED) & ~Q(code__in=["", THROTTLED])
@@ -75,7 +75,7 @@ class MailQuerySet(models.QuerySet["Mail"]):
 
 
 def _newest_signatures() -> list[uuid.UUID]:
-    """Ids of who signed last of each open petition, whether confirmed or not."""
+    """Ids of the newest signatures of each open petition, confirmed or not."""
     signatures = Signature.objects.filter(
         petition=OuterRef("pk"), created_at__gt=Now() - NEWEST_WITHIN
     ).order_by("-created_at")
@@ -92,25 +92,25 @@ class Mail(models.Model):
         CONFIRM = "confirm", _("confirmation")
         REMIND = "remind", _("reminder to confirm")
         FIND = "find", _("“Find my signature” link")
-        # Sent beside it to another spelling of the mailbox that has signed: staff never see these.
+        # The same link to another spelling of the mailbox that has signed: never shown to staff.
         FIND_OTHER = "find-other", "the same, to another spelling"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
-        # Apart from what failed for want of a server or a key, for anybody can provoke it with an
-        # address that takes no mail: staff see no number of these.
+        # Not `FAILED` (no server or key), because anybody can cause it with an address that
+        # bounces: staff see no count of these.
         REFUSED = "refused", _("refused: the address takes no mail")
         CANCELLED = "cancelled", _("cancelled")
         WITHHELD = "withheld", _("not sent: this email address has reached its limit")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signature = models.ForeignKey(Signature, models.CASCADE, null=True, related_name="mails")
-    # Address and language, where it goes to nobody who is known to have signed.
+    # Address and language of a mail without a signature ("find my signature").
     sealed = models.BinaryField(null=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
-    # Over all petitions, unlike the signer's: limits protect the mailbox, not the petition.
+    # Global blind index, unlike the signer's: rate limits protect the mailbox, not the petition.
     mailbox_ix = models.BinaryField(max_length=16)
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.QUEUED)
     due_at = models.DateTimeField(_("send at"))
@@ -126,7 +126,7 @@ class Mail(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),
             models.Index(fields=["mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"),
-            # For the numbers that staff see: what failed, and what was asked for lately.
+            # For the figures on the staff page: failures, and recent requests.
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             BrinIndex(fields=["created_at"], name="mail_lately", autosummarize=True),
         ]
@@ -143,5 +143,5 @@ class Mail(models.Model):
         return f"{self.kind} {self.id}"
 
 
-# What "find my signature" sends: see `petitions.signatures.find`.
+# The kinds that "find my signature" sends: see `petitions.signatures.find`.
 FINDS = (Mail.Kind.FIND, Mail.Kind.FIND_OTHER)

@@ -1,11 +1,11 @@
-"""What happened to a petition, and when: handed in, replied to, debated."""
+"""Milestones of a petition: dated public events such as handed in, replied to, debated."""
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-# In SQL, for every page of a petition asks for it: to compile the same from querysets takes
-# as long as all the rest of the petition’s query.
+# Raw SQL, because every page of a petition asks for it: compiling it from querysets takes as
+# long as all the rest of the petition’s query.
 _PUBLIC = """
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'id', event.id, 'kind', event.kind, 'day', event.day, 'link', event.link,
@@ -22,11 +22,11 @@ _PUBLIC = """
 
 
 def public_milestones(petition: str) -> models.Func:
-    """A petition's public milestones with their texts, as a column of a query about it.
+    """Annotation: a petition's public milestones with their texts, as one JSON column.
 
-    `petition` names the field that holds the petition's id. It gives a list of dicts in the order
-    of the days, each with `id`, `kind`, `day` in ISO form, `link`, and `texts`, a list of dicts
-    with `language`, `title` and `words`.
+    `petition` names the field that holds the petition's id. The value is a list of dicts ordered
+    by day, each with `id`, `kind`, `day` in ISO form, `link`, and `texts`, a list of dicts with
+    `language`, `title` and `words`.
     """
     return models.Func(models.F(petition), template=_PUBLIC, output_field=models.JSONField())
 
@@ -40,7 +40,7 @@ class Milestone(models.Model):
         DEBATE = "debate", _("Debate in Parliament")
         OTHER = "other", _("News")
 
-    # By name, for petitions ask for their milestones.
+    # A string reference, to avoid a circular import: petitions query their milestones.
     petition = models.ForeignKey(
         "petitions.Petition", models.CASCADE, related_name="milestones", verbose_name=_("petition")
     )
@@ -64,7 +64,7 @@ class Milestone(models.Model):
 
 
 class MilestoneText(models.Model):
-    """What one language says of a milestone; where none is written, its kind is its title."""
+    """A milestone's text in one language; without one, the label of its kind is the title."""
 
     milestone = models.ForeignKey(Milestone, models.CASCADE, related_name="texts", db_index=False)
     language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES)

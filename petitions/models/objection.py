@@ -1,4 +1,4 @@
-"""What mailboxes asked not to get, and those that take no mail. Outlives every erasure."""
+"""Suppression list: mailboxes not to be mailed (opt-out, "not me", bounce). Survives erasure."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,10 +8,10 @@ from petitions.models.petition import Petition
 
 
 class Objection(models.Model):
-    """One mailbox that is not to be mailed: about one petition, or at all.
+    """One suppressed mailbox: for one petition, or for all mail.
 
-    `ix` is the index of the mailbox over all petitions and nothing else is kept of it. The key
-    it was made with is noted, so that objections outlive the exchange of that key.
+    `ix`, the global blind index of the mailbox, is all that is stored of it. `key_id` names its
+    key, so that suppressions survive a key rotation.
     """
 
     class Reason(models.TextChoices):

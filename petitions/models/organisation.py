@@ -1,4 +1,4 @@
-"""The organisation that runs the petitions: the name that consent and mails give."""
+"""The organisation that runs the petitions (the data controller), as consent and mails name it."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -8,13 +8,13 @@ from petitions.identity.names import has_forbidden_character
 
 
 def one_line(text: str) -> None:
-    """Refuse what would break a mail's header, or turn a page's text around."""
+    """Validator against header injection (line breaks) and bidirectional control characters."""
     if has_forbidden_character(text):
         raise ValidationError(_("There is a line break or a control character in it."))
 
 
 class Organisation(models.Model):
-    """One row. It stands here rather than in `campaign` because consent, mails and the
+    """Singleton row. It is here rather than in `campaign` because consent, mails and the
     privacy notice name it, and `petitions` imports nothing of `campaign`.
     """
 
@@ -45,5 +45,5 @@ class Organisation(models.Model):
 
     @classmethod
     def load(cls) -> "Organisation":
-        """The organisation, or an unsaved nameless one before anybody has entered it."""
+        """The organisation, or an unsaved instance without a name before it is set up."""
         return cls.objects.filter(id=1).first() or cls(id=1)

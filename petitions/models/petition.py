@@ -1,4 +1,4 @@
-"""Petitions and their texts."""
+"""Petitions and their versioned texts, one for each language."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from petitions.models.milestone import public_milestones
 from petitions.models.publication import Publication, PublicationQuerySet
 from petitions.models.ranks import rank_of
 
-# A link mailed before the close still confirms for this long after it.
+# Grace period: a link mailed before the close still confirms for this long after it.
 CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
 PAST_CLOSE = _(
     "This time has passed in London. Choose one to come, and look at the year. To close the "
@@ -29,37 +29,37 @@ CLOSE_HAS_PASSED = _(
 
 
 class PetitionQuerySet(models.QuerySet["Petition"]):
-    """Questions about petitions."""
+    """Queries about petitions."""
 
     def published(self) -> "PetitionQuerySet":
-        """All that the public may know of, the removed ones too (they say why)."""
+        """All with a public page, including removed ones, whose page says why."""
         return self.exclude(state=Petition.State.DRAFT)
 
     def over(self, now: datetime) -> "PetitionQuerySet":
-        """Those that nobody can sign any more: closed or removed, or `Petition.has_closed`."""
+        """Those closed to signing for good: closed or removed, or `Petition.has_closed`."""
         ended = Q(state__in=[Petition.State.CLOSED, Petition.State.REMOVED])
         return self.filter(ended | Q(closes_at__lte=now))
 
     def running(self, now: datetime) -> "PetitionQuerySet":
-        """Those whose state is open and whose time to close, if any, is to come."""
+        """Those in state open whose closing time, if any, is in the future."""
         to_come = Q(closes_at=None) | Q(closes_at__gt=now)
         return self.filter(to_come, state=Petition.State.OPEN)
 
     def readable(self) -> "PetitionQuerySet":
-        """Those whose words the public may read."""
+        """Those whose text the public may read."""
         texts = PetitionText.objects.published()
         public = self.published().exclude(state=Petition.State.REMOVED)
         return public.filter(pk__in=texts.values("petition"))
 
     def titled(self) -> "PetitionQuerySet":
-        """Each with the `title` of its newest text, in English if there is one, for its `str`."""
+        """Annotate the `title` of the newest text, in English if there is one, for `__str__`."""
         texts = PetitionText.objects.filter(petition=OuterRef("pk"))
         titles = texts.order_by(rank_of("en"), "-version").values("title")
         said = {"title": Subquery(titles[:1])}
         return self.annotate(**said)
 
     def with_news(self) -> "PetitionQuerySet":
-        """Those that the public may read, each with `public_texts` and `public_milestones`."""
+        """`readable()`, annotated with `public_texts` and `public_milestones`."""
         texts = PetitionText.objects.published()
         said = {"public_milestones": public_milestones("pk")}
         with_texts = [models.Prefetch("texts", texts, to_attr="public_texts")]
@@ -67,7 +67,7 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
 
 
 class Petition(models.Model):
-    """What the Government is asked, apart from its words."""
+    """A petition without its text: state, opening and closing times, settings, goal."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -90,14 +90,14 @@ class Petition(models.Model):
     )
     opens_at = models.DateTimeField(_("opens"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes"), null=True, blank=True)
-    # When the program saw it close: nobody types it, for erasing its people counts from it.
+    # Set by the program, never typed: retention of its signers counts from it.
     closed_at = models.DateTimeField(_("seen to close"), null=True, blank=True, editable=False)
     challenge = models.CharField(
         _("extra check against automated signing"),
         max_length=6,
         choices=Challenge,
         default=Challenge.AUTO,
-        # What runs beside a newer release knows nothing of the column.
+        # An older release that runs beside this one does not know the column.
         db_default=Challenge.AUTO,
     )
     is_paused = models.BooleanField(
@@ -113,7 +113,7 @@ class Petition(models.Model):
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )
 
-    # What `titled`, `with_news` and `tallies.as_column` say of it besides.
+    # Annotations of `titled`, `with_news` and `tallies.as_column`.
     title: str | None = None
     total: int
     public_texts: "list[PetitionText]"
@@ -138,7 +138,7 @@ class Petition(models.Model):
         return f"{self.title} ({self.slug})" if self.title else self.slug
 
     def clean(self) -> None:
-        """Say what the constraint would refuse, and what closing cannot mean."""
+        """Validate what the check constraint would refuse, and a closing time in the past."""
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
             raise ValidationError(
                 {"closes_at": _("The closing time must be after the opening time.")}
@@ -160,7 +160,7 @@ class Petition(models.Model):
             self._refuse_a_past_close()
 
     def _refuse_a_past_close(self) -> None:
-        """A close that was there before and has passed since may stay as it is."""
+        """Refuse a new closing time in the past; one stored earlier may stay."""
         stored = Petition.objects.filter(pk=self.pk).values_list("state", "closes_at").first()
         state, closes_at = stored or (self.State.DRAFT, None)
         if closes_at != self.closes_at:
@@ -169,7 +169,7 @@ class Petition(models.Model):
             raise ValidationError({"closes_at": CLOSE_HAS_PASSED})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Closing or removing by hand closes now, and whatever closes is seen to close."""
+        """Save; closing or removing by hand sets the closing time to now, and `closed_at`."""
         now = timezone.now()
         is_over = self.state in {self.State.CLOSED, self.State.REMOVED}
         if is_over and (self.closes_at is None or self.closes_at > now):
@@ -182,7 +182,7 @@ class Petition(models.Model):
         super().save(*args, **kwargs)
 
     def _seen_to_close(self, now: datetime, *, is_over: bool) -> datetime | None:
-        """What `closed_at` is from now on: opening again empties it, and nothing moves it."""
+        """The new `closed_at`: reopening clears it, and once set it does not move."""
         if is_over or self.has_closed:
             return self.closed_at or now
         return None if self.state == self.State.OPEN else self.closed_at
@@ -192,17 +192,17 @@ class Petition(models.Model):
 
     @property
     def has_closed(self) -> bool:
-        """Whether its time to close has passed, whatever its state says."""
+        """Whether its closing time has passed, in any state."""
         return self.closes_at is not None and self.closes_at <= timezone.now()
 
     @property
     def is_public(self) -> bool:
-        """Whether the public may see it, if only to read when it opens."""
+        """Whether it has a public page, be it only to announce when it opens."""
         return self.state != self.State.DRAFT
 
     @property
     def is_removed(self) -> bool:
-        """Whether it was taken off the site, and only the reason is left to show."""
+        """Whether it was taken off the site, so that its page shows only the reason."""
         return self.state == self.State.REMOVED
 
     def is_announced(self, now: datetime | None = None) -> bool:
@@ -211,16 +211,16 @@ class Petition(models.Model):
 
     @property
     def turns_at(self) -> datetime | None:
-        """When what a page says of it becomes wrong: the opening that is announced."""
+        """When cached pages about it must expire: the announced opening, if any."""
         return self.opens_at if self.is_announced() else None
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether somebody could sign at this moment, were signing not paused."""
+        """Whether signing is paused now, in a petition that would else accept signatures."""
         return self.is_paused and self._is_running(timezone.now())
 
     def is_accepting(self, now: datetime | None = None) -> bool:
-        """Whether somebody may sign at this moment."""
+        """Whether it accepts signatures at `now`."""
         return not self.is_paused and self._is_running(now or timezone.now())
 
     def _is_running(self, now: datetime) -> bool:
@@ -231,9 +231,9 @@ class Petition(models.Model):
         return self.opens_at is None or self.opens_at <= now
 
     def is_confirming(self, mailed_at: datetime, now: datetime) -> bool:
-        """Whether a link mailed at `mailed_at` still confirms: a day longer than signing.
+        """Whether a link mailed at `mailed_at` is still valid: a day of grace after the close.
 
-        Also while signing is paused: who signed before must not miss their days.
+        Also while signing is paused, so that earlier signers do not miss their days.
 
         Source: the Parliament's petitions confirm links mailed before the close for a day.
         """
@@ -249,13 +249,13 @@ class Petition(models.Model):
 
 
 class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
-    """Questions about a petition's words."""
+    """Queries about petition texts."""
 
     def to_show(self, slug: str, language: str) -> "PetitionText | None":
-        """The newest text of a petition in a language, else in English, else in any; one query.
+        """The newest text in `language`, falling back to English, then to any; one query.
 
-        Its `languages` are those that the petition is published in, its `milestones` what is
-        public of them: see `milestone.public_milestones`.
+        Annotated with `languages`, those that the petition is published in, and `milestones`: see
+        `milestone.public_milestones`. None if there is no such petition.
         """
         published = self.model.objects.published().filter(petition=OuterRef("petition"))
         said = {
@@ -274,7 +274,7 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
         )
 
     def listed(self, language: str) -> "PetitionTextQuerySet":
-        """The text to show of every petition that the public may read, the newest first."""
+        """The text to show of every readable petition, the newest first."""
         return (
             self.published()
             .filter(petition__in=Petition.objects.readable())
@@ -284,7 +284,7 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
         )
 
     def to_sign(self, language: str) -> "list[PetitionText]":
-        """The text to show of every petition that can be signed now; one query."""
+        """The text to show of every petition that accepts signatures now; one query."""
         found = (
             self.published()
             .filter(petition__state=Petition.State.OPEN)
@@ -296,7 +296,7 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
 
 
 class PetitionText(Publication, models.Model):
-    """One language's words at one version; unchangeable once somebody has signed them."""
+    """A petition's text in one language at one version; immutable once signed."""
 
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="texts")
     version = models.PositiveSmallIntegerField(_("version"), default=1)
@@ -311,7 +311,7 @@ class PetitionText(Publication, models.Model):
     body = models.TextField(_("body"), blank=True, help_text=_("Markdown"))
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
 
-    # What `to_show` says of its petition besides.
+    # Annotations of `to_show`.
     languages: list[str]
     milestones: list[dict[str, Any]]
 
@@ -332,11 +332,11 @@ class PetitionText(Publication, models.Model):
 
     @property
     def is_signed(self) -> bool:
-        """Whether somebody has signed this version, in whichever language."""
+        """Whether somebody has signed this version, in any language."""
         return self.petition.signatures.filter(text_version=self.version).exists()
 
     def clean(self) -> None:
-        """Refuse to change words that somebody signed; a new version is the way."""
+        """Refuse to change a signed text: raises `ValidationError`. Add a new version instead."""
         before = PetitionText.objects.filter(pk=self.pk).first() if self.pk else None
         if before and before.words != self.words and before.is_signed:
             raise ValidationError(
@@ -350,7 +350,7 @@ class PetitionText(Publication, models.Model):
         super().save(*args, **kwargs)
 
     def need_unsigned(self) -> None:
-        """Raise `ValidationError`, which says what to do instead, if this version was signed."""
+        """Raise `ValidationError`, which says what to do instead, if this version is signed."""
         if self.is_signed:
             words = _(
                 "“%(title)s” cannot be deleted: version %(version)d has been signed. Untick "
@@ -365,13 +365,13 @@ class PetitionText(Publication, models.Model):
 
     @property
     def words(self) -> tuple[object, ...]:
-        """What a signer put their name to; how its lines end makes no difference."""
+        """The fields that a signer agreed to, with line endings normalised, for comparison."""
         texts = (self.title, self.addressee, self.ask, self.body)
         return (self.version, self.language, *map(_as_typed, texts))
 
 
 def _as_typed(text: str) -> str:
-    """A text whichever way it came: browsers end lines with two characters and files with one,
-    and forms drop the blank ends. An unchanged form must not seem to change what was signed.
+    """Normalise line endings and outer whitespace: browsers send CRLF, files have LF, and forms
+    strip. An unchanged form must not seem to change what was signed.
     """
     return text.replace("\r\n", "\n").strip()

@@ -1,6 +1,6 @@
-"""Where a signature counts: a UK constituency, "UK, not known", or abroad; and what is known of it.
+"""Places where a signature counts (a UK constituency, "UK, not known", or abroad), and postcodes.
 
-Constituencies and postcodes come from published files, by command.
+Constituencies and postcodes are imported from published files by management commands.
 """
 
 from django.db import models
@@ -12,7 +12,7 @@ ABROAD = "abroad"
 
 
 class Region(models.TextChoices):
-    """The regions of England and the three other nations, by their GSS codes."""
+    """The regions of England and the three other nations, by ONS GSS code."""
 
     NORTH_EAST = "E12000001", _("North East")
     NORTH_WEST = "E12000002", _("North West")
@@ -29,7 +29,7 @@ class Region(models.TextChoices):
 
 
 class Place(models.Model):
-    """A line of the count. Its code is the constituency's GSS code, `unknown` or `abroad`."""
+    """A place of the tally. Its code is the constituency's GSS code, `unknown` or `abroad`."""
 
     class Kind(models.TextChoices):
         CONSTITUENCY = "constituency", _("constituency")
@@ -39,7 +39,7 @@ class Place(models.Model):
     code = models.CharField(primary_key=True, max_length=9)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.CONSTITUENCY)
     name = models.CharField(max_length=100)
-    # Some constituencies of Wales have a second name; the rest have one in every language.
+    # Some constituencies of Wales have a Welsh name too; the rest have one name in all languages.
     name_cy = models.CharField(max_length=100, blank=True, db_default="")
     region = models.CharField(max_length=9, choices=Region, blank=True, db_default="")
 
@@ -53,16 +53,16 @@ class Place(models.Model):
         return str(self.Kind(self.kind).label)
 
     def name_in(self, language: str) -> str:
-        """What the place is called in a language."""
+        """The place's name in a language (its code, such as "cy")."""
         return self.name_cy if language == "cy" and self.name_cy else str(self)
 
 
 class Postcode(models.Model):
-    """One UK postcode without its space, and the constituency in which it lies."""
+    """Look-up from a UK postcode, without its space, to its constituency."""
 
     postcode = models.CharField(primary_key=True, max_length=7)
-    # The import makes sure of it, for checking each row would cost half its time; what a
-    # signature takes from here is checked there.
+    # No foreign key constraint: checking each row would cost half the import's time, and the
+    # import checks it. `Signature.place` has the constraint.
     place = models.ForeignKey(Place, models.PROTECT, db_index=False, db_constraint=False)
 
     def __str__(self) -> str:
@@ -70,22 +70,22 @@ class Postcode(models.Model):
 
 
 class PlaceFileQuerySet(models.QuerySet["PlaceFile"]):
-    """Questions about imported files."""
+    """Queries about imported files."""
 
     def newest(self, kind: "PlaceFile.Kind") -> "PlaceFile | None":
-        """The file of a kind that was imported last: what the site goes by."""
+        """The latest import of a kind, which is the one in use."""
         return self.filter(kind=kind).order_by("-pk").first()
 
 
 class PlaceFile(models.Model):
-    """One published file that was imported: which edition it was, and what it held."""
+    """The log of one import of a published file: its edition and contents."""
 
     class Kind(models.TextChoices):
         CONSTITUENCIES = "constituencies", _("constituencies")
         POSTCODES = "postcodes", _("postcodes")
 
     kind = models.CharField(max_length=14, choices=Kind)
-    # The month of the edition; files of constituencies bear none.
+    # The month of the edition; null for files of constituencies.
     edition = models.DateField(null=True, blank=True)
     file_name = models.CharField(max_length=200)
     sha256 = models.CharField(max_length=64)

@@ -1,8 +1,8 @@
-"""In which language a text is shown where the wanted one may be missing."""
+"""Language fallback: which translation to show if the wanted one is missing."""
 
 from django.db.models import Case, When
 
 
 def rank_of(language: str) -> Case:
-    """What to order texts by: those in the wanted language, then in English, then in any."""
+    """An `order_by` expression: texts in `language` first, then English, then any other."""
     return Case(When(language=language, then=0), When(language="en", then=1), default=2)

@@ -1,24 +1,24 @@
-"""Comparisons of all signers' mailboxes, after the alias rules or the index key changed."""
+"""Runs of the reindexing job, after the e-mail alias rules or the blind index key changed."""
 
 from django.db import models
 from django.db.models.functions import Now
 
 
 class ReindexingQuerySet(models.QuerySet["Reindexing"]):
-    """Questions about comparisons."""
+    """Queries about runs."""
 
     def unfinished(self) -> "ReindexingQuerySet":
-        """What was interrupted."""
+        """Runs that were interrupted."""
         return self.filter(finished_at=None)
 
 
 class Reindexing(models.Model):
-    """One pass over all signers, under one set of alias rules and one index key.
+    """One resumable run over all signers, under one set of alias rules and one index key.
 
-    `cursor` is the last signer that was looked at: after a crash it goes on from there.
+    `cursor` is the keyset cursor, the id of the last signer read: a run resumes from there.
     """
 
-    # `identity.providers.FINGERPRINT`, and the id of the first index key, when it began.
+    # `identity.providers.FINGERPRINT`, and the id of the first index key, at the start.
     rules = models.CharField(max_length=16)
     key_id = models.PositiveSmallIntegerField()
     asked_at = models.DateTimeField(db_default=Now())
@@ -36,7 +36,7 @@ class Reindexing(models.Model):
 
     @property
     def fraction(self) -> float:
-        """How much is done, from 0 to 1: ids are random, so the cursor tells."""
+        """Progress from 0 to 1, estimated from the cursor, as ids are uniformly random."""
         if self.finished_at:
             return 1.0
         return self.cursor.int / 2**128 if self.cursor else 0.0

@@ -1,4 +1,4 @@
-"""Rules that organisers and moderators set about networks, domains and addresses."""
+"""Block and allow lists: rules of organisers and moderators on networks, domains and addresses."""
 
 from django.conf import settings
 from django.db import models
@@ -8,19 +8,19 @@ from django.utils.translation import gettext_lazy as _
 
 
 class RuleQuerySet(models.QuerySet["Rule"]):
-    """Questions about rules."""
+    """Queries about rules."""
 
     def in_force(self) -> "RuleQuerySet":
-        """Those that have not run out."""
+        """Those that have not expired."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
 class Rule(models.Model):
-    """Block or allow a network, a domain or one address, until it runs out.
+    """One block or allow rule for a network, a domain or one address, until it expires.
 
-    An address is never stored: `address_ix` is its keyed index over all petitions. For the
-    other kinds `pattern` holds a network ("192.0.2.0/24", "2001:db8::/48") or a domain
-    ("example.org", or "*.example.org" for all below it).
+    An address is never stored: `address_ix` is its global blind index. For the other kinds
+    `pattern` holds a network in CIDR notation ("192.0.2.0/24", "2001:db8::/48") or a domain
+    ("example.org", or "*.example.org" for its subdomains).
     """
 
     class Kind(models.TextChoices):

@@ -1,7 +1,7 @@
-"""Signatures: what is counted, and apart from it what is personal.
+"""Signatures, pseudonymised: `Signature` is counted, `Signer` holds the personal data.
 
-`Signature` is never personal and stays for the count's history; `Signer` holds the sealed
-person and goes when the person withdraws or is erased. Confirming rewrites narrow rows only.
+`Signature` has no personal data and stays for the count's history; `Signer` holds the sealed
+person and is deleted when they withdraw or are erased. Confirming rewrites narrow rows only.
 """
 
 import os
@@ -17,44 +17,44 @@ from petitions.models.petition import Petition
 from petitions.models.place import Place
 from petitions.models.source import Source
 
-# Crockford's base 32: no letter that reads like a digit. 12 characters carry 60 bits.
+# Crockford's base 32: no letter that looks like a digit. 12 characters carry 60 bits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _REFERENCE_LENGTH = 12
-# A letter for each byte: 256 is eight times 32, so that none is likelier than another.
+# A letter for each byte: 256 is eight times 32, so there is no modulo bias.
 _LETTERS = (_ALPHABET * 8).encode()
 
 
 def new_reference() -> str:
-    """60 random bits as 12 characters that can be read out on the telephone."""
+    """A random reference: 60 bits as 12 characters that can be read out on the telephone."""
     return new_references(1)[0]
 
 
 def new_references(number: int) -> list[str]:
-    """So many of them, drawn at once: one by one they would cost ten times as much."""
+    """`number` random references from one read of the RNG: singly they cost ten times as much."""
     letters = os.urandom(_REFERENCE_LENGTH * number).translate(_LETTERS).decode()
     starts = range(0, len(letters), _REFERENCE_LENGTH)
     return [letters[start : start + _REFERENCE_LENGTH] for start in starts]
 
 
 def spoken(reference: str) -> str:
-    """A reference in groups of four; a spreadsheet would take some ungrouped for numbers."""
+    """Format a reference in groups of four; ungrouped, a spreadsheet takes some for numbers."""
     return "-".join(reference[i : i + 4] for i in range(0, _REFERENCE_LENGTH, 4))
 
 
 class SignatureQuerySet(models.QuerySet["Signature"]):
-    """Questions about signatures."""
+    """Queries about signatures."""
 
     def counted(self) -> "SignatureQuerySet":
-        """Those that stand in the count."""
+        """Those in the tally."""
         return self.filter(state=Signature.State.CONFIRMED)
 
     def uncorrected(self) -> "SignatureQuerySet":
-        """But for attempts that were corrected since, unless somebody had confirmed them."""
+        """Exclude attempts that a correction has replaced, unless they were confirmed."""
         corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
         return self.filter(~corrected | Q(confirmed_at__isnull=False))
 
     def of_mailbox(self, mailbox_ix: bytes) -> "SignatureQuerySet":
-        """Those that came from one mailbox, by its blind index for their petition."""
+        """Those of one mailbox, by its blind index, which is scoped to the petition."""
         return self.filter(signer__mailbox_ix=mailbox_ix)
 
 
@@ -67,7 +67,7 @@ class Signature(models.Model):
         HELD = "held", _("on hold")
         REMOVED = "removed", _("removed from the count")
         WITHDRAWN = "withdrawn", _("withdrawn")
-        # Stored like any other, so that it takes as long, but of nobody: see `signing.sign`.
+        # A decoy row, stored at the same cost as any other (constant work): `submit._of_nobody`.
         REFUSED = "refused", _("refused by a rule")
 
     class Verdict(models.TextChoices):
@@ -92,15 +92,15 @@ class Signature(models.Model):
     name_use = models.CharField(_("choice for the name"), max_length=10, choices=NameUse)
     wants_updates = models.BooleanField(_("wants updates"), default=False)
     consent_version = models.PositiveSmallIntegerField(_("consent version"))
-    # Judged when it was signed, applied when it is confirmed; `signals` says why.
+    # Decided at signing, applied at confirmation; `signals` says why.
     verdict = models.CharField(_("verdict"), max_length=4, choices=Verdict, db_default=Verdict.PASS)
     signals = ArrayField(models.CharField(max_length=20), verbose_name=_("signals"), db_default=[])
-    # How often the code of the mail was tried.
+    # Attempts at the one-time code of the mail.
     code_tries = models.PositiveSmallIntegerField(db_default=0)
-    # Links carry the epoch at which they were mailed; raising it makes older links die.
+    # Links carry the epoch at which they were mailed; raising it revokes older links.
     link_epoch = models.PositiveSmallIntegerField(default=0)
-    # Only until it is confirmed: in that moment a trigger counts it for the source and empties
-    # this (migration 0003). Not checked, for each check would lock the row of a busy channel.
+    # Until confirmation, when a trigger counts it for the source and sets this to null (migration
+    # 0003). No foreign key constraint: each check would lock the row of a busy channel.
     source = models.ForeignKey(
         Source,
         models.PROTECT,
@@ -124,14 +124,14 @@ class Signature(models.Model):
         permissions = [("moderate_signature", "Can remove and restore signatures")]
         indexes = [
             models.Index(fields=["petition", "state", "created_at", "id"], name="signature_list"),
-            # Exports read by id: random, so that order tells no time, and never changed.
+            # For keyset pagination of exports by id: random, so order tells no time, and immutable.
             models.Index(fields=["petition", "state", "id"], name="signature_export"),
             models.Index(
                 fields=["petition", "id"], condition=~Q(signals=[]), name="signature_with_signals"
             ),
         ]
         constraints = [
-            # Not `unique=True`, which brings a second index, for searching by beginnings.
+            # Not `unique=True`, which adds a `varchar_pattern_ops` index for prefix searches.
             models.UniqueConstraint(fields=["reference"], name="signature_reference_once"),
             models.CheckConstraint(
                 condition=Q(
@@ -161,25 +161,25 @@ class Signature(models.Model):
 
     @property
     def spoken_reference(self) -> str:
-        """The reference in groups of four, as people read it out."""
+        """The reference in groups of four, for reading out."""
         return spoken(self.reference)
 
 
 class Signer(models.Model):
-    """The person behind a signature: one sealed blob, and indexes that only the keys can test.
+    """The personal data behind a signature: one sealed blob, and blind indexes.
 
-    `slot` is null until confirmation, when the signer takes place 1 or 2 of the mailbox: two
+    `slot` is null until confirmation, when the signer takes slot 1 or 2 of the mailbox: two
     people of one household may share a mailbox. A pending row therefore reserves nothing.
     """
 
     signature = models.OneToOneField(Signature, models.CASCADE, primary_key=True)
-    # A copy of the signature's, for the unique constraints: the signature's own is checked.
+    # Denormalised for the unique constraints; the signature's own foreign key has the constraint.
     petition = models.ForeignKey(Petition, models.PROTECT, db_index=False, db_constraint=False)
     sealed = models.BinaryField()
     mailbox_ix = models.BinaryField(max_length=16)
     person_ix = models.BinaryField(max_length=16)
     home_ix = models.BinaryField(max_length=16)
-    # By keys of the day, and erased after 30 days: where it came from, and the mail domain.
+    # Blind indexes of network and mail domain under daily keys, erased after 30 days.
     network_ix = models.BinaryField(max_length=16, null=True)
     domain_ix = models.BinaryField(max_length=16, null=True)
     slot = models.PositiveSmallIntegerField(null=True)

@@ -1,10 +1,10 @@
-"""Nonces that were used."""
+"""Single-use nonces that have been consumed."""
 
 from django.db import models
 
 
 class UsedNonce(models.Model):
-    """A nonce that nobody may use again before it expires; named by its keyed hash alone."""
+    """A consumed nonce, stored as its keyed hash until it expires (replay protection)."""
 
     key = models.BinaryField(primary_key=True, max_length=16)
     expires_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""The count as it stood after a day: what public series and breakdowns are made of."""
+"""Daily snapshots of the count, the source of public time series and breakdowns."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,7 +8,7 @@ from petitions.models.petition import Petition
 
 
 class Snapshot(models.Model):
-    """How many signatures stood after one day in London. Written once, never changed."""
+    """The total at the end of one day in London. Write-once."""
 
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="snapshots", db_index=False)
     day = models.DateField(_("after the day"))
@@ -26,17 +26,17 @@ class Snapshot(models.Model):
 
 
 class SnapshotPart(models.Model):
-    """The exact share of one region, of "UK, not known", or of abroad, in a day's count.
+    """The exact count of one region, of "UK, not known", or of abroad, in a day's snapshot.
 
-    What the public sees of it goes through `progress`, which rounds and delays it.
+    Published only through `counting.breakdowns`, which rounds and delays it (disclosure control).
     """
 
     snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="parts", db_index=False)
-    # A code of `Region`, or of the place that is no constituency.
+    # A code of `Region`, `unknown` or `abroad`.
     group = models.CharField(max_length=9)
     n = models.PositiveIntegerField()
-    # What is behind the public share if this day's are public: an earlier `n`, unless the region
-    # has moved enough since. 0 for a region of which nothing is said.
+    # The `n` to publish (rounded) if this day is released: an earlier one until the region has
+    # moved enough. 0 if the region is suppressed.
     shown = models.PositiveIntegerField(default=0)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Where signatures come from: partners and channels, and how many each has brought."""
+"""Sources (attribution): partners and channels whose links carry a code, and their counts."""
 
 import re
 
@@ -12,29 +12,30 @@ from petitions.models.organisation import one_line
 from petitions.models.petition import Petition
 
 CODE_LENGTH = 32
-# The origin of a site as browsers write it, over https alone: it goes into a header as it stands.
+# A web origin as browsers serialise it, https only: it goes into a CSP header unescaped.
 _ORIGIN = r"https://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}(?::[1-9][0-9]{0,4})?"
 MOST_ORIGINS = 10
 
 
 def is_origin(site: str) -> bool:
-    """Whether a site is written as browsers write one of which a frame may be part."""
+    """Whether `site` is an https origin as browsers serialise it, fit for `frame-ancestors`."""
     return re.fullmatch(_ORIGIN, site) is not None
 
 
 class SourceQuerySet(models.QuerySet["Source"]):
-    """Questions about sources."""
+    """Queries about sources."""
 
     def partners(self) -> "SourceQuerySet":
-        """Partners whose code counts, and whose pages are shown."""
+        """Active partners: their code counts, and their pages are shown."""
         return self.filter(is_active=True, is_channel=False)
 
 
 class Source(models.Model):
-    """A partner or a channel whose links carry its code. It names nobody who shared them.
+    """A partner or channel whose links carry its code, which identifies no person.
 
-    Channels are the buttons and papers of this site; they come with it. Partners are registered
-    by organisers. A code never changes and is never deleted, for links with it are out there.
+    Channels are the share buttons and printed papers of this site; a migration adds them.
+    Partners are registered by organisers. Codes are immutable and never deleted, because links
+    with them have been published.
     """
 
     code = models.CharField(
@@ -93,23 +94,23 @@ class Source(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Each of their sites once."""
+        """Refuse a site that is listed twice."""
         if len(set(self.origins)) < len(self.origins):
             raise ValidationError({"origins": _("You have entered the same website twice.")})
 
 
 class SourceTally(models.Model):
-    """How many signatures of one petition were confirmed that came from one source.
+    """A sharded counter of the confirmed signatures of one petition from one source.
 
-    A trigger of the database counts, in the moment in which it makes the signature forget its
-    source: see migration 0003. `before` is what `n` was when `day` began, so that what is shown
-    moves at midnight alone, and nobody who watches it can tell whose signature moved it.
+    A database trigger increments it in the statement that clears the signature's source: see
+    migration 0003. `before` is `n` at the start of `day`: what is shown changes only at midnight,
+    so that watching it does not tell whose signature moved it.
     """
 
     petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
     source = models.ForeignKey(Source, models.PROTECT, db_index=False)
-    # Confirmations through one busy channel must not wait for each other. Unlike that of `Tally`
-    # it is drawn by lot, so that no row can be tied to the signatures that it counts.
+    # Against lock contention on one busy channel. Random, unlike that of `Tally`, so that no row
+    # can be tied to the signatures that it counts.
     shard = models.PositiveSmallIntegerField()
     n = models.IntegerField()
     before = models.IntegerField()

@@ -1,4 +1,4 @@
-"""The stored count."""
+"""The stored count of signatures: a sharded counter."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,10 +9,10 @@ from petitions.models.place import Place
 
 
 class Tally(models.Model):
-    """How many signatures stand for one petition, place, kind and shard.
+    """The counter of signatures for one petition, place, kind and shard.
 
-    Shards spread one hot place over several rows, for confirmations of one place would
-    otherwise wait for each other's flush to disk.
+    Shards spread a hot place over several rows, because confirmations would otherwise wait on one
+    row lock for each other's flush to disk.
     """
 
     class Kind(models.TextChoices):

@@ -1,5 +1,5 @@
-"""What moderators decide about signatures, with its record and its undo.
+"""Moderation: decisions about signatures, with their audit trail and undo.
 
-Front door: `decisions` (remove, hold, restore, approve, erase, undo), `rescan` and `reindex`
-(judge or compare stored signatures again). Knows nothing of the admin's screens.
+Front door: `decisions` (remove, hold, restore, approve, erase, undo), `rescan` (re-run the fraud
+rules) and `reindex` (recompute blind indexes). Knows nothing of the admin's screens.
 """

@@ -10,7 +10,7 @@ from petitions.staff import audit
 
 @transaction.atomic
 def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
-    """A moderator has seen an alert: it leaves the list of what needs them."""
+    """Mark an alert as seen by a moderator, on the audit record: it leaves the admin's home."""
     if Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now()):
         audit.record(
             action=AuditRecord.Action.ALERT_DISMISSED,

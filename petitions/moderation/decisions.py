@@ -1,4 +1,4 @@
-"""What moderators do: remove signatures from the count or hold them, take that back, and erase."""
+"""Moderation decisions: remove, hold, restore, approve, undo, erase. Each is on record."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ State = Signature.State
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a decision did: how many signatures it moved, and by how much the count changed."""
+    """The result of a decision: signatures moved, and the change of the count."""
 
     signatures: int
     count_change: int
@@ -33,19 +33,18 @@ def decide(
     note: str,
     actor: User | None,
 ) -> Decided:
-    """Approve, hold, remove or restore signatures, as `lifecycle.DECISIONS` says of `kind`.
+    """Approve, hold, remove or restore signatures: the transition of `lifecycle.DECISIONS[kind]`.
 
-    Those that stand otherwise by now, or belong to another petition, are left alone. No e-mail
-    is sent.
+    Signatures in another state by now, or of another petition, are skipped. No e-mail is sent.
     """
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
     return decide_more(decision, ids)
 
 
 def decide_more(decision: Decision, ids: Iterable[UUID]) -> Decided:
-    """Decide about more signatures under one decision, which may have moved others before.
+    """Apply a decision, which may have moved others before, to more signatures.
 
-    Needs a transaction.
+    Must run in a transaction.
     """
     transition = lifecycle.DECISIONS[decision.kind]
     signatures = _locked(decision.petition, ids, transition.sources)
@@ -57,7 +56,7 @@ def decide_more(decision: Decision, ids: Iterable[UUID]) -> Decided:
 
 
 def _states_before(signatures: list[Signature]) -> dict[UUID, State]:
-    """How each stood before the decision that it stands under now."""
+    """The state of each before its latest decision."""
     decisions = {signature.pk: signature.decision_id for signature in signatures}
     previous = DecisionItem.objects.filter(
         decision__in=set(decisions.values()), signature_id__in=decisions
@@ -70,8 +69,8 @@ def _states_before(signatures: list[Signature]) -> dict[UUID, State]:
 
 
 def standing(decision: Decision) -> QuerySet[Signature]:
-    """The signatures that stand as a decision left them: nobody has decided since."""
-    # By the items, for these have an index.
+    """The signatures whose latest decision is this one, without withdrawn ones."""
+    # By the items, which have an index.
     items = DecisionItem.objects.filter(decision=decision).values("signature_id")
     theirs = Signature.objects.filter(pk__in=items, petition=decision.petition, decision=decision)
     return theirs.exclude(state=State.WITHDRAWN)
@@ -79,10 +78,10 @@ def standing(decision: Decision) -> QuerySet[Signature]:
 
 @transaction.atomic
 def undo(*, decision: Decision, note: str, actor: User) -> Decided:
-    """Give every signature of a decision back how it stood before. No e-mail is sent.
+    """Restore the previous state of every signature of a decision. No e-mail is sent.
 
-    Those about which somebody has decided since are left alone, and so are the erased: nothing
-    brings back a person.
+    Skips those with a later decision, and those withdrawn or erased: a person's data cannot be
+    restored.
     """
     items = dict(decision.items.values_list("signature_id", "previous_state"))
     signatures = list(standing(decision).select_for_update(of=("self",)).order_by("id"))
@@ -99,9 +98,9 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
 
 @transaction.atomic
 def erase(*, signature: Signature, actor: User) -> bool:
-    """Erase the person behind a signature because they asked; False if nobody is left.
+    """Erase the personal data of a signature at its signer's request; False if there is none left.
 
-    The record says who did it and when; of the person it keeps the signature's id alone.
+    The record says who did it and when, and keeps only the signature's id.
     """
     if not withdraw.withdraw(signature_id=signature.pk):
         return False
@@ -118,7 +117,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
 
 
 def _locked(petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]) -> list[Signature]:
-    # In id order: two decisions over the same signatures then wait instead of deadlocking.
+    # Locked in id order: two decisions over the same signatures then wait, and do not deadlock.
     chosen = Signature.objects.filter(petition=petition, pk__in=list(ids), state__in=states)
     return list(chosen.select_for_update().order_by("id"))
 

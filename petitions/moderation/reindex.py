@@ -1,15 +1,15 @@
-"""Comparing stored mailboxes again, after a release changed the alias rules, or the index key.
+"""Reindexing: recompute all blind indexes after the alias rules or the index key changed.
 
-1. A command begins a `Reindexing`, or goes on with one that was interrupted, if it was under
-   the rules and key of now. Every process must have them by then: so one pass over all signers
-   misses nobody, and whoever signs meanwhile is stored right from the start.
-2. Signers are read in the order of their ids, which are random, and opened. Whose indexes are
-   not what rules and key of now give is moved, some at a time, under the locks of the old and
-   the new mailbox, as confirming and withdrawing take them. Their mails move first: after a
-   crash in between the signer is found once more.
-3. Where those who stand in one mailbox are more than the rule for households allows, the later
-   ones lose their slot, and wait for a moderator if they counted. Nothing is deleted.
-4. The cursor is kept after each batch; a second run over the same signers changes nothing.
+1. A command starts a `Reindexing`, or resumes an interrupted one with the current rules and key.
+   Every process must have them by then: so one pass over all signers misses nobody, and new
+   signers are stored with the right indexes.
+2. Signers are read by keyset pagination over their random ids, and unsealed. Those with stale
+   indexes are moved in groups, under the advisory locks of the old and the new mailbox, as
+   confirming and withdrawing take them. Their mails move first: after a crash in between, the
+   signer is still found to be stale.
+3. Where a mailbox then has more signers than the household rule allows, the later ones lose
+   their slot, and are held for a moderator if they counted. Nothing is deleted.
+4. The cursor is saved after each batch; the job is idempotent.
 5. The row keeps the fingerprint of the rules: `is_due` tells when a release has others.
 """
 
@@ -34,10 +34,9 @@ from petitions.signers import sealing
 from petitions.signers.sealing import Indexes
 
 BATCH = 2_000
-# So many mailboxes are locked at a time: signers wait for milliseconds, and the table of locks
-# has room for them.
+# Mailboxes locked at a time: signers wait for milliseconds, and PostgreSQL's lock table has room.
 AT_ONCE = 100
-# One process at a time compares.
+# The lease: one process at a time reindexes.
 JOB = "compare-mailboxes"
 SAME_MAILBOX = "same-mailbox"
 _DECISIONS = UUID("6f1d7c52-6a2b-4c39-9e0b-0c6a8c1b7a11")
@@ -46,7 +45,7 @@ Progress = Callable[[float], object]
 
 
 class Member(NamedTuple):
-    """Somebody who has a slot of a mailbox: they stand, or stood until a moderator decided."""
+    """A signer with a slot of a mailbox: counted, held, or removed by a moderator."""
 
     id: UUID
     person: bytes
@@ -58,27 +57,27 @@ class Member(NamedTuple):
 
 
 class _Move(NamedTuple):
-    """A signer as read, and the indexes that it should have."""
+    """A signer as read, and the current indexes that it should have."""
 
     signer: Signer
     wanted: Indexes
 
 
 class AlreadyComparing(Exception):
-    """Another process compares mailboxes at this moment. Trying again later helps."""
+    """Another process holds the lease of this job. Retry later."""
 
 
 def is_due() -> bool:
-    """Whether signers may stand under other alias rules than those of this release."""
+    """Whether signers may be indexed under other alias rules than this release's."""
     finished = Reindexing.objects.exclude(finished_at=None).order_by("-finished_at")
     last = finished.values_list("rules", flat=True).first()
     return last != providers.FINGERPRINT and Signer.objects.exists()
 
 
 def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
-    """Bring all signers under the rules and the first index key of now; go on after a crash.
+    """Reindex all signers under the current rules and first index key; resumes after a crash.
 
-    `progress` gets the fraction that is done. Raises `AlreadyComparing`.
+    `progress` gets the fraction done, 0 to 1. Raises `AlreadyComparing`.
     """
     with leases.alone(JOB) as is_alone:
         if not is_alone:
@@ -89,9 +88,9 @@ def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
 
 
 def _begun() -> Reindexing:
-    """What was interrupted under the rules and key of now, or a new comparison.
+    """The interrupted run to resume, if its rules and key are the current ones, else a new run.
 
-    One under others would have left those behind its cursor as they were: it is given up.
+    Interrupted runs under others are deleted: signers behind their cursor are stale again.
     """
     now: dict[str, Any] = {"rules": providers.FINGERPRINT, "key_id": vault.index_key_id()}
     Reindexing.objects.unfinished().exclude(**now).delete()
@@ -112,7 +111,7 @@ def _run(job: Reindexing, progress: Progress) -> None:
 
 
 class Survey(NamedTuple):
-    """How many signers have the indexes of now, how many others, and how many stay closed."""
+    """Counts of signers with current indexes, with stale ones, and that cannot be unsealed."""
 
     right: int
     other: int
@@ -120,7 +119,7 @@ class Survey(NamedTuple):
 
 
 def survey(progress: Progress = lambda _fraction: None) -> Survey:
-    """Compare all signers without changing one."""
+    """Dry run over all signers: count, and change nothing."""
     job, other = Reindexing(), 0
     while batch := _read(job.cursor):
         other += len(_to_move(job, batch))
@@ -131,21 +130,21 @@ def survey(progress: Progress = lambda _fraction: None) -> Survey:
 
 
 def objections_by_key() -> dict[int, int]:
-    """Objections by the index key that they were made with: nothing can make them anew."""
+    """Count suppressed mailboxes by index key: their indexes cannot be recomputed."""
     counted = Objection.objects.values_list("key_id").annotate(number=Count("pk"))
     return dict(counted.order_by("key_id"))
 
 
 def address_rules() -> int:
-    """Rules about one address, of which the index alone is known."""
+    """Count the rules about one address, whose indexes cannot be recomputed either."""
     return Rule.objects.filter(kind=Rule.Kind.ADDRESS).count()
 
 
 def share_out(members: Iterable[Member]) -> dict[UUID, int | None]:
-    """Who has which slot of one mailbox: two of one home, and nobody twice.
+    """Assign the slots of one mailbox by the household rule: two people of one home, none twice.
 
-    Who stands goes before who was removed, and the earlier to confirm before the later. Whom
-    moderators let stand without a slot is not asked about again, and displaces nobody.
+    Signatures not removed go before removed ones, then the earlier confirmation. Those that
+    moderators approved without a slot are not members, and displace nobody.
     """
     kept: list[Member] = []
     slots: dict[UUID, int | None] = {}
@@ -169,7 +168,7 @@ def _free_slot(wish: int, taken: Iterable[int | None]) -> int:
 
 
 def _read(cursor: UUID | None) -> list[Signer]:
-    # Refused attempts are of nobody: there is nothing in them to open.
+    # Refused attempts are decoy rows: there is nothing to unseal.
     rows = Signer.objects.exclude(signature__state=Signature.State.REFUSED).order_by("pk")
     return list((rows.filter(pk__gt=cursor) if cursor else rows)[:BATCH])
 
@@ -177,7 +176,7 @@ def _read(cursor: UUID | None) -> list[Signer]:
 def _compare(job: Reindexing, batch: Sequence[Signer]) -> None:
     waiting = _to_move(job, batch)
     while waiting:
-        # Whom somebody corrected or withdrew since they were read is looked at again.
+        # Optimistic: rows that changed since they were read are retried.
         changed = _move(job, waiting[:AT_ONCE])
         again = Signer.objects.filter(pk__in=changed)
         waiting = [*waiting[AT_ONCE:], *_to_move(job, list(again))]
@@ -202,10 +201,10 @@ def _indexes(signer: Signer) -> tuple[bytes, bytes, bytes]:
 
 
 def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
-    """Give signers their new indexes; return those who are to be looked at once more.
+    """Write new indexes; return the ids to retry.
 
-    They changed since they were read; or somebody who had waited for the lock of the mailbox
-    where they were before took a slot where they are now, at the very same moment.
+    Those changed since they were read; or (`IntegrityError`) a concurrent confirmation, which had
+    waited for the lock of the old mailbox, took a slot of the new one.
     """
     _move_mails({move.signer.pk: move.wanted.mail for move in moves})
     try:
@@ -217,8 +216,8 @@ def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
 
 @transaction.atomic
 def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
-    """Locks in the order in which all others take them: mailboxes, signatures by id, signers,
-    tallies.
+    """Move under locks, in the order that prevents deadlocks: mailboxes, signatures by id,
+    signers, tallies. Returns the ids moved.
     """
     advisory_locks.mailboxes(
         index for move in moves for index in (move.signer.mailbox_ix, move.wanted.mailbox)
@@ -232,7 +231,7 @@ def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
 
 
 def _lock_signatures(moves: Sequence[_Move]) -> dict[UUID, Signature]:
-    """Those that move, and those that have slots where they go to, by id."""
+    """Lock the signatures that move, and those with slots in the target mailboxes, by id."""
     there = Signer.objects.filter(
         petition_id__in={move.signer.petition_id for move in moves},
         mailbox_ix__in=[move.wanted.mailbox for move in moves],
@@ -257,10 +256,10 @@ def _settle(
     rows: dict[UUID, Signer],
     signatures: dict[UUID, Signature],
 ) -> int:
-    """Write indexes and slots of those who move and of those whom they meet; hold the surplus."""
+    """Write indexes and slots of the movers and of their new mailboxes; hold the surplus."""
     wanted = {move.signer.pk: move.wanted[:3] for move in moves}
     targets = {(move.signer.petition_id, move.wanted.mailbox) for move in moves}
-    # Of a mailbox that is no target only some are here: nothing is decided about it.
+    # A mailbox that is no target is only partly read: nothing is decided about it.
     rows = {
         pk: row
         for pk, row in rows.items()
@@ -269,7 +268,7 @@ def _settle(
     after = {pk: wanted.get(pk) or _indexes(row) for pk, row in rows.items()}
     slots = _slots(rows, signatures, after)
     dirty = [pk for pk in rows if pk in wanted or slots[pk] != rows[pk].slot]
-    # Slots are emptied first, so that no order of rows meets another's.
+    # Slots are set to null first, so that the unique constraint holds in any order of updates.
     Signer.objects.filter(pk__in=dirty, slot__isnull=False).update(slot=None)
     _write(dirty, after, slots)
     surplus = [pk for pk in dirty if rows[pk].slot and slots[pk] is None]
@@ -300,7 +299,7 @@ def _member(signature: Signature, slot: int, person: bytes, home: bytes) -> Memb
         home=home,
         slot=slot,
         is_removed=signature.state == Signature.State.REMOVED,
-        # Nobody has a slot who has not confirmed.
+        # A slot implies a confirmation.
         confirmed_at=signature.confirmed_at or signature.created_at,
         created_at=signature.created_at,
     )
@@ -329,7 +328,7 @@ def _write(
 
 
 def _hold(job: Reindexing, signatures: Sequence[Signature]) -> int:
-    """Mark those who lost their slot, and hold those who counted; return how many did."""
+    """Add the signal to those that lost their slot, and hold the counted; return how many held."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -348,7 +347,7 @@ def _hold(job: Reindexing, signatures: Sequence[Signature]) -> int:
 
 
 def _decision(job: Reindexing, petition_id: int) -> Decision:
-    """One for each petition and comparison, so that it is undone as one."""
+    """The run's one decision for a petition (deterministic UUIDv5), so that it is undone whole."""
     identity = uuid.uuid5(_DECISIONS, f"{job.pk}/{petition_id}")
     return Decision.objects.filter(pk=identity).first() or Decision(
         pk=identity,
@@ -359,10 +358,10 @@ def _decision(job: Reindexing, petition_id: int) -> Decision:
 
 
 def _move_mails(indexes: dict[UUID, bytes]) -> None:
-    """Give mails the new index of their mailbox, by the id of their signature.
+    """Write the new mailbox index of mails, by the id of their signature.
 
-    Never waiting while holding: what delivery holds at this moment is left to the end, and then
-    waited for one by one, each in a commit of its own.
+    Against deadlocks it never waits while it holds row locks: rows that delivery has locked are
+    skipped (SKIP LOCKED), and then updated one by one, each in a transaction of its own.
     """
     theirs: list[Any] = [list(indexes), list(indexes.values())]
     with transaction.atomic(), connection.cursor() as cursor:

@@ -1,8 +1,8 @@
-"""Today's rules for yesterday's signatures: judge again what can be judged again.
+"""Re-run the current fraud rules over stored signatures.
 
-Name and domain are sealed with each signature, so their signs are looked for afresh. How a form
-was filled in, and how many came from its network, nobody can know any more: what was noted of
-it stays and is weighed by today's rules.
+Signals of name and domain are computed afresh from the sealed person. Signals of the request (how
+the form was filled in, how many came from its network) cannot be: the stored ones are kept, and
+weighed by the current rules.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ BATCH = 1_000
 NOTE = "rescan"
 State = Signature.State
 Verdict = Signature.Verdict
-# Those that are removed or withdrawn are decided.
+# Not removed or withdrawn ones, which are decided.
 _JUDGED = (State.PENDING, State.CONFIRMED, State.HELD)
 
 Progress = Callable[[int], object]
@@ -33,20 +33,20 @@ Progress = Callable[[int], object]
 
 @dataclass(slots=True)
 class Found:
-    """What a rescan came upon: `signals` by code and state, and what it changed."""
+    """The result of a rescan: counts of `signals` by code and state, and of changes."""
 
     signals: Counter[tuple[str, str]] = field(default_factory=Counter)
     read: int = 0
     unreadable: int = 0
     pending_changed: int = 0
     held: int = 0
-    decided_before: int = 0  # suspicious, but a moderator has decided: left alone
-    held_without_cause: int = 0  # held, though nothing suffices for it any more: for moderators
+    decided_before: int = 0  # suspicious, but a moderator has decided: skipped
+    held_without_cause: int = 0  # held, but no longer suspicious: for moderators to approve
     decision: Decision | None = None
 
 
 def expected(petition: Petition) -> int:
-    """How many signatures a rescan reads."""
+    """Count the signatures that a rescan reads."""
     return _to_judge(petition).count()
 
 
@@ -57,12 +57,13 @@ def rescan(
     is_dry: bool = False,
     progress: Progress = lambda _rows: None,
 ) -> Found:
-    """Judge a petition's signatures again; a dry run changes nothing. No e-mail is sent.
+    """Re-run the fraud rules over a petition; a dry run changes nothing. No e-mail is sent.
 
-    Pending ones get today's verdict. Confirmed ones that it would have held are held, all by one
-    decision, and their count moves with them; those that a moderator has decided about are left
-    alone, so that running it again changes nothing, nor takes back what was approved. Each
-    batch is a transaction: what an interrupted run has done stands, and the next does the rest.
+    Pending signatures get the new verdict. Confirmed ones that are now suspicious are held, all by
+    one decision, and the tally moves with them; those that a moderator has decided about are
+    skipped, so that the job is idempotent and overrides no approval. Each batch is a transaction:
+    an interrupted run keeps what it has done, and the next does the rest.
+    `progress` gets the number of rows of each batch.
     """
     found = Found()
     decision = Decision(
@@ -88,7 +89,7 @@ def _to_judge(petition: Petition) -> QuerySet[Signature]:
 
 
 def _read(petition: Petition, after: UUID, *, is_locked: bool) -> list[Signature]:
-    """The next batch by id. Locked, a confirmation waits and then heeds the new verdict."""
+    """The next batch by keyset. A confirmation waits for the row locks, then sees the verdict."""
     rows = _to_judge(petition).filter(pk__gt=after).select_related("signer").order_by("pk")
     return list((rows.select_for_update(of=("self",)) if is_locked else rows)[:BATCH])
 
@@ -107,7 +108,7 @@ def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is
 
 
 def _judged_afresh(batch: list[Signature], found: Found) -> Iterator[Signature]:
-    """Give each its signals and verdict of today; those that differ from before."""
+    """Set each one's current signals and verdict; yield those that changed."""
     for signature in batch:
         before = signature.verdict, signature.signals
         try:
@@ -115,7 +116,7 @@ def _judged_afresh(batch: list[Signature], found: Found) -> Iterator[Signature]:
         except vault.CannotOpen:
             found.unreadable += 1
             continue
-        # What would be refused today was let in: a person is to look.
+        # What the rules would now refuse was accepted: hold it for a person to look at.
         is_held = judged.verdict is not fraud_signals.Verdict.PASS
         signature.verdict = Verdict.HOLD if is_held else Verdict.PASS
         signature.signals = [str(signal) for signal in judged.signals]

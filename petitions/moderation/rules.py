@@ -1,4 +1,4 @@
-"""Saving and ending rules that block or allow; `screening.rules` applies them."""
+"""Saving and ending block and allow rules, on the audit record; `screening.rules` applies them."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -13,7 +13,7 @@ Action = AuditRecord.Action
 
 @transaction.atomic
 def save(*, rule: Rule, actor: User, screen: str) -> None:
-    """Save a rule, which names its last editor; the record names the earlier ones."""
+    """Save a rule, which names its last editor; the audit record names the earlier ones."""
     rule.actor = actor
     rule.save()
     audit.record(action=Action.RULE_SAVED, screen=screen, actor_id=actor.pk, about=rule)
@@ -21,7 +21,7 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
 
 @transaction.atomic
 def end(*, rules: QuerySet[Rule], actor: User, screen: str) -> int:
-    """End those that are still in force; return how many."""
+    """Expire those of `rules` that are still in force; return how many."""
     chosen = Rule.objects.in_force().filter(pk__in=rules.values("pk"))
     ending = list(chosen.select_for_update().order_by("pk"))
     Rule.objects.filter(pk__in=[rule.pk for rule in ending]).update(expires_at=Now())

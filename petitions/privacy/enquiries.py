@@ -1,9 +1,9 @@
-"""What people write by the contact form: received, acknowledged, answered.
+"""Enquiries and complaints from the contact form: receive, acknowledge, answer.
 
 No mail is sent from here: every message of the outbox belongs to a signature, and organisers
-answer from the mailbox that people know. What the law asks of a complaint about data is that it
-is acknowledged within 30 days and that its outcome is tracked (Data (Use and Access) Act 2025),
-and the same is promised for everything else.
+answer from the mailbox that people know. By law a complaint about data must be acknowledged
+within 30 days and its outcome tracked (Data (Use and Access) Act 2025); the site promises the
+same for every enquiry.
 """
 
 import uuid
@@ -23,15 +23,15 @@ from petitions.staff import audit
 Action = AuditRecord.Action
 
 ACKNOWLEDGE_WITHIN = timedelta(days=30)
-# The table that sealed enquiries are bound to.
+# Associated data (AES-GCM) that binds sealed enquiries to their table.
 TABLE = "enquiry"
-# Most messages fit: then not even their length tells one from another.
+# Padding: most messages fit, so that the length of the ciphertext does not tell them apart.
 _AT_LEAST = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What somebody wrote, validated. `name` may be empty."""
+    """The validated contents of an enquiry. `name` may be empty."""
 
     name: str
     email: str
@@ -40,7 +40,7 @@ class Letter:
 
 
 def receive(*, kind: Enquiry.Kind, letter: Letter, looks_automatic: bool = False) -> Enquiry:
-    """Keep a message, sealed, and the day by which it must be acknowledged."""
+    """Store a message, sealed, with the day by which it must be acknowledged."""
     enquiry_id, today = uuid.uuid4(), timezone.localdate()
     return Enquiry.objects.create(
         id=enquiry_id,
@@ -53,20 +53,20 @@ def receive(*, kind: Enquiry.Kind, letter: Letter, looks_automatic: bool = False
 
 
 def read(enquiry: Enquiry) -> Letter:
-    """What an enquiry says, and who wrote it. Raises `vault.CannotOpen`."""
+    """Unseal an enquiry: its text and sender. Raises `vault.CannotOpen`."""
     said = vault.unseal(enquiry.sealed, table=TABLE, row_id=enquiry.pk)
     return Letter(**{name: str(value) for name, value in said.items()})
 
 
 def reseal(enquiry: Enquiry) -> None:
-    """Seal under the first key what an older one sealed. Raises `vault.CannotOpen`."""
+    """Re-encrypt an enquiry under the first key (key rotation). Raises `vault.CannotOpen`."""
     sealed = _seal(read(enquiry), enquiry.pk)
     Enquiry.objects.filter(pk=enquiry.pk).update(sealed=sealed)
 
 
 @transaction.atomic
 def acknowledge(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
-    """Note that their writers were told today that they were heard; return for how many."""
+    """Mark as acknowledged today, on the audit record; return how many."""
     waiting = _locked(Enquiry.objects.waiting().filter(pk__in=ids))
     _update(waiting, acknowledged_on=timezone.localdate())
     return _record(Action.ENQUIRY_ACKNOWLEDGED, waiting, actor, screen)
@@ -74,7 +74,7 @@ def acknowledge(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
 
 @transaction.atomic
 def answer(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
-    """Note that they were answered today, and thereby acknowledged; return how many."""
+    """Mark as answered today, and so acknowledged, on the audit record; return how many."""
     today = timezone.localdate()
     unanswered = _locked(Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.OPEN))
     Enquiry.objects.waiting().filter(pk__in=ids).update(acknowledged_on=today)
@@ -84,7 +84,7 @@ def answer(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
 
 @transaction.atomic
 def reopen(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
-    """Take back that they were answered; return how many."""
+    """Undo `answer`, on the audit record; return how many."""
     answered = _locked(Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.ANSWERED))
     _update(answered, state=Enquiry.State.OPEN, answered_on=None)
     return _record(Action.ENQUIRY_REOPENED, answered, actor, screen)

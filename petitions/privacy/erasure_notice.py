@@ -1,11 +1,11 @@
-"""Notice before a closed petition's people are erased: a week in which organisers can stop it.
+"""Notice period before a closed petition's signers are erased: a week to put that on hold.
 
-1. A sweep schedules the erasure: home and a mail to the organisation say so.
-2. An organiser may stop it, with a reason, until an organiser lets it go on.
-3. Once its time has come, and sweeps have seen it on as many days, `retention` erases.
+1. A sweep schedules the erasure: the admin's home and a mail to the organisation say so.
+2. An organiser may stop it, with a reason, until an organiser releases it.
+3. Once it is due, and sweeps have seen it on as many days as the notice has, `retention` erases.
 
-Letting it go on begins at 1 again, so that no single press erases anybody. What has no people
-left, or whose petition was opened again, is forgotten.
+A release starts at 1 again, so that no single click erases anybody. The schedule of a petition
+without signers, or that was reopened, is deleted.
 """
 
 from datetime import datetime, timedelta
@@ -24,14 +24,14 @@ from petitions.staff import audit
 Action = AuditRecord.Action
 
 NOTICE = timedelta(days=7)
-# It begins a day early: a worker that was away for a while breaks no promise to signers.
+# Notice starts a day early: a worker outage of a day does not extend the retention period.
 _LEAD = NOTICE + timedelta(days=1)
 
 
 def schedule(*, kept: timedelta) -> None:
-    """Bring the schedule up to date; `kept` is how long after the close people are kept.
+    """Update the schedule; `kept` is the retention period of signers after the close.
 
-    Notice is given within that time, so that they are kept no longer. Run it as often as you like.
+    Notice is given within that period, so that it does not extend it. Idempotent.
     """
     now = timezone.now()
     people = Signer.objects.filter(petition=OuterRef("pk"))
@@ -45,8 +45,8 @@ def schedule(*, kept: timedelta) -> None:
 
 
 def due(*, kept: timedelta) -> list[int]:
-    """The petitions whose people are to be erased now, locked against a stop until commit."""
-    # A statement of its own: one that both locked and read would read as of before the wait.
+    """Ids of petitions whose signers are due for erasure, locked against a stop until commit."""
+    # A statement of its own: one that both locks and filters has a snapshot from before the wait.
     locked = _locked_all()
     now = timezone.now()
     is_due = Erasure.objects.standing().filter(
@@ -59,7 +59,7 @@ def due(*, kept: timedelta) -> list[int]:
 
 
 class Outcome(Enum):
-    """What became of a wish to stop an erasure or to let it go on."""
+    """The outcome of `stop` and `release`."""
 
     DONE = "done"
     DONE_BEFORE = "somebody else did it before"
@@ -68,7 +68,7 @@ class Outcome(Enum):
 
 @transaction.atomic
 def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
-    """Keep a petition's people until somebody lets their erasure go on, and record why."""
+    """Put an erasure on hold until somebody releases it, and record why."""
     if not _locked(erasure):
         return Outcome.OVER
     if Erasure.objects.stopped().filter(pk=erasure.pk).exists():
@@ -80,14 +80,14 @@ def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
 
 @transaction.atomic
 def release(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
-    """Let a stopped erasure go on, after notice anew, and record why."""
+    """Release a stopped erasure, with a new notice period, and record why."""
     if not _locked(erasure):
         return Outcome.OVER
     now = timezone.now()
     stops = ErasureStop.objects.standing().filter(petition=erasure.petition_id)
     if not stops.update(released_at=now, released_by=actor, release_reason=reason):
         return Outcome.DONE_BEFORE
-    # Another row, so that the organisation is mailed again.
+    # A new row, so that the organisation is mailed again.
     Erasure.objects.filter(pk=erasure.pk).delete()
     _begin(erasure.petition_id, due_at=now + NOTICE)
     _record(Action.ERASURE_RELEASED, erasure, actor, screen)
@@ -103,12 +103,12 @@ def _locked_all() -> list[UUID]:
 
 
 def _locked(erasure: Erasure) -> bool:
-    """Whether it is still there; until commit nobody else erases or stops it."""
+    """Lock the row until commit, against an erasure or a stop; False if it is gone."""
     return Erasure.objects.select_for_update().filter(pk=erasure.pk).first() is not None
 
 
 def _record(action: AuditRecord.Action, erasure: Erasure, actor: User, screen: str) -> None:
-    # An erasure's row goes with the erasure, and its petition stays.
+    # About the petition, because the row of the erasure is deleted.
     audit.record(action=action, screen=screen, actor_id=actor.pk, about=erasure.petition)
 
 

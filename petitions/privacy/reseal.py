@@ -1,8 +1,8 @@
-"""Sealing signers anew under the first key of the ring, so that an older key can be destroyed.
+"""Key rotation: re-encrypt signers under the first key of the ring, to retire an older key.
 
-Rows are read, sealed and written while they are locked, and what somebody else holds at this
-moment is passed over until the next round: a withdrawal or a correction never waits for more
-than one batch, is never overwritten, and nobody waits for each other in a circle.
+Rows are read, sealed and written under row locks, and rows that are locked elsewhere are skipped
+until the next round (SKIP LOCKED): a withdrawal or a correction waits for one batch at most, is
+never overwritten, and nothing deadlocks.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 class Resealed(NamedTuple):
-    """How many signers were sealed anew, and how many are still under another key: they cannot
-    be opened, or somebody held them at that moment.
+    """Counts of rows re-encrypted, and of rows left under another key: they cannot be unsealed, or
+    were locked.
     """
 
     done: int
@@ -31,7 +31,7 @@ class Resealed(NamedTuple):
 
 
 def under_keys() -> dict[int, int]:
-    """How many signers are sealed under each key, by its id. Reads the whole table."""
+    """Count signers by the id of their sealing key. Scans the whole table."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -45,15 +45,14 @@ def under_keys() -> dict[int, int]:
 
 
 def waiting() -> int:
-    """How many signers are sealed under another key than the first."""
+    """Count signers sealed under another key than the first."""
     return sum(n for key, n in under_keys().items() if key != _first_key())
 
 
 def reseal(progress: Callable[[int], object] = lambda _rows: None) -> Resealed:
-    """Seal all signers under the first key that are not; `progress` gets the rows of each batch.
+    """Re-encrypt all signers under the first key; `progress` gets the rows done of each batch.
 
-    Rounds go on while there is something that one of them could do: who was passed over because
-    somebody held their row is met in the next.
+    Rounds repeat until one does nothing: rows skipped as locked are taken in the next. Idempotent.
     """
     done = 0
     while now := _round(progress):
@@ -62,12 +61,12 @@ def reseal(progress: Callable[[int], object] = lambda _rows: None) -> Resealed:
 
 
 def enquiries_waiting() -> list[Enquiry]:
-    """What people wrote that is sealed under another key than the first: there is little of it."""
+    """Enquiries sealed under another key than the first. Reads them all: there are few."""
     return [one for one in Enquiry.objects.all() if bytes(one.sealed)[1] != _first_key()]
 
 
 def reseal_enquiries() -> Resealed:
-    """Seal what people wrote under the first key, too."""
+    """Re-encrypt enquiries under the first key."""
     waiting = enquiries_waiting()
     for enquiry in waiting:
         with suppress(vault.CannotOpen):

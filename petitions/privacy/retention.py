@@ -1,4 +1,4 @@
-"""What is deleted by itself, and when. Source: storage limitation, UK GDPR Article 5(1)(e)."""
+"""Retention: what is purged, and after how long. Source: storage limitation, UK GDPR 5(1)(e)."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -29,23 +29,23 @@ from petitions.signers import erasing
 from petitions.staff import audit, logins
 
 BATCH = 5_000
-# Ids alone: some ten megabytes.
+# Ids only: some ten megabytes.
 READ_AT_ONCE = 40 * BATCH
 KEPT_AFTER_CLOSE = timedelta(days=183)
 EXACT_FOR = timedelta(hours=72)
-# What moderators and limits need of a network, a domain, or a refusal, they need soon.
+# Networks, mail domains and refusals: moderators and rate limits need only recent ones.
 KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
-# Until staff have had the time to send again what failed, and a provider to report a complaint.
+# Time for staff to requeue what failed, and for a provider to report a complaint.
 MAILS_KEPT = timedelta(days=7)
-# Somebody may come back to it: as long as what is kept of signers after the close.
+# For follow-up questions: as long as signers are kept after the close.
 KEPT_AFTER_ANSWER = timedelta(days=183)
-# Long after it had to be acknowledged nobody will answer it any more.
+# Long past the deadline to acknowledge it, nobody will answer it.
 KEPT_UNANSWERED = timedelta(days=365)
 
 
 def keep_no_longer() -> None:
-    """Delete and coarsen all that has been kept long enough, a batch at a time."""
+    """Purge expired data and truncate old timestamps, in batches. Idempotent."""
     for work in (
         delete_expired_pending,
         erase_after_close,
@@ -64,14 +64,14 @@ def keep_no_longer() -> None:
     logins.delete_old_failures()
     audit.keep_no_longer(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
     cut_times_to_the_day()
-    # Last: a sweep schedules what a later one erases, and forgets what it has just erased.
+    # Last: it schedules what a later sweep erases, and deletes the schedule of what is erased.
     erasure_notice.schedule(kept=KEPT_AFTER_CLOSE)
 
 
 def delete_expired_pending() -> int:
-    """Delete what nobody confirmed within `PENDING_DAYS`, up to a batch; return how many.
+    """Delete attempts not confirmed within `PENDING_DAYS`, up to a batch; return how many.
 
-    Also what a moderator removed, or its sender corrected, before anybody confirmed it.
+    Also those removed by a moderator, or corrected, before confirmation.
     """
     before = timezone.now() - timedelta(days=settings.PENDING_DAYS)
     states = [Signature.State.PENDING, Signature.State.REMOVED, Signature.State.WITHDRAWN]
@@ -81,10 +81,10 @@ def delete_expired_pending() -> int:
 
 
 def erase_after_close() -> int:
-    """Erase the people of petitions closed for `KEPT_AFTER_CLOSE`, up to a batch; return how many.
+    """Erase signers of petitions closed for `KEPT_AFTER_CLOSE`, up to a batch; return how many.
 
-    Only after notice, which an organiser may use to stop it. The signatures themselves, which
-    are not personal, stay for the totals.
+    Only after the notice period, in which an organiser may stop it. The signatures, which are not
+    personal data, stay for the totals.
     """
     with transaction.atomic():
         petitions = erasure_notice.due(kept=KEPT_AFTER_CLOSE)
@@ -95,9 +95,9 @@ def erase_after_close() -> int:
 
 
 def delete_noise() -> int:
-    """Delete what refused attempts have of nobody: random bytes, and mails that nobody gets.
+    """Delete the decoy rows of refused attempts: random bytes, and mails that are never sent.
 
-    They are there so that storing them takes as long. Up to a batch; returns how many went.
+    They were stored for constant work (docs/architecture.md). Up to a batch; returns how many.
     """
     before = timezone.now() - NOISE_KEPT
     refused = _refused_before(before).filter(signer__isnull=False)
@@ -105,14 +105,14 @@ def delete_noise() -> int:
 
 
 def delete_refused() -> int:
-    """Delete what is left of refused attempts, the rule and the time, up to a batch."""
+    """Delete what is left of refused attempts, rule and time, up to a batch; return how many."""
     refused = _refused_before(timezone.now() - KEPT_OF_ORIGIN)
     return _erase(erasing.erase_attempts, refused)
 
 
 def delete_mails_of_nobody() -> int:
-    """Delete links that were asked for, and what is left of mails to people who are erased, a week
-    after they were dealt with. Up to a batch; returns how many went.
+    """Delete settled mails without a signature ("find my signature", or of erased signers) after
+    `MAILS_KEPT`. Up to a batch; returns how many.
     """
     old = Mail.objects.filter(signature=None, due_at__lt=timezone.now() - MAILS_KEPT)
     with transaction.atomic():
@@ -129,7 +129,7 @@ def _erase(erase: Callable[[list[UUID]], None], signatures: models.QuerySet[Sign
 
 
 def _refused_before(moment: datetime) -> models.QuerySet[Signature]:
-    # Named, the petitions let one index find the rows: it begins with them.
+    # The petitions are named, because the index to use starts with `petition`.
     petitions = list(Petition.objects.values_list("pk", flat=True))
     return Signature.objects.filter(
         petition__in=petitions, state=Signature.State.REFUSED, created_at__lt=moment
@@ -137,16 +137,16 @@ def _refused_before(moment: datetime) -> models.QuerySet[Signature]:
 
 
 def erase_origins() -> int:
-    """Forget networks and mail domains of signatures older than `KEPT_OF_ORIGIN`; return how many.
+    """Null the network and mail domain of signers after `KEPT_OF_ORIGIN`; return how many.
 
-    The partial indexes of both columns hold only the signers that still have them: where these
-    are few beside all that ever signed, the database reads no others.
+    Partial indexes hold only the signers that still have either: where these are few, the
+    database reads no others.
     """
     before = timezone.now() - KEPT_OF_ORIGIN
     known = Signer.objects.filter(Q(network_ix__isnull=False) | Q(domain_ix__isnull=False))
     old = known.filter(signature__created_at__lt=before).values_list("pk", flat=True)
     erased = 0
-    # So many are read at once: asked for a batch at a time, each would read them all again.
+    # Ids are read many at once: a query for each batch would scan them all again.
     while ids := list(old[:READ_AT_ONCE]):
         for first in range(0, len(ids), BATCH):
             erased += _erase_origins(ids[first : first + BATCH])
@@ -157,28 +157,28 @@ def erase_origins() -> int:
 
 @transaction.atomic
 def _erase_origins(ids: list[UUID]) -> int:
-    # In id order, as everybody who takes several.
+    # Locked in id order, as everywhere, against deadlocks.
     chosen = Signer.objects.filter(pk__in=ids).select_for_update().order_by("pk")
     locked = list(chosen.values_list("pk", flat=True))
     return Signer.objects.filter(pk__in=locked).update(network_ix=None, domain_ix=None)
 
 
 def delete_old_alerts() -> int:
-    """Delete alerts with their network's index; return how many."""
+    """Delete alerts, with their network index, after `KEPT_OF_ORIGIN`; return how many."""
     before = timezone.now() - KEPT_OF_ORIGIN
     return Alert.objects.filter(created_at__lt=before).delete()[0]
 
 
 def forget_undeliverable() -> int:
-    """Delete reports that a mailbox takes no mail once nobody heeds them; return how many."""
+    """Delete suppressions for bounces that have expired; return how many."""
     before = timezone.now() - suppression.UNDELIVERABLE_FOR
     bounced = Objection.objects.filter(reason=Objection.Reason.UNDELIVERABLE)
     return bounced.filter(created_at__lt=before).delete()[0]
 
 
 def delete_old_enquiries() -> int:
-    """Delete what people wrote to us once it was answered a while ago, or never for a year;
-    return how many.
+    """Delete enquiries `KEPT_AFTER_ANSWER` after the answer, or `KEPT_UNANSWERED` after receipt
+    without one; return how many.
     """
     today = timezone.localdate()
     answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)
@@ -187,16 +187,14 @@ def delete_old_enquiries() -> int:
 
 
 def delete_expired_sessions() -> int:
-    """Delete sessions of the admin that have expired, as Django's `clearsessions` does;
-    return how many.
-    """
+    """Delete expired admin sessions, as Django's `clearsessions` does; return how many."""
     return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
 
 
 def cut_times_to_the_day() -> int:
-    """Forget the time of day of what is older than `EXACT_FOR`; return how many times were cut.
+    """Truncate timestamps older than `EXACT_FOR` to the day; return how many.
 
-    Somebody who knows when a person was at their computer must not find them by the minute.
+    Knowing when a person was at their computer must not identify their row by the minute.
     """
     sent = Mail.objects.exclude(state=Mail.State.QUEUED)
     return sum(
@@ -228,6 +226,6 @@ def _cut(rows: models.QuerySet[Any], name: str) -> int:
 
 
 def _locked(rows: models.QuerySet[Any]) -> list[UUID]:
-    # In id order, and past those that a confirmation or a moderator holds at this moment.
+    # In id order, and skipping rows that a confirmation or a moderator has locked.
     chosen = rows.select_for_update(skip_locked=True, of=("self",)).order_by("id")
     return list(chosen.values_list("id", flat=True)[:BATCH])

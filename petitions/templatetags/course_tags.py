@@ -1,4 +1,4 @@
-"""How far a petition has come, for its pages."""
+"""Template tag: a petition's timeline."""
 
 from django import template
 
@@ -13,5 +13,5 @@ register.filter("share", breakdowns.written)
 
 @register.simple_tag
 def story(text: PetitionText) -> timeline.Story:
-    """What happened to the petition of a text, and what is announced."""
+    """The timeline of a text's petition: past milestones and announced ones."""
     return timeline.story_of(text)

@@ -1,4 +1,4 @@
-"""What needs a moderator, for the admin's home."""
+"""Template tags for the to-do lists and warnings on the admin's home, each by permission."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def needs_you(context: dict[str, Any]) -> needs.Needs | None:
-    """What needs whoever is logged in; nothing is asked for those who decide about nothing."""
+    """What waits for a moderator; None, without a query, for users who may not moderate."""
     user = context["request"].user
     return needs.needs() if user.has_perm("petitions.moderate_signature") else None
 
 
 @register.simple_tag(takes_context=True)
 def enquiries_waiting(context: dict[str, Any]) -> needs.Enquiries | None:
-    """What people wrote that nobody has acknowledged, for those who answer; None if nothing."""
+    """Enquiries not yet acknowledged, for users who may answer them; None if there are none."""
     user = context["request"].user
     found = needs.enquiries() if user.has_perm("petitions.change_enquiry") else None
     return found if found and found.number else None
@@ -28,14 +28,14 @@ def enquiries_waiting(context: dict[str, Any]) -> needs.Enquiries | None:
 
 @register.simple_tag(takes_context=True)
 def erasures_to_come(context: dict[str, Any]) -> list[needs.ComingErasure]:
-    """Whose data is erased soon, or kept past its date, for those who may stop that."""
+    """Erasures due soon, or overdue because of a stop, for users who may stop them."""
     user = context["request"].user
     return needs.erasures() if user.has_perm("petitions.change_erasure") else []
 
 
 @register.simple_tag(takes_context=True)
 def mail_trouble(context: dict[str, Any]) -> str:
-    """What is wrong with mail, "" if nothing is, for those who see the outbox."""
+    """What is wrong with mail delivery ("" if nothing), for users who may see the outbox."""
     user = context["request"].user
     if not user.has_perm("petitions.view_mail"):
         return ""
@@ -45,12 +45,12 @@ def mail_trouble(context: dict[str, Any]) -> str:
 
 @register.simple_tag(takes_context=True)
 def old_postcodes(context: dict[str, Any]) -> needs.OldPostcodes | None:
-    """That constituencies are not found, or not all, for those who hand the list in."""
+    """A warning that the postcode data is missing or stale, for users who may export."""
     user = context["request"].user
     return needs.old_postcodes() if user.has_perm("petitions.export_signatures") else None
 
 
 @register.filter
 def signatures_url(alert: Alert) -> str:
-    """The list of the signatures behind an alert."""
+    """The URL of the list of the signatures behind an alert."""
     return needs.alert_url(alert)

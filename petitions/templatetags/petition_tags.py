@@ -1,4 +1,4 @@
-"""Filters for what people read: numbers, dates, directions and postcodes."""
+"""Template filters that format numbers, dates, text direction and postcodes."""
 
 from django import template
 from django.utils.html import format_html
@@ -19,13 +19,13 @@ for _filter in (
     register.filter(_filter)
 
 
-# How long and how often, as the code that keeps it says: "14 days".
+# Periods and limits, such as "14 days", from the constants that enforce them.
 register.simple_tag(long_pages.promises)
 
 
 @register.filter
 def isolated(name: str, language: str = "") -> SafeString:
-    """A name within a sentence, kept apart from it: it may run the other way."""
+    """A name in a `<bdi>` (bidirectional isolation): it may run the other way."""
     if language:
         return format_html('<bdi lang="{}">{}</bdi>', language, name)
     return format_html("<bdi>{}</bdi>", name)

@@ -1,4 +1,4 @@
-"""Links that open the reader's own app, with an invitation that never says who signed."""
+"""Template tags for share links, which open the reader's own app and never say who signed."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -16,7 +16,7 @@ register = template.Library()
 
 @dataclass(frozen=True)
 class ShareLink:
-    """An app, and the address that opens it with the message written."""
+    """A share link: the app's name, and the URL that opens it with the message filled in."""
 
     name: str
     address: str
@@ -24,31 +24,33 @@ class ShareLink:
 
 @register.simple_tag(takes_context=True)
 def plain_head(context: Context, title: str, summary: str) -> heads.Head:
-    """The head of a page that is about neither a statement nor a petition."""
+    """Metadata for the `<head>` of a page about neither a statement nor a petition."""
     return heads.for_page(context["request"].path, title=title, summary=summary)
 
 
 @register.simple_tag
 def petition_address(petition: Petition, channel: str = "") -> str:
-    """The absolute address of a petition in the active language, for links of one channel."""
+    """A petition's absolute URL in the active language, with the source code of a channel."""
     return sources.address(petition, channel)
 
 
 @register.simple_tag
 def oembed_address(petition: Petition) -> str:
-    """Where editors of other sites learn how to show a petition."""
+    """The oEmbed URL of a petition (discovery link)."""
     return oembed.address_about(sources.address(petition))
 
 
 @register.simple_tag
 def invitation(text: PetitionText) -> str:
-    """The words that go with the address, for apps that take both apart."""
+    """The share text without the URL, for apps that take the two separately."""
     return _invitation(text, "")
 
 
 @register.simple_tag
 def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
-    """One for each app. The server sends nothing. A link holds the app's code, never who shared."""
+    """Share links, one for each app. The server sends nothing. A link holds the app's source code,
+    and never identifies who shared.
+    """
 
     def link(channel: str) -> str:
         return _escaped(sources.address(petition, channel))
@@ -64,7 +66,7 @@ def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
         ShareLink("Bluesky", f"https://bsky.app/intent/compose?text={message('bluesky')}"),
         ShareLink("Telegram", f"https://t.me/share/url?url={link('telegram')}&text={words}"),
         ShareLink(_("Email"), f"mailto:?subject={subject}&body={message('email')}"),
-        # Telephones differ in which of the two signs they want before `body`.
+        # iOS and Android differ in whether they want "?" or "&" before `body`.
         ShareLink(_("Text message"), f"sms:?&body={message('sms')}"),
     ]
 

@@ -1,4 +1,4 @@
-"""Say what hangs on each key, so that an operator knows when one may be destroyed."""
+"""Report what depends on each key, so that an operator knows when one may be destroyed."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from petitions.privacy import reseal
 
 
 class Command(BaseCommand):
-    """1. Count signers by the key that they are sealed under, and messages to us under older ones.
-    2. Open every signer, and count whose indexes are not those of the first index key.
-    3. Count what is kept of nobody who could be opened, and so never moves to another key.
-    Exit code 1 while something of step 1 or 2 hangs on an older key. Changes nothing.
+    """1. Count signers by sealing key, and enquiries under older ones.
+    2. Unseal every signer, and count those whose blind indexes are not of the first index key.
+    3. Count suppressions and address rules, whose indexes cannot be moved to another key.
+    Exit code 1 while something of step 1 or 2 depends on an older key. Read-only.
     """
 
     help = "Count what is still under an older key."

@@ -1,4 +1,4 @@
-"""Compare the stored counts with the signatures, and mend them."""
+"""Reconcile the tallies with the signatures, and repair them on request."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,9 +10,9 @@ from petitions.models import Petition
 
 
 class Command(BaseCommand):
-    """1. Count each petition's confirmed signatures afresh.
-    2. Say where the stored count differs; with --repair, write it afresh.
-    Without --repair a difference ends in exit code 1, for monitoring.
+    """1. Recount each petition's confirmed signatures.
+    2. Report where the tally differs; with --repair, correct it.
+    Without --repair a difference gives exit code 1, for monitoring.
     """
 
     help = "Check that every stored count equals the confirmed signatures."

@@ -15,9 +15,9 @@ from petitions.models import Export, Petition
 
 
 class Command(BaseCommand):
-    """1. Record who exports what, and why.
-    2. Write the CSV to --output, or to standard output, row by row; progress on the terminal.
-    3. Complete the record with rows and SHA-256, and print them.
+    """1. Log who exports what, and why.
+    2. Stream the CSV to --output, or to standard output; progress on the terminal.
+    3. Complete the log record with row count and SHA-256, and print them.
     """
 
     help = "Write a petition's confirmed signatures as CSV; the export is recorded."
@@ -55,7 +55,7 @@ def _opened(path: Path | None) -> BinaryIO:
     if path is None:
         return sys.stdout.buffer
     try:
-        # Readable by its owner alone: it lists people.
+        # Mode 0600: it lists people.
         path.touch(mode=0o600, exist_ok=False)
         return path.open("wb")
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Take in the constituencies of the UK from a published file."""
+"""Import the constituencies of the UK from a published file."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -11,9 +11,9 @@ from petitions.geography.files import UnusableFile
 
 
 class Command(BaseCommand):
-    """1. Read all of the file: what is wrong with it is one line, and exit code 1.
-    2. Add what is new and bring the rest up to date, in one transaction; record the file.
-    The same file again changes nothing.
+    """1. Read all of the file: an error in it is one line, and exit code 1.
+    2. Insert or update the constituencies in one transaction; record the file.
+    Idempotent.
     """
 
     help = "Import constituencies: HexJSON, or the ONS table of names and codes for Welsh names."

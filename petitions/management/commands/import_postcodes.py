@@ -1,4 +1,4 @@
-"""Take in which postcode lies in which constituency, from a published file."""
+"""Import the constituency of each postcode from a published file."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
@@ -13,11 +13,11 @@ from petitions.geography.files import UnusableFile
 
 
 class Command(BaseCommand):
-    """1. Read the file into a table of its own; progress on the terminal. What is wrong with it
-       is one line, and exit code 1.
-    2. Write what differs into the table that signing looks into, and record the file: one
-       transaction, with what was read, so that an interruption leaves everything as it was.
-    Signing goes on all the while. The same file again changes nothing.
+    """1. Load the file into a staging table; progress on the terminal. An error in it is one line,
+       and exit code 1.
+    2. Write the differences into the live table, and record the file. All in one transaction, so
+       that an interruption changes nothing.
+    Signing goes on meanwhile. Idempotent.
     """
 
     help = "Import postcodes from ONSPD or NSPL, as zip or CSV; then run place_signatures."

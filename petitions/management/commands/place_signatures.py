@@ -1,4 +1,4 @@
-"""Give signatures their constituency that were made before postcodes were imported."""
+"""Backfill the constituency of signatures made before postcodes were imported."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from petitions.infra.leases import alone
 
 
 class Command(BaseCommand):
-    """1. Look at every signature from the UK whose constituency is not known, in batches.
-    2. Where its postcode is known by now, it counts there, and its tally moves with it.
-    Totals stay as they are, and no email is sent. An interruption costs nothing: run it again.
+    """1. Read every UK signature whose constituency is not known, in batches.
+    2. If its postcode is known by now, set its place, and move its tally.
+    Totals do not change, and no email is sent. Resumable: after an interruption run it again.
     """
 
     help = "Look up again the postcodes of signatures whose constituency is not known."

@@ -1,4 +1,4 @@
-"""Compare all mailboxes under the alias rules of this release."""
+"""Recompute the blind indexes of all mailboxes under the alias rules of this release."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from petitions.management import comparing
 
 
 class Command(BaseCommand):
-    """1. Go through all signers, or on from where an earlier run was interrupted.
+    """1. Reindex all signers, resuming an interrupted run.
     2. Where more turn out to share a mailbox than the household rule allows, hold the later ones
        for a moderator.
-    Run it when every process has the new release. Running it again changes nothing.
+    Run it when every process has the new release. Idempotent.
     """
 
     help = "Give signers the indexes that the alias rules and the first index key ask for."

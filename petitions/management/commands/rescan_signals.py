@@ -1,4 +1,4 @@
-"""Judge a petition's stored signatures by today's rules."""
+"""Re-run the current fraud rules over a petition's stored signatures."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -15,11 +15,11 @@ _STATES = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.H
 
 
 class Command(BaseCommand):
-    """1. Unseal the signatures batch by batch, and judge each again; progress on the terminal.
-    2. Give pending ones today's verdict, and hold confirmed ones that are suspicious, all by one
-       decision of the moderator whom --actor names; what a moderator decided is left alone.
-    3. Print what spoke against how many, and how to undo it. With --dry-run only that.
-    Interrupted, what is done stands; run it again for the rest.
+    """1. Unseal the signatures in batches, and judge each again; progress on the terminal.
+    2. Give pending ones the new verdict, and hold confirmed ones that are suspicious, all by one
+       decision of the moderator whom --actor names; what a moderator decided is skipped.
+    3. Print the count of each signal, and how to undo the decision. With --dry-run only that.
+    Resumable: an interrupted run keeps what it has done; run it again for the rest.
     """
 
     help = "Apply today's fraud rules to stored signatures."

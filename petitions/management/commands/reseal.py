@@ -1,4 +1,4 @@
-"""Seal all signers under the first sealing key."""
+"""Key rotation: re-encrypt all signers and enquiries under the first sealing key."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from petitions.privacy import reseal
 
 class Command(BaseCommand):
     """1. Count what is sealed under an older key.
-    2. Seal it under the first, in batches; progress on the terminal.
-    3. What is left is said, with exit code 1. An interruption costs nothing: run it again.
+    2. Re-encrypt it under the first, in batches; progress on the terminal.
+    3. Report what is left, with exit code 1. Resumable: run it again.
     """
 
     help = "Seal every signer and every message to us under the first of SEALING_KEYS."

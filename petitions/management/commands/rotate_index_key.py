@@ -1,4 +1,4 @@
-"""Bring all signers under the first index key."""
+"""Key rotation: recompute all signers' blind indexes under the first index key."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from petitions.management import comparing
 
 
 class Command(BaseCommand):
-    """1. Refuse unless the ring of index keys holds the older key, too: see docs/operators.md.
-    2. Go through all signers, and write their indexes and their mails' under the first key.
-    3. Go through them again: whoever is still under an older key is said, with exit code 1.
-    People go on signing meanwhile: look-ups try every key of the ring.
+    """1. Refuse unless the key ring also has the older key: see docs/operators.md.
+    2. Rewrite the indexes of all signers and of their mails under the first key.
+    3. Verify: report signers still under an older key, with exit code 1.
+    Signing goes on meanwhile: look-ups try every key of the ring.
     """
 
     help = "Write every signer's indexes under the first of INDEX_KEYS."

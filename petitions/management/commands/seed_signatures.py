@@ -1,4 +1,4 @@
-"""Fill a petition with sample signatures of invented people."""
+"""Seed a petition with sample signatures of fictitious people."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -17,7 +17,7 @@ MOST_DAYS = 3_650
 
 class Command(BaseCommand):
     """1. Refuse in production: samples could not be told from signatures afterwards.
-    2. Invent signatures in every state, in one transaction: an interruption leaves nothing behind.
+    2. Insert signatures in every state, in one transaction: an interruption leaves nothing behind.
     """
 
     help = "Add sample signatures of invented people to a petition, for trying the site."

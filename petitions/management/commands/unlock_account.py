@@ -1,4 +1,4 @@
-"""Let somebody of the team log in again before the time after too many wrong passwords is over."""
+"""Lift the lock-out of a staff account after too many failed logins."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,7 +10,7 @@ from petitions.staff import logins
 
 
 class Command(BaseCommand):
-    """Forget the wrong passwords that were given for one account, on record."""
+    """Delete the recorded login failures of one account, on the audit record."""
 
     help = "Forget the wrong passwords of one account, so that it can log in at once."
 
