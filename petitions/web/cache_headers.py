@@ -1,7 +1,4 @@
-"""What may be kept of a page, and who may read it, said in its headers.
-
-The page cache and any CDN obey them.
-"""
+"""HTTP caching and CORS headers of public pages, which the page cache and any CDN obey."""
 
 import math
 import time
@@ -16,15 +13,16 @@ from django.utils.cache import patch_cache_control
 from django.utils.http import http_date, parse_http_date_safe
 
 A_DAY = 86_400
-# Source: the HTTP draft "No-Vary-Search". It differs by this parameter, and by no other.
+# Source: the HTTP draft "No-Vary-Search". The page varies by this query parameter only.
 _BY_SOURCE = 'params, except=("s")'
 
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A page that is the same for everybody. Stale copies serve while the site is in trouble.
+    """Decorator: a page that is the same for everybody, cacheable by shared caches, also stale
+    while the site is down.
 
-    Of one that `turns_at` some moment no copy serves after it, whatever the trouble. The end of an
-    embargo needs no such moment: it comes on a full minute, across which the page cache keeps none.
+    A page with an expiry (`turns_at`) is never served stale after it. The end of an embargo needs
+    none: it comes on a full minute, and the page cache keeps no copy across one.
     """
 
     @wraps(view)
@@ -37,7 +35,7 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
                 response, public=True, max_age=0, s_maxage=settings.PAGE_CACHE_SECONDS, **stale
             )
         else:
-            # A proxy keeps its copy from when it asks us, and ours is as old by then.
+            # A proxy counts from when it asks us, and our own copy may be as old by then.
             fresh = min(settings.PAGE_CACHE_SECONDS, int(left) - settings.PAGE_CACHE_SECONDS)
             patch_cache_control(response, public=True, max_age=0, s_maxage=max(0, fresh))
         return response
@@ -46,36 +44,36 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
 
 def turns_at(moment: datetime | None, response: HttpResponse) -> HttpResponse:
-    """Say that at a moment the page becomes wrong, if there is one.
+    """Set `Expires` to the moment at which the page becomes wrong, if there is one.
 
-    It stands first, to be asked before the page is drawn: a page drawn while the moment passes
-    is then kept too short a time, and never too long.
+    `moment` is the first argument, to be evaluated before the page is rendered: a page rendered
+    while the moment passes is then cached for too short a time, and never too long.
     """
     if moment is not None:
-        # To the second, and none too late.
+        # In whole seconds, rounded down.
         response["Expires"] = http_date(math.floor(moment.timestamp()))
     return response
 
 
 def seconds_left(response: HttpResponse) -> float | None:
-    """For how long the page is right; None if it says nothing of the kind."""
+    """Seconds until the page expires; None without an expiry."""
     said = parse_http_date_safe(response.get("Expires", ""))
     return None if said is None else max(0.0, said - time.time())
 
 
 def carries_source(response: HttpResponse) -> HttpResponse:
-    """Say that the page's links carry on the source that its address names."""
+    """Mark a page whose links pass on the source code of its URL: caches vary by that parameter."""
     response["No-Vary-Search"] = _BY_SOURCE
     return response
 
 
 def is_carrying(response: HttpResponse) -> bool:
-    """Whether a page says so: see `carries_source`."""
+    """Whether a page is so marked: see `carries_source`."""
     return response.get("No-Vary-Search") == _BY_SOURCE
 
 
 def open_to_all(response: HttpResponse) -> HttpResponse:
-    """Let any other site show it, and let its scripts read it."""
+    """Allow cross-origin use from any site: embedding (CORP) and reading by scripts (CORS)."""
     response["Access-Control-Allow-Origin"] = "*"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

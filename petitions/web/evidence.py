@@ -1,4 +1,4 @@
-"""What a request shows besides what was typed, as screening wants it."""
+"""Adapter from a request to the `Evidence` that screening takes: sender, honeypot, challenge."""
 
 from django.http import HttpRequest
 
@@ -9,7 +9,7 @@ from petitions.web.guards import Origin, origin_of
 
 
 def of_form(request: HttpRequest) -> Evidence:
-    """The sender, the traps and the challenge of a form with all its fields."""
+    """Evidence of the signing form: sender, bot traps (honeypot) and challenge."""
     return of_correction(request)._replace(
         honeypot=request.POST.get(fraud_signals.HONEYPOT, ""),
         pace=fraud_signals.read_pace(request.POST.get(fraud_signals.PACE, "")),
@@ -18,6 +18,6 @@ def of_form(request: HttpRequest) -> Evidence:
 
 
 def of_correction(request: HttpRequest) -> Evidence:
-    """The sender and the challenge of a form that has no traps."""
+    """Evidence of the correction form, which has no bot traps: sender and challenge."""
     fields = {name: request.POST.get(name, "") for name in challenge.FIELDS}
     return Evidence(sender=sender_of(request.META), challenge=fields)

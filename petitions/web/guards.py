@@ -1,8 +1,8 @@
-"""The guards of requests that change something. Every view has exactly one.
+"""CSRF protection: the guards of unsafe requests. Every view has exactly one.
 
 - `same_origin` for public forms: it needs no cookie, so the public site sets none.
   Source: OWASP Cross-Site Request Forgery Prevention Cheat Sheet (fetch metadata).
-- `signed_report` for mail providers' reports, which bear their signature or our password.
+- `signed_report` for mail providers' webhooks, which have their signature or our password.
 - `token_is_proof` for pages behind a mailed or sealed token, which nobody can forge.
 - Django's CSRF token for everything else, which is the admin.
 """
@@ -24,15 +24,15 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Origin(Enum):
-    """Where a request came from, as far as the browser says."""
+    """The origin of a request, as the browser reports it."""
 
     OURS = "ours"
-    UNSAID = "unsaid"  # very old browsers: accepted, and a weak sign of a machine
+    UNSAID = "unsaid"  # no header (very old browsers): accepted, and a weak signal of a bot
     FOREIGN = "foreign"
 
 
 def origin_of(request: HttpRequest) -> Origin:
-    """Judge by `Sec-Fetch-Site`, where it is absent by `Origin`; `Origin: null` is foreign."""
+    """Classify by `Sec-Fetch-Site`, or if absent by `Origin`; `Origin: null` is foreign."""
     site = request.META.get("HTTP_SEC_FETCH_SITE")
     if site is not None:
         return Origin.OURS if site in {"same-origin", "none"} else Origin.FOREIGN
@@ -43,7 +43,7 @@ def origin_of(request: HttpRequest) -> Origin:
 
 
 def same_origin(refused: View) -> Callable[[View], View]:
-    """Let changes through from our own pages only; others get `refused`'s answer."""
+    """Decorator: refuse cross-site unsafe requests, which get the answer of the view `refused`."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -59,17 +59,17 @@ def same_origin(refused: View) -> Callable[[View], View]:
 
 
 def token_is_proof(view: View) -> View:
-    """Mark a view whose path carries a token: knowing it is the proof, so no guard is needed.
+    """Decorator: CSRF-exempt a view with a token in its path, a secret that authorises the request.
 
-    Such views stand below `/t/`, whose answers are kept by nobody and tell no other site.
+    Such views are under `/t/`, whose answers are `no-store` and send no referrer.
     """
     return _marked(view, "token")
 
 
 def signed_report(view: View) -> View:
-    """Mark a view that checks who calls it by itself: a signature, or a password in the header.
+    """Decorator: CSRF-exempt a webhook that authenticates by a signature or an HTTP password.
 
-    Neither is sent by a browser unasked, so nobody's browser can be made to call it.
+    A browser sends neither by itself, so it cannot be tricked into the request.
     """
     return _marked(view, "signature")
 
@@ -88,7 +88,7 @@ def _is_ours(origin: str) -> bool:
 
 
 def _parts(url: str) -> tuple[str, str | None, int | None] | None:
-    """Scheme, host and port, as browsers compare them; None for what is no address."""
+    """Scheme, host and port (the origin), as browsers compare them; None for an invalid URL."""
     try:
         parts = urlsplit(url)
         return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

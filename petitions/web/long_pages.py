@@ -1,10 +1,9 @@
-"""The pages about the site itself. Their words are Markdown files in `content/`, one a language.
+"""Static pages about the site (privacy, help, ...), from Markdown files in `content/` by language.
 
-What the code decides, such as how long something is kept, stands in them as a variable, so that
-a page and the code cannot disagree; so does what an organiser enters in the admin. The files are
-Django templates, with their title in the first line and a summary in the first paragraph. Above
-that may stand when a page was last gone over against the site, which it says as `reviewed`: the
-law asks it of the page about accessibility.
+The files are Django templates: title in the first line, summary in the first paragraph. Values
+that the code decides, such as retention periods, and those entered in the admin are template
+variables, so that page and code cannot disagree. Front matter may hold `reviewed`, the day of the
+last review against the site: the law requires it of the accessibility statement.
 """
 
 import re
@@ -34,7 +33,7 @@ from petitions.signatures import check_email
 NAMES = ("privacy", "safety", "help", "about", "accessibility")
 FOLDER = Path(__file__).parent / "content"
 _FRONT_MATTER = re.compile(r"\A---\nreviewed: (\d{4}-\d{2}-\d{2})\n---\n")
-# Everything that could mean something in Markdown.
+# Markdown's special characters, to escape.
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|&~-])")
 
 
@@ -47,7 +46,7 @@ class Page(NamedTuple):
 
 
 def read(name: str, language: str) -> Page:
-    """One of `NAMES` in a language, with the facts of this moment."""
+    """Render one of `NAMES` in a language, with the current facts."""
     said = facts() | {"reviewed": day(on) if (on := reviewed(name, language)) else ""}
     words = _template(name, language).render(Context(said, autoescape=False)).strip()
     title, summary, body = words.split("\n\n", 2)
@@ -55,7 +54,7 @@ def read(name: str, language: str) -> Page:
 
 
 def facts() -> dict[str, Any]:
-    """What the pages say of this site, in the language of the moment."""
+    """Template variables of the pages, in the active language."""
     of, postcodes_of = organisation(), known.postcodes_of()
     return {
         "organisation": _isolated(of.name or _("the organisation that runs this site")),
@@ -76,7 +75,7 @@ def facts() -> dict[str, Any]:
 
 
 def promises() -> dict[str, str]:
-    """How long and how often, in the language of the moment, as the code that keeps it says."""
+    """Periods and limits in the active language, from the constants that enforce them."""
     return {
         "kept_unconfirmed": days(settings.PENDING_DAYS),
         "kept_after_close": days(retention.KEPT_AFTER_CLOSE.days),
@@ -101,28 +100,28 @@ def promises() -> dict[str, str]:
 
 
 def mails(n: int) -> str:
-    """ "5 messages"."""
+    """Format a number of mails: "5 messages"."""
     return ngettext("%(n)d message", "%(n)d messages", n) % {"n": n}
 
 
 def digits(n: int) -> str:
-    """ "8 digits"."""
+    """Format a number of digits: "8 digits"."""
     return ngettext("%(n)d digit", "%(n)d digits", n) % {"n": n}
 
 
 def tries(n: int) -> str:
-    """ "5 times"."""
+    """Format a number of tries: "5 times"."""
     return ngettext("%(n)d time", "%(n)d times", n) % {"n": n}
 
 
 def _longest_counter() -> timedelta:
-    # A counter is kept for two of its windows: see `limits`.
+    # A rate limit counter is kept for two of its windows: see `screening.rate_limits`.
     windows = [rate.get_expiry() for rate in settings.LIMITS.values() if rate]
     return timedelta(seconds=2 * max(windows, default=0))
 
 
 def reviewed(name: str, language: str) -> date | None:
-    """The day on which somebody last went over a page, if its file says one."""
+    """The day of a page's last review, from its front matter, if any."""
     said = _FRONT_MATTER.match(_file(name, language))
     return date.fromisoformat(said[1]) if said else None
 
@@ -133,7 +132,7 @@ def _template(name: str, language: str) -> Template:
 
 
 def written(name: str, language: str) -> str:
-    """A page as its file has it, from the title on."""
+    """The source of a page, without its front matter."""
     return _FRONT_MATTER.sub("", _file(name, language))
 
 
@@ -142,9 +141,8 @@ def _file(name: str, language: str) -> str:
 
 
 def _isolated(name: str) -> str:
-    """A name for Markdown: nothing in it is markup, and it turns nothing around that is beside it.
-
-    Markdown has no element for that, but Unicode has characters.
+    """A name escaped for Markdown, and bidi-isolated by Unicode characters, as Markdown has no
+    `<bdi>`.
     """
     return f"\N{FIRST STRONG ISOLATE}{_plain(name)}\N{POP DIRECTIONAL ISOLATE}"
 

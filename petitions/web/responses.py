@@ -1,4 +1,4 @@
-"""Responses that several views give."""
+"""HTTP responses shared by several views."""
 
 from http import HTTPStatus
 
@@ -7,9 +7,9 @@ from django.urls import reverse
 
 
 class SeeOther(HttpResponse):
-    """303 See Other: go and GET another page, whatever this one was asked with.
+    """303 See Other: redirect to a GET, whatever the method of this request (POST/redirect/GET).
 
-    For paths that we made; Django's own redirects would quote and parse them again.
+    For paths that we built; Django's own redirects would quote and parse them again.
     """
 
     status_code = HTTPStatus.SEE_OTHER
@@ -19,10 +19,10 @@ class SeeOther(HttpResponse):
 
     @property
     def url(self) -> str:
-        """Where to go."""
+        """The target of the redirect."""
         return self.headers["Location"]
 
 
 def check_path(language: str, token: str) -> str:
-    """The path of "check your e-mail"."""
+    """The path of the page "check your email" for a token."""
     return reverse("links:check_mail", args=[language, token])

@@ -1,4 +1,4 @@
-"""Addresses of what other places show of a petition."""
+"""URLs of share images, badges, papers and embeds of petitions."""
 
 from django.urls import path
 

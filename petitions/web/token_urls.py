@@ -1,4 +1,4 @@
-"""Pages behind a token. One prefix, so that one rule in a proxy keeps them out of its logs."""
+"""URLs that contain a token, under one prefix: one proxy rule keeps them out of its logs."""
 
 from django.urls import path
 
@@ -7,7 +7,7 @@ from petitions.web.views import checking, confirming, managing, news, objecting
 app_name = "links"
 
 urlpatterns = [
-    # First, for it is what most people come for.
+    # First, because it is the most requested.
     path("<str:language>/confirm/<str:token>/", confirming.confirm, name="confirm"),
     path("<str:language>/confirm/<str:token>/news/", news.choose, name="news"),
     path("<str:language>/check/<str:token>/", checking.check_mail, name="check_mail"),

@@ -1,4 +1,4 @@
-"""Addresses of the public pages. Pages behind a token all start with `/t/`: see `token_urls`."""
+"""URLs of the public pages. Those with a token all start with `/t/`: see `token_urls`."""
 
 from django.urls import path
 

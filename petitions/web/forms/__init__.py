@@ -1,1 +1,1 @@
-"""What people fill in."""
+"""Django forms of the public site."""

@@ -21,7 +21,7 @@ NOT_A_CODE = _("Enter the 8 digits of the code in our message.")
 
 
 class CodeForm(forms.Form):
-    """The code of the mail, in any script's digits."""
+    """The one-time code of the mail, in the digits of any script."""
 
     code = forms.CharField(
         label=_("The code in our message"),
@@ -41,7 +41,7 @@ class CodeForm(forms.Form):
 
     @cached_property
     def helper(self) -> FormHelper:
-        """How crispy-forms lays the form out."""
+        """The crispy-forms layout."""
         return laid_out(Field("code"))
 
     def clean_code(self) -> str:
@@ -52,7 +52,7 @@ class CodeForm(forms.Form):
 
 
 class CorrectForm(ResidenceForm):
-    """Name, address and home as they were typed, to be mended; all else stays as it was."""
+    """The correction of name, address and residence, with what was typed; all else stays."""
 
     name = PersonNameField()
     email = EmailAddressField(help_text=SignForm.base_fields["email"].help_text)
@@ -65,7 +65,7 @@ class CorrectForm(ResidenceForm):
 
     @cached_property
     def helper(self) -> FormHelper:
-        """How crispy-forms lays the form out."""
+        """The crispy-forms layout."""
         return laid_out(Field("name"), Field("email"), home())
 
     def clean(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class CorrectForm(ResidenceForm):
         return super().clean()
 
     def attempt(self) -> Attempt:
-        """What was typed before, with what is typed now in its place."""
+        """The earlier attempt with the corrected fields."""
         said = self.cleaned_data
         postcode, country = self.home()
         return replace(

@@ -1,4 +1,4 @@
-"""The form by which people write to the organisation."""
+"""The contact form."""
 
 import unicodedata
 from typing import Any
@@ -20,7 +20,7 @@ CHOOSE_KIND = _("Choose what your message is about.")
 
 
 class ContactForm(forms.Form):
-    """Who writes, about what, and what; a name is not needed. Every refusal keeps all of it."""
+    """Sender, subject, message; the name is optional. A refused form keeps all that was typed."""
 
     kind = forms.ChoiceField(
         label=_("What is it about?"),
@@ -45,17 +45,17 @@ class ContactForm(forms.Form):
 
     @cached_property
     def helper(self) -> FormHelper:
-        """How crispy-forms lays the form out."""
+        """The crispy-forms layout."""
         return laid_out(*map(Field, self.fields))
 
     def clean_message(self) -> str:
-        """Lines as typed; whatever else steers a terminal or turns text around is refused."""
+        """Keep line breaks; refuse other control and bidirectional override characters."""
         typed = self.cleaned_data["message"].replace("\r\n", "\n").replace("\r", "\n")
         lines = typed.replace("\t", " ").split("\n")
         return unicodedata.normalize("NFC", "\n".join(map(readable, lines)))
 
     def letter(self) -> Letter:
-        """The valid form as the use case takes it."""
+        """The valid form as the argument of the use case."""
         said = self.cleaned_data
         return Letter(
             name=said["name"],

@@ -1,7 +1,6 @@
 """Form fields for what signers type: names, e-mail addresses, postcodes, and where they live.
 
-Every field tidies what people and their devices add unasked, and says in words what to do where
-that is not enough.
+Every field normalises what people and their devices add by mistake, and its errors say what to do.
 """
 
 from typing import Any
@@ -24,7 +23,7 @@ MAX_ADDRESS = 254
 UNUSABLE_CHARACTER = _(
     "You have used a character that we cannot accept. Type it again without that character."
 )
-# Django's own words for these are not in every language, and less kind.
+# Django's own messages for these are not translated into every language, and less kind.
 SPOILT_TEXT = {
     "max_length": _("This is too long: at most %(limit_value)d characters."),
     "null_characters_not_allowed": UNUSABLE_CHARACTER,
@@ -35,8 +34,8 @@ CHOOSE_COUNTRY = _("Choose the country where you live.")
 
 
 def readable(text: str) -> str:
-    """The text without marks that were pasted with it. Raises `ValidationError` for what steers a
-    terminal or turns text around.
+    """Strip pasted direction marks. Raises `ValidationError` for control and bidirectional override
+    characters.
     """
     plain = names.without_pasted_marks(text)
     if names.has_forbidden_character(plain):
@@ -55,7 +54,7 @@ class TypedTextField(forms.CharField):
 
 
 class OptionalNameField(TypedTextField):
-    """A name that nothing hangs on."""
+    """An optional name, which is not verified."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("required", False)
@@ -67,7 +66,7 @@ class OptionalNameField(TypedTextField):
 
 
 class PersonNameField(OptionalNameField):
-    """The name that somebody signs with: one field, any script."""
+    """The name of a signer: one field, any script."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -87,7 +86,7 @@ class PersonNameField(OptionalNameField):
 
 
 class NameUseField(forms.ChoiceField):
-    """What may be done with the name; nothing is preselected."""
+    """The permitted use of the name; nothing is preselected."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -100,7 +99,7 @@ class NameUseField(forms.ChoiceField):
 
 
 class EmailAddressField(TypedTextField):
-    """An e-mail address as typed, which is what is mailed; its canonical form is for comparing."""
+    """An e-mail address as typed, to which mail is sent; its canonical form is only compared."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -139,7 +138,7 @@ def _postcode_help() -> str:
 
 
 class PostcodeField(TypedTextField):
-    """A UK postcode in any spacing and case, cleaned to its canonical form; "" if there is none."""
+    """A UK postcode in any spacing and case, normalised to its canonical form; "" if empty."""
 
     def __init__(self, **options: Any) -> None:
         attrs = {"autocomplete": "postal-code", "dir": "ltr", "autocapitalize": "characters"}
@@ -170,7 +169,7 @@ def _countries() -> list[tuple[str, str]]:
 
 
 class ResidenceForm(forms.Form):
-    """Where somebody lives: a postcode in the UK, or a country abroad and no postcode."""
+    """Base form for a residence: a postcode in the UK, or a country abroad without a postcode."""
 
     residence = forms.ChoiceField(
         label=_("Where do you live?"),
@@ -191,7 +190,7 @@ class ResidenceForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         said = self.cleaned_data
         if said.get("residence") == ABROAD:
-            # A signer abroad may have typed their own country's code: it is not used.
+            # A signer abroad may have typed their own country's postcode: ignore it.
             self.errors.pop("postcode", None)
             if said.get("country") == "":
                 self.add_error("country", CHOOSE_COUNTRY)
@@ -201,7 +200,7 @@ class ResidenceForm(forms.Form):
         return said
 
     def home(self) -> tuple[str, str]:
-        """The valid residence as postcode and country, of which one is ""; both if unsaid."""
+        """The valid residence as (postcode, country), of which one is "", or both if not stated."""
         said = self.cleaned_data
         if said["residence"] == ABROAD:
             return "", said["country"]

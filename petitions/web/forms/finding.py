@@ -18,7 +18,7 @@ class _OneFieldForm(forms.Form):
 
     @cached_property
     def helper(self) -> FormHelper:
-        """How crispy-forms lays the form out."""
+        """The crispy-forms layout."""
         return laid_out(*map(Field, self.fields))
 
     def clean(self) -> dict[str, Any]:
@@ -33,12 +33,12 @@ class FindForm(_OneFieldForm):
 
 
 class NameForm(_OneFieldForm):
-    """The name, to be written otherwise."""
+    """The corrected spelling of the name."""
 
     name = PersonNameField()
 
 
 class NameUseForm(_OneFieldForm):
-    """What may be done with the name."""
+    """The permitted use of the name."""
 
     name_use = NameUseField()

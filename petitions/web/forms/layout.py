@@ -1,4 +1,4 @@
-"""How crispy-forms lays forms out: fields alone, for the page has the tag and the button."""
+"""Crispy-forms layouts: fields only, because the template has the form tag and the button."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from crispy_forms.layout import Div, Field, Layout
 
 
 def laid_out(*layout: Any) -> FormHelper:
-    """A form's fields without form tag and CSRF token."""
+    """A helper that renders fields without form tag and CSRF token."""
     helper = FormHelper()
     helper.form_tag = False
     helper.disable_csrf = True

@@ -1,4 +1,4 @@
-"""The form that people sign."""
+"""The signing form."""
 
 from typing import Any
 
@@ -33,7 +33,10 @@ def _consent_wording() -> SafeString:
 
 
 def refuse_unknown_fields(form: forms.Form) -> None:
-    """A form of ours sends each of its fields at most once, and nothing else."""
+    """Refuse unknown or repeated fields and files, which our form never sends.
+
+    Raises `ValidationError`.
+    """
     data = form.data
     if not isinstance(data, QueryDict):
         return
@@ -47,10 +50,10 @@ def refuse_unknown_fields(form: forms.Form) -> None:
 
 
 class SignForm(ResidenceForm):
-    """Name, what may be done with it, address, home, and two separate consents.
+    """The signing form: name, its permitted use, address, residence, and two separate consents.
 
-    There is no field for nationality, ethnicity, birth or telephone (UK GDPR Article 5(1)(c)).
-    Every refusal keeps all that was typed.
+    Data minimisation: no field for nationality, ethnicity, birth or telephone (UK GDPR Article
+    5(1)(c)). A refused form keeps all that was typed.
     """
 
     name = PersonNameField()
@@ -90,7 +93,7 @@ class SignForm(ResidenceForm):
 
     @cached_property
     def helper(self) -> FormHelper:
-        """How crispy-forms lays the form out."""
+        """The crispy-forms layout."""
         return laid_out(
             Field("name"),
             HTML("{% include 'petitions/_safety.html' %}"),
@@ -115,7 +118,7 @@ class SignForm(ResidenceForm):
         return super().clean()
 
     def attempt(self) -> Attempt:
-        """The valid form as the use case takes it."""
+        """The valid form as the argument of the use case."""
         said = self.cleaned_data
         postcode, country = self.home()
         return Attempt(
@@ -130,7 +133,7 @@ class SignForm(ResidenceForm):
         )
 
     def _show_newest_version(self) -> None:
-        """Nobody can mend a hidden field: the page that comes back holds a right one."""
+        """Put the current text version into the hidden field, which the signer cannot correct."""
         data = QueryDict(mutable=True)
         data.update(self.data)
         data["text_version"] = str(self.newest_version)

@@ -1,4 +1,4 @@
-"""Form controls that Django's own would draw too slowly."""
+"""Form widgets that render faster than Django's own."""
 
 from html import escape
 from typing import Any
@@ -10,10 +10,10 @@ from django.utils.safestring import SafeString
 
 
 class LongSelect(forms.Select):
-    """A select without groups, drawn in one go.
+    """A select without option groups, rendered in Python without templates.
 
-    Django draws every option by two templates: three quarters of the time that the petition's
-    page takes went into its 240 countries.
+    Django renders every option by two templates: the 240 countries took three quarters of the time
+    to render the petition's page.
     """
 
     def render(

@@ -1,1 +1,1 @@
-"""The public pages about petitions and signatures: parse, call a use case, respond."""
+"""Views of the public site: parse the request, call a use case, respond."""

@@ -1,8 +1,8 @@
-""" "Check your email": where the mail went, and what to do when it does not come.
+""" "Check your email": resend the mail, correct the attempt, or type the one-time code.
 
-Each page behind these addresses speaks of what its visitor typed and of nothing else: what
-became of the attempt is for the reader of the mail. GET shows the address masked and no name,
-for addresses of pages are forwarded, too.
+These pages show only what their visitor typed, never the state of the attempt, which is for the
+reader of the mail (constant work: docs/architecture.md). GET masks the address and shows no name,
+because URLs get forwarded.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ WRONG_CODE = _(
     "That code is wrong, or has been tried too many times (the limit is %(tries)s). The link in "
     "our message still works."
 )
-# By the first part of the domain.
+# By the first label of the domain.
 SPAM_HELP = {
     ("gmail", "googlemail"): _("At Gmail, look under “Spam”, “Promotions” and “Updates”, too."),
     ("outlook", "hotmail", "live", "msn", "windowslive"): _(
@@ -66,7 +66,7 @@ _SPAM_HELP_OF = {name: words for names, words in SPAM_HELP.items() for name in n
 
 
 def _for_page(view: PageView) -> Callable[..., HttpResponse]:
-    """Open the token for a view, or say why it does not open."""
+    """Decorator: unseal the token into a `Page` for the view, or answer 410 (expired) or 404."""
 
     @wraps(view)
     def opened(request: HttpRequest, language: str, token: str) -> HttpResponse:
@@ -85,7 +85,7 @@ def _for_page(view: PageView) -> Callable[..., HttpResponse]:
 @require_http_methods(["GET", "HEAD"])
 @_for_page
 def check_mail(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Say where the mail went and how to recognise it. Nothing here depends on the database."""
+    """Say where the mail went and how to recognise it, without reading the attempt's row."""
     return _show(request, page, token)
 
 
@@ -93,7 +93,7 @@ def check_mail(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_page
 def ask_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Send another mail to the same address."""
+    """Resend the mail to the same address, within the rate limits."""
     if request.method != "POST" or not page.may_ask:
         return _to(page)
     taken = _take(request, Act.RESEND, page)
@@ -106,9 +106,9 @@ def ask_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_page
 def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Confirm by the code of the mail: the answer is that of the link's button.
+    """Confirm by the one-time code of the mail: the answer is that of the link's button.
 
-    Whoever opens the address of that answer is invited to sign.
+    A GET redirects to the petition.
     """
     if request.method != "POST":
         return _to_petition(page)
@@ -129,7 +129,7 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_page
 def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Mend what was typed. What it was is shown only once a button was pressed."""
+    """Correct the attempt. What was typed is shown only after a POST."""
     if request.method != "POST" or not page.may_ask:
         return _to(page)
     if not request.POST:
@@ -146,7 +146,7 @@ def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_page
 def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Correct the domain of the address to the one that the page suggests."""
+    """Correct the domain of the address to the suggested one."""
     address = _suggested(page.attempt.email)
     if request.method != "POST" or not page.may_ask or address is None:
         return _to(page)
@@ -155,7 +155,7 @@ def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpRespons
 
 
 def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) -> HttpResponse:
-    """Correct, once for each attempt: whoever comes back to an earlier page signs anew."""
+    """Submit the correction. Single use: a second one from the same page has to sign again."""
     attempt = form.attempt() if form.is_bound else form.typed
     petition = find_text(page.petition, lately=True).petition
     said = evidence.of_correction(request)
@@ -167,12 +167,12 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
         case TooMany():
             return _too_many(request, page, token)
         case NotOpen() | AlreadyCorrected():
-            # The petition's own page says so, or takes a new form.
+            # The petition's page says that it is closed, or takes a new form.
             return _to_petition(page)
 
 
 def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
-    """What the limits say to this act."""
+    """Take a hit of the rate limits for this act."""
     sender, address = client_network.sender_of(request.META), page.attempt.email
     domain = email_addresses.domain_of(address)
     return rate_limits.take(
@@ -216,7 +216,7 @@ def _show_correction(
     *,
     offer: challenge.Offer | None = None,
 ) -> HttpResponse:
-    """The form of the correction; that it comes back counts, as on the petition's page."""
+    """Render the correction form; re-rendering it is rate limited, as on the petition's page."""
     if status != HTTPStatus.OK and (response := redrawing.instead(request, _CORRECTED)):
         return response
     context = {"form": form, "token": token, "challenge": offer}
@@ -224,7 +224,7 @@ def _show_correction(
 
 
 def _too_many(request: HttpRequest, page: Page, token: str) -> HttpResponse:
-    """Come back later; which limit it was is not said."""
+    """Answer 429 with Retry-After, without saying which rate limit it was."""
     status = HTTPStatus.TOO_MANY_REQUESTS
     response = _show(request, page, token, status=status, is_too_many=True)
     response["Retry-After"] = str(rate_limits.RETRY_AFTER)
@@ -240,7 +240,7 @@ def _to_petition(page: Page) -> HttpResponse:
 
 
 def _suggested(address: str) -> str | None:
-    """The address with the domain that was probably meant."""
+    """The address with its domain corrected for a likely typing slip, or None."""
     local, _at, domain = address.rpartition("@")
     meant = typing_slips.meant(domain)
     return f"{local}@{meant}" if meant else None

@@ -1,4 +1,4 @@
-"""The page that a mailed link opens, and the thank-you that its button earns."""
+"""Views of confirmation (double opt-in): the page of the mailed link, and the thank-you page."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -19,14 +19,14 @@ from petitions.signatures.confirm import Outcome
 from petitions.web.guards import token_is_proof
 
 THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
-# For how long the button of a used link says what it said: long enough to press it twice.
+# For how long a used link still shows its thank-you page: enough for a second click.
 SAID_AGAIN = timedelta(minutes=10)
 
 
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """GET shows one button and changes nothing, for mail scanners open every link."""
+    """Show one button (GET) or confirm (POST). GET is safe, as mail scanners open every link."""
     try:
         link = tokens.read_link(tokens.CONFIRM, token)
     except tokens.BadToken:
@@ -41,13 +41,13 @@ def _ask(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     if signature is None:
         return _dead_link(request)
     if signature.state != Signature.State.PENDING:
-        # Whoever opens a used link is invited to sign, and learns nothing of who signed.
+        # A used link invites to sign, and says nothing of who signed.
         return _respond(request, "petitions/used_link.html", signature)
     return _respond(request, "petitions/confirm.html", signature)
 
 
 def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
-    """The answer to the button, and to the code that stands for its link."""
+    """Confirm, and respond: for the button, and for the one-time code that replaces its link."""
     outcome, signature = confirming.confirm(signature_id=link.signature_id, epoch=link.epoch)
     if signature is None:
         return _dead_link(request)
@@ -55,7 +55,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         if _is_long_used(signature):
             return _respond(request, "petitions/used_link.html", signature)
         if outcome is Outcome.ALREADY:
-            # The same link, pressed again or twice at once: the same success.
+            # Idempotent: the same link, pressed again or twice at once, has the same success.
             outcome = Outcome.CONFIRMED
     if outcome in THANKED:
         return _thank(request, signature, outcome)
@@ -64,16 +64,16 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
 
 
 def _is_long_used(signature: Signature) -> bool:
-    """Whether the signature's own link has said all that it says.
+    """Whether the signature was confirmed more than `SAID_AGAIN` ago.
 
-    It stays in the history of a telephone, and whoever finds it there could press it, too.
+    The link stays in the browser history, where somebody else could find and press it.
     """
     used_at = signature.confirmed_at
     return used_at is not None and used_at < timezone.now() - SAID_AGAIN
 
 
 def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
-    """The thank-you page, rendered for its signer alone."""
+    """The thank-you page, rendered for its signer only: never cache or share it."""
     petition = signature.petition
     context = {
         "petition": petition,
@@ -88,7 +88,9 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
 
 
 def _news_path(signature: Signature) -> str:
-    """Where the choice about news is sent: behind the signature's own link, also after a code."""
+    """The URL to post the choice about news to: it has the signature's link token, also after a
+    code.
+    """
     token = tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch)
     return reverse("links:news", args=[get_language(), token])
 

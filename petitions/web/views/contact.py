@@ -1,4 +1,4 @@
-"""The contact form. What is sent is sealed, and read by organisers in the admin."""
+"""View of the contact form. Messages are sealed, and read by organisers in the admin."""
 
 from http import HTTPStatus
 
@@ -19,13 +19,13 @@ from petitions.web.guards import same_origin
 from petitions.web.responses import SeeOther
 from petitions.web.views import redrawing
 
-# All enquiries are counted together, and this is no petition's number.
+# Rate limit key for all enquiries together: no petition has this id.
 _ALL = 0
 _FIELDS = (*ContactForm.base_fields, fraud_signals.HONEYPOT)
 
 
 def press_again(request: HttpRequest) -> HttpResponse:
-    """Another site's page sent the form here: show what it holds, to be sent from ours."""
+    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page."""
     if response := redrawing.instead(request, ContactForm.base_fields):
         return response
     typed = {name: request.POST.get(name, "") for name in ContactForm.base_fields}
@@ -35,14 +35,14 @@ def press_again(request: HttpRequest) -> HttpResponse:
 @same_origin(refused=press_again)
 @require_http_methods(["GET", "HEAD", "POST"])
 def contact(request: HttpRequest) -> HttpResponse:
-    """Show the form, or take a message."""
+    """Show the form, or receive a message (POST)."""
     return _send(request) if request.method == "POST" else _show(request)
 
 
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def sent(request: HttpRequest) -> HttpResponse:
-    """What happens now, and when: the same for everybody."""
+    """Say what happens next, and when: the same page for everybody."""
     return render(request, "petitions/contact_sent.html", {"facts": long_pages.facts()})
 
 
@@ -63,7 +63,7 @@ def _send(request: HttpRequest) -> HttpResponse:
     enquiries.receive(
         kind=Enquiry.Kind(form.cleaned_data["kind"]),
         letter=form.letter(),
-        # A sign, never a refusal: some browsers fill in what nobody sees.
+        # The honeypot is a signal, never a refusal: some browsers autofill hidden fields.
         looks_automatic=bool(request.POST.get(fraud_signals.HONEYPOT)),
     )
     return SeeOther(reverse("petitions:contact_sent"))
@@ -77,7 +77,7 @@ def _is_too_much(request: HttpRequest, email: str) -> bool:
         petition=_ALL,
         sender=sender,
     )
-    # No page here tells who signed, so whichever limit it was may be said alike.
+    # Nothing here depends on who signed, so silent limits may be told like the others.
     return taken.is_refused or taken.is_silenced
 
 

@@ -1,4 +1,4 @@
-"""What partners show of a petition on their own sites, and the page on which they copy it."""
+"""Views of embeds: the frame for partners' sites, their page of snippets, and oEmbed."""
 
 import re
 from http import HTTPStatus
@@ -22,7 +22,7 @@ from petitions.web.cache_headers import open_to_all, public_page, turns_at
 _A_MINUTE = 60
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _AS_MUCH_AS_IT_LIKES = 99_999
-# Our own pages may be framed nowhere, and frame nothing but this one's previews.
+# CSP: our pages cannot be framed, and frame nothing; this one may frame its previews.
 _PREVIEWS_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "font-src 'self'; manifest-src 'self'; frame-src 'self'; form-action 'self'; "
@@ -34,7 +34,7 @@ _PREVIEWS_POLICY = (
 @xframe_options_exempt
 @require_http_methods(["GET", "HEAD"])
 def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
-    """A petition's count and a link to sign, for a frame on a registered partner's site."""
+    """The iframe for a registered partner's site: a petition's count and a link to sign."""
     partner, text = _partner(code), find_text(slug)
     petition = text.petition
     page = standing(petition, tallies.total(petition.pk)) | {
@@ -54,7 +54,7 @@ def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def partner_page(request: HttpRequest, code: str) -> HttpResponse:
-    """What a partner may copy for each petition that can be signed. Unlisted, but no secret."""
+    """Embed snippets of a partner for each petition open to signing. Unlisted, but no secret."""
     partner = _partner(code)
     texts = PetitionText.objects.to_sign(get_language() or settings.LANGUAGE_CODE)
     page = {
@@ -69,11 +69,11 @@ def partner_page(request: HttpRequest, code: str) -> HttpResponse:
     return response
 
 
-# Not `public`: the page cache would answer every question as it answered the first.
+# Not `public`: the page cache ignores the query string, and would serve one answer for all.
 @cache_control(max_age=_A_MINUTE)
 @require_http_methods(["GET", "HEAD"])
 def oembed_answer(request: HttpRequest) -> HttpResponse:
-    """What other sites' editors ask about an address that somebody pasted. JSON alone."""
+    """The oEmbed endpoint. JSON only: 501 for another format, 404 for a URL that is not ours."""
     asked = oembed.asked(request.GET.get("url", ""))
     if request.GET.get("format", "json") != "json":
         return open_to_all(HttpResponse(status=HTTPStatus.NOT_IMPLEMENTED))
@@ -101,6 +101,6 @@ def _partner(code: str) -> Source:
 
 
 def _most(request: HttpRequest, name: str) -> int:
-    """A limit in pixels; what is no number limits nothing."""
+    """Parse a limit in pixels; an invalid one is no limit."""
     written = request.GET.get(name, "")
     return int(written) if _NUMBER.fullmatch(written) else _AS_MUCH_AS_IT_LIKES

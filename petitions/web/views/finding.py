@@ -1,4 +1,6 @@
-""" "Find my signature": a form that tells nobody anything, and sends a link."""
+""" "Find my signature": a form that mails a magic link, and whose answer reveals nothing (no user
+enumeration; constant work: docs/architecture.md).
+"""
 
 from http import HTTPStatus
 
@@ -23,7 +25,7 @@ from petitions.web.views import redrawing
 
 
 def press_again(request: HttpRequest) -> HttpResponse:
-    """Another site's page sent the form here: show what was typed, to be sent from ours."""
+    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page."""
     form = FindForm(initial={"email": request.POST.get("email", "")})
     return redrawing.instead(request, ["email"]) or _page(
         request, form, HTTPStatus.FORBIDDEN, press_again=True
@@ -33,7 +35,7 @@ def press_again(request: HttpRequest) -> HttpResponse:
 @same_origin(refused=press_again)
 @require_http_methods(["GET", "HEAD", "POST"])
 def find(request: HttpRequest) -> HttpResponse:
-    """Ask for an address, or take it. The worker looks it up: see `petitions.signatures.find`."""
+    """Show the form, or queue a request (POST), which the worker settles: `signatures.find`."""
     if request.method != "POST":
         return _show(request)
     form = FindForm(request.POST, files=request.FILES)
@@ -53,7 +55,7 @@ def find(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 @public_page
 def sent(request: HttpRequest) -> HttpResponse:
-    """What everybody is told. It holds no address: it is one page for all."""
+    """The answer to every request: one page without an address, so that it can be cached."""
     context = {"sender": messages.sender(organisation()), "subject": messages.find_subject()}
     return render(request, "petitions/find_sent.html", context)
 
@@ -69,7 +71,7 @@ def _take(request: HttpRequest, address: str) -> Taken:
     return rate_limits.take(
         Act.FIND,
         address=address,
-        # Of none: all requests together.
+        # No petition: one rate limit for all requests.
         petition=0,
         sender=sender,
         lifted=rules.in_force().lifts(sender.address, domain),

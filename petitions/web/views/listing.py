@@ -1,4 +1,4 @@
-"""All petitions on one page."""
+"""View of the list of petitions."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,7 +12,7 @@ from petitions.web.cache_headers import public_page, turns_at
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def page(request: HttpRequest) -> HttpResponse:
-    """Every petition that the public may read: open ones, announced ones, closed ones."""
+    """List every readable petition: open, announced and closed."""
     listed = listing(get_language())
     response = render(request, "petitions/petitions.html", listed._asdict())
     return turns_at(listed.turns_at, response)

@@ -1,4 +1,4 @@
-"""Where the mail provider reports what came back: one address, whichever provider it is."""
+"""Webhook for the mail provider's reports of bounces and complaints: one URL for any provider."""
 
 import logging
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from petitions.web.guards import signed_report
 
 logger = logging.getLogger(__name__)
 
-# By name, for reading reports takes a tenth of a process's memory, and most sites have none.
+# Lazy imports: this code takes a tenth of a process's memory, and most sites do not use it.
 _VIEWS = {
     "mailgun": "anymail.webhooks.mailgun.MailgunTrackingWebhookView",
     "postmark": "anymail.webhooks.postmark.PostmarkTrackingWebhookView",
@@ -24,15 +24,15 @@ _VIEWS = {
 
 @signed_report
 def report(request: HttpRequest) -> HttpResponse:
-    """Take a report, if it is signed: 400 if it is not, 404 where none are expected."""
+    """Receive a report if its signature is valid: 400 if not, 404 if no webhook is configured."""
     view = _VIEWS.get(settings.MAIL_PROVIDER)
     if view is None or not settings.MAIL_WEBHOOK_SECRET:
-        # Without a secret anybody could have anybody's mail stopped.
+        # Without a secret anybody could have any mailbox suppressed.
         raise Http404
     try:
         answer: HttpResponse = import_string(view).as_view()(request)
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        # Before it is known to be signed, anybody's junk is read.
+        # The body is parsed before its signature is checked, so it may be junk.
         logger.warning("a report of the mail provider cannot be read (%s)", type(error).__name__)
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
     return answer

@@ -1,7 +1,7 @@
-"""The page behind the link of "find my signature".
+"""Views of self-service by magic link ("find my signature"): see, correct, download, withdraw.
 
-GET shows a button and nothing else, for mail scanners open every link, and somebody else may
-read the mail over a shoulder. What is held is the answer to POST, and is kept by nobody.
+GET shows only a button, because mail scanners open every link, and somebody else may see the mail
+over a shoulder. Personal data is only in answers to POST, which are `no-store`.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ NOT_CONFIRMED = _(
 )
 CONFIRMED = _("Confirmed. Some signatures are checked by a person before they count.")
 REMOVED = _("Our checking team removed it from the count. If that is a mistake, write to us.")
-# A machine reads its own page, too: what is held reads as what counts.
+# `HELD` reads like `CONFIRMED`: a bot that reads its own page must not learn that it was detected.
 STATES: dict[str, Promise] = {
     State.PENDING: NOT_CONFIRMED,
     State.CONFIRMED: CONFIRMED,
@@ -59,7 +59,7 @@ NAME_TAKEN = _(
 
 
 def _for_owner(view: OwnerView) -> OwnerView:
-    """Open the token for a view, or say why it does not open."""
+    """Decorator: validate the token and pass its recipient, or answer 410 (expired) or 404."""
 
     @wraps(view)
     def opened(request: HttpRequest, language: str, token: str, **path: str) -> HttpResponse:
@@ -73,7 +73,7 @@ def _for_owner(view: OwnerView) -> OwnerView:
 
 
 def _button_only(view: OwnerView) -> OwnerView:
-    """Send whoever opens the address of an answer to the page with the first button."""
+    """Decorator: POST only; a GET is redirected to the page with the first button."""
 
     @wraps(view)
     def answered(
@@ -90,7 +90,7 @@ def _button_only(view: OwnerView) -> OwnerView:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 def mine(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
-    """Mask everything until the button is pressed."""
+    """Show the button (GET), or all that is stored of the mailbox's signatures (POST)."""
     if request.method != "POST":
         return render(request, "petitions/mine_ask.html")
     return _show(request, recipient, token)
@@ -125,7 +125,7 @@ def name(request: HttpRequest, recipient: Recipient, token: str, reference: str)
 def name_use(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
-    """Narrow or widen what may be done with the name."""
+    """Change the consent to use of the name."""
     form = NameUseForm(request.POST, files=request.FILES, auto_id=_ids(reference))
     if not form.is_valid():
         return _refuse(request, recipient, token, (reference, form))
@@ -142,7 +142,7 @@ def name_use(
 @_for_owner
 @_button_only
 def updates(request: HttpRequest, recipient: Recipient, token: str, reference: str) -> HttpResponse:
-    """Ask for news of a petition, or end it."""
+    """Subscribe to news of a petition, or unsubscribe."""
     wanted = request.POST.get("updates") == "on"
     try:
         self_service.choose_updates(recipient=recipient, reference=reference, wants_updates=wanted)
@@ -163,7 +163,7 @@ def updates(request: HttpRequest, recipient: Recipient, token: str, reference: s
 def withdraw(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
-    """Withdraw and erase, and say which copies nobody can call back."""
+    """Withdraw the signature and erase its data, and say which copies cannot be recalled."""
     try:
         withdrawn = self_service.withdraw(recipient=recipient, reference=reference)
     except self_service.NotHeld:
@@ -177,10 +177,10 @@ def withdraw(
 @_for_owner
 @_button_only
 def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
-    """All that is held, as a file."""
+    """Download all stored data as JSON (right of access and portability, UK GDPR 15 and 20)."""
     data = self_service.everything(recipient=recipient)
     response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
-    # The name says nothing to whoever sees the folder of downloads.
+    # A file name that reveals nothing in the downloads folder.
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return response
 
@@ -190,7 +190,7 @@ def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResp
 @_for_owner
 @_button_only
 def mail(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
-    """Object to all mail, or take that back."""
+    """Opt out of all mail (suppression list), or back in."""
     if request.POST.get("wanted"):
         self_service.want_mail_again(recipient=recipient)
         return _show(request, recipient, token, done=_("You can get messages from us again."))
@@ -203,7 +203,7 @@ def mail(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Take an objection to all mail back, at any time: whoever objected gets no link by mail."""
+    """Undo an opt-out of all mail, at any time: a suppressed mailbox is mailed no new link."""
     try:
         inbox = tokens.read_inbox_link(tokens.MAIL_AGAIN, token)
     except tokens.BadToken:
@@ -224,7 +224,7 @@ def _show(
     refused: tuple[str, Any] | None = None,
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    """All that is held, after what was asked for; `refused` is a reference and its form."""
+    """The page of all stored data with a message; `refused` is a reference and its invalid form."""
     held = self_service.held_by(recipient=recipient)
     context = {
         "rows": [_row(one, refused) for one in held],
@@ -250,7 +250,7 @@ def _not_held(request: HttpRequest, recipient: Recipient, token: str) -> HttpRes
 
 
 def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
-    """What the page says of one signature, and its forms."""
+    """The template context of one signature, with its forms."""
     signature, reference = one.signature, one.signature.reference
     bound = refused[1] if refused and refused[0] == reference else None
     ids = _ids(reference)
@@ -272,21 +272,21 @@ def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
 
 
 def _home(one: Held) -> str:
-    """Where the signature counts: a country, a constituency, or that neither is known."""
+    """The name of the country or the place where the signature counts."""
     if country := one.person["country"]:
         return residence.country_name(country, get_language())
     return one.signature.place.name_in(get_language())
 
 
 def _home_language(place: Place) -> str:
-    """Constituencies have English names, and some of Wales have Welsh ones besides."""
+    """The `lang` of `_home`: constituencies have English names, some of Wales Welsh ones too."""
     language = get_language()
     is_english = place.kind == CONSTITUENCY and place.name_in(language) == place.name
     return "en" if is_english else language
 
 
 def _ids(reference: str) -> str:
-    """Ids of fields that differ between the signatures of one page."""
+    """An `auto_id` for forms, so that field ids are unique on a page of several signatures."""
     return f"id_{reference}_%s"
 
 

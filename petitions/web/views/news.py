@@ -1,4 +1,4 @@
-"""The choice about news that the thank-you page offers once more."""
+"""View of the opt-in to news that the thank-you page offers again."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,7 +17,7 @@ from petitions.web.views.confirming import SAID_AGAIN
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """Take the choice while the link still thanks; for anything else that link's page answers."""
+    """Store the choice while the link shows its thank-you page; else that link's view answers."""
     own_page = SeeOther(reverse("links:confirm", args=[get_language(), token]))
     if request.method != "POST":
         return own_page

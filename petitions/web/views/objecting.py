@@ -1,4 +1,4 @@
-"""The page behind "it was not me": one button to say so, and one to take it back."""
+"""View of the opt-out link "it was not me": one button to suppress, and one to undo that."""
 
 from http import HTTPStatus
 
@@ -14,10 +14,10 @@ from petitions.web.guards import token_is_proof
 @token_is_proof
 @require_http_methods(["GET", "HEAD", "POST"])
 def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """GET shows one button and changes nothing, for mail scanners open every link.
+    """Show one button (GET), or opt out or back in (POST). GET is safe: mail scanners open links.
 
-    Nothing here tells whether anything was pending, confirmed or never there: somebody else
-    may read the mail.
+    The answer does not reveal whether anything was pending, confirmed or never there: somebody
+    else may read the mail.
     """
     try:
         mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)

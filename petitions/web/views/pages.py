@@ -1,4 +1,4 @@
-"""The pages about the site itself: privacy, safety, help, about, accessibility."""
+"""View of the static pages about the site: privacy, safety, help, about, accessibility."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,5 +12,5 @@ from petitions.web.cache_headers import public_page
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """One of `pages.NAMES`."""
+    """Show the page `name`, one of `long_pages.NAMES`."""
     return render(request, "petitions/page.html", {"page": long_pages.read(name, get_language())})

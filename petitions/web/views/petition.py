@@ -1,4 +1,4 @@
-"""The petition's page with its form."""
+"""View of the petition's page with the signing form."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -31,15 +31,15 @@ from petitions.web.guards import same_origin
 from petitions.web.responses import SeeOther, check_path
 from petitions.web.views import redrawing
 
-# What another site's page may have its visitor send, and what our own page sends.
+# Fields carried over from a cross-site POST, and those of our own form.
 _TYPED = ("name", "email", "postcode", "country")
 _FIELDS = (*SignForm.base_fields, *challenge.FIELDS, *fraud_signals.FIELDS)
 
 
 def press_again(request: HttpRequest, slug: str) -> HttpResponse:
-    """Another site's page sent the form here: show what was typed, to be sent from ours.
+    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page.
 
-    What that page chose or ticked is not taken over: it would be its consent, not the signer's.
+    Choices and ticks are not carried over: they would be that page's consent, not the signer's.
     """
     text = find_text(slug, lately=True)
     if response := redrawing.instead(request, _TYPED):
@@ -52,7 +52,7 @@ def press_again(request: HttpRequest, slug: str) -> HttpResponse:
 @same_origin(refused=press_again)
 @require_http_methods(["GET", "HEAD", "POST"])
 def petition(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show a petition, or take a signature for it."""
+    """Show a petition, or submit a signature (POST)."""
     if request.method == "POST":
         return _sign(request, slug)
     return _show(request, slug)
@@ -85,9 +85,9 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _too_many(request: HttpRequest, text: PetitionText, form: SignForm) -> HttpResponse:
-    """Come back later, with all that was typed; which limit it was is not said.
+    """Answer 429 with Retry-After and all that was typed, without saying which rate limit it was.
 
-    A wait for the challenge that has begun goes on.
+    A challenge that has begun is carried over.
     """
     offer = challenge.carried(request.POST, text.petition.slug)
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -99,7 +99,7 @@ def _too_many(request: HttpRequest, text: PetitionText, form: SignForm) -> HttpR
 def _again(
     request: HttpRequest, text: PetitionText, form: SignForm, status: int, **shown: Any
 ) -> HttpResponse:
-    """The page around a form that comes back, unless its network has had too many of them."""
+    """Re-render the page around a refused form, within the rate limit of `redrawing`."""
     return redrawing.instead(request, _FIELDS) or _page(request, text, form, status, **shown)
 
 
@@ -122,12 +122,12 @@ def _page(
     too_many: bool = False,
     offer: challenge.Offer | None = None,
 ) -> HttpResponse:
-    """The petition's page around a form, in whatever state the petition is."""
+    """Render the petition's page around a form, in any state of the petition."""
     petition = text.petition
     if petition.is_removed:
         removed = {"petition": petition}
         return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
-    # A page that refuses a form is not kept, and must cost little: that is how floods are met.
+    # A re-rendered form is not cached, and must be cheap against floods: its count may be stale.
     count = (warm_cache if request.method == "POST" else tallies).total(petition.pk)
     page = standing(petition, count) | {
         "text": text,

@@ -1,4 +1,4 @@
-"""The page that shows how a petition is going: over time, by region, and what happened."""
+"""View of a petition's progress: time series, regional breakdown and milestones."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -22,7 +22,7 @@ from petitions.web.cache_headers import public_page, turns_at
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """A petition's course, as far as there is one to show."""
+    """Show a petition's progress, as far as it is published."""
     text = find_text(slug)
     petition = text.petition
     if petition.is_removed:

@@ -1,9 +1,8 @@
-"""Forms that come back: with errors, for a proof, or because another site's page sent them.
+"""Rate limit on re-rendered forms: with errors, with a challenge, or after a cross-site POST.
 
-Drawing such a page costs several times what taking a signature does, and asks for nothing. So
-each network may have so many in a minute. What is more gets a page that is kept ready: what was
-typed stands in it, in fields that nobody sees, and a button sends it once more. Nothing is lost,
-and little is spent.
+Rendering such a page costs several times what storing a signature does, and needs no valid input.
+So each network has a limit a minute. Over it, the answer is a cached page with what was typed in
+hidden fields, and a button that sends it again: nothing is lost, at little cost.
 """
 
 from collections.abc import Iterable
@@ -21,15 +20,15 @@ from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act
 
 RETRY_AFTER = 60
-# Stands in the kept page for what somebody typed.
+# Placeholder in the cached page for the hidden fields.
 _TYPED = "\0typed\0"
 _pages: Kept[str, str] = Kept()
 
 
 def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
-    """What to answer instead of drawing the form again; None while the network may have it.
+    """The 429 response instead of the form, or None while the network is under the limit.
 
-    `fields` are those whose values are kept, as they were sent.
+    `fields` names the form fields whose values are carried over, as sent.
     """
     sender = client_network.sender_of(request.META)
     taken = rate_limits.take(
@@ -50,9 +49,9 @@ def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
 
 
 def _page() -> str:
-    """The page in the reader's language, as it was at most `PAGE_CACHE_SECONDS` ago.
+    """The page in the active language, from a TTL cache of `PAGE_CACHE_SECONDS`.
 
-    It is one for all addresses, so the other languages lead to their front pages.
+    It is shared by all URLs, so its language links lead to the front pages.
     """
     return _pages.get(get_language(), settings.PAGE_CACHE_SECONDS, _draw)
 

@@ -1,4 +1,4 @@
-"""What other places show of a petition: its share image, its badge, and papers to hand out."""
+"""Views of a petition's share image (Open Graph), badge, poster and leaflets."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,8 +18,8 @@ from petitions.web.guards import View
 
 
 def _of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> View:
-    """A view of a petition's text. Why a petition was removed stands on its own page, for people;
-    these are asked for by machines.
+    """Decorator: pass the petition's text to a view. A removed petition says why on its own page,
+    for people; these URLs are fetched by machines.
     """
 
     @public_page
@@ -36,7 +36,7 @@ def _of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> V
 
 @_of_petition
 def image(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """The share image, with the same count as the page."""
+    """The share image (Open Graph), with the same count as the page."""
     opens_at = text.petition.turns_at
     content = cards.card(
         text, count=tallies.total(text.petition_id), organisation=organisation().name
@@ -47,7 +47,7 @@ def image(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 @_of_petition
 def badge(request: HttpRequest, text: PetitionText) -> HttpResponse:
-    """The count as a small picture, for any site."""
+    """The badge: the count as a small image, embeddable by any site."""
     opens_at = text.petition.turns_at
     made = badges.badge(text, count=tallies.total(text.petition_id))
     response = render(request, "petitions/badge.svg", {"badge": made}, content_type="image/svg+xml")
@@ -68,6 +68,6 @@ def leaflets(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 def _paper(content: bytes) -> HttpResponse:
     response = HttpResponse(content, content_type="application/pdf")
-    # Opened in the browser, whose own viewer prints it.
+    # Opens in the browser's viewer, which prints it.
     response["Content-Disposition"] = "inline"
     return response
