@@ -50,8 +50,8 @@ def explained(code: str) -> str:
 
 
 def _meaning(code: str) -> str | Promise:
-    """Look up the enhanced status code ("550 5.7.1", RFC 3463), then its subject, then the basic
-    code, as `mail.replies` does.
+    """By the enhanced status code ("550 5.7.1"), its subject, then the basic code: as
+    `mail.replies`.
     """
     basic, _space, enhanced = code.partition(" ")
     detail = enhanced.partition(".")[2]

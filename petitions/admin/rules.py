@@ -116,9 +116,7 @@ class RuleForm(forms.ModelForm[Rule]):
         return said
 
     def _need_to_do_something(self, said: dict[str, Any]) -> None:
-        """Refuse to allow one address: that would have no effect, as otherwise typing the address
-        would reveal the rule.
-        """
+        """Refuse to allow one address: typing it would reveal the rule, so it has no effect."""
         if said["kind"] == Rule.Kind.ADDRESS and said.get("action") == Rule.Action.ALLOW:
             raise ValidationError(
                 _(

@@ -2,8 +2,8 @@
 
 Rows are read by keyset pagination, each batch in a transaction of its own: a server-side cursor
 would either copy all rows first or hold back VACUUM for as long as a slow client reads.
-They are ordered by random id, because neighbours in time may be one family: a withheld name must
-not be next to a name that gives it away.
+Order is by random id: neighbours in time may be one family, and a withheld name must not be next
+to a name that gives it away.
 """
 
 import csv
@@ -141,8 +141,7 @@ def _batches(petition_id: int) -> Iterator[list[Row]]:
 def _read(petition_id: int, after: UUID, limit: int) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(
-            # A correlated subquery reads signers by primary key: for a join, PostgreSQL would scan
-            # all of them up to the batch, in every batch.
+            # A subquery reads signers by key: a join would scan all up to the batch, every time.
             """
             SELECT s.id, s.reference, s.name_use, p.kind, p.name,
                    s.confirmed_at AT TIME ZONE 'Europe/London',
@@ -164,9 +163,6 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
 
 
 def formula_safe(cell: str) -> str:
-    """The cell with an apostrophe before what a spreadsheet would run as a formula.
-
-    Source: OWASP, "CSV Injection".
-    """
+    """Escape a cell against CSV injection (OWASP), by an apostrophe before a formula."""
     safe = f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
     return _BEHIND_SEMICOLON.sub(r"\1'", safe) if ";" in safe else safe

@@ -2,11 +2,11 @@
 
 from django.db import migrations
 
-# A trigger, so that it applies to every statement that changes a signature's state, including
-# those of an older release that runs beside this one. It counts signatures confirmed at once; one
-# that is held first is not counted for its source, which must not be stored until a moderator has
-# decided. The shard is random: derived from the signature's id, it would tell in a stolen copy
-# which signatures may have come from a source. Counters only grow, so it is never looked up again.
+# A trigger, so that it covers every statement that changes a state, also those of an older release
+# that runs beside this one. It counts signatures confirmed at once; of a held one the source is
+# not counted, because it must not be kept until a moderator decides. The shard is random: derived
+# from the signature's id, it would tell in a stolen copy which signatures may have come from a
+# source. Counters only grow, so it need not be found again.
 SOURCE = """
     CREATE FUNCTION petitions_forget_source() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN

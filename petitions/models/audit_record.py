@@ -9,8 +9,7 @@ class AuditRecord(models.Model):
     """One entry of the audit log: who, what, about which object, when, and on which screen.
 
     Append-only: the trigger `audit_record_append_only` allows only the retention of
-    `petitions.staff.audit` to change or delete rows, and `audit_record_no_truncate` refuses
-    TRUNCATE. It holds no text that anybody typed.
+    `petitions.staff.audit`, and `audit_record_no_truncate` refuses TRUNCATE. No free text.
     """
 
     class Action(models.TextChoices):

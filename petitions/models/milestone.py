@@ -32,7 +32,7 @@ def public_milestones(petition: str) -> models.Func:
 
 
 class Milestone(models.Model):
-    """A dated public event of a petition. From those of its kind follows how far it has come."""
+    """A dated public event of a petition. Its kind tells how far the petition has come."""
 
     class Kind(models.TextChoices):
         HANDED_IN = "handed_in", _("Handed in to the Government")

@@ -99,8 +99,8 @@ class Signature(models.Model):
     code_tries = models.PositiveSmallIntegerField(db_default=0)
     # Links carry the epoch at which they were mailed; raising it revokes older links.
     link_epoch = models.PositiveSmallIntegerField(default=0)
-    # Until confirmation, when a trigger counts it for the source and sets this to null (migration
-    # 0003). No foreign key constraint: each check would lock the row of a busy channel.
+    # Until confirmation, when a trigger counts it and sets this to null (migration 0003). No
+    # foreign key constraint: each check would lock the row of a busy channel.
     source = models.ForeignKey(
         Source,
         models.PROTECT,

@@ -33,9 +33,8 @@ class SourceQuerySet(models.QuerySet["Source"]):
 class Source(models.Model):
     """A partner or channel whose links carry its code, which identifies no person.
 
-    Channels are the share buttons and printed papers of this site; a migration adds them.
-    Partners are registered by organisers. Codes are immutable and never deleted, because links
-    with them have been published.
+    Channels are this site's share buttons and printed papers; a migration adds them. Organisers
+    register partners. Codes are immutable and never deleted: links with them are published.
     """
 
     code = models.CharField(

@@ -1,4 +1,4 @@
-"""Dismissing an alert."""
+"""Dismissal of alerts."""
 
 from django.contrib.auth.models import User
 from django.db import transaction

@@ -216,8 +216,8 @@ def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
 
 @transaction.atomic
 def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
-    """Move under locks, in the order that prevents deadlocks: mailboxes, signatures by id,
-    signers, tallies. Returns the ids moved.
+    """Move under locks in the usual order, against deadlocks: mailboxes, signatures by id, signers,
+    tallies. Returns the ids moved.
     """
     advisory_locks.mailboxes(
         index for move in moves for index in (move.signer.mailbox_ix, move.wanted.mailbox)

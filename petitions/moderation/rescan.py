@@ -62,8 +62,7 @@ def rescan(
     Pending signatures get the new verdict. Confirmed ones that are now suspicious are held, all by
     one decision, and the tally moves with them; those that a moderator has decided about are
     skipped, so that the job is idempotent and overrides no approval. Each batch is a transaction:
-    an interrupted run keeps what it has done, and the next does the rest.
-    `progress` gets the number of rows of each batch.
+    an interrupted run keeps its work, the next does the rest. `progress` gets each batch's rows.
     """
     found = Found()
     decision = Decision(

@@ -22,9 +22,7 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 class Resealed(NamedTuple):
-    """Counts of rows re-encrypted, and of rows left under another key: they cannot be unsealed, or
-    were locked.
-    """
+    """Counts of rows re-encrypted, and of rows left, which cannot be unsealed or were locked."""
 
     done: int
     left: int

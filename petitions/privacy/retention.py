@@ -83,8 +83,8 @@ def delete_expired_pending() -> int:
 def erase_after_close() -> int:
     """Erase signers of petitions closed for `KEPT_AFTER_CLOSE`, up to a batch; return how many.
 
-    Only after the notice period, in which an organiser may stop it. The signatures, which are not
-    personal data, stay for the totals.
+    Only after notice, in which an organiser may stop it. The signatures, which are not personal
+    data, stay for the totals.
     """
     with transaction.atomic():
         petitions = erasure_notice.due(kept=KEPT_AFTER_CLOSE)
@@ -177,8 +177,8 @@ def forget_undeliverable() -> int:
 
 
 def delete_old_enquiries() -> int:
-    """Delete enquiries `KEPT_AFTER_ANSWER` after the answer, or `KEPT_UNANSWERED` after receipt
-    without one; return how many.
+    """Delete enquiries `KEPT_AFTER_ANSWER` after the answer, or unanswered ones after
+    `KEPT_UNANSWERED`; return how many.
     """
     today = timezone.localdate()
     answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)

@@ -30,7 +30,7 @@ def plain_head(context: Context, title: str, summary: str) -> heads.Head:
 
 @register.simple_tag
 def petition_address(petition: Petition, channel: str = "") -> str:
-    """A petition's absolute URL in the active language, with the source code of a channel."""
+    """A petition's absolute URL in the active language, with the code of a channel."""
     return sources.address(petition, channel)
 
 
@@ -48,9 +48,7 @@ def invitation(text: PetitionText) -> str:
 
 @register.simple_tag
 def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
-    """Share links, one for each app. The server sends nothing. A link holds the app's source code,
-    and never identifies who shared.
-    """
+    """One share link for each app, with its channel code, never who shared. We send nothing."""
 
     def link(channel: str) -> str:
         return _escaped(sources.address(petition, channel))

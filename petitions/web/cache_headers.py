@@ -62,7 +62,7 @@ def seconds_left(response: HttpResponse) -> float | None:
 
 
 def carries_source(response: HttpResponse) -> HttpResponse:
-    """Mark a page whose links pass on the source code of its URL: caches vary by that parameter."""
+    """Mark a page whose links pass on the source of its URL: caches vary by that parameter."""
     response["No-Vary-Search"] = _BY_SOURCE
     return response
 

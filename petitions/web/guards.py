@@ -59,7 +59,7 @@ def same_origin(refused: View) -> Callable[[View], View]:
 
 
 def token_is_proof(view: View) -> View:
-    """Decorator: CSRF-exempt a view with a token in its path, a secret that authorises the request.
+    """Decorator: CSRF-exempt a view whose path has a token, a secret that authorises the request.
 
     Such views are under `/t/`, whose answers are `no-store` and send no referrer.
     """

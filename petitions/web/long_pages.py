@@ -141,9 +141,7 @@ def _file(name: str, language: str) -> str:
 
 
 def _isolated(name: str) -> str:
-    """A name escaped for Markdown, and bidi-isolated by Unicode characters, as Markdown has no
-    `<bdi>`.
-    """
+    """Escape a name for Markdown, and isolate its direction by Unicode, for lack of `<bdi>`."""
     return f"\N{FIRST STRONG ISOLATE}{_plain(name)}\N{POP DIRECTIONAL ISOLATE}"
 
 

@@ -34,9 +34,7 @@ CHOOSE_COUNTRY = _("Choose the country where you live.")
 
 
 def readable(text: str) -> str:
-    """Strip pasted direction marks. Raises `ValidationError` for control and bidirectional override
-    characters.
-    """
+    """Strip pasted direction marks. Raises `ValidationError` for control and bidi characters."""
     plain = names.without_pasted_marks(text)
     if names.has_forbidden_character(plain):
         raise ValidationError(UNUSABLE_CHARACTER, code="character")

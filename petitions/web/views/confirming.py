@@ -88,9 +88,7 @@ def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> Http
 
 
 def _news_path(signature: Signature) -> str:
-    """The URL to post the choice about news to: it has the signature's link token, also after a
-    code.
-    """
+    """The URL for the choice about news: it has the signature's link token, also after a code."""
     token = tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch)
     return reverse("links:news", args=[get_language(), token])
 

@@ -1,6 +1,4 @@
-""" "Find my signature": a form that mails a magic link, and whose answer reveals nothing (no user
-enumeration; constant work: docs/architecture.md).
-"""
+""" "Find my signature": a form that mails a magic link; no user enumeration (constant work)."""
 
 from http import HTTPStatus
 
