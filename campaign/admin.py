@@ -1,4 +1,4 @@
-"""The admin of statements, with a preview of the words as the public will read them."""
+"""Django admin of statements, with a preview of the texts as the public will read them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +89,7 @@ class StatementAdmin(PublicationAdmin):
             self.message_user(request, _waits(text), messages.WARNING)
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> Any:
-        """With what the front page will show, if it is to lose what it shows."""
+        """Confirmation page, with a warning where deleting changes the front page, and to what."""
         statement = context["object"]
         text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
         if _statement(text) == statement.pk:

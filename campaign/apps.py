@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
-# What organisers may do here, beside what they may in `petitions`.
+# Permissions of organisers in this app, beside those in `petitions`.
 ORGANISERS_MAY = (
     "campaign.add_statement",
     "campaign.change_statement",
@@ -21,12 +21,12 @@ class CampaignConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # It registers itself. Not in campaign/__init__.py: the embedded stack's commands run
-        # before anything is installed.
+        # Importing it registers the system checks. Not in campaign/__init__.py: the embedded
+        # stack's commands run before anything is installed.
         from campaign import checks  # noqa: F401
         from campaign.database import timeouts
 
-        # Web and worker say so when they are something else.
+        # The default; web and worker set their own kind.
         timeouts.limit("command")
         # The last of our apps to be migrated once permissions exist: Django's own
         # permissions are made by an earlier receiver of the same signal.
@@ -38,7 +38,7 @@ class StaffAdminConfig(AdminConfig):
 
 
 def create_roles(**_kwargs: Any) -> None:
-    """Make the roles, with what each may do in all apps; runs after every migration."""
+    """`post_migrate` receiver: create the roles and grant their permissions in all apps."""
     from petitions.staff import roles  # needs models
 
     roles.create_roles()

@@ -1,4 +1,4 @@
-"""Beat without a schedule file: what it has to remember fits into memory."""
+"""Celery beat scheduler with its schedule in memory and a heartbeat file."""
 
 from pathlib import Path
 from typing import Any
@@ -8,24 +8,24 @@ from django.conf import settings
 
 
 class HeartbeatScheduler(Scheduler):  # type: ignore[misc]
-    """Celery's scheduler, which touches a file at every tick, for whoever watches over beat.
+    """Celery's in-memory scheduler, which touches a heartbeat file at every tick.
 
     Celery's default keeps its schedule in a small database on disk, which can fail while beat
-    runs and has nothing to tell us. In memory is enough: after a restart, a task that runs at
-    an interval runs one interval later, so at most one interval late, and one that runs by the
-    clock runs when the clock says so. Its file's name is of no use here.
+    runs and has nothing to tell us. In memory is enough: after a restart, a task with an interval
+    runs one interval later, so at most one interval late, and one with a crontab at its time.
+    The file name that Celery passes is not used.
     """
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
-        """Say that we live, then do what is due. A file that cannot be written ends beat."""
+        """Touch the heartbeat file, then run what is due. Raises OSError, which ends beat."""
         Path(settings.BEAT_HEARTBEAT_FILE).touch()
         self._heed_a_clock_set_back()
         return super().tick(*args, **kwargs)
 
     def _heed_a_clock_set_back(self) -> None:
-        """Nothing has run in the future: else no sweep would run until the clock is there again."""
+        """Reset last runs that lie in the future: else no sweep runs until the clock gets there."""
         for entry in self.schedule.values():
             now = entry.default_now()
             if entry.last_run_at > now:
                 entry.last_run_at = now
-                self._heap = None  # When each is due is reckoned anew.
+                self._heap = None  # Rebuilt by Celery, with new due times.

@@ -1,4 +1,4 @@
-"""The Celery app: worker and beat. They refuse to start with settings that would be unsafe."""
+"""The Celery app of worker and beat, which refuse to start with unsafe settings."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
-# Celery closes a lost connection and then restores through it what was not acknowledged. That
+# Celery closes a lost connection and then restores unacknowledged messages through it. That
 # fails with an exception it does not expect, and ends the worker when Redis goes away. Nothing
 # needs restoring, for every sweep comes again.
 Channel.do_restore = False
@@ -23,7 +23,7 @@ app.autodiscover_tasks()
 
 
 def _sweep(task: str, schedule: float | crontab, *, expires: int) -> dict[str, Any]:
-    """What expires before it is due again, so that none pile up while no worker runs."""
+    """A beat entry whose messages expire before the next, so that none pile up without a worker."""
     options = {"expires": expires, "ignore_result": True}
     return {"task": task, "schedule": schedule, "options": options}
 
@@ -44,20 +44,20 @@ app.conf.beat_schedule = {
 
 
 def refuse_unsafe_start(**_kwargs: Any) -> None:
-    """End the process with what is missing, as the web does."""
+    """Exit with the errors of the system checks, as the web does."""
     django.setup()
     from campaign import checks  # needs Django to be set up
 
     try:
         checks.refuse_unsafe_start()
     except SystemExit:
-        # Beat has turned sys.stderr into a logger by now, which would keep the reasons to itself.
+        # Beat has redirected sys.stderr to a logger by now, which would swallow the reasons.
         sys.stderr = sys.__stderr__
         raise
 
 
 def limit_database(**_kwargs: Any) -> None:
-    """Before its processes are forked, which connect each for themselves."""
+    """Set the worker's database timeouts before it forks; each child opens its own connection."""
     from campaign.database import timeouts  # needs Django to be set up
 
     timeouts.limit("worker")

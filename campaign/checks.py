@@ -1,4 +1,4 @@
-"""Settings that are missing or contradict each other, as system checks with a way out.
+"""Django system checks, with hints, for settings that are missing or contradict each other.
 
 `manage.py check` reports them all at once; web and worker refuse to start on an error.
 """
@@ -26,7 +26,7 @@ _PENDING_DAYS = range(2, 91)
 
 @register(TAG)
 def secrets_are_set(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Everything that must be secret is there and strong enough."""
+    """SECRET_KEY is long enough; the key rings are set and share no key."""
     found: list[CheckMessage] = []
     try:
         weak = len(settings.SECRET_KEY) < _LEAST_SECRET
@@ -49,7 +49,7 @@ def secrets_are_set(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Ch
 
 @register(TAG)
 def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Addresses, TLS and mail fit together in production."""
+    """Public URL, allowed hosts, TLS and mail are consistent in production."""
     if settings.ENVIRONMENT != "production":
         return []
     found: list[CheckMessage] = []
@@ -87,7 +87,7 @@ def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
 
 @register(TAG)
 def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """MAIL_FROM can stand in a header: with anything else no mail would ever leave."""
+    """MAIL_FROM is a bare address, fit for a header: with anything else no mail would leave."""
     if not _is_bare_address(settings.DEFAULT_FROM_EMAIL):
         hint = (
             "Set MAIL_FROM to the bare address, such as post@example.org. The name beside it "
@@ -101,7 +101,7 @@ def sender_is_an_address(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
 def nothing_is_deleted_too_soon(
     app_configs: Sequence[Any] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """PENDING_DAYS leaves time to confirm: with 0 or less a sweep deletes what was just signed."""
+    """PENDING_DAYS leaves time to confirm: at 0 or less, retention deletes what was just signed."""
     if settings.PENDING_DAYS in _PENDING_DAYS:
         return []
     least, most = _PENDING_DAYS[0], _PENDING_DAYS[-1]
@@ -113,7 +113,7 @@ def nothing_is_deleted_too_soon(
 def mailboxes_are_compared(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Signers stand under the alias rules of this release; `migrate` asks, too."""
+    """Signers are indexed under the alias rules of this release; `migrate` checks it, too."""
     from petitions.moderation import reindex  # needs models, which gunicorn has not loaded yet
 
     try:
@@ -128,8 +128,8 @@ def mailboxes_are_compared(
 
 
 def _is_bare_address(value: str) -> bool:
-    # Not the parser of headers in Python's library: it is for addresses that are in order, and
-    # raises IndexError or AttributeError at some others.
+    # Not the header parser of Python's library: it expects valid addresses, and raises
+    # IndexError or AttributeError at some others.
     try:
         validate_email(value)
     except ValidationError:
@@ -138,7 +138,7 @@ def _is_bare_address(value: str) -> bool:
 
 
 def refuse_unsafe_start() -> None:
-    """End the process with all errors and their hints, if there are any."""
+    """Run these checks; exit with all errors and their hints, if there are any."""
     errors = [message for message in run_checks(tags=[TAG]) if message.is_serious()]
     if errors:
         sys.exit("\n".join(str(error) for error in errors))

@@ -1,6 +1,6 @@
-"""Content types reduced to what the site reads, before anything else looks at them.
+"""WSGI middleware that sanitises the Content-Type header before Django parses it.
 
-Django takes a request's encoding from here: with one that Python knows but cannot decode text
+Django takes a request's encoding from it: with one that Python knows but cannot decode text
 with, or an unknown one in RFC 2231's notation, it fails where no error page is possible yet.
 """
 
@@ -20,7 +20,7 @@ _BOUNDARY = re.compile(
 
 
 def with_plain_content_type(application: Application) -> Application:
-    """The application, told of each request's type and boundary and of nothing else there."""
+    """Wrap a WSGI application: it sees each request's media type and boundary alone."""
 
     def plain(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "CONTENT_TYPE" in environ:
@@ -31,10 +31,10 @@ def with_plain_content_type(application: Application) -> Application:
 
 
 def reduced(value: str) -> str:
-    """The type, and a multipart type's boundary; empty if it has none or cannot be read.
+    """The media type, and a multipart type's boundary; empty if it has none or cannot be parsed.
 
-    UTF-8 is what the site speaks, so a charset has nothing to say. Nothing here is split at a
-    semicolon wrongly: a boundary may hold none.
+    The site is UTF-8 throughout, so the charset is dropped. Splitting at semicolons is safe: a
+    boundary may hold none.
     """
     kind = value.partition(";")[0].strip().lower()
     if not _TYPE.fullmatch(kind):

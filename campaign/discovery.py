@@ -1,4 +1,4 @@
-"""What search engines, feed readers and browsers ask of a site besides its pages."""
+"""Views of robots.txt, the Atom feed, the web app manifest and favicon.ico."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _PAPER, _PETROL = "#fbf8f3", "#1d4f5c"
 
 @require_http_methods(["GET", "HEAD"])
 def robots(request: HttpRequest) -> HttpResponse:
-    """Search engines may read all but what is behind a token."""
+    """robots.txt: crawlers may read all but what is behind a token."""
     lines = "User-agent: *", "Disallow: /t/", "Allow: /", "", f"Sitemap: {absolute('/sitemap.xml')}"
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 
@@ -32,7 +32,7 @@ def robots(request: HttpRequest) -> HttpResponse:
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def feed(request: HttpRequest) -> HttpResponse:
-    """News in the language of the address."""
+    """The Atom feed in the language of the URL."""
     body = news.render(get_language() or settings.LANGUAGE_CODE)
     return HttpResponse(body, content_type="application/atom+xml; charset=utf-8")
 
@@ -40,7 +40,7 @@ def feed(request: HttpRequest) -> HttpResponse:
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def manifest(request: HttpRequest) -> HttpResponse:
-    """How a telephone names and pictures the site on its home screen."""
+    """The web app manifest: the site's name and icons on a phone's home screen."""
     home = reverse("campaign:front_page")
     name = legible(organisation().name) or _("Petition")
     sizes = (("192", "any"), ("512", "any"), ("512", "maskable"))
@@ -61,7 +61,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
         "dir": "rtl" if translation.get_language_bidi() else "ltr",
         "start_url": home,
         "scope": "/",
-        # There is nothing to install: it stays a page of the browser.
+        # Not an installable app: it stays a page of the browser.
         "display": "browser",
         "background_color": _PAPER,
         "theme_color": _PETROL,
@@ -75,6 +75,6 @@ def manifest(request: HttpRequest) -> HttpResponse:
 @cache_control(public=True, max_age=A_DAY)
 @require_http_methods(["GET", "HEAD"])
 def favicon(request: HttpRequest) -> HttpResponse:
-    """For what asks for it here without reading a page first."""
+    """favicon.ico, for clients that ask for it without reading a page first."""
     content = (Path(settings.BASE_DIR) / "static" / "img" / "favicon.ico").read_bytes()
     return HttpResponse(content, content_type="image/vnd.microsoft.icon")

@@ -1,8 +1,8 @@
-"""Typed readers of environment variables that fail loudly on nonsense.
+"""Typed readers of environment variables, which raise on invalid values.
 
-A reader returns its default only when the variable is absent or empty; a value that
-is there but cannot be understood raises `BadEnvironment`, naming the variable and the
-form it should have, and never repeating the value: it may be a secret.
+A reader returns its default only when the variable is absent or empty; an invalid value
+raises `BadEnvironment`, which names the variable and the form it should have, and never
+repeats the value: it may be a secret.
 """
 
 import base64
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class BadEnvironment(Exception):
-    """An environment variable holds something that its reader cannot understand."""
+    """An environment variable is set to something that its reader cannot parse."""
 
     def __init__(self, name: str, expected: str) -> None:
         super().__init__(f"{name} in the environment should be {expected}.")
@@ -30,7 +30,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def flag(name: str, default: bool = False) -> bool:
-    """A truth value: 1/0, true/false, yes/no, on/off."""
+    """A boolean: 1/0, true/false, yes/no, on/off."""
     value = text(name).lower()
     if not value:
         return default
@@ -73,7 +73,7 @@ def url(name: str, default: str, *schemes: str) -> str:
         parts = urlsplit(value)
         is_whole = bool(parts.netloc or parts.path) and parts.port != 0
         is_meant = is_whole and parts.scheme in schemes
-    except ValueError:  # Its port, or what stands in brackets, is none.
+    except ValueError:  # Invalid port, or IPv6 address in brackets.
         is_meant = False
     # "#" is allowed nowhere: a password that holds one would end the URL there.
     if not is_meant or not re.fullmatch('[!"$-~]+', value):
@@ -129,7 +129,7 @@ def networks(name: str, *also: str) -> list[str]:
 
 
 def rate(name: str, default: str) -> "RateLimitItem | None":
-    """So many in a time, such as "600/hour" or "20 per 5 minutes"; None for "off"."""
+    """A rate limit, such as "600/hour" or "20 per 5 minutes"; None for "off"."""
     # Not above: some commands read the environment before anything is installed.
     from limits import parse_many
 
@@ -144,7 +144,7 @@ def rate(name: str, default: str) -> "RateLimitItem | None":
 
 
 def keys(name: str) -> dict[int, bytes]:
-    """A ring of 32-byte master keys, `id:base64[,id:base64...]`, ids 1 to 255; the first writes."""
+    """A key ring, `id:base64[,id:base64...]`: 32-byte keys, ids 1 to 255; the first writes."""
     ring: dict[int, bytes] = {}
     for word in words(name):
         number, _, encoded = word.partition(":")

@@ -1,4 +1,4 @@
-"""News of the campaign as an Atom feed: statements, and what happens to petitions."""
+"""The Atom feed of the campaign's news: statements, and events of petitions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from petitions.publishing.timeline import event_of
 from petitions.sharing.heads import absolute
 from petitions.sharing.legible import legible
 
-# Readers fetch it whole each time.
+# Entries in the feed, which readers fetch whole each time.
 _MOST = 50
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One event, in the language that its words have."""
+    """One entry of the feed, in the language of its text."""
 
     event: str
-    # Stays when the page moves to or from the front, and so names the entry for good.
+    # Part of the entry's id: a path that stays when the page moves to or from the front page.
     about: str
     path: str
     at: datetime
@@ -38,7 +38,7 @@ class Entry:
 
 
 def render(language: str) -> str:
-    """The feed in a language; what has no text in it comes in another, and says which."""
+    """The feed as XML; entries without a text in the language have another, and say which."""
     name = legible(organisation().name)
     home = absolute(reverse("campaign:front_page"))
     feed = _Feed(
@@ -56,7 +56,7 @@ def render(language: str) -> str:
         feed.add_item(
             title=legible(entry.title),
             link=address,
-            # Summaries are HTML to feed readers, which would run what looks like it.
+            # Escaped, for feed readers take summaries for HTML (XSS).
             description=escape(legible(entry.summary)),
             unique_id=get_tag_uri(f"{absolute(entry.about)}#{entry.event}", entry.at.date()),
             pubdate=entry.at,
@@ -67,7 +67,7 @@ def render(language: str) -> str:
 
 
 class _Feed(Atom1Feed):
-    """Atom whose entries say their language."""
+    """Atom feed whose entries have `xml:lang`."""
 
     def item_attributes(self, item: dict[str, Any]) -> dict[str, str]:
         return {**super().item_attributes(item), "xml:lang": item["language"]}
@@ -106,7 +106,7 @@ def _petitions(language: str) -> Iterator[Entry]:
 
 
 def _milestones(petition: Petition, text: PetitionText, path: str) -> Iterator[Entry]:
-    """What has happened to a petition; what is only announced is no news yet."""
+    """Entries for the past milestones of a petition; future ones are no news yet."""
     for row in petition.public_milestones:
         event = event_of(row)
         if event.is_ahead:

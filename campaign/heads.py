@@ -1,4 +1,4 @@
-"""What a statement's page tells other sites about itself."""
+"""Metadata in the head of a statement's page: canonical URL, link preview, JSON-LD."""
 
 from django.urls import reverse
 
@@ -9,7 +9,7 @@ from petitions.sharing import heads
 
 
 def path_of(statement: Statement) -> str:
-    """Where a statement is found in the active language: the front page is the featured one's."""
+    """The path of a statement in the active language; the featured one has the front page."""
     if statement.is_featured:
         return reverse("campaign:front_page")
     return statement.get_absolute_url()

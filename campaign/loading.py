@@ -1,4 +1,4 @@
-"""Bringing texts from files into the site: an organiser's own, and those that ship."""
+"""Import of texts from files: an organiser's own, and those that ship."""
 
 import re
 from dataclasses import dataclass, field
@@ -29,11 +29,11 @@ _MARKDOWN_SUFFIXES = {".md", ".markdown"}
 
 
 class BadFile(Exception):
-    """A text file that cannot be loaded; its words are one clear line for the operator."""
+    """A text file cannot be loaded; the message is one clear line for the operator."""
 
 
 class Format(StrEnum):
-    """How the words of a file are to be understood."""
+    """The format of a text file."""
 
     PLAIN = "plain"
     MARKDOWN = "markdown"
@@ -41,7 +41,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A text with its title, what it was read as, and what its front matter said besides."""
+    """A parsed text file: title, body, format, and the other values of its front matter."""
 
     title: str
     body: str
@@ -54,10 +54,10 @@ class TextFile:
 
 
 def read(path: Path, format_: Format | None = None) -> TextFile:
-    """Read plain text or Markdown, without page-builder residue; the first line is the title.
+    """Parse plain text or Markdown, without page-builder residue; the first line is the title.
 
-    Where nobody says which, the file's name does. The words never do: a "#" or a "*" that
-    somebody typed into plain text would otherwise turn into something else.
+    Without `format_` the file's suffix decides. Its content never does: a "#" or a "*" that
+    somebody typed into plain text would otherwise become markup. Raises `BadFile`.
     """
     format_ = format_ or _format_of(path)
     raw = _decoded(path)
@@ -86,7 +86,7 @@ def _format_of(path: Path) -> Format:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What loading one statement text did."""
+    """The result of loading one statement text."""
 
     text: StatementText
     created: bool
@@ -104,7 +104,7 @@ def load_statement(
     publish: bool = False,
     feature: bool = False,
 ) -> Loaded:
-    """Create or update one language of a statement; running it again changes nothing.
+    """Create or update one language of a statement; idempotent.
 
     Without `publish`, a new text is a draft and a published one stays published. With `feature`
     it takes the front page; the first published statement has it anyway. Raises `BadFile`.
@@ -157,7 +157,7 @@ def _decoded(path: Path) -> str:
 
 
 def _escaped(plain: str) -> str:
-    """Plain text as Markdown that looks the same: "Ma`rat" must not start a code span.
+    """Escape plain text as Markdown that looks the same: "Ma`rat" must not start a code span.
 
     Lists with hyphens or numbers stay lists.
     """
@@ -179,7 +179,7 @@ def _check(source: TextFile, slug: str, language: str) -> None:
 
 
 def _link(statement: Statement, slug: str, *, required: bool) -> None:
-    """Lead to the named petition; to the only one there is where none is named."""
+    """Link to the named petition; to the only one there is where none is named."""
     petitions = list(Petition.objects.filter(slug=slug) if slug else Petition.objects.all()[:2])
     petition = petitions[0] if len(petitions) == 1 else None
     if petition is None and required:
@@ -190,7 +190,7 @@ def _link(statement: Statement, slug: str, *, required: bool) -> None:
 
 
 def _month(text: str) -> date | None:
-    """The first day of a "2020-02", or the day of a "2020-02-28"; `BadFile` if it is neither."""
+    """The date of "2020-02" (its first day) or "2020-02-28". Raises `BadFile` at anything else."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Logs without people in them: route names instead of paths, no addresses, no messages of
+"""Log redaction: route names instead of paths, no e-mail or IP addresses, no messages of
 exceptions, which may quote what somebody typed.
 """
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-# Whoever makes up a method may write anything into it.
+# An invented method may hold any text.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
-# What gunicorn says of a request before Django has seen it; the request itself follows.
+# gunicorn's errors about a request before Django has seen it; they go on to quote it.
 _GUNICORNS = re.compile(r"(Invalid request|Error handling request)\b.*", re.DOTALL)
 _TOKEN_PATH = re.compile(r"/t/\S*")
 _ADDRESS = re.compile(r"[^\s<>\"(]+@[^\s<>\"')]+")
@@ -22,7 +22,7 @@ _IPV4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
 def to_stderr(level: str) -> dict[str, Any]:
-    """The configuration that all processes share: a line each, and nothing personal in it."""
+    """Logging configuration of all processes: one redacted line for each record, to stderr."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -46,7 +46,7 @@ def to_stderr(level: str) -> dict[str, Any]:
 
 
 class Redact(logging.Filter):
-    """Rewrite records that carry a request or an exception, and scrub what is left."""
+    """Logging filter: rewrite records with a request or an exception, and redact the rest."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
@@ -69,14 +69,14 @@ class Redact(logging.Filter):
 
 
 class OneLineFormatter(logging.Formatter):
-    """Exceptions as their type and where they came from, never what they say."""
+    """Formatter that prints an exception's type and frames, never its message."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         return trace_of(ei[0], ei[2])
 
 
 def scrubbed(line: str) -> str:
-    """A line without token paths, e-mail addresses and network addresses."""
+    """Redact a line: no token paths, e-mail addresses or IP addresses."""
     line = _ADDRESS.sub("(address)", _TOKEN_PATH.sub("/t/…", line))
     return _IPV4.sub("(network)", _IPV6.sub("(network)", line))
 
@@ -97,7 +97,7 @@ def _message(record: logging.LogRecord) -> str:
         record.args = tuple(_unquoted(value) for value in args)
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - a mistake in a log call must not fail what it tells of
+    except Exception:  # noqa: BLE001 - a bad log call must not fail its caller
         return f"a message that cannot be formatted: {record.msg}"
 
 

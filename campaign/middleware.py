@@ -1,4 +1,4 @@
-"""What every request passes, but for pages from the cache."""
+"""Django middleware for all requests that the page cache does not answer."""
 
 import logging
 from collections.abc import Callable
@@ -58,12 +58,13 @@ _MEANWHILE = _(
 # How the routes of the admin's own pages end.
 _PAGES = ("_add", "_change", "_changelist", "_delete")
 _LANGUAGES = frozenset(dict(settings.LANGUAGES))
-# Refused before it is read, log-in or not: a long statement in three languages is a tenth.
+# Bytes; a larger body is refused unread, log-in or not: a long statement in three languages is
+# a tenth.
 _ADMIN_BODY_LIMIT = 2 * 1024 * 1024
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """Headers that every answer bears unless its view set its own."""
+    """Security headers (CSP and others) for every response whose view has not set its own."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -79,7 +80,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 
 def path_language(get_response: GetResponse) -> GetResponse:
-    """The path alone says the language, so that a cache needs no `Vary`."""
+    """Activate the language of the path, and of nothing else: a cache then needs no `Vary`."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         language = language_of(request.path_info)
@@ -101,13 +102,13 @@ def language_of(path: str) -> str:
 
 
 def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
-    """Public forms are small and of two types; anything else gets a clear page, unread."""
+    """Refuse, unread, all bodies but small forms of two types, and malformed paths: 400 to 415."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return error_page(request, HTTPStatus.BAD_REQUEST)
         if "HTTP_TRANSFER_ENCODING" in request.META:
-            # Proxies that take in whole bodies say how long they are; Django would read nothing.
+            # Chunked. Proxies that buffer bodies send a Content-Length; Django would read nothing.
             return error_page(request, HTTPStatus.LENGTH_REQUIRED)
         length, for_admin = _length(request), is_admin(request)
         if length > (_ADMIN_BODY_LIMIT if for_admin else settings.PUBLIC_BODY_LIMIT):
@@ -128,7 +129,7 @@ def refuse_malformed_requests(get_response: GetResponse) -> GetResponse:
 
 
 def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
-    """Above what public forms may have, the admin reads a body only of who is logged in."""
+    """Refuse admin bodies above `PUBLIC_BODY_LIMIT` with 413, unless staff are logged in."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         is_large = is_admin(request) and _length(request) > settings.PUBLIC_BODY_LIMIT
@@ -140,8 +141,8 @@ def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
 
 
 class DatabaseAway:
-    """While the database is away or takes no writes, or too many passwords are hashed at once,
-    say so honestly: 503, and when to retry.
+    """Turn database errors (away, or no writes), and too many passwords being hashed at once,
+    into a 503 page with Retry-After.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -159,7 +160,7 @@ class DatabaseAway:
 
 
 class AdminOnly:
-    """A middleware that does its work below the admin's path alone: the public has no cookies."""
+    """Mixin that runs a middleware for the admin's paths alone: the public site has no cookies."""
 
     get_response: Any
 
@@ -169,23 +170,23 @@ class AdminOnly:
 
 
 class AdminSessions(AdminOnly, SessionMiddleware):
-    """Sessions, for the admin."""
+    """Django's sessions, for the admin alone."""
 
 
 class AdminUsers(AdminOnly, AuthenticationMiddleware):
-    """Who is logged in, for the admin."""
+    """Django's authentication, for the admin alone."""
 
 
 class AdminMessages(AdminOnly, MessageMiddleware):
-    """One-time messages, for the admin."""
+    """Django's messages, for the admin alone."""
 
 
 class AdminConflicts:
-    """A message instead of an error 500 where the database refuses what a form had passed.
+    """Turn constraint violations in the admin into a message instead of an error 500.
 
-    Forms look first, and keep what was typed; this is for what somebody else changed since that
-    look. By then the transaction is rolled back: nothing is half saved. The log names the
-    constraint, and no value.
+    Forms validate first, and keep what was typed; this is for races with what somebody else
+    changed since. By then the transaction is rolled back: nothing is half saved. The log names
+    the constraint, and no value.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -211,22 +212,22 @@ def is_admin(request: HttpRequest) -> bool:
 
 
 def _constraint(error: Exception) -> str:
-    """The name of the constraint that an error is about, "" if it is about none."""
-    # What psycopg2 raised, with PostgreSQL's report.
+    """The name of the constraint that was violated, "" if the error is about none."""
+    # The psycopg2 exception, with PostgreSQL's diagnostics.
     report = getattr(error.__cause__, "diag", None)
     return str(getattr(report, "constraint_name", None) or "")
 
 
 def _page_of(request: HttpRequest) -> str:
-    """Where the form that was sent can be seen again; other addresses answer to POST alone."""
+    """The page of the submitted form, or the admin's index where the URL takes POST alone."""
     match = request.resolver_match
     has_page = match and (match.url_name or "").endswith(_PAGES)
     return request.get_full_path() if has_page else reverse("admin:index")
 
 
 def _is_about_the_database(error: Exception) -> bool:
-    """Whether the database is to blame, and not what we asked of it."""
-    # Of a connection that breaks in the middle of an answer psycopg2 only says that much.
+    """Whether this is an outage of the database, and not a mistake in our query."""
+    # For a connection that breaks in the middle of an answer psycopg2 raises only DatabaseError.
     has_no_kind = type(error) is DatabaseError
     return has_no_kind or isinstance(error, (OperationalError, InterfaceError, InternalError))
 

@@ -1,4 +1,4 @@
-"""Statements: the campaign's public texts, each in any of the languages."""
+"""Models of statements, the campaign's public texts, and their translations."""
 
 from collections.abc import Collection
 from typing import Any
@@ -18,10 +18,10 @@ FRONT_PAGE = "front-page"
 
 
 class StatementQuerySet(models.QuerySet["Statement"]):
-    """Questions about statements."""
+    """Queries about statements."""
 
     def by_petition(self) -> "dict[int, Statement]":
-        """By petition, the published statement that leads to it: the featured one, else the first.
+        """Published statements by the id of their petition: the featured one, else the first.
 
         One query. There are few statements.
         """
@@ -31,7 +31,7 @@ class StatementQuerySet(models.QuerySet["Statement"]):
         return {statement.petition_id: statement for statement in ranked if statement.petition_id}
 
     def on_front_page(self) -> "StatementQuerySet":
-        """The one that the front page shows; none while nothing is published.
+        """The statement that the front page shows; empty while nothing is published.
 
         It is the featured one. While that is not published, it is the one that appeared last, so
         that the page is never empty between two statements, or before an embargo ends.
@@ -43,7 +43,7 @@ class StatementQuerySet(models.QuerySet["Statement"]):
 
 
 class Statement(models.Model):
-    """A public text of the campaign, apart from its words. It leads to a petition."""
+    """A public text of the campaign, which leads to a petition; translated in `StatementText`."""
 
     slug = models.SlugField(_("end of the web address"), max_length=80, unique=True)
     petition = models.ForeignKey(
@@ -80,7 +80,7 @@ class Statement(models.Model):
         return reverse("campaign:statement", args=[self.slug])
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Featuring a statement takes the front page from the other one in the same transaction."""
+        """Save; in the same transaction a featured one takes the front page from the other."""
         written = kwargs.get("update_fields")
         is_written = written is None or "is_featured" in written
         with transaction.atomic():
@@ -91,12 +91,12 @@ class Statement(models.Model):
             super().save(*args, **kwargs)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """Leave out that one alone is featured: saving makes it true."""
+        """Skip the unique constraint on `is_featured`: saving makes it true."""
         super().validate_constraints({*(exclude or ()), "is_featured"})
 
 
 class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
-    """Questions about the words of statements."""
+    """Queries about the texts of statements."""
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
         """Published texts, the wanted language first, then English, then any."""
@@ -113,14 +113,14 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
         return self.to_show(language).filter(statement__in=statements.on_front_page()).first()
 
     def with_surroundings(self) -> "StatementTextQuerySet":
-        """With statement and petition, and the `languages` that the statement is published in."""
+        """Join statement and petition; annotate the `languages` the statement is published in."""
         published = self.model.objects.published().filter(statement=OuterRef("statement"))
         said = {"languages": ArraySubquery(published.order_by("language").values("language"))}
         return self.select_related("statement__petition").annotate(**said)
 
 
 class StatementText(Publication, models.Model):
-    """One language's words of a statement, in Markdown. A draft until it is published."""
+    """One translation of a statement, in Markdown. A draft until it is published."""
 
     statement = models.ForeignKey(Statement, models.CASCADE, related_name="texts")
     language = models.CharField(
@@ -147,7 +147,7 @@ class StatementText(Publication, models.Model):
     )
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
 
-    # What `with_surroundings` says of its statement besides.
+    # Annotated by `with_surroundings`.
     languages: list[str]
 
     objects = StatementTextQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""Health checks of each part of the site: what `/health` and `manage.py health` tell.
+"""Health checks of each part of the site, for `/health` and `manage.py health`.
 
 A check does what its part is there for. The database is written to; mail is judged by what became
 of the newest; beat and the worker by when each periodic job last succeeded, since a process may
@@ -27,8 +27,8 @@ from petitions.screening import rate_limits
 KEPT = 5.0
 _TIMEOUT = 0.5
 WELL = "ok"
-# How long after its last success each job of the schedule is overdue: some of its intervals, or
-# one night and a half.
+# How long after its last success each scheduled job is overdue: a few of its intervals, or a
+# night and a half.
 OVERDUE_AFTER = {
     "deliver-mail": timedelta(minutes=1),
     "raise-alerts": timedelta(minutes=2),
@@ -40,7 +40,7 @@ OVERDUE_AFTER = {
     "check-tallies": timedelta(hours=36),
 }
 PROBE = "write-probe"
-# A set that does not fit the memory which the probe allows, so that it is written to disk.
+# A query that exceeds this work_mem, so that PostgreSQL writes a temporary file.
 PROBE_MEMORY, NEEDS_ROOM = "64kB", "SELECT count(*) FROM generate_series(1, 60000)"
 
 
@@ -60,22 +60,22 @@ class Report:
 
     @property
     def is_well(self) -> bool:
-        """Whether every part is."""
+        """Whether every part is "ok"."""
         return all(part.state == WELL for part in self.parts.values())
 
     @property
     def status(self) -> str:
-        """One word for the public."""
+        """The public status: "ok" or "degraded"."""
         return WELL if self.is_well else "degraded"
 
     def for_staff(self) -> dict[str, Any]:
-        """Without the figures of mail: by one more or less, whoever signs with somebody's address
-        would see what that has done.
+        """The report without the figures of mail (constant work, docs/architecture.md): one more
+        or less would show a signer with somebody's address what that has done.
         """
         return {**self.as_dict(), "mail": {"state": self.parts["mail"].state}}
 
     def as_dict(self) -> dict[str, Any]:
-        """For operators, by `manage.py health`."""
+        """The report as JSON values, for operators, by `manage.py health`."""
         parts = {name: {"state": part.state, **part.figures} for name, part in self.parts.items()}
         return {"status": self.status, **parts}
 
@@ -110,7 +110,7 @@ def _asked(part: Callable[[], Part], otherwise: str = "unknown") -> Part:
 
 
 def _database() -> Part:
-    """Whether a transaction commits that needs new room on the disk, as signing does."""
+    """Write probe: whether a transaction commits that needs new disk space, as signing does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     try:
@@ -132,7 +132,7 @@ def _write() -> None:
 
 
 def _jobs() -> Part:
-    """Whether each job of the schedule has succeeded lately: that takes beat and the worker."""
+    """Whether each scheduled job has succeeded lately, which takes beat and the worker."""
     ages = leases.last_successes(OVERDUE_AFTER)
     overdue = sorted(name for name, age in ages.items() if age > OVERDUE_AFTER[name])
     figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
@@ -140,7 +140,7 @@ def _jobs() -> Part:
 
 
 def _mail() -> Part:
-    """Whether mail goes out, as the admin's home tells it too."""
+    """Whether mail goes out, by the same figures as the admin's home."""
     delivery = mail_state()
     return Part(
         str(delivery.state),
@@ -170,5 +170,5 @@ def _redis() -> str:
 
 
 def _mailboxes() -> Part:
-    """Whether signers were compared under the alias rules of this release."""
+    """Whether signers were reindexed under the alias rules of this release."""
     return Part("compare" if reindex.is_due() else WELL)

@@ -1,17 +1,17 @@
-"""Public pages from memory: rendered at most once every few seconds, then handed out.
+"""In-process page cache for public pages: short TTL, stale-while-revalidate, stale-if-error.
 
-A page is kept if its own headers call it public. It is fresh for some seconds, and never across
+A page is cached if its headers call it public. It is fresh for some seconds, and never across
 a full minute: then the texts appear whose embargo ends, and no page need say so beforehand.
 
-While one request renders it afresh, the others get the copy at hand; when rendering fails
-because the database is away, everybody gets the copy at hand, for up to a day, or until the
+While one request renders it afresh, the others get the stale copy; when rendering fails
+because the database is away, everybody gets the stale copy, for up to a day, or until the
 page says that it becomes wrong. Each process has its own cache, bounded in entries.
 
-It stands outermost: a copy costs none of what the other middlewares do. Entries are keyed
-by scheme, host and path, for a plain http request must still be sent to https. Pages ignore
-their query strings, so a request that has one is answered with the page without it, and
-hostile query strings fill no cache. Only those whose links carry a source on are kept once
-for each that is registered; any other source is answered with the page without one.
+It is the outermost middleware: a copy costs none of what the others do. Entries are keyed by
+scheme, host and path, for a plain http request must still be redirected to https. Pages ignore
+their query strings, so a request that has one gets the page without it, and hostile query
+strings fill no cache. Only pages whose links carry a source on are cached once for each
+registered source; any other source gets the page without one.
 """
 
 import gzip
@@ -36,13 +36,13 @@ _PORT = re.compile(r":\d+$")
 
 STALE_SECONDS = 86_400
 _WORTH_COMPRESSING = 500
-# "gzip;q=0" is how a reader refuses it.
+# "gzip;q=0" refuses it.
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
 _NOT_KEPT = {"content-length", "etag", "content-encoding"}
 
 
 class Page:
-    """One page as it is handed out: never changed, only replaced by a fresher one."""
+    """One cached response: never changed, only replaced by a fresher one."""
 
     __slots__ = ("body", "by_source", "etag", "fresh_until", "headers", "packed", "usable_until")
 
@@ -60,7 +60,7 @@ class Page:
         self.fresh_until = min(now + min(usable, settings.PAGE_CACHE_SECONDS), minute_ends)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
-        """The page, or 304 to a browser that has it already."""
+        """The page, or 304 where the browser's ETag matches."""
         meta = request.META
         if self.etag in meta.get("HTTP_IF_NONE_MATCH", ""):
             return HttpResponseNotModified(headers=self.headers)
@@ -75,7 +75,7 @@ class Page:
 
 
 class Entry:
-    """The page at hand for one address, and the lock of whoever renders it afresh."""
+    """A cache entry: the page of one URL, and the lock of the request that renders it afresh."""
 
     __slots__ = ("lock", "page")
 
@@ -85,7 +85,7 @@ class Entry:
 
 
 class PageCacheMiddleware:
-    """Answer GET and HEAD of public pages from memory."""
+    """Answer GET and HEAD of public pages from the cache."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -103,7 +103,7 @@ class PageCacheMiddleware:
         return self._renew(request, key, entry)
 
     def _find(self, request: HttpRequest) -> tuple[Key, Entry | None]:
-        """Under what the page is kept, as far as that is known yet, and what is kept there."""
+        """The cache key, as far as it is known yet, and its entry."""
         key = _key(request)
         entry = self.entries.get(key)
         code = sources.carried(request.META)
@@ -121,7 +121,7 @@ class PageCacheMiddleware:
         return page.answer(request)
 
     def _keep(self, request: HttpRequest, entry: Entry) -> None:
-        """Keep a page as the newest, and drop the ones longest unrenewed."""
+        """Store an entry as the newest, and evict the ones longest unrenewed."""
         key = _key(request)
         if entry.page.by_source:
             key = (*key[:3], sources.carried(request.META))
@@ -132,13 +132,13 @@ class PageCacheMiddleware:
                 self.entries.popitem(last=False)
 
     def _renew(self, request: HttpRequest, key: Key, entry: Entry) -> HttpResponse:
-        """Render afresh, unless another request is at it: then the copy at hand will do."""
+        """Render afresh, unless another request is at it: then serve the stale copy."""
         too_old = time.monotonic() >= entry.page.usable_until
         if not entry.lock.acquire(blocking=too_old):
             return entry.page.answer(request)
         try:
             if time.monotonic() < entry.page.fresh_until:
-                # Somebody else has rendered it while this request waited.
+                # Another request has rendered it while this one waited.
                 return entry.page.answer(request)
             response, minute_ends = self._render(request)
             if _is_public(response):
@@ -163,7 +163,7 @@ class PageCacheMiddleware:
         return page.answer(request)
 
     def _render(self, request: HttpRequest) -> tuple[HttpResponse, float]:
-        """The page, and when the minute ends, on the monotonic clock, in which it was begun."""
+        """The page, and the end of the minute in which it was begun, on the monotonic clock."""
         minute_ends = time.monotonic() + left_of_the_minute()
         # A page is rendered whole even if a HEAD asked first: the next reader wants it.
         method, request.method = request.method, "GET"
@@ -180,7 +180,7 @@ def _key(request: HttpRequest) -> Key:
 
 
 def _is_worth_packing(response: HttpResponse) -> bool:
-    """Whether it gets smaller: pictures and PDF files are packed already."""
+    """Whether gzip makes it smaller: pictures and PDF files are compressed already."""
     kind = response.get("Content-Type", "")
     is_packed = kind.startswith("image/") or kind == "application/pdf"
     return not is_packed and len(response.content) > _WORTH_COMPRESSING

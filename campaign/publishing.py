@@ -1,4 +1,4 @@
-"""Publishing statements."""
+"""Use cases of statements: publish, and feature on the front page."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -12,12 +12,12 @@ from petitions.staff import audit
 
 @transaction.atomic
 def publish(*, statement: Statement, actor: User | None, screen: str, language: str = "") -> None:
-    """Show a statement's drafts, or the one in a language, to the public.
+    """Publish a statement's drafts, or the one in a language.
 
-    A text with a time of its own keeps it. The first statement that is published becomes the
-    front page.
+    A text that has a time of publication (embargo) keeps it. The first statement that is
+    published becomes the front page.
     """
-    # Two that are published at once must not both be the first.
+    # Of two that are published at once only one may be the first.
     advisory_locks.named(FRONT_PAGE)
     drafts = statement.texts.filter(published_at=None)
     if language:
@@ -34,6 +34,6 @@ def publish(*, statement: Statement, actor: User | None, screen: str, language: 
 
 
 def feature(*, statement: Statement) -> None:
-    """Put a statement on the front page instead of the one that is there."""
+    """Feature a statement on the front page instead of the one that is there."""
     statement.is_featured = True
     statement.save(update_fields=["is_featured"])

@@ -18,7 +18,7 @@ from petitions.crypto import vault
 
 
 def hashes(session_key: str) -> list[str]:
-    """What may stand in the table for a session key: under each index key, the newest first."""
+    """The hashes under which a session may be stored: one for each index key, the newest first."""
     return [
         vault.blind_index("session", session_key, key_id=key_id).hex()
         for key_id in settings.INDEX_KEYS
@@ -26,7 +26,7 @@ def hashes(session_key: str) -> list[str]:
 
 
 class SessionStore(db.SessionStore):
-    """Django's own store, but for the session key's hash in place of the key."""
+    """Django's database session store, with the session key's hash in place of the key."""
 
     def _get_session_from_db(self) -> Session | None:
         key = self.session_key
@@ -74,7 +74,7 @@ def _rows(session_key: str) -> QuerySet[Session]:
 
 
 def _bring_over(session_key: str) -> None:
-    """Move a session to the newest index key, so that saving finds it there."""
+    """Rehash a session under the newest index key (rotation), so that saving finds it there."""
     newest, *older = hashes(session_key)
     if older:
         Session.objects.filter(session_key__in=older).update(session_key=newest)

@@ -22,8 +22,8 @@ DEBUG = False
 
 # --- Secrets -----------------------------------------------------------------------------
 # SECRET_KEY signs what admin sessions hold, and nothing else. What signers gave is sealed, indexed
-# and linked under the three rings, so that losing or changing SECRET_KEY neither opens nor breaks
-# it.
+# (blind indexes) and linked (tokens) under the three key rings, so that losing or changing
+# SECRET_KEY neither opens nor breaks it.
 SECRET_KEY = env.text("SECRET_KEY")
 SEALING_KEYS = env.keys("SEALING_KEYS")
 INDEX_KEYS = env.keys("INDEX_KEYS")
@@ -52,7 +52,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Outermost, so that a page from the cache costs nothing of what stands below.
+    # Outermost, so that a page from the cache skips all middleware below.
     "campaign.pagecache.PageCacheMiddleware",
     "campaign.middleware.security_headers",
     "django.middleware.security.SecurityMiddleware",
@@ -107,14 +107,13 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
-# Behind a pooler that gives out connections by the transaction nothing may stay with one: no
-# prepared statement, no setting and no cursor.
+# Behind a transaction pooler there is no session state: no prepared statement, setting or cursor.
 DATABASE_POOLER = env.flag("DATABASE_POOLER", False)
-# Everywhere, so that it is the same with and without a pooler: what is long is read in batches.
+# Everywhere, so that it is the same with and without a pooler: long results are read in batches.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 _options = DATABASES["default"].setdefault("OPTIONS", {})
 _options.setdefault("connect_timeout", 3)
-# A host that is gone acknowledges nothing: its connections end in half a minute.
+# TCP timeouts: connections to a host that is gone end in half a minute.
 for _name, _value in (
     ("tcp_user_timeout", 30_000),
     ("keepalives_idle", 15),
@@ -122,9 +121,9 @@ for _name, _value in (
     ("keepalives_count", 3),
 ):
     _options.setdefault(_name, _value)
-# What DATABASE_URL itself tells the server at the start of a connection.
+# Startup parameters that DATABASE_URL itself names.
 DATABASE_OPTIONS = _options.get("options", "")
-# Seconds for a statement and for a lock; 0: no limit. See `campaign.database.timeouts`.
+# Seconds of statement_timeout and lock_timeout; 0: none. See `campaign.database.timeouts`.
 DATABASE_TIMEOUTS = {
     "web": (env.integer("WEB_STATEMENT_TIMEOUT", 5), env.integer("WEB_LOCK_TIMEOUT", 3)),
     "worker": (
@@ -132,16 +131,16 @@ DATABASE_TIMEOUTS = {
         env.integer("WORKER_LOCK_TIMEOUT", 30),
     ),
     "command": (0, env.integer("COMMAND_LOCK_TIMEOUT", 60)),
-    # Short: whoever signs queues behind a migration that waits for a lock.
+    # Short: signers queue behind a migration that waits for a lock.
     "migrate": (0, env.integer("MIGRATE_LOCK_TIMEOUT", 2, at_least=1)),
 }
 
 # --- Redis and Celery --------------------------------------------------------------------
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", "redis", "rediss", "unix")
-# Where requests leave word for the worker.
+# The Celery app by which requests wake the worker.
 TASK_APP = "campaign.celery.app"
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
-# No result back-end: nothing reads results, and results are one more place to leak from.
+# No result backend: nothing reads results, and results are one more place to leak from.
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 # A task that dies with its worker need not come again: rows are the truth, and sweeps find them.
@@ -152,9 +151,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "campaign.beat:HeartbeatScheduler"
-# Beat touches its file whenever it ticks, so at most so many seconds apart.
+# Seconds at most between two ticks of beat, each of which touches the heartbeat file.
 CELERY_BEAT_MAX_LOOP_INTERVAL = 10
-# What is temporary is writeable in a container, too, whose file system is read-only.
+# The temporary folder is writeable in a container, too, whose file system is read-only.
 BEAT_HEARTBEAT_FILE = env.text(
     "BEAT_HEARTBEAT_FILE", str(Path(tempfile.gettempdir()) / "undersigned-beat")
 )
@@ -213,7 +212,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# --- The web's own safety ----------------------------------------------------------------
+# --- Web security ------------------------------------------------------------------------
 # Cookies exist for the admin alone; the public site sets none.
 ADMIN_PATH = "admin/"
 SESSION_ENGINE = "campaign.sessions"
@@ -247,17 +246,18 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
-# A form is refused above `PUBLIC_BODY_LIMIT`, unless staff send it: their statements may be longer.
+# Bytes. A form is refused above `PUBLIC_BODY_LIMIT`, unless staff send it, whose statements may be
+# longer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 PUBLIC_BODY_LIMIT = 64 * 1024
 
-# --- Who sends, and how often ------------------------------------------------------------
+# --- Client addresses and rate limits ----------------------------------------------------
 # The proxies whose X-Forwarded-For is believed. Empty: the peer is the client.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "unix")
-# "off" switches one off. Networks are /24 of IPv4 and /64 of IPv6; the /48 around may do four
-# times as much. Above the number of CHALLENGE signers solve one; above the other they wait.
-# What is too many for a mailbox is not told: see `petitions.screening.rate_limits`.
+# Rate limits; "off" disables one. Networks are /24 of IPv4 and /64 of IPv6; the /48 around may do
+# four times as much. Above the CHALLENGE limit signers solve one; above the other they wait.
+# Limits of mailboxes are silent: see `petitions.screening.rate_limits`.
 LIMITS = {
     # Carriers put hundreds of people behind one address: 300 an hour must pass.
     "SIGN_NETWORK_CHALLENGE": env.rate("LIMIT_SIGN_NETWORK_CHALLENGE", "400/hour"),
@@ -275,24 +275,25 @@ LIMITS = {
     "CODE_MAILBOX": env.rate("LIMIT_CODE_MAILBOX", "20/hour"),
     "CODE_DOMAIN": env.rate("LIMIT_CODE_DOMAIN", "off"),
     "CODE_PETITION": env.rate("LIMIT_CODE_PETITION", "30000/minute"),
-    # Forms that come back: drawing one costs several times what taking a signature does.
+    # Forms shown again: rendering one costs several times what storing a signature does.
     "FORM_NETWORK": env.rate("LIMIT_FORM_NETWORK", "300/minute"),
     "FIND_NETWORK": env.rate("LIMIT_FIND_NETWORK", "200/hour"),
     "FIND_MAILBOX": env.rate("LIMIT_FIND_MAILBOX", "10/hour"),
     "FIND_DOMAIN": env.rate("LIMIT_FIND_DOMAIN", "off"),
-    # Of no petition: all requests together.
+    # Global, of no petition: all requests together.
     "FIND_PETITION": env.rate("LIMIT_FIND_ALL", "3000/minute"),
     "CONTACT_NETWORK": env.rate("LIMIT_CONTACT_NETWORK", "20/hour"),
-    # Off, or whoever types somebody's address again and again stops them from complaining.
+    # Off, or typing somebody's address again and again would stop them from complaining.
     "CONTACT_MAILBOX": env.rate("LIMIT_CONTACT_MAILBOX", "off"),
     "CONTACT_DOMAIN": env.rate("LIMIT_CONTACT_DOMAIN", "off"),
-    # Of no petition: all that is written to the organisation.
+    # Global, of no petition: all messages to the organisation.
     "CONTACT_PETITION": env.rate("LIMIT_CONTACT_ALL", "300/hour"),
 }
 
-# Wrong passwords, after which none is looked at until the time is over: for one account from one
-# network, from one network (the /48 of IPv6 around it: four times as many), and for one account
-# from everywhere, but for networks from which its owner logged in. See `petitions.staff.logins`.
+# Lockout: wrong passwords after which none is checked until the window is over: for one account
+# from one network, from one network (the /48 of IPv6 around it: four times as many), and for one
+# account from everywhere, but for networks from which its owner logged in. See
+# `petitions.staff.logins`.
 LOGIN_LIMITS = {
     "ACCOUNT_NETWORK": env.rate("LIMIT_LOGIN_ACCOUNT_NETWORK", "5 per 15 minutes"),
     "NETWORK": env.rate("LIMIT_LOGIN_NETWORK", "20 per 15 minutes"),
@@ -300,7 +301,7 @@ LOGIN_LIMITS = {
 }
 
 # --- Behaviour, documented in docs/operators.md ------------------------------------------
-# Proxies keep pages as long: what was taken off the site must not stay there for a day.
+# TTL in seconds, for proxies too: what was taken off the site must not stay there for a day.
 PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2, at_most=600)
 PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
 MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)

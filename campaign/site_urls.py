@@ -1,4 +1,4 @@
-"""Addresses of the campaign's own pages."""
+"""URLconf of the campaign's own pages."""
 
 from django.urls import path
 

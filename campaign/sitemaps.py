@@ -19,7 +19,7 @@ from petitions.models import Petition
 from petitions.web import urls
 from petitions.web.cache_headers import public_page
 
-# At one address each, but nothing to be found by searching.
+# URL names without parameters that are no search results, or are listed as a statement.
 _NO_PAGES = {"front_page", "feed", "manifest", "find_sent", "contact_sent"}
 _LANGUAGES = [code for code, _name in settings.LANGUAGES]
 
@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 
 class PublicPages(Sitemap[Page]):
-    """Each page in each of its languages, with the others beside it."""
+    """Sitemap of each page in each of its languages, with hreflang alternates."""
 
     i18n = alternates = True
 
@@ -57,7 +57,7 @@ class PublicPages(Sitemap[Page]):
         return urlsplit(settings.SITE_URL).netloc
 
     def get_urls(self, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
-        """For readers of other languages the first that there is: Django's is always English."""
+        """Add x-default alternates, of the first language there is; Django's is always English."""
         found = super().get_urls(*args, **kwargs)
         for page in found:
             page["alternates"].append({**page["alternates"][0], "lang_code": "x-default"})
@@ -72,7 +72,7 @@ def sitemap(request: HttpRequest) -> HttpResponse:
 
 
 def _plain_pages() -> Iterator[Page]:
-    """The pages that stand at one address each, in every language."""
+    """The pages whose URLs have no parameters, in every language."""
     for part in (site_urls, urls):
         for page in part.urlpatterns:
             is_plain = isinstance(page, URLPattern) and not page.pattern.converters
@@ -93,7 +93,7 @@ def _statements() -> Iterable[Page]:
 
 
 def _petitions() -> Iterator[Page]:
-    """Their own pages, and those of how they are going, which are new every day."""
+    """Pages of petitions, and their progress pages, which change every day."""
     for petition in Petition.objects.with_news():
         texts = petition.public_texts
         changed = max(text.published_at for text in texts if text.published_at)

@@ -1,6 +1,6 @@
-"""How staff log in: the backend, the forms and the admin site through which passwords are checked.
+"""Staff authentication: the backend, forms and admin site through which passwords are checked.
 
-Every password passes `StaffBackend`, and so the limits and the record of `petitions.staff.logins`.
+Every password passes `StaffBackend`, and so the lockout and the record of `petitions.staff.logins`.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ _REFUSALS = (logins.TooMany, password_hashing.Busy)
 
 
 class StaffBackend(ModelBackend):
-    """Django's own backend, for staff alone, within the limits."""
+    """Django's `ModelBackend`, for staff alone, with lockout after wrong passwords."""
 
     def authenticate(  # type: ignore[override]
         self,
@@ -54,7 +54,7 @@ class StaffBackend(ModelBackend):
 
 
 class LoginForm(AdminAuthenticationForm):
-    """Says when no password is looked at, and when to try again."""
+    """Log-in form that says when passwords are not checked (lockout), and when to try again."""
 
     refusal: logins.Refused | None = None
 
@@ -66,7 +66,7 @@ class LoginForm(AdminAuthenticationForm):
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """A change of one's own password, whose old one is checked as at logging in."""
+    """Change of one's own password; the old one is checked, and limited, as at logging in."""
 
     refusal: logins.Refused | None = None
 
@@ -95,7 +95,7 @@ class OwnPasswordView(PasswordChangeView):
 
 
 class StaffSite(AdminSite):
-    """The admin, where logging in is limited."""
+    """The admin site, with rate-limited log-in."""
 
     login_form = LoginForm
 
@@ -123,7 +123,7 @@ class StaffSite(AdminSite):
         return _with_status(page)
 
     def may_upload(self, request: HttpRequest) -> HttpResponse:
-        """For the proxy, before it takes in a large body: 204 for staff, 413 for all others."""
+        """Subrequest of the proxy before it takes a large body: 204 for staff, 413 for others."""
         if self.has_permission(request):
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
         return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -135,7 +135,7 @@ def _screen(request: HttpRequest | None) -> str:
 
 
 def _told(form: Any, refusal: logins.Refused) -> ValidationError:
-    """Note on a form why no password was looked at, and say it."""
+    """Store on a form why no password was checked; return it as a `ValidationError`."""
     form.refusal = refusal
     if isinstance(refusal, password_hashing.Busy):
         return ValidationError(
@@ -153,7 +153,7 @@ def _told(form: Any, refusal: logins.Refused) -> ValidationError:
 
 
 def _with_status(response: Page) -> Page:
-    """429 or 503, and when to try again, for a form whose password was not looked at."""
+    """Set 429 or 503 and Retry-After for a form whose password was not checked."""
     context = getattr(response, "context_data", None) or {}
     if refusal := getattr(context.get("form"), "refusal", None):
         is_busy = isinstance(refusal, password_hashing.Busy)

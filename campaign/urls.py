@@ -1,4 +1,4 @@
-"""Every address of the site. The path alone says the language: English has no prefix."""
+"""Root URLconf. The path alone says the language: English has no prefix."""
 
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
@@ -9,8 +9,8 @@ from campaign import discovery, health, sitemaps
 from petitions.api import progress, v1
 from petitions.web.views import embeds, mail_reports
 
-# What is asked for most stands first: each address that does not fit takes its time, and all of
-# them together took 4 % of a signing.
+# The most requested first: patterns are tried in order, and those that did not match took 4 % of
+# a signing.
 urlpatterns = [
     path("t/", include("petitions.web.token_urls")),
     *i18n_patterns(

@@ -1,4 +1,4 @@
-"""The campaign's own pages: statements, and the answers when something is wrong."""
+"""Views of the campaign's own pages: statements, and error handlers."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:
 
 
 def statement_context(text: StatementText) -> dict[str, Any]:
-    """What the statement's page shows around a text loaded with its statement and petition."""
+    """Template context of a statement's page, for a text loaded with statement and petition."""
     petition = text.statement.petition
     is_public = petition is not None and petition.is_public
     asked = warm_cache.text(petition.slug, get_language()) if petition and is_public else None
@@ -64,7 +64,7 @@ def statement_context(text: StatementText) -> dict[str, Any]:
 
 
 def error_page(request: HttpRequest, status: int) -> HttpResponse:
-    """A plain page for one kind of trouble, in the reader's language, without the database."""
+    """The error page for a status, in the reader's language, without the database."""
     html = render_to_string(f"errors/{status}.html", {"status": status}, request)
     return HttpResponse(html, status=status)
 

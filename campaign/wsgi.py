@@ -1,4 +1,4 @@
-"""The WSGI application. It refuses to start with settings that would be unsafe."""
+"""The WSGI application, which refuses to start with unsafe settings."""
 
 import os
 from importlib import import_module
@@ -14,5 +14,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 application = with_plain_content_type(get_wsgi_application())
 refuse_unsafe_start()
 timeouts.limit("web")
-# Each process that takes signatures will need it: loaded now, the first signer does not wait.
+# Needed to wake the worker: loaded now, so that the first signer does not wait for it.
 import_module("campaign.celery")

@@ -1,4 +1,4 @@
-"""The differences from `django.db.backends.postgresql`. Django wants it in a module `base`."""
+"""The backend's `DatabaseWrapper`; Django looks for it in a module `base`."""
 
 import select
 from typing import Any
@@ -10,21 +10,21 @@ from campaign.database.silence import silence
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Cheaper looks at the connection, plans that are kept, and no wait without an end."""
+    """Cheaper health checks of connections, generic plans, and a circuit breaker."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Refuse at once while the database is known to be silent."""
+        """Raise `OperationalError` at once while the circuit breaker is open."""
         silence.check()
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> Any:
-        """The same before each statement on a connection that is kept."""
+        """The same before each statement on a persistent connection."""
         silence.check()
         return super().create_cursor(name)
 
     def init_connection_state(self) -> None:
-        """What is prepared is planned once. Left to itself, PostgreSQL plans a confirmation anew
-        each time, taking it for too cheap to keep a plan; that is half of what one costs it.
+        """Force generic plans for prepared statements. Left to itself, PostgreSQL plans a
+        confirmation anew each time, taking it for too cheap; that is half of what one costs it.
         """
         super().init_connection_state()
         if not settings.DATABASE_POOLER:
@@ -32,12 +32,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 cursor.execute("SET plan_cache_mode TO force_generic_plan")
 
     def is_usable(self) -> bool:
-        """Whether the connection is open, with nothing waiting to be read.
+        """Health check of a persistent connection: open, with nothing waiting to be read.
 
-        Asks the operating system, where Django would send `SELECT 1` before the first query of
-        each request: a fifth of what a signing costs the web process. A server that went away,
-        or that says it shuts down, has sent something that nobody asked for: then the socket
-        has something to read.
+        Polls the socket, where Django would send `SELECT 1` before the first query of each
+        request: a fifth of what a signing costs the web process. A server that went away or
+        shuts down has sent something unasked, and so the socket is readable.
         """
         connection = self.connection
         if connection is None or connection.closed:

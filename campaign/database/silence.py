@@ -1,10 +1,10 @@
-"""A database that accepts and never answers: a wait that ends, and a circuit breaker.
+"""Client-side timeout and circuit breaker for a database that accepts and never answers.
 
 A server that is stopped, or whose disk hangs, runs no `statement_timeout`, and its kernel goes
 on to acknowledge what we send, so no TCP timeout ends the wait, either. In the web process
-psycopg2 therefore waits by `wait`, its "wait callback", with a limit. Once that has passed the
-breaker is open: whoever else asks gets an error at once, so that threads stay free for cached
-pages, and one at a time tries again.
+psycopg2 therefore waits by a "wait callback" with a deadline. Once that has passed the breaker
+is open: other requests get an error at once, so that threads stay free for cached pages, and one
+at a time tries again.
 
 COPY does not work with a wait callback (psycopg2's documentation, "Coroutines"): commands and the
 worker, which have time, go without.
@@ -18,9 +18,9 @@ import psycopg2
 from django.db import OperationalError
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
-# Above the web's `statement_timeout`, so that a server that runs cancels by itself.
+# Seconds above the web's `statement_timeout`, so that a server that runs cancels by itself.
 GRACE = 1.0
-# How long after a silence the next may try.
+# Seconds after a timeout until the next may try.
 PAUSE = 1.0
 _EVENTS = {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}
 
@@ -34,8 +34,8 @@ class Breaker:
         self._next_try = 0.0
 
     def try_acquire(self, lasting: float) -> bool:
-        """Whether this thread may ask the database. Of an open breaker one may every `lasting`
-        seconds and a pause.
+        """Whether this thread may use the database: while the breaker is open, one may every
+        `lasting` seconds and a pause.
         """
         if not self._is_open:
             return True
@@ -47,40 +47,40 @@ class Breaker:
             return True
 
     def open(self) -> None:
-        """It was silent."""
+        """Open it after a timeout."""
         with self._lock:
             self._is_open, self._next_try = True, time.monotonic() + PAUSE
 
     def close(self) -> None:
-        """It has answered."""
+        """Close it after an answer."""
         self._is_open = False
 
 
 class Silence:
-    """How long this process waits for an answer; for ever, until `limit` is called."""
+    """The client-side timeout of this process, and its breaker; none until `limit` is called."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._breaker = Breaker()
 
     def limit(self, seconds: float) -> None:
-        """Wait no longer than so many seconds for any answer, on all connections made later."""
+        """Set the timeout, in seconds, for all connections made later."""
         self.seconds = seconds
         set_wait_callback(self._wait)
 
     def lift(self) -> None:
-        """Wait for ever again."""
+        """Remove the timeout."""
         self.seconds = 0.0
         self._breaker.close()
         set_wait_callback(None)
 
     def check(self) -> None:
-        """Raise `OperationalError` if the database was silent just now."""
+        """Raise `OperationalError` while the breaker is open, unless this thread may try."""
         if not self._breaker.try_acquire(self.seconds):
             raise OperationalError("The database did not answer a moment ago.")
 
     def _wait(self, connection: psycopg2.extensions.connection) -> None:
-        """Return once psycopg2 has its answer. It closes the connection if this raises."""
+        """Wait callback: return once psycopg2 has its answer, or raise; it then disconnects."""
         deadline = time.monotonic() + self.seconds
         while (state := connection.poll()) != POLL_OK:
             waiting = select.poll()

@@ -1,7 +1,7 @@
-"""How long each kind of process lets PostgreSQL work at a statement, and wait for a lock.
+"""PostgreSQL's `statement_timeout` and `lock_timeout` for each kind of process.
 
-They go with the connection, as startup parameters, which cost no round trip. A pooler would give
-a connection that one process has set so to another, and PgBouncer refuses the parameters: there
+They are startup parameters of the connection, which cost no round trip. A pooler would hand a
+connection with one process's settings to another, and PgBouncer refuses the parameters: there
 each kind has a pool, whose `connect_query` sets them. See docs/operators.md.
 """
 
@@ -18,7 +18,7 @@ Kind = Literal["web", "worker", "command", "migrate"]
 
 
 def limit(kind: Kind) -> None:
-    """Give the timeouts of this kind of process to all connections that are made from now on."""
+    """Set the timeouts of this kind of process for all connections made from now on."""
     statement, lock = settings.DATABASE_TIMEOUTS[kind]
     if kind == "web" and statement:
         silence.limit(statement + GRACE)
@@ -32,7 +32,7 @@ def limit(kind: Kind) -> None:
 
 @contextmanager
 def limited(kind: Kind) -> Iterator[None]:
-    """The block as this kind of process, on a connection of its own; then as a command again."""
+    """Run the block with this kind's timeouts, on its own connection; then as a command again."""
     connection.close()
     limit(kind)
     try:

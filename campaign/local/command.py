@@ -18,8 +18,8 @@ from campaign.local.keys import ADMINISTRATOR
 from campaign.local.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
-# Settings of behaviour, which may be tried out. What leads elsewhere (keys, addresses of databases
-# and mail servers) is not passed on: it may be exported for a real installation.
+# Allow-list of variables passed on to the local site. Keys and addresses of databases and mail
+# servers are not: they may be exported for a real installation.
 TRIED_OUT = re.compile(
     r"LIMIT_\w+|MAILS_PER_\w+|PAGE_CACHE_\w+|WEB_\w+|TRUSTED_PROXIES|LOG_LEVEL|\w+_LOCK_TIMEOUT"
     r"|WORKER_STATEMENT_TIMEOUT|DATABASE_PREPARED|DATABASE_CONN_MAX_AGE|DATABASE_POOLER"
@@ -27,7 +27,7 @@ TRIED_OUT = re.compile(
 
 
 class Stopped(BaseException):
-    """Somebody asked us to stop: no error, so nothing that catches errors may catch it."""
+    """Raised to stop; a `BaseException`, so that nothing that catches errors catches it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run() -> int:
-    """Start everything, say where it is, and stop everything when asked to."""
+    """Start the stack, print its URLs, and stop it on a signal."""
     clock = Clock()
     stack = Stack(
         local_dir(),
@@ -81,18 +81,18 @@ def manage(arguments: list[str]) -> int:
 
 
 def watch(stack: Stack) -> None:
-    """Return never: raise when a child ends, or when somebody asks us to stop."""
+    """Supervise the children. Never returns: raises when one ends, or to stop."""
     parent = os.getppid()
     while True:
         time.sleep(0.3)
         stack.check()
-        # make can be killed without a word to us; a shell's end is no reason to stop.
+        # make can be killed without a signal to us; a shell's end is no reason to stop.
         if "MAKELEVEL" in os.environ and os.getppid() != parent:
             raise Stopped
 
 
 def stop_on_signals() -> None:
-    """Turn the first signal into `Stopped`; whoever is impatient must not disturb stopping."""
+    """Raise `Stopped` at the first signal, and ignore later ones: they must not disturb it."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in signals:
@@ -120,7 +120,7 @@ class Clock:
 
 
 def welcome(stack: Stack, seconds: float) -> str:
-    """What somebody who tries the site needs to know."""
+    """The banner: URLs, and the log-in of the admin."""
     return f"""
   Site     {stack.site_url}/
   Mailbox  {stack.site_url}/mailbox/
@@ -146,12 +146,12 @@ def local_dir() -> Path:
 
 
 def settings_given() -> dict[str, str]:
-    """The settings of behaviour in our own environment, for the site that is tried."""
+    """The variables of our own environment that `TRIED_OUT` allows."""
     return {name: value for name, value in os.environ.items() if TRIED_OUT.fullmatch(name)}
 
 
 def wanted_port() -> int:
-    """The port from the environment."""
+    """The TCP port from PORT. Raises `StackError`."""
     given = os.environ.get("PORT") or "8000"
     if not given.isdecimal() or not 0 < int(given) < 2**16:
         raise StackError("PORT should be a number from 1 to 65535.")

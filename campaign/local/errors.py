@@ -1,4 +1,4 @@
-"""What can go wrong with the stack, in words for whoever started it."""
+"""Exceptions of the stack, with messages for the person who started it."""
 
 
 class StackError(Exception):

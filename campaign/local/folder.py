@@ -1,4 +1,4 @@
-"""Where a stack keeps its state, and the lock that lets one stack at a time have it."""
+"""The state directory of a stack, and the file lock that lets one stack at a time use it."""
 
 import fcntl
 import hashlib
@@ -16,7 +16,7 @@ from campaign.local.process import is_alive
 
 # A killed stack's guard may need this long to stop what is left of it, in seconds.
 GUARD_PATIENCE = 40.0
-# Whoever was killed a moment ago may still be there.
+# How long a holder that was killed may still be there, in seconds.
 DYING = 1.0
 # Linux allows a socket's path 108 bytes, others 104.
 LONGEST_SOCKET = 100
@@ -41,7 +41,7 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """A short name that no other folder has."""
+        """A short name, unique to this folder."""
         return "undersigned-" + hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
 
     @property
@@ -66,10 +66,10 @@ class Folder:
         self.sockets.chmod(0o700)
 
     def lock(self, patience: float = GUARD_PATIENCE) -> int:
-        """Take the folder for this process, and return the lock's descriptor.
+        """Lock the folder (flock), and return the descriptor. Raises `AlreadyRunning`.
 
-        The guard inherits it, so that the folder stays taken until what a killed stack left
-        behind is gone: then a new stack waits here.
+        The guard inherits it, so that the folder stays locked until what a killed stack left
+        behind is gone: a new stack waits here, for up to `patience` seconds.
         """
         self._lock = (self.root / "lock").open("a+")
         began = time.monotonic()
@@ -91,7 +91,7 @@ class Folder:
         return self._lock.fileno()
 
     def unlock(self) -> None:
-        """Give the folder back."""
+        """Release the lock."""
         if self._lock:
             self._lock.close()
         self._lock = None
@@ -105,7 +105,7 @@ class Folder:
 
     @property
     def lent(self) -> Path:
-        """Where PostgreSQL keeps its data when it must run as a user who cannot reach `root`."""
+        """PostgreSQL's data directory when it must run as a user who cannot reach `root`."""
         return Path("/var/tmp") / self.name  # noqa: S108 - whoever uses it checks its owner
 
     def remove(self) -> None:

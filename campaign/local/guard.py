@@ -1,10 +1,10 @@
-"""The guard: stops the stack's processes when whoever started them has died.
+"""The guard: a watchdog that stops the stack's processes when their starter has died.
 
     python -m campaign.local.guard
 
-It reads from a pipe whose other end nobody but the starter holds: "+" and a process that
-was started, "-" and the number of one that has gone. The pipe ends when the starter does,
-in whatever way; what is still known then is stopped in order. It is a process and no
+It reads from a pipe whose other end the starter alone holds: "+" and a process that was
+started, "-" and the PID of one that has gone. The pipe ends when the starter does, in
+whatever way; processes still known then are stopped in order. It is a process and not
 `PR_SET_PDEATHSIG`, because that is lost under `unshare`, which PostgreSQL needs as root,
 and knows no order.
 """
@@ -16,7 +16,7 @@ from campaign.local.process import Process, stop
 
 
 def main() -> None:
-    """Remember until the end of the pipe, then stop what is left."""
+    """Record processes until the end of the pipe, then stop those that are left."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     known: dict[int, Process] = {}

@@ -52,7 +52,7 @@ def main(names: list[str]) -> int:
 
 @contextmanager
 def only_one() -> Iterator[None]:
-    """Wait for another `make` that is installing into the same .venv.
+    """Hold a file lock, so that one `make` at a time installs into the same .venv.
 
     uv has a lock of its own in there, `.lock`, which must not be this one.
     """
@@ -81,7 +81,7 @@ def runs(python: Path) -> bool:
 
 
 def install(name: str) -> None:
-    """Install one lock, and remember which."""
+    """Install one lock, and write its stamp."""
     lock = LOCKS / f"{name}.txt"
     say(f"Installing {describe(name)}")
     began = time.monotonic()
@@ -94,7 +94,7 @@ def install(name: str) -> None:
 
 
 def describe(name: str) -> str:
-    """What the reader is waiting for."""
+    """A lock in words for the progress line: how many packages, and its name."""
     pins = sum("==" in line for line in (LOCKS / f"{name}.txt").read_text().splitlines())
     return f"{pins} locked {'package' if pins == 1 else 'packages'} ({name})"
 
@@ -113,7 +113,7 @@ def bundled_pip() -> list[Path | str]:
     """How to run the pip that comes with Python, without installing it first.
 
     Distributions keep its wheel in a folder of their own; where neither place has it,
-    ensurepip knows better.
+    ensurepip installs it.
     """
     import ensurepip  # Debian packages it apart from Python: see missing_venv.
 
@@ -128,14 +128,14 @@ def bundled_pip() -> list[Path | str]:
 
 
 def uv_options() -> list[Path | str]:
-    """Options for uv: it should trust what the machine trusts, as pip does."""
+    """Options for uv: hashes, wheels alone, and the system's certificates, as pip uses."""
     options: list[Path | str] = ["--require-hashes", "--only-binary", ":all:"]
     options += ["--system-certs", "--python", PYTHON]
     return options if sys.stderr.isatty() else [*options, "--quiet"]
 
 
 def run(command: list[Path | str]) -> None:
-    """Run it; what goes wrong is on the screen already, so only the way out is added."""
+    """Run a command. Raises `CannotInstall`; the command's own output has said why."""
     environment = dict(os.environ)
     if mirror := environment.get("PIP_INDEX_URL"):
         environment.setdefault("UV_DEFAULT_INDEX", mirror)
@@ -144,12 +144,12 @@ def run(command: list[Path | str]) -> None:
 
 
 def stamp(name: str) -> Path:
-    """The file that remembers which lock was installed."""
+    """The stamp file, with the digest of the lock that was installed."""
     return VENV / f".installed-{name}"
 
 
 def digest(name: str) -> str:
-    """What the lock says."""
+    """SHA-256 of the lock, in hex."""
     return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes()).hexdigest()
 
 
@@ -163,7 +163,7 @@ def say(line: str) -> None:
 
 
 def missing_venv() -> str | None:
-    """What to tell somebody whose Python lacks its venv parts, as Debian's does."""
+    """The error message where Python lacks its venv parts, as Debian's does; else None."""
     try:
         import ensurepip  # noqa: F401 - whether it is there is the question
     except ImportError:

@@ -1,4 +1,4 @@
-"""The secrets of a local stack: made once, kept in a file that its owner alone can read."""
+"""The secrets of a local stack: generated once, stored in a file that its owner alone can read."""
 
 import base64
 import os
@@ -23,7 +23,7 @@ def _make() -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file for the owner's eyes, whole or not at all."""
+    """Write a file of mode 0600 atomically."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""The local mailbox as web pages: each message as a person would see it."""
+"""Views of the local mailbox: each message as a person would see it."""
 
 import mailbox
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from django.views.decorators.http import require_safe
 PER_PAGE = 50
 LONGEST_HEADERS = 64 * 1024
 
-# The one page with a frame, and what stands in it. A message may style itself, but runs no
-# script, loads nothing and sends nothing; its links open in the window around the frame.
+# CSP of the one page with a frame, and of what stands in it. A message may style itself, but runs
+# no script, loads nothing and sends nothing; its links open in the window around the frame.
 _AROUND_FRAME = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,7 +40,7 @@ class Summary:
     sent_at: datetime | None
 
 
-# What a person looks at; the rest stands below.
+# The headers shown first.
 _FIRST = ("From", "To", "Subject", "Date")
 
 
@@ -108,7 +108,7 @@ def _summary(key: str) -> Summary:
 
 
 def _parse(key: str) -> EmailMessage:
-    """The message with this key. Keys come from listing the folder: none leads out of it."""
+    """The message with this key, or 404. Keys come from listing the folder: no path traversal."""
     maildir = _maildir()
     if key not in maildir:
         raise Http404

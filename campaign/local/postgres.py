@@ -16,8 +16,8 @@ from campaign.local.services import LAST, Service
 
 USER = DATABASE = "undersigned"
 
-# 1: binaries, 2: data folder. A folder that is half made has another name until it is whole.
-# Its owner is the only one who reaches the socket, so that no password is needed.
+# 1: binaries, 2: data directory, which has another name until initdb is done (atomic rename).
+# Its owner alone can reach the socket, so that no password is needed.
 _START = """
 set -e
 binaries=$1 data=$2
@@ -64,10 +64,10 @@ class Postgres(Service):
         return f"postgres://{USER}@{quote(str(self.folder.sockets), safe='')}/{DATABASE}"
 
     def prepare(self) -> None:
-        """Settle who runs it; wait for a server that was killed, and remove its traces.
+        """Drop root; wait for a server that was killed, and remove its stale lock and sockets.
 
-        PostgreSQL copes with its own stale lock, unless the number in it still has an entry:
-        the killed server's, until somebody collects it, or another process's.
+        PostgreSQL copes with its own stale lock, unless the PID in it still has an entry: the
+        killed server's, as a zombie, or another process's.
         """
         import psutil  # Not above: `make clean` may run before anything is installed.
 
@@ -89,7 +89,7 @@ class Postgres(Service):
         return {**self._base, "LC_ALL": "C", "TZ": "UTC"}
 
     def is_ready(self) -> bool:
-        """Whether it answers and has our database."""
+        """Whether it answers and has our database, which this creates."""
         import psycopg2
 
         try:
@@ -106,13 +106,13 @@ class Postgres(Service):
                 if cursor.rowcount == 0:
                     cursor.execute(f"CREATE DATABASE {DATABASE}")
         except psycopg2.OperationalError:
-            return False  # It broke off while it was asked.
+            return False  # The connection broke.
         finally:
             connection.close()
         return True
 
     def _wait_for_the_killed(self) -> None:
-        """Return once no process of an earlier server has the data, or say which one has."""
+        """Wait until no process of an earlier server has the data. Raises `StackError`."""
         servers = _servers(self.data)
         if not wait_until_gone(servers, PATIENCE):
             left = ", ".join(str(pid) for pid in servers if is_alive(pid))
@@ -122,7 +122,7 @@ class Postgres(Service):
             )
 
     def _leave_root(self) -> None:
-        """Run in a user namespace, or else as nobody, in a folder that nobody may use."""
+        """Drop root: run in a user namespace, else as the user `nobody` in a folder of its own."""
         if (prefix := users.namespace()) is not None:
             self._prefix = prefix
             return
@@ -137,7 +137,7 @@ class Postgres(Service):
             shutil.chown(path, self.user, self.user)
 
     def _lend_binaries(self, lent: Path) -> Path:
-        """The binaries where nobody can run them: often .venv is below root's home."""
+        """The binaries where the user `nobody` can run them: often .venv is below root's home."""
         if _can_run(self._binaries / "postgres", self.user):
             return self._binaries
         package = self._binaries.parents[1]
@@ -155,7 +155,7 @@ def _find_binaries() -> Path:
 
 
 def _servers(data: Path) -> list[int]:
-    """The numbers of PostgreSQL's processes in a data folder, where each of them works."""
+    """The PIDs of PostgreSQL's processes whose working directory is this data directory."""
     import psutil  # As above.
 
     wanted = {"name": "postgres", "cwd": str(data.resolve())}
@@ -163,7 +163,7 @@ def _servers(data: Path) -> list[int]:
 
 
 def _first_number(path: Path) -> int:
-    """The number on the file's first line; -1, which no process has, if there is none."""
+    """The PID on the file's first line; -1, which no process has, if there is none."""
     words = path.read_text().split() if path.exists() else []
     return int(words[0]) if words and words[0].isdecimal() else -1
 

@@ -1,4 +1,4 @@
-"""Everything that must be there before web and worker start, in one Django process.
+"""Set-up that must be done before web and worker start, in one Django process.
 
     python -m campaign.local.prepare FILE
 
@@ -7,7 +7,7 @@
 3. Load the campaign as a published sample.
 4. Make the administrator, with a random password kept in FILE.
 
-Each step leaves alone what is there already. Output is one line a step.
+Each step is idempotent. Output is one line a step.
 """
 
 import secrets

@@ -1,11 +1,11 @@
-"""Child processes that are always stopped: by us, or by the guard if we are killed.
+"""Supervision of child processes: always stopped, by us, or by the guard if we are killed.
 
-Each child has its own session, so that Ctrl-C in the terminal reaches nobody but us and the
-order of stopping stays ours. A child is held at a gate until the guard knows of it: however
-early we are killed, either the guard stops the child or the gate never opens.
+Each child leads its own session, so that Ctrl-C in the terminal reaches us alone and the order
+of stopping stays ours. A child waits at a gate until the guard knows of it: however early we
+are killed, either the guard stops the child or the gate never opens.
 
-A number alone names nobody: the kernel gives it to somebody else in time. Whoever is signalled
-still has the start time, of the same boot, that was noted with the number.
+PIDs are reused, so one alone identifies no process. Before a signal is sent, the start time and
+the boot id must be those that were noted with the PID.
 """
 
 import json
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 PATIENCE = 12.0
 _PAUSE = 0.02
 
-# `read` fails at the end of its input, that is when whoever should open the gate has died.
+# `read` fails at the end of its input, that is when the process that opens the gate has died.
 _GATE = ["/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "gate"]
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process as anybody may know it: the leader of a session of its own."""
+    """A process by PID and identity, which leads a session of its own."""
 
     name: str
     pid: int
@@ -45,21 +45,21 @@ class Process:
 
     @classmethod
     def now(cls, name: str, pid: int, stage: int, asks: int) -> "Process":
-        """The process that has this number now."""
+        """The process that has this PID now. Raises `StackError` where it has no identity."""
         if not (known_by := identity(pid)):
             raise StackError("No process can be told from another here: mount /proc.")
         return cls(name, pid, stage, asks, known_by)
 
     def is_alive(self) -> bool:
-        """Whether it still runs, and is not another process that was given its number."""
+        """Whether it still runs, and its PID was not reused."""
         return is_alive(self.pid) and identity(self.pid) == self.identity
 
     def ask_to_stop(self) -> None:
-        """Send the signal that ends it in good order."""
+        """Send its signal for a graceful stop."""
         self._send(os.kill, self.signal)
 
     def kill_group(self) -> None:
-        """Kill it and what it started, at once."""
+        """SIGKILL its process group."""
         self._send(os.killpg, signal.SIGKILL)
 
     def _send(self, how: Callable[[int, int], None], number: int) -> None:
@@ -72,9 +72,9 @@ class Process:
 
     @staticmethod
     def from_json(text: str) -> "Process | None":
-        """What `to_json` wrote; None if it is damaged, or names no process that can be ours.
+        """Parse what `to_json` wrote; None if damaged, or if the process cannot be ours.
 
-        To signal 0 or -1 is to signal a whole group or everybody, and 1 is the system's own.
+        PID 0 or -1 would signal a whole group or everybody, and 1 is init.
         """
         with suppress(ValueError, TypeError):
             process = Process(**json.loads(text))
@@ -100,11 +100,11 @@ class Child:
         return self.process.name
 
     def is_alive(self) -> bool:
-        """Whether it still runs; collects its exit code if not."""
+        """Whether it still runs; reaps it if not."""
         return self.popen.poll() is None
 
     def has_failed(self) -> bool:
-        """Whether it ended, and should not have, or not with this exit code."""
+        """Whether it ended, and should not have, or with an exit code other than 0."""
         return not self.is_alive() and not (self.may_end and self.popen.returncode == 0)
 
     def last_lines(self, count: int = 15) -> str:
@@ -139,24 +139,24 @@ def spawn(
 
 
 def open_gate(popen: subprocess.Popen[bytes]) -> None:
-    """Let the process run, now that it is known."""
+    """Let the process run, now that the guard knows of it."""
     gate: IO[bytes] | None = popen.stdin
     assert gate is not None
-    with suppress(BrokenPipeError):  # It is dead already: whoever waits for it will say so.
+    with suppress(BrokenPipeError):  # It is dead already: waiting for it will show that.
         gate.write(b"go\n")
         gate.close()
 
 
 def stop(processes: Iterable[Process], *, patience: float = PATIENCE) -> None:
-    """Stop them stage by stage, the highest first; kill whoever does not listen.
+    """Stop them stage by stage, the highest first; SIGKILL those left after `patience` seconds.
 
-    Knows nothing of parents, so it serves us and the guard: whoever has children among
-    them must collect them meanwhile, and `is_alive` counts the uncollected as dead.
+    It reaps no children, so it serves us and the guard: a parent must reap its own, and
+    `is_alive` counts zombies as dead.
     """
     known = list(processes)
     for stage in sorted({process.stage for process in known}, reverse=True):
         running = [process for process in known if process.stage == stage and process.is_alive()]
-        # Asked for while they have parents to be found by.
+        # Listed while their parents, by which they are found, still run.
         below = [child for process in running for child in offspring(process.pid)]
         for process in running:
             process.ask_to_stop()
@@ -174,25 +174,23 @@ def _wait_for(processes: Sequence[Process], patience: float) -> None:
 
 
 def find(pid: int) -> "psutil.Process | None":
-    """The process of this number that runs. One that has ended and waits to be collected
-    does not.
-    """
+    """The running process with this PID; None for a zombie, or if there is none."""
     import psutil  # Not above: `make clean` may run before anything is installed.
 
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process
-    except (psutil.NoSuchProcess, ValueError):  # No process has a number below zero.
+    except (psutil.NoSuchProcess, ValueError):  # No PID is below zero.
         return None
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this number runs."""
+    """Whether a process with this PID runs."""
     return find(pid) is not None
 
 
 def offspring(pid: int) -> "list[psutil.Process]":
-    """The processes below it."""
+    """Its descendants."""
     import psutil  # As above.
 
     with suppress(psutil.NoSuchProcess):
@@ -201,7 +199,7 @@ def offspring(pid: int) -> "list[psutil.Process]":
 
 
 def kill(processes: "Iterable[psutil.Process]") -> None:
-    """Kill those that still run; psutil sees to it that it is they who have the numbers."""
+    """SIGKILL those that still run; psutil guards against reused PIDs."""
     import psutil  # As above.
 
     for process in processes:
@@ -210,7 +208,7 @@ def kill(processes: "Iterable[psutil.Process]") -> None:
 
 
 def wait_until_gone(pids: Iterable[int], patience: float = PATIENCE) -> bool:
-    """Whether all of them ended in time."""
+    """Wait for all of them to end; whether they did within `patience` seconds."""
     deadline = time.monotonic() + patience
     left = [pid for pid in pids if is_alive(pid)]
     while left and time.monotonic() < deadline:
@@ -220,9 +218,9 @@ def wait_until_gone(pids: Iterable[int], patience: float = PATIENCE) -> bool:
 
 
 def identity(pid: int) -> str:
-    """What no other process has, be it of the same number: its start time, and of which boot.
+    """The identity of a process, which a reused PID does not share: boot id and start time.
 
-    Empty if nobody has the number. Linux counts start times from its boot, which has an id, so
+    Empty if no process has the PID. Linux counts start times from its boot, which has an id, so
     that a corrected clock changes neither; elsewhere a start time is a date.
     """
     with suppress(FileNotFoundError, ProcessLookupError):

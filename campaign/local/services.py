@@ -1,4 +1,4 @@
-"""What a service of the stack is, and those that need few words."""
+"""The interface of the stack's services, and Redis, SMTP, web, worker and beat."""
 
 import http.client
 import shutil
@@ -28,19 +28,19 @@ class Service(ABC):
     user: int | None = None
 
     def prepare(self) -> None:  # noqa: B027 - most have nothing to do
-        """Tidy up what an earlier process left in the way."""
+        """Clean up what an earlier process left in the way."""
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
-        """What to run."""
+        """The command line."""
 
     @abstractmethod
     def environment(self) -> Mapping[str, str]:
-        """The whole environment it runs in."""
+        """Its whole environment."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Whether it does its work. Asked again and again; never raises."""
+        """Readiness probe. Polled; never raises."""
 
     def listener(self) -> socket.socket | None:
         """The socket that it inherits, if it listens on TCP."""
@@ -50,8 +50,8 @@ class Service(ABC):
 class Port:
     """A TCP port on this machine that stays the same however often its service restarts.
 
-    We listen on it and let the service inherit it, so that nobody can take it between
-    choosing and using. Without a number, a free one is picked.
+    We listen on it and let the service inherit the socket, so that nobody can take the port in
+    between. Without a number, a free one is picked. Raises `PortBusy`.
     """
 
     def __init__(self, number: int | None) -> None:
@@ -65,15 +65,15 @@ class Port:
         return listener
 
     def close(self) -> None:
-        """Let go of it if no service has taken it."""
+        """Close the socket if no service has taken it."""
         if self._listener:
             self._listener.close()
         self._listener = None
 
     def _listen(self) -> socket.socket:
         listener = socket.socket()
-        # Connections of an earlier run that are still fading away are no obstacle, but only if
-        # their listener, too, said so: hence also while the number is still to be picked.
+        # Connections of an earlier run in TIME_WAIT are no obstacle, but only if their listener
+        # had set this, too: hence also while the port is still to be picked.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, self.number))
@@ -105,7 +105,7 @@ class Redis(Service):
         self.socket.unlink(missing_ok=True)
 
     def command(self) -> Sequence[str | Path]:
-        # Nothing is written to disk: it holds hashed counters and the queue of nudges.
+        # Nothing is written to disk: it holds hashed counters and the queue of wake-ups.
         return [
             _redis_server(), "--port", "0", "--unixsocket", self.socket,
             "--unixsocketperm", "700", "--dir", self.folder.redis, "--save", "",
@@ -119,7 +119,7 @@ class Redis(Service):
         return self._ask(b"PING").startswith(b"+PONG")
 
     def has_a_worker(self) -> bool:
-        """Whether somebody waits for messages, as a Celery worker does once it is ready."""
+        """Whether a client waits in BRPOP, as a Celery worker does once it is ready."""
         return b" cmd=brpop " in self._ask(b"CLIENT LIST")
 
     def _ask(self, question: bytes) -> bytes:
@@ -135,7 +135,7 @@ class Redis(Service):
 
 
 class Smtp(Service):
-    """The mail server that keeps every message in the mailbox."""
+    """The SMTP sink, which stores every message in the mailbox."""
 
     name, title, stage = "smtp", "Mailbox", MIDDLE
 
@@ -215,7 +215,7 @@ class Worker(Service):
         return [
             sys.executable, "-m", "celery", "--app", "campaign.celery:app", "worker",
             "--concurrency", "2", "--loglevel", "INFO",
-            # There is one worker: it has nobody to talk to.
+            # There is one worker: it has no peers.
             "--without-gossip", "--without-mingle", "--without-heartbeat",
         ]  # fmt: skip
 
@@ -227,9 +227,7 @@ class Worker(Service):
 
 
 class Beat(Service):
-    """Celery's beat, which tells the worker when to look. Inside the worker its end would go
-    unnoticed.
-    """
+    """Celery beat, which schedules the sweeps. Inside the worker its end would go unnoticed."""
 
     name, title, stage = "beat", "Beat", FRONT
 
@@ -241,7 +239,7 @@ class Beat(Service):
         self._heartbeat.unlink(missing_ok=True)
 
     def command(self) -> Sequence[str | Path]:
-        # It would leave its number in the checkout.
+        # No PID file, which it would leave in the checkout.
         return [
             sys.executable, "-m", "celery", "--app", "campaign.celery:app", "beat", "--pidfile=",
         ]  # fmt: skip

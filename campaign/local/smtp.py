@@ -1,4 +1,4 @@
-"""An SMTP server that keeps every message in a Maildir: `smtp.py DESCRIPTOR FOLDER`.
+"""An SMTP sink that stores every message in a Maildir: `smtp.py DESCRIPTOR FOLDER`.
 
 The listening socket is inherited, so that its port is known and taken before the process
 runs. It accepts whatever it is sent, addresses in UTF-8 included.
@@ -20,7 +20,7 @@ LARGEST_MESSAGE = 25 * 1024 * 1024
 
 
 class Maildir:
-    """Delivers into tmp/ and moves to new/, so that no reader sees half a message."""
+    """Atomic Maildir delivery: tmp/, then rename to new/, so that nobody reads half a message."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,13 +29,13 @@ class Maildir:
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's name for it
-        """Keep the message. Called by aiosmtpd."""
+        """Store the message. Called by aiosmtpd."""
         assert isinstance(envelope.content, bytes)
         self.deliver(envelope.content)
         return "250 OK"
 
     async def handle_exception(self, error: Exception) -> str:
-        """Say that it can be sent again later: nothing here is ever refused for good.
+        """Answer with a temporary failure (4xx): nothing here is ever refused for good.
 
         Called by aiosmtpd, which would answer 500 and quote the exception.
         """
@@ -57,7 +57,7 @@ class Maildir:
 
 
 async def serve(listener: socket.socket, folder: Path) -> None:
-    """Accept messages until the process is asked to stop."""
+    """Accept messages until SIGTERM or SIGINT."""
     maildir = Maildir(folder)
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()

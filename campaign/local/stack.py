@@ -3,7 +3,7 @@
     with Stack(Path("/tmp/somewhere")).start(only=("postgres", "redis", "smtp")) as stack:
         os.environ.update(stack.environment)
 
-1. Take the folder; stop what a killed stack may have left in it.
+1. Lock the folder; stop what a killed stack may have left in it.
 2. Start PostgreSQL, Redis and the mailbox beside each other, and meanwhile prepare:
    catalogues and static files first, then, once PostgreSQL answers, the database.
 3. Start web and worker when all that is done, and beat when they are ready.
@@ -58,8 +58,8 @@ MIGRATED = "Database is migrated"
 PATIENCE = 120.0
 _PAUSE = 0.05
 
-# Passed on from our own environment. Everything else that settings read is set here, so that
-# what happens to be exported for a real installation cannot reach the local one. Not passed on:
+# Allow-list of inherited variables. Everything else that settings read is set here, so that
+# variables exported for a real installation cannot reach the local one. Not passed on:
 # PYTHONDONTWRITEBYTECODE, or every process would compile all it imports anew.
 _INHERITED = (
     "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOG_LEVEL", "PATH", "PYTHONPYCACHEPREFIX",
@@ -71,7 +71,7 @@ Report = Callable[[str], None]
 
 
 def _silence(line: str) -> None:
-    """Report to nobody."""
+    """The default `report`, which discards the line."""
 
 
 class Stack:
@@ -101,11 +101,11 @@ class Stack:
         self._ports: list[Port] = []
         self._guard: subprocess.Popen[str] | None = None
 
-    # --- What those who use it read -------------------------------------------------------
+    # --- Properties -----------------------------------------------------------------------
 
     @property
     def site_url(self) -> str:
-        """Where the site is, without a slash at its end."""
+        """The base URL of the site, without a trailing slash."""
         return f"http://{HOST}:{self._web_port.number}"
 
     @property
@@ -136,7 +136,7 @@ class Stack:
     # --- Starting and stopping ------------------------------------------------------------
 
     def start(self, only: Collection[str] = ALL) -> Self:
-        """Start the named services and wait until they are ready. Stops all if one fails."""
+        """Start the named services and wait until they are ready; if one fails, stop all, raise."""
         if unknown := set(only) - set(ALL):
             raise ValueError(f"no such service: {sorted(unknown)}")
         self.folder.make()
@@ -151,7 +151,7 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """Stop everything, PostgreSQL last, and give the folder back. Safe to repeat."""
+        """Stop everything, PostgreSQL last, and release the folder. Idempotent."""
         self._stop(list(self._children.values()))
         for port in self._ports:
             port.close()
@@ -185,7 +185,7 @@ class Stack:
     # --- One service ----------------------------------------------------------------------
 
     def kill(self, name: str) -> None:
-        """Kill a service and all its processes at once, as a crash would."""
+        """SIGKILL a service and all its processes, as a crash would end them."""
         child = self._children[name]
         # PostgreSQL's processes are in groups of their own and notice by themselves.
         below = [each.pid for each in offspring(child.process.pid)]
@@ -195,7 +195,7 @@ class Stack:
         self._forget(child)
 
     def halt(self, name: str) -> None:
-        """Stop a service in good order."""
+        """Stop a service gracefully."""
         self._stop([self._children[name]])
 
     def restart(self, name: str) -> None:
@@ -206,11 +206,11 @@ class Stack:
         self._wait_until_ready(name)
 
     def pid(self, name: str) -> int:
-        """The number of a service's first process, for tests."""
+        """The PID of a service's first process, for tests."""
         return self._children[name].process.pid
 
     def check(self) -> None:
-        """Raise `ChildCrashed` if a process has ended by itself."""
+        """Raise `ChildCrashed` if a process has ended by itself, `StackError` if the guard has."""
         if self._guard is None or self._guard.poll() is not None:
             raise StackError("The stack's guard was killed, and nothing is safe without it.")
         for child in list(self._children.values()):
@@ -221,7 +221,7 @@ class Stack:
                     f" The end of {child.log}:\n{child.last_lines()}"
                 )
 
-    # --- How it is done -------------------------------------------------------------------
+    # --- Internals ------------------------------------------------------------------------
 
     def _take_over(self, lock: int) -> None:
         """Start the guard, and stop what is left of a stack whose guard was killed too."""
@@ -257,8 +257,8 @@ class Stack:
             self._finish_prepare(front)
             self._wait_until_ready(*front)
         if "beat" in only:
-            # Nobody waits for it, nor for the processor that its start takes: whoever signs
-            # tells the worker too. If it ends, `check` says so as of any other.
+            # Not waited for, nor is the CPU time that its start takes: signing wakes the worker
+            # too. If it ends, `check` says so as of any other.
             self._spawn(self._services["beat"])
 
     def _make_services(self) -> None:
@@ -309,7 +309,7 @@ class Stack:
         *,
         may_end: bool = False,
     ) -> None:
-        """Tell the guard, note it for the next stack, and only then let it run."""
+        """Register it with the guard and, on disk, for the next stack; only then let it run."""
         self._children[process.name] = Child(process, popen, log, may_end=may_end)
         self._tell_guard("+" + process.to_json())
         (self.folder.processes / f"{process.name}.json").write_text(process.to_json())
@@ -355,7 +355,7 @@ class Stack:
         self._admit(process, popen, log, may_end=True)
 
     def _finish_prepare(self, front: Collection[str] = ()) -> None:
-        """Wait until it has ended well, passing its lines on.
+        """Wait until `prepare` has succeeded, and report its lines.
 
         Web and worker take seconds to import, so they begin once the tables are there.
         """
@@ -375,6 +375,6 @@ class Stack:
 
 
 def _base_environment() -> dict[str, str]:
-    """What any process may know of our own environment."""
+    """The part of our own environment that any process may have."""
     kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""Addresses of the local mailbox. Included only where there is one."""
+"""URLconf of the local mailbox. Included only where there is one."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Running PostgreSQL for root: it refuses to run as root itself."""
+"""Drop root for PostgreSQL, which refuses to run as root."""
 
 import os
 import pwd
@@ -20,12 +20,12 @@ def is_root() -> bool:
 
 
 def nobody() -> int:
-    """The user that owns nothing; our own, where we are not root and cannot change it."""
+    """The UID of the user `nobody`; our own, where we are not root and cannot change it."""
     return pwd.getpwnam("nobody").pw_uid if is_root() else os.geteuid()
 
 
 def namespace() -> list[str] | None:
-    """How to run a command as somebody who is not root but may use root's files.
+    """The prefix that runs a command in a user namespace: not root, but with root's files.
 
     None where the kernel or the container forbids it.
     """

@@ -1,4 +1,4 @@
-"""What pages of a petition say of the statement behind it."""
+"""Template tag that links pages of a petition to the statement behind it."""
 
 from django import template
 
@@ -21,5 +21,5 @@ def statement_behind(petition: Petition) -> str:
 
 
 def forget() -> None:
-    """Read the statements afresh next time."""
+    """Clear the TTL cache of published statements."""
     _published.forget()

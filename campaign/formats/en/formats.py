@@ -1,4 +1,4 @@
-"""Dates as British English writes them; Django's own for "en" are American."""
+"""Django date formats in British English; its own for "en" are American."""
 
 DATE_FORMAT = "j F Y"
 TIME_FORMAT = "H:i"

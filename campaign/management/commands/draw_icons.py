@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
 
 def icon(size: int, *, share: float, fills: bool) -> bytes:
-    """The mark on a square of so many pixels: PNG."""
+    """The mark on a square of `size` pixels, as a PNG file."""
     words = {"mark": cards.mark(), "size": str(size), "share": str(share)}
     return typesetting.png("icon.typ", {**words, "fills": "yes" if fills else ""})
 

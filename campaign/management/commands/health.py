@@ -1,4 +1,4 @@
-"""Tell whether the site does all of its work."""
+"""Health check of each part of the site, for operators."""
 
 import json
 from typing import Any
@@ -9,8 +9,8 @@ from campaign import monitoring
 
 
 class Command(BaseCommand):
-    """1. Ask every part now: database, periodic jobs, mail, Redis.
-    2. Print what each says, as JSON.
+    """1. Check every part now: database, periodic jobs, mail, Redis.
+    2. Print the state of each, as JSON.
     3. Exit with 1 if one of them is not well.
     """
 

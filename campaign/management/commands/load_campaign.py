@@ -15,7 +15,7 @@ from petitions.publishing.opening import open_petition
 
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 ORGANISATION = "SBC"
-# Only in the published sample: whoever runs the site for real enters their own.
+# Only in the published sample: operators of a real site enter their own.
 SAMPLE_CONTACT = "privacy@example.org"
 
 

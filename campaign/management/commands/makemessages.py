@@ -1,4 +1,4 @@
-"""Extract the texts to translate: `manage.py makemessages`, with this project's habits."""
+"""Django's `makemessages` with this project's defaults."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.core.management.commands import makemessages
 
-# Volunteers use the admin and the commands in English; the rest is no source of ours.
+# Volunteers use the admin and the commands in English; the rest is not our source.
 IGNORED = [
     ".*",
     "node_modules",
@@ -23,8 +23,8 @@ IGNORED = [
 
 
 class Command(makemessages.Command):
-    """Every language but English; no line numbers, wrapping, leavings or hour, so that a
-    translator's diff shows words alone.
+    """Every language but English; no line numbers, wrapping, obsolete entries or creation date,
+    so that a translator's diff shows words alone.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:

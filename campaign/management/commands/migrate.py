@@ -1,4 +1,4 @@
-"""Django's `migrate`, which never makes signers wait for long."""
+"""Django's `migrate` with a short lock timeout and retries, so that signers never wait long."""
 
 import time
 from typing import Any
@@ -15,10 +15,10 @@ PAUSE = 5.0
 
 
 class Command(migrate.Command):
-    """1. Wait for each lock for `MIGRATE_LOCK_TIMEOUT` seconds and no longer: whoever signs queues
-       behind a migration that waits, even for a dump, which stands in nobody else's way.
-    2. Where that was too short, let everybody pass for `PAUSE` seconds and go on from the
-       migration that failed. Each is a transaction of its own.
+    """1. Wait for each lock for `MIGRATE_LOCK_TIMEOUT` seconds and no longer: signers queue behind
+       a migration that waits, even for a dump, which blocks nobody else.
+    2. On a lock timeout, pause for `PAUSE` seconds and retry from the migration that failed.
+       Each is a transaction of its own.
     3. After `ATTEMPTS` of them say what to do.
     """
 
