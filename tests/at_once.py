@@ -1,4 +1,4 @@
-"""Several things at the same moment, each on a database connection of its own."""
+"""Run callables concurrently, each in a thread with its own database connection."""
 
 import threading
 from collections.abc import Callable

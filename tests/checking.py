@@ -1,4 +1,4 @@
-"""What tests of "check your email" share: signing, correcting, and reading what was mailed."""
+"""Helpers for tests of "check your email": sign, correct, and read the mails."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ CORRECTION = {
 
 
 def signed(browser: Client, **changes: str) -> str:
-    """The address of the page that somebody comes to who has just signed."""
+    """Sign, and return the URL of the page that follows."""
     return str(browser.post(PAGE, typed(**changes))["Location"])
 
 
@@ -38,7 +38,7 @@ def corrected(browser: Client, check: str, **changes: str) -> str:
 
 
 def mailed() -> list[Any]:
-    """The mails that went out since the last time."""
+    """Run the worker's delivery; the mails that it sent."""
     sent.outbox.clear()
     tasks.deliver_mail()
     return list(sent.outbox)

@@ -1,4 +1,4 @@
-"""Petitions that closed some time ago, and the seven days before their people are erased."""
+"""Helpers for retention: petitions closed long ago, and the seven days' notice of erasure."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ DAY = timedelta(days=1)
 
 
 def close(petition: Petition, *, days_ago: int) -> None:
-    """As if the program had seen it close so many days ago."""
+    """Backdate its close, and the record of it, by so many days."""
     moment = timezone.now() - days_ago * DAY
     Petition.objects.filter(pk=petition.pk).update(
         opens_at=moment - 200 * DAY, closes_at=moment, closed_at=moment
@@ -19,14 +19,14 @@ def close(petition: Petition, *, days_ago: int) -> None:
 
 
 def schedule(petition: Petition) -> Erasure:
-    """Its time is over, and a sweep has seen it."""
+    """Close it longer ago than retention allows, run the sweep, and return its `Erasure`."""
     close(petition, days_ago=184)
     retention.keep_no_longer()
     return Erasure.objects.get(petition=petition)
 
 
 def pass_days(days: int = 7) -> None:
-    """As if a sweep had run on each of so many days since."""
+    """Run the sweep of retention on each of so many simulated days."""
     for _ in range(days):
         for erasure in Erasure.objects.all():
             erasure.erasure_due_at -= DAY

@@ -1,4 +1,4 @@
-"""How a petition goes: days that passed, and what its pages and addresses tell of them."""
+"""Helpers for progress statistics: make snapshots of past days, and read the pages about them."""
 
 import json
 import re
@@ -29,17 +29,17 @@ TODAY = date(2026, 6, 20)
 NIGHT = datetime(2026, 6, 20, 0, 1, tzinfo=LONDON)
 DAY = timedelta(days=1)
 FIVE = Region.values[:5]
-# Neither London nor Wales, of which the tests tell.
+# Neither London nor Wales, which the tests use otherwise.
 SIX = (*FIVE, Region.EAST)
 
 
 def add(petition: Petition, place: str, n: int) -> None:
-    """Move the count as confirming or withdrawing would."""
+    """Move the tally as confirming or withdrawing would."""
     tallies.move(petition.pk, {tallies.key_of(place, uuid4()): n})
 
 
 def lived(petition: Petition, *totals: int, until: date = TODAY - DAY) -> None:
-    """Days that ended with these totals, nearly all abroad, and all with shares that are told."""
+    """Make snapshots of days with these totals, nearly all abroad, all with published shares."""
     for age, total in enumerate(reversed(totals)):
         snapshot = Snapshot.objects.create(petition=petition, day=until - age * DAY, total=total)
         SnapshotPart.objects.create(snapshot=snapshot, group=ABROAD, n=total, shown=total)
@@ -48,13 +48,13 @@ def lived(petition: Petition, *totals: int, until: date = TODAY - DAY) -> None:
 
 
 def spread(petition: Petition, constituencies: dict[str, Place], n: int = 30) -> None:
-    """So many signatures in each of as many regions as are needed to tell of any."""
+    """Add `n` signatures in each of as many regions as must have some for any to be published."""
     for region in SIX:
         add(petition, constituencies[region].code, n)
 
 
 def taken(petition: Petition) -> dict[date, dict[str, int]]:
-    """What is written of each day, without what has nothing."""
+    """The snapshot of each day, without zeros."""
     return {
         snapshot.day: {part.group: part.n for part in snapshot.parts.all() if part.n}
         for snapshot in petition.snapshots.prefetch_related("parts")
@@ -79,5 +79,5 @@ def section(page: str, name: str) -> str:
 
 
 def by_region(page: str) -> str:
-    """The part of the page that tells of regions."""
+    """The section of the page about regions."""
     return section(page, "regions")

@@ -1,4 +1,4 @@
-"""What runs on a server, run here without containers: the image's files, commands and settings.
+"""The production deployment without containers: the image's files, commands and settings.
 
 There is no container engine in the tests. So the Dockerfile's own COPY and RUN lines make a
 folder like the image's /app, and the commands of Dockerfile and compose file run in it, in
@@ -35,13 +35,13 @@ assert _WHEEL
 assert _WHEEL.origin
 
 
-# Only its programs are wanted: importing it looks for folders of its own.
+# Only its binaries are needed: importing it looks for folders of its own.
 POSTGRES = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 EXAMPLE = ROOT / "deploy" / "production.env.example"
 OPERATORS = ROOT / "docs" / "operators.md"
 OURS = ("web", "worker", "beat", "migrate")
 THEIRS = ("proxy", "db", "redis")
-# Generous, for a busy machine: what waits here ends as soon as it can.
+# Seconds; generous, for a busy machine: waits end as soon as they can.
 PATIENCE = 60.0
 
 
@@ -104,7 +104,7 @@ def filled_in() -> dict[str, str]:
 
 
 def copy(source: str, target: Path) -> None:
-    """One source of a COPY, without what .dockerignore keeps from the builder."""
+    """Copy one source of a COPY, without what .dockerignore excludes."""
     if (ROOT / source).is_dir():
         shutil.copytree(ROOT / source, target, ignore=ignored)
     else:
@@ -128,7 +128,7 @@ def dockerignore() -> list[str]:
 def run(
     command: list[str], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end; what it said is in the failure."""
+    """Run a command to its end; a failure shows its output."""
     done = start_and_wait(command, folder, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -152,7 +152,7 @@ def start_and_wait(
 def running(
     command: list[str], folder: Path, environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process, stopped as a container is: SIGTERM, and it must end well."""
+    """Run a process, and stop it as a container is: SIGTERM, and it must exit cleanly."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=dict(environment), stdout=output, stderr=output
@@ -174,7 +174,7 @@ def wait_for(condition: Callable[[], bool], log: Path) -> None:
 
 
 def environment_of(name: str, **ours: str) -> dict[str, str]:
-    """What a container of a service gets: image, env_file, compose file, in that order."""
+    """A container's environment: image, env_file, compose file, in that order."""
     settings = filled_in()
     from_compose = {
         key: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: settings[found[1]], str(value))

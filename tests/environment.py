@@ -1,4 +1,4 @@
-"""The environment of the tests, made before anything reads Django's settings.
+"""pytest plugin that makes the tests' environment before anything reads Django's settings.
 
 pytest loads this module first (`-p tests.environment`). It starts a PostgreSQL and a Redis of its
 own in a temporary folder, and puts what the settings need into the environment. Tests of the
@@ -24,7 +24,7 @@ POOLER: Pooler | None = None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """PgBouncer keeps its connections, and so the tests' database cannot be dropped alone."""
+    """Reuse the test database behind PgBouncer, whose open connections prevent dropping it."""
     config.option.reuse_db |= POOLER is not None
 
 
@@ -39,7 +39,7 @@ def pytest_unconfigure() -> None:
 
 
 try:
-    # Django keeps for the whole run what it reads first.
+    # Django caches for the whole run the catalogues that it reads first.
     messages.compile_all()
     STACK.start(only=("postgres", "redis"))
     os.environ.update(STACK.environment)

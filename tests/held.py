@@ -1,4 +1,4 @@
-"""Held signatures, and what a moderator sends about them."""
+"""Helpers for moderation: held signatures, and the forms of a moderator."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -20,7 +20,7 @@ State = Signature.State
 
 
 def suspect(petition: Petition, attempt: Attempt = AMINA) -> UUID:
-    """A pending signature that something speaks against."""
+    """Make a pending signature with fraud signals, which confirming will hold."""
     return submit.store(petition=petition, attempt=attempt, screening=SUSPICIOUS)
 
 

@@ -1,8 +1,8 @@
-"""What a process of the product remembers, and how a test begins with none of it.
+"""In-process caches of the product, which are cleared before each test.
 
 In one run of the tests a process lives through thousands of visits, petitions and settings that
-have nothing to do with each other. What one test left would decide what the next one sees. So
-memories are looked for, and a new one is forgotten from its first day on.
+have nothing to do with each other, and a cache left by one test would decide what the next one
+sees. So caches are discovered, and a new one is cleared from its first day on.
 """
 
 import sys
@@ -15,8 +15,8 @@ from petitions.infra.ttl_cache import Kept
 from petitions.mail import outbox
 from petitions.mail.throttle import Throttle
 
-# Functions of what they are given and of files that no test changes: they are never out of date,
-# and some take long. `_flag` holds a thread, which its own tests see to.
+# Pure functions of their arguments and of files that no test changes: they are never stale, and
+# some take long. `_flag` holds a thread, which its own tests see to.
 UNCHANGING = frozenset(
     {
         "petitions.mail.wake_worker._flag",
@@ -33,26 +33,26 @@ UNCHANGING = frozenset(
 
 
 def forget_all() -> None:
-    """As in a process that has just started."""
+    """Clear all caches, as in a process that has just started."""
     for forget in memories().values():
         forget()
     outbox._throttle = Throttle()
 
 
 def memories() -> dict[str, Callable[[], object]]:
-    """How to forget each memory of the product, by its name."""
+    """The function that clears each cache of the product, by the cache's name."""
     ours = ("petitions.", "campaign.monitoring", "campaign.templatetags.")
     return _memories_of(tuple(name for name in sys.modules if name.startswith(ours)))
 
 
 @lru_cache(maxsize=1)
 def _memories_of(modules: tuple[str, ...]) -> dict[str, Callable[[], object]]:
-    # What is not imported yet remembers nothing.
+    # A module that is not imported yet has cached nothing.
     return {name: forget for module in modules for name, forget in _of(sys.modules[module])}
 
 
 def _of(module: ModuleType) -> Iterator[tuple[str, Callable[[], object]]]:
-    """The caches of its functions; its own way to forget, or else the tables that it fills."""
+    """Its `lru_cache`s; its own `forget`, or else its TTL caches and the tables that it fills."""
     for name, held in vars(module).items():
         full = f"{module.__name__}.{name}"
         if isinstance(held, _lru_cache_wrapper):

@@ -1,4 +1,4 @@
-"""Every page that the public can meet, in one language: for tests of what holds on all of them."""
+"""Crawl of every public page in one language, for tests of what holds on all of them."""
 
 import time
 from collections.abc import Iterator
@@ -43,20 +43,20 @@ from tests.people import AMINA, BASHIR, CARYS, sign, sign_and_confirm, typed
 
 ERRORS = (400, 403, 404, 405, 411, 413, 415, 500, 503)
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
-# Words of each language, so that whatever else a page says is ours.
+# User content of each language, so that all other text of a page is ours.
 TEXTS = {
     "ar": ("احموا الناس", "الحكومة البريطانية", "احموا الناس الآن."),
     "cy": ("Diogelwch bobl", "Lywodraeth Prydain", "Diogelwch bobl nawr."),
     "en": ("Protect the people", "the British Government", "Protect people now."),
 }
 Pages = Iterator[tuple[str, str]]
-# Whoever comes back later.
+# A signer who comes back later.
 OWNER = "owner@example.net"
 
 
 @dataclass
 class Visitor:
-    """Somebody who reads one language, and walks through all that can happen to a petition."""
+    """A reader of one language, who walks through all that can happen to a petition."""
 
     petition: Petition
     language: str
@@ -76,7 +76,7 @@ class Visitor:
         return f"{self.home}petitions/{self.petition.slug}/"
 
     def walk(self) -> Pages:
-        """Name and HTML of every page. The order matters: at the end nothing is left to see."""
+        """Name and HTML of every page. The order matters: the last steps remove what was there."""
         yield from self._reading()
         yield from self._going()
         yield from self._about()
@@ -93,9 +93,9 @@ class Visitor:
         yield from self._errors()
 
     def mails(self) -> Iterator[tuple[str, str]]:
-        """Kind and words of every part of every mail: subjects, plain texts and HTML."""
+        """Kind and text of every part of every mail: subjects, plain texts and HTML."""
         address = "mails@example.net"
-        # What an earlier test rendered is rendered again.
+        # Clears the cache of earlier tests.
         messages.forget()
         signature_id = sign(self.petition, self._attempt(email=address))
         outbox.deliver()
@@ -106,7 +106,7 @@ class Visitor:
         finding.ask(address=address, language=self.language)
         finding.settle()
         outbox.deliver()
-        # Others whom the walk needed may write in another language.
+        # Other signers of the walk may have another language.
         for message in mail.outbox:
             if message.to != [address]:
                 continue
@@ -134,7 +134,7 @@ class Visitor:
         PetitionText.objects.update(published_at=timezone.now())
 
     def _listing(self) -> Pages:
-        """The list with one petition in each of its parts, and with none."""
+        """The list of petitions, with one in each of its sections, and with none."""
         now = timezone.now()
         moments: list[dict[str, Any]] = [
             {"is_paused": True},

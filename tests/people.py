@@ -1,4 +1,4 @@
-"""The cast: invented people, and what they type into the form."""
+"""Fixtures of signers: invented people, their form data, and helpers to sign and confirm."""
 
 from uuid import UUID
 
@@ -42,7 +42,7 @@ DAVID = Attempt(
 
 
 def typed(**changes: str) -> dict[str, str]:
-    """What Amina's browser sends; a change to "" leaves the field out, as an unticked box is."""
+    """POST data of Amina's form; a change to "" leaves the field out, as an unticked box is."""
     form = {
         "name": "Amina Example",
         "name_use": "government",
@@ -58,7 +58,7 @@ def typed(**changes: str) -> dict[str, str]:
 
 
 def somebody(number: int) -> Attempt:
-    """One of many, who have nothing to do with each other."""
+    """The `number`th of many signers who have nothing in common."""
     return Attempt(
         name=f"Person {number}",
         email=f"p{number}@mail{number}.example",
@@ -68,24 +68,24 @@ def somebody(number: int) -> Attempt:
 
 
 def sign(petition: Petition, attempt: Attempt = AMINA) -> UUID:
-    """A pending signature of somebody."""
+    """Store a pending signature."""
     return submit.store(petition=petition, attempt=attempt)
 
 
 def confirm(signature_id: UUID) -> Outcome:
-    """Press the button behind the mailed link."""
+    """Confirm it, as the button behind the mailed link does."""
     return confirming.confirm(signature_id=signature_id, epoch=0)[0]
 
 
 def sign_and_confirm(petition: Petition, attempt: Attempt = AMINA) -> Signature:
-    """A signature that counts."""
+    """Store and confirm a signature."""
     signature_id = sign(petition, attempt)
     assert confirm(signature_id) is Outcome.CONFIRMED
     return Signature.objects.get(pk=signature_id)
 
 
 def correct(page: Page, petition: Petition, attempt: Attempt) -> Page:
-    """Correct what a "check your e-mail" page was for, as its form does."""
+    """Correct the attempt of a "check your e-mail" page, as its form does."""
     outcome = submit.submit(petition=petition, attempt=attempt, evidence=Evidence(), corrects=page)
     assert isinstance(outcome, submit.Accepted)
     return outcome.page

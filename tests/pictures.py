@@ -1,6 +1,6 @@
-"""Take the pictures that README shows: `make pictures`.
+"""Take the screenshots of README: `make pictures`.
 
-Starts the site, lets invented people sign, and looks at the petition on a desktop and on a phone.
+Starts the site, lets invented people sign, and opens the petition on a desktop and on a phone.
 """
 
 import base64
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "petition.png"
 SIGNED = "1284"
 HEIGHT = 720
-# Where each stands on the picture, and how wide the window is.
+# Path of each page, and the width of its window in pixels.
 VIEWS = ((f"/petitions/{SLUG}/", 1100), (f"/ar/petitions/{SLUG}/", 340))
 SHEET = """<body style="display: flex; gap: 20px; margin: 20px; background: #dfe5e6">
 {}</body>"""
@@ -28,7 +28,7 @@ VIEW = '<img src="data:image/png;base64,{}" style="border-radius: 10px">'
 
 
 def main() -> None:
-    """Take them, and put them where README looks."""
+    """Take the screenshots, and write them as the image that README shows."""
     folder = tempfile.TemporaryDirectory(prefix="undersigned-pictures-")
     with folder as name, Stack(Path(name) / "site").start() as stack, sync_playwright() as player:
         _sign(stack)

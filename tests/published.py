@@ -1,4 +1,4 @@
-"""Small files in the shapes of the published ones, with real headers."""
+"""Small fixtures in the format of the published postcode and map files, with real headers."""
 
 import json
 import zipfile
@@ -12,7 +12,7 @@ HEXES = {
     YNYS_MON: {"n": "Ynys Môn", "q": 46, "r": -29, "region": "W92000004"},
     EDINBURGH: {"n": "Edinburgh East and Musselburgh", "q": 50, "r": -14, "region": "S92000003"},
 }
-# As published for August 2026 and for February 2023.
+# Headers as published for August 2026 and for February 2023.
 NSPL = (
     "pcd7,pcd8,pcds,dointr,doterm,usrtypind,east1m,north1m,gridind,oa21cd,cty26cd,ced25cd,lad26cd,"
     "wd26cd,nhser24cd,ctry26cd,rgn26cd,pcon24cd,ttwa15cd,itl25cd,npark16cd,lsoa21cd,msoa21cd,"
@@ -24,7 +24,7 @@ ONSPD = (
     "park,lsoa01,msoa01,ur01ind,oac01,oa11,lsoa11,msoa11,wz11,sicbl,bua11,buasd11,ru11ind,oac11,"
     "lat,long,lep1,lep2,pfa,imd,calncv,icb,oa21,lsoa21,msoa21"
 )
-# Postcode, the month of its end, constituency.
+# Postcode, month of termination, constituency.
 Row = tuple[str, str, str]
 ROWS: tuple[Row, ...] = (
     ("M14 5RX", "", RUSHOLME),
@@ -40,7 +40,7 @@ ROWS: tuple[Row, ...] = (
 
 
 def hexjson(folder: Path, hexes: object = None) -> Path:
-    """A map of constituencies."""
+    """Write a HexJSON map of constituencies."""
     path = folder / "constituencies.hexjson"
     path.write_text(json.dumps({"layout": "odd-r", "hexes": HEXES if hexes is None else hexes}))
     return path
@@ -63,14 +63,14 @@ def csv_lines(rows: Iterable[Row] = ROWS, header: str = NSPL) -> str:
 
 
 def postcodes(folder: Path, text: str | None = None, name: str = "NSPL_AUG_2026_UK.csv") -> Path:
-    """The large CSV alone."""
+    """Write the large CSV alone."""
     path = folder / name
     path.write_text(csv_lines() if text is None else text, encoding="utf-8")
     return path
 
 
 def postcodes_zip(folder: Path, text: str | None = None, name: str = "NSPL_AUG_2026_UK") -> Path:
-    """The download: the CSV, its parts, and tables of names and codes."""
+    """Write the ZIP download: the CSV, its parts, and tables of names and codes."""
     whole = csv_lines() if text is None else text
     path = folder / f"{name}.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -1,4 +1,4 @@
-"""Two at once: stopped at the worst moment, with their guards and without them.
+"""Deterministic race conditions between two threads, with their locks and without them.
 
 Nothing here hopes for an unlucky moment. The first thread is stopped at the worst one; the
 second then runs until it is done, or until it waits for a lock that the first holds; only
@@ -28,7 +28,7 @@ Action = Callable[[], Any]
 
 @dataclass
 class Race:
-    """What came of two who were at it at once."""
+    """The results of two concurrent threads."""
 
     first: Any = None
     second: Any = None
@@ -41,9 +41,9 @@ class Race:
 def race(
     monkeypatch: pytest.MonkeyPatch, stop: tuple[Any, str], first: Action, second: Action
 ) -> Race:
-    """Run the second while the first stands still, right after it called what `stop` names.
+    """Run the second while the first is stopped, right after it called what `stop` names.
 
-    If the first confirms, then step by step: at once there is no moment to be stopped at.
+    If the first confirms, then step by step: the single statement has no point to stop at.
     """
     run = Race()
     module, name = stop
@@ -95,7 +95,7 @@ def _thread(run: Race, name: str, action: Action, pids: dict[str, int]) -> threa
 
 
 def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
-    """Whether the thread comes to wait for a lock; False once it is done without."""
+    """Wait until the thread waits for a lock (True), or is done without (False)."""
     deadline = time.monotonic() + PATIENCE
     while thread.is_alive():
         with connection.cursor() as cursor:
@@ -111,13 +111,13 @@ def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
 
 
 def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if confirming and withdrawing waited for nobody."""
+    """Remove the locks of mailboxes from confirming and withdrawing."""
     monkeypatch.setattr(confirm, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
     monkeypatch.setattr(advisory_locks, "mailboxes", lambda indexes: None)
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if confirming went by the state that it read, whatever that had become."""
+    """Remove the compare-and-set of confirming: it goes by the state that it read."""
     sql = confirm._WISHES.sql
     assert _COMPARE_AND_SET in sql
     sql = sql.replace(_COMPARE_AND_SET, "")
@@ -129,7 +129,7 @@ def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if moderators' decisions read signatures without locking them."""
+    """Remove `SELECT ... FOR UPDATE` from moderators' decisions."""
 
     def unlocked(petition: Petition, ids: Iterable[UUID], states: Any) -> list[Signature]:
         return list(Signature.objects.filter(petition=petition, pk__in=ids, state__in=states))

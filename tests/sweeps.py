@@ -1,4 +1,4 @@
-"""Every periodic task, as the worker would run it."""
+"""Every periodic task of beat's schedule, run as the worker would."""
 
 from campaign.celery import app
 
@@ -7,6 +7,6 @@ SWEEPS = tuple(app.tasks[entry["task"]] for entry in app.conf.beat_schedule.valu
 
 
 def run_all() -> None:
-    """One after the other."""
+    """Run all sweeps, one after the other."""
     for sweep in SWEEPS:
         sweep()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.measures import Bench, Measure
 
 ROUNDS = 3
-# On a slow or busy machine, measures that come later than this get one round only.
+# Seconds. On a slow or busy machine, measures that come later than this get one round only.
 PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
@@ -36,8 +36,8 @@ NAMES = (
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
-# The load comes from many networks, as its generator says in the header of a proxy. All limits
-# are counted; those that would ask everybody for a proof of work are out of reach.
+# The load comes from many networks, by X-Forwarded-For. All rate limits are counted; those that
+# would ask everybody for a proof of work are out of reach.
 _EVERYBODY_AT_ONCE = {
     "TRUSTED_PROXIES": "127.0.0.0/8",
     "LIMIT_SIGN_PETITION_CHALLENGE": "10000000/minute",
@@ -113,7 +113,7 @@ def _bench(
 
 
 def _seed(petition: "Petition", rows: int) -> float:
-    """Add so many signatures, and return how many it were a second."""
+    """Seed so many signatures, and return the rate a second."""
     from tests.benchmarks import seeding
 
     started = time.perf_counter()
@@ -155,7 +155,7 @@ def _report(bench: "Bench", measures: Sequence["Measure"], seconds: float) -> st
 
 
 def _busy() -> str:
-    """How noisy the machine is: what we leave behind counts too, so it is never nothing."""
+    """The load average in words: our own load counts too, so it is never zero."""
     return f"load average of the last minute {os.getloadavg()[0]:.1f}"
 
 

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.exporting SLUG
 
-Writes the file to nowhere, and one JSON line to standard output: rows, bytes, seconds to the
-first byte and to the last, and the peak of memory before and after, in MB.
+Discards the file, and writes one JSON line to standard output: rows, bytes, seconds to the
+first byte and to the last, and peak memory before and after, in MB.
 """
 
 import json
@@ -47,7 +47,7 @@ def main(slug: str) -> None:
 
 
 def _peak_memory() -> float:
-    """In MB. Linux adds to `ru_maxrss` what the parent held before it started us."""
+    """Peak resident memory in MB. Linux's `ru_maxrss` includes the parent's before the fork."""
     status = Path("/proc/self/status")
     if status.exists():
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""What the least of programs would do: WSGI applications for the floors.
+"""Baseline WSGI applications ("floors"): the least that any program would do.
 
 `bare` answers at once; `select_1` asks the database one question first. Both run under the
 site's own gunicorn settings.
@@ -19,13 +19,13 @@ _local = threading.local()
 
 
 def bare(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """Say hello."""
+    """Answer with a constant."""
     start_response("200 OK", _HEADERS)
     return [_BODY]
 
 
 def select_1(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """Ask PostgreSQL for a 1 over a connection that the thread keeps; say hello."""
+    """Run `SELECT 1` over the thread's persistent connection; answer with a constant."""
     with _connection().cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchone()

@@ -1,7 +1,7 @@
-"""One petition that everybody confirms at once, from nowhere that is known, on a slow disk.
+"""Hot-row benchmark: everybody confirms one petition at once, from one place, on a slow disk.
 
-All of its count then stands in the lines of one place, whose rows every confirmation writes;
-and a row stays locked until its transaction is on the disk.
+All of its count is then in the tally of one place, whose rows every confirmation writes; and a
+row stays locked until its transaction is on the disk.
 """
 
 import uuid
@@ -18,8 +18,8 @@ from petitions.signers import sealing
 from tests.benchmarks import load
 from tests.benchmarks.measures import CONNECTIONS, Bench, Measure, _request
 
-# How much longer a disk takes that is slow, in microseconds: PostgreSQL waits so long before it
-# writes a commit out, for others to join.
+# How much longer a slow disk takes, in microseconds (`commit_delay`): PostgreSQL waits so long
+# before it flushes a commit, for others to join.
 SLOW_DISK = 2_000
 
 
@@ -30,7 +30,7 @@ def hot_petition(bench: Bench) -> Measure:
         before = _counted_nowhere(bench.petition)
         requests = list(_confirmations(bench))
         with _slow_disk():
-            # All of them, however long it takes, for they are counted afterwards.
+            # Without a time limit, for all are counted afterwards.
             run = load.run(bench.ports["site"], requests, connections=CONNECTIONS).expect(200)
         counted = _counted_nowhere(bench.petition) - before
         if counted != len(requests):
@@ -67,7 +67,7 @@ def _counted_nowhere(petition: Petition) -> int:
 
 @contextmanager
 def _slow_disk() -> Iterator[None]:
-    """For all connections of the bench's own cluster, also where one commits alone."""
+    """Delay commits on all connections of the bench's own cluster, also where one is alone."""
     with connection.cursor() as cursor:
         try:
             cursor.execute(f"ALTER SYSTEM SET commit_delay = {SLOW_DISK}")

@@ -1,4 +1,4 @@
-"""A small load generator: some kept-alive connections, one thread, no library.
+"""A small HTTP load generator: some keep-alive connections, one thread, no library.
 
 It shares the machine with what it measures, so it does as little as it can: requests are
 bytes made beforehand, and of an answer it reads the status and the length.
@@ -16,7 +16,7 @@ from statistics import quantiles
 
 _BUFFER = 256 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-# So long may a single answer take before the run is given up, in seconds.
+# Timeout of a single answer, in seconds.
 _PATIENCE = 30.0
 
 
@@ -26,7 +26,7 @@ class LoadFailed(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """What came back: how many answers of which status, how fast, at which price."""
+    """Results of a run: answers by status, latencies, and CPU time."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -39,11 +39,11 @@ class Run:
         return len(self.latencies) / self.seconds
 
     def latency(self, percent: int) -> float:
-        """The time within which so many percent of the answers came, in seconds."""
+        """A percentile of the latencies, in seconds."""
         return quantiles(self.latencies, n=100, method="inclusive")[percent - 1]
 
     def expect(self, status: int) -> "Run":
-        """Itself, if every answer had this status."""
+        """Itself, if every answer had this status. Raises `LoadFailed`."""
         if set(self.statuses) != {status}:
             raise LoadFailed(f"expected only status {status}, got {dict(self.statuses)}")
         return self
@@ -67,7 +67,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Read what is there; whether the answer is complete."""
+        """Read what has arrived; whether the answer is complete."""
         chunk = self.socket.recv(_BUFFER)
         if not chunk:
             raise LoadFailed("the server closed a connection")

@@ -1,4 +1,4 @@
-"""What is measured, each beside the floor that it takes turns with."""
+"""The benchmarks, each with the baseline ("floor") that it takes turns with."""
 
 import json
 import os
@@ -81,7 +81,7 @@ class Measure:
 
 @dataclass(slots=True)
 class Bench:
-    """What all measures share: where the servers listen, what is stored, how long to run."""
+    """Context of all measures: ports of the servers, the seeded data, how long to run."""
 
     petition: Petition
     ports: dict[str, int]
@@ -97,7 +97,7 @@ class Bench:
     def load(
         self, server: str, requests: Iterator[bytes], status: int, connections: int = CONNECTIONS
     ) -> load.Run:
-        """Warm the server's threads up, then send requests for a while."""
+        """Warm up the server's threads, then send requests for `seconds`."""
         port = self.ports[server]
         load.run(port, islice(requests, 8 * connections), connections=connections).expect(status)
         run = load.run(port, requests, connections=connections, seconds=self.seconds)
@@ -111,7 +111,7 @@ class Bench:
 
 
 def petition_page(bench: Bench) -> Measure:
-    """The page that everybody comes to, from the warm cache."""
+    """The petition's page, from the warm cache."""
     path = bench.petition.get_absolute_url()
     return Measure(
         title="GET petition, warm cache",
@@ -144,7 +144,7 @@ def cold_statement(bench: Bench) -> Measure:
 
 
 def _cold(bench: Bench, page: str, path: str) -> Measure:
-    """Over one connection: of several that ask at once, the cache lets only one render."""
+    """Cold-cache measure over one connection: of concurrent requests the cache renders only one."""
     runs: list[load.Run] = []
 
     def value() -> float:
@@ -171,7 +171,7 @@ def sketched(bench: Bench) -> float:
 
 
 def sketch(bench: Bench) -> Measure:
-    """How fast the sketch is, by which signing and confirming are measured."""
+    """The rate of the sketch, the baseline of signing and confirming."""
     return Measure(
         title="Bare Django signing",
         floor_title="WSGI with SELECT 1",
@@ -230,7 +230,7 @@ def _beside_the_sketch(measure: Measure) -> str:
 
 
 def mail_drain(bench: Bench) -> Measure:
-    """The outbox emptied by one process, as the worker does it."""
+    """The outbox drained by one process, as the worker does it."""
     return Measure(
         title="Mails sent by one process",
         floor_title="bare smtplib loop",
@@ -352,11 +352,11 @@ def _queue_mails(petition: Petition, number: int) -> None:
 
 
 def _smtp_floor(bench: Bench) -> float:
-    """One of our messages, sent again and again over one connection."""
+    """SMTP baseline: one of our messages, sent repeatedly over one connection."""
     _queue_mails(bench.petition, 1)
     mail = Mail.objects.select_related("signature__signer").latest("created_at")
     message = messages.compose(mail)
-    # smtplib leaves the ends of lines in bytes as they are.
+    # smtplib does not convert line ends in bytes.
     raw = message.message().as_bytes().replace(b"\n", b"\r\n")
     started = time.perf_counter()
     with smtplib.SMTP(settings.EMAIL_HOST, settings.EMAIL_PORT) as server:
@@ -386,7 +386,7 @@ def _exported(bench: Bench) -> dict[str, Any]:
 
 
 def settle_database() -> None:
-    """Do what seeding left to be done, so that it is not measured with the rest."""
+    """Do the maintenance that seeding left to be done, so that it is not measured."""
     with suppress(Exception), connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")

@@ -16,14 +16,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class DidNotStart(Exception):
-    """A server ended, or did not answer in time; its last words follow."""
+    """A server ended, or did not answer in time; the message has the end of its log."""
 
 
 @contextmanager
 def serving(application: str, environment: Mapping[str, str], log: Path) -> Iterator[int]:
-    """The port at which gunicorn serves an application until the end."""
+    """Serve an application with gunicorn inside the block; yields its port."""
     port = Port(None)
-    # Freed for gunicorn, whose workers each listen for themselves, as on a server.
+    # Freed for gunicorn, whose workers each listen (SO_REUSEPORT), as on a server.
     port.take().close()
     command = [
         sys.executable, "-m", "gunicorn", "--config", "python:campaign.gunicorn_conf",

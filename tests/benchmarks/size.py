@@ -1,4 +1,4 @@
-"""Whether a page takes longer the more have signed: the largest petition beside a small one."""
+"""Scalability of pages: the largest petition beside a small one."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ FEW = 10_000
 
 
 def petition_of_many(bench: Bench) -> Measure:
-    """The petition's page rendered anew, of all that were seeded and of a few."""
+    """The petition's page, uncached, with all seeded signatures and with a few."""
     return _beside_few(bench, "petition", bench.petition.get_absolute_url(), _few)
 
 
 def statement_of_many(bench: Bench) -> Measure:
-    """A statement that leads to the largest petition, and one that leads to a small one."""
+    """Pages, uncached, of a statement of the largest petition, and of a small one."""
     return _beside_few(bench, "statement", "/", _statement_of_few)
 
 
@@ -34,7 +34,7 @@ def _beside_few(
 
 
 def _few(bench: Bench) -> Petition:
-    """A petition as the bench's own in all but its address and the number of its signatures."""
+    """A copy of the bench's petition with another slug and few signatures."""
     few, is_new = Petition.objects.get_or_create(
         slug="few",
         defaults={

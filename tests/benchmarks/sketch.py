@@ -1,4 +1,4 @@
-"""Signing with nothing around it, as a WSGI application: what signing and confirming stand beside.
+"""Baseline of signing and confirming: a minimal signing view, as a WSGI application.
 
 Stock Django: its form, which costs twice what the site's own does, and its handler. Of the site
 there are sealing, indexes, the outbox and the one insert; no languages, limits, rules, signals or
@@ -58,8 +58,8 @@ def _live(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path("petitions/<slug:slug>/", _sign), path("live", _live)]
 settings.ROOT_URLCONF = __name__
-# It says how long an answer is, without which no connection can be kept.
+# It sets Content-Length, without which there is no keep-alive.
 settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 application = WSGIHandler()
-# As the site does: or the first nudge would load it under load.
+# As the site does: else the first wake-up of the worker would import it under load.
 import_module("campaign.celery")

@@ -1,4 +1,4 @@
-"""A site to break, and the table of what breaking it has cost."""
+"""Fixtures of fault injection: a site to break, and the table of results."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was signed and confirmed during each fault, and what people met with."""
+    """Print what was signed and confirmed during each fault, and what people were shown."""
     if not TABLE:
         return
     terminalreporter.section("faults")

@@ -1,4 +1,4 @@
-"""A crowd that signs and confirms over HTTP while something breaks, and what must hold after.
+"""Fault injection under load: a crowd signs and confirms over HTTP, and invariants hold after.
 
     with endure(site, "Redis is killed") as crowd, site.dead("redis"):
         crowd.wait_until_tried()
@@ -34,26 +34,26 @@ from tests.fault.provider import HOST, Letter
 from tests.fault.site import Site
 from tests.people import typed
 
-# Those who have their link when the fault begins, and those who sign during it.
+# How many have their link when the fault begins, and how many sign during it.
 EARLY, LATE = 100, 200
 HANDS = 6
-# How long people go on trying, and how long they wait before they press again, in seconds.
+# How long people retry, and how long they wait before they press again, in seconds.
 # The site asks for longer: pressing sooner is the harder case.
 PATIENCE = 60.0
 PAUSE = 0.5
-# In every name and address, and in no other text: where it turns up, a person has leaked.
+# Canary in every name and address, and in no other text: where it turns up, personal data leaked.
 MARK = "quokka"
-# A mail that nothing has moved for so long waits for its time, in seconds.
+# A mail unchanged for so many seconds waits for its backoff.
 _STILL = 2.5
 
 
 class GaveUp(Exception):
-    """Somebody was not let through in time."""
+    """A person did not get through in time."""
 
 
 @dataclass(slots=True)
 class Person:
-    """Somebody who wants to sign, and what they have been through."""
+    """One simulated signer, and their progress."""
 
     number: int
     letter: Letter | None = None
@@ -75,7 +75,7 @@ class Person:
 
     @property
     def signature_id(self) -> UUID:
-        """The signature that the mailed link speaks of."""
+        """The signature of the mailed link."""
         assert self.letter
         payload = self.letter.link.rstrip("/").rpartition("/")[2].partition(".")[0]
         return UUID(bytes=base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))[:16])
@@ -83,9 +83,9 @@ class Person:
 
 @dataclass
 class Notes:
-    """What everybody was shown: statuses, broken connections, and how long answers took.
+    """Responses to the crowd: statuses, broken connections, and latencies.
 
-    `fine` may be shown, and 503 with its Retry-After; anything else is a mistake of ours.
+    Statuses in `fine` may be shown, and 503 with its Retry-After; anything else is a failure.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -96,7 +96,7 @@ class Notes:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: str, status: int, seconds: float, retry_after: str | None) -> None:
-        """Note an answer, and whether it is one that we may give."""
+        """Record a response, and whether it is allowed."""
         honest = status == HTTPStatus.SERVICE_UNAVAILABLE and bool(retry_after)
         with self._lock:
             self.statuses[status] += 1
@@ -105,14 +105,14 @@ class Notes:
                 self.wrong.append(f"{request}: {status}")
 
     def breakage(self) -> None:
-        """Note a connection that broke or was refused."""
+        """Record a connection that broke or was refused."""
         with self._lock:
             self.broken += 1
 
 
 @dataclass
 class Row:
-    """One line of the table that the suite prints in the end."""
+    """One row of the table of results."""
 
     fault: str
     signed: int = 0
@@ -125,7 +125,7 @@ class Row:
 
     @classmethod
     def of(cls, fault: str, crowd: "Crowd", recovery: float, doubled: int) -> "Row":
-        """The line for what a crowd has been through."""
+        """The row for a crowd and its fault."""
         notes = crowd.notes
         return cls(
             fault,
@@ -143,7 +143,7 @@ TABLE: list[Row] = []
 
 
 class Crowd:
-    """Many people at once, who sign and confirm."""
+    """Many concurrent signers."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -153,7 +153,7 @@ class Crowd:
         self.signed_in_fault = self.confirmed_in_fault = 0
         self._is_faulty = False
         self._fault_began = self._well_since = 0.0
-        # When those who have no mail by then sign again; None: they trust that it will come.
+        # When those who have no mail by then sign again; None: never.
         self._sign_again_at: float | None = None
         self._has_tried: set[int] = set()
         self._errors: list[Exception] = []
@@ -166,28 +166,28 @@ class Crowd:
         return self.early + self.late
 
     def sign_early(self) -> None:
-        """In calm, some sign and get their links."""
+        """Before the fault, let some sign and get their links."""
         self._begin(self.early, self._sign)
         self._wait_until(lambda: all(person.letter for person in self.early), "got no mail")
 
     def start(self) -> None:
-        """All begin to press their buttons; returns at once."""
+        """Start all of them; returns at once."""
         self._begin(self.early, self._confirm)
         self._begin(self.late, self._sign)
 
     def wait_until_tried(self, count: int = LATE, *, at_least: float = 0.0) -> None:
-        """Return once so many of the late have pressed the button of the form, and the fault
-        has lasted for `at_least` so many seconds.
+        """Wait until so many of the late have sent the form, and the fault has lasted for
+        `at_least` so many seconds.
         """
         self._wait_until(lambda: len(self._has_tried) >= count, "did not come to press the button")
         time.sleep(max(0.0, self._fault_began + at_least - time.monotonic()))
 
     def begin_fault(self) -> None:
-        """From now on, what people get done was done during the fault."""
+        """Count what people get done from now on as done during the fault."""
         self._is_faulty, self._fault_began = True, time.monotonic()
 
     def end_fault(self, *, and_sign_again: bool) -> None:
-        """Now all is well; those whose mail was refused for good may sign again."""
+        """The fault is over; those whose mail was refused for good may sign again."""
         self._is_faulty, self._well_since = False, time.monotonic()
         if and_sign_again:
             self._sign_again_at = time.monotonic() + _STILL
@@ -204,8 +204,8 @@ class Crowd:
         return time.monotonic() - began + skipped
 
     def wait_until_settled(self) -> None:
-        """Return once the outbox is empty: some of what came may have to come a second time,
-        for whoever sent it was killed before saying so.
+        """Wait until the outbox is empty: some mails may be delivered twice (at least once),
+        because their worker was killed before it recorded them.
         """
         deadline = time.monotonic() + PATIENCE
         while self.site.sql("SELECT 1 FROM petitions_mail WHERE state = 'queued' LIMIT 1"):
@@ -243,13 +243,13 @@ class Crowd:
             raise self._errors[0]
 
     def _hurry(self) -> float:
-        """Let time pass for mails that wait and that nobody is sending; seconds passed."""
+        """Skip the backoff of mails that nobody is sending; the seconds saved."""
         has_been_well = time.monotonic() - self._well_since
         if min(has_been_well, self.site.provider.idle_for()) < _STILL:
             return 0.0
         return hurry(self.site)
 
-    # --- What a person does: each step says what comes next, or is taken again ------------
+    # --- Steps of a person: each returns the next, or is retried --------------------------
 
     def _begin(self, people: Iterable[Person], step: "Step") -> None:
         for person in people:
@@ -261,7 +261,7 @@ class Crowd:
             hands.submit(self._take, step, person)
 
     def _take(self, step: "Step", person: Person) -> None:
-        """Take a step, and line up for the next; who fails goes to the end of the queue."""
+        """Take a step, and queue the next; a failed one is queued again."""
         if self._is_over:
             return
         try:
@@ -317,7 +317,7 @@ Step = Callable[[Person], Any]
 
 
 class Browser:
-    """One connection, with the manners of a browser."""
+    """One connection that behaves as a browser does."""
 
     def __init__(self, site: Site, person: Person, notes: Notes) -> None:
         self._notes = notes
@@ -364,11 +364,11 @@ def endure(
     also_shown: Iterable[int] = (),
     refused_for_good: bool = False,
 ) -> Iterator[Crowd]:
-    """Run a block, which is the fault, under a crowd; afterwards all must have come right.
+    """Run a block, which is the fault, under load; afterwards all invariants must hold.
 
     The block begins when signing is under way, and should go on until all have tried.
     `also_shown` are statuses that people may see this time. `refused_for_good` says that the
-    provider may refuse mailboxes: then people sign again once it has come to its senses.
+    provider may refuse mailboxes: then people sign again once it accepts them.
     """
     site.make_whole()
     forget_everybody(site)
@@ -392,7 +392,7 @@ def endure(
 
 
 def forget_everybody(site: Site) -> None:
-    """A petition that nobody has signed, and empty mailboxes."""
+    """Reset the petition to no signatures, and empty the mailboxes."""
     site.sql(
         "TRUNCATE petitions_signature, petitions_signer, petitions_mail, petitions_tally CASCADE"
     )
@@ -400,16 +400,16 @@ def forget_everybody(site: Site) -> None:
 
 
 def database_time(site: Site) -> float:
-    """What PostgreSQL's clock says, in seconds."""
+    """PostgreSQL's clock, in seconds."""
     ((told,),) = site.sql("SELECT extract(epoch FROM clock_timestamp())::float")
     assert isinstance(told, float)
     return told
 
 
 def hurry(site: Site) -> float:
-    """Make due what waits in the outbox for longer than a claim lasts; the seconds it saves.
+    """Make due what waits in the outbox for longer than a lease lasts; the seconds it saves.
 
-    What is due sooner is left alone: somebody may be at it, or be dead, and time has to tell.
+    What is due sooner is left alone: a worker may hold its lease, or be dead; only time tells.
     """
     ((saved,),) = site.sql(
         f"""
@@ -428,7 +428,7 @@ def hurry(site: Site) -> float:
 
 
 def verify(crowd: Crowd, *, refused_for_good: bool) -> int:
-    """Compare what people saw with what is stored; return how many mails came twice."""
+    """Check that what is stored fits what people saw; return how many mails came twice."""
     site = crowd.site
     assert not crowd.notes.wrong, Counter(crowd.notes.wrong)
     assert all(person.has_signed and person.is_thanked for person in crowd.people)
@@ -494,7 +494,7 @@ def _every_mail_went_out(site: Site, *, refused_for_good: bool) -> Counter[str]:
 
 
 def _nobody_has_leaked(site: Site) -> None:
-    """No log and no row of any table holds a part of anybody's name or address."""
+    """No log and no row of any table holds personal data (the canary `MARK`)."""
     assert MARK.encode() not in site.logs().lower()
     tables = site.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     for (table,) in tables:

@@ -1,6 +1,6 @@
-"""A mail provider with moods: a real SMTP server that can refuse, stall, hang up and put off.
+"""SMTP fault injection: a real server that can refuse, stall, hang up and defer (4xx).
 
-It keeps what it took in memory, by recipient, as mailboxes would.
+It stores accepted messages in memory, by recipient.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 
 
 class Mood(Enum):
-    """How it treats whoever brings mail."""
+    """The server's behaviour towards its clients."""
 
     WELL = "takes everything"
     REFUSING = "no connection at all"
@@ -47,16 +47,16 @@ TAKEN_FIRST = 5
 
 
 class Letter(NamedTuple):
-    """What a mailbox got."""
+    """A delivered message."""
 
     message_id: str
     link: str
 
 
 def _held_port() -> tuple[socket.socket, int]:
-    """A port that nobody else is given, and that refuses while no server listens there too.
+    """Reserve a port, which refuses connections while no server listens there too.
 
-    Given up while connections are to be refused, it could be taken by any process meanwhile.
+    Released while connections are to be refused, it could be taken by any process meanwhile.
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -86,7 +86,7 @@ class Provider:
     # --- What was delivered ---------------------------------------------------------------
 
     def wait_for(self, address: str, seconds: float) -> Letter | None:
-        """The newest letter to an address, once there is one."""
+        """Wait for mail to an address; the newest, or None after so many seconds."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._mailboxes.get(address), timeout=seconds)
             letters = self._mailboxes.get(address)
@@ -102,7 +102,7 @@ class Provider:
         return time.monotonic() - self._last_arrival
 
     def doing(self) -> str:
-        """Where its thread stands, for whoever got no mail and asks why."""
+        """The stack of its thread, for debugging mail that does not come."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         stack = "".join(traceback.format_stack(frame)[-4:]) if frame else "its thread has ended"
         return (
@@ -118,7 +118,7 @@ class Provider:
 
     @contextmanager
     def in_mood(self, mood: Mood) -> Iterator[None]:
-        """Be like that for a while. Who is connected when it ends is hung up on."""
+        """Behave like that inside the block. Connections open at its end are closed."""
         self.taken = 0
         self.is_holding.clear()
         self.mood = mood
@@ -152,7 +152,7 @@ class Provider:
         if self._server:
             for listening in self._server.sockets:
                 asyncio.get_running_loop().remove_reader(listening.fileno())
-            # Who is being let in just now comes in first: asyncio would lose their connection.
+            # Connections being accepted finish first: asyncio would lose them.
             await asyncio.sleep(0.05)
             self._server.close()
         await self._hang_up()
@@ -207,7 +207,7 @@ class Provider:
     async def _take(
         self, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Take a message; False if the session ends with it."""
+        """Accept a message; False if the session ends with it."""
         if self.mood is Mood.CLOSING:
             await reader.readline()
             return False

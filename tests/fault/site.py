@@ -1,7 +1,7 @@
-"""The embedded stack for faults: a part that dies stays dead until the test revives it.
+"""The embedded stack for fault injection: a dead part stays dead until the test restarts it.
 
-`Stack` itself never looks after its parts: `make run` does, and ends when one dies. Here
-nobody does, and there is a second worker and a second beat to be started besides.
+`Stack` itself does not supervise its parts: `make run` does, and ends when one dies. Here
+nobody does, and a second worker and a second beat can be started besides.
 """
 
 import os
@@ -20,8 +20,8 @@ from campaign.local.services import Beat, Service, Worker
 from campaign.local.stack import Stack
 from tests.fault.provider import HOST, Provider
 
-# All signers come from this machine. Each says a network of their own, and the limits that
-# remain are raised: other tests are about those.
+# All signers come from this machine. Each sends an X-Forwarded-For of its own, and the other rate
+# limits are raised: other tests are about those.
 WIDE_OPEN = {"TRUSTED_PROXIES": "127.0.0.0/8", "PAGE_CACHE_SECONDS": "1"}
 
 SURVIVORS = ("postgres", "redis", "web", "worker", "beat")
@@ -40,7 +40,7 @@ class SecondBeat(Beat):
 
 
 class Site(Stack):
-    """A site whose mail goes to a provider with moods."""
+    """A site whose mail goes to `tests.fault.provider`."""
 
     def __init__(self, folder: Path, provider: Provider) -> None:
         self.provider = provider
@@ -58,13 +58,13 @@ class Site(Stack):
 
     @property
     def port(self) -> int:
-        """Where the site listens."""
+        """The site's TCP port."""
         return self._web_port.number
 
     # --- Its parts ------------------------------------------------------------------------
 
     def processes_of(self, name: str) -> list[int]:
-        """All processes of a part: the first, and those that it started."""
+        """The PIDs of a part: the first process, and those that it started."""
         return [self.pid(name), *(each.pid for each in offspring(self.pid(name)))]
 
     def send_signal(self, name: str, number: signal.Signals) -> None:
@@ -72,14 +72,14 @@ class Site(Stack):
         os.killpg(self.pid(name), number)
 
     def kill_at_once(self, names: tuple[str, ...]) -> None:
-        """Kill several parts in one moment, then see them off."""
+        """SIGKILL several parts at once, then reap them."""
         for name in names:
             self.send_signal(name, signal.SIGKILL)
         for name in names:
             self.kill(name)
 
     def revive(self, *names: str) -> None:
-        """Start dead parts together, and wait until all are ready."""
+        """Restart dead parts together, and wait until all are ready."""
         for name in names:
             if name in self._children and not self._children[name].is_alive():
                 self._forget(self._children[name])
@@ -88,7 +88,7 @@ class Site(Stack):
         self._wait_until_ready(*names)
 
     def make_whole(self) -> None:
-        """Start again what an earlier test has left dead."""
+        """Restart what an earlier test has left dead."""
         if missing := [name for name in SURVIVORS if not self._is_alive(name)]:
             self.revive(*missing)
 
@@ -97,7 +97,7 @@ class Site(Stack):
 
     @contextmanager
     def dead(self, *names: str) -> Iterator[None]:
-        """Kill parts at once, and revive them in the end: what others stand on first."""
+        """Kill parts at once, and restart them in the end, dependencies first."""
         self.kill_at_once(names)
         try:
             yield
@@ -110,7 +110,7 @@ class Site(Stack):
 
     @contextmanager
     def stalled(self, name: str) -> Iterator[None]:
-        """Stop a part without killing it: its sockets accept, and nothing answers."""
+        """SIGSTOP a part: its sockets accept, and nothing answers."""
         self.send_signal(name, signal.SIGSTOP)
         try:
             yield
@@ -119,7 +119,7 @@ class Site(Stack):
 
     @contextmanager
     def beside(self, *names: str) -> Iterator[None]:
-        """Run parts besides the usual ones."""
+        """Run additional parts inside the block."""
         self.revive(*names)
         try:
             yield
@@ -129,7 +129,7 @@ class Site(Stack):
 
     @contextmanager
     def under(self, **environment: str) -> Iterator[None]:
-        """All parts but Redis started anew with something more in their environment."""
+        """Restart all parts but Redis with additional environment variables."""
         usual, usual_base = dict(self._django), self._postgres._base
         try:
             self._django.update(environment)  # which web, worker and beat share
@@ -153,7 +153,7 @@ class Site(Stack):
 
     @contextmanager
     def small_disk(self, megabytes: int) -> Iterator[Path]:
-        """A file system of its own, which PostgreSQL may write to."""
+        """Mount a small file system, which PostgreSQL may write to."""
         disk = self.folder.root / "small-disk"
         disk.mkdir()
         subprocess.run(
@@ -169,19 +169,19 @@ class Site(Stack):
 
     @contextmanager
     def write_ahead_log_on(self, disk: Path) -> Iterator[None]:
-        """PostgreSQL's write-ahead log on another disk."""
+        """Move PostgreSQL's write-ahead log (WAL) to another disk."""
         with self._moved(self._postgres.data / "pg_wal", disk / "pg_wal"):
             yield
 
     @contextmanager
     def tables_on(self, disk: Path) -> Iterator[None]:
-        """All of PostgreSQL's tables on another disk, temporary files included."""
+        """Move all of PostgreSQL's tables to another disk, temporary files included."""
         with self._moved(self._postgres.data / "base", disk / "base"):
             yield
 
     @contextmanager
     def _moved(self, usual: Path, other: Path) -> Iterator[None]:
-        """A folder of PostgreSQL elsewhere, and back again; it is stopped meanwhile."""
+        """Move a folder of PostgreSQL, and back again; it is stopped for each move."""
         self.halt("postgres")
         _move(usual, other)
         usual.symlink_to(other)
@@ -195,7 +195,7 @@ class Site(Stack):
             self.revive("postgres")
 
     def exhaust_write_ahead_log(self) -> bool:
-        """Ask for the next of its files; whether that has ended PostgreSQL."""
+        """Switch to the next WAL file; whether that has ended PostgreSQL."""
         with suppress(psycopg2.Error):
             self.sql_once(
                 "SELECT pg_switch_wal()", "SELECT pg_logical_emit_message(false, 'x', 'x')"
@@ -203,7 +203,7 @@ class Site(Stack):
         return not self.has_a_database()
 
     def revive_database(self) -> None:
-        """Start PostgreSQL again, if it has ended by itself."""
+        """Restart PostgreSQL, if it has ended by itself."""
         if not eventually(self.has_a_database, 5):
             self.kill("postgres")
             self.revive("postgres")
@@ -211,8 +211,8 @@ class Site(Stack):
     # --- Its database ---------------------------------------------------------------------
 
     def sql(self, *statements: str) -> list[tuple[object, ...]]:
-        """Run statements each on its own; the rows of the last. While the database is breaking
-        or recovering, again.
+        """Run statements in autocommit; the rows of the last. Retries while the database is
+        breaking or recovering.
         """
         deadline = time.monotonic() + 60
         while True:
@@ -224,7 +224,7 @@ class Site(Stack):
                 time.sleep(0.2)
 
     def sql_once(self, *statements: str) -> list[tuple[object, ...]]:
-        """The same, but if the database breaks, the exception."""
+        """The same without retries: raises if the database breaks."""
         connection = psycopg2.connect(
             host=str(self.folder.sockets), user="undersigned", dbname="undersigned"
         )
@@ -256,7 +256,7 @@ def _move(folder: Path, to: Path) -> None:
 
 
 def eventually(check: Callable[[], bool], seconds: float = 30) -> bool:
-    """Whether it comes true in time."""
+    """Poll until a condition holds; False after so many seconds."""
     deadline = time.monotonic() + seconds
     while not check():
         if time.monotonic() > deadline:
@@ -266,7 +266,7 @@ def eventually(check: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 def fill(folder: Path) -> Path:
-    """Fill a file system to its last byte; the file to remove in order to empty it."""
+    """Fill a file system to its last byte; the file whose removal empties it."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):

@@ -1,8 +1,8 @@
-"""Faults that signing survives: real processes, real signals, and a crowd that goes on signing.
+"""Fault injection: signing survives killed and stalled processes, full disks and wrong clocks.
 
 In each, 200 people sign and 100 who have signed before confirm. Afterwards everybody who saw
-success counts exactly once, every mail came, the tallies hold, nobody was shown an error but an
-honest 503, and no log or row holds anything of anybody. See `tests.fault.harness`.
+success counts exactly once, every mail came, the tallies hold, nobody was shown an error but
+503 with Retry-After, and no log or row holds personal data. See `tests.fault.harness`.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.fault.site import Site, eventually, fill
 
 pytestmark = pytest.mark.endurance
 
-# Longer than beat's sweeps are apart, so that each meets the fault.
+# Seconds, longer than the interval of beat's mail sweep, so that a sweep meets the fault.
 A_SWEEP = 6.0
 EVERYTHING = ("web", "worker", "beat", "redis", "postgres")
 
@@ -114,7 +114,7 @@ def test_the_mail_worker_stalled(site: Site) -> None:
         crowd.wait_until_tried(at_least=A_SWEEP)
 
 
-# --- Mail servers that are unkind -------------------------------------------------------------
+# --- Mail servers that fail -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_mail_server_that_stalls_for_longer_than_we_wait(site: Site) -> None:
 
 
 def test_a_mail_server_that_refuses_mailboxes_for_good(site: Site) -> None:
-    """Who was refused is not tried again: they sign again once their mailbox exists."""
+    """A permanent refusal (5xx) is not retried: they sign again once their mailbox exists."""
     fault = "SMTP says 550, with the address"
     with (
         endure(site, fault, refused_for_good=True) as crowd,
@@ -180,7 +180,7 @@ def test_the_disk_of_the_tables_is_full(site: Site) -> None:
 
 @pytest.mark.usefixtures("may_mount")
 def test_the_disk_of_the_write_ahead_log_is_full(site: Site) -> None:
-    """PostgreSQL gives up rather than lose what it has promised; it starts again with room."""
+    """PostgreSQL shuts down rather than lose a commit; it starts again with free space."""
     with (
         site.small_disk(64) as disk,
         site.write_ahead_log_on(disk),
@@ -193,7 +193,7 @@ def test_the_disk_of_the_write_ahead_log_is_full(site: Site) -> None:
         site.revive_database()
 
 
-# --- More of everything -----------------------------------------------------------------------
+# --- Second workers and beats -----------------------------------------------------------------
 
 
 def test_two_mail_workers_and_two_beats_send_nothing_twice(site: Site) -> None:
@@ -222,8 +222,8 @@ def libfaketime() -> Path:
 def clock(
     site: Site, libfaketime: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """What is written here is added to the clock of all parts: PostgreSQL's, the web's, the
-    worker's and beat's together, as on one machine.
+    """A libfaketime file whose offset is added to the clock of all parts (PostgreSQL, web, worker
+    and beat) together, as on one machine.
     """
     file = tmp_path_factory.mktemp("clock") / "clock"
     file.write_text("+0\n")
@@ -232,7 +232,7 @@ def clock(
         "FAKETIME_TIMESTAMP_FILE": str(file),
         "FAKETIME_CACHE_DURATION": "1",
         "PYTHONPATH": str(Path(__file__).parent / "under_faketime"),
-        # The kernel never sets back what measures intervals.
+        # The kernel never sets back the monotonic clock.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }

@@ -1,7 +1,6 @@
 """`/health` says so when the site takes no signature, sends no mail, or deletes nothing any more.
 
-Each fault is real; where only waiting would tell, what is on record is made older, as waiting
-would make it.
+Each fault is real; where only waiting would show it, the recorded times are made older.
 """
 
 import http.client
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.endurance
 
 
 def status(site: Site) -> str:
-    """The one word of `/health`, and that its status code says the same."""
+    """The status of `/health`, which its HTTP status code must match."""
     connection = http.client.HTTPConnection(HOST, site.port, timeout=30)
     try:
         connection.request("GET", "/health")
@@ -43,7 +42,7 @@ def is_degraded(site: Site) -> bool:
 
 @contextmanager
 def degraded(site: Site) -> Iterator[None]:
-    """It is well before, says so when it is not any more, and is well again afterwards."""
+    """Assert that `/health` is ok before, degraded inside the block, and ok again afterwards."""
     assert eventually(lambda: is_well(site), 60)
     yield
     assert eventually(lambda: is_well(site), 120)

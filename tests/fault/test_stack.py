@@ -1,4 +1,4 @@
-"""`make run` under attack: whatever happens to it, nothing of it stays behind.
+"""Fault injection for `make run`: however it ends, it leaves no process behind.
 
 The processes are real and are really killed. Tests share one folder where they can, so that
 PostgreSQL's files are made once.
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.fault
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 
-# Stands in for whoever uses the stack and is killed: it says which processes it has.
+# A stand-in for a user of the stack that is killed: it prints its processes.
 HOLDER = """
 import sys
 from pathlib import Path
@@ -60,7 +60,7 @@ class Run:
         self.output = ""
 
     def until_ready(self) -> "Run":
-        """Read along until it says that it is ready."""
+        """Read its output until it says that it is ready."""
         assert self.process.stdout
         for line in self.process.stdout:
             self.output += line
@@ -74,7 +74,7 @@ class Run:
         return self.process.returncode
 
     def processes(self) -> list[int]:
-        """All that it has started."""
+        """All processes that it has started."""
         return [each.pid for each in offspring(self.process.pid)]
 
 
@@ -101,7 +101,7 @@ def free_port() -> int:
 
 
 def process_named(folder: Path, name: str) -> int:
-    """The number of a child, as the stack notes it for whoever comes after it."""
+    """The PID of a child, as the stack records it for the next stack."""
     noted = (folder / "processes" / f"{name}.json").read_text()
     found = re.search(r'"pid": (\d+)', noted)
     assert found

@@ -1,4 +1,4 @@
-"""A database that answers nobody, and a migration that waits for a lock: nobody waits for long."""
+"""Timeouts: a database that does not answer, and a migration that waits for a lock."""
 
 import http.client
 import os
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.fault
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = f"/petitions/{SLUG}/"
-# The web's statement_timeout and its grace; the rest is a busy machine's.
+# Seconds: the web's statement_timeout and its grace; `SLACK` is for a busy machine.
 LIMIT = 6.0
 SLACK = 3.0
 
 
 @dataclass
 class Seen:
-    """What somebody who does the same again and again was answered: when, what, how late."""
+    """The responses to one repeated request: when, what, how late."""
 
     answers: list[tuple[float, int, float]] = field(default_factory=list)
 
@@ -45,7 +45,7 @@ class Seen:
         return max(took for _at, _status, took in self.answers)
 
     def since(self, moment: float) -> "Seen":
-        """Of those that were asked for later."""
+        """Those requested after a moment."""
         return Seen([answer for answer in self.answers if answer[0] > moment])
 
 
@@ -115,7 +115,7 @@ def ask(site: Site, method: str, path: str, body: str | None = None, network: st
 
 @contextmanager
 def frozen(site: Site) -> Iterator[None]:
-    """All processes of PostgreSQL stand still: it accepts connections, and nothing answers."""
+    """SIGSTOP all processes of PostgreSQL: it accepts connections, and nothing answers."""
     stopped = site.processes_of("postgres")
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
@@ -127,7 +127,7 @@ def frozen(site: Site) -> Iterator[None]:
 
 
 def warm(site: Site) -> None:
-    """Both processes have the page in their caches."""
+    """Warm the page caches of both processes."""
     for _time in range(40):
         assert ask(site, "GET", PAGE) == 200
 
@@ -149,7 +149,7 @@ def test_pages_go_on_and_signing_says_503_while_the_database_stands_still(site: 
     assert crowd.pages.statuses == {200}
     signings = Seen([a for a in crowd.signings.since(began).answers if a[0] < ended])
     assert 503 in signings.statuses
-    # Whoever came at first held a thread for as long as we wait; others may have queued behind.
+    # The first requests held a thread until the timeout; others may have queued behind.
     assert crowd.pages.slowest < LIMIT + SLACK
     assert signings.slowest < 2 * LIMIT + SLACK
     # From then on one thread of each process waits, and the others answer at once.
@@ -191,7 +191,7 @@ def test_without_its_short_timeout_signers_are_refused(site: Site, tmp_path: Pat
 
 @contextmanager
 def dumping(site: Site) -> Iterator[psycopg2.extensions.connection]:
-    """A transaction that holds what pg_dump holds, until it ends."""
+    """A transaction that holds the locks of pg_dump until the block ends."""
     connection = psycopg2.connect(
         host=str(site.folder.sockets), user="undersigned", dbname="undersigned"
     )
@@ -205,7 +205,7 @@ def dumping(site: Site) -> Iterator[psycopg2.extensions.connection]:
 
 @contextmanager
 def migrating(site: Site, log: Path, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """`manage.py migrate`, with one more migration, which wants the table of signatures."""
+    """`manage.py migrate`, with one more migration, which locks the table of signatures."""
     site.sql("DELETE FROM django_migrations WHERE app = 'locking'")
     more = {"DJANGO_SETTINGS_MODULE": "tests.fault.locking.settings", **settings}
     with log.open("wb") as output:
@@ -224,7 +224,7 @@ def migrating(site: Site, log: Path, **settings: str) -> Iterator["subprocess.Po
 
 
 def print_figures(fault: str, crowd: Crowd, signings: Seen) -> None:
-    """For whoever runs it with -s."""
+    """Print the figures, for a run with -s."""
     refused = sum(status == 503 for _at, status, _took in signings.answers)
     print(  # noqa: T201
         f"\n{fault}: {len(crowd.pages.answers)} pages, slowest {crowd.pages.slowest:.2f} s; "

@@ -1,7 +1,7 @@
-"""A million sample signatures in half a minute: invented people, truly sealed, copied in.
+"""Bulk seeding: a million sample signatures in half a minute, really sealed, by COPY.
 
-They are what signing leaves behind: sealed by the vault, under the same blind indexes, with
-slots and tallies. Only their mails are missing, so that nothing is ever sent to anybody.
+They are as signing stores them: sealed by the vault, with the same blind indexes, slots and
+tallies. Only their mails are missing, so that nothing is ever sent to anybody.
 """
 
 import io
@@ -30,8 +30,8 @@ from tests.benchmarks.seeding.bulkload import without_indexes
 from tests.benchmarks.seeding.rows import Batch, Home, Plan
 
 BATCH = 2_500
-# From here on, building the indexes afresh is faster than adding to them. Not where the tables
-# hold more than is added: a site that is in use would stand still for longer than it takes.
+# Rows from which rebuilding the indexes is faster than adding to them. Not where the tables hold
+# more than is added: a site that is in use would be blocked for longer than that.
 LARGE = 10_000
 _REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
 _HOMES = 2_000
@@ -49,10 +49,10 @@ def seed(
     seed: int = 1,
     progress: Progress = lambda _rows: None,
 ) -> None:
-    """Add `total` sample signatures of the last `days`, in every state, and count afresh.
+    """Add `total` sample signatures of the last `days`, in every state, and recount the tallies.
 
-    `progress` is told the rows of each batch. It is one transaction: an interruption leaves
-    nothing. A large sample locks the tables until it ends, for the sake of speed.
+    `progress` is called with the rows of each batch. It is one transaction: an interruption
+    leaves nothing. A large sample locks the tables until it ends, for the sake of speed.
     """
     plan = _plan(petition, days, seed)
     with _made(plan, total) as batches, transaction.atomic():
@@ -79,7 +79,7 @@ def _plan(petition: Petition, days: int, seed: int) -> Plan:
 
 
 def _decide(petition: Petition, ids: Iterable[UUID]) -> None:
-    """Record the decisions that the sample's removed signatures hang on, so that they restore."""
+    """Record the decisions that removed signatures of the sample, so that they can be undone."""
     actor, _new = get_user_model().objects.get_or_create(
         username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": make_password(None)}
     )
@@ -98,7 +98,7 @@ def _decide(petition: Petition, ids: Iterable[UUID]) -> None:
 
 @contextmanager
 def _made(plan: Plan, total: int) -> Iterator[Iterator[Batch]]:
-    """Batches as they get ready, invented by as many processes as there are processors."""
+    """Batches as they get ready, made by a process for each CPU."""
     spans = [(first, min(BATCH, total - first)) for first in range(0, total, BATCH)]
     processes = min(os.cpu_count() or 1, len(spans))
     if processes < 2:
@@ -114,7 +114,7 @@ def _made(plan: Plan, total: int) -> Iterator[Iterator[Batch]]:
 def _in_order(
     pool: ProcessPoolExecutor, plan: Plan, spans: list[tuple[int, int]], ahead: int
 ) -> Iterator[Batch]:
-    """Results in the order of `spans`, never more than `ahead` of them in the making."""
+    """Results in the order of `spans`, with at most `ahead` of them in progress (back-pressure)."""
     waiting: deque[Future[Batch]] = deque()
     for first, length in spans:
         waiting.append(pool.submit(rows.make, plan, first, length))
@@ -131,7 +131,7 @@ def _loading(total: int) -> AbstractContextManager[object]:
 
 
 def _stored() -> int:
-    """About how many signatures there are, by the planner's own estimate."""
+    """The planner's estimate of how many signatures there are."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT reltuples::bigint FROM pg_class WHERE oid = 'petitions_signature'::regclass"

@@ -1,4 +1,4 @@
-"""Load many rows at once: put indexes and foreign keys aside, and build them afresh after.
+"""Bulk load: drop indexes and foreign keys, and rebuild them after.
 
 Building an index of a million rows costs a fifth of adding to it a million times.
 """
@@ -23,10 +23,10 @@ class _Index(NamedTuple):
 
 @contextmanager
 def without_indexes(tables: Sequence[str]) -> Iterator[None]:
-    """Inside, the tables have primary keys and checks alone; all else is back at the end.
+    """Drop all indexes and constraints but primary keys and checks; recreate them at the end.
 
     Definitions are read from PostgreSQL's own catalogue. It is one transaction, so that a
-    failure leaves everything as it was; whoever else wants the tables waits for its end.
+    failure leaves everything as it was; other users of the tables wait for its end.
     """
     with transaction.atomic():
         _execute("SET CONSTRAINTS ALL IMMEDIATE")

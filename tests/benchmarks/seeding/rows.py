@@ -1,7 +1,7 @@
-"""Sample signatures as rows to copy in: invented here, without a look at the database.
+"""Sample signatures as rows for COPY, generated without the database.
 
-A row has 25 microseconds. So chances are drawn for a whole batch at once, and what many rows
-share is made once.
+The budget of a row is 25 microseconds. So random draws are made for a whole batch at once, and
+what many rows share is made once.
 """
 
 import os
@@ -42,7 +42,7 @@ _DAY = 86_400
 
 
 class Home(NamedTuple):
-    """Where somebody lives, and the line of the count that it belongs to."""
+    """Where somebody lives, and the place of its tally."""
 
     postcode: str
     country: str
@@ -51,7 +51,7 @@ class Home(NamedTuple):
 
 _ABROAD = tuple(Home("", country, ABROAD) for country in people.COUNTRIES)
 _UNSAID = Home("", "", UNKNOWN)
-# In the United Kingdom, abroad, unsaid.
+# Per cent in the United Kingdom, abroad, unsaid.
 _HOME_SHARES = (80, 12, 8)
 
 
@@ -60,7 +60,7 @@ class _Course(NamedTuple):
 
     share: float
     state: str
-    # What a moderator's decision found it in; without a decision, the state itself.
+    # The state before a moderator's decision; without a decision, the state itself.
     before: str
     was_confirmed: bool
     has_signer: bool
@@ -74,7 +74,7 @@ def _course(
     was_confirmed: bool = True,
     has_signer: bool = True,
 ) -> _Course:
-    # Plain strings: an enumeration's member takes long to be written.
+    # Plain strings: members of an enumeration are slow to format.
     return _Course(share, state.value, (before or state).value, was_confirmed, has_signer)
 
 
@@ -91,7 +91,7 @@ _COURSES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What all batches of one seeding share. Plain values, so that processes can pass it on.
+    """Parameters of all batches of one seeding. Plain values, so that it can be pickled.
 
     `run` stands in every address, so that a second seeding invents other mailboxes; `homes`
     are those in the UK; `decisions` are the ids under which signatures are removed.
@@ -117,12 +117,12 @@ class Batch(NamedTuple):
 
 
 def make(plan: Plan, first: int, length: int) -> Batch:
-    """Invent a batch that begins at row `first`: the same people for the same plan."""
+    """Generate a batch that begins at row `first`: the same people for the same plan."""
     return _Maker(plan, first).make(length)
 
 
 class _Mailbox(NamedTuple):
-    """Somebody's address and home, which one more of the family may share."""
+    """An address and home, which a second person may share."""
 
     email: str
     home: Home
@@ -130,7 +130,7 @@ class _Mailbox(NamedTuple):
 
 
 class _Maker:
-    """Invents signatures row after row; remembers the last mailbox with a free slot."""
+    """Generates signatures row by row; keeps the last mailbox with a free slot."""
 
     def __init__(self, plan: Plan, first: int) -> None:
         self.plan = plan
@@ -237,7 +237,7 @@ class _Maker:
         return self.rng.choices(list(shares), list(shares.values()), k=length)
 
     def _times(self, *, was_confirmed: bool) -> tuple[str, str]:
-        """When it was signed and confirmed: more at the start, as when a campaign is news."""
+        """Times of signing and confirming: more at the start, as when a campaign is news."""
         days = self.plan.days
         if not was_confirmed:
             days = min(days, settings.PENDING_DAYS - 1)
@@ -249,18 +249,18 @@ class _Maker:
 
 
 class _Indexer:
-    """`sealing.indexes` for many of one petition: what they share is worked out once."""
+    """Blind indexes (`sealing.indexes`) in bulk for one petition: shared work is done once."""
 
     def __init__(self, petition_id: int) -> None:
         petition = str(petition_id)
         self._mailbox = vault.indexer("mailbox", petition)
         self._person = vault.indexer("person", petition)
         self._home = vault.indexer("home", petition)
-        # Among many, names come again.
+        # Among many, names repeat.
         self._folded = lru_cache(maxsize=10_000)(names.folded)
 
     def of(self, person: Mapping[str, str]) -> Indexes:
-        """Those that the signer's row holds, as `sealing.stored` reads them back."""
+        """The blind indexes of the signer's row, as `sealing.stored` reads them back."""
         mailbox = email_addresses.canonical(person["email"])
         return Indexes(
             mailbox=self._mailbox(mailbox),
@@ -276,7 +276,7 @@ _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
 
 
 def _ids(number: int) -> list[bytes]:
-    """Random UUIDs. In order, for then they reach the indexes of the keys page by page."""
+    """Random UUIDs, sorted, so that they fill the indexes of the keys page by page."""
     drawn = bytearray(os.urandom(16 * number))
     drawn[6::16] = drawn[6::16].translate(_VERSION)
     drawn[8::16] = drawn[8::16].translate(_VARIANT)
@@ -284,7 +284,7 @@ def _ids(number: int) -> list[bytes]:
 
 
 class _Clock:
-    """Times as the site keeps them: exact while fresh, by the day after `retention.EXACT_FOR`."""
+    """Times as the site stores them: exact, or by the day after `retention.EXACT_FOR`."""
 
     def __init__(self, now: datetime, days: int) -> None:
         self.now = now

@@ -1,4 +1,4 @@
-"""Read by Python at its start, only where the clock tests put this folder on its path.
+"""Patch `time.sleep` for libfaketime; only where the clock tests put this folder on the path.
 
 libfaketime 0.9 fails every sleep of Python 3.11 and newer, which sleeps until a time of the
 monotonic clock. `select` waits for as long by a call that it leaves alone.

@@ -2,7 +2,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    """What adding a column to the table of signatures needs, for a moment."""
+    """Takes the lock on the table of signatures that adding a column needs, and releases it."""
 
     dependencies = [("petitions", "0001_initial")]
 
