@@ -110,7 +110,7 @@ class StatementAdmin(PublicationAdmin):
         ]
 
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Every language of the statement at the width of a telephone, drafts included."""
+        """Preview of every language of the statement at the width of a phone, drafts included."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         statement = get_object_or_404(Statement, pk=pk)

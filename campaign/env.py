@@ -93,7 +93,7 @@ def origin(name: str, default: str) -> str:
 
 def database(name: str, default: str, **options: Any) -> dict[str, Any]:
     """A PostgreSQL database by its URL, as Django's settings describe it."""
-    # Not above: some commands read the environment before anything is installed.
+    # Imported here: some commands read the environment before anything is installed.
     import dj_database_url
 
     value = url(name, default, "postgres", "postgresql")
@@ -130,7 +130,7 @@ def networks(name: str, *also: str) -> list[str]:
 
 def rate(name: str, default: str) -> "RateLimitItem | None":
     """A rate limit, such as "600/hour" or "20 per 5 minutes"; None for "off"."""
-    # Not above: some commands read the environment before anything is installed.
+    # Imported here: some commands read the environment before anything is installed.
     from limits import parse_many
 
     value = text(name, default).lower()

@@ -155,8 +155,8 @@ class PageCacheMiddleware:
         if page.by_source is entry.page.by_source:
             entry.page = page
         else:
-            # It carries sources on since now, or no more. Kept where the old one was, everybody
-            # would get the source of whoever asked first.
+            # It has begun or ceased to carry sources on. Under the old key everybody would get
+            # the source of the first who asked.
             self.entries.pop(key, None)
             entry = Entry(page)
         self._keep(request, entry)

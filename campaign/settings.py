@@ -29,7 +29,7 @@ SEALING_KEYS = env.keys("SEALING_KEYS")
 INDEX_KEYS = env.keys("INDEX_KEYS")
 LINK_KEYS = env.keys("LINK_KEYS")
 
-# --- Where the site lives ----------------------------------------------------------------
+# --- Public URL and hosts ----------------------------------------------------------------
 SITE_URL = env.origin("SITE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", urlsplit(SITE_URL).hostname or "")
 ROOT_URLCONF = "campaign.urls"

@@ -57,7 +57,7 @@ class Folder:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
         state = self.sockets.lstat()
-        # Root lends the folder to nobody where PostgreSQL cannot run otherwise.
+        # Root gives the folder to the user `nobody` where PostgreSQL cannot run otherwise.
         if self.sockets.is_symlink() or state.st_uid not in {os.geteuid(), users.nobody()}:
             raise StackError(
                 f"{self.sockets} belongs to somebody else. Remove it, or set LOCAL_DIR"
@@ -106,7 +106,7 @@ class Folder:
     @property
     def lent(self) -> Path:
         """PostgreSQL's data directory when it must run as a user who cannot reach `root`."""
-        return Path("/var/tmp") / self.name  # noqa: S108 - whoever uses it checks its owner
+        return Path("/var/tmp") / self.name  # noqa: S108 - its users check its owner
 
     def remove(self) -> None:
         """Remove what a stack has made here, and nothing else: LOCAL_DIR may be any folder."""
@@ -124,7 +124,7 @@ class Folder:
         shutil.rmtree(self.lent, ignore_errors=True)
         self.remove_sockets()
         (self.root / "lock").unlink(missing_ok=True)
-        with suppress(OSError):  # Somebody keeps files of their own in it.
+        with suppress(OSError):  # It holds other files.
             self.root.rmdir()
 
     def remove_sockets(self) -> None:

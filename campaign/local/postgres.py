@@ -69,7 +69,7 @@ class Postgres(Service):
         PostgreSQL copes with its own stale lock, unless the PID in it still has an entry: the
         killed server's, as a zombie, or another process's.
         """
-        import psutil  # Not above: `make clean` may run before anything is installed.
+        import psutil  # Imported here: `make clean` may run before anything is installed.
 
         if users.is_root():
             self._leave_root()

@@ -40,7 +40,7 @@ class Process:
     name: str
     pid: int
     stage: int  # Higher stages stop first.
-    signal: int  # What asks it to stop.
+    signal: int  # For a graceful stop.
     identity: str  # See `identity`.
 
     @classmethod
@@ -175,7 +175,7 @@ def _wait_for(processes: Sequence[Process], patience: float) -> None:
 
 def find(pid: int) -> "psutil.Process | None":
     """The running process with this PID; None for a zombie, or if there is none."""
-    import psutil  # Not above: `make clean` may run before anything is installed.
+    import psutil  # Imported here: `make clean` may run before anything is installed.
 
     try:
         process = psutil.Process(pid)

@@ -31,13 +31,13 @@ from tests.benchmarks import load
 CONNECTIONS = 16
 SEEDED_A_SECOND = 20_000
 COLD_WITHIN_MS = 25
-# A bare sketch of signing did so many a second where the speeds of signing and confirming were
-# asked for. Ours is another sketch, on another machine: what it makes of a speed is a hint alone.
+# Signatures a second of the bare sketch where the target rates of signing and confirming were set.
+# Ours is another sketch, on another machine: a rate converted by it is a hint alone.
 _SKETCHED_THERE = 1_100
 # A tripwire: the sketch stands on the site's own insert, and must not hide that it slows down.
 # On a quiet machine it did 0.17 to 0.20.
 _LEAST_OF_SELECT_1 = 0.13
-# So many forms are written for each second of signing, whether they are needed or not.
+# Forms prepared for each second of signing, whether they are needed or not.
 _MOST_A_SECOND = 1_500
 _FORM = "application/x-www-form-urlencoded"
 

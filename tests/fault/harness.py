@@ -257,7 +257,7 @@ class Crowd:
 
     def _submit(self, step: "Step", person: Person) -> None:
         hands = self._signing if step == self._sign else self._confirming
-        with suppress(RuntimeError):  # the crowd has gone home
+        with suppress(RuntimeError):  # the executor is shut down
             hands.submit(self._take, step, person)
 
     def _take(self, step: "Step", person: Person) -> None:

@@ -27,8 +27,8 @@ class Mood(Enum):
 
     WELL = "takes everything"
     REFUSING = "no connection at all"
-    # Every other session is met with silence at once, the others after their first message,
-    # which it takes all the same.
+    # Every other session gets no reply at all, the others none after their first message, which is
+    # accepted all the same.
     STALLING = "says nothing"
     CLOSING = "hangs up in the middle of the message"
     HOLDING = "takes a few messages, then keeps the next waiting"

@@ -270,7 +270,7 @@ class _Indexer:
         )
 
 
-# What tells a random UUID from any other bytes, put into all of them at once.
+# Translation table that sets the version (4) of random UUIDs, for all of them at once.
 _VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))
 _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
 
