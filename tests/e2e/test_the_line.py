@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -23,6 +24,7 @@ from campaign.local.stack import Stack
 from tests import SLUG
 from tests.conftest import Mailbox, counted, eventually
 from tests.people import typed
+from tests.proof import solved, task_in
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +51,11 @@ class Visitor:
         return self.session.post(urljoin(self.site, path), data=data, timeout=20)
 
     def sign(self, email: str, **changes: str) -> requests.Response:
-        return self.post(f"/petitions/{SLUG}/", typed(email=email, **changes))
+        answer = self.post(f"/petitions/{SLUG}/", typed(email=email, **changes))
+        if answer.status_code == HTTPStatus.FORBIDDEN and "data-task" in answer.text:
+            changes = {**changes, "altcha": solved(task_in(answer.text))}
+            answer = self.post(f"/petitions/{SLUG}/", typed(email=email, **changes))
+        return answer
 
     def count(self) -> int:
         return int(self.told()["signature_count"])

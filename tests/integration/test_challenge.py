@@ -5,7 +5,6 @@ import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from html import unescape
 from typing import Any
 
 import altcha
@@ -14,7 +13,9 @@ from django.test import Client
 
 from petitions.models import Petition, Signature
 from petitions.screening import challenge
+from tests import proof
 from tests.people import typed
+from tests.proof import encoded, solved
 
 PAGE = "/petitions/protect/"
 
@@ -27,32 +28,13 @@ def busy(petition: Petition) -> Petition:
 
 
 def task_in(response: Any) -> dict[str, Any]:
-    found = re.search(r'data-task="([^"]+)"', response.content.decode())
-    assert found
-    return dict(json.loads(unescape(found[1])))
+    return proof.task_in(response.content.decode())
 
 
 def patience_in(response: Any) -> str:
     found = re.search(r'name="patience" value="([^"]+)"', response.content.decode())
     assert found
     return found[1]
-
-
-def solved(task: dict[str, Any], **changes: object) -> str:
-    """What a browser sends once it has found the number."""
-    solution = altcha.solve_challenge(
-        challenge=task["challenge"],
-        salt=task["salt"],
-        algorithm=task["algorithm"],
-        max_number=task["maxNumber"],
-    )
-    assert solution
-    proof = {key: task[key] for key in ("algorithm", "challenge", "salt", "signature")}
-    return encoded({**proof, "number": solution.number, **changes})
-
-
-def encoded(proof: object) -> str:
-    return base64.b64encode(json.dumps(proof).encode()).decode()
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:

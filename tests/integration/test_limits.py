@@ -29,8 +29,8 @@ from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act, Taken
-from tests.integration.test_challenge import solved, task_in
 from tests.people import typed
+from tests.proof import solved, task_in
 
 PAGE = "/petitions/protect/"
 HOME = "192.0.2.7"
@@ -471,7 +471,7 @@ def test_signing_goes_on_without_redis_once_the_challenge_is_solved(
     server.kill()
     asked = post()
     assert asked.status_code == 403
-    assert post(altcha=solved(task_in(asked))).status_code == 303
+    assert post(altcha=solved(task_in(asked.content.decode()))).status_code == 303
     assert Signature.objects.get().state == Signature.State.PENDING
 
 

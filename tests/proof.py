@@ -1,0 +1,34 @@
+"""Solve the proof-of-work challenge as a browser does."""
+
+import base64
+import json
+import re
+from html import unescape
+from typing import Any
+
+import altcha
+
+
+def task_in(html: str) -> dict[str, Any]:
+    """Read the task that a page asks for."""
+    found = re.search(r'data-task="([^"]+)"', html)
+    assert found
+    return dict(json.loads(unescape(found[1])))
+
+
+def solved(task: dict[str, Any], **changes: object) -> str:
+    """What a browser sends once it has found the number."""
+    solution = altcha.solve_challenge(
+        challenge=task["challenge"],
+        salt=task["salt"],
+        algorithm=task["algorithm"],
+        max_number=task["maxNumber"],
+    )
+    assert solution
+    proof = {key: task[key] for key in ("algorithm", "challenge", "salt", "signature")}
+    return encoded({**proof, "number": solution.number, **changes})
+
+
+def encoded(proof: object) -> str:
+    """Encode a proof as its form field holds it."""
+    return base64.b64encode(json.dumps(proof).encode()).decode()
