@@ -5,9 +5,6 @@ import pwd
 import shutil
 import subprocess
 
-# Root's files look like this user's own inside a user namespace.
-_NAMESPACE = ["unshare", "--user", "--map-user=1000", "--"]
-
 # Where there are none: nobody, who may use root's files all the same.
 _NOBODY = [
     *("setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups"),
@@ -27,12 +24,14 @@ def nobody() -> int:
 def namespace() -> list[str] | None:
     """The prefix that runs a command in a user namespace: not root, but with root's files.
 
-    None where the kernel or the container forbids it.
+    Root's files look there like those of `nobody`, an account that every machine has: initdb
+    looks its user up. None where the kernel or the container forbids namespaces.
     """
     if shutil.which("unshare") is None:
         return None
-    tried = subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False)
-    return _NAMESPACE if tried.returncode == 0 else None
+    prefix = ["unshare", "--user", f"--map-user={pwd.getpwnam('nobody').pw_uid}", "--"]
+    tried = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    return prefix if tried.returncode == 0 else None
 
 
 def not_root() -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.local import command, keys, messages
+from campaign.local import command, keys, messages, users
 from campaign.local.errors import PortBusy, StackError
 from campaign.local.folder import LONGEST_SOCKET, Folder
 from campaign.local.services import Port, Redis
@@ -169,3 +169,12 @@ def test_a_translation_with_other_placeholders_is_refused(tmp_path: Path) -> Non
     catalogue(tmp_path, "%(cyfrif)s o bobl")
     with pytest.raises(messages.BadCatalogue, match="placeholder"):
         messages.compile_all(tmp_path)
+
+
+def test_who_runs_the_database_instead_of_root_is_an_account_of_every_machine() -> None:
+    """`initdb` looks its user up, and a fresh machine may have none but root and the system's."""
+    prefix = users.namespace()
+    if not users.is_root() or prefix is None:
+        pytest.skip("only root runs it as somebody else, and only in a user namespace")
+    answer = subprocess.run([*prefix, "id", "-un"], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "nobody"
