@@ -60,6 +60,20 @@ def stored(petition: Petition) -> Petition:
     return Petition.objects.get(pk=petition.pk)
 
 
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_what_somebody_has_signed_does_not_become_a_draft_again(
+    petition: Petition, omar: Client, is_signed: bool
+) -> None:
+    """Nothing would count as its close, and its people would be kept for ever."""
+    if is_signed:
+        sign_and_confirm(petition)
+
+    page = sent(omar, petition, state=State.DRAFT)
+
+    assert ("cannot be a draft again" in page) is is_signed
+    assert stored(petition).state == (State.OPEN if is_signed else State.DRAFT)
+
+
 def test_a_wrong_year_in_closes_is_refused_and_erases_nobody(
     petition: Petition, omar: Client
 ) -> None:

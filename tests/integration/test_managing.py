@@ -220,6 +220,20 @@ def test_an_attempt_under_the_old_spelling_cannot_count_the_person_twice(
     assert tallies.total(petition.pk) == 1
 
 
+def test_correcting_a_name_touches_no_attempt_of_another_spelling_of_the_address(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    mine = sign(petition)
+    elsewhere = sign(petition, replace(AMINA, email="amina+other@example.org"))
+
+    browser.post(change(signature, "name"), {"name": "Amina Exemplar"})
+
+    left = set(Signature.objects.values_list("pk", flat=True))
+    assert mine not in left
+    assert elsewhere in left
+
+
 @pytest.mark.django_db(transaction=True)
 def test_correcting_a_name_while_that_name_confirms_never_counts_one_person_twice(
     petition: Petition,
