@@ -133,12 +133,12 @@ def test_what_an_address_has_done_makes_no_difference_to_what_the_public_reads(
     petition: Petition, outcome: str
 ) -> None:
     """Whoever signs with an alias that takes no mail would see whether its mailbox is limited."""
-    own = [("refused", "550 5.1.1")] * 8
-    mails(petition, *own, (outcome, ""))
-    before = monitoring.look()
-    mails(petition, *own, (outcome, ""), (outcome, ""))
+    mails(petition, *[("refused", "550 5.1.1")] * 9)
+    assert monitoring.look().parts["mail"].state == "ok"
 
-    assert before.parts["mail"].state == "ok"
+    # The tenth decides, whichever of the two became of it.
+    mails(petition, (outcome, ""))
+
     assert monitoring.look().parts["mail"].state == "refused"
 
 
