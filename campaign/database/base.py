@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db.backends.postgresql import base
 
-from campaign.database.silence import silence
+from campaign.database.client_timeout import client_timeout
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -14,12 +14,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Raise `OperationalError` at once while the circuit breaker is open."""
-        silence.check()
+        client_timeout.check()
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> Any:
         """The same before each statement on a persistent connection."""
-        silence.check()
+        client_timeout.check()
         return super().create_cursor(name)
 
     def init_connection_state(self) -> None:

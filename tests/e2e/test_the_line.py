@@ -11,12 +11,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import psycopg2
 import pytest
 import requests
 
@@ -204,6 +207,54 @@ def test_pages_stay_and_signing_says_503_while_the_database_is_away(
     finally:
         stack.restart("postgres")
     assert eventually(lambda: visitor.sign(address).status_code == 200)
+
+
+@contextmanager
+def read_only(stack: BreakableStack) -> Iterator[None]:
+    """The database refuses all writes, as a standby does, or one that its operator has locked."""
+    connection = psycopg2.connect(stack.environment["DATABASE_URL"])
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            cursor.execute("SELECT pg_reload_conf()")
+            try:
+                yield
+            finally:
+                cursor.execute("ALTER SYSTEM RESET default_transaction_read_only")
+                cursor.execute("SELECT pg_reload_conf()")
+    finally:
+        connection.close()
+
+
+def test_pages_stay_and_forms_say_503_while_the_database_takes_no_writes(
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    visitor.sign(address)
+    link = mailbox.link_for(address)
+    before = visitor.count()
+    with read_only(stack):
+        assert eventually(lambda: visitor.sign(f"late-{address}").status_code == 503)
+        # As long as it takes for the copies to become stale, and longer.
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            for path in ("/", "/ar/", f"/petitions/{SLUG}/", f"/cy/petitions/{SLUG}/"):
+                page = visitor.get_anew(path)
+                assert page.status_code == 200, path
+                assert "public" in page.headers["Cache-Control"]
+        forms = {
+            "sign": visitor.sign(f"late-{address}"),
+            "confirm": visitor.post(link),
+            "find": visitor.post("/find/", {"email": address}),
+        }
+        for name, answer in forms.items():
+            assert answer.status_code == 503, (name, answer.text)
+            assert answer.headers["Retry-After"], name
+        assert visitor.get("/ready").status_code == 200
+        assert eventually(lambda: visitor.get("/health").status_code == 503)
+    assert eventually(lambda: visitor.post(link).status_code == 200)
+    assert eventually(lambda: visitor.count() == before + 1)
+    assert eventually(lambda: visitor.get("/health").status_code == 200, 60)
 
 
 def test_the_export_command_writes_what_was_confirmed(
