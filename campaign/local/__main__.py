@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # servers are not: they may be exported for a real installation.
 TRIED_OUT = re.compile(
     r"LIMIT_\w+|MAILS_PER_\w+|PAGE_CACHE_\w+|WEB_\w+|TRUSTED_PROXIES|LOG_LEVEL|\w+_LOCK_TIMEOUT"
-    r"|WORKER_STATEMENT_TIMEOUT|DATABASE_PREPARED|DATABASE_CONN_MAX_AGE|DATABASE_POOLER"
+    r"|WORKER_STATEMENT_TIMEOUT|DATABASE_CONN_MAX_AGE|DATABASE_POOLER"
 )
 
 
