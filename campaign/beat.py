@@ -19,13 +19,10 @@ class HeartbeatScheduler(Scheduler):  # type: ignore[misc]
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """Touch the heartbeat file, then run what is due. Raises OSError, which ends beat."""
         Path(settings.BEAT_HEARTBEAT_FILE).touch()
-        self._heed_a_clock_set_back()
-        return super().tick(*args, **kwargs)
-
-    def _heed_a_clock_set_back(self) -> None:
-        """Reset last runs that lie in the future: else no sweep runs until the clock gets there."""
+        # A clock may be set back: no sweep would run until it gets to where its last run is.
         for entry in self.schedule.values():
             now = entry.default_now()
             if entry.last_run_at > now:
                 entry.last_run_at = now
                 self._heap = None  # Rebuilt by Celery, with new due times.
+        return super().tick(*args, **kwargs)

@@ -68,20 +68,11 @@ def site_is_consistent(app_configs: Sequence[Any] | None, **kwargs: Any) -> list
     if settings.MAIL_PROVIDER != "smtp" and not settings.MAIL_API_KEY:
         hint = "Set MAIL_API_KEY to the key that the provider gave you."
         found.append(Error("MAIL_API_KEY is missing.", hint=hint, id="undersigned.E011"))
-    by_smtp = settings.MAIL_PROVIDER == "smtp"
-    if (
-        by_smtp
-        and settings.SMTP_SECURITY == "none"
-        and settings.EMAIL_HOST
-        not in {
-            "127.0.0.1",
-            "localhost",
-        }
-    ):
+    is_plain = settings.MAIL_PROVIDER == "smtp" and settings.SMTP_SECURITY == "none"
+    if is_plain and settings.EMAIL_HOST not in {"127.0.0.1", "localhost"}:
         hint = "Set SMTP_SECURITY to starttls or tls."
-        found.append(
-            CheckWarning("Mail leaves without encryption.", hint=hint, id="undersigned.W001")
-        )
+        message = "Mail leaves without encryption."
+        found.append(CheckWarning(message, hint=hint, id="undersigned.W001"))
     return found
 
 

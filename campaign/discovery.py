@@ -1,4 +1,4 @@
-"""Views of robots.txt, the Atom feed, the web app manifest and favicon.ico."""
+"""Views of robots.txt, the web app manifest and favicon.ico."""
 
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
-from campaign import feed as news
 from petitions.publishing.organisation import organisation
 from petitions.sharing.heads import absolute
 from petitions.sharing.legible import legible
@@ -27,14 +26,6 @@ def robots(request: HttpRequest) -> HttpResponse:
     """robots.txt: crawlers may read all but what is behind a token."""
     lines = "User-agent: *", "Disallow: /t/", "Allow: /", "", f"Sitemap: {absolute('/sitemap.xml')}"
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
-
-
-@public_page
-@require_http_methods(["GET", "HEAD"])
-def feed(request: HttpRequest) -> HttpResponse:
-    """The Atom feed in the language of the URL."""
-    body = news.render(get_language() or settings.LANGUAGE_CODE)
-    return HttpResponse(body, content_type="application/atom+xml; charset=utf-8")
 
 
 @public_page

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed, get_tag_uri
 from django.utils.html import escape
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
-from campaign import heads
 from campaign.models import StatementText
 from petitions.models import Petition, PetitionText
 from petitions.publishing.organisation import organisation
 from petitions.publishing.timeline import event_of
 from petitions.sharing.heads import absolute
 from petitions.sharing.legible import legible
+from petitions.web.cache_headers import public_page
 
 # Entries in the feed, which readers fetch whole each time.
 _MOST = 50
@@ -37,11 +41,16 @@ class Entry:
     language: str
 
 
-def render(language: str) -> str:
-    """The feed as XML; entries without a text in the language have another, and say which."""
+@public_page
+@require_http_methods(["GET", "HEAD"])
+def feed(request: HttpRequest) -> HttpResponse:
+    """The Atom feed in the language of the URL; entries without a text in it have another, and say
+    which.
+    """
+    language = get_language() or settings.LANGUAGE_CODE
     name = legible(organisation().name)
     home = absolute(reverse("campaign:front_page"))
-    feed = _Feed(
+    news = _Feed(
         title=name or _("News of our petitions"),
         link=home,
         description=_("News of our petitions"),
@@ -53,7 +62,7 @@ def render(language: str) -> str:
     entries = [*_statements(language), *_petitions(language)]
     for entry in sorted(entries, key=lambda entry: entry.at, reverse=True)[:_MOST]:
         address = absolute(entry.path)
-        feed.add_item(
+        news.add_item(
             title=legible(entry.title),
             link=address,
             # Escaped, for feed readers take summaries for HTML (XSS).
@@ -63,7 +72,9 @@ def render(language: str) -> str:
             updateddate=entry.at,
             language=entry.language,
         )
-    return str(feed.writeString("utf-8"))
+    return HttpResponse(
+        news.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8"
+    )
 
 
 class _Feed(Atom1Feed):
@@ -79,9 +90,10 @@ def _statements(language: str) -> Iterator[Entry]:
         if text.statement_id in seen or text.published_at is None:
             continue
         seen.add(text.statement_id)
-        statement, at = text.statement, text.published_at
-        about, path = statement.get_absolute_url(), heads.path_of(statement)
-        yield Entry("statement", about, path, at, text.title, text.summary, text.language)
+        about, path = text.statement.get_absolute_url(), text.statement.path
+        yield Entry(
+            "statement", about, path, text.published_at, text.title, text.summary, text.language
+        )
 
 
 def _petitions(language: str) -> Iterator[Entry]:

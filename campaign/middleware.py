@@ -140,7 +140,7 @@ def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-class DatabaseAway:
+class DatabaseErrorMiddleware:
     """Turn database errors (away, or no writes), and too many passwords being hashed at once,
     into a 503 page with Retry-After.
     """
@@ -169,19 +169,19 @@ class AdminOnly:
         return answer(request)
 
 
-class AdminSessions(AdminOnly, SessionMiddleware):
+class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
     """Django's sessions, for the admin alone."""
 
 
-class AdminUsers(AdminOnly, AuthenticationMiddleware):
+class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):
     """Django's authentication, for the admin alone."""
 
 
-class AdminMessages(AdminOnly, MessageMiddleware):
+class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
     """Django's messages, for the admin alone."""
 
 
-class AdminConflicts:
+class AdminConstraintErrorMiddleware:
     """Turn constraint violations in the admin into a message instead of an error 500.
 
     Forms validate first, and keep what was typed; this is for races with what somebody else

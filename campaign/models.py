@@ -79,6 +79,11 @@ class Statement(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("campaign:statement", args=[self.slug])
 
+    @property
+    def path(self) -> str:
+        """The path in the active language; the featured statement has the front page."""
+        return reverse("campaign:front_page") if self.is_featured else self.get_absolute_url()
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; in the same transaction a featured one takes the front page from the other."""
         written = kwargs.get("update_fields")

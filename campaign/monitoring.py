@@ -1,7 +1,7 @@
 """Health checks of each part of the site, for `/health` and `manage.py health`.
 
 A check does what its part is there for. The database is written to; mail is judged by what became
-of the newest; beat and the worker by when each periodic job last succeeded, since a process may
+of the newest; beat and the worker by when each sweep last succeeded, since a process may
 be alive and stuck. A report is cached for `KEPT` seconds: a client that polls often cannot load
 the database.
 """
@@ -27,7 +27,7 @@ from petitions.screening import rate_limits
 KEPT = 5.0
 _TIMEOUT = 0.5
 WELL = "ok"
-# How long after its last success each scheduled job is overdue: a few of its intervals, or a
+# How long after its last success each sweep is overdue: a few of its intervals, or a
 # night and a half.
 OVERDUE_AFTER = {
     "deliver-mail": timedelta(minutes=1),
@@ -93,7 +93,7 @@ def look() -> Report:
     return Report(
         {
             "database": _asked(_database, otherwise="away"),
-            "jobs": _asked(_jobs),
+            "sweeps": _asked(_sweeps),
             "mail": _asked(_mail),
             "redis": Part(_redis()),
             "limits": Part(rate_limits.state()),
@@ -131,8 +131,8 @@ def _write() -> None:
     leases.note_success(PROBE)
 
 
-def _jobs() -> Part:
-    """Whether each scheduled job has succeeded lately, which takes beat and the worker."""
+def _sweeps() -> Part:
+    """Whether each sweep has succeeded lately, which takes beat and the worker."""
     ages = leases.last_successes(OVERDUE_AFTER)
     overdue = sorted(name for name, age in ages.items() if age > OVERDUE_AFTER[name])
     figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}

@@ -60,14 +60,14 @@ MIDDLEWARE = [
     "campaign.middleware.path_language",
     "campaign.middleware.refuse_malformed_requests",
     "django.middleware.common.CommonMiddleware",
-    "campaign.middleware.DatabaseAway",
-    "campaign.middleware.AdminSessions",
+    "campaign.middleware.DatabaseErrorMiddleware",
+    "campaign.middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "campaign.middleware.AdminUsers",
+    "campaign.middleware.AdminAuthenticationMiddleware",
     "campaign.middleware.large_bodies_for_staff",
-    "campaign.middleware.AdminMessages",
-    "campaign.middleware.AdminConflicts",
+    "campaign.middleware.AdminMessageMiddleware",
+    "campaign.middleware.AdminConstraintErrorMiddleware",
 ]
 
 TEMPLATES = [

@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from campaign import discovery, views
+from campaign import discovery, feed, views
 
 app_name = "campaign"
 
 urlpatterns = [
     path("", views.front_page, name="front_page"),
     path("statements/<slug:slug>/", views.statement, name="statement"),
-    path("feed.atom", discovery.feed, name="feed"),
+    path("feed.atom", feed.feed, name="feed"),
     path("manifest.webmanifest", discovery.manifest, name="manifest"),
 ]

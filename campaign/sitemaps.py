@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from campaign import heads, site_urls
+from campaign import site_urls
 from campaign.models import StatementText
 from petitions.formatting.languages import in_language
 from petitions.models import Petition
@@ -84,7 +84,7 @@ def _statements() -> Iterable[Page]:
     # Several texts of one statement have one path, and the same languages.
     found: dict[str, Page] = {}
     for text in StatementText.objects.to_show(settings.LANGUAGE_CODE):
-        path, changed = heads.path_of(text.statement), text.published_at
+        path, changed = text.statement.path, text.published_at
         before = found.get(path)
         if before and before.changed and changed:
             changed = max(before.changed, changed)

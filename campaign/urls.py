@@ -34,7 +34,7 @@ urlpatterns = [
     path("reports/mail/", mail_reports.report, name="mail_report"),
 ]
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:
-    urlpatterns.append(path("mailbox/", include("campaign.local.urls")))
+    urlpatterns.append(path("mailbox/", include("campaign.local.mailbox")))
 
 handler400 = "campaign.views.bad_request"
 handler403 = "campaign.views.forbidden"

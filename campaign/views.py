@@ -8,12 +8,14 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
-from campaign import heads
 from campaign.models import StatementText
 from petitions.counting import sources, tallies
 from petitions.formatting.markdown import render_markdown
+from petitions.models import Petition
 from petitions.publishing import warm_cache
+from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import has_several, standing
+from petitions.sharing import heads
 from petitions.web.cache_headers import carries_source, public_page, turns_at
 
 
@@ -58,9 +60,36 @@ def statement_context(text: StatementText) -> dict[str, Any]:
     return shown | {
         "asked": asked,
         "text": text,
-        "head": heads.for_statement(text, petition),
+        "head": head(text, petition),
         "body": render_markdown(text.body),
     }
+
+
+def head(text: StatementText, petition: Petition | None) -> heads.Head:
+    """Metadata in the head of a statement's page: canonical URL, link preview, JSON-LD.
+
+    `petition` if it leads to one that the public may see.
+    """
+    publisher = heads.publisher(organisation())
+    data = {
+        "@type": "Article",
+        "headline": text.title,
+        "datePublished": text.published_at.isoformat() if text.published_at else None,
+        # The month that the words are from, where they are older than this site.
+        "dateCreated": text.dated.strftime("%Y-%m") if text.dated else None,
+        "author": publisher,
+        "publisher": publisher,
+    }
+    return heads.head(
+        path=text.statement.path,
+        title=text.title,
+        summary=text.summary,
+        text_language=text.language,
+        languages=text.languages or [text.language],
+        image=heads.image_of(petition),
+        data={name: value for name, value in data.items() if value},
+        published_at=text.published_at,
+    )
 
 
 def error_page(request: HttpRequest, status: int) -> HttpResponse:

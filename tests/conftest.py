@@ -3,7 +3,6 @@
 import email
 import email.policy
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
@@ -17,6 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from campaign.local.stack import Stack
 from tests import SLUG
+from tests.breakable import BreakableStack
 from tests.environment import FOLDER
 from tests.memories import forget_all
 
@@ -117,13 +117,12 @@ def _no_hour_ends() -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack() -> Iterator[BreakableStack]:
     """The whole site as `make run` starts it, in a folder of its own."""
-    with Stack(
+    with BreakableStack(
         FOLDER / "site", environment="test", extra={"PAGE_CACHE_SECONDS": "1"}
     ).start() as running:
         yield running
-    shutil.rmtree(running.folder.lent, ignore_errors=True)
 
 
 @pytest.fixture

@@ -33,8 +33,6 @@ def pytest_unconfigure() -> None:
     if POOLER:
         POOLER.stop()
     STACK.stop()
-    # Where root's database was lent to another user it stands elsewhere.
-    shutil.rmtree(STACK.folder.lent, ignore_errors=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from django.db import connections
 
-from campaign.local import users
+from campaign.local.postgres import not_root
 from tests.deployed import OPERATORS
 
 # For tests of what only a connection to PostgreSQL itself has, in a run with `POOLER=1`.
@@ -73,7 +73,7 @@ class Pooler:
         told = {"server": server, "folder": folder, "port": PORT, "size": size}
         ini.write_text(_INI.format(**told, **documented()))
         # It refuses to be root, as PostgreSQL does; and it ends with us, however we end.
-        prefix = users.not_root()
+        prefix = not_root()
         with_us = ["setpriv", "--pdeathsig", "TERM", "--"]
         self.process = subprocess.Popen(
             [*prefix, *with_us, str(program()), "--quiet", str(ini)], start_new_session=True

@@ -3,40 +3,30 @@
 import select
 from typing import Any
 
-from django.conf import settings
 from django.db.backends.postgresql import base
 
-from campaign.database.silence import silence
+from campaign.database.client_timeout import client_timeout
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Cheaper health checks of connections, generic plans, and a circuit breaker."""
+    """Cheaper health checks of connections, and a circuit breaker."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Raise `OperationalError` at once while the circuit breaker is open."""
-        silence.check()
+        client_timeout.check()
         return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> Any:
         """The same before each statement on a persistent connection."""
-        silence.check()
+        client_timeout.check()
         return super().create_cursor(name)
-
-    def init_connection_state(self) -> None:
-        """Force generic plans for prepared statements. Left to itself, PostgreSQL plans a
-        confirmation anew each time, taking it for too cheap; that is half of what one costs it.
-        """
-        super().init_connection_state()
-        if not settings.DATABASE_POOLER:
-            with self.cursor() as cursor:
-                cursor.execute("SET plan_cache_mode TO force_generic_plan")
 
     def is_usable(self) -> bool:
         """Health check of a persistent connection: open, with nothing waiting to be read.
 
         Polls the socket, where Django would send `SELECT 1` before the first query of each
-        request: a fifth of what a signing costs the web process. A server that went away or
-        shuts down has sent something unasked, and so the socket is readable.
+        request: with that a signing took 11 % longer, a confirmation 12 %. A server that went
+        away or shuts down has sent something unasked, and so the socket is readable.
         """
         connection = self.connection
         if connection is None or connection.closed:

@@ -12,7 +12,7 @@ from typing import Literal
 from django.conf import settings
 from django.db import connection, connections
 
-from campaign.database.silence import GRACE, silence
+from campaign.database.client_timeout import GRACE, client_timeout
 
 Kind = Literal["web", "worker", "command", "migrate"]
 
@@ -21,7 +21,7 @@ def limit(kind: Kind) -> None:
     """Set the timeouts of this kind of process for all connections made from now on."""
     statement, lock = settings.DATABASE_TIMEOUTS[kind]
     if kind == "web" and statement:
-        silence.limit(statement + GRACE)
+        client_timeout.limit(statement + GRACE)
     if settings.DATABASE_POOLER:
         return
     options = connections.databases["default"]["OPTIONS"]

@@ -1,8 +1,12 @@
-"""The state directory of a stack, and the file lock that lets one stack at a time use it."""
+"""The state directory of a stack: its paths, its secrets, and the locks that let one stack at a
+time use it. `make clean` needs no more, and runs without any package.
+"""
 
+import base64
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -10,16 +14,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from campaign.local import users
-from campaign.local.errors import AlreadyRunning, StackError
-from campaign.local.process import is_alive
-
 # A killed stack's guard may need this long to stop what is left of it, in seconds.
 GUARD_PATIENCE = 40.0
-# How long a holder that was killed may still be there, in seconds.
+# How long a stack that was killed may still be there itself, in seconds.
 DYING = 1.0
 # Linux allows a socket's path 108 bytes, others 104.
 LONGEST_SOCKET = 100
+RINGS = ("SEALING_KEYS", "INDEX_KEYS", "LINK_KEYS")
+
+
+class StackError(Exception):
+    """The stack cannot start or go on; the message says why and what to do."""
+
+
+class AlreadyRunning(StackError):
+    """Another stack is using the same folder."""
 
 
 class Folder:
@@ -29,101 +38,94 @@ class Folder:
         self.root = root.resolve()
         self.mailbox = self.root / "mailbox"
         self.logs = self.root / "logs"
-        self.processes = self.root / "processes"
         self.static = self.root / "static"
         self.postgres = self.root / "postgres"
         self.redis = self.root / "redis"
-        self.secrets = self.root / "secrets.env"
         self.admin_password = self.root / "admin-password"
         self.beat_heartbeat = self.root / "beat-heartbeat"
         self.environment = self.root / "environment.json"
+        self._secrets = self.root / "secrets.env"
         self._lock: IO[str] | None = None
-
-    @property
-    def name(self) -> str:
-        """A short name, unique to this folder."""
-        return "undersigned-" + hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+        self._guard_lock: IO[str] | None = None
 
     @property
     def sockets(self) -> Path:
         """The folder for Unix sockets: their whole path must fit into 108 bytes."""
-        here = Path(tempfile.gettempdir()) / self.name
+        name = "undersigned-" + hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+        here = Path(tempfile.gettempdir()) / name
         longest = here / ".s.PGSQL.5432"
-        return here if len(str(longest)) < LONGEST_SOCKET else Path("/tmp") / self.name  # noqa: S108
+        return here if len(str(longest)) < LONGEST_SOCKET else Path("/tmp") / name  # noqa: S108
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.sockets / "redis.sock"
 
     def make(self) -> None:
         """Make the folders, readable by their owner alone."""
-        for path in (self.root, self.logs, self.processes, self.redis, self.sockets):
+        for path in (self.root, self.logs, self.redis, self.sockets):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        state = self.sockets.lstat()
-        # Root gives the folder to the user `nobody` where PostgreSQL cannot run otherwise.
-        if self.sockets.is_symlink() or state.st_uid not in {os.geteuid(), users.nobody()}:
+        if self.sockets.is_symlink() or self.sockets.stat().st_uid != os.geteuid():
             raise StackError(
                 f"{self.sockets} belongs to somebody else. Remove it, or set LOCAL_DIR"
                 " to another folder."
             )
         self.sockets.chmod(0o700)
 
-    def lock(self, patience: float = GUARD_PATIENCE) -> int:
-        """Lock the folder (flock), and return the descriptor. Raises `AlreadyRunning`.
+    def lock(self, patience: float = DYING) -> int:
+        """Lock the folder (flock); the descriptor of a second lock, for the guard to inherit.
 
-        The guard inherits it, so that the folder stays locked until what a killed stack left
-        behind is gone: a new stack waits here, for up to `patience` seconds.
+        With that the folder stays locked until what a killed stack left behind is gone: a new one
+        waits here. Raises `AlreadyRunning`.
         """
         self._lock = (self.root / "lock").open("a+")
-        began = time.monotonic()
-        while not self._try_lock(self._lock):
-            holder = _number_in(self._lock)
-            waited = time.monotonic() - began
-            if waited > patience or (waited > DYING and holder and is_alive(holder)):
-                self._lock.close()
-                raise AlreadyRunning(
-                    f"{self.root} is in use: this checkout is already running"
-                    + (f" (process {holder})." if holder else ".")
-                    + " Stop it first, or set LOCAL_DIR to another folder."
-                )
-            time.sleep(0.2)
-        self._lock.seek(0)
-        self._lock.truncate()
+        if not _flock(self._lock, patience):
+            self._lock.seek(0)
+            holder = self._lock.read().strip()
+            self._refuse(f" (process {holder})" if holder else "")
+        self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
-        return self._lock.fileno()
+        self._guard_lock = (self.root / "guard.lock").open("w")
+        if not _flock(self._guard_lock, GUARD_PATIENCE):
+            self._refuse(", and its guard is stopping it")
+        return self._guard_lock.fileno()
+
+    def _refuse(self, details: str) -> None:
+        self.unlock()
+        raise AlreadyRunning(
+            f"{self.root} is in use: this checkout is already running{details}."
+            " Stop it first, or set LOCAL_DIR to another folder."
+        )
 
     def unlock(self) -> None:
-        """Release the lock."""
-        if self._lock:
-            self._lock.close()
-        self._lock = None
+        """Release the locks."""
+        for lock in (self._guard_lock, self._lock):
+            if lock:
+                lock.close()
+        self._lock = self._guard_lock = None
 
-    def _try_lock(self, file: IO[str]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    @property
-    def lent(self) -> Path:
-        """PostgreSQL's data directory when it must run as a user who cannot reach `root`."""
-        return Path("/var/tmp") / self.name  # noqa: S108 - its users check its owner
+    def secrets(self) -> dict[str, str]:
+        """The secrets of this stack as environment variables, made once."""
+        if not self._secrets.exists():
+            keys = {name: "1:" + base64.b64encode(os.urandom(32)).decode() for name in RINGS}
+            made = {"SECRET_KEY": secrets.token_urlsafe(48), **keys}
+            write_private(self._secrets, "".join(f"{k}={v}\n" for k, v in made.items()))
+        lines = self._secrets.read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def remove(self) -> None:
         """Remove what a stack has made here, and nothing else: LOCAL_DIR may be any folder."""
-        for path in (self.mailbox, self.logs, self.processes, self.static, self.redis):
+        for path in (self.mailbox, self.logs, self.static, self.redis):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.root.glob("postgres*"):
             shutil.rmtree(path)
-        for path in (
-            self.secrets,
-            self.environment,
-            self.admin_password,
-            self.beat_heartbeat,
-        ):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.lent, ignore_errors=True)
         self.remove_sockets()
-        (self.root / "lock").unlink(missing_ok=True)
+        for path in (
+            self._secrets, self.environment, self.admin_password, self.beat_heartbeat,
+            self.root / "guard.lock", self.root / "lock",
+        ):  # fmt: skip
+            path.unlink(missing_ok=True)
         with suppress(OSError):  # It holds other files.
             self.root.rmdir()
 
@@ -132,7 +134,25 @@ class Folder:
         shutil.rmtree(self.sockets, ignore_errors=True)
 
 
-def _number_in(file: IO[str]) -> int:
-    file.seek(0)
-    digits = file.read().strip()
-    return int(digits) if digits.isdecimal() else 0
+def _flock(file: IO[str], patience: float) -> bool:
+    """Whether the file could be locked within `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 atomically."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)

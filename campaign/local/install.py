@@ -20,14 +20,20 @@ import sys
 import sysconfig
 import time
 import venv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / (os.environ.get("VENV") or ".venv")
 PYTHON = VENV / "bin" / "python"
 LOCKS = ROOT / "requirements"
+PIP_OPTIONS = [
+    "--quiet",
+    "--disable-pip-version-check",
+    "--no-compile",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--require-hashes",
+]
 
 
 class CannotInstall(Exception):
@@ -36,8 +42,12 @@ class CannotInstall(Exception):
 
 def main(names: list[str]) -> int:
     """Install what is missing, and say on one line each what that is."""
+    VENV.mkdir(exist_ok=True)
     try:
-        with only_one():
+        # One `make` at a time installs into the same .venv. uv has a lock of its own in there,
+        # `.lock`, which must not be this one.
+        with (VENV / ".installing").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             make_venv()
             for name in ["tools", *names]:
                 if not is_installed(name):
@@ -50,63 +60,48 @@ def main(names: list[str]) -> int:
     return 0
 
 
-@contextmanager
-def only_one() -> Iterator[None]:
-    """Hold a file lock, so that one `make` at a time installs into the same .venv.
-
-    uv has a lock of its own in there, `.lock`, which must not be this one.
-    """
-    VENV.mkdir(exist_ok=True)
-    with (VENV / ".installing").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def make_venv() -> None:
     """Make the virtual environment, unless one is there and its Python runs."""
-    if runs(PYTHON):
-        return
-    say(f"Making {VENV.name} with Python {sys.version.split()[0]}")
-    for stamp in VENV.glob(".installed-*"):
-        stamp.unlink()
+    try:
+        # Its base may have been removed.
+        if subprocess.run([PYTHON, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return
+    except OSError:
+        pass  # There is none.
+    print(f"Making {VENV.name} with Python {sys.version.split()[0]}", flush=True)
+    for old in VENV.glob(".installed-*"):
+        old.unlink()
     venv.EnvBuilder(symlinks=True).create(VENV)
 
 
-def runs(python: Path) -> bool:
-    """Whether this interpreter is there and works: its base may have been removed."""
-    try:
-        return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
+def is_installed(name: str) -> bool:
+    """Whether this very lock was installed."""
+    return stamp(name).is_file() and stamp(name).read_text() == digest(name)
+
+
+def stamp(name: str) -> Path:
+    """The stamp file, with the digest of the lock that was installed."""
+    return VENV / f".installed-{name}"
+
+
+def digest(name: str) -> str:
+    """SHA-256 of the lock, in hex."""
+    return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes()).hexdigest()
 
 
 def install(name: str) -> None:
     """Install one lock, and write its stamp."""
     lock = LOCKS / f"{name}.txt"
-    say(f"Installing {describe(name)}")
+    pins = lock.read_text().count("==")
+    packages = "package" if pins == 1 else "packages"
+    print(f"Installing {pins} locked {packages} ({name})", flush=True)
     began = time.monotonic()
     if name == "tools":
         run([PYTHON, *bundled_pip(), "install", *PIP_OPTIONS, "--requirement", lock])
     else:
         run([VENV / "bin" / "uv", "pip", "install", *uv_options(), "--requirement", lock])
     stamp(name).write_text(digest(name))
-    say(f"  done in {time.monotonic() - began:.1f} s")
-
-
-def describe(name: str) -> str:
-    """A lock in words for the progress line: how many packages, and its name."""
-    pins = sum("==" in line for line in (LOCKS / f"{name}.txt").read_text().splitlines())
-    return f"{pins} locked {'package' if pins == 1 else 'packages'} ({name})"
-
-
-PIP_OPTIONS = [
-    "--quiet",
-    "--disable-pip-version-check",
-    "--no-compile",
-    "--no-deps",
-    "--only-binary=:all:",
-    "--require-hashes",
-]
+    print(f"  done in {time.monotonic() - began:.1f} s", flush=True)
 
 
 def bundled_pip() -> list[Path | str]:
@@ -115,12 +110,10 @@ def bundled_pip() -> list[Path | str]:
     Distributions keep its wheel in a folder of their own; where neither place has it,
     ensurepip installs it.
     """
-    import ensurepip  # Debian packages it apart from Python: see missing_venv.
+    import ensurepip  # Debian packages it apart from Python: see below.
 
-    places = [Path(ensurepip.__file__).parent / "_bundled"]
-    if packaged := sysconfig.get_config_var("WHEEL_PKG_DIR"):
-        places.append(Path(packaged))
-    for place in places:
+    packaged = sysconfig.get_config_var("WHEEL_PKG_DIR")
+    for place in (Path(ensurepip.__file__).parent / "_bundled", Path(packaged or "/nowhere")):
         for wheel in sorted(place.glob("pip-*.whl")):
             return [wheel / "pip"]
     run([PYTHON, "-m", "ensurepip"])
@@ -143,38 +136,12 @@ def run(command: list[Path | str]) -> None:
         raise CannotInstall("Installing failed, see above. Once that is mended, run make again.")
 
 
-def stamp(name: str) -> Path:
-    """The stamp file, with the digest of the lock that was installed."""
-    return VENV / f".installed-{name}"
-
-
-def digest(name: str) -> str:
-    """SHA-256 of the lock, in hex."""
-    return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes()).hexdigest()
-
-
-def is_installed(name: str) -> bool:
-    """Whether this very lock was installed."""
-    return stamp(name).is_file() and stamp(name).read_text() == digest(name)
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
-
-
-def missing_venv() -> str | None:
-    """The error message where Python lacks its venv parts, as Debian's does; else None."""
+if __name__ == "__main__":
     try:
         import ensurepip  # noqa: F401 - whether it is there is the question
     except ImportError:
-        return (
+        sys.exit(
             f"{sys.executable} lacks venv. Install it (Debian: apt install python3-venv),"
             " and run make again."
         )
-    return None
-
-
-if __name__ == "__main__":
-    if problem := missing_venv():
-        sys.exit(problem)
     sys.exit(main(sys.argv[1:]))

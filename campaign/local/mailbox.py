@@ -1,22 +1,26 @@
-"""Views of the local mailbox: each message as a person would see it."""
+"""The local mailbox on the site: views of each message as a person would see it, and their URLs."""
 
 import mailbox
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser, BytesParser
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import path
 from django.views.decorators.http import require_safe
 
 PER_PAGE = 50
 LONGEST_HEADERS = 64 * 1024
+# The headers shown first.
+FIRST = ("From", "To", "Subject", "Date")
 
 # CSP of the one page with a frame, and of what stands in it. A message may style itself, but runs
 # no script, loads nothing and sends nothing; its links open in the window around the frame.
@@ -30,26 +34,13 @@ _IN_FRAME = (
 )
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One line of the list."""
-
-    key: str
-    recipient: str
-    subject: str
-    sent_at: datetime | None
-
-
-# The headers shown first.
-_FIRST = ("From", "To", "Subject", "Date")
-
-
 @require_safe
 def messages(request: HttpRequest) -> HttpResponse:
     """All messages, the newest first."""
-    keys = sorted(_maildir().keys(), reverse=True)
+    maildir = _maildir()
+    keys = sorted(maildir.keys(), reverse=True)
     page = Paginator(keys, PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "messages_here": [_summary(key) for key in page]}
+    context = {"page": page, "messages_here": [_summary(maildir, key) for key in page]}
     return _answer(render(request, "local/mailbox.html", context))
 
 
@@ -61,8 +52,8 @@ def message(request: HttpRequest, key: str) -> HttpResponse:
     context = {
         "key": key,
         "subject": parsed.get("Subject", ""),
-        "headers": [(name, str(parsed[name])) for name in _FIRST if name in parsed],
-        "other_headers": [(k, str(v)) for k, v in parsed.items() if k not in _FIRST],
+        "headers": [(name, str(parsed[name])) for name in FIRST if name in parsed],
+        "other_headers": [(k, str(v)) for k, v in parsed.items() if k not in FIRST],
         "language": parsed.get("Content-Language", ""),
         "text": text.get_content() if isinstance(text, EmailMessage) else "",
         "has_html": parsed.get_body(("html",)) is not None,
@@ -72,11 +63,14 @@ def message(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_safe
 def html(request: HttpRequest, key: str) -> HttpResponse:
-    """The HTML of a message, for the frame."""
+    """The HTML of a message, for the frame. Its links open outside of that."""
     part = _parse(key).get_body(("html",))
     if not isinstance(part, EmailMessage):
         raise Http404
-    response = _answer(HttpResponse(_with_links_opening_outside(part.get_content())), _IN_FRAME)
+    head, tag, rest = part.get_content().partition("<head>")
+    outside = '<base target="_top">'
+    content = head + tag + outside + rest if tag else outside + head
+    response = _answer(HttpResponse(content), _IN_FRAME)
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
@@ -87,12 +81,6 @@ def _answer(response: HttpResponse, security_policy: str = _AROUND_FRAME) -> Htt
     return response
 
 
-def _with_links_opening_outside(source: str) -> str:
-    base = '<base target="_top">'
-    head, tag, rest = source.partition("<head>")
-    return head + tag + base + rest if tag else base + source
-
-
 def _maildir() -> "mailbox.Maildir":
     """The mailbox, empty if nothing has been delivered yet."""
     folder = Path(settings.LOCAL_MAILBOX)
@@ -101,10 +89,15 @@ def _maildir() -> "mailbox.Maildir":
     return mailbox.Maildir(folder, create=False)
 
 
-def _summary(key: str) -> Summary:
-    with _maildir().get_file(key) as file:
+def _summary(maildir: "mailbox.Maildir", key: str) -> dict[str, Any]:
+    """One line of the list."""
+    with maildir.get_file(key) as file:
         headers = BytesHeaderParser(policy=policy.default).parsebytes(file.read(LONGEST_HEADERS))
-    return Summary(key, str(headers["To"]), str(headers["Subject"]), _time(headers["Date"]))
+    sent_at: datetime | None = None
+    with suppress(ValueError):  # It may be anything.
+        sent_at = parsedate_to_datetime(str(headers["Date"]))
+    recipient, subject = str(headers["To"]), str(headers["Subject"])
+    return {"key": key, "recipient": recipient, "subject": subject, "sent_at": sent_at}
 
 
 def _parse(key: str) -> EmailMessage:
@@ -117,8 +110,9 @@ def _parse(key: str) -> EmailMessage:
     return parsed
 
 
-def _time(header: object) -> datetime | None:
-    try:
-        return parsedate_to_datetime(str(header))
-    except ValueError:
-        return None
+app_name = "mailbox"
+urlpatterns = [
+    path("", messages, name="messages"),
+    path("<str:key>/", message, name="message"),
+    path("<str:key>/html/", html, name="html"),
+]

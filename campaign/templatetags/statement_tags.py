@@ -2,7 +2,6 @@
 
 from django import template
 
-from campaign import heads
 from campaign.models import Statement
 from petitions.infra.ttl_cache import Kept
 from petitions.models import Petition
@@ -17,7 +16,7 @@ _published: Kept[None, dict[int, Statement]] = Kept(by_the_minute=True)
 def statement_behind(petition: Petition) -> str:
     """The path of the published statement that leads to a petition; empty if there is none."""
     statement = _published.get(None, _SECONDS, Statement.objects.by_petition).get(petition.pk)
-    return heads.path_of(statement) if statement else ""
+    return statement.path if statement else ""
 
 
 def forget() -> None:

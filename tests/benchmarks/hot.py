@@ -43,7 +43,7 @@ def hot_petition(bench: Bench) -> Measure:
         floor=lambda: bench.floor("select_1"),
         value=value,
         least_rate=500,
-        note=lambda _measure: f"all of one place; each commit takes {SLOW_DISK / 1000:.0f} ms more",
+        note=f"all of one place; each commit takes {SLOW_DISK / 1000:.0f} ms more",
     )
 
 

@@ -16,7 +16,11 @@ def table(measures: Sequence[Measure]) -> str:
         "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in lines
     ]
     rows.insert(1, "  ".join("-" * width for width in widths))
-    notes = [f"{one.title}: {note}" for one in measures if (note := one.note(one))]
+    notes = [
+        f"{one.title}: {'; '.join(told)}"
+        for one in measures
+        if (told := [*filter(None, [one.note]), *map(str, one.limits)])
+    ]
     return "\n".join([*(row.rstrip() for row in rows), "", *notes])
 
 

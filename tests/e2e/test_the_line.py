@@ -11,17 +11,21 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import psycopg2
 import pytest
 import requests
 
 from campaign.local.stack import Stack
 from tests import SLUG
+from tests.breakable import BreakableStack
 from tests.conftest import Mailbox, counted, eventually
 from tests.people import typed
 from tests.proof import solved, task_in
@@ -69,7 +73,7 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(stack: Stack) -> Visitor:
+def visitor(stack: BreakableStack) -> Visitor:
     return Visitor(stack.site_url)
 
 
@@ -88,7 +92,7 @@ def manage(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_a_signature_is_counted_when_its_mailed_link_was_opened_and_its_button_pressed(
-    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     before = counted(stack)
 
@@ -144,7 +148,7 @@ def test_the_language_stays_from_the_page_through_the_mail_to_the_thanks(
 
 
 def test_mail_goes_out_after_the_worker_was_killed_between_signing_and_sending(
-    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     stack.kill("worker")
     visitor.sign(address)
@@ -157,7 +161,7 @@ def test_mail_goes_out_after_the_worker_was_killed_between_signing_and_sending(
 
 
 def test_signing_succeeds_while_redis_is_away_and_the_mail_goes_out_once_it_is_back(
-    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     stack.kill("redis")
     try:
@@ -171,7 +175,7 @@ def test_signing_succeeds_while_redis_is_away_and_the_mail_goes_out_once_it_is_b
 
 
 def test_signing_succeeds_while_the_mail_server_is_away(
-    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     log = stack.folder.logs / "worker.log"
     said_before = log.read_bytes().count(b"mail server")
@@ -185,7 +189,7 @@ def test_signing_succeeds_while_the_mail_server_is_away(
 
 
 def test_pages_stay_and_signing_says_503_while_the_database_is_away(
-    stack: Stack, visitor: Visitor, address: str
+    stack: BreakableStack, visitor: Visitor, address: str
 ) -> None:
     pages = ("/", f"/petitions/{SLUG}/")
     for path in pages:
@@ -205,8 +209,56 @@ def test_pages_stay_and_signing_says_503_while_the_database_is_away(
     assert eventually(lambda: visitor.sign(address).status_code == 200)
 
 
+@contextmanager
+def read_only(stack: BreakableStack) -> Iterator[None]:
+    """The database refuses all writes, as a standby does, or one that its operator has locked."""
+    connection = psycopg2.connect(stack.environment["DATABASE_URL"])
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            cursor.execute("SELECT pg_reload_conf()")
+            try:
+                yield
+            finally:
+                cursor.execute("ALTER SYSTEM RESET default_transaction_read_only")
+                cursor.execute("SELECT pg_reload_conf()")
+    finally:
+        connection.close()
+
+
+def test_pages_stay_and_forms_say_503_while_the_database_takes_no_writes(
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
+) -> None:
+    visitor.sign(address)
+    link = mailbox.link_for(address)
+    before = visitor.count()
+    with read_only(stack):
+        assert eventually(lambda: visitor.sign(f"late-{address}").status_code == 503)
+        # As long as it takes for the copies to become stale, and longer.
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            for path in ("/", "/ar/", f"/petitions/{SLUG}/", f"/cy/petitions/{SLUG}/"):
+                page = visitor.get_anew(path)
+                assert page.status_code == 200, path
+                assert "public" in page.headers["Cache-Control"]
+        forms = {
+            "sign": visitor.sign(f"late-{address}"),
+            "confirm": visitor.post(link),
+            "find": visitor.post("/find/", {"email": address}),
+        }
+        for name, answer in forms.items():
+            assert answer.status_code == 503, (name, answer.text)
+            assert answer.headers["Retry-After"], name
+        assert visitor.get("/ready").status_code == 200
+        assert eventually(lambda: visitor.get("/health").status_code == 503)
+    assert eventually(lambda: visitor.post(link).status_code == 200)
+    assert eventually(lambda: visitor.count() == before + 1)
+    assert eventually(lambda: visitor.get("/health").status_code == 200, 60)
+
+
 def test_the_export_command_writes_what_was_confirmed(
-    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str, tmp_path: Path
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str, tmp_path: Path
 ) -> None:
     visitor.sign(address, name="ليلى مثال")
     visitor.post(mailbox.link_for(address))
@@ -221,7 +273,7 @@ def test_the_export_command_writes_what_was_confirmed(
     assert address not in target.read_text("utf-8")
 
 
-def test_no_log_holds_what_somebody_wrote_into_a_request_by_hand(stack: Stack) -> None:
+def test_no_log_holds_what_somebody_wrote_into_a_request_by_hand(stack: BreakableStack) -> None:
     host = f"Host: {urlsplit(stack.site_url).netloc}"
     for words in (
         "QUOKKA",
@@ -243,7 +295,7 @@ def test_no_log_holds_what_somebody_wrote_into_a_request_by_hand(stack: Stack) -
     assert b"quokka" not in (stack.folder.logs / "web.log").read_bytes().lower()
 
 
-def by_hand(stack: Stack, request: bytes) -> bytes:
+def by_hand(stack: BreakableStack, request: bytes) -> bytes:
     """What the web server answers to these very bytes."""
     where = urlsplit(stack.site_url)
     with socket.create_connection((str(where.hostname), where.port), timeout=30) as connection:
@@ -252,7 +304,7 @@ def by_hand(stack: Stack, request: bytes) -> bytes:
 
 
 def test_no_log_of_any_process_holds_an_address_a_name_or_a_token(
-    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     worker_log = stack.folder.logs / "worker.log"
     before = worker_log.stat().st_size
@@ -272,7 +324,7 @@ def test_no_log_of_any_process_holds_an_address_a_name_or_a_token(
 
 
 def test_a_worker_of_the_web_server_that_is_killed_loses_nothing(
-    stack: Stack, visitor: Visitor, mailbox: Mailbox, address: str
+    stack: BreakableStack, visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
     children = subprocess.run(
         ["pgrep", "-P", str(stack.pid("web"))], capture_output=True, text=True, check=True
@@ -284,7 +336,9 @@ def test_a_worker_of_the_web_server_that_is_killed_loses_nothing(
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "Script-Name"])
-def test_no_header_of_a_visitor_moves_a_page(stack: Stack, visitor: Visitor, name: str) -> None:
+def test_no_header_of_a_visitor_moves_a_page(
+    stack: BreakableStack, visitor: Visitor, name: str
+) -> None:
     with_prefix = visitor.get(f"/evil-prefix/petitions/{SLUG}/", {name: "/evil-prefix"})
     elsewhere = visitor.get(f"/petitions/{SLUG}/", {name: "/evil-prefix"})
 

@@ -20,7 +20,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     provider = Provider()
     try:
         with Site(tmp_path_factory.mktemp("site"), provider).start() as running:
-            running._wait_until_ready("beat")
+            running.wait_until_ready("beat")
             # It opened long before, so that no clock of a test says that it has not yet.
             running.sql("UPDATE petitions_petition SET opens_at = now() - interval '2 days'")
             yield running

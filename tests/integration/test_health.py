@@ -47,8 +47,8 @@ def test_the_team_reads_every_part_in_the_admin(
     told = json.loads(client.get(reverse("admin:health")).content)
 
     assert told["status"] == "ok"
-    assert set(told) == {"status", "database", "jobs", "mail", "redis", "limits", "mailboxes"}
-    assert set(told["jobs"]["seconds_since"]) == set(monitoring.OVERDUE_AFTER)
+    assert set(told) == {"status", "database", "sweeps", "mail", "redis", "limits", "mailboxes"}
+    assert set(told["sweeps"]["seconds_since"]) == set(monitoring.OVERDUE_AFTER)
 
 
 def test_whoever_asks_often_asks_the_database_once(client: Client) -> None:
@@ -88,7 +88,7 @@ def test_each_job_that_is_overdue_is_named(name: str) -> None:
     for late, state in ((-5, "ok"), (5, "overdue")):
         since = timezone.now() - longest - timedelta(seconds=late)
         Lease.objects.filter(name=name).update(succeeded_at=since)
-        part = monitoring.look().parts["jobs"]
+        part = monitoring.look().parts["sweeps"]
         assert part.state == state
         assert part.figures["overdue"] == ([name] if late > 0 else [])
 
@@ -97,7 +97,7 @@ def test_a_job_that_never_ran_is_missed_from_when_it_was_first_asked_for() -> No
     monitoring.look()
     Lease.objects.update(succeeded_at=timezone.now() - timedelta(minutes=3))
 
-    assert "raise-alerts" in monitoring.look().parts["jobs"].figures["overdue"]
+    assert "raise-alerts" in monitoring.look().parts["sweeps"].figures["overdue"]
 
 
 def mails(petition: Petition, *states: tuple[str, str]) -> None:

@@ -20,7 +20,7 @@ from django.test import Client
 from limits import parse
 
 from campaign import monitoring
-from campaign.local.services import _redis_server
+from campaign.local.services import redis_server
 from petitions.crypto import vault
 from petitions.infra import redis as infra_redis
 from petitions.infra.client_network import Sender
@@ -340,7 +340,7 @@ class Server:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [_redis_server(), "--port", "0", "--unixsocket", self.socket, "--save", ""],
+            [redis_server(), "--port", "0", "--unixsocket", self.socket, "--save", ""],
             cwd=self.socket.parent,
             stdout=subprocess.DEVNULL,
         )

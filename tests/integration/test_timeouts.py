@@ -14,7 +14,7 @@ from django.core.management.commands import migrate as django_migrate
 from django.db import OperationalError, connection, connections, transaction
 from pytest_django import Settings
 
-from campaign.database import silence, timeouts
+from campaign.database import client_timeout, timeouts
 from campaign.management.commands import migrate
 from tests.pooler import direct
 
@@ -122,13 +122,13 @@ def test_another_error_of_a_migration_is_not_tried_again(monkeypatch: pytest.Mon
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Half a second for an answer, and a moment until the next try."""
-    monkeypatch.setattr(silence, "PAUSE", 0.5)
-    silence.silence.limit(0.5)
+    monkeypatch.setattr(client_timeout, "PAUSE", 0.5)
+    client_timeout.client_timeout.limit(0.5)
     connection.close()
     try:
         yield
     finally:
-        silence.silence.lift()
+        client_timeout.client_timeout.remove()
         connection.close()
 
 
@@ -157,14 +157,20 @@ def test_a_silent_database_is_given_up_and_then_refused_at_once(limited: None) -
 
 
 def test_one_at_a_time_tries_whether_it_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaker = silence.Breaker()
-    monkeypatch.setattr(silence, "PAUSE", 0.0)
-    assert all(breaker.try_acquire(60) for _time in range(3))
+    breaker = client_timeout.ClientTimeout()
+    monkeypatch.setattr(client_timeout, "PAUSE", 0.0)
+    breaker.seconds = 60
+    for _time in range(3):
+        breaker.check()
 
-    breaker.open()
-    assert [breaker.try_acquire(60) for _time in range(3)] == [True, False, False]
-    breaker.close()
-    assert all(breaker.try_acquire(60) for _time in range(3))
+    breaker.open_breaker()
+    breaker.check()
+    for _time in range(2):
+        with pytest.raises(OperationalError, match="a moment ago"):
+            breaker.check()
+    breaker.remove()
+    for _time in range(3):
+        breaker.check()
 
 
 def test_several_statements_and_transactions_work_under_the_limit(limited: None) -> None:

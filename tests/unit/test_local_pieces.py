@@ -1,17 +1,20 @@
 """The small parts of the embedded stack that need no process."""
 
 import base64
+import os
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from campaign.local import command, keys, messages, users
-from campaign.local.errors import PortBusy, StackError
-from campaign.local.folder import LONGEST_SOCKET, Folder
-from campaign.local.services import Port, Redis
+from campaign.local import __main__ as command
+from campaign.local import install, messages, services
+from campaign.local.folder import LONGEST_SOCKET, RINGS, Folder, StackError
+from campaign.local.postgres import not_root
+from campaign.local.services import Port, PortBusy, redis
 from campaign.local.smtp import Maildir
 from campaign.local.stack import Stack
 from tests.deployed import variables_read
@@ -27,12 +30,11 @@ msgstr "{translation}"
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
-    path = tmp_path / "secrets.env"
-    made = keys.load_or_make(path)
-    assert keys.load_or_make(path) == made
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    made = Folder(tmp_path).secrets()
+    assert Folder(tmp_path).secrets() == made
+    assert stat.S_IMODE((tmp_path / "secrets.env").stat().st_mode) == 0o600
     assert len(made["SECRET_KEY"]) >= 50
-    rings = [made[name] for name in keys.RINGS]
+    rings = [made[name] for name in RINGS]
     assert len(set(rings)) == 3
     assert all(len(base64.b64decode(ring.removeprefix("1:"))) == 32 for ring in rings)
 
@@ -62,7 +64,7 @@ def test_cleaning_leaves_what_is_not_ours(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.make()
     folder.lock()
-    keys.load_or_make(folder.secrets)
+    folder.secrets()
     (tmp_path / "thesis.txt").write_text("mine")
     folder.remove()
     folder.unlock()
@@ -120,20 +122,22 @@ def test_a_command_that_finds_nothing_running_says_where_it_looked(
         command.manage(["check"])
 
 
-def test_a_machine_without_redis_has_the_server_of_a_wheel(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PATH", "")
-    server, *_options = Redis(Folder(Path("/nowhere")), {}).command()
+def test_the_wheel_has_a_redis_server() -> None:
+    server, *_options = redis(Folder(Path("/nowhere")), {}).command
     told = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
     assert "Valkey server v=" in told
 
 
-def test_a_machines_own_redis_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machines_own_redis_serves_where_there_is_no_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "find_spec", lambda _name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StackError, match=r"Install Redis 6\.2 or newer"):
+        services.redis_server()
     own = tmp_path / "redis-server"
     own.touch(mode=0o700)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert Redis(Folder(tmp_path), {}).command()[0] == str(own)
+    assert services.redis_server() == str(own)
 
 
 def test_no_such_service(tmp_path: Path) -> None:
@@ -173,8 +177,22 @@ def test_a_translation_with_other_placeholders_is_refused(tmp_path: Path) -> Non
 
 def test_who_runs_the_database_instead_of_root_is_an_account_of_every_machine() -> None:
     """`initdb` looks its user up, and a fresh machine may have none but root and the system's."""
-    prefix = users.namespace()
-    if not users.is_root() or prefix is None:
-        pytest.skip("only root runs it as somebody else, and only in a user namespace")
-    answer = subprocess.run([*prefix, "id", "-un"], capture_output=True, text=True, check=True)
+    if os.geteuid() != 0:
+        assert not_root() == []
+        return
+    command = [*not_root(), "id", "-un"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "nobody"
+
+
+def test_cleaning_needs_no_package(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / "secrets.env").touch()
+    # -S: without what is installed.
+    subprocess.run(
+        [sys.executable, "-S", "-m", "campaign.local", "clean"],
+        env={"LOCAL_DIR": str(tmp_path)},
+        cwd=install.ROOT,
+        check=True,
+    )
+    assert not tmp_path.exists()

@@ -1,119 +1,140 @@
-"""Knowing whether a process lives, for those who must leave none behind."""
+"""Finding and stopping the processes of a stack."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
+import psutil
 
-from campaign.local.process import Process, identity, is_alive, offspring, open_gate, spawn, stop
+from campaign.local.process import (
+    DATABASE,
+    FRONT,
+    MIDDLE,
+    find,
+    is_running,
+    spawn,
+    stop,
+    stop_all,
+    wait_until_gone,
+)
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
-
-
-def test_a_process_survives_being_written_down() -> None:
-    process = Process("web", 4711, stage=3, signal=int(signal.SIGTERM), identity="boot 99")
-    assert Process.from_json(process.to_json()) == process
-
-
-@pytest.mark.parametrize("pid", [1, 0, -1, -4711])
-def test_a_number_that_stands_for_more_than_one_process_is_refused(pid: int) -> None:
-    assert Process.from_json(Process("web", pid, 3, 15, "boot 99").to_json()) is None
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "", "{", "null", "[]", "{}", "\0" * 100, "4711", '{"pid": 4711}',
-        '{"name": "web", "pid": "4711", "stage": 3, "signal": 15, "identity": "boot 99"}',
-        '{"name": "web", "pid": 4711, "stage": null, "signal": 15, "identity": "boot 99"}',
-        '{"name": "web", "pid": 4711, "stage": 3, "signal": true, "identity": "boot 99"}',
-        '{"name": "web", "pid": 4711, "stage": 3, "signal": 15, "identity": ""}',
-        '{"name": "web", "pid": 4711, "stage": 3, "signal": 15, "born": "99"}',
-    ],
-)  # fmt: skip
-def test_what_is_damaged_or_of_an_older_version_names_no_process(written: str) -> None:
-    assert Process.from_json(written) is None
+# What says when it ends, and by what.
+SAYS = """
+trap 'echo %(name)s >> %(order)s; exit' %(signal)s
+echo ready
+while :; do sleep 0.05; done
+"""
 
 
-def test_who_has_ended_but_is_not_collected_counts_as_dead() -> None:
-    child = subprocess.Popen(["true"])
-    while is_alive(child.pid):
+def start(
+    folder: Path, stage: str, script: str, environment: dict[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """A process of the stack in the folder, once it has said that it is ready."""
+    folder.mkdir(exist_ok=True)
+    log = folder / f"{stage}.log"
+    child = spawn(
+        ["sh", "-c", script],
+        folder=folder,
+        stage=stage,
+        environment=environment or dict(os.environ),
+        log=log,
+    )
+    until(lambda: "ready" in log.read_text())
+    return child
+
+
+def until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not check():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def signals_ignored(pid: int) -> set[int]:
+    """By Linux's bit mask of them: bit 0 is signal 1."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
+    return {number for number in range(1, 64) if mask >> (number - 1) & 1}
+
+
+def test_who_has_ended_but_is_not_reaped_counts_as_gone() -> None:
+    child = subprocess.Popen(["true"])
+    process = psutil.Process(child.pid)
+    assert wait_until_gone([process], 10)
     os.kill(child.pid, 0)  # The system still has an entry for it.
     assert child.wait() == 0
 
 
-def test_no_process_has_a_number_below_one() -> None:
-    assert not is_alive(0)
-    assert not is_alive(-1)
+def test_processes_are_found_with_their_children_and_those_of_other_stacks_are_not(
+    tmp_path: Path,
+) -> None:
+    ours = start(tmp_path / "a", FRONT, "sleep 60 & echo ready; wait")
+    theirs = start(tmp_path / "b", FRONT, "echo ready; exec sleep 60")
+    # The name of one folder may begin like another's.
+    like_ours = start(tmp_path / "ab", FRONT, "echo ready; exec sleep 60")
+    try:
+        found = find(tmp_path / "a", FRONT)
+        assert ours.pid in [process.pid for process in found]
+        assert len(found) == 2
+        assert find(tmp_path / "a", MIDDLE) == []
+
+        stop_all(tmp_path / "a")
+
+        assert not [process for process in found if is_running(process)]
+        assert theirs.poll() is like_ours.poll() is None
+    finally:
+        for child in (ours, theirs, like_ours):
+            child.kill()
+            child.wait()
 
 
-def test_another_process_with_the_same_number_is_another_process() -> None:
-    me = Process.now("me", os.getpid(), 1, 15)
-    boot, _, started = me.identity.rpartition(" ")
-    assert me.is_alive()
-    assert not replace(me, identity=f"{boot} {int(started) - 1}").is_alive()
-    assert not replace(me, identity=f"another-boot {started}").is_alive()
-
-
-def test_nobody_has_the_number_of_a_process_that_is_gone() -> None:
-    child = subprocess.Popen(["true"])
-    child.wait()
-    assert identity(child.pid) == ""
-
-
-def test_no_signal_reaches_a_stranger_who_was_given_the_number() -> None:
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
-        noted = replace(Process.now("web", stranger.pid, 3, 15), identity="another-boot 1")
-        noted.ask_to_stop()
-        noted.kill_group()
-        stop([noted], patience=0.1)
-        time.sleep(0.1)
-        assert stranger.poll() is None
-        stranger.kill()
-
-
-def test_a_child_waits_at_the_gate(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    child = spawn(["echo", "through"], log=log, environment=os.environ)
-    time.sleep(0.2)
-    assert log.read_text() == ""
-    open_gate(child)
-    assert child.wait() == 0
-    assert log.read_text() == "through\n"
-
-
-def test_a_gate_whose_keeper_died_never_opens(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    child = spawn(["echo", "through"], log=log, environment=os.environ)
-    assert child.stdin
-    child.stdin.close()
-    assert child.wait() != 0
-    assert log.read_text() == ""
-
-
-def test_stages_stop_in_order_and_the_deaf_are_killed(tmp_path: Path) -> None:
-    deaf = subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 60"], start_new_session=True)
-    polite = subprocess.Popen(SLEEP, start_new_session=True)
-    time.sleep(0.2)
-    below = [each.pid for each in offspring(deaf.pid)]
-    order = [
-        Process.now("last", deaf.pid, 1, int(signal.SIGTERM)),
-        Process.now("first", polite.pid, 2, int(signal.SIGTERM)),
+def test_stages_stop_in_order_and_the_database_by_sigint(tmp_path: Path) -> None:
+    order = tmp_path / "order"
+    children = [
+        start(tmp_path, stage, SAYS % {"name": stage, "order": order, "signal": number})
+        for stage, number in ((DATABASE, "INT"), (MIDDLE, "TERM"), (FRONT, "TERM"))
     ]
 
-    stop(order, patience=0.5)
+    stop_all(tmp_path)
 
-    assert polite.wait() == -signal.SIGTERM
-    assert deaf.wait() == -signal.SIGKILL
-    assert below
-    # Whoever inherits them may need a moment to bury them.
-    deadline = time.monotonic() + 10
-    while any(map(is_alive, below)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in below if is_alive(pid)]
+    assert order.read_text().split() == [FRONT, MIDDLE, DATABASE]
+    for child in children:
+        child.wait(1)
+
+
+def test_the_deaf_are_killed_and_those_below_whoever_ends_first(tmp_path: Path) -> None:
+    deaf = start(tmp_path, FRONT, "trap '' TERM; sleep 60 & echo ready; wait; sleep 60")
+    # Its child has no parent any more when it is killed.
+    hasty = start(tmp_path, MIDDLE, "(trap '' TERM; sleep 60) & echo ready; wait")
+    found = [*find(tmp_path, FRONT), *find(tmp_path, MIDDLE)]
+    assert len(found) >= 4
+
+    stop(found, signal.SIGTERM, patience=0.5)
+
+    assert not [process for process in found if is_running(process)]
+    for child in (deaf, hasty):
+        child.wait(1)
+
+
+def test_the_guard_stops_all_when_its_starter_has_gone(tmp_path: Path) -> None:
+    child = start(tmp_path, FRONT, "echo ready; exec sleep 60")
+    guard = subprocess.Popen(
+        [sys.executable, "-m", "campaign.local.process", tmp_path], stdin=subprocess.PIPE
+    )
+    assert guard.stdin
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    until(lambda: signals_ignored(guard.pid) >= set(signals))
+    for number in signals:
+        guard.send_signal(number)
+    time.sleep(0.2)
+    assert guard.poll() is None
+    assert child.poll() is None
+
+    guard.stdin.close()
+
+    assert guard.wait(10) == 0
+    assert child.wait(1) == -signal.SIGTERM

@@ -9,7 +9,7 @@ from campaign import monitoring
 
 
 class Command(BaseCommand):
-    """1. Check every part now: database, periodic jobs, mail, Redis.
+    """1. Check every part now: database, sweeps, mail, Redis.
     2. Print the state of each, as JSON.
     3. Exit with 1 if one of them is not well.
     """

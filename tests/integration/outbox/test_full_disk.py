@@ -2,6 +2,7 @@
 
 import asyncio
 import email
+import os
 import resource
 import socket
 import subprocess
@@ -31,8 +32,11 @@ class Sink:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
             number = listener.fileno()
-            command = [sys.executable, smtp.__file__, str(number), str(folder)]
-            self.process = subprocess.Popen(command, pass_fds=[number])
+            self.process = subprocess.Popen(
+                [sys.executable, smtp.__file__, str(folder)],
+                pass_fds=[number],
+                env={**os.environ, "BIND": f"fd://{number}"},
+            )
 
     def have_room(self, most: int) -> None:
         """Let no file of it be longer, from now on: writing more fails as on a full disk."""

@@ -25,59 +25,41 @@ PAUSE = 1.0
 _EVENTS = {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}
 
 
-class Breaker:
-    """A circuit breaker: open while the database is silent, and one thread at a time may try."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._is_open = False
-        self._next_try = 0.0
-
-    def try_acquire(self, lasting: float) -> bool:
-        """Whether this thread may use the database: while the breaker is open, one may every
-        `lasting` seconds and a pause.
-        """
-        if not self._is_open:
-            return True
-        with self._lock:
-            now = time.monotonic()
-            if now < self._next_try:
-                return False
-            self._next_try = now + lasting + PAUSE
-            return True
-
-    def open(self) -> None:
-        """Open it after a timeout."""
-        with self._lock:
-            self._is_open, self._next_try = True, time.monotonic() + PAUSE
-
-    def close(self) -> None:
-        """Close it after an answer."""
-        self._is_open = False
-
-
-class Silence:
+class ClientTimeout:
     """The client-side timeout of this process, and its breaker; none until `limit` is called."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._breaker = Breaker()
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._next_try = 0.0
 
     def limit(self, seconds: float) -> None:
         """Set the timeout, in seconds, for all connections made later."""
         self.seconds = seconds
         set_wait_callback(self._wait)
 
-    def lift(self) -> None:
-        """Remove the timeout."""
-        self.seconds = 0.0
-        self._breaker.close()
+    def remove(self) -> None:
+        """Remove the timeout, and close the breaker."""
+        self.seconds, self._is_open = 0.0, False
         set_wait_callback(None)
 
     def check(self) -> None:
-        """Raise `OperationalError` while the breaker is open, unless this thread may try."""
-        if not self._breaker.try_acquire(self.seconds):
-            raise OperationalError("The database did not answer a moment ago.")
+        """Raise `OperationalError` while the breaker is open, but for one thread, which may try,
+        every so many seconds as a timeout takes.
+        """
+        if not self._is_open:
+            return
+        with self._lock:
+            now = time.monotonic()
+            if now < self._next_try:
+                raise OperationalError("The database did not answer a moment ago.")
+            self._next_try = now + self.seconds + PAUSE
+
+    def open_breaker(self) -> None:
+        """Open the breaker, after a timeout."""
+        with self._lock:
+            self._is_open, self._next_try = True, time.monotonic() + PAUSE
 
     def _wait(self, connection: psycopg2.extensions.connection) -> None:
         """Wait callback: return once psycopg2 has its answer, or raise; it then disconnects."""
@@ -86,11 +68,11 @@ class Silence:
             waiting = select.poll()
             waiting.register(connection.fileno(), _EVENTS[state])
             if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                self._breaker.open()
+                self.open_breaker()
                 raise psycopg2.OperationalError(
                     f"The database has not answered for {self.seconds:.0f} seconds."
                 )
-        self._breaker.close()
+        self._is_open = False
 
 
-silence = Silence()
+client_timeout = ClientTimeout()
