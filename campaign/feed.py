@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 
 from campaign import heads
 from campaign.models import StatementText
+from petitions.formatting.sanitising import legible
 from petitions.models import Petition, PetitionText
 from petitions.publishing.organisation import organisation
 from petitions.publishing.timeline import event_of
 from petitions.sharing.heads import absolute
-from petitions.sharing.legible import legible
 
 # Entries in the feed, which readers fetch whole each time.
 _MOST = 50

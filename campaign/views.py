@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods
 from campaign import heads
 from campaign.models import StatementText
 from petitions.counting import sources, tallies
-from petitions.formatting.markdown import render_markdown
+from petitions.formatting.sanitising import render_markdown
 from petitions.publishing import warm_cache
 from petitions.publishing.visibility import has_several, standing
-from petitions.web.cache_headers import carries_source, public_page, turns_at
+from petitions.web.responses import carries_source, public_page, turns_at
 
 
 @public_page

@@ -28,14 +28,14 @@ MOST_BYTES = 300 * 1024
 def words(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     """What every template is given from here on."""
     given: list[dict[str, str]] = []
-    compile_ = typesetting._compile
+    compile_: Any = typst.compile
 
-    def note(template: str, told: dict[str, str], kind: Any) -> bytes:
-        given.append(told)
-        return compile_(template, told, kind)
+    def note(*args: Any, sys_inputs: dict[str, str], **options: Any) -> bytes:
+        given.append(sys_inputs)
+        return compile_(*args, sys_inputs=sys_inputs, **options)
 
-    monkeypatch.setattr(typesetting, "_compile", note)
-    cards._picture.cache_clear()
+    monkeypatch.setattr(typst, "compile", note)
+    typesetting._compile.cache_clear()
     return given
 
 
@@ -205,11 +205,11 @@ def test_where_the_picture_cannot_be_set_a_plain_one_is_served_and_it_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def fails(*args: object) -> bytes:
+    def fails(*args: object, **options: object) -> bytes:
         raise RuntimeError("Protect people")
 
-    cards._picture.cache_clear()
-    monkeypatch.setattr(typesetting, "_compile", fails)
+    typesetting._compile.cache_clear()
+    monkeypatch.setattr(typst, "compile", fails)
 
     response = client.get(IMAGES["en"])
 
