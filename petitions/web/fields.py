@@ -168,8 +168,8 @@ class CountryField(forms.ChoiceField):
 class LongSelect(forms.Select):
     """A select without option groups, rendered in Python without templates.
 
-    Django renders every option by two templates: the 240 countries took three quarters of the time
-    to render the petition's page.
+    Django renders every option by two templates: with its own select for the 240 countries, a
+    refused form takes 2.1 times as long (56 ms instead of 27).
     """
 
     def render(

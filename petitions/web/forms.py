@@ -197,9 +197,6 @@ class SignForm(ResidenceForm):
         )
 
 
-_CORRECTED = ("name", "email", "postcode", "country")
-
-
 class CorrectForm(ResidenceForm):
     """The correction of name, address and residence, with what was typed; all else stays."""
 
@@ -225,7 +222,8 @@ class CorrectForm(ResidenceForm):
 
     def attempt(self) -> Attempt:
         """The earlier attempt with the corrected fields."""
-        corrected = {name: self.cleaned_data[name] for name in _CORRECTED}
+        fields = ("name", "email", "postcode", "country")
+        corrected = {name: self.cleaned_data[name] for name in fields}
         return replace(self.typed, language=get_language(), **corrected)
 
 

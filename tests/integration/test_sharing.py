@@ -32,7 +32,8 @@ def words(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
 
     def note(*args: Any, sys_inputs: dict[str, str], **options: Any) -> bytes:
         given.append(sys_inputs)
-        return compile_(*args, sys_inputs=sys_inputs, **options)
+        made: bytes = compile_(*args, sys_inputs=sys_inputs, **options)
+        return made
 
     monkeypatch.setattr(typst, "compile", note)
     typesetting._compile.cache_clear()
