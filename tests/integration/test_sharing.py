@@ -228,7 +228,9 @@ def test_what_is_not_public_has_no_picture_and_no_papers(
     Petition.objects.update(state=Petition.State.DRAFT)
     assert client.get(path).status_code == 404
     Petition.objects.update(state=Petition.State.REMOVED)
-    assert client.get(path).status_code == 410
+    gone = client.get(path)
+    assert gone.status_code == 410
+    assert gone["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert client.get(path.replace("protect", "nowhere")).status_code == 404
 
 
@@ -284,6 +286,7 @@ def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
         response = client.get(f"{home}share/protect-{name}.pdf")
         assert response["Content-Type"] == "application/pdf"
         assert len(response.content) < MOST_BYTES
+        assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
         # One sheet of A4, in points.
         (box,) = re.findall(rb"/MediaBox\s*\[([^\]]+)\]", response.content)
         assert [round(float(number)) for number in box.split()] == [0, 0, 595, 842]
