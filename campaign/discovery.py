@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
+from petitions.formatting.sanitising import legible
 from petitions.publishing.organisation import organisation
 from petitions.sharing.heads import absolute
-from petitions.sharing.legible import legible
-from petitions.web.cache_headers import A_DAY, public_page
+from petitions.web.responses import A_DAY, public_page
 
 # The tokens of the same names in static/css/site.css.
 _PAPER, _PETROL = "#fbf8f3", "#1d4f5c"

@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from campaign.models import StatementText
+from petitions.formatting.sanitising import legible
 from petitions.models import Petition, PetitionText
 from petitions.publishing.organisation import organisation
 from petitions.publishing.timeline import event_of
 from petitions.sharing.heads import absolute
-from petitions.sharing.legible import legible
-from petitions.web.cache_headers import public_page
+from petitions.web.responses import public_page
 
 # Entries in the feed, which readers fetch whole each time.
 _MOST = 50

@@ -28,7 +28,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
 from petitions.counting import sources
 from petitions.infra.ttl_cache import left_of_the_minute
-from petitions.web.cache_headers import is_carrying, seconds_left
+from petitions.web.responses import is_carrying, seconds_left
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 Key = tuple[str, str, str, str]

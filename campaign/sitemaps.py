@@ -17,7 +17,7 @@ from campaign.models import StatementText
 from petitions.formatting.languages import in_language
 from petitions.models import Petition
 from petitions.web import urls
-from petitions.web.cache_headers import public_page
+from petitions.web.responses import public_page
 
 # URL names without parameters that are no search results, or are listed as a statement.
 _NO_PAGES = {"front_page", "feed", "manifest", "find_sent", "contact_sent"}

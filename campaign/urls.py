@@ -6,17 +6,18 @@ from django.contrib import admin
 from django.urls import include, path
 
 from campaign import discovery, health, sitemaps
-from petitions.api import progress, v1
-from petitions.web.views import embeds, mail_reports
+from petitions.api import v1
+from petitions.web import urls
+from petitions.web.views import mail_reports, sharing
 
 # The most requested first: patterns are tried in order, and those that did not match took 4 % of
 # a signing.
 urlpatterns = [
-    path("t/", include("petitions.web.token_urls")),
+    path("t/", include((urls.links, "links"))),
     *i18n_patterns(
         path("", include("petitions.web.urls")),
         path("", include("campaign.site_urls")),
-        path("share/", include("petitions.web.sharing_urls")),
+        path("share/", include((urls.shared, "sharing"))),
         prefix_default_language=False,
     ),
     path(settings.ADMIN_PATH, admin.site.urls),
@@ -27,10 +28,10 @@ urlpatterns = [
     path("sitemap.xml", sitemaps.sitemap, name="sitemap"),
     path("favicon.ico", discovery.favicon, name="favicon"),
     path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
-    path("api/v1/petitions/<slug:slug>/progress.json", progress.series, name="api_progress"),
-    path("api/v1/petitions/<slug:slug>/days.csv", progress.days, name="api_days"),
-    path("api/v1/petitions/<slug:slug>/regions.csv", progress.regions, name="api_regions"),
-    path("oembed", embeds.oembed_answer, name="oembed"),
+    path("api/v1/petitions/<slug:slug>/progress.json", v1.progress, name="api_progress"),
+    path("api/v1/petitions/<slug:slug>/days.csv", v1.days, name="api_days"),
+    path("api/v1/petitions/<slug:slug>/regions.csv", v1.regions, name="api_regions"),
+    path("oembed", sharing.oembed, name="oembed"),
     path("reports/mail/", mail_reports.report, name="mail_report"),
 ]
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:

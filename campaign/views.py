@@ -10,13 +10,13 @@ from django.views.decorators.http import require_http_methods
 
 from campaign.models import StatementText
 from petitions.counting import sources, tallies
-from petitions.formatting.markdown import render_markdown
+from petitions.formatting.sanitising import render_markdown
 from petitions.models import Petition
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import has_several, standing
 from petitions.sharing import heads
-from petitions.web.cache_headers import carries_source, public_page, turns_at
+from petitions.web.responses import carries_source, public_page, turns_at
 
 
 @public_page

@@ -10,7 +10,7 @@ from petitions.counting import breakdowns, tallies
 from petitions.infra import leases
 from petitions.mail import notices, outbox, reminders, wake_worker
 from petitions.privacy import retention
-from petitions.publishing import closing
+from petitions.publishing import opening
 from petitions.screening import bursts
 from petitions.signatures import check_email, find
 
@@ -51,7 +51,7 @@ def keep_no_longer() -> None:
 @sweep
 def record_closes() -> None:
     """Record which petitions have closed, or reopened."""
-    closing.record_closes()
+    opening.record_closes()
 
 
 @sweep

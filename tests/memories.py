@@ -20,13 +20,12 @@ from petitions.mail.throttle import Throttle
 UNCHANGING = frozenset(
     {
         "petitions.mail.wake_worker._flag",
-        "petitions.formatting.markdown.render_markdown",
+        "petitions.formatting.sanitising.render_markdown",
         "petitions.identity.names._spells",
         "petitions.web.long_pages._template",
         "petitions.identity.residence.countries",
         "petitions.management.sample_people._everybody",
-        "petitions.sharing.cards._paper",
-        "petitions.sharing.cards._picture",
+        "petitions.sharing.typesetting._compile",
         "petitions.sharing.typesetting._fonts",
     }
 )

@@ -1,31 +1,31 @@
-"""API v1: a petition's public data, for other sites and for journalists."""
+"""API v1: a petition's public data, for other sites and journalists. CORS is open to any origin."""
 
+import csv
+import io
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.utils import timezone, translation
 
-from petitions.counting import goals, tallies
-from petitions.models import Petition
+from petitions.counting import breakdowns, goals, tallies
+from petitions.counting.breakdowns import Course
+from petitions.models import Petition, PetitionText
 from petitions.publishing.visibility import find_text
-from petitions.web.cache_headers import open_to_all, public_page, turns_at
+from petitions.web.responses import allow_any_origin, public_page, turns_at
+from petitions.web.views.sharing import of_petition
 
 
 @public_page
-@require_http_methods(["GET", "HEAD"])
 def petition(request: HttpRequest, slug: str) -> HttpResponse:
-    """One petition: its state and count, as JSON. CORS is open to any origin."""
+    """One petition: its state and count, as JSON."""
     text = find_text(slug)
     asked = text.petition
     if asked.is_removed:
-        gone = {
-            "slug": asked.slug,
-            "state": asked.state,
-            "reason": asked.removed_reason,
-        }
-        return open_to_all(JsonResponse(gone, status=HTTPStatus.GONE))
+        gone = {"slug": asked.slug, "state": asked.state, "reason": asked.removed_reason}
+        return allow_any_origin(JsonResponse(gone, status=HTTPStatus.GONE))
     count = tallies.total(asked.pk)
     opens_at, state = asked.turns_at, _state(asked)
     known = {
@@ -41,7 +41,7 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
         "closed_at": asked.closes_at if state == "closed" else None,
         "counted_at": timezone.now(),
     }
-    return turns_at(opens_at, open_to_all(JsonResponse(known)))
+    return turns_at(opens_at, allow_any_origin(JsonResponse(known)))
 
 
 def _state(petition: Petition) -> str:
@@ -50,3 +50,66 @@ def _state(petition: Petition) -> str:
     if petition.is_interrupted:
         return "paused"
     return "open" if petition.is_accepting() else "closed"
+
+
+@of_petition
+def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """Days, regions and milestones as JSON; regions by their English names."""
+    course = breakdowns.course_of(text.petition)
+    return JsonResponse(
+        {
+            "slug": text.petition.slug,
+            "days": list(_days(course)),
+            "regions": {
+                "counted_after": course.shared_after,
+                "rounded_to": breakdowns.ROUNDED_TO,
+                "null_means_fewer_than": breakdowns.FEWEST,
+                "shares": list(_shares(course)),
+            },
+            "milestones": text.milestones,
+        }
+    )
+
+
+@of_petition
+def days(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """The count at the end of each day as CSV."""
+    columns = ("from", "to", "signatures", "change")
+    rows = _days(breakdowns.course_of(text.petition))
+    return _csv(f"{text.petition.slug}-days", columns, rows)
+
+
+@of_petition
+def regions(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """Signatures by region as CSV; empty where the count is suppressed (disclosure control)."""
+    columns = ("code", "name", "signatures")
+    rows = _shares(breakdowns.course_of(text.petition))
+    return _csv(f"{text.petition.slug}-regions", columns, rows)
+
+
+def _days(course: Course) -> Iterator[dict[str, Any]]:
+    for span in course.spans:
+        yield {
+            "from": span.first.isoformat(),
+            "to": span.last.isoformat(),
+            "signatures": span.total,
+            "change": span.change,
+        }
+
+
+def _shares(course: Course) -> Iterator[dict[str, Any]]:
+    for share in course.shares:
+        with translation.override(settings.LANGUAGE_CODE):
+            name = share.name
+        yield {"code": share.group, "name": name, "signatures": share.signatures}
+
+
+def _csv(name: str, columns: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> HttpResponse:
+    # No CSV injection: no user input, only dates, numbers, and codes and names of our own.
+    written = io.StringIO()
+    table = csv.DictWriter(written, columns)
+    table.writeheader()
+    table.writerows(rows)
+    response = HttpResponse(written.getvalue(), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response

@@ -1,4 +1,4 @@
-"""Opening a petition: its preconditions, and publishing its texts."""
+"""Opening a petition: its preconditions, and publishing its texts. Recording when it closes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,9 +33,10 @@ def open_petition(*, petition: Petition, actor: User | None, screen: str) -> Non
     Signers consent to a named organisation, and need its contact for their rights: without either
     nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). Raises `NotReady`.
     """
-    if reasons := _missing(petition):
+    appears_at = _appears_at(petition)
+    if reasons := _missing(petition, appears_at):
         raise NotReady(reasons)
-    now, appears_at = timezone.now(), _appears_at(petition)
+    now = timezone.now()
     petition.texts.filter(published_at=None).update(published_at=now)
     if petition.state == Petition.State.DRAFT:
         petition.state = Petition.State.OPEN
@@ -49,6 +50,19 @@ def open_petition(*, petition: Petition, actor: User | None, screen: str) -> Non
     )
 
 
+def record_closes() -> None:
+    """Write `closed_at` of petitions that have closed since, and empty it of those opened again:
+    retention periods count from the close that the program saw.
+
+    Idempotent. `Petition.save` does it for what is saved one by one; this also sees what closes by
+    the clock and what is updated past the model. A close is recorded as of now, whatever
+    `closes_at` says: a date that somebody typed never makes it older.
+    """
+    now = timezone.now()
+    Petition.objects.running(now).filter(closed_at__isnull=False).update(closed_at=None)
+    Petition.objects.over(now).filter(closed_at=None).update(closed_at=now)
+
+
 def _appears_at(petition: Petition) -> datetime | None:
     """When the embargo of the first text ends, if all of them have one; else None: at once."""
     waiting = petition.texts.embargoed()
@@ -57,7 +71,7 @@ def _appears_at(petition: Petition) -> datetime | None:
     return waiting.order_by("published_at").values_list("published_at", flat=True).first()
 
 
-def _missing(petition: Petition) -> list[Promise | str]:
+def _missing(petition: Petition, appears_at: datetime | None) -> list[Promise | str]:
     organisation = Organisation.load()
     is_to_open = petition.state == Petition.State.DRAFT
     needs = (
@@ -67,7 +81,6 @@ def _missing(petition: Petition) -> list[Promise | str]:
         (petition.texts.exists(), _("Write the petition’s text in at least one language.")),
     )
     missing: list[Promise | str] = [reason for is_there, reason in needs if not is_there]
-    appears_at = _appears_at(petition)
     if appears_at and petition.opens_at and petition.opens_at < appears_at:
         early = _(
             "It would open before its text appears, %(moment)s. Set “opens” to then or later, or "

@@ -33,44 +33,30 @@ class Listed(NamedTuple):
 
     @property
     def petition(self) -> Petition:
-        """The petition whose text it is."""
         return self.text.petition
 
     @property
-    def is_running(self) -> bool:
-        """Whether it takes signatures, or would if signing were not paused."""
-        return self.petition.is_accepting() or self.petition.is_interrupted
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it takes no signatures any more."""
-        return not self.opens_at and not self.is_running
+    def section(self) -> str:
+        """The part of the list that it stands in."""
+        if self.opens_at:
+            return "announced"
+        is_running = self.petition.is_accepting() or self.petition.is_interrupted
+        return "open" if is_running else "closed"
 
 
-class Listing(NamedTuple):
-    """All petitions that the public may read; in each part the newest first."""
+def listing(language: str) -> dict[str, list[Listed]]:
+    """All petitions that the public may read, with their counts, by section; the newest first.
 
-    open: list[Listed]
-    announced: list[Listed]
-    closed: list[Listed]
-
-    @property
-    def turns_at(self) -> datetime | None:
-        """When the first announced petition opens."""
-        return min((one.opens_at for one in self.announced if one.opens_at), default=None)
-
-
-def listing(language: str) -> Listing:
-    """The list of all petitions with their counts, in two queries however many there are."""
+    Two queries however many there are.
+    """
     texts = list(PetitionText.objects.listed(language))
     counts = tallies.totals(text.petition_id for text in texts)
-    # `turns_at` is read once for each, so that none stands in two parts, or in none.
-    found = [Listed(text, counts[text.petition_id], text.petition.turns_at) for text in texts]
-    return Listing(
-        open=[one for one in found if not one.opens_at and one.is_running],
-        announced=[one for one in found if one.opens_at],
-        closed=[one for one in found if one.is_over],
-    )
+    sections: dict[str, list[Listed]] = {"open": [], "announced": [], "closed": []}
+    for text in texts:
+        # `turns_at` is read once for each, so that none stands in two parts, or in none.
+        listed = Listed(text, counts[text.petition_id], text.petition.turns_at)
+        sections[listed.section].append(listed)
+    return sections
 
 
 def has_several() -> bool:

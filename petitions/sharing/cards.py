@@ -1,9 +1,9 @@
-"""Share images (Open Graph), posters and leaflets, typeset by typst and cached."""
+"""Share images (Open Graph), badges, posters and leaflets of petitions, in the active language."""
 
 import io
 import logging
-from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import segno
 from django.conf import settings
@@ -12,71 +12,95 @@ from django.utils.translation import gettext as _
 
 from petitions.counting import goals, sources
 from petitions.formatting.languages import day, direction, grouped
+from petitions.formatting.sanitising import legible
 from petitions.models import Petition, PetitionText
 from petitions.sharing import typesetting
-from petitions.sharing.legible import legible
 
 logger = logging.getLogger(__name__)
 
 WIDTH, HEIGHT = 1200, 630
+BADGE_HEIGHT = 32
+# Pixels of a badge's letter at 14 px and of a margin; generous, for the reader's fonts are unknown.
+_LETTER, _MARGIN = 8, 10
 # The longest run of letters that fits on a line in the smallest size of the card.
 _LONGEST_WORD = 24
 _BREAK = "\u200b"
 
-# A template and its inputs: the key of the caches.
-Job = tuple[str, tuple[tuple[str, str], ...]]
-
 
 def card(text: PetitionText, *, count: int, organisation: str) -> bytes:
-    """The share image of a petition in the active language: PNG, 1200 x 630.
-
-    Rendered again only when something in it has changed. If that fails, a plain image without words
-    stands in for it.
-    """
+    """The share image of a petition: PNG, 1200 x 630; a plain one where it cannot be typeset."""
     words = {
-        **_both(text, organisation),
+        **_words(text, organisation),
         **_support(text.petition, count),
         "organisation": _text(organisation),
     }
     try:
-        return _picture(_job("card.typ", words))
+        return typesetting.png("card.typ", words)
     except Exception:  # noqa: BLE001 - whatever it is, a link without a picture is worse
         # The slug alone: what typst says could quote the words.
         logger.error("the share image of %s could not be set", text.petition.slug)  # noqa: TRY400
-        return plain()
+        return (Path(settings.BASE_DIR) / "static" / "img" / "share.png").read_bytes()
+
+
+def badge(text: PetitionText, *, count: int) -> dict[str, Any]:
+    """Template context of a petition's badge in the active language: text, and geometry in pixels.
+
+    Two fields side by side, their text centred; the second may be empty.
+    """
+    language = get_language() or "en"
+    label = _call(text.petition)
+    # As on share images, no small count is shown: nobody likes to be the first.
+    is_telling = count >= goals.LEAST_FOR_A_BAR
+    value = f"{grouped(count)} {ngettext('signature', 'signatures', count)}" if is_telling else ""
+    label_width = len(label) * _LETTER + 2 * _MARGIN
+    value_width = len(value) * _LETTER + 2 * _MARGIN if value else 0
+    is_rtl = direction(language) == "rtl"
+    label_at, value_at = (value_width, 0) if is_rtl else (0, label_width)
+    return {
+        "title": f"{legible(text.title)}: {value or label}",
+        "language": language,
+        "direction": direction(language),
+        "label": label,
+        "value": value,
+        "width": label_width + value_width,
+        "height": BADGE_HEIGHT,
+        "label_at": label_at,
+        "label_width": label_width,
+        "label_middle": label_at + label_width // 2,
+        "value_at": value_at,
+        "value_width": value_width,
+        "value_middle": value_at + value_width // 2,
+    }
 
 
 def poster(text: PetitionText, *, organisation: str) -> bytes:
-    """A poster of a petition in the active language, with a QR code: PDF, A4."""
-    return _paper(_job("poster.typ", _on_paper(text, organisation, "poster")))
+    """A poster of a petition, with a QR code: PDF, A4."""
+    return typesetting.pdf("poster.typ", _on_paper(text, organisation, "poster"))
 
 
 def leaflets(text: PetitionText, *, organisation: str) -> bytes:
-    """A sheet of four leaflets of a petition in the active language: PDF, A4."""
-    return _paper(_job("leaflets.typ", _on_paper(text, organisation, "leaflet")))
+    """A sheet of four leaflets of a petition: PDF, A4."""
+    return typesetting.pdf("leaflets.typ", _on_paper(text, organisation, "leaflet"))
 
 
-@cache
-def plain() -> bytes:
-    """The fallback share image."""
-    return (Path(settings.BASE_DIR) / "static" / "img" / "share.png").read_bytes()
-
-
-@cache
 def mark() -> str:
     """The site's logo, as SVG."""
     return (Path(settings.BASE_DIR) / "static" / "img" / "favicon.svg").read_text()
 
 
-def _both(text: PetitionText, organisation: str) -> dict[str, str]:
+def qr_code(address: str) -> str:
+    """A QR code of a URL, as SVG."""
+    out = io.BytesIO()
+    segno.make(address, error="m", micro=False).save(out, kind="svg", border=2, dark="#1b262d")
+    return out.getvalue().decode()
+
+
+def _words(text: PetitionText, organisation: str) -> dict[str, str]:
     """Template inputs that all of these share."""
-    language = get_language() or settings.LANGUAGE_CODE
-    kicker = _("A petition to %(addressee)s") % {"addressee": text.addressee}
+    language, named = get_language() or settings.LANGUAGE_CODE, {"addressee": text.addressee}
+    kicker = _("A petition to %(addressee)s") % named
     if organisation:
-        kicker = _("A petition to %(addressee)s from %(name)s") % {
-            "addressee": text.addressee,
-            "name": organisation,
-        }
+        kicker = _("A petition to %(addressee)s from %(name)s") % {**named, "name": organisation}
     return {
         "mark": mark(),
         "language": language,
@@ -99,55 +123,36 @@ def _support(petition: Petition, count: int) -> dict[str, str]:
     return {"call": _("Read and sign the petition")} if petition.is_accepting() else {}
 
 
+def _call(petition: Petition) -> str:
+    if petition.is_accepting():
+        return _("Sign the petition")
+    if petition.is_announced():
+        return _("This petition is not open yet")
+    return _("Signing is paused") if petition.is_interrupted else _("This petition is closed")
+
+
 def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, str]:
-    address = sources.address(text.petition)
     footer = _("This is not a Government site.")
     if organisation:
-        footer = _("This site is run by %(name)s. It is not a Government site.") % {
-            "name": organisation
-        }
+        named = {"name": organisation}
+        footer = _("This site is run by %(name)s. It is not a Government site.") % named
     return {
-        **_both(text, organisation),
+        **_words(text, organisation),
         "organisation": _text(organisation),
         "ask": _text(text.ask),
         "call": _("Scan with a phone to read and sign"),
         # Only the QR code has the source's code: a URL that is typed from paper should be short.
         "code": qr_code(sources.address(text.petition, channel)),
-        "address": _text(address.partition("://")[2]),
+        "address": _text(sources.address(text.petition).partition("://")[2]),
         "footer": _text(footer),
     }
 
 
-def qr_code(address: str) -> str:
-    """A QR code of a URL, as SVG."""
-    out = io.BytesIO()
-    segno.make(address, error="m", micro=False).save(out, kind="svg", border=2, dark="#1b262d")
-    return out.getvalue().decode()
-
-
 def _text(words: str) -> str:
     """Sanitised text for a template: no control characters, and no run without a break."""
-    return " ".join(map(_breakable, legible(words).split()))
 
+    def breakable(word: str) -> str:
+        starts = range(0, len(word), _LONGEST_WORD)
+        return _BREAK.join(word[start : start + _LONGEST_WORD] for start in starts)
 
-def _breakable(word: str) -> str:
-    if len(word) <= _LONGEST_WORD:
-        return word
-    starts = range(0, len(word), _LONGEST_WORD)
-    return _BREAK.join(word[start : start + _LONGEST_WORD] for start in starts)
-
-
-def _job(template: str, words: dict[str, str]) -> Job:
-    return template, tuple(sorted(words.items()))
-
-
-@lru_cache(maxsize=50)
-def _picture(job: Job) -> bytes:
-    template, words = job
-    return typesetting.png(template, dict(words))
-
-
-@lru_cache(maxsize=20)
-def _paper(job: Job) -> bytes:
-    template, words = job
-    return typesetting.pdf(template, dict(words))
+    return " ".join(map(breakable, legible(words).split()))

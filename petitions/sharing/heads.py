@@ -4,8 +4,7 @@ Every URL is absolute and begins with SITE_URL, whatever host the request named.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +14,13 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from petitions.formatting.languages import in_language
+from petitions.formatting.sanitising import legible
 from petitions.models import Organisation, Petition, PetitionText
 from petitions.publishing.organisation import organisation
 from petitions.sharing import cards
-from petitions.sharing.legible import legible
+
+# Template context of `_summary.html`.
+Head = dict[str, Any]
 
 # Open Graph locales, as Facebook names them, whom the others follow.
 _LOCALES = {"en": "en_GB", "ar": "ar_AR", "cy": "cy_GB"}
@@ -26,42 +28,9 @@ _LOCALES = {"en": "en_GB", "ar": "ar_AR", "cy": "cy_GB"}
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
-@dataclass(frozen=True)
-class Alternate:
-    """The same page in another language (hreflang)."""
-
-    language: str
-    address: str
-
-
-@dataclass(frozen=True)
-class Head:
-    """Metadata of a page, ready for the template of its head."""
-
-    title: str
-    summary: str
-    kind: str
-    canonical: str
-    alternates: tuple[Alternate, ...]
-    locale: str
-    other_locales: tuple[str, ...]
-    image: str
-    image_width: int
-    image_height: int
-    data: SafeString
-    published_at: datetime | None
-
-
 def absolute(path: str) -> str:
     """The absolute URL of a path on this site."""
     return settings.SITE_URL + path
-
-
-def alternates(path: str, languages: Iterable[str]) -> tuple[Alternate, ...]:
-    """The hreflang alternates of a page; `x-default` is English if it has it."""
-    there = [code for code, _name in settings.LANGUAGES if code in set(languages)]
-    found = [Alternate(code, absolute(in_language(path, code))) for code in there]
-    return (*found, Alternate("x-default", found[0].address)) if found else ()
 
 
 def head(
@@ -70,7 +39,7 @@ def head(
     title: str,
     summary: str,
     text_language: str,
-    languages: Iterable[str],
+    languages: Collection[str],
     image: str,
     data: Mapping[str, Any],
     published_at: datetime | None = None,
@@ -80,10 +49,8 @@ def head(
     A page that shows another language's text, for want of its own, names that one as canonical.
     `data` is its JSON-LD but for what every page has.
     """
-    language = get_language() or settings.LANGUAGE_CODE
     title, summary = legible(title), legible(summary)
     canonical = absolute(in_language(path, text_language))
-    others = [code for code in languages if code != language]
     about = {
         "@context": "https://schema.org",
         "url": canonical,
@@ -93,34 +60,38 @@ def head(
         "image": image,
         **data,
     }
-    return Head(
-        title=title,
-        summary=summary,
-        kind="article" if published_at else "website",
-        canonical=canonical,
-        alternates=alternates(path, languages),
-        locale=_LOCALES[language],
-        other_locales=tuple(_LOCALES[code] for code in others),
-        image=image,
-        image_width=cards.WIDTH,
-        image_height=cards.HEIGHT,
-        data=data_block(about),
-        published_at=published_at,
-    )
+    language = get_language() or settings.LANGUAGE_CODE
+    return {
+        "title": title,
+        "summary": summary,
+        "kind": "article" if published_at else "website",
+        "canonical": canonical,
+        "alternates": _alternates(path, languages),
+        "locale": _LOCALES[language],
+        "other_locales": [_LOCALES[code] for code in languages if code != language],
+        "image": image,
+        "image_width": cards.WIDTH,
+        "image_height": cards.HEIGHT,
+        "data": _data_block(about),
+        "published_at": published_at,
+    }
 
 
 def for_petition(text: PetitionText, *, count: int, organisation: Organisation) -> Head:
     """The metadata of a petition's page."""
+    petition = text.petition
+    since = None if petition.is_announced() else petition.opens_at
+    since = since or text.published_at
     return head(
-        path=text.petition.get_absolute_url(),
+        path=petition.get_absolute_url(),
         title=text.title,
         summary=text.ask,
         text_language=text.language,
         languages=text.languages,
-        image=image_of(text.petition),
+        image=image_of(petition),
         data={
             "@type": "WebPage",
-            "datePublished": _day(_public_since(text)),
+            "datePublished": since.date().isoformat() if since else None,
             "publisher": publisher(organisation),
             "interactionStatistic": {
                 "@type": "InteractionCounter",
@@ -161,16 +132,14 @@ def publisher(organisation: Organisation) -> dict[str, str]:
     }
 
 
-def data_block(data: Mapping[str, Any]) -> SafeString:
+def _alternates(path: str, languages: Collection[str]) -> list[tuple[str, str]]:
+    """Language and URL of the same page in others (hreflang); `x-default` is English if there."""
+    there = [code for code, _name in settings.LANGUAGES if code in languages]
+    found = [(code, absolute(in_language(path, code))) for code in there]
+    return [*found, ("x-default", found[0][1])] if found else []
+
+
+def _data_block(data: Mapping[str, Any]) -> SafeString:
     """JSON-LD escaped for a script element: a browser takes it for data and runs none of it."""
     written = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return mark_safe(written.translate(_UNSAFE))  # noqa: S308 - nothing is left that ends the element
-
-
-def _public_since(text: PetitionText) -> datetime | None:
-    petition = text.petition
-    return text.published_at if petition.is_announced() else petition.opens_at or text.published_at
-
-
-def _day(moment: datetime | None) -> str | None:
-    return moment.date().isoformat() if moment else None

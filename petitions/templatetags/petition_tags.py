@@ -1,10 +1,12 @@
-"""Template filters that format numbers, dates, text direction and postcodes."""
+"""Template filters that format numbers, dates, text direction and postcodes; the timeline."""
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from petitions.counting import breakdowns
 from petitions.formatting import languages
+from petitions.publishing import timeline
 from petitions.web import long_pages
 
 register = template.Library()
@@ -18,7 +20,9 @@ for _filter in (
 ):
     register.filter(_filter)
 
-
+register.filter("share", breakdowns.written)
+# The timeline of a text's petition: past milestones and announced ones.
+register.simple_tag(timeline.story_of, name="story")
 # Periods and limits, such as "14 days", from the constants that enforce them.
 register.simple_tag(long_pages.promises)
 

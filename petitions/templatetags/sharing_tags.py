@@ -1,21 +1,22 @@
 """Template tags for share links, which open the reader's own app and never say who signed."""
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from django import template
-from django.template import Context
 from django.utils.translation import gettext as _
 
 from petitions.counting import sources
 from petitions.models import Petition, PetitionText
-from petitions.sharing import heads, oembed
+from petitions.sharing import embeds, heads
 
 register = template.Library()
 
+# A petition's absolute URL in the active language, with the code of a channel.
+register.simple_tag(sources.address, name="petition_address")
 
-@dataclass(frozen=True)
-class ShareLink:
+
+class ShareLink(NamedTuple):
     """A share link: the app's name, and the URL that opens it with the message filled in."""
 
     name: str
@@ -23,27 +24,22 @@ class ShareLink:
 
 
 @register.simple_tag(takes_context=True)
-def plain_head(context: Context, title: str, summary: str) -> heads.Head:
+def plain_head(context: dict[str, Any], title: str, summary: str) -> heads.Head:
     """Metadata for the `<head>` of a page about neither a statement nor a petition."""
     return heads.for_page(context["request"].path, title=title, summary=summary)
 
 
 @register.simple_tag
-def petition_address(petition: Petition, channel: str = "") -> str:
-    """A petition's absolute URL in the active language, with the code of a channel."""
-    return sources.address(petition, channel)
-
-
-@register.simple_tag
 def oembed_address(petition: Petition) -> str:
     """The oEmbed URL of a petition (discovery link)."""
-    return oembed.address_about(sources.address(petition))
+    return embeds.oembed_url(sources.address(petition))
 
 
 @register.simple_tag
-def invitation(text: PetitionText) -> str:
-    """The share text without the URL, for apps that take the two separately."""
-    return _invitation(text, "")
+def invitation(text: PetitionText, address: str = "") -> str:
+    """The share text; without the URL for apps that take the two separately."""
+    words = _("Read and sign: %(title)s %(address)s") % {"title": text.title, "address": address}
+    return words.strip()
 
 
 @register.simple_tag
@@ -51,12 +47,12 @@ def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
     """One share link for each app, with its channel code, never who shared. We send nothing."""
 
     def link(channel: str) -> str:
-        return _escaped(sources.address(petition, channel))
+        return quote(sources.address(petition, channel), safe="")
 
     def message(channel: str) -> str:
-        return _escaped(_invitation(text, sources.address(petition, channel)))
+        return quote(invitation(text, sources.address(petition, channel)), safe="")
 
-    words, subject = _escaped(_invitation(text, "")), _escaped(text.title)
+    words, subject = quote(invitation(text), safe=""), quote(text.title, safe="")
     return [
         ShareLink("WhatsApp", f"https://wa.me/?text={message('whatsapp')}"),
         ShareLink("Facebook", f"https://www.facebook.com/sharer/sharer.php?u={link('facebook')}"),
@@ -67,12 +63,3 @@ def share_links(text: PetitionText, petition: Petition) -> list[ShareLink]:
         # iOS and Android differ in whether they want "?" or "&" before `body`.
         ShareLink(_("Text message"), f"sms:?&body={message('sms')}"),
     ]
-
-
-def _invitation(text: PetitionText, address: str) -> str:
-    words = _("Read and sign: %(title)s %(address)s") % {"title": text.title, "address": address}
-    return words.strip()
-
-
-def _escaped(words: str) -> str:
-    return quote(words, safe="")

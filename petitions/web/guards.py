@@ -39,7 +39,7 @@ def origin_of(request: HttpRequest) -> Origin:
     origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
         return Origin.UNSAID
-    return Origin.OURS if _is_ours(origin) else Origin.FOREIGN
+    return Origin.OURS if _parts(origin) == _parts(settings.SITE_URL) else Origin.FOREIGN
 
 
 def same_origin(refused: View) -> Callable[[View], View]:
@@ -52,8 +52,7 @@ def same_origin(refused: View) -> Callable[[View], View]:
                 return refused(request, *args, **kwargs)
             return view(request, *args, **kwargs)
 
-        guarded.guard = "same-origin"  # type: ignore[attr-defined]
-        return csrf_exempt(guarded)
+        return _exempt(guarded, "same-origin")
 
     return decorate
 
@@ -63,7 +62,7 @@ def token_is_proof(view: View) -> View:
 
     Such views are under `/t/`, whose answers are `no-store` and send no referrer.
     """
-    return _marked(view, "token")
+    return _exempt(view, "token")
 
 
 def signed_report(view: View) -> View:
@@ -71,20 +70,13 @@ def signed_report(view: View) -> View:
 
     A browser sends neither by itself, so it cannot be tricked into the request.
     """
-    return _marked(view, "signature")
+    return _exempt(view, "signature")
 
 
-def _marked(view: View, guard: str) -> View:
-    @wraps(view)
-    def marked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return view(request, *args, **kwargs)
-
-    marked.guard = guard  # type: ignore[attr-defined]
-    return csrf_exempt(marked)
-
-
-def _is_ours(origin: str) -> bool:
-    return _parts(origin) == _parts(settings.SITE_URL)
+def _exempt(view: View, guard: str) -> View:
+    exempt = csrf_exempt(view)
+    exempt.guard = guard  # type: ignore[attr-defined]
+    return exempt
 
 
 def _parts(url: str) -> tuple[str, str | None, int | None] | None:

@@ -10,8 +10,9 @@ import re
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+import frontmatter
 from django.conf import settings
 from django.template import Context, Template
 from django.urls import reverse
@@ -21,7 +22,7 @@ from django.utils.translation import ngettext
 
 from petitions.crypto import tokens
 from petitions.formatting.languages import day, days, hours, minutes, month_and_year
-from petitions.formatting.markdown import render_markdown
+from petitions.formatting.sanitising import render_markdown
 from petitions.geography import known
 from petitions.mail import messages, reminders, suppression
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
@@ -32,7 +33,6 @@ from petitions.signatures import check_email
 
 NAMES = ("privacy", "safety", "help", "about", "accessibility")
 FOLDER = Path(__file__).parent / "content"
-_FRONT_MATTER = re.compile(r"\A---\nreviewed: (\d{4}-\d{2}-\d{2})\n---\n")
 # Markdown's special characters, to escape.
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|&~-])")
 
@@ -47,10 +47,30 @@ class Page(NamedTuple):
 
 def read(name: str, language: str) -> Page:
     """Render one of `NAMES` in a language, with the current facts."""
-    said = facts() | {"reviewed": day(on) if (on := reviewed(name, language)) else ""}
-    words = _template(name, language).render(Context(said, autoescape=False)).strip()
+    on = reviewed(name, language)
+    context = Context(facts() | {"reviewed": day(on) if on else ""}, autoescape=False)
+    words = _template(name, language).render(context).strip()
     title, summary, body = words.split("\n\n", 2)
     return Page(title.removeprefix("# "), summary, render_markdown(body))
+
+
+def reviewed(name: str, language: str) -> date | None:
+    """The day of a page's last review, from its front matter, if any."""
+    return cast("date | None", _file(name, language).get("reviewed"))
+
+
+def written(name: str, language: str) -> str:
+    """The source of a page, without its front matter."""
+    return str(_file(name, language).content)
+
+
+@cache
+def _template(name: str, language: str) -> Template:
+    return Template(written(name, language))
+
+
+def _file(name: str, language: str) -> frontmatter.Post:
+    return frontmatter.load(str(FOLDER / f"{name}.{language}.md"))
 
 
 def facts() -> dict[str, Any]:
@@ -76,6 +96,9 @@ def facts() -> dict[str, Any]:
 
 def promises() -> dict[str, str]:
     """Periods and limits in the active language, from the constants that enforce them."""
+    # A rate limit counter is kept for two of its windows: see `screening.rate_limits`.
+    windows = [2 * rate.get_expiry() for rate in settings.LIMITS.values() if rate]
+    digits, tries = tokens.CODE_DIGITS, check_email.CODE_TRIES
     return {
         "kept_unconfirmed": days(settings.PENDING_DAYS),
         "kept_after_close": days(retention.KEPT_AFTER_CLOSE.days),
@@ -85,65 +108,25 @@ def promises() -> dict[str, str]:
         "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
         "kept_undeliverable": days(suppression.UNDELIVERABLE_FOR.days),
         "kept_asked": days(retention.MAILS_KEPT.days),
-        "kept_counters": hours(_longest_counter()),
+        "kept_counters": hours(timedelta(seconds=max(windows, default=0))),
         "grace": hours(CONFIRMING_AFTER_CLOSE),
         "reminder": hours(reminders.AFTER),
         "link_works": hours(timedelta(seconds=tokens.FIND_SECONDS)),
         "page_works": hours(timedelta(seconds=tokens.ATTEMPT_SECONDS)),
         "acknowledged": days(enquiries.ACKNOWLEDGE_WITHIN.days),
         "try_again": minutes(timedelta(seconds=rate_limits.RETRY_AFTER)),
-        "mails_a_day": mails(settings.MAILS_PER_MAILBOX_AND_DAY),
-        "mails_a_page": mails(check_email.MAILS_PER_PAGE),
-        "code_digits": digits(tokens.CODE_DIGITS),
-        "code_tries": tries(check_email.CODE_TRIES),
+        "mails_a_day": _mails(settings.MAILS_PER_MAILBOX_AND_DAY),
+        "mails_a_page": _mails(check_email.MAILS_PER_PAGE),
+        "code_digits": ngettext("%(n)d digit", "%(n)d digits", digits) % {"n": digits},
+        "code_tries": ngettext("%(n)d time", "%(n)d times", tries) % {"n": tries},
     }
 
 
-def mails(n: int) -> str:
-    """Format a number of mails: "5 messages"."""
+def _mails(n: int) -> str:
     return ngettext("%(n)d message", "%(n)d messages", n) % {"n": n}
-
-
-def digits(n: int) -> str:
-    """Format a number of digits: "8 digits"."""
-    return ngettext("%(n)d digit", "%(n)d digits", n) % {"n": n}
-
-
-def tries(n: int) -> str:
-    """Format a number of tries: "5 times"."""
-    return ngettext("%(n)d time", "%(n)d times", n) % {"n": n}
-
-
-def _longest_counter() -> timedelta:
-    # A rate limit counter is kept for two of its windows: see `screening.rate_limits`.
-    windows = [rate.get_expiry() for rate in settings.LIMITS.values() if rate]
-    return timedelta(seconds=2 * max(windows, default=0))
-
-
-def reviewed(name: str, language: str) -> date | None:
-    """The day of a page's last review, from its front matter, if any."""
-    said = _FRONT_MATTER.match(_file(name, language))
-    return date.fromisoformat(said[1]) if said else None
-
-
-@cache
-def _template(name: str, language: str) -> Template:
-    return Template(written(name, language))
-
-
-def written(name: str, language: str) -> str:
-    """The source of a page, without its front matter."""
-    return _FRONT_MATTER.sub("", _file(name, language))
-
-
-def _file(name: str, language: str) -> str:
-    return (FOLDER / f"{name}.{language}.md").read_text(encoding="utf-8")
 
 
 def _isolated(name: str) -> str:
     """Escape a name for Markdown, and isolate its direction by Unicode, for lack of `<bdi>`."""
-    return f"\N{FIRST STRONG ISOLATE}{_plain(name)}\N{POP DIRECTIONAL ISOLATE}"
-
-
-def _plain(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", text)
+    plain = _MARKDOWN.sub(r"\\\1", name)
+    return f"\N{FIRST STRONG ISOLATE}{plain}\N{POP DIRECTIONAL ISOLATE}"

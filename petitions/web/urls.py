@@ -1,19 +1,51 @@
-"""URLs of the public pages. Those with a token all start with `/t/`: see `token_urls`."""
+"""URLs of the public site: the pages, what is behind a token, and what others show of petitions."""
 
 from django.urls import path
 
 from petitions.web.long_pages import NAMES
-from petitions.web.views import contact, finding, listing, pages, petition, progress
+from petitions.web.views import confirming, pages, progress, self_service, sharing, signing
 
 app_name = "petitions"
 
 urlpatterns = [
-    path("petitions/", listing.page, name="petitions"),
-    path("petitions/<slug:slug>/", petition.petition, name="petition"),
+    path("petitions/", pages.petitions, name="petitions"),
+    path("petitions/<slug:slug>/", signing.petition, name="petition"),
     path("petitions/<slug:slug>/progress/", progress.page, name="progress"),
-    path("find/", finding.find, name="find"),
-    path("find/sent/", finding.sent, name="find_sent"),
-    path("contact/", contact.contact, name="contact"),
-    path("contact/sent/", contact.sent, name="contact_sent"),
-    *(path(f"{name}/", pages.page, {"name": name}, name=name) for name in NAMES),
+    path("find/", self_service.find, name="find"),
+    path("find/sent/", self_service.find_sent, name="find_sent"),
+    path("contact/", pages.contact, name="contact"),
+    path("contact/sent/", pages.contact_sent, name="contact_sent"),
+    *(path(f"{name}/", pages.long_page, {"name": name}, name=name) for name in NAMES),
+]
+
+_confirm, _check = "<str:language>/confirm/<str:token>/", "<str:language>/check/<str:token>/"
+_mine = "<str:language>/mine/<str:token>/"
+_signature = f"{_mine}<str:reference>/"
+# All under one prefix, `/t/`: one proxy rule keeps them out of its logs. The most requested first.
+links = [
+    path(_confirm, confirming.confirm, name="confirm"),
+    path(f"{_confirm}news/", confirming.choose_news, name="news"),
+    path(_check, signing.check_email, name="check_mail"),
+    path(f"{_check}again/", signing.send_again, name="ask_again"),
+    path(f"{_check}code/", signing.type_code, name="type_code"),
+    path(f"{_check}meant/", signing.take_suggestion, name="meant"),
+    path("<str:language>/correct/<str:token>/", signing.correct, name="correct"),
+    path("<str:language>/not-me/<str:token>/", self_service.not_me, name="not_me"),
+    path("<str:language>/mail-again/<str:token>/", self_service.mail_again, name="mail_again"),
+    path(_mine, self_service.mine, name="mine"),
+    path(f"{_mine}download/", self_service.download, name="download"),
+    path(f"{_mine}mail/", self_service.mail, name="mail"),
+    path(f"{_signature}name/", self_service.name, name="rename"),
+    path(f"{_signature}name-use/", self_service.name_use, name="name_use"),
+    path(f"{_signature}updates/", self_service.updates, name="updates"),
+    path(f"{_signature}withdraw/", self_service.withdraw, name="withdraw"),
+]
+
+shared = [
+    path("<slug:slug>.png", sharing.image, name="image"),
+    path("<slug:slug>-badge.svg", sharing.badge, name="badge"),
+    path("<slug:slug>-poster.pdf", sharing.poster, name="poster"),
+    path("<slug:slug>-leaflets.pdf", sharing.leaflets, name="leaflets"),
+    path("partner/<slug:code>/", sharing.partner_page, name="partner"),
+    path("partner/<slug:code>/<slug:slug>/", sharing.frame, name="frame"),
 ]

@@ -20,7 +20,6 @@ from pytest_django import Settings
 from campaign.models import Statement, StatementText
 from petitions.models import Petition, PetitionText, Signature, Source
 from petitions.publishing import opening
-from petitions.sharing import cards
 from tests.memories import forget_all
 from tests.people import typed
 
@@ -80,17 +79,12 @@ def embargoed(petition: Petition, clock: Clock) -> Petition:
 
 
 @pytest.fixture(autouse=True)
-def _pictures_are_words(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _pictures_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
     def words(template: str, said: dict[str, str]) -> bytes:
         return json.dumps([template, said], ensure_ascii=False).encode()
 
     monkeypatch.setattr("petitions.sharing.typesetting.png", words)
     monkeypatch.setattr("petitions.sharing.typesetting.pdf", words)
-    for kept in (cards._picture, cards._paper):
-        kept.cache_clear()
-    yield
-    for kept in (cards._picture, cards._paper):
-        kept.cache_clear()
 
 
 def addresses() -> list[str]:

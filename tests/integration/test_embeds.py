@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.models import Petition, PetitionText, Source
-from petitions.sharing import frames
+from petitions.sharing import embeds
 from tests.hostile import TITLES
 from tests.people import sign_and_confirm
 
@@ -121,7 +121,7 @@ def test_the_policy_allows_the_very_sheet_that_is_in_the_page(
 ) -> None:
     html = frame(client).content.decode()
     (sheet,) = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
-    assert sheet == frames.style()
+    assert sheet == embeds.style()
 
 
 def test_a_partner_who_registered_no_site_is_framed_by_us_alone(
@@ -398,7 +398,7 @@ def test_a_partners_address_is_answered_with_their_frame(
     said = response.json()
     assert said["type"] == "rich"
     assert said["html"].startswith(f'<iframe src="{SITE}{home}share/partner/mosque/protect/" ')
-    assert (said["width"], said["height"]) == (frames.WIDTH, frames.HEIGHT)
+    assert (said["width"], said["height"]) == (embeds.WIDTH, embeds.HEIGHT)
     assert response["Access-Control-Allow-Origin"] == "*"
 
 

@@ -89,7 +89,7 @@ def test_another_site_ticks_nobodys_consent(petition: Petition) -> None:
 def test_a_petition_that_closes_in_the_last_moment_is_closed_kindly(
     petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("petitions.web.views.petition.submit", lambda **_: submit.NotOpen())
+    monkeypatch.setattr("petitions.web.views.signing.submit", lambda **_: submit.NotOpen())
     assert browser.post(PAGE, typed()).status_code == 409
 
 

@@ -19,7 +19,7 @@ from petitions.mail.letters import Letter
 from petitions.models import AuditRecord, Erasure, ErasureStop, Organisation, Petition, Signer
 from petitions.privacy import erasure_notice, retention
 from petitions.privacy.erasure_notice import Outcome
-from petitions.publishing import closing
+from petitions.publishing import opening
 from tests.closing import DAY, close, pass_days, schedule
 from tests.people import DAVID, sign_and_confirm
 from tests.racing import race
@@ -142,7 +142,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def sweep() -> None:
-    closing.record_closes()
+    opening.record_closes()
     retention.keep_no_longer()
 
 

@@ -19,7 +19,6 @@ from campaign import views
 from campaign.pagecache import PageCacheMiddleware
 from petitions.models import Petition, Signature, Source
 from petitions.publishing import warm_cache
-from petitions.sharing import cards
 from tests.pages import Visitor
 from tests.people import typed
 
@@ -155,10 +154,8 @@ def test_the_share_image_says_the_day(
         said.append(words)
         return b"picture"
 
-    cards._picture.cache_clear()
     monkeypatch.setattr("petitions.sharing.typesetting.png", set_it)
     assert client.get("/share/protect.png").content == b"picture"
-    cards._picture.cache_clear()
     assert said[0]["call"] == "Opens for signatures on 1 July 2099"
 
 
@@ -236,7 +233,7 @@ def test_a_page_that_is_drawn_while_it_opens_is_not_kept_past_the_moment(
     def slowly(request: WSGIRequest, *args: Any) -> HttpResponse:
         drawn = render(request, *args)
         now = OPENING.timestamp()
-        monkeypatch.setattr("petitions.web.cache_headers.time.time", lambda: now)
+        monkeypatch.setattr("petitions.web.responses.time.time", lambda: now)
         return drawn
 
     monkeypatch.setattr("campaign.views.render", slowly)

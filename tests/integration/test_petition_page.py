@@ -17,7 +17,7 @@ from petitions.counting import tallies
 from petitions.geography import known
 from petitions.models import Petition, PetitionText, Signature, Signer
 from petitions.signers import sealing
-from petitions.web.forms.signing import SignForm
+from petitions.web.forms import SignForm
 from tests.people import sign_and_confirm, typed
 
 PAGE = "/petitions/protect/"
@@ -305,7 +305,7 @@ def test_pages_go_on_from_the_cache_while_the_database_is_away(
     def away(*args: object, **kwargs: object) -> None:
         raise kind("the database's own words")
 
-    monkeypatch.setattr("petitions.web.views.petition.find_text", away)
+    monkeypatch.setattr("petitions.web.views.signing.find_text", away)
 
     assert browser.get(PAGE).content == before.content
     signing = browser.post(PAGE, typed())

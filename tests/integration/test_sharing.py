@@ -28,14 +28,15 @@ MOST_BYTES = 300 * 1024
 def words(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     """What every template is given from here on."""
     given: list[dict[str, str]] = []
-    compile_ = typesetting._compile
+    compile_: Any = typst.compile
 
-    def note(template: str, told: dict[str, str], kind: Any) -> bytes:
-        given.append(told)
-        return compile_(template, told, kind)
+    def note(*args: Any, sys_inputs: dict[str, str], **options: Any) -> bytes:
+        given.append(sys_inputs)
+        made: bytes = compile_(*args, sys_inputs=sys_inputs, **options)
+        return made
 
-    monkeypatch.setattr(typesetting, "_compile", note)
-    cards._picture.cache_clear()
+    monkeypatch.setattr(typst, "compile", note)
+    typesetting._compile.cache_clear()
     return given
 
 
@@ -205,11 +206,11 @@ def test_where_the_picture_cannot_be_set_a_plain_one_is_served_and_it_is_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def fails(*args: object) -> bytes:
+    def fails(*args: object, **options: object) -> bytes:
         raise RuntimeError("Protect people")
 
-    cards._picture.cache_clear()
-    monkeypatch.setattr(typesetting, "_compile", fails)
+    typesetting._compile.cache_clear()
+    monkeypatch.setattr(typst, "compile", fails)
 
     response = client.get(IMAGES["en"])
 
@@ -227,7 +228,9 @@ def test_what_is_not_public_has_no_picture_and_no_papers(
     Petition.objects.update(state=Petition.State.DRAFT)
     assert client.get(path).status_code == 404
     Petition.objects.update(state=Petition.State.REMOVED)
-    assert client.get(path).status_code == 410
+    gone = client.get(path)
+    assert gone.status_code == 410
+    assert gone["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert client.get(path.replace("protect", "nowhere")).status_code == 404
 
 
@@ -283,6 +286,7 @@ def test_the_papers_speak_their_language_and_their_code_leads_to_the_petition(
         response = client.get(f"{home}share/protect-{name}.pdf")
         assert response["Content-Type"] == "application/pdf"
         assert len(response.content) < MOST_BYTES
+        assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
         # One sheet of A4, in points.
         (box,) = re.findall(rb"/MediaBox\s*\[([^\]]+)\]", response.content)
         assert [round(float(number)) for number in box.split()] == [0, 0, 595, 842]

@@ -21,7 +21,7 @@ from django.utils import timezone
 from petitions.counting import source_counts, sources, tallies
 from petitions.models import Petition, Signature, Signer, Source, SourceTally
 from petitions.screening.screen import UNSUSPICIOUS
-from petitions.sharing import cards
+from petitions.sharing import cards, typesetting
 from petitions.signatures import check_email, self_service, submit
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
@@ -442,7 +442,7 @@ def test_every_button_and_paper_has_a_channel_that_counts(
         return ""
 
     monkeypatch.setattr(cards, "qr_code", note)
-    monkeypatch.setattr(cards, "_paper", lambda job: b"")
+    monkeypatch.setattr(typesetting, "pdf", lambda template, words: b"")
     for name in ("poster", "leaflets"):
         client.get(f"/share/protect-{name}.pdf")
     page = unquote(client.get(PAGE).content.decode())

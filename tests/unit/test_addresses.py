@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from petitions.identity import email_addresses, providers, typing_slips
 from petitions.identity.email_addresses import canonical
 from petitions.identity.providers import Provider
-from petitions.web.forms.fields import EmailAddressField
+from petitions.web.fields import EmailAddressField
 
 local_parts = st.text(alphabet="aAzZéßİſ09._+-'\u0301\u0345\u03b1\u1fb3", min_size=1, max_size=12)
 domains = st.sampled_from(

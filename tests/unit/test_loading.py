@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from campaign import loading
 from campaign.loading import BadFile, read
-from petitions.formatting.markdown import render_markdown
+from petitions.formatting.sanitising import render_markdown
 
 
 def written(folder: Path, content: str | bytes, name: str = "statement.txt") -> Path:

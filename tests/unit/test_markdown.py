@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.formatting.markdown import render_markdown
+from petitions.formatting.sanitising import render_markdown
 
 HOSTILE = [
     "<script>alert(1)</script>",

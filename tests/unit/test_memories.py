@@ -7,7 +7,7 @@ from petitions.infra import client_network
 from petitions.mail import outbox
 from petitions.models import Organisation
 from petitions.publishing import organisation
-from petitions.web.views import confirming, redrawing
+from petitions.web.views import confirming, throttling
 from tests.memories import UNCHANGING, forget_all, memories
 
 
@@ -19,20 +19,20 @@ def test_memories_of_every_kind_are_found() -> None:
         "petitions.screening.rate_limits.forget",
         "petitions.infra.client_network._warn_of_unknown_proxy",
         "petitions.crypto.vault._link_key",
-        "petitions.web.views.redrawing._pages",
+        "petitions.web.views.throttling._pages",
     }
     assert not memories().keys() & UNCHANGING
 
 
 def test_nothing_is_left_of_them() -> None:
     organisation._known.get(None, 60, lambda: Organisation(id=1))
-    redrawing._pages.get("en", 60, lambda: "a page")
+    throttling._pages.get("en", 60, lambda: "a page")
     vault._link_key(b"m" * 32, "a purpose")
     throttle = outbox._throttle
 
     forget_all()
 
     assert organisation._known.last(None) is None
-    assert redrawing._pages.last("en") is None
+    assert throttling._pages.last("en") is None
     assert vault._link_key.cache_info().currsize == 0
     assert outbox._throttle is not throttle

@@ -12,7 +12,7 @@ from django.utils.http import http_date
 from pytest_django import Settings
 
 from campaign.pagecache import PageCacheMiddleware
-from petitions.web.cache_headers import carries_source
+from petitions.web.responses import carries_source
 
 PUBLIC = "public, max-age=0, s-maxage=2"
 LONG = "Protect civilians. " * 100
@@ -316,7 +316,7 @@ def test_a_copy_older_than_a_day_is_not_shown_for_an_error(
 @pytest.fixture
 def turns_in_a_second(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
     """The page says that it becomes wrong after a second, such as one that announces something."""
-    monkeypatch.setattr("petitions.web.cache_headers.time.time", lambda: 2_000_000_000.0)
+    monkeypatch.setattr("petitions.web.responses.time.time", lambda: 2_000_000_000.0)
     site.headers["Expires"] = http_date(2_000_000_001)
 
 

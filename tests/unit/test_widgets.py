@@ -4,7 +4,7 @@ import pytest
 from django import forms
 from django.test.html import parse_html
 
-from petitions.web.forms.widgets import LongSelect
+from petitions.web.fields import LongSelect
 
 CHOICES = [("", "Choose a country"), ("JO", "Jordan & <b>"), ("TR", "Türkiye"), ("LB", "لبنان")]
 

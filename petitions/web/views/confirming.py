@@ -2,29 +2,30 @@
 
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from django.views.decorators.http import require_http_methods
 
 from petitions.crypto import tokens
 from petitions.geography import homes
 from petitions.models import Signature
 from petitions.publishing import warm_cache
 from petitions.signatures import confirm as confirming
+from petitions.signatures import self_service
 from petitions.signatures.confirm import Outcome
 from petitions.web.guards import token_is_proof
+from petitions.web.responses import SeeOther, get_or_post
 
-THANKED = {Outcome.CONFIRMED, Outcome.ALREADY}
 # For how long a used link still shows its thank-you page: enough for a second click.
 SAID_AGAIN = timedelta(minutes=10)
 
 
 @token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
+@get_or_post
 def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
     """Show one button (GET) or confirm (POST). GET is safe, as mail scanners open every link."""
     try:
@@ -33,17 +34,13 @@ def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
         return _dead_link(request)
     if request.method == "POST":
         return press(request, link)
-    return _ask(request, link)
-
-
-def _ask(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     signature = confirming.find(link.signature_id, link.epoch)
     if signature is None:
         return _dead_link(request)
-    if signature.state != Signature.State.PENDING:
-        # A used link invites to sign, and says nothing of who signed.
-        return _respond(request, "petitions/used_link.html", signature)
-    return _respond(request, "petitions/confirm.html", signature)
+    # A used link invites to sign, and says nothing of who signed.
+    is_waiting = signature.state == Signature.State.PENDING
+    template = "petitions/confirm.html" if is_waiting else "petitions/used_link.html"
+    return _respond(request, template, signature)
 
 
 def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
@@ -52,61 +49,66 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     if signature is None:
         return _dead_link(request)
     if signature.pk == link.signature_id:
-        if _is_long_used(signature):
+        used_at = signature.confirmed_at
+        if used_at is not None and used_at < timezone.now() - SAID_AGAIN:
+            # It stays in the browser's history, where somebody else could find and press it.
             return _respond(request, "petitions/used_link.html", signature)
         if outcome is Outcome.ALREADY:
             # Idempotent: the same link, pressed again or twice at once, has the same success.
             outcome = Outcome.CONFIRMED
-    if outcome in THANKED:
-        return _thank(request, signature, outcome)
-    conflict = HTTPStatus.CONFLICT
-    return _respond(request, "petitions/not_counted.html", signature, outcome, status=conflict)
-
-
-def _is_long_used(signature: Signature) -> bool:
-    """Whether the signature was confirmed more than `SAID_AGAIN` ago.
-
-    The link stays in the browser history, where somebody else could find and press it.
-    """
-    used_at = signature.confirmed_at
-    return used_at is not None and used_at < timezone.now() - SAID_AGAIN
-
-
-def _thank(request: HttpRequest, signature: Signature, outcome: Outcome) -> HttpResponse:
-    """The thank-you page, rendered for its signer only: never cache or share it."""
-    petition = signature.petition
-    context = {
-        "petition": petition,
-        "signature": signature,
-        "count": warm_cache.total(petition.pk),
-        "home": homes.as_html(signature.place_id),
-        "news": _news_path(signature),
-        "text": warm_cache.text(petition.slug, get_language()),
-        "outcome": outcome.value,
-    }
-    return render(request, "petitions/thanks.html", context)
-
-
-def _news_path(signature: Signature) -> str:
-    """The URL for the choice about news: it has the signature's link token, also after a code."""
+    if outcome not in {Outcome.CONFIRMED, Outcome.ALREADY}:
+        template, conflict = "petitions/not_counted.html", HTTPStatus.CONFLICT
+        return _respond(request, template, signature, conflict, outcome=outcome.value)
+    # The thank-you page, rendered for its signer only: never cache or share it. The choice about
+    # news is behind the link's token, also after a code.
     token = tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch)
-    return reverse("links:news", args=[get_language(), token])
+    return _respond(
+        request,
+        "petitions/thanks.html",
+        signature,
+        outcome=outcome.value,
+        home=homes.as_html(signature.place_id),
+        news=reverse("links:news", args=[get_language(), token]),
+    )
+
+
+@token_is_proof
+@get_or_post
+def choose_news(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    """Opt in to news, or out, while the link shows its thank-you page; else that link's own view
+    answers.
+    """
+    own_page = SeeOther(reverse("links:confirm", args=[get_language(), token]))
+    if request.method != "POST":
+        return own_page
+    wants_updates = request.POST.get("updates") == "on"
+    try:
+        link = tokens.read_link(tokens.CONFIRM, token)
+        self_service.choose_updates_once_confirmed(
+            signature_id=link.signature_id,
+            epoch=link.epoch,
+            wants_updates=wants_updates,
+            since=timezone.now() - SAID_AGAIN,
+        )
+    except (self_service.NotHeld, tokens.BadToken):
+        return own_page
+    return render(request, "petitions/news.html", {"wants_updates": wants_updates})
 
 
 def _respond(
     request: HttpRequest,
     template: str,
     signature: Signature,
-    outcome: Outcome | None = None,
     status: int = HTTPStatus.OK,
+    **more: Any,
 ) -> HttpResponse:
     petition = signature.petition
     context = {
         "petition": petition,
         "signature": signature,
         "text": warm_cache.text(petition.slug, get_language()),
-        "outcome": outcome.value if outcome else "",
         "count": warm_cache.total(petition.pk),
+        **more,
     }
     return render(request, template, context, status=status)
 

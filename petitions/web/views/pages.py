@@ -1,16 +1,95 @@
-"""View of the static pages about the site: privacy, safety, help, about, accessibility."""
+"""Views of the list of petitions, the pages about the site, and the contact form.
+
+Messages are sealed, and read by organisers in the admin.
+"""
+
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import get_language
-from django.views.decorators.http import require_http_methods
 
+from petitions.infra import client_network
+from petitions.models import Enquiry
+from petitions.privacy import enquiries
+from petitions.publishing.visibility import listing
+from petitions.screening import fraud_signals, rate_limits
+from petitions.screening.rate_limits import Act
 from petitions.web import long_pages
-from petitions.web.cache_headers import public_page
+from petitions.web.forms import ContactForm
+from petitions.web.guards import same_origin
+from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
+from petitions.web.views.throttling import throttled
+
+_FIELDS = (*ContactForm.base_fields, fraud_signals.HONEYPOT)
 
 
 @public_page
-@require_http_methods(["GET", "HEAD"])
-def page(request: HttpRequest, name: str) -> HttpResponse:
+def petitions(request: HttpRequest) -> HttpResponse:
+    """List every readable petition: open, announced and closed."""
+    listed = listing(get_language())
+    opens_at = min((one.opens_at for one in listed["announced"] if one.opens_at), default=None)
+    return turns_at(opens_at, render(request, "petitions/petitions.html", listed))
+
+
+@public_page
+def long_page(request: HttpRequest, name: str) -> HttpResponse:
     """Show the page `name`, one of `long_pages.NAMES`."""
     return render(request, "petitions/page.html", {"page": long_pages.read(name, get_language())})
+
+
+def press_again(request: HttpRequest) -> HttpResponse:
+    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page."""
+    if response := throttled(request, ContactForm.base_fields):
+        return response
+    typed = {name: request.POST.get(name, "") for name in ContactForm.base_fields}
+    form = ContactForm(initial=typed)
+    return _contact_page(request, form, HTTPStatus.FORBIDDEN, press_again=True)
+
+
+@same_origin(refused=press_again)
+@get_or_post
+def contact(request: HttpRequest) -> HttpResponse:
+    """Show the form, or receive a message (POST)."""
+    return _send(request) if request.method == "POST" else _show(request)
+
+
+@public_page
+def contact_sent(request: HttpRequest) -> HttpResponse:
+    """Say what happens next, and when: the same page for everybody."""
+    return render(request, "petitions/contact_sent.html", {"facts": long_pages.facts()})
+
+
+@public_page
+def _show(request: HttpRequest) -> HttpResponse:
+    return _contact_page(request, ContactForm())
+
+
+def _send(request: HttpRequest) -> HttpResponse:
+    form = ContactForm(request.POST)
+    if not form.is_valid():
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return throttled(request, _FIELDS) or _contact_page(request, form, status)
+    sender, address = client_network.sender_of(request.META), form.cleaned_data["email"]
+    # The rate limit of all enquiries together: no petition has the id 0.
+    taken = rate_limits.take(Act.CONTACT, address=address, petition=0, sender=sender)
+    # Nothing here depends on who signed, so silent limits may be told like the others.
+    if taken.is_refused or taken.is_silenced:
+        response = _contact_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
+        response["Retry-After"] = str(rate_limits.RETRY_AFTER)
+        return response
+    enquiries.receive(
+        kind=Enquiry.Kind(form.cleaned_data["kind"]),
+        letter=form.letter(),
+        # The honeypot is a signal, never a refusal: some browsers autofill hidden fields.
+        looks_automatic=bool(request.POST.get(fraud_signals.HONEYPOT)),
+    )
+    return SeeOther(reverse("petitions:contact_sent"))
+
+
+def _contact_page(
+    request: HttpRequest, form: ContactForm, status: int = HTTPStatus.OK, **flags: bool
+) -> HttpResponse:
+    context = {"form": form, "facts": long_pages.facts(), **flags}
+    return render(request, "petitions/contact.html", context, status=status)

@@ -8,7 +8,6 @@ from django.shortcuts import render
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from petitions.counting import breakdowns, tallies
 from petitions.counting.breakdowns import Share, Span
@@ -16,11 +15,10 @@ from petitions.formatting import charts
 from petitions.formatting.charts import Words
 from petitions.formatting.languages import day, grouped, short_day
 from petitions.publishing.visibility import find_text, standing
-from petitions.web.cache_headers import public_page, turns_at
+from petitions.web.responses import public_page, turns_at
 
 
 @public_page
-@require_http_methods(["GET", "HEAD"])
 def page(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a petition's progress, as far as it is published."""
     text = find_text(slug)
@@ -66,28 +64,23 @@ def _totals(spans: Sequence[Span]) -> SafeString:
 
 def _changes(spans: Sequence[Span]) -> SafeString:
     best = max(spans, key=lambda span: span.per_day)
+    title = _("New signatures each day, minus those withdrawn or removed")
     said = _(
         "How much the count changed a day, most at %(most)s a day on %(day)s. The table below has"
         " every figure."
     ) % {"most": grouped(round(best.per_day)), "day": day(best.last)}
-    words = Words(
-        "changes",
-        _("New signatures each day, minus those withdrawn or removed"),
-        said,
-        get_language_bidi(),
-    )
+    words = Words("changes", title, said, get_language_bidi())
     return _columns(words, spans, [span.per_day for span in spans])
 
 
 def _columns(words: Words, spans: Sequence[Span], values: Sequence[float]) -> SafeString:
-    start = spans[0].first
-    length = (spans[-1].last - start).days + 1
+    start, end = spans[0].first, spans[-1].last
+    length = (end - start).days + 1
     columns = [
         charts.Column((span.first - start).days / length, span.days / length, value)
         for span, value in zip(spans, values, strict=True)
     ]
-    ends = short_day(start), short_day(spans[-1].last)
-    return charts.columns(words, columns, written=grouped, ends=ends)
+    return charts.columns(words, columns, written=grouped, ends=(short_day(start), short_day(end)))
 
 
 def _regions(shares: Sequence[Share]) -> SafeString:

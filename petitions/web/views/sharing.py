@@ -1,73 +1,161 @@
-"""Views of a petition's share image (Open Graph), badge, poster and leaflets."""
+"""Views of what others show of a petition: share image (Open Graph), badge, poster and leaflets;
+the frame for partners' sites, their page of embed codes, and oEmbed.
+"""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_http_methods
+from django.utils import translation
+from django.utils.translation import get_language
+from django.views.decorators.cache import cache_control
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.http import require_safe
 
-from petitions.counting import tallies
-from petitions.models import PetitionText
+from petitions.counting import sources, tallies
+from petitions.models import PetitionText, Source
 from petitions.publishing.organisation import organisation
-from petitions.publishing.visibility import find_text
-from petitions.sharing import badges, cards
-from petitions.web.cache_headers import open_to_all, public_page, turns_at
+from petitions.publishing.visibility import find_text, standing
+from petitions.sharing import cards, embeds
 from petitions.web.guards import View
+from petitions.web.responses import allow_any_origin, public_page, turns_at
+
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_NO_LIMIT = 99_999
+# CSP: our pages cannot be framed, and frame nothing; this one may frame its previews.
+_PREVIEWS_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; manifest-src 'self'; frame-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 
 
-def _of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> View:
-    """Decorator: pass the petition's text to a view. A removed petition says why on its own page,
-    for people; these URLs are fetched by machines.
+def of_petition(view: Callable[[HttpRequest, PetitionText], HttpResponse]) -> View:
+    """Decorator: pass the petition's text to a view whose URL machines fetch, from any site.
+
+    A removed petition says why on its own page, for people.
     """
 
     @public_page
-    @require_http_methods(["GET", "HEAD"])
     @wraps(view)
     def found(request: HttpRequest, slug: str) -> HttpResponse:
         text = find_text(slug)
         if text.petition.is_removed:
-            return HttpResponse(status=HTTPStatus.GONE)
-        return view(request, text)
+            return allow_any_origin(HttpResponse(status=HTTPStatus.GONE))
+        return allow_any_origin(view(request, text))
 
     return found
 
 
-@_of_petition
+@of_petition
 def image(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """The share image (Open Graph), with the same count as the page."""
     opens_at = text.petition.turns_at
-    content = cards.card(
-        text, count=tallies.total(text.petition_id), organisation=organisation().name
-    )
-    response = HttpResponse(content, content_type="image/png")
-    return turns_at(opens_at, open_to_all(response))
+    count = tallies.total(text.petition_id)
+    content = cards.card(text, count=count, organisation=organisation().name)
+    return turns_at(opens_at, HttpResponse(content, content_type="image/png"))
 
 
-@_of_petition
+@of_petition
 def badge(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """The badge: the count as a small image, embeddable by any site."""
     opens_at = text.petition.turns_at
-    made = badges.badge(text, count=tallies.total(text.petition_id))
+    made = cards.badge(text, count=tallies.total(text.petition_id))
     response = render(request, "petitions/badge.svg", {"badge": made}, content_type="image/svg+xml")
-    return turns_at(opens_at, open_to_all(response))
+    return turns_at(opens_at, response)
 
 
-@_of_petition
+@of_petition
 def poster(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """A poster to print."""
     return _paper(cards.poster(text, organisation=organisation().name))
 
 
-@_of_petition
+@of_petition
 def leaflets(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """Leaflets to print and cut out."""
     return _paper(cards.leaflets(text, organisation=organisation().name))
 
 
 def _paper(content: bytes) -> HttpResponse:
-    response = HttpResponse(content, content_type="application/pdf")
     # Opens in the browser's viewer, which prints it.
-    response["Content-Disposition"] = "inline"
+    inline = {"Content-Disposition": "inline"}
+    return HttpResponse(content, content_type="application/pdf", headers=inline)
+
+
+@public_page
+@xframe_options_exempt
+def frame(request: HttpRequest, code: str, slug: str) -> HttpResponse:
+    """The iframe for a registered partner's site: a petition's count and a link to sign."""
+    partner, text = _partner(code), find_text(slug)
+    petition = text.petition
+    page = standing(petition, tallies.total(petition.pk)) | {
+        "text": text,
+        "link": sources.address(petition, partner.code),
+        "style": embeds.style(),
+        "oembed": embeds.oembed_url(embeds.frame_url(petition, partner)),
+    }
+    status = HTTPStatus.GONE if petition.is_removed else HTTPStatus.OK
+    response = render(request, "petitions/frame.html", page, status=status)
+    response["Content-Security-Policy"] = embeds.frame_policy(partner)
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response["X-Robots-Tag"] = "noindex"
+    return turns_at(page["opens_at"], response)
+
+
+@public_page
+def partner_page(request: HttpRequest, code: str) -> HttpResponse:
+    """Embed codes of a partner for each petition open to signing. Unlisted, but no secret."""
+    partner = _partner(code)
+    texts = PetitionText.objects.to_sign(get_language() or settings.LANGUAGE_CODE)
+    page = {
+        "partner": partner,
+        "all_snippets": [embeds.snippets(text, partner) for text in texts],
+        "width": embeds.WIDTH,
+        "height": embeds.HEIGHT,
+    }
+    response = render(request, "petitions/partner.html", page)
+    response["Content-Security-Policy"] = _PREVIEWS_POLICY
+    response["X-Robots-Tag"] = "noindex"
     return response
+
+
+# Not `public`: the page cache ignores the query string, and would serve one answer for all.
+@cache_control(max_age=60)
+@require_safe
+def oembed(request: HttpRequest) -> HttpResponse:
+    """The oEmbed endpoint. JSON only: 501 for another format, 404 for a URL that is not ours."""
+    asked = embeds.parse_url(request.GET.get("url", ""))
+    if request.GET.get("format", "json") != "json":
+        return allow_any_origin(HttpResponse(status=HTTPStatus.NOT_IMPLEMENTED))
+    if asked is None:
+        raise Http404
+    with translation.override(asked.language):
+        text = find_text(asked.slug, lately=True)
+        if text.petition.is_removed:
+            raise Http404
+        answer = embeds.oembed(
+            text,
+            sources.partner(asked.code),
+            organisation=organisation().name,
+            width=_limit(request, "maxwidth"),
+            height=_limit(request, "maxheight"),
+        )
+    return allow_any_origin(JsonResponse(answer))
+
+
+def _partner(code: str) -> Source:
+    partner = sources.partner(code)
+    if partner is None:
+        raise Http404
+    return partner
+
+
+def _limit(request: HttpRequest, name: str) -> int:
+    """Parse a limit in pixels; an invalid one is no limit."""
+    written = request.GET.get(name, "")
+    return int(written) if _NUMBER.fullmatch(written) else _NO_LIMIT

@@ -1,11 +1,12 @@
-"""Views of self-service by magic link ("find my signature"): see, correct, download, withdraw.
+""" "Find my signature": the form that mails a link, and what that link shows, corrects and
+withdraws; the opt-outs from mail.
 
-GET shows only a button, because mail scanners open every link, and somebody else may see the mail
-over a shoulder. Personal data is only in answers to POST, which are `no-store`.
+GET of a mailed link shows only a button, because mail scanners open every link, and somebody else
+may see the mail over a shoulder. Personal data is only in answers to POST, which are `no-store`.
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -16,23 +17,26 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_http_methods
 
 from petitions.crypto import tokens
 from petitions.crypto.tokens import Recipient
 from petitions.formatting.languages import days
 from petitions.identity import residence
-from petitions.mail import suppression
+from petitions.mail import messages, suppression
 from petitions.models import Place, Signature
 from petitions.publishing import warm_cache
+from petitions.publishing.organisation import organisation
+from petitions.screening import rate_limits
+from petitions.screening.rate_limits import Act
+from petitions.signatures import find as finding
 from petitions.signatures import self_service
 from petitions.signatures.self_service import Held
-from petitions.web.forms.finding import NameForm, NameUseForm
-from petitions.web.guards import token_is_proof
-from petitions.web.responses import SeeOther
+from petitions.web.forms import FindForm, NameForm, NameUseForm
+from petitions.web.guards import same_origin, token_is_proof
+from petitions.web.responses import SeeOther, get_or_post, public_page
+from petitions.web.views.throttling import take, throttled
 
 State = Signature.State
-CONSTITUENCY = Place.Kind.CONSTITUENCY
 OwnerView = Callable[..., HttpResponse]
 
 NOT_CONFIRMED = _(
@@ -58,9 +62,60 @@ NAME_TAKEN = _(
 )
 
 
+def press_again(request: HttpRequest) -> HttpResponse:
+    """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page."""
+    form = FindForm(initial={"email": request.POST.get("email", "")})
+    return throttled(request, FindForm.base_fields) or _find_page(
+        request, form, HTTPStatus.FORBIDDEN, press_again=True
+    )
+
+
+@same_origin(refused=press_again)
+@get_or_post
+def find(request: HttpRequest) -> HttpResponse:
+    """Show the form, or queue a request (POST), which the worker settles: `signatures.find`.
+
+    No user enumeration (constant work: docs/architecture.md).
+    """
+    if request.method != "POST":
+        return _show_find(request)
+    form = FindForm(request.POST, files=request.FILES)
+    if not form.is_valid():
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return throttled(request, FindForm.base_fields) or _find_page(request, form, status)
+    address = form.cleaned_data["email"]
+    taken = take(request, Act.FIND, address=address)
+    if taken.is_refused:
+        response = _find_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
+        response["Retry-After"] = str(rate_limits.RETRY_AFTER)
+        return response
+    finding.ask(address=address, language=get_language() or "en", is_silenced=taken.is_silenced)
+    return SeeOther(reverse("petitions:find_sent"))
+
+
+@public_page
+def find_sent(request: HttpRequest) -> HttpResponse:
+    """The answer to every request: one page without an address, so that it can be cached."""
+    context = {"sender": messages.sender(organisation()), "subject": messages.find_subject()}
+    return render(request, "petitions/find_sent.html", context)
+
+
+@public_page
+def _show_find(request: HttpRequest) -> HttpResponse:
+    return _find_page(request, FindForm())
+
+
+def _find_page(
+    request: HttpRequest, form: FindForm, status: int = HTTPStatus.OK, **flags: bool
+) -> HttpResponse:
+    return render(request, "petitions/find.html", {"form": form, **flags}, status=status)
+
+
 def _for_owner(view: OwnerView) -> OwnerView:
     """Decorator: validate the token and pass its recipient, or answer 410 (expired) or 404."""
 
+    @token_is_proof
+    @get_or_post
     @wraps(view)
     def opened(request: HttpRequest, language: str, token: str, **path: str) -> HttpResponse:
         try:
@@ -72,22 +127,27 @@ def _for_owner(view: OwnerView) -> OwnerView:
     return opened
 
 
-def _button_only(view: OwnerView) -> OwnerView:
-    """Decorator: POST only; a GET is redirected to the page with the first button."""
+def _button(view: OwnerView) -> OwnerView:
+    """Decorator of what a button of that page does: POST alone, for a GET is redirected to the
+    page; 409 if the signature is not there any more.
+    """
 
+    @_for_owner
     @wraps(view)
-    def answered(
+    def pressed(
         request: HttpRequest, recipient: Recipient, token: str, **path: str
     ) -> HttpResponse:
         if request.method != "POST":
             return SeeOther(reverse("links:mine", args=[get_language(), token]))
-        return view(request, recipient, token, **path)
+        try:
+            return view(request, recipient, token, **path)
+        except self_service.NotHeld:
+            status = HTTPStatus.CONFLICT
+            return _show(request, recipient, token, problem=NOT_HELD, status=status)
 
-    return answered
+    return pressed
 
 
-@token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
 @_for_owner
 def mine(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Show the button (GET), or all that is stored of the mailbox's signatures (POST)."""
@@ -96,10 +156,7 @@ def mine(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse
     return _show(request, recipient, token)
 
 
-@token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
-@_for_owner
-@_button_only
+@_button
 def name(request: HttpRequest, recipient: Recipient, token: str, reference: str) -> HttpResponse:
     """Correct the spelling of the name."""
     form = NameForm(request.POST, files=request.FILES, auto_id=_ids(reference))
@@ -111,43 +168,29 @@ def name(request: HttpRequest, recipient: Recipient, token: str, reference: str)
             form.add_error("name", NOT_A_SPELLING)
         except self_service.NameTaken:
             form.add_error("name", NAME_TAKEN)
-        except self_service.NotHeld:
-            return _not_held(request, recipient, token)
         else:
             return _show(request, recipient, token, done=_("The name is corrected."))
-    return _refuse(request, recipient, token, (reference, form))
+    return _show(request, recipient, token, refused=(reference, form))
 
 
-@token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
-@_for_owner
-@_button_only
+@_button
 def name_use(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
     """Change the consent to use of the name."""
     form = NameUseForm(request.POST, files=request.FILES, auto_id=_ids(reference))
     if not form.is_valid():
-        return _refuse(request, recipient, token, (reference, form))
+        return _show(request, recipient, token, refused=(reference, form))
     chosen = form.cleaned_data["name_use"]
-    try:
-        self_service.choose_name_use(recipient=recipient, reference=reference, name_use=chosen)
-    except self_service.NotHeld:
-        return _not_held(request, recipient, token)
+    self_service.choose_name_use(recipient=recipient, reference=reference, name_use=chosen)
     return _show(request, recipient, token, done=_("Your choice for the name is changed."))
 
 
-@token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
-@_for_owner
-@_button_only
+@_button
 def updates(request: HttpRequest, recipient: Recipient, token: str, reference: str) -> HttpResponse:
     """Subscribe to news of a petition, or unsubscribe."""
     wanted = request.POST.get("updates") == "on"
-    try:
-        self_service.choose_updates(recipient=recipient, reference=reference, wants_updates=wanted)
-    except self_service.NotHeld:
-        return _not_held(request, recipient, token)
+    self_service.choose_updates(recipient=recipient, reference=reference, wants_updates=wanted)
     done = (
         _("You will get news of this petition by email.")
         if wanted
@@ -156,26 +199,17 @@ def updates(request: HttpRequest, recipient: Recipient, token: str, reference: s
     return _show(request, recipient, token, done=done)
 
 
-@token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
-@_for_owner
-@_button_only
+@_button
 def withdraw(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
     """Withdraw the signature and erase its data, and say which copies cannot be recalled."""
-    try:
-        withdrawn = self_service.withdraw(recipient=recipient, reference=reference)
-    except self_service.NotHeld:
-        return _not_held(request, recipient, token)
+    withdrawn = self_service.withdraw(recipient=recipient, reference=reference)
     context = {"withdrawn": withdrawn, "token": token}
     return render(request, "petitions/mine_withdrawn.html", context)
 
 
-@token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
-@_for_owner
-@_button_only
+@_button
 def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Download all stored data as JSON (right of access and portability, UK GDPR 15 and 20)."""
     data = self_service.everything(recipient=recipient)
@@ -185,10 +219,7 @@ def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResp
     return response
 
 
-@token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
-@_for_owner
-@_button_only
+@_button
 def mail(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Opt out of all mail (suppression list), or back in."""
     if request.POST.get("wanted"):
@@ -201,7 +232,7 @@ def mail(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse
 
 
 @token_is_proof
-@require_http_methods(["GET", "HEAD", "POST"])
+@get_or_post
 def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
     """Undo an opt-out of all mail, at any time: a suppressed mailbox is mailed no new link."""
     try:
@@ -214,6 +245,31 @@ def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
     return render(request, "petitions/mail_again.html", context)
 
 
+@token_is_proof
+@get_or_post
+def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    """ "It was not me": show one button (GET), or opt out or back in (POST).
+
+    The answer does not reveal whether anything was pending, confirmed or never there: somebody
+    else may read the mail.
+    """
+    dead = partial(render, request, "petitions/dead_link.html", status=HTTPStatus.NOT_FOUND)
+    try:
+        mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)
+    except tokens.BadToken:
+        return dead()
+    if request.method != "POST":
+        stage = "before" if suppression.is_standing(mailbox) else "ask"
+    elif request.POST.get("lift"):
+        suppression.lift(mailbox=mailbox)
+        stage = "lifted"
+    elif suppression.was_not_me(mailbox=mailbox):
+        stage = "done"
+    else:
+        return dead()
+    return render(request, f"petitions/not_me_{stage}.html")
+
+
 def _show(
     request: HttpRequest,
     recipient: Recipient,
@@ -222,7 +278,7 @@ def _show(
     done: Any = "",
     problem: Any = "",
     refused: tuple[str, Any] | None = None,
-    status: int = HTTPStatus.OK,
+    status: int | None = None,
 ) -> HttpResponse:
     """The page of all stored data with a message; `refused` is a reference and its invalid form."""
     held = self_service.held_by(recipient=recipient)
@@ -235,54 +291,35 @@ def _show(
         "problem": problem,
         "form": refused[1] if refused else None,
     }
+    status = status or (HTTPStatus.UNPROCESSABLE_ENTITY if refused else HTTPStatus.OK)
     return render(request, "petitions/mine.html", context, status=status)
-
-
-def _refuse(
-    request: HttpRequest, recipient: Recipient, token: str, refused: tuple[str, Any]
-) -> HttpResponse:
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return _show(request, recipient, token, refused=refused, status=status)
-
-
-def _not_held(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
-    return _show(request, recipient, token, problem=NOT_HELD, status=HTTPStatus.CONFLICT)
 
 
 def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
     """The template context of one signature, with its forms."""
     signature, reference = one.signature, one.signature.reference
-    bound = refused[1] if refused and refused[0] == reference else None
-    ids = _ids(reference)
+    language, country, ids = get_language(), one.person["country"], _ids(reference)
+    place = signature.place.name_in(language)
+    # Constituencies have English names, some of Wales Welsh ones too.
+    is_constituency = signature.place.kind == Place.Kind.CONSTITUENCY
+    is_english = is_constituency and place == signature.place.name
+    forms: dict[type, Any] = {
+        NameForm: NameForm(initial={"name": one.person["name"]}, auto_id=ids),
+        NameUseForm: NameUseForm(initial={"name_use": signature.name_use}, auto_id=ids),
+    }
+    if refused and refused[0] == reference:
+        forms[type(refused[1])] = refused[1]
     return {
         "signature": signature,
         "person": one.person,
-        "text": warm_cache.text(signature.petition.slug, get_language()),
+        "text": warm_cache.text(signature.petition.slug, language),
         "state": STATES[signature.state] % {"days": days(settings.PENDING_DAYS)},
-        "home": _home(one),
-        "home_language": _home_language(one.signature.place),
+        "home": residence.country_name(country, language) if country else place,
+        "home_language": "en" if is_english else language,
         "is_changeable": one.is_changeable,
-        "name_form": bound
-        if isinstance(bound, NameForm)
-        else NameForm(initial={"name": one.person["name"]}, auto_id=ids),
-        "name_use_form": bound
-        if isinstance(bound, NameUseForm)
-        else NameUseForm(initial={"name_use": signature.name_use}, auto_id=ids),
+        "name_form": forms[NameForm],
+        "name_use_form": forms[NameUseForm],
     }
-
-
-def _home(one: Held) -> str:
-    """The name of the country or the place where the signature counts."""
-    if country := one.person["country"]:
-        return residence.country_name(country, get_language())
-    return one.signature.place.name_in(get_language())
-
-
-def _home_language(place: Place) -> str:
-    """The `lang` of `_home`: constituencies have English names, some of Wales Welsh ones too."""
-    language = get_language()
-    is_english = place.kind == CONSTITUENCY and place.name_in(language) == place.name
-    return "en" if is_english else language
 
 
 def _ids(reference: str) -> str:

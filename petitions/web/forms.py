@@ -1,0 +1,304 @@
+"""The forms of the public site. A refused form keeps all that was typed."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import HTML, Div, Field, Layout
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.functional import lazy
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models import Enquiry
+from petitions.privacy.enquiries import Letter
+from petitions.publishing.organisation import organisation
+from petitions.screening import challenge, fraud_signals
+from petitions.signatures import check_email
+from petitions.signers import consent
+from petitions.signers.sealing import Attempt
+from petitions.web.fields import (
+    CHOOSE_COUNTRY,
+    SPOILT_TEXT,
+    CountryField,
+    EmailAddressField,
+    NameUseField,
+    OptionalNameField,
+    PersonNameField,
+    PostcodeField,
+    readable,
+)
+
+UK, ABROAD = "uk", "abroad"
+MAX_MESSAGE = 4000
+CHOOSE_KIND = _("Choose what your message is about.")
+CHOOSE_RESIDENCE = _("Choose whether you live in the UK.")
+INCOMPLETE_PAGE = _("The page did not load fully. Press the button again.")
+NOT_A_CODE = _("Enter the 8 digits of the code in our message.")
+
+
+class LaidOutForm(forms.Form):
+    """A form for crispy-forms: fields only, for the template has the form tag and the button."""
+
+    def layout(self) -> Iterable[Any]:
+        """The fields in their order, in crispy-forms' terms."""
+        return map(Field, self.fields)
+
+    @property
+    def helper(self) -> FormHelper:
+        """What crispy-forms looks for."""
+        helper = FormHelper()
+        helper.form_tag = False
+        helper.disable_csrf = True
+        helper.layout = Layout(*self.layout())
+        return helper
+
+
+class KnownFieldsForm(LaidOutForm):
+    """Base form that refuses unknown or repeated fields and files, which our pages never send."""
+
+    def clean(self) -> dict[str, Any]:
+        data = self.data
+        if isinstance(data, QueryDict):
+            twice = any(len(values) > 1 for _name, values in data.lists())
+            unknown = set(data) - set(self.fields) - challenge.FIELDS - fraud_signals.FIELDS
+            if twice or unknown or self.files:
+                message = _("Something was wrong with the form. Press the button again.")
+                raise ValidationError(message, code="unknown")
+        return self.cleaned_data
+
+
+class ResidenceForm(KnownFieldsForm):
+    """Base form for a residence: a postcode in the UK, or a country abroad without a postcode.
+
+    Of the cleaned `postcode` and `country` one is "", or both if not stated.
+    """
+
+    residence = forms.ChoiceField(
+        label=_("Where do you live?"),
+        choices=[(UK, _("I live in the UK")), (ABROAD, _("I live outside the UK"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": CHOOSE_RESIDENCE, "invalid_choice": CHOOSE_RESIDENCE},
+    )
+    postcode = PostcodeField()
+    postcode_unsaid = forms.BooleanField(label=_("I would rather not say"), required=False)
+    country = CountryField()
+
+    def residence_layout(self) -> Div:
+        """The style sheet shows the fields of the chosen residence, and all without `:has()`."""
+        return Div(
+            Field("residence"),
+            Div(Field("postcode"), Field("postcode_unsaid"), css_class="home-uk"),
+            Div(Field("country"), css_class="home-abroad"),
+            css_class="home",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean()
+        if said.get("residence") == ABROAD:
+            # A signer abroad may have typed their own country's postcode: ignore it.
+            self.errors.pop("postcode", None)
+            if said.get("country") == "":
+                self.add_error("country", CHOOSE_COUNTRY)
+            said["postcode"] = ""
+        elif said.get("residence") == UK:
+            said["country"] = ""
+            if said.get("postcode_unsaid"):
+                said["postcode"] = ""
+            elif said.get("postcode") == "":
+                message = _("Enter your postcode, or tick “I would rather not say”.")
+                self.add_error("postcode", message)
+        return said
+
+
+def _consent_wording() -> SafeString:
+    return consent.wording(organisation().name or gettext("the organisation that runs this site"))
+
+
+class SignForm(ResidenceForm):
+    """The signing form: name, its permitted use, address, residence, and two separate consents.
+
+    Data minimisation: no field for nationality, ethnicity, birth or telephone (UK GDPR Article
+    5(1)(c)).
+    """
+
+    name = PersonNameField()
+    name_use = NameUseField()
+    email = EmailAddressField(
+        help_text=_(
+            "We send one message to confirm it is yours. Two people who share an email address "
+            "and a home may both sign."
+        )
+    )
+    consent = forms.BooleanField(
+        label=lazy(_consent_wording, SafeString)(),
+        error_messages={
+            "required": _("Tick the box to agree; without it we may not keep your signature.")
+        },
+    )
+    updates = forms.BooleanField(
+        label=_("Send me news of this petition by email. I can stop it at any time."),
+        required=False,
+    )
+    text_version = forms.IntegerField(
+        widget=forms.HiddenInput,
+        min_value=1,
+        error_messages=dict.fromkeys(("required", "invalid", "min_value"), INCOMPLETE_PAGE),
+    )
+
+    field_order = ["name", "name_use", "email"]
+
+    def __init__(self, data: QueryDict | None = None, *, version: int, **options: Any) -> None:
+        options.setdefault("initial", {"text_version": version})
+        super().__init__(data, **options)
+        self.newest_version = version
+
+    def layout(self) -> Iterable[Any]:
+        return (
+            Field("name"),
+            HTML("{% include 'petitions/_safety.html' %}"),
+            Field("name_use"),
+            Field("email"),
+            self.residence_layout(),
+            Field("consent"),
+            Field("updates", wrapper_class="optional"),
+            Field("text_version"),
+        )
+
+    def clean_text_version(self) -> int:
+        version: int = self.cleaned_data["text_version"]
+        if version > self.newest_version:
+            raise ValidationError(INCOMPLETE_PAGE)
+        return version
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if "text_version" in self.errors:
+            # The signer cannot correct the hidden field: put the current version there.
+            self.data = {**dict(self.data.items()), "text_version": str(self.newest_version)}
+
+    def attempt(self) -> Attempt:
+        """The valid form as the argument of the use case."""
+        said = self.cleaned_data
+        return Attempt(
+            name=said["name"],
+            email=said["email"],
+            postcode=said["postcode"],
+            country=said["country"],
+            language=get_language(),
+            name_use=said["name_use"],
+            wants_updates=said["updates"],
+            text_version=said["text_version"],
+        )
+
+
+class CorrectForm(ResidenceForm):
+    """The correction of name, address and residence, with what was typed; all else stays."""
+
+    name = PersonNameField()
+    email = EmailAddressField(help_text=SignForm.base_fields["email"].help_text)
+
+    field_order = ["name", "email"]
+
+    def __init__(self, data: Any = None, *, typed: Attempt, **options: Any) -> None:
+        initial = {
+            "name": typed.name,
+            "email": typed.email,
+            "residence": ABROAD if typed.country else UK,
+            "postcode": f"{typed.postcode[:-3]} {typed.postcode[-3:]}".strip(),
+            "postcode_unsaid": not typed.country and not typed.postcode,
+            "country": typed.country,
+        }
+        super().__init__(data, initial=initial, **options)
+        self.typed = typed
+
+    def layout(self) -> Iterable[Any]:
+        return Field("name"), Field("email"), self.residence_layout()
+
+    def attempt(self) -> Attempt:
+        """The earlier attempt with the corrected fields."""
+        fields = ("name", "email", "postcode", "country")
+        corrected = {name: self.cleaned_data[name] for name in fields}
+        return replace(self.typed, language=get_language(), **corrected)
+
+
+class CodeForm(LaidOutForm):
+    """The one-time code of the mail, in the digits of any script."""
+
+    code = forms.CharField(
+        label=_("The code in our message"),
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "dir": "ltr"}
+        ),
+        error_messages=dict.fromkeys(
+            ("required", "max_length", "null_characters_not_allowed"), NOT_A_CODE
+        ),
+    )
+
+    def clean_code(self) -> str:
+        digits = check_email.digits(self.cleaned_data["code"])
+        if not digits:
+            raise ValidationError(NOT_A_CODE, code="invalid")
+        return digits
+
+
+class FindForm(KnownFieldsForm):
+    """The address that somebody signed with."""
+
+    email = EmailAddressField()
+
+
+class NameForm(KnownFieldsForm):
+    """The corrected spelling of the name."""
+
+    name = PersonNameField()
+
+
+class NameUseForm(KnownFieldsForm):
+    """The permitted use of the name."""
+
+    name_use = NameUseField()
+
+
+class ContactForm(LaidOutForm):
+    """Sender, subject, message; the name is optional."""
+
+    kind = forms.ChoiceField(
+        label=_("What is it about?"),
+        choices=Enquiry.Kind.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": CHOOSE_KIND, "invalid_choice": CHOOSE_KIND},
+    )
+    name = OptionalNameField(label=_("Your name (optional)"))
+    email = EmailAddressField(
+        help_text=_("We will reply to this address, and use it for nothing else.")
+    )
+    message = forms.CharField(
+        label=_("Your message"),
+        max_length=MAX_MESSAGE,
+        help_text=_("Do not include anyone else’s name."),
+        widget=forms.Textarea(attrs={"rows": 7, "dir": "auto"}),
+        error_messages={"required": _("Write your message."), **SPOILT_TEXT},
+    )
+
+    def clean_message(self) -> str:
+        """Keep line breaks; refuse other control and bidirectional override characters."""
+        typed = self.cleaned_data["message"].replace("\r\n", "\n").replace("\r", "\n")
+        lines = typed.replace("\t", " ").split("\n")
+        return unicodedata.normalize("NFC", "\n".join(map(readable, lines)))
+
+    def letter(self) -> Letter:
+        """The valid form as the argument of the use case."""
+        said = self.cleaned_data
+        return Letter(
+            name=said["name"],
+            email=said["email"],
+            message=said["message"],
+            language=get_language(),
+        )

@@ -1,1 +1,0 @@
-"""Django forms of the public site."""
