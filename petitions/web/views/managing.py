@@ -209,7 +209,7 @@ def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
     except tokens.BadToken:
         return _dead_link(request, expired=False)
     if request.method == "POST":
-        suppression.want_mail_again(inboxes=[inbox])
+        suppression.unsuppress_all(inboxes=[inbox])
     context = {"is_done": request.method == "POST"}
     return render(request, "petitions/mail_again.html", context)
 
@@ -229,7 +229,7 @@ def _show(
     context = {
         "rows": [_row(one, refused) for one in held],
         "address": held[0].person["email"] if held else "",
-        "no_mail": suppression.wants_no_mail(recipient.inboxes),
+        "no_mail": suppression.is_all_suppressed(recipient.inboxes),
         "token": token,
         "done": done,
         "problem": problem,

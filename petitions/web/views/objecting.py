@@ -24,11 +24,11 @@ def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
     except tokens.BadToken:
         return _dead_link(request)
     if request.method != "POST":
-        return _page(request, "before" if suppression.is_standing(mailbox) else "ask")
+        return _page(request, "before" if suppression.is_petition_suppressed(mailbox) else "ask")
     if request.POST.get("lift"):
-        suppression.lift(mailbox=mailbox)
+        suppression.unsuppress_petition(mailbox=mailbox)
         return _page(request, "lifted")
-    if not suppression.was_not_me(mailbox=mailbox):
+    if not suppression.suppress_petition(mailbox=mailbox):
         return _dead_link(request)
     return _page(request, "done")
 

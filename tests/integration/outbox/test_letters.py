@@ -8,7 +8,7 @@ import pytest
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
 
-from petitions.mail import letters, messages, outbox, smtp
+from petitions.mail import letters, messages, outbox
 from petitions.mail.letters import Letter
 from petitions.models import Mail, Organisation, Petition
 from petitions.publishing import organisation
@@ -72,7 +72,7 @@ def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition)
 def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_other_mail(
     petition: Petition, spoilt: sealing.Attempt, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No form lets one in; a row may hold one all the same."""
+    """No template lets one in; a row may hold one all the same."""
     sign(petition, spoilt)
     sign(petition, DAVID)
 
@@ -153,31 +153,31 @@ def test_an_address_that_is_not_plain_is_left_to_django(
     "to", [INJECTION, "a@b\r\nBcc: c@example.net", "a@example.org\n", "a@b, c@example.net", ""]
 )
 def test_nothing_but_one_address_gets_into_the_bytes(to: str) -> None:
-    form = letters.Form(["confirm"])
-    form.write(
+    template = letters.Template(["confirm"])
+    template.render(
         subject="s",
-        text=form.marks["confirm"],
+        text=template.marks["confirm"],
         html="<p>",
         sender="a@b.example",
         domain="b.example",
     )
-    filled = form.fill({"confirm": "x"}, to=to, mail_id="1", date="d")
+    filled = template.fill({"confirm": "x"}, to=to, mail_id="1", date="d")
     assert filled.raw is None
 
 
 @pytest.mark.parametrize("value", ["<b>", "a b", "a\r\nb", "", "&amp;", "\u0661"])
 def test_a_value_that_could_be_markup_is_refused(value: str) -> None:
-    form = letters.Form(["confirm"])
-    form.write(subject="s", text="t", html="<p>", sender="a@b.example", domain="b.example")
+    template = letters.Template(["confirm"])
+    template.render(subject="s", text="t", html="<p>", sender="a@b.example", domain="b.example")
     with pytest.raises(ValueError, match="letter"):
-        form.fill({"confirm": value}, to="a@b.example", mail_id="1", date="d")
+        template.fill({"confirm": value}, to="a@b.example", mail_id="1", date="d")
 
 
-def test_a_form_whose_lines_are_too_long_is_left_to_django_and_still_right() -> None:
-    form = letters.Form(["confirm"])
-    text = "\u00e9" * 600 + form.marks["confirm"]
-    form.write(subject="s", text=text, html="<p>", sender="a@b.example", domain="b.example")
-    letter = form.fill({"confirm": "x"}, to="a@b.example", mail_id="1", date="d")
+def test_a_template_whose_lines_are_too_long_is_left_to_django_and_still_right() -> None:
+    template = letters.Template(["confirm"])
+    text = "\u00e9" * 600 + template.marks["confirm"]
+    template.render(subject="s", text=text, html="<p>", sender="a@b.example", domain="b.example")
+    letter = template.fill({"confirm": "x"}, to="a@b.example", mail_id="1", date="d")
     assert letter.raw is None
     assert str(letter.body).endswith("\u00e9x")
 
@@ -194,7 +194,7 @@ def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_t
         def quit(self) -> None:
             pass
 
-    backend = smtp.EmailBackend()
+    backend = letters.EmailBackend()
     monkeypatch.setattr(backend, "open", lambda: False)
     monkeypatch.setattr(backend, "connection", Connection())
     plain, odd = composed(petition, AMINA), composed(petition, QUOTED)
