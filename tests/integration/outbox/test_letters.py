@@ -1,5 +1,6 @@
 """What a mail says, and its bytes: alike for everybody, and nothing let in by what was typed."""
 
+import re
 from dataclasses import replace
 from email import message_from_bytes, policy
 from typing import Any
@@ -205,3 +206,42 @@ def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_t
     assert seen[0] == (settings.DEFAULT_FROM_EMAIL, ["amina@example.org"], plain.raw)
     parsed = message_from_bytes(seen[1][2], policy=policy.default)
     assert str(parsed["To"]) == QUOTED.email
+
+
+def without_html_and_body(html: str) -> str:
+    """What Gmail shows: it drops both elements with their attributes."""
+    return re.sub(r"</?(html|body|!doctype)[^>]*>", "", html)
+
+
+@pytest.mark.parametrize("kind", Mail.Kind.values)
+@pytest.mark.parametrize(("attempt", "direction"), [(BASHIR, "rtl"), (CARYS, "ltr")])
+def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_read(
+    petition: Petition, attempt: sealing.Attempt, direction: str, kind: str
+) -> None:
+    html = without_html_and_body(html_of(petition, attempt, kind))
+    body = html.partition("</head>")[2].strip()
+    assert body.startswith(f'<div lang="{attempt.language}" dir="{direction}"')
+    assert body.endswith("</div>")
+    assert body.count("<div") == 1
+
+
+@pytest.mark.parametrize("kind", Mail.Kind.values)
+def test_the_button_is_a_table_cell_whose_padding_outlook_keeps(
+    petition: Petition, kind: str
+) -> None:
+    html = html_of(petition, AMINA, kind)
+    cell = re.search(r"<td ([^>]*)><a href=\"([^\"]*)\" style=\"([^\"]*)\">", html)
+    assert cell
+    assert 'bgcolor="#' in cell[1]
+    assert "padding:14px 22px" in cell[1]
+    assert "padding" not in cell[3]
+    # The same link in full below it, for who sees no button.
+    assert html.count(cell[2]) == 3
+
+
+def html_of(petition: Petition, attempt: sealing.Attempt, kind: str) -> str:
+    signature_id = sign(petition, attempt)
+    mail = Mail.objects.select_related("signature__signer").get(signature=signature_id)
+    mail.kind = kind
+    ((html, _mime),) = messages.compose(mail).alternatives
+    return str(html)
