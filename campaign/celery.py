@@ -32,7 +32,7 @@ app.conf.beat_schedule = {
     "deliver-mail": _sweep("petitions.deliver_mail", 5.0, expires=5),
     "raise-alerts": _sweep("petitions.raise_alerts", 30.0, expires=30),
     "queue-reminders": _sweep("petitions.queue_reminders", 600.0, expires=600),
-    "keep-no-longer": _sweep("petitions.keep_no_longer", 3600.0, expires=3600),
+    "apply-retention": _sweep("petitions.apply_retention", 3600.0, expires=3600),
     "record-closes": _sweep("petitions.record_closes", 60.0, expires=60),
     "give-notice": _sweep("petitions.give_notice", 600.0, expires=600),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.

@@ -35,7 +35,7 @@ OVERDUE_AFTER = {
     "record-closes": timedelta(minutes=5),
     "give-notice": timedelta(minutes=30),
     "queue-reminders": timedelta(minutes=30),
-    "keep-no-longer": timedelta(hours=3),
+    "apply-retention": timedelta(hours=3),
     "take-snapshots": timedelta(hours=3),
     "check-tallies": timedelta(hours=36),
 }

@@ -163,7 +163,7 @@ BEAT_HEARTBEAT_FILE = env.text(
 # report bounces to us.
 MAIL_PROVIDER = env.choice("MAIL_PROVIDER", ("smtp", "postmark", "mailgun"), "smtp")
 EMAIL_BACKEND = (
-    "petitions.mail.smtp.EmailBackend"
+    "petitions.mail.letters.EmailBackend"
     if MAIL_PROVIDER == "smtp"
     else f"anymail.backends.{MAIL_PROVIDER}.EmailBackend"
 )

@@ -43,9 +43,9 @@ def deliver_mail() -> None:
 
 
 @sweep
-def keep_no_longer() -> None:
-    """Run retention: purge expired data and truncate timestamps."""
-    retention.keep_no_longer()
+def apply_retention() -> None:
+    """Purge expired data and truncate timestamps."""
+    retention.apply()
 
 
 @sweep

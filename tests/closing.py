@@ -21,7 +21,7 @@ def close(petition: Petition, *, days_ago: int) -> None:
 def schedule(petition: Petition) -> Erasure:
     """Close it longer ago than retention allows, run the sweep, and return its `Erasure`."""
     close(petition, days_ago=184)
-    retention.keep_no_longer()
+    retention.apply()
     return Erasure.objects.get(petition=petition)
 
 
@@ -33,4 +33,4 @@ def pass_days(days: int = 7) -> None:
             erasure.scheduled_at -= DAY
             erasure.seen_on -= DAY
             erasure.save()
-        retention.keep_no_longer()
+        retention.apply()

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from petitions.admin import outcomes
 from petitions.admin.acting import acting
 from petitions.admin.titles import Titled
-from petitions.mail import numbers, outbox
+from petitions.mail import monitoring, outbox
 from petitions.models import AuditRecord, Export, Mail
 
 
@@ -52,7 +52,7 @@ class ExportAdmin(Titled, ReadOnly):
 class RequeueForm(forms.Form):
     """The form to requeue all failed mails of one kind and one hour of creation."""
 
-    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in numbers.SHOWN])
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in monitoring.SHOWN])
     hour = forms.DateTimeField()
 
 
@@ -76,9 +76,9 @@ class MailAdmin(ReadOnly):
             "title": _("Outbox"),
             "opts": self.opts,
             "may_requeue": request.user.has_perm("petitions.change_mail"),
-            "waiting": [_in_words(line) for line in numbers.waiting()],
-            "failed": _with_buttons(numbers.failed()),
-            "lately": [_in_words(line) for line in numbers.lately()],
+            "waiting": [_in_words(line) for line in monitoring.waiting()],
+            "failed": _with_buttons(monitoring.failed()),
+            "lately": [_in_words(line) for line in monitoring.by_hour()],
         }
         return render(request, "admin/petitions/mail/numbers.html", context)
 
@@ -104,7 +104,7 @@ def _in_words(line: NamedTuple) -> dict[str, Any]:
     }
 
 
-def _with_buttons(failed: list[numbers.Failure]) -> list[dict[str, Any]]:
+def _with_buttons(failed: list[monitoring.Failure]) -> list[dict[str, Any]]:
     """Rows as dicts; the first of each kind and hour has the requeue button for all of them."""
     lines, seen = [], set()
     for line in failed:

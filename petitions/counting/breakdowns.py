@@ -106,18 +106,15 @@ def take_snapshots(now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     today = timezone.localdate(now)
-    due = _without(today - _ONE_DAY, timezone.make_aware(datetime.combine(today, time.min)))
-    counts = _count(due) if due else {}
-    return sum(write(petition_id, today - _ONE_DAY, counts[petition_id]) for petition_id in due)
-
-
-def _without(day: date, ended_at: datetime) -> list[int]:
+    day, ended_at = today - _ONE_DAY, timezone.make_aware(datetime.combine(today, time.min))
     followed = Petition.objects.published().exclude(state=Petition.State.REMOVED)
     followed = followed.filter(
         Q(opens_at=None) | Q(opens_at__lt=ended_at),
         Q(closes_at=None) | Q(closes_at__gte=ended_at - FOLLOWED_AFTER_CLOSE),
     )
-    return list(followed.exclude(snapshots__day=day).values_list("pk", flat=True))
+    due = list(followed.exclude(snapshots__day=day).values_list("pk", flat=True))
+    counts = _count(due) if due else {}
+    return sum(write(petition_id, day, counts[petition_id]) for petition_id in due)
 
 
 def _count(petition_ids: list[int]) -> dict[int, Counter[str]]:
@@ -152,7 +149,12 @@ def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
         petition_id=petition_id, day=day, defaults={"total": counts.total()}
     )
     if is_new:
-        before = _published_before(petition_id, day)
+        earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("day")
+        last = released(earlier.values_list("day", "total"))
+        parts = SnapshotPart.objects.filter(snapshot__petition=petition_id)
+        # The count behind each region's public share until now.
+        shown = parts.filter(snapshot__day=last).values_list("group", "shown") if last else ()
+        before = dict(shown)
         SnapshotPart.objects.bulk_create(
             SnapshotPart(
                 snapshot=snapshot, group=group, n=n, shown=renewed(n, before.get(group, 0))
@@ -160,16 +162,6 @@ def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
             for group, n in counts.items()
         )
     return is_new
-
-
-def _published_before(petition_id: int, day: date) -> dict[str, int]:
-    """The count behind each region's public share before a day."""
-    earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("day")
-    last = released(earlier.values_list("day", "total"))
-    if last is None:
-        return {}
-    parts = SnapshotPart.objects.filter(snapshot__petition=petition_id, snapshot__day=last)
-    return dict(parts.values_list("group", "shown"))
 
 
 def renewed(n: int, before: int) -> int:
@@ -189,8 +181,9 @@ def course_of(petition: Petition) -> Course:
     if day is None:
         return Course()
     large = [(day, total) for day, total in taken if total >= STEP]
+    opened = timezone.localdate(petition.opens_at) if petition.opens_at else None
     shares = _shares(petition, day)
-    return Course(tuple(_spans(large, _opened(petition))), shares, day if shares else None)
+    return Course(tuple(_spans(large, opened)), shares, day if shares else None)
 
 
 def released(taken: Iterable[tuple[date, int]]) -> date | None:
@@ -213,7 +206,11 @@ def merged(spans: Sequence[Span]) -> list[Span]:
     days = (spans[-1].last - start).days + 1
     width = next((width for width in _WIDTHS if days <= width * MOST_SPANS), _WIDTHS[-1])
     by_width = groupby(spans, lambda span: (span.last - start).days // width)
-    return [_together(list(group)) for _number, group in by_width]
+    groups = [list(group) for _number, group in by_width]
+    return [
+        Span(group[0].first, group[-1].last, group[-1].total, sum(span.change for span in group))
+        for group in groups
+    ]
 
 
 def rounded(n: int) -> int | None:
@@ -237,10 +234,6 @@ def written(share: Share) -> str:
     return grouped(share.signatures)
 
 
-def _opened(petition: Petition) -> date | None:
-    return timezone.localdate(petition.opens_at) if petition.opens_at else None
-
-
 def _spans(taken: list[tuple[date, int]], opened: date | None) -> Iterable[Span]:
     """Differences of consecutive snapshots; the first holds all that came since the opening."""
     first, before = taken[0][0], 0
@@ -251,18 +244,11 @@ def _spans(taken: list[tuple[date, int]], opened: date | None) -> Iterable[Span]
         first, before = day + _ONE_DAY, total
 
 
-def _together(spans: list[Span]) -> Span:
-    change = sum(span.change for span in spans)
-    return Span(spans[0].first, spans[-1].last, spans[-1].total, change)
-
-
 def _shares(petition: Petition, day: date) -> tuple[Share, ...]:
     parts = SnapshotPart.objects.filter(snapshot__petition=petition, snapshot__day=day)
     shares = [Share(group, rounded(n)) for group, n in parts.values_list("group", "shown")]
     if sum(share.signatures is not None for share in shares) < FEWEST_GROUPS:
         return ()
-    return tuple(sorted(shares, key=lambda share: (-(share.signatures or 0), _order(share.group))))
-
-
-def _order(group: str) -> int:
-    return _GROUPS.index(group)
+    return tuple(
+        sorted(shares, key=lambda share: (-(share.signatures or 0), _GROUPS.index(share.group)))
+    )

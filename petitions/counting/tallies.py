@@ -30,6 +30,21 @@ ADD = """
     DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
 """
 _ADD_ROW = ADD.format(rows="VALUES (%s, %s, %s, %s, %s)")
+# The rows of the tally as recounted; the shard is the last byte of the id: see `shard_of`.
+_COUNTED = """
+    SELECT petition_id, place_id, %(online)s AS kind,
+        get_byte(uuid_send(id), 15) %% %(shards)s AS shard, count(*) AS n
+    FROM petitions_signature WHERE petition_id = %(petition)s AND state = %(confirmed)s
+    GROUP BY 1, 2, 4
+"""
+_DIFFERENCES = """
+    SELECT place_id, shard, coalesce(stored.n, 0), coalesce(counted.n, 0)
+    FROM (
+        SELECT place_id, shard, n FROM petitions_tally
+        WHERE petition_id = %(petition)s AND kind = %(online)s
+    ) stored FULL JOIN ({counted}) counted USING (place_id, shard)
+    WHERE coalesce(stored.n, 0) <> coalesce(counted.n, 0)
+"""
 
 
 class TallyBroken(Exception):
@@ -73,50 +88,14 @@ def as_column() -> Coalesce:
     return Coalesce(Subquery(online.values("petition").annotate(total=Sum("n")).values("total")), 0)
 
 
-def count_afresh(petition_id: int) -> Counter[Key]:
-    """The tally as recounted from the signatures; grows with them, so for checks only."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            # The shard is the last byte of the id: see `key_of`.
-            """
-            SELECT place_id, get_byte(uuid_send(id), 15) %% %s AS shard, count(*)
-            FROM petitions_signature
-            WHERE petition_id = %s AND state = %s
-            GROUP BY place_id, shard
-            """,
-            [SHARDS, petition_id, Signature.State.CONFIRMED],
-        )
-        return Counter({(place, shard): n for place, shard, n in cursor.fetchall()})
-
-
 def differences(petition_id: int) -> dict[Key, tuple[int, int]]:
-    """Where the stored tally differs from a recount: (stored, counted) by key.
+    """Where the stored tally differs from a recount of the signatures: (stored, counted) by key.
 
-    One statement, and so one snapshot: concurrent confirmations make no difference.
+    One statement, and so one snapshot: concurrent confirmations make no difference. It grows with
+    the signatures, and so is for checks only.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT place_id, shard, coalesce(stored.n, 0), coalesce(counted.n, 0)
-            FROM (
-                SELECT place_id, shard, n FROM petitions_tally
-                WHERE petition_id = %(petition)s AND kind = %(online)s
-            ) stored
-            FULL JOIN (
-                SELECT place_id, get_byte(uuid_send(id), 15) %% %(shards)s AS shard, count(*) AS n
-                FROM petitions_signature
-                WHERE petition_id = %(petition)s AND state = %(confirmed)s
-                GROUP BY 1, 2
-            ) counted USING (place_id, shard)
-            WHERE coalesce(stored.n, 0) <> coalesce(counted.n, 0)
-            """,
-            {
-                "petition": petition_id,
-                "online": Tally.Kind.ONLINE,
-                "confirmed": Signature.State.CONFIRMED,
-                "shards": SHARDS,
-            },
-        )
+        cursor.execute(_DIFFERENCES.format(counted=_COUNTED), _values(petition_id))
         return {(place, shard): (stored, counted) for place, shard, stored, counted in cursor}
 
 
@@ -137,15 +116,21 @@ def rebuild(petition: Petition) -> int:
 
     Confirmations wait meanwhile: the table lock lets readers pass, and blocks writers.
     """
+    online = Tally.objects.filter(petition=petition, kind=Tally.Kind.ONLINE)
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE petitions_tally IN SHARE ROW EXCLUSIVE MODE")
-    counts = count_afresh(petition.pk)
-    Tally.objects.filter(petition=petition, kind=Tally.Kind.ONLINE).delete()
-    Tally.objects.bulk_create(
-        Tally(petition=petition, place_id=place_id, shard=shard, n=n)
-        for (place_id, shard), n in sorted(counts.items())
-    )
-    return counts.total()
+        online.delete()
+        cursor.execute(ADD.format(rows=_COUNTED), _values(petition.pk))
+    return total(petition.pk)
+
+
+def _values(petition_id: int) -> dict[str, int | str]:
+    return {
+        "petition": petition_id,
+        "online": Tally.Kind.ONLINE,
+        "confirmed": Signature.State.CONFIRMED,
+        "shards": SHARDS,
+    }
 
 
 def _add(petition_id: int, place_id: str, shard: int, n: int) -> None:
@@ -155,11 +140,7 @@ def _add(petition_id: int, place_id: str, shard: int, n: int) -> None:
 
 def _subtract(petition_id: int, place_id: str, shard: int, n: int) -> None:
     row = Tally.objects.filter(
-        petition_id=petition_id,
-        place_id=place_id,
-        kind=Tally.Kind.ONLINE,
-        shard=shard,
-        n__gte=n,
+        petition_id=petition_id, place_id=place_id, kind=Tally.Kind.ONLINE, shard=shard, n__gte=n
     )
     if row.update(n=F("n") - n) != 1:
         raise TallyBroken

@@ -1,19 +1,22 @@
-"""Webhook events of mail providers (django-anymail): hard bounces and spam complaints.
+"""Webhook events of mail providers (django-anymail): bounces and spam complaints.
 
 A complaint is an opt-out from all mail, which the mailbox's owner can undo like any other. Of
-bounces only hard ones count: the mailbox does not exist. A full mailbox, a busy server or a content
-filter says nothing about tomorrow. An event names the outbox's row; the address comes from what the
-signer gave, never from the event.
+bounces only hard ones suppress: the mailbox does not exist. A full mailbox, a busy server or a
+content filter says nothing about tomorrow. An event names the outbox's row; the address comes from
+what the signer gave, never from the event.
 """
 
 import logging
+from contextlib import suppress
 from uuid import UUID
 
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+from django.db import transaction
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.mail import replies, suppression
+from petitions.mail import claims, replies, suppression
+from petitions.mail.replies import Verdict
 from petitions.models import Mail
 from petitions.signers import sealing
 
@@ -27,54 +30,71 @@ BOUNCED = "bounced"
 logger = logging.getLogger(__name__)
 
 
-def heed(event: AnymailTrackingEvent) -> bool:
-    """Suppress the mailbox of a complaint or hard bounce; return whether the event was used."""
+def handle(event: AnymailTrackingEvent) -> bool:
+    """Act on a complaint or bounce; return whether the event was used.
+
+    A complaint suppresses all mail to the mailbox, a hard bounce that to the address. A bounce
+    because our server is blocked says nothing about either: the mail is sent again later.
+    """
     is_complaint = event.event_type == EventType.COMPLAINED
-    if not (is_complaint or _is_for_good(event)) or (row_id := _row_of(event)) is None:
+    is_bounce = event.event_type in {EventType.BOUNCED, EventType.REJECTED}
+    if not (is_complaint or is_bounce) or (row_id := _row_of(event)) is None:
+        return False
+    code, verdict = replies.of_report(event.mta_response or "")
+    if is_bounce and verdict is Verdict.DOMAIN:
+        return _send_again(row_id, code)
+    if is_bounce and not (_is_hard(event) and verdict is Verdict.ADDRESS):
         return False
     mail = Mail.objects.select_related("signature__signer").filter(pk=row_id).first()
-    try:
+    person = None
+    with suppress(vault.CannotOpen):
         person = sealing.addressee(mail) if mail else None
-    except vault.CannotOpen:
-        return False
     if person is None:
         return False
-    if is_complaint:
-        suppression.complained(address=person["email"])
-        logger.info("mail %s was called spam", row_id)
-        return True
     address = person["email"]
+    if is_complaint:
+        suppression.suppress_all(inbox=sealing.inbox_of(address))
+        logger.info("mail %s was reported as spam", row_id)
+        return True
     if email_addresses.deliverable(address).lower() == email_addresses.canonical(address):
         # An alias may not exist though its mailbox does: anybody can make one up.
-        suppression.note_undeliverable(address=address)
+        suppression.suppress_bounced(address=address)
     Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
         state=Mail.State.REFUSED, code=BOUNCED
     )
-    logger.info("mail %s came back", row_id)
+    logger.info("mail %s bounced", row_id)
     return True
 
 
-def _is_for_good(event: AnymailTrackingEvent) -> bool:
+def _send_again(row_id: UUID, code: str) -> bool:
+    """Queue a mail again that a provider has refused because of us, as if it had said so at once.
+
+    Staff are told of it like of any mail that such a provider refuses.
+    """
+    with transaction.atomic():
+        sent = Mail.objects.filter(pk=row_id, state=Mail.State.SENT)
+        mail = sent.select_for_update().first()
+        if mail is None or (mail.signature_id is None and mail.sealed is None):
+            return False
+        sent.update(state=Mail.State.QUEUED)
+        claims.put_back(mail, code)
+    logger.warning("mail %s bounced, because a provider blocks us (%s)", row_id, code)
+    return True
+
+
+def _is_hard(event: AnymailTrackingEvent) -> bool:
     """Whether it is a hard bounce, by the provider's own fields where anymail's blur it."""
-    if event.event_type not in {EventType.BOUNCED, EventType.REJECTED}:
+    fields = event.esp_event or {}
+    data = fields.get("event-data")
+    if isinstance(data, dict) and data.get("severity") == "temporary":
         return False
-    said = event.esp_event or {}
-    if said.get("Type") in _SOFT or _severity(said) == "temporary":
-        return False
-    if not replies.is_final(event.mta_response or ""):
-        return False
-    return event.reject_reason in _FOR_GOOD
-
-
-def _severity(said: object) -> str:
-    data = said.get("event-data", {}) if isinstance(said, dict) else {}
-    return str(data.get("severity", "")) if isinstance(data, dict) else ""
+    return event.reject_reason in _FOR_GOOD and fields.get("Type") not in _SOFT
 
 
 def _row_of(event: AnymailTrackingEvent) -> UUID | None:
     """The outbox row's id: from the metadata that we gave the provider, else the Message-ID."""
-    kept = event.metadata if isinstance(event.metadata, dict) else {}
-    named = str(kept.get("mail") or (event.message_id or "").strip("<>").partition("@")[0])
+    metadata = event.metadata if isinstance(event.metadata, dict) else {}
+    named = str(metadata.get("mail") or (event.message_id or "").strip("<>").partition("@")[0])
     try:
         return UUID(named)
     except ValueError:

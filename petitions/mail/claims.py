@@ -1,22 +1,26 @@
-"""Claims: leases on outbox rows, which a heartbeat thread renews while the worker lives.
+"""The rows of the outbox: claim them under a lease, renew it, write outcomes by compare-and-set.
 
 A claim is a `due_at` a little past now (a visibility timeout), so that the database's clock alone
 ends it, and no process has to be asked whether it is alive. A thread renews it: sending one mail to
 a slow server may take longer than a claim lasts. A worker that is killed renews nothing, and its
 mails are due again within `LEASE`. One that stalled for longer finds that its claim has expired,
-and sends no more of these mails. A sweep that one process does at a time has a lease row instead:
-see `petitions.infra.leases`.
+and sends no more of these mails; nor can it overwrite an outcome, since every claim counts an
+attempt, and outcomes are written by id and attempt. A sweep that one process does at a time has a
+lease row instead: see `petitions.infra.leases`.
 """
 
 import logging
+import random
 import threading
 import time
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
-from django.db import Error, connection
+from django.db import Error, connection, transaction
+from django.db.models import F
 
 from petitions.models import Mail
 
@@ -24,6 +28,10 @@ LEASE = timedelta(seconds=30)
 RENEW_EVERY = 10.0
 # Ten minutes: a worker that hangs for longer blocks its mails no more.
 MOST_RENEWALS = 60
+FIRST_WAIT = 20
+LONGEST_WAIT = 4 * 3600
+# Five days with this backoff, after which a mail server gives up (RFC 5321, 4.5.4.1).
+MOST_ATTEMPTS = 40
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +43,24 @@ class Claim:
     """
 
     def __init__(self, limit: int) -> None:
-        self._held_until = _from_statement_timestamp()
-        rows = _claim(limit)
-        self.ids: Sequence[UUID] = [mail_id for mail_id, _due_at in rows]
+        self._held_until = time.monotonic() + LEASE.total_seconds()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                WITH due AS (
+                    SELECT id FROM petitions_mail
+                    WHERE state = %s AND due_at <= statement_timestamp()
+                    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+                )
+                UPDATE petitions_mail m
+                SET due_at = statement_timestamp() + make_interval(secs => %s),
+                    attempts = attempts + 1
+                FROM due WHERE m.id = due.id RETURNING m.id, m.due_at
+                """,
+                [Mail.State.QUEUED, limit, LEASE.total_seconds()],
+            )
+            rows = cursor.fetchall()
+        self.ids: list[UUID] = [mail_id for mail_id, _due_at in rows]
         # Compare-and-set: the `due_at`s that this worker wrote. Deferring a mail writes another.
         self._written = {due_at for _mail_id, due_at in rows}
         self._is_over = threading.Event()
@@ -48,9 +71,26 @@ class Claim:
         return time.monotonic() < self._held_until
 
     def renew(self) -> None:
-        """Extend the lease to `LEASE` from now, for the mails that are still to be sent."""
-        held_until = _from_statement_timestamp()
-        if written := _renew(self.ids, self._written):
+        """Extend the lease to `LEASE` from now, for the mails that are still to be sent.
+
+        Rows that are locked, because they are being settled, are skipped.
+        """
+        held_until = time.monotonic() + LEASE.total_seconds()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                WITH mine AS (
+                    SELECT id FROM petitions_mail
+                    WHERE id = ANY(%s) AND state = %s AND due_at = ANY(%s) FOR UPDATE SKIP LOCKED
+                )
+                UPDATE petitions_mail m
+                SET due_at = statement_timestamp() + make_interval(secs => %s)
+                FROM mine WHERE m.id = mine.id RETURNING m.due_at
+                """,
+                [self.ids, Mail.State.QUEUED, list(self._written), LEASE.total_seconds()],
+            )
+            written = {due_at for (due_at,) in cursor.fetchall()}
+        if written:
             self._written |= written
             self._held_until = held_until
 
@@ -76,41 +116,62 @@ class Claim:
             connection.close()
 
 
-def _from_statement_timestamp() -> float:
-    """When a lease that is taken now expires, by this process's monotonic clock."""
-    return time.monotonic() + LEASE.total_seconds()
+def settle(
+    mails: Iterable[Mail], state: Mail.State, code: str = "", *, untried: bool = False
+) -> None:
+    """Write the outcome of claimed mails by compare-and-set: not if another worker has taken over.
+
+    `untried` takes back the attempt that claiming counted, for mails that were never sent. With
+    `synchronous_commit` off: what a crash of the database loses is done again after its claim, as
+    if the worker had crashed.
+    """
+    by_attempts: defaultdict[int, list[UUID]] = defaultdict(list)
+    for mail in mails:
+        by_attempts[mail.attempts].append(mail.pk)
+    for attempts, ids in by_attempts.items():
+        mine = Mail.objects.filter(id__in=ids, attempts=attempts, state=Mail.State.QUEUED)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO off")
+            mine.update(state=state, code=code, attempts=F("attempts") - int(untried))
 
 
-def _claim(limit: int) -> list[tuple[UUID, datetime]]:
+def defer(waits: Iterable[tuple[Mail, float]], code: str, *, tried: bool = False) -> None:
+    """Queue claimed mails again in so many seconds (compare-and-set); untried is no attempt."""
+    rows = [(mail.pk, mail.attempts, seconds) for mail, seconds in waits]
+    if not rows:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH due AS (
-                SELECT id FROM petitions_mail WHERE state = %s AND due_at <= statement_timestamp()
-                ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
-            )
             UPDATE petitions_mail m
-            SET due_at = statement_timestamp() + make_interval(secs => %s), attempts = attempts + 1
-            FROM due WHERE m.id = due.id RETURNING m.id, m.due_at
+            SET due_at = now() + w.seconds * interval '1 second', code = %s,
+                attempts = m.attempts - 1 + %s
+            FROM unnest(%s::uuid[], %s::int[], %s::float[]) AS w (id, attempts, seconds)
+            WHERE m.id = w.id AND m.attempts = w.attempts AND m.state = %s
             """,
-            [Mail.State.QUEUED, limit, LEASE.total_seconds()],
+            [code, int(tried), *map(list, zip(*rows, strict=True)), Mail.State.QUEUED],
         )
-        rows: list[tuple[UUID, datetime]] = cursor.fetchall()
-    return rows
 
 
-def _renew(ids: Sequence[UUID], written: set[datetime]) -> set[datetime]:
-    """Extend the lease of rows that are still ours; skip those that are locked (being settled)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH mine AS (
-                SELECT id FROM petitions_mail
-                WHERE id = ANY(%s) AND state = %s AND due_at = ANY(%s) FOR UPDATE SKIP LOCKED
-            )
-            UPDATE petitions_mail m SET due_at = statement_timestamp() + make_interval(secs => %s)
-            FROM mine WHERE m.id = mine.id RETURNING m.due_at
-            """,
-            [list(ids), Mail.State.QUEUED, list(written), LEASE.total_seconds()],
-        )
-        return {due_at for (due_at,) in cursor.fetchall()}
+def put_back(mail: Mail, code: str) -> None:
+    """Queue a tried mail again with exponential backoff and jitter; keep it as failed after
+    `MOST_ATTEMPTS`.
+    """
+    if mail.attempts >= MOST_ATTEMPTS:
+        settle([mail], Mail.State.FAILED, code)
+    else:
+        wait = min(FIRST_WAIT * 2.0 ** (mail.attempts - 1), LONGEST_WAIT)
+        defer([(mail, wait * jitter())], code, tried=True)
+
+
+def wait_for_server(mails: Iterable[Mail], code: str) -> None:
+    """Queue claimed mails again soon, in an outage of the mail server: no mail is to blame.
+
+    It is not counted as an attempt, so that none fails by it, however long it lasts.
+    """
+    defer([(mail, FIRST_WAIT * jitter()) for mail in mails], code)
+
+
+def jitter() -> float:
+    """A random factor, so that what was deferred together does not come back together."""
+    return random.uniform(0.75, 1.25)

@@ -7,10 +7,12 @@ shows them on its lock screen. No message names the petition at all, so that sea
 tells nothing either.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -22,15 +24,10 @@ from petitions.crypto import tokens
 from petitions.formatting.languages import days, hours
 from petitions.identity import email_addresses, names
 from petitions.mail import reminders
-from petitions.mail.letters import Form, Letter
+from petitions.mail.letters import Letter, Template
 from petitions.models import Mail, Organisation
-from petitions.models.mail import FINDS
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
-
-# The placeholders of each kind's templates: what differs between two mails of it.
-FIELDS = ("confirm", "not_me", "code")
-FIELDS_TO_FIND = ("mine",)
 
 
 def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
@@ -42,18 +39,19 @@ def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
     person = person or sealing.addressee(mail)
     if person is None:
         raise ValueError("a mail to nobody")
-    form = _form(mail.kind, person["language"], sender(organisation()), settings.SITE_URL)
-    return form.fill(
-        _values(mail, person["email"]),
-        to=email_addresses.deliverable(person["email"]),
+    kind, address = Mail.Kind(mail.kind), person["email"]
+    template = _template(kind, person["language"], sender(organisation()), settings.SITE_URL)
+    return template.fill(
+        TEXTS[kind].values(mail, address),
+        to=email_addresses.deliverable(address),
         mail_id=str(mail.pk),
         date=format_datetime(mail.created_at),
     )
 
 
 def forget() -> None:
-    """Clear the cache of rendered forms."""
-    _form.cache_clear()
+    """Clear the cache of rendered templates."""
+    _template.cache_clear()
 
 
 def confirm_subject() -> str:
@@ -73,24 +71,59 @@ def sender_domain() -> str:
 
 def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
-    return _sender(of.sender_name, settings.DEFAULT_FROM_EMAIL)
-
-
-@lru_cache(maxsize=8)
-def _sender(name: str, address: str) -> str:
-    parsed = Address(addr_spec=address)
+    address, name = settings.DEFAULT_FROM_EMAIL, of.sender_name
     if names.has_forbidden_character(name):
         # The form rejects such a name; a row that holds one all the same must stop no mail.
         return address
-    return str(Address(name, parsed.username, parsed.domain))
+    user, _at, domain = address.rpartition("@")
+    return str(Address(name, user, domain))
 
 
-def _values(mail: Mail, address: str) -> dict[str, str]:
-    """The value of each of the mail's fields, of the same length for everybody (constant work)."""
-    if mail.kind in FINDS:
-        # The link's hour begins when its batch is composed: an outage of the mail server takes
-        # nothing of it, and a slow server ten minutes at most.
-        return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
+@lru_cache(maxsize=64)
+def _template(kind: Mail.Kind, language: str, sender_line: str, site: str) -> Template:
+    """The MIME template of all mails of a kind and language."""
+    text = TEXTS[kind]
+    template = Template(text.fields)
+    with translation.override(language):
+        links = {
+            context_name: site + reverse(f"links:{field}", args=[language, template.marks[field]])
+            for context_name, field in text.links.items()
+        }
+        context = {
+            **template.marks,
+            **links,
+            **text.context(),
+            "language": language,
+            "direction": "rtl" if translation.get_language_bidi() else "ltr",
+            "subject": text.subject(),
+        }
+        return template.render(
+            subject=text.subject(),
+            text=render_to_string(f"mail/{text.name}.txt", context),
+            html=render_to_string(f"mail/{text.name}.html", context),
+            sender=sender_line,
+            domain=sender_domain(),
+        )
+
+
+class Text(NamedTuple):
+    """What a kind of mail says.
+
+    name: its two templates in `templates/mail`. fields: the placeholders, for what differs between
+    two mails of the kind. links: which of them are tokens of a link, by the name of the link in the
+    templates. values: those of one mail to an address, each of the same length for everybody
+    (constant work). context: whatever else the templates need, in the active language.
+    """
+
+    name: str
+    subject: Callable[[], str]
+    fields: tuple[str, ...]
+    links: dict[str, str]
+    values: Callable[[Mail, str], dict[str, str]]
+    context: Callable[[], dict[str, object]]
+
+
+def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
     signature, inbox = mail.signature, sealing.inbox_of(address)
     assert signature
     mailbox = tokens.Mailbox(
@@ -107,55 +140,44 @@ def _values(mail: Mail, address: str) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=64)
-def _form(kind: str, language: str, sender_line: str, site: str) -> Form:
-    """The MIME template of all mails of a kind and language."""
-    if kind in FINDS:
-        return _form_to_find(language, sender_line, site)
-    form = Form(FIELDS)
-    is_reminder = kind == Mail.Kind.REMIND
-    with translation.override(language):
-        context = {
-            **form.marks,
-            "link": site + reverse("links:confirm", args=[language, form.marks["confirm"]]),
-            "not_me_link": site + reverse("links:not_me", args=[language, form.marks["not_me"]]),
-            "time": _good_for(is_reminder=is_reminder),
-            "reminder": hours(reminders.AFTER),
-            "is_reminder": is_reminder,
-            "language": language,
-            "direction": "rtl" if translation.get_language_bidi() else "ltr",
-            "site": site,
-        }
-        return form.write(
-            subject=confirm_subject(),
-            text=render_to_string("mail/confirm.txt", context),
-            html=render_to_string("mail/confirm.html", context),
-            sender=sender_line,
-            domain=sender_domain(),
-        )
+def _find_values(_mail: Mail, address: str) -> dict[str, str]:
+    # The link's hour begins when its batch is composed: an outage of the mail server takes nothing
+    # of it, and a slow server ten minutes at most.
+    return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
 
 
-def _form_to_find(language: str, sender_line: str, site: str) -> Form:
-    """The MIME template of the mails with the link to one's signatures, in a language."""
-    form = Form(FIELDS_TO_FIND)
-    with translation.override(language):
-        context = {
-            **form.marks,
-            "link": site + reverse("links:mine", args=[language, form.marks["mine"]]),
-            "time": hours(timedelta(seconds=tokens.FIND_SECONDS)),
-            "language": language,
-            "direction": "rtl" if translation.get_language_bidi() else "ltr",
-        }
-        return form.write(
-            subject=find_subject(),
-            text=render_to_string("mail/find.txt", context),
-            html=render_to_string("mail/find.html", context),
-            sender=sender_line,
-            domain=sender_domain(),
-        )
+def _confirm_context() -> dict[str, object]:
+    return {"time": days(settings.PENDING_DAYS), "reminder": hours(reminders.AFTER)}
 
 
-def _good_for(*, is_reminder: bool) -> str:
-    """How long the link is valid, in words: a reminder's link is the first one's, and as old."""
-    age = reminders.AFTER.days if is_reminder else 0
-    return days(settings.PENDING_DAYS - age)
+def _remind_context() -> dict[str, object]:
+    # A reminder's link is the first one's, and as old.
+    return {"time": days(settings.PENDING_DAYS - reminders.AFTER.days), "is_reminder": True}
+
+
+def _find_context() -> dict[str, object]:
+    return {"time": hours(timedelta(seconds=tokens.FIND_SECONDS))}
+
+
+_CONFIRM = Text(
+    name="confirm",
+    subject=confirm_subject,
+    fields=("confirm", "not_me", "code"),
+    links={"link": "confirm", "not_me_link": "not_me"},
+    values=_confirm_values,
+    context=_confirm_context,
+)
+_FIND = Text(
+    name="find",
+    subject=find_subject,
+    fields=("mine",),
+    links={"link": "mine"},
+    values=_find_values,
+    context=_find_context,
+)
+TEXTS = {
+    Mail.Kind.CONFIRM: _CONFIRM,
+    Mail.Kind.REMIND: _CONFIRM._replace(context=_remind_context),
+    Mail.Kind.FIND: _FIND,
+    Mail.Kind.FIND_OTHER: _FIND,
+}

@@ -1,15 +1,32 @@
-"""Health of mail delivery, for `/health` and the admin's home page."""
+"""Statistics of the outbox: the health of delivery, and figures for staff, never a single mail.
 
+Anybody on the team can sign with somebody's address, or ask for its signatures. So of what they
+provoke they see the same whatever that address has done (constant work): how many were asked for in
+an hour, how many of them wait, and how many failed for want of a server or a key. Whether the
+others went out, or were refused by the address itself, is not told: rate limits and suppression
+tell of a mailbox, and whoever signs with an alias that takes no mail would see by the refusals how
+many were tried. Nor are mails counted that exist only where somebody has signed, or has not
+confirmed: reminders, and links to another spelling of a mailbox.
+"""
+
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.db.models.functions import Now, TruncHour
 
 from petitions.mail import replies
 from petitions.models import Mail
 
 # Thresholds over mails to the newest signers: how many must have failed by no fault of an address,
-# at least and as a share; and of how many it is an alarm that none was sent.
+# at least and as a share of those asked for.
 FEWEST_FAILING, MOST_FAILING = 3, 0.5
-FEWEST_ASKED = 10
+# The kinds whose figures staff see.
+SHOWN = (Mail.Kind.CONFIRM, Mail.Kind.FIND)
+RECENT = timedelta(hours=24)
+MOST_FAILURES = 200
 
 
 class MailState(StrEnum):
@@ -29,21 +46,80 @@ class Delivery(NamedTuple):
     asked: int
 
 
+class Hour(NamedTuple):
+    """Mails of one kind that were asked for within an hour, and what became of them."""
+
+    start: datetime
+    kind: str
+    asked: int
+    waiting: int
+    failed: int
+
+
+class Failure(NamedTuple):
+    """Failed mails of one kind, code and hour, or day where times are already truncated."""
+
+    start: datetime
+    kind: str
+    code: str
+    number: int
+
+
+class Waiting(NamedTuple):
+    """Queued mails of one kind that wait for the same reason."""
+
+    kind: str
+    code: str
+    number: int
+
+
 def mail_state() -> Delivery:
     """Whether the backlog is short, and the server takes most of what it is given.
 
-    `/health` is public, so the state depends on nothing that an address has done (constant work):
-    see `MailQuerySet.outcomes_lately`.
+    `/health` is public, so the state depends on nothing that an address has done, or its owner
+    (constant work), and nobody can set it off with addresses that take no mail: how many were sent
+    is a figure for operators alone. See `MailQuerySet.outcomes_lately`.
     """
     failing, sent, asked = Mail.objects.outcomes_lately()
     state = MailState.WELL
-    if _is_refused(failing, sent, asked):
+    if failing >= FEWEST_FAILING and failing >= MOST_FAILING * asked:
         state = MailState.REFUSED
     elif Mail.objects.late(replies.UNWANTED).exists():
         state = MailState.LATE
     return Delivery(state, failing, sent, asked)
 
 
-def _is_refused(failing: int, sent: int, asked: int) -> bool:
-    most_fail = failing >= FEWEST_FAILING and failing >= MOST_FAILING * asked
-    return most_fail or (sent == 0 and asked >= FEWEST_ASKED)
+def by_hour() -> list[Hour]:
+    """Mails by hour and kind over the last day, newest first. One query, over those alone."""
+    rows = (
+        Mail.objects.filter(kind__in=SHOWN, created_at__gt=Now() - RECENT)
+        .annotate(start=TruncHour("created_at"))
+        .values_list("start", "kind")
+        .annotate(
+            asked=Count("pk"),
+            waiting=Count("pk", filter=Q(state=Mail.State.QUEUED)),
+            failed=Count("pk", filter=Q(state=Mail.State.FAILED)),
+        )
+    )
+    return [Hour(*row) for row in rows.order_by("-start", "kind")]
+
+
+def failed() -> list[Failure]:
+    """Failed mails still of use, by hour, kind and code, newest first. One query, over those
+    alone.
+    """
+    since = Now() - timedelta(days=settings.PENDING_DAYS)
+    rows = (
+        Mail.objects.filter(state=Mail.State.FAILED, kind__in=SHOWN, created_at__gt=since)
+        .annotate(start=TruncHour("created_at"))
+        .values_list("start", "kind", "code")
+        .annotate(number=Count("pk"))
+    )
+    return [Failure(*row) for row in rows.order_by("-start", "kind", "code")[:MOST_FAILURES]]
+
+
+def waiting() -> list[Waiting]:
+    """Queued mails by kind and reason code. One query, over those alone."""
+    queued = Mail.objects.filter(state=Mail.State.QUEUED, kind__in=SHOWN)
+    rows = queued.values_list("kind", "code").annotate(number=Count("pk"))
+    return [Waiting(*row) for row in rows.order_by("kind", "code")]

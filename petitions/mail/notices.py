@@ -12,7 +12,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from petitions.mail import messages, outbox
+from petitions.mail import messages, replies
 from petitions.mail.letters import Letter
 from petitions.models import Erasure, Organisation
 
@@ -31,19 +31,17 @@ def send() -> int:
     organisation = Organisation.load()
     if not organisation.privacy_email:
         return 0
-    untold = Erasure.objects.standing().filter(mailed_at=None)
-    return sum(_sent(erasure, organisation) for erasure in untold)
-
-
-def _sent(erasure: Erasure, organisation: Organisation) -> bool:
-    try:
-        _letter(erasure, organisation).send(fail_silently=False)
-    except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
-        # Its text may hold the address.
-        logger.warning("notice %s not sent (%s)", erasure.pk, outbox.code_of(error))
-        return False
-    now = timezone.now()
-    return bool(Erasure.objects.filter(pk=erasure.pk, mailed_at=None).update(mailed_at=now))
+    sent = 0
+    for erasure in Erasure.objects.standing().filter(mailed_at=None):
+        try:
+            _letter(erasure, organisation).send(fail_silently=False)
+        except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
+            # Its text may hold the address.
+            logger.warning("notice %s not sent (%s)", erasure.pk, replies.code_of(error))
+        else:
+            unmailed = Erasure.objects.filter(pk=erasure.pk, mailed_at=None)
+            sent += unmailed.update(mailed_at=timezone.now())
+    return sent
 
 
 def _letter(erasure: Erasure, organisation: Organisation) -> Letter:

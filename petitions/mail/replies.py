@@ -13,6 +13,8 @@ enhanced code and S3150 or "SC-001", where it blocks the sending server.
 import re
 import smtplib
 from enum import Enum
+from importlib import import_module
+from types import ModuleType
 from typing import NamedTuple
 
 
@@ -23,6 +25,7 @@ class Verdict(Enum):
     MAIL = "this mail waits"
     DOMAIN = "we are not wanted at its domain: what goes there waits"
     SERVER = "the server takes no mail now: everything waits"
+    CONNECTION = "the connection broke: this mail waits, and the others get a new one"
 
 
 class Reply(NamedTuple):
@@ -98,76 +101,94 @@ _ABOUT_US = re.compile(
 _FULL = re.compile(r"quota|full|storage|space", re.IGNORECASE)
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _FINAL = 500
+_BEFORE_ANY_ADDRESS = (
+    smtplib.SMTPSenderRefused,
+    smtplib.SMTPConnectError,
+    smtplib.SMTPHeloError,
+    smtplib.SMTPAuthenticationError,
+)
+# A provider's HTTP status for a wrong key, a closed account, or its rate limit.
+_OUR_FAULT = frozenset({401, 402, 403, 429})
 
 
 def read(basic: int, words: bytes | str) -> Reply:
-    """Parse the codes of a reply. An enhanced one stands at the beginning of its text."""
-    found = _ENHANCED.match(_text(words))
-    return Reply(basic, ".".join(found.groups()) if found else "")
+    """Parse the codes of a reply. An enhanced one stands at the beginning of its text.
+
+    A reply without one whose words are about our reputation counts as X.7.0 (other security).
+    """
+    text = words.decode("ascii", "replace") if isinstance(words, bytes) else words
+    if found := _ENHANCED.match(text):
+        return Reply(basic, ".".join(found.groups()))
+    return Reply(basic, f"{str(basic)[0]}.7.0" if _ABOUT_US.search(text) else "")
 
 
 def judge(basic: int, words: bytes | str, *, is_to_rcpt: bool) -> Verdict:
     """Classify a reply to RCPT, or else to the message itself.
 
-    A basic code says something about an address only in reply to RCPT.
+    A basic code says something about an address only in reply to RCPT, and where the mailbox is not
+    just full. An enhanced one says nothing at all if it is X.0.0.
     """
-    text = _text(words)
-    verdict = _by_enhanced(read(basic, text)) or _by_words(basic, text, is_to_rcpt=is_to_rcpt)
-    return Verdict.MAIL if verdict is Verdict.ADDRESS and basic < _FINAL else verdict
-
-
-def _text(words: bytes | str) -> str:
-    return words.decode("ascii", "replace") if isinstance(words, bytes) else words
-
-
-def _by_words(basic: int, text: str, *, is_to_rcpt: bool) -> Verdict:
-    if _ABOUT_US.search(text):
-        return Verdict.DOMAIN
-    verdict = _BY_BASIC.get(basic, Verdict.MAIL)
-    is_kept = is_to_rcpt and not _FULL.search(text)
-    return Verdict.MAIL if verdict is Verdict.ADDRESS and not is_kept else verdict
-
-
-def _by_enhanced(reply: Reply) -> Verdict | None:
-    """None without an enhanced code, or with one that leaves it to the basic one (X.0.0)."""
-    if not reply.enhanced:
-        return None
-    status, _, code = reply.enhanced.partition(".")
+    status, _dot, code = read(basic, words).enhanced.partition(".")
     subject = code.partition(".")[0]
-    if subject == "0":
-        return None
-    verdict = _BY_ENHANCED.get(code) or _BY_ENHANCED.get(subject, Verdict.MAIL)
-    return Verdict.MAIL if verdict is Verdict.ADDRESS and status != "5" else verdict
+    if subject in ("", "0"):
+        verdict = _BY_BASIC.get(basic, Verdict.MAIL)
+        is_about_address = is_to_rcpt and not _FULL.search(str(words))
+    else:
+        verdict = _BY_ENHANCED.get(code) or _BY_ENHANCED.get(subject, Verdict.MAIL)
+        is_about_address = status == "5"
+    if verdict is Verdict.ADDRESS and not (is_about_address and basic >= _FINAL):
+        return Verdict.MAIL
+    return verdict
 
 
-def verdict_of(error: smtplib.SMTPException) -> Verdict:
-    """Classify a refusal by the SMTP command that it answers.
+def verdict_of(error: Exception) -> Verdict:
+    """Classify what sending raised, by the SMTP command that the refusal answers.
 
-    Connection, authentication and MAIL FROM come before any address: what fails there is ours.
+    Connection, authentication and MAIL FROM come before any address: what fails there is ours. Of a
+    provider's API only its word about the recipient is final.
     """
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        replies = [judge(*reply, is_to_rcpt=True) for reply in error.recipients.values()]
-        return replies[0] if replies else Verdict.MAIL
+        verdicts = [judge(*reply, is_to_rcpt=True) for reply in error.recipients.values()]
+        return verdicts[0] if verdicts else Verdict.MAIL
     if isinstance(error, smtplib.SMTPDataError):
         return judge(error.smtp_code, error.smtp_error, is_to_rcpt=False)
-    return Verdict.SERVER
+    if isinstance(error, _BEFORE_ANY_ADDRESS):
+        return Verdict.SERVER
+    if isinstance(error, provider().AnymailRecipientsRefused):
+        return Verdict.ADDRESS
+    if isinstance(error, provider().AnymailError):
+        is_ours = error.status_code is None or error.status_code in _OUR_FAULT
+        return Verdict.SERVER if is_ours else Verdict.MAIL
+    return Verdict.CONNECTION
 
 
-def reply_of(error: smtplib.SMTPException) -> Reply | None:
-    """The codes of a refusal; None where the server said nothing."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return next((read(*reply) for reply in error.recipients.values()), None)
+def code_of(error: Exception) -> str:
+    """What may be stored of a failure: SMTP or HTTP codes, or the exception's class name."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused) and error.recipients:
+        return str(read(*next(iter(error.recipients.values()))))
     if isinstance(error, smtplib.SMTPResponseException):
-        return read(error.smtp_code, error.smtp_error)
-    return None
+        return str(read(error.smtp_code, error.smtp_error))
+    if isinstance(error, provider().AnymailRecipientsRefused):
+        return "refused"
+    if isinstance(error, provider().AnymailError) and error.status_code:
+        return f"http-{error.status_code}"
+    return type(error).__name__[:20]
 
 
-def is_final(report: str) -> bool:
-    """Whether the reply that a provider's report quotes ("smtp; 550 5.1.1 ...") is permanent.
+def provider() -> ModuleType:
+    """`anymail.exceptions`, imported lazily at the first error that may be one of them: the HTTP
+    library that comes with it takes 5 MB, and most sites send by SMTP.
+    """
+    return import_module("anymail.exceptions")
 
-    True for a report without codes, which says nothing against the provider's own verdict.
+
+def of_report(report: str) -> tuple[str, Verdict]:
+    """The codes and verdict of the reply that a provider's report quotes ("smtp; 550 5.1.1 ...").
+
+    Without codes it says nothing against the provider's own verdict: "" and `ADDRESS`.
     """
     codes = re.search(r"\b([245]\d\d)[ -](.*)", report, re.DOTALL)
     if codes is None:
-        return True
-    return judge(int(codes[1]), codes[2], is_to_rcpt=True) is Verdict.ADDRESS
+        return "", Verdict.ADDRESS
+    basic, words = int(codes[1]), codes[2]
+    return str(read(basic, words)), judge(basic, words, is_to_rcpt=True)

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from petitions.crypto.tokens import Inbox, Mailbox
-from petitions.models import Objection, Signature
+from petitions.models import Objection, Petition, Signature
 from petitions.signers import erasing, sealing
 
 # Then mail is tried again: the mailbox may be repaired, and its owner is to be able to sign.
@@ -31,126 +31,102 @@ class Addressee(NamedTuple):
 
 
 @transaction.atomic
-def was_not_me(*, mailbox: Mailbox) -> bool:
+def suppress_petition(*, mailbox: Mailbox) -> bool:
     """Suppress mail about a petition to this mailbox ("not me"), and delete its pending attempt.
 
     Only the attempt of this mail: a confirmed signature stays, whoever says so. Idempotent. Returns
-    False if there is no such petition any more.
-    """
-    _delete_pending(mailbox)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
-            SELECT %s, %s, id, %s, date_trunc('day', now()) FROM petitions_petition WHERE id = %s
-            ON CONFLICT ON CONSTRAINT objection_once DO NOTHING
-            """,
-            [mailbox.ix, mailbox.key_id, Reason.NOT_ME, mailbox.petition_id],
-        )
-        return cursor.rowcount == 1 or is_standing(mailbox)
-
-
-def lift(*, mailbox: Mailbox) -> None:
-    """Undo "not me": the mailbox's owner wants mail about the petition after all."""
-    _said(mailbox).delete()
-
-
-def is_standing(mailbox: Mailbox) -> bool:
-    """Whether mail about the petition to this mailbox is suppressed ("not me")."""
-    return _said(mailbox).exists()
-
-
-def want_no_mail(*, inbox: Inbox) -> None:
-    """Suppress all mail to a mailbox, about anything (opt-out).
-
-    Idempotent. Source: UK GDPR Article 21.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
-            VALUES (%s, %s, NULL, %s, date_trunc('day', now()))
-            ON CONFLICT ON CONSTRAINT objection_once DO NOTHING
-            """,
-            [inbox.ix, inbox.key_id, Reason.NO_MAIL],
-        )
-
-
-def complained(*, address: str) -> None:
-    """Suppress all mail to an address whose owner reported ours as spam (complaint)."""
-    want_no_mail(inbox=sealing.inbox_of(address))
-
-
-def want_mail_again(*, inboxes: Collection[Inbox]) -> None:
-    """Undo an opt-out from all mail; `inboxes` are the mailbox under each index key."""
-    _no_mail(inboxes).delete()
-
-
-def wants_no_mail(inboxes: Collection[Inbox]) -> bool:
-    """Whether this mailbox, by any of its blind indexes, opted out of all mail."""
-    return _no_mail(inboxes).exists()
-
-
-def note_undeliverable(*, address: str) -> None:
-    """Suppress an address after a hard bounce, for `UNDELIVERABLE_FOR` from the latest one."""
-    inbox = sealing.inbox_of(address)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
-            VALUES (%s, %s, NULL, %s, date_trunc('day', now()))
-            ON CONFLICT ON CONSTRAINT objection_once DO UPDATE SET created_at = EXCLUDED.created_at
-            """,
-            [inbox.ix, inbox.key_id, Reason.UNDELIVERABLE],
-        )
-
-
-def against(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
-    """Which of these mails are suppressed, and why. One query for all of them."""
-    waiting = [
-        (mail_id, to.petition_id, key_id, ix)
-        for mail_id, to in mails.items()
-        for key_id, ix in sealing.mail_indexes(to.address).items()
-    ]
-    if not (said := _standing([ix for *_rest, ix in waiting])):
-        return {}
-    found: dict[UUID, Reason] = {}
-    for mail_id, petition_id, key_id, ix in waiting:
-        for about in (petition_id, None):
-            if reason := said.get((key_id, ix, about)):
-                found[mail_id] = reason
-    return found
-
-
-def _standing(indexes: list[bytes]) -> dict[tuple[int, bytes, int | None], Reason]:
-    """The entries of these mailboxes that have not expired, by key, index and petition."""
-    of_them = Objection.objects.filter(ix__in=indexes).exclude(
-        reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR
-    )
-    rows = of_them.values_list("key_id", "ix", "petition_id", "reason")
-    return {(key, bytes(ix), petition): Reason(why) for key, ix, petition, why in rows}
-
-
-def _delete_pending(mailbox: Mailbox) -> None:
-    """Delete the pending attempt with its personal data, unless it has been confirmed.
-
-    Its row is locked first, as in confirming: of two at once, the second finds it gone, or counted.
+    False if there is no such petition any more. The attempt is locked first, as in confirming: of
+    two at once, the second finds it gone, or counted.
     """
     pending = Signature.objects.filter(
         pk=mailbox.signature_id, link_epoch=mailbox.epoch, state=Signature.State.PENDING
     )
     if pending.select_for_update().first() is not None:
         erasing.erase_attempts([mailbox.signature_id])
+    if not Petition.objects.filter(pk=mailbox.petition_id).exists():
+        return False
+    _insert(mailbox.ix, mailbox.key_id, Reason.NOT_ME, mailbox.petition_id)
+    return True
 
 
-def _no_mail(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
+def unsuppress_petition(*, mailbox: Mailbox) -> None:
+    """Undo "not me": the mailbox's owner wants mail about the petition after all."""
+    _not_me(mailbox).delete()
+
+
+def is_petition_suppressed(mailbox: Mailbox) -> bool:
+    """Whether mail about the petition to this mailbox is suppressed ("not me")."""
+    return _not_me(mailbox).exists()
+
+
+def suppress_all(*, inbox: Inbox) -> None:
+    """Suppress all mail to a mailbox, about anything (opt-out, complaint).
+
+    Idempotent. Source: UK GDPR Article 21.
+    """
+    _insert(inbox.ix, inbox.key_id, Reason.NO_MAIL)
+
+
+def unsuppress_all(*, inboxes: Collection[Inbox]) -> None:
+    """Undo an opt-out from all mail; `inboxes` are the mailbox under each index key."""
+    _opted_out(inboxes).delete()
+
+
+def is_all_suppressed(inboxes: Collection[Inbox]) -> bool:
+    """Whether this mailbox, by any of its blind indexes, opted out of all mail."""
+    return _opted_out(inboxes).exists()
+
+
+def suppress_bounced(*, address: str) -> None:
+    """Suppress an address after a hard bounce, for `UNDELIVERABLE_FOR` from the latest one."""
+    inbox = sealing.inbox_of(address)
+    _insert(inbox.ix, inbox.key_id, Reason.UNDELIVERABLE)
+
+
+def reasons(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
+    """Which of these mails are suppressed, and why. One query for all of them."""
+    waiting = [
+        (mail_id, to.petition_id, key_id, ix)
+        for mail_id, to in mails.items()
+        for key_id, ix in sealing.mail_indexes(to.address).items()
+    ]
+    entries = Objection.objects.filter(ix__in=[ix for *_rest, ix in waiting]).exclude(
+        reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR
+    )
+    rows = entries.values_list("key_id", "ix", "petition_id", "reason")
+    suppressed: dict[tuple[int, bytes, int | None], Reason] = {
+        (key, bytes(ix), petition): Reason(why) for key, ix, petition, why in rows
+    }
+    return {
+        mail_id: reason
+        for mail_id, petition_id, key_id, ix in waiting
+        for about in (petition_id, None)
+        if (reason := suppressed.get((key_id, ix, about)))
+    }
+
+
+def _insert(ix: bytes, key_id: int, reason: Reason, petition_id: int | None = None) -> None:
+    """Add an entry once; a repeated bounce renews its day, and no other entry has a later one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
+            VALUES (%s, %s, %s, %s, date_trunc('day', now()))
+            ON CONFLICT ON CONSTRAINT objection_once DO UPDATE SET created_at = EXCLUDED.created_at
+            WHERE petitions_objection.reason = %s
+            """,
+            [ix, key_id, petition_id, reason, Reason.UNDELIVERABLE],
+        )
+
+
+def _opted_out(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
     either = Q(pk__in=[])
     for inbox in inboxes:
         either |= Q(ix=inbox.ix, key_id=inbox.key_id)
     return Objection.objects.filter(either, petition=None, reason=Reason.NO_MAIL)
 
 
-def _said(mailbox: Mailbox) -> QuerySet[Objection]:
+def _not_me(mailbox: Mailbox) -> QuerySet[Objection]:
     return Objection.objects.filter(
         ix=mailbox.ix,
         key_id=mailbox.key_id,

@@ -39,19 +39,14 @@ def _publish_for_ever(flag: threading.Event) -> None:
     while True:
         flag.wait()
         flag.clear()
-        time.sleep(PAUSE if _publish() else PAUSE_AFTER_FAILURE)
-
-
-def _publish() -> bool:
-    try:
-        _app().send_task(TASK, expires=60, retry=False, ignore_result=True)
-    except Exception as error:  # noqa: BLE001 - whatever Redis or kombu raises, the sweep delivers
-        logger.warning(
-            "cannot nudge the worker (%s); the sweep will find the mail",
-            type(error).__name__,
-        )
-        return False
-    return True
+        try:
+            _app().send_task(TASK, expires=60, retry=False, ignore_result=True)
+        except Exception as error:  # noqa: BLE001 - whatever Redis or kombu raises, the sweep works
+            name = type(error).__name__
+            logger.warning("cannot wake the worker (%s); the sweep will find the mail", name)
+            time.sleep(PAUSE_AFTER_FAILURE)
+        else:
+            time.sleep(PAUSE)
 
 
 def _app() -> Any:

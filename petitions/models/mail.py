@@ -9,7 +9,8 @@ message is sent again under the same Message-ID.
 Anybody can request a "find my signature" link for any address: its row has no signature, and
 holds address and language sealed. It is there whether or not the address has signed, and is
 deleted a week after it was sent. When a signer is erased, the rows of their mails stay as long
-without personal data: staff see counts, and would see one drop.
+without personal data, and in their state: staff see counts, and would see one drop. The worker
+cancels what has no addressee once it is due.
 
     queued -> sent | failed (permanent error, or too many tries) | cancelled
     withheld: over the mailbox's rate limit; the sender is not told
@@ -129,14 +130,6 @@ class Mail(models.Model):
             # For the figures on the staff page: failures, and recent requests.
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             BrinIndex(fields=["created_at"], name="mail_lately", autosummarize=True),
-        ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(signature__isnull=False)
-                | Q(sealed__isnull=False)
-                | ~Q(state__in=["queued", "failed"]),
-                name="mail_goes_to_somebody",
-            ),
         ]
 
     def __str__(self) -> str:

@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from petitions.crypto import vault
@@ -67,40 +69,44 @@ def reseal(enquiry: Enquiry) -> None:
 @transaction.atomic
 def acknowledge(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
     """Mark as acknowledged today, on the audit record; return how many."""
-    waiting = _locked(Enquiry.objects.waiting().filter(pk__in=ids))
-    _update(waiting, acknowledged_on=timezone.localdate())
-    return _record(Action.ENQUIRY_ACKNOWLEDGED, waiting, actor, screen)
+    waiting = Enquiry.objects.waiting().filter(pk__in=ids)
+    changes = {"acknowledged_on": timezone.localdate()}
+    return _update(waiting, changes, Action.ENQUIRY_ACKNOWLEDGED, actor, screen)
 
 
 @transaction.atomic
 def answer(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
     """Mark as answered today, and so acknowledged, on the audit record; return how many."""
     today = timezone.localdate()
-    unanswered = _locked(Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.OPEN))
-    Enquiry.objects.waiting().filter(pk__in=ids).update(acknowledged_on=today)
-    _update(unanswered, state=Enquiry.State.ANSWERED, answered_on=today)
-    return _record(Action.ENQUIRY_ANSWERED, unanswered, actor, screen)
+    unanswered = Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.OPEN)
+    changes = {
+        "state": Enquiry.State.ANSWERED,
+        "answered_on": today,
+        "acknowledged_on": Coalesce("acknowledged_on", Value(today)),
+    }
+    return _update(unanswered, changes, Action.ENQUIRY_ANSWERED, actor, screen)
 
 
 @transaction.atomic
 def reopen(*, ids: Collection[uuid.UUID], actor: User, screen: str) -> int:
     """Undo `answer`, on the audit record; return how many."""
-    answered = _locked(Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.ANSWERED))
-    _update(answered, state=Enquiry.State.OPEN, answered_on=None)
-    return _record(Action.ENQUIRY_REOPENED, answered, actor, screen)
+    answered = Enquiry.objects.filter(pk__in=ids, state=Enquiry.State.ANSWERED)
+    changes = {"state": Enquiry.State.OPEN, "answered_on": None}
+    return _update(answered, changes, Action.ENQUIRY_REOPENED, actor, screen)
 
 
-def _locked(enquiries: QuerySet[Enquiry]) -> list[Enquiry]:
-    return list(enquiries.only("pk").select_for_update().order_by("pk"))
-
-
-def _update(enquiries: list[Enquiry], **values: object) -> None:
-    Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in enquiries]).update(**values)
-
-
-def _record(action: AuditRecord.Action, enquiries: list[Enquiry], actor: User, screen: str) -> int:
-    audit.record_each(action=action, screen=screen, actor_id=actor.pk, about=enquiries)
-    return len(enquiries)
+def _update(
+    enquiries: QuerySet[Enquiry],
+    changes: dict[str, Any],
+    action: AuditRecord.Action,
+    actor: User,
+    screen: str,
+) -> int:
+    """Lock rows, change them, and record the act about each; return how many."""
+    locked = list(enquiries.only("pk").select_for_update().order_by("pk"))
+    Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in locked]).update(**changes)
+    audit.record_each(action=action, screen=screen, actor_id=actor.pk, about=locked)
+    return len(locked)
 
 
 def _seal(letter: Letter, enquiry_id: uuid.UUID) -> bytes:

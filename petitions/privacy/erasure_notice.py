@@ -18,7 +18,6 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from petitions.models import AuditRecord, Erasure, ErasureStop, Petition, Signer
-from petitions.models.petition import PetitionQuerySet
 from petitions.staff import audit
 
 Action = AuditRecord.Action
@@ -35,7 +34,7 @@ def schedule(*, kept: timedelta) -> None:
     """
     now = timezone.now()
     people = Signer.objects.filter(petition=OuterRef("pk"))
-    ripe = _closed_before(now - kept + _LEAD).filter(Exists(people))
+    ripe = Petition.objects.filter(Exists(people), closed_at__lte=now - kept + _LEAD)
     Erasure.objects.exclude(petition__in=ripe).delete()
     today = timezone.localdate(now)
     Erasure.objects.exclude(seen_on=today).update(seen_on=today, days_seen=F("days_seen") + 1)
@@ -53,7 +52,7 @@ def due(*, kept: timedelta) -> list[int]:
         pk__in=locked,
         erasure_due_at__lte=now,
         days_seen__gte=NOTICE.days,
-        petition__in=_closed_before(now - kept),
+        petition__closed_at__lte=now - kept,
     )
     return list(is_due.values_list("petition", flat=True))
 
@@ -74,7 +73,10 @@ def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
     if Erasure.objects.stopped().filter(pk=erasure.pk).exists():
         return Outcome.DONE_BEFORE
     ErasureStop.objects.create(petition_id=erasure.petition_id, reason=reason, stopped_by=actor)
-    _record(Action.ERASURE_STOPPED, erasure, actor, screen)
+    # About the petition, because the row of the erasure is deleted.
+    audit.record(
+        action=Action.ERASURE_STOPPED, screen=screen, actor_id=actor.pk, about=erasure.petition
+    )
     return Outcome.DONE
 
 
@@ -90,12 +92,10 @@ def release(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outco
     # A new row, so that the organisation is mailed again.
     Erasure.objects.filter(pk=erasure.pk).delete()
     _begin(erasure.petition_id, due_at=now + NOTICE)
-    _record(Action.ERASURE_RELEASED, erasure, actor, screen)
+    audit.record(
+        action=Action.ERASURE_RELEASED, screen=screen, actor_id=actor.pk, about=erasure.petition
+    )
     return Outcome.DONE
-
-
-def _closed_before(moment: datetime) -> PetitionQuerySet:
-    return Petition.objects.filter(closed_at__lte=moment)
 
 
 def _locked_all() -> list[UUID]:
@@ -105,11 +105,6 @@ def _locked_all() -> list[UUID]:
 def _locked(erasure: Erasure) -> bool:
     """Lock the row until commit, against an erasure or a stop; False if it is gone."""
     return Erasure.objects.select_for_update().filter(pk=erasure.pk).first() is not None
-
-
-def _record(action: AuditRecord.Action, erasure: Erasure, actor: User, screen: str) -> None:
-    # About the petition, because the row of the erasure is deleted.
-    audit.record(action=action, screen=screen, actor_id=actor.pk, about=erasure.petition)
 
 
 def _begin(petition_id: int, *, due_at: datetime) -> None:

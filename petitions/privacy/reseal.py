@@ -52,10 +52,18 @@ def reseal(progress: Callable[[int], object] = lambda _rows: None) -> Resealed:
 
     Rounds repeat until one does nothing: rows skipped as locked are taken in the next. Idempotent.
     """
-    done = 0
-    while now := _round(progress):
-        done += now
-    return Resealed(done, waiting())
+    done = before = 0
+    cursor = _NOBODY
+    while True:
+        ids, sealed = _batch(cursor)
+        done += sealed
+        if ids:
+            progress(sealed)
+            cursor = ids[-1]
+        elif done > before:
+            before, cursor = done, _NOBODY
+        else:
+            return Resealed(done, waiting())
 
 
 def enquiries_waiting() -> list[Enquiry]:
@@ -73,19 +81,9 @@ def reseal_enquiries() -> Resealed:
     return Resealed(len(waiting) - left, left)
 
 
-def _round(progress: Callable[[int], object]) -> int:
-    cursor, done = _NOBODY, 0
-    while True:
-        ids, sealed = _batch(cursor)
-        done += sealed
-        if not ids:
-            return done
-        progress(sealed)
-        cursor = ids[-1]
-
-
 @transaction.atomic
 def _batch(after: str) -> tuple[list[str], int]:
+    """Re-encrypt the signers after an id; return the ids that were read, and how many were."""
     rows = list(
         Signer.objects.raw(
             """
@@ -98,11 +96,8 @@ def _batch(after: str) -> tuple[list[str], int]:
     )
     fresh = {}
     for row in rows:
-        try:
-            person = sealing.unsealed(row)
-        except vault.CannotOpen:
-            continue
-        fresh[row.pk] = sealing.seal_again(person, row.pk)
+        with suppress(vault.CannotOpen):
+            fresh[row.pk] = sealing.seal_again(sealing.unsealed(row), row.pk)
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -1,28 +1,23 @@
-"""Retention: what is purged, and after how long. Source: storage limitation, UK GDPR 5(1)(e)."""
+"""Retention: what is purged, and after how long. Source: storage limitation, UK GDPR 5(1)(e).
+
+Every large table is read once a run, and by an index that holds little but what is to be done:
+`test_retention` counts the rows.
+"""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import time, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import models, transaction
-from django.db.models import Q
-from django.db.models.functions import TruncDay
+from django.db import transaction
+from django.db.models import DateTimeField, F, Func, Q, QuerySet, Value
 from django.utils import timezone
 
 from petitions.mail import suppression
-from petitions.models import (
-    Alert,
-    Decision,
-    Enquiry,
-    Mail,
-    Objection,
-    Petition,
-    Signature,
-    Signer,
-)
+from petitions.models import Alert, Decision, Enquiry, Mail, Objection, Signature, Signer
 from petitions.privacy import erasure_notice
 from petitions.screening import single_use
 from petitions.signers import erasing
@@ -44,188 +39,175 @@ KEPT_AFTER_ANSWER = timedelta(days=183)
 KEPT_UNANSWERED = timedelta(days=365)
 
 
-def keep_no_longer() -> None:
+def apply() -> None:
     """Purge expired data and truncate old timestamps, in batches. Idempotent."""
-    for work in (
-        delete_expired_pending,
-        erase_after_close,
-        delete_noise,
-        delete_refused,
-        delete_mails_of_nobody,
-    ):
-        while work() == BATCH:
-            pass
+    delete_expired_pending()
+    erase_after_close()
+    delete_decoys()
+    delete_refused()
+    delete_mails_of_nobody()
     erase_origins()
-    delete_old_alerts()
+    delete_small_tables()
     single_use.delete_expired()
-    forget_undeliverable()
-    delete_old_enquiries()
-    delete_expired_sessions()
     logins.delete_old_failures()
     audit.keep_no_longer(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
-    cut_times_to_the_day()
+    truncate_timestamps()
     # Last: it schedules what a later sweep erases, and deletes the schedule of what is erased.
     erasure_notice.schedule(kept=KEPT_AFTER_CLOSE)
 
 
 def delete_expired_pending() -> int:
-    """Delete attempts not confirmed within `PENDING_DAYS`, up to a batch; return how many.
+    """Delete attempts not confirmed within `PENDING_DAYS`; return how many.
 
     Also those removed by a moderator, or corrected, before confirmation.
     """
-    before = timezone.now() - timedelta(days=settings.PENDING_DAYS)
     states = [Signature.State.PENDING, Signature.State.REMOVED, Signature.State.WITHDRAWN]
-    unconfirmed = Signature.objects.filter(state__in=states, confirmed_at=None)
-    expired = unconfirmed.filter(created_at__lt=before)
-    return _erase(erasing.erase_attempts, expired)
+    expired = _unconfirmed_for(timedelta(days=settings.PENDING_DAYS)).filter(state__in=states)
+    return _in_batches(expired, erasing.erase_attempts)
 
 
-def erase_after_close() -> int:
-    """Erase signers of petitions closed for `KEPT_AFTER_CLOSE`, up to a batch; return how many.
-
-    Only after notice, in which an organiser may stop it. The signatures, which are not personal
-    data, stay for the totals.
-    """
-    with transaction.atomic():
-        petitions = erasure_notice.due(kept=KEPT_AFTER_CLOSE)
-        if not petitions:
-            return 0
-        kept_too_long = Signature.objects.filter(petition__in=petitions, signer__isnull=False)
-        return _erase(erasing.erase_people, kept_too_long)
-
-
-def delete_noise() -> int:
+def delete_decoys() -> int:
     """Delete the decoy rows of refused attempts: random bytes, and mails that are never sent.
 
-    They were stored for constant work (docs/architecture.md). Up to a batch; returns how many.
+    They were stored for constant work (docs/architecture.md). Returns of how many attempts.
     """
-    before = timezone.now() - NOISE_KEPT
-    refused = _refused_before(before).filter(signer__isnull=False)
-    return _erase(erasing.erase_people, refused)
+    refused = _unconfirmed_for(NOISE_KEPT).filter(state=Signature.State.REFUSED)
+    return _in_batches(refused.filter(signer__isnull=False), erasing.erase_people)
 
 
 def delete_refused() -> int:
-    """Delete what is left of refused attempts, rule and time, up to a batch; return how many."""
-    refused = _refused_before(timezone.now() - KEPT_OF_ORIGIN)
-    return _erase(erasing.erase_attempts, refused)
+    """Delete what is left of refused attempts, rule and time; return how many."""
+    refused = _unconfirmed_for(KEPT_OF_ORIGIN).filter(state=Signature.State.REFUSED)
+    return _in_batches(refused, erasing.erase_attempts)
+
+
+def erase_after_close() -> int:
+    """Erase signers of petitions closed for `KEPT_AFTER_CLOSE`; return how many.
+
+    Only after notice, in which an organiser may stop it: that ends the run, also between two
+    batches. The signatures, which are not personal data, stay for the totals.
+    """
+    with transaction.atomic():
+        petitions = erasure_notice.due(kept=KEPT_AFTER_CLOSE)
+
+    def erase(ids: list[UUID]) -> None:
+        if not set(petitions) <= set(erasure_notice.due(kept=KEPT_AFTER_CLOSE)):
+            raise _Stopped
+        erasing.erase_people(ids)
+
+    kept_too_long = Signature.objects.filter(petition__in=petitions, signer__isnull=False)
+    return _in_batches(kept_too_long, erase)
 
 
 def delete_mails_of_nobody() -> int:
     """Delete settled mails without a signature ("find my signature", or of erased signers) after
-    `MAILS_KEPT`. Up to a batch; returns how many.
+    `MAILS_KEPT`; return how many.
+
+    Failed confirmations stay for as long as staff see their number: it would tell of erasures.
     """
-    old = Mail.objects.filter(signature=None, due_at__lt=timezone.now() - MAILS_KEPT)
-    with transaction.atomic():
-        ids = _locked(old.exclude(state=Mail.State.QUEUED))
-        Mail.objects.filter(pk__in=ids).delete()
-    return len(ids)
-
-
-def _erase(erase: Callable[[list[UUID]], None], signatures: models.QuerySet[Signature]) -> int:
-    with transaction.atomic():
-        ids = _locked(signatures)
-        erase(ids)
-    return len(ids)
-
-
-def _refused_before(moment: datetime) -> models.QuerySet[Signature]:
-    # The petitions are named, because the index to use starts with `petition`.
-    petitions = list(Petition.objects.values_list("pk", flat=True))
-    return Signature.objects.filter(
-        petition__in=petitions, state=Signature.State.REFUSED, created_at__lt=moment
+    now = timezone.now()
+    in_figures = Q(
+        state=Mail.State.FAILED,
+        kind=Mail.Kind.CONFIRM,
+        created_at__gt=now - timedelta(days=settings.PENDING_DAYS),
     )
+    old = Mail.objects.filter(signature=None, due_at__lt=now - MAILS_KEPT)
+    settled = old.exclude(Q(state=Mail.State.QUEUED) | in_figures)
+    return _in_batches(settled, lambda ids: Mail.objects.filter(pk__in=ids).delete())
 
 
 def erase_origins() -> int:
     """Null the network and mail domain of signers after `KEPT_OF_ORIGIN`; return how many.
 
-    Partial indexes hold only the signers that still have either: where these are few, the
-    database reads no others.
+    Partial indexes hold only the signers that still have either.
     """
-    before = timezone.now() - KEPT_OF_ORIGIN
     known = Signer.objects.filter(Q(network_ix__isnull=False) | Q(domain_ix__isnull=False))
-    old = known.filter(signature__created_at__lt=before).values_list("pk", flat=True)
-    erased = 0
-    # Ids are read many at once: a query for each batch would scan them all again.
-    while ids := list(old[:READ_AT_ONCE]):
-        for first in range(0, len(ids), BATCH):
-            erased += _erase_origins(ids[first : first + BATCH])
-        if len(ids) < READ_AT_ONCE:
-            break
-    return erased
+    old = known.filter(signature__created_at__lt=timezone.now() - KEPT_OF_ORIGIN)
+    return _in_batches(
+        old,
+        lambda ids: Signer.objects.filter(pk__in=ids).update(network_ix=None, domain_ix=None),
+    )
 
 
-@transaction.atomic
-def _erase_origins(ids: list[UUID]) -> int:
-    # Locked in id order, as everywhere, against deadlocks.
-    chosen = Signer.objects.filter(pk__in=ids).select_for_update().order_by("pk")
-    locked = list(chosen.values_list("pk", flat=True))
-    return Signer.objects.filter(pk__in=locked).update(network_ix=None, domain_ix=None)
+def delete_small_tables() -> None:
+    """Delete expired rows of tables that are small enough to be read whole.
 
-
-def delete_old_alerts() -> int:
-    """Delete alerts, with their network index, after `KEPT_OF_ORIGIN`; return how many."""
-    before = timezone.now() - KEPT_OF_ORIGIN
-    return Alert.objects.filter(created_at__lt=before).delete()[0]
-
-
-def forget_undeliverable() -> int:
-    """Delete suppressions for bounces that have expired; return how many."""
-    before = timezone.now() - suppression.UNDELIVERABLE_FOR
-    bounced = Objection.objects.filter(reason=Objection.Reason.UNDELIVERABLE)
-    return bounced.filter(created_at__lt=before).delete()[0]
-
-
-def delete_old_enquiries() -> int:
-    """Delete enquiries `KEPT_AFTER_ANSWER` after the answer, or unanswered ones after
-    `KEPT_UNANSWERED`; return how many.
+    Alerts, with their network index; suppressions for bounces; enquiries after the answer, or
+    unanswered for a year; sessions of the admin, as Django's `clearsessions` does.
     """
-    today = timezone.localdate()
+    now, today = timezone.now(), timezone.localdate()
+    Alert.objects.filter(created_at__lt=now - KEPT_OF_ORIGIN).delete()
+    Objection.objects.filter(
+        reason=Objection.Reason.UNDELIVERABLE,
+        created_at__lt=now - suppression.UNDELIVERABLE_FOR,
+    ).delete()
     answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)
     unanswered = Q(state=Enquiry.State.OPEN, received_on__lt=today - KEPT_UNANSWERED)
-    return Enquiry.objects.filter(answered | unanswered).delete()[0]
+    Enquiry.objects.filter(answered | unanswered).delete()
+    Session.objects.filter(expire_date__lt=now).delete()
 
 
-def delete_expired_sessions() -> int:
-    """Delete expired admin sessions, as Django's `clearsessions` does; return how many."""
-    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
-
-
-def cut_times_to_the_day() -> int:
+def truncate_timestamps() -> int:
     """Truncate timestamps older than `EXACT_FOR` to the day; return how many.
 
     Knowing when a person was at their computer must not identify their row by the minute.
     """
-    sent = Mail.objects.exclude(state=Mail.State.QUEUED)
-    return sum(
-        _cut(rows, name)
-        for rows, name in (
-            (Signature.objects.all(), "created_at"),
-            (Signature.objects.all(), "confirmed_at"),
-            (sent, "created_at"),
-            (sent, "due_at"),
-            (Objection.objects.all(), "created_at"),
-            (Decision.objects.all(), "created_at"),
-            (Alert.objects.all(), "created_at"),
-            (Alert.objects.all(), "seen_at"),
-        )
-    )
-
-
-def _cut(rows: models.QuerySet[Any], name: str) -> int:
     before = timezone.now() - EXACT_FOR
-    fine = rows.filter(**{f"{name}__lt": before}).exclude(**{name: TruncDay(name)})
-    cut = 0
-    while True:
-        with transaction.atomic():
-            ids = _locked(fine)
-            changed: int = rows.model.objects.filter(pk__in=ids).update(**{name: TruncDay(name)})
-        cut += changed
-        if len(ids) < BATCH:
-            return cut
+    settled = Mail.objects.exclude(state=Mail.State.QUEUED)
+    truncated = 0
+    for rows, column in (
+        (Signature.objects.all(), "created_at"),
+        (Signature.objects.all(), "confirmed_at"),
+        (settled, "created_at"),
+        (settled, "due_at"),
+        (Objection.objects.all(), "created_at"),
+        (Decision.objects.all(), "created_at"),
+        (Alert.objects.all(), "created_at"),
+        (Alert.objects.all(), "seen_at"),
+    ):
+        # The second condition is that of the partial indexes `signature_to_age` and `mail_to_age`.
+        exact = rows.filter(**{f"{column}__lt": before, f"{column}__time__gt": time.min})
+        truncated += _in_batches(exact, _truncation(rows.model, column))
+    return truncated
 
 
-def _locked(rows: models.QuerySet[Any]) -> list[UUID]:
-    # In id order, and skipping rows that a confirmation or a moderator has locked.
-    chosen = rows.select_for_update(skip_locked=True, of=("self",)).order_by("id")
-    return list(chosen.values_list("id", flat=True)[:BATCH])
+def _truncation(model: type[Any], column: str) -> Callable[[list[UUID]], object]:
+    day = Func(
+        Value("day"),
+        F(column),
+        Value(settings.TIME_ZONE),
+        function="date_trunc",
+        output_field=DateTimeField(),
+    )
+    return lambda ids: model.objects.filter(pk__in=ids).update(**{column: day})
+
+
+def _unconfirmed_for(age: timedelta) -> QuerySet[Signature]:
+    """Old attempts that were never confirmed: those in the partial index `signature_to_age`."""
+    return Signature.objects.filter(confirmed_at=None, created_at__lt=timezone.now() - age)
+
+
+class _Stopped(Exception):
+    """There is no more work for this run."""
+
+
+def _in_batches(rows: QuerySet[Any], work: Callable[[list[UUID]], object]) -> int:
+    """Work through rows in batches, each in a transaction of its own; return how many rows.
+
+    Ids are read many at once: a query for each batch would read the same rows again. In each batch
+    rows are locked in id order, as everywhere against deadlocks, and chosen again; those that a
+    confirmation or a moderator has locked are left to the next run. `work` may raise `_Stopped`.
+    """
+    done, before = 0, -1
+    while done > before and (ids := list(rows.values_list("pk", flat=True)[:READ_AT_ONCE])):
+        before = done
+        for first in range(0, len(ids), BATCH):
+            batch = rows.filter(pk__in=ids[first : first + BATCH]).order_by("pk")
+            with suppress(_Stopped), transaction.atomic():
+                locked = batch.select_for_update(skip_locked=True, of=("self",))
+                chosen = list(locked.values_list("pk", flat=True))
+                work(chosen)
+                done += len(chosen)
+        if len(ids) < READ_AT_ONCE:
+            break
+    return done

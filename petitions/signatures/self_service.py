@@ -156,12 +156,12 @@ def want_no_mail(*, recipient: Recipient) -> None:
     rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("id")
     wanting = [row.pk for row in rows if row.wants_updates]
     Signature.objects.filter(pk__in=wanting).update(wants_updates=False)
-    suppression.want_no_mail(inbox=recipient.inboxes[0])
+    suppression.suppress_all(inbox=recipient.inboxes[0])
 
 
 def want_mail_again(*, recipient: Recipient) -> None:
     """Take the opt-out off the suppression list."""
-    suppression.want_mail_again(inboxes=recipient.inboxes)
+    suppression.unsuppress_all(inboxes=recipient.inboxes)
 
 
 def everything(*, recipient: Recipient) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def everything(*, recipient: Recipient) -> dict[str, Any]:
     moderation: bots can download, too, and a moderator tells anybody who asks.
     """
     held = held_by(recipient=recipient)
-    objects = suppression.wants_no_mail(recipient.inboxes)
+    objects = suppression.is_all_suppressed(recipient.inboxes)
     return {"signatures": [_as_data(one) for one in held], "no_mail": objects}
 
 

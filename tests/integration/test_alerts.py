@@ -137,7 +137,7 @@ def test_alerts_and_their_networks_are_kept_for_thirty_days(petition: Petition) 
     four_days_ago = now - timedelta(days=4)
     Alert.objects.filter(pk=fresh.pk).update(created_at=four_days_ago, seen_at=four_days_ago)
 
-    tasks.keep_no_longer()
+    tasks.apply_retention()
 
     kept = Alert.objects.get()
     assert kept.pk == fresh.pk

@@ -108,7 +108,7 @@ def test_records_of_passwords_are_deleted_when_their_time_is_over_and_not_before
     young, old = recorded(action, days=kept), recorded(action, days=gone)
     assert is_refused(young.delete)
 
-    retention.keep_no_longer()
+    retention.apply()
 
     assert list(AuditRecord.objects.all()) == [young]
     assert old.pk != young.pk
@@ -117,7 +117,7 @@ def test_records_of_passwords_are_deleted_when_their_time_is_over_and_not_before
 def test_other_acts_stay_for_ever(db: None) -> None:
     record = recorded(Action.LOGIN_UNLOCKED, days=4000)
 
-    retention.keep_no_longer()
+    retention.apply()
 
     record.refresh_from_db()
     assert is_refused(record.delete)
@@ -129,7 +129,7 @@ def test_the_time_is_cut_to_the_day_after_72_hours_and_the_network_goes_after_30
     fresh, older, oldest = recorded(days=2.9), recorded(days=3.1), recorded(days=31)
     exact = {record.pk: record.created_at for record in (fresh, older, oldest)}
     for _again in range(2):
-        retention.keep_no_longer()
+        retention.apply()
     for record in (fresh, older, oldest):
         record.refresh_from_db()
 

@@ -20,6 +20,7 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.mail import bounces, outbox
+from petitions.mail.monitoring import MailState, mail_state
 from petitions.models import Mail, Objection, Petition, Signature
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -186,6 +187,28 @@ def test_nobody_may_report_where_no_secret_is_set(petition: Petition, settings: 
 def test_what_may_pass_stops_no_mail(petition: Petition, kind: str) -> None:
     assert report(from_postmark(sent_mail(petition).pk, kind)) == 200
     assert not Objection.objects.exists()
+
+
+@pytest.mark.usefixtures("postmark")
+@pytest.mark.parametrize("kind", ["HardBounce", "Blocked"])
+def test_mail_that_came_back_because_we_are_blocked_is_sent_again_later_and_staff_are_told(
+    petition: Petition, kind: str
+) -> None:
+    mail = sent_mail(petition)
+    blocked = "smtp;550 5.7.1 part of their network is on our block list (S3150)"
+
+    assert report({**from_postmark(mail.pk, kind), "Details": blocked}) == 200
+
+    assert not Objection.objects.exists()
+    mail.refresh_from_db()
+    assert (mail.state, mail.code, mail.attempts) == (Mail.State.QUEUED, "550 5.7.1", 1)
+    assert mail.due_at > timezone.now() + timedelta(seconds=10)
+    Mail.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    assert mail_state().state == MailState.LATE
+
+    Mail.objects.update(due_at=timezone.now())
+    assert outbox.deliver() == 1
+    assert [message.to for message in sent.outbox] == [[AMINA.email]]
 
 
 @pytest.mark.usefixtures("postmark")

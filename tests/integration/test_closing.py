@@ -83,7 +83,7 @@ def test_a_wrong_year_in_closes_is_refused_and_erases_nobody(
 
     page = sent(omar, petition, **wrong)
     tasks.record_closes()
-    tasks.keep_no_longer()
+    tasks.apply_retention()
 
     assert REFUSED in page
     assert "was changed successfully" not in page
@@ -99,8 +99,8 @@ def test_a_wrong_year_that_came_past_the_form_erases_nobody_for_half_a_year(
     Petition.objects.update(opens_at=None, closes_at=long_ago)
 
     tasks.record_closes()
-    tasks.keep_no_longer()
-    tasks.keep_no_longer()
+    tasks.apply_retention()
+    tasks.apply_retention()
 
     closed_at = stored(petition).closed_at
     assert closed_at

@@ -361,7 +361,7 @@ def test_what_was_answered_is_deleted_half_a_year_later(
 ) -> None:
     answered: date = timezone.localdate() - timedelta(days=days)
     Enquiry.objects.update(state=Enquiry.State.ANSWERED, answered_on=answered)
-    retention.keep_no_longer()
+    retention.apply()
     assert Enquiry.objects.exists() is is_kept
 
 
@@ -370,5 +370,5 @@ def test_what_nobody_answered_is_deleted_after_a_year(
     enquiry: Enquiry, days: int, is_kept: bool
 ) -> None:
     Enquiry.objects.update(received_on=timezone.localdate() - timedelta(days=days))
-    retention.keep_no_longer()
+    retention.apply()
     assert Enquiry.objects.exists() is is_kept

@@ -318,7 +318,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     if happens == "objected":
         key_id, ix = next(iter(sealing.mail_indexes(AMINA.email).items()))
         mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, key_id, ix)
-        assert suppression.was_not_me(mailbox=mailbox)
+        assert suppression.suppress_petition(mailbox=mailbox)
     if happens == "withdrawn":
         withdraw.withdraw(signature_id=attempt_id)
     if happens == "deleted":

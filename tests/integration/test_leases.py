@@ -120,14 +120,14 @@ def test_a_sweep_that_fails_is_no_success_and_may_begin_again(
         raise ValueError("broken")
 
     with monkeypatch.context() as broken:
-        broken.setattr(retention, "keep_no_longer", fail)
+        broken.setattr(retention, "apply", fail)
         with pytest.raises(ValueError, match="broken"):
-            tasks.keep_no_longer()
-    lease = Lease.objects.get(name="keep-no-longer")
+            tasks.apply_retention()
+    lease = Lease.objects.get(name="apply-retention")
     assert (lease.succeeded_at, lease.holder) == (None, None)
     assert lease.started_at
 
-    tasks.keep_no_longer()
+    tasks.apply_retention()
     lease.refresh_from_db()
     assert lease.succeeded_at
 

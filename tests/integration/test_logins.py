@@ -301,11 +301,11 @@ def test_wrong_passwords_are_forgotten_once_no_limit_counts_them(
     mona: User, hashed: list[str]
 ) -> None:
     fail(2)
-    retention.keep_no_longer()
+    retention.apply()
     assert LoginFailure.objects.count() == 2
 
     minutes_pass(16)
-    retention.keep_no_longer()
+    retention.apply()
     assert not LoginFailure.objects.exists()
 
 

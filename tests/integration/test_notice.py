@@ -45,8 +45,8 @@ def test_the_first_sweep_erases_nobody_and_schedules_it_in_seven_days(petition: 
     sign_and_confirm(petition)
     close(petition, days_ago=184)
 
-    retention.keep_no_longer()
-    retention.keep_no_longer()
+    retention.apply()
+    retention.apply()
 
     assert Signer.objects.count() == 1
     left = Erasure.objects.get().erasure_due_at - timezone.now()
@@ -56,7 +56,7 @@ def test_the_first_sweep_erases_nobody_and_schedules_it_in_seven_days(petition: 
 def test_notice_is_given_within_the_time_that_signers_were_promised(petition: Petition) -> None:
     sign_and_confirm(petition)
     close(petition, days_ago=175)
-    retention.keep_no_longer()
+    retention.apply()
     petition.refresh_from_db()
     assert petition.closed_at
     assert Erasure.objects.get().erasure_due_at == petition.closed_at + retention.KEPT_AFTER_CLOSE
@@ -66,7 +66,7 @@ def test_notice_is_given_within_the_time_that_signers_were_promised(petition: Pe
 def test_nothing_is_scheduled_before(petition: Petition, days_ago: int) -> None:
     sign_and_confirm(petition)
     close(petition, days_ago=days_ago)
-    retention.keep_no_longer()
+    retention.apply()
     assert not Erasure.objects.exists()
 
 
@@ -83,7 +83,7 @@ def test_after_seven_days_people_are_erased_totals_stay_and_the_schedule_is_done
     assert tallies.total(petition.pk) == 1
     assert not Erasure.objects.exists()
 
-    retention.keep_no_longer()
+    retention.apply()
     assert not Erasure.objects.exists()
 
 
@@ -98,7 +98,7 @@ def test_only_the_petition_that_closed_is_erased(petition: Petition) -> None:
 
 def test_a_petition_without_people_is_not_scheduled(petition: Petition) -> None:
     close(petition, days_ago=400)
-    retention.keep_no_longer()
+    retention.apply()
     assert not Erasure.objects.exists()
 
 
@@ -113,13 +113,13 @@ def test_opening_again_saves_its_people_at_once_also_when_they_are_due(
     petition.closes_at = None
     petition.save()
     assert retention.erase_after_close() == 0
-    retention.keep_no_longer()
+    retention.apply()
 
     assert Signer.objects.count() == 1
     assert not Erasure.objects.filter(pk=erasure.pk).exists()
 
     close(petition, days_ago=days_ago)
-    retention.keep_no_longer()
+    retention.apply()
     assert Signer.objects.count() == 1
     assert not Erasure.objects.exists()
 
@@ -143,7 +143,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def sweep() -> None:
     opening.record_closes()
-    retention.keep_no_longer()
+    retention.apply()
 
 
 def test_a_clock_that_jumps_a_year_ahead_erases_nobody(petition: Petition, clock: Clock) -> None:
@@ -177,9 +177,9 @@ def test_sweeps_of_one_day_count_once(petition: Petition) -> None:
     sign_and_confirm(petition)
     schedule(petition)
     for _ in range(30):
-        retention.keep_no_longer()
+        retention.apply()
     Erasure.objects.update(erasure_due_at=timezone.now())
-    retention.keep_no_longer()
+    retention.apply()
     assert Signer.objects.count() == 1
 
 

@@ -241,7 +241,7 @@ def test_confirming_and_objecting_at_once_leaves_one_of_them_standing(petition: 
         token = link_of(signature_id, person.email).split("/")[-2]
         mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)
         outcomes = at_once(
-            partial(confirm, signature_id), partial(suppression.was_not_me, mailbox=mailbox)
+            partial(confirm, signature_id), partial(suppression.suppress_petition, mailbox=mailbox)
         )
         is_there = Signature.objects.filter(pk=signature_id).exists()
         assert (Outcome.CONFIRMED if is_there else Outcome.GONE) in outcomes

@@ -97,11 +97,11 @@ def object_(petition: Petition, victim: Attempt) -> None:
     signature_id = sign(petition, victim)
     key_id, ix = next(iter(sealing.mail_indexes(victim.email).items()))
     mailbox = tokens.Mailbox(signature_id, 0, petition.pk, key_id, ix)
-    assert suppression.was_not_me(mailbox=mailbox)
+    assert suppression.suppress_petition(mailbox=mailbox)
 
 
 def bounce(petition: Petition, victim: Attempt) -> None:
-    suppression.note_undeliverable(address=victim.email)
+    suppression.suppress_bounced(address=victim.email)
 
 
 def withdraw(petition: Petition, victim: Attempt) -> None:

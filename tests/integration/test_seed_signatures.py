@@ -178,7 +178,7 @@ def test_times_lie_in_the_days_asked_for_and_old_ones_are_cut(
     assert not Signature.objects.filter(created_at__lt=now - timedelta(days=21)).exists()
     assert not Signature.objects.filter(confirmed_at__gt=now).exists()
     assert Signature.objects.filter(created_at__gte=now - retention.EXACT_FOR).exists()
-    assert retention.cut_times_to_the_day() == 0
+    assert retention.truncate_timestamps() == 0
     assert retention.delete_expired_pending() == 0
 
 

@@ -147,7 +147,7 @@ def test_the_hourly_sweep_deletes_sessions_that_have_expired_and_no_others(
     old.set_expiry(-1)
     old.create()
 
-    retention.keep_no_longer()
+    retention.apply()
 
     assert Session.objects.count() == 1
     assert is_in(logged_in)

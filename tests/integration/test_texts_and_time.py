@@ -196,8 +196,8 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
         for name in set(names) - {"seen_at"}:
             assert model._default_manager.update(**{name: moment}) == 1, model
 
-    assert retention.cut_times_to_the_day() == 7
-    assert retention.cut_times_to_the_day() == 0
+    assert retention.truncate_timestamps() == 7
+    assert retention.truncate_timestamps() == 0
 
     for model, names in tables.items():
         for name in set(names) - {"seen_at"}:
@@ -213,7 +213,7 @@ def test_reports_of_mailboxes_that_take_no_mail_are_deleted_once_nobody_heeds_th
         created_at = timezone.now() - timedelta(days=days)
         Objection.objects.filter(pk=row.pk).update(created_at=created_at)
 
-    retention.keep_no_longer()
+    retention.apply()
 
     left = Objection.objects.order_by("reason").values_list("reason", flat=True)
     assert [*left] == ["bounced", "no-mail"]
@@ -221,7 +221,7 @@ def test_reports_of_mailboxes_that_take_no_mail_are_deleted_once_nobody_heeds_th
 
 def test_exact_times_stay_for_three_days(petition: Petition) -> None:
     sign_and_confirm(petition)
-    assert retention.cut_times_to_the_day() == 0
+    assert retention.truncate_timestamps() == 0
 
 
 def test_every_night_a_broken_count_is_repaired_and_logged(
@@ -241,11 +241,11 @@ def test_a_sweep_that_runs_already_is_not_run_twice(petition: Petition) -> None:
     seen = []
 
     def elsewhere() -> None:
-        with alone("keep-no-longer") as is_alone:
+        with alone("apply-retention") as is_alone:
             seen.append(is_alone)
         connections.close_all()
 
-    with alone("keep-no-longer") as is_alone:
+    with alone("apply-retention") as is_alone:
         seen.append(is_alone)
         thread = threading.Thread(target=elsewhere)
         thread.start()

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
-from petitions.management import comparing
+from petitions.models import Reindexing
+from petitions.moderation import reindex
 
 
 class Command(BaseCommand):
@@ -17,4 +19,19 @@ class Command(BaseCommand):
     help = "Give signers the indexes that the alias rules and the first index key ask for."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(comparing.summary(comparing.compare()))
+        self.reindex()
+
+    def reindex(self) -> Reindexing:
+        """Run it, and print the result. Raises `CommandError` while another process does."""
+        with tqdm(total=100, unit="%", disable=None) as bar:
+            try:
+                job = reindex.compare_all(lambda fraction: bar.update(100 * fraction - bar.n))
+            except reindex.AlreadyComparing:
+                raise CommandError(
+                    "Another command compares mailboxes at this moment. Wait for it, and try again."
+                ) from None
+        self.stdout.write(
+            f"Looked at {job.looked_at:,}: {job.moved:,} changed, {job.held:,} of them held, "
+            f"{job.unreadable:,} cannot be opened."
+        )
+        return job

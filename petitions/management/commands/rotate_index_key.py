@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from petitions.management import comparing
+from petitions.management.commands import reindex_mailboxes
 
 
-class Command(BaseCommand):
+class Command(reindex_mailboxes.Command):
     """1. Refuse unless the key ring also has the older key: see docs/operators.md.
     2. Rewrite the indexes of all signers and of their mails under the first key.
     3. Verify: report signers still under an older key, with exit code 1.
@@ -23,9 +23,9 @@ class Command(BaseCommand):
                 "INDEX_KEYS holds one key. Put the new one first and keep the old one behind it, "
                 "in all processes: see “Exchanging a key” in docs/operators.md."
             )
-        self.stdout.write(comparing.summary(comparing.compare()))
-        again = comparing.compare()
+        self.reindex()
+        again = self.reindex()
         if again.moved or again.unreadable:
-            raise CommandError(f"Not all are under the first key. {comparing.summary(again)}")
+            raise CommandError("Not all are under the first key: run it again.")
         first = next(iter(settings.INDEX_KEYS))
         self.stdout.write(f"All signers are under index key {first}.")

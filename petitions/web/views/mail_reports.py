@@ -40,4 +40,4 @@ def report(request: HttpRequest) -> HttpResponse:
 
 @receiver(tracking)
 def _heed(event: Any, **_kwargs: Any) -> None:
-    bounces.heed(event)
+    bounces.handle(event)

@@ -240,7 +240,7 @@ def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
     except tokens.BadToken:
         return _dead_link(request, expired=False)
     if request.method == "POST":
-        suppression.want_mail_again(inboxes=[inbox])
+        suppression.unsuppress_all(inboxes=[inbox])
     context = {"is_done": request.method == "POST"}
     return render(request, "petitions/mail_again.html", context)
 
@@ -259,11 +259,11 @@ def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
     except tokens.BadToken:
         return dead()
     if request.method != "POST":
-        stage = "before" if suppression.is_standing(mailbox) else "ask"
+        stage = "before" if suppression.is_petition_suppressed(mailbox) else "ask"
     elif request.POST.get("lift"):
-        suppression.lift(mailbox=mailbox)
+        suppression.unsuppress_petition(mailbox=mailbox)
         stage = "lifted"
-    elif suppression.was_not_me(mailbox=mailbox):
+    elif suppression.suppress_petition(mailbox=mailbox):
         stage = "done"
     else:
         return dead()
@@ -285,7 +285,7 @@ def _show(
     context = {
         "rows": [_row(one, refused) for one in held],
         "address": held[0].person["email"] if held else "",
-        "no_mail": suppression.wants_no_mail(recipient.inboxes),
+        "no_mail": suppression.is_all_suppressed(recipient.inboxes),
         "token": token,
         "done": done,
         "problem": problem,

@@ -47,8 +47,8 @@ def test_a_claim_is_renewed_for_what_is_still_to_be_sent_alone(petition: Petitio
         sign(petition, attempt)
     claim = Claim(outbox.BATCH)
     claimed, done, put_off = Mail.objects.all()
-    outbox.settle([done], Mail.State.SENT)
-    outbox.put_back([put_off], "450")
+    claims.settle([done], Mail.State.SENT)
+    claims.put_back(put_off, "450")
     before = {row.pk: row.due_at for row in Mail.objects.all()}
 
     for _again in range(2):
@@ -113,7 +113,7 @@ def test_a_claim_that_cannot_be_renewed_is_said_and_kept_while_it_lasts(
     def away(*_given: Any) -> None:
         raise OperationalError("amina@example.org")
 
-    monkeypatch.setattr(claims, "_renew", away)
+    monkeypatch.setattr(Claim, "renew", away)
     sign(petition)
     with Claim(outbox.BATCH) as claim:
         assert eventually(
@@ -130,7 +130,7 @@ def test_a_worker_whose_lease_ran_out_cannot_overwrite_the_outcome(petition: Pet
     Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     Claim(outbox.BATCH)
 
-    outbox.settle([slow], Mail.State.FAILED, "550")
+    claims.settle([slow], Mail.State.FAILED, "550")
 
     assert Mail.objects.get().state == Mail.State.QUEUED
 
@@ -175,8 +175,8 @@ def test_what_was_settled_meanwhile_stays_so(petition: Petition, state: Mail.Sta
     mine = Mail.objects.get()
     Mail.objects.update(state=state, code="before")
 
-    outbox.settle([mine], Mail.State.FAILED, "550")
-    outbox.put_back([mine], "421")
+    claims.settle([mine], Mail.State.FAILED, "550")
+    claims.put_back(mine, "421")
 
     row = Mail.objects.get()
     assert (row.state, row.code, row.due_at) == (state, "before", mine.due_at)

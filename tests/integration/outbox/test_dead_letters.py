@@ -16,8 +16,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from petitions.admin import outcomes
-from petitions.mail import numbers, outbox, suppression
+from petitions.mail import monitoring, outbox, suppression
 from petitions.models import Mail, Petition, Resend, Signature
+from petitions.privacy import retention
 from petitions.signatures import check_email, find, withdraw
 from petitions.signers import sealing
 from tests.people import AMINA, sign, sign_and_confirm, somebody
@@ -48,7 +49,7 @@ def _numbers(user: User) -> str:
 
 def _told() -> tuple[int, int, int]:
     """How many were asked for within a day, wait, and failed."""
-    hours = numbers.lately()
+    hours = monitoring.by_hour()
     return (
         sum(hour.asked for hour in hours),
         sum(hour.waiting for hour in hours),
@@ -99,7 +100,7 @@ def _withdrawn(petition: Petition) -> None:
 
 def _no_mail(petition: Petition) -> None:
     sign_and_confirm(petition)
-    suppression.want_no_mail(inbox=sealing.inbox_of(AMINA.email))
+    suppression.suppress_all(inbox=sealing.inbox_of(AMINA.email))
 
 
 def _other_spelling(petition: Petition) -> None:
@@ -178,6 +179,58 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
     before = _numbers(organiser)
     withdraw.withdraw(signature_id=signature.pk)
     assert _numbers(organiser) == before
+
+
+def test_that_somebody_withdrew_takes_no_mail_from_those_that_an_outage_failed_or_holds_up(
+    petition: Petition, organiser: User
+) -> None:
+    """Staff know how many failed, or wait; one less would tell that one of these withdrew."""
+    gone, _stays = _failed(petition), _failed(petition)
+    sign(petition, somebody(1))
+    waits = sign(petition, somebody(2))
+    Mail.objects.filter(state=Mail.State.QUEUED).update(due_at=timezone.now() + timedelta(hours=1))
+    before = _numbers(organiser)
+    for signature_id in (gone.signature_id, waits):
+        assert signature_id
+        withdraw.withdraw(signature_id=signature_id)
+    assert _numbers(organiser) == before
+
+    # Also a week later, when other mails of nobody are deleted.
+    Mail.objects.update(due_at=timezone.now() - timedelta(days=8))
+    retention.delete_mails_of_nobody()
+    assert _told()[2] == 2
+
+
+def test_mail_of_nobody_that_is_queued_again_is_counted_and_never_sent(
+    petition: Petition, organiser: User
+) -> None:
+    mail = _failed(petition)
+    assert mail.signature_id
+    withdraw.withdraw(signature_id=mail.signature_id)
+    assert b"1 mails are queued again" in _requeue(organiser).content
+    assert outbox.deliver() == 0
+    assert Mail.objects.get().state == Mail.State.CANCELLED
+
+
+@pytest.mark.parametrize("happens", FATES)
+def test_while_the_server_is_away_all_mail_waits_whatever_its_address_has_done(
+    petition: Petition, happens: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happens(petition)
+    outbox.deliver()
+    asked, waiting, failed = _told()
+
+    def away(_server: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.open", away)
+    sign(petition)
+    find.ask(address=AMINA.email, language="en")
+    find.settle()
+    for _again in range(2):
+        outbox.deliver()
+        assert _told() == (asked + 2, waiting + 2, failed)
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize("was_mailed", [False, True])

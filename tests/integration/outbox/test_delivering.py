@@ -12,7 +12,7 @@ import pytest
 from django.core import mail as sent
 from django.utils import timezone
 
-from petitions.mail import messages, outbox
+from petitions.mail import claims, messages, outbox
 from petitions.mail.claims import Claim
 from petitions.mail.letters import Letter
 from petitions.mail.monitoring import MailState, mail_state
@@ -55,7 +55,7 @@ def test_a_server_that_is_away_costs_no_mail_however_long_it_lasts(
 ) -> None:
     monkeypatch.setattr(failing, "opening", ConnectionRefusedError())
     sign(petition)
-    for _ in range(outbox.MOST_ATTEMPTS + 2):
+    for _ in range(claims.MOST_ATTEMPTS + 2):
         assert outbox.deliver() == 0
         row = Mail.objects.get()
         assert (row.state, row.code) == (Mail.State.QUEUED, "ConnectionRefusedError"[:20])
@@ -148,7 +148,7 @@ def test_a_server_that_says_that_it_takes_nothing_fails_no_mail(
 ) -> None:
     failing.failure = smtplib.SMTPDataError(452, words)
     sign_many(petition, 3)
-    for _ in range(outbox.MOST_ATTEMPTS + 2):
+    for _ in range(claims.MOST_ATTEMPTS + 2):
         assert outbox.deliver() == 0
         Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     assert set(Mail.objects.values_list("state", "attempts")) == {(Mail.State.QUEUED, 0)}
@@ -189,8 +189,8 @@ def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
 
 def test_tries_go_on_for_five_days() -> None:
     waits = [
-        min(outbox.FIRST_WAIT * 2**attempt, outbox.LONGEST_WAIT)
-        for attempt in range(outbox.MOST_ATTEMPTS - 1)
+        min(claims.FIRST_WAIT * 2**attempt, claims.LONGEST_WAIT)
+        for attempt in range(claims.MOST_ATTEMPTS - 1)
     ]
     assert 4.8 < sum(waits) / 86_400 < 5.5
 
@@ -200,7 +200,7 @@ def test_after_the_last_attempt_a_mail_is_kept_as_failed(
 ) -> None:
     monkeypatch.setattr(failing, "failure", TimeoutError())
     sign(petition)
-    Mail.objects.update(attempts=outbox.MOST_ATTEMPTS - 1)
+    Mail.objects.update(attempts=claims.MOST_ATTEMPTS - 1)
     outbox.deliver()
     assert Mail.objects.get().state == Mail.State.FAILED
 
@@ -308,7 +308,7 @@ def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
     petition: Petition, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    settings.EMAIL_BACKEND = "petitions.mail.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "petitions.mail.letters.EmailBackend"
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echoing) as server:
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
         thread = threading.Thread(target=server.serve_forever)
@@ -332,7 +332,7 @@ def test_mail_that_the_server_does_not_take_is_late_but_mail_that_waits_its_turn
     mail = Mail.objects.get()
     Claim(1)
     mail.refresh_from_db()
-    outbox.wait_for_server([mail], "ConnectionRefused")
+    claims.wait_for_server([mail], "ConnectionRefused")
     assert mail_state().state == MailState.WELL
 
     Mail.objects.update(created_at=timezone.now() - timedelta(minutes=3))

@@ -1,5 +1,6 @@
 """A domain gets only so many mails in a minute."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from petitions.mail import outbox, throttle
 from petitions.models import Mail, Petition
 from petitions.models.mail import THROTTLED
+from petitions.signers import sealing
 from tests.integration.outbox.conftest import (
     sign_many,
 )
@@ -53,6 +55,29 @@ def test_many_that_wait_are_spread_over_as_many_minutes_as_they_need(
     assert waits[:2] == [0, 0]
     assert 60 <= waits[2] < 120
     assert 60 + 9 * 60 <= waits[-1] <= 60 + 10 * 60
+
+
+def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
+    petition: Petition, throttled: list[float]
+) -> None:
+    """Whoever asks for the signatures of an address would see by one that waits that another
+    spelling of it has signed.
+    """
+    sign_many(petition, 4)
+    for mail in Mail.objects.order_by("created_at")[:2]:
+        Mail.objects.filter(pk=mail.pk).update(
+            kind=Mail.Kind.FIND_OTHER,
+            sealed=sealing.seal_addressee(mail.pk, address="x@example.org", language="en"),
+            due_at=timezone.now() - timedelta(minutes=1),
+        )
+
+    assert outbox.deliver() == 3
+
+    confirmations = Mail.objects.filter(kind=Mail.Kind.CONFIRM)
+    assert set(confirmations.values_list("state", flat=True)) == {Mail.State.SENT}
+    # A tenth, and one at least, is for the others.
+    others = Mail.objects.filter(kind=Mail.Kind.FIND_OTHER)
+    assert sorted(others.values_list("state", flat=True)) == [Mail.State.QUEUED, Mail.State.SENT]
 
 
 def test_no_limit_is_no_limit(settings: Any, throttled: list[float]) -> None:

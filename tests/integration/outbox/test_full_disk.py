@@ -53,7 +53,7 @@ class Sink:
 @pytest.fixture
 def sink(tmp_path: Path, settings: Any) -> Iterator[Sink]:
     sink = Sink(tmp_path / "mail")
-    settings.EMAIL_BACKEND = "petitions.mail.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "petitions.mail.letters.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", sink.port
     yield sink
     sink.process.terminate()

@@ -1,5 +1,6 @@
 """What a mail says, and its bytes: alike for everybody, and nothing let in by what was typed."""
 
+import re
 from dataclasses import replace
 from email import message_from_bytes, policy
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
 
-from petitions.mail import letters, messages, outbox, smtp
+from petitions.mail import letters, messages, outbox
 from petitions.mail.letters import Letter
 from petitions.models import Mail, Organisation, Petition
 from petitions.publishing import organisation
@@ -72,7 +73,7 @@ def test_a_second_sending_bears_the_same_message_id_and_date(petition: Petition)
 def test_a_line_break_in_what_a_signer_gave_reaches_no_header_and_spoils_no_other_mail(
     petition: Petition, spoilt: sealing.Attempt, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No form lets one in; a row may hold one all the same."""
+    """No template lets one in; a row may hold one all the same."""
     sign(petition, spoilt)
     sign(petition, DAVID)
 
@@ -153,31 +154,31 @@ def test_an_address_that_is_not_plain_is_left_to_django(
     "to", [INJECTION, "a@b\r\nBcc: c@example.net", "a@example.org\n", "a@b, c@example.net", ""]
 )
 def test_nothing_but_one_address_gets_into_the_bytes(to: str) -> None:
-    form = letters.Form(["confirm"])
-    form.write(
+    template = letters.Template(["confirm"])
+    template.render(
         subject="s",
-        text=form.marks["confirm"],
+        text=template.marks["confirm"],
         html="<p>",
         sender="a@b.example",
         domain="b.example",
     )
-    filled = form.fill({"confirm": "x"}, to=to, mail_id="1", date="d")
+    filled = template.fill({"confirm": "x"}, to=to, mail_id="1", date="d")
     assert filled.raw is None
 
 
 @pytest.mark.parametrize("value", ["<b>", "a b", "a\r\nb", "", "&amp;", "\u0661"])
 def test_a_value_that_could_be_markup_is_refused(value: str) -> None:
-    form = letters.Form(["confirm"])
-    form.write(subject="s", text="t", html="<p>", sender="a@b.example", domain="b.example")
+    template = letters.Template(["confirm"])
+    template.render(subject="s", text="t", html="<p>", sender="a@b.example", domain="b.example")
     with pytest.raises(ValueError, match="letter"):
-        form.fill({"confirm": value}, to="a@b.example", mail_id="1", date="d")
+        template.fill({"confirm": value}, to="a@b.example", mail_id="1", date="d")
 
 
-def test_a_form_whose_lines_are_too_long_is_left_to_django_and_still_right() -> None:
-    form = letters.Form(["confirm"])
-    text = "\u00e9" * 600 + form.marks["confirm"]
-    form.write(subject="s", text=text, html="<p>", sender="a@b.example", domain="b.example")
-    letter = form.fill({"confirm": "x"}, to="a@b.example", mail_id="1", date="d")
+def test_a_template_whose_lines_are_too_long_is_left_to_django_and_still_right() -> None:
+    template = letters.Template(["confirm"])
+    text = "\u00e9" * 600 + template.marks["confirm"]
+    template.render(subject="s", text=text, html="<p>", sender="a@b.example", domain="b.example")
+    letter = template.fill({"confirm": "x"}, to="a@b.example", mail_id="1", date="d")
     assert letter.raw is None
     assert str(letter.body).endswith("\u00e9x")
 
@@ -194,7 +195,7 @@ def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_t
         def quit(self) -> None:
             pass
 
-    backend = smtp.EmailBackend()
+    backend = letters.EmailBackend()
     monkeypatch.setattr(backend, "open", lambda: False)
     monkeypatch.setattr(backend, "connection", Connection())
     plain, odd = composed(petition, AMINA), composed(petition, QUOTED)
@@ -205,3 +206,42 @@ def test_letters_go_over_smtp_as_they_were_written_and_others_as_django_writes_t
     assert seen[0] == (settings.DEFAULT_FROM_EMAIL, ["amina@example.org"], plain.raw)
     parsed = message_from_bytes(seen[1][2], policy=policy.default)
     assert str(parsed["To"]) == QUOTED.email
+
+
+def without_html_and_body(html: str) -> str:
+    """What Gmail shows: it drops both elements with their attributes."""
+    return re.sub(r"</?(html|body|!doctype)[^>]*>", "", html)
+
+
+@pytest.mark.parametrize("kind", Mail.Kind.values)
+@pytest.mark.parametrize(("attempt", "direction"), [(BASHIR, "rtl"), (CARYS, "ltr")])
+def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_read(
+    petition: Petition, attempt: sealing.Attempt, direction: str, kind: str
+) -> None:
+    html = without_html_and_body(html_of(petition, attempt, kind))
+    body = html.partition("</head>")[2].strip()
+    assert body.startswith(f'<div lang="{attempt.language}" dir="{direction}"')
+    assert body.endswith("</div>")
+    assert body.count("<div") == 1
+
+
+@pytest.mark.parametrize("kind", Mail.Kind.values)
+def test_the_button_is_a_table_cell_whose_padding_outlook_keeps(
+    petition: Petition, kind: str
+) -> None:
+    html = html_of(petition, AMINA, kind)
+    cell = re.search(r"<td ([^>]*)><a href=\"([^\"]*)\" style=\"([^\"]*)\">", html)
+    assert cell
+    assert 'bgcolor="#' in cell[1]
+    assert "padding:14px 22px" in cell[1]
+    assert "padding" not in cell[3]
+    # The same link in full below it, for who sees no button.
+    assert html.count(cell[2]) == 3
+
+
+def html_of(petition: Petition, attempt: sealing.Attempt, kind: str) -> str:
+    signature_id = sign(petition, attempt)
+    mail = Mail.objects.select_related("signature__signer").get(signature=signature_id)
+    mail.kind = kind
+    ((html, _mime),) = messages.compose(mail).alternatives
+    return str(html)
