@@ -110,7 +110,7 @@ def against(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
     waiting = [
         (mail_id, to.petition_id, key_id, ix)
         for mail_id, to in mails.items()
-        for key_id, ix in sealing.mail_indexes(to.address).items()
+        for key_id, ix in sealing.global_mailbox_indexes(to.address).items()
     ]
     if not (said := _standing([ix for *_rest, ix in waiting])):
         return {}

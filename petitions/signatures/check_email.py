@@ -218,14 +218,15 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
         cursor.execute(
             """
             INSERT INTO petitions_mail (
-                id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
+                id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code,
+                created_at)
             SELECT gen_random_uuid(), s.id, %(kind)s,
-                coalesce(earlier.mailbox_ix, uuid_send(gen_random_uuid())),
+                coalesce(earlier.global_mailbox_ix, uuid_send(gen_random_uuid())),
                 CASE WHEN s.state = %(pending)s AND earlier.n > 0
                     THEN %(wanted)s ELSE %(withheld)s END,
                 now(), 0, '', now()
             FROM (
-                SELECT (array_agg(mailbox_ix))[1] AS mailbox_ix, count(*) AS n
+                SELECT (array_agg(global_mailbox_ix))[1] AS global_mailbox_ix, count(*) AS n
                 FROM petitions_mail WHERE signature_id = %(id)s AND kind = %(kind)s
             ) earlier LEFT JOIN petitions_signature s ON s.id = %(id)s
             WHERE earlier.n < %(most)s

@@ -159,7 +159,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-_SIGNER_COLUMNS = ("signature_id", "petition_id", "mailbox_ix", "person_ix", "home_ix", "slot")
+_SIGNER_COLUMNS = (
+    "signature_id",
+    "petition_id",
+    "petition_mailbox_ix",
+    "person_ix",
+    "home_ix",
+    "slot",
+)
 
 
 # The same lock keys, in the same order, as `advisory_locks.mailboxes` takes.
@@ -168,7 +175,7 @@ _LOCK_MAILBOX_OF = Statement(
     """
     SELECT pg_advisory_xact_lock(n) FROM (
         SELECT ('x' || encode(substr(ix, 1, 8), 'hex'))::bit(64)::bigint AS n FROM (
-            SELECT mailbox_ix AS ix FROM petitions_signer WHERE signature_id = %(id)s
+            SELECT petition_mailbox_ix AS ix FROM petitions_signer WHERE signature_id = %(id)s
             UNION SELECT unnest(%(others)s::bytea[])
         ) mailboxes ORDER BY n
     ) numbers
@@ -183,8 +190,8 @@ _READ_MAILBOX_OF = Statement(
            {", ".join(f"g.{name}" for name in _SIGNER_COLUMNS)}
     FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
     WHERE g.petition_id = (SELECT petition_id FROM petitions_signer WHERE signature_id = %(id)s)
-          AND g.mailbox_ix = ANY(ARRAY(
-              SELECT mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
+          AND g.petition_mailbox_ix = ANY(ARRAY(
+              SELECT petition_mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
               UNION ALL SELECT unnest(%(others)s::bytea[])))
           -- Also who stands without a slot: a moderator let them, beyond the household rule.
           AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s AND NOT EXISTS (
@@ -209,7 +216,8 @@ _COUNT_WHO_IS_ALONE = Statement(
               AND NOT EXISTS (SELECT FROM petitions_correction WHERE attempt_id = %(id)s)
               AND NOT EXISTS (
                   SELECT FROM petitions_signer other
-                  WHERE other.petition_id = me.petition_id AND other.mailbox_ix = me.mailbox_ix
+                  WHERE other.petition_id = me.petition_id
+                        AND other.petition_mailbox_ix = me.petition_mailbox_ix
                         AND other.signature_id <> %(id)s)
         RETURNING {", ".join(f"s.{name}" for name in _COLUMNS)}
     ), placed AS (
@@ -297,7 +305,7 @@ _WISHES = Statement(
                coalesce(bool_or(s.verdict = 'pass') FILTER (WHERE s.id <> %(id)s), false)
                    AND %(may_count)s::boolean AS passed
         FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
-        WHERE g.petition_id = %(petition)s AND g.mailbox_ix = ANY(%(mailboxes)s)
+        WHERE g.petition_id = %(petition)s AND g.petition_mailbox_ix = ANY(%(mailboxes)s)
               AND g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s)
     ), moved AS (
         UPDATE petitions_signature s SET
@@ -318,7 +326,7 @@ _WISHES = Statement(
         RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s FROM moved
-        WHERE signature_id = %(id)s AND mailbox_ix = %(mailbox)s RETURNING signature_id
+        WHERE signature_id = %(id)s AND petition_mailbox_ix = %(mailbox)s RETURNING signature_id
     ), counted AS (
         {lifecycle.ADD_TO_TALLY}
     )
@@ -364,7 +372,7 @@ def _apply(
     with connection.cursor() as cursor:
         values = {
             "petition": signature.petition_id,
-            "mailbox": bytes(signature.signer.mailbox_ix),
+            "mailbox": bytes(signature.signer.petition_mailbox_ix),
             "mailboxes": mailboxes(known),
             "persons": persons(known),
             "id": signature.pk,

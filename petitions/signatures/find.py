@@ -77,9 +77,9 @@ def held_for(address: str) -> QuerySet[Signature]:
     `self_service` decides which of them a link may show.
     """
     petitions = list(Petition.objects.values_list("pk", flat=True))
-    indexes = [ix for pk in petitions for ix in sealing.mailbox_indexes(pk, address)]
-    # By both columns, so that the index (petition, mailbox_ix) is used.
-    return held().filter(signer__petition__in=petitions, signer__mailbox_ix__in=indexes)
+    indexes = [ix for pk in petitions for ix in sealing.petition_mailbox_indexes(pk, address)]
+    # By both columns, so that the index (petition, petition_mailbox_ix) is used.
+    return held().filter(signer__petition__in=petitions, signer__petition_mailbox_ix__in=indexes)
 
 
 def held() -> QuerySet[Signature]:
@@ -104,20 +104,20 @@ def _open(row: FindRequest) -> Asked | None:
 
 def _queue(asked: Asked) -> None:
     """Queue a mail to the address that was typed, and to each other spelling that has signed."""
-    mailbox_ix = sealing.inbox_of(asked.address).ix
-    mails = [_mail(Mail.Kind.FIND, asked.address, asked.language, mailbox_ix)]
+    global_mailbox_ix = sealing.inbox_of(asked.address).ix
+    mails = [_mail(Mail.Kind.FIND, asked.address, asked.language, global_mailbox_ix)]
     if asked.is_silenced:
         mails[0].state, mails[0].code = Mail.State.WITHHELD, outbox.OVER_LIMIT
     else:
         mails += [
-            _mail(Mail.Kind.FIND_OTHER, address, language, mailbox_ix)
+            _mail(Mail.Kind.FIND_OTHER, address, language, global_mailbox_ix)
             for address, language in _other_spellings(asked.address)
         ]
     Mail.objects.bulk_create(mails)
 
 
-def _mail(kind: Mail.Kind, address: str, language: str, mailbox_ix: bytes) -> Mail:
-    mail = Mail(kind=kind, mailbox_ix=mailbox_ix, due_at=Now(), created_at=Now())
+def _mail(kind: Mail.Kind, address: str, language: str, global_mailbox_ix: bytes) -> Mail:
+    mail = Mail(kind=kind, global_mailbox_ix=global_mailbox_ix, due_at=Now(), created_at=Now())
     mail.sealed = sealing.seal_addressee(mail.pk, address=address, language=language)
     return mail
 

@@ -75,7 +75,7 @@ def held_by(*, recipient: Recipient) -> list[Held]:
     """
     known = find.held().filter(
         pk__in=Mail.objects.filter(
-            mailbox_ix__in=[inbox.ix for inbox in recipient.inboxes], signature__isnull=False
+            global_mailbox_ix__in=[inbox.ix for inbox in recipient.inboxes], signature__isnull=False
         ).values("signature_id")
     )
     mine = _signed_with(recipient, known)
@@ -205,7 +205,7 @@ def _update(recipient: Recipient, reference: str, **changes: Any) -> None:
 def _rename(one: Held, name: str) -> None:
     """Store the new name, under the locks that confirming and withdrawing take, in their order."""
     known = sealing.known_as(one.signature.signer)
-    advisory_locks.mailboxes(index.mailbox for index in known)
+    advisory_locks.mailboxes(index.petition_mailbox for index in known)
     signature, waiting = _lock_attempts(one.signature, known)
     signer = Signer.objects.select_for_update().get(pk=signature.pk)
     person = {**sealing.unsealed(signer), "name": name}
@@ -224,7 +224,7 @@ def _lock_attempts(signature: Signature, known: list[Indexes]) -> tuple[Signatur
     """
     theirs = Signature.objects.filter(
         signer__petition_id=signature.petition_id,
-        signer__mailbox_ix__in=[index.mailbox for index in known],
+        signer__petition_mailbox_ix__in=[index.petition_mailbox for index in known],
         signer__person_ix__in=[index.person for index in known],
     )
     locked = theirs.select_related("signer").select_for_update(of=("self",)).order_by("id")
@@ -247,7 +247,7 @@ def _need_free(signer: Signer, before: list[Indexes], after: list[Indexes]) -> N
     others = Signer.objects.filter(
         Q(slot__isnull=False) | Q(signature__confirmed_at__isnull=False),
         petition_id=signer.petition_id,
-        mailbox_ix__in=[index.mailbox for index in before],
+        petition_mailbox_ix__in=[index.petition_mailbox for index in before],
         person_ix__in=[index.person for index in after],
     )
     if others.exclude(pk=signer.pk).exists():

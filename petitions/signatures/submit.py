@@ -146,7 +146,7 @@ def _new_row(
         "wants_updates": attempt.wants_updates,
         "consent": attempt.consent_version,
         "sealed": sealing.seal(attempt, signature_id),
-        "mailbox_ix": index.mailbox,
+        "petition_mailbox_ix": index.petition_mailbox,
         "person_ix": index.person,
         "home_ix": index.home,
         "verdict": screening.verdict.value,
@@ -155,7 +155,7 @@ def _new_row(
         "domain_ix": sealing.domain_index(attempt.email),
         "mail_id": uuid.uuid4().hex,
         "mail_kind": _CONFIRM,
-        "mail_ix": index.mail,
+        "global_mailbox_ix": index.global_mailbox,
         # Signers abroad have no postcode here: see the form.
         "postcode": attempt.postcode,
         "elsewhere": ABROAD if attempt.country else UNKNOWN,
@@ -166,7 +166,15 @@ def _new_row(
 
 
 # Columns that could identify a person or their home.
-_PERSONAL = ("sealed", "mailbox_ix", "person_ix", "home_ix", "mail_ix", "network_ix", "domain_ix")
+_PERSONAL = (
+    "sealed",
+    "petition_mailbox_ix",
+    "person_ix",
+    "home_ix",
+    "global_mailbox_ix",
+    "network_ix",
+    "domain_ix",
+)
 
 
 def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
@@ -201,14 +209,14 @@ _INSERT = Statement(
             (SELECT id FROM petitions_source WHERE code = %(source)s AND is_active), now())
     ), new_signer AS (
         INSERT INTO petitions_signer (
-            signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix,
+            signature_id, petition_id, sealed, petition_mailbox_ix, person_ix, home_ix,
             network_ix, domain_ix)
-        VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox_ix)s, %(person_ix)s,
+        VALUES (%(id)s, %(petition)s, %(sealed)s, %(petition_mailbox_ix)s, %(person_ix)s,
             %(home_ix)s, %(network_ix)s, %(domain_ix)s)
     )
     INSERT INTO petitions_mail (
-        id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
-    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s, %(mail_state)s, now(), 0,
+        id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code, created_at)
+    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(global_mailbox_ix)s, %(mail_state)s, now(), 0,
         '', now())
     """,
 )

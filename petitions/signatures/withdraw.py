@@ -39,11 +39,13 @@ def _withdraw(signature_id: UUID) -> bool:
         return False
     known = sealing.known_as(me)
     advisory_locks.mailboxes(sealing.mailboxes(known))
-    if not Signer.objects.filter(pk=signature_id, mailbox_ix=me.mailbox_ix).exists():
+    if not Signer.objects.filter(
+        pk=signature_id, petition_mailbox_ix=me.petition_mailbox_ix
+    ).exists():
         raise StateChanged
     theirs = Signature.objects.filter(
         signer__petition_id=me.petition_id,
-        signer__mailbox_ix__in=sealing.mailboxes(known),
+        signer__petition_mailbox_ix__in=sealing.mailboxes(known),
         signer__person_ix__in=sealing.persons(known),
     )
     locked = theirs.select_related("signer").select_for_update(of=("self",)).order_by("id")

@@ -39,12 +39,14 @@ class Attempt:
 
 
 class Indexes(NamedTuple):
-    """The blind indexes of one signer, 16 bytes each; `mail` spans all petitions."""
+    """The blind indexes of one signer, 16 bytes each: of the mailbox, the person in it and the
+    home within one petition, and of the mailbox over all petitions.
+    """
 
-    mailbox: bytes
+    petition_mailbox: bytes
     person: bytes
     home: bytes
-    mail: bytes
+    global_mailbox: bytes
 
 
 def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) -> Indexes:
@@ -89,7 +91,10 @@ def known_as(signer: Signer) -> list[Indexes]:
 def stored(signer: Signer) -> Indexes:
     """The blind indexes in a signer's row; the one over all petitions is in its mails."""
     return Indexes(
-        bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
+        bytes(signer.petition_mailbox_ix),
+        bytes(signer.person_ix),
+        bytes(signer.home_ix),
+        global_mailbox=b"",
     )
 
 
@@ -98,14 +103,14 @@ def _indexes(
 ) -> Indexes:
     petition, home = str(petition_id), country or "GB"
     return Indexes(
-        mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
+        petition_mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
         person=vault.blind_index("person", petition, mailbox, names.folded(name), key_id=key_id),
         home=vault.blind_index("home", petition, mailbox, postcode, home, key_id=key_id),
-        mail=vault.blind_index("mail", mailbox, key_id=key_id),
+        global_mailbox=vault.blind_index("mail", mailbox, key_id=key_id),
     )
 
 
-def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
+def petition_mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
     """The blind indexes of a mailbox within one petition, under each key, the first one first."""
     mailbox = email_addresses.canonical(address)
     return [
@@ -114,7 +119,7 @@ def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
     ]
 
 
-def mail_indexes(address: str) -> dict[int, bytes]:
+def global_mailbox_indexes(address: str) -> dict[int, bytes]:
     """The blind indexes of a mailbox over all petitions, by key id; the first is current."""
     mailbox = email_addresses.canonical(address)
     return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
@@ -122,12 +127,12 @@ def mail_indexes(address: str) -> dict[int, bytes]:
 
 def inbox_of(address: str) -> Inbox:
     """A mailbox over all petitions, by its blind index under the current key."""
-    return Inbox(*next(iter(mail_indexes(address).items())))
+    return Inbox(*next(iter(global_mailbox_indexes(address).items())))
 
 
 def recipient_of(address: str) -> Recipient:
     """An address as a mailed link names it: see `is_recipient`."""
-    inboxes = tuple(Inbox(*item) for item in mail_indexes(address).items())
+    inboxes = tuple(Inbox(*item) for item in global_mailbox_indexes(address).items())
     return Recipient(_address_index(address, inboxes[0].key_id), inboxes)
 
 
@@ -204,7 +209,7 @@ def addressee(mail: Mail) -> dict[str, str] | None:
 
 def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
     """The distinct blind indexes of a mailbox."""
-    return list({index.mailbox for index in known})
+    return list({index.petition_mailbox for index in known})
 
 
 def persons(known: Iterable[Indexes]) -> list[bytes]:

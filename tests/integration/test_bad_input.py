@@ -100,7 +100,7 @@ def test_a_domain_that_looks_alike_is_another_mailbox_and_only_it_is_mailed(
     signed(browser, email=lookalike)
 
     letters = mailed()
-    assert Signer.objects.values("mailbox_ix").distinct().count() == 2
+    assert Signer.objects.values("petition_mailbox_ix").distinct().count() == 2
     written = sorted(message.message()["To"] for message in letters)
     assert written == ["amina@example.org", "amina@xn--exmple-4nf.org"]
 

@@ -316,7 +316,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     check = signed(browser, homepage="https://example.net")
     attempt_id = page_at(check).attempt_id
     if happens == "objected":
-        key_id, ix = next(iter(sealing.mail_indexes(AMINA.email).items()))
+        key_id, ix = next(iter(sealing.global_mailbox_indexes(AMINA.email).items()))
         mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, key_id, ix)
         assert suppression.was_not_me(mailbox=mailbox)
     if happens == "withdrawn":

@@ -367,7 +367,8 @@ def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
     asked(browser)
     signer = Signer.objects.get(pk=signature.pk)
     traces = [
-        *(text.encode() for text in OF_AMINA), bytes(signer.sealed), bytes(signer.mailbox_ix),
+        *(text.encode() for text in OF_AMINA), bytes(signer.sealed),
+        bytes(signer.petition_mailbox_ix),
         bytes(signer.person_ix), bytes(signer.home_ix), bytes(signer.domain_ix or b"-"),
         inbox_of().ix,
     ]  # fmt: skip

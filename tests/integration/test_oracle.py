@@ -95,7 +95,7 @@ def use_up_the_mails_of_the_day(petition: Petition, victim: Attempt) -> None:
 
 def object_(petition: Petition, victim: Attempt) -> None:
     signature_id = sign(petition, victim)
-    key_id, ix = next(iter(sealing.mail_indexes(victim.email).items()))
+    key_id, ix = next(iter(sealing.global_mailbox_indexes(victim.email).items()))
     mailbox = tokens.Mailbox(signature_id, 0, petition.pk, key_id, ix)
     assert suppression.was_not_me(mailbox=mailbox)
 

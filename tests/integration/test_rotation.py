@@ -50,7 +50,7 @@ def ring(settings: Settings) -> Callable[..., None]:
 
 
 def indexes_of(signature: Signature) -> bytes:
-    return bytes(Signer.objects.get(pk=signature.pk).mailbox_ix)
+    return bytes(Signer.objects.get(pk=signature.pk).petition_mailbox_ix)
 
 
 # --- Index keys --------------------------------------------------------------------------
@@ -154,8 +154,8 @@ def test_after_the_command_the_old_key_can_be_destroyed(petition: Petition, ring
         assert confirm(sign(petition, person)) is Outcome.ALREADY
     assert confirm(pending) is Outcome.MAILBOX_FULL
     assert confirm(sign(petition, THIRD)) is Outcome.MAILBOX_FULL
-    wanted = sealing.indexes(petition.pk, DAVID).mail
-    assert {bytes(mail.mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
+    wanted = sealing.indexes(petition.pk, DAVID).global_mailbox
+    assert {bytes(mail.global_mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
 
 
 def test_rotating_twice_changes_nothing(
@@ -373,7 +373,7 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     assert tallies.total(petition.pk) == 0
 
     row = Signer.objects.get(pk=signature_id)
-    stored = {bytes(row.mailbox_ix), bytes(row.person_ix), bytes(row.home_ix)}
+    stored = {bytes(row.petition_mailbox_ix), bytes(row.person_ix), bytes(row.home_ix)}
     secret = settings.SECRET_KEY.encode()
     settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
     vault.forget_derived_keys()

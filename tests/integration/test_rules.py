@@ -234,7 +234,7 @@ def test_a_blocked_attempt_gets_no_mail_and_leaves_no_personal_data(
         "unknown",
     )
     known = Signature.objects.get(pk=sign(petition))
-    for name in ("mailbox_ix", "person_ix", "home_ix", "domain_ix"):
+    for name in ("petition_mailbox_ix", "person_ix", "home_ix", "domain_ix"):
         assert bytes(getattr(refused.signer, name)) != bytes(getattr(known.signer, name))
     assert "amina" not in caplog.text.lower()
 

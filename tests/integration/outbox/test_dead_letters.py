@@ -162,7 +162,8 @@ def test_reminders_and_other_spellings_are_in_no_number(
     for kind, state in (("remind", "queued"), ("find-other", "failed"), ("remind", "failed")):
         mail = Mail.objects.get(kind="confirm")
         Mail.objects.create(
-            kind=kind, state=state, signature=mail.signature, mailbox_ix=mail.mailbox_ix,
+            kind=kind, state=state, signature=mail.signature,
+            global_mailbox_ix=mail.global_mailbox_ix,
             due_at=mail.due_at, created_at=mail.created_at, code="550 5.1.1",
         )  # fmt: skip
     assert _numbers(organiser) == before
@@ -276,7 +277,8 @@ def test_reminders_go_along_with_confirmations_uncounted(
 ) -> None:
     mail = _failed(petition)
     Mail.objects.create(
-        kind="remind", state="failed", signature=mail.signature, mailbox_ix=mail.mailbox_ix,
+        kind="remind", state="failed", signature=mail.signature,
+            global_mailbox_ix=mail.global_mailbox_ix,
         due_at=mail.due_at, created_at=mail.created_at,
     )  # fmt: skip
     assert b"1 mails are queued again" in _requeue(organiser).content
