@@ -18,7 +18,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from petitions.infra import leases
-from petitions.infra.ttl_cache import Kept
+from petitions.infra.ttl_cache import TTLCache
 from petitions.mail.monitoring import mail_state
 from petitions.models import Mail
 from petitions.moderation import reindex
@@ -80,12 +80,12 @@ class Report:
         return {"status": self.status, **parts}
 
 
-_kept = Kept[str, Report]()
+_kept = TTLCache[str, Report]()
 
 
 def report() -> Report:
     """The state of all parts, at most `KEPT` seconds old."""
-    return _kept.get("report", KEPT, look)
+    return _kept.get_or_set("report", KEPT, look)
 
 
 def look() -> Report:

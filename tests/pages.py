@@ -96,7 +96,7 @@ class Visitor:
         """Kind and text of every part of every mail: subjects, plain texts and HTML."""
         address = "mails@example.net"
         # Clears the cache of earlier tests.
-        messages.forget()
+        messages.invalidate()
         signature_id = sign(self.petition, self._attempt(email=address))
         outbox.deliver()
         yesterday = timezone.now() - timedelta(hours=25)
@@ -124,11 +124,11 @@ class Visitor:
         yield self._get("petition", self.page)
         yield from self._listing()
         Organisation.objects.update(name="", privacy_email="")
-        organisation.forget()
+        organisation.invalidate()
         yield self._get("front page of nobody", self.home)
         yield self._get("petition of nobody", self.page)
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        organisation.forget()
+        organisation.invalidate()
         PetitionText.objects.filter(language=self.language).update(published_at=None)
         yield self._get("petition in another language", self.page)
         PetitionText.objects.update(published_at=timezone.now())
@@ -205,11 +205,11 @@ class Visitor:
         answer = Client(headers={"Sec-Fetch-Site": "cross-site"}).post(contact, {})
         yield "contact, from elsewhere", answer.content.decode()
         Organisation.objects.update(name="", privacy_email="")
-        organisation.forget()
+        organisation.invalidate()
         for name in long_pages.NAMES:
             yield self._get(f"{name} of nobody", f"{self.home}{name}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        organisation.forget()
+        organisation.invalidate()
 
     def _partners(self) -> Pages:
         source = Source.objects.create(code="partner", name="سلام")
@@ -223,10 +223,10 @@ class Visitor:
             # A picture, and no page: test_embeds.py reads it.
             self._get("badge", f"{self.home}share/{self.petition.slug}-badge.svg")
         Organisation.objects.update(name="", privacy_email="")
-        organisation.forget()
+        organisation.invalidate()
         yield self._get("frame of nobody", f"{page}{self.petition.slug}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        organisation.forget()
+        organisation.invalidate()
         Petition.objects.update(state=Petition.State.CLOSED)
         yield self._get("partner of nothing", page)
         yield self._get("frame of a closed one", f"{page}{self.petition.slug}/")
@@ -260,12 +260,12 @@ class Visitor:
         yield self._post("asked for a proof", self.page, typed())
         Petition.objects.update(challenge=Petition.Challenge.AUTO)
         with override_settings(LIMITS={"SIGN_NETWORK": parse("0/hour")}):
-            rate_limits.forget()
+            rate_limits.invalidate()
             yield self._post("too many", self.page, typed())
         with override_settings(LIMITS={"FORM_NETWORK": parse("0/hour")}):
-            rate_limits.forget()
+            rate_limits.invalidate()
             yield self._post("too many forms", self.page, {})
-        rate_limits.forget()
+        rate_limits.invalidate()
 
     def _signing(self) -> Pages:
         check = self.browser.post(self.page, typed())["Location"]
@@ -333,9 +333,9 @@ class Visitor:
         foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
         yield "find, sent from elsewhere", foreign.post(find).content.decode()
         with override_settings(LIMITS={"FIND_NETWORK": parse("0/hour")}):
-            rate_limits.forget()
+            rate_limits.invalidate()
             yield self._post("find, too many", find, {"email": OWNER})
-        rate_limits.forget()
+        rate_limits.invalidate()
         yield self._get("find, sent", f"{find}sent/")
 
     def _managing(self) -> Pages:

@@ -109,7 +109,7 @@ def link_keys(purpose: str) -> list[bytes]:
     return [_link_key(master, purpose) for master in settings.LINK_KEYS.values()]
 
 
-def forget_derived_keys() -> None:
+def clear_derived_keys() -> None:
     """Clear the cache of derived keys, after the key rings changed. Indexers keep theirs."""
     _cipher.cache_clear()
     _index_hmac.cache_clear()

@@ -101,7 +101,7 @@ def is_available() -> bool:
     return _breaker.retry_at is None
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Close the breaker, and reconnect."""
     _breaker.retry_at = None
     _client.cache_clear()

@@ -51,7 +51,7 @@ def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
     )
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Clear the cache of rendered forms."""
     _form.cache_clear()
 

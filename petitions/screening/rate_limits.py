@@ -230,7 +230,7 @@ def state() -> str:
     return "ok" if redis.is_available() else "away"
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Clear the cache of limits, so that settings and keys are read anew."""
     _limits.cache_clear()
 

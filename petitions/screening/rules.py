@@ -145,7 +145,7 @@ def in_force() -> Rules:
         _kept.lock.release()
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Invalidate the cache: read the rules anew at the next signing."""
     _kept.rules, _kept.until = None, 0.0
 

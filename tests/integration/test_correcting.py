@@ -180,7 +180,7 @@ def prepare(petition: Petition, victim: Any, fate: str) -> None:
         Rule.objects.create(kind="domain", action="block", pattern=domain, note="x")
         from petitions.screening import rules
 
-        rules.forget()
+        rules.invalidate()
 
 
 def test_asking_again_on_the_page_of_before_a_correction_mails_nobody(
@@ -242,7 +242,7 @@ def test_corrections_count_against_the_network_like_signings(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {"SIGN_NETWORK": parse("2/hour")}
-    rate_limits.forget()
+    rate_limits.invalidate()
     check = corrected(browser, signed(browser))
     assert browser.post(correct_path(check), CORRECTION).status_code == 429
     assert browser.post(PAGE, typed()).status_code == 429
@@ -278,7 +278,7 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
 ) -> None:
     """Its owner would be silenced, and no mail would say why."""
     settings.LIMITS = {"SIGN_MAILBOX": parse("2/hour")}
-    rate_limits.forget()
+    rate_limits.invalidate()
     check = signed(browser)
     if how == "pressed again and again":
         corrected(browser, check)

@@ -41,7 +41,7 @@ HOUSEHOLD = Sender(network="192.0.2.0/24")
 def set_limits(settings: Any) -> Callable[..., None]:
     def change(**rates: str) -> None:
         settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-        rate_limits.forget()
+        rate_limits.invalidate()
 
     return change
 
@@ -166,7 +166,7 @@ def test_what_is_refused_anyway_uses_up_nothing_of_the_mailbox(
     set_limits(SIGN_MAILBOX="2/hour")
     if is_blocked:
         Rule.objects.create(kind="network", action="block", pattern="192.0.2.0/24", note="x")
-        rules.forget()
+        rules.invalidate()
     for _ in range(3):
         post(**({} if is_blocked else MACHINE))
     assert {row.state for row in Signature.objects.all()} == {Signature.State.REFUSED}
@@ -187,7 +187,7 @@ def test_forms_without_the_proof_that_is_asked_for_use_up_nothing_of_the_mailbox
 
     petition.challenge = Petition.Challenge.AUTO
     petition.save()
-    warm_cache.forget()
+    warm_cache.invalidate()
     assert [post("198.51.100.9").status_code for _ in range(3)] == [303, 303, 303]
     assert Signature.objects.filter(state=Signature.State.PENDING).count() == 2
 
@@ -377,11 +377,11 @@ def server(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     settings.REDIS_URL = server.url
     monkeypatch.setattr("petitions.infra.redis.PAUSE", 0.05)
     monkeypatch.setattr("petitions.infra.redis.TIMEOUT", 0.5)
-    infra_redis.forget()
+    infra_redis.invalidate()
     yield server
     server.send(signal.SIGCONT)
     server.kill()
-    infra_redis.forget()
+    infra_redis.invalidate()
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:

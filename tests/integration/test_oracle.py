@@ -75,7 +75,7 @@ def block(kind: str) -> Prepare:
                 address_ix=rules.address_index(victim.email),
                 note="x",
             )
-        rules.forget()
+        rules.invalidate()
 
     return happens
 

@@ -74,12 +74,12 @@ def _calm(settings: Any) -> Any:
     # Every wrong code would be a line on a terminal.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     settings.PAGE_CACHE_SECONDS = 600
-    rate_limits.forget()
+    rate_limits.invalidate()
     yield
     logging.getLogger("django.request").setLevel(logging.NOTSET)
-    rate_limits.forget()
-    rules.forget()
-    warm_cache.forget()
+    rate_limits.invalidate()
+    rules.invalidate()
+    warm_cache.invalidate()
 
 
 class Visitor:
@@ -205,7 +205,7 @@ def addresses_with_a_past(petition: Petition) -> dict[str, list[str]]:
     for address in found["over its limit"]:
         while not rate_limits.take(Act.SIGN, address=address, petition=petition.pk).is_silenced:
             pass
-    rules.forget()
+    rules.invalidate()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return found

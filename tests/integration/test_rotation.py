@@ -43,7 +43,7 @@ def ring(settings: Settings) -> Callable[..., None]:
     def change(**rings: Ring) -> None:
         for name, keys in rings.items():
             setattr(settings, f"{name.upper()}_KEYS", keys)
-        vault.forget_derived_keys()
+        vault.clear_derived_keys()
 
     change(index=ONLY_OLD, sealing=ONLY_OLD)
     return change
@@ -352,7 +352,7 @@ def test_changing_secret_key_leaves_links_and_data_working(
 
     settings.SECRET_KEY = "another" * 10
     settings.SECRET_KEY_FALLBACKS = []
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
 
     assert browser.get(check_page).status_code == 200
     path = link.removeprefix(settings.SITE_URL)
@@ -376,7 +376,7 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     stored = {bytes(row.petition_mailbox_ix), bytes(row.person_ix), bytes(row.home_ix)}
     secret = settings.SECRET_KEY.encode()
     settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
     for key_id in settings.INDEX_KEYS:
         guessed = sealing.indexes(petition.pk, AMINA, key_id=key_id)
         assert not stored & set(guessed)

@@ -478,7 +478,7 @@ def test_the_shard_of_a_count_says_nothing_of_the_signature(
 
 @pytest.fixture
 def statement(petition: Petition) -> Petition:
-    sources.forget()
+    sources.invalidate()
     Visitor(petition, "en").publish_statement()
     return petition
 
@@ -513,7 +513,7 @@ def test_what_is_not_registered_is_carried_nowhere(
     statement: Petition, client: Client, query: str
 ) -> None:
     Source.objects.create(code="switched-off", name="Gone", is_active=False)
-    sources.forget()
+    sources.invalidate()
     told = client.get(f"/?{query}").content.decode()
     assert f'href="{PAGE}#sign"' in told
     assert "?s=" not in told
@@ -557,7 +557,7 @@ def test_while_the_database_is_away_codes_are_known_as_they_were(
     def away(*args: object, **kwargs: object) -> None:
         raise OperationalError
 
-    sources.forget()
+    sources.invalidate()
     monkeypatch.setattr(Source.objects, "filter", away)
     assert sources.carried({"QUERY_STRING": "s=mosque"}) == "mosque"
     assert sources.carried({"QUERY_STRING": "s=unknown"}) == ""

@@ -86,7 +86,7 @@ def _undone() -> Iterator[None]:
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
-    warm_cache.forget()
+    warm_cache.invalidate()
 
 
 def _comes_to(petition: Petition, *situation: Setup) -> tuple[object, ...]:
@@ -95,7 +95,7 @@ def _comes_to(petition: Petition, *situation: Setup) -> tuple[object, ...]:
         signature = sign(petition, AMINA)
         for setup in situation:
             setup(petition, signature)
-        warm_cache.forget()
+        warm_cache.invalidate()
         outcome, shown = confirm.confirm(signature_id=signature, epoch=0)
         rows = Signature.objects.order_by("created_at", "id").values_list(
             "state", "verdict", "signals", "name_use", "wants_updates", "signer__slot"

@@ -21,7 +21,7 @@ def _no_limits(settings: Any) -> None:
 
 def limits_for(settings: Any, **rates: str) -> tuple[Limit, ...]:
     settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-    rate_limits.forget()
+    rate_limits.invalidate()
     return tuple(one for one in rate_limits._limits(Act.SIGN) if not one.kind.startswith("BURST"))
 
 

@@ -15,14 +15,14 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
 from petitions.infra import client_network
-from petitions.infra.ttl_cache import Kept
+from petitions.infra.ttl_cache import TTLCache
 from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act
 
 RETRY_AFTER = 60
 # Placeholder in the cached page for the hidden fields.
 _TYPED = "\0typed\0"
-_pages: Kept[str, str] = Kept()
+_pages: TTLCache[str, str] = TTLCache()
 
 
 def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
@@ -53,7 +53,7 @@ def _page() -> str:
 
     It is shared by all URLs, so its language links lead to the front pages.
     """
-    return _pages.get(get_language(), settings.PAGE_CACHE_SECONDS, _draw)
+    return _pages.get_or_set(get_language(), settings.PAGE_CACHE_SECONDS, _draw)
 
 
 def _draw() -> str:

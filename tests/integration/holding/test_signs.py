@@ -97,7 +97,7 @@ def test_many_from_one_network_are_held_unless_a_rule_allows_it(
     assert (pending.verdict, pending.signals) == (verdict, signals)
 
     Rule.objects.create(kind="network", action="allow", pattern="127.0.0.0/24", note="an event")
-    rules.forget()
+    rules.invalidate()
     pending.delete()
     assert signed_with(browser).signals == []
 

@@ -141,7 +141,7 @@ def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) 
     stand: list[Signature] = [sign_and_confirm(petition, somebody(next(numbers)))]
 
     def signs_by_the_form() -> None:
-        rules.forget()
+        rules.invalidate()
         number = next(numbers)
         form = typed(name=f"Person {number}", email=f"p{number}@mail{number}.example")
         answer = Client(headers=SAME_ORIGIN).post("/petitions/protect/", form)

@@ -188,7 +188,7 @@ def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
     petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     """The mark that tells of changes is read before the rules, so it can only be too old."""
-    rules.forget()
+    rules.invalidate()
     if not guarded:
         monkeypatch.setattr(rules, "_look", _look_the_wrong_way_round)
 
@@ -206,7 +206,7 @@ def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
     try:
         assert _screened(petition).is_refused is guarded
     finally:
-        rules.forget()
+        rules.invalidate()
 
 
 def _screened(petition: Petition) -> screen.Screening:
