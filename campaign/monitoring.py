@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 
-from petitions.infra import leases
+from petitions.infra import locks
 from petitions.infra.ttl_cache import TTLCache
 from petitions.mail.monitoring import mail_state
 from petitions.models import Mail
@@ -128,12 +128,12 @@ def _write() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{PROBE_MEMORY}'")
         cursor.execute(NEEDS_ROOM)
-    leases.note_success(PROBE)
+    locks.note_success(PROBE)
 
 
 def _jobs() -> Part:
     """Whether each scheduled job has succeeded lately, which takes beat and the worker."""
-    ages = leases.last_successes(OVERDUE_AFTER)
+    ages = locks.last_successes(OVERDUE_AFTER)
     overdue = sorted(name for name, age in ages.items() if age > OVERDUE_AFTER[name])
     figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
     return Part("overdue" if overdue else WELL, {"overdue": overdue, "seconds_since": figures})

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections
 
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from petitions.infra.prepared import Statement
 from petitions.models import Petition, Signature
 from petitions.moderation import decisions
@@ -113,7 +113,7 @@ def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
 def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the locks of mailboxes from confirming and withdrawing."""
     monkeypatch.setattr(confirm, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
-    monkeypatch.setattr(advisory_locks, "mailboxes", lambda indexes: None)
+    monkeypatch.setattr(locks, "lock_mailboxes", lambda indexes: None)
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ ends it, and no process has to be asked whether it is alive. A thread renews it:
 a slow server may take longer than a claim lasts. A worker that is killed renews nothing, and its
 mails are due again within `LEASE`. One that stalled for longer finds that its claim has expired,
 and sends no more of these mails. A sweep that one process does at a time has a lease row instead:
-see `petitions.infra.leases`.
+see `petitions.infra.locks`.
 """
 
 import logging

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from petitions.models import Mail, Petition, Signature
 
 AFTER = timedelta(hours=24)
@@ -62,7 +62,7 @@ def _queue(ids: list[UUID]) -> int:
     could each see that there is none yet, so an advisory lock makes the second wait, and then read
     what the first has committed. Nothing else writes reminders.
     """
-    advisory_locks.named("queue-reminders")
+    locks.lock_named("queue-reminders")
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import providers
-from petitions.infra import advisory_locks, leases
+from petitions.infra import locks
 from petitions.models import Decision, Objection, Reindexing, Rule, Signature, Signer
 from petitions.moderation import decisions
 from petitions.signatures import confirm
@@ -79,8 +79,8 @@ def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
 
     `progress` gets the fraction done, 0 to 1. Raises `AlreadyComparing`.
     """
-    with leases.alone(JOB) as is_alone:
-        if not is_alone:
+    with locks.lease(JOB) as is_acquired:
+        if not is_acquired:
             raise AlreadyComparing
         job = _begun()
         _run(job, progress)
@@ -219,7 +219,7 @@ def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
     """Move under locks in the usual order, against deadlocks: mailboxes, signatures by id, signers,
     tallies. Returns the ids moved.
     """
-    advisory_locks.mailboxes(
+    locks.lock_mailboxes(
         index
         for move in moves
         for index in (move.signer.petition_mailbox_ix, move.wanted.petition_mailbox)

@@ -84,7 +84,7 @@ class Counter(NamedTuple):
 # is visible. The answer is what each comes to with this attempt. An attempt that is visibly
 # refused counts nowhere; nor does one too many for a silent counter, so that a mailbox is free
 # again an hour after somebody began to flood it.
-_take = redis.Script("""
+_TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local kept = redis.call('MGET', unpack(KEYS))
@@ -111,10 +111,10 @@ if not refused then
   for n, value in pairs(values) do redis.call('SET', KEYS[n], value[1], 'EX', value[2]) end
 end
 return table.concat(counts, ' ')
-""")
+"""
 # Takes one off each counter, whatever window it is in by now; where there is none, it writes too
 # (constant work).
-_give_back = redis.Script("""
+_GIVE_BACK = """
 for _, key in ipairs(KEYS) do
   local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
   if current then
@@ -124,7 +124,7 @@ for _, key in ipairs(KEYS) do
     redis.call('SET', key, '0 0 0', 'EX', 1)
   end
 end
-""")
+"""
 
 
 class Reservation:
@@ -207,7 +207,7 @@ def take(
         return Taken()
     policies = ",".join([counter.limit.policy for counter in counters])
     try:
-        answer = _take(_keys(counters), policies)
+        answer = redis.run_script(_TAKE, _keys(counters), policies)
     except redis.Unavailable:
         return Taken(needs_challenge=True)
     return _verdict(counters, [int(count) for count in answer.split()])
@@ -219,7 +219,7 @@ def give_back(act: Act, *, address: str, is_counted: bool = True) -> None:
     if not counters:
         return
     try:
-        _give_back(_keys(counters))
+        redis.run_script(_GIVE_BACK, _keys(counters))
     except redis.Unavailable:
         # Not refunded: one too many counts, for at most the limit's window.
         return

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.infra import prepared
-from petitions.infra.advisory_locks import StateChanged
+from petitions.infra.locks import StateChanged
 from petitions.infra.prepared import Statement
 from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
@@ -169,7 +169,7 @@ _SIGNER_COLUMNS = (
 )
 
 
-# The same lock keys, in the same order, as `advisory_locks.mailboxes` takes.
+# The same lock keys, in the same order, as `locks.lock_mailboxes` takes.
 _LOCK_MAILBOX_OF = Statement(
     "lock_mailbox_of",
     """

@@ -20,7 +20,7 @@ from django.utils import timezone
 from petitions.crypto import vault
 from petitions.crypto.tokens import Recipient
 from petitions.identity import names
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from petitions.mail import suppression
 from petitions.models import Export, Mail, Signature, Signer
 from petitions.signatures import find
@@ -205,7 +205,7 @@ def _update(recipient: Recipient, reference: str, **changes: Any) -> None:
 def _rename(one: Held, name: str) -> None:
     """Store the new name, under the locks that confirming and withdrawing take, in their order."""
     known = sealing.known_as(one.signature.signer)
-    advisory_locks.mailboxes(index.petition_mailbox for index in known)
+    locks.lock_mailboxes(index.petition_mailbox for index in known)
     signature, waiting = _lock_attempts(one.signature, known)
     signer = Signer.objects.select_for_update().get(pk=signature.pk)
     person = {**sealing.unsealed(signer), "name": name}

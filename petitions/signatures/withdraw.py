@@ -8,8 +8,8 @@ from django.db import transaction
 from petitions.counting import tallies
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.infra import advisory_locks
-from petitions.infra.advisory_locks import StateChanged
+from petitions.infra import locks
+from petitions.infra.locks import StateChanged
 from petitions.models import Signature, Signer
 from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
@@ -38,7 +38,7 @@ def _withdraw(signature_id: UUID) -> bool:
     if me is None:
         return False
     known = sealing.known_as(me)
-    advisory_locks.mailboxes(sealing.mailboxes(known))
+    locks.lock_mailboxes(sealing.mailboxes(known))
     if not Signer.objects.filter(
         pk=signature_id, petition_mailbox_ix=me.petition_mailbox_ix
     ).exists():

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campaign.celery import app
 from petitions import tasks
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 from petitions.models import Alert, Petition, Signature, Signer
 from petitions.moderation import alerts
 from petitions.screening import bursts
@@ -100,7 +100,7 @@ def test_two_workers_never_look_at_once(petition: Petition) -> None:
         finally:
             connections.close_all()
 
-    with alone("raise-alerts"):
+    with lease("raise-alerts"):
         # Somebody else's connection, as that of another worker.
         other = threading.Thread(target=look)
         other.start()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from campaign import monitoring
 from petitions.counting import tallies
 from petitions.identity.providers import Provider
-from petitions.infra import advisory_locks, leases
+from petitions.infra import locks
 from petitions.models import (
     Decision,
     Mail,
@@ -364,7 +364,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
     gone = sign_and_confirm(petition, who("a.mina"))
     stays = sign_and_confirm(petition, who("b.ashir"))
     release()
-    lock, done = advisory_locks.mailboxes, list[UUID]()
+    lock, done = locks.lock_mailboxes, list[UUID]()
 
     def late(indexes: object) -> None:
         if not done:
@@ -372,7 +372,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
             _meanwhile(lambda: withdraw.withdraw(signature_id=gone.pk))
         lock(indexes)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("petitions.infra.advisory_locks.mailboxes", late)
+    monkeypatch.setattr("petitions.infra.locks.lock_mailboxes", late)
 
     job = reindex.compare_all()
 
@@ -405,8 +405,8 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
             call_command("reindex_mailboxes")
         refused.append(True)
 
-    with leases.alone(reindex.JOB) as is_alone:
-        assert is_alone
+    with locks.lease(reindex.JOB) as is_acquired:
+        assert is_acquired
         _meanwhile(command)
 
     assert refused

@@ -16,7 +16,7 @@ from django.utils import timezone
 from campaign.models import Statement, StatementText
 from petitions import tasks
 from petitions.counting import tallies
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 from petitions.models import (
     Alert,
     Erasure,
@@ -241,12 +241,12 @@ def test_a_sweep_that_runs_already_is_not_run_twice(petition: Petition) -> None:
     seen = []
 
     def elsewhere() -> None:
-        with alone("keep-no-longer") as is_alone:
-            seen.append(is_alone)
+        with lease("keep-no-longer") as is_acquired:
+            seen.append(is_acquired)
         connections.close_all()
 
-    with alone("keep-no-longer") as is_alone:
-        seen.append(is_alone)
+    with lease("keep-no-longer") as is_acquired:
+        seen.append(is_acquired)
         thread = threading.Thread(target=elsewhere)
         thread.start()
         thread.join(timeout=10)

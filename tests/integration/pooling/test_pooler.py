@@ -20,7 +20,7 @@ from pytest_django import Settings
 from petitions.counting import tallies
 from petitions.handover import exports
 from petitions.infra import prepared
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 from petitions.infra.prepared import Statement
 from petitions.models import Export, Petition, Rule, Signature, Signer
 from petitions.moderation import decisions
@@ -184,8 +184,8 @@ def test_a_lease_is_taken_once_and_given_back(pooler: Pooler, petition: Petition
 
     def work() -> None:
         nonlocal inside, most, taken
-        with alone("raise-alerts") as is_alone:
-            if not is_alone:
+        with lease("raise-alerts") as is_acquired:
+            if not is_acquired:
                 return
             with count:
                 inside += 1
@@ -197,8 +197,8 @@ def test_a_lease_is_taken_once_and_given_back(pooler: Pooler, petition: Petition
     assert not meanwhile(*[work] * CLIENTS, times=40)
     assert most == 1
     assert taken > 10
-    with alone("raise-alerts") as is_alone:
-        assert is_alone
+    with lease("raise-alerts") as is_acquired:
+        assert is_acquired
 
 
 def test_origins_are_forgotten(
