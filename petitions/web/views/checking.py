@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from petitions.crypto import tokens
-from petitions.identity import email_addresses, typing_slips
+from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.mail import messages
 from petitions.publishing.organisation import organisation
@@ -242,7 +242,7 @@ def _to_petition(page: Page) -> HttpResponse:
 def _suggested(address: str) -> str | None:
     """The address with its domain corrected for a likely typing slip, or None."""
     local, _at, domain = address.rpartition("@")
-    meant = typing_slips.meant(domain)
+    meant = email_addresses.suggested_domain(domain)
     return f"{local}@{meant}" if meant else None
 
 
