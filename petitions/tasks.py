@@ -11,7 +11,7 @@ from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, wake_worker
 from petitions.privacy import retention
 from petitions.publishing import closing
-from petitions.screening import bursts
+from petitions.screening import screen
 from petitions.signatures import check_email, find
 
 
@@ -63,7 +63,7 @@ def give_notice() -> None:
 @sweep
 def raise_alerts() -> None:
     """Raise alerts for moderators about bursts from one network."""
-    bursts.look()
+    screen.raise_burst_alerts()
 
 
 @sweep

@@ -198,7 +198,8 @@ class Visitor:
         wrong = {"kind": "x", "email": "amina", "name": "x" * 300, "message": "A\u202eB"}
         yield self._post("contact, all wrong", contact, wrong)
         with patch(
-            "petitions.screening.rate_limits.take", return_value=rate_limits.Taken(is_refused=True)
+            "petitions.screening.rate_limits.hit",
+            return_value=rate_limits.LimitResult(is_refused=True),
         ):
             form = {"kind": "other", "email": "amina@example.org", "message": "x"}
             yield self._post("contact, too many", contact, form)
@@ -296,7 +297,8 @@ class Visitor:
             page = self.browser.post(self.page, typed(email=f"amina@{name}"))["Location"]
             yield self._get(f"check mail at {name}", page)
         with patch(
-            "petitions.screening.rate_limits.take", return_value=rate_limits.Taken(is_refused=True)
+            "petitions.screening.rate_limits.hit",
+            return_value=rate_limits.LimitResult(is_refused=True),
         ):
             yield self._post("too many", check + "again/", {})
         for _ in range(check_email.MAILS_PER_PAGE - 1):

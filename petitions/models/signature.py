@@ -67,7 +67,7 @@ class Signature(models.Model):
         HELD = "held", _("on hold")
         REMOVED = "removed", _("removed from the count")
         WITHDRAWN = "withdrawn", _("withdrawn")
-        # A decoy row, stored at the same cost as any other (constant work): `submit._of_nobody`.
+        # A decoy row, stored at the same cost as any other (constant work): `submit._decoy_row`.
         REFUSED = "refused", _("refused by a rule")
 
     class Verdict(models.TextChoices):

@@ -24,7 +24,7 @@ from petitions.models import (
     Signer,
 )
 from petitions.privacy import erasure_notice
-from petitions.screening import single_use
+from petitions.screening import challenge
 from petitions.signers import erasing
 from petitions.staff import audit, logins
 
@@ -57,7 +57,7 @@ def keep_no_longer() -> None:
             pass
     erase_origins()
     delete_old_alerts()
-    single_use.delete_expired()
+    challenge.delete_expired_nonces()
     forget_undeliverable()
     delete_old_enquiries()
     delete_expired_sessions()

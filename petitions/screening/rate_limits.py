@@ -13,8 +13,7 @@ mailbox are limited in PostgreSQL: see `petitions.mail.outbox`.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
@@ -30,7 +29,7 @@ from petitions.infra.client_network import NOWHERE, Sender
 RETRY_AFTER = 300
 # The limit of a /48, in multiples of that of one /64.
 PREFIX_FACTOR = 4
-# The window of `Taken.from_network`, which is a fraud signal and refuses nobody here.
+# The window of `LimitResult.from_network`, which is a fraud signal and refuses nobody here.
 BURST_SECONDS = 120
 _NEVER = -1
 
@@ -46,7 +45,7 @@ class Act(StrEnum):
     FORM = "FORM"  # a form rendered again, which costs several times what signing does
 
 
-class Taken(NamedTuple):
+class LimitResult(NamedTuple):
     """Result of the rate limits for one attempt. All of them false: within every limit."""
 
     is_refused: bool = False  # too many: visible to the sender, with `RETRY_AFTER`
@@ -84,7 +83,7 @@ class Counter(NamedTuple):
 # is visible. The answer is what each comes to with this attempt. An attempt that is visibly
 # refused counts nowhere; nor does one too many for a silent counter, so that a mailbox is free
 # again an hour after somebody began to flood it.
-_TAKE = """
+_HIT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local kept = redis.call('MGET', unpack(KEYS))
@@ -114,7 +113,7 @@ return table.concat(counts, ' ')
 """
 # Takes one off each counter, whatever window it is in by now; where there is none, it writes too
 # (constant work).
-_GIVE_BACK = """
+_REFUND = """
 for _, key in ipairs(KEYS) do
   local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
   if current then
@@ -127,52 +126,7 @@ end
 """
 
 
-class Reservation:
-    """The result of the rate limits for an attempt, and whether its quota is kept or refunded."""
-
-    def __init__(self, taken: Taken) -> None:
-        self.taken = taken
-        self.is_kept = False
-
-    def keep(self) -> None:
-        """Keep the quota: a mail is sent for the attempt."""
-        self.is_kept = True
-
-
-@contextmanager
-def reserve(
-    act: Act,
-    *,
-    address: str,
-    sender: Sender = NOWHERE,
-    petition: int = 0,
-    lifted: Collection[str] = (),
-    already_refused: bool = False,
-) -> Iterator[Reservation]:
-    """`take` as a context manager, which refunds the mailbox on exit unless `keep` was called.
-
-    Otherwise forms for which no mail is sent could lock out the owner of an address.
-    """
-    reservation = Reservation(
-        take(
-            act,
-            address=address,
-            sender=sender,
-            petition=petition,
-            lifted=lifted,
-            already_refused=already_refused,
-        )
-    )
-    try:
-        yield reservation
-    finally:
-        taken = reservation.taken
-        # Where nothing was counted a random mailbox is refunded (constant work).
-        if not reservation.is_kept and not taken.is_refused:
-            give_back(act, address=address, is_counted=not (already_refused or taken.is_silenced))
-
-
-def take(
+def hit(
     act: Act,
     *,
     sender: Sender = NOWHERE,
@@ -180,7 +134,7 @@ def take(
     petition: int = 0,
     lifted: Collection[str] = (),
     already_refused: bool = False,
-) -> Taken:
+) -> LimitResult:
     """Count one attempt against its rate limits, atomically. While Redis is away the answer is
     the challenge, without waiting (circuit breaker).
 
@@ -204,22 +158,22 @@ def take(
         },
     )
     if not counters:
-        return Taken()
+        return LimitResult()
     policies = ",".join([counter.limit.policy for counter in counters])
     try:
-        answer = redis.run_script(_TAKE, _keys(counters), policies)
+        answer = redis.run_script(_HIT, _keys(counters), policies)
     except redis.Unavailable:
-        return Taken(needs_challenge=True)
+        return LimitResult(needs_challenge=True)
     return _verdict(counters, [int(count) for count in answer.split()])
 
 
-def give_back(act: Act, *, address: str, is_counted: bool = True) -> None:
+def refund(act: Act, *, address: str, is_counted: bool = True) -> None:
     """Refund one attempt to a mailbox; to a random one if it was not counted (constant work)."""
     counters = _counters(act, (), {"MAILBOX": _mailbox(address, is_counted=is_counted)})
     if not counters:
         return
     try:
-        redis.run_script(_GIVE_BACK, _keys(counters))
+        redis.run_script(_REFUND, _keys(counters))
     except redis.Unavailable:
         # Not refunded: one too many counts, for at most the limit's window.
         return
@@ -252,7 +206,7 @@ def _keys(counters: list[Counter]) -> list[bytes]:
     return [b"limit:" + counter.key for counter in counters]
 
 
-def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
+def _verdict(counters: list[Counter], counts: list[int]) -> LimitResult:
     refused = challenged = silenced = False
     from_network = 0
     for (limit, _key), count in zip(counters, counts, strict=True):
@@ -265,7 +219,7 @@ def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
         elif limit.kind == "BURST_PREFIX":
             # One subscriber may own all of it, and take another /64 for every signing.
             from_network = max(from_network, count // PREFIX_FACTOR)
-    return Taken(refused, challenged, silenced, from_network)
+    return LimitResult(refused, challenged, silenced, from_network)
 
 
 @cache

@@ -83,7 +83,7 @@ def test_going_back_to_an_earlier_page_gives_no_more_mails(
 @pytest.mark.django_db(transaction=True)
 def test_asking_many_times_at_once_gives_no_more_mails_either(petition: Petition) -> None:
     page = Page(sign(petition), petition.slug, AMINA)
-    at_once(*[lambda: check_email.ask_again(page=page)] * 12)
+    at_once(*[lambda: check_email.request_resend(page=page)] * 12)
     at_once(*[check_email.settle] * 3)
     assert not Resend.objects.exists()
     assert Mail.objects.count() == 2

@@ -176,7 +176,7 @@ def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory() -> None:
     most = rate_limits.PREFIX_FACTOR * rate.amount
     taken, sizes = 0, []
     for n in range(100_000):
-        verdict = rate_limits.take(
+        verdict = rate_limits.hit(
             Act.SIGN,
             address=f"p{n}@d{n % 50}.example",
             petition=1,

@@ -228,7 +228,7 @@ def test_a_correction_that_the_database_did_not_take_is_taken_when_pressed_again
 ) -> None:
     check = signed(browser)
     with monkeypatch.context() as away:
-        away.setattr("petitions.signatures.submit.note_correction", _fail)
+        away.setattr("petitions.signatures.submit.record_correction", _fail)
         assert browser.post(correct_path(check), CORRECTION).status_code == 503
 
     assert page_at(corrected(browser, check)).attempt_id != page_at(check).attempt_id
@@ -292,7 +292,7 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
                 check_email.settle()
     elif how == "not taken by the database":
         with monkeypatch.context() as away:
-            away.setattr("petitions.signatures.submit.note_correction", _fail)
+            away.setattr("petitions.signatures.submit.record_correction", _fail)
             for _ in range(4):
                 answer = browser.post(correct_path(check), {**CORRECTION, "email": DAVID.email})
                 assert answer.status_code == 503
@@ -338,7 +338,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
 
 def test_noting_a_correction_reads_nothing_of_the_attempt(petition: Petition) -> None:
     with CaptureQueriesContext(connection) as queries:
-        check_email.note_correction(sign(petition, AMINA))
+        check_email.record_correction(sign(petition, AMINA))
     assert "petitions_signature" not in queries[-1]["sql"]
     assert Correction.objects.count() == 1
 
@@ -385,7 +385,7 @@ def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> No
 def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Petition) -> None:
     attempt_id = sign(petition)
     correct(Page(attempt_id, petition.slug, AMINA), petition, DAVID)
-    check_email.take_back_corrected()
+    check_email.withdraw_corrected()
     Signature.objects.filter(pk=attempt_id).update(created_at=timezone.now() - timedelta(days=15))
 
     assert retention.delete_expired_pending() == 1
@@ -405,7 +405,7 @@ def test_correcting_and_confirming_at_once_never_counts_what_was_corrected(
         )
         confirmed = Outcome.CONFIRMED in outcomes
         assert confirmed or Outcome.GONE in outcomes
-        check_email.take_back_corrected()
+        check_email.withdraw_corrected()
         state = Signature.objects.get(pk=attempt_id).state
         assert state == (Signature.State.CONFIRMED if confirmed else Signature.State.WITHDRAWN)
         assert Signer.objects.filter(pk=attempt_id).exists() is confirmed

@@ -94,7 +94,7 @@ def sign_twice(petition: Petition, victim: Attempt) -> None:
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
     sign_and_confirm(petition, victim)
-    while not rate_limits.take(rate_limits.Act.FIND, address=victim.email, petition=0).is_silenced:
+    while not rate_limits.hit(rate_limits.Act.FIND, address=victim.email, petition=0).is_silenced:
         pass
 
 

@@ -82,7 +82,7 @@ def block(kind: str) -> Prepare:
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
     for act in (Act.SIGN, Act.RESEND, Act.CODE):
-        while not rate_limits.take(act, address=victim.email, petition=petition.pk).is_silenced:
+        while not rate_limits.hit(act, address=victim.email, petition=petition.pk).is_silenced:
             pass
 
 

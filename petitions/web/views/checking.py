@@ -25,7 +25,7 @@ from petitions.mail import messages
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text
 from petitions.screening import challenge, rate_limits, rules
-from petitions.screening.rate_limits import Act, Taken
+from petitions.screening.rate_limits import Act, LimitResult
 from petitions.signatures import check_email
 from petitions.signatures.check_email import Page
 from petitions.signatures.submit import (
@@ -94,12 +94,12 @@ def check_mail(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @_for_page
 def ask_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Resend the mail to the same address, within the rate limits."""
-    if request.method != "POST" or not page.may_ask:
+    if request.method != "POST" or not page.has_mails_left:
         return _to(page)
     taken = _take(request, Act.RESEND, page)
     if taken.is_refused:
         return _too_many(request, page, token)
-    return _to(check_email.ask_again(page=page, is_silenced=taken.is_silenced))
+    return _to(check_email.request_resend(page=page, is_silenced=taken.is_silenced))
 
 
 @token_is_proof
@@ -130,7 +130,7 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @_for_page
 def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Correct the attempt. What was typed is shown only after a POST."""
-    if request.method != "POST" or not page.may_ask:
+    if request.method != "POST" or not page.has_mails_left:
         return _to(page)
     if not request.POST:
         return _show_correction(request, token, CorrectForm(typed=page.attempt))
@@ -148,7 +148,7 @@ def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Correct the domain of the address to the suggested one."""
     address = _suggested(page.attempt.email)
-    if request.method != "POST" or not page.may_ask or address is None:
+    if request.method != "POST" or not page.has_mails_left or address is None:
         return _to(page)
     form = CorrectForm(typed=replace(page.attempt, email=address))
     return _correct(request, page, token, form)
@@ -171,11 +171,11 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
             return _to_petition(page)
 
 
-def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
+def _take(request: HttpRequest, act: Act, page: Page) -> LimitResult:
     """Take a hit of the rate limits for this act."""
     sender, address = client_network.sender_of(request.META), page.attempt.email
     domain = email_addresses.domain_of(address)
-    return rate_limits.take(
+    return rate_limits.hit(
         act,
         address=address,
         petition=find_text(page.petition, lately=True).petition.pk,

@@ -71,7 +71,7 @@ def _send(request: HttpRequest) -> HttpResponse:
 
 def _is_too_much(request: HttpRequest, email: str) -> bool:
     sender = client_network.sender_of(request.META)
-    taken = rate_limits.take(
+    taken = rate_limits.hit(
         Act.CONTACT,
         address=email,
         petition=_ALL,

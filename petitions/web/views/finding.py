@@ -13,7 +13,7 @@ from petitions.infra import client_network
 from petitions.mail import messages
 from petitions.publishing.organisation import organisation
 from petitions.screening import rate_limits, rules
-from petitions.screening.rate_limits import Act, Taken
+from petitions.screening.rate_limits import Act, LimitResult
 from petitions.signatures import find as finding
 from petitions.web.cache_headers import public_page
 from petitions.web.forms.finding import FindForm
@@ -63,10 +63,10 @@ def _show(request: HttpRequest) -> HttpResponse:
     return _page(request, FindForm())
 
 
-def _take(request: HttpRequest, address: str) -> Taken:
+def _take(request: HttpRequest, address: str) -> LimitResult:
     sender = client_network.sender_of(request.META)
     domain = email_addresses.domain_of(address)
-    return rate_limits.take(
+    return rate_limits.hit(
         Act.FIND,
         address=address,
         # No petition: one rate limit for all requests.

@@ -31,7 +31,7 @@ def instead(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
     `fields` names the form fields whose values are carried over, as sent.
     """
     sender = client_network.sender_of(request.META)
-    taken = rate_limits.take(
+    taken = rate_limits.hit(
         Act.FORM,
         sender=sender,
         lifted=rules.in_force().lifts(sender.address, ""),

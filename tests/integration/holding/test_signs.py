@@ -87,7 +87,7 @@ def test_many_from_one_network_are_held_unless_a_rule_allows_it(
     verdict: str,
     signals: list[str],
 ) -> None:
-    take = rate_limits.take
+    take = rate_limits.hit
     monkeypatch.setattr(
         rate_limits,
         "take",

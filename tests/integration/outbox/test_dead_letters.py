@@ -214,8 +214,8 @@ def test_pressing_send_again_makes_as_many_mails_whatever_became_of_the_attempt(
     page = check_email.Page(attempt, petition.slug, AMINA)
     for _ in range(3):
         # Also from earlier addresses of the page, which open again.
-        for asked in range(1, check_email.MAILS_PER_PAGE + 1):
-            check_email.ask_again(page=replace(page, asked=asked))
+        for mails in range(1, check_email.MAILS_PER_PAGE + 1):
+            check_email.request_resend(page=replace(page, mails=mails))
         check_email.settle()
     assert Mail.objects.count() == check_email.MAILS_PER_PAGE
 

@@ -65,7 +65,7 @@ def test_a_form_submitted_twice_at_once_counts_one_person(
     """Both are stored, for a pending signature reserves nothing. Confirming is what counts."""
     submitted = race(
         monkeypatch,
-        (submit, "_insert"),
+        (submit, "store"),
         lambda: _browser().post("/petitions/protect/", typed()).status_code,
         lambda: _browser().post("/petitions/protect/", typed()).status_code,
     )
@@ -149,7 +149,7 @@ def test_what_is_being_confirmed_is_passed_over_by_what_expires(
 
     run = race(
         monkeypatch,
-        (confirming, "_take_slot"),
+        (confirming, "_write"),
         lambda: confirm(signature_id),
         retention.delete_expired_pending,
     )
@@ -167,7 +167,7 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
     if not guarded:
         without_mailbox_locks(monkeypatch)
         # Nor a look whether there is still anybody whose wishes could be heeded.
-        monkeypatch.setattr(confirming, "_heed_wishes", lambda *_given, **_options: None)
+        monkeypatch.setattr(confirming, "_merge_choices", lambda *_given, **_options: None)
 
     run = race(
         monkeypatch,
