@@ -103,7 +103,7 @@ class Visitor:
         Signature.objects.filter(pk=signature_id).update(created_at=yesterday)
         reminders.queue_reminders()
         outbox.deliver()
-        finding.ask(address=address, language=self.language)
+        finding.request_links(address=address, language=self.language)
         finding.settle()
         outbox.deliver()
         # Other signers of the walk may have another language.

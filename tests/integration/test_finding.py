@@ -324,7 +324,7 @@ def test_links_that_were_asked_for_are_deleted_a_week_after_they_went_out(
     petition: Petition,
 ) -> None:
     for state in ("sent", "failed", "queued"):
-        finding.ask(address=f"{state}@example.org", language="en")
+        finding.request_links(address=f"{state}@example.org", language="en")
         finding.settle()
         Mail.objects.filter(state=Mail.State.QUEUED).update(state=state)
     confirmation = sign(petition)

@@ -506,7 +506,7 @@ def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchange
     assert asked(browser) == []
     recipient = sealing.recipient_of(AMINA.email)
     assert recipient.inboxes[0].key_id == 9
-    assert self_service.everything(recipient=recipient)["no_mail"] is True
+    assert self_service.subject_access(recipient=recipient)["no_mail"] is True
     self_service.want_mail_again(recipient=recipient)
     assert not Objection.objects.exists()
 
@@ -626,7 +626,7 @@ def test_withdrawing_while_the_link_is_on_its_way_stops_it(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
-    find.ask(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en")
     find.settle()
     withdraw.withdraw(signature_id=signature.pk)
     assert mails_to(AMINA.email) == 0

@@ -206,7 +206,7 @@ def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
     ring(index=BOTH)
     under_new = sign(petition)
     if not guarded:
-        monkeypatch.setattr(confirming, "_also_known_as", lambda _signature_id: [])
+        monkeypatch.setattr(confirming, "_known_under_other_keys", lambda _signature_id: [])
 
     outcomes = at_once(lambda: confirm(under_old), lambda: confirm(under_new))
 

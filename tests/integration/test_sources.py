@@ -239,10 +239,10 @@ def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Pet
     signature_id = sign(petition, somebody(1))
     recipient = sealing.recipient_of("person1@example.org")
 
-    (held,) = self_service.everything(recipient=recipient)["signatures"]
+    (held,) = self_service.subject_access(recipient=recipient)["signatures"]
     assert held["source"] == "mosque"
     confirm(signature_id)
-    (held,) = self_service.everything(recipient=recipient)["signatures"]
+    (held,) = self_service.subject_access(recipient=recipient)["signatures"]
     assert held["source"] is None
 
 

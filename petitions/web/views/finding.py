@@ -46,7 +46,9 @@ def find(request: HttpRequest) -> HttpResponse:
         response = _page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(rate_limits.RETRY_AFTER)
         return response
-    finding.ask(address=address, language=get_language() or "en", is_silenced=taken.is_silenced)
+    finding.request_links(
+        address=address, language=get_language() or "en", is_silenced=taken.is_silenced
+    )
     return SeeOther(reverse("petitions:find_sent"))
 
 

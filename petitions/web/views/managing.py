@@ -26,7 +26,7 @@ from petitions.mail import suppression
 from petitions.models import Place, Signature
 from petitions.publishing import warm_cache
 from petitions.signatures import self_service
-from petitions.signatures.self_service import Held
+from petitions.signatures.self_service import OwnSignature
 from petitions.web.forms.finding import NameForm, NameUseForm
 from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther
@@ -111,7 +111,7 @@ def name(request: HttpRequest, recipient: Recipient, token: str, reference: str)
             form.add_error("name", NOT_A_SPELLING)
         except self_service.NameTaken:
             form.add_error("name", NAME_TAKEN)
-        except self_service.NotHeld:
+        except self_service.NoSuchSignature:
             return _not_held(request, recipient, token)
         else:
             return _show(request, recipient, token, done=_("The name is corrected."))
@@ -132,7 +132,7 @@ def name_use(
     chosen = form.cleaned_data["name_use"]
     try:
         self_service.choose_name_use(recipient=recipient, reference=reference, name_use=chosen)
-    except self_service.NotHeld:
+    except self_service.NoSuchSignature:
         return _not_held(request, recipient, token)
     return _show(request, recipient, token, done=_("Your choice for the name is changed."))
 
@@ -146,7 +146,7 @@ def updates(request: HttpRequest, recipient: Recipient, token: str, reference: s
     wanted = request.POST.get("updates") == "on"
     try:
         self_service.choose_updates(recipient=recipient, reference=reference, wants_updates=wanted)
-    except self_service.NotHeld:
+    except self_service.NoSuchSignature:
         return _not_held(request, recipient, token)
     done = (
         _("You will get news of this petition by email.")
@@ -166,7 +166,7 @@ def withdraw(
     """Withdraw the signature and erase its data, and say which copies cannot be recalled."""
     try:
         withdrawn = self_service.withdraw(recipient=recipient, reference=reference)
-    except self_service.NotHeld:
+    except self_service.NoSuchSignature:
         return _not_held(request, recipient, token)
     context = {"withdrawn": withdrawn, "token": token}
     return render(request, "petitions/mine_withdrawn.html", context)
@@ -178,7 +178,7 @@ def withdraw(
 @_button_only
 def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Download all stored data as JSON (right of access and portability, UK GDPR 15 and 20)."""
-    data = self_service.everything(recipient=recipient)
+    data = self_service.subject_access(recipient=recipient)
     response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
     # A file name that reveals nothing in the downloads folder.
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
@@ -225,7 +225,7 @@ def _show(
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     """The page of all stored data with a message; `refused` is a reference and its invalid form."""
-    held = self_service.held_by(recipient=recipient)
+    held = self_service.own_signatures(recipient=recipient)
     context = {
         "rows": [_row(one, refused) for one in held],
         "address": held[0].person["email"] if held else "",
@@ -249,7 +249,7 @@ def _not_held(request: HttpRequest, recipient: Recipient, token: str) -> HttpRes
     return _show(request, recipient, token, problem=NOT_HELD, status=HTTPStatus.CONFLICT)
 
 
-def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
+def _row(one: OwnSignature, refused: tuple[str, Any] | None) -> dict[str, Any]:
     """The template context of one signature, with its forms."""
     signature, reference = one.signature, one.signature.reference
     bound = refused[1] if refused and refused[0] == reference else None
@@ -271,7 +271,7 @@ def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _home(one: Held) -> str:
+def _home(one: OwnSignature) -> str:
     """The name of the country or the place where the signature counts."""
     if country := one.person["country"]:
         return residence.country_name(country, get_language())

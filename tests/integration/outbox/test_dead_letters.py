@@ -128,7 +128,7 @@ def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
     attempt = sign(petition)
     Resend.objects.create(attempt_id=attempt, is_silenced=False)
     check_email.settle()
-    find.ask(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en")
     find.settle()
     waiting = _rows(_numbers(organiser)) - before
     outbox.deliver()
@@ -173,7 +173,7 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
     petition: Petition, organiser: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    find.ask(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en")
     find.settle()
     outbox.deliver()
     before = _numbers(organiser)

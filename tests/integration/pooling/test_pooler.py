@@ -151,7 +151,7 @@ def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) 
         stand.append(sign_and_confirm(petition, somebody(next(numbers))))
 
     def finds() -> None:
-        find.ask(address="p0@mail0.example", language="en")
+        find.request_links(address="p0@mail0.example", language="en")
 
     def moderates() -> None:
         for kind in ("remove", "restore"):
