@@ -261,12 +261,9 @@ class Visitor:
         yield self._post("asked for a proof", self.page, typed())
         Petition.objects.update(challenge=Petition.Challenge.AUTO)
         with override_settings(LIMITS={"SIGN_NETWORK": parse("0/hour")}):
-            rate_limits.invalidate()
             yield self._post("too many", self.page, typed())
         with override_settings(LIMITS={"FORM_NETWORK": parse("0/hour")}):
-            rate_limits.invalidate()
             yield self._post("too many forms", self.page, {})
-        rate_limits.invalidate()
 
     def _signing(self) -> Pages:
         check = self.browser.post(self.page, typed())["Location"]
@@ -335,9 +332,7 @@ class Visitor:
         foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
         yield "find, sent from elsewhere", foreign.post(find).content.decode()
         with override_settings(LIMITS={"FIND_NETWORK": parse("0/hour")}):
-            rate_limits.invalidate()
             yield self._post("find, too many", find, {"email": OWNER})
-        rate_limits.invalidate()
         yield self._get("find, sent", f"{find}sent/")
 
     def _managing(self) -> Pages:

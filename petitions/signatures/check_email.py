@@ -119,8 +119,21 @@ def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
 
     Every try is counted and committed before it is compared, so that concurrent guesses count
     too. Where no mail has gone out no code is right, so that the number of guesses at a mailbox
-    is bounded by the mails that it may get. Where nothing is left of an attempt, a correction with
-    a random id is inserted instead, for writing nothing would take less time (constant work).
+    is bounded by the mails that it may get.
+    """
+    counted = _count_try(page.attempt_id)
+    if counted is None:
+        return None
+    epoch, is_mailed = counted
+    is_right = tokens.is_code(code, page.attempt_id, epoch)
+    return tokens.Link(page.attempt_id, epoch) if is_right and is_mailed else None
+
+
+def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
+    """Count one more try; the epoch of the code, and whether it was mailed. None after the last.
+
+    Where nothing is left of an attempt, a correction with a random id is inserted instead, for
+    writing nothing would take less time (constant work).
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -139,14 +152,10 @@ def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
                 SELECT FROM petitions_correction WHERE attempt_id = %(id)s
             ) FROM counted
             """,
-            {"id": page.attempt_id, "most": CODE_TRIES, "sent": Mail.State.SENT},
+            {"id": signature_id, "most": CODE_TRIES, "sent": Mail.State.SENT},
         )
         row: tuple[int, bool] | None = cursor.fetchone()
-    if row is None:
-        return None
-    epoch, is_mailed = row
-    is_right = tokens.is_code(code, page.attempt_id, epoch)
-    return tokens.Link(page.attempt_id, epoch) if is_right and is_mailed else None
+    return row
 
 
 def digits(typed: str) -> str:

@@ -18,7 +18,6 @@ from petitions.crypto import tokens
 from petitions.mail import outbox, suppression
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
-from petitions.screening import rate_limits
 from petitions.screening.screen import Evidence
 from petitions.signatures import check_email, submit, withdraw
 from petitions.signatures.check_email import Page
@@ -242,7 +241,6 @@ def test_corrections_count_against_the_network_like_signings(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {"SIGN_NETWORK": parse("2/hour")}
-    rate_limits.invalidate()
     check = corrected(browser, signed(browser))
     assert browser.post(correct_path(check), CORRECTION).status_code == 429
     assert browser.post(PAGE, typed()).status_code == 429
@@ -278,7 +276,6 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
 ) -> None:
     """Its owner would be silenced, and no mail would say why."""
     settings.LIMITS = {"SIGN_MAILBOX": parse("2/hour")}
-    rate_limits.invalidate()
     check = signed(browser)
     if how == "pressed again and again":
         corrected(browser, check)

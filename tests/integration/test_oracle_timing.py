@@ -75,10 +75,8 @@ def _calm(settings: Any) -> Any:
     # Every wrong code would be a line on a terminal.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     settings.PAGE_CACHE_SECONDS = 600
-    rate_limits.invalidate()
     yield
     logging.getLogger("django.request").setLevel(logging.NOTSET)
-    rate_limits.invalidate()
     rules.invalidate()
     warm_cache.invalidate()
 

@@ -20,7 +20,7 @@ from petitions.infra.client_network import Sender, parsed
 from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
-from petitions.screening import rate_limits, rules, screen
+from petitions.screening import rules, screen
 from tests.people import AMINA, sign, sign_and_confirm, typed
 
 PAGE, ADMIN = "/petitions/protect/", "/admin/petitions/rule/"
@@ -54,7 +54,6 @@ def signals_after(petition: Petition, sender: str = SENDER) -> tuple[str, ...]:
 def narrow(settings: Any) -> None:
     """One signing from a network, and no more."""
     settings.LIMITS = {"SIGN_NETWORK": parse("1/hour")}
-    rate_limits.invalidate()
 
 
 # --- Which rule counts -------------------------------------------------------------------
@@ -79,7 +78,6 @@ def test_rules_count_in_their_order_and_blocking_beats_allowing(petition: Petiti
 @pytest.mark.parametrize("limit", ["SIGN_NETWORK", "SIGN_DOMAIN", "SIGN_PETITION"])
 def test_an_allowed_network_is_free_of_rates(petition: Petition, settings: Any, limit: str) -> None:
     settings.LIMITS = {limit: parse("1/hour")}
-    rate_limits.invalidate()
     make("network", "allow", "192.0.2.7/32")
     assert [post(name=f"Person {letter}").status_code for letter in "ABCD"] == [303] * 4
     Rule.objects.all().delete()
@@ -107,7 +105,6 @@ def test_what_anybody_can_type_is_free_of_its_domains_rates_alone(
 ) -> None:
     make("domain", "allow", "example.org")
     settings.LIMITS = {limit: parse("1/hour")}
-    rate_limits.invalidate()
     answers = [post(name=f"Person {letter}").status_code for letter in "ABC"]
     assert answers == [303, others, others]
 
@@ -121,7 +118,6 @@ def test_no_limit_tells_that_somebody_allowed_an_address(
     """No such rule can be made now; one that an earlier release made lifts nothing."""
     allow_address("amina@example.org")
     settings.LIMITS = {limit: parse("1/hour")}
-    rate_limits.invalidate()
     answers = [post(name=f"Person {letter}").status_code for letter in "ABC"]
     assert answers == [303, others, others]
 

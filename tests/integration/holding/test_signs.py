@@ -87,11 +87,11 @@ def test_many_from_one_network_are_held_unless_a_rule_allows_it(
     verdict: str,
     signals: list[str],
 ) -> None:
-    take = rate_limits.hit
+    hit = rate_limits.hit
     monkeypatch.setattr(
         rate_limits,
-        "take",
-        lambda *args, **kwargs: take(*args, **kwargs)._replace(from_network=number),
+        "hit",
+        lambda *args, **kwargs: hit(*args, **kwargs)._replace(from_network=number),
     )
     pending = signed_with(browser)
     assert (pending.verdict, pending.signals) == (verdict, signals)
