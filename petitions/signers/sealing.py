@@ -54,20 +54,32 @@ def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) ->
 
     Under the first (current) key, unless `key_id` names another.
     """
-    mailbox = email_addresses.canonical(attempt.email)
-    return _indexes(
-        petition_id, mailbox, attempt.name, attempt.postcode, attempt.country, key_id=key_id
-    )
+    return indexes_of(petition_id, _person(attempt), key_id=key_id)
 
 
 def indexes_of(
     petition_id: int, person: Mapping[str, str], *, key_id: int | None = None
 ) -> Indexes:
     """The blind indexes of a person unsealed from a row."""
-    mailbox = email_addresses.canonical(person["email"])
-    return _indexes(
-        petition_id, mailbox, person["name"], person["postcode"], person["country"], key_id=key_id
+    petition, mailbox = str(petition_id), email_addresses.canonical(person["email"])
+    name, home = names.folded(person["name"]), (person["postcode"], person["country"] or "GB")
+    return Indexes(
+        petition_mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
+        person=vault.blind_index("person", petition, mailbox, name, key_id=key_id),
+        home=vault.blind_index("home", petition, mailbox, *home, key_id=key_id),
+        global_mailbox=vault.blind_index("mail", mailbox, key_id=key_id),
     )
+
+
+def _person(attempt: Attempt) -> dict[str, str]:
+    """What is sealed of an attempt."""
+    return {
+        "name": attempt.name,
+        "email": attempt.email,
+        "postcode": attempt.postcode,
+        "country": attempt.country,
+        "language": attempt.language,
+    }
 
 
 def known_as(signer: Signer) -> list[Indexes]:
@@ -95,18 +107,6 @@ def stored(signer: Signer) -> Indexes:
         bytes(signer.person_ix),
         bytes(signer.home_ix),
         global_mailbox=b"",
-    )
-
-
-def _indexes(
-    petition_id: int, mailbox: str, name: str, postcode: str, country: str, *, key_id: int | None
-) -> Indexes:
-    petition, home = str(petition_id), country or "GB"
-    return Indexes(
-        petition_mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
-        person=vault.blind_index("person", petition, mailbox, names.folded(name), key_id=key_id),
-        home=vault.blind_index("home", petition, mailbox, postcode, home, key_id=key_id),
-        global_mailbox=vault.blind_index("mail", mailbox, key_id=key_id),
     )
 
 
@@ -164,14 +164,7 @@ def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
 
 def seal(attempt: Attempt, signature_id: UUID) -> bytes:
     """Seal (encrypt) the personal data of an attempt for one signature."""
-    person = {
-        "name": attempt.name,
-        "email": attempt.email,
-        "postcode": attempt.postcode,
-        "country": attempt.country,
-        "language": attempt.language,
-    }
-    return vault.seal(person, table=TABLE, row_id=signature_id)
+    return seal_again(_person(attempt), signature_id)
 
 
 def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:

@@ -173,7 +173,6 @@ def test_indexes_are_those_that_are_stored_already(settings: Settings) -> None:
     index = vault.blind_index("mailbox", "1", "amina@example.org")
 
     assert index.hex() == "03d5e7d865219b5b2f12810a8aa1c9f8"
-    assert vault.indexer("mailbox", "1")("amina@example.org") == index
 
 
 def test_what_was_sealed_by_the_written_format_opens(settings: Settings) -> None:
@@ -240,16 +239,6 @@ def test_every_ring_and_purpose_has_a_key_of_its_own(
 
     assert len(set(derived)) == 5
     assert OLD_KEY not in derived
-
-
-@given(st.lists(st.text(max_size=10), max_size=4), st.lists(st.text(max_size=10), max_size=4))
-@example(["ab"], ["c"])
-def test_parts_that_many_indexes_begin_with_may_be_taken_in_beforehand(
-    first: list[str], rest: list[str]
-) -> None:
-    index = vault.indexer("mailbox", *first)
-
-    assert index(*rest) == index(*rest) == vault.blind_index("mailbox", *first, *rest)
 
 
 def test_what_is_sealed_for_many_rows_opens_each_in_its_own() -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from random import Random
 from typing import NamedTuple
 from uuid import UUID
@@ -253,9 +253,9 @@ class _Indexer:
 
     def __init__(self, petition_id: int) -> None:
         petition = str(petition_id)
-        self._mailbox = vault.indexer("mailbox", petition)
-        self._person = vault.indexer("person", petition)
-        self._home = vault.indexer("home", petition)
+        self._mailbox = partial(vault.blind_index, "mailbox", petition)
+        self._person = partial(vault.blind_index, "person", petition)
+        self._home = partial(vault.blind_index, "home", petition)
         # Among many, names repeat.
         self._folded = lru_cache(maxsize=10_000)(names.folded)
 
