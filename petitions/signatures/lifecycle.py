@@ -144,7 +144,11 @@ def move(
     if not signatures:
         return 0
     if decision is not None:
-        _record(decision, signatures)
+        decision.save()
+        DecisionItem.objects.bulk_create(
+            DecisionItem(decision=decision, signature_id=one.pk, previous_state=one.state)
+            for one in signatures
+        )
         changes["decision"] = decision
     for target in sorted(set(targets.values())):
         ids = [one.pk for one in signatures if targets[one.pk] == target]
@@ -152,14 +156,6 @@ def move(
     moved = tally_changes(signatures, targets)
     tallies.move(signatures[0].petition_id, moved)
     return moved.total()
-
-
-def _record(decision: Decision, signatures: Sequence[Signature]) -> None:
-    decision.save()
-    DecisionItem.objects.bulk_create(
-        DecisionItem(decision=decision, signature_id=one.pk, previous_state=one.state)
-        for one in signatures
-    )
 
 
 def tally_changes(
