@@ -21,7 +21,6 @@ UNCHANGING = frozenset(
     {
         "petitions.mail.wake_worker._flag",
         "petitions.formatting.markdown.render_markdown",
-        "petitions.identity.names._spells",
         "petitions.web.long_pages._template",
         "petitions.identity.residence.countries",
         "petitions.management.sample_people._everybody",

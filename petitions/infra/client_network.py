@@ -66,7 +66,11 @@ def client_address(meta: Mapping[str, Any]) -> Address | None:
         return known
     if not _is_trusted(known, peer):
         if known is None or known.is_private:
-            _warn_of_unknown_proxy()
+            # From a public address it would be a client that forges headers.
+            _warn_once(
+                "a proxy that TRUSTED_PROXIES does not name passes requests on: all who come "
+                "through it count as one network, and will be refused together"
+            )
         return known
     rest = str(chain)
     for _hop in range(_MOST_HOPS):
@@ -80,7 +84,10 @@ def client_address(meta: Mapping[str, Any]) -> Address | None:
         if not rest:
             break
     # Right on a local network; on the Internet, the proxy loses the clients' addresses.
-    _warn_of_lost_addresses()
+    _warn_once(
+        "the proxy names no visitor but only itself or another proxy: all whom it speaks for so "
+        "count as one network, and will be refused together"
+    )
     return known
 
 
@@ -115,17 +122,6 @@ def _networks(listed: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
 
 
 @cache
-def _warn_of_unknown_proxy() -> None:
-    # Once a process. From a public address it would be a client that forges headers.
-    logger.warning(
-        "a proxy that TRUSTED_PROXIES does not name passes requests on: all who come through "
-        "it count as one network, and will be refused together"
-    )
-
-
-@cache
-def _warn_of_lost_addresses() -> None:
-    logger.warning(
-        "the proxy names no visitor but only itself or another proxy: all whom it speaks for so "
-        "count as one network, and will be refused together"
-    )
+def _warn_once(message: str) -> None:
+    """Log a warning, once a process."""
+    logger.warning(message)

@@ -16,7 +16,7 @@ def test_memories_of_every_kind_are_found() -> None:
     assert memories().keys() >= {
         "petitions.publishing.organisation.invalidate",
         "petitions.publishing.warm_cache.invalidate",
-        "petitions.infra.client_network._warn_of_unknown_proxy",
+        "petitions.infra.client_network._warn_once",
         "petitions.crypto.vault._link_key",
         "petitions.web.views.redrawing._pages",
     }
