@@ -138,7 +138,8 @@ def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) 
         for n in range(50)
     )
     numbers = iter(range(10_000))
-    stand: list[Signature] = [sign_and_confirm(petition, somebody(next(numbers)))]
+    # Two, so that an export is never empty while one of them is removed.
+    stand = [sign_and_confirm(petition, somebody(next(numbers))) for _ in range(2)]
 
     def signs_by_the_form() -> None:
         rules.invalidate()
