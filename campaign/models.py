@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from petitions.models.publication import Publication, PublicationQuerySet
 from petitions.models.ranks import rank_of
 
@@ -90,7 +90,7 @@ class Statement(models.Model):
         is_written = written is None or "is_featured" in written
         with transaction.atomic():
             if self.is_featured and is_written:
-                advisory_locks.named(FRONT_PAGE)
+                locks.lock_named(FRONT_PAGE)
                 others = Statement.objects.filter(is_featured=True).exclude(pk=self.pk)
                 others.update(is_featured=False)
             super().save(*args, **kwargs)

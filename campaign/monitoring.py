@@ -17,8 +17,8 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 
-from petitions.infra import leases
-from petitions.infra.ttl_cache import Kept
+from petitions.infra import locks
+from petitions.infra.ttl_cache import TTLCache
 from petitions.mail.monitoring import mail_state
 from petitions.models import Mail
 from petitions.moderation import reindex
@@ -80,12 +80,12 @@ class Report:
         return {"status": self.status, **parts}
 
 
-_kept = Kept[str, Report]()
+_kept = TTLCache[str, Report]()
 
 
 def report() -> Report:
     """The state of all parts, at most `KEPT` seconds old."""
-    return _kept.get("report", KEPT, look)
+    return _kept.get_or_set("report", KEPT, look)
 
 
 def look() -> Report:
@@ -128,12 +128,12 @@ def _write() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{PROBE_MEMORY}'")
         cursor.execute(NEEDS_ROOM)
-    leases.note_success(PROBE)
+    locks.note_success(PROBE)
 
 
 def _sweeps() -> Part:
     """Whether each sweep has succeeded lately, which takes beat and the worker."""
-    ages = leases.last_successes(OVERDUE_AFTER)
+    ages = locks.last_successes(OVERDUE_AFTER)
     overdue = sorted(name for name, age in ages.items() if age > OVERDUE_AFTER[name])
     figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
     return Part("overdue" if overdue else WELL, {"overdue": overdue, "seconds_since": figures})

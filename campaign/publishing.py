@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaign.models import FRONT_PAGE, Statement
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from petitions.models import AuditRecord
 from petitions.staff import audit
 
@@ -18,7 +18,7 @@ def publish(*, statement: Statement, actor: User | None, screen: str, language: 
     published becomes the front page.
     """
     # Of two that are published at once only one may be the first.
-    advisory_locks.named(FRONT_PAGE)
+    locks.lock_named(FRONT_PAGE)
     drafts = statement.texts.filter(published_at=None)
     if language:
         drafts = drafts.filter(language=language)

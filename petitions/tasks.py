@@ -7,11 +7,11 @@ from typing import Any
 from celery import shared_task
 
 from petitions.counting import breakdowns, tallies
-from petitions.infra import leases
+from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, wake_worker
 from petitions.privacy import retention
 from petitions.publishing import opening
-from petitions.screening import bursts
+from petitions.screening import screen
 from petitions.signatures import check_email, find
 
 
@@ -23,8 +23,8 @@ def sweep(work: Callable[[], None]) -> Any:
 
     @wraps(work)
     def run() -> None:
-        with leases.alone(work.__name__.replace("_", "-")) as is_alone:
-            if is_alone:
+        with locks.lease(work.__name__.replace("_", "-")) as is_acquired:
+            if is_acquired:
                 work()
 
     return shared_task(name=f"petitions.{work.__name__}")(run)
@@ -39,7 +39,7 @@ def deliver_mail() -> None:
     check_email.settle()
     find.settle()
     outbox.deliver()
-    leases.note_success("deliver-mail")
+    locks.note_success("deliver-mail")
 
 
 @sweep
@@ -63,7 +63,7 @@ def give_notice() -> None:
 @sweep
 def raise_alerts() -> None:
     """Raise alerts for moderators about bursts from one network."""
-    bursts.look()
+    screen.raise_burst_alerts()
 
 
 @sweep

@@ -18,7 +18,7 @@ from campaign.local.stack import Stack
 from tests import SLUG
 from tests.breakable import BreakableStack
 from tests.environment import FOLDER
-from tests.memories import forget_all
+from tests.memories import invalidate_all
 
 _LINK = re.compile(r"http://\S+/t/\w+/confirm/\S+")
 
@@ -98,7 +98,7 @@ def link_in(message: EmailMessage) -> str:
 @pytest.fixture(autouse=True)
 def _a_fresh_process() -> None:
     """A process remembers, and a thread keeps the language of its last request."""
-    forget_all()
+    invalidate_all()
     translation.deactivate()
 
 

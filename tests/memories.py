@@ -11,7 +11,7 @@ from functools import _lru_cache_wrapper, lru_cache
 from types import ModuleType
 from typing import Any
 
-from petitions.infra.ttl_cache import Kept
+from petitions.infra.ttl_cache import TTLCache
 from petitions.mail import outbox
 from petitions.mail.throttle import Throttle
 
@@ -21,7 +21,6 @@ UNCHANGING = frozenset(
     {
         "petitions.mail.wake_worker._flag",
         "petitions.formatting.sanitising.render_markdown",
-        "petitions.identity.names._spells",
         "petitions.web.long_pages._template",
         "petitions.identity.residence.countries",
         "petitions.management.sample_people._everybody",
@@ -31,10 +30,10 @@ UNCHANGING = frozenset(
 )
 
 
-def forget_all() -> None:
+def invalidate_all() -> None:
     """Clear all caches, as in a process that has just started."""
-    for forget in memories().values():
-        forget()
+    for invalidate in memories().values():
+        invalidate()
     outbox._throttle = Throttle()
 
 
@@ -47,23 +46,23 @@ def memories() -> dict[str, Callable[[], object]]:
 @lru_cache(maxsize=1)
 def _memories_of(modules: tuple[str, ...]) -> dict[str, Callable[[], object]]:
     # A module that is not imported yet has cached nothing.
-    return {name: forget for module in modules for name, forget in _of(sys.modules[module])}
+    return {name: invalidate for module in modules for name, invalidate in _of(sys.modules[module])}
 
 
 def _of(module: ModuleType) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Its `lru_cache`s; its own `forget`, or else its TTL caches and the tables that it fills."""
+    """Its `lru_cache`s; its own `invalidate`, or else its TTL caches and tables that it fills."""
     for name, held in vars(module).items():
         full = f"{module.__name__}.{name}"
         if isinstance(held, _lru_cache_wrapper):
             if held.__module__ == module.__name__ and full not in UNCHANGING:
                 yield full, held.cache_clear
-        elif not hasattr(module, "forget"):
-            if isinstance(held, Kept):
-                yield full, held.forget
+        elif not hasattr(module, "invalidate"):
+            if isinstance(held, TTLCache):
+                yield full, held.invalidate
             elif _is_filled_by_the_module(name, held):
                 yield full, held.clear
-    if hasattr(module, "forget"):
-        yield f"{module.__name__}.forget", module.forget
+    if hasattr(module, "invalidate"):
+        yield f"{module.__name__}.invalidate", module.invalidate
 
 
 def _is_filled_by_the_module(name: str, held: Any) -> bool:

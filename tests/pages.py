@@ -96,14 +96,14 @@ class Visitor:
         """Kind and text of every part of every mail: subjects, plain texts and HTML."""
         address = "mails@example.net"
         # Clears the cache of earlier tests.
-        messages.forget()
+        messages.invalidate()
         signature_id = sign(self.petition, self._attempt(email=address))
         outbox.deliver()
         yesterday = timezone.now() - timedelta(hours=25)
         Signature.objects.filter(pk=signature_id).update(created_at=yesterday)
         reminders.queue_reminders()
         outbox.deliver()
-        finding.ask(address=address, language=self.language)
+        finding.request_links(address=address, language=self.language)
         finding.settle()
         outbox.deliver()
         # Other signers of the walk may have another language.
@@ -124,11 +124,11 @@ class Visitor:
         yield self._get("petition", self.page)
         yield from self._listing()
         Organisation.objects.update(name="", privacy_email="")
-        organisation.forget()
+        organisation.invalidate()
         yield self._get("front page of nobody", self.home)
         yield self._get("petition of nobody", self.page)
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        organisation.forget()
+        organisation.invalidate()
         PetitionText.objects.filter(language=self.language).update(published_at=None)
         yield self._get("petition in another language", self.page)
         PetitionText.objects.update(published_at=timezone.now())
@@ -198,18 +198,19 @@ class Visitor:
         wrong = {"kind": "x", "email": "amina", "name": "x" * 300, "message": "A\u202eB"}
         yield self._post("contact, all wrong", contact, wrong)
         with patch(
-            "petitions.screening.rate_limits.take", return_value=rate_limits.Taken(is_refused=True)
+            "petitions.screening.rate_limits.hit",
+            return_value=rate_limits.LimitResult(is_refused=True),
         ):
             form = {"kind": "other", "email": "amina@example.org", "message": "x"}
             yield self._post("contact, too many", contact, form)
         answer = Client(headers={"Sec-Fetch-Site": "cross-site"}).post(contact, {})
         yield "contact, from elsewhere", answer.content.decode()
         Organisation.objects.update(name="", privacy_email="")
-        organisation.forget()
+        organisation.invalidate()
         for name in long_pages.NAMES:
             yield self._get(f"{name} of nobody", f"{self.home}{name}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        organisation.forget()
+        organisation.invalidate()
 
     def _partners(self) -> Pages:
         source = Source.objects.create(code="partner", name="سلام")
@@ -223,10 +224,10 @@ class Visitor:
             # A picture, and no page: test_embeds.py reads it.
             self._get("badge", f"{self.home}share/{self.petition.slug}-badge.svg")
         Organisation.objects.update(name="", privacy_email="")
-        organisation.forget()
+        organisation.invalidate()
         yield self._get("frame of nobody", f"{page}{self.petition.slug}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
-        organisation.forget()
+        organisation.invalidate()
         Petition.objects.update(state=Petition.State.CLOSED)
         yield self._get("partner of nothing", page)
         yield self._get("frame of a closed one", f"{page}{self.petition.slug}/")
@@ -260,12 +261,9 @@ class Visitor:
         yield self._post("asked for a proof", self.page, typed())
         Petition.objects.update(challenge=Petition.Challenge.AUTO)
         with override_settings(LIMITS={"SIGN_NETWORK": parse("0/hour")}):
-            rate_limits.forget()
             yield self._post("too many", self.page, typed())
         with override_settings(LIMITS={"FORM_NETWORK": parse("0/hour")}):
-            rate_limits.forget()
             yield self._post("too many forms", self.page, {})
-        rate_limits.forget()
 
     def _signing(self) -> Pages:
         check = self.browser.post(self.page, typed())["Location"]
@@ -296,7 +294,8 @@ class Visitor:
             page = self.browser.post(self.page, typed(email=f"amina@{name}"))["Location"]
             yield self._get(f"check mail at {name}", page)
         with patch(
-            "petitions.screening.rate_limits.take", return_value=rate_limits.Taken(is_refused=True)
+            "petitions.screening.rate_limits.hit",
+            return_value=rate_limits.LimitResult(is_refused=True),
         ):
             yield self._post("too many", check + "again/", {})
         for _ in range(check_email.MAILS_PER_PAGE - 1):
@@ -333,9 +332,7 @@ class Visitor:
         foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
         yield "find, sent from elsewhere", foreign.post(find).content.decode()
         with override_settings(LIMITS={"FIND_NETWORK": parse("0/hour")}):
-            rate_limits.forget()
             yield self._post("find, too many", find, {"email": OWNER})
-        rate_limits.forget()
         yield self._get("find, sent", f"{find}sent/")
 
     def _managing(self) -> Pages:
@@ -416,7 +413,7 @@ class Visitor:
         return f"/t/{self.language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
 
     def _not_me(self, signature_id: UUID) -> str:
-        key_id, ix = next(iter(sealing.mail_indexes("stranger@example.net").items()))
+        key_id, ix = next(iter(sealing.global_mailbox_indexes("stranger@example.net").items()))
         mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, key_id, ix)
         return f"/t/{self.language}/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
 

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections
 
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from petitions.infra.prepared import Statement
 from petitions.models import Petition, Signature
 from petitions.moderation import decisions
@@ -41,20 +41,11 @@ class Race:
 def race(
     monkeypatch: pytest.MonkeyPatch, stop: tuple[Any, str], first: Action, second: Action
 ) -> Race:
-    """Run the second while the first is stopped, right after it called what `stop` names.
-
-    If the first confirms, then step by step: the single statement has no point to stop at.
-    """
+    """Run the second while the first is stopped, right after it called what `stop` names."""
     run = Race()
     module, name = stop
-    original, at_once = getattr(module, name), confirm._at_once
+    original = getattr(module, name)
     threads: dict[str, threading.Thread] = {}
-
-    def second_at_once(signature_id: UUID, epoch: int) -> Signature | None:
-        is_first = threading.current_thread() is threads["first"]
-        return None if is_first else at_once(signature_id, epoch)
-
-    monkeypatch.setattr(confirm, "_at_once", second_at_once)
 
     def stopping(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
@@ -112,20 +103,20 @@ def _waits_for_a_lock(thread: threading.Thread, pids: dict[str, int]) -> bool:
 
 def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the locks of mailboxes from confirming and withdrawing."""
-    monkeypatch.setattr(confirm, "_LOCK_MAILBOX_OF", Statement("no_lock", "SELECT 1"))
-    monkeypatch.setattr(advisory_locks, "mailboxes", lambda indexes: None)
+    monkeypatch.setattr(confirm, "_LOCK_MAILBOX", Statement("no_lock", "SELECT 1"))
+    monkeypatch.setattr(locks, "lock_mailboxes", lambda indexes: None)
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the compare-and-set of confirming: it goes by the state that it read."""
-    sql = confirm._WISHES.sql
+    sql = confirm._CONFIRM.sql
     assert _COMPARE_AND_SET in sql
     sql = sql.replace(_COMPARE_AND_SET, "")
     for looks in ("AND s.state IN", "WHEN s.state =", "ELSE s.state END"):
         assert looks in sql
         sql = sql.replace(looks, looks.replace("s.state", "%(from_state)s"))
     unguarded = Statement("move_without_a_look", sql)
-    monkeypatch.setattr(confirm, "_WISHES", unguarded)
+    monkeypatch.setattr(confirm, "_CONFIRM", unguarded)
 
 
 def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:

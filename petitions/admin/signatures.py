@@ -193,8 +193,8 @@ def _found_by_address(question: Question, address: str) -> str:
     """The URL of the list of this petition if the address signed it, else of another it signed."""
     others = Petition.objects.exclude(pk=question.petition.pk).order_by("-id")
     for petition in (question.petition, *others):
-        for index in sealing.mailbox_indexes(petition.pk, address):
-            if Signer.objects.filter(petition=petition, mailbox_ix=index).exists():
+        for index in sealing.petition_mailbox_indexes(petition.pk, address):
+            if Signer.objects.filter(petition=petition, petition_mailbox_ix=index).exists():
                 return Question(petition).url(mailbox=index.hex())
     return question.url(mailbox=_NOBODY, before="", state="")
 

@@ -78,7 +78,7 @@ def _said_once(query: str) -> str:
     return code_of(said[0][1]) if len(said) == 1 and said[0][0] == PARAMETER else ""
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Expire the cached codes."""
     _Kept.read_at = float("-inf")
 

@@ -12,8 +12,8 @@ import hmac
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import astuple, dataclass
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,8 @@ CODE = "code"
 CODE_DIGITS = 8
 _ID_BYTES = 16
 _TIME_BYTES = 5
+# A signature's id and an epoch; the same, a petition, a key's id and an index; the last two alone.
+_LINK, _MAILBOX, _INBOX = Struct(">16sH"), Struct(">16sHQB16s"), Struct(">B16s")
 
 
 class BadToken(Exception):
@@ -55,13 +57,13 @@ class Link:
 
 def link(purpose: str, signature_id: UUID, epoch: int) -> str:
     """The signed token of a mailed link."""
-    return _signer(purpose).sign(_b64(signature_id.bytes + epoch.to_bytes(2, "big")))
+    return _signed(purpose, _LINK.pack(signature_id.bytes, epoch))
 
 
 def read_link(purpose: str, token: str) -> Link:
     """Verify a link's token. Raises `BadToken` unless it was signed for this purpose."""
-    raw = _unsigned(purpose, token, _ID_BYTES + 2)
-    return Link(UUID(bytes=raw[:_ID_BYTES]), int.from_bytes(raw[_ID_BYTES:], "big"))
+    signature_id, epoch = _LINK.unpack(_unsigned(purpose, token, _LINK.size))
+    return Link(UUID(bytes=signature_id), epoch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +83,14 @@ class Mailbox:
 
 def mailbox_link(purpose: str, mailbox: Mailbox) -> str:
     """The signed token of a link with a `Mailbox`; of fixed length."""
-    raw = (
-        mailbox.signature_id.bytes
-        + mailbox.epoch.to_bytes(2, "big")
-        + mailbox.petition_id.to_bytes(8, "big")
-        + mailbox.key_id.to_bytes(1, "big")
-        + mailbox.ix
-    )
-    return _signer(purpose).sign(_b64(raw))
+    _id, *rest = astuple(mailbox)
+    return _signed(purpose, _MAILBOX.pack(mailbox.signature_id.bytes, *rest))
 
 
 def read_mailbox_link(purpose: str, token: str) -> Mailbox:
     """Verify such a token. Raises `BadToken` unless it was signed for this purpose."""
-    raw = _unsigned(purpose, token, _ID_BYTES + 2 + 8 + 1 + vault.INDEX_BYTES)
-    rest = raw[_ID_BYTES:]
-    return Mailbox(
-        signature_id=UUID(bytes=raw[:_ID_BYTES]),
-        epoch=int.from_bytes(rest[:2], "big"),
-        petition_id=int.from_bytes(rest[2:10], "big"),
-        key_id=rest[10],
-        ix=rest[11:],
-    )
+    signature_id, *rest = _MAILBOX.unpack(_unsigned(purpose, token, _MAILBOX.size))
+    return Mailbox(UUID(bytes=signature_id), *rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +103,15 @@ class Inbox:
 
 def inbox_link(purpose: str, inbox: Inbox) -> str:
     """The signed token of a link with an `Inbox` and the time at which it was made."""
-    raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + bytes((inbox.key_id,)) + inbox.ix
-    return _signer(purpose).sign(_b64(raw))
+    return _signed(purpose, _now() + _INBOX.pack(inbox.key_id, inbox.ix))
 
 
 def read_inbox_link(purpose: str, token: str) -> Inbox:
     """Verify such a token, which expires only with its keys. Raises `BadToken` unless it was
     signed for this purpose.
     """
-    rest = _unsigned(purpose, token, _TIME_BYTES + 1 + vault.INDEX_BYTES)[_TIME_BYTES:]
-    return Inbox(key_id=rest[0], ix=rest[1:])
+    raw = _unsigned(purpose, token, _TIME_BYTES + _INBOX.size)
+    return Inbox(*_INBOX.unpack(raw[_TIME_BYTES:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,23 +126,20 @@ class Recipient:
 
 def recipient_link(recipient: Recipient) -> str:
     """The signed token of a magic link to one address, with the time at which it was made."""
-    raw = int(time.time()).to_bytes(_TIME_BYTES, "big") + recipient.address_ix
-    raw += b"".join(bytes((inbox.key_id,)) + inbox.ix for inbox in recipient.inboxes)
-    return _signer(FIND).sign(_b64(raw))
+    inboxes = b"".join(_INBOX.pack(inbox.key_id, inbox.ix) for inbox in recipient.inboxes)
+    return _signed(FIND, _now() + recipient.address_ix + inboxes)
 
 
 def read_recipient_link(token: str) -> Recipient:
     """Verify such a token. Raises `BadToken`, and `ExpiredToken` after `FIND_SECONDS`."""
     raw = _unsigned(FIND, token)
     made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
-    size = 1 + vault.INDEX_BYTES
-    address_ix, pairs = rest[: vault.INDEX_BYTES], rest[vault.INDEX_BYTES :]
-    if not pairs or len(pairs) % size:
+    address_ix, inboxes = rest[: vault.INDEX_BYTES], rest[vault.INDEX_BYTES :]
+    if not inboxes or len(inboxes) % _INBOX.size:
         raise BadToken
     if time.time() - made_at > FIND_SECONDS:
         raise ExpiredToken
-    inboxes = [Inbox(pairs[at], pairs[at + 1 : at + size]) for at in range(0, len(pairs), size)]
-    return Recipient(address_ix, tuple(inboxes))
+    return Recipient(address_ix, tuple(Inbox(*one) for one in _INBOX.iter_unpack(inboxes)))
 
 
 def code(signature_id: UUID, epoch: int) -> str:
@@ -211,6 +196,14 @@ def _code(key: bytes, signature_id: UUID, epoch: int) -> str:
     return str(number % 10**CODE_DIGITS).zfill(CODE_DIGITS)
 
 
+def _now() -> bytes:
+    return int(time.time()).to_bytes(_TIME_BYTES, "big")
+
+
+def _signed(purpose: str, raw: bytes) -> str:
+    return _signer(purpose).sign(_b64(raw))
+
+
 def _unsigned(purpose: str, token: str, length: int | None = None) -> bytes:
     try:
         raw = _unb64(_signer(purpose).unsign(token))
@@ -222,12 +215,7 @@ def _unsigned(purpose: str, token: str, length: int | None = None) -> bytes:
 
 
 def _signer(purpose: str) -> Signer:
-    return _signer_with(purpose, *vault.link_keys(purpose))
-
-
-@cache
-def _signer_with(purpose: str, first: bytes, *older: bytes) -> Signer:
-    # Cached by key ring: making one takes as long as signing, and a mail has two links.
+    first, *older = vault.link_keys(purpose)
     # Only characters that mail programs keep inside a link: "." rather than Django's ":".
     return Signer(key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}")
 

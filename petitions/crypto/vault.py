@@ -18,7 +18,7 @@ and one of sixty give values of the same length.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from uuid import UUID
 
@@ -50,7 +50,7 @@ def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int
     values whose length must never differ. The result's length depends on the bucket alone.
     """
     key_id, nonce = next(iter(settings.SEALING_KEYS)), os.urandom(NONCE_BYTES)
-    padded = _pad(_encode(value), at_least)
+    padded = _pad(_JSON.encode(value).encode(), at_least)
     ciphertext = _cipher(key_id).encrypt(nonce, padded, _binding(table) + row_id.bytes)
     return bytes((FORMAT, key_id)) + nonce + ciphertext
 
@@ -58,14 +58,10 @@ def seal(value: Mapping[str, object], *, table: str, row_id: UUID, at_least: int
 def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str, object]:
     """Decrypt what `seal` made for the same table and row. Raises `CannotOpen` otherwise."""
     blob = bytes(sealed)
-    if len(blob) <= HEADER_BYTES + NONCE_BYTES or blob[0] != FORMAT:
+    start = HEADER_BYTES + NONCE_BYTES
+    if len(blob) <= start or blob[0] != FORMAT or blob[1] not in settings.SEALING_KEYS:
         raise CannotOpen
-    if blob[1] not in settings.SEALING_KEYS:
-        raise CannotOpen
-    nonce, ciphertext = (
-        blob[HEADER_BYTES:][:NONCE_BYTES],
-        blob[HEADER_BYTES + NONCE_BYTES :],
-    )
+    nonce, ciphertext = blob[HEADER_BYTES:start], blob[start:]
     try:
         padded = _cipher(blob[1]).decrypt(nonce, ciphertext, _binding(table) + row_id.bytes)
     except InvalidTag:
@@ -76,27 +72,13 @@ def unseal(sealed: bytes | memoryview, *, table: str, row_id: UUID) -> dict[str,
 def blind_index(purpose: str, *parts: str | bytes, key_id: int | None = None) -> bytes:
     """A blind index: HMAC-SHA256 of `parts`, in order, cut to 16 bytes, for equality look-ups.
 
-    Made with the first key of the ring, or with an older one to find what that one made.
-
-    Equal parts under the same purpose give equal indexes; without the key nothing can be
-    tested against them. Every part is preceded by its length, so that ("ab", "c") and
-    ("a", "bc") differ.
+    Made with the first key of the ring, or with an older one to find what that one made. Equal
+    parts under the same purpose give equal indexes; without the key nothing can be tested against
+    them. Every part is preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
     """
-    return _fingerprint(_keyed(purpose, key_id), parts)
-
-
-def indexer(purpose: str, *first: str | bytes) -> Callable[..., bytes]:
-    """`blind_index` with its first parts fixed, which are hashed once for many calls.
-
-    The function that it returns keeps the key that is current now.
-    """
-    begun = _keyed(purpose, None).copy()
-    begun.update(_framed(first))
-
-    def index(*parts: str | bytes) -> bytes:
-        return _fingerprint(begun, parts)
-
-    return index
+    index = _index_hmac(index_key_id() if key_id is None else key_id, purpose).copy()
+    index.update(_framed(parts))
+    return index.finalize()[:INDEX_BYTES]
 
 
 def index_key_id() -> int:
@@ -109,8 +91,8 @@ def link_keys(purpose: str) -> list[bytes]:
     return [_link_key(master, purpose) for master in settings.LINK_KEYS.values()]
 
 
-def forget_derived_keys() -> None:
-    """Clear the cache of derived keys, after the key rings changed. Indexers keep theirs."""
+def clear_derived_keys() -> None:
+    """Clear the cache of derived keys, after the key rings changed."""
     _cipher.cache_clear()
     _index_hmac.cache_clear()
     _link_key.cache_clear()
@@ -120,16 +102,6 @@ def forget_derived_keys() -> None:
 def _cipher(key_id: int) -> AESGCM:
     # Cached by key: building one per row doubles the cost of sealing (1.5 against 0.5 us).
     return AESGCM(_derive(settings.SEALING_KEYS[key_id], "seal"))
-
-
-def _fingerprint(begun: HMAC, parts: Iterable[str | bytes]) -> bytes:
-    whole = begun.copy()
-    whole.update(_framed(parts))
-    return whole.finalize()[:INDEX_BYTES]
-
-
-def _keyed(purpose: str, key_id: int | None) -> HMAC:
-    return _index_hmac(index_key_id() if key_id is None else key_id, purpose)
 
 
 @cache
@@ -154,17 +126,9 @@ def _binding(table: str) -> bytes:
     return bytes((FORMAT,)) + table.encode() + b"\0"
 
 
-def _encode(value: Mapping[str, object]) -> bytes:
-    return _JSON.encode(value).encode()
-
-
 def _framed(parts: Iterable[str | bytes]) -> bytes:
-    # Inlined, without a function per part: a signing has twenty of them.
-    framed = b""
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        framed += len(raw).to_bytes(LENGTH_BYTES, "big") + raw
-    return framed
+    raw = [part.encode() if isinstance(part, str) else part for part in parts]
+    return b"".join(len(part).to_bytes(LENGTH_BYTES, "big") + part for part in raw)
 
 
 def _pad(plain: bytes, at_least: int) -> bytes:

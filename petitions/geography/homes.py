@@ -24,7 +24,7 @@ def as_html(place_id: str) -> str:
     return _rendered(language, place.kind, place.name_in(language), place.name)
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Clear the cache of rendered paragraphs."""
     _rendered.cache_clear()
 

@@ -6,7 +6,7 @@ The thank-you page and the form need them at every request, and they change once
 from datetime import date
 from typing import NamedTuple
 
-from petitions.infra.ttl_cache import Kept
+from petitions.infra.ttl_cache import TTLCache
 from petitions.models import Place, PlaceFile
 
 _SECONDS = 300.0
@@ -19,23 +19,23 @@ class _Gazetteer(NamedTuple):
     postcodes_of: date | None
 
 
-_known: Kept[None, _Gazetteer] = Kept()
+_known: TTLCache[None, _Gazetteer] = TTLCache()
 
 
 def place(code: str) -> Place | None:
     """A place by its code, at most five minutes old; None if there is none."""
-    found = _known.get(None, _SECONDS, _read).places.get(code)
-    return found or _known.get(None, _SECONDS_IF_MISSED, _read).places.get(code)
+    found = _known.get_or_set(None, _SECONDS, _read).places.get(code)
+    return found or _known.get_or_set(None, _SECONDS_IF_MISSED, _read).places.get(code)
 
 
 def postcodes_of() -> date | None:
     """The edition of the last postcode import: the first day of its month; None without any."""
-    return _known.get(None, _SECONDS, _read).postcodes_of
+    return _known.get_or_set(None, _SECONDS, _read).postcodes_of
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Clear the cache."""
-    _known.forget()
+    _known.invalidate()
 
 
 def _read() -> _Gazetteer:

@@ -18,7 +18,7 @@ from django.db import IntegrityError, connection, transaction
 
 from petitions.geography import files
 from petitions.geography.files import Table, UnusableFile
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 from petitions.models import Place, PlaceFile
 
 # Columns of the same postcode, spaced differently; the first that is found will do.
@@ -67,8 +67,8 @@ def import_file(
     been read, and of how many. `edition` is any day of the month that the file's name does not say.
     Raises `UnusableFile`, and then nothing has changed.
     """
-    with alone("import postcodes") as is_alone:
-        if not is_alone:
+    with lease("import postcodes") as is_acquired:
+        if not is_acquired:
             raise UnusableFile("Postcodes are being imported at this moment already.")
         with files.table(path) as table, transaction.atomic():
             imported = Imported(edition=_edition(edition, table.name, path.name))

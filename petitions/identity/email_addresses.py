@@ -1,14 +1,20 @@
-"""Normalisation of e-mail addresses: whether two of them reach the same mailbox.
+"""E-mail addresses: whether two of them reach the same mailbox, and which are mistyped.
 
 The canonical form is for comparing only. Mail always goes to what the signer typed.
 """
 
 import unicodedata
+from difflib import get_close_matches
 
 from email_validator import EmailNotValidError, validate_email
 
 from petitions.identity import providers
-from petitions.identity.providers import Provider
+from petitions.identity.providers import LARGE, OTHERS, Provider
+
+# For `suggested_domain`: the least similarity (difflib) of two domains, and of two endings of one
+# name. In a name of up to `_SHORT` letters one typo leaves too little: "gmx" and "sky" are near to
+# anything.
+_ALIKE, _ALIKE_ENDING, _SHORT = 0.88, 0.6, 4
 
 
 def canonical(address: str) -> str:
@@ -33,12 +39,18 @@ def canonical(address: str) -> str:
 
 def _mailbox(local: str, provider: Provider) -> str:
     """The local part without case, tag and ignored characters; never empty, unless it was."""
-    base = local.lower() if local.isascii() else _caseless(local)
+    base = local.lower()
+    if not local.isascii():
+        # Canonical caseless matching, Unicode Standard 3.13, D145.
+        folded = unicodedata.normalize("NFD", local).casefold()
+        base = unicodedata.normalize("NFC", folded)
     if provider.hyphen_is_dot:
         base = base.replace("-", ".")
     for tag in provider.tags:
         base = base.partition(tag)[0] or base
-    bare = base.translate(provider.without_ignored) if provider.ignores else base
+    bare = base
+    for char in provider.ignores:
+        bare = bare.replace(char, "")
     if not bare.isascii():
         # Recompose: without the dot between them an accent joins its letter.
         bare = unicodedata.normalize("NFC", bare)
@@ -75,10 +87,6 @@ def ascii_domain(domain: str) -> str:
     """
     if domain.isascii():
         return domain.rstrip(".").lower()
-    return _idna(domain)
-
-
-def _idna(domain: str) -> str:
     # Slow, and yet not cached: a hit would tell that somebody typed it before (constant work).
     name = unicodedata.normalize("NFC", domain).lower().rstrip(".")
     try:
@@ -87,12 +95,27 @@ def _idna(domain: str) -> str:
         return name
 
 
-def _caseless(local: str) -> str:
-    # Canonical caseless matching, Unicode Standard 3.13, D145.
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", local).casefold())
-
-
 def masked(address: str) -> str:
     """The address masked for display: its first letter, its length hidden, and its domain."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}"
+
+
+def suggested_domain(domain: str) -> str | None:
+    """Typo suggestion: the large provider's domain that was probably meant; None if this one
+    seems right.
+
+    Never a validation error: somebody may well have their mail at gmial.com. Not cached: a hit
+    would tell which domains were typed before (constant work).
+    """
+    domain = ascii_domain(domain)
+    if domain in LARGE or domain in OTHERS:
+        return None
+    name, _dot, ending = domain.partition(".")
+    endings = [large.partition(".")[2] for large in LARGE if large.partition(".")[0] == name]
+    if endings:
+        near = get_close_matches(ending, endings, n=1, cutoff=_ALIKE_ENDING)
+        return f"{name}.{near[0]}" if near else None
+    long_names = [large for large in LARGE if len(large.partition(".")[0]) > _SHORT]
+    near = get_close_matches(domain, long_names, n=1, cutoff=_ALIKE)
+    return near[0] if near else None

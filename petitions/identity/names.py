@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from difflib import SequenceMatcher
-from functools import lru_cache
 
 MAX_NAME = 200
 _WHITE_SPACE = re.compile(r"\s+")
@@ -80,7 +79,6 @@ def has_a_letter(text: str) -> bool:
     return any(unicodedata.category(char)[0] == "L" and char not in _NO_LETTERS for char in text)
 
 
-@lru_cache(maxsize=4096)
 def _spells(char: str) -> bool:
     """Whether a character tells names apart: no accent, vowel point, punctuation or picture."""
     accent = unicodedata.combining(char)

@@ -1,4 +1,4 @@
-"""The alias rules of mail providers: which of their addresses reach one mailbox.
+"""Mail providers: which of their addresses reach one mailbox, and whose domains are mistyped.
 
 Constants, reviewed like code: anybody who could edit them on a running site could merge somebody
 else's mailbox with their own. After a release that changes them, `manage.py reindex_mailboxes`
@@ -25,7 +25,7 @@ ones need no entry.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,6 @@ class Provider:
     tags: str = "+"
     hyphen_is_dot: bool = False
     subdomains: bool = False
-    # Precomputed, because every signing uses it.
-    without_ignored: Mapping[int, None] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "without_ignored", dict.fromkeys(map(ord, self.ignores)))
 
     @property
     def canonical(self) -> str:
@@ -109,7 +104,7 @@ def by_domain(providers: Iterable[Provider]) -> Mapping[str, Provider]:
 def fingerprint(providers: Iterable[Provider]) -> str:
     """A short hash of rules, in any order: equal exactly if every address stays one mailbox."""
     rules = sorted(
-        (provider.canonical, sorted(provider.domains), *astuple(provider)[1:-1])
+        (provider.canonical, sorted(provider.domains), *astuple(provider)[1:])
         for provider in providers
     )
     return hashlib.sha256(repr((_READ_AS, rules)).encode()).hexdigest()[:16]
@@ -117,3 +112,29 @@ def fingerprint(providers: Iterable[Provider]) -> str:
 
 BY_DOMAIN = by_domain(PROVIDERS)
 FINGERPRINT = fingerprint(PROVIDERS)
+
+# Where most signers have their mail; the more usual first, for it wins where two are as near.
+LARGE = (
+    "gmail.com", "hotmail.com", "hotmail.co.uk", "yahoo.com", "yahoo.co.uk", "outlook.com",
+    "icloud.com", "live.co.uk", "live.com", "btinternet.com", "googlemail.com", "aol.com",
+    "sky.com", "talktalk.net", "virginmedia.com", "ntlworld.com", "blueyonder.co.uk",
+    "protonmail.com", "yahoo.fr", "hotmail.fr", "gmx.com", "gmx.de", "gmx.net", "web.de",
+    "windowslive.com", "rocketmail.com", "tiscali.co.uk", "plus.com", "zoho.com",
+)  # fmt: skip
+# As near to one of those, and no typo: other providers, and the same ones elsewhere.
+OTHERS = frozenset({
+    "ymail.com", "mail.com", "email.com", "fmail.com", "msn.com", "me.com", "mac.com", "gmx.at",
+    "gmx.ch", "gmx.fr", "gmx.us", "aim.com", "aol.de", "aol.fr", "aol.co.uk", "pm.me",
+    "live.ca", "live.cn", "live.de", "live.dk", "live.fr", "live.ie", "live.it", "live.nl",
+    "live.no", "live.se", "live.com.au", "live.co.za", "hotmail.ca", "hotmail.ch", "hotmail.cl",
+    "hotmail.co", "hotmail.de", "hotmail.dk", "hotmail.es", "hotmail.gr", "hotmail.it",
+    "hotmail.nl", "hotmail.no", "hotmail.se", "hotmail.com.au", "hotmail.com.tr", "outlook.at",
+    "outlook.be", "outlook.cl", "outlook.co", "outlook.de", "outlook.dk", "outlook.es",
+    "outlook.fr", "outlook.ie", "outlook.it", "outlook.jp", "outlook.pt", "outlook.sa",
+    "outlook.co.uk", "outlook.com.ar", "outlook.com.au", "outlook.com.br", "outlook.com.tr",
+    "yahoo.ca", "yahoo.cn", "yahoo.de", "yahoo.dk", "yahoo.es", "yahoo.gr", "yahoo.ie",
+    "yahoo.in", "yahoo.it", "yahoo.no", "yahoo.pl", "yahoo.ro", "yahoo.se", "yahoo.co.id",
+    "yahoo.co.il", "yahoo.co.in", "yahoo.co.jp", "yahoo.co.kr", "yahoo.co.nz", "yahoo.co.th",
+    "yahoo.co.za", "yahoo.com.ar", "yahoo.com.au", "yahoo.com.br", "yahoo.com.tr", "proton.me",
+    "protonmail.ch", "zoho.eu", "zoho.in", "zohomail.com", "inbox.com", "plus.net",
+})  # fmt: skip

@@ -29,9 +29,10 @@ def canonical_postcode(typed: str) -> str:
     """Normalise a postcode to capitals without its space, from any spacing, case and script of
     digits. Raises `NotAPostcode`.
     """
-    text = typed
-    if not typed.isascii():
-        text = "".join(_ascii_digit(char) for char in unicodedata.normalize("NFKC", typed))
+    text = "".join(
+        str(unicodedata.digit(char)) if char.isdigit() else char
+        for char in unicodedata.normalize("NFKC", typed)
+    )
     compact = _SEPARATORS.sub("", text).upper()
     if not _POSTCODE.fullmatch(compact):
         raise NotAPostcode
@@ -41,22 +42,17 @@ def canonical_postcode(typed: str) -> str:
 @cache
 def countries(language: str) -> tuple[tuple[str, str], ...]:
     """ISO 3166 codes and names of every country but the UK, in the language's own order."""
-    names = Locale(language).territories
-    listed = (
+    listed = [
         (code, name)
-        for code, name in names.items()
+        for code, name in Locale(language).territories.items()
         if len(code) == len("GB") and code.isalpha() and code not in _NOT_COUNTRIES
-    )
+    ]
     return tuple(sorted(listed, key=lambda pair: _sort_key(pair[1])))
 
 
 def country_name(code: str, language: str) -> str:
     """A country's name in a language; the code itself where it has none."""
     return str(Locale(language).territories.get(code, code))
-
-
-def _ascii_digit(char: str) -> str:
-    return str(unicodedata.digit(char)) if char.isdigit() else char
 
 
 def _sort_key(name: str) -> str:

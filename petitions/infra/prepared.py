@@ -1,8 +1,9 @@
 """Prepared statements for the hot paths: planned once a connection, not once a request.
 
-Planning took a quarter of what signing costs the database, and half of what confirming does. Behind
-a transaction pooler this cannot work, for PREPARE in SQL stays with one connection of the server:
-there (`DATABASE_POOLER`) the same SQL is sent as it is.
+For speed alone: without them a whole POST of the form took 11% longer (2.69 instead of 2.43 ms),
+and a confirmation 11% (9.3 instead of 8.4 ms), in paired runs. Behind a transaction pooler
+(`DATABASE_POOLER`) the same SQL is sent as it is, for PREPARE stays with one connection of the
+server.
 """
 
 import re

@@ -5,7 +5,6 @@ first failure opens the breaker, and for `PAUSE` seconds `call` raises `Unavaila
 one caller probes Redis (half-open), while all others still do without.
 """
 
-import hashlib
 import logging
 import threading
 import time
@@ -77,23 +76,9 @@ def call(work: Callable[[redis.Redis], T]) -> T:
     return answer
 
 
-class Script:
-    """A Lua script, called by EVALSHA, and by EVAL where the server does not know it."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-    def __call__(self, keys: Sequence[bytes], *args: str) -> Any:
-        """The script's result. Raises `Unavailable`."""
-
-        def run(client: redis.Redis) -> Any:
-            try:
-                return client.evalsha(self._digest, len(keys), *keys, *args)
-            except redis.exceptions.NoScriptError:
-                return client.eval(self._source, len(keys), *keys, *args)
-
-        return call(run)
+def run_script(source: str, keys: Sequence[bytes], *args: str) -> Any:
+    """Run a Lua script by EVALSHA; return its result. Raises `Unavailable`."""
+    return call(lambda client: client.register_script(source)(list(keys), list(args)))
 
 
 def is_available() -> bool:
@@ -101,7 +86,7 @@ def is_available() -> bool:
     return _breaker.retry_at is None
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Close the breaker, and reconnect."""
     _breaker.retry_at = None
     _client.cache_clear()

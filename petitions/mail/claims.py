@@ -6,7 +6,7 @@ a slow server may take longer than a claim lasts. A worker that is killed renews
 mails are due again within `LEASE`. One that stalled for longer finds that its claim has expired,
 and sends no more of these mails; nor can it overwrite an outcome, since every claim counts an
 attempt, and outcomes are written by id and attempt. A sweep that one process does at a time has a
-lease row instead: see `petitions.infra.leases`.
+lease row instead: see `petitions.infra.locks`.
 """
 
 import logging

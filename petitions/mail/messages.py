@@ -49,7 +49,7 @@ def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
     )
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Clear the cache of rendered templates."""
     _template.cache_clear()
 

@@ -214,7 +214,8 @@ def over_limit(ids: Collection[UUID]) -> set[UUID]:
             """
             SELECT m.id FROM petitions_mail m CROSS JOIN LATERAL (
                 SELECT count(*) AS n, max(o.created_at) AS newest FROM petitions_mail o
-                WHERE o.mailbox_ix = m.mailbox_ix AND o.kind = m.kind AND o.state <> %s
+                WHERE o.global_mailbox_ix = m.global_mailbox_ix AND o.kind = m.kind
+                      AND o.state <> %s
                       -- Never sent: whoever types and corrects an address uses up nothing.
                       AND NOT (o.state = 'cancelled' AND o.attempts = 0)
                       AND o.created_at > m.created_at - interval '1 day'

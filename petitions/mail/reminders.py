@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from petitions.models import Mail, Petition, Signature
 
 AFTER = timedelta(hours=24)
@@ -62,14 +62,16 @@ def _queue(ids: list[UUID]) -> int:
     could each see that there is none yet, so an advisory lock makes the second wait, and then read
     what the first has committed. Nothing else writes reminders.
     """
-    advisory_locks.named("queue-reminders")
+    locks.lock_named("queue-reminders")
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO petitions_mail (
-                id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
+                id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code,
+                created_at)
             SELECT DISTINCT ON (g.petition_id, g.person_ix)
-                gen_random_uuid(), s.id, %(remind)s, m.mailbox_ix, %(queued)s, now(), 0, '', now()
+                gen_random_uuid(), s.id, %(remind)s, m.global_mailbox_ix, %(queued)s, now(), 0, '',
+                now()
             FROM petitions_signature s
             JOIN petitions_signer g ON g.signature_id = s.id
             JOIN petitions_mail m ON m.signature_id = s.id AND m.kind = %(confirm)s
@@ -77,7 +79,8 @@ def _queue(ids: list[UUID]) -> int:
             WHERE s.id = ANY(%(ids)s) AND s.state = %(pending)s
                 AND NOT EXISTS (
                     SELECT FROM petitions_signer o WHERE o.petition_id = g.petition_id
-                        AND o.mailbox_ix = g.mailbox_ix AND o.person_ix = g.person_ix
+                        AND o.petition_mailbox_ix = g.petition_mailbox_ix
+                        AND o.person_ix = g.person_ix
                         AND (o.slot IS NOT NULL OR EXISTS (
                             SELECT FROM petitions_mail r
                             WHERE r.signature_id = o.signature_id AND r.kind = %(remind)s)))

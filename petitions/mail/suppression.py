@@ -88,7 +88,7 @@ def reasons(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
     waiting = [
         (mail_id, to.petition_id, key_id, ix)
         for mail_id, to in mails.items()
-        for key_id, ix in sealing.mail_indexes(to.address).items()
+        for key_id, ix in sealing.global_mailbox_indexes(to.address).items()
     ]
     entries = Objection.objects.filter(ix__in=[ix for *_rest, ix in waiting]).exclude(
         reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR

@@ -187,7 +187,7 @@ def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
         signature=signature,
         petition_id=signature.petition_id,
         sealed=sealing.seal(attempt, signature.pk),
-        mailbox_ix=index.mailbox,
+        petition_mailbox_ix=index.petition_mailbox,
         person_ix=index.person,
         home_ix=index.home,
         slot=slot,

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class FindRequest(models.Model):
-    """One request: a sealed blob of `petitions.signatures.find.Asked`, padded to one length.
+    """One request: a sealed address and language, padded to one length.
 
     Written alike whether or not the address has signed, which only the worker looks up (constant
     work: docs/architecture.md). It has no timestamp, and is deleted once the worker has looked.

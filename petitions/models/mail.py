@@ -112,7 +112,7 @@ class Mail(models.Model):
     sealed = models.BinaryField(null=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     # Global blind index, unlike the signer's: rate limits protect the mailbox, not the petition.
-    mailbox_ix = models.BinaryField(max_length=16)
+    global_mailbox_ix = models.BinaryField(max_length=16)
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.QUEUED)
     due_at = models.DateTimeField(_("send at"))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -126,7 +126,9 @@ class Mail(models.Model):
         verbose_name_plural = _("outbox")
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),
-            models.Index(fields=["mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"),
+            models.Index(
+                fields=["global_mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"
+            ),
             # For the figures on the staff page: failures, and recent requests.
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             BrinIndex(fields=["created_at"], name="mail_lately", autosummarize=True),

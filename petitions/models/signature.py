@@ -53,9 +53,9 @@ class SignatureQuerySet(models.QuerySet["Signature"]):
         corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
         return self.filter(~corrected | Q(confirmed_at__isnull=False))
 
-    def of_mailbox(self, mailbox_ix: bytes) -> "SignatureQuerySet":
+    def of_mailbox(self, petition_mailbox_ix: bytes) -> "SignatureQuerySet":
         """Those of one mailbox, by its blind index, which is scoped to the petition."""
-        return self.filter(signer__mailbox_ix=mailbox_ix)
+        return self.filter(signer__petition_mailbox_ix=petition_mailbox_ix)
 
 
 class Signature(models.Model):
@@ -67,7 +67,7 @@ class Signature(models.Model):
         HELD = "held", _("on hold")
         REMOVED = "removed", _("removed from the count")
         WITHDRAWN = "withdrawn", _("withdrawn")
-        # A decoy row, stored at the same cost as any other (constant work): `submit._of_nobody`.
+        # A decoy row, stored at the same cost as any other (constant work): `submit._decoy_row`.
         REFUSED = "refused", _("refused by a rule")
 
     class Verdict(models.TextChoices):
@@ -176,7 +176,7 @@ class Signer(models.Model):
     # Denormalised for the unique constraints; the signature's own foreign key has the constraint.
     petition = models.ForeignKey(Petition, models.PROTECT, db_index=False, db_constraint=False)
     sealed = models.BinaryField()
-    mailbox_ix = models.BinaryField(max_length=16)
+    petition_mailbox_ix = models.BinaryField(max_length=16)
     person_ix = models.BinaryField(max_length=16)
     home_ix = models.BinaryField(max_length=16)
     # Blind indexes of network and mail domain under daily keys, erased after 30 days.
@@ -186,7 +186,7 @@ class Signer(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["petition", "mailbox_ix"], name="signer_mailbox"),
+            models.Index(fields=["petition", "petition_mailbox_ix"], name="signer_mailbox"),
             models.Index(
                 fields=["network_ix"], condition=Q(network_ix__isnull=False), name="signer_network"
             ),
@@ -196,7 +196,7 @@ class Signer(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["petition", "mailbox_ix", "slot"],
+                fields=["petition", "petition_mailbox_ix", "slot"],
                 condition=Q(slot__isnull=False),
                 name="signer_two_slots_a_mailbox",
             ),

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import providers
-from petitions.infra import advisory_locks, leases
+from petitions.infra import locks
 from petitions.models import Decision, Objection, Reindexing, Rule, Signature, Signer
 from petitions.moderation import decisions
 from petitions.signatures import confirm
@@ -79,8 +79,8 @@ def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
 
     `progress` gets the fraction done, 0 to 1. Raises `AlreadyComparing`.
     """
-    with leases.alone(JOB) as is_alone:
-        if not is_alone:
+    with locks.lease(JOB) as is_acquired:
+        if not is_acquired:
             raise AlreadyComparing
         job = _begun()
         _run(job, progress)
@@ -197,7 +197,7 @@ def _to_move(job: Reindexing, batch: Sequence[Signer]) -> list[_Move]:
 
 
 def _indexes(signer: Signer) -> tuple[bytes, bytes, bytes]:
-    return bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix)
+    return bytes(signer.petition_mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix)
 
 
 def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
@@ -206,7 +206,7 @@ def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
     Those changed since they were read; or (`IntegrityError`) a concurrent confirmation, which had
     waited for the lock of the old mailbox, took a slot of the new one.
     """
-    _move_mails({move.signer.pk: move.wanted.mail for move in moves})
+    _move_mails({move.signer.pk: move.wanted.global_mailbox for move in moves})
     try:
         moved = _move_signers(job, moves)
     except IntegrityError:
@@ -219,8 +219,10 @@ def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
     """Move under locks in the usual order, against deadlocks: mailboxes, signatures by id, signers,
     tallies. Returns the ids moved.
     """
-    advisory_locks.mailboxes(
-        index for move in moves for index in (move.signer.mailbox_ix, move.wanted.mailbox)
+    locks.lock_mailboxes(
+        index
+        for move in moves
+        for index in (move.signer.petition_mailbox_ix, move.wanted.petition_mailbox)
     )
     signatures = _lock_signatures(moves)
     rows = {row.pk: row for row in Signer.objects.filter(pk__in=signatures)}
@@ -234,7 +236,7 @@ def _lock_signatures(moves: Sequence[_Move]) -> dict[UUID, Signature]:
     """Lock the signatures that move, and those with slots in the target mailboxes, by id."""
     there = Signer.objects.filter(
         petition_id__in={move.signer.petition_id for move in moves},
-        mailbox_ix__in=[move.wanted.mailbox for move in moves],
+        petition_mailbox_ix__in=[move.wanted.petition_mailbox for move in moves],
         slot__isnull=False,
     )
     ids = [*(move.signer.pk for move in moves), *there.values_list("pk", flat=True)]
@@ -258,12 +260,12 @@ def _settle(
 ) -> int:
     """Write indexes and slots of the movers and of their new mailboxes; hold the surplus."""
     wanted = {move.signer.pk: move.wanted[:3] for move in moves}
-    targets = {(move.signer.petition_id, move.wanted.mailbox) for move in moves}
+    targets = {(move.signer.petition_id, move.wanted.petition_mailbox) for move in moves}
     # A mailbox that is no target is only partly read: nothing is decided about it.
     rows = {
         pk: row
         for pk, row in rows.items()
-        if pk in wanted or (row.petition_id, bytes(row.mailbox_ix)) in targets
+        if pk in wanted or (row.petition_id, bytes(row.petition_mailbox_ix)) in targets
     }
     after = {pk: wanted.get(pk) or _indexes(row) for pk, row in rows.items()}
     slots = _slots(rows, signatures, after)
@@ -317,7 +319,7 @@ def _write(
         cursor.execute(
             """
             UPDATE petitions_signer g
-            SET mailbox_ix = new.mailbox, person_ix = new.person, home_ix = new.home,
+            SET petition_mailbox_ix = new.mailbox, person_ix = new.person, home_ix = new.home,
                 slot = new.slot
             FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::smallint[])
                 AS new (id, mailbox, person, home, slot)
@@ -370,9 +372,9 @@ def _move_mails(indexes: dict[UUID, bytes]) -> None:
             WITH free AS (
                 SELECT m.id, new.ix FROM petitions_mail m
                 JOIN unnest(%s::uuid[], %s::bytea[]) AS new (id, ix) ON m.signature_id = new.id
-                WHERE m.mailbox_ix <> new.ix FOR UPDATE OF m SKIP LOCKED
+                WHERE m.global_mailbox_ix <> new.ix FOR UPDATE OF m SKIP LOCKED
             )
-            UPDATE petitions_mail m SET mailbox_ix = free.ix FROM free WHERE m.id = free.id
+            UPDATE petitions_mail m SET global_mailbox_ix = free.ix FROM free WHERE m.id = free.id
             """,
             theirs,
         )
@@ -381,9 +383,9 @@ def _move_mails(indexes: dict[UUID, bytes]) -> None:
             """
             SELECT new.ix, m.id FROM petitions_mail m
             JOIN unnest(%s::uuid[], %s::bytea[]) AS new (id, ix) ON m.signature_id = new.id
-            WHERE m.mailbox_ix <> new.ix
+            WHERE m.global_mailbox_ix <> new.ix
             """,
             theirs,
         )
         for late in cursor.fetchall():
-            cursor.execute("UPDATE petitions_mail SET mailbox_ix = %s WHERE id = %s", late)
+            cursor.execute("UPDATE petitions_mail SET global_mailbox_ix = %s WHERE id = %s", late)

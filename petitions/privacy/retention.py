@@ -19,7 +19,7 @@ from django.utils import timezone
 from petitions.mail import suppression
 from petitions.models import Alert, Decision, Enquiry, Mail, Objection, Signature, Signer
 from petitions.privacy import erasure_notice
-from petitions.screening import single_use
+from petitions.screening import challenge
 from petitions.signers import erasing
 from petitions.staff import audit, logins
 
@@ -48,7 +48,7 @@ def apply() -> None:
     delete_mails_of_nobody()
     erase_origins()
     delete_small_tables()
-    single_use.delete_expired()
+    challenge.delete_expired_nonces()
     logins.delete_old_failures()
     audit.keep_no_longer(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
     truncate_timestamps()

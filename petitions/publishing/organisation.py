@@ -2,11 +2,11 @@
 
 from django.db import DatabaseError, InterfaceError
 
-from petitions.infra.ttl_cache import Kept
+from petitions.infra.ttl_cache import TTLCache
 from petitions.models import Organisation
 
 _SECONDS = 5.0
-_known: Kept[None, Organisation] = Kept()
+_known: TTLCache[None, Organisation] = TTLCache()
 
 
 def organisation() -> Organisation:
@@ -14,7 +14,7 @@ def organisation() -> Organisation:
 
     Error pages show it too, and must not fail again then.
     """
-    return _known.get(None, _SECONDS, _read)
+    return _known.get_or_set(None, _SECONDS, _read)
 
 
 def _read() -> Organisation:
@@ -22,9 +22,9 @@ def _read() -> Organisation:
         return Organisation.load()
     except (DatabaseError, InterfaceError):
         # Cached as well: otherwise every name on a page would wait for the database again.
-        return _known.last(None) or Organisation(id=1)
+        return _known.stale(None) or Organisation(id=1)
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Clear the cache."""
-    _known.forget()
+    _known.invalidate()

@@ -9,13 +9,13 @@ from threading import Lock
 from django.conf import settings
 
 from petitions.counting import tallies
-from petitions.infra.ttl_cache import Kept
+from petitions.infra.ttl_cache import TTLCache
 from petitions.models import Petition, PetitionText
 
-_texts: Kept[tuple[str, str], PetitionText | None] = Kept(by_the_minute=True)
-_petitions: Kept[int, Petition] = Kept()
-_open: Kept[None, list[Petition]] = Kept()
-_totals: Kept[int, int] = Kept()
+_texts: TTLCache[tuple[str, str], PetitionText | None] = TTLCache(by_the_minute=True)
+_petitions: TTLCache[int, Petition] = TTLCache()
+_open: TTLCache[None, list[Petition]] = TTLCache()
+_totals: TTLCache[int, int] = TTLCache()
 # Held while a total is read and stored: otherwise a concurrent increment would be lost.
 _counting = Lock()
 
@@ -26,7 +26,7 @@ def text(slug: str, language: str) -> PetitionText | None:
     The page that holds the form is as old. A text whose embargo ends appears here in the same
     moment as on the page.
     """
-    return _texts.get(
+    return _texts.get_or_set(
         (slug, language),
         settings.PAGE_CACHE_SECONDS,
         lambda: PetitionText.objects.to_show(slug, language),
@@ -35,14 +35,14 @@ def text(slug: str, language: str) -> PetitionText | None:
 
 def petition(petition_id: int) -> Petition:
     """A petition, at most `PAGE_CACHE_SECONDS` old. Raises `Petition.DoesNotExist`."""
-    return _petitions.get(
+    return _petitions.get_or_set(
         petition_id, settings.PAGE_CACHE_SECONDS, lambda: Petition.objects.get(pk=petition_id)
     )
 
 
 def accepting() -> list[int]:
     """Ids of the petitions that take signatures now, by rows at most `PAGE_CACHE_SECONDS` old."""
-    published = _open.get(
+    published = _open.get_or_set(
         None,
         settings.PAGE_CACHE_SECONDS,
         lambda: list(Petition.objects.filter(state=Petition.State.OPEN)),
@@ -56,7 +56,7 @@ def total(petition_id: int) -> int:
     One who commits during the read may be in it twice until then; nobody is missing.
     """
     with _counting:
-        return _totals.get(
+        return _totals.get_or_set(
             petition_id, settings.PAGE_CACHE_SECONDS, lambda: tallies.total(petition_id)
         )
 
@@ -64,10 +64,10 @@ def total(petition_id: int) -> int:
 def one_more(petition_id: int) -> None:
     """Increment the cached count, so that the thank-you page includes its signer."""
     with _counting:
-        _totals.change(petition_id, lambda total: total + 1)
+        _totals.update(petition_id, lambda total: total + 1)
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Clear these caches."""
     for kept in (_texts, _petitions, _open, _totals):
-        kept.forget()
+        kept.invalidate()

@@ -1,4 +1,4 @@
-"""The challenge: proof of work, in place of a CAPTCHA, while many sign at once.
+"""The challenge: proof of work, in place of a CAPTCHA, while many sign at once; single-use nonces.
 
 It is ALTCHA's (https://altcha.org, the protocol of its version 1), made and verified here: no
 third party is asked. It stands only in answers to a POST, never in a cached page. Each answer
@@ -29,10 +29,11 @@ from typing import NamedTuple
 
 import altcha
 from django.core.signing import BadSignature, Signer
+from django.db import connection
+from django.utils import timezone
 
 from petitions.crypto import vault
-from petitions.models import Petition
-from petitions.screening import single_use
+from petitions.models import UsedNonce
 
 PROOF, PATIENCE = "altcha", "patience"
 # Fields that the form may bring besides its own.
@@ -61,30 +62,22 @@ class Offer(NamedTuple):
     is_crowded: bool
 
 
-class _Patience(NamedTuple):
-    token_id: str
-    good_from: int
-
-
-def is_asked(petition: Petition, *, is_busy: bool = False) -> bool:
-    """Whether a challenge is required: by the organisers' switch, or the rate of signings."""
-    return is_busy or petition.challenge == Petition.Challenge.ALWAYS
-
-
 def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | None:
     """Verify and consume a form's proof or patience token: None if valid, else the offer to
     answer with.
     """
-    if _spend_proof(post.get(PROOF, ""), slug):
+    solved = _solved(post.get(PROOF, ""), slug)
+    if solved and consume_nonce("proof", solved, PROOF_SECONDS):
         return None
     patience = _read_patience(post.get(PATIENCE, ""), slug)
     if patience is None:
         return offer(slug)
-    wait = patience.good_from - int(time.time())
+    token_id, good_from = patience
+    wait = good_from - int(time.time())
     if wait > 0:
         return _offer(slug, post[PATIENCE], seconds=wait, is_early=True)
     # First, or one spent token, replayed, would take the places of others in its network.
-    if not single_use.consume("patience", patience.token_id, PATIENCE_SECONDS + WAIT_SECONDS):
+    if not consume_nonce("patience", token_id, PATIENCE_SECONDS + WAIT_SECONDS):
         return offer(slug)
     if not _has_room(network):
         return _offer(slug, _new_patience(slug), seconds=60, is_crowded=True)
@@ -101,18 +94,38 @@ def carried(post: Mapping[str, str], slug: str) -> Offer | None:
     patience = _read_patience(post.get(PATIENCE, ""), slug)
     if patience is None:
         return None
-    wait = max(1, patience.good_from - int(time.time()))
-    return _offer(slug, post[PATIENCE], seconds=wait)
+    return _offer(slug, post[PATIENCE], seconds=max(1, patience[1] - int(time.time())))
+
+
+def consume_nonce(kind: str, nonce: str, seconds: int) -> bool:
+    """Consume a nonce, atomically; False if it was consumed in the last `seconds` (a replay).
+
+    The first to consume one gets it, across all processes. They are in PostgreSQL, because a replay
+    must not pass while Redis is away, and because a nonce that is consumed in the transaction that
+    stores an attempt is free again by itself if that is rolled back. Keys are keyed hashes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_usednonce AS known (key, expires_at)
+            VALUES (%s, now() + make_interval(secs => %s))
+            ON CONFLICT (key) DO UPDATE SET expires_at = EXCLUDED.expires_at
+            WHERE known.expires_at <= now()
+            """,
+            [vault.blind_index("once", kind, nonce), seconds],
+        )
+        return bool(cursor.rowcount)
+
+
+def delete_expired_nonces() -> int:
+    """Delete expired nonces, which may be used again; return how many."""
+    return UsedNonce.objects.filter(expires_at__lte=timezone.now()).delete()[0]
 
 
 def _offer(
     slug: str, patience: str, *, seconds: int, is_early: bool = False, is_crowded: bool = False
 ) -> Offer:
-    return Offer(json.dumps(_new_task(slug)), patience, seconds, is_early, is_crowded)
-
-
-def _new_task(slug: str) -> dict[str, object]:
-    """A task for ALTCHA's worker. Its solution is `number`, which only we know."""
+    """An offer with a new task for ALTCHA's worker, whose solution is `number`: only we know it."""
     options = altcha.ChallengeOptions(
         algorithm=_ALGORITHM,
         max_number=MAX_NUMBER,
@@ -120,12 +133,8 @@ def _new_task(slug: str) -> dict[str, object]:
         salt=f"{secrets.token_hex(12)}?petition={slug}",
         expires=datetime.fromtimestamp(time.time() + PROOF_SECONDS, UTC),
     )
-    return altcha.create_challenge(options).to_dict()
-
-
-def _spend_proof(raw: str, slug: str) -> bool:
-    challenge = _solved(raw, slug)
-    return challenge is not None and single_use.consume("proof", challenge, PROOF_SECONDS)
+    task = json.dumps(altcha.create_challenge(options).to_dict())
+    return Offer(task, patience, seconds, is_early, is_crowded)
 
 
 def _solved(raw: str, slug: str) -> str | None:
@@ -136,14 +145,11 @@ def _solved(raw: str, slug: str) -> str | None:
             "number": int(number),
             "salt": str(salt),
             "signature": str(signature),
-        } if 0 <= number <= MAX_NUMBER and _is_fresh(salt, slug):
-            return _challenge_signed(number, salt, signature)
+        } if 0 <= number <= MAX_NUMBER:
+            said = _SALT.fullmatch(salt)
+            if said and said[1] == slug and int(said[2]) >= time.time():
+                return _challenge_signed(number, salt, signature)
     return None
-
-
-def _is_fresh(salt: str, slug: str) -> bool:
-    said = _SALT.fullmatch(salt)
-    return said is not None and said[1] == slug and int(said[2]) >= time.time()
 
 
 def _challenge_signed(number: int, salt: str, signature: str) -> str | None:
@@ -170,15 +176,17 @@ def _new_patience(slug: str) -> str:
     return _signer().sign_object([slug, good_from, secrets.token_urlsafe(12)])
 
 
-def _read_patience(token: str, slug: str) -> _Patience | None:
-    """Verify a patience token: None unless it is ours, for this petition, and not expired."""
+def _read_patience(token: str, slug: str) -> tuple[str, int] | None:
+    """A patience token's id, and from when it is good (Unix seconds): None unless it is ours, for
+    this petition, and not expired.
+    """
     try:
         for_slug, good_from, token_id = _signer().unsign_object(token)
     except BadSignature:
         return None
     if for_slug != slug or time.time() > good_from + PATIENCE_SECONDS:
         return None
-    return _Patience(token_id, good_from)
+    return token_id, good_from
 
 
 def _has_room(network: str) -> bool:
@@ -186,7 +194,7 @@ def _has_room(network: str) -> bool:
         return True
     minute = int(time.time()) // 60
     return any(
-        single_use.consume("patient", f"{network} {minute} {place}", 120)
+        consume_nonce("patient", f"{network} {minute} {place}", 120)
         for place in range(PATIENT_PER_NETWORK_AND_MINUTE)
     )
 

@@ -13,12 +13,14 @@ would tell a sender just below `BLOCK_AT`, by the refusal, that a neighbour sign
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
 from disposable_email_domains import blocklist
-from django.utils.translation import gettext, ngettext
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 HOLD_AT = 100
 BLOCK_AT = 300
@@ -80,14 +82,20 @@ class Signal(NamedTuple):
     @property
     def weight(self) -> int:
         """Its weight; 0 if no rule yields it any more."""
-        rule = _RULES.get(self.code)
-        return rule.weight(self.number) if rule else 0
+        if self.code == "burst":
+            return next((weight for least, weight in _BURST_WEIGHTS if self.number >= least), 0)
+        return _RULES[self.code][0] if self.code in _RULES else 0
 
     @property
     def sentence(self) -> str:
         """What a moderator reads, in the language of the page."""
-        rule = _RULES.get(self.code)
-        return rule.sentence(self.number) if rule else self.code
+        if self.code == "burst" and self.number:
+            return ngettext(
+                "%(n)d signature from one network in two minutes.",
+                "%(n)d signatures from one network in two minutes.",
+                self.number,
+            ) % {"n": self.number}
+        return str(_RULES[self.code][1]) if self.code in _RULES else self.code
 
 
 class Judgement(NamedTuple):
@@ -234,85 +242,37 @@ def _of_name(name: str) -> Iterator[Signal]:
 
 def _looks_random(name: str) -> bool:
     """Whether Latin letters stand in an order that no language gives them."""
-    letters = name if name.isascii() else _without_accents(name)
-    return bool(_NO_VOWEL.search(letters.lower()) or _CAPITALS_INSIDE.search(letters))
-
-
-def _without_accents(name: str) -> str:
     # An accented letter must not break a run of consonants, and an accented vowel must.
-    return "".join([c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)])
+    decomposed = unicodedata.normalize("NFKD", name)
+    letters = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return bool(_NO_VOWEL.search(letters.lower()) or _CAPITALS_INSIDE.search(letters))
 
 
 # --- Weights and sentences ---------------------------------------------------------------------
 
-
-class _Rule(NamedTuple):
-    weight: Callable[[int], int]
-    sentence: Callable[[int], str]
-
-
-def _always(weight: int) -> Callable[[int], int]:
-    return lambda _number: weight
-
-
-def _stepped(steps: tuple[tuple[int, int], ...]) -> Callable[[int], int]:
-    return lambda number: next((weight for least, weight in steps if number >= least), 0)
-
-
-def _burst(number: int) -> str:
-    if not number:
-        return gettext("Many signatures from one network in two minutes.")
-    return ngettext(
-        "%(n)d signature from one network in two minutes.",
-        "%(n)d signatures from one network in two minutes.",
-        number,
-    ) % {"n": number}
-
-
-_RULES = {
-    "honeypot": _Rule(
-        _always(100),
-        lambda _n: gettext("A field that people cannot see was filled in."),
-    ),
-    "pace": _Rule(
-        _always(100),
-        lambda _n: gettext("The form was filled in faster than a person can type."),
-    ),
-    "disposable": _Rule(
-        _always(100),
-        lambda _n: gettext(
+# A weight of 0: what refused an attempt, so that it is decided. See `petitions.screening.screen`.
+_RULES: dict[str, tuple[int, Promise]] = {
+    "honeypot": (100, _("A field that people cannot see was filled in.")),
+    "pace": (100, _("The form was filled in faster than a person can type.")),
+    "disposable": (
+        100,
+        _(
             "The address is from a throwaway email service. It may also be a typing mistake, such "
             "as gmial.com."
         ),
     ),
-    "burst": _Rule(_stepped(_BURST_WEIGHTS), _burst),
+    # With a number it has another sentence, and a weight of `_BURST_WEIGHTS`.
+    "burst": (0, _("Many signatures from one network in two minutes.")),
     # Found after signing: see `petitions.moderation.reindex`.
-    "same-mailbox": _Rule(
-        _always(100),
-        lambda _n: gettext("Other people have signed with the same mailbox."),
-    ),
-    "no-origin": _Rule(
-        _always(20),
-        lambda _n: gettext("The browser did not say which page the form came from."),
-    ),
-    "name-test": _Rule(_always(100), lambda _n: gettext("The name looks like a test.")),
-    "name-keys": _Rule(
-        _always(100), lambda _n: gettext("The name is a row of keyboard keys (such as qwerty).")
-    ),
-    "name-repeats": _Rule(
-        _always(100), lambda _n: gettext("The name repeats one letter four times or more.")
-    ),
-    "name-digits": _Rule(_always(60), lambda _n: gettext("The name contains several digits.")),
-    "name-random": _Rule(_always(60), lambda _n: gettext("The name looks like random letters.")),
-    # What refused an attempt: see `petitions.screening.screen`. No weight, it is decided.
-    "blocked-network": _Rule(_always(0), lambda _n: gettext("The network is blocked by a rule.")),
-    "blocked-domain": _Rule(
-        _always(0), lambda _n: gettext("The domain of the email address is blocked by a rule.")
-    ),
-    "blocked-address": _Rule(
-        _always(0), lambda _n: gettext("The email address is blocked by a rule.")
-    ),
-    "mailbox-rate": _Rule(
-        _always(0), lambda _n: gettext("Too many attempts with one email address.")
-    ),
+    "same-mailbox": (100, _("Other people have signed with the same mailbox.")),
+    "no-origin": (20, _("The browser did not say which page the form came from.")),
+    "name-test": (100, _("The name looks like a test.")),
+    "name-keys": (100, _("The name is a row of keyboard keys (such as qwerty).")),
+    "name-repeats": (100, _("The name repeats one letter four times or more.")),
+    "name-digits": (60, _("The name contains several digits.")),
+    "name-random": (60, _("The name looks like random letters.")),
+    "blocked-network": (0, _("The network is blocked by a rule.")),
+    "blocked-domain": (0, _("The domain of the email address is blocked by a rule.")),
+    "blocked-address": (0, _("The email address is blocked by a rule.")),
+    "mailbox-rate": (0, _("Too many attempts with one email address.")),
 }

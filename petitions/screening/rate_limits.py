@@ -13,10 +13,9 @@ mailbox are limited in PostgreSQL: see `petitions.mail.outbox`.
 """
 
 import secrets
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from enum import StrEnum
-from functools import cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -30,7 +29,7 @@ from petitions.infra.client_network import NOWHERE, Sender
 RETRY_AFTER = 300
 # The limit of a /48, in multiples of that of one /64.
 PREFIX_FACTOR = 4
-# The window of `Taken.from_network`, which is a fraud signal and refuses nobody here.
+# The window of `LimitResult.from_network`, which is a fraud signal and refuses nobody here.
 BURST_SECONDS = 120
 _NEVER = -1
 
@@ -46,7 +45,7 @@ class Act(StrEnum):
     FORM = "FORM"  # a form rendered again, which costs several times what signing does
 
 
-class Taken(NamedTuple):
+class LimitResult(NamedTuple):
     """Result of the rate limits for one attempt. All of them false: within every limit."""
 
     is_refused: bool = False  # too many: visible to the sender, with `RETRY_AFTER`
@@ -56,35 +55,30 @@ class Taken(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A rate limit: subject kind, window in seconds, hard limit, challenge threshold (-1: none),
-    and whether it is visible to the sender.
-    """
+    """A rate limit: subject kind, window in seconds, hard limit, challenge threshold (-1: none)."""
 
+    act: Act
     kind: str
     window: int
-    hard_limit: int
-    challenge_at: int
-    is_visible: bool
-    key_of: Callable[[str], bytes]  # the key, 16 bytes, of a subject
+    hard_limit: int = _NEVER
+    challenge_at: int = _NEVER
 
     @property
-    def policy(self) -> str:
-        """The limit as the script reads it: "window:hard limit:visible"."""
-        return f"{self.window}:{self.hard_limit}:{int(self.is_visible)}"
+    def is_visible(self) -> bool:
+        """Whether the sender may learn of it."""
+        return self.kind != "MAILBOX"
 
-
-class Counter(NamedTuple):
-    """A sliding-window counter: a limit, and the key of the subject that it counts."""
-
-    limit: Limit
-    key: bytes
+    def key(self, subject: str) -> bytes:
+        """The Redis key of a subject's counter."""
+        window = str(self.window)
+        return b"limit:" + vault.blind_index("limit", self.act, self.kind, window, subject)
 
 
 # KEYS are counters; ARGV[1] holds for each its window in seconds, its hard limit and whether it
 # is visible. The answer is what each comes to with this attempt. An attempt that is visibly
 # refused counts nowhere; nor does one too many for a silent counter, so that a mailbox is free
 # again an hour after somebody began to flood it.
-_take = redis.Script("""
+_HIT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local kept = redis.call('MGET', unpack(KEYS))
@@ -111,10 +105,10 @@ if not refused then
   for n, value in pairs(values) do redis.call('SET', KEYS[n], value[1], 'EX', value[2]) end
 end
 return table.concat(counts, ' ')
-""")
+"""
 # Takes one off each counter, whatever window it is in by now; where there is none, it writes too
 # (constant work).
-_give_back = redis.Script("""
+_REFUND = """
 for _, key in ipairs(KEYS) do
   local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
   if current then
@@ -124,55 +118,10 @@ for _, key in ipairs(KEYS) do
     redis.call('SET', key, '0 0 0', 'EX', 1)
   end
 end
-""")
+"""
 
 
-class Reservation:
-    """The result of the rate limits for an attempt, and whether its quota is kept or refunded."""
-
-    def __init__(self, taken: Taken) -> None:
-        self.taken = taken
-        self.is_kept = False
-
-    def keep(self) -> None:
-        """Keep the quota: a mail is sent for the attempt."""
-        self.is_kept = True
-
-
-@contextmanager
-def reserve(
-    act: Act,
-    *,
-    address: str,
-    sender: Sender = NOWHERE,
-    petition: int = 0,
-    lifted: Collection[str] = (),
-    already_refused: bool = False,
-) -> Iterator[Reservation]:
-    """`take` as a context manager, which refunds the mailbox on exit unless `keep` was called.
-
-    Otherwise forms for which no mail is sent could lock out the owner of an address.
-    """
-    reservation = Reservation(
-        take(
-            act,
-            address=address,
-            sender=sender,
-            petition=petition,
-            lifted=lifted,
-            already_refused=already_refused,
-        )
-    )
-    try:
-        yield reservation
-    finally:
-        taken = reservation.taken
-        # Where nothing was counted a random mailbox is refunded (constant work).
-        if not reservation.is_kept and not taken.is_refused:
-            give_back(act, address=address, is_counted=not (already_refused or taken.is_silenced))
-
-
-def take(
+def hit(
     act: Act,
     *,
     sender: Sender = NOWHERE,
@@ -180,7 +129,7 @@ def take(
     petition: int = 0,
     lifted: Collection[str] = (),
     already_refused: bool = False,
-) -> Taken:
+) -> LimitResult:
     """Count one attempt against its rate limits, atomically. While Redis is away the answer is
     the challenge, without waiting (circuit breaker).
 
@@ -190,39 +139,35 @@ def take(
     blocked sender could lock out its owner, who is not even mailed. A random mailbox counts it
     instead (constant work).
     """
-    counters = _counters(
-        act,
-        lifted,
-        {
-            "NETWORK": sender.network,
-            "PREFIX": sender.prefix,
-            "MAILBOX": _mailbox(address, is_counted=not already_refused),
-            "DOMAIN": email_addresses.domain_of(address),
-            "PETITION": str(petition),
-            "BURST": sender.network and f"{petition} {sender.network}",
-            "BURST_PREFIX": sender.prefix and f"{petition} {sender.prefix}",
-        },
-    )
-    if not counters:
-        return Taken()
-    policies = ",".join([counter.limit.policy for counter in counters])
+    subjects = {
+        "NETWORK": sender.network,
+        "PREFIX": sender.prefix,
+        "MAILBOX": _mailbox(address, is_counted=not already_refused),
+        "DOMAIN": email_addresses.domain_of(address),
+        "PETITION": str(petition),
+        "BURST": sender.network and f"{petition} {sender.network}",
+        "BURST_PREFIX": sender.prefix and f"{petition} {sender.prefix}",
+    }
+    limits = [one for one in _limits(act) if subjects[one.kind] and one.kind not in lifted]
+    if not limits:
+        return LimitResult()
+    keys = [limit.key(subjects[limit.kind]) for limit in limits]
+    policies = [f"{one.window}:{one.hard_limit}:{int(one.is_visible)}" for one in limits]
     try:
-        answer = _take(_keys(counters), policies)
+        answer = redis.run_script(_HIT, keys, ",".join(policies))
     except redis.Unavailable:
-        return Taken(needs_challenge=True)
-    return _verdict(counters, [int(count) for count in answer.split()])
+        return LimitResult(needs_challenge=True)
+    return _result(limits, [int(count) for count in answer.split()])
 
 
-def give_back(act: Act, *, address: str, is_counted: bool = True) -> None:
+def refund(act: Act, *, address: str, is_counted: bool = True) -> None:
     """Refund one attempt to a mailbox; to a random one if it was not counted (constant work)."""
-    counters = _counters(act, (), {"MAILBOX": _mailbox(address, is_counted=is_counted)})
-    if not counters:
-        return
-    try:
-        _give_back(_keys(counters))
-    except redis.Unavailable:
-        # Not refunded: one too many counts, for at most the limit's window.
-        return
+    mailbox = _mailbox(address, is_counted=is_counted)
+    keys = [limit.key(mailbox) for limit in _limits(act) if limit.kind == "MAILBOX" and mailbox]
+    if keys:
+        # Else not refunded: one too many counts, for at most the limit's window.
+        with suppress(redis.Unavailable):
+            redis.run_script(_REFUND, keys)
 
 
 def state() -> str:
@@ -230,32 +175,15 @@ def state() -> str:
     return "ok" if redis.is_available() else "away"
 
 
-def forget() -> None:
-    """Clear the cache of limits, so that settings and keys are read anew."""
-    _limits.cache_clear()
-
-
 def _mailbox(address: str, *, is_counted: bool) -> str:
     mailbox = email_addresses.canonical(address)
     return mailbox if is_counted or not mailbox else secrets.token_hex(8)
 
 
-def _counters(act: Act, lifted: Collection[str], subjects: dict[str, str]) -> list[Counter]:
-    return [
-        Counter(limit, limit.key_of(subject))
-        for limit in _limits(act)
-        if (subject := subjects.get(limit.kind)) and limit.kind not in lifted
-    ]
-
-
-def _keys(counters: list[Counter]) -> list[bytes]:
-    return [b"limit:" + counter.key for counter in counters]
-
-
-def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
+def _result(limits: Sequence[Limit], counts: Sequence[int]) -> LimitResult:
     refused = challenged = silenced = False
     from_network = 0
-    for (limit, _key), count in zip(counters, counts, strict=True):
+    for limit, count in zip(limits, counts, strict=True):
         if 0 <= limit.hard_limit < count:
             refused, silenced = refused or limit.is_visible, silenced or not limit.is_visible
         elif 0 <= limit.challenge_at < count:
@@ -265,11 +193,10 @@ def _verdict(counters: list[Counter], counts: list[int]) -> Taken:
         elif limit.kind == "BURST_PREFIX":
             # One subscriber may own all of it, and take another /64 for every signing.
             from_network = max(from_network, count // PREFIX_FACTOR)
-    return Taken(refused, challenged, silenced, from_network)
+    return LimitResult(refused, challenged, silenced, from_network)
 
 
-@cache
-def _limits(act: Act) -> tuple[Limit, ...]:
+def _limits(act: Act) -> list[Limit]:
     """The rate limits in the settings: one per kind, or two where their windows differ."""
     found = []
     for kind in ("NETWORK", "PREFIX", "MAILBOX", "DOMAIN", "PETITION"):
@@ -281,14 +208,7 @@ def _limits(act: Act) -> tuple[Limit, ...]:
         ):
             if rate := settings.LIMITS.get(name):
                 windows.setdefault(rate.get_expiry(), {})[field] = rate.amount * factor
-        found += [_limit(act, kind, window, **numbers) for window, numbers in windows.items()]
+        found += [Limit(act, kind, window, **numbers) for window, numbers in windows.items()]
     if act is Act.SIGN:
-        found += [_limit(act, kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
-    return tuple(found)
-
-
-def _limit(
-    act: Act, kind: str, window: int, hard_limit: int = _NEVER, challenge_at: int = _NEVER
-) -> Limit:
-    key_of = vault.indexer("limit", act, kind, str(window))
-    return Limit(kind, window, hard_limit, challenge_at, kind != "MAILBOX", key_of)
+        found += [Limit(act, kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
+    return found

@@ -1,22 +1,18 @@
-"""Block and allow rules of moderators and organisers, in an in-process cache with a TTL.
+"""Block and allow rules of moderators and organisers, in an in-process TTL cache.
 
-Each process caches all rules in force, and revalidates after `SECONDS`: one small statement,
-and only if they changed, one that reads them. So a rule takes effect within seconds in every
-process, and ten thousand of them cost a signing no more than one.
+A rule takes effect within `SECONDS` in every process, and ten thousand of them cost a signing no
+more than one.
 """
 
-import threading
-import time
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Any
 
 from django.conf import settings
-from django.db import connection
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
 from petitions.infra.client_network import Address
+from petitions.infra.ttl_cache import TTLCache
 from petitions.models import Rule
 
 SECONDS = 2.0
@@ -117,45 +113,17 @@ class Rules:
         return OF_DOMAIN if self.allow.has_domain(domain) else frozenset()
 
 
-class _Kept:
-    """This process's cache: the rules, their expiry, and the mark by which it revalidates."""
-
-    def __init__(self) -> None:
-        self.rules: Rules | None = None
-        self.until = 0.0
-        self.mark: tuple[Any, ...] = ()
-        self.lock = threading.Lock()
-
-
-_kept = _Kept()
+_rules: TTLCache[None, Rules] = TTLCache()
 
 
 def in_force() -> Rules:
     """The cached rules in force, at most `SECONDS` old. Raises `DatabaseError`."""
-    rules = _kept.rules
-    if rules is not None and time.monotonic() < _kept.until:
-        return rules
-    # One thread revalidates; the others use the stale rules, unless there are none yet.
-    if not _kept.lock.acquire(blocking=rules is None):
-        assert rules is not None
-        return rules
-    try:
-        return _look()
-    finally:
-        _kept.lock.release()
+    return _rules.get_or_set(None, SECONDS, _read)
 
 
-def forget() -> None:
+def invalidate() -> None:
     """Invalidate the cache: read the rules anew at the next signing."""
-    _kept.rules, _kept.until = None, 0.0
-
-
-def _look() -> Rules:
-    mark = _mark()
-    if _kept.rules is None or mark != _kept.mark:
-        _kept.rules, _kept.mark = _read(), mark
-    _kept.until = time.monotonic() + SECONDS
-    return _kept.rules
+    _rules.invalidate()
 
 
 def _read() -> Rules:
@@ -165,16 +133,3 @@ def _read() -> Rules:
         listed = rules.block if action == Rule.Action.BLOCK else rules.allow
         listed.add(kind, pattern, address_ix)
     return rules
-
-
-def _mark() -> tuple[Any, ...]:
-    """A mark that differs after every change: a rewritten row has another xmin and ctid."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*), sum(hashtextextended(xmin::text || ctid::text, id))
-            FROM petitions_rule
-            WHERE expires_at IS NULL OR expires_at > now()
-            """
-        )
-        return tuple(cursor.fetchone())

@@ -1,17 +1,27 @@
-"""Screening an attempt before it is stored: rules, rate limits and fraud signals together."""
+"""Screening an attempt before it is stored: rules, rate limits and fraud signals together.
+
+What one attempt does not show, a sweep does: alerts about networks from which many sign at once.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import NamedTuple
+
+from django.db import connection
 
 from petitions.identity import email_addresses
 from petitions.infra.client_network import NOWHERE, Sender
-from petitions.models import Petition, Signature
+from petitions.models import Alert, Petition, Signature
 from petitions.screening import fraud_signals, rate_limits, rules
-from petitions.screening.rate_limits import Act, Reservation, Taken
+from petitions.screening.rate_limits import Act, LimitResult
 from petitions.signers.sealing import Attempt
 
 MAILBOX_RATE = "mailbox-rate"
+# A burst within `WITHIN` alerts moderators. Carriers and events put many behind one IP address:
+# 300 an hour, which must pass, are ten here.
+BURST = 20
+WITHIN = timedelta(minutes=2)
 
 
 class Evidence(NamedTuple):
@@ -31,7 +41,7 @@ class Evidence(NamedTuple):
 class Screening(NamedTuple):
     """Result stored with an attempt: the verdict, its signals, and its network ("" if unknown).
 
-    A refused attempt is stored as a decoy row (`submit._of_nobody`): the sender is told nothing.
+    A refused attempt is stored as a decoy row (`submit._decoy_row`): the sender is told nothing.
     """
 
     verdict: Signature.Verdict = Signature.Verdict.PASS
@@ -43,6 +53,18 @@ class Screening(NamedTuple):
 UNSUSPICIOUS = Screening()
 
 
+class Reservation:
+    """The result of the rate limits for an attempt, and whether its quota is kept or refunded."""
+
+    def __init__(self, result: LimitResult) -> None:
+        self.result = result
+        self.is_kept = False
+
+    def keep(self) -> None:
+        """Keep the quota: a mail is sent for the attempt."""
+        self.is_kept = True
+
+
 @contextmanager
 def screen(
     *,
@@ -51,7 +73,8 @@ def screen(
     evidence: Evidence,
     suspected: Iterable[str] = (),
 ) -> Iterator[tuple[Screening, Reservation]]:
-    """Screen an attempt, reserving its mailbox's rate-limit quota until the block ends.
+    """Screen an attempt, reserving its mailbox's rate-limit quota until the block ends: it is
+    refunded then unless `Reservation.keep` was called.
 
     `suspected` are the signals of the form that this one corrects, or a correction would clear
     them. Constant work: what the sender is told (`Reservation.taken`) never depends on what
@@ -61,36 +84,40 @@ def screen(
     address, domain = evidence.sender.address, email_addresses.domain_of(attempt.email)
     in_force = rules.in_force()
     refusal = in_force.blocks(address, attempt.email, domain)
-    by_itself = fraud_signals.judge(_facts(attempt, domain, evidence), suspected)
-    with rate_limits.reserve(
-        Act.SIGN,
-        address=attempt.email,
-        petition=petition.pk,
-        sender=evidence.sender,
-        lifted=in_force.lifts(address, domain),
-        already_refused=bool(refusal) or by_itself.verdict is fraud_signals.Verdict.BLOCK,
-    ) as reservation:
-        taken = reservation.taken
-        judged = by_itself
-        if not in_force.allows_network(address):
-            judged = fraud_signals.with_burst(by_itself, taken.from_network)
-        yield _screening(judged, refusal, taken, evidence.sender.network), reservation
-
-
-def _facts(attempt: Attempt, domain: str, evidence: Evidence) -> fraud_signals.Facts:
-    return fraud_signals.Facts(
+    facts = fraud_signals.Facts(
         name=attempt.name,
         domain=domain,
         honeypot=evidence.honeypot,
         pace=evidence.pace,
         says_origin=evidence.says_origin,
     )
+    judged = fraud_signals.judge(facts, suspected)
+    is_refused = bool(refusal) or judged.verdict is fraud_signals.Verdict.BLOCK
+    result = rate_limits.hit(
+        Act.SIGN,
+        address=attempt.email,
+        petition=petition.pk,
+        sender=evidence.sender,
+        lifted=in_force.lifts(address, domain),
+        already_refused=is_refused,
+    )
+    if not in_force.allows_network(address):
+        judged = fraud_signals.with_burst(judged, result.from_network)
+    reservation = Reservation(result)
+    try:
+        yield _screening(judged, refusal, result, evidence.sender.network), reservation
+    finally:
+        # Otherwise forms for which no mail is sent could lock out the owner of an address. Where
+        # nothing was counted a random mailbox is refunded (constant work).
+        if not reservation.is_kept and not result.is_refused:
+            is_counted = not (is_refused or result.is_silenced)
+            rate_limits.refund(Act.SIGN, address=attempt.email, is_counted=is_counted)
 
 
 def _screening(
-    judged: fraud_signals.Judgement, refusal: str, taken: Taken, network: str
+    judged: fraud_signals.Judgement, refusal: str, result: LimitResult, network: str
 ) -> Screening:
-    refusal = refusal or (MAILBOX_RATE if taken.is_silenced else "")
+    refusal = refusal or (MAILBOX_RATE if result.is_silenced else "")
     signals = tuple(map(str, judged.signals))
     is_held = judged.verdict is fraud_signals.Verdict.HOLD
     return Screening(
@@ -99,3 +126,44 @@ def _screening(
         network=network,
         is_refused=bool(refusal) or judged.verdict is fraud_signals.Verdict.BLOCK,
     )
+
+
+def raise_burst_alerts() -> int:
+    """Raise an alert for each network with a burst of signings of one petition within `WITHIN`.
+
+    Returns how many are raised or grew. Idempotent: a network has one alert per petition and day,
+    kept for as long as its blind index, and reopened if its number has doubled since somebody saw
+    it. It reads the rows of the last minutes alone, by the index of the list.
+    """
+    counted = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_alert (petition_id, kind, network_ix, number, created_at)
+            SELECT recent.petition_id, %(kind)s, recent.network_ix, count(*), now()
+            FROM (
+                SELECT s.petition_id, g.network_ix
+                FROM petitions_signature s JOIN petitions_signer g ON g.signature_id = s.id
+                WHERE s.petition_id = ANY(ARRAY(
+                          SELECT id FROM petitions_petition WHERE state = %(open)s))
+                      AND s.state = ANY(%(states)s)
+                      AND s.created_at > now() - make_interval(secs => %(seconds)s)
+                      AND g.network_ix IS NOT NULL
+            ) recent
+            GROUP BY recent.petition_id, recent.network_ix
+            HAVING count(*) >= %(burst)s
+            ORDER BY recent.petition_id, recent.network_ix
+            ON CONFLICT (petition_id, kind, network_ix) DO UPDATE SET
+                number = EXCLUDED.number, seen_at = NULL
+            WHERE EXCLUDED.number > petitions_alert.number * (
+                CASE WHEN petitions_alert.seen_at IS NULL THEN 1 ELSE 2 END)
+            """,
+            {
+                "kind": Alert.Kind.BURST,
+                "open": Petition.State.OPEN,
+                "states": counted,
+                "seconds": WITHIN.total_seconds(),
+                "burst": BURST,
+            },
+        )
+        return int(cursor.rowcount)

@@ -13,10 +13,10 @@ there was anything to withdraw, so the worker does that afterwards.
 
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Self
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -26,7 +26,7 @@ from petitions.crypto import tokens, vault
 from petitions.identity import names
 from petitions.mail.wake_worker import nudge
 from petitions.models import Correction, Mail, Resend, Signature, Signer
-from petitions.screening import fraud_signals, rate_limits, single_use
+from petitions.screening import challenge, fraud_signals, rate_limits
 from petitions.screening.rate_limits import Act
 from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
@@ -35,10 +35,6 @@ from petitions.signers.sealing import Attempt
 MAILS_PER_PAGE = 5
 CODE_TRIES = 5
 BATCH = 500
-
-
-def _now() -> int:
-    return int(time.time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,116 +49,68 @@ class Page:
     attempt_id: UUID
     petition: str
     attempt: Attempt
-    asked: int = 1
+    mails: int = 1
     signals: tuple[str, ...] = ()
-    at: int = field(default_factory=_now)
+    at: int = field(default_factory=lambda: int(time.time()))
 
     @property
-    def may_ask(self) -> bool:
+    def has_mails_left(self) -> bool:
         """Whether another mail may be requested from this page."""
-        return self.asked < MAILS_PER_PAGE
+        return self.mails < MAILS_PER_PAGE
 
     def following(self, page: Self) -> Self:
         """This page as the successor of `page`: same expiry, one mail more."""
-        return replace(self, asked=page.asked + 1, at=page.at)
+        return replace(self, mails=page.mails + 1, at=page.at)
 
     def seal(self) -> str:
         """The page's sealed token: of fixed length, expires an hour after signing."""
-        typed = self.attempt
-        # Not `dataclasses.asdict`: it copies, and this is part of every signing.
-        return tokens.seal_attempt(
-            self.attempt_id,
-            {
-                "petition": self.petition,
-                "asked": self.asked,
-                "name": typed.name,
-                "email": typed.email,
-                "postcode": typed.postcode,
-                "country": typed.country,
-                "language": typed.language,
-                "name_use": typed.name_use,
-                "updates": typed.wants_updates,
-                "text": typed.text_version,
-                "consent": typed.consent_version,
-                "source": typed.source,
-                # Only the signals that a correction cannot clear: they are few, so that they fit.
-                "signals": list(map(str, fraud_signals.lasting(self.signals))),
-            },
-            at=self.at,
-        )
+        # Only the signals that a correction cannot clear: they are few, so that they fit.
+        signals = [str(signal) for signal in fraud_signals.lasting(self.signals)]
+        page = {"petition": self.petition, "mails": self.mails, "signals": signals}
+        return tokens.seal_attempt(self.attempt_id, {**asdict(self.attempt), **page}, at=self.at)
 
     @classmethod
     def open(cls, token: str) -> Self:
         """The page of a token. Raises `tokens.BadToken`, `tokens.ExpiredToken`."""
         attempt_id, typed, at = tokens.open_attempt(token)
         try:
-            return cls(
-                attempt_id,
-                typed["petition"],
-                _attempt(typed),
-                typed["asked"],
-                # Absent from tokens of an older release.
-                tuple(typed.get("signals", ())),
-                at,
+            petition, mails, signals = (
+                typed.pop(name) for name in ("petition", "mails", "signals")
             )
-        except KeyError:
-            # Sealed by an older release: genuine, but not for this version.
+            return cls(attempt_id, petition, Attempt(**typed), mails, tuple(signals), at)
+        except (KeyError, TypeError):
+            # Sealed by another release: genuine, but not for this version.
             raise tokens.ExpiredToken from None
 
 
-def ask_again(*, page: Page, is_silenced: bool = False) -> Page:
+def request_resend(*, page: Page, is_silenced: bool = False) -> Page:
     """Request a resend of the mail of an attempt, and return the page that follows.
 
     `is_silenced`, over the rate limit of the mailbox: the same answer, and no mail is sent. Only
     a row is written: the worker finds out whether there is anybody to mail (constant work). An
     earlier URL of the page still opens, so each step is a single-use nonce of the attempt.
     """
-    if not page.may_ask:
+    if not page.has_mails_left:
         return page
-    step = f"{page.attempt_id} {page.asked}"
-    if single_use.consume("resend", step, tokens.ATTEMPT_SECONDS):
+    step = f"{page.attempt_id} {page.mails}"
+    if challenge.consume_nonce("resend", step, tokens.ATTEMPT_SECONDS):
         Resend.objects.create(attempt_id=page.attempt_id, is_silenced=is_silenced)
         nudge()
-    return replace(page, asked=page.asked + 1)
+    return replace(page, mails=page.mails + 1)
 
 
-def settle() -> None:
-    """Settle the requests of these pages, in the worker: withdraw corrected attempts, resend."""
-    for work in (take_back_corrected, queue_resends):
-        while work() == BATCH:
-            pass
-
-
-@transaction.atomic
-def take_back_corrected() -> int:
-    """Withdraw one batch of corrected attempts, unless confirmed; return the size of the batch.
-
-    Nothing personal stays of them. Their mails do, for they count towards the rate limit of the
-    mailbox that they were meant for. May run concurrently (SKIP LOCKED).
+def record_correction(signature_id: UUID) -> None:
+    """Record that an attempt is corrected, without reading its row (constant work): it may be
+    gone because of what the owner of the address did.
     """
-    rows = Correction.objects.select_for_update(skip_locked=True).order_by("attempt_id")
-    ids = list(rows.values_list("attempt_id", flat=True)[:BATCH])
-    if ids:
-        _take_back(ids)
-        Correction.objects.filter(attempt_id__in=ids).delete()
-    return len(ids)
-
-
-@transaction.atomic
-def queue_resends() -> int:
-    """Queue one batch of resends in the outbox; return the size of the batch.
-
-    A page's own counter is set back by opening an earlier URL of it, so the attempt's mails are
-    counted as well. The outbox applies the mailbox's rate limit.
-    """
-    rows = list(Resend.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
-    if rows:
-        _lock({row.attempt_id for row in rows})
-        # Separate statements, so that mails are counted as of after the wait for the locks.
-        for row in rows:
-            _queue_again(row.attempt_id, row.is_silenced)
-        Resend.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    return len(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_correction (attempt_id) VALUES (%s)
+            ON CONFLICT (attempt_id) DO NOTHING
+            """,
+            [signature_id],
+        )
 
 
 def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
@@ -179,119 +127,6 @@ def link_by_code(*, page: Page, code: str) -> tokens.Link | None:
     epoch, is_mailed = counted
     is_right = tokens.is_code(code, page.attempt_id, epoch)
     return tokens.Link(page.attempt_id, epoch) if is_right and is_mailed else None
-
-
-def digits(typed: str) -> str:
-    """Normalise a typed code to ASCII digits: any script, grouped by spaces or dashes, or not.
-
-    Returns "" if it holds anything else, or another number of digits.
-    """
-    text = names.without_pasted_marks(typed)
-    kept = [char for char in text if not char.isspace() and unicodedata.category(char) != "Pd"]
-    if len(kept) != tokens.CODE_DIGITS or not all(char.isdecimal() for char in kept):
-        return ""
-    return "".join(str(unicodedata.decimal(char)) for char in kept)
-
-
-def _attempt(typed: dict[str, Any]) -> Attempt:
-    return Attempt(
-        name=typed["name"],
-        email=typed["email"],
-        postcode=typed["postcode"],
-        country=typed["country"],
-        language=typed["language"],
-        name_use=typed["name_use"],
-        wants_updates=typed["updates"],
-        text_version=typed["text"],
-        consent_version=typed["consent"],
-        # Absent from tokens of an older release.
-        source=typed.get("source", ""),
-    )
-
-
-def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
-    """Insert one more mail of the attempt, withheld (never sent) unless the attempt is pending.
-
-    Also where nothing is left of the attempt: staff see the number of mails (constant work).
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO petitions_mail (
-                id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
-            SELECT gen_random_uuid(), s.id, %(kind)s,
-                coalesce(earlier.mailbox_ix, uuid_send(gen_random_uuid())),
-                CASE WHEN s.state = %(pending)s AND earlier.n > 0
-                    THEN %(wanted)s ELSE %(withheld)s END,
-                now(), 0, '', now()
-            FROM (
-                SELECT (array_agg(mailbox_ix))[1] AS mailbox_ix, count(*) AS n
-                FROM petitions_mail WHERE signature_id = %(id)s AND kind = %(kind)s
-            ) earlier LEFT JOIN petitions_signature s ON s.id = %(id)s
-            WHERE earlier.n < %(most)s
-            """,
-            {
-                "id": signature_id,
-                "kind": Mail.Kind.CONFIRM,
-                "pending": Signature.State.PENDING,
-                "wanted": Mail.State.WITHHELD if is_silenced else Mail.State.QUEUED,
-                "withheld": Mail.State.WITHHELD,
-                "most": MAILS_PER_PAGE,
-            },
-        )
-
-
-def note_correction(signature_id: UUID) -> None:
-    """Record that an attempt is corrected, without reading its row (constant work): it may be
-    gone because of what the owner of the address did.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO petitions_correction (attempt_id) VALUES (%s)
-            ON CONFLICT (attempt_id) DO NOTHING
-            """,
-            [signature_id],
-        )
-
-
-def _take_back(ids: list[UUID]) -> None:
-    """Compare-and-set from pending to withdrawn, under row locks taken in id order."""
-    corrected = [one for one in _lock(ids) if one.state in lifecycle.CORRECT.sources]
-    taken = [one.pk for one in corrected]
-    unsent = Mail.objects.filter(signature__in=taken, state=Mail.State.QUEUED)
-    _give_back_after_commit(unsent.values_list("signature", flat=True))
-    unsent.update(state=Mail.State.CANCELLED)
-    erasing.erase_senders(taken)
-    lifecycle.move(
-        corrected,
-        lifecycle.targets(lifecycle.CORRECT, corrected),
-        wants_updates=False,
-        link_epoch=F("link_epoch") + 1,
-    )
-
-
-def _give_back_after_commit(unmailed: Iterable[UUID]) -> None:
-    """Refund the mailboxes' rate limit for attempts without a mail sent, after the commit."""
-    addresses = [*_addresses(Signer.objects.filter(pk__in=list(unmailed)))]
-
-    def give_back() -> None:
-        for address in addresses:
-            rate_limits.give_back(Act.SIGN, address=address)
-
-    transaction.on_commit(give_back)
-
-
-def _addresses(signers: Iterable[Signer]) -> Iterator[str]:
-    for signer in signers:
-        # Its key is gone, so the mailbox to refund is unknown.
-        with suppress(vault.CannotOpen):
-            yield sealing.unsealed(signer)["email"]
-
-
-def _lock(ids: Iterable[UUID]) -> list[Signature]:
-    """SELECT FOR UPDATE what is left of these attempts, in id order against deadlocks."""
-    return list(Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk"))
 
 
 def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
@@ -321,3 +156,119 @@ def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
         )
         row: tuple[int, bool] | None = cursor.fetchone()
     return row
+
+
+def digits(typed: str) -> str:
+    """Normalise a typed code to ASCII digits: any script, grouped by spaces or dashes, or not.
+
+    Returns "" if it holds anything else, or another number of digits.
+    """
+    text = names.without_pasted_marks(typed)
+    kept = [char for char in text if not char.isspace() and unicodedata.category(char) != "Pd"]
+    if len(kept) != tokens.CODE_DIGITS or not all(char.isdecimal() for char in kept):
+        return ""
+    return "".join(str(unicodedata.decimal(char)) for char in kept)
+
+
+def settle() -> None:
+    """Settle the requests of these pages, in the worker: withdraw corrected attempts, resend."""
+    for work in (withdraw_corrected, queue_resends):
+        while work() == BATCH:
+            pass
+
+
+@transaction.atomic
+def withdraw_corrected() -> int:
+    """Withdraw one batch of corrected attempts, unless confirmed; return the size of the batch.
+
+    Nothing personal stays of them. Their mails do, for they count towards the rate limit of the
+    mailbox that they were meant for. May run concurrently (SKIP LOCKED).
+    """
+    rows = Correction.objects.select_for_update(skip_locked=True).order_by("attempt_id")
+    ids = list(rows.values_list("attempt_id", flat=True)[:BATCH])
+    if ids:
+        _withdraw(ids)
+        Correction.objects.filter(attempt_id__in=ids).delete()
+    return len(ids)
+
+
+def _withdraw(ids: list[UUID]) -> None:
+    """Compare-and-set from pending to withdrawn, under row locks taken in id order."""
+    corrected = [one for one in _lock(ids) if one.state in lifecycle.CORRECT.sources]
+    withdrawn = [one.pk for one in corrected]
+    unsent = Mail.objects.filter(signature__in=withdrawn, state=Mail.State.QUEUED)
+    _refund_after_commit(list(unsent.values_list("signature", flat=True)))
+    unsent.update(state=Mail.State.CANCELLED)
+    erasing.erase_senders(withdrawn)
+    lifecycle.move(
+        corrected,
+        lifecycle.targets(lifecycle.CORRECT, corrected),
+        wants_updates=False,
+        link_epoch=F("link_epoch") + 1,
+    )
+
+
+def _refund_after_commit(unmailed: list[UUID]) -> None:
+    """Refund the mailboxes' rate limit for attempts without a mail sent, after the commit."""
+    for signer in Signer.objects.filter(pk__in=unmailed):
+        try:
+            address = sealing.unsealed(signer)["email"]
+        except vault.CannotOpen:
+            # Its key is gone, so the mailbox to refund is unknown.
+            continue
+        transaction.on_commit(partial(rate_limits.refund, Act.SIGN, address=address))
+
+
+def _lock(ids: Iterable[UUID]) -> list[Signature]:
+    """SELECT FOR UPDATE what is left of these attempts, in id order against deadlocks."""
+    return list(Signature.objects.filter(pk__in=ids).select_for_update().order_by("pk"))
+
+
+@transaction.atomic
+def queue_resends() -> int:
+    """Queue one batch of resends in the outbox; return the size of the batch.
+
+    A page's own counter is set back by opening an earlier URL of it, so the attempt's mails are
+    counted as well. The outbox applies the mailbox's rate limit.
+    """
+    rows = list(Resend.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
+    if rows:
+        _lock({row.attempt_id for row in rows})
+        # Separate statements, so that mails are counted as of after the wait for the locks.
+        for row in rows:
+            _queue_again(row.attempt_id, row.is_silenced)
+        Resend.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(rows)
+
+
+def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
+    """Insert one more mail of the attempt, withheld (never sent) unless the attempt is pending.
+
+    Also where nothing is left of the attempt: staff see the number of mails (constant work).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_mail (
+                id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code,
+                created_at)
+            SELECT gen_random_uuid(), s.id, %(kind)s,
+                coalesce(earlier.global_mailbox_ix, uuid_send(gen_random_uuid())),
+                CASE WHEN s.state = %(pending)s AND earlier.n > 0
+                    THEN %(wanted)s ELSE %(withheld)s END,
+                now(), 0, '', now()
+            FROM (
+                SELECT (array_agg(global_mailbox_ix))[1] AS global_mailbox_ix, count(*) AS n
+                FROM petitions_mail WHERE signature_id = %(id)s AND kind = %(kind)s
+            ) earlier LEFT JOIN petitions_signature s ON s.id = %(id)s
+            WHERE earlier.n < %(most)s
+            """,
+            {
+                "id": signature_id,
+                "kind": Mail.Kind.CONFIRM,
+                "pending": Signature.State.PENDING,
+                "wanted": Mail.State.WITHHELD if is_silenced else Mail.State.QUEUED,
+                "withheld": Mail.State.WITHHELD,
+                "most": MAILS_PER_PAGE,
+            },
+        )

@@ -14,9 +14,10 @@ may go to those that ask: that would tell.
 """
 
 import uuid
-from typing import NamedTuple
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
@@ -34,20 +35,10 @@ SEALED_BYTES = 512
 BATCH = 100
 
 
-class Asked(NamedTuple):
-    """Payload of a request: an address, the language of the page, and whether the mailbox is over
-    its rate limit.
-    """
-
-    address: str
-    language: str
-    is_silenced: bool
-
-
-def ask(*, address: str, language: str, is_silenced: bool = False) -> None:
+def request_links(*, address: str, language: str, is_silenced: bool = False) -> None:
     """Record a request for the signatures of an address; always one INSERT (constant work)."""
     row_id = uuid.uuid4()
-    typed = Asked(address, language, is_silenced)._asdict()
+    typed = {"address": address, "language": language, "is_silenced": is_silenced}
     sealed = vault.seal(typed, table=TABLE, row_id=row_id, at_least=SEALED_BYTES)
     FindRequest.objects.create(pk=row_id, sealed=sealed)
     nudge()
@@ -64,25 +55,26 @@ def _settle() -> int:
     """Settle one batch of requests; return its size. May run concurrently (SKIP LOCKED)."""
     rows = list(FindRequest.objects.select_for_update(skip_locked=True).order_by("id")[:BATCH])
     for row in rows:
-        asked = _open(row)
-        if asked:
-            _queue(asked)
+        with suppress(vault.CannotOpen):
+            _queue(vault.unseal(row.sealed, table=TABLE, row_id=row.pk))
     FindRequest.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)
 
 
-def held_for(address: str) -> QuerySet[Signature]:
+def of_mailbox(address: str) -> QuerySet[Signature]:
     """All signatures of a mailbox under all its spellings, in every petition, the confirmed first.
 
     `self_service` decides which of them a link may show.
     """
     petitions = list(Petition.objects.values_list("pk", flat=True))
-    indexes = [ix for pk in petitions for ix in sealing.mailbox_indexes(pk, address)]
-    # By both columns, so that the index (petition, mailbox_ix) is used.
-    return held().filter(signer__petition__in=petitions, signer__mailbox_ix__in=indexes)
+    indexes = [ix for pk in petitions for ix in sealing.petition_mailbox_indexes(pk, address)]
+    # By both columns, so that the index (petition, petition_mailbox_ix) is used.
+    return with_signer().filter(
+        signer__petition__in=petitions, signer__petition_mailbox_ix__in=indexes
+    )
 
 
-def held() -> QuerySet[Signature]:
+def with_signer() -> QuerySet[Signature]:
     """Signatures that have a signer, except refused attempts and those corrected since."""
     rows = Signature.objects.uncorrected().select_related("signer", "petition", "place")
     return (
@@ -92,40 +84,26 @@ def held() -> QuerySet[Signature]:
     )
 
 
-def _open(row: FindRequest) -> Asked | None:
-    try:
-        value = vault.unseal(row.sealed, table=TABLE, row_id=row.pk)
-    except vault.CannotOpen:
-        return None
-    # The language is absent from rows of an older release.
-    language = str(value.get("language", settings.LANGUAGE_CODE))
-    return Asked(str(value["address"]), language, bool(value["is_silenced"]))
-
-
-def _queue(asked: Asked) -> None:
+def _queue(request: Mapping[str, Any]) -> None:
     """Queue a mail to the address that was typed, and to each other spelling that has signed."""
-    mailbox_ix = sealing.inbox_of(asked.address).ix
-    mails = [_mail(Mail.Kind.FIND, asked.address, asked.language, mailbox_ix)]
-    if asked.is_silenced:
-        mails[0].state, mails[0].code = Mail.State.WITHHELD, outbox.OVER_LIMIT
-    else:
-        mails += [
-            _mail(Mail.Kind.FIND_OTHER, address, language, mailbox_ix)
-            for address, language in _other_spellings(asked.address)
-        ]
+    address, language = request["address"], request["language"]
+    to = [(Mail.Kind.FIND, address, language)]
+    if not request["is_silenced"]:
+        to += [(Mail.Kind.FIND_OTHER, *other) for other in _other_spellings(address)]
+    mailbox, mails = sealing.inbox_of(address), []
+    for kind, address, language in to:
+        mail = Mail(kind=kind, global_mailbox_ix=mailbox.ix, due_at=Now(), created_at=Now())
+        mail.sealed = sealing.seal_addressee(mail.pk, address=address, language=language)
+        if request["is_silenced"]:
+            mail.state, mail.code = Mail.State.WITHHELD, outbox.OVER_LIMIT
+        mails.append(mail)
     Mail.objects.bulk_create(mails)
-
-
-def _mail(kind: Mail.Kind, address: str, language: str, mailbox_ix: bytes) -> Mail:
-    mail = Mail(kind=kind, mailbox_ix=mailbox_ix, due_at=Now(), created_at=Now())
-    mail.sealed = sealing.seal_addressee(mail.pk, address=address, language=language)
-    return mail
 
 
 def _other_spellings(typed: str) -> list[tuple[str, str]]:
     """Other addresses of a mailbox that have confirmed, as first given, with their languages."""
     found: dict[str, tuple[str, str]] = {}
-    for signature in held_for(typed).filter(confirmed_at__isnull=False):
+    for signature in of_mailbox(typed).filter(confirmed_at__isnull=False):
         try:
             person = sealing.unsealed(signature.signer)
         except vault.CannotOpen:

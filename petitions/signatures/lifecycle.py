@@ -16,7 +16,6 @@ movement of the tally from the constants below.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -34,14 +33,6 @@ COUNTED = frozenset({State.CONFIRMED})
 ENDED = frozenset({State.WITHDRAWN, State.REFUSED})
 
 
-class By(StrEnum):
-    """The actor of a transition."""
-
-    SIGNER = "signer"
-    MODERATOR = "moderator"
-    PROGRAM = "program"  # a command or a sweep, with a decision on record
-
-
 class Transition(NamedTuple):
     """One allowed change of a signature's state.
 
@@ -50,7 +41,6 @@ class Transition(NamedTuple):
     signatures afterwards, and the button's style.
     """
 
-    by: frozenset[By]
     sources: tuple[State, ...]
     target: State | None
     label: Promise | str = ""
@@ -59,23 +49,19 @@ class Transition(NamedTuple):
     look: str = "plain"
 
 
-_SIGNER = frozenset({By.SIGNER})
-_STAFF = frozenset({By.MODERATOR, By.PROGRAM})
-
 # What the signer does. A confirmation that looks suspicious holds: see `CONFIRMED_AS`.
-CONFIRM = Transition(_SIGNER, (State.PENDING,), State.CONFIRMED)
-RELEASE = Transition(_SIGNER, (State.HELD,), State.CONFIRMED)
-CORRECT = Transition(_SIGNER, (State.PENDING, State.REFUSED), State.WITHDRAWN)
-WITHDRAW = Transition(
-    _SIGNER | {By.MODERATOR}, (State.CONFIRMED, State.HELD, State.REMOVED), State.WITHDRAWN
-)
+CONFIRM = Transition((State.PENDING,), State.CONFIRMED)
+RELEASE = Transition((State.HELD,), State.CONFIRMED)
+CORRECT = Transition((State.PENDING, State.REFUSED), State.WITHDRAWN)
+# A moderator may withdraw for a signer who asks for it.
+WITHDRAW = Transition((State.CONFIRMED, State.HELD, State.REMOVED), State.WITHDRAWN)
 
 _CHANGED = ngettext_lazy("%(n)d signature changed.", "%(n)d signatures changed.", "n")
 
-# What moderators decide, in the order of the buttons.
+# What moderators decide, and commands and sweeps with a decision on record, in the order of the
+# buttons.
 DECISIONS: dict[str, Transition] = {
     Decision.Kind.APPROVE: Transition(
-        _STAFF,
         (State.HELD,),
         State.CONFIRMED,
         _("Approve"),
@@ -84,7 +70,6 @@ DECISIONS: dict[str, Transition] = {
         "default",
     ),
     Decision.Kind.HOLD: Transition(
-        _STAFF,
         (State.CONFIRMED,),
         State.HELD,
         _("Hold"),
@@ -95,7 +80,6 @@ DECISIONS: dict[str, Transition] = {
         ngettext_lazy("%(n)d put on hold.", "%(n)d put on hold.", "n"),
     ),
     Decision.Kind.REMOVE: Transition(
-        _STAFF,
         (State.PENDING, State.CONFIRMED, State.HELD),
         State.REMOVED,
         _("Remove from the count"),
@@ -107,7 +91,6 @@ DECISIONS: dict[str, Transition] = {
         "danger",
     ),
     Decision.Kind.RESTORE: Transition(
-        _STAFF,
         (State.REMOVED,),
         None,
         _("Restore as before"),
@@ -144,7 +127,11 @@ def move(
     if not signatures:
         return 0
     if decision is not None:
-        _record(decision, signatures)
+        decision.save()
+        DecisionItem.objects.bulk_create(
+            DecisionItem(decision=decision, signature_id=one.pk, previous_state=one.state)
+            for one in signatures
+        )
         changes["decision"] = decision
     for target in sorted(set(targets.values())):
         ids = [one.pk for one in signatures if targets[one.pk] == target]
@@ -152,14 +139,6 @@ def move(
     moved = tally_changes(signatures, targets)
     tallies.move(signatures[0].petition_id, moved)
     return moved.total()
-
-
-def _record(decision: Decision, signatures: Sequence[Signature]) -> None:
-    decision.save()
-    DecisionItem.objects.bulk_create(
-        DecisionItem(decision=decision, signature_id=one.pk, previous_state=one.state)
-        for one in signatures
-    )
 
 
 def tally_changes(

@@ -24,10 +24,10 @@ from petitions.infra.prepared import Statement
 from petitions.mail.wake_worker import nudge
 from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature
 from petitions.models.signature import new_reference
-from petitions.screening import challenge, single_use
+from petitions.screening import challenge
 from petitions.screening.challenge import Offer
 from petitions.screening.screen import UNSUSPICIOUS, Evidence, Screening, screen
-from petitions.signatures.check_email import Page, note_correction
+from petitions.signatures.check_email import Page, record_correction
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 
@@ -70,15 +70,15 @@ def submit(
     """
     if not petition.is_accepting():
         return NotOpen()
-    if corrects and not corrects.may_ask:
+    if corrects and not corrects.has_mails_left:
         return AlreadyCorrected()
     suspected = corrects.signals if corrects else ()
     screened = screen(petition=petition, attempt=attempt, evidence=evidence, suspected=suspected)
     with screened as (screening, reservation):
-        taken = reservation.taken
+        taken = reservation.result
         if taken.is_refused:
             return TooMany()
-        is_challenged = challenge.is_asked(petition, is_busy=taken.needs_challenge)
+        is_challenged = taken.needs_challenge or petition.challenge == Petition.Challenge.ALWAYS
         # A rollback frees the single-use nonces if the attempt is not stored.
         with transaction.atomic() if is_challenged or corrects else nullcontext():
             if is_challenged and (
@@ -90,26 +90,16 @@ def submit(
             attempt_id = store(petition=petition, attempt=attempt, screening=screening)
         reservation.keep()
     nudge()
-    return Accepted(_page(attempt_id, petition, attempt, screening, corrects))
+    page = Page(attempt_id, petition.slug, attempt, signals=screening.signals)
+    return Accepted(page.following(corrects) if corrects else page)
 
 
 def _may_correct(page: Page) -> bool:
     """Consume the single-use right to correct this attempt, and void it; False if used before."""
-    if not single_use.consume("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS):
+    if not challenge.consume_nonce("correction", str(page.attempt_id), tokens.ATTEMPT_SECONDS):
         return False
-    note_correction(page.attempt_id)
+    record_correction(page.attempt_id)
     return True
-
-
-def _page(
-    attempt_id: UUID,
-    petition: Petition,
-    attempt: Attempt,
-    screening: Screening,
-    corrects: Page | None,
-) -> Page:
-    page = Page(attempt_id, petition.slug, attempt, signals=screening.signals)
-    return page.following(corrects) if corrects else page
 
 
 def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSPICIOUS) -> UUID:
@@ -117,18 +107,14 @@ def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSP
 
     Constant work (docs/architecture.md): one statement, which is its own transaction, and
     nothing about the address is looked up. The mail limit of its mailbox is applied by the
-    outbox. A refused attempt takes the same statement, with random bytes for the person and a
-    withheld mail, which is never sent.
+    outbox. A refused attempt takes the same statement, as a decoy row with a withheld mail, which
+    is never sent.
     """
     signature_id = uuid.uuid4()
-    _insert(_new_row(signature_id, petition, attempt, screening))
+    row = _new_row(signature_id, petition, attempt, screening)
+    with connection.cursor() as cursor:
+        prepared.run(cursor, row, _INSERT)
     return signature_id
-
-
-# Plain strings: psycopg2 adapts UUIDs and enum members slowly, a fortieth of a signing.
-_PENDING, _REFUSED = Signature.State.PENDING.value, Signature.State.REFUSED.value
-_QUEUED, _WITHHELD = Mail.State.QUEUED.value, Mail.State.WITHHELD.value
-_CONFIRM = Mail.Kind.CONFIRM.value
 
 
 def _new_row(
@@ -137,39 +123,42 @@ def _new_row(
     """Parameters of `_INSERT`: columns of signature, signer and mail, and keys to look up with."""
     index = sealing.indexes(petition.pk, attempt)
     row = {
-        "id": signature_id.hex,
+        "id": signature_id,
         "reference": new_reference(),
         "petition": petition.pk,
         "text_version": attempt.text_version,
-        "state": _PENDING,
+        "state": Signature.State.PENDING,
         "name_use": attempt.name_use,
         "wants_updates": attempt.wants_updates,
         "consent": attempt.consent_version,
         "sealed": sealing.seal(attempt, signature_id),
-        "mailbox_ix": index.mailbox,
+        "petition_mailbox_ix": index.petition_mailbox,
         "person_ix": index.person,
         "home_ix": index.home,
-        "verdict": screening.verdict.value,
+        "verdict": screening.verdict,
         "signals": list(screening.signals),
         "network_ix": sealing.network_index(screening.network),
         "domain_ix": sealing.domain_index(attempt.email),
-        "mail_id": uuid.uuid4().hex,
-        "mail_kind": _CONFIRM,
-        "mail_ix": index.mail,
+        "mail_id": uuid.uuid4(),
+        "mail_kind": Mail.Kind.CONFIRM,
+        "global_mailbox_ix": index.global_mailbox,
         # Signers abroad have no postcode here: see the form.
         "postcode": attempt.postcode,
         "elsewhere": ABROAD if attempt.country else UNKNOWN,
-        "mail_state": _QUEUED,
+        "mail_state": Mail.State.QUEUED,
         "source": attempt.source,
     }
-    return _of_nobody(row) if screening.is_refused else row
+    return _decoy_row(row) if screening.is_refused else row
 
 
 # Columns that could identify a person or their home.
-_PERSONAL = ("sealed", "mailbox_ix", "person_ix", "home_ix", "mail_ix", "network_ix", "domain_ix")
+_PERSONAL = (
+    "sealed", "petition_mailbox_ix", "person_ix", "home_ix", "global_mailbox_ix", "network_ix",
+    "domain_ix",
+)  # fmt: skip
 
 
-def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
+def _decoy_row(row: dict[str, Any]) -> dict[str, Any]:
     """Decoy row of a refused attempt: same size and cost, random bytes for all personal data."""
     noise = {name: row[name] and os.urandom(len(row[name])) for name in _PERSONAL}
     return {
@@ -177,14 +166,15 @@ def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
         **noise,
         "postcode": "",
         "elsewhere": UNKNOWN,
-        "state": _REFUSED,
-        "name_use": Signature.NameUse.WITHHELD.value,
+        "state": Signature.State.REFUSED,
+        "name_use": Signature.NameUse.WITHHELD,
         "wants_updates": False,
-        "mail_state": _WITHHELD,
+        "mail_state": Mail.State.WITHHELD,
         "source": "",
     }
 
 
+# Looks up the place, and stores signature, signer and mail: one statement, one round trip.
 _INSERT = Statement(
     "sign",
     """
@@ -201,20 +191,14 @@ _INSERT = Statement(
             (SELECT id FROM petitions_source WHERE code = %(source)s AND is_active), now())
     ), new_signer AS (
         INSERT INTO petitions_signer (
-            signature_id, petition_id, sealed, mailbox_ix, person_ix, home_ix,
+            signature_id, petition_id, sealed, petition_mailbox_ix, person_ix, home_ix,
             network_ix, domain_ix)
-        VALUES (%(id)s, %(petition)s, %(sealed)s, %(mailbox_ix)s, %(person_ix)s,
+        VALUES (%(id)s, %(petition)s, %(sealed)s, %(petition_mailbox_ix)s, %(person_ix)s,
             %(home_ix)s, %(network_ix)s, %(domain_ix)s)
     )
     INSERT INTO petitions_mail (
-        id, signature_id, kind, mailbox_ix, state, due_at, attempts, code, created_at)
-    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(mail_ix)s, %(mail_state)s, now(), 0,
+        id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code, created_at)
+    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(global_mailbox_ix)s, %(mail_state)s, now(), 0,
         '', now())
     """,
 )
-
-
-def _insert(row: dict[str, Any]) -> None:
-    """Look up the place, store signature, signer and mail: one statement, one round trip."""
-    with connection.cursor() as cursor:
-        prepared.run(cursor, row, _INSERT)

@@ -8,8 +8,8 @@ from django.db import transaction
 from petitions.counting import tallies
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.infra import advisory_locks
-from petitions.infra.advisory_locks import StateChanged
+from petitions.infra import locks
+from petitions.infra.locks import StateChanged
 from petitions.models import Signature, Signer
 from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
@@ -21,9 +21,8 @@ def withdraw(*, signature_id: UUID) -> bool:
     """Erase the signer of a signature and take it out of the count; False if erased already.
 
     Every attempt of the same person with the same address goes with it, so that no other link
-    mailed there can count them again. Other spellings of the mailbox stay: nobody has proved to
-    read them. What stays of a counted signature is never personal. Source: UK GDPR Articles 7(3)
-    and 17. Copies that were exported before are out of our reach.
+    mailed there can count them again. What stays of a counted signature is never personal.
+    Source: UK GDPR Articles 7(3) and 17. Copies that were exported before are out of our reach.
     Raises `StateChanged` only if the signer's indexes are recomputed twice running meanwhile.
     """
     try:
@@ -37,17 +36,9 @@ def _withdraw(signature_id: UUID) -> bool:
     me = Signer.objects.filter(pk=signature_id).first()
     if me is None:
         return False
-    known = sealing.known_as(me)
-    advisory_locks.mailboxes(sealing.mailboxes(known))
-    if not Signer.objects.filter(pk=signature_id, mailbox_ix=me.mailbox_ix).exists():
+    signatures = lock_attempts_of(me)
+    if signature_id not in {row.pk for row in signatures}:
         raise StateChanged
-    theirs = Signature.objects.filter(
-        signer__petition_id=me.petition_id,
-        signer__mailbox_ix__in=sealing.mailboxes(known),
-        signer__person_ix__in=sealing.persons(known),
-    )
-    locked = theirs.select_related("signer").select_for_update(of=("self",)).order_by("id")
-    signatures = at_the_address_of(signature_id, list(locked))
     erasing.erase_finds([row.pk for row in signatures])
     erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
     stood = [row for row in signatures if row.confirmed_at is not None]
@@ -60,15 +51,24 @@ def _withdraw(signature_id: UUID) -> bool:
     return True
 
 
-def at_the_address_of(signature_id: UUID, signatures: list[Signature]) -> list[Signature]:
-    """That signature, and those of the others that have the very same address."""
-    address = {row.pk: _address(row.signer) for row in signatures}
-    mine = address.get(signature_id)
-    return [
-        row
-        for row in signatures
-        if row.pk == signature_id or (mine is not None and address[row.pk] == mine)
-    ]
+def lock_attempts_of(signer: Signer) -> list[Signature]:
+    """Lock, until commit, a signer's mailbox and every attempt of the same person with the very
+    same address: SELECT FOR UPDATE, in id order.
+
+    Other spellings of the mailbox are left out: nobody has proved to read them. So is the signer's
+    own signature where it was erased, or its indexes recomputed, during the wait.
+    """
+    known = sealing.known_as(signer)
+    locks.lock_mailboxes(sealing.mailboxes(known))
+    theirs = Signature.objects.filter(
+        signer__petition_id=signer.petition_id,
+        signer__petition_mailbox_ix__in=sealing.mailboxes(known),
+        signer__person_ix__in=sealing.persons(known),
+    )
+    locked = list(theirs.select_related("signer").select_for_update(of=("self",)).order_by("id"))
+    address = {row.pk: _address(row.signer) for row in locked}
+    mine = address.get(signer.pk)
+    return [row for row in locked if row.pk == signer.pk or (mine and address[row.pk] == mine)]
 
 
 def _address(signer: Signer) -> str | None:

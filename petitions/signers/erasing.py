@@ -25,8 +25,8 @@ def erase_people(signature_ids: Collection[UUID]) -> None:
 
 def erase_finds(signature_ids: Collection[UUID]) -> None:
     """Anonymise the mails of "find my signature" to the mailboxes of these signers."""
-    theirs = Mail.objects.filter(signature__in=signature_ids).values("mailbox_ix")
-    _anonymise_mails(Mail.objects.filter(signature=None, mailbox_ix__in=theirs))
+    theirs = Mail.objects.filter(signature__in=signature_ids).values("global_mailbox_ix")
+    _anonymise_mails(Mail.objects.filter(signature=None, global_mailbox_ix__in=theirs))
 
 
 def erase_senders(signature_ids: Collection[UUID]) -> None:
@@ -46,7 +46,7 @@ def _anonymise_mails(mails: QuerySet[Mail]) -> None:
     Those that wait or failed stay so, of nobody: the figures of an outage that staff see would tell
     by one less who has withdrawn. The worker cancels what has no addressee once it is due.
     """
-    mails.update(signature=None, sealed=None, mailbox_ix=_RandomBytes())
+    mails.update(signature=None, sealed=None, global_mailbox_ix=_RandomBytes())
 
 
 class _RandomBytes(Func):

@@ -39,12 +39,14 @@ class Attempt:
 
 
 class Indexes(NamedTuple):
-    """The blind indexes of one signer, 16 bytes each; `mail` spans all petitions."""
+    """The blind indexes of one signer, 16 bytes each: of the mailbox, the person in it and the
+    home within one petition, and of the mailbox over all petitions.
+    """
 
-    mailbox: bytes
+    petition_mailbox: bytes
     person: bytes
     home: bytes
-    mail: bytes
+    global_mailbox: bytes
 
 
 def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) -> Indexes:
@@ -52,20 +54,32 @@ def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) ->
 
     Under the first (current) key, unless `key_id` names another.
     """
-    mailbox = email_addresses.canonical(attempt.email)
-    return _indexes(
-        petition_id, mailbox, attempt.name, attempt.postcode, attempt.country, key_id=key_id
-    )
+    return indexes_of(petition_id, _person(attempt), key_id=key_id)
 
 
 def indexes_of(
     petition_id: int, person: Mapping[str, str], *, key_id: int | None = None
 ) -> Indexes:
     """The blind indexes of a person unsealed from a row."""
-    mailbox = email_addresses.canonical(person["email"])
-    return _indexes(
-        petition_id, mailbox, person["name"], person["postcode"], person["country"], key_id=key_id
+    petition, mailbox = str(petition_id), email_addresses.canonical(person["email"])
+    name, home = names.folded(person["name"]), (person["postcode"], person["country"] or "GB")
+    return Indexes(
+        petition_mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
+        person=vault.blind_index("person", petition, mailbox, name, key_id=key_id),
+        home=vault.blind_index("home", petition, mailbox, *home, key_id=key_id),
+        global_mailbox=vault.blind_index("mail", mailbox, key_id=key_id),
     )
+
+
+def _person(attempt: Attempt) -> dict[str, str]:
+    """What is sealed of an attempt."""
+    return {
+        "name": attempt.name,
+        "email": attempt.email,
+        "postcode": attempt.postcode,
+        "country": attempt.country,
+        "language": attempt.language,
+    }
 
 
 def known_as(signer: Signer) -> list[Indexes]:
@@ -89,23 +103,14 @@ def known_as(signer: Signer) -> list[Indexes]:
 def stored(signer: Signer) -> Indexes:
     """The blind indexes in a signer's row; the one over all petitions is in its mails."""
     return Indexes(
-        bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix), mail=b""
+        bytes(signer.petition_mailbox_ix),
+        bytes(signer.person_ix),
+        bytes(signer.home_ix),
+        global_mailbox=b"",
     )
 
 
-def _indexes(
-    petition_id: int, mailbox: str, name: str, postcode: str, country: str, *, key_id: int | None
-) -> Indexes:
-    petition, home = str(petition_id), country or "GB"
-    return Indexes(
-        mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
-        person=vault.blind_index("person", petition, mailbox, names.folded(name), key_id=key_id),
-        home=vault.blind_index("home", petition, mailbox, postcode, home, key_id=key_id),
-        mail=vault.blind_index("mail", mailbox, key_id=key_id),
-    )
-
-
-def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
+def petition_mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
     """The blind indexes of a mailbox within one petition, under each key, the first one first."""
     mailbox = email_addresses.canonical(address)
     return [
@@ -114,7 +119,7 @@ def mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
     ]
 
 
-def mail_indexes(address: str) -> dict[int, bytes]:
+def global_mailbox_indexes(address: str) -> dict[int, bytes]:
     """The blind indexes of a mailbox over all petitions, by key id; the first is current."""
     mailbox = email_addresses.canonical(address)
     return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
@@ -122,12 +127,12 @@ def mail_indexes(address: str) -> dict[int, bytes]:
 
 def inbox_of(address: str) -> Inbox:
     """A mailbox over all petitions, by its blind index under the current key."""
-    return Inbox(*next(iter(mail_indexes(address).items())))
+    return Inbox(*next(iter(global_mailbox_indexes(address).items())))
 
 
 def recipient_of(address: str) -> Recipient:
     """An address as a mailed link names it: see `is_recipient`."""
-    inboxes = tuple(Inbox(*item) for item in mail_indexes(address).items())
+    inboxes = tuple(Inbox(*item) for item in global_mailbox_indexes(address).items())
     return Recipient(_address_index(address, inboxes[0].key_id), inboxes)
 
 
@@ -159,14 +164,7 @@ def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
 
 def seal(attempt: Attempt, signature_id: UUID) -> bytes:
     """Seal (encrypt) the personal data of an attempt for one signature."""
-    person = {
-        "name": attempt.name,
-        "email": attempt.email,
-        "postcode": attempt.postcode,
-        "country": attempt.country,
-        "language": attempt.language,
-    }
-    return vault.seal(person, table=TABLE, row_id=signature_id)
+    return seal_again(_person(attempt), signature_id)
 
 
 def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:
@@ -204,7 +202,7 @@ def addressee(mail: Mail) -> dict[str, str] | None:
 
 def mailboxes(known: Iterable[Indexes]) -> list[bytes]:
     """The distinct blind indexes of a mailbox."""
-    return list({index.mailbox for index in known})
+    return list({index.petition_mailbox for index in known})
 
 
 def persons(known: Iterable[Indexes]) -> list[bytes]:

@@ -452,7 +452,7 @@ def _everybody_counts_once(crowd: Crowd) -> None:
     """Each person's mailbox has one confirmed signature, and there are no others."""
     rows = crowd.site.sql(
         """
-        SELECT g.signature_id::text, encode(g.mailbox_ix, 'hex'), s.state
+        SELECT g.signature_id::text, encode(g.petition_mailbox_ix, 'hex'), s.state
         FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
         """
     )

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from campaign.celery import app
 from petitions import tasks
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 from petitions.models import Alert, Petition, Signature, Signer
 from petitions.moderation import alerts
-from petitions.screening import bursts
+from petitions.screening import screen
 from petitions.screening.screen import Screening
 from petitions.signatures import submit
 from petitions.signers import sealing
@@ -40,15 +40,15 @@ def crowd(petition: Petition, number: int, network: str = HERE) -> None:
 def test_a_burst_from_one_network_raises_one_alert_however_often_we_look(
     petition: Petition,
 ) -> None:
-    crowd(petition, bursts.BURST)
-    crowd(petition, bursts.BURST - 1, ELSEWHERE)
+    crowd(petition, screen.BURST)
+    crowd(petition, screen.BURST - 1, ELSEWHERE)
 
-    assert bursts.look() == 1
-    assert bursts.look() == 0
+    assert screen.raise_burst_alerts() == 1
+    assert screen.raise_burst_alerts() == 0
 
     alert = Alert.objects.get()
     assert alert.petition == petition
-    assert alert.number == bursts.BURST
+    assert alert.number == screen.BURST
     assert bytes(alert.network_ix or b"") == sealing.network_index(HERE)
 
 
@@ -64,35 +64,35 @@ def test_three_hundred_an_hour_raise_none(petition: Petition) -> None:
     for place, signature in enumerate(Signature.objects.order_by("id")):
         signature.created_at = hour_ago + timedelta(seconds=12 * (place + 1))
         signature.save(update_fields=["created_at"])
-    assert bursts.look() == 0
+    assert screen.raise_burst_alerts() == 0
 
 
 def test_refused_signings_raise_none(petition: Petition) -> None:
-    crowd(petition, bursts.BURST)
+    crowd(petition, screen.BURST)
     Signature.objects.update(state=Signature.State.REFUSED)
-    assert bursts.look() == 0
+    assert screen.raise_burst_alerts() == 0
 
 
 def test_an_alert_that_was_seen_comes_back_only_when_it_has_doubled(
     petition: Petition, moderator: User
 ) -> None:
-    crowd(petition, bursts.BURST)
-    bursts.look()
+    crowd(petition, screen.BURST)
+    screen.raise_burst_alerts()
     alerts.dismiss(alert=Alert.objects.get(), actor=moderator, screen="-")
 
-    crowd(petition, bursts.BURST - 1)
-    assert bursts.look() == 0
+    crowd(petition, screen.BURST - 1)
+    assert screen.raise_burst_alerts() == 0
     assert Alert.objects.get().seen_at
 
     crowd(petition, 2)
-    assert bursts.look() == 1
+    assert screen.raise_burst_alerts() == 1
     alert = Alert.objects.get()
-    assert (alert.seen_at, alert.number) == (None, 2 * bursts.BURST + 1)
+    assert (alert.seen_at, alert.number) == (None, 2 * screen.BURST + 1)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_never_look_at_once(petition: Petition) -> None:
-    crowd(petition, bursts.BURST)
+    crowd(petition, screen.BURST)
 
     def look() -> None:
         try:
@@ -100,7 +100,7 @@ def test_two_workers_never_look_at_once(petition: Petition) -> None:
         finally:
             connections.close_all()
 
-    with alone("raise-alerts"):
+    with lease("raise-alerts"):
         # Somebody else's connection, as that of another worker.
         other = threading.Thread(target=look)
         other.start()
@@ -116,7 +116,7 @@ def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> No
     Signer.objects.update(network_ix=sealing.network_index(HERE))
     crowd(petition, 5)
     with CaptureQueriesContext(connection) as queries:
-        bursts.look()
+        screen.raise_burst_alerts()
     (query,) = queries.captured_queries
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_petition")
@@ -150,9 +150,9 @@ def test_alerts_and_their_networks_are_kept_for_thirty_days(petition: Petition) 
 def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     petition: Petition, moderator: User, client: Client
 ) -> None:
-    crowd(petition, bursts.BURST)
+    crowd(petition, screen.BURST)
     crowd(petition, 1, ELSEWHERE)
-    bursts.look()
+    screen.raise_burst_alerts()
     client.force_login(moderator)
 
     home = client.get(HOME).content.decode()
@@ -163,7 +163,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     address = html.unescape(link[1])
     assert HERE not in address
     lines = client.get(address).context["lines"]
-    assert len(lines) == bursts.BURST
+    assert len(lines) == screen.BURST
     assert {line.name.split()[1] for line in lines} == {HERE}
 
     page = client.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/", follow=True)
@@ -174,8 +174,8 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
 def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
     petition: Petition, organiser: User, client: Client
 ) -> None:
-    crowd(petition, bursts.BURST)
-    bursts.look()
+    crowd(petition, screen.BURST)
+    screen.raise_burst_alerts()
     client.force_login(organiser)
     home = client.get(HOME).content.decode()
     assert "one network" not in home

@@ -83,7 +83,7 @@ def test_going_back_to_an_earlier_page_gives_no_more_mails(
 @pytest.mark.django_db(transaction=True)
 def test_asking_many_times_at_once_gives_no_more_mails_either(petition: Petition) -> None:
     page = Page(sign(petition), petition.slug, AMINA)
-    at_once(*[lambda: check_email.ask_again(page=page)] * 12)
+    at_once(*[lambda: check_email.request_resend(page=page)] * 12)
     at_once(*[check_email.settle] * 3)
     assert not Resend.objects.exists()
     assert Mail.objects.count() == 2
@@ -154,7 +154,6 @@ def test_a_mailbox_that_has_had_enough_is_answered_alike_and_mailed_no_more(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "RESEND_MAILBOX": limit(1)}
-    rate_limits.forget()
     check = signed(browser)
     mailed()
     first, second = browser.post(check + "again/"), browser.post(check + "again/")
@@ -170,7 +169,6 @@ def test_a_network_that_asks_too_often_is_told_to_wait(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "RESEND_NETWORK": limit(1)}
-    rate_limits.forget()
     check = signed(browser)
     browser.post(check + "again/")
 

@@ -100,7 +100,7 @@ def test_a_domain_that_looks_alike_is_another_mailbox_and_only_it_is_mailed(
     signed(browser, email=lookalike)
 
     letters = mailed()
-    assert Signer.objects.values("mailbox_ix").distinct().count() == 2
+    assert Signer.objects.values("petition_mailbox_ix").distinct().count() == 2
     written = sorted(message.message()["To"] for message in letters)
     assert written == ["amina@example.org", "amina@xn--exmple-4nf.org"]
 
@@ -176,7 +176,7 @@ def test_100_000_signings_from_one_48_stop_early_and_fill_no_memory() -> None:
     most = rate_limits.PREFIX_FACTOR * rate.amount
     taken, sizes = 0, []
     for n in range(100_000):
-        verdict = rate_limits.take(
+        verdict = rate_limits.hit(
             Act.SIGN,
             address=f"p{n}@d{n % 50}.example",
             petition=1,

@@ -183,7 +183,7 @@ def test_the_longest_that_can_be_typed_makes_a_page_of_the_usual_length() -> Non
             country="JO",
             source="s" * 32,
         ),
-        asked=MAILS_PER_PAGE,
+        mails=MAILS_PER_PAGE,
         signals=WORST,
     )
     assert len(longest.seal()) == len(usual.seal())

@@ -15,7 +15,6 @@ from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.geography import homes
 from petitions.models import Correction, Petition, Signature, Signer
-from petitions.signatures import confirm as confirming
 from petitions.signatures import withdraw
 from petitions.signatures.confirm import Outcome
 from petitions.signers.sealing import Attempt
@@ -102,7 +101,7 @@ def test_pressing_a_used_link_later_costs_no_more_than_at_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_alone_in_their_mailbox_is_confirmed_in_one_round_trip(
+def test_confirming_takes_two_statements_in_a_transaction(
     petition: Petition, settings: Settings
 ) -> None:
     # What is planned once a connection, and read every few seconds, is there by then.
@@ -111,30 +110,12 @@ def test_who_is_alone_in_their_mailbox_is_confirmed_in_one_round_trip(
     signature_id = sign(petition)
     with CaptureQueriesContext(connection) as queries:
         assert confirm(signature_id) is Outcome.CONFIRMED
-    assert len(queries) == 1, [q["sql"] for q in queries]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_confirming_step_by_step_takes_two_statements_in_a_transaction(
-    petition: Petition, settings: Settings
-) -> None:
-    settings.PAGE_CACHE_SECONDS = 60
-    for _ in range(2):
-        confirm(sign(petition))
-    signature_id = sign(petition)
+    # BEGIN and COMMIT count as well.
+    assert len(queries) == 4, [q["sql"] for q in queries]
+    again = sign(petition)
     with CaptureQueriesContext(connection) as queries:
-        assert confirm(signature_id) is Outcome.ALREADY
-    # One more, which finds that it is not for it.
-    assert len(queries) <= 5, [q["sql"] for q in queries]
-
-
-def test_whom_nothing_speaks_against_is_counted_at_once(petition: Petition) -> None:
-    sign_and_confirm(petition, DAVID)
-    counted = confirming._at_once(sign(petition), 0)
-    assert counted
-    assert counted.state == Signature.State.CONFIRMED
-    assert Signer.objects.get(pk=counted.pk).slot == 1
-    assert tallies.total(petition.pk) == 2
+        assert confirm(again) is Outcome.ALREADY
+    assert len(queries) == 4, [q["sql"] for q in queries]
 
 
 def _make_too_old(signature_id: UUID) -> None:
@@ -158,10 +139,6 @@ def _close(_signature_id: UUID) -> None:
     Petition.objects.update(state=Petition.State.CLOSED)
 
 
-def _sign_with_the_same_mailbox(signature_id: UUID) -> None:
-    sign(Signature.objects.get(pk=signature_id).petition, BASHIR)
-
-
 @pytest.mark.parametrize(
     "speaks_against",
     [
@@ -170,29 +147,19 @@ def _sign_with_the_same_mailbox(signature_id: UUID) -> None:
         _correct,
         _mail_another_link,
         _close,
-        _sign_with_the_same_mailbox,
     ],
 )
-def test_what_anything_speaks_against_is_never_counted_at_once(
+def test_what_anything_speaks_against_is_not_counted(
     petition: Petition, speaks_against: Callable[[UUID], None]
 ) -> None:
     signature_id = sign(petition)
     speaks_against(signature_id)
     before = Signature.objects.filter(pk=signature_id).values().get()
 
-    assert confirming._at_once(signature_id, 0) is None
+    assert confirm(signature_id) is not Outcome.CONFIRMED
 
     assert Signature.objects.filter(pk=signature_id).values().get() == before
     assert tallies.total(petition.pk) == 0
-
-
-def test_while_keys_rotate_nobody_is_counted_at_once(
-    petition: Petition, settings: Settings
-) -> None:
-    """An earlier signature of the mailbox may stand under an index of the other key."""
-    signature_id = sign(petition)
-    settings.INDEX_KEYS = {**settings.INDEX_KEYS, 2: bytes(32)}
-    assert confirming._at_once(signature_id, 0) is None
 
 
 def test_a_used_link_invites_to_sign_and_tells_nothing_of_the_signer(

@@ -22,7 +22,6 @@ from petitions.admin import needs
 from petitions.crypto import vault
 from petitions.models import Enquiry, Organisation
 from petitions.privacy import enquiries, retention
-from petitions.screening import rate_limits
 
 PAGE = "/contact/"
 MESSAGE = "My name is in the list.\r\nPlease take it out: شكرًا."
@@ -50,7 +49,6 @@ def enquiry(organisation: Organisation, browser: Client) -> Enquiry:
 def set_limits(settings: Any) -> Callable[..., None]:
     def change(**rates: str) -> None:
         settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-        rate_limits.forget()
 
     return change
 
@@ -221,7 +219,7 @@ def test_messages_are_sealed_anew_with_the_signers_when_a_key_is_exchanged(
     (old,) = settings.SEALING_KEYS.values()
     new = b"n" * 32
     settings.SEALING_KEYS = {2: new, 1: old}
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
     with pytest.raises(CommandError, match="Do not destroy"):
         call_command("check_keys")
     assert "another sealing key: 1 messages to us" in capsys.readouterr().out
@@ -237,7 +235,7 @@ def test_messages_are_sealed_anew_with_the_signers_when_a_key_is_exchanged(
 
 def test_a_message_that_no_key_opens_is_left_and_said(enquiry: Enquiry, settings: Any) -> None:
     settings.SEALING_KEYS = {2: b"n" * 32}
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
     with pytest.raises(CommandError, match="1 are left under another key"):
         call_command("reseal")
 

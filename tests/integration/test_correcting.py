@@ -18,7 +18,6 @@ from petitions.crypto import tokens
 from petitions.mail import outbox, suppression
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
-from petitions.screening import rate_limits
 from petitions.screening.screen import Evidence
 from petitions.signatures import check_email, submit, withdraw
 from petitions.signatures.check_email import Page
@@ -180,7 +179,7 @@ def prepare(petition: Petition, victim: Any, fate: str) -> None:
         Rule.objects.create(kind="domain", action="block", pattern=domain, note="x")
         from petitions.screening import rules
 
-        rules.forget()
+        rules.invalidate()
 
 
 def test_asking_again_on_the_page_of_before_a_correction_mails_nobody(
@@ -228,7 +227,7 @@ def test_a_correction_that_the_database_did_not_take_is_taken_when_pressed_again
 ) -> None:
     check = signed(browser)
     with monkeypatch.context() as away:
-        away.setattr("petitions.signatures.submit.note_correction", _fail)
+        away.setattr("petitions.signatures.submit.record_correction", _fail)
         assert browser.post(correct_path(check), CORRECTION).status_code == 503
 
     assert page_at(corrected(browser, check)).attempt_id != page_at(check).attempt_id
@@ -242,7 +241,6 @@ def test_corrections_count_against_the_network_like_signings(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {"SIGN_NETWORK": parse("2/hour")}
-    rate_limits.forget()
     check = corrected(browser, signed(browser))
     assert browser.post(correct_path(check), CORRECTION).status_code == 429
     assert browser.post(PAGE, typed()).status_code == 429
@@ -278,7 +276,6 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
 ) -> None:
     """Its owner would be silenced, and no mail would say why."""
     settings.LIMITS = {"SIGN_MAILBOX": parse("2/hour")}
-    rate_limits.forget()
     check = signed(browser)
     if how == "pressed again and again":
         corrected(browser, check)
@@ -292,7 +289,7 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
                 check_email.settle()
     elif how == "not taken by the database":
         with monkeypatch.context() as away:
-            away.setattr("petitions.signatures.submit.note_correction", _fail)
+            away.setattr("petitions.signatures.submit.record_correction", _fail)
             for _ in range(4):
                 answer = browser.post(correct_path(check), {**CORRECTION, "email": DAVID.email})
                 assert answer.status_code == 503
@@ -316,7 +313,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     check = signed(browser, homepage="https://example.net")
     attempt_id = page_at(check).attempt_id
     if happens == "objected":
-        key_id, ix = next(iter(sealing.mail_indexes(AMINA.email).items()))
+        key_id, ix = next(iter(sealing.global_mailbox_indexes(AMINA.email).items()))
         mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, key_id, ix)
         assert suppression.suppress_petition(mailbox=mailbox)
     if happens == "withdrawn":
@@ -338,7 +335,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
 
 def test_noting_a_correction_reads_nothing_of_the_attempt(petition: Petition) -> None:
     with CaptureQueriesContext(connection) as queries:
-        check_email.note_correction(sign(petition, AMINA))
+        check_email.record_correction(sign(petition, AMINA))
     assert "petitions_signature" not in queries[-1]["sql"]
     assert Correction.objects.count() == 1
 
@@ -385,7 +382,7 @@ def test_a_close_in_the_last_moment_takes_nothing_back(petition: Petition) -> No
 def test_what_was_corrected_is_deleted_with_what_nobody_confirmed(petition: Petition) -> None:
     attempt_id = sign(petition)
     correct(Page(attempt_id, petition.slug, AMINA), petition, DAVID)
-    check_email.take_back_corrected()
+    check_email.withdraw_corrected()
     Signature.objects.filter(pk=attempt_id).update(created_at=timezone.now() - timedelta(days=15))
 
     assert retention.delete_expired_pending() == 1
@@ -405,7 +402,7 @@ def test_correcting_and_confirming_at_once_never_counts_what_was_corrected(
         )
         confirmed = Outcome.CONFIRMED in outcomes
         assert confirmed or Outcome.GONE in outcomes
-        check_email.take_back_corrected()
+        check_email.withdraw_corrected()
         state = Signature.objects.get(pk=attempt_id).state
         assert state == (Signature.State.CONFIRMED if confirmed else Signature.State.WITHDRAWN)
         assert Signer.objects.filter(pk=attempt_id).exists() is confirmed

@@ -20,7 +20,7 @@ from pytest_django import Settings
 from campaign.models import Statement, StatementText
 from petitions.models import Petition, PetitionText, Signature, Source
 from petitions.publishing import opening
-from tests.memories import forget_all
+from tests.memories import invalidate_all
 from tests.people import typed
 
 # Midnight in London, in winter.
@@ -113,7 +113,7 @@ def _routes(patterns: list[Any], before: str) -> Iterator[str]:
 
 def read(path: str) -> tuple[int, str]:
     """Status and words of an address, of a process that has kept nothing."""
-    forget_all()
+    invalidate_all()
     response = Client().get(path)
     return response.status_code, response.content.decode(errors="replace") + repr(response.headers)
 
@@ -161,7 +161,7 @@ def test_nobody_signs_what_is_not_published_yet(embargoed: Petition, clock: Cloc
     assert not Signature.objects.exists()
 
     clock.strike()
-    forget_all()
+    invalidate_all()
 
     assert browser.post("/petitions/waiting/", typed()).status_code == HTTPStatus.SEE_OTHER
 

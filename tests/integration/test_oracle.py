@@ -75,14 +75,14 @@ def block(kind: str) -> Prepare:
                 address_ix=rules.address_index(victim.email),
                 note="x",
             )
-        rules.forget()
+        rules.invalidate()
 
     return happens
 
 
 def ask_too_often(petition: Petition, victim: Attempt) -> None:
     for act in (Act.SIGN, Act.RESEND, Act.CODE):
-        while not rate_limits.take(act, address=victim.email, petition=petition.pk).is_silenced:
+        while not rate_limits.hit(act, address=victim.email, petition=petition.pk).is_silenced:
             pass
 
 
@@ -95,7 +95,7 @@ def use_up_the_mails_of_the_day(petition: Petition, victim: Attempt) -> None:
 
 def object_(petition: Petition, victim: Attempt) -> None:
     signature_id = sign(petition, victim)
-    key_id, ix = next(iter(sealing.mail_indexes(victim.email).items()))
+    key_id, ix = next(iter(sealing.global_mailbox_indexes(victim.email).items()))
     mailbox = tokens.Mailbox(signature_id, 0, petition.pk, key_id, ix)
     assert suppression.suppress_petition(mailbox=mailbox)
 

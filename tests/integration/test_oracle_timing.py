@@ -40,6 +40,7 @@ from petitions.screening.rate_limits import Act
 from petitions.screening.screen import Screening
 from petitions.signatures import check_email, submit, withdraw
 from petitions.signatures.check_email import Page
+from petitions.signers.sealing import Attempt
 from tests.people import AMINA, confirm, sign, typed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,12 +75,10 @@ def _calm(settings: Any) -> Any:
     # Every wrong code would be a line on a terminal.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     settings.PAGE_CACHE_SECONDS = 600
-    rate_limits.forget()
     yield
     logging.getLogger("django.request").setLevel(logging.NOTSET)
-    rate_limits.forget()
-    rules.forget()
-    warm_cache.forget()
+    rules.invalidate()
+    warm_cache.invalidate()
 
 
 class Visitor:
@@ -203,9 +202,9 @@ def addresses_with_a_past(petition: Petition) -> dict[str, list[str]]:
         for address in found["blocked by its address"]
     )
     for address in found["over its limit"]:
-        while not rate_limits.take(Act.SIGN, address=address, petition=petition.pk).is_silenced:
+        while not rate_limits.hit(Act.SIGN, address=address, petition=petition.pk).is_silenced:
             pass
-    rules.forget()
+    rules.invalidate()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return found
@@ -318,15 +317,16 @@ def test_half_of_what_times_usually_differ_by_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However busy the machine is: what is planted is measured by its own noise."""
-    visitor, insert = Visitor(), submit._insert
+    visitor, store = Visitor(), submit.store
     more = 0.0
 
-    def insert_and_dawdle(row: dict[str, Any]) -> None:
-        insert(row)
-        if row["wants_updates"]:
+    def store_and_dawdle(*, attempt: Attempt, **given: Any) -> UUID:
+        signature_id = store(attempt=attempt, **given)
+        if attempt.wants_updates:
             time.sleep(more)
+        return signature_id
 
-    monkeypatch.setattr(submit, "_insert", insert_and_dawdle)
+    monkeypatch.setattr(submit, "store", store_and_dawdle)
 
     def sign(updates: str) -> int:
         address = f"{visitor.number:05}@home08.example"
@@ -348,13 +348,13 @@ def test_taking_back_at_once_would_be_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it was before the worker did it."""
-    made, note = Attempts(petition), check_email.note_correction
+    made, note = Attempts(petition), check_email.record_correction
 
     def take_back_at_once(signature_id: UUID) -> None:
         note(signature_id)
-        check_email._take_back([signature_id])
+        check_email._withdraw([signature_id])
 
-    monkeypatch.setattr(submit, "note_correction", take_back_at_once)
+    monkeypatch.setattr(submit, "record_correction", take_back_at_once)
     labels = ("pending", "confirmed", "gone")
     times = interleaved(labels, MANY, Stranger().correct, prepare=made.page)
     assert tellable(times["correct"], "pending").keys() == {"confirmed", "gone"}

@@ -135,7 +135,7 @@ def test_the_pages_of_a_nameless_organisation_invent_nothing(
     db: None, client: Client, language: str
 ) -> None:
     Organisation.objects.all().delete()
-    organisation_cache.forget()
+    organisation_cache.invalidate()
     for name in long_pages.NAMES:
         html = client.get(path(name, language)).content.decode()
         assert "mailto:" not in html
@@ -149,11 +149,11 @@ def test_the_privacy_notice_names_controller_and_contact(
     organisation: Organisation, client: Client, language: str
 ) -> None:
     Organisation.objects.update(name="Aid & *Care* [x](y) <b>", website="https://sbc.example")
-    organisation_cache.forget()
+    organisation_cache.invalidate()
 
     html = client.get(path("privacy", language)).content.decode()
 
-    # Kept apart from the words around it, which may run the other way.
+    # TTLCache apart from the words around it, which may run the other way.
     assert "<strong>\u2068Aid &amp; *Care* [x](y) &lt;b&gt;\u2069</strong>" in html
     assert 'href="mailto:privacy@example.org"' in html
     assert 'href="https://sbc.example"' in html

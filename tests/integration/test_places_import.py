@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.geography import postcodes
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 from petitions.models import UNKNOWN, Petition, Place, PlaceFile, Postcode, Region, Signature
 from tests import published
 from tests.people import AMINA, sign
@@ -315,7 +315,7 @@ def test_a_second_import_does_not_begin_beside_the_first(
     constituencies: None, tmp_path: Path
 ) -> None:
     path = published.postcodes(tmp_path)
-    with alone("import postcodes"):
+    with lease("import postcodes"):
         told = _elsewhere(lambda: refusal("import_postcodes", path))
     assert "are being imported at this moment" in told
 

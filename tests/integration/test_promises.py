@@ -62,7 +62,7 @@ def promised(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "FIND_SECONDS", 7200)
     monkeypatch.setattr(rate_limits, "RETRY_AFTER", 420)
     monkeypatch.setattr(check_email, "CODE_TRIES", 7)
-    messages.forget()
+    messages.invalidate()
 
 
 @pytest.mark.usefixtures("promised")

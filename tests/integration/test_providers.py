@@ -43,7 +43,7 @@ def test_addresses_of_one_mailbox_have_one_index(petition: Petition) -> None:
     one = sign(petition, attempt("a.mina@gmail.com"))
     other = sign(petition, attempt("amina@gmail.com"))
     first, second = Signer.objects.get(pk=one), Signer.objects.get(pk=other)
-    assert bytes(first.mailbox_ix) == bytes(second.mailbox_ix)
+    assert bytes(first.petition_mailbox_ix) == bytes(second.petition_mailbox_ix)
 
 
 def test_nobody_can_edit_the_rules_nor_see_what_a_comparison_found(admin_client: Client) -> None:

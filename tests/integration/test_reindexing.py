@@ -17,7 +17,7 @@ from django.utils import timezone
 from campaign import monitoring
 from petitions.counting import tallies
 from petitions.identity.providers import Provider
-from petitions.infra import advisory_locks, leases
+from petitions.infra import locks
 from petitions.models import (
     Decision,
     Mail,
@@ -127,7 +127,7 @@ def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
 
     assert tallies.total(petition.pk) == 2
     assert not tallies.differences(petition.pk)
-    assert len({bytes(row.mailbox_ix) for row in Signer.objects.all()}) == 1
+    assert len({bytes(row.petition_mailbox_ix) for row in Signer.objects.all()}) == 1
 
 
 def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
@@ -161,7 +161,7 @@ def test_a_pending_signature_and_its_mail_follow_their_mailbox(
     reindex.compare_all()
 
     wanted = sealing.indexes(petition.pk, who("amina"))
-    assert bytes(Mail.objects.get(signature=pending).mailbox_ix) == wanted.mail
+    assert bytes(Mail.objects.get(signature=pending).global_mailbox_ix) == wanted.global_mailbox
     assert confirm(pending) is Outcome.ALREADY
     assert tallies.total(petition.pk) == 1
 
@@ -178,7 +178,7 @@ def test_signers_at_other_domains_are_left_alone(petition: Petition, release: Re
 
     after = Signer.objects.get(pk=signature.pk)
     assert (job.looked_at, job.moved) == (1, 0)
-    assert bytes(after.mailbox_ix) == bytes(before.mailbox_ix)
+    assert bytes(after.petition_mailbox_ix) == bytes(before.petition_mailbox_ix)
 
 
 def test_who_signed_by_the_old_rules_is_found_and_who_signs_meanwhile_is_right(
@@ -364,7 +364,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
     gone = sign_and_confirm(petition, who("a.mina"))
     stays = sign_and_confirm(petition, who("b.ashir"))
     release()
-    lock, done = advisory_locks.mailboxes, list[UUID]()
+    lock, done = locks.lock_mailboxes, list[UUID]()
 
     def late(indexes: object) -> None:
         if not done:
@@ -372,7 +372,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
             _meanwhile(lambda: withdraw.withdraw(signature_id=gone.pk))
         lock(indexes)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("petitions.infra.advisory_locks.mailboxes", late)
+    monkeypatch.setattr("petitions.infra.locks.lock_mailboxes", late)
 
     job = reindex.compare_all()
 
@@ -405,8 +405,8 @@ def test_two_never_compare_at_the_same_moment(petition: Petition) -> None:
             call_command("reindex_mailboxes")
         refused.append(True)
 
-    with leases.alone(reindex.JOB) as is_alone:
-        assert is_alone
+    with locks.lease(reindex.JOB) as is_acquired:
+        assert is_acquired
         _meanwhile(command)
 
     assert refused

@@ -15,8 +15,8 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions import tasks
-from petitions.infra import advisory_locks
-from petitions.infra.leases import alone
+from petitions.infra import locks
+from petitions.infra.locks import lease
 from petitions.mail import outbox, reminders
 from petitions.models import Mail, Objection, Petition, Signature
 from petitions.signatures import withdraw
@@ -200,8 +200,8 @@ def test_a_sweep_that_finds_another_at_work_leaves_it_to_it(petition: Petition) 
     held, may_end = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with alone("queue-reminders") as is_alone:
-            assert is_alone
+        with lease("queue-reminders") as is_acquired:
+            assert is_acquired
             held.set()
             may_end.wait(10)
         connections.close_all()
@@ -238,7 +238,7 @@ def test_two_at_once_remind_nobody_twice_though_neither_has_the_lease(
     """As after one of them stood still for longer than its lease. Without the lock they do."""
     signed_before(petition, 24.5)
     if not is_guarded:
-        monkeypatch.setattr(advisory_locks, "named", lambda _name: None)
+        monkeypatch.setattr(locks, "lock_named", lambda _name: None)
 
     def first() -> None:
         with transaction.atomic():

@@ -43,14 +43,14 @@ def ring(settings: Settings) -> Callable[..., None]:
     def change(**rings: Ring) -> None:
         for name, keys in rings.items():
             setattr(settings, f"{name.upper()}_KEYS", keys)
-        vault.forget_derived_keys()
+        vault.clear_derived_keys()
 
     change(index=ONLY_OLD, sealing=ONLY_OLD)
     return change
 
 
 def indexes_of(signature: Signature) -> bytes:
-    return bytes(Signer.objects.get(pk=signature.pk).mailbox_ix)
+    return bytes(Signer.objects.get(pk=signature.pk).petition_mailbox_ix)
 
 
 # --- Index keys --------------------------------------------------------------------------
@@ -154,8 +154,8 @@ def test_after_the_command_the_old_key_can_be_destroyed(petition: Petition, ring
         assert confirm(sign(petition, person)) is Outcome.ALREADY
     assert confirm(pending) is Outcome.MAILBOX_FULL
     assert confirm(sign(petition, THIRD)) is Outcome.MAILBOX_FULL
-    wanted = sealing.indexes(petition.pk, DAVID).mail
-    assert {bytes(mail.mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
+    wanted = sealing.indexes(petition.pk, DAVID).global_mailbox
+    assert {bytes(mail.global_mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
 
 
 def test_rotating_twice_changes_nothing(
@@ -206,7 +206,7 @@ def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
     ring(index=BOTH)
     under_new = sign(petition)
     if not guarded:
-        monkeypatch.setattr(confirming, "_also_known_as", lambda _signature_id: [])
+        monkeypatch.setattr(confirming, "_known_under_other_keys", lambda _signature_id: [])
 
     outcomes = at_once(lambda: confirm(under_old), lambda: confirm(under_new))
 
@@ -352,7 +352,7 @@ def test_changing_secret_key_leaves_links_and_data_working(
 
     settings.SECRET_KEY = "another" * 10
     settings.SECRET_KEY_FALLBACKS = []
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
 
     assert browser.get(check_page).status_code == 200
     path = link.removeprefix(settings.SITE_URL)
@@ -373,10 +373,10 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     assert tallies.total(petition.pk) == 0
 
     row = Signer.objects.get(pk=signature_id)
-    stored = {bytes(row.mailbox_ix), bytes(row.person_ix), bytes(row.home_ix)}
+    stored = {bytes(row.petition_mailbox_ix), bytes(row.person_ix), bytes(row.home_ix)}
     secret = settings.SECRET_KEY.encode()
     settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
     for key_id in settings.INDEX_KEYS:
         guessed = sealing.indexes(petition.pk, AMINA, key_id=key_id)
         assert not stored & set(guessed)

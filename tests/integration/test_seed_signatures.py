@@ -95,7 +95,7 @@ def test_every_seeded_signer_unseals_and_is_found_by_the_same_indexes(
     assert signers
     for signer in signers:
         attempt = attempt_of(signer)
-        found = (bytes(signer.mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix))
+        found = (bytes(signer.petition_mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix))
         assert found == indexes(petition.pk, attempt)[:3]
 
 

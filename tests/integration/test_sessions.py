@@ -105,7 +105,7 @@ def test_a_session_lives_through_an_exchange_of_the_index_key(
     logged_in: Client, settings: Any
 ) -> None:
     settings.INDEX_KEYS = {2: bytes(32), **settings.INDEX_KEYS}
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
     before = Session.objects.get().pk
 
     store = SessionStore(cookie_of(logged_in))
@@ -122,7 +122,7 @@ def test_sessions_end_with_the_index_key_that_they_stand_under(
     logged_in: Client, settings: Any
 ) -> None:
     settings.INDEX_KEYS = {2: bytes(32)}
-    vault.forget_derived_keys()
+    vault.clear_derived_keys()
 
     assert not is_in(logged_in)
 

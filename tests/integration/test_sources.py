@@ -239,10 +239,10 @@ def test_who_asks_what_is_held_reads_the_source_while_there_is_one(petition: Pet
     signature_id = sign(petition, somebody(1))
     recipient = sealing.recipient_of("person1@example.org")
 
-    (held,) = self_service.everything(recipient=recipient)["signatures"]
+    (held,) = self_service.subject_access(recipient=recipient)["signatures"]
     assert held["source"] == "mosque"
     confirm(signature_id)
-    (held,) = self_service.everything(recipient=recipient)["signatures"]
+    (held,) = self_service.subject_access(recipient=recipient)["signatures"]
     assert held["source"] is None
 
 
@@ -478,7 +478,7 @@ def test_the_shard_of_a_count_says_nothing_of_the_signature(
 
 @pytest.fixture
 def statement(petition: Petition) -> Petition:
-    sources.forget()
+    sources.invalidate()
     Visitor(petition, "en").publish_statement()
     return petition
 
@@ -513,7 +513,7 @@ def test_what_is_not_registered_is_carried_nowhere(
     statement: Petition, client: Client, query: str
 ) -> None:
     Source.objects.create(code="switched-off", name="Gone", is_active=False)
-    sources.forget()
+    sources.invalidate()
     told = client.get(f"/?{query}").content.decode()
     assert f'href="{PAGE}#sign"' in told
     assert "?s=" not in told
@@ -557,7 +557,7 @@ def test_while_the_database_is_away_codes_are_known_as_they_were(
     def away(*args: object, **kwargs: object) -> None:
         raise OperationalError
 
-    sources.forget()
+    sources.invalidate()
     monkeypatch.setattr(Source.objects, "filter", away)
     assert sources.carried({"QUERY_STRING": "s=mosque"}) == "mosque"
     assert sources.carried({"QUERY_STRING": "s=unknown"}) == ""

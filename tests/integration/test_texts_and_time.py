@@ -16,7 +16,7 @@ from django.utils import timezone
 from campaign.models import Statement, StatementText
 from petitions import tasks
 from petitions.counting import tallies
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 from petitions.models import (
     Alert,
     Erasure,
@@ -241,11 +241,11 @@ def test_a_sweep_that_runs_already_is_not_run_twice(petition: Petition) -> None:
     seen = []
 
     def elsewhere() -> None:
-        with alone("apply-retention") as is_alone:
+        with lease("apply-retention") as is_alone:
             seen.append(is_alone)
         connections.close_all()
 
-    with alone("apply-retention") as is_alone:
+    with lease("apply-retention") as is_alone:
         seen.append(is_alone)
         thread = threading.Thread(target=elsewhere)
         thread.start()

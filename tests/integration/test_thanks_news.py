@@ -177,7 +177,7 @@ def test_whose_signature_stood_before_is_offered_nothing_that_would_tell_of_it(
     petition: Petition, client: Client
 ) -> None:
     thanks(client, petition)
-    organisation.forget()
+    organisation.invalidate()
     page = thanks(client, petition)
     assert "You have already signed" in page
     assert not OFFER.search(page)

@@ -10,7 +10,7 @@ from django.test import Client
 from limits import parse
 
 from petitions.models import Enquiry, Petition, Rule, Signature
-from petitions.screening import rate_limits, rules
+from petitions.screening import rules
 from tests.people import typed
 
 PAGE = "/petitions/protect/"
@@ -21,7 +21,6 @@ WAIT = "We have to ask you to wait a little"
 @pytest.fixture(autouse=True)
 def _two_a_minute(settings: Any) -> None:
     settings.LIMITS = {"FORM_NETWORK": parse("2/minute")}
-    rate_limits.forget()
 
 
 def post(
@@ -88,7 +87,6 @@ def test_what_was_typed_comes_back_whole_when_the_button_is_pressed(petition: Pe
 
     kept = hidden(waiting)
     assert kept == {name: value for name, value in form.items() if value}
-    rate_limits.forget()
     again = post(form=kept, REMOTE_ADDR="198.51.100.7")
     assert again.status_code == 422
     page = again.content.decode()
@@ -107,7 +105,6 @@ def test_who_mends_the_form_meanwhile_is_taken_whatever_came_before(petition: Pe
 def test_another_site_ticks_nothing_by_this_way_either(petition: Petition) -> None:
     waiting = put_off(typed(updates="on"), site="cross-site")
     assert set(hidden(waiting)) == {"name", "email", "postcode"}
-    rate_limits.forget()
     assert post(form=hidden(waiting), REMOTE_ADDR="198.51.100.7").status_code == 422
     assert not Signature.objects.exists()
 
@@ -138,7 +135,7 @@ def test_other_networks_are_not_put_off(petition: Petition) -> None:
 
 def test_an_allowed_network_is_not_put_off(petition: Petition) -> None:
     Rule.objects.create(kind="network", action="allow", pattern="192.0.2.0/24", note="an event")
-    rules.forget()
+    rules.invalidate()
     assert [post().status_code for _ in range(4)] == [422] * 4
 
 

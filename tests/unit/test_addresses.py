@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from petitions.identity import email_addresses, providers, typing_slips
+from petitions.identity import email_addresses, providers
 from petitions.identity.email_addresses import canonical
 from petitions.identity.providers import Provider
 from petitions.web.fields import EmailAddressField
@@ -295,5 +295,5 @@ def test_rules_of_one_provider_touch_no_other_domain(
 
 def test_nothing_that_was_typed_makes_the_next_answer_quicker() -> None:
     """A memory of domains would tell whose domain somebody else has just signed with."""
-    for function in (email_addresses.ascii_domain, typing_slips.meant):
+    for function in (email_addresses.ascii_domain, email_addresses.suggested_domain):
         assert not hasattr(function, "cache_info"), function

@@ -9,7 +9,7 @@ from limits import parse
 from campaign import env
 from petitions.infra import redis
 from petitions.screening import rate_limits
-from petitions.screening.rate_limits import Act, Counter, Limit
+from petitions.screening.rate_limits import Act, Limit
 
 DAY = 86400
 
@@ -21,12 +21,11 @@ def _no_limits(settings: Any) -> None:
 
 def limits_for(settings: Any, **rates: str) -> tuple[Limit, ...]:
     settings.LIMITS = {name: parse(rate) for name, rate in rates.items()}
-    rate_limits.forget()
     return tuple(one for one in rate_limits._limits(Act.SIGN) if not one.kind.startswith("BURST"))
 
 
 def limit(kind: str, hard_limit: int = -1, challenge_at: int = -1) -> Limit:
-    return rate_limits._limit(Act.SIGN, kind, DAY, hard_limit, challenge_at)
+    return Limit(Act.SIGN, kind, DAY, hard_limit, challenge_at)
 
 
 def test_both_steps_of_one_limit_are_one_counter(settings: Any) -> None:
@@ -58,7 +57,7 @@ def test_the_prefix_around_a_network_may_do_four_times_as_much(settings: Any) ->
 def test_a_limit_that_is_off_counts_nothing(settings: Any) -> None:
     settings.LIMITS = {"SIGN_DOMAIN": None}
     assert [one.kind for one in rate_limits._limits(Act.SIGN)] == ["BURST", "BURST_PREFIX"]
-    assert rate_limits._limits(Act.CODE) == ()
+    assert rate_limits._limits(Act.CODE) == []
 
 
 # A form that comes back may hold nothing that it could be counted by.
@@ -80,17 +79,17 @@ def test_by_default_three_hundred_an_hour_from_one_network_pass_unasked() -> Non
 
 def test_only_what_a_mailbox_comes_to_is_silent() -> None:
     for kind in ("NETWORK", "PREFIX", "DOMAIN", "PETITION"):
-        taken = rate_limits._verdict([Counter(limit(kind, hard_limit=1), b"")], [2])
+        taken = rate_limits._result([limit(kind, hard_limit=1)], [2])
         assert taken.is_refused
         assert not taken.is_silenced
-    taken = rate_limits._verdict([Counter(limit("MAILBOX", hard_limit=1), b"")], [2])
+    taken = rate_limits._result([limit("MAILBOX", hard_limit=1)], [2])
     assert taken.is_silenced
     assert not taken.is_refused
 
 
 def test_the_steps_are_nothing_then_a_challenge_then_a_refusal() -> None:
-    counter = Counter(limit("NETWORK", hard_limit=3, challenge_at=1), b"")
-    steps = [rate_limits._verdict([counter], [n]) for n in (1, 2, 3, 4)]
+    counted = limit("NETWORK", hard_limit=3, challenge_at=1)
+    steps = [rate_limits._result([counted], [n]) for n in (1, 2, 3, 4)]
     assert [(one.needs_challenge, one.is_refused) for one in steps] == [
         (False, False),
         (True, False),
@@ -101,13 +100,13 @@ def test_the_steps_are_nothing_then_a_challenge_then_a_refusal() -> None:
 
 def test_keys_differ_by_act_kind_window_and_subject() -> None:
     keys = {
-        rate_limits._limit(act, kind, window).key_of(subject)
+        Limit(act, kind, window).key(subject)
         for act, kind, window, subject in product(
             (Act.SIGN, Act.CODE), ("DOMAIN", "MAILBOX"), (60, 3600), ("a", "b")
         )
     }
     assert len(keys) == 16
-    assert {len(key) for key in keys} == {16}
+    assert {len(key) for key in keys} == {len(b"limit:") + 16}
 
 
 def test_nobody_waits_for_redis_for_more_than_fifty_milliseconds() -> None:

@@ -8,16 +8,15 @@ from petitions.mail import outbox
 from petitions.models import Organisation
 from petitions.publishing import organisation
 from petitions.web.views import confirming, throttling
-from tests.memories import UNCHANGING, forget_all, memories
+from tests.memories import UNCHANGING, invalidate_all, memories
 
 
 def test_memories_of_every_kind_are_found() -> None:
     assert {client_network.__name__, confirming.__name__} <= sys.modules.keys()
     assert memories().keys() >= {
-        "petitions.publishing.organisation.forget",
-        "petitions.publishing.warm_cache.forget",
-        "petitions.screening.rate_limits.forget",
-        "petitions.infra.client_network._warn_of_unknown_proxy",
+        "petitions.publishing.organisation.invalidate",
+        "petitions.publishing.warm_cache.invalidate",
+        "petitions.infra.client_network._warn_once",
         "petitions.crypto.vault._link_key",
         "petitions.web.views.throttling._pages",
     }
@@ -25,14 +24,14 @@ def test_memories_of_every_kind_are_found() -> None:
 
 
 def test_nothing_is_left_of_them() -> None:
-    organisation._known.get(None, 60, lambda: Organisation(id=1))
-    throttling._pages.get("en", 60, lambda: "a page")
+    organisation._known.get_or_set(None, 60, lambda: Organisation(id=1))
+    throttling._pages.get_or_set("en", 60, lambda: "a page")
     vault._link_key(b"m" * 32, "a purpose")
     throttle = outbox._throttle
 
-    forget_all()
+    invalidate_all()
 
-    assert organisation._known.last(None) is None
-    assert throttling._pages.last("en") is None
+    assert organisation._known.stale(None) is None
+    assert throttling._pages.stale("en") is None
     assert vault._link_key.cache_info().currsize == 0
     assert outbox._throttle is not throttle

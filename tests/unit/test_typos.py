@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.identity import typing_slips
+from petitions.identity import providers
+from petitions.identity.email_addresses import suggested_domain
 
 
 @pytest.mark.parametrize(
@@ -23,12 +24,12 @@ from petitions.identity import typing_slips
     ],
 )  # fmt: skip
 def test_a_likely_slip_is_asked_about(typed: str, meant: str) -> None:
-    assert typing_slips.meant(typed) == meant
+    assert suggested_domain(typed) == meant
 
 
-@pytest.mark.parametrize("domain", [*typing_slips.LARGE, *sorted(typing_slips.OTHERS)])
+@pytest.mark.parametrize("domain", [*providers.LARGE, *sorted(providers.OTHERS)])
 def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
-    assert typing_slips.meant(domain) is None
+    assert suggested_domain(domain) is None
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,9 @@ def test_a_provider_that_there_is_is_no_slip(domain: str) -> None:
     ],
 )  # fmt: skip
 def test_other_domains_are_left_alone(domain: str) -> None:
-    assert typing_slips.meant(domain) is None
+    assert suggested_domain(domain) is None
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_typed_is_asked_about_or_left_alone(domain: str) -> None:
-    assert typing_slips.meant(domain) in {None, *typing_slips.LARGE}
+    assert suggested_domain(domain) in {None, *providers.LARGE}

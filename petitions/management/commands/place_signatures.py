@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from petitions.counting import tallies
 from petitions.geography import placing
-from petitions.infra.leases import alone
+from petitions.infra.locks import lease
 
 
 class Command(BaseCommand):
@@ -20,8 +20,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         total = placing.waiting().count()
-        with alone("place signatures") as is_alone, tqdm(total=total, disable=None) as bar:
-            if not is_alone:
+        with lease("place signatures") as is_acquired, tqdm(total=total, disable=None) as bar:
+            if not is_acquired:
                 raise CommandError("Signatures are being placed at this moment already.")
             try:
                 result = placing.place_all(bar.update)

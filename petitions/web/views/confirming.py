@@ -90,7 +90,7 @@ def choose_news(request: HttpRequest, language: str, token: str) -> HttpResponse
             wants_updates=wants_updates,
             since=timezone.now() - SAID_AGAIN,
         )
-    except (self_service.NotHeld, tokens.BadToken):
+    except (self_service.NoSuchSignature, tokens.BadToken):
         return own_page
     return render(request, "petitions/news.html", {"wants_updates": wants_updates})
 

@@ -73,7 +73,7 @@ def _send(request: HttpRequest) -> HttpResponse:
         return throttled(request, _FIELDS) or _contact_page(request, form, status)
     sender, address = client_network.sender_of(request.META), form.cleaned_data["email"]
     # The rate limit of all enquiries together: no petition has the id 0.
-    taken = rate_limits.take(Act.CONTACT, address=address, petition=0, sender=sender)
+    taken = rate_limits.hit(Act.CONTACT, address=address, petition=0, sender=sender)
     # Nothing here depends on who signed, so silent limits may be told like the others.
     if taken.is_refused or taken.is_silenced:
         response = _contact_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)

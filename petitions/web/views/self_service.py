@@ -30,7 +30,7 @@ from petitions.screening import rate_limits
 from petitions.screening.rate_limits import Act
 from petitions.signatures import find as finding
 from petitions.signatures import self_service
-from petitions.signatures.self_service import Held
+from petitions.signatures.self_service import OwnSignature
 from petitions.web.forms import FindForm, NameForm, NameUseForm
 from petitions.web.guards import same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page
@@ -89,7 +89,9 @@ def find(request: HttpRequest) -> HttpResponse:
         response = _find_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(rate_limits.RETRY_AFTER)
         return response
-    finding.ask(address=address, language=get_language() or "en", is_silenced=taken.is_silenced)
+    finding.request_links(
+        address=address, language=get_language() or "en", is_silenced=taken.is_silenced
+    )
     return SeeOther(reverse("petitions:find_sent"))
 
 
@@ -141,7 +143,7 @@ def _button(view: OwnerView) -> OwnerView:
             return SeeOther(reverse("links:mine", args=[get_language(), token]))
         try:
             return view(request, recipient, token, **path)
-        except self_service.NotHeld:
+        except self_service.NoSuchSignature:
             status = HTTPStatus.CONFLICT
             return _show(request, recipient, token, problem=NOT_HELD, status=status)
 
@@ -212,7 +214,7 @@ def withdraw(
 @_button
 def download(request: HttpRequest, recipient: Recipient, token: str) -> HttpResponse:
     """Download all stored data as JSON (right of access and portability, UK GDPR 15 and 20)."""
-    data = self_service.everything(recipient=recipient)
+    data = self_service.subject_access(recipient=recipient)
     response = JsonResponse(data, json_dumps_params={"ensure_ascii": False, "indent": 2})
     # A file name that reveals nothing in the downloads folder.
     response["Content-Disposition"] = 'attachment; filename="my-data.json"'
@@ -281,7 +283,7 @@ def _show(
     status: int | None = None,
 ) -> HttpResponse:
     """The page of all stored data with a message; `refused` is a reference and its invalid form."""
-    held = self_service.held_by(recipient=recipient)
+    held = self_service.own_signatures(recipient=recipient)
     context = {
         "rows": [_row(one, refused) for one in held],
         "address": held[0].person["email"] if held else "",
@@ -295,7 +297,7 @@ def _show(
     return render(request, "petitions/mine.html", context, status=status)
 
 
-def _row(one: Held, refused: tuple[str, Any] | None) -> dict[str, Any]:
+def _row(one: OwnSignature, refused: tuple[str, Any] | None) -> dict[str, Any]:
     """The template context of one signature, with its forms."""
     signature, reference = one.signature, one.signature.reference
     language, country, ids = get_language(), one.person["country"], _ids(reference)

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_safe
 from petitions.counting import sources, tallies
 from petitions.crypto import tokens
 from petitions.formatting.sanitising import render_markdown
-from petitions.identity import email_addresses, typing_slips
+from petitions.identity import email_addresses
 from petitions.infra.client_network import sender_of
 from petitions.mail import messages
 from petitions.models import PetitionText
@@ -31,7 +31,7 @@ from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text, standing
 from petitions.screening import challenge, fraud_signals, rate_limits
-from petitions.screening.rate_limits import Act, Taken
+from petitions.screening.rate_limits import Act, LimitResult
 from petitions.screening.screen import Evidence
 from petitions.sharing import heads
 from petitions.signatures import check_email as checking
@@ -207,12 +207,12 @@ def check_email(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @_for_attempt
 def send_again(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Resend the mail to the same address, within the rate limits."""
-    if request.method != "POST" or not page.may_ask:
+    if request.method != "POST" or not page.has_mails_left:
         return _to(page)
     taken = _take(request, Act.RESEND, page)
     if taken.is_refused:
         return _too_many(request, page, token)
-    return _to(checking.ask_again(page=page, is_silenced=taken.is_silenced))
+    return _to(checking.request_resend(page=page, is_silenced=taken.is_silenced))
 
 
 @get_or_post
@@ -240,7 +240,7 @@ def type_code(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 @_for_attempt
 def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Correct the attempt. What was typed is shown only after a POST."""
-    if request.method != "POST" or not page.may_ask:
+    if request.method != "POST" or not page.has_mails_left:
         return _to(page)
     if not request.POST:
         return _correction(request, token, CorrectForm(typed=page.attempt))
@@ -256,7 +256,7 @@ def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
 def take_suggestion(request: HttpRequest, page: Page, token: str) -> HttpResponse:
     """Correct the domain of the address to the suggested one."""
     address = _suggested(page.attempt.email)
-    if request.method != "POST" or not page.may_ask or address is None:
+    if request.method != "POST" or not page.has_mails_left or address is None:
         return _to(page)
     form = CorrectForm(typed=replace(page.attempt, email=address))
     return _correct(request, page, token, form)
@@ -279,7 +279,7 @@ def _correct(request: HttpRequest, page: Page, token: str, form: CorrectForm) ->
             return _to_petition(page)
 
 
-def _take(request: HttpRequest, act: Act, page: Page) -> Taken:
+def _take(request: HttpRequest, act: Act, page: Page) -> LimitResult:
     petition = find_text(page.petition, lately=True).petition
     return take(request, act, address=page.attempt.email, petition=petition.pk)
 
@@ -344,5 +344,5 @@ def _to_petition(page: Page) -> HttpResponse:
 def _suggested(address: str) -> str | None:
     """The address with its domain corrected for a likely typing slip, or None."""
     local, _at, domain = address.rpartition("@")
-    meant = typing_slips.meant(domain)
+    meant = email_addresses.suggested_domain(domain)
     return f"{local}@{meant}" if meant else None

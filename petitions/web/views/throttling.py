@@ -17,21 +17,21 @@ from django.utils.translation import get_language
 
 from petitions.identity import email_addresses
 from petitions.infra import client_network
-from petitions.infra.ttl_cache import Kept
+from petitions.infra.ttl_cache import TTLCache
 from petitions.screening import rate_limits, rules
-from petitions.screening.rate_limits import Act, Taken
+from petitions.screening.rate_limits import Act, LimitResult
 
 RETRY_AFTER = 60
 # Placeholder in the cached page for the hidden fields.
 _TYPED = "\0typed\0"
-_pages: Kept[str, str] = Kept()
+_pages: TTLCache[str, str] = TTLCache()
 
 
-def take(request: HttpRequest, act: Act, *, address: str = "", petition: int = 0) -> Taken:
+def take(request: HttpRequest, act: Act, *, address: str = "", petition: int = 0) -> LimitResult:
     """Take a hit of an act's rate limits, but for those that a rule lifts from its sender."""
     sender = client_network.sender_of(request.META)
     lifted = rules.in_force().lifts(sender.address, email_addresses.domain_of(address))
-    return rate_limits.take(act, address=address, petition=petition, sender=sender, lifted=lifted)
+    return rate_limits.hit(act, address=address, petition=petition, sender=sender, lifted=lifted)
 
 
 def throttled(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:
@@ -46,7 +46,7 @@ def throttled(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | Non
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">\n'
         for name, value in typed
     )
-    page = _pages.get(get_language(), settings.PAGE_CACHE_SECONDS, _render)
+    page = _pages.get_or_set(get_language(), settings.PAGE_CACHE_SECONDS, _render)
     response = HttpResponse(page.replace(_TYPED, hidden), status=HTTPStatus.TOO_MANY_REQUESTS)
     response["Retry-After"] = str(RETRY_AFTER)
     return response

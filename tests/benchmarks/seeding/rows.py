@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from random import Random
 from typing import NamedTuple
 from uuid import UUID
@@ -31,7 +31,7 @@ SIGNATURE_COLUMNS = (
     "petition_id, text_version, consent_version, link_epoch, id, reference, place_id, state,"
     " name_use, wants_updates, decision_id, created_at, confirmed_at"
 )
-SIGNER_COLUMNS = "petition_id, signature_id, sealed, mailbox_ix, person_ix, home_ix, slot"
+SIGNER_COLUMNS = "petition_id, signature_id, sealed, petition_mailbox_ix, person_ix, home_ix, slot"
 ITEM_COLUMNS = "decision_id, signature_id, previous_state"
 _NULL = r"\N"
 _NAME_USES = {NameUse.PUBLIC.value: 7, NameUse.GOVERNMENT.value: 9, NameUse.WITHHELD.value: 4}
@@ -202,7 +202,7 @@ class _Maker:
         sealed = sealing.seal_again(typed, UUID(bytes=signature_id))
         self.signers.append(
             f"{self.plan.petition_id}\t{signature_id.hex()}\t"
-            f"\\\\x{sealed.hex()}\t\\\\x{index.mailbox.hex()}\t"
+            f"\\\\x{sealed.hex()}\t\\\\x{index.petition_mailbox.hex()}\t"
             f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\n"
         )
 
@@ -253,9 +253,9 @@ class _Indexer:
 
     def __init__(self, petition_id: int) -> None:
         petition = str(petition_id)
-        self._mailbox = vault.indexer("mailbox", petition)
-        self._person = vault.indexer("person", petition)
-        self._home = vault.indexer("home", petition)
+        self._mailbox = partial(vault.blind_index, "mailbox", petition)
+        self._person = partial(vault.blind_index, "person", petition)
+        self._home = partial(vault.blind_index, "home", petition)
         # Among many, names repeat.
         self._folded = lru_cache(maxsize=10_000)(names.folded)
 
@@ -263,10 +263,10 @@ class _Indexer:
         """The blind indexes of the signer's row, as `sealing.stored` reads them back."""
         mailbox = email_addresses.canonical(person["email"])
         return Indexes(
-            mailbox=self._mailbox(mailbox),
+            petition_mailbox=self._mailbox(mailbox),
             person=self._person(mailbox, self._folded(person["name"])),
             home=self._home(mailbox, person["postcode"], person["country"] or "GB"),
-            mail=b"",
+            global_mailbox=b"",
         )
 
 

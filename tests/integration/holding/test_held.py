@@ -81,7 +81,7 @@ def test_holding_takes_no_more_statements_than_counting(petition: Petition) -> N
     assert len(queries) <= 6, [q["sql"] for q in queries]
 
 
-def test_a_verdict_that_changed_before_the_button_was_pressed_is_heeded(
+def test_a_verdict_that_changed_before_the_button_was_pressed_counts(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature_id = sign(petition)
@@ -92,8 +92,6 @@ def test_a_verdict_that_changed_before_the_button_was_pressed_is_heeded(
         return judge(*given)
 
     monkeypatch.setattr(confirming, "_judge", judge_before)
-    # At once there is no moment in between.
-    monkeypatch.setattr(confirming, "_at_once", lambda _signature_id, _epoch: None)
     assert confirm(signature_id) is Outcome.CONFIRMED
     assert states([signature_id]) == {State.HELD}
     assert tallies.total(petition.pk) == 0

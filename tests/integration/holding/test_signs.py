@@ -87,17 +87,17 @@ def test_many_from_one_network_are_held_unless_a_rule_allows_it(
     verdict: str,
     signals: list[str],
 ) -> None:
-    take = rate_limits.take
+    hit = rate_limits.hit
     monkeypatch.setattr(
         rate_limits,
-        "take",
-        lambda *args, **kwargs: take(*args, **kwargs)._replace(from_network=number),
+        "hit",
+        lambda *args, **kwargs: hit(*args, **kwargs)._replace(from_network=number),
     )
     pending = signed_with(browser)
     assert (pending.verdict, pending.signals) == (verdict, signals)
 
     Rule.objects.create(kind="network", action="allow", pattern="127.0.0.0/24", note="an event")
-    rules.forget()
+    rules.invalidate()
     pending.delete()
     assert signed_with(browser).signals == []
 

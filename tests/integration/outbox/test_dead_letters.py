@@ -129,7 +129,7 @@ def test_what_somebody_on_the_team_provokes_shows_as_the_same_numbers(
     attempt = sign(petition)
     Resend.objects.create(attempt_id=attempt, is_silenced=False)
     check_email.settle()
-    find.ask(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en")
     find.settle()
     waiting = _rows(_numbers(organiser)) - before
     outbox.deliver()
@@ -163,7 +163,8 @@ def test_reminders_and_other_spellings_are_in_no_number(
     for kind, state in (("remind", "queued"), ("find-other", "failed"), ("remind", "failed")):
         mail = Mail.objects.get(kind="confirm")
         Mail.objects.create(
-            kind=kind, state=state, signature=mail.signature, mailbox_ix=mail.mailbox_ix,
+            kind=kind, state=state, signature=mail.signature,
+            global_mailbox_ix=mail.global_mailbox_ix,
             due_at=mail.due_at, created_at=mail.created_at, code="550 5.1.1",
         )  # fmt: skip
     assert _numbers(organiser) == before
@@ -173,7 +174,7 @@ def test_that_somebody_withdrew_takes_no_mail_from_the_numbers(
     petition: Petition, organiser: User
 ) -> None:
     signature = sign_and_confirm(petition)
-    find.ask(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en")
     find.settle()
     outbox.deliver()
     before = _numbers(organiser)
@@ -225,7 +226,7 @@ def test_while_the_server_is_away_all_mail_waits_whatever_its_address_has_done(
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.open", away)
     sign(petition)
-    find.ask(address=AMINA.email, language="en")
+    find.request_links(address=AMINA.email, language="en")
     find.settle()
     for _again in range(2):
         outbox.deliver()
@@ -266,8 +267,8 @@ def test_pressing_send_again_makes_as_many_mails_whatever_became_of_the_attempt(
     page = check_email.Page(attempt, petition.slug, AMINA)
     for _ in range(3):
         # Also from earlier addresses of the page, which open again.
-        for asked in range(1, check_email.MAILS_PER_PAGE + 1):
-            check_email.ask_again(page=replace(page, asked=asked))
+        for mails in range(1, check_email.MAILS_PER_PAGE + 1):
+            check_email.request_resend(page=replace(page, mails=mails))
         check_email.settle()
     assert Mail.objects.count() == check_email.MAILS_PER_PAGE
 
@@ -329,7 +330,8 @@ def test_reminders_go_along_with_confirmations_uncounted(
 ) -> None:
     mail = _failed(petition)
     Mail.objects.create(
-        kind="remind", state="failed", signature=mail.signature, mailbox_ix=mail.mailbox_ix,
+        kind="remind", state="failed", signature=mail.signature,
+            global_mailbox_ix=mail.global_mailbox_ix,
         due_at=mail.due_at, created_at=mail.created_at,
     )  # fmt: skip
     assert b"1 mails are queued again" in _requeue(organiser).content

@@ -129,7 +129,7 @@ def test_the_bytes_of_a_letter_are_those_that_django_would_write(
     petition: Petition, settings: Any, attempt: sealing.Attempt
 ) -> None:
     Organisation.objects.update(sender_name="\u062d\u0645\u0644\u0629, SBC")
-    organisation.forget()
+    organisation.invalidate()
     letter, sender = composed(petition, attempt), settings.DEFAULT_FROM_EMAIL
     written: Any = letter.message()
     assert letter.raw

@@ -181,7 +181,7 @@ def test_it_costs_few_queries_cold_and_none_warm_however_many_signed(
     for n in (30, 9_000_000):
         add(petition, ABROAD, n)
         breakdowns.take_snapshots(NIGHT + len(costs) * DAY)
-        organisation.forget()
+        organisation.invalidate()
         client = Client()
         with CaptureQueriesContext(connection) as cold:
             client.get(path)

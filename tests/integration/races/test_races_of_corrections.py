@@ -25,11 +25,11 @@ def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
     """The confirmation wins: the correction then takes nothing back, and is a new signing."""
     signature_id = sign(petition)
     if not guarded:
-        monkeypatch.setattr(check_email, "_take_back", _take_back_without_looking)
+        monkeypatch.setattr(check_email, "_withdraw", _take_back_without_looking)
 
     run = race(
         monkeypatch,
-        (confirming, "_take_slot"),
+        (confirming, "_write"),
         lambda: confirm(signature_id),
         lambda: _correct_and_take_back(petition, signature_id),
     )
@@ -67,17 +67,17 @@ def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_b
     """Or the same person would be counted by the link of either mailbox."""
     signature_id = sign(petition)
     if not guarded:
-        looks = confirming._READ_MAILBOX_OF.sql
+        looks = confirming._READ_MAILBOX.sql
         blind = looks.replace("c.attempt_id = s.id", "false")
         assert blind != looks
-        monkeypatch.setattr(confirming, "_READ_MAILBOX_OF", Statement("read_blindly", blind))
+        monkeypatch.setattr(confirming, "_READ_MAILBOX", Statement("read_blindly", blind))
 
     corrected = _correct(petition, signature_id)
     outcomes = [confirm(signature_id), confirm(corrected.attempt_id)]
 
     first = Outcome.GONE if guarded else Outcome.CONFIRMED
     assert outcomes == [first, Outcome.CONFIRMED]
-    assert check_email.take_back_corrected() == 1
+    assert check_email.withdraw_corrected() == 1
     assert tallies.total(petition.pk) == (1 if guarded else 2)
     assert not tallies.differences(petition.pk)
 
@@ -89,9 +89,9 @@ def test_two_workers_that_take_back_at_once_do_it_once(
 
     run = race(
         monkeypatch,
-        (check_email, "_take_back"),
-        check_email.take_back_corrected,
-        check_email.take_back_corrected,
+        (check_email, "_withdraw"),
+        check_email.withdraw_corrected,
+        check_email.withdraw_corrected,
     )
 
     assert (run.first, run.second, run.second_waited) == (1, 0, False)
@@ -104,7 +104,7 @@ def _correct(petition: Petition, signature_id: UUID) -> check_email.Page:
 
 def _correct_and_take_back(petition: Petition, signature_id: UUID) -> None:
     _correct(petition, signature_id)
-    check_email.take_back_corrected()
+    check_email.withdraw_corrected()
 
 
 def _take_back_without_looking(ids: list[UUID]) -> None:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from campaign import publishing
 from campaign.models import Statement, StatementText
-from petitions.infra import advisory_locks
+from petitions.infra import locks
 from tests.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ def test_two_statements_that_are_featured_at_once_leave_the_later_one_on_the_fro
     old, one, other = _statement("old"), _statement("one"), _statement("other")
     publishing.feature(statement=old)
     if not guarded:
-        monkeypatch.setattr(advisory_locks, "named", lambda name: None)
+        monkeypatch.setattr(locks, "lock_named", lambda name: None)
 
     # The first stands still with its statement saved, and nothing committed.
     run = race(
@@ -51,7 +51,7 @@ def test_of_two_statements_that_are_published_first_one_is_on_the_front_page(
 ) -> None:
     one, other = _statement("one", is_published=False), _statement("other", is_published=False)
     if not guarded:
-        monkeypatch.setattr(advisory_locks, "named", lambda name: None)
+        monkeypatch.setattr(locks, "lock_named", lambda name: None)
 
     run = race(
         monkeypatch,

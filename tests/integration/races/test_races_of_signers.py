@@ -65,7 +65,7 @@ def test_a_form_submitted_twice_at_once_counts_one_person(
     """Both are stored, for a pending signature reserves nothing. Confirming is what counts."""
     submitted = race(
         monkeypatch,
-        (submit, "_insert"),
+        (submit, "store"),
         lambda: _browser().post("/petitions/protect/", typed()).status_code,
         lambda: _browser().post("/petitions/protect/", typed()).status_code,
     )
@@ -149,7 +149,7 @@ def test_what_is_being_confirmed_is_passed_over_by_what_expires(
 
     run = race(
         monkeypatch,
-        (confirming, "_take_slot"),
+        (confirming, "_write"),
         lambda: confirm(signature_id),
         retention.delete_expired_pending,
     )
@@ -167,7 +167,7 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
     if not guarded:
         without_mailbox_locks(monkeypatch)
         # Nor a look whether there is still anybody whose wishes could be heeded.
-        monkeypatch.setattr(confirming, "_heed_wishes", lambda *_given, **_options: None)
+        monkeypatch.setattr(confirming, "_merge_choices", lambda *_given, **_options: None)
 
     run = race(
         monkeypatch,
@@ -183,42 +183,25 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
     assert tallies.total(petition.pk) == 0
 
 
-@pytest.mark.parametrize("guarded", [False, True])
-def test_a_rule_made_while_the_rules_are_being_read_is_not_missed(
-    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+def test_a_rule_made_while_the_rules_are_being_read_takes_effect_once_they_are_read_again(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The mark that tells of changes is read before the rules, so it can only be too old."""
-    rules.forget()
-    if not guarded:
-        monkeypatch.setattr(rules, "_look", _look_the_wrong_way_round)
+    rules.invalidate()
 
     run = race(
         monkeypatch,
-        (rules, "_mark" if guarded else "_read"),
+        (rules, "_read"),
         lambda: _screened(petition),
         lambda: Rule.objects.create(
             kind=Rule.Kind.DOMAIN, action=Rule.Action.BLOCK, pattern="example.org", note="test"
         ),
     )
     assert isinstance(run.second, Rule)
-    monkeypatch.setattr(rules._kept, "until", 0.0)  # a moment later
-
-    try:
-        assert _screened(petition).is_refused is guarded
-    finally:
-        rules.forget()
+    assert not _screened(petition).is_refused
+    monkeypatch.setattr(rules, "SECONDS", 0)  # a moment later
+    assert _screened(petition).is_refused
 
 
 def _screened(petition: Petition) -> screen.Screening:
     with screen.screen(petition=petition, attempt=AMINA, evidence=screen.Evidence()) as (found, _):
         return found
-
-
-def _look_the_wrong_way_round() -> rules.Rules:
-    kept = rules._kept
-    if kept.rules is None:
-        kept.rules = rules._read()
-        kept.mark = rules._mark()
-    elif (mark := rules._mark()) != kept.mark:
-        kept.rules, kept.mark = rules._read(), mark
-    return kept.rules

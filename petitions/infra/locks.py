@@ -1,8 +1,10 @@
-"""Leases for periodic work, so that one process does it at a time, and each job's last success.
+"""Locks that hold behind a connection pooler: advisory locks until commit, and leases in a row.
 
-A lease is a row with an expiry, taken by compare-and-set in a commit of its own. It needs no
-connection and no transaction for as long as the work lasts, so that it holds behind a connection
-pooler, and pins no old row against vacuum. A heartbeat thread renews it. That of a killed process
+Never a session's advisory lock (`pg_advisory_lock`): behind a pooler it stays with a connection
+that somebody else has by then.
+
+A lease, for periodic work that outlasts a transaction, is a row with an expiry, taken by
+compare-and-set in a commit of its own, and renewed by a heartbeat thread. That of a killed process
 expires within `LEASE`; one that stalled for longer may find another at the work when it goes on
 (there is no fencing). So what must not be done twice has a lock or a constraint of its own, and the
 lease only saves work. A worker's claim on single mails is no such row: see `petitions.mail.claims`.
@@ -11,6 +13,7 @@ lease only saves work. A worker's claim on single mails is no such row: see `pet
 import logging
 import threading
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +21,7 @@ from uuid import UUID
 
 from django.db import Error, connection, transaction
 
+_NAMED = 7315  # our namespace for these locks, apart from those of mailboxes
 LEASE = timedelta(seconds=60)
 RENEW_EVERY = 15.0
 # Successes are recorded at most this often: mail is looked for at every signing.
@@ -26,8 +30,33 @@ NOTED_EVERY = timedelta(seconds=5)
 logger = logging.getLogger(__name__)
 
 
+class StateChanged(Exception):
+    """A concurrent change of what was read (optimistic concurrency). Trying again helps."""
+
+
+def lock_mailboxes(indexes: Iterable[bytes | memoryview]) -> None:
+    """Lock mailboxes until commit, against concurrent confirming, withdrawing or comparing.
+
+    A statement of its own: one that both locked and read would read as of before the wait. In
+    sorted order, so that two who want several of the same never deadlock.
+    """
+    numbers = {int.from_bytes(bytes(index)[:8], "big", signed=True) for index in indexes}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) n", [sorted(numbers)]
+        )
+
+
+def lock_named(name: str) -> None:
+    """Lock the named work until commit (a mutex). A statement of its own, too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s)", [_NAMED, zlib.crc32(name.encode()) - 2**31]
+        )
+
+
 @contextmanager
-def alone(name: str) -> Iterator[bool]:
+def lease(name: str) -> Iterator[bool]:
     """Hold the lease of the named work within the block; yields False if another process has it.
 
     A block that ends without an exception is recorded as a success. Raises inside a transaction:
@@ -47,7 +76,14 @@ def alone(name: str) -> Iterator[bool]:
     finally:
         is_over.set()
         renewing.join()
-        _give_back(name, holder, succeeded=succeeded)
+        _run(
+            """
+            UPDATE petitions_lease SET holder = NULL, expires_at = NULL,
+                succeeded_at = CASE WHEN %s THEN now() ELSE succeeded_at END
+            WHERE name = %s AND holder = %s
+            """,
+            [succeeded, name, holder],
+        )
 
 
 def note_success(name: str) -> None:
@@ -87,20 +123,21 @@ def _take(name: str, holder: UUID) -> bool:
         return _run(
             """
             INSERT INTO petitions_lease (name, holder, expires_at, started_at)
-            VALUES (%(name)s, %(holder)s, now() + %(lasting)s, now())
+            VALUES (%s, %s, now() + %s, now())
             ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder,
                 expires_at = EXCLUDED.expires_at, started_at = EXCLUDED.started_at
             WHERE petitions_lease.holder IS NULL OR petitions_lease.expires_at < now()
             """,
-            {"name": name, "holder": holder, "lasting": LEASE},
+            [name, holder, LEASE],
         )
 
 
 def _renew_until(is_over: threading.Event, name: str, holder: UUID) -> None:
+    renew = "UPDATE petitions_lease SET expires_at = now() + %s WHERE name = %s AND holder = %s"
     try:
         while not is_over.wait(RENEW_EVERY):
             try:
-                if not _renew(name, holder):
+                if not _run(renew, [LEASE, name, holder]):
                     logger.warning("the lease of %s ran out, and somebody else may be at it", name)
                     return
             except Error as error:
@@ -110,25 +147,7 @@ def _renew_until(is_over: threading.Event, name: str, holder: UUID) -> None:
         connection.close()
 
 
-def _renew(name: str, holder: UUID) -> bool:
-    return _run(
-        "UPDATE petitions_lease SET expires_at = now() + %s WHERE name = %s AND holder = %s",
-        [LEASE, name, holder],
-    )
-
-
-def _give_back(name: str, holder: UUID, *, succeeded: bool) -> None:
-    _run(
-        """
-        UPDATE petitions_lease SET holder = NULL, expires_at = NULL,
-            succeeded_at = CASE WHEN %(succeeded)s THEN now() ELSE succeeded_at END
-        WHERE name = %(name)s AND holder = %(holder)s
-        """,
-        {"name": name, "holder": holder, "succeeded": succeeded},
-    )
-
-
-def _run(sql: str, values: object) -> bool:
+def _run(sql: str, values: list[object]) -> bool:
     """Execute a statement; return whether a row was written."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)  # type: ignore[arg-type]
