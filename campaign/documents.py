@@ -54,7 +54,7 @@ _NESTING = re.compile(
     rb"<(/?)(?:a|b|i|u|div|span|font|em|strong|blockquote|section|article|ul|ol|table)[\s>]",
     re.IGNORECASE,
 )
-_DEEPEST = 500
+_DEEPEST = 200
 _SILENT = ["style", "noscript", "template", "head"]
 
 
@@ -157,10 +157,7 @@ def _document(whole: BeautifulSoup | Tag, dropped: Counter[str]) -> Document:
     for link in soup.find_all("a", href=re.compile("^#")):
         # To a footnote, or within a page.
         link.unwrap()
-    try:
-        body = MarkdownConverter(heading_style="ATX", bullets="-").convert_soup(soup)
-    except RecursionError:
-        raise BadDocument("parts of the page stand within one another without end.") from None
+    body = MarkdownConverter(heading_style="ATX", bullets="-").convert_soup(soup)
     kinds = (f"{n:,} × {name}" for name, n in dropped.items() if n)
     return Document(title, re.sub(r"[ \t]+\n", "\n", body).strip(), tuple(kinds))
 
