@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.text import slugify
 
-from campaign import publishing
+from campaign import documents, publishing
 from campaign.models import Statement, StatementText
 from petitions.models import Petition
 
@@ -25,7 +25,19 @@ _MARKDOWN_INLINE = re.compile(r"([\\`*_\[\]<&|])")
 _MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
 # Indentation that would make a paragraph a block of code.
 _DEEP_INDENT = re.compile(r"(?m)^(?=[ \t]*\t| {4})[ \t]+")
-_MARKDOWN_SUFFIXES = {".md", ".markdown"}
+_LARGEST_FILE = 20 << 20
+# Some thirty pages.
+_LONGEST = 100_000
+# How a file that is no text begins, though its name says so.
+_OTHERWISE = {
+    "<!doctype html": "this is an HTML page. Load it with --format html.",
+    "<html": "this is an HTML page. Load it with --format html.",
+    "<?xml": "this is XML. Save the text as .docx, .html, .txt or .md.",
+    "{\\rtf": "this is an RTF file. Save the text as .docx, .html, .txt or .md.",
+    "%pdf-": "this is a PDF. Save the text as .docx, .html, .txt or .md.",
+    "mime-version:": "this is a web archive. Save the page as HTML.",
+    "from: <saved by": "this is a web archive. Save the page as HTML.",
+}
 
 
 class BadFile(Exception):
@@ -37,16 +49,27 @@ class Format(StrEnum):
 
     PLAIN = "plain"
     MARKDOWN = "markdown"
+    HTML = "html"
+    WORD = "word"
+
+
+_SUFFIXES = {
+    ".md": Format.MARKDOWN, ".markdown": Format.MARKDOWN, ".html": Format.HTML, ".htm": Format.HTML,
+    ".docx": Format.WORD, ".docm": Format.WORD, ".doc": Format.WORD,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A parsed text file: title, body, format, and the other values of its front matter."""
+    """A parsed text file: title, body in Markdown, format, the other values of its front matter,
+    and what of the file was dropped, such as "2 × picture".
+    """
 
     title: str
     body: str
     format: Format
     meta: dict[str, Any] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
 
     def text(self, key: str) -> str:
         """A front matter value as text, empty where there is none."""
@@ -54,15 +77,46 @@ class TextFile:
 
 
 def read(path: Path, format_: Format | None = None) -> TextFile:
-    """Parse plain text or Markdown, without page-builder residue; the first line is the title.
+    """Parse plain text, Markdown, HTML or Word, without page-builder residue.
 
-    Without `format_` the file's suffix decides. Its content never does: a "#" or a "*" that
-    somebody typed into plain text would otherwise become markup. Raises `BadFile`.
+    The title is the first line, or a page's first heading. Without `format_` the file's suffix
+    decides. Its content never does: a "#" or a "*" that somebody typed into plain text would
+    otherwise become markup. Raises `BadFile`.
     """
-    format_ = format_ or _format_of(path)
-    raw = _decoded(path)
+    raw = _contents(path)
+    by_name = _SUFFIXES.get(path.suffix.lower(), Format.PLAIN)
+    kind = format_ or by_name
+    if kind in {Format.HTML, Format.WORD}:
+        source = _from_document(path, raw, kind)
+    else:
+        source = _from_text(path, raw, kind, is_told=format_ is not None)
+    if not source.title or not source.body.strip():
+        raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
+    if len(source.body) > _LONGEST:
+        raise BadFile(
+            f"{path}: the text has {len(source.body):,} characters. A statement has at most "
+            f"{_LONGEST:,}, some thirty pages: is this the right file?"
+        )
+    return source
+
+
+def _from_document(path: Path, raw: bytes, kind: Format) -> TextFile:
     try:
-        post = frontmatter.loads(raw)
+        read_as = documents.from_word if kind is Format.WORD else documents.from_html
+        document = read_as(raw)
+    except documents.BadDocument as error:
+        raise BadFile(f"{path}: {error}") from None
+    return TextFile(document.title, document.body + "\n", kind, dropped=document.dropped)
+
+
+def _from_text(path: Path, raw: bytes, kind: Format, *, is_told: bool) -> TextFile:
+    text = _decoded(path, raw)
+    start = text.lstrip()[:40].lower()
+    told = next((told for begin, told in _OTHERWISE.items() if start.startswith(begin)), "")
+    if told and not is_told:
+        raise BadFile(f"{path}: {told}")
+    try:
+        post = frontmatter.loads(text)
     except (yaml.YAMLError, ValueError):
         # A day that does not exist, such as 2020-02-31, is a ValueError.
         raise BadFile(
@@ -72,16 +126,9 @@ def read(path: Path, format_: Format | None = None) -> TextFile:
     title, body = str(post.get("title") or ""), content
     if not title:
         title, _, body = content.partition("\n")
-    title = _HEADING.sub("", title.strip())
-    if not title or not body.strip():
-        raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
-    if format_ is Format.PLAIN:
+    if kind is Format.PLAIN:
         body = _escaped(body)
-    return TextFile(title, body.strip() + "\n", format_, dict(post.metadata))
-
-
-def _format_of(path: Path) -> Format:
-    return Format.MARKDOWN if path.suffix.lower() in _MARKDOWN_SUFFIXES else Format.PLAIN
+    return TextFile(_HEADING.sub("", title.strip()), body.strip() + "\n", kind, dict(post.metadata))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +138,7 @@ class Loaded:
     text: StatementText
     created: bool
     changed: bool
+    published: bool
 
 
 @transaction.atomic
@@ -128,25 +176,35 @@ def load_statement(
         for name, value in wanted.items():
             setattr(text, name, value)
         text.save()
-    if publish and text.published_at is None:
+    is_published = publish and text.published_at is None
+    if is_published:
         publishing.publish(
             statement=statement, language=language, actor=None, screen="load_statement"
         )
         text.refresh_from_db()
     if feature:
         publishing.feature(statement=statement)
-    return Loaded(text, created, changed)
+    return Loaded(text, created, changed, is_published)
 
 
-def _decoded(path: Path) -> str:
+def _contents(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
         raise BadFile(f"{path}: there is no such file.") from None
     except OSError as error:
         raise BadFile(f"{path}: cannot be read ({error.strerror}).") from None
+    if len(raw) > _LARGEST_FILE:
+        raise BadFile(f"{path}: the file is larger than 20 MB. Take pictures out of it.")
+    return raw
+
+
+def _decoded(path: Path, raw: bytes) -> str:
     if b"\0" in raw:
-        raise BadFile(f"{path}: this is not a text file. Save the text as .txt or .md.")
+        raise BadFile(
+            f"{path}: this is not a text file. Save the text as .docx, .html, .txt or .md."
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:

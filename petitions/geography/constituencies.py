@@ -1,8 +1,9 @@
-"""Imports the constituencies, their names and regions, from published files.
+"""Imports constituencies, their names and regions, from published files newer than what ships.
 
-Two formats are read. HexJSON has codes, names and regions, and a map that nothing here draws: how
-many signed in a constituency is not for the public. The statisticians' table of names and codes has
-the Welsh names besides, and no regions. Columns that a file lacks are left alone.
+`constituencies-2024.csv` beside this file ships with the program, and a migration loads it. Two
+published formats are read. HexJSON has codes, names and regions, and a map that is not stored. The
+statisticians' table of names and codes has the Welsh names besides, and no regions. Columns that a
+file lacks are left alone.
 """
 
 import json
@@ -18,8 +19,11 @@ from petitions.geography import files
 from petitions.geography.files import UnusableFile
 from petitions.models import Place, PlaceFile, Region
 
-_CODE = re.compile(r"[ENSW][0-9]{8}")
+_CODE = re.compile(r"(?:E14|N0[56]|S14|W07)[0-9]{6}")
+# "None", such as E99999999: the Channel Islands, the Isle of Man, what is on no map.
+PSEUDO = re.compile(r"[A-Z]\d{2}9{6}")
 _LONGEST_NAME = 100
+_LARGEST_MAP = 20 << 20
 # The first letter of a constituency's code, outside England, to its nation.
 _NATIONS = {"W": Region.WALES, "S": Region.SCOTLAND, "N": Region.NORTHERN_IRELAND}
 
@@ -32,16 +36,26 @@ class Imported:
     new: int
 
 
-def import_file(path: Path) -> Imported:
+def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
     """Upsert the constituencies of a file. None is ever deleted: signatures count in them.
 
-    Raises `UnusableFile`, and then nothing has changed.
+    A file that adds some and lacks others is of other boundaries, and wanted only after an election
+    changed them. Raises `UnusableFile`, and then nothing has changed.
     """
     places, columns = _read(path)
     if not places:
         raise UnusableFile(f"{path.name} holds no constituency.")
+    codes = {place.code for place in places}
     with transaction.atomic():
-        known = Place.objects.filter(code__in=[place.code for place in places]).count()
+        known = set(Place.objects.constituencies().values_list("code", flat=True))
+        new, lacking = codes - known, known - codes
+        if new and lacking and not new_boundaries:
+            raise UnusableFile(
+                f"{path.name} has {len(new):,} constituencies that are not known here, and lacks "
+                f"{len(lacking):,} that are: it is of other boundaries. Former and present ones "
+                "together would be counted side by side. If the boundaries did change since, add "
+                "--new-boundaries."
+            )
         Place.objects.bulk_create(
             places, update_conflicts=True, unique_fields=["code"], update_fields=columns
         )
@@ -49,30 +63,32 @@ def import_file(path: Path) -> Imported:
             kind=PlaceFile.Kind.CONSTITUENCIES,
             file_name=path.name,
             sha256=files.digest(path),
-            rows=len(places),
+            rows=len(codes),
         )
-    return Imported(len(places), len(places) - known)
+    return Imported(len(codes), len(new))
 
 
 def _read(path: Path) -> tuple[list[Place], list[str]]:
-    """The constituencies, and the columns to update."""
-    if path.suffix.lower() in {".csv", ".zip"}:
-        return list(_from_table(path)), ["name", "name_cy"]
-    return list(_from_hexjson(path)), ["name", "region"]
+    """The constituencies, one of each code, and the columns to update."""
+    if path.suffix.lower() in {".hexjson", ".json"}:
+        rows, columns = _from_hexjson(path), ["name", "region"]
+    else:
+        rows, columns = _from_table(path), ["name", "name_cy"]
+    return list({place.code: place for place in rows}.values()), columns
 
 
 def _from_hexjson(path: Path) -> Iterator[Place]:
     """Parse HexJSON, as its publisher, Open Innovations, describes it."""
     try:
-        hexes = json.loads(path.read_bytes())["hexes"]
-        for code, cell in hexes.items():
-            yield _place(code, cell["n"], region=cell["region"])
-    except OSError as error:
-        raise UnusableFile(f"{path} cannot be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        hexes = json.loads(files.small(path, _LARGEST_MAP))["hexes"]
+        cells = [(code, cell["n"], cell["region"]) for code, cell in hexes.items()]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UnusableFile(
             f"{path.name} is no HexJSON of constituencies with n and region, and no CSV file."
         ) from None
+    for code, name, region in cells:
+        if not PSEUDO.fullmatch(code):
+            yield _place(code, name, region=region)
 
 
 def _from_table(path: Path) -> Iterator[Place]:
@@ -82,16 +98,19 @@ def _from_table(path: Path) -> Iterator[Place]:
         welsh = _column(table.header, r"pcon\d\dnmw")
         if code is None or name is None:
             raise UnusableFile(f"{table.name} has no columns such as PCON24CD and PCON24NM.")
-        for row in table.rows:
-            yield _place(row[code], row[name], name_cy=row[welsh] if welsh is not None else "")
+        for number, row in table.rows:
+            if len(row) <= max(code, name, welsh or 0):
+                raise UnusableFile(f"{table.name} breaks off in line {number:,}.")
+            if not PSEUDO.fullmatch(row[code].strip()):
+                yield _place(row[code], row[name], name_cy="" if welsh is None else row[welsh])
 
 
 def _column(header: list[str], pattern: str) -> int | None:
     return next((n for n, name in enumerate(header) if re.fullmatch(pattern, name)), None)
 
 
-def _place(code: str, name: Any, *, region: str = "", name_cy: str = "") -> Place:
-    name, name_cy = str(name).strip(), name_cy.strip()
+def _place(code: str, name: Any, *, region: Any = "", name_cy: str = "") -> Place:
+    code, name, name_cy = code.strip(), str(name).strip(), name_cy.strip()
     if not _CODE.fullmatch(code):
         raise UnusableFile(f"{code!r} is not the code of a constituency.")
     if not name or max(len(name), len(name_cy)) > _LONGEST_NAME:

@@ -10,8 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-# Drops the byte order mark with which some spreadsheets begin.
-_ENCODING = "utf-8-sig"
+# A line of the published tables has some 400 characters. Longer ones would fill the memory.
+_LONGEST_LINE = 10_000
+# The published tables have 1.3 GB, and their zips a seventh of that.
+_LARGEST = 8 << 30
+_TIGHTEST = 50
+_TIGHT_FROM = 100 << 20
+_SEPARATORS = ",;\t"
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
 class UnusableFile(Exception):
@@ -19,13 +25,15 @@ class UnusableFile(Exception):
 
 
 class Table(NamedTuple):
-    """An open CSV file: name, size in bytes, how many of them have been read, header and rows."""
+    """An open CSV file: name, size in bytes, how many of them have been read, header in small
+    letters, and the rows that are not blank, each with the number of its line.
+    """
 
     name: str
     size: int
     position: Callable[[], int]
     header: list[str]
-    rows: Iterator[list[str]]
+    rows: Iterator[tuple[int, list[str]]]
 
 
 def digest(path: Path) -> str:
@@ -34,29 +42,78 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def small(path: Path, most: int) -> bytes:
+    """The contents of a file of at most so many bytes. Raises `UnusableFile`."""
+    with _one_line_of_errors(path), path.open("rb") as file:
+        contents = file.read(most + 1)
+    if len(contents) > most:
+        raise UnusableFile(f"{path.name} is larger than {most:,} bytes: it is another file.")
+    return contents
+
+
 @contextmanager
 def table(path: Path) -> Iterator[Table]:
     """Open a CSV file, or the largest one in a zip: the same may lie beside it in smaller parts.
 
-    Raises `UnusableFile`, also while rows are read.
+    Values are separated by commas, semicolons or tabs, and not stripped; the text is UTF-8, or
+    UTF-16 with its byte order mark. Raises `UnusableFile`, also while rows are read.
     """
     with _one_line_of_errors(path), ExitStack() as stack:
         name, size, raw = _opened(path, stack)
-        rows = csv.reader(io.TextIOWrapper(raw, encoding=_ENCODING, newline=""))
-        header = [column.strip().lower() for column in next(rows, [])]
-        yield Table(name, size, raw.tell, header, rows)
+        raw.seek(0)
+        mark = raw.read(2)
+        raw.seek(0)
+        # The second drops the byte order mark with which some spreadsheets begin.
+        encoding = "utf-16" if mark in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+        text = stack.enter_context(io.TextIOWrapper(raw, encoding=encoding, newline=""))
+        lines = _lines(text, name)
+        first = next(lines, "")
+        separator = max(_SEPARATORS, key=first.count)
+        titles = next(csv.reader([first], delimiter=separator), [])
+        header = [title.strip().lower() for title in titles]
+        rows = enumerate(csv.reader(lines, delimiter=separator), 2)
+        yield Table(
+            name, size, raw.tell, header, (row for row in rows if any(map(str.strip, row[1])))
+        )
 
 
 def _opened(path: Path, stack: ExitStack) -> tuple[str, int, IO[bytes]]:
     if not zipfile.is_zipfile(path):
-        return path.name, path.stat().st_size, stack.enter_context(path.open("rb"))
+        file = stack.enter_context(path.open("rb"))
+        if file.read(2) == b"PK":
+            raise UnusableFile(f"{path.name} breaks off: download it again.")
+        return path.name, path.stat().st_size, file
     archive = stack.enter_context(zipfile.ZipFile(path))
     members = [one for one in archive.infolist() if one.filename.lower().endswith(".csv")]
     if not members:
         raise UnusableFile(f"{path.name} holds no CSV file.")
     largest = max(members, key=lambda member: member.file_size)
+    is_tight = largest.file_size > _TIGHTEST * max(largest.compress_size, 1)
+    if largest.file_size > _LARGEST or (is_tight and largest.file_size > _TIGHT_FROM):
+        raise UnusableFile(
+            f"{path.name} would unpack to {largest.file_size:,} bytes: it is no published table."
+        )
+    # Windows packs large files with Deflate64; the lowest flag says that there is a password.
+    if largest.compress_type not in _METHODS or largest.flag_bits & 1:
+        raise UnusableFile(
+            f"{path.name} is packed in a way that cannot be read here, or has a password. Unpack "
+            "it first, and give the CSV file from it."
+        )
     raw = stack.enter_context(archive.open(largest))
     return Path(largest.filename).name, largest.file_size, raw
+
+
+def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
+    """The lines, each of them one row: bounded, and with every quotation mark closed."""
+    for number, line in enumerate(iter(lambda: text.readline(_LONGEST_LINE), ""), 1):
+        if len(line) == _LONGEST_LINE:
+            raise UnusableFile(
+                f"Line {number:,} of {name} is longer than {_LONGEST_LINE:,} characters: it is no "
+                "published table."
+            )
+        if line.count('"') % 2:
+            raise UnusableFile(f"{name} breaks off in line {number:,}, within quotation marks.")
+        yield line
 
 
 @contextmanager
@@ -65,5 +122,10 @@ def _one_line_of_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnusableFile(f"{path} cannot be read ({error.strerror}).") from None
-    except (UnicodeDecodeError, csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise UnusableFile(f"{path.name} is damaged, or is no CSV file ({error}).") from None
+    except UnicodeError:
+        raise UnusableFile(
+            f"{path.name} is no text in UTF-8. Open it in the program that it comes from, and save "
+            "it as “CSV UTF-8 (comma delimited)”."
+        ) from None
+    except (csv.Error, zipfile.BadZipFile, zlib.error, EOFError):
+        raise UnusableFile(f"{path.name} is damaged: download it again.") from None

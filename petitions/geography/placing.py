@@ -4,21 +4,25 @@ A constituency stays: a later edition of the postcodes moves nobody's signature.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import vault
-from petitions.models import UNKNOWN, Postcode, Signature
+from petitions.models import UNKNOWN, PlaceFile, Postcode, Signature
 from petitions.signers import sealing
 
 BATCH = 500
 _FIRST = UUID(int=0)
 _GONE = (Signature.State.WITHDRAWN, Signature.State.REFUSED)
+
+# A signature's id, and its signer as sealed.
+_Sealed = tuple[UUID, bytes]
 
 
 @dataclass(slots=True)
@@ -35,48 +39,68 @@ def waiting() -> QuerySet[Signature]:
     return unknown.exclude(state__in=_GONE)
 
 
+def unused_edition() -> PlaceFile | None:
+    """The postcodes in use, unless everybody has been looked up in them; None without any.
+
+    Whoever signs after the import is looked up at signing: one run for each edition is enough.
+    """
+    newest = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
+    return newest if newest and newest.placed_at is None else None
+
+
 def place_all(progress: Callable[[int], object] = lambda _rows: None) -> Placed:
     """Batch job over all signatures without a constituency; `progress` gets each batch's rows.
 
     Resumable and idempotent: a transaction a batch. People sign, confirm and withdraw meanwhile.
+    An edition in which every seal opened is not looked up again.
     """
-    result, after = Placed(), _FIRST
-    while signatures := _place_batch(after, result):
-        progress(len(signatures))
-        after = signatures[-1].pk
+    result, after, edition = Placed(), _FIRST, unused_edition()
+    while edition and (batch := _batch(after)):
+        postcodes = _postcodes(batch)
+        result.unreadable += len(batch) - len(postcodes)
+        result.placed += _place(batch, _places(postcodes))
+        progress(len(batch))
+        after = batch[-1][0]
+    if edition and not result.unreadable:
+        PlaceFile.objects.filter(pk=edition.pk).update(placed_at=timezone.now())
     return result
 
 
-@transaction.atomic
-def _place_batch(after: UUID, result: Placed) -> list[Signature]:
-    # Lock order, against deadlocks: signatures by id, as everywhere, and the tallies last.
-    batch = waiting().filter(pk__gt=after).select_related("signer").order_by("pk")[:BATCH]
-    signatures = list(batch.select_for_update(of=("self",)))
-    given = _postcodes(signatures, result)
-    known = dict(
-        Postcode.objects.filter(pk__in=set(given.values())).values_list("postcode", "place_id")
-    )
-    found = {pk: known[postcode] for pk, postcode in given.items() if postcode in known}
-    _write(found)
-    _move(signatures, found)
-    result.placed += len(found)
-    return signatures
+def _batch(after: UUID) -> list[_Sealed]:
+    """The next signatures, unlocked: most stay as they are, and a lock would write each row."""
+    rows = waiting().filter(pk__gt=after).order_by("pk").values_list("pk", "signer__sealed")
+    return [(pk, bytes(sealed)) for pk, sealed in rows[:BATCH]]
 
 
-def _postcodes(signatures: Iterable[Signature], result: Placed) -> dict[UUID, str]:
+def _postcodes(batch: Sequence[_Sealed]) -> dict[UUID, str]:
+    """The postcode that each signer gave, "" for none; without those whose seal does not open."""
     given = {}
-    for signature in signatures:
+    for pk, sealed in batch:
         try:
-            postcode = sealing.unsealed(signature.signer)["postcode"]
+            given[pk] = sealing.unseal(sealed, pk)["postcode"]
         except vault.CannotOpen:
-            result.unreadable += 1
             continue
-        if postcode:
-            given[signature.pk] = postcode
     return given
 
 
-def _write(found: dict[UUID, str]) -> None:
+def _places(postcodes: Mapping[UUID, str]) -> dict[UUID, str]:
+    rows = Postcode.objects.filter(pk__in=set(postcodes.values()))
+    known = dict(rows.values_list("postcode", "place_id"))
+    return {pk: known[postcode] for pk, postcode in postcodes.items() if postcode in known}
+
+
+@transaction.atomic
+def _place(batch: Sequence[_Sealed], places: Mapping[UUID, str]) -> int:
+    """Move signatures to their places, unless somebody corrected or placed them meanwhile."""
+    # Lock order, against deadlocks: signatures by id, as everywhere, and the tallies last.
+    locked = waiting().filter(pk__in=places).select_related("signer").order_by("pk")
+    read = dict(batch)
+    moving = [
+        signature
+        for signature in locked.select_for_update(of=("self",))
+        if bytes(signature.signer.sealed) == read[signature.pk]
+    ]
+    found = {signature.pk: places[signature.pk] for signature in moving}
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -85,13 +109,15 @@ def _write(found: dict[UUID, str]) -> None:
             """,
             [list(found), list(found.values())],
         )
+    _move(moving, found)
+    return len(found)
 
 
-def _move(signatures: Iterable[Signature], found: dict[UUID, str]) -> None:
+def _move(signatures: Sequence[Signature], found: Mapping[UUID, str]) -> None:
     """Move counted signatures from "UK, not known" to their constituency; no total changes."""
     changes: dict[int, Counter[tallies.Key]] = defaultdict(Counter)
     for signature in signatures:
-        if signature.pk in found and signature.state == Signature.State.CONFIRMED:
+        if signature.state == Signature.State.CONFIRMED:
             of_petition = changes[signature.petition_id]
             of_petition[tallies.key_of(UNKNOWN, signature.pk)] -= 1
             of_petition[tallies.key_of(found[signature.pk], signature.pk)] += 1

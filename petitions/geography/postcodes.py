@@ -7,19 +7,21 @@ postcodes are in both, and are imported, for people go on giving them.
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from petitions.geography import files
+from petitions.geography.constituencies import PSEUDO
 from petitions.geography.files import Table, UnusableFile
 from petitions.infra.locks import lease
-from petitions.models import Place, PlaceFile
+from petitions.models import Place, PlaceFile, Postcode
 
 # Columns of the same postcode, spaced differently; the first that is found will do.
 _POSTCODE_COLUMNS = ("pcds", "pcd7", "pcd8", "pcd", "pcd2")
@@ -27,13 +29,24 @@ _CONSTITUENCY_COLUMN = re.compile(r"pcon(\d\dcd)?")
 _TERMINATED_COLUMN = "doterm"
 # Wider than what people may type: of NPT and GIR nothing is in use any more.
 _POSTCODE = re.compile(r"[A-Z][A-Z0-9]{1,3}[0-9][A-Z]{2}")
-# The Channel Islands, the Isle of Man, and where no place on the map is known.
-_NO_CONSTITUENCY = re.compile(r"|[A-Z]\d{2}9{6}")
+# The Channel Islands and the Isle of Man, which have no constituency.
+_ISLANDS = ("GY", "IM", "JE")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _EDITION = re.compile(rf"({'|'.join(_MONTHS)})[a-z]*[ _-]*(20\d\d)", re.IGNORECASE)
 _BATCH = 50_000
+# An edition may lose that share of its postcodes without a question, and a few in any case.
+_SHARE_LOST = 0.01
+_FEW_LOST = 1_000
 
 Progress = Callable[[int, int], object]
+
+
+class Doubt(StrEnum):
+    """What is wrong with an edition that may be wanted all the same."""
+
+    OLDER = "older"
+    FUTURE = "future"
+    LOSS = "loss"
 
 
 @dataclass(slots=True)
@@ -44,21 +57,18 @@ class Imported:
     rows: int = 0
     terminated: int = 0
     nowhere: int = 0
+    # Of those, the ones in use on the mainland, where hardly any should be.
+    astray: int = 0
     changed: int = 0
     gone: int = 0
-    constituencies: set[str] = field(default_factory=set)
-
-
-class _Layout(NamedTuple):
-    """Indexes of the columns that are read; None: there is no such column."""
-
-    postcode: int
-    constituency: int
-    terminated: int | None
 
 
 def import_file(
-    path: Path, *, edition: date | None = None, progress: Progress = lambda _read, _size: None
+    path: Path,
+    *,
+    edition: date | None = None,
+    accepted: Collection[Doubt] = (),
+    progress: Progress = lambda _read, _size: None,
 ) -> Imported:
     """Make the postcode table equal to a file, in one transaction. Signing goes on meanwhile.
 
@@ -72,7 +82,10 @@ def import_file(
             raise UnusableFile("Postcodes are being imported at this moment already.")
         with files.table(path) as table, transaction.atomic():
             imported = Imported(edition=_edition(edition, table.name, path.name))
+            _need_timely(imported.edition, accepted)
             _load(table, imported, progress)
+            _index()
+            _need_whole(table.name, imported, accepted)
             _merge(imported)
             _record(path, imported)
     return imported
@@ -88,7 +101,63 @@ def _edition(given: date | None, *names: str) -> date:
     raise UnusableFile("The file's name says no month and year: give --edition, such as 2026-08.")
 
 
-def _layout(table: Table) -> _Layout:
+def _need_timely(edition: date, accepted: Collection[Doubt]) -> None:
+    """Ask about an edition of a month to come, and about one from before the one in use."""
+    if edition > timezone.localdate() and Doubt.FUTURE not in accepted:
+        raise UnusableFile(
+            f"{edition:%B %Y} has not begun. Is the month right? If it is, add --accept future."
+        )
+    in_use = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
+    if in_use and in_use.edition and edition < in_use.edition and Doubt.OLDER not in accepted:
+        raise UnusableFile(
+            f"The postcodes of {in_use.edition:%B %Y} are in use, which are newer than those of "
+            f"{edition:%B %Y}. To go back to the older ones, add --accept older."
+        )
+
+
+def _load(table: Table, imported: Imported, progress: Progress) -> None:
+    """COPY the rows into a temporary table."""
+    lines = _lines(table, imported)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE new_postcode (postcode varchar(7), place_id varchar(9))"
+        )
+        while copied := "".join(islice(lines, _BATCH)):
+            cursor.copy_expert("COPY new_postcode FROM STDIN", io.StringIO(copied))
+            progress(table.position(), table.size)
+
+
+def _lines(table: Table, imported: Imported) -> Iterator[str]:
+    """Lines for COPY: only well-formed postcodes with a known code. Raises `UnusableFile`."""
+    known = frozenset(Place.objects.constituencies().values_list("code", flat=True))
+    if not known:
+        raise UnusableFile("There are no constituencies yet: run import_constituencies first.")
+    of_postcode, of_constituency, of_end = _columns(table)
+    for number, row in table.rows:
+        try:
+            postcode = "".join(row[of_postcode].split())
+            constituency = row[of_constituency].strip()
+            is_terminated = of_end is not None and row[of_end].strip() != ""
+        except IndexError:
+            raise UnusableFile(f"{table.name} breaks off in line {number:,}.") from None
+        if not constituency or PSEUDO.fullmatch(constituency):
+            imported.nowhere += 1
+            imported.astray += not is_terminated and not postcode.startswith(_ISLANDS)
+            continue
+        if constituency not in known:
+            raise UnusableFile(
+                f"Line {number:,}: constituency {constituency!r} is not known here. Is the "
+                "file from before a change of boundaries?"
+            )
+        if not _POSTCODE.fullmatch(postcode):
+            raise UnusableFile(f"Line {number:,}: {postcode!r} is not a postcode.")
+        imported.rows += 1
+        imported.terminated += is_terminated
+        yield f"{postcode}\t{constituency}\n"
+
+
+def _columns(table: Table) -> tuple[int, int, int | None]:
+    """The indexes of postcode, constituency, and end of use, which may be missing."""
     header = table.header
     postcode = next((name for name in _POSTCODE_COLUMNS if name in header), None)
     constituency = [name for name in header if _CONSTITUENCY_COLUMN.fullmatch(name)]
@@ -97,74 +166,53 @@ def _layout(table: Table) -> _Layout:
             f"{table.name} has no columns pcds and pcon (or pcon24cd), as ONSPD and NSPL have. "
             "Code-Point Open has no constituencies."
         )
-    terminated = header.index(_TERMINATED_COLUMN) if _TERMINATED_COLUMN in header else None
-    return _Layout(header.index(postcode), header.index(constituency[0]), terminated)
+    end = header.index(_TERMINATED_COLUMN) if _TERMINATED_COLUMN in header else None
+    return header.index(postcode), header.index(constituency[0]), end
 
 
-def _load(table: Table, imported: Imported, progress: Progress) -> None:
-    """COPY the rows into a temporary table."""
-    lines = _lines(table, _constituencies(), imported)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE new_postcode (postcode varchar(7), place_id varchar(9))"
-        )
-        while copied := "".join(islice(lines, _BATCH)):
-            cursor.copy_expert("COPY new_postcode FROM STDIN", io.StringIO(copied))
-            progress(table.position(), table.size)
-    _need_all(table, imported)
-
-
-def _constituencies() -> frozenset[str]:
-    known = Place.objects.filter(kind=Place.Kind.CONSTITUENCY).values_list("code", flat=True)
-    if not known:
-        raise UnusableFile("There are no constituencies yet: run import_constituencies first.")
-    return frozenset(known)
-
-
-def _lines(table: Table, constituencies: frozenset[str], imported: Imported) -> Iterator[str]:
-    """Lines for COPY: only well-formed postcodes with a known code. Raises `UnusableFile`."""
-    layout = _layout(table)
-    for number, row in enumerate(table.rows, 2):
-        try:
-            postcode = row[layout.postcode].replace(" ", "")
-            constituency = row[layout.constituency]
-            is_terminated = layout.terminated is not None and row[layout.terminated] != ""
-        except IndexError:
-            raise UnusableFile(f"{table.name} breaks off in line {number:,}.") from None
-        if constituency not in constituencies:
-            if not _NO_CONSTITUENCY.fullmatch(constituency):
-                raise UnusableFile(
-                    f"Line {number:,}: constituency {constituency!r} is not known here. Is the "
-                    "file from before a change of boundaries?"
-                )
-            imported.nowhere += 1
-            continue
-        if not _POSTCODE.fullmatch(postcode):
-            raise UnusableFile(f"Line {number:,}: {postcode!r} is not a postcode.")
-        imported.rows += 1
-        imported.terminated += is_terminated
-        imported.constituencies.add(constituency)
-        yield f"{postcode}\t{constituency}\n"
-
-
-def _need_all(table: Table, imported: Imported) -> None:
-    """Reject a file of a part of the country, or a download cut off between two lines."""
-    newest = PlaceFile.objects.newest(PlaceFile.Kind.CONSTITUENCIES)
-    expected = newest.rows if newest else 0
-    if len(imported.constituencies) < expected:
-        raise UnusableFile(
-            f"{table.name} has postcodes in {len(imported.constituencies)} of {expected} "
-            "constituencies: it is only a part."
-        )
-
-
-def _merge(imported: Imported) -> None:
+def _index() -> None:
     with connection.cursor() as cursor:
         try:
             cursor.execute("ALTER TABLE new_postcode ADD PRIMARY KEY (postcode)")
         except IntegrityError:
             raise UnusableFile("A postcode stands in the file twice.") from None
         cursor.execute("ANALYZE new_postcode")
+
+
+def _need_whole(name: str, imported: Imported, accepted: Collection[Doubt]) -> None:
+    """Ask about a file of a part of the country, a download cut off between two lines, and an
+    edition that no longer says where many postcodes lie.
+    """
+    if Doubt.LOSS in accepted:
+        return
+    force = "If that is right, add --accept loss."
+    in_use = _count(_USED_CONSTITUENCIES) or Place.objects.constituencies().count()
+    held = _count("SELECT count(DISTINCT place_id) FROM new_postcode")
+    if held < in_use:
+        raise UnusableFile(
+            f"{name} has postcodes in {held} of {in_use} constituencies: it is only a part. {force}"
+        )
+    placed, lost = Postcode.objects.count(), _count(_LOST)
+    if lost > max(_FEW_LOST, placed * _SHARE_LOST):
+        raise UnusableFile(
+            f"{lost:,} of the {placed:,} postcodes in use would lose their constituency: "
+            f"{name} has none for them. {force}"
+        )
+    if not placed and imported.astray > max(_FEW_LOST, imported.rows * _SHARE_LOST):
+        raise UnusableFile(
+            f"{imported.astray:,} postcodes that are in use have no constituency in {name}, beside "
+            f"{imported.rows:,} that have one. {force}"
+        )
+
+
+def _count(query: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return int(cursor.fetchone()[0])
+
+
+def _merge(imported: Imported) -> None:
+    with connection.cursor() as cursor:
         cursor.execute(_DELETE_GONE)
         imported.gone = cursor.rowcount
         cursor.execute(_UPDATE_MOVED)
@@ -175,6 +223,11 @@ def _merge(imported: Imported) -> None:
         cursor.execute("ANALYZE petitions_postcode")
 
 
+_USED_CONSTITUENCIES = "SELECT count(DISTINCT place_id) FROM petitions_postcode"
+_LOST = """
+    SELECT count(*) FROM petitions_postcode old
+    WHERE NOT EXISTS (SELECT FROM new_postcode new WHERE new.postcode = old.postcode)
+"""
 # Three statements, for nobody else writes meanwhile; an upsert is slower.
 _DELETE_GONE = """
     DELETE FROM petitions_postcode old

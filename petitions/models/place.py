@@ -1,6 +1,7 @@
 """Places where a signature counts (a UK constituency, "UK, not known", or abroad), and postcodes.
 
-Constituencies and postcodes are imported from published files by management commands.
+The constituencies of 2024 ship with the program; newer ones and postcodes are imported from
+published files by management commands.
 """
 
 from django.db import models
@@ -28,6 +29,14 @@ class Region(models.TextChoices):
     NORTHERN_IRELAND = "N92000002", _("Northern Ireland")
 
 
+class PlaceQuerySet(models.QuerySet["Place"]):
+    """Queries about places."""
+
+    def constituencies(self) -> "PlaceQuerySet":
+        """All but "UK, not known" and abroad."""
+        return self.filter(kind=Place.Kind.CONSTITUENCY)
+
+
 class Place(models.Model):
     """A place of the tally. Its code is the constituency's GSS code, `unknown` or `abroad`."""
 
@@ -42,6 +51,8 @@ class Place(models.Model):
     # Some constituencies of Wales have a Welsh name too; the rest have one name in all languages.
     name_cy = models.CharField(max_length=100, blank=True, db_default="")
     region = models.CharField(max_length=9, choices=Region, blank=True, db_default="")
+
+    objects = PlaceQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("place")
@@ -91,6 +102,8 @@ class PlaceFile(models.Model):
     sha256 = models.CharField(max_length=64)
     rows = models.PositiveIntegerField()
     imported_at = models.DateTimeField(auto_now_add=True)
+    # When `place_signatures` had looked up every signature in this edition; null until then.
+    placed_at = models.DateTimeField(null=True, blank=True)
 
     objects = PlaceFileQuerySet.as_manager()
 

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     import typst
 
 _FOLDER = Path(__file__).parent / "typeset"
+# Where Linux and macOS keep fonts for everybody.
+_OF_THE_MACHINE = [
+    Path("/usr/share/fonts"),
+    Path("/usr/local/share/fonts"),
+    Path("/System/Library/Fonts"),
+    Path("/Library/Fonts"),
+]
 # Sizes in templates are points, and a picture has one pixel a point.
 _PPI = 72.0
 
@@ -46,12 +53,16 @@ def _compile(
 
 @cache
 def _fonts() -> "typst.Fonts":
-    """The fonts of this folder and typst's own, read once; no system fonts.
+    """The fonts of this folder, then the machine's, and typst's own; read once.
 
-    So output is the same everywhere, also in a container that has no fonts.
+    The templates name the first and the last, so that the site's languages look the same
+    everywhere. The machine's stand in for letters that those lack, such as Chinese and Amharic in a
+    title. `include_system_fonts` would put them before ours where both have the same name.
     """
     import typst  # see above
 
     return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=True, font_paths=[_FOLDER / "fonts"]
+        include_system_fonts=False,
+        include_embedded_fonts=True,
+        font_paths=[_FOLDER / "fonts", *filter(Path.is_dir, _OF_THE_MACHINE)],
     )

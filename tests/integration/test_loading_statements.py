@@ -40,7 +40,7 @@ def load(path: Path, **options: object) -> str:
 def test_a_plain_document_loads_and_reads_well(document: Path, db: None, client: Client) -> None:
     said = load(document, publish=True)
 
-    assert said.startswith("Created “Help is needed in Testford” (en) at http")
+    assert said.startswith("Created and published “Help is needed in Testford” (en) at http")
     page = client.get("/").content.decode()
     assert page.count("<h1") == 1
     assert "Help is needed in Testford" in page
@@ -56,6 +56,31 @@ def test_loading_again_changes_nothing(document: Path, db: None) -> None:
 
     assert load(document).startswith("Unchanged:")
     assert list(StatementText.objects.values()) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(DOCUMENT, "Published “Help"), (DOCUMENT + "\n\nMore.", "Updated and published “")],
+)
+def test_publishing_a_draft_says_so(document: Path, db: None, body: str, said: str) -> None:
+    load(document)
+    document.write_text(body, encoding="utf-8")
+
+    assert load(document, publish=True).startswith(said)
+
+    assert StatementText.objects.get().published_at
+    assert load(document, publish=True).startswith("Unchanged:")
+
+
+def test_a_page_says_what_it_lost(tmp_path: Path, db: None, client: Client) -> None:
+    path = tmp_path / "statement.html"
+    path.write_text("<h1>Help is needed</h1><p>First <b>aid</b>.<img src=a><img src=b>")
+
+    said = load(path, publish=True)
+
+    assert said.startswith("Created and published “Help is needed”")
+    assert "Read as an HTML page.\nDropped, so look at the result: 2 × picture.\n" in said
+    assert "<p>First <strong>aid</strong>.</p>" in client.get("/").content.decode()
 
 
 def test_a_changed_document_updates_the_text_and_keeps_it_published(

@@ -1,20 +1,25 @@
 """Constituencies and postcodes come in from published files, whole or not at all."""
 
+import csv
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from petitions.geography import constituencies as constituency_files
 from petitions.geography import postcodes
 from petitions.infra.locks import lease
 from petitions.models import UNKNOWN, Petition, Place, PlaceFile, Postcode, Region, Signature
@@ -23,13 +28,14 @@ from tests.people import AMINA, sign
 from tests.published import EDINBURGH, GORTON, ROWS, RUSHOLME, YNYS_MON
 
 AUGUST = date(2026, 8, 1)
+SHIPPED = Path(constituency_files.__file__).with_name("constituencies-2024.csv")
 T = TypeVar("T")
 
 
 @pytest.fixture
 def constituencies(places: None, tmp_path: Path) -> None:
     """Four constituencies of three nations."""
-    call_command("import_constituencies", published.hexjson(tmp_path))
+    published.import_constituencies(tmp_path)
 
 
 def stored() -> dict[str, str]:
@@ -47,6 +53,7 @@ def refusal(command: str, path: Path, **options: Any) -> str:
 def test_the_map_of_constituencies_gives_names_and_regions(
     places: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Place.objects.constituencies().delete()
     call_command("import_constituencies", published.hexjson(tmp_path))
 
     mona = Place.objects.get(pk=YNYS_MON)
@@ -57,8 +64,9 @@ def test_the_map_of_constituencies_gives_names_and_regions(
 
 
 def test_the_table_of_names_adds_welsh_names_and_leaves_regions_alone(
-    constituencies: None, tmp_path: Path
+    places: None, tmp_path: Path
 ) -> None:
+    Place.objects.update(name_cy="")
     table = tmp_path / "names.csv"
     table.write_text(
         "\ufeffPCON24CD,PCON24NM,PCON24NMW,ObjectId\n"
@@ -78,6 +86,41 @@ def test_the_table_of_names_adds_welsh_names_and_leaves_regions_alone(
     assert glamorgan.region == Region.WALES
     assert Place.objects.get(pk=YNYS_MON).name_in("cy") == "Ynys Môn"
     assert Place.objects.get(pk=GORTON).region == Region.NORTH_WEST
+
+
+def test_a_new_site_has_the_650_constituencies_with_regions_and_welsh_names(db: None) -> None:
+    shipped = Place.objects.constituencies()
+    assert shipped.count() == 650
+    nations = Counter(code[:3] for code in shipped.values_list("code", flat=True))
+    assert nations == {"E14": 543, "S14": 57, "W07": 32, "N05": 18}
+    assert not shipped.exclude(region__in=Region.values).exists()
+    assert shipped.exclude(name_cy="").count() == 23
+    assert not shipped.exclude(name_cy="").exclude(region=Region.WALES).exists()
+    assert Place.objects.get(pk="W07000097").name_in("cy") == "Gŵyr"
+    record = PlaceFile.objects.get()
+    assert (record.kind, record.rows) == (PlaceFile.Kind.CONSTITUENCIES, 650)
+
+
+def test_the_file_that_ships_names_source_and_licence_and_has_a_place_for_each_on_the_map() -> None:
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    notes = " ".join(line for line in lines if line.startswith("#"))
+    assert "Office for National Statistics" in notes
+    assert "Open Government Licence v3.0" in notes
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    assert len({(row["q"], row["r"]) for row in rows}) == len(rows) == 650
+
+
+def test_the_constituencies_that_an_operator_imported_stay_as_they_are(
+    constituencies: None,
+) -> None:
+    migration = import_module("petitions.migrations.0004_constituencies")
+    migration.add_constituencies(apps, None)
+    assert Place.objects.constituencies().count() == 4
+
+    Place.objects.constituencies().delete()
+    for _ in range(2):
+        migration.add_constituencies(apps, None)
+    assert Place.objects.constituencies().count() == 650
 
 
 def test_constituencies_again_change_nothing_but_the_record(
@@ -238,13 +281,14 @@ def test_no_file_a_damaged_zip_and_bytes_that_are_no_text_are_refused(
     assert "is damaged" in refusal("import_postcodes", damaged)
     binary = tmp_path / "NSPL_AUG_2026.csv"
     binary.write_bytes(b"\xff\xfe\x00")
-    assert "is damaged" in refusal("import_postcodes", binary)
+    assert "is no text in UTF-8" in refusal("import_postcodes", binary)
     assert not stored()
 
 
 def test_without_constituencies_postcodes_say_what_comes_first(
     places: None, tmp_path: Path
 ) -> None:
+    Place.objects.constituencies().delete()
     path = published.postcodes(tmp_path)
     assert "run import_constituencies first" in refusal("import_postcodes", path)
 

@@ -1,8 +1,9 @@
 """Who signed before postcodes were imported gets a constituency afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,6 +15,7 @@ from petitions.models import ABROAD, UNKNOWN, Petition, Place, Postcode, Signatu
 from petitions.moderation import decisions
 from petitions.signatures import confirm as confirming
 from petitions.signatures import withdraw
+from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 from tests import published
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
@@ -23,7 +25,7 @@ UNSAID = Attempt(name="Unsaid Example", email="u@example.org", name_use=AMINA.na
 
 
 def import_all(folder: Path) -> None:
-    call_command("import_constituencies", published.hexjson(folder))
+    published.import_constituencies(folder)
     call_command("import_postcodes", published.postcodes(folder))
 
 
@@ -62,6 +64,53 @@ def test_a_second_run_changes_nothing_and_a_newer_edition_moves_nobody(
     assert placing.place_all().placed == 0
 
     assert counts(petition) == {RUSHOLME: 1}
+
+
+def test_a_second_run_opens_no_seal_until_another_edition_comes(
+    petition: Petition,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sign_and_confirm(petition, UNSAID)
+    call_command("place_signatures")
+    assert "Nothing to do" in capsys.readouterr().out
+    import_all(tmp_path)
+    call_command("place_signatures")
+    opened: list[UUID] = []
+    unseal = sealing.unseal
+
+    def note(sealed: bytes, signature_id: UUID) -> dict[str, str]:
+        opened.append(signature_id)
+        return unseal(sealed, signature_id)
+
+    monkeypatch.setattr(sealing, "unseal", note)
+
+    call_command("place_signatures")
+
+    assert not opened
+    assert capsys.readouterr().out.endswith("Import others with import_postcodes first.\n")
+    call_command("import_postcodes", published.postcodes(tmp_path))
+    call_command("place_signatures")
+    assert len(opened) == 1
+
+
+def test_who_corrects_their_postcode_meanwhile_stays_where_the_correction_says(
+    petition: Petition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature = sign_and_confirm(petition, AMINA)
+    import_all(tmp_path)
+    places = placing._places
+
+    def correct(postcodes: Mapping[UUID, str]) -> dict[UUID, str]:
+        corrected = sealing.seal(UNSAID, signature.pk)
+        Signer.objects.filter(pk=signature.pk).update(sealed=corrected)
+        return places(postcodes)
+
+    monkeypatch.setattr(placing, "_places", correct)
+
+    assert placing.place_all().placed == 0
+    assert counts(petition) == {UNKNOWN: 1}
 
 
 def test_who_is_placed_while_pending_held_or_removed_counts_there_later(
@@ -121,6 +170,8 @@ def test_a_seal_that_does_not_open_is_passed_over(petition: Petition, tmp_path: 
     result = placing.place_all()
 
     assert (result.placed, result.unreadable) == (1, 1)
+    # With the key back, it is looked up again.
+    assert placing.unused_edition()
     assert counts(petition) == {GORTON: 1, UNKNOWN: 1}
 
 

@@ -27,7 +27,8 @@ def store_old(petition: Petition, seed: int) -> None:
         cursor.execute(
             """
             INSERT INTO petitions_mail (
-                id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code, created_at)
+                id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code,
+                created_at)
             SELECT gen_random_uuid(), s.id, 'confirm', '0123456789abcdef', 'sent', now(), 1, '',
                 now() FROM petitions_signature s
             WHERE NOT EXISTS (SELECT FROM petitions_mail m WHERE m.signature_id = s.id)

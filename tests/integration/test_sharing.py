@@ -1,9 +1,11 @@
 """What other places show of a petition: the picture, the papers, and the links to share it."""
 
+import os
 import re
 import struct
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -198,6 +200,68 @@ def test_arabic_letters_are_joined() -> None:
 
     joined, apart = "ببببب", "\u200c".join("ببببب")
     assert 0 < width(joined) < width(apart) * 0.8
+
+
+FONTS = {
+    "NotoSansEthiopic-Regular.ttf": "fonts-noto-core",
+    "wqy-microhei.ttc": "fonts-wqy-microhei",
+}
+ON_PAPER = {
+    "mark": "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>",
+    "code": "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>",
+    "call": "Scan", "organisation": "SBC", "direction": "ltr", "text-direction": "ltr",
+    "language": "en", "text-language": "en",
+}  # fmt: skip
+
+
+@pytest.fixture
+def machine_fonts() -> None:
+    """The machine's fonts for other scripts; skipped or failed by name where one is missing."""
+    installed = {path.name for path in Path("/usr/share/fonts").rglob("*.tt?")}
+    missing = sorted({FONTS[name] for name in FONTS.keys() - installed})
+    if missing:
+        reason = f"needs fonts: apt-get install {' '.join(missing)}"
+        assert not os.environ.get("CI"), reason
+        pytest.skip(reason)
+
+
+@pytest.mark.parametrize("template", ["poster.typ", "leaflets.typ"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "李明", "さくら", "김민준", "አበበ በቀለ", "שרה לוי", "សុខ សុភា", "நாராயணன்", "ဒေါ်အောင်", "กมล",
+        "গৌরী", "ਗੁਰਪ੍ਰੀਤ", "ირაკლი", "Հայկ", "ދިވެހި", "سارة", "ھەڤال", "Łukasz Đặng", "Ιωάννης",
+        "Ирина",
+    ],
+)  # fmt: skip
+def test_papers_have_a_letter_for_every_script_and_no_box(
+    machine_fonts: None, template: str, name: str
+) -> None:
+    """The standard for archives, PDF/A, refuses a letter that no font can show."""
+    words = {**ON_PAPER, **dict.fromkeys(("title", "kicker", "ask", "footer"), name)}
+    typst.compile(
+        typesetting._FOLDER / template,
+        root=typesetting._FOLDER,
+        font_paths=typesetting._fonts(),
+        format="pdf",
+        pdf_standards=["a-2b"],
+        sys_inputs=words,
+    )
+
+
+@LANGUAGES
+def test_the_machines_fonts_change_nothing_in_the_sites_languages(
+    petition: Petition, client: Client, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picture() -> bytes:
+        typesetting._fonts.cache_clear()
+        typesetting._compile.cache_clear()
+        return client.get(IMAGES[language]).content
+
+    with_the_machines = picture()
+    monkeypatch.setattr(typesetting, "_OF_THE_MACHINE", [])
+    assert picture() == with_the_machines
+    typesetting._fonts.cache_clear()
 
 
 def test_where_the_picture_cannot_be_set_a_plain_one_is_served_and_it_is_logged(

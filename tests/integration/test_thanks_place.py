@@ -26,7 +26,7 @@ UNSAID = Attempt(name="Unsaid Example", email="u@example.org", name_use=AMINA.na
 @pytest.fixture
 def postcodes(petition: Petition, tmp_path: Path) -> None:
     """Four constituencies, and the postcodes of August 2026."""
-    call_command("import_constituencies", published.hexjson(tmp_path))
+    published.import_constituencies(tmp_path)
     call_command("import_postcodes", published.postcodes(tmp_path))
 
 
@@ -156,6 +156,8 @@ def test_the_place_costs_a_confirmation_no_statement(
 def test_a_constituency_that_came_a_moment_ago_is_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Place.objects.constituencies().delete()
+    known.invalidate()
     assert known.place(RUSHOLME) is None
     place = Place.objects.create(code=RUSHOLME, name="Manchester Rusholme")
     Postcode.objects.create(postcode="M145RX", place=place)

@@ -37,7 +37,7 @@ def test_the_operators_guide_says_when_each_job_is_overdue() -> None:
 
 def said_in_the_guide() -> Iterator[tuple[str, timedelta]]:
     """Each job of the table, and after how long it is overdue."""
-    _before, _heading, rest = OPERATORS.read_text().partition("| job | runs | overdue after |\n")
+    _before, _heading, rest = OPERATORS.read_text().partition("| sweep | runs | overdue after |\n")
     for line in rest.splitlines()[1:]:
         if not line.startswith("|"):
             break

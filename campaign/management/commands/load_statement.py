@@ -20,21 +20,23 @@ _READ_AS = {
     loading.Format.MARKDOWN: (
         "Read as Markdown. If it is plain text, load it again with --format plain."
     ),
+    loading.Format.HTML: "Read as an HTML page.",
+    loading.Format.WORD: "Read as a Word document.",
 }
 
 
 class Command(BaseCommand):
-    """1. Read the file: Markdown where --format or the file's name says so, else plain text; UTF-8.
-    2. Drop what page builders leave ("top of page", runs of blank lines); the first line is
-       the title.
+    """1. Read the file: Markdown, HTML or Word where --format or its name says so, else plain text.
+    2. Drop what page builders leave ("top of page", runs of blank lines), and of HTML and Word
+       what the site does not show; the first line or heading is the title.
     3. Create or update that language of the statement; running it again changes nothing.
-    4. Say what was done, what the file was read as, and where it leads. A file that cannot be
-       used gets one line and exit code 1.
+    4. Say what was done, what the file was read as, what was dropped, and where it leads. A file
+       that cannot be used gets one line and exit code 1.
     """
 
     help = (
-        "Load a statement from a file: Markdown if its name ends in .md or .markdown,"
-        " plain text otherwise, in which # * _ [ are shown as they stand."
+        "Load a statement from a file: Word, HTML or Markdown if its name ends in .docx, .html or"
+        " .md, plain text otherwise, in which # * _ [ are shown as they stand."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -70,20 +72,27 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         self.stdout.write(_described(loaded))
         self.stdout.write(_READ_AS[source.format])
+        if source.dropped:
+            self.stdout.write(f"Dropped, so look at the result: {', '.join(source.dropped)}.")
         self.stdout.write(_led(loaded))
         if options["front_page"]:
             self.stdout.write(_on_front_page())
 
 
 def _described(loaded: loading.Loaded) -> str:
-    done = "Created" if loaded.created else "Updated" if loaded.changed else "Unchanged:"
+    acts = {
+        "created": loaded.created,
+        "updated": loaded.changed and not loaded.created,
+        "published": loaded.published,
+    }
+    done = " and ".join(act for act, is_done in acts.items() if is_done) or "unchanged:"
     text = loaded.text
     state = "a draft; publish it with --publish or in the admin"
     if text.published_at:
         appears = f"appears {moment_in_london(text.published_at)}"
         state = appears if text.is_embargoed else "published"
     path = settings.SITE_URL + text.statement.get_absolute_url()
-    return f"{done} “{text.title}” ({text.language}) at {path}, {state}."
+    return f"{done[0].upper()}{done[1:]} “{text.title}” ({text.language}) at {path}, {state}."
 
 
 def _led(loaded: loading.Loaded) -> str:

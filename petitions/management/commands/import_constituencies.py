@@ -16,14 +16,21 @@ class Command(BaseCommand):
     Idempotent.
     """
 
-    help = "Import constituencies: HexJSON, or the ONS table of names and codes for Welsh names."
+    help = "Import constituencies newer than those of 2024, which ship: HexJSON or the ONS table."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="HexJSON, or CSV with PCON24CD and PCON24NM")
+        parser.add_argument(
+            "--new-boundaries",
+            action="store_true",
+            help="take a file that adds constituencies and lacks known ones",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            imported = constituencies.import_file(options["file"])
+            imported = constituencies.import_file(
+                options["file"], new_boundaries=options["new_boundaries"]
+            )
         except UnusableFile as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{imported.rows:,} constituencies, {imported.new:,} of them new.")

@@ -25,6 +25,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the zip as downloaded, or its large CSV")
         parser.add_argument("--edition", type=_month, help="2026-08, if the file's name is silent")
+        parser.add_argument(
+            "--accept",
+            action="append",
+            default=[],
+            type=postcodes.Doubt,
+            choices=list(postcodes.Doubt),
+            help="import although it is older than what is in use, of a month to come, or loses"
+            " the constituency of many postcodes",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with tqdm(unit="B", unit_scale=True, disable=None) as bar:
@@ -35,7 +44,10 @@ class Command(BaseCommand):
 
             try:
                 imported = postcodes.import_file(
-                    options["file"], edition=options["edition"], progress=progress
+                    options["file"],
+                    edition=options["edition"],
+                    accepted=options["accept"],
+                    progress=progress,
                 )
             except UnusableFile as error:
                 raise CommandError(str(error)) from None

@@ -11,14 +11,21 @@ from petitions.infra.locks import lease
 
 
 class Command(BaseCommand):
-    """1. Read every UK signature whose constituency is not known, in batches.
-    2. If its postcode is known by now, set its place, and move its tally.
+    """1. Stop if everybody has been looked up in the postcodes in use.
+    2. Read every UK signature whose constituency is not known, in batches.
+    3. If its postcode is known by now, set its place, and move its tally.
     Totals do not change, and no email is sent. Resumable: after an interruption run it again.
     """
 
     help = "Look up again the postcodes of signatures whose constituency is not known."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not placing.unused_edition():
+            self.stdout.write(
+                "Nothing to do: everybody has been looked up in the postcodes in use, if there are "
+                "any. Import others with import_postcodes first."
+            )
+            return
         total = placing.waiting().count()
         with lease("place signatures") as is_acquired, tqdm(total=total, disable=None) as bar:
             if not is_acquired:
