@@ -7,8 +7,7 @@ sees the list: the outbox alone reads it, when it sends.
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import NamedTuple
-from uuid import UUID
+from typing import NamedTuple, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -21,6 +20,7 @@ from petitions.signers import erasing, sealing
 # Then mail is tried again: the mailbox may be repaired, and its owner is to be able to sign.
 UNDELIVERABLE_FOR = timedelta(days=30)
 Reason = Objection.Reason
+Key = TypeVar("Key")
 
 
 class Addressee(NamedTuple):
@@ -105,8 +105,8 @@ def note_undeliverable(*, address: str) -> None:
         )
 
 
-def against(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
-    """Which of these mails are suppressed, and why. One query for all of them."""
+def against(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
+    """Which of these mails are suppressed, and why, by any key. One query for all of them."""
     waiting = [
         (mail_id, to.petition_id, key_id, ix)
         for mail_id, to in mails.items()
@@ -114,7 +114,7 @@ def against(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
     ]
     if not (said := _standing([ix for *_rest, ix in waiting])):
         return {}
-    found: dict[UUID, Reason] = {}
+    found: dict[Key, Reason] = {}
     for mail_id, petition_id, key_id, ix in waiting:
         for about in (petition_id, None):
             if reason := said.get((key_id, ix, about)):
