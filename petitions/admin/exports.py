@@ -11,10 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils import formats
 
 from petitions.admin.acting import acting
 from petitions.admin.records import ReadOnly
-from petitions.admin.titles import OfPetitions, Titled
+from petitions.admin.titles import Titled
 from petitions.handover import encryption, exports, purposes
 from petitions.handover.purposes import PURPOSES, Purpose
 from petitions.models import Export, Petition, Place
@@ -33,6 +34,8 @@ class ExportForm(forms.ModelForm[Export]):
         label="Their email address", help_text="It stays in no record: the file alone has it."
     )
 
+    field_order = ("address", "proof")
+
     class Meta:
         model = Export
         fields = (*SELECTION, "proof", *FILE)
@@ -46,7 +49,7 @@ class ExportForm(forms.ModelForm[Export]):
             "first_day": "Of confirming, in London. Empty: from the beginning.",
             "last_day": "Empty: until now.",
             "recipient": "A public key of age (age1…) or SSH. Empty: not encrypted.",
-            "why": "Why now, and for whom. Other organisers read it. Write no signer’s name.",
+            "why": "Other organisers read it. Write no signer’s name.",
             "proof": "For example: answered a mail that we sent to that address.",
         }
         labels = {"why": "Why now, and for whom"}
@@ -102,13 +105,13 @@ class ExportAdmin(Titled, ReadOnly):
     """The list of exports with their delete-by dates, and the way to a new one."""
 
     change_list_template = "admin/petitions/export/change_list.html"
+    # Their values say what they are: on a telephone the columns have no heads.
     list_display = (
-        "started_at", "purpose_name", "of_petition", "who", "why", "rows", "outcome", "delete_by",
+        "started_at", "purpose_name", "of_petition", "outcome", "until", "who", "why",
     )  # fmt: skip
-    list_filter = (("petition", OfPetitions), "delete_by")
     fields = (
         "started_at", "purpose_name", "of_petition", "petition_state", "place", "first_day",
-        "last_day", "who", "why", "proof", "file_format", "recipient", "rows", "outcome", "sha256",
+        "last_day", "who", "why", "proof", "file_format", "recipient", "outcome", "sha256",
         "finished_at", "delete_by", "reminded_at",
     )  # fmt: skip
     readonly_fields = ("purpose_name", "of_petition", "who", "outcome", "reminded_at")
@@ -141,7 +144,12 @@ class ExportAdmin(Titled, ReadOnly):
 
     @admin.display(description="outcome")
     def outcome(self, export: Export) -> str:
-        return str(export.state.label)
+        """How it ended, and how many rows left the server."""
+        return f"{export.state.label}, {export.rows:,} rows"
+
+    @admin.display(description="copies", ordering="delete_by")
+    def until(self, export: Export) -> str:
+        return f"delete by {formats.date_format(export.delete_by)}"
 
     def choose_view(self, request: HttpRequest) -> HttpResponse:
         """What exports may be for: what each has, and for what it may be used."""
@@ -166,7 +174,7 @@ class ExportAdmin(Titled, ReadOnly):
         if request.method == "POST" and form.is_valid():
             if COUNT not in request.POST:
                 return self._download(request, form, context)
-            context["about"] = purposes.of(form.instance).about()
+            context["about"] = f"{purposes.of(form.instance).about():,}"
         return self._page(request, "new", context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -174,10 +182,12 @@ class ExportAdmin(Titled, ReadOnly):
         export = get_object_or_404(Export, pk=pk, actor=request.user)
         words = {
             Export.State.RUNNING: "{rows:,} of about {expected:,} rows have left the server.",
-            Export.State.DONE: "Complete: {rows:,} rows. Delete every copy by {by:%-d %B %Y}.",
+            Export.State.DONE: "Complete: {rows:,} rows. Delete every copy by {by}.",
             Export.State.BROKEN: "It broke off after {rows:,} rows. Delete the file; export again.",
         }[export.state]
-        said = words.format(rows=export.rows, expected=export.expected, by=export.delete_by)
+        said = words.format(
+            rows=export.rows, expected=export.expected, by=formats.date_format(export.delete_by)
+        )
         values = {"rows": export.rows, "expected": export.expected, "state": export.state}
         return JsonResponse({**values, "words": said})
 

@@ -46,6 +46,8 @@ class Purpose(ABC):
     spans_petitions: ClassVar[bool] = False
     # Whether it asks for one address instead of a selection.
     is_of_one_person: ClassVar[bool] = False
+    # Django's templates call what can be called, and pages show the class.
+    do_not_call_in_templates: ClassVar[bool] = True
 
     def __init__(self, export: Export, subject: str = "") -> None:
         """`subject` is the address whose data is asked for, by a purpose of one person."""
@@ -170,7 +172,7 @@ class OnePerson(Purpose):
     label = "Answer one person who asks what is held of them"
     contains = (
         "All that is stored of one email address: each signature with name, address, postcode, "
-        "choices and messages. The file is as long for whoever did not sign: it has no row."
+        "choices and messages. If nobody signed with it, the file has no row."
     )
     allowed = "To be given to that person, and to nobody else. Then delete it."
     permission = "petitions.export_person"
