@@ -1,9 +1,11 @@
 """What each purpose's file has, and what it leaves out."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -176,3 +178,10 @@ def test_only_files_of_people_are_told_to_who_withdraws(crowd: Petition) -> None
     lines(crowd, "supporters")
     told = Export.objects.with_signatures_of(crowd.pk, since=timezone.now() - timedelta(days=1))
     assert [export.purpose for export in told] == ["supporters"]
+
+
+def test_organisers_read_what_each_purposes_file_may_be_used_for() -> None:
+    page = (Path(settings.BASE_DIR) / "docs" / "organisers.md").read_text()
+    for purpose in purposes.PURPOSES.values():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| {purpose.label} |")]
+        assert line.endswith(f"| {purpose.kept_for.days} days |")
