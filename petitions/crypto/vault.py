@@ -72,12 +72,13 @@ def opener(table: str) -> Callable[[bytes | memoryview, bytes], dict[str, object
 
     def unseal_row(sealed: bytes | memoryview, row_id: bytes) -> dict[str, object]:
         blob = bytes(sealed)
-        if len(blob) <= _PREFIX or blob[0] != FORMAT:
+        # A key that left the ring opens nothing, though its cipher may still be cached.
+        if len(blob) <= _PREFIX or blob[0] != FORMAT or blob[1] not in settings.SEALING_KEYS:
             raise CannotOpen
         nonce, ciphertext = blob[HEADER_BYTES:_PREFIX], blob[_PREFIX:]
         try:
             padded = _cipher(blob[1]).decrypt(nonce, ciphertext, binding + row_id)
-        except (InvalidTag, KeyError):
+        except InvalidTag:
             raise CannotOpen from None
         value: dict[str, object] = _DECODE(_unpad(padded).decode())[0]
         return value

@@ -44,16 +44,17 @@ class Condition(NamedTuple):
     params: list[Any]
 
 
-def batches(export: Export, *, where: str = "TRUE", sealed: bool = True) -> Iterator[list[Row]]:
+def batches(export: Export, *, where: str = "TRUE", opened: str = "TRUE") -> Iterator[list[Row]]:
     """Yield the selected signatures by keyset pagination over the id.
 
     Ids are random and immutable. Timestamps are not: retention truncates them during an export,
-    and would move rows behind the cursor. `where` narrows the selection, in SQL.
+    and would move rows behind the cursor. In SQL, `where` narrows the selection, and `opened` says
+    of which signatures the signer is read at all.
     """
     for petition_id in petition_ids(export):
         condition = _condition(export, [petition_id], where)
         after, limit = "00000000-0000-0000-0000-000000000000", FIRST_BATCH
-        while batch := _read(condition, after, limit, sealed=sealed):
+        while batch := _read(condition, opened, after, limit):
             yield batch
             if len(batch) < limit:
                 break
@@ -101,13 +102,13 @@ def places() -> dict[str, Place]:
     return Place.objects.in_bulk()
 
 
-def _read(condition: Condition, after: str, limit: int, *, sealed: bool) -> list[Row]:
+def _read(condition: Condition, opened: str, after: str, limit: int) -> list[Row]:
     # A subquery reads signers by key: a join would scan all up to the batch, every time.
     signer = "(SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)"
     columns = (
         "s.id::text, s.reference, s.petition_id, s.name_use, s.place_id, "
         "(s.confirmed_at AT TIME ZONE 'Europe/London')::date::text, "
-        + (signer if sealed else "NULL")
+        f"CASE WHEN {opened} THEN {signer} END"
     )
     rows = f"SELECT {columns} FROM petitions_signature s WHERE {condition.sql}"  # noqa: S608
     with connection.cursor() as cursor:
