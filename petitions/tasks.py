@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from petitions.counting import breakdowns, tallies
+from petitions.handover import reminders as delete_by
 from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, wake_worker
 from petitions.privacy import retention
@@ -56,8 +57,11 @@ def record_closes() -> None:
 
 @sweep
 def give_notice() -> None:
-    """Mail the organisation notice before signers of a closed petition are erased."""
+    """Mail the organisation notice before signers of a closed petition are erased, and whoever took
+    an export on the day by which its copies are to be deleted.
+    """
     notices.send()
+    delete_by.send()
 
 
 @sweep

@@ -4,9 +4,10 @@ from petitions.admin.alerts import AlertAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
+from petitions.admin.exports import ExportAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
-from petitions.admin.records import AuditRecordAdmin, ExportAdmin, MailAdmin
+from petitions.admin.records import AuditRecordAdmin, MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
 from petitions.admin.sources import SourceAdmin

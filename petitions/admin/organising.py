@@ -1,4 +1,4 @@
-"""Admin for organisers: the organisation, petitions with their texts, and exports."""
+"""Admin for organisers: the organisation, and petitions with their texts."""
 
 from typing import Any
 
@@ -7,9 +7,8 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.acting import acting
@@ -17,8 +16,7 @@ from petitions.admin.moments import StoredMoment
 from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, TextInline
 from petitions.counting import goals, tallies
-from petitions.handover import exports
-from petitions.models import Export, Organisation, Petition, PetitionText
+from petitions.models import Organisation, Petition, PetitionText
 from petitions.publishing import opening
 
 
@@ -74,18 +72,6 @@ GOAL_HELP = _(
     "bar, from "
     "%(least)d signatures."
 )
-
-
-class ExportForm(forms.Form):
-    """The form for the reason of an export, which its record keeps."""
-
-    purpose = forms.ChoiceField(label=_("Purpose"), choices=Export.Purpose.choices)
-    why = forms.CharField(
-        label=_("Why now, and for whom"),
-        max_length=300,
-        widget=forms.TextInput(attrs={"size": 60}),
-        help_text=_("Other organisers read it. Write no signer’s name."),
-    )
 
 
 @admin.register(Petition)
@@ -149,31 +135,6 @@ class PetitionAdmin(PublicationAdmin):
         self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
         self.tell_when(request, petition)
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.export_view)
-        return [
-            path("<int:pk>/export/", view, name="petitions_petition_export"),
-            *super().get_urls(),
-        ]
-
-    def export_view(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
-        """Ask for the reason, log the export, and stream the CSV."""
-        if not request.user.has_perm("petitions.export_signatures"):
-            raise PermissionDenied
-        petition = get_object_or_404(Petition.objects.titled(), pk=pk)
-        form = ExportForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            return _download(petition, form, request)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Export signatures"),
-            "petition": petition,
-            "form": form,
-            "count": tallies.total(petition.pk),
-            "opts": self.opts,
-        }
-        return render(request, "admin/petitions/petition/export.html", context)
-
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
         """Only a petition that nobody has signed may be deleted; others are closed or removed.
 
@@ -195,20 +156,3 @@ class PetitionAdmin(PublicationAdmin):
         )
         self.message_user(request, words % {"petition": petition}, messages.ERROR)
         return redirect("admin:petitions_petition_change", petition.pk)
-
-
-def _download(petition: Petition, form: ExportForm, request: HttpRequest) -> StreamingHttpResponse:
-    said: dict[str, Any] = form.cleaned_data
-    user = request.user
-    assert user.is_authenticated
-    export = exports.start(
-        petition=petition,
-        purpose=Export.Purpose(said["purpose"]),
-        why=said["why"],
-        actor=user,
-    )
-    return StreamingHttpResponse(
-        exports.stream(export),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{exports.file_name(export)}"'},
-    )

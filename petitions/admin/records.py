@@ -1,4 +1,4 @@
-"""Read-only admin pages: exports, audit records, and figures of the outbox."""
+"""Read-only admin pages: audit records, and figures of the outbox."""
 
 from datetime import UTC
 from typing import Any, NamedTuple
@@ -15,9 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import outcomes
 from petitions.admin.acting import acting
-from petitions.admin.titles import Titled
 from petitions.mail import monitoring, outbox
-from petitions.models import AuditRecord, Export, Mail
+from petitions.models import AuditRecord, Mail
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -33,20 +32,6 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-@admin.register(Export)
-class ExportAdmin(Titled, ReadOnly):
-    list_display = (
-        "started_at",
-        "petition",
-        "purpose",
-        "actor_name",
-        "why",
-        "rows",
-        "delete_by",
-        "finished_at",
-    )
 
 
 class RequeueForm(forms.Form):

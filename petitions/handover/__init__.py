@@ -1,4 +1,5 @@
-"""Data export for the Government: CSV exports, and later the hand-in pack.
+"""Data export: what organisers take away, for a purpose, on record, and until a day.
 
-Front door: `exports`. Writes only the columns that a purpose needs, and logs who took them.
+Front door: `exports`, and `purposes`, which says what each file has and may be used for. Knows no
+request and no screen.
 """

@@ -1,168 +1,158 @@
-"""Streaming CSV exports for organisers, with only the columns that the purpose needs.
+"""Exports for organisers: who may, the record, and the stream of the file.
 
-Rows are read by keyset pagination, each batch in a transaction of its own: a server-side cursor
-would either copy all rows first or hold back VACUUM for as long as a slow client reads.
-Order is by random id: neighbours in time may be one family, and a withheld name must not be next
-to a name that gives it away.
+A file streams while it is made, in constant memory, and is on record from before its first byte.
+`purposes` says what is in it, `reading` reads it; `csv_file`, `xlsx_file` and `encryption` write
+it.
 """
 
-import csv
 import hashlib
-import io
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
-from uuid import UUID
+import time
+from collections.abc import Callable, Generator, Iterator
+from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import transaction
 from django.utils import timezone
 
-from petitions.identity import residence
-from petitions.models import ABROAD, Export, Petition, Signature
-from petitions.models.signature import spoken
-from petitions.signers import sealing
+from petitions.handover import csv_file, encryption, purposes, xlsx_file
+from petitions.handover.purposes import Cells
+from petitions.models import AuditRecord, Export
+from petitions.staff import audit
 
-# Small enough for a short time to first byte and little memory.
-BATCH = 500
-BOM = "\ufeff"
-KEPT_FOR = timedelta(days=183)
-# Prefixes by which a spreadsheet takes a cell for a formula, full-width forms included.
-_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
-# Where the list separator is a semicolon (Arabic and German systems), a cell starts after it.
-_BEHIND_SEMICOLON = re.compile(r'(;[ "]*)(?=[=+\-@\t\r\n＝＋－＠])')
+# How often, in seconds, a running export writes how far it is.
+NOTED_EVERY = 1.0
+# How many single people one member of staff may look up in an hour: each look may be a test of
+# whether somebody signed.
+LOOKS_AN_HOUR = 10
+CONTENT_TYPES = {
+    Export.Format.CSV: "text/csv; charset=utf-8",
+    Export.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_WRITERS: dict[str, Callable[..., Iterator[bytes]]] = {
+    Export.Format.CSV: csv_file.write,
+    Export.Format.XLSX: xlsx_file.write,
+}
 
 Progress = Callable[[int], object]
 
 
-class Row(NamedTuple):
-    """One row of an export, before its columns are chosen."""
-
-    id: UUID
-    reference: str
-    name_use: str
-    place_kind: str
-    place_name: str
-    confirmed_at: datetime
-    sealed: memoryview | None
+class MayNot(Exception):
+    """The actor lacks the purpose's permission. Trying again does not help; asking others does."""
 
 
-def start(
-    *,
-    petition: Petition,
-    purpose: Export.Purpose,
-    why: str,
-    actor: User | None = None,
-) -> Export:
-    """Log the export (who, what, why) before the first byte is sent."""
-    return Export.objects.create(
-        petition=petition,
-        purpose=purpose,
-        why=why,
-        actor=actor,
-        actor_name=actor.get_username() if actor else "command line",
-        delete_by=(timezone.now() + KEPT_FOR).date(),
-    )
+class TooManyLooks(Exception):
+    """The actor's look-ups of single people are used up. Trying again in an hour helps."""
 
 
-def stream(export: Export, progress: Progress = lambda _rows: None) -> Iterator[bytes]:
-    """Stream the CSV in UTF-8 with a byte order mark, in chunks, in constant memory.
+@transaction.atomic
+def start(*, export: Export, actor: User | None = None, screen: str = "") -> Export:
+    """Record an export (who, what, why, of which signatures) before its first byte is sent.
 
-    After the last chunk the record gets its row count, SHA-256 and time; an interrupted export
-    stays without them. `progress` gets the number of rows of each chunk.
+    `export` is unsaved and says what was chosen; no actor means a command. Raises `MayNot` and
+    `TooManyLooks`.
     """
-    digest = hashlib.sha256()
-    columns = _COLUMNS[Export.Purpose(export.purpose)]
-    rows = 0
-    for count, chunk in _chunks(export.petition_id, columns):
-        rows += count
-        digest.update(chunk)
-        progress(count)
-        yield chunk
-    export.rows, export.sha256, export.finished_at = (
-        rows,
-        digest.hexdigest(),
-        timezone.now(),
+    purpose = purposes.of(export)
+    if actor and not actor.has_perm(purpose.permission):
+        raise MayNot
+    if actor and purpose.is_of_one_person:
+        _need_a_look(actor)
+    export.actor, export.actor_name = actor, actor.get_username() if actor else "command line"
+    export.has_people = purpose.has_people
+    export.delete_by = timezone.localdate() + purpose.kept_for
+    export.expected = purpose.about()
+    export.save(force_insert=True)
+    audit.record(
+        action=AuditRecord.Action.EXPORTED,
+        screen=screen,
+        actor_id=actor.pk if actor else None,
+        about=export,
     )
-    export.save(update_fields=["rows", "sha256", "finished_at"])
+    return export
+
+
+def stream(
+    export: Export, *, subject: str = "", progress: Progress = lambda _rows: None
+) -> Generator[bytes, None, None]:
+    """Stream the file of a started export. `subject` is the address that one person's data is of.
+
+    The record gets the rows that left each second, and at the end SHA-256 and time. If the reader
+    stops, it keeps the rows that had been handed to it, at most a batch too many.
+    """
+    purpose, record = purposes.of(export, subject), _Record(export, progress)
+    chunks = _WRITERS[export.file_format](
+        purpose.columns, record.counted(purpose.batches()), note(export)
+    )
+    if export.recipient:
+        chunks = encryption.encrypted(chunks, export.recipient)
+    try:
+        for chunk in chunks:
+            if chunk:
+                record.digest.update(chunk)
+                yield chunk
+    except BaseException:
+        record.write(broken_at=timezone.now())
+        raise
+    record.write(finished_at=timezone.now(), sha256=record.digest.hexdigest())
+
+
+def note(export: Export) -> str:
+    """The note that travels in the file: until when it may be kept, and what it is for."""
+    return (
+        f"Delete every copy by {export.delete_by:%Y-%m-%d}. "
+        f"{purposes.PURPOSES[export.purpose].allowed}"
+    )
 
 
 def file_name(export: Export) -> str:
-    """The file name of an export: petition, purpose and day."""
-    return f"{export.petition.slug}-{export.purpose}-{export.started_at:%Y-%m-%d}.csv"
+    """The file name: petition, purpose, day, and the day by which copies are to be deleted."""
+    petition = export.petition.slug if export.petition else "all"
+    days = f"{timezone.localdate(export.started_at)}-delete-by-{export.delete_by}"
+    suffix = f"{export.file_format}.age" if export.recipient else export.file_format
+    return f"{petition}-{export.purpose}-{days}.{suffix}"
 
 
-class HandIn:
-    """Columns of the hand-in to the Government: no address or postcode, names only by consent."""
-
-    header = ("reference", "name", "constituency or country", "day")
-
-    @staticmethod
-    def cells(row: Row) -> tuple[str, ...]:
-        person = _person(row)
-        name = "" if row.name_use == Signature.NameUse.WITHHELD else person.get("name", "")
-        place = row.place_name
-        if row.place_kind == ABROAD and "country" in person:
-            place = residence.country_name(person["country"], "en")
-        return spoken(row.reference), name, place, f"{row.confirmed_at:%Y-%m-%d}"
+def content_type(export: Export) -> str:
+    """The media type of the file."""
+    if export.recipient:
+        return "application/octet-stream"
+    return CONTENT_TYPES[Export.Format(export.file_format)]
 
 
-def _person(row: Row) -> dict[str, str]:
-    """The unsealed signer; empty once erased by retention, when the signature still counts."""
-    return {} if row.sealed is None else sealing.unseal(row.sealed, row.id)
+def _need_a_look(actor: User) -> None:
+    """Lock the account's row, so that looks at once do not each find the last one free."""
+    User.objects.select_for_update().get(pk=actor.pk)
+    looks = Export.objects.filter(
+        actor=actor,
+        purpose__in=[one.name for one in purposes.PURPOSES.values() if one.is_of_one_person],
+        started_at__gt=timezone.now() - timedelta(hours=1),
+    )
+    if looks.count() >= LOOKS_AN_HOUR:
+        raise TooManyLooks
 
 
-_COLUMNS = {Export.Purpose.HAND_IN: HandIn}
+class _Record:
+    """The progress and outcome of a running export, written to its row."""
 
+    def __init__(self, export: Export, progress: Progress) -> None:
+        self.export = export
+        self.progress = progress
+        self.digest = hashlib.sha256()
+        self._noted = time.monotonic()
 
-def _chunks(petition_id: int, columns: type[HandIn]) -> Iterator[tuple[int, bytes]]:
-    """Yield pairs of the number of signatures and the CSV chunk; the header first."""
-    yield 0, (BOM + _csv([columns.header])).encode()
-    for batch in _batches(petition_id):
-        lines = _csv(tuple(map(formula_safe, columns.cells(row))) for row in batch)
-        yield len(batch), lines.encode()
+    def counted(self, batches: Iterator[list[Cells]]) -> Iterator[list[Cells]]:
+        """Count rows as they leave: before, so that none can leave uncounted."""
+        for batch in batches:
+            self.export.rows += len(batch)
+            self.progress(len(batch))
+            if time.monotonic() - self._noted > NOTED_EVERY:
+                self.write()
+            yield batch
 
-
-def _batches(petition_id: int) -> Iterator[list[Row]]:
-    """Counted signatures, by keyset pagination over the id.
-
-    Ids are random and immutable. Timestamps are not: retention truncates them during an export,
-    and would move rows behind the cursor.
-    """
-    after = UUID(int=0)
-    while batch := _read(petition_id, after, BATCH):
-        yield batch
-        if len(batch) < BATCH:
-            return
-        after = batch[-1].id
-
-
-def _read(petition_id: int, after: UUID, limit: int) -> list[Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            # A subquery reads signers by key: a join would scan all up to the batch, every time.
-            """
-            SELECT s.id, s.reference, s.name_use, p.kind, p.name,
-                   s.confirmed_at AT TIME ZONE 'Europe/London',
-                   (SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)
-            FROM petitions_signature s
-            JOIN petitions_place p ON p.code = s.place_id
-            WHERE s.petition_id = %s AND s.state = %s AND s.id > %s
-            ORDER BY s.id LIMIT %s
-            """,
-            [petition_id, Signature.State.CONFIRMED, after, limit],
-        )
-        return [Row(*line) for line in cursor.fetchall()]
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
-
-
-def formula_safe(cell: str) -> str:
-    """Escape a cell against CSV injection (OWASP), by an apostrophe before a formula."""
-    safe = f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
-    return _BEHIND_SEMICOLON.sub(r"\1'", safe) if ";" in safe else safe
+    def write(self, **outcome: Any) -> None:
+        """Write the rows so far, and how it ended."""
+        self._noted = time.monotonic()
+        values = {"rows": self.export.rows, "moved_at": timezone.now(), **outcome}
+        for name, value in values.items():
+            setattr(self.export, name, value)
+        Export.objects.filter(pk=self.export.pk).update(**values)

@@ -7,8 +7,7 @@ sees the list: the outbox alone reads it, when it sends.
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import NamedTuple
-from uuid import UUID
+from typing import NamedTuple, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -21,6 +20,7 @@ from petitions.signers import erasing, sealing
 # Then mail is tried again: the mailbox may be repaired, and its owner is to be able to sign.
 UNDELIVERABLE_FOR = timedelta(days=30)
 Reason = Objection.Reason
+Key = TypeVar("Key")
 
 
 class Addressee(NamedTuple):
@@ -83,7 +83,7 @@ def suppress_bounced(*, address: str) -> None:
     _insert(inbox.ix, inbox.key_id, Reason.UNDELIVERABLE)
 
 
-def reasons(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
+def reasons(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
     """Which of these mails are suppressed, and why. One query for all of them."""
     waiting = [
         (mail_id, to.petition_id, key_id, ix)

@@ -28,6 +28,7 @@ class AuditRecord(models.Model):
         ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")
         ENQUIRY_REOPENED = "enquiry-reopened", _("message reopened")
         ALERT_DISMISSED = "alert-dismissed", _("alert marked as checked")
+        EXPORTED = "exported", "signatures exported"
 
     # No constraint: an account may be deleted, and its acts stay on record under its id.
     actor = models.ForeignKey(

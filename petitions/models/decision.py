@@ -52,7 +52,7 @@ class Decision(models.Model):
 
 
 class DecisionItem(models.Model):
-    """One signature of a decision, and its state before. TTLCache after the signer is erased."""
+    """One signature of a decision, and its state before. Kept after the signer is erased."""
 
     decision = models.ForeignKey(Decision, models.CASCADE, related_name="items")
     signature_id = models.UUIDField(db_index=True)

@@ -1,36 +1,127 @@
-"""The log of data exports: who took what, when and why."""
+"""The log of data exports: who took what, when and why, and until when copies may be kept."""
 
 import uuid
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.petition import Petition
+from petitions.models.place import Place
+
+# A running export writes its progress every second; one that is silent for so long was killed.
+SILENT = timedelta(minutes=1)
+
+
+class ExportQuerySet(models.QuerySet["Export"]):
+    """Queries about exports."""
+
+    def with_signatures_of(self, petition_id: int, since: datetime) -> "ExportQuerySet":
+        """Those that may hold signatures of a petition confirmed at `since`, the oldest first."""
+        of_it = Q(petition=petition_id) | Q(petition=None)
+        return self.filter(of_it, has_people=True, started_at__gte=since).order_by("started_at")
+
+    def to_remind_of(self) -> "ExportQuerySet":
+        """Those whose copies are to be deleted by now, and of which nobody was reminded."""
+        return self.filter(delete_by__lte=timezone.localdate(), reminded_at=None, rows__gt=0)
 
 
 class Export(models.Model):
-    """One export. `finished_at` is null while it runs, and stays null if it was interrupted."""
+    """One export: what was chosen, by whom and why, and what left the server.
 
-    class Purpose(models.TextChoices):
-        HAND_IN = "hand-in", _("hand the petition in")
+    `rows` grows while it runs, and then tells how much left: an export that broke off has its rows,
+    and no `finished_at` and no SHA-256. `petition` is null for all petitions.
+    """
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV, for programs"
+        XLSX = "xlsx", "XLSX, for Excel and LibreOffice"
+
+    class State(models.TextChoices):
+        RUNNING = "running", "running"
+        DONE = "done", "complete"
+        BROKEN = "broken", "broke off"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    petition = models.ForeignKey(Petition, models.PROTECT)
-    purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose)
+    petition = models.ForeignKey(Petition, models.PROTECT, null=True, blank=True)
+    # The name of a class in `petitions.handover.purposes`, which may be gone in a later release.
+    purpose = models.CharField(_("purpose"), max_length=30)
+    # Whether its rows are of single people: the purpose's own word, kept with the record.
+    has_people = models.BooleanField(default=True, db_default=True)
+    petition_state = models.CharField(
+        "petitions that are",
+        max_length=7,
+        choices=Petition.State,
+        blank=True,
+        default="",
+        db_default="",
+    )
+    place = models.ForeignKey(Place, models.PROTECT, null=True, blank=True, verbose_name="place")
+    first_day = models.DateField("first day", null=True, blank=True)
+    last_day = models.DateField("last day", null=True, blank=True)
+    file_format = models.CharField(
+        "kind of file", max_length=4, choices=Format, default=Format.CSV, db_default=Format.CSV
+    )
+    # A public key: it opens nothing.
+    recipient = models.CharField(
+        "encrypt for", max_length=1000, blank=True, default="", db_default=""
+    )
     why = models.CharField(_("why"), max_length=300)
+    proof = models.CharField(
+        "how they proved who they are", max_length=300, blank=True, default="", db_default=""
+    )
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True)
     actor_name = models.CharField(_("who"), max_length=150)
     started_at = models.DateTimeField(_("started"), auto_now_add=True)
+    moved_at = models.DateTimeField(null=True, editable=False)
+    broken_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    rows = models.PositiveIntegerField(_("signatures"), default=0)
+    expected = models.PositiveIntegerField("rows expected", default=0, db_default=0)
+    rows = models.PositiveIntegerField("rows", default=0)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     delete_by = models.DateField(_("delete copies by"))
+    reminded_at = models.DateTimeField("reminder mailed", null=True, editable=False)
+
+    objects = ExportQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("export")
         verbose_name_plural = _("exports")
         ordering = ["-started_at"]
+        permissions = [
+            ("export_supporters", "Can export the addresses of supporters who asked for news"),
+            ("export_person", "Can export one person's data"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["delete_by"], condition=Q(reminded_at=None), name="export_to_remind_of"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(file_format__in=["csv", "xlsx"]), name="export_known_format"
+            ),
+            models.CheckConstraint(
+                condition=Q(petition_state__in=["", "draft", "open", "closed", "removed"]),
+                name="export_known_petition_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(first_day=None) | Q(last_day=None) | Q(last_day__gte=F("first_day")),
+                name="export_days_in_order",
+                violation_error_message="The last day comes before the first.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.started_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def state(self) -> "Export.State":
+        """Whether it runs, is complete or broke off; a killed process is found by its silence."""
+        if self.finished_at:
+            return self.State.DONE
+        is_silent = timezone.now() - (self.moved_at or self.started_at) > SILENT
+        return self.State.BROKEN if self.broken_at or is_silent else self.State.RUNNING

@@ -38,7 +38,7 @@ def new_references(number: int) -> list[str]:
 
 def spoken(reference: str) -> str:
     """Format a reference in groups of four; ungrouped, a spreadsheet takes some for numbers."""
-    return "-".join(reference[i : i + 4] for i in range(0, _REFERENCE_LENGTH, 4))
+    return f"{reference[:4]}-{reference[4:8]}-{reference[8:]}"
 
 
 class SignatureQuerySet(models.QuerySet["Signature"]):

@@ -237,10 +237,8 @@ def _copied_on(signature: Signature) -> list[date]:
     """The days of the exports that may contain the signature."""
     if signature.confirmed_at is None:
         return []
-    made = Export.objects.filter(
-        petition=signature.petition_id, started_at__gte=signature.confirmed_at
-    )
-    moments = made.order_by("started_at").values_list("started_at", flat=True)
+    made = Export.objects.with_signatures_of(signature.petition_id, since=signature.confirmed_at)
+    moments = made.values_list("started_at", flat=True)
     return sorted({timezone.localdate(moment) for moment in moments})
 
 

@@ -42,6 +42,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.change_erasure",
         "petitions.view_erasurestop",
         "petitions.export_signatures",
+        "petitions.export_supporters",
+        "petitions.export_person",
         "petitions.view_export",
         "petitions.view_mail",
         "petitions.change_mail",

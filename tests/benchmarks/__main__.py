@@ -33,7 +33,8 @@ ROUNDS = 3
 PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
-    "sketch", "post", "confirm", "hot", "mail", "export",
+    "sketch", "post", "confirm", "hot", "mail", "export", "export-supporters",
+    "export-research", "export-by-constituency", "export-xlsx",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
@@ -128,10 +129,10 @@ def _seed(petition: "Petition", rows: int) -> float:
 
 
 def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measure"]:
-    from tests.benchmarks import hot, size
+    from tests.benchmarks import exports, hot, size
     from tests.benchmarks import measures as site
 
-    known = {**site.MEASURES, **size.MEASURES, **hot.MEASURES}
+    known = {**site.MEASURES, **size.MEASURES, **hot.MEASURES, **exports.MEASURES}
     measures = [known[name](bench) for name in NAMES if name in names]
     with tqdm(total=ROUNDS * len(measures), desc="Measuring", disable=None) as bar:
         for measure in measures:

@@ -1,20 +1,14 @@
 """The benchmarks, each with the baseline ("floor") that it takes turns with."""
 
-import json
-import os
 import smtplib
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, cycle, islice
-from pathlib import Path
 from random import Random
 from statistics import median
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -248,28 +242,6 @@ def mail_drain(bench: Bench) -> Measure:
     )
 
 
-def export(bench: Bench) -> Measure:
-    """The hand-in list of all seeded signatures, by a process of its own."""
-    first = Limit("first row after", "s", 0.5)
-    peak = Limit("memory at its peak", "MB", 100)
-
-    def value() -> float:
-        seen = _exported(bench)
-        first.seen.append(seen["first_byte"])
-        peak.seen.append(seen["memory"])
-        return float(seen["rows"] / seen["seconds"])
-
-    return Measure(
-        title="Export to CSV, rows",
-        floor_title="bare COPY to CSV",
-        floor=_copy_floor,
-        value=value,
-        least_ratio=0.085,
-        limits=[first, peak],
-        note=f"{bench.rows:,} rows",
-    )
-
-
 MEASURES: dict[str, Callable[[Bench], Measure]] = {
     "petition": petition_page,
     "statement": statement_page,
@@ -279,7 +251,6 @@ MEASURES: dict[str, Callable[[Bench], Measure]] = {
     "post": signing_post,
     "confirm": confirming_post,
     "mail": mail_drain,
-    "export": export,
 }
 
 
@@ -368,24 +339,7 @@ def _smtp_floor(bench: Bench) -> float:
     return bench.mails / (time.perf_counter() - started)
 
 
-# --- Export -----------------------------------------------------------------------------------
-
-
-def _copy_floor() -> float:
-    started = time.perf_counter()
-    with connection.cursor() as cursor, Path(os.devnull).open("wb") as nowhere:
-        cursor.copy_expert("COPY petitions_signature TO STDOUT (FORMAT csv)", nowhere)
-        rows: int = cursor.rowcount
-    return rows / (time.perf_counter() - started)
-
-
-def _exported(bench: Bench) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.benchmarks.exporting", bench.petition.slug]
-    done = subprocess.run(
-        command, env={**os.environ, **bench.environment}, stdout=subprocess.PIPE, check=True
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+# --- Database ---------------------------------------------------------------------------------
 
 
 def settle_database() -> None:

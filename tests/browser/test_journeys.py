@@ -305,9 +305,11 @@ def test_an_administrator_removes_restores_and_exports(
     page.goto("/admin/petitions/petition/")
     page.get_by_role("link", name=SLUG).click()
     page.get_by_role("link", name="Export signatures").click()
+    page.get_by_role("link", name="Hand the petition in").click()
     page.fill("#id_why", "a test of the hand-in")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export as CSV").click()
+        page.get_by_role("button", name="Export and download").click()
+    expect(page.locator("#export-progress")).to_contain_text(f"Complete: {before + 1} rows.")
     target = tmp_path / "list.csv"
     download.value.save_as(target)
     text = target.read_text("utf-8-sig")

@@ -153,7 +153,7 @@ def test_the_privacy_notice_names_controller_and_contact(
 
     html = client.get(path("privacy", language)).content.decode()
 
-    # TTLCache apart from the words around it, which may run the other way.
+    # Kept apart from the words around it, which may run the other way.
     assert "<strong>\u2068Aid &amp; *Care* [x](y) &lt;b&gt;\u2069</strong>" in html
     assert 'href="mailto:privacy@example.org"' in html
     assert 'href="https://sbc.example"' in html

@@ -1,31 +1,42 @@
-"""Export a petition's confirmed signatures as CSV."""
+"""Export signatures of a petition for one purpose."""
 
 import sys
 from argparse import ArgumentParser
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from petitions.counting import tallies
-from petitions.handover import exports
+from petitions.handover import encryption, exports
+from petitions.handover.purposes import PURPOSES
 from petitions.models import Export, Petition
+
+# One person's data is for the admin alone, where each look has an account and a budget.
+_OFFERED = [name for name, purpose in PURPOSES.items() if not purpose.is_of_one_person]
 
 
 class Command(BaseCommand):
     """1. Log who exports what, and why.
-    2. Stream the CSV to --output, or to standard output; progress on the terminal.
+    2. Stream the file to --output, or to standard output; progress on the terminal.
     3. Complete the log record with row count and SHA-256, and print them.
     """
 
-    help = "Write a petition's confirmed signatures as CSV; the export is recorded."
+    help = "Write a petition's confirmed signatures as CSV or XLSX; the export is recorded."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="the petition's address on the site")
-        parser.add_argument("--purpose", required=True, choices=Export.Purpose.values)
+        parser.add_argument("--purpose", required=True, choices=_OFFERED)
         parser.add_argument("--why", default="export by command", help="kept with the record")
+        parser.add_argument("--format", default="csv", choices=Export.Format.values)
+        parser.add_argument(
+            "--first-day", type=date.fromisoformat, help="of confirming: 2026-01-31"
+        )
+        parser.add_argument("--last-day", type=date.fromisoformat)
+        parser.add_argument("--recipient", default="", help="an age or SSH public key")
         parser.add_argument("--output", type=Path, help="a file that does not exist yet")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,21 +44,38 @@ class Command(BaseCommand):
         if petition is None:
             slugs = ", ".join(Petition.objects.values_list("slug", flat=True)) or "none yet"
             raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
+        export = _chosen(petition, options)
         with closing(_opened(options["output"])) as target:
-            export = exports.start(
-                petition=petition,
-                purpose=Export.Purpose(options["purpose"]),
-                why=options["why"],
-            )
+            exports.start(export=export, screen="export_signatures")
             _write(export, target)
         self.stderr.write(f"{export.rows} rows, SHA-256 {export.sha256}")
-        self.stderr.write(f"It holds personal data: delete every copy by {export.delete_by}.")
+        self.stderr.write(f"{exports.note(export)}")
+
+
+def _chosen(petition: Petition, options: dict[str, Any]) -> Export:
+    export = Export(
+        petition=petition,
+        purpose=options["purpose"],
+        file_format=options["format"],
+        recipient=options["recipient"],
+        first_day=options["first_day"],
+        last_day=options["last_day"],
+        why=options["why"],
+    )
+    try:
+        export.validate_constraints()
+        if export.recipient:
+            encryption.recipient_of(export.recipient)
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from None
+    except encryption.NotARecipient:
+        raise CommandError("--recipient is no public key of age or SSH.") from None
+    return export
 
 
 def _write(export: Export, target: BinaryIO) -> None:
-    expected = tallies.total(export.petition_id)
-    with tqdm(total=expected, unit=" rows", disable=None) as bar:
-        target.writelines(exports.stream(export, bar.update))
+    with tqdm(total=export.expected, unit=" rows", disable=None) as bar:
+        target.writelines(exports.stream(export, progress=bar.update))
     target.flush()
 
 

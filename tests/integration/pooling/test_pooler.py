@@ -166,7 +166,7 @@ def test_everybody_at_once(pooler: Pooler, petition: Petition, moderator: User) 
             )
 
     def exports_all() -> None:
-        export = exports.start(petition=petition, purpose=Export.Purpose.HAND_IN, why="test")
+        export = exports.start(export=Export(petition=petition, purpose="hand-in", why="test"))
         assert b"".join(exports.stream(export)).count(b"\n") > 1
 
     raised = meanwhile(

@@ -1,0 +1,249 @@
+"""The screens of exports: choose a purpose, say why and of which signatures, download."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils import formats
+
+from petitions.admin.acting import acting
+from petitions.admin.records import ReadOnly
+from petitions.admin.titles import Titled
+from petitions.handover import encryption, exports, purposes
+from petitions.handover.purposes import PURPOSES, Purpose
+from petitions.models import Export, Petition, Place
+
+COUNT = "count"
+SELECTION = ("petition", "petition_state", "place", "first_day", "last_day")
+FILE = ("file_format", "recipient", "why")
+
+
+class ExportForm(forms.ModelForm[Export]):
+    """What an export is of, and why. A purpose of one person asks for an address instead."""
+
+    # Chosen by the page, so that its script can ask how far the export is.
+    number = forms.UUIDField(widget=forms.HiddenInput)
+    address = forms.EmailField(
+        label="Their email address", help_text="It stays in no record: the file alone has it."
+    )
+
+    field_order = ("address", "proof")
+
+    class Meta:
+        model = Export
+        fields = (*SELECTION, "proof", *FILE)
+        widgets = {
+            "first_day": forms.DateInput(attrs={"type": "date"}),
+            "last_day": forms.DateInput(attrs={"type": "date"}),
+            "recipient": forms.TextInput,
+            "file_format": forms.RadioSelect,
+        }
+        help_texts = {
+            "first_day": "Of confirming, in London. Empty: from the beginning.",
+            "last_day": "Empty: until now.",
+            "recipient": "A public key of age (age1…) or SSH. Empty: not encrypted.",
+            "why": "Other organisers read it. Write no signer’s name.",
+            "proof": "For example: answered a mail that we sent to that address.",
+        }
+        labels = {"why": "Why now, and for whom"}
+
+    def __init__(self, purpose: type[Purpose], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.purpose = purpose.name
+        unwanted = SELECTION if purpose.is_of_one_person else ("address", "proof")
+        if not purpose.spans_petitions:
+            unwanted = (*unwanted, "petition_state")
+        for name in unwanted:
+            del self.fields[name]
+        if "petition" in self.fields:
+            self._offer_petitions(is_required=not purpose.spans_petitions)
+        if "proof" in self.fields:
+            self.fields["proof"].required = True
+        # Asked how many rows there are, nobody has to say why yet.
+        self.fields["why"].required = COUNT not in self.data
+
+    def _offer_petitions(self, *, is_required: bool) -> None:
+        petitions, places = self.fields["petition"], self.fields["place"]
+        assert isinstance(petitions, forms.ModelChoiceField)
+        assert isinstance(places, forms.ModelChoiceField)
+        petitions.queryset = Petition.objects.titled().order_by("-pk")
+        petitions.required = is_required
+        petitions.empty_label = "---------" if is_required else "all petitions"
+        places.queryset = Place.objects.order_by("kind", "name")
+        places.empty_label = "all places"
+
+    def clean_recipient(self) -> str:
+        recipient = str(self.cleaned_data["recipient"]).strip()
+        if recipient:
+            try:
+                encryption.recipient_of(recipient)
+            except encryption.NotARecipient:
+                raise forms.ValidationError(
+                    "This is no public key that age can encrypt for. Ask the recipient for theirs: "
+                    "it begins with age1, ssh-ed25519 or ssh-rsa. Never type a secret key."
+                ) from None
+        return recipient
+
+    def clean_number(self) -> uuid.UUID:
+        number: uuid.UUID = self.cleaned_data["number"]
+        if Export.objects.filter(pk=number).exists():
+            # A fresh number, for pressing again on purpose.
+            self.data = {**dict(self.data.items()), "number": str(uuid.uuid4())}
+            self.add_error(None, "This export has started. To take another one, press again.")
+        return number
+
+
+@admin.register(Export)
+class ExportAdmin(Titled, ReadOnly):
+    """The list of exports with their delete-by dates, and the way to a new one."""
+
+    change_list_template = "admin/petitions/export/change_list.html"
+    # Their values say what they are: on a telephone the columns have no heads.
+    list_display = (
+        "started_at", "purpose_name", "of_petition", "outcome", "until", "who", "why",
+    )  # fmt: skip
+    fields = (
+        "started_at", "purpose_name", "of_petition", "petition_state", "place", "first_day",
+        "last_day", "who", "why", "proof", "file_format", "recipient", "outcome", "sha256",
+        "finished_at", "delete_by", "reminded_at",
+    )  # fmt: skip
+    readonly_fields = ("purpose_name", "of_petition", "who", "outcome", "reminded_at")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("new/", wrap(self.choose_view), name="petitions_export_choose"),
+            path("new/<slug:name>/", wrap(self.export_view), name="petitions_export_new"),
+            path("<uuid:pk>/progress/", wrap(self.progress_view), name="petitions_export_progress"),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("place")
+
+    @admin.display(description="purpose", ordering="purpose")
+    def purpose_name(self, export: Export) -> str:
+        """The purpose's label; its name if a later release no longer has it."""
+        purpose = PURPOSES.get(export.purpose)
+        return purpose.label if purpose else export.purpose
+
+    @admin.display(description="petition")
+    def of_petition(self, export: Export) -> str:
+        return str(export.petition) if export.petition else "all petitions"
+
+    @admin.display(description="who", ordering="actor_name")
+    def who(self, export: Export) -> str:
+        return export.actor_name
+
+    @admin.display(description="outcome")
+    def outcome(self, export: Export) -> str:
+        """How it ended, and how many rows left the server."""
+        return f"{export.state.label}, {export.rows:,} rows"
+
+    @admin.display(description="copies", ordering="delete_by")
+    def until(self, export: Export) -> str:
+        return f"delete by {formats.date_format(export.delete_by)}"
+
+    def choose_view(self, request: HttpRequest) -> HttpResponse:
+        """What exports may be for: what each has, and for what it may be used."""
+        kinds = [_Offer(one, request) for one in PURPOSES.values()]
+        if not any(kind.is_allowed for kind in kinds):
+            return self._refused(request, PURPOSES["hand-in"])
+        context = {"title": "New export", "kinds": kinds}
+        return self._page(request, "choose", context)
+
+    def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
+        """Ask for selection and reason; tell how many rows there are about, or send the file."""
+        if (purpose := PURPOSES.get(name)) is None:
+            raise Http404
+        if not request.user.has_perm(purpose.permission):
+            return self._refused(request, purpose)
+        initial = {"petition": request.GET.get("petition"), "number": uuid.uuid4()}
+        form = ExportForm(purpose, request.POST or None, initial=initial)
+        context: dict[str, Any] = {"title": purpose.label, "purpose": purpose, "form": form}
+        context["progress_url"] = reverse(
+            "admin:petitions_export_progress", args=[uuid.UUID(int=0)]
+        )
+        if request.method == "POST" and form.is_valid():
+            if COUNT not in request.POST:
+                return self._download(request, form, context)
+            context["about"] = f"{purposes.of(form.instance).about():,}"
+        return self._page(request, "new", context)
+
+    def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """How far an export is, as JSON, for the page's script."""
+        export = get_object_or_404(Export, pk=pk, actor=request.user)
+        words = {
+            Export.State.RUNNING: "{rows:,} of about {expected:,} rows have left the server.",
+            Export.State.DONE: "Complete: {rows:,} rows. Delete every copy by {by}.",
+            Export.State.BROKEN: "It broke off after {rows:,} rows. Delete the file; export again.",
+        }[export.state]
+        said = words.format(
+            rows=export.rows, expected=export.expected, by=formats.date_format(export.delete_by)
+        )
+        values = {"rows": export.rows, "expected": export.expected, "state": export.state}
+        return JsonResponse({**values, "words": said})
+
+    def _download(
+        self, request: HttpRequest, form: ExportForm, context: dict[str, Any]
+    ) -> HttpResponseBase:
+        export = form.instance
+        export.pk = form.cleaned_data["number"]
+        try:
+            exports.start(export=export, **acting(request))
+        except exports.TooManyLooks:
+            form.add_error(
+                None,
+                f"You have looked up {exports.LOOKS_AN_HOUR} people within an hour. Wait, or ask "
+                "another organiser: each look is on record, because it tells who signed.",
+            )
+            return self._page(request, "new", context, status=429)
+        subject = form.cleaned_data.get("address", "")
+        name = exports.file_name(export)
+        return StreamingHttpResponse(
+            exports.stream(export, subject=subject),
+            content_type=exports.content_type(export),
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    def _refused(self, request: HttpRequest, purpose: type[Purpose]) -> HttpResponse:
+        """A 403 that says who may."""
+        context = {"title": "Organisers only", "purpose": purpose, "people": _who_may(purpose)}
+        return self._page(request, "refused", context, status=403)
+
+    def _page(
+        self, request: HttpRequest, name: str, context: dict[str, Any], status: int = 200
+    ) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return render(request, f"admin/petitions/export/{name}.html", context, status=status)
+
+
+class _Offer:
+    """A purpose on the page of all of them."""
+
+    def __init__(self, purpose: type[Purpose], request: HttpRequest) -> None:
+        self.purpose = purpose
+        self.is_allowed = request.user.has_perm(purpose.permission)
+        self.people = [] if self.is_allowed else _who_may(purpose)
+        query = (
+            f"?petition={petition}"
+            if (petition := request.GET.get("petition", "")).isdigit()
+            else ""
+        )
+        self.url = reverse("admin:petitions_export_new", args=[purpose.name]) + query
+
+
+def _who_may(purpose: type[Purpose]) -> list[str]:
+    """The names of the accounts that may export for a purpose."""
+    users = User.objects.with_perm(purpose.permission, is_active=True, backend=_BACKEND)
+    return list(users.filter(is_staff=True).order_by("username").values_list("username", flat=True))
+
+
+_BACKEND = "django.contrib.auth.backends.ModelBackend"

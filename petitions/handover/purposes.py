@@ -1,0 +1,263 @@
+"""What an export may be for. Each purpose declares its columns, and nothing else leaves.
+
+A purpose is a class: who may export it, what its file has and may be used for, how long copies may
+be kept, and its rows. To add one, write its class below, and what its file may be used for in
+docs/organisers.md. The screens, the command, the record and the reminder follow.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from petitions.handover import reading
+from petitions.handover.reading import Row
+from petitions.identity import residence
+from petitions.mail import suppression
+from petitions.mail.suppression import Addressee
+from petitions.models import ABROAD, Export, Place, Signature
+from petitions.models.signature import spoken
+from petitions.signatures import self_service
+from petitions.signers import sealing
+
+Cells = tuple[str | int, ...]
+
+# Fewer signatures than this of one place may point at somebody.
+RARE = 25
+EXPORT = "petitions.export_signatures"
+_WITHHELD = Signature.NameUse.WITHHELD.value
+
+
+class Purpose(ABC):
+    """One purpose of exports."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    contains: ClassVar[str]
+    allowed: ClassVar[str]
+    permission: ClassVar[str] = EXPORT
+    kept_for: ClassVar[timedelta]
+    columns: ClassVar[tuple[str, ...]]
+    # Whether rows are of single people, whose withdrawal they outlive.
+    has_people: ClassVar[bool] = True
+    # Whether it may be of all petitions together.
+    spans_petitions: ClassVar[bool] = False
+    # Whether it asks for one address instead of a selection.
+    is_of_one_person: ClassVar[bool] = False
+    # Django's templates call what can be called, and pages show the class.
+    do_not_call_in_templates: ClassVar[bool] = True
+
+    def __init__(self, export: Export, subject: str = "") -> None:
+        """`subject` is the address whose data is asked for, by a purpose of one person."""
+        self.export = export
+        self.subject = subject
+
+    @abstractmethod
+    def batches(self) -> Iterator[list[Cells]]:
+        """Yield the rows of the file, in batches that fit into memory."""
+
+    @abstractmethod
+    def about(self) -> int:
+        """How many rows there are about."""
+
+
+class HandIn(Purpose):
+    """The list that is handed in to the Government."""
+
+    name = "hand-in"
+    label = "Hand the petition in"
+    contains = (
+        "One row for each counted signature: its reference, the name unless the signer withheld "
+        "it, the constituency or country, and the day. No address and no postcode."
+    )
+    allowed = "To be handed to the Government with this petition, and to check what was handed in."
+    kept_for = timedelta(days=183)
+    columns = ("reference", "name", "constituency or country", "day")
+    # What is not told is not read either: a signer with a withheld name, but for the country.
+    told: ClassVar[str] = "s.name_use <> 'withheld' OR s.place_id = 'abroad'"
+
+    def batches(self) -> Iterator[list[Cells]]:
+        # Names are looked up in the catalogue of translations: once a place, not once a row.
+        names = {code: str(place) for code, place in reading.places().items()}
+        for batch in reading.batches(self.export, opened=self.told):
+            yield [_handed_in(row, names[row.place_id]) for row in batch]
+
+    def about(self) -> int:
+        return reading.about(self.export)
+
+
+class ByConstituency(Purpose):
+    """Numbers by constituency, for letters to Members of Parliament."""
+
+    name = "by-constituency"
+    label = "Write to Members of Parliament"
+    contains = (
+        "One row for each constituency: its code, name and region, and the exact number of counted "
+        "signatures. Nothing of any person."
+    )
+    allowed = (
+        "To tell each Member how many of their constituents signed. Publish no number under 25."
+    )
+    kept_for = timedelta(days=365)
+    columns = ("code", "constituency", "region", "signatures")
+    has_people = False
+
+    def batches(self) -> Iterator[list[Cells]]:
+        places, counted = reading.places(), reading.by_place(self.export)
+        lines = [(places[code], n) for code, n in counted.items()]
+        lines.sort(key=lambda line: (line[0].kind, line[0].name))
+        yield [(p.code, str(p), str(p.get_region_display()), n) for p, n in lines]
+
+    def about(self) -> int:
+        return len(reading.by_place(self.export))
+
+
+class Supporters(Purpose):
+    """Addresses of supporters who asked for news and may still be mailed."""
+
+    name = "supporters"
+    label = "Send news to supporters who asked for it"
+    contains = (
+        "One row for each supporter who asked for news: address, name unless withheld, and "
+        "language. Whoever withdrew, unsubscribed, objected or cannot be reached is left out."
+    )
+    allowed = (
+        "To send news of this petition, once, within a week, with a way to unsubscribe. Export "
+        "again before each sending: people leave the list every day."
+    )
+    permission = "petitions.export_supporters"
+    kept_for = timedelta(days=7)
+    columns = ("address", "name", "language")
+    spans_petitions = True
+    wanted: ClassVar[str] = "s.wants_updates"
+
+    def batches(self) -> Iterator[list[Cells]]:
+        for batch in reading.batches(self.export, where=self.wanted):
+            yield list(_mailable(batch))
+
+    def about(self) -> int:
+        return reading.about(self.export, self.wanted)
+
+
+class Research(Purpose):
+    """Weeks and places without anything personal, for research."""
+
+    name = "research"
+    label = "Give to research"
+    contains = (
+        "One row for each counted signature: the week and the constituency. Places with fewer than "
+        "25 are one, “elsewhere”, and left out where that has fewer than 25. No reference, no name."
+    )
+    allowed = "To be given to researchers, who may publish what has 25 or more in each figure."
+    kept_for = timedelta(days=365)
+    columns = ("week", "constituency")
+    has_people = False
+    spans_petitions = True
+
+    def batches(self) -> Iterator[list[Cells]]:
+        shown = _merged(reading.by_place(self.export), reading.places())
+        for batch in reading.batches(self.export, opened="FALSE"):
+            yield [
+                (_week(row.day), shown[code]) for row in batch if (code := row.place_id) in shown
+            ]
+
+    def about(self) -> int:
+        return reading.about(self.export)
+
+
+class OnePerson(Purpose):
+    """All that is held of one person, for somebody who writes in and proves who they are."""
+
+    name = "person"
+    label = "Answer one person who asks what is held of them"
+    contains = (
+        "All that is stored of one email address: each signature with name, address, postcode, "
+        "choices and messages. If nobody signed with it, the file has no row."
+    )
+    allowed = "To be given to that person, and to nobody else. Then delete it."
+    permission = "petitions.export_person"
+    kept_for = timedelta(days=30)
+    columns = (
+        "petition", "reference", "state", "name", "email", "postcode", "country", "language",
+        "counts_for", "name_use", "wants_updates", "text_version", "consent_version", "source",
+        "signed", "confirmed", "mails",
+    )  # fmt: skip
+    spans_petitions = True
+    is_of_one_person = True
+
+    def batches(self) -> Iterator[list[Cells]]:
+        held = self_service.subject_access(recipient=sealing.recipient_of(self.subject))
+        yield [
+            tuple(_in_words(one[column]) for column in self.columns) for one in held["signatures"]
+        ]
+
+    def about(self) -> int:
+        return 0
+
+
+PURPOSES: dict[str, type[Purpose]] = {
+    one.name: one for one in (HandIn, ByConstituency, Supporters, Research, OnePerson)
+}
+
+
+def of(export: Export, subject: str = "") -> Purpose:
+    """The purpose of an export. Raises `KeyError` for one of another release."""
+    return PURPOSES[export.purpose](export, subject)
+
+
+def _person(row: Row) -> dict[str, str]:
+    """The unsealed signer; empty once erased by retention, when the signature still counts."""
+    return {} if row.sealed is None else sealing.unseal_exported(row.sealed, row.id)
+
+
+def _handed_in(row: Row, place: str) -> Cells:
+    is_withheld, is_abroad = row.name_use == _WITHHELD, row.place_id == ABROAD
+    person = _person(row)
+    country = person.get("country", "") if is_abroad else ""
+    return (
+        spoken(row.reference),
+        "" if is_withheld else person.get("name", ""),
+        _country(country) if country else place,
+        row.day,
+    )
+
+
+def _mailable(batch: list[Row]) -> Iterator[Cells]:
+    """Address, name and language of those on no suppression list; one query for the batch."""
+    people = {row.id: (row, person) for row in batch if (person := _person(row))}
+    unwanted = suppression.reasons(
+        {key: Addressee(row.petition_id, person["email"]) for key, (row, person) in people.items()}
+    )
+    for key, (row, person) in people.items():
+        if key not in unwanted:
+            name = "" if row.name_use == _WITHHELD else person["name"]
+            yield person["email"], name, person["language"]
+
+
+def _merged(counted: Counter[str], places: dict[str, Place]) -> dict[str, str]:
+    """What the file says for each place, by code; a place that is left out is not in it."""
+    rare = {code for code, n in counted.items() if n < RARE}
+    shown = {code: str(places[code]) for code in counted if code not in rare}
+    if sum(counted[code] for code in rare) >= RARE:
+        shown |= dict.fromkeys(rare, "elsewhere")
+    return shown
+
+
+@lru_cache(maxsize=4_096)
+def _week(day: str) -> str:
+    """The Monday of a day's week."""
+    parsed = date.fromisoformat(day)
+    return (parsed - timedelta(days=parsed.weekday())).isoformat()
+
+
+@lru_cache(maxsize=512)
+def _country(code: str) -> str:
+    return residence.country_name(code, "en")
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(" ".join(mail.values()) for mail in value)
+    return "" if value is None else str(value)

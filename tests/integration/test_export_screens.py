@@ -1,0 +1,271 @@
+"""The screens of exports, as an organiser and as who is none, and the reminders they promise."""
+
+import csv
+import io
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import openpyxl
+import pyrage
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from petitions.handover import exports, reminders
+from petitions.handover.purposes import PURPOSES
+from petitions.models import Export, Petition
+from petitions.signers.sealing import Attempt
+from tests.people import AMINA, sign_and_confirm
+
+NEW = "/admin/petitions/export/new/"
+
+
+@pytest.fixture
+def page(organiser: User, client: Client) -> Client:
+    client.force_login(organiser)
+    return client
+
+
+def form(petition: Petition, **changes: Any) -> dict[str, Any]:
+    return {
+        "number": uuid.uuid4(), "petition": petition.pk, "file_format": "csv",
+        "why": "Downing Street, 1 December", **changes,
+    }  # fmt: skip
+
+
+def test_an_organiser_comes_from_the_petition_and_leaves_with_the_file(
+    petition: Petition, page: Client, organiser: User
+) -> None:
+    sign_and_confirm(petition)
+    assert not organiser.is_superuser
+    own = page.get(f"/admin/petitions/petition/{petition.pk}/change/").content.decode()
+    assert f"{NEW}?petition={petition.pk}" in own
+    choice = page.get(f"{NEW}?petition={petition.pk}").content.decode()
+    for purpose in PURPOSES.values():
+        assert f"{NEW}{purpose.name}/?petition={petition.pk}" in choice
+    asked = page.get(f"{NEW}hand-in/?petition={petition.pk}").content.decode()
+    assert f'<option value="{petition.pk}" selected>' in asked
+
+    response = page.post(f"{NEW}hand-in/", form(petition))
+    rows = list(csv.reader(io.StringIO(response.getvalue().decode("utf-8-sig"))))
+
+    export = Export.objects.get()
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    name = f"protect-hand-in-{timezone.localdate()}-delete-by-{export.delete_by}.csv"
+    assert response["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert len(rows) == 2
+    assert (export.actor, export.rows, export.state) == (organiser, 1, Export.State.DONE)
+    listed = page.get("/admin/petitions/export/").content.decode()
+    assert "complete, 1 rows" in listed
+    assert "delete by" in listed
+    assert (
+        export.sha256 in page.get(f"/admin/petitions/export/{export.pk}/change/").content.decode()
+    )
+
+
+@pytest.mark.parametrize("purpose", [name for name in PURPOSES if name != "person"])
+def test_every_purpose_leaves_as_a_workbook(petition: Petition, page: Client, purpose: str) -> None:
+    sign_and_confirm(petition)
+    response = page.post(f"{NEW}{purpose}/", form(petition, file_format="xlsx"))
+    book = openpyxl.load_workbook(io.BytesIO(response.getvalue()))
+
+    head = [cell.value for cell in next(book.worksheets[0].iter_rows())]
+    assert head == list(PURPOSES[purpose].columns)
+    note = str(book.worksheets[-1]["A1"].value)
+    assert note.startswith("Delete every copy by")
+    assert PURPOSES[purpose].allowed in note
+
+
+def test_a_file_for_a_recipient_is_opened_by_nobody_else(petition: Petition, page: Client) -> None:
+    sign_and_confirm(petition, Attempt(name="ليلى", email="l@example.org", name_use="public"))
+    mine = pyrage.x25519.Identity.generate()
+    sent = form(petition, recipient=f" {mine.to_public()} ")
+    response = page.post(f"{NEW}hand-in/", sent)
+
+    file = response.getvalue()
+    assert response["Content-Disposition"].endswith('.csv.age"')
+    assert "ليلى".encode() not in file
+    assert "ليلى" in pyrage.decrypt(file, [mine]).decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"why": ""}, "This field is required"),
+        ({"petition": ""}, "This field is required"),
+        ({"recipient": "age1nonsense"}, "no public key"),
+        ({"recipient": str(pyrage.x25519.Identity.generate())}, "Never type a secret key"),
+        ({"first_day": "2026-02-02", "last_day": "2026-02-01"}, "last day comes before"),
+        ({"first_day": "31/31/2026"}, "Enter a valid date"),
+        ({"file_format": "exe"}, "Select a valid choice"),
+        ({"place": "nowhere"}, "Select a valid choice"),
+        ({"number": "1"}, "valid UUID"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_leaves(
+    petition: Petition, page: Client, changes: dict[str, str], said: str
+) -> None:
+    response = page.post(f"{NEW}hand-in/", {**form(petition), **changes})
+    assert response.status_code == 200
+    assert said in response.content.decode()
+    assert not Export.objects.exists()
+
+
+def test_the_number_of_rows_is_told_without_a_reason_and_without_a_record(
+    petition: Petition, page: Client
+) -> None:
+    sign_and_confirm(petition)
+    response = page.post(f"{NEW}hand-in/", form(petition, why="", count="1"))
+    assert "Rows in the file: about 1." in response.content.decode()
+    assert not Export.objects.exists()
+
+
+def test_pressing_twice_takes_one_file(petition: Petition, page: Client) -> None:
+    sent = form(petition)
+    page.post(f"{NEW}hand-in/", sent).getvalue()
+    again = page.post(f"{NEW}hand-in/", sent).content.decode()
+    assert "This export has started" in again
+    assert str(sent["number"]) not in again
+    assert Export.objects.count() == 1
+
+
+def test_progress_tells_its_own_organiser_what_the_record_says(
+    petition: Petition, page: Client, client: Client, moderator: User
+) -> None:
+    sign_and_confirm(petition)
+    sent = form(petition)
+    progress = f"/admin/petitions/export/{sent['number']}/progress/"
+    assert page.get(progress).status_code == 404
+    response = page.post(f"{NEW}hand-in/", sent)
+    assert page.get(progress).json() == {
+        "rows": 0, "expected": 1, "state": "running",
+        "words": "0 of about 1 rows have left the server.",
+    }  # fmt: skip
+    response.getvalue()
+    assert page.get(progress).json()["state"] == "done"
+    client.force_login(moderator)
+    assert client.get(progress).status_code == 404
+
+
+def test_a_client_that_goes_leaves_a_record_of_the_rows(
+    petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petitions.handover.reading.FIRST_BATCH", 1)
+    monkeypatch.setattr("petitions.handover.reading.BATCH", 1)
+    for number in range(3):
+        attempt = Attempt(name="A B", email=f"p{number}@example.org", name_use="public")
+        sign_and_confirm(petition, attempt)
+    response: Any = page.post(f"{NEW}hand-in/", form(petition))
+    chunks = iter(response.streaming_content)
+    next(chunks), next(chunks)
+    # What `close` does first when the server finds the client gone; then it ends the connection.
+    for closer in response._resource_closers:
+        closer()
+
+    export = Export.objects.get()
+    assert (export.rows, export.state) == (1, Export.State.BROKEN)
+    assert "broke off, 1 rows" in page.get("/admin/petitions/export/").content.decode()
+
+
+def test_a_moderator_reads_who_may(
+    petition: Petition, moderator: User, organiser: User, client: Client
+) -> None:
+    client.force_login(moderator)
+    for url in (NEW, *[f"{NEW}{name}/" for name in PURPOSES]):
+        for response in (client.get(url), client.post(url, form(petition))):
+            assert response.status_code == 403
+            assert "These people may: omar" in response.content.decode()
+    assert client.get("/admin/petitions/export/").status_code == 403
+    assert not Export.objects.exists()
+
+
+def test_one_person_is_answered_with_a_proof_and_the_address_is_in_no_url(
+    petition: Petition, page: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    sent = form(petition, address=AMINA.email, proof="", why="asked on 3 May")
+    assert page.post(f"{NEW}person/", sent).status_code == 200
+    assert not Export.objects.exists()
+    response = page.post(f"{NEW}person/", {**sent, "proof": "answered our mail"})
+
+    assert AMINA.name in response.getvalue().decode()
+    assert Export.objects.get().proof == "answered our mail"
+    assert AMINA.email not in response["Content-Disposition"]
+    assert AMINA.email not in caplog.text
+
+
+def test_too_many_people_in_an_hour_are_refused_on_the_page(
+    petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "LOOKS_AN_HOUR", 1)
+    answers = [
+        page.post(f"{NEW}person/", form(petition, address="a@example.org", proof="x"))
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert "ask another organiser" in answers[1].content.decode()
+
+
+Take = Callable[..., Export]
+
+
+@pytest.fixture
+def take(petition: Petition, organiser: User) -> Take:
+    """Take an export whose copies are to be deleted in so many days."""
+
+    def take(days: int, email: str = "omar@example.org") -> Export:
+        organiser.email = email
+        organiser.save()
+        export = Export(petition=petition, purpose="hand-in", why="x")
+        exports.start(export=export, actor=organiser)
+        b"".join(exports.stream(export))
+        Export.objects.filter(pk=export.pk).update(
+            delete_by=timezone.localdate() + timedelta(days=days)
+        )
+        return export
+
+    return take
+
+
+def test_whoever_took_a_file_is_reminded_once_on_the_day(petition: Petition, take: Take) -> None:
+    sign_and_confirm(petition)
+    due, _later = take(0), take(1)
+    assert [reminders.send(), reminders.send()] == [1, 0]
+
+    (letter,) = mail.outbox
+    assert letter.to == ["omar@example.org"]
+    assert "delete every copy" in letter.body
+    assert str(due.pk) in letter.body
+    for never in ("Protect", "petition is", "hand-in", "signature"):
+        assert never not in letter.subject + letter.body.partition("http")[0]
+
+
+def test_without_an_address_of_their_own_the_organisation_is_reminded(
+    petition: Petition, take: Take
+) -> None:
+    sign_and_confirm(petition)
+    take(-1, email="")
+    assert reminders.send() == 1
+    assert mail.outbox[0].to == ["privacy@example.org"]
+
+
+def test_a_reminder_that_was_not_taken_is_tried_again(
+    petition: Petition, take: Take, settings: Any
+) -> None:
+    sign_and_confirm(petition)
+    take(0)
+    backend = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_PORT = 1
+    assert reminders.send() == 0
+    settings.EMAIL_BACKEND = backend
+    assert reminders.send() == 1
+
+
+def test_an_export_of_no_row_is_nothing_to_delete(take: Take) -> None:
+    take(0)
+    assert reminders.send() == 0
