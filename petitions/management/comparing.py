@@ -21,6 +21,6 @@ def compare() -> Reindexing:
 def summary(job: Reindexing) -> str:
     """The results of a finished run, as text."""
     return (
-        f"Looked at {job.looked_at:,}: {job.moved:,} changed, {job.held:,} of them held, "
+        f"Looked at {job.done:,}: {job.moved:,} changed, {job.held:,} of them held, "
         f"{job.unreadable:,} cannot be opened."
     )
