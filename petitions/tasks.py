@@ -9,6 +9,7 @@ from celery import shared_task
 from petitions.counting import breakdowns, tallies
 from petitions.infra import leases
 from petitions.mail import notices, outbox, reminders, wake_worker
+from petitions.moderation import bulk
 from petitions.privacy import retention
 from petitions.publishing import closing
 from petitions.screening import bursts
@@ -64,6 +65,12 @@ def give_notice() -> None:
 def raise_alerts() -> None:
     """Raise alerts for moderators about bursts from one network."""
     bursts.look()
+
+
+@sweep
+def run_bulk_decisions() -> None:
+    """Run the bulk decisions that moderators started, for some seconds."""
+    bulk.run_due()
 
 
 @sweep

@@ -8,10 +8,11 @@ so that the hot rows are locked for the shortest time.
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models import OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from petitions.models import Petition, Signature, Tally
@@ -29,7 +30,23 @@ ADD = """
     ON CONFLICT (petition_id, place_id, kind, shard)
     DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
 """
-_ADD_ROW = ADD.format(rows="VALUES (%s, %s, %s, %s, %s)")
+_CHANGES = "unnest(%(places)s::text[], %(shards)s::smallint[], %(numbers)s::int[])"
+_ADD_ALL = ADD.format(
+    rows=f"""
+        SELECT %(petition)s, place, 'online', shard, n FROM {_CHANGES} AS change (place, shard, n)
+        ORDER BY place COLLATE "C", shard"""  # noqa: S608
+)
+_IS_CHANGED = """
+    tally.petition_id = %(petition)s AND tally.kind = 'online'
+    AND tally.place_id = change.place AND tally.shard = change.shard"""
+_LOCK_ALL = f"""
+    SELECT FROM petitions_tally tally
+    JOIN {_CHANGES} AS change (place, shard, n) ON {_IS_CHANGED}
+    ORDER BY tally.place_id COLLATE "C", tally.shard FOR UPDATE OF tally"""
+_SUBTRACT_ALL = f"""
+    UPDATE petitions_tally tally SET n = tally.n - change.n
+    FROM {_CHANGES} AS change (place, shard, n) WHERE {_IS_CHANGED} AND tally.n >= change.n
+    """  # noqa: S608
 
 
 class TallyBroken(Exception):
@@ -47,12 +64,32 @@ def shard_of(signature_id: UUID) -> int:
 
 
 def move(petition_id: int, changes: Mapping[Key, int]) -> None:
-    """Add by place and shard, in key order, so that no batches deadlock. Raises `TallyBroken`."""
-    for (place_id, shard), change in sorted(changes.items()):
-        if change > 0:
-            _add(petition_id, place_id, shard, change)
-        elif change < 0:
-            _subtract(petition_id, place_id, shard, -change)
+    """Add by place and shard. Raises `TallyBroken`.
+
+    All rows that exist are locked first, in key order, and new ones added in key order: so no
+    two batches deadlock. A statement for all rows, since a batch moves thousands: one for each
+    took half of the time of a bulk decision.
+    """
+    taken = {key: -n for key, n in changes.items() if n < 0}
+    added = {key: n for key, n in changes.items() if n > 0}
+    with connection.cursor() as cursor:
+        if taken:
+            cursor.execute(_LOCK_ALL, _values(petition_id, changes))
+            cursor.execute(_SUBTRACT_ALL, _values(petition_id, taken))
+            if cursor.rowcount != len(taken):
+                raise TallyBroken
+        if added:
+            cursor.execute(_ADD_ALL, _values(petition_id, added))
+
+
+def _values(petition_id: int, changes: Mapping[Key, int]) -> dict[str, Any]:
+    keys = list(changes)
+    return {
+        "petition": petition_id,
+        "places": [place_id for place_id, _shard in keys],
+        "shards": [shard for _place_id, shard in keys],
+        "numbers": list(changes.values()),
+    }
 
 
 def totals(petition_ids: Iterable[int]) -> Counter[int]:
@@ -146,20 +183,3 @@ def rebuild(petition: Petition) -> int:
         for (place_id, shard), n in sorted(counts.items())
     )
     return counts.total()
-
-
-def _add(petition_id: int, place_id: str, shard: int, n: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_ADD_ROW, [petition_id, place_id, Tally.Kind.ONLINE, shard, n])
-
-
-def _subtract(petition_id: int, place_id: str, shard: int, n: int) -> None:
-    row = Tally.objects.filter(
-        petition_id=petition_id,
-        place_id=place_id,
-        kind=Tally.Kind.ONLINE,
-        shard=shard,
-        n__gte=n,
-    )
-    if row.update(n=F("n") - n) != 1:
-        raise TallyBroken

@@ -1,6 +1,12 @@
 """The Django models of petitions and signatures, one file an aggregate."""
 
-from petitions.models.base import Publication, PublicationQuerySet, rank_of, with_checked_choices
+from petitions.models.base import (
+    Publication,
+    PublicationQuerySet,
+    as_array,
+    rank_of,
+    with_checked_choices,
+)
 from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
@@ -54,6 +60,7 @@ __all__ = [
     "SourceTally",
     "Tally",
     "UsedNonce",
+    "as_array",
     "rank_of",
     "with_checked_choices",
 ]

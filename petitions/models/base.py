@@ -1,10 +1,13 @@
 """What models share: checks of choices, scheduled publication (embargo), and language fallback."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self, TypeVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Case, Q, When
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 M = TypeVar("M", bound=models.Model)
@@ -33,6 +36,13 @@ def with_checked_choices(model: type[M]) -> type[M]:
     # From here migrations take them.
     options.original_attrs["constraints"] = options.constraints
     return model
+
+
+def as_array(ids: Iterable[UUID]) -> RawSQL:
+    """The right side of an `__in` over very many ids: one array instead of a parameter for each,
+    which took a fifth of the time of a bulk decision.
+    """
+    return RawSQL("SELECT unnest(%s::uuid[])", [list(ids)])
 
 
 class PublicationQuerySet(models.QuerySet[M]):

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import InterfaceError, OperationalError, models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -146,6 +148,23 @@ class BulkDecisionQuerySet(models.QuerySet["BulkDecision"]):
     def waiting(self) -> "BulkDecisionQuerySet":
         """Those that wait for a second moderator, the oldest first."""
         return self.filter(state=BatchJob.State.AWAITING).order_by("created_at", "id")
+
+    def drop_times(self, before: datetime) -> int:
+        """Take conditions about the time of day out of jobs previewed before `before`.
+
+        Retention: with the decision's items they would tell the minute at which somebody signed.
+        """
+        exact = Q(conditions__has_any_keys=["created_from", "created_to"])
+        names = Value(["created_from", "created_to"], ArrayField(models.TextField()))
+        dropped = Func(
+            F("conditions"),
+            names,
+            template="(%(expressions)s)",
+            arg_joiner=" - ",
+            output_field=models.JSONField(),
+        )
+        rows = self.filter(exact, created_at__lt=before, state__in=BatchJob.ENDED)
+        return rows.update(conditions=dropped)
 
     def running(self) -> "BulkDecisionQuerySet":
         """Those that the worker has to do, in the order in which they were approved."""

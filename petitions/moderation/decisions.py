@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions.infra import advisory_locks
-from petitions.models import Decision, DecisionItem, Petition, Signature
+from petitions.models import Decision, DecisionItem, Petition, Signature, as_array
 from petitions.signatures import lifecycle, withdraw
 
 State = Signature.State
@@ -117,9 +118,16 @@ def decide_more(decision: Decision, ids: Iterable[UUID], *, seen: int | None = N
     return apply(decision, _locked(decision.petition_id, ids), seen=seen)
 
 
-def apply(decision: Decision, locked: Sequence[Signature], *, seen: int | None = None) -> Decided:
+class Row(lifecycle.Movable, Protocol):
+    """What `apply` reads of a signature, which is locked."""
+
+    @property
+    def decision_id(self) -> UUID | None: ...
+
+
+def apply(decision: Decision, locked: Sequence[Row], *, seen: int | None = None) -> Decided:
     """Apply a decision to locked signatures of its petition: `decide_more`."""
-    later = DecisionItem.objects.none() if seen is None else _decided_since(seen, locked)
+    later = [] if seen is None else _decided_since(seen, locked)
     overtaken = frozenset(item.signature_id for item in later)
     fresh = [one for one in locked if one.pk not in overtaken]
     targets = _targets(decision, fresh)
@@ -137,10 +145,12 @@ def apply(decision: Decision, locked: Sequence[Signature], *, seen: int | None =
     )
 
 
-def _decided_since(seen: int, signatures: Sequence[Signature]) -> QuerySet[DecisionItem]:
+def _decided_since(seen: int, signatures: Sequence[Row]) -> list[DecisionItem]:
     decided = [one.pk for one in signatures if one.decision_id is not None]
-    later = DecisionItem.objects.filter(signature_id__in=decided, id__gt=seen)
-    return later.select_related("decision__actor").order_by("id")
+    if not decided:
+        return []
+    later = DecisionItem.objects.filter(signature_id__in=as_array(decided), id__gt=seen)
+    return list(later.select_related("decision__actor").order_by("id"))
 
 
 def sources(decision: Decision) -> tuple[State, ...]:
@@ -150,9 +160,10 @@ def sources(decision: Decision) -> tuple[State, ...]:
     return lifecycle.DECISIONS[decision.kind].sources
 
 
-def _targets(decision: Decision, signatures: Sequence[Signature]) -> dict[UUID, State]:
+def _targets(decision: Decision, signatures: Sequence[Row]) -> dict[UUID, State]:
     """The state to which each signature moves; those that do not move are left out."""
-    movable = [one for one in signatures if one.state in sources(decision)]
+    states = frozenset(sources(decision))
+    movable = [one for one in signatures if one.state in states]
     if decision.kind == Decision.Kind.UNDO:
         return _states_before([one for one in movable if one.decision_id == decision.undoes_id])
     transition = lifecycle.DECISIONS[decision.kind]
@@ -161,11 +172,11 @@ def _targets(decision: Decision, signatures: Sequence[Signature]) -> dict[UUID, 
     return lifecycle.targets(transition, movable)
 
 
-def _states_before(signatures: Sequence[Signature]) -> dict[UUID, State]:
+def _states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
     """The state of each before its latest decision."""
     latest = {one.pk: one.decision_id for one in signatures if one.decision_id}
     items = DecisionItem.objects.filter(
-        decision__in=set(latest.values()), signature_id__in=latest
+        decision__in=set(latest.values()), signature_id__in=as_array(latest)
     ).values_list("signature_id", "decision_id", "previous_state")
     return {pk: State(state) for pk, decision, state in items if decision == latest[pk]}
 

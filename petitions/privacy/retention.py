@@ -15,6 +15,7 @@ from django.utils import timezone
 from petitions.mail import suppression
 from petitions.models import (
     Alert,
+    BulkDecision,
     Decision,
     Enquiry,
     Mail,
@@ -196,6 +197,7 @@ def cut_times_to_the_day() -> int:
 
     Knowing when a person was at their computer must not identify their row by the minute.
     """
+    BulkDecision.objects.drop_times(timezone.now() - EXACT_FOR)
     sent = Mail.objects.exclude(state=Mail.State.QUEUED)
     return sum(
         _cut(rows, name)
@@ -206,6 +208,9 @@ def cut_times_to_the_day() -> int:
             (sent, "due_at"),
             (Objection.objects.all(), "created_at"),
             (Decision.objects.all(), "created_at"),
+            (BulkDecision.objects.all(), "created_at"),
+            (BulkDecision.objects.all(), "started_at"),
+            (BulkDecision.objects.all(), "finished_at"),
             (Alert.objects.all(), "created_at"),
             (Alert.objects.all(), "seen_at"),
         )
