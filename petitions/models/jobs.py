@@ -190,6 +190,7 @@ class BulkDecision(BatchJob):
     is_exact = models.BooleanField(default=True)
     # The newest item of any decision at the preview: later ones mark what changed since.
     seen_item = models.BigIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True)
 
     objects = BulkDecisionQuerySet.as_manager()
 

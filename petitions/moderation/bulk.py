@@ -12,6 +12,7 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from time import monotonic
 from typing import NamedTuple
@@ -22,9 +23,14 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.translation import gettext as _
 
-from petitions.models import AuditRecord, BulkDecision, Decision, Signature
+from petitions.mail import messages, outbox
+from petitions.mail.letters import Letter
+from petitions.mail.notices import SUBJECT
+from petitions.models import AuditRecord, BulkDecision, Decision, Organisation, Signature
 from petitions.moderation import decisions
 from petitions.moderation.selection import Number, Selection, Unselectable, bounded
 from petitions.signatures import lifecycle
@@ -218,6 +224,41 @@ def _start_or_end_waiting() -> None:
     for job in BulkDecision.objects.waiting().filter(created_at__lt=Now() - ALONE_WAITS):
         if not others_who_approve(job):
             job.change_state(State.RUNNING, State.AWAITING, started_at=Now())
+    for job in BulkDecision.objects.waiting().filter(mailed_at=None):
+        _mail_the_team(job)
+
+
+def _mail_the_team(job: BulkDecision) -> None:
+    """Tell all who moderate that a job waits; if that fails it is tried again by the next call."""
+    context = {
+        "job": job,
+        "is_alone": not others_who_approve(job),
+        "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}",
+    }
+    with translation.override(settings.LANGUAGE_CODE):
+        body = render_to_string("admin/petitions/bulkdecision/mail.txt", context)
+    team = User.objects.filter(is_active=True, is_staff=True).exclude(email="").order_by("pk")
+    for one in team:
+        if one.has_perm(MODERATE):
+            letter = Letter(
+                subject=SUBJECT,
+                body=body,
+                from_email=messages.sender(Organisation.load()),
+                to=[one.email],
+                headers={
+                    "Message-ID": f"<{job.pk}.{one.pk}@{messages.sender_domain()}>",
+                    "Date": format_datetime(job.created_at),
+                    "Auto-Submitted": "auto-generated",
+                },
+            )
+            letter.metadata = {}
+            try:
+                letter.send(fail_silently=False)
+            except Exception as error:  # noqa: BLE001 - whichever provider
+                # Its text may hold the address.
+                logger.warning("%s: team not mailed (%s)", job.pk, outbox.code_of(error))
+                return
+    BulkDecision.objects.filter(pk=job.pk).update(mailed_at=Now())
 
 
 @transaction.atomic

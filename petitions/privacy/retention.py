@@ -211,6 +211,7 @@ def cut_times_to_the_day() -> int:
             (BulkDecision.objects.all(), "created_at"),
             (BulkDecision.objects.all(), "started_at"),
             (BulkDecision.objects.all(), "finished_at"),
+            (BulkDecision.objects.all(), "mailed_at"),
             (Alert.objects.all(), "created_at"),
             (Alert.objects.all(), "seen_at"),
         )

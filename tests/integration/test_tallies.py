@@ -1,5 +1,6 @@
 """The count, when several people move it at the same moment."""
 
+import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -24,7 +25,7 @@ def _move(petition: Petition, changes: dict[tuple[str, int], int]) -> None:
 
 def _wait_until_both_wait() -> None:
     deadline = time.monotonic() + 30
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    waiting = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
             cursor.execute(waiting)
@@ -45,9 +46,13 @@ def test_batches_that_move_the_same_places_deadlock_unless_they_keep_one_order(
     before = tallies.total(petition.pk)
     if not guarded:
         for name in ("_ADD_ALL", "_LOCK_ALL"):
-            statement = getattr(tallies, name)
-            order = statement[statement.index("ORDER BY") :].removesuffix(" FOR UPDATE OF tally")
-            monkeypatch.setattr(tallies, name, statement.replace(order, ""))
+            # Each begins with its own first place.
+            statement = re.sub(
+                r'ORDER BY (\S+) COLLATE "C"',
+                r"ORDER BY \1 = (%(places)s::text[])[1] DESC",
+                getattr(tallies, name),
+            )
+            monkeypatch.setattr(tallies, name, statement)
 
     results: list[Future[None]] = []
     with ThreadPoolExecutor(2) as threads:

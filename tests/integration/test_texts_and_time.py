@@ -205,7 +205,7 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
         for name in set(names) - {"seen_at"}:
             assert model._default_manager.update(**{name: moment}) == 1, model
 
-    assert retention.cut_times_to_the_day() == 10
+    assert retention.cut_times_to_the_day() == 11
     assert retention.cut_times_to_the_day() == 0
     assert BulkDecision.objects.get().conditions == {"state": "held"}
 

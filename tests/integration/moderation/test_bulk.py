@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core import mail
 from django.db import OperationalError
 from django.utils import timezone
 
@@ -256,6 +257,24 @@ def test_where_nobody_else_could_approve_it_starts_after_half_an_hour_unless_can
     BulkDecision.objects.update(created_at=timezone.now() - timedelta(minutes=31))
 
     assert (_run(one).state, _run(other).state) == (State.DONE, State.CANCELLED)
+
+
+def test_the_team_is_mailed_once_that_a_large_one_waits_without_a_word_of_what_it_is_about(
+    petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any
+) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = 5
+    User.objects.filter(pk=second.pk).update(email="second@example.org")
+    job = _preview(petition, moderator).job
+    bulk.start(job=job, actor=moderator, screen="test")
+
+    for _sweep in range(2):
+        bulk.run_due()
+
+    (message,) = mail.outbox
+    assert message.to == ["second@example.org"]
+    assert "about many signatures: 5." in message.body
+    assert "waits until a second moderator approves it" in message.body
+    assert "Protect" not in f"{message.subject} {message.body}"
 
 
 def test_old_drafts_are_deleted_and_what_waited_for_a_day_is_cancelled(
