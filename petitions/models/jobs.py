@@ -188,6 +188,7 @@ class BulkDecision(BatchJob):
     decision = models.OneToOneField(Decision, models.PROTECT, null=True, related_name="bulk")
     # False: more than `matching` were found, and they are counted when it runs.
     is_exact = models.BooleanField(default=True)
+    count_change = models.IntegerField(_("change of the count"), default=0)
     # The newest item of any decision at the preview: later ones mark what changed since.
     seen_item = models.BigIntegerField(default=0)
     mailed_at = models.DateTimeField(null=True)

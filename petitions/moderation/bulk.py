@@ -26,6 +26,7 @@ from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from petitions.mail import messages, outbox
 from petitions.mail.letters import Letter
@@ -36,7 +37,7 @@ from petitions.moderation.selection import Number, Selection, Unselectable, boun
 from petitions.signatures import lifecycle
 from petitions.staff import audit
 
-BATCH = 5_000
+BATCH = 1_000
 # A preview counts no further; above it the number is known when the decision runs.
 COUNTED = 100_000
 ALONE_WAITS = timedelta(minutes=30)
@@ -77,6 +78,8 @@ class Preview:
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
     """Draft a decision about a selection. Raises `Unselectable`; `Refused` if nothing matches."""
+    if kind not in lifecycle.DECISIONS:
+        raise Refused(_("This cannot be decided about many at once. Open each signature for it."))
     decision = Decision(petition_id=selection.petition_id, kind=kind, reason=reason, note=note)
     return _preview(decision, selection, actor)
 
@@ -121,9 +124,11 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
 
 def _rows(job: BulkDecision) -> QuerySet[Signature]:
     """What a job is about: selected, movable, and as old as its preview."""
-    selected = Selection.from_conditions(job.conditions).queryset()
+    selection = Selection.from_conditions(job.conditions)
+    rows = selection.queryset().filter(created_at__lte=job.created_at)
     states = decisions.sources(_decision(job))
-    return selected.filter(state__in=states, created_at__lte=job.created_at)
+    # One state alone, so that the index on it gives the rows in the order of their ids.
+    return rows if selection.state in states else rows.filter(state__in=states)
 
 
 def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
@@ -144,6 +149,28 @@ def others_who_approve(job: BulkDecision) -> list[User]:
     """Active staff other than the actor who may approve the job; none where the actor is alone."""
     users = User.objects.filter(is_active=True, is_staff=True).exclude(pk=job.actor_id or 0)
     return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
+
+
+def told(job: BulkDecision) -> str:
+    """What a job has done by now, in sentences. Its state stands beside it, and is not told."""
+    said = [
+        ngettext("%(n)s signature changed.", "%(n)s signatures changed.", job.done)
+        % {"n": f"{job.done:,}"},
+        _("The count changed by %(change)s.") % {"change": f"{job.count_change:+,}"},
+        _("Nobody gets an email."),
+    ]
+    if job.skipped:
+        said.append(
+            _("%(n)s left alone, because they changed after the preview.")
+            % {"n": f"{job.skipped:,}"}
+        )
+    if job.error == RIGHTS_ENDED:
+        said.append(_("It was stopped, because its moderator may not moderate any more."))
+    elif job.error == UNSELECTABLE:
+        said.append(_("It was stopped, because what a condition names is not known any more."))
+    elif job.error:
+        said.append(_("It was stopped by an error: ask your operator."))
+    return " ".join(said)
 
 
 @transaction.atomic
@@ -281,7 +308,7 @@ def _batch(job: BulkDecision) -> bool:
     if not locked:
         # Others may have changed all of a batch while it waited for their locks.
         job.skipped = max(job.skipped, job.matching - job.done)
-        job.save(update_fields=["skipped", "matching", "is_exact"])
+        job.save()
         return left.exists()
     unchanged = [one for one in locked if not one.is_confirmed_after(job.created_at)]
     done = decisions.apply(_decision(job), unchanged, seen=job.seen_item)
@@ -289,7 +316,8 @@ def _batch(job: BulkDecision) -> bool:
     job.cursor = locked[-1].pk
     job.done += done.signatures
     job.skipped += len(locked) - done.signatures
-    job.save(update_fields=["decision", "cursor", "done", "skipped", "matching", "is_exact"])
+    job.count_change += done.count_change
+    job.save()
     return True
 
 

@@ -105,6 +105,13 @@ def test_what_matches_nothing_is_refused_and_leaves_no_draft(
     assert not BulkDecision.objects.exists()
 
 
+def test_people_are_not_erased_in_bulk(
+    petition: Petition, moderator: User, signed: list[UUID]
+) -> None:
+    with pytest.raises(Refused, match="Open each signature"):
+        _preview(petition, moderator, kind="erase")
+
+
 def test_a_bulk_decision_moves_all_in_batches_with_the_count_and_is_one_decision(
     petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
 ) -> None:
@@ -160,7 +167,11 @@ def test_what_changed_since_the_preview_is_left_alone_and_counted(
 
     job = _run(_start(preview))
 
-    assert (job.done, job.skipped) == (3, 3)
+    assert (job.done, job.skipped, job.count_change) == (3, 3, -3)
+    assert bulk.told(job) == (
+        "3 signatures changed. The count changed by -3. Nobody gets an email. "
+        "3 left alone, because they changed after the preview."
+    )
     assert _states(signed) == ["confirmed", "withdrawn", *["removed"] * 3]
     assert _states([pending, new]) == ["confirmed", "confirmed"]
     assert not tallies.differences(petition.pk)
@@ -317,6 +328,7 @@ def test_a_moderator_whose_rights_end_while_it_runs_stops_it(
     assert _run(job).state == State.FAILED
 
     assert job.error == "rights-ended"
+    assert "its moderator may not moderate any more" in bulk.told(job)
     assert _states(signed) == [*["removed"] * 2, *["confirmed"] * 3]
 
 
