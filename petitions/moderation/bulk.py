@@ -37,7 +37,7 @@ from petitions.moderation.selection import Number, Selection, Unselectable, boun
 from petitions.signatures import lifecycle
 from petitions.staff import audit
 
-BATCH = 1_000
+BATCH = 5_000
 # A preview counts no further; above it the number is known when the decision runs.
 COUNTED = 100_000
 ALONE_WAITS = timedelta(minutes=30)
