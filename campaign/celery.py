@@ -31,6 +31,7 @@ def _sweep(task: str, schedule: float | crontab, *, expires: int) -> dict[str, A
 app.conf.beat_schedule = {
     "deliver-mail": _sweep("petitions.deliver_mail", 5.0, expires=5),
     "raise-alerts": _sweep("petitions.raise_alerts", 30.0, expires=30),
+    "run-bulk-decisions": _sweep("petitions.run_bulk_decisions", 5.0, expires=5),
     "queue-reminders": _sweep("petitions.queue_reminders", 600.0, expires=600),
     "apply-retention": _sweep("petitions.apply_retention", 3600.0, expires=3600),
     "record-closes": _sweep("petitions.record_closes", 60.0, expires=60),

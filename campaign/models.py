@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from petitions.infra import locks
-from petitions.models.publication import Publication, PublicationQuerySet
-from petitions.models.ranks import rank_of
+from petitions.models import Publication, PublicationQuerySet, rank_of, with_checked_choices
 
 FRONT_PAGE = "front-page"
 
@@ -124,15 +123,12 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
         return self.select_related("statement__petition").annotate(**said)
 
 
+@with_checked_choices
 class StatementText(Publication, models.Model):
     """One translation of a statement, in Markdown. A draft until it is published."""
 
     statement = models.ForeignKey(Statement, models.CASCADE, related_name="texts")
-    language = models.CharField(
-        _("language"),
-        max_length=2,
-        choices=settings.LANGUAGES,
-    )
+    language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES)
     title = models.CharField(_("title"), max_length=200)
     summary = models.CharField(
         _("summary"),

@@ -305,6 +305,8 @@ LOGIN_LIMITS = {
 PAGE_CACHE_SECONDS = env.integer("PAGE_CACHE_SECONDS", 2, at_most=600)
 PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
 MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)
+# From so many signatures on, a bulk decision of a moderator waits for another one's approval.
+BULK_DECISION_APPROVAL_FROM = env.integer("BULK_DECISION_APPROVAL_FROM", 500, at_least=1)
 # A promise made to signers in pages and mails, and so no variable.
 PENDING_DAYS = 14
 

@@ -10,6 +10,7 @@ from petitions.counting import breakdowns, tallies
 from petitions.handover import reminders as delete_by
 from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, wake_worker
+from petitions.moderation import bulk
 from petitions.privacy import retention
 from petitions.publishing import opening
 from petitions.screening import screen
@@ -68,6 +69,12 @@ def give_notice() -> None:
 def raise_alerts() -> None:
     """Raise alerts for moderators about bursts from one network."""
     screen.raise_burst_alerts()
+
+
+@sweep
+def run_bulk_decisions() -> None:
+    """Run the bulk decisions that moderators started, for some seconds."""
+    bulk.run_due()
 
 
 @sweep

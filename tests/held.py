@@ -1,6 +1,7 @@
 """Helpers for moderation: held signatures, and the forms of a moderator."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from petitions.crypto import tokens
@@ -15,7 +16,7 @@ LIST = "/admin/petitions/signature/"
 SUSPICIOUS = Screening(
     verdict=Signature.Verdict.HOLD, signals=("honeypot", "burst:9"), network="192.0.2.0/24"
 )
-CHECKED = {"reason": "checked", "note": ""}
+CHECKED: dict[str, Any] = {"reason": "checked", "note": ""}
 State = Signature.State
 
 

@@ -17,7 +17,7 @@ from django.db import connection, connections
 
 from petitions.infra import locks
 from petitions.infra.prepared import Statement
-from petitions.models import Petition, Signature
+from petitions.models import Signature
 from petitions.moderation import decisions
 from petitions.signatures import confirm
 
@@ -122,7 +122,7 @@ def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove `SELECT ... FOR UPDATE` from moderators' decisions."""
 
-    def unlocked(petition: Petition, ids: Iterable[UUID], states: Any) -> list[Signature]:
-        return list(Signature.objects.filter(petition=petition, pk__in=ids, state__in=states))
+    def unlocked(petition_id: int, ids: Iterable[UUID]) -> list[Signature]:
+        return list(Signature.objects.filter(petition=petition_id, pk__in=ids))
 
     monkeypatch.setattr(decisions, "_locked", unlocked)

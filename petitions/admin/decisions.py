@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from petitions.admin.records import ReadOnly
@@ -32,10 +32,15 @@ class UndoForm(forms.Form):
 
 @admin.register(Decision)
 class DecisionAdmin(Titled, ReadOnly):
-    list_display = ("created_at", "kind", "reason", "actor", "petition", "note")
-    list_select_related = ("actor",)
+    list_display = ("created_at", "title", "reason", "actor", "petition", "note")
+    list_select_related = ("actor", "undoes__undoes")
     ordering = ("-created_at",)
     change_form_template = "admin/petitions/decision/change_form.html"
+
+    @admin.display(description=gettext_lazy("decision"))
+    def title(self, decision: Decision) -> str:
+        """What it did; of an undo also what it undid."""
+        return decision.title
 
     def get_urls(self) -> list[URLPattern]:
         undo = self.admin_site.admin_view(require_POST(self.undo_view))
@@ -67,17 +72,7 @@ class DecisionAdmin(Titled, ReadOnly):
         if form.is_valid():
             assert user.is_authenticated
             done = decisions.undo(decision=decision, note=form.cleaned_data["note"], actor=user)
-            messages.success(request, _told(done))
+            (messages.success if done.signatures else messages.warning)(request, done.told())
         else:
             messages.error(request, _("Nothing was undone. Enter a reason first."))
         return redirect("admin:petitions_decision_change", pk)
-
-
-def _told(done: decisions.Decided) -> str:
-    changed = ngettext(
-        "%(n)d signature has its earlier status again.",
-        "%(n)d signatures have their earlier status again.",
-        done.signatures,
-    ) % {"n": done.signatures}
-    count = _("The count changed by %(change)+d.") % {"change": done.count_change}
-    return f"{changed} {count} {_('Nobody gets an email.')}"

@@ -281,7 +281,7 @@ def _decided(
         note=said["note"],
         actor=user,
     )
-    messages.success(request, _told(said["kind"], done))
+    (messages.success if done.signatures else messages.warning)(request, done.told())
     return True
 
 
@@ -303,17 +303,6 @@ def _erase(request: HttpRequest, signature: Signature) -> None:
                 "gets an email."
             ),
         )
-
-
-def _told(kind: str, done: decisions.Decided) -> str:
-    moved = lifecycle.DECISIONS[kind].told % {"n": done.signatures}
-    # Every approved signature counts, so the change is the same number.
-    change = "" if kind == Decision.Kind.APPROVE else f" {_change(done)}"
-    return f"{moved}{change} {_('Nobody gets an email.')}"
-
-
-def _change(done: decisions.Decided) -> str:
-    return _("The count changed by %(change)+d.") % {"change": done.count_change}
 
 
 def _question(request: HttpRequest) -> Question | None:

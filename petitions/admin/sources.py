@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from petitions.counting.source_counts import LEAST_SHOWN, counts
 from petitions.identity import email_addresses
 from petitions.models import Petition, Source
-from petitions.models.source import is_origin
+from petitions.models.counts import is_origin
 
 _SAID_OF_A_SITE = _(
     "%(site)s: write https:// and the name of the site, nothing after it, such as "

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from petitions.formatting.languages import moment_in_london
-from petitions.models.publication import Publication
+from petitions.models import Publication
 
 PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")
 

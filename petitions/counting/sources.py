@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 
 from petitions.models import Petition, Source
-from petitions.models.source import CODE_LENGTH
+from petitions.models.counts import CODE_LENGTH
 
 PARAMETER = "s"
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")

@@ -8,10 +8,11 @@ so that the hot rows are locked for the shortest time.
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models import OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from petitions.models import Petition, Signature, Tally
@@ -29,7 +30,6 @@ ADD = """
     ON CONFLICT (petition_id, place_id, kind, shard)
     DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
 """
-_ADD_ROW = ADD.format(rows="VALUES (%s, %s, %s, %s, %s)")
 # The rows of the tally as recounted; the shard is the last byte of the id: see `shard_of`.
 _COUNTED = """
     SELECT petition_id, place_id, %(online)s AS kind,
@@ -45,6 +45,23 @@ _DIFFERENCES = """
     ) stored FULL JOIN ({counted}) counted USING (place_id, shard)
     WHERE coalesce(stored.n, 0) <> coalesce(counted.n, 0)
 """
+_CHANGES = "unnest(%(places)s::text[], %(shards)s::smallint[], %(numbers)s::int[])"
+_ADD_ALL = ADD.format(
+    rows=f"""
+        SELECT %(petition)s, place, 'online', shard, n FROM {_CHANGES} AS change (place, shard, n)
+        ORDER BY place COLLATE "C", shard"""  # noqa: S608
+)
+_IS_CHANGED = """
+    tally.petition_id = %(petition)s AND tally.kind = 'online'
+    AND tally.place_id = change.place AND tally.shard = change.shard"""
+_LOCK_ALL = f"""
+    SELECT FROM petitions_tally tally
+    JOIN {_CHANGES} AS change (place, shard, n) ON {_IS_CHANGED}
+    ORDER BY tally.place_id COLLATE "C", tally.shard FOR UPDATE OF tally"""
+_SUBTRACT_ALL = f"""
+    UPDATE petitions_tally tally SET n = tally.n - change.n
+    FROM {_CHANGES} AS change (place, shard, n) WHERE {_IS_CHANGED} AND tally.n >= change.n
+    """  # noqa: S608
 
 
 class TallyBroken(Exception):
@@ -62,12 +79,32 @@ def shard_of(signature_id: UUID) -> int:
 
 
 def move(petition_id: int, changes: Mapping[Key, int]) -> None:
-    """Add by place and shard, in key order, so that no batches deadlock. Raises `TallyBroken`."""
-    for (place_id, shard), change in sorted(changes.items()):
-        if change > 0:
-            _add(petition_id, place_id, shard, change)
-        elif change < 0:
-            _subtract(petition_id, place_id, shard, -change)
+    """Add by place and shard. Raises `TallyBroken`.
+
+    All rows that exist are locked first, in key order, and new ones added in key order: so no
+    two batches deadlock. A statement for all rows, since a batch moves thousands: one for each
+    took half of the time of a bulk decision.
+    """
+    taken = {key: -n for key, n in changes.items() if n < 0}
+    added = {key: n for key, n in changes.items() if n > 0}
+    with connection.cursor() as cursor:
+        if taken:
+            cursor.execute(_LOCK_ALL, _values(petition_id, changes))
+            cursor.execute(_SUBTRACT_ALL, _values(petition_id, taken))
+            if cursor.rowcount != len(taken):
+                raise TallyBroken
+        if added:
+            cursor.execute(_ADD_ALL, _values(petition_id, added))
+
+
+def _values(petition_id: int, changes: Mapping[Key, int]) -> dict[str, Any]:
+    keys = list(changes)
+    return {
+        "petition": petition_id,
+        "places": [place_id for place_id, _shard in keys],
+        "shards": [shard for _place_id, shard in keys],
+        "numbers": list(changes.values()),
+    }
 
 
 def totals(petition_ids: Iterable[int]) -> Counter[int]:
@@ -95,7 +132,7 @@ def differences(petition_id: int) -> dict[Key, tuple[int, int]]:
     the signatures, and so is for checks only.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DIFFERENCES.format(counted=_COUNTED), _values(petition_id))
+        cursor.execute(_DIFFERENCES.format(counted=_COUNTED), _count_values(petition_id))
         return {(place, shard): (stored, counted) for place, shard, stored, counted in cursor}
 
 
@@ -120,27 +157,14 @@ def rebuild(petition: Petition) -> int:
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE petitions_tally IN SHARE ROW EXCLUSIVE MODE")
         online.delete()
-        cursor.execute(ADD.format(rows=_COUNTED), _values(petition.pk))
+        cursor.execute(ADD.format(rows=_COUNTED), _count_values(petition.pk))
     return total(petition.pk)
 
 
-def _values(petition_id: int) -> dict[str, int | str]:
+def _count_values(petition_id: int) -> dict[str, int | str]:
     return {
         "petition": petition_id,
         "online": Tally.Kind.ONLINE,
         "confirmed": Signature.State.CONFIRMED,
         "shards": SHARDS,
     }
-
-
-def _add(petition_id: int, place_id: str, shard: int, n: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_ADD_ROW, [petition_id, place_id, Tally.Kind.ONLINE, shard, n])
-
-
-def _subtract(petition_id: int, place_id: str, shard: int, n: int) -> None:
-    row = Tally.objects.filter(
-        petition_id=petition_id, place_id=place_id, kind=Tally.Kind.ONLINE, shard=shard, n__gte=n
-    )
-    if row.update(n=F("n") - n) != 1:
-        raise TallyBroken

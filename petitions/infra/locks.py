@@ -47,12 +47,14 @@ def lock_mailboxes(indexes: Iterable[bytes | memoryview]) -> None:
         )
 
 
-def lock_named(name: str) -> None:
-    """Lock the named work until commit (a mutex). A statement of its own, too."""
+def lock_named(name: str, *, is_shared: bool = False) -> None:
+    """Lock the named work until commit, alone or shared (a read-write lock). A statement of its
+    own, too.
+    """
+    lock = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
+    number = zlib.crc32(name.encode()) - 2**31
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, %s)", [_NAMED, zlib.crc32(name.encode()) - 2**31]
-        )
+        cursor.execute(f"SELECT {lock}(%s, %s)", [_NAMED, number])
 
 
 @contextmanager

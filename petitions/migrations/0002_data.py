@@ -45,7 +45,7 @@ def add_channels(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> No
 def note_alias_rules(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Record a finished reindexing: a new site has no signers, so none is due."""
     apps.get_model("petitions", "Reindexing").objects.create(
-        rules=providers.FINGERPRINT, key_id=0, finished_at=timezone.now()
+        rules=providers.FINGERPRINT, key_id=0, state="done", finished_at=timezone.now()
     )
 
 

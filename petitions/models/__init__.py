@@ -1,34 +1,32 @@
 """The Django models of petitions and signatures, one file an aggregate."""
 
-from petitions.models.alert import Alert
-from petitions.models.audit_record import AuditRecord
-from petitions.models.correction import Correction, Resend
-from petitions.models.decision import Decision, DecisionItem
-from petitions.models.enquiry import Enquiry
-from petitions.models.erasure import Erasure, ErasureStop
+from petitions.models.base import (
+    Publication,
+    PublicationQuerySet,
+    as_array,
+    rank_of,
+    with_checked_choices,
+)
+from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
 from petitions.models.export import Export
-from petitions.models.finding import FindRequest
-from petitions.models.lease import Lease
-from petitions.models.login_failure import LoginFailure
-from petitions.models.mail import Mail
-from petitions.models.milestone import Milestone, MilestoneText
-from petitions.models.objection import Objection
+from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
+from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
+from petitions.models.mail import Mail, Objection
+from petitions.models.moderation import Alert, Decision, DecisionItem, Rule
+from petitions.models.operations import Lease, LoginFailure, UsedNonce
 from petitions.models.organisation import Organisation
-from petitions.models.petition import Petition, PetitionText
-from petitions.models.place import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
-from petitions.models.reindexing import Reindexing
-from petitions.models.rule import Rule
+from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
+from petitions.models.records import AuditRecord, Enquiry, Erasure, ErasureStop
+from petitions.models.requests import Correction, FindRequest, Resend
 from petitions.models.signature import Signature, Signer
-from petitions.models.single_use import UsedNonce
-from petitions.models.snapshot import Snapshot, SnapshotPart
-from petitions.models.source import Source, SourceTally
-from petitions.models.tally import Tally
 
 __all__ = [
     "ABROAD",
     "UNKNOWN",
     "Alert",
     "AuditRecord",
+    "BatchJob",
+    "BulkDecision",
     "Correction",
     "Decision",
     "DecisionItem",
@@ -49,6 +47,8 @@ __all__ = [
     "Place",
     "PlaceFile",
     "Postcode",
+    "Publication",
+    "PublicationQuerySet",
     "Region",
     "Reindexing",
     "Resend",
@@ -61,4 +61,7 @@ __all__ = [
     "SourceTally",
     "Tally",
     "UsedNonce",
+    "as_array",
+    "rank_of",
+    "with_checked_choices",
 ]

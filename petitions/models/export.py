@@ -9,8 +9,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models.base import with_checked_choices
+from petitions.models.geography import Place
 from petitions.models.petition import Petition
-from petitions.models.place import Place
 
 # A running export writes its progress every second; one that is silent for so long was killed.
 SILENT = timedelta(minutes=1)
@@ -29,6 +30,7 @@ class ExportQuerySet(models.QuerySet["Export"]):
         return self.filter(delete_by__lte=timezone.localdate(), reminded_at=None, rows__gt=0)
 
 
+@with_checked_choices
 class Export(models.Model):
     """One export: what was chosen, by whom and why, and what left the server.
 
@@ -101,13 +103,6 @@ class Export(models.Model):
             ),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(file_format__in=["csv", "xlsx"]), name="export_known_format"
-            ),
-            models.CheckConstraint(
-                condition=Q(petition_state__in=["", "draft", "open", "closed", "removed"]),
-                name="export_known_petition_state",
-            ),
             models.CheckConstraint(
                 condition=Q(first_day=None) | Q(last_day=None) | Q(last_day__gte=F("first_day")),
                 name="export_days_in_order",

@@ -1,4 +1,4 @@
-"""The transactional outbox: one row for every message to send.
+"""The transactional outbox, one row for every message to send, and the suppression list.
 
 A row is written in the same transaction as what it reports; a worker claims it by a lease, sends
 outside any transaction, and settles it. It holds ids and a kind: address and text are read when
@@ -26,6 +26,7 @@ from django.db.models import Count, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models.base import with_checked_choices
 from petitions.models.petition import Petition
 from petitions.models.signature import Signature
 
@@ -86,6 +87,7 @@ def _newest_signatures() -> list[uuid.UUID]:
     return [pk for row in rows for ids in row for pk in ids]
 
 
+@with_checked_choices
 class Mail(models.Model):
     """One message to send, its attempts and its outcome."""
 
@@ -140,3 +142,41 @@ class Mail(models.Model):
 
 # The kinds that "find my signature" sends: see `petitions.signatures.find`.
 FINDS = (Mail.Kind.FIND, Mail.Kind.FIND_OTHER)
+
+
+@with_checked_choices
+class Objection(models.Model):
+    """One suppressed mailbox: for one petition, or for all mail.
+
+    `ix`, the global blind index of the mailbox, is all that is stored of it. `key_id` names its
+    key, so that suppressions survive a key rotation.
+    """
+
+    class Reason(models.TextChoices):
+        NOT_ME = "not-me", _("said that it was not them")
+        NO_MAIL = "no-mail", _("wants no mail")
+        UNDELIVERABLE = "bounced", _("takes no mail")
+
+    ix = models.BinaryField(max_length=16)
+    key_id = models.PositiveSmallIntegerField()
+    petition = models.ForeignKey(Petition, models.CASCADE, null=True, db_index=False)
+    reason = models.CharField(_("reason"), max_length=7, choices=Reason)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("objection")
+        verbose_name_plural = _("objections")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ix", "key_id", "petition", "reason"],
+                name="objection_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason="not-me") | Q(petition__isnull=False),
+                name="objection_not_me_is_about_a_petition",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.pk}"

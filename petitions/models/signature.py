@@ -12,10 +12,11 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from petitions.models.correction import Correction
+from petitions.models.base import with_checked_choices
+from petitions.models.counts import Source
+from petitions.models.geography import Place
 from petitions.models.petition import Petition
-from petitions.models.place import Place
-from petitions.models.source import Source
+from petitions.models.requests import Correction
 
 # Crockford's base 32: no letter that looks like a digit. 12 characters carry 60 bits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -58,6 +59,7 @@ class SignatureQuerySet(models.QuerySet["Signature"]):
         return self.filter(signer__petition_mailbox_ix=petition_mailbox_ix)
 
 
+@with_checked_choices
 class Signature(models.Model):
     """One person's support of one petition."""
 
@@ -99,8 +101,7 @@ class Signature(models.Model):
     code_tries = models.PositiveSmallIntegerField(db_default=0)
     # Links carry the epoch at which they were mailed; raising it revokes older links.
     link_epoch = models.PositiveSmallIntegerField(default=0)
-    # Until confirmation, when a trigger counts it and sets this to null (migration 0003). No
-    # foreign key constraint: each check would lock the row of a busy channel.
+    # Until confirmation, when a trigger counts it and sets this to null (migration 0003).
     source = models.ForeignKey(
         Source,
         models.PROTECT,
@@ -134,19 +135,6 @@ class Signature(models.Model):
             # Not `unique=True`, which adds a `varchar_pattern_ops` index for prefix searches.
             models.UniqueConstraint(fields=["reference"], name="signature_reference_once"),
             models.CheckConstraint(
-                condition=Q(
-                    state__in=[
-                        "pending",
-                        "confirmed",
-                        "held",
-                        "removed",
-                        "withdrawn",
-                        "refused",
-                    ]
-                ),
-                name="signature_known_state",
-            ),
-            models.CheckConstraint(
                 condition=~Q(state__in=["confirmed", "held"]) | Q(confirmed_at__isnull=False),
                 name="signature_confirmed_has_time",
             ),
@@ -173,7 +161,7 @@ class Signer(models.Model):
     """
 
     signature = models.OneToOneField(Signature, models.CASCADE, primary_key=True)
-    # Denormalised for the unique constraints; the signature's own foreign key has the constraint.
+    # Denormalised for the unique constraints.
     petition = models.ForeignKey(Petition, models.PROTECT, db_index=False, db_constraint=False)
     sealed = models.BinaryField()
     petition_mailbox_ix = models.BinaryField(max_length=16)

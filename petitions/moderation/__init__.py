@@ -1,5 +1,6 @@
 """Moderation: decisions about signatures, with their audit trail and undo.
 
-Front door: `decisions` (remove, hold, restore, approve, erase, undo), `rescan` (re-run the fraud
-rules) and `reindex` (recompute blind indexes). Knows nothing of the admin's screens.
+Front door: `decisions` (remove, hold, restore, approve, erase, undo), `bulk` (the same about a
+whole `selection`, in the background), `rescan` (re-run the fraud rules) and `reindex` (recompute
+blind indexes). Knows nothing of the admin's screens.
 """

@@ -1,26 +1,92 @@
 """Moderation decisions: remove, hold, restore, approve, undo, erase. Each is on record."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from petitions.models import Decision, DecisionItem, Petition, Signature
+from petitions.infra import locks
+from petitions.models import Decision, DecisionItem, Petition, Signature, as_array
 from petitions.signatures import lifecycle, withdraw
 
 State = Signature.State
+_DECIDING = "deciding"
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The result of a decision: signatures moved, and the change of the count."""
+    """The result of a decision: signatures moved, the change of the count, and what was left alone.
 
-    signatures: int
-    count_change: int
-    decision: Decision | None
+    `unmoved` counts by state those that this decision cannot move; `overtaken` has those about
+    which somebody decided after they were shown, and `others` these decisions. `decision` is None
+    where nothing moved.
+    """
+
+    kind: str
+    signatures: int = 0
+    count_change: int = 0
+    decision: Decision | None = None
+    unmoved: Counter[str] = field(default_factory=Counter)
+    overtaken: frozenset[UUID] = frozenset()
+    others: tuple[Decision, ...] = ()
+
+    def told(self) -> str:
+        """What happened, in sentences for who decided; a success only if `signatures` moved."""
+        moved = _("Nothing was changed.")
+        if self.signatures and self.kind == Decision.Kind.UNDO:
+            moved = ngettext(
+                "%(n)d signature has its earlier status again.",
+                "%(n)d signatures have their earlier status again.",
+                self.signatures,
+            ) % {"n": self.signatures}
+        elif self.signatures:
+            moved = str(lifecycle.DECISIONS[self.kind].told % {"n": self.signatures})
+        said = [moved]
+        # Every approved signature counts, so the change is the same number.
+        if self.signatures and self.kind != Decision.Kind.APPROVE:
+            said.append(_("The count changed by %(change)+d.") % {"change": self.count_change})
+        if self.signatures:
+            said.append(_("Nobody gets an email."))
+        return " ".join([*said, *self._left_alone()])
+
+    def _left_alone(self) -> list[str]:
+        said = [
+            _("%(n)d left alone: %(state)s.") % {"n": n, "state": State(state).label}
+            for state, n in sorted(self.unmoved.items())
+        ]
+        if self.kind == Decision.Kind.APPROVE and self.unmoved[State.PENDING]:
+            said.append(_("Only its signer can confirm a signature that waits for confirmation."))
+        if self.overtaken:
+            what = ", ".join(f"{one.title} ({one.actor or '–'})" for one in self.others)
+            said.append(
+                _("%(n)d left alone, because somebody has decided since: %(what)s.")
+                % {"n": len(self.overtaken), "what": what}
+            )
+        return said
+
+
+def announce() -> None:
+    """Lock that every decision shares until commit, taken before any row (`latest_item` waits)."""
+    locks.lock_named(_DECIDING, is_shared=True)
+
+
+@transaction.atomic
+def latest_item() -> int:
+    """The newest item of any decision: a watermark, to be read before signatures are shown.
+
+    It waits for the decisions that are in flight, for tenths of a second: so each item up to it is
+    committed, and each later one is of a decision that whoever sees the page does not know.
+    """
+    locks.lock_named(_DECIDING)
+    newest: int | None = DecisionItem.objects.aggregate(id=Max("id"))["id"]
+    return newest or 0
 
 
 @transaction.atomic
@@ -32,40 +98,87 @@ def decide(
     reason: str,
     note: str,
     actor: User | None,
+    seen: int | None = None,
 ) -> Decided:
     """Approve, hold, remove or restore signatures: the transition of `lifecycle.DECISIONS[kind]`.
 
-    Signatures in another state by now, or of another petition, are skipped. No e-mail is sent.
+    Left alone are signatures in another state by now or of another petition, and, given the
+    `latest_item` that the actor had `seen`, those about which somebody decided since. No e-mail.
     """
+    announce()
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
-    return decide_more(decision, ids)
+    return decide_more(decision, ids, seen=seen)
 
 
-def decide_more(decision: Decision, ids: Iterable[UUID]) -> Decided:
+def decide_more(decision: Decision, ids: Iterable[UUID], *, seen: int | None = None) -> Decided:
     """Apply a decision, which may have moved others before, to more signatures.
 
-    Must run in a transaction.
+    Must run in a transaction that has called `announce` before it locked any row.
     """
-    transition = lifecycle.DECISIONS[decision.kind]
-    signatures = _locked(decision.petition, ids, transition.sources)
-    if transition.target is None:
-        targets = _states_before(signatures)
-    else:
-        targets = lifecycle.targets(transition, signatures)
-    return _decide(decision, [one for one in signatures if one.pk in targets], targets)
+    return apply(decision, _locked(decision.petition_id, ids), seen=seen)
 
 
-def _states_before(signatures: list[Signature]) -> dict[UUID, State]:
-    """The state of each before its latest decision."""
-    decisions = {signature.pk: signature.decision_id for signature in signatures}
-    previous = DecisionItem.objects.filter(
-        decision__in=set(decisions.values()), signature_id__in=decisions
+class Row(lifecycle.Movable, Protocol):
+    """What `apply` reads of a signature, which is locked."""
+
+    @property
+    def decision_id(self) -> UUID | None: ...
+
+
+def apply(decision: Decision, locked: Sequence[Row], *, seen: int | None = None) -> Decided:
+    """Apply a decision to locked signatures of its petition: `decide_more`."""
+    later = [] if seen is None else _decided_since(seen, locked)
+    overtaken = frozenset(item.signature_id for item in later)
+    fresh = [one for one in locked if one.pk not in overtaken]
+    targets = _targets(decision, fresh)
+    moving = [one for one in fresh if one.pk in targets]
+    unmoved = Counter(one.state for one in fresh if one.pk not in targets)
+    change = lifecycle.move(moving, targets, decision=decision) if moving else 0
+    return Decided(
+        kind=decision.kind,
+        signatures=len(moving),
+        count_change=change,
+        decision=decision if moving else None,
+        unmoved=unmoved,
+        overtaken=overtaken,
+        others=tuple({item.decision_id: item.decision for item in later}.values()),
     )
-    return {
-        item.signature_id: State(item.previous_state)
-        for item in previous
-        if item.decision_id == decisions[item.signature_id]
-    }
+
+
+def _decided_since(seen: int, signatures: Sequence[Row]) -> list[DecisionItem]:
+    decided = [one.pk for one in signatures if one.decision_id is not None]
+    if not decided:
+        return []
+    later = DecisionItem.objects.filter(signature_id__in=as_array(decided), id__gt=seen)
+    return list(later.select_related("decision__actor").order_by("id"))
+
+
+def sources(decision: Decision) -> tuple[State, ...]:
+    """The states from which a decision moves signatures."""
+    if decision.kind == Decision.Kind.UNDO:
+        return tuple(state for state in State if state not in lifecycle.ENDED)
+    return lifecycle.DECISIONS[decision.kind].sources
+
+
+def _targets(decision: Decision, signatures: Sequence[Row]) -> dict[UUID, State]:
+    """The state to which each signature moves; those that do not move are left out."""
+    states = frozenset(sources(decision))
+    movable = [one for one in signatures if one.state in states]
+    if decision.kind == Decision.Kind.UNDO:
+        return _states_before([one for one in movable if one.decision_id == decision.undoes_id])
+    transition = lifecycle.DECISIONS[decision.kind]
+    if transition.target is None:
+        return _states_before(movable)
+    return lifecycle.targets(transition, movable)
+
+
+def _states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
+    """The state of each before its latest decision."""
+    latest = {one.pk: one.decision_id for one in signatures if one.decision_id}
+    items = DecisionItem.objects.filter(
+        decision__in=set(latest.values()), signature_id__in=as_array(latest)
+    ).values_list("signature_id", "decision_id", "previous_state")
+    return {pk: State(state) for pk, decision, state in items if decision == latest[pk]}
 
 
 def standing(decision: Decision) -> QuerySet[Signature]:
@@ -78,22 +191,22 @@ def standing(decision: Decision) -> QuerySet[Signature]:
 
 @transaction.atomic
 def undo(*, decision: Decision, note: str, actor: User) -> Decided:
-    """Restore the previous state of every signature of a decision. No e-mail is sent.
+    """Restore the previous state of every signature of a decision, by one that names it.
 
     Skips those with a later decision, and those withdrawn or erased: a person's data cannot be
-    restored.
+    restored. No e-mail is sent. One transaction: for very many there is `bulk.preview_undo`.
     """
-    items = dict(decision.items.values_list("signature_id", "previous_state"))
-    signatures = list(standing(decision).select_for_update(of=("self",)).order_by("id"))
-    targets = {signature.pk: State(items[signature.pk]) for signature in signatures}
+    announce()
     undoing = Decision(
         petition=decision.petition,
-        kind=Decision.Kind.RESTORE,
+        kind=Decision.Kind.UNDO,
+        undoes=decision,
         reason=Decision.Reason.MISTAKE,
         note=note,
         actor=actor,
     )
-    return _decide(undoing, signatures, targets)
+    rows = standing(decision).select_for_update(of=("self",)).order_by("id")
+    return apply(undoing, list(rows))
 
 
 @transaction.atomic
@@ -102,6 +215,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
 
     The record says who did it and when, and keeps only the signature's id.
     """
+    announce()
     if not withdraw.withdraw(signature_id=signature.pk):
         return False
     decision = Decision.objects.create(
@@ -116,14 +230,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
     return True
 
 
-def _locked(petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]) -> list[Signature]:
+def _locked(petition_id: int, ids: Iterable[UUID]) -> list[Signature]:
     # Locked in id order: two decisions over the same signatures then wait, and do not deadlock.
-    chosen = Signature.objects.filter(petition=petition, pk__in=list(ids), state__in=states)
-    return list(chosen.select_for_update().order_by("id"))
-
-
-def _decide(decision: Decision, signatures: list[Signature], targets: dict[UUID, State]) -> Decided:
-    if not signatures:
-        return Decided(0, 0, None)
-    change = lifecycle.move(signatures, targets, decision=decision)
-    return Decided(len(signatures), change, decision)
+    chosen = Signature.objects.filter(petition=petition_id, pk__in=list(ids))
+    return list(chosen.select_for_update(of=("self",)).order_by("id"))

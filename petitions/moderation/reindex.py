@@ -9,7 +9,7 @@
    signer is still found to be stale.
 3. Where a mailbox then has more signers than the household rule allows, the later ones lose
    their slot, and are held for a moderator if they counted. Nothing is deleted.
-4. The cursor is saved after each batch; the job is idempotent.
+4. The cursor is saved after each batch (`models.BatchJob`); the job is idempotent.
 5. The row keeps the fingerprint of the rules: `is_due` tells when a release has others.
 """
 
@@ -22,7 +22,6 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F
-from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import providers
@@ -62,6 +61,11 @@ class _Move(NamedTuple):
     signer: Signer
     wanted: Indexes
 
+    @property
+    def id(self) -> UUID:
+        """The id of its signature."""
+        return self.signer.signature_id
+
 
 class AlreadyComparing(Exception):
     """Another process holds the lease of this job. Retry later."""
@@ -69,7 +73,7 @@ class AlreadyComparing(Exception):
 
 def is_due() -> bool:
     """Whether signers may be indexed under other alias rules than this release's."""
-    finished = Reindexing.objects.exclude(finished_at=None).order_by("-finished_at")
+    finished = Reindexing.objects.filter(state=Reindexing.State.DONE).order_by("-finished_at")
     last = finished.values_list("rules", flat=True).first()
     return last != providers.FINGERPRINT and Signer.objects.exists()
 
@@ -83,7 +87,8 @@ def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
         if not is_acquired:
             raise AlreadyComparing
         job = _begun()
-        _run(job, progress)
+        job.run(lambda: _compare_batch(job, progress))
+        progress(1.0)
         return job
 
 
@@ -94,20 +99,28 @@ def _begun() -> Reindexing:
     """
     now: dict[str, Any] = {"rules": providers.FINGERPRINT, "key_id": vault.index_key_id()}
     Reindexing.objects.unfinished().exclude(**now).delete()
-    return Reindexing.objects.unfinished().filter(**now).first() or Reindexing.objects.create(**now)
+    job = Reindexing.objects.unfinished().filter(**now).first() or Reindexing(**now)
+    job.state, job.finished_at = Reindexing.State.RUNNING, None
+    job.save()
+    return job
 
 
-def _run(job: Reindexing, progress: Progress) -> None:
-    while batch := _read(job.cursor):
-        _compare(job, batch)
-        job.cursor = batch[-1].pk
-        job.looked_at += len(batch)
-        job.save(update_fields=["cursor", "looked_at", "unreadable"])
-        progress(job.fraction)
-    job.finished_at = timezone.now()
-    job.save(update_fields=["finished_at"])
-    job.refresh_from_db()
-    progress(1.0)
+def _compare_batch(job: Reindexing, progress: Progress) -> bool:
+    batch = _read(job.cursor)
+    if not batch:
+        return False
+    waiting, unreadable = _to_move(batch)
+    while waiting:
+        # Optimistic: rows that changed since they were read are retried.
+        changed = _move(job, waiting[:AT_ONCE])
+        again, _gone = _to_move(list(Signer.objects.filter(pk__in=changed)))
+        waiting = [*waiting[AT_ONCE:], *again]
+    job.cursor = batch[-1].pk
+    job.done += len(batch)
+    job.unreadable += unreadable
+    job.save(update_fields=["cursor", "done", "unreadable"])
+    progress(job.fraction)
+    return True
 
 
 class Survey(NamedTuple):
@@ -120,13 +133,13 @@ class Survey(NamedTuple):
 
 def survey(progress: Progress = lambda _fraction: None) -> Survey:
     """Dry run over all signers: count, and change nothing."""
-    job, other = Reindexing(), 0
-    while batch := _read(job.cursor):
-        other += len(_to_move(job, batch))
-        job.cursor = batch[-1].pk
-        job.looked_at += len(batch)
-        progress(job.fraction)
-    return Survey(job.looked_at - other - job.unreadable, other, job.unreadable)
+    cursor, read, other, unreadable = None, 0, 0, 0
+    while batch := _read(cursor):
+        stale, closed = _to_move(batch)
+        cursor = batch[-1].pk
+        read, other, unreadable = read + len(batch), other + len(stale), unreadable + closed
+        progress(cursor.int / 2**128)
+    return Survey(read - other - unreadable, other, unreadable)
 
 
 def objections_by_key() -> dict[int, int]:
@@ -148,23 +161,17 @@ def share_out(members: Iterable[Member]) -> dict[UUID, int | None]:
     """
     kept: list[Member] = []
     slots: dict[UUID, int | None] = {}
-    for member in sorted(members, key=_rank):
+    for member in sorted(
+        members, key=lambda one: (one.is_removed, one.confirmed_at, one.created_at, one.id)
+    ):
         slots[member.id] = None
         if len(kept) < len(confirm.SLOTS) and all(
             member.person != other.person and member.home == other.home for other in kept
         ):
             kept.append(member)
-            slots[member.id] = _free_slot(member.slot, slots.values())
+            free = [slot for slot in confirm.SLOTS if slot not in slots.values()]
+            slots[member.id] = member.slot if member.slot in free else free[0]
     return slots
-
-
-def _rank(member: Member) -> tuple[bool, datetime, datetime, UUID]:
-    return member.is_removed, member.confirmed_at, member.created_at, member.id
-
-
-def _free_slot(wish: int, taken: Iterable[int | None]) -> int:
-    free = [slot for slot in confirm.SLOTS if slot not in taken]
-    return wish if wish in free else free[0]
 
 
 def _read(cursor: UUID | None) -> list[Signer]:
@@ -173,27 +180,19 @@ def _read(cursor: UUID | None) -> list[Signer]:
     return list((rows.filter(pk__gt=cursor) if cursor else rows)[:BATCH])
 
 
-def _compare(job: Reindexing, batch: Sequence[Signer]) -> None:
-    waiting = _to_move(job, batch)
-    while waiting:
-        # Optimistic: rows that changed since they were read are retried.
-        changed = _move(job, waiting[:AT_ONCE])
-        again = Signer.objects.filter(pk__in=changed)
-        waiting = [*waiting[AT_ONCE:], *_to_move(job, list(again))]
-
-
-def _to_move(job: Reindexing, batch: Sequence[Signer]) -> list[_Move]:
-    found = []
+def _to_move(batch: Sequence[Signer]) -> tuple[list[_Move], int]:
+    """The signers with stale indexes, and how many cannot be unsealed."""
+    found, unreadable = [], 0
     for signer in batch:
         try:
             person = sealing.unsealed(signer)
         except vault.CannotOpen:
-            job.unreadable += 1
+            unreadable += 1
             continue
         wanted = sealing.indexes_of(signer.petition_id, person)
         if _indexes(signer) != wanted[:3]:
             found.append(_Move(signer, wanted))
-    return found
+    return found, unreadable
 
 
 def _indexes(signer: Signer) -> tuple[bytes, bytes, bytes]:
@@ -206,42 +205,39 @@ def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
     Those changed since they were read; or (`IntegrityError`) a concurrent confirmation, which had
     waited for the lock of the old mailbox, took a slot of the new one.
     """
-    _move_mails({move.signer.pk: move.wanted.global_mailbox for move in moves})
+    _move_mails({move.id: move.wanted.global_mailbox for move in moves})
     try:
         moved = _move_signers(job, moves)
     except IntegrityError:
         moved = set()
-    return [move.signer.pk for move in moves if move.signer.pk not in moved]
+    return [move.id for move in moves if move.id not in moved]
 
 
 @transaction.atomic
 def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
-    """Move under locks in the usual order, against deadlocks: mailboxes, signatures by id, signers,
-    tallies. Returns the ids moved.
+    """Move under locks in the usual order, against deadlocks: decisions, mailboxes, signatures by
+    id (those that move, and those with slots in the target mailboxes), signers, tallies. Returns
+    the ids moved.
     """
+    decisions.announce()
     locks.lock_mailboxes(
         index
         for move in moves
         for index in (move.signer.petition_mailbox_ix, move.wanted.petition_mailbox)
     )
-    signatures = _lock_signatures(moves)
-    rows = {row.pk: row for row in Signer.objects.filter(pk__in=signatures)}
-    sure = [move for move in moves if _is_as_read(rows.get(move.signer.pk), move.signer)]
-    held = _settle(job, sure, rows, signatures)
-    Reindexing.objects.filter(pk=job.pk).update(moved=F("moved") + len(sure), held=F("held") + held)
-    return {move.signer.pk for move in sure}
-
-
-def _lock_signatures(moves: Sequence[_Move]) -> dict[UUID, Signature]:
-    """Lock the signatures that move, and those with slots in the target mailboxes, by id."""
     there = Signer.objects.filter(
         petition_id__in={move.signer.petition_id for move in moves},
         petition_mailbox_ix__in=[move.wanted.petition_mailbox for move in moves],
         slot__isnull=False,
     )
-    ids = [*(move.signer.pk for move in moves), *there.values_list("pk", flat=True)]
-    rows = Signature.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("id")
-    return {row.pk: row for row in rows}
+    ids = [*(move.id for move in moves), *there.values_list("pk", flat=True)]
+    locked = Signature.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("id")
+    signatures = {row.pk: row for row in locked}
+    rows = {row.pk: row for row in Signer.objects.filter(pk__in=signatures)}
+    sure = [move for move in moves if _is_as_read(rows.get(move.id), move.signer)]
+    held = _settle(job, sure, rows, signatures)
+    Reindexing.objects.filter(pk=job.pk).update(moved=F("moved") + len(sure), held=F("held") + held)
+    return {move.id for move in sure}
 
 
 def _is_as_read(row: Signer | None, read: Signer) -> bool:
@@ -259,7 +255,7 @@ def _settle(
     signatures: dict[UUID, Signature],
 ) -> int:
     """Write indexes and slots of the movers and of their new mailboxes; hold the surplus."""
-    wanted = {move.signer.pk: move.wanted[:3] for move in moves}
+    wanted = {move.id: move.wanted[:3] for move in moves}
     targets = {(move.signer.petition_id, move.wanted.petition_mailbox) for move in moves}
     # A mailbox that is no target is only partly read: nothing is decided about it.
     rows = {
@@ -284,27 +280,24 @@ def _slots(
 ) -> dict[UUID, int | None]:
     groups: defaultdict[tuple[int, bytes], list[Member]] = defaultdict(list)
     for pk, row in rows.items():
-        if row.slot is not None:
-            mailbox, person, home = after[pk]
-            member = _member(signatures[pk], row.slot, person, home)
-            groups[row.petition_id, mailbox].append(member)
+        if row.slot is None:
+            continue
+        (mailbox, person, home), signature = after[pk], signatures[pk]
+        member = Member(
+            id=pk,
+            person=person,
+            home=home,
+            slot=row.slot,
+            is_removed=signature.state == Signature.State.REMOVED,
+            # A slot implies a confirmation.
+            confirmed_at=signature.confirmed_at or signature.created_at,
+            created_at=signature.created_at,
+        )
+        groups[row.petition_id, mailbox].append(member)
     slots: dict[UUID, int | None] = dict.fromkeys(rows)
     for members in groups.values():
         slots |= share_out(members)
     return slots
-
-
-def _member(signature: Signature, slot: int, person: bytes, home: bytes) -> Member:
-    return Member(
-        id=signature.pk,
-        person=person,
-        home=home,
-        slot=slot,
-        is_removed=signature.state == Signature.State.REMOVED,
-        # A slot implies a confirmation.
-        confirmed_at=signature.confirmed_at or signature.created_at,
-        created_at=signature.created_at,
-    )
 
 
 def _write(

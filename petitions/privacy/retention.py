@@ -17,7 +17,16 @@ from django.db.models import DateTimeField, F, Func, Q, QuerySet, Value
 from django.utils import timezone
 
 from petitions.mail import suppression
-from petitions.models import Alert, Decision, Enquiry, Mail, Objection, Signature, Signer
+from petitions.models import (
+    Alert,
+    BulkDecision,
+    Decision,
+    Enquiry,
+    Mail,
+    Objection,
+    Signature,
+    Signer,
+)
 from petitions.privacy import erasure_notice
 from petitions.screening import challenge
 from petitions.signers import erasing
@@ -152,6 +161,7 @@ def truncate_timestamps() -> int:
 
     Knowing when a person was at their computer must not identify their row by the minute.
     """
+    BulkDecision.objects.drop_times(timezone.now() - EXACT_FOR)
     before = timezone.now() - EXACT_FOR
     settled = Mail.objects.exclude(state=Mail.State.QUEUED)
     truncated = 0
@@ -162,6 +172,10 @@ def truncate_timestamps() -> int:
         (settled, "due_at"),
         (Objection.objects.all(), "created_at"),
         (Decision.objects.all(), "created_at"),
+        (BulkDecision.objects.all(), "created_at"),
+        (BulkDecision.objects.all(), "started_at"),
+        (BulkDecision.objects.all(), "finished_at"),
+        (BulkDecision.objects.all(), "mailed_at"),
         (Alert.objects.all(), "created_at"),
         (Alert.objects.all(), "seen_at"),
     ):

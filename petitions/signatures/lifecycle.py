@@ -16,15 +16,16 @@ movement of the tally from the constants below.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from petitions.counting import tallies
-from petitions.models import Decision, DecisionItem, Signature
+from petitions.models import Decision, Signature, as_array
 
 State = Signature.State
 
@@ -100,7 +101,20 @@ DECISIONS: dict[str, Transition] = {
 }
 
 
-def targets(transition: Transition, signatures: Sequence[Signature]) -> dict[UUID, State]:
+class Movable(Protocol):
+    """What `move` reads of a signature: a locked row of `Signature`, or a tuple of its columns."""
+
+    @property
+    def pk(self) -> UUID: ...
+    @property
+    def petition_id(self) -> int: ...
+    @property
+    def place_id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+
+
+def targets(transition: Transition, signatures: Sequence[Movable]) -> dict[UUID, State]:
     """The target state of a transition for each signature, by id: an argument of `move`."""
     assert transition.target is not None, "the target is in the decision that is taken back"
     return dict.fromkeys((one.pk for one in signatures), transition.target)
@@ -112,7 +126,7 @@ def possible(state: str) -> list[str]:
 
 
 def move(
-    signatures: Sequence[Signature],
+    signatures: Sequence[Movable],
     targets: Mapping[UUID, State],
     *,
     decision: Decision | None = None,
@@ -128,21 +142,30 @@ def move(
         return 0
     if decision is not None:
         decision.save()
-        DecisionItem.objects.bulk_create(
-            DecisionItem(decision=decision, signature_id=one.pk, previous_state=one.state)
-            for one in signatures
-        )
+        _record_items(decision, signatures)
         changes["decision"] = decision
     for target in sorted(set(targets.values())):
         ids = [one.pk for one in signatures if targets[one.pk] == target]
-        Signature.objects.filter(pk__in=ids).update(state=target, **changes)
+        Signature.objects.filter(pk__in=as_array(ids)).update(state=target, **changes)
     moved = tally_changes(signatures, targets)
     tallies.move(signatures[0].petition_id, moved)
     return moved.total()
 
 
+def _record_items(decision: Decision, signatures: Sequence[Movable]) -> None:
+    # Not by `bulk_create`: its instances took a third of the time of a bulk decision.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_decisionitem (decision_id, signature_id, previous_state)
+            SELECT %s, * FROM unnest(%s::uuid[], %s::text[])
+            """,
+            [decision.pk, [one.pk for one in signatures], [str(one.state) for one in signatures]],
+        )
+
+
 def tally_changes(
-    signatures: Sequence[Signature], targets: Mapping[UUID, State]
+    signatures: Sequence[Movable], targets: Mapping[UUID, State]
 ) -> Counter[tallies.Key]:
     """By how much each row of the tally changes when signatures move to their targets."""
     changes: Counter[tallies.Key] = Counter()

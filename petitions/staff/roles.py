@@ -13,6 +13,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.view_petition",
         "petitions.view_signature",
         "petitions.moderate_signature",
+        "petitions.approve_bulkdecision",
+        "petitions.view_bulkdecision",
         "petitions.view_decision",
         "petitions.view_alert",
         "petitions.add_rule",

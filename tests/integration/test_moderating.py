@@ -16,7 +16,7 @@ from tests.benchmarks import seeding
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
 
 LIST = "/admin/petitions/signature/"
-REASON = {"reason": "false-name", "note": ""}
+REASON: dict[str, Any] = {"reason": "false-name", "note": ""}
 
 
 def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_back(

@@ -77,7 +77,7 @@ def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counte
     decision = Decision.objects.get()
     assert (decision.kind, decision.reason, decision.actor) == ("hold", "duplicate", None)
     assert Signature.objects.get(pk=later.pk).signals == ["same-mailbox"]
-    assert (job.looked_at, job.moved, job.held, job.fraction) == (3, 1, 1, 1.0)
+    assert (job.done, job.moved, job.held, job.fraction) == (3, 1, 1, 1.0)
     assert Signer.objects.count() == 3
 
 
@@ -177,7 +177,7 @@ def test_signers_at_other_domains_are_left_alone(petition: Petition, release: Re
     job = reindex.compare_all()
 
     after = Signer.objects.get(pk=signature.pk)
-    assert (job.looked_at, job.moved) == (1, 0)
+    assert (job.done, job.moved) == (1, 0)
     assert bytes(after.petition_mailbox_ix) == bytes(before.petition_mailbox_ix)
 
 
@@ -210,7 +210,7 @@ def test_after_a_crash_it_goes_on_where_it_was(
     resumed = reindex.compare_all()
 
     assert resumed == interrupted
-    assert resumed.looked_at == 5
+    assert resumed.done == 5
     assert tallies.total(petition.pk) == 3
     assert not tallies.differences(petition.pk)
 
@@ -219,7 +219,7 @@ def interrupt_after(signers: int) -> None:
     """Compare until so many are done, and then be killed."""
 
     def crash(_fraction: float) -> None:
-        if Reindexing.objects.unfinished().get().looked_at == signers:
+        if Reindexing.objects.unfinished().get().done == signers:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -238,7 +238,7 @@ def test_what_was_interrupted_under_other_rules_begins_anew(
     release()
     job = reindex.compare_all()
 
-    assert (job.looked_at, job.held) == (4, 2)
+    assert (job.done, job.held) == (4, 2)
     assert not Reindexing.objects.unfinished().exists()
     assert tallies.total(petition.pk) == 2
 

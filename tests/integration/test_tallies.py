@@ -1,68 +1,84 @@
 """The count, when several people move it at the same moment."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+import re
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from petitions.counting import tallies
-from petitions.models import ABROAD, UNKNOWN, Petition
+from petitions.models import ABROAD, UNKNOWN, Petition, Tally
 
-FORWARDS = {(ABROAD, 0): 1, (UNKNOWN, 0): 1}
-BACKWARDS = dict(reversed(FORWARDS.items()))
-
-
-def _move_at_once(petition: Petition, *batches: dict[tuple[str, int], int]) -> list[object]:
-    """Move every batch in a transaction and a thread of its own: each one's exception, or None."""
-
-    def move(changes: dict[tuple[str, int], int]) -> None:
-        try:
-            with transaction.atomic():
-                tallies.move(petition.pk, changes)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(batches)) as threads:
-        return [future.exception() for future in [threads.submit(move, b) for b in batches]]
+# Each comes to a row that somebody else has locked when it holds one, and wants the other's then.
+FORWARDS = {(ABROAD, 0): 1, (ABROAD, 1): 1, (UNKNOWN, 0): 1}
+BACKWARDS = {(UNKNOWN, 0): 1, (UNKNOWN, 1): 1, (ABROAD, 0): 1}
 
 
-def _meeting_after(add: Callable[..., None], patience: float) -> Callable[..., None]:
-    """Let two threads meet once both hold a row, if they can; one that waits comes too late."""
-    have_met = threading.Event()
-    both_hold_one = threading.Barrier(2, action=have_met.set)
+def _move(petition: Petition, changes: dict[tuple[str, int], int]) -> None:
+    try:
+        with transaction.atomic():
+            tallies.move(petition.pk, changes)
+    finally:
+        connections.close_all()
 
-    def add_and_meet(*args: object) -> None:
-        add(*args)
-        if have_met.is_set():
-            return
-        with suppress(threading.BrokenBarrierError):
-            both_hold_one.wait(timeout=patience)
 
-    return add_and_meet
+def _wait_until_both_wait() -> None:
+    deadline = time.monotonic() + 30
+    waiting = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone() == (2,):
+                return
+        time.sleep(0.05)
+    raise AssertionError("they do not wait")
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("guarded", [False, True])
 def test_batches_that_move_the_same_places_deadlock_unless_they_keep_one_order(
-    petition: Petition, guarded: bool, monkeypatch: pytest.MonkeyPatch
+    petition: Petition, guarded: bool, sign: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tallies.move(petition.pk, FORWARDS)
-    # Unguarded they do meet, however busy the machine is.
-    patience = 0.5 if guarded else 30
-    monkeypatch.setattr(tallies, "_add", _meeting_after(tallies._add, patience))
+    for batch in (FORWARDS, BACKWARDS):
+        tallies.move(petition.pk, dict.fromkeys(batch, 10))
+    before = tallies.total(petition.pk)
     if not guarded:
-        monkeypatch.setattr(tallies, "sorted", list, raising=False)
+        for name in ("_ADD_ALL", "_LOCK_ALL"):
+            # Each begins with its own first place.
+            statement = re.sub(
+                r'ORDER BY (\S+) COLLATE "C"',
+                r"ORDER BY \1 = (%(places)s::text[])[1] DESC",
+                getattr(tallies, name),
+            )
+            monkeypatch.setattr(tallies, name, statement)
 
-    failures = [error for error in _move_at_once(petition, FORWARDS, BACKWARDS) if error]
+    results: list[Future[None]] = []
+    with ThreadPoolExecutor(2) as threads:
+        with transaction.atomic():
+            list(Tally.objects.filter(petition=petition, shard=1).select_for_update())
+            for batch in (FORWARDS, BACKWARDS):
+                changes = {key: sign * n for key, n in batch.items()}
+                results.append(threads.submit(_move, petition, changes))
+            _wait_until_both_wait()
+        failures = [error for one in results if (error := one.exception(30))]
 
     if guarded:
         assert failures == []
-        assert tallies.total(petition.pk) == 6
+        assert tallies.total(petition.pk) == before + sign * 6
     else:
         (failure,) = failures
         assert isinstance(failure, OperationalError)
         assert "deadlock detected" in str(failure)
-        assert tallies.total(petition.pk) == 4
+        assert tallies.total(petition.pk) == before + sign * 3
+
+
+@pytest.mark.django_db
+def test_a_tally_that_would_fall_below_zero_is_refused_whole(petition: Petition) -> None:
+    tallies.move(petition.pk, {(ABROAD, 0): 1, (UNKNOWN, 0): 3})
+
+    with pytest.raises(tallies.TallyBroken), transaction.atomic():
+        tallies.move(petition.pk, {(ABROAD, 0): -2, (UNKNOWN, 0): -1})
+
+    assert tallies.total(petition.pk) == 4

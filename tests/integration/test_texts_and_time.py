@@ -19,6 +19,7 @@ from petitions.counting import tallies
 from petitions.infra.locks import lease
 from petitions.models import (
     Alert,
+    BulkDecision,
     Erasure,
     Mail,
     Objection,
@@ -185,6 +186,14 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
     )
     Objection.objects.create(ix=b"i" * 16, key_id=1, reason=Objection.Reason.NO_MAIL)
     Alert.objects.create(petition=petition, kind=Alert.Kind.BURST, number=20)
+    BulkDecision.objects.create(
+        petition=petition,
+        kind="hold",
+        reason="other",
+        state="done",
+        conditions={"state": "held", "created_from": "2026-01-01T10:03:00+00:00"},
+        finished_at=timezone.now(),
+    )
     Mail.objects.update(state=Mail.State.SENT)
     moment = timezone.now() - timedelta(hours=80)
     tables = {
@@ -196,8 +205,9 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
         for name in set(names) - {"seen_at"}:
             assert model._default_manager.update(**{name: moment}) == 1, model
 
-    assert retention.truncate_timestamps() == 7
+    assert retention.truncate_timestamps() == 11
     assert retention.truncate_timestamps() == 0
+    assert BulkDecision.objects.get().conditions == {"state": "held"}
 
     for model, names in tables.items():
         for name in set(names) - {"seen_at"}:

@@ -78,8 +78,8 @@ def test_a_new_writer_would_be_found(source: str) -> None:
     assert list(writers(source))
 
 
-def test_every_kind_of_decision_but_erasing_has_its_transition_and_its_words() -> None:
-    kinds = set(Decision.Kind) - {Decision.Kind.ERASE}
+def test_every_kind_of_decision_but_erasing_and_undoing_has_its_transition_and_its_words() -> None:
+    kinds = set(Decision.Kind) - {Decision.Kind.ERASE, Decision.Kind.UNDO}
     assert set(lifecycle.DECISIONS) == kinds
     for one in lifecycle.DECISIONS.values():
         assert all(str(words) for words in (one.label, one.effect, one.told % {"n": 2}))

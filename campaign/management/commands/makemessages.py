@@ -14,6 +14,7 @@ IGNORED = [
     "campaign/admin.py",
     "campaign/local",
     "petitions/admin",
+    "petitions/moderation",
     "petitions/screening/fraud_signals.py",
     "petitions/signatures/lifecycle.py",
     "*/management/*",

@@ -31,7 +31,7 @@ class Command(BaseCommand):
                     "Another command compares mailboxes at this moment. Wait for it, and try again."
                 ) from None
         self.stdout.write(
-            f"Looked at {job.looked_at:,}: {job.moved:,} changed, {job.held:,} of them held, "
+            f"Looked at {job.done:,}: {job.moved:,} changed, {job.held:,} of them held, "
             f"{job.unreadable:,} cannot be opened."
         )
         return job

@@ -1,5 +1,6 @@
 """Moderators race with signers and with each other, without the guard and with it."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,7 +22,7 @@ from tests.racing import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-REASON = {"reason": "false-name", "note": ""}
+REASON: dict[str, Any] = {"reason": "false-name", "note": ""}
 
 
 def _held(petition: Petition) -> Signature:

@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models.base import with_checked_choices
+
 UNKNOWN = "unknown"
 ABROAD = "abroad"
 
@@ -37,6 +39,7 @@ class PlaceQuerySet(models.QuerySet["Place"]):
         return self.filter(kind=Place.Kind.CONSTITUENCY)
 
 
+@with_checked_choices
 class Place(models.Model):
     """A place of the tally. Its code is the constituency's GSS code, `unknown` or `abroad`."""
 
@@ -72,8 +75,6 @@ class Postcode(models.Model):
     """Look-up from a UK postcode, without its space, to its constituency."""
 
     postcode = models.CharField(primary_key=True, max_length=7)
-    # No foreign key constraint: checking each row would cost half the import's time, and the
-    # import checks it. `Signature.place` has the constraint.
     place = models.ForeignKey(Place, models.PROTECT, db_index=False, db_constraint=False)
 
     def __str__(self) -> str:
@@ -88,6 +89,7 @@ class PlaceFileQuerySet(models.QuerySet["PlaceFile"]):
         return self.filter(kind=kind).order_by("-pk").first()
 
 
+@with_checked_choices
 class PlaceFile(models.Model):
     """The log of one import of a published file: its edition and contents."""
 

@@ -1,8 +1,10 @@
-"""Work queue of "check your email": corrections and resends that the worker settles.
+"""Work queues of the worker: corrections, resends and requests to find one's signature.
 
-One row for each request, whether or not its attempt still exists: hence no foreign keys. So the
-response time does not depend on the attempt (constant work: docs/architecture.md).
+One row for each request, written alike whether or not what it is about exists: hence no foreign
+keys. So the response time does not depend on it (constant work: docs/architecture.md).
 """
+
+import uuid
 
 from django.db import models
 
@@ -36,3 +38,21 @@ class Resend(models.Model):
 
     def __str__(self) -> str:
         return str(self.attempt_id)
+
+
+class FindRequest(models.Model):
+    """One request: a sealed address and language, padded to one length.
+
+    Written alike whether or not the address has signed, which only the worker looks up (constant
+    work: docs/architecture.md). It has no timestamp, and is deleted once the worker has looked.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    sealed = models.BinaryField()
+
+    class Meta:
+        verbose_name = "request to find signatures"
+        verbose_name_plural = "requests to find signatures"
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,4 +1,4 @@
-"""Sources (attribution): partners and channels whose links carry a code, and their counts."""
+"""Counts: the tally, daily snapshots, and sources (attribution) with theirs."""
 
 import re
 
@@ -6,10 +6,86 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models.base import with_checked_choices
+from petitions.models.geography import Place
 from petitions.models.organisation import one_line
 from petitions.models.petition import Petition
+
+
+@with_checked_choices
+class Tally(models.Model):
+    """The counter of signatures for one petition, place, kind and shard.
+
+    Shards spread a hot place over several rows, because confirmations would otherwise wait on one
+    row lock for each other's flush to disk.
+    """
+
+    class Kind(models.TextChoices):
+        ONLINE = "online", _("online")
+        PAPER = "paper", _("on paper")
+
+    petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
+    place = models.ForeignKey(Place, models.PROTECT, db_index=False)
+    kind = models.CharField(max_length=6, choices=Kind, default=Kind.ONLINE)
+    shard = models.PositiveSmallIntegerField(default=0)
+    n = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["petition", "place", "kind", "shard"], name="tally_once"
+            ),
+            models.CheckConstraint(condition=Q(n__gte=0), name="tally_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.petition_id} {self.place_id} {self.kind} {self.shard}: {self.n}"
+
+
+class Snapshot(models.Model):
+    """The total at the end of one day in London. Write-once."""
+
+    petition = models.ForeignKey(Petition, models.CASCADE, related_name="snapshots", db_index=False)
+    day = models.DateField(_("after the day"))
+    total = models.PositiveIntegerField(_("signatures"))
+
+    class Meta:
+        verbose_name = _("daily count")
+        verbose_name_plural = _("daily counts")
+        constraints = [
+            models.UniqueConstraint(fields=["petition", "day"], name="snapshot_once_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.petition_id} {self.day}: {self.total}"
+
+
+class SnapshotPart(models.Model):
+    """The exact count of one region, of "UK, not known", or of abroad, in a day's snapshot.
+
+    Published only through `counting.breakdowns`, which rounds and delays it (disclosure control).
+    """
+
+    snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="parts", db_index=False)
+    # A code of `Region`, `unknown` or `abroad`.
+    group = models.CharField(max_length=9)
+    n = models.PositiveIntegerField()
+    # The `n` to publish (rounded) if this day is released: an earlier one until the region has
+    # moved enough. 0 if the region is suppressed.
+    shown = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["snapshot", "group"], name="snapshot_part_once"),
+            models.CheckConstraint(condition=~Q(group=""), name="snapshot_part_has_a_group"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.snapshot_id} {self.group}: {self.n}"
+
 
 CODE_LENGTH = 32
 # A web origin as browsers serialise it, https only: it goes into a CSP header unescaped.
@@ -111,8 +187,8 @@ class SourceTally(models.Model):
     # Against lock contention on one busy channel. Random, unlike that of `Tally`, so that no row
     # can be tied to the signatures that it counts.
     shard = models.PositiveSmallIntegerField()
-    n = models.IntegerField()
-    before = models.IntegerField()
+    n = models.PositiveIntegerField()
+    before = models.PositiveIntegerField()
     day = models.DateField()
 
     class Meta:

@@ -1,0 +1,78 @@
+"""What models share: checks of choices, scheduled publication (embargo), and language fallback."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Case, Q, When
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+
+M = TypeVar("M", bound=models.Model)
+
+
+class ChoicesConstraint(models.CheckConstraint):
+    """The check that a column has one of its choices; forms validate them by the field itself."""
+
+    def validate(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+def with_checked_choices(model: type[M]) -> type[M]:
+    """Class decorator: a check constraint for each column with choices, "" included if blank.
+
+    A decorator, because the body of `Meta` sees neither the fields nor the choices of its model.
+    """
+    options = model._meta
+    options.constraints = [*options.constraints]
+    for field in options.local_fields:
+        if field.choices:
+            values = [str(value) for value, _label in field.flatchoices]
+            known = Q(**{f"{field.name}__in": [*values, ""] if field.blank else values})
+            name = f"{options.model_name}_{field.name}_known"
+            options.constraints.append(ChoicesConstraint(condition=known, name=name))
+    # From here migrations take them.
+    options.original_attrs["constraints"] = options.constraints
+    return model
+
+
+def as_array(ids: Iterable[UUID]) -> RawSQL:
+    """The right side of an `__in` over very many ids: one array instead of a parameter for each,
+    which took a fifth of the time of a bulk decision.
+    """
+    return RawSQL("SELECT unnest(%s::uuid[])", [list(ids)])
+
+
+class PublicationQuerySet(models.QuerySet[M]):
+    """Queries by `published_at`: null is a draft, a time in the future an embargo."""
+
+    def published(self) -> Self:
+        """Those that are public now. Nothing else decides about it."""
+        return self.filter(published_at__lte=timezone.now())
+
+    def embargoed(self) -> Self:
+        """Those under an embargo: they become public automatically at a future time."""
+        return self.filter(published_at__gt=timezone.now())
+
+
+class Publication:
+    """Mixin for models with a `published_at`."""
+
+    published_at: datetime | None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is public now: `PublicationQuerySet.published` for one instance."""
+        return self.published_at is not None and self.published_at <= timezone.now()
+
+    @property
+    def is_embargoed(self) -> bool:
+        """Whether it is under an embargo: public automatically at a future time."""
+        return self.published_at is not None and not self.is_public
+
+
+def rank_of(language: str) -> Case:
+    """An `order_by` expression: texts in `language` first, then English, then any other."""
+    return Case(When(language=language, then=0), When(language="en", then=1), default=2)

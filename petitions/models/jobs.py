@@ -1,0 +1,208 @@
+"""Batch jobs: long work whose row says what it is about, how far it has come, and who wanted it."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import InterfaceError, OperationalError, models
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models.base import with_checked_choices
+from petitions.models.moderation import Decision
+from petitions.models.petition import Petition
+
+
+class BatchJob(models.Model):
+    """Abstract base of batch jobs: state, conditions, keyset cursor, counts, people, times.
+
+        draft -> (awaiting ->) running -> done | failed
+        draft, awaiting, running -> cancelled
+
+    Every batch commits with its cursor, so that a killed worker loses one batch at most and the
+    next worker goes on from there. Workers take a lease (`infra.locks`); should one have stalled
+    and another be at work too, `lock` lets them take turns, so that no batch is done twice. Both
+    hold behind a transaction pooler.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("previewed, not started")
+        AWAITING = "awaiting", _("waiting for approval")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        CANCELLED = "cancelled", _("cancelled")
+        FAILED = "failed", _("stopped by an error")
+
+    ENDED = (State.DONE, State.CANCELLED, State.FAILED)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(_("state"), max_length=9, choices=State, default=State.DRAFT)
+    conditions = models.JSONField(_("conditions"), default=dict, blank=True)
+    matching = models.PositiveIntegerField(_("matching"), default=0)
+    # The id of the last row read: ids are random, so that it also tells the fraction done.
+    cursor = models.UUIDField(null=True, editable=False)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    skipped = models.PositiveIntegerField(_("left alone"), default=0)
+    # Null: a command or a rule of the site.
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    error = models.CharField(_("error"), max_length=40, blank=True)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["done", "cancelled", "failed"], finished_at__isnull=False)
+                | (~Q(state__in=["done", "cancelled", "failed"]) & Q(finished_at=None)),
+                name="%(class)s_ended_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def fraction(self) -> float:
+        """Progress from 0 to 1, estimated from the cursor."""
+        if self.state == self.State.DONE:
+            return 1.0
+        return self.cursor.int / 2**128 if self.cursor else 0.0
+
+    def change_state(self, target: State, *sources: State, **columns: Any) -> bool:
+        """Compare-and-set of the state; False if it was none of `sources` by now."""
+        if target in self.ENDED:
+            columns["finished_at"] = Now()
+        rows = type(self)._default_manager.filter(pk=self.pk, state__in=sources)
+        is_changed = bool(rows.update(state=target, **columns))
+        self.refresh_from_db()
+        return is_changed
+
+    def lock(self) -> bool:
+        """Lock the row until commit and read it again; False unless the job is still running.
+
+        First in the transaction of each batch, so that a cancellation takes effect at the next.
+        """
+        self.refresh_from_db(from_queryset=type(self)._default_manager.select_for_update())
+        return self.state == self.State.RUNNING
+
+    def run(self, batch: Callable[[], bool], *, seconds: float = float("inf")) -> None:
+        """Call `batch`, which returns whether more is left, until the job ends or time is over.
+
+        What the database or its locks refused is raised, and tried again by the next call. Any
+        other error ends the job as failed, with the exception's class for a code, and is raised.
+        """
+        deadline = monotonic() + seconds
+        while self.state == self.State.RUNNING and monotonic() < deadline:
+            try:
+                is_more_left = batch()
+            except (InterfaceError, OperationalError):
+                raise
+            except Exception as error:
+                code = type(error).__name__[:40]
+                self.change_state(self.State.FAILED, self.State.RUNNING, error=code)
+                raise
+            if not is_more_left:
+                self.change_state(self.State.DONE, self.State.RUNNING)
+
+
+class ReindexingQuerySet(models.QuerySet["Reindexing"]):
+    """Queries about runs of the reindexing job."""
+
+    def unfinished(self) -> "ReindexingQuerySet":
+        """Runs that were interrupted, by an error or otherwise."""
+        return self.exclude(state=BatchJob.State.DONE)
+
+
+@with_checked_choices
+class Reindexing(BatchJob):
+    """One run over all signers, under one set of alias rules and one index key.
+
+    `done` counts the signers read.
+    """
+
+    # `identity.providers.FINGERPRINT`, and the id of the first index key, at the start.
+    rules = models.CharField(max_length=16)
+    key_id = models.PositiveSmallIntegerField()
+    moved = models.PositiveIntegerField(default=0)
+    held = models.PositiveIntegerField(default=0)
+    unreadable = models.PositiveIntegerField(default=0)
+
+    objects = ReindexingQuerySet.as_manager()
+
+
+class BulkDecisionQuerySet(models.QuerySet["BulkDecision"]):
+    """Queries about bulk decisions."""
+
+    def waiting(self) -> "BulkDecisionQuerySet":
+        """Those that wait for a second moderator, the oldest first."""
+        return self.filter(state=BatchJob.State.AWAITING).order_by("created_at", "id")
+
+    def drop_times(self, before: datetime) -> int:
+        """Take conditions about the time of day out of jobs previewed before `before`.
+
+        Retention: with the decision's items they would tell the minute at which somebody signed.
+        """
+        exact = Q(conditions__has_any_keys=["created_from", "created_to"])
+        names = Value(["created_from", "created_to"], ArrayField(models.TextField()))
+        dropped = Func(
+            F("conditions"),
+            names,
+            template="(%(expressions)s)",
+            arg_joiner=" - ",
+            output_field=models.JSONField(),
+        )
+        rows = self.filter(exact, created_at__lt=before, state__in=BatchJob.ENDED)
+        return rows.update(conditions=dropped)
+
+    def running(self) -> "BulkDecisionQuerySet":
+        """Those that the worker has to do, in the order in which they were approved."""
+        return self.filter(state=BatchJob.State.RUNNING).order_by("started_at", "id")
+
+
+@with_checked_choices
+class BulkDecision(BatchJob):
+    """A decision about all signatures that a selection matches, previewed, approved, then run.
+
+    `conditions` is a `moderation.selection.Selection`, of ids and dates: nothing personal. What
+    changed after `created_at`, the time of the preview, is left alone and counted as skipped.
+    """
+
+    petition = models.ForeignKey(Petition, models.PROTECT)
+    kind = models.CharField(_("decision"), max_length=8, choices=Decision.Kind)
+    reason = models.CharField(_("reason"), max_length=12, choices=Decision.Reason)
+    note = models.CharField(_("note"), max_length=300, blank=True)
+    # The decision that it undoes, and the one that it makes with its first batch.
+    undoes = models.ForeignKey(Decision, models.PROTECT, null=True, related_name="+")
+    decision = models.OneToOneField(Decision, models.PROTECT, null=True, related_name="bulk")
+    # False: more than `matching` were found, and they are counted when it runs.
+    is_exact = models.BooleanField(default=True)
+    count_change = models.IntegerField(_("change of the count"), default=0)
+    # The newest item of any decision at the preview: later ones mark what changed since.
+    seen_item = models.BigIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True)
+
+    objects = BulkDecisionQuerySet.as_manager()
+
+    class Meta(BatchJob.Meta):
+        verbose_name = _("bulk decision")
+        verbose_name_plural = _("bulk decisions")
+        permissions = [("approve_bulkdecision", "Can approve the bulk decisions of others")]
+        indexes = [
+            models.Index(
+                fields=["state", "created_at"],
+                condition=Q(state__in=["draft", "awaiting", "running"]),
+                name="bulk_decision_open",
+            ),
+        ]

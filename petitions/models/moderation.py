@@ -1,0 +1,188 @@
+"""Moderation: decisions with each signature's state before (for undo), rules, and alerts."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models.base import with_checked_choices
+from petitions.models.petition import Petition
+from petitions.models.signature import Signature
+
+
+@with_checked_choices
+class Decision(models.Model):
+    """One moderation decision about a set of signatures of any size."""
+
+    class Kind(models.TextChoices):
+        REMOVE = "remove", _("remove")
+        RESTORE = "restore", _("restore")
+        HOLD = "hold", _("hold")
+        APPROVE = "approve", _("approve")
+        ERASE = "erase", _("delete the person’s data")
+        UNDO = "undo", _("undo")
+
+    class Reason(models.TextChoices):
+        FALSE_NAME = "false-name", _("not a real name")
+        DUPLICATE = "duplicate", _("the same person signed more than once")
+        AUTOMATED = "automated", _("automated")
+        SUSPICIOUS = "suspicious", _("possibly automated, needs checking")
+        CHECKED = "checked", _("checked, no problem")
+        REQUESTED = "requested", _("the signer asked us")
+        MISTAKE = "mistake", _("an earlier decision was a mistake")
+        OTHER = "other", _("another reason, given in the note")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    petition = models.ForeignKey(Petition, models.PROTECT)
+    kind = models.CharField(_("decision"), max_length=8, choices=Kind)
+    reason = models.CharField(_("reason"), max_length=12, choices=Reason)
+    note = models.CharField(
+        _("note"),
+        max_length=300,
+        blank=True,
+        help_text=_("Other moderators can read this. Do not write names or email addresses."),
+    )
+    # Null: a command or a rule of the site decided.
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True)
+    undoes = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="undone_by", verbose_name=_("undoes")
+    )
+    created_at = models.DateTimeField(_("decided"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("decision")
+        verbose_name_plural = _("decisions")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="undo", undoes__isnull=False)
+                | (~Q(kind="undo") & Q(undoes__isnull=True)),
+                name="decision_undo_names_what_it_undoes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    @property
+    def title(self) -> str:
+        """What it did, in words; the undo of an undo does the first decision again."""
+        first, undone = self, 0
+        while first.undoes is not None:
+            first, undone = first.undoes, undone + 1
+        said = {"decision": first.get_kind_display()}
+        if not undone:
+            return said["decision"]
+        return (_("undone: %(decision)s") if undone % 2 else _("done again: %(decision)s")) % said
+
+
+@with_checked_choices
+class DecisionItem(models.Model):
+    """One signature of a decision, and its state before. Kept after the signer is erased."""
+
+    decision = models.ForeignKey(Decision, models.CASCADE, related_name="items")
+    signature_id = models.UUIDField(db_index=True)
+    previous_state = models.CharField(max_length=9, choices=Signature.State)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["decision", "signature_id"], name="decision_item_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.signature_id)
+
+
+class RuleQuerySet(models.QuerySet["Rule"]):
+    """Queries about rules."""
+
+    def in_force(self) -> "RuleQuerySet":
+        """Those that have not expired."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=Now()))
+
+
+@with_checked_choices
+class Rule(models.Model):
+    """One block or allow rule for a network, a domain or one address, until it expires.
+
+    An address is never stored: `address_ix` is its global blind index. For the other kinds
+    `pattern` holds a network in CIDR notation ("192.0.2.0/24", "2001:db8::/48") or a domain
+    ("example.org", or "*.example.org" for its subdomains).
+    """
+
+    class Kind(models.TextChoices):
+        NETWORK = "network", _("network")
+        DOMAIN = "domain", _("email domain")
+        ADDRESS = "address", _("one email address")
+
+    class Action(models.TextChoices):
+        BLOCK = "block", _("block")
+        ALLOW = "allow", _("allow")
+
+    kind = models.CharField(_("applies to"), max_length=7, choices=Kind)
+    action = models.CharField(_("action"), max_length=5, choices=Action)
+    pattern = models.CharField(_("network or domain"), max_length=260, blank=True)
+    address_ix = models.BinaryField(max_length=16, null=True)
+    note = models.CharField(
+        _("note"),
+        max_length=300,
+        help_text=_("Why, for your colleagues. Do not write names or email addresses."),
+    )
+    expires_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, db_index=False
+    )
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    objects = RuleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "action", "pattern", "address_ix"],
+                name="rule_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="address", pattern="", address_ix__isnull=False)
+                | (Q(address_ix__isnull=True) & ~Q(kind="address") & ~Q(pattern="")),
+                name="rule_says_whom",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.kind} {self.pattern or self.pk}"
+
+
+@with_checked_choices
+class Alert(models.Model):
+    """An alert about one petition, open until a moderator dismisses it (`seen_at`)."""
+
+    class Kind(models.TextChoices):
+        BURST = "burst", _("many signatures from one network")
+
+    petition = models.ForeignKey(Petition, models.CASCADE)
+    kind = models.CharField(_("type"), max_length=10, choices=Kind)
+    # Blind index of the network under a daily key: finds the signatures, and a repeated alert.
+    network_ix = models.BinaryField(max_length=16, null=True)
+    number = models.PositiveIntegerField(_("signatures"))
+    created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("checked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["petition", "kind", "network_ix"],
+                name="alert_once_a_network_and_day",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

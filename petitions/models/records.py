@@ -1,0 +1,225 @@
+"""Records of what was done: the audit log, messages to us, and scheduled erasures."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from petitions.models.base import with_checked_choices
+from petitions.models.petition import Petition
+
+
+@with_checked_choices
+class AuditRecord(models.Model):
+    """One entry of the audit log: who, what, about which object, when, and on which screen.
+
+    Append-only: the trigger `audit_record_append_only` allows only the retention of
+    `petitions.staff.audit`, and `audit_record_no_truncate` refuses TRUNCATE. No free text.
+    """
+
+    class Action(models.TextChoices):
+        PASSWORD_RIGHT = "password-right", _("right password")
+        PASSWORD_WRONG = "password-wrong", _("wrong password")
+        PASSWORD_REFUSED = "password-refused", _("too many wrong passwords: not looked at")
+        LOGIN_UNLOCKED = "login-unlocked", _("wrong passwords forgotten")
+        ERASURE_STOPPED = "erasure-stopped", _("deletion of people’s data stopped")
+        ERASURE_RELEASED = "erasure-released", _("stopped deletion let go on")
+        MAIL_REQUEUED = "mail-requeued", _("failed emails queued again")
+        RULE_SAVED = "rule-saved", _("rule saved")
+        RULE_ENDED = "rule-ended", _("rule ended")
+        PETITION_PUBLISHED = "petition-published", _("petition published")
+        STATEMENT_PUBLISHED = "statement-published", _("statement published")
+        ENQUIRY_ACKNOWLEDGED = "enquiry-acknowledged", _("message marked as acknowledged")
+        ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")
+        ENQUIRY_REOPENED = "enquiry-reopened", _("message reopened")
+        EXPORTED = "exported", _("signatures exported")
+        ALERT_DISMISSED = "alert-dismissed", _("alert marked as checked")
+        BULK_STARTED = "bulk-started", _("bulk decision started")
+        BULK_APPROVED = "bulk-approved", _("bulk decision approved")
+        BULK_CANCELLED = "bulk-cancelled", _("bulk decision cancelled")
+
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("who"),
+    )
+    action = models.CharField(_("what"), max_length=40, choices=Action)
+    # A model's label in lower case, such as "petitions.signature", and its primary key as text.
+    object_type = models.CharField(_("about"), max_length=80, blank=True)
+    object_id = models.CharField(_("its number"), max_length=40, blank=True)
+    screen = models.CharField(_("screen or command"), max_length=80)
+    created_at = models.DateTimeField(_("when"), auto_now_add=True)
+    network_ix = models.BinaryField(max_length=16, null=True)
+
+    class Meta:
+        verbose_name = _("audit record")
+        verbose_name_plural = _("audit records")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["actor", "action", "created_at"], name="audit_record_actor"),
+            models.Index(fields=["object_type", "object_id"], name="audit_record_object"),
+            models.Index(fields=["created_at"], name="audit_record_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.pk}"
+
+
+class EnquiryQuerySet(models.QuerySet["Enquiry"]):
+    """Queries about enquiries."""
+
+    def waiting(self) -> "EnquiryQuerySet":
+        """Open and not acknowledged, the first due first."""
+        return self.filter(acknowledged_on=None, state=Enquiry.State.OPEN).order_by("due_on", "id")
+
+
+@with_checked_choices
+class Enquiry(models.Model):
+    """One message to the organisation, its sender and text sealed (encrypted)."""
+
+    class Kind(models.TextChoices):
+        QUESTION = "question", _("A question")
+        COMPLAINT = "complaint", _("A complaint about what is done with my data")
+        ACCESSIBILITY = "access", _("Something on this site that I cannot use")
+        OTHER = "other", _("Something else")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        ANSWERED = "answered", _("answered")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("subject"), max_length=9, choices=Kind)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
+    # Name, address, language and message: `petitions.privacy.enquiries` opens it.
+    sealed = models.BinaryField()
+    looks_automatic = models.BooleanField(_("possibly spam"), default=False)
+    # Dates, not times: knowing when somebody was at their computer does not find their message.
+    received_on = models.DateField(_("received"))
+    due_on = models.DateField(_("acknowledge by"))
+    acknowledged_on = models.DateField(_("acknowledged"), null=True, blank=True)
+    answered_on = models.DateField(_("answered"), null=True, blank=True)
+    outcome = models.CharField(
+        _("outcome"),
+        max_length=300,
+        blank=True,
+        help_text=_("What was done about it. Other organisers read it. Write nobody’s name."),
+    )
+
+    objects = EnquiryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("enquiry")
+        verbose_name_plural = _("enquiries")
+        ordering = ("due_on", "id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="open", answered_on=None)
+                | Q(state="answered", answered_on__isnull=False),
+                name="enquiry_answered_on_a_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class ErasureQuerySet(models.QuerySet["Erasure"]):
+    """Queries about scheduled erasures."""
+
+    def stopped(self) -> "ErasureQuerySet":
+        """Those that an organiser has stopped and nobody has released."""
+        return self.filter(_is_stopped())
+
+    def standing(self) -> "ErasureQuerySet":
+        """Those that nobody has stopped."""
+        return self.filter(~_is_stopped())
+
+
+def _is_stopped() -> Exists:
+    return Exists(ErasureStop.objects.standing().filter(petition=OuterRef("petition")))
+
+
+class Erasure(models.Model):
+    """The pending erasure of a closed petition's signers; the row is deleted with them.
+
+    A table of its own, written by sweeps: the admin form of a petition, which saves all its
+    columns, cannot overwrite the schedule with an older one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    petition = models.OneToOneField(
+        Petition, models.CASCADE, related_name="erasure", verbose_name=_("petition")
+    )
+    scheduled_at = models.DateTimeField(_("scheduled"))
+    erasure_due_at = models.DateTimeField(_("due"))
+    # On how many days a sweep has seen it: a clock that jumps ahead cannot fake this.
+    days_seen = models.PositiveSmallIntegerField(default=1)
+    seen_on = models.DateField()
+    mailed_at = models.DateTimeField(_("organisation mailed"), null=True)
+
+    objects = ErasureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("erasure to come")
+        verbose_name_plural = _("erasures to come")
+        ordering = ("erasure_due_at", "id")
+
+    def __str__(self) -> str:
+        return str(self.petition)
+
+
+class ErasureStopQuerySet(models.QuerySet["ErasureStop"]):
+    """Queries about stops."""
+
+    def standing(self) -> "ErasureStopQuerySet":
+        """Those that nobody has released."""
+        return self.filter(released_at=None)
+
+
+class ErasureStop(models.Model):
+    """The record of a stop: who put an erasure on hold, why, and who released it."""
+
+    petition = models.ForeignKey(Petition, models.PROTECT, related_name="erasure_stops")
+    reason = models.CharField(_("why it was stopped"), max_length=300)
+    stopped_at = models.DateTimeField(_("stopped"), auto_now_add=True)
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("stopped by")
+    )
+    release_reason = models.CharField(_("why it goes on"), max_length=300, blank=True)
+    released_at = models.DateTimeField(_("goes on since"), null=True, blank=True)
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        verbose_name=_("let go on by"),
+    )
+
+    objects = ErasureStopQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("stop of an erasure")
+        verbose_name_plural = _("stops of erasures")
+        ordering = ("-stopped_at", "-id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["petition"],
+                condition=Q(released_at__isnull=True),
+                name="erasure_stop_once_a_petition",
+            ),
+            models.CheckConstraint(
+                condition=Q(released_at=None, released_by=None)
+                | Q(released_at__isnull=False, released_by__isnull=False),
+                name="erasure_stop_released_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.petition)

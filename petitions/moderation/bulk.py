@@ -1,0 +1,348 @@
+"""Bulk decisions: a decision about a whole selection, previewed, approved, then run in batches.
+
+1. `preview` stores a draft: how many the selection matches (bounded), what that does to the count,
+   and a sample. From then on what changes is left alone.
+2. `start` queues it, or lets it wait for a second moderator (`approve`) where it is large. Where
+   nobody else has the role it starts by itself after `ALONE_WAITS`, within which anybody on the
+   team can `cancel` it.
+3. The worker runs it (`run_due`), batch by batch: see `models.BatchJob`. It is stopped if its actor
+   may no longer moderate. What was moved is one `Decision`, which `preview_undo` takes back.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
+from time import monotonic
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from petitions.mail import messages, replies
+from petitions.mail.letters import Letter
+from petitions.mail.notices import SUBJECT
+from petitions.models import AuditRecord, BulkDecision, Decision, Organisation, Signature
+from petitions.moderation import decisions
+from petitions.moderation.selection import Number, Selection, Unselectable, bounded
+from petitions.signatures import lifecycle
+from petitions.staff import audit
+
+BATCH = 5_000
+# A preview counts no further; above it the number is known when the decision runs.
+COUNTED = 100_000
+ALONE_WAITS = timedelta(minutes=30)
+# An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
+DRAFT_LASTS = timedelta(hours=24)
+MODERATE = "petitions.moderate_signature"
+APPROVE = "petitions.approve_bulkdecision"
+RIGHTS_ENDED = "rights-ended"
+UNSELECTABLE = "unselectable"
+
+State = BulkDecision.State
+Action = AuditRecord.Action
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A bulk decision that must not be: the text says in words why, and what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a bulk decision would do: `job` is the draft to `start`.
+
+    `effect` is by how much the count would change, at least so much where the number is not exact;
+    None for a restoration or an undo, which depends on what each was before.
+    """
+
+    job: BulkDecision
+    number: Number
+    effect: int | None
+    sample: list[Signature]
+
+    @property
+    def waits_for_another(self) -> bool:
+        """Whether somebody else would have to approve it."""
+        return needs_approval(self.job)
+
+
+def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
+    """Draft a decision about a selection. Raises `Unselectable`; `Refused` if nothing matches."""
+    if kind not in lifecycle.DECISIONS:
+        raise Refused(_("This cannot be decided about many at once. Open each signature for it."))
+    decision = Decision(petition_id=selection.petition_id, kind=kind, reason=reason, note=note)
+    return _preview(decision, selection, actor)
+
+
+def preview_undo(*, decision: Decision, note: str, actor: User) -> Preview:
+    """Draft the undo of a decision, for all whose latest decision it is. Raises as `preview`."""
+    undoing = Decision(
+        petition_id=decision.petition_id,
+        kind=Decision.Kind.UNDO,
+        undoes=decision,
+        reason=Decision.Reason.MISTAKE,
+        note=note,
+    )
+    selection = Selection(petition_id=decision.petition_id, decision=decision.pk)
+    return _preview(undoing, selection, actor)
+
+
+def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
+    job = BulkDecision(
+        petition_id=decision.petition_id,
+        kind=decision.kind,
+        undoes=decision.undoes,
+        reason=decision.reason,
+        note=decision.note,
+        actor=actor,
+        conditions=selection.conditions(),
+        seen_item=decisions.latest_item(),
+    )
+    with transaction.atomic():
+        job.save()
+        job.refresh_from_db()
+        rows = _rows(job)
+        # All of a petition is counted to the end, for its number has to be typed.
+        number = Number(rows.count(), True) if selection.is_total else bounded(rows, COUNTED)
+        if not number.n:
+            raise Refused(_("Nothing that this decision could change matches. Nothing was done."))
+        job.matching, job.is_exact = number
+        job.save(update_fields=["matching", "is_exact"])
+    sample = list(rows.select_related("signer", "place").order_by("id")[:10])
+    return Preview(job, number, _effect(job, rows), sample)
+
+
+def _rows(job: BulkDecision) -> QuerySet[Signature]:
+    """What a job is about: selected, movable, and as old as its preview."""
+    selection = Selection.from_conditions(job.conditions)
+    rows = selection.queryset().filter(created_at__lte=job.created_at)
+    states = decisions.sources(_decision(job))
+    # One state alone, so that the index on it gives the rows in the order of their ids.
+    return rows if selection.state in states else rows.filter(state__in=states)
+
+
+def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
+    transition = lifecycle.DECISIONS.get(job.kind)
+    if transition is None or transition.target is None:
+        return None
+    if transition.target in lifecycle.COUNTED:
+        return min(job.matching, bounded(rows.exclude(state__in=lifecycle.COUNTED), COUNTED).n)
+    return -bounded(rows.filter(state__in=lifecycle.COUNTED), job.matching).n
+
+
+def needs_approval(job: BulkDecision) -> bool:
+    """Whether a job is large enough that a second person is to look at it."""
+    return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
+
+
+def others_who_approve(job: BulkDecision) -> list[User]:
+    """Active staff other than the actor who may approve the job; none where the actor is alone."""
+    users = User.objects.filter(is_active=True, is_staff=True).exclude(pk=job.actor_id or 0)
+    return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
+
+
+def told(job: BulkDecision) -> str:
+    """What a job has done by now, in sentences. Its state stands beside it, and is not told."""
+    said = [
+        ngettext("%(n)s signature changed.", "%(n)s signatures changed.", job.done)
+        % {"n": f"{job.done:,}"},
+        _("The count changed by %(change)s.") % {"change": f"{job.count_change:+,}"},
+        _("Nobody gets an email."),
+    ]
+    if job.skipped:
+        said.append(
+            _("%(n)s left alone, because they changed after the preview.")
+            % {"n": f"{job.skipped:,}"}
+        )
+    if job.error == RIGHTS_ENDED:
+        said.append(_("It was stopped, because its moderator may not moderate any more."))
+    elif job.error == UNSELECTABLE:
+        said.append(_("It was stopped, because what a condition names is not known any more."))
+    elif job.error:
+        said.append(_("It was stopped by an error: ask your operator."))
+    return " ".join(said)
+
+
+@transaction.atomic
+def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = None) -> bool:
+    """Queue a previewed decision; False if it now waits for approval. Raises `Refused`.
+
+    `typed` is the number that the actor typed, needed where it is all of a petition.
+    """
+    selection = Selection.from_conditions(job.conditions)
+    if actor.pk != job.actor_id or not actor.has_perm(MODERATE):
+        raise Refused(_("Only the moderator who made this preview can start it. Make your own."))
+    if selection.is_total and typed != job.matching:
+        raise Refused(
+            _("This is about all of them. Type their number, %(n)d, to go on.")
+            % {"n": job.matching}
+        )
+    _refuse_if_old(job)
+    target = State.AWAITING if needs_approval(job) else State.RUNNING
+    begun = {} if target == State.AWAITING else {"started_at": Now()}
+    if not job.change_state(target, State.DRAFT, **begun):
+        raise Refused(_("This has been started or cancelled already."))
+    audit.record(action=Action.BULK_STARTED, screen=screen, actor_id=actor.pk, about=job)
+    return target == State.RUNNING
+
+
+@transaction.atomic
+def approve(*, job: BulkDecision, actor: User, screen: str) -> None:
+    """Queue a decision that waits, as a second person. Raises `Refused`."""
+    if actor.pk == job.actor_id:
+        raise Refused(_("Somebody else has to approve your own bulk decision. You can cancel it."))
+    if not actor.has_perm(APPROVE):
+        raise Refused(_("You may not approve bulk decisions. Ask an administrator for that right."))
+    _refuse_if_old(job)
+    if not job.change_state(State.RUNNING, State.AWAITING, approver=actor, started_at=Now()):
+        raise Refused(_("This does not wait for approval any more. Load the page again."))
+    audit.record(action=Action.BULK_APPROVED, screen=screen, actor_id=actor.pk, about=job)
+
+
+@transaction.atomic
+def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
+    """Cancel a decision before its end, whoever wanted it. Raises `Refused`.
+
+    What it has moved stays under its `decision`, which can be undone.
+    """
+    if not (actor.has_perm(MODERATE) or actor.has_perm(APPROVE)):
+        raise Refused(_("Only moderators can cancel this. Ask one of them."))
+    if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
+        raise Refused(_("This has ended already. You can undo what it did."))
+    audit.record(action=Action.BULK_CANCELLED, screen=screen, actor_id=actor.pk, about=job)
+
+
+def _refuse_if_old(job: BulkDecision) -> None:
+    if not BulkDecision.objects.filter(pk=job.pk, created_at__gt=Now() - DRAFT_LASTS).exists():
+        raise Refused(_("This preview is more than a day old. Make a new one."))
+
+
+def run_due(*, seconds: float = 20.0) -> None:
+    """Run what is queued, in the order of approval, until `seconds` are over.
+
+    Call it again for the rest: a worker has other things to do, too. One process at a time.
+    """
+    _start_or_end_waiting()
+    deadline = monotonic() + seconds
+    for job in BulkDecision.objects.running():
+        try:
+            job.run(partial(_batch, job), seconds=deadline - monotonic())
+        except Unselectable:
+            job.change_state(State.FAILED, State.FAILED, error=UNSELECTABLE)
+            logger.warning("bulk decision %s cannot go on: what it names is gone", job.pk)
+
+
+def _start_or_end_waiting() -> None:
+    """Delete old drafts, cancel what waited for a day, start what waits for nobody."""
+    is_old = Q(created_at__lt=Now() - DRAFT_LASTS)
+    BulkDecision.objects.filter(is_old, state=State.DRAFT).delete()
+    for job in BulkDecision.objects.waiting().filter(is_old):
+        job.change_state(State.CANCELLED, State.AWAITING)
+    for job in BulkDecision.objects.waiting().filter(created_at__lt=Now() - ALONE_WAITS):
+        if not others_who_approve(job):
+            job.change_state(State.RUNNING, State.AWAITING, started_at=Now())
+    for job in BulkDecision.objects.waiting().filter(mailed_at=None):
+        _mail_the_team(job)
+
+
+def _mail_the_team(job: BulkDecision) -> None:
+    """Tell all who moderate that a job waits; if that fails it is tried again by the next call."""
+    context = {
+        "job": job,
+        "is_alone": not others_who_approve(job),
+        "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}",
+    }
+    with translation.override(settings.LANGUAGE_CODE):
+        body = render_to_string("admin/petitions/bulkdecision/mail.txt", context)
+    team = User.objects.filter(is_active=True, is_staff=True).exclude(email="").order_by("pk")
+    for one in team:
+        if one.has_perm(MODERATE):
+            letter = Letter(
+                subject=SUBJECT,
+                body=body,
+                from_email=messages.sender(Organisation.load()),
+                to=[one.email],
+                headers={
+                    "Message-ID": f"<{job.pk}.{one.pk}@{messages.sender_domain()}>",
+                    "Date": format_datetime(job.created_at),
+                    "Auto-Submitted": "auto-generated",
+                },
+            )
+            letter.metadata = {}
+            try:
+                letter.send(fail_silently=False)
+            except Exception as error:  # noqa: BLE001 - whichever provider
+                # Its text may hold the address.
+                logger.warning("%s: team not mailed (%s)", job.pk, replies.code_of(error))
+                return
+    BulkDecision.objects.filter(pk=job.pk).update(mailed_at=Now())
+
+
+@transaction.atomic
+def _batch(job: BulkDecision) -> bool:
+    """Decide about the next rows; False if none are left, or the job has ended."""
+    if not job.lock():
+        return False
+    actor = User.objects.get(pk=job.actor_id or 0)
+    # Read anew, for their rights may have ended.
+    if not actor.has_perm(MODERATE):
+        job.change_state(State.FAILED, State.RUNNING, error=RIGHTS_ENDED)
+        return False
+    rows = _rows(job)
+    if not job.is_exact:
+        job.matching, job.is_exact = rows.count(), True
+    decisions.announce()
+    left = rows.filter(pk__gt=job.cursor) if job.cursor else rows
+    batch = left.order_by("id").select_for_update(of=("self",)).values_list(*_Row._fields)[:BATCH]
+    locked = [_Row._make(values) for values in batch]
+    if not locked:
+        # Others may have changed all of a batch while it waited for their locks.
+        job.skipped = max(job.skipped, job.matching - job.done)
+        job.save()
+        return left.exists()
+    unchanged = [one for one in locked if not one.is_confirmed_after(job.created_at)]
+    done = decisions.apply(_decision(job), unchanged, seen=job.seen_item)
+    job.decision = done.decision or job.decision
+    job.cursor = locked[-1].pk
+    job.done += done.signatures
+    job.skipped += len(locked) - done.signatures
+    job.count_change += done.count_change
+    job.save()
+    return True
+
+
+class _Row(NamedTuple):
+    """The columns of a signature that a batch needs: model instances took most of its time."""
+
+    pk: UUID
+    petition_id: int
+    place_id: str
+    state: str
+    decision_id: UUID | None
+    confirmed_at: datetime | None
+
+    def is_confirmed_after(self, moment: datetime) -> bool:
+        """Whether its signer confirmed it after `moment`."""
+        return self.confirmed_at is not None and self.confirmed_at > moment
+
+
+def _decision(job: BulkDecision) -> Decision:
+    """The job's one decision: that of its earlier batches, or a new one."""
+    return job.decision or Decision(
+        petition_id=job.petition_id,
+        kind=job.kind,
+        undoes=job.undoes,
+        reason=job.reason,
+        note=job.note,
+        actor_id=job.actor_id,
+    )

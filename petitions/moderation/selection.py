@@ -1,0 +1,189 @@
+"""Selections: which signatures of a petition a decision is about, as ticked rows or conditions."""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models.lookups import Regex
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from petitions.models import ABROAD, DecisionItem, Signature, Signer
+
+MOST_IDS = 10_000
+_MINUTE = timedelta(minutes=1)
+
+
+class Unselectable(Exception):
+    """No set of signatures: the text says in words why, and what to do instead."""
+
+
+class Number(NamedTuple):
+    """A bounded count: `n`, or more than `n` where it is not exact."""
+
+    n: int
+    is_exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.n:,}" if self.is_exact else _("more than %(n)s") % {"n": f"{self.n:,}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Signatures of one petition: those in `ids`, or all that meet every condition given.
+
+    Network, domain and minute are those of another signature, which is named by its id: what they
+    are is read when it is needed, so that a stored selection has nothing personal. A network and a
+    domain are equal within one day only, since their keys are of the day. Names and addresses are
+    no condition. `is_everything` is to be said where nothing else is.
+    """
+
+    petition_id: int
+    ids: tuple[UUID, ...] = ()
+    state: str = ""
+    signal: str = ""
+    place: str = ""
+    is_abroad: bool | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    decision: UUID | None = None
+    same_network_as: UUID | None = None
+    same_domain_as: UUID | None = None
+    same_minute_as: UUID | None = None
+    is_everything: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an empty set of conditions, and too many ids. Raises `Unselectable`."""
+        if len(self.ids) > MOST_IDS:
+            raise Unselectable(
+                _("More than %(most)s rows are ticked. Choose them by a condition instead.")
+                % {"most": f"{MOST_IDS:,}"}
+            )
+        if not self.conditions().keys() - {"petition_id"}:
+            raise Unselectable(
+                _(
+                    "No condition was given, so this would be every signature of the petition. "
+                    "Choose at least one condition, or say that you mean all of them."
+                )
+            )
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it is the whole petition, or all that counts: its number is to be typed."""
+        narrowing = self.conditions().keys() - {"petition_id", "is_everything", "state"}
+        return not narrowing and self.state in {"", Signature.State.CONFIRMED}
+
+    def conditions(self) -> dict[str, Any]:
+        """What was given, as JSON values: the form in which a batch job keeps it."""
+        given = {name: value for name, value in asdict(self).items() if value or value is False}
+        if not self.is_everything:
+            given.pop("is_everything", None)
+        return {name: _as_json(value) for name, value in given.items()}
+
+    @classmethod
+    def from_conditions(cls, conditions: dict[str, Any]) -> "Selection":
+        """The inverse of `conditions`. Raises `Unselectable` if these no longer say anything."""
+        read = {name: _READERS.get(name, _same)(value) for name, value in conditions.items()}
+        return cls(**read)
+
+    def queryset(self) -> QuerySet[Signature]:
+        """The signatures selected now. Raises `Unselectable` if a signature it names is gone."""
+        exact = {
+            "pk__in": self.ids,
+            "state": self.state,
+            "place": self.place,
+            "created_at__gte": self.created_from,
+            "created_at__lt": self.created_to,
+        }
+        rows = Signature.objects.filter(
+            petition=self.petition_id, **{name: value for name, value in exact.items() if value}
+        )
+        if self.is_abroad is not None:
+            rows = rows.filter(place=ABROAD) if self.is_abroad else rows.exclude(place=ABROAD)
+        if self.signal:
+            # Stored as "code" or "code:number". The first condition has an index.
+            said = Func(
+                F("signals"), Value(" "), function="array_to_string", output_field=TextField()
+            )
+            pattern = rf"(^| ){re.escape(self.signal)}(:| |$)"
+            rows = rows.exclude(signals=[]).filter(Regex(said, pattern))
+        if self.decision:
+            items = DecisionItem.objects.filter(decision=self.decision)
+            rows = rows.filter(pk__in=items.values("signature_id"), decision=self.decision)
+        return self._like_another(rows)
+
+    def _like_another(self, rows: QuerySet[Signature]) -> QuerySet[Signature]:
+        if self.same_network_as:
+            rows = rows.filter(signer__network_ix=_of_origin(self.same_network_as, "network_ix"))
+        if self.same_domain_as:
+            rows = rows.filter(signer__domain_ix=_of_origin(self.same_domain_as, "domain_ix"))
+        if self.same_minute_as:
+            minute = _minute_of(self.same_minute_as)
+            rows = rows.filter(created_at__gte=minute, created_at__lt=minute + _MINUTE)
+        return rows
+
+    def count(self, limit: int) -> Number:
+        """How many are selected, counting no further than `limit`."""
+        return bounded(self.queryset(), limit)
+
+    def sample(self, size: int = 10) -> list[Signature]:
+        """Some of them: the first by id, which is random."""
+        return list(self.queryset().select_related("signer", "place").order_by("id")[:size])
+
+
+def bounded(rows: QuerySet[Signature], limit: int) -> Number:
+    """Count rows, but no further than `limit`."""
+    n = rows.order_by()[: limit + 1].count()
+    return Number(min(n, limit), n <= limit)
+
+
+def _of_origin(signature_id: UUID, name: str) -> bytes:
+    index: bytes | None = (
+        Signer.objects.filter(pk=signature_id).values_list(name, flat=True).first()
+    )
+    if index is None:
+        raise Unselectable(
+            _(
+                "Where that signature came from is not known any more: it is erased after 30 "
+                "days, and with its signer. Choose another condition."
+            )
+        )
+    return index
+
+
+def _minute_of(signature_id: UUID) -> datetime:
+    signed = Signature.objects.filter(pk=signature_id).values_list("created_at", flat=True).first()
+    if signed is None:
+        raise Unselectable(_("That signature has been deleted. Choose another condition."))
+    if timezone.localtime(signed).time() == datetime.min.time():
+        raise Unselectable(
+            _("Of that signature only the day is still known. Choose the day as a condition.")
+        )
+    return signed.replace(second=0, microsecond=0)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [str(one) for one in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "ids": lambda ids: tuple(UUID(one) for one in ids),
+    "created_from": datetime.fromisoformat,
+    "created_to": datetime.fromisoformat,
+    "decision": UUID,
+    "same_network_as": UUID,
+    "same_domain_as": UUID,
+    "same_minute_as": UUID,
+}

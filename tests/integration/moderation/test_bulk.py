@@ -1,0 +1,374 @@
+"""Bulk decisions: previewed, started, approved, run in batches, cancelled, resumed, and undone."""
+
+from datetime import timedelta
+from typing import Any
+from unittest.mock import Mock
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core import mail
+from django.db import OperationalError
+from django.utils import timezone
+
+from petitions.counting import tallies
+from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Signature, Signer
+from petitions.moderation import bulk, decisions
+from petitions.moderation.bulk import Refused
+from petitions.moderation.selection import Selection
+from petitions.signatures import lifecycle, withdraw
+from petitions.staff.roles import MODERATORS
+from tests.held import hold_one
+from tests.people import AMINA, confirm, sign, sign_and_confirm, somebody
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WHY: dict[str, Any] = {"reason": "automated", "note": ""}
+State = BulkDecision.State
+
+
+@pytest.fixture
+def second(db: None) -> User:
+    user = User.objects.create_user("second", is_staff=True)
+    user.groups.add(Group.objects.get(name=MODERATORS))
+    return user
+
+
+@pytest.fixture
+def signed(petition: Petition) -> list[UUID]:
+    """Five confirmed signatures, in the order in which batches read them."""
+    return sorted(sign_and_confirm(petition, somebody(n)).pk for n in range(5))
+
+
+@pytest.fixture
+def batches_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "BATCH", 2)
+
+
+def _preview(
+    petition: Petition, actor: User, kind: str = "remove", **conditions: Any
+) -> bulk.Preview:
+    chosen = Selection(petition_id=petition.pk, **(conditions or {"created_from": LONG_AGO}))
+    return bulk.preview(selection=chosen, kind=kind, actor=actor, **WHY)
+
+
+LONG_AGO = timezone.now() - timedelta(days=9)
+
+
+def _start(preview: bulk.Preview) -> BulkDecision:
+    assert preview.job.actor
+    assert bulk.start(job=preview.job, actor=preview.job.actor, screen="test")
+    return preview.job
+
+
+def _run(job: BulkDecision) -> BulkDecision:
+    bulk.run_due()
+    job.refresh_from_db()
+    return job
+
+
+def _states(ids: list[UUID]) -> list[str]:
+    rows = dict(Signature.objects.filter(pk__in=ids).values_list("pk", "state"))
+    return [rows[pk] for pk in ids]
+
+
+def test_a_preview_tells_number_effect_and_sample_and_changes_nothing(
+    petition: Petition, moderator: User, signed: list[UUID]
+) -> None:
+    held, pending = hold_one(petition, AMINA), sign(petition, somebody(9))
+
+    preview = _preview(petition, moderator)
+
+    assert (preview.number, preview.effect) == ((7, True), -5)
+    assert {one.pk for one in preview.sample} == {*signed, held.pk, pending}
+    assert _states(signed) == ["confirmed"] * 5
+    approval = _preview(petition, moderator, kind="approve")
+    assert (approval.number, approval.effect) == ((1, True), 1)
+
+
+def test_a_preview_of_very_many_counts_no_further_than_its_bound(
+    petition: Petition, moderator: User, signed: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "COUNTED", 3)
+
+    preview = _preview(petition, moderator)
+
+    assert str(preview.number) == "more than 3"
+    # So many may be any number: somebody else looks at it.
+    assert preview.waits_for_another
+
+
+def test_what_matches_nothing_is_refused_and_leaves_no_draft(
+    petition: Petition, moderator: User, signed: list[UUID]
+) -> None:
+    with pytest.raises(Refused, match="Nothing that this decision could change"):
+        _preview(petition, moderator, kind="approve")
+    assert not BulkDecision.objects.exists()
+
+
+def test_people_are_not_erased_in_bulk(
+    petition: Petition, moderator: User, signed: list[UUID]
+) -> None:
+    with pytest.raises(Refused, match="Open each signature"):
+        _preview(petition, moderator, kind="erase")
+
+
+def test_a_bulk_decision_moves_all_in_batches_with_the_count_and_is_one_decision(
+    petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
+) -> None:
+    job = _run(_start(_preview(petition, moderator)))
+
+    assert (job.state, job.done, job.skipped, job.fraction) == ("done", 5, 0, 1.0)
+    assert _states(signed) == ["removed"] * 5
+    assert tallies.total(petition.pk) == 0
+    assert not tallies.differences(petition.pk)
+    decision = Decision.objects.get()
+    assert job.decision == decision
+    assert (decision.kind, decision.reason, decision.actor) == ("remove", "automated", moderator)
+    assert decision.items.count() == 5
+    assert [record.action for record in AuditRecord.objects.all()] == ["bulk-started"]
+
+
+def test_it_is_undone_as_one_by_a_decision_that_names_it_and_that_one_again(
+    petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
+) -> None:
+    done = _run(_start(_preview(petition, moderator)))
+    # A later decision about one of them stands.
+    decisions.decide(kind="restore", petition=petition, ids=signed[:1], actor=moderator, **WHY)
+    assert done.decision
+
+    undo = bulk.preview_undo(decision=done.decision, note="", actor=moderator)
+    assert undo.number == (4, True)
+    undone = _run(_start(undo))
+
+    assert (undone.state, undone.done) == ("done", 4)
+    assert _states(signed) == ["confirmed"] * 5
+    assert undone.decision
+    assert undone.decision.undoes == done.decision
+    assert undone.decision.title == "undone: remove"
+    again = _run(_start(bulk.preview_undo(decision=undone.decision, note="", actor=moderator)))
+    assert _states(signed) == ["confirmed", *["removed"] * 4]
+    assert again.decision
+    assert again.decision.title == "done again: remove"
+    assert not tallies.differences(petition.pk)
+
+
+def test_what_changed_since_the_preview_is_left_alone_and_counted(
+    petition: Petition, moderator: User, second: User, signed: list[UUID]
+) -> None:
+    pending = sign(petition, somebody(8))
+    preview = _preview(petition, moderator)
+    assert preview.number.n == 6
+    # Somebody held and approved the first again, withdrew the second, confirmed the pending one.
+    for kind in ("hold", "approve"):
+        decisions.decide(kind=kind, petition=petition, ids=signed[:1], actor=second, **WHY)
+    withdraw.withdraw(signature_id=signed[1])
+    confirm(pending)
+    new = sign_and_confirm(petition, somebody(7)).pk
+
+    job = _run(_start(preview))
+
+    assert (job.done, job.skipped, job.count_change) == (3, 3, -3)
+    assert bulk.told(job) == (
+        "3 signatures changed. The count changed by -3. Nobody gets an email. "
+        "3 left alone, because they changed after the preview."
+    )
+    assert _states(signed) == ["confirmed", "withdrawn", *["removed"] * 3]
+    assert _states([pending, new]) == ["confirmed", "confirmed"]
+    assert not tallies.differences(petition.pk)
+
+
+def test_ticked_rows_that_a_colleague_decided_about_since_are_left_alone_and_told(
+    petition: Petition, moderator: User, second: User, signed: list[UUID]
+) -> None:
+    seen = decisions.latest_item()
+    for kind in ("remove", "restore"):
+        decisions.decide(kind=kind, petition=petition, ids=signed[:1], actor=second, **WHY)
+
+    done = decisions.decide(
+        kind="hold", petition=petition, ids=signed[:2], actor=moderator, seen=seen, **WHY
+    )
+
+    assert _states(signed[:2]) == ["confirmed", "held"]
+    assert done.overtaken == {signed[0]}
+    assert "1 left alone, because somebody has decided since: remove (second), rest" in done.told()
+
+
+def test_approving_what_waits_for_its_signer_says_that_nothing_was_changed_and_why(
+    petition: Petition, moderator: User
+) -> None:
+    ids = [sign(petition, somebody(1))]
+
+    done = decisions.decide(kind="approve", petition=petition, ids=ids, actor=moderator, **WHY)
+
+    assert not done.signatures
+    assert done.told() == (
+        "Nothing was changed. 1 left alone: waiting for confirmation. "
+        "Only its signer can confirm a signature that waits for confirmation."
+    )
+    assert not Decision.objects.exists()
+
+
+def test_everything_needs_its_number_typed(
+    petition: Petition, moderator: User, signed: list[UUID]
+) -> None:
+    job = _preview(petition, moderator, is_everything=True).job
+    for typed in (None, 4):
+        with pytest.raises(Refused, match="Type their number, 5,"):
+            bulk.start(job=job, actor=moderator, screen="test", typed=typed)
+
+    assert bulk.start(job=job, actor=moderator, screen="test", typed=5)
+
+
+def test_nobody_starts_the_preview_of_another_nor_one_of_yesterday_nor_twice(
+    petition: Petition, moderator: User, second: User, signed: list[UUID]
+) -> None:
+    job = _preview(petition, moderator).job
+    with pytest.raises(Refused, match="Only the moderator who made this preview"):
+        bulk.start(job=job, actor=second, screen="test")
+    BulkDecision.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    with pytest.raises(Refused, match="more than a day old"):
+        bulk.start(job=job, actor=moderator, screen="test")
+    BulkDecision.objects.update(created_at=timezone.now())
+    assert bulk.start(job=job, actor=moderator, screen="test")
+    with pytest.raises(Refused, match="started or cancelled already"):
+        bulk.start(job=job, actor=moderator, screen="test")
+
+
+def test_a_large_one_waits_for_a_second_moderator(
+    petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any
+) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = 5
+    preview = _preview(petition, moderator)
+    assert preview.waits_for_another
+    assert not bulk.start(job=preview.job, actor=moderator, screen="test")
+    BulkDecision.objects.update(created_at=timezone.now() - timedelta(minutes=31))
+    assert _run(preview.job).state == State.AWAITING
+    with pytest.raises(Refused, match="Somebody else"):
+        bulk.approve(job=preview.job, actor=moderator, screen="test")
+    nobody = User.objects.create_user("nobody", is_staff=True)
+    with pytest.raises(Refused, match="may not approve"):
+        bulk.approve(job=preview.job, actor=nobody, screen="test")
+
+    bulk.approve(job=preview.job, actor=second, screen="test")
+
+    assert preview.job.approver == second
+    assert _run(preview.job).state == State.DONE
+
+
+def test_where_nobody_else_could_approve_it_starts_after_half_an_hour_unless_cancelled(
+    petition: Petition, moderator: User, signed: list[UUID], settings: Any
+) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = 2
+    one, other = (_preview(petition, moderator, ids=(pk, signed[2])).job for pk in signed[:2])
+    for job in (one, other):
+        bulk.start(job=job, actor=moderator, screen="test")
+    assert _run(one).state == State.AWAITING
+    bulk.cancel(job=other, actor=moderator, screen="test")
+
+    BulkDecision.objects.update(created_at=timezone.now() - timedelta(minutes=31))
+
+    assert (_run(one).state, _run(other).state) == (State.DONE, State.CANCELLED)
+
+
+def test_the_team_is_mailed_once_that_a_large_one_waits_without_a_word_of_what_it_is_about(
+    petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any
+) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = 5
+    User.objects.filter(pk=second.pk).update(email="second@example.org")
+    job = _preview(petition, moderator).job
+    bulk.start(job=job, actor=moderator, screen="test")
+
+    for _sweep in range(2):
+        bulk.run_due()
+
+    (message,) = mail.outbox
+    assert message.to == ["second@example.org"]
+    assert "about many signatures: 5." in message.body
+    assert "waits until a second moderator approves it" in message.body
+    assert "Protect" not in f"{message.subject} {message.body}"
+
+
+def test_old_drafts_are_deleted_and_what_waited_for_a_day_is_cancelled(
+    petition: Petition, moderator: User, signed: list[UUID], settings: Any
+) -> None:
+    draft = _preview(petition, moderator).job
+    settings.BULK_DECISION_APPROVAL_FROM = 1
+    waiting = _preview(petition, moderator).job
+    bulk.start(job=waiting, actor=moderator, screen="test")
+    BulkDecision.objects.update(created_at=timezone.now() - timedelta(hours=25))
+
+    assert _run(waiting).state == State.CANCELLED
+    assert not BulkDecision.objects.filter(pk=draft.pk).exists()
+
+
+def test_a_cancelled_one_stops_at_the_next_batch_and_what_it_did_can_be_undone(
+    petition: Petition, moderator: User, second: User, signed: list[UUID], batches_of_two: None
+) -> None:
+    job = _start(_preview(petition, moderator))
+    bulk._batch(job)
+    bulk.cancel(job=BulkDecision.objects.get(), actor=second, screen="test")
+
+    assert _run(job).state == State.CANCELLED
+
+    assert _states(signed) == [*["removed"] * 2, *["confirmed"] * 3]
+    assert job.decision
+    decisions.undo(decision=job.decision, note="", actor=second)
+    assert _states(signed) == ["confirmed"] * 5
+    with pytest.raises(Refused, match="has ended already"):
+        bulk.cancel(job=job, actor=second, screen="test")
+
+
+def test_a_moderator_whose_rights_end_while_it_runs_stops_it(
+    petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
+) -> None:
+    job = _start(_preview(petition, moderator))
+    bulk._batch(job)
+    moderator.groups.clear()
+
+    assert _run(job).state == State.FAILED
+
+    assert job.error == "rights-ended"
+    assert "its moderator may not moderate any more" in bulk.told(job)
+    assert _states(signed) == [*["removed"] * 2, *["confirmed"] * 3]
+
+
+def test_what_a_condition_names_may_be_gone_when_it_runs(
+    petition: Petition, moderator: User, signed: list[UUID]
+) -> None:
+    Signer.objects.update(network_ix=b"n" * 16)
+    job = _start(_preview(petition, moderator, same_network_as=signed[0]))
+    Signer.objects.update(network_ix=None)
+
+    assert (_run(job).state, job.error) == (State.FAILED, "unselectable")
+    assert _states(signed) == ["confirmed"] * 5
+
+
+def test_what_the_database_refused_is_tried_again_and_any_other_error_ends_it(
+    petition: Petition, moderator: User, signed: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = _start(_preview(petition, moderator))
+    move = lifecycle.move
+    monkeypatch.setattr(lifecycle, "move", Mock(side_effect=OperationalError))
+    with pytest.raises(OperationalError):
+        bulk.run_due()
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+    monkeypatch.setattr(lifecycle, "move", Mock(side_effect=tallies.TallyBroken))
+    with pytest.raises(tallies.TallyBroken):
+        bulk.run_due()
+    job.refresh_from_db()
+    assert (job.state, job.error) == (State.FAILED, "TallyBroken")
+    monkeypatch.setattr(lifecycle, "move", move)
+    assert _states(signed) == ["confirmed"] * 5
+
+
+def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
+    petition: Petition, moderator: User, signed: list[UUID], batches_of_two: None
+) -> None:
+    job = _start(_preview(petition, moderator))
+
+    bulk.run_due(seconds=0)
+    job.refresh_from_db()
+    assert (job.state, job.done) == (State.RUNNING, 0)
+
+    assert (_run(job).state, job.done) == (State.DONE, 5)
