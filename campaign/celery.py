@@ -31,6 +31,7 @@ def _sweep(task: str, schedule: float | crontab, *, expires: int) -> dict[str, A
 app.conf.beat_schedule = {
     "deliver-mail": _sweep("petitions.deliver_mail", 5.0, expires=5),
     "raise-alerts": _sweep("petitions.raise_alerts", 30.0, expires=30),
+    "send-staff-mail": _sweep("petitions.send_staff_mail", 10.0, expires=10),
     "queue-reminders": _sweep("petitions.queue_reminders", 600.0, expires=600),
     "keep-no-longer": _sweep("petitions.keep_no_longer", 3600.0, expires=3600),
     "record-closes": _sweep("petitions.record_closes", 60.0, expires=60),

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from petitions.counting import breakdowns, tallies
 from petitions.infra import leases
-from petitions.mail import notices, outbox, reminders, wake_worker
+from petitions.mail import notices, outbox, reminders, staff_letters, wake_worker
 from petitions.privacy import retention
 from petitions.publishing import closing
 from petitions.screening import bursts
@@ -58,6 +58,12 @@ def record_closes() -> None:
 def give_notice() -> None:
     """Mail the organisation notice before signers of a closed petition are erased."""
     notices.send()
+
+
+@sweep
+def send_staff_mail() -> None:
+    """Send invitations and links for new passwords to staff."""
+    staff_letters.send()
 
 
 @sweep

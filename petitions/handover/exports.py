@@ -16,13 +16,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from petitions.identity import residence
-from petitions.models import ABROAD, Export, Petition, Signature
+from petitions.models import ABROAD, AuditRecord, Export, Petition, Signature
 from petitions.models.signature import spoken
 from petitions.signers import sealing
+from petitions.staff import audit
 
 # Small enough for a short time to first byte and little memory.
 BATCH = 500
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     sealed: memoryview | None
 
 
+@transaction.atomic
 def start(
     *,
     petition: Petition,
@@ -56,7 +58,7 @@ def start(
     actor: User | None = None,
 ) -> Export:
     """Log the export (who, what, why) before the first byte is sent."""
-    return Export.objects.create(
+    export = Export.objects.create(
         petition=petition,
         purpose=purpose,
         why=why,
@@ -64,6 +66,14 @@ def start(
         actor_name=actor.get_username() if actor else "command line",
         delete_by=(timezone.now() + KEPT_FOR).date(),
     )
+    audit.record(
+        action=AuditRecord.Action.EXPORTED,
+        screen="exports",
+        actor_id=export.actor_id,
+        about=export,
+        why=why,
+    )
+    return export
 
 
 def stream(export: Export, progress: Progress = lambda _rows: None) -> Iterator[bytes]:

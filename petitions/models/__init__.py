@@ -2,6 +2,7 @@
 
 from petitions.models.alert import Alert
 from petitions.models.audit_record import AuditRecord
+from petitions.models.authenticator import Authenticator, RecoveryCode
 from petitions.models.correction import Correction, Resend
 from petitions.models.decision import Decision, DecisionItem
 from petitions.models.enquiry import Enquiry
@@ -22,6 +23,7 @@ from petitions.models.signature import Signature, Signer
 from petitions.models.single_use import UsedNonce
 from petitions.models.snapshot import Snapshot, SnapshotPart
 from petitions.models.source import Source, SourceTally
+from petitions.models.staff_mail import StaffMail
 from petitions.models.tally import Tally
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "UNKNOWN",
     "Alert",
     "AuditRecord",
+    "Authenticator",
     "Correction",
     "Decision",
     "DecisionItem",
@@ -49,6 +52,7 @@ __all__ = [
     "Place",
     "PlaceFile",
     "Postcode",
+    "RecoveryCode",
     "Region",
     "Reindexing",
     "Resend",
@@ -59,6 +63,7 @@ __all__ = [
     "SnapshotPart",
     "Source",
     "SourceTally",
+    "StaffMail",
     "Tally",
     "UsedNonce",
 ]

@@ -46,6 +46,7 @@ class Decision(models.Model):
     class Meta:
         verbose_name = _("decision")
         verbose_name_plural = _("decisions")
+        permissions = [("approve_bulk_decision", "Can approve other people's bulk decisions")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"

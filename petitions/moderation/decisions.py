@@ -8,8 +8,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 
-from petitions.models import Decision, DecisionItem, Petition, Signature
+from petitions.models import AuditRecord, Decision, DecisionItem, Petition, Signature
 from petitions.signatures import lifecycle, withdraw
+from petitions.staff import audit
 
 State = Signature.State
 
@@ -113,6 +114,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
     DecisionItem.objects.create(
         decision=decision, signature_id=signature.pk, previous_state=signature.state
     )
+    _record(decision)
     return True
 
 
@@ -125,5 +127,18 @@ def _locked(petition: Petition, ids: Iterable[UUID], states: tuple[State, ...]) 
 def _decide(decision: Decision, signatures: list[Signature], targets: dict[UUID, State]) -> Decided:
     if not signatures:
         return Decided(0, 0, None)
+    is_first = decision._state.adding
     change = lifecycle.move(signatures, targets, decision=decision)
+    if is_first:
+        _record(decision)
     return Decided(len(signatures), change, decision)
+
+
+def _record(decision: Decision) -> None:
+    audit.record(
+        action=AuditRecord.Action.DECIDED,
+        screen="decisions",
+        actor_id=decision.actor_id,
+        about=decision,
+        why=f"{decision.kind}: {decision.reason}",
+    )
