@@ -1,126 +1,157 @@
-"""Staff authentication: the backend, forms and admin site through which passwords are checked.
+"""The admin site: log-in with a second factor, a menu by task, and a home that says what waits."""
 
-Every password passes `StaffBackend`, and so the lockout and the record of `petitions.staff.logins`.
-"""
-
-from collections.abc import Callable
-from datetime import timedelta
-from functools import partial
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
-from django.contrib.auth import authenticate
-from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import User
-from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import ValidationError
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import user_passes_test
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
-from django.utils.translation import gettext
+from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
 
-from campaign import health
-from campaign.views import error_page
-from petitions.formatting.languages import minutes
-from petitions.infra.client_network import NOWHERE, sender_of
-from petitions.staff import logins, password_hashing
+from campaign import health, standing_still
+from campaign.errors import SITE_NAME, error_page
+from campaign.staff import passwords, second_factor
+from campaign.staff.authentication import LoginForm, with_status
+from petitions.admin.recent_password import password_again
+from petitions.staff import second_factor as factors
 
-Page = TypeVar("Page", bound=HttpResponseBase)
-_REFUSALS = (logins.TooMany, password_hashing.Busy)
-
-
-class StaffBackend(ModelBackend):
-    """Django's `ModelBackend`, for staff alone, with lockout after wrong passwords."""
-
-    def authenticate(  # type: ignore[override]
-        self,
-        request: HttpRequest | None,
-        username: str | None = None,
-        password: str | None = None,
-    ) -> User | None:
-        if not username or password is None:
-            return None
-        find_user = partial(super().authenticate, request, username, password)
-        sender = sender_of(request.META) if request else NOWHERE
-        attempt = logins.Attempt(username, sender, _screen(request))
-        return logins.check(attempt, find_user)
-
-    def user_can_authenticate(self, user: Any) -> bool:
-        """Accounts are for the admin alone: without staff status the right password is wrong."""
-        return super().user_can_authenticate(user) and user.is_staff
-
-
-class LoginForm(AdminAuthenticationForm):
-    """Log-in form that says when passwords are not checked (lockout), and when to try again."""
-
-    refusal: logins.Refused | None = None
-
-    def clean(self) -> dict[str, Any]:
-        try:
-            return super().clean()
-        except _REFUSALS as refusal:
-            raise _told(self, refusal) from None
-
-
-class OwnPasswordForm(AdminPasswordChangeForm):
-    """Change of one's own password; the old one is checked, and limited, as at logging in."""
-
-    refusal: logins.Refused | None = None
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        self.request = request
-        super().__init__(*args, **kwargs)
-
-    def clean_old_password(self) -> str:
-        old = str(self.cleaned_data["old_password"])
-        name = self.user.get_username()
-        try:
-            is_right = authenticate(self.request, username=name, password=old) is not None
-        except _REFUSALS as refusal:
-            raise _told(self, refusal) from None
-        if not is_right:
-            code = "password_incorrect"
-            raise ValidationError(self.error_messages[code], code=code)
-        return old
-
-
-class OwnPasswordView(PasswordChangeView):
-    form_class = OwnPasswordForm
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "request": self.request}
+Extra = dict[str, Any] | None
+View = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
+# The menu: tasks in the order of a day, and the models that each needs.
+MENU: Mapping[str, tuple[str, ...]] = {
+    "Check signatures": (
+        "petitions.signature",
+        "petitions.decision",
+        "petitions.alert",
+        "petitions.rule",
+    ),
+    "Write and publish": (
+        "petitions.petition",
+        "campaign.statement",
+        "petitions.milestone",
+        "petitions.source",
+        "petitions.organisation",
+    ),
+    "Mail and messages": ("petitions.mail", "petitions.enquiry"),
+    "Figures and handing over": ("petitions.snapshot", "petitions.export"),
+    "Data protection": ("petitions.erasure", "petitions.erasurestop"),
+    "People and records": ("auth.user", "petitions.auditrecord"),
+}
 
 
 class StaffSite(AdminSite):
-    """The admin site, with rate-limited log-in."""
+    """The admin, for staff who have given their second factor."""
 
+    site_header = site_title = SITE_NAME
+    index_title = "What needs you"
     login_form = LoginForm
+    login_template = "admin/login.html"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and not factors.is_missing(request.user)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            **super().each_context(request),
+            "is_without_second_factor": not settings.SECOND_FACTOR_REQUIRED,
+        }
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         return [
             path("may-upload/", self.may_upload, name="may_upload"),
             path("health/", self.admin_view(health.details), name="health"),
+            # Also for those who have not given their second factor yet.
+            path("logout/", never_cache(self.logout), name="logout"),
+            path("forgotten/", self._open(passwords.forgotten, "New password"), name="forgotten"),
+            path(
+                "forgotten/sent/", self._open(_sent, "Look in your mailbox"), name="forgotten_sent"
+            ),
+            path("password/<uidb64>/<token>/", self.set_password, name="password_reset_confirm"),
+            path(
+                "second-factor/",
+                self._logged_in(second_factor.check, "Second factor"),
+                name="second_factor",
+            ),
+            path(
+                "second-factor/set-up/",
+                self._logged_in(second_factor.set_up, "Set up your second factor"),
+                name="second_factor_set_up",
+            ),
+            path(
+                "second-factor/own/",
+                self._own(second_factor.own, "Your second factor"),
+                name="own_second_factor",
+            ),
+            path(
+                "password-again/",
+                self.admin_view(self._open(passwords.password_again, "Your password, please")),
+                name="password_again",
+            ),
             *super().get_urls(),
         ]
 
-    def login(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return _with_status(super().login(request, extra_context))
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The menu by task, with what this person may see; Django's apps are no word of staff's."""
+        seen = {
+            f"{app['app_label']}.{model['object_name'].lower()}": model
+            for app in self._build_app_dict(request).values()
+            for model in app["models"]
+        }
+        groups = [
+            {"name": task, "models": [seen.pop(name) for name in names if name in seen]}
+            for task, names in MENU.items()
+        ]
+        groups.append({"name": "Other", "models": list(seen.values())})
+        shown = [group for group in groups if group["models"]]
+        # Its templates and those of the sidebar read these two.
+        return [{**group, "app_label": "task", "app_url": ""} for group in shown]
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Extra = None) -> Any:
+        """There are no pages by app: where links lead to them, the home has the menu."""
+        return redirect("admin:index")
+
+    def index(self, request: HttpRequest, extra_context: Extra = None) -> TemplateResponse:
+        still = standing_still.sentences()
+        return super().index(request, {"still": still, **(extra_context or {})})
+
+    def login(self, request: HttpRequest, extra_context: Extra = None) -> HttpResponse:
+        """The log-in form; who gave the password alone is led to the second factor."""
+        if super().has_permission(request) and factors.is_missing(request.user):
+            after = request.GET.get(REDIRECT_FIELD_NAME, "")
+            query = f"?{urlencode({REDIRECT_FIELD_NAME: after})}" if after else ""
+            return redirect(reverse("admin:second_factor") + query)
+        page = super().login(request, extra_context)
+        return with_status(page, _form_of(page))
 
     def password_change(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: Extra = None
     ) -> TemplateResponse:
         request.current_app = self.name
-        view: Callable[[HttpRequest], Any] = OwnPasswordView.as_view(
+        view: Callable[[HttpRequest], Any] = passwords.OwnPasswordView.as_view(
             success_url=reverse("admin:password_change_done", current_app=self.name),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
         page: TemplateResponse = view(request)
-        return _with_status(page)
+        return with_status(page, _form_of(page))
+
+    @method_decorator(never_cache)
+    def set_password(self, request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
+        """Set a password by a mailed link."""
+        view: Callable[..., Any] = passwords.SetPasswordView.as_view(
+            extra_context=self.each_context(request)
+        )
+        page: HttpResponse = view(request, uidb64=uidb64, token=token)
+        return page
 
     def may_upload(self, request: HttpRequest) -> HttpResponse:
         """Subrequest of the proxy before it takes a large body: 204 for staff, 413 for others."""
@@ -128,37 +159,34 @@ class StaffSite(AdminSite):
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
         return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
+    def _open(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
+        """A page for everybody: `view` gets the site's context."""
 
-def _screen(request: HttpRequest | None) -> str:
-    match = request.resolver_match if request else None
-    return match.view_name if match else ""
+        def page(request: HttpRequest) -> HttpResponse:
+            return view(request, {**self.each_context(request), "title": title})
 
+        return never_cache(page)
 
-def _told(form: Any, refusal: logins.Refused) -> ValidationError:
-    """Store on a form why no password was checked; return it as a `ValidationError`."""
-    form.refusal = refusal
-    if isinstance(refusal, password_hashing.Busy):
-        return ValidationError(
-            gettext(
-                "Others are logging in at this moment, so your password was not looked at. "
-                "Try again in a few seconds."
-            )
-        )
-    said = gettext(
-        "Too many wrong passwords. For %(time)s none is looked at, not even the right one. "
-        "Try again then."
-    )
-    wait = timedelta(seconds=max(60, refusal.retry_after))
-    return ValidationError(said % {"time": minutes(wait)})
+    def _logged_in(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
+        """A page for staff whose password was right, before their second factor."""
+        is_staff = user_passes_test(_may_log_in, login_url=f"/{settings.ADMIN_PATH}login/")
+        return is_staff(self._open(view, title))
+
+    def _own(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
+        """A page for who has given both, and the password lately."""
+        checked: Any = password_again(self._open(view, title))
+        page: Any = self.admin_view(checked)
+        return page  # type: ignore[no-any-return]
 
 
-def _with_status(response: Page) -> Page:
-    """Set 429 or 503 and Retry-After for a form whose password was not checked."""
-    context = getattr(response, "context_data", None) or {}
-    if refusal := getattr(context.get("form"), "refusal", None):
-        is_busy = isinstance(refusal, password_hashing.Busy)
-        response.status_code = (
-            HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.TOO_MANY_REQUESTS
-        )
-        response.headers["Retry-After"] = str(refusal.retry_after)
-    return response
+def _form_of(page: HttpResponse) -> object:
+    """The form of a page that is not rendered yet; None for a redirect."""
+    return (getattr(page, "context_data", None) or {}).get("form")
+
+
+def _may_log_in(user: Any) -> bool:
+    return bool(user.is_active and user.is_staff)
+
+
+def _sent(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    return render(request, "admin/forgotten_sent.html", context)

@@ -1,12 +1,14 @@
 """The Django admin of petitions: signatures for moderators; petitions, exports for organisers."""
 
 from petitions.admin.alerts import AlertAdmin
+from petitions.admin.audit import AuditRecordAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
-from petitions.admin.records import AuditRecordAdmin, ExportAdmin, MailAdmin
+from petitions.admin.people import PersonAdmin
+from petitions.admin.records import ExportAdmin, MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
 from petitions.admin.sources import SourceAdmin
@@ -22,6 +24,7 @@ __all__ = [
     "MailAdmin",
     "MilestoneAdmin",
     "OrganisationAdmin",
+    "PersonAdmin",
     "PetitionAdmin",
     "RuleAdmin",
     "SignatureAdmin",

@@ -1,0 +1,135 @@
+"""The authentication backend, and forms that check a password through it."""
+
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
+from django.contrib.auth import authenticate
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
+
+from petitions.formatting.languages import minutes
+from petitions.infra.client_network import NOWHERE, sender_of
+from petitions.staff import logins, password_hashing
+
+Page = TypeVar("Page", bound=HttpResponseBase)
+_REFUSALS = (logins.TooMany, password_hashing.Busy)
+
+
+class StaffBackend(ModelBackend):
+    """Django's `ModelBackend`, for staff alone, with lockout after wrong passwords."""
+
+    def authenticate(  # type: ignore[override]
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        find_user = partial(super().authenticate, request, username, password)
+        sender = sender_of(request.META) if request else NOWHERE
+        attempt = logins.Attempt(username, sender, screen_of(request))
+        return logins.check(attempt, find_user)
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Accounts are for the admin alone: without staff status the right password is wrong."""
+        return super().user_can_authenticate(user) and user.is_staff
+
+
+class LoginForm(AdminAuthenticationForm):
+    """Log-in form that says when passwords are not checked (lockout), and when to try again."""
+
+    refusal: logins.Refused | None = None
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except _REFUSALS as refusal:
+            raise _told(self, refusal) from None
+
+
+class OwnPasswordForm(AdminPasswordChangeForm):
+    """Change of one's own password; the old one is checked, and limited, as at logging in."""
+
+    refusal: logins.Refused | None = None
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(*args, **kwargs)
+
+    def clean_old_password(self) -> str:
+        old = str(self.cleaned_data["old_password"])
+        if not _is_right(self, self.request, old):
+            code = "password_incorrect"
+            raise ValidationError(self.error_messages[code], code=code)
+        return old
+
+
+class PasswordAgainForm(forms.Form):
+    """The password of who is logged in, checked and limited as at logging in."""
+
+    password = forms.CharField(
+        strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    refusal: logins.Refused | None = None
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        self.request = request
+        super().__init__(*args, **kwargs)
+
+    def clean_password(self) -> str:
+        password = str(self.cleaned_data["password"])
+        if not _is_right(self, self.request, password):
+            raise ValidationError("This is not your password.", code="password_incorrect")
+        return password
+
+
+def with_status(response: Page, form: object) -> Page:
+    """Set 429 or 503 and Retry-After for a form whose password was not checked."""
+    if refusal := getattr(form, "refusal", None):
+        is_busy = isinstance(refusal, password_hashing.Busy)
+        response.status_code = (
+            HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.TOO_MANY_REQUESTS
+        )
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def screen_of(request: HttpRequest | None) -> str:
+    """The route's name, as audit records have it."""
+    match = request.resolver_match if request else None
+    return match.view_name if match else ""
+
+
+def _is_right(form: Any, request: HttpRequest, password: str) -> bool:
+    try:
+        name = request.user.get_username()
+        return authenticate(request, username=name, password=password) is not None
+    except _REFUSALS as refusal:
+        raise _told(form, refusal) from None
+
+
+def _told(form: Any, refusal: logins.Refused) -> ValidationError:
+    """Store on a form why no password was checked; return it as a `ValidationError`."""
+    form.refusal = refusal
+    if isinstance(refusal, password_hashing.Busy):
+        return ValidationError(
+            gettext(
+                "Others are logging in at this moment, so your password was not looked at. "
+                "Try again in a few seconds."
+            )
+        )
+    said = gettext(
+        "Too many wrong passwords. For %(time)s none is looked at, not even the right one. "
+        "Try again then."
+    )
+    wait = timedelta(seconds=max(60, refusal.retry_after))
+    return ValidationError(said % {"time": minutes(wait)})
