@@ -45,6 +45,8 @@ MENU: Mapping[str, tuple[str, ...]] = {
     "Data protection": ("petitions.erasure", "petitions.erasurestop"),
     "People and records": ("auth.user", "petitions.auditrecord"),
 }
+# Where Django's name of a model is not the team's.
+WORDS = {"auth.user": "People", "petitions.auditrecord": "Audit log"}
 
 
 class StaffSite(AdminSite):
@@ -102,11 +104,12 @@ class StaffSite(AdminSite):
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:
         """The menu by task, with what this person may see; Django's apps are no word of staff's."""
-        seen = {
+        models = {
             f"{app['app_label']}.{model['object_name'].lower()}": model
             for app in self._build_app_dict(request).values()
             for model in app["models"]
         }
+        seen = {name: {**one, "name": WORDS.get(name, one["name"])} for name, one in models.items()}
         groups = [
             {"name": task, "models": [seen.pop(name) for name in names if name in seen]}
             for task, names in MENU.items()

@@ -82,6 +82,9 @@ class PersonAdmin(admin.ModelAdmin[User]):
         rows = super().get_queryset(request).filter(is_staff=True)
         return rows.prefetch_related("groups").select_related("authenticator")
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {"title": "People", **(extra_context or {})})
+
     @admin.display(description="name")
     def name(self, person: User) -> str:
         return person.get_full_name() or "–"

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from petitions.crypto import vault
 from petitions.models import AuditRecord, Authenticator, RecoveryCode
 from petitions.models.authenticator import code_indexes, is_of_an_app
 from petitions.staff import audit
@@ -39,12 +40,13 @@ class Wrong:
 def is_missing(user: object) -> bool:
     """Whether this user must still give a second factor in this session."""
     is_required: bool = settings.SECOND_FACTOR_REQUIRED
-    return is_required and getattr(user, "otp_device", None) is None
+    is_given: bool = getattr(user, "otp_device", None) is not None
+    return is_required and not is_given
 
 
 def has_one(user: User) -> bool:
     """Whether the account has an authenticator that was set up to the end."""
-    return Authenticator.objects.filter(user=user, confirmed=True).exists()
+    return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
 
 
 @transaction.atomic
@@ -157,6 +159,19 @@ def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool
             why=why,
         )
     return bool(removed)
+
+
+def reseal() -> int:
+    """Seal all secrets under the first key of the ring; return how many are left under others."""
+    left = 0
+    for authenticator in Authenticator.objects.all():
+        try:
+            authenticator.seal(authenticator.secret)
+        except vault.CannotOpen:
+            left += 1
+        else:
+            authenticator.save(update_fields=["sealed"])
+    return left
 
 
 def codes_left(user: User) -> int:

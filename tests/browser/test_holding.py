@@ -6,13 +6,13 @@ from playwright.sync_api import expect
 
 from campaign.local.stack import Stack
 from tests import SLUG
+from tests.browser.staff import log_in
 from tests.browser.test_journeys import (
     PHONE,
     OpenPage,
     eventually_counts,
     fill,
     fits,
-    log_in,
     new_address,
     open_page,
 )

@@ -292,7 +292,7 @@ def test_a_log_in_ends_after_half_an_hour_without_a_request(
 
     def later(seconds: int) -> None:
         now = row[sessions.SINCE] + seconds
-        monkeypatch.setattr(sessions.time, "time", lambda: now)
+        monkeypatch.setattr("campaign.sessions.time.time", lambda: now)
 
     later(59)
     client.get(HOME)

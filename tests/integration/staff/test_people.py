@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from petitions.mail import staff_letters
+from petitions.mail.letters import Letter
 from petitions.models import AuditRecord, StaffMail
 from petitions.staff import people, second_factor
 from petitions.staff.roles import ADMINISTRATORS, MODERATORS, ORGANISERS
@@ -178,14 +179,14 @@ def test_what_the_mail_server_refuses_is_tried_again_for_a_day(
     ada: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invite(ada)
-    send = staff_letters.Letter.send
+    send = Letter.send
 
     def refuse(self: Any, fail_silently: bool = False) -> int:
         raise smtplib.SMTPServerDisconnected("nour@example.org")
 
-    monkeypatch.setattr(staff_letters.Letter, "send", refuse)
+    monkeypatch.setattr(Letter, "send", refuse)
     assert staff_letters.send() == 0
-    monkeypatch.setattr(staff_letters.Letter, "send", send)
+    monkeypatch.setattr(Letter, "send", send)
     assert staff_letters.send() == 1
 
     people.ask_for_password(email="nobody@example.org")
@@ -243,7 +244,7 @@ def test_an_administrator_does_not_touch_a_superuser(ada: Client) -> None:
 
 
 def test_no_form_makes_a_superuser_or_sets_a_password(ada: Client) -> None:
-    more = {"is_superuser": "on", "password": "x", "user_permissions": ["1"]}
+    more: dict[str, Any] = {"is_superuser": "on", "password": "x", "user_permissions": ["1"]}
     invite(ada, **more)
     nour = User.objects.get(username="nour")
 

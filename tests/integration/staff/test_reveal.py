@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.models import AuditRecord, Petition, Signature
-from petitions.moderation import reveal as revealing
 from petitions.moderation.reveal import BudgetSpent, NobodyThere, Revealed, reveal
 from petitions.signatures import withdraw
 from tests.at_once import at_once
@@ -67,7 +66,7 @@ def test_an_hour_later_there_is_a_budget_again(
     settings.REVEALS_PER_HOUR = 1
     look(moderator, amina)
     later = timezone.now() + timedelta(minutes=61)
-    monkeypatch.setattr(revealing.timezone, "now", lambda: later)
+    monkeypatch.setattr("petitions.moderation.reveal.timezone.now", lambda: later)
 
     assert isinstance(look(moderator, amina), Revealed)
 
@@ -77,7 +76,7 @@ def test_two_who_look_at_once_share_what_is_left_of_the_budget(
 ) -> None:
     settings.REVEALS_PER_HOUR = 3
     amina = sign_and_confirm(petition, AMINA)
-    found = at_once(*[lambda: type(look(moderator, amina)).__name__] * 8)
+    found: list[Any] = at_once(*[lambda: type(look(moderator, amina)).__name__] * 8)
 
     assert sorted(found) == ["BudgetSpent"] * 5 + ["Revealed"] * 3
 

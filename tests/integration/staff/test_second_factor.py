@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import totp
 
+from petitions.crypto import vault
 from petitions.models import AuditRecord, Authenticator, RecoveryCode
 from petitions.staff import second_factor
 from petitions.staff.roles import ADMINISTRATORS
@@ -115,7 +116,7 @@ def test_in_a_trial_nobody_needs_one_and_the_admin_says_so(browser: Client, sett
 def test_a_code_works_once(browser: Client, moderator: User) -> None:
     secret, _codes = set_up(browser)
     code = code_at(secret)
-    said = {"user": moderator, "code": code, "screen": "x"}
+    said: dict[str, Any] = {"user": moderator, "code": code, "screen": "x"}
 
     assert isinstance(second_factor.check(**said), Authenticator)
     assert second_factor.check(**said) == second_factor.Wrong(wait=1)
@@ -244,3 +245,19 @@ def test_an_operator_resets_it_with_a_command(
     assert "mona sets up another at the next log-in" in capsys.readouterr().out
     assert not second_factor.has_one(moderator)
     assert AuditRecord.objects.latest("id").actor_id is None
+
+
+def test_exchanging_the_sealing_key_takes_the_secrets_along(
+    browser: Client, moderator: User, settings: Any
+) -> None:
+    secret, _codes = set_up(browser)
+    old = settings.SEALING_KEYS
+    settings.SEALING_KEYS = {9: bytes(32), **old}
+    vault.forget_derived_keys()
+    call_command("reseal")
+    settings.SEALING_KEYS = {9: bytes(32)}
+    vault.forget_derived_keys()
+
+    assert isinstance(
+        second_factor.check(user=moderator, code=code_at(secret), screen="x"), Authenticator
+    )
