@@ -17,7 +17,7 @@ AXE = Axe().axe_script
 RUN = "() => axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html.slice(0, 120)))"
 # Cells of a table whose text runs into the next: a box that is narrower than what is in it.
 OVERLAPS = """() => [...document.querySelectorAll('.results :is(td, th)')]
-    .filter((cell) => cell.scrollWidth > cell.clientWidth + 1 && cell.clientWidth)
+    .filter((cell) => cell.innerText.trim() && cell.scrollWidth > cell.clientWidth + 1)
     .map((cell) => cell.innerText.slice(0, 60))"""
 # Each width with one scheme: light or dark changes colours alone, and the width none of them.
 VIEWS = [(1280, "light"), (360, "dark")]
