@@ -55,6 +55,8 @@ def wrong_on(page: Page) -> Iterator[str]:
 
 def looked_at(page: Page, path: str) -> Iterator[str]:
     """What is wrong on one page in all its views."""
+    # Colours that fade from one scheme to the other have no contrast on the way.
+    page.add_style_tag(content="* { transition: none !important }")
     for width, scheme in VIEWS:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
