@@ -23,10 +23,6 @@ from campaign.views import statement_context
 from petitions.admin.acting import acting
 from petitions.admin.texts import PublicationAdmin, TextInline, shown
 
-admin.site.site_header = "Undersigned"
-admin.site.site_title = "Undersigned"
-admin.site.index_title = _("What would you like to do?")
-
 
 class StatementTextInline(TextInline):
     model = StatementText

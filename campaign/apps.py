@@ -2,7 +2,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
-from django.db.models.signals import post_migrate
+from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import post_migrate, post_save
 
 # Permissions of organisers in this app, beside those in `petitions`.
 ORGANISERS_MAY = (
@@ -31,15 +32,23 @@ class CampaignConfig(AppConfig):
         # The last of our apps to be migrated once permissions exist: Django's own
         # permissions are made by an earlier receiver of the same signal.
         post_migrate.connect(create_roles, dispatch_uid="undersigned.roles")
+        from campaign import sessions  # needs models
+        from petitions.admin import recent_password
+        from petitions.staff import form_history
+
+        user_logged_in.connect(sessions.note_login)
+        user_logged_in.connect(recent_password.note_login)
+        post_save.connect(form_history.record, sender="admin.LogEntry")
 
 
 class StaffAdminConfig(AdminConfig):
-    default_site = "campaign.staff.StaffSite"
+    default_site = "campaign.staff.site.StaffSite"
 
 
 def create_roles(**_kwargs: Any) -> None:
-    """`post_migrate` receiver: create the roles and grant their permissions in all apps."""
+    """`post_migrate` receiver: create the roles with exactly their permissions in all apps."""
     from petitions.staff import roles  # needs models
 
-    roles.create_roles()
-    roles.grant(roles.ORGANISERS, ORGANISERS_MAY)
+    for role, permissions in roles.ROLES.items():
+        ours = ORGANISERS_MAY if role == roles.ORGANISERS else ()
+        roles.set_permissions(role, (*permissions, *ours))

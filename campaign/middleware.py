@@ -22,8 +22,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django_otp.middleware import OTPMiddleware
 
-from campaign.views import error_page
+from campaign import sessions
+from campaign.errors import error_page, is_admin
 from petitions.staff import password_hashing
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,6 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 BEHIND_TOKENS = "/t/"
-_BEHIND_LOG_IN = f"/{settings.ADMIN_PATH}"
 # Mail providers report in JSON.
 MAIL_REPORTS = "/reports/mail/"
 _TOKEN_HEADERS = {
@@ -170,11 +171,19 @@ class AdminOnly:
 
 
 class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
-    """Django's sessions, for the admin alone."""
+    """Django's sessions, for the admin alone, with a time-out of idle and of old ones."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        sessions.end_or_prolong(request.session)
 
 
 class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):
     """Django's authentication, for the admin alone."""
+
+
+class AdminSecondFactorMiddleware(AdminOnly, OTPMiddleware):  # type: ignore[misc]
+    """django-otp's `request.user.otp_device`, for the admin alone."""
 
 
 class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
@@ -204,11 +213,6 @@ class AdminConstraintErrorMiddleware:
         for words in error.messages if isinstance(error, ValidationError) else [_MEANWHILE]:
             messages.error(request, str(words))
         return HttpResponseRedirect(_page_of(request))
-
-
-def is_admin(request: HttpRequest) -> bool:
-    """Whether the request is for the admin."""
-    return request.path_info.startswith(_BEHIND_LOG_IN)
 
 
 def _constraint(error: Exception) -> str:

@@ -2,19 +2,48 @@
 
 The cookie holds the random key; its row is found by a hash that the vault makes from
 `INDEX_KEYS`. So a copy of the table logs nobody in, with or without `SECRET_KEY`.
+
+A log-in ends after `SESSION_COOKIE_AGE` seconds without a request, and after `SESSION_LASTS` in any
+case.
 """
 
+import time
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
 from petitions.crypto import vault
+
+SINCE, SEEN = "logged-in-at", "seen-at"
+# Seconds between two writes of a session that is in use.
+SEEN_EVERY = 60
+
+
+def note_login(request: HttpRequest, **_kwargs: Any) -> None:
+    """`user_logged_in` receiver: when this log-in began."""
+    request.session[SINCE] = request.session[SEEN] = int(time.time())
+
+
+def end_or_prolong(session: SessionBase) -> None:
+    """End a log-in that has lasted long enough; note that one is in use, once a minute.
+
+    Each write of a session sets its end, and the cookie's, to `SESSION_COOKIE_AGE` from then.
+    """
+    if SINCE not in session:
+        return
+    now = int(time.time())
+    if now - session[SINCE] > settings.SESSION_LASTS:
+        session.flush()
+    elif now - session.get(SEEN, 0) > SEEN_EVERY:
+        session[SEEN] = now
 
 
 def hashes(session_key: str) -> list[str]:

@@ -21,7 +21,8 @@ ENVIRONMENT = env.choice("ENVIRONMENT", ("production", "local", "test"), "produc
 DEBUG = False
 
 # --- Secrets -----------------------------------------------------------------------------
-# SECRET_KEY signs what admin sessions hold, and nothing else. What signers gave is sealed, indexed
+# SECRET_KEY signs what admin sessions hold, and the links by which staff set a password; nothing
+# else. What signers gave is sealed, indexed
 # (blind indexes) and linked (tokens) under the three key rings, so that losing or changing
 # SECRET_KEY neither opens nor breaks it.
 SECRET_KEY = env.text("SECRET_KEY")
@@ -65,6 +66,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "campaign.middleware.AdminAuthenticationMiddleware",
+    "campaign.middleware.AdminSecondFactorMiddleware",
     "campaign.middleware.large_bodies_for_staff",
     "campaign.middleware.AdminMessageMiddleware",
     "campaign.middleware.AdminConstraintErrorMiddleware",
@@ -219,12 +221,20 @@ SESSION_ENGINE = "campaign.sessions"
 SESSION_COOKIE_PATH = f"/{ADMIN_PATH}"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+# Idle, and in all; see `campaign.sessions`.
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_LASTS = 12 * 3600
 CSRF_COOKIE_PATH = f"/{ADMIN_PATH}"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"
 IS_HTTPS = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+if IS_HTTPS:
+    # Browsers refuse a cookie of such a name from http and from scripts of other hosts' pages.
+    # Not `__Host-`, which wants the path "/": the public site would get the cookies.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Secure-sessionid", "__Secure-csrftoken"
+# In the session: the cookie of Django's default has the path "/".
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 SECURE_HSTS_SECONDS = 63_072_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS", True)
@@ -236,16 +246,22 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-AUTHENTICATION_BACKENDS = ["campaign.staff.StaffBackend"]
+AUTHENTICATION_BACKENDS = ["campaign.staff.authentication.StaffBackend"]
+CSRF_FAILURE_VIEW = "campaign.errors.csrf_failure"
 PASSWORD_HASHERS = ["petitions.staff.password_hashing.LimitedHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "petitions.staff.passwords.GuessablePasswordValidator"},
 ]
+# Seconds for which the links of invitations and forgotten passwords work.
+PASSWORD_RESET_TIMEOUT = 3 * 86_400
+# Without a second factor a password alone opens the admin: for trying on one machine.
+SECOND_FACTOR_REQUIRED = ENVIRONMENT == "production"
+# Addresses that one person may reveal in an hour.
+REVEALS_PER_HOUR = env.integer("REVEALS_PER_HOUR", 20, at_least=1)
 # Bytes. A form is refused above `PUBLIC_BODY_LIMIT`, unless staff send it, whose statements may be
 # longer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

@@ -37,7 +37,7 @@ urlpatterns = [
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:
     urlpatterns.append(path("mailbox/", include("campaign.local.mailbox")))
 
-handler400 = "campaign.views.bad_request"
-handler403 = "campaign.views.forbidden"
-handler404 = "campaign.views.not_found"
-handler500 = "campaign.views.server_error"
+handler400 = "campaign.errors.bad_request"
+handler403 = "campaign.errors.forbidden"
+handler404 = "campaign.errors.not_found"
+handler500 = "campaign.errors.server_error"

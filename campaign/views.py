@@ -1,10 +1,9 @@
-"""Views of the campaign's own pages: statements, and error handlers."""
+"""Views of the campaign's own pages: statements."""
 
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
@@ -90,29 +89,3 @@ def head(text: StatementText, petition: Petition | None) -> heads.Head:
         data={name: value for name, value in data.items() if value},
         published_at=text.published_at,
     )
-
-
-def error_page(request: HttpRequest, status: int) -> HttpResponse:
-    """The error page for a status, in the reader's language, without the database."""
-    html = render_to_string(f"errors/{status}.html", {"status": status}, request)
-    return HttpResponse(html, status=status)
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400."""
-    return error_page(request, 400)
-
-
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler403."""
-    return error_page(request, 403)
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404."""
-    return error_page(request, 404)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500."""
-    return error_page(request, 500)

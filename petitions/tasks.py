@@ -9,7 +9,7 @@ from celery import shared_task
 from petitions.counting import breakdowns, tallies
 from petitions.handover import reminders as delete_by
 from petitions.infra import locks
-from petitions.mail import notices, outbox, reminders, wake_worker
+from petitions.mail import notices, outbox, reminders, staff_letters, wake_worker
 from petitions.moderation import bulk
 from petitions.privacy import retention
 from petitions.publishing import opening
@@ -63,6 +63,12 @@ def give_notice() -> None:
     """
     notices.send()
     delete_by.send()
+
+
+@sweep
+def send_staff_mail() -> None:
+    """Send invitations and links for new passwords to staff."""
+    staff_letters.send()
 
 
 @sweep

@@ -14,8 +14,8 @@ from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone, translation
 from limits import parse
 
+from campaign.errors import error_page
 from campaign.models import Statement, StatementText
-from campaign.views import error_page
 from petitions.crypto import tokens
 from petitions.mail import messages, outbox, reminders
 from petitions.models import (

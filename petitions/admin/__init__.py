@@ -1,13 +1,15 @@
 """The Django admin of petitions: signatures for moderators; petitions, exports for organisers."""
 
 from petitions.admin.alerts import AlertAdmin
+from petitions.admin.audit import AuditRecordAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
 from petitions.admin.exports import ExportAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
-from petitions.admin.records import AuditRecordAdmin, MailAdmin
+from petitions.admin.people import PersonAdmin
+from petitions.admin.records import MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.signatures import SignatureAdmin
 from petitions.admin.sources import SourceAdmin
@@ -23,6 +25,7 @@ __all__ = [
     "MailAdmin",
     "MilestoneAdmin",
     "OrganisationAdmin",
+    "PersonAdmin",
     "PetitionAdmin",
     "RuleAdmin",
     "SignatureAdmin",

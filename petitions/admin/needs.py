@@ -1,5 +1,5 @@
-"""To-do lists for the admin's home: held signatures and alerts for moderators, enquiries and
-scheduled erasures for organisers.
+"""To-do lists for the admin's home, over all petitions: held signatures and alerts for moderators;
+enquiries, scheduled erasures and drafts for organisers.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from django.utils import timezone
 from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
 from petitions.models import Alert, Enquiry, Erasure, ErasureStop, Petition, Signature
+from petitions.publishing import opening
 
 MOST_ALERTS = 20
+MOST_DRAFTS = 5
 # Editions appear quarterly; one that is a year old misses hardly any home.
 POSTCODES_LAST = timedelta(days=366)
 
@@ -131,6 +133,25 @@ def erasures() -> list[ComingErasure]:
     return [
         ComingErasure(petitions[row.petition_id], row, stops.get(row.petition_id)) for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A petition that is not public yet, and what an organiser has to do before it can be."""
+
+    petition: Petition
+    missing: list[str]
+
+    @property
+    def url(self) -> str:
+        """The URL of its form."""
+        return reverse("admin:petitions_petition_change", args=[self.petition.pk])
+
+
+def drafts() -> list[Draft]:
+    """Draft petitions, the newest first; a few queries for each: there are few."""
+    rows = Petition.objects.titled().filter(state=Petition.State.DRAFT).order_by("-pk")
+    return [Draft(one, [str(step) for step in opening.missing(one)]) for one in rows[:MOST_DRAFTS]]
 
 
 @dataclass(frozen=True, slots=True)

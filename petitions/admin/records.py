@@ -1,4 +1,4 @@
-"""Read-only admin pages: audit records, and figures of the outbox."""
+"""Read-only admin page: figures of the outbox."""
 
 from datetime import UTC
 from typing import Any, NamedTuple
@@ -10,13 +10,12 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import outcomes
 from petitions.admin.acting import acting
 from petitions.mail import monitoring, outbox
-from petitions.models import AuditRecord, Mail
+from petitions.models import Mail
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -98,28 +97,3 @@ def _with_buttons(failed: list[monitoring.Failure]) -> list[dict[str, Any]]:
         lines.append({**_in_words(line), "hour": hour, "is_first": group not in seen})
         seen.add(group)
     return lines
-
-
-@admin.register(AuditRecord)
-class AuditRecordAdmin(ReadOnly):
-    """The audit log of staff. No role has its permission: only superusers see it."""
-
-    list_display = ("created_at", "who", "action", "object_type", "object_id", "screen", "network")
-    list_filter = ("action", "created_at")
-    list_select_related = ("actor",)
-    fields = list_display
-    readonly_fields = ("who", "network")
-    ordering = ("-id",)
-
-    @admin.display(description=_("who"))
-    def who(self, record: AuditRecord) -> str:
-        """The account's name, or its id once the account is deleted."""
-        if record.actor_id is None:
-            return gettext("no account")
-        number = gettext("account %(n)d, deleted") % {"n": record.actor_id}
-        return record.actor.get_username() if record.actor else number
-
-    @admin.display(description=_("network"))
-    def network(self, record: AuditRecord) -> str:
-        """A pseudonym of the network: the same letters for the same network, and nothing else."""
-        return bytes(record.network_ix or b"").hex()[:6]

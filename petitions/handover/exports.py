@@ -67,6 +67,7 @@ def start(*, export: Export, actor: User | None = None, screen: str = "") -> Exp
         screen=screen,
         actor_id=actor.pk if actor else None,
         about=export,
+        why=export.why,
     )
     return export
 

@@ -1,4 +1,4 @@
-"""Partial indexes of what retention still has to work on, and mails of nobody that may wait.
+"""Partial indexes of what retention still has to work on.
 
 Times are cut to the day after 72 hours, and unconfirmed attempts deleted after two weeks: what is
 old and done leaves the index, so that an hourly sweep reads what is new, however much is stored.
@@ -20,18 +20,9 @@ NO_INDEXES = """
 DROP INDEX signature_to_age;
 DROP INDEX mail_to_age;
 """
-# What waits of nobody is cancelled by the worker anyway, and what failed was in no figure before.
-CANCEL_THOSE_OF_NOBODY = """
-UPDATE petitions_mail SET state = 'cancelled'
-WHERE state IN ('queued', 'failed') AND signature_id IS NULL AND sealed IS NULL
-"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("petitions", "0003_triggers")]
 
-    operations = [
-        migrations.RunSQL(INDEXES, NO_INDEXES),
-        migrations.RemoveConstraint(model_name="mail", name="mail_goes_to_somebody"),
-        migrations.RunSQL(migrations.RunSQL.noop, CANCEL_THOSE_OF_NOBODY),
-    ]
+    operations = [migrations.RunSQL(INDEXES, NO_INDEXES)]

@@ -1,5 +1,6 @@
 """The Django models of petitions and signatures, one file an aggregate."""
 
+from petitions.models.authenticator import Authenticator, RecoveryCode
 from petitions.models.base import (
     Publication,
     PublicationQuerySet,
@@ -19,12 +20,14 @@ from petitions.models.petition import Milestone, MilestoneText, Petition, Petiti
 from petitions.models.records import AuditRecord, Enquiry, Erasure, ErasureStop
 from petitions.models.requests import Correction, FindRequest, Resend
 from petitions.models.signature import Signature, Signer
+from petitions.models.staff_mail import StaffMail
 
 __all__ = [
     "ABROAD",
     "UNKNOWN",
     "Alert",
     "AuditRecord",
+    "Authenticator",
     "BatchJob",
     "BulkDecision",
     "Correction",
@@ -49,6 +52,7 @@ __all__ = [
     "Postcode",
     "Publication",
     "PublicationQuerySet",
+    "RecoveryCode",
     "Region",
     "Reindexing",
     "Resend",
@@ -59,6 +63,7 @@ __all__ = [
     "SnapshotPart",
     "Source",
     "SourceTally",
+    "StaffMail",
     "Tally",
     "UsedNonce",
     "as_array",

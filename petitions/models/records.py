@@ -16,7 +16,8 @@ class AuditRecord(models.Model):
     """One entry of the audit log: who, what, about which object, when, and on which screen.
 
     Append-only: the trigger `audit_record_append_only` allows only the retention of
-    `petitions.staff.audit`, and `audit_record_no_truncate` refuses TRUNCATE. No free text.
+    `petitions.staff.audit`, and `audit_record_no_truncate` refuses TRUNCATE. The only free text is
+    `why`, the reason that somebody gave.
     """
 
     class Action(models.TextChoices):
@@ -34,11 +35,32 @@ class AuditRecord(models.Model):
         ENQUIRY_ACKNOWLEDGED = "enquiry-acknowledged", _("message marked as acknowledged")
         ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")
         ENQUIRY_REOPENED = "enquiry-reopened", _("message reopened")
-        EXPORTED = "exported", _("signatures exported")
         ALERT_DISMISSED = "alert-dismissed", _("alert marked as checked")
         BULK_STARTED = "bulk-started", _("bulk decision started")
         BULK_APPROVED = "bulk-approved", _("bulk decision approved")
         BULK_CANCELLED = "bulk-cancelled", _("bulk decision cancelled")
+        # English alone from here on, as all of the admin.
+        PASSWORD_MAILED = "password-mailed", "link for a new password mailed"
+        PASSWORD_SET = "password-set", "password set"
+        SECOND_FACTOR_SET = "second-factor-set", "authenticator set up"
+        SECOND_FACTOR_WRONG = "second-factor-wrong", "wrong code of an authenticator"
+        SECOND_FACTOR_RESET = "second-factor-reset", "authenticator removed"
+        RECOVERY_CODE_USED = "recovery-code-used", "recovery code used"
+        RECOVERY_CODES_MADE = "recovery-codes-made", "new recovery codes made"
+        PERSON_INVITED = "person-invited", "person invited"
+        PERSON_CHANGED = "person-changed", "name or address of a person changed"
+        ROLES_CHANGED = "roles-changed", "roles changed"
+        PERSON_DEACTIVATED = "person-deactivated", "account deactivated"
+        PERSON_REACTIVATED = "person-reactivated", "account activated again"
+        ADDRESS_REVEALED = "address-revealed", "address of a signer revealed"
+        REVEAL_REFUSED = "reveal-refused", "address not revealed: too many this hour"
+        SEARCHED = "searched", "signatures searched"
+        DECIDED = "decided", "signatures decided about"
+        EXPORTED = "exported", "signatures exported"
+        RECORDS_EXPORTED = "records-exported", "audit records exported"
+        ADDED = "added", "added by a form"
+        CHANGED = "changed", "changed by a form"
+        DELETED = "deleted", "deleted by a form"
 
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -54,6 +76,8 @@ class AuditRecord(models.Model):
     object_type = models.CharField(_("about"), max_length=80, blank=True)
     object_id = models.CharField(_("its number"), max_length=40, blank=True)
     screen = models.CharField(_("screen or command"), max_length=80)
+    # The reason that its actor gave, or the names of roles or form fields: never signers' data.
+    why = models.CharField("why", max_length=300, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
     network_ix = models.BinaryField(max_length=16, null=True)
 
@@ -65,6 +89,7 @@ class AuditRecord(models.Model):
             models.Index(fields=["actor", "action", "created_at"], name="audit_record_actor"),
             models.Index(fields=["object_type", "object_id"], name="audit_record_object"),
             models.Index(fields=["created_at"], name="audit_record_time"),
+            models.Index(fields=["action", "id"], name="audit_record_action"),
         ]
 
     def __str__(self) -> str:

@@ -122,7 +122,13 @@ class Signature(models.Model):
     class Meta:
         verbose_name = _("signature")
         verbose_name_plural = _("signatures")
-        permissions = [("moderate_signature", "Can remove and restore signatures")]
+        permissions = [
+            ("moderate_signature", "Can hold and restore signatures"),
+            ("approve_signature", "Can approve held signatures"),
+            ("remove_signature", "Can remove signatures"),
+            ("erase_signature", "Can erase a person's data"),
+            ("reveal_signature", "Can reveal a signer's address"),
+        ]
         indexes = [
             models.Index(fields=["petition", "state", "created_at", "id"], name="signature_list"),
             # For keyset pagination of exports by id: random, so order tells no time, and immutable.

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions.infra import locks
-from petitions.models import Decision, DecisionItem, Petition, Signature, as_array
+from petitions.models import AuditRecord, Decision, DecisionItem, Petition, Signature, as_array
 from petitions.signatures import lifecycle, withdraw
+from petitions.staff import audit
 
 State = Signature.State
 _DECIDING = "deciding"
@@ -133,7 +134,10 @@ def apply(decision: Decision, locked: Sequence[Row], *, seen: int | None = None)
     targets = _targets(decision, fresh)
     moving = [one for one in fresh if one.pk in targets]
     unmoved = Counter(one.state for one in fresh if one.pk not in targets)
+    is_first = decision._state.adding
     change = lifecycle.move(moving, targets, decision=decision) if moving else 0
+    if moving and is_first:
+        _record(decision)
     return Decided(
         kind=decision.kind,
         signatures=len(moving),
@@ -227,6 +231,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
     DecisionItem.objects.create(
         decision=decision, signature_id=signature.pk, previous_state=signature.state
     )
+    _record(decision)
     return True
 
 
@@ -234,3 +239,13 @@ def _locked(petition_id: int, ids: Iterable[UUID]) -> list[Signature]:
     # Locked in id order: two decisions over the same signatures then wait, and do not deadlock.
     chosen = Signature.objects.filter(petition=petition_id, pk__in=list(ids))
     return list(chosen.select_for_update(of=("self",)).order_by("id"))
+
+
+def _record(decision: Decision) -> None:
+    audit.record(
+        action=AuditRecord.Action.DECIDED,
+        screen="decisions",
+        actor_id=decision.actor_id,
+        about=decision,
+        why=f"{decision.kind}: {decision.reason}",
+    )

@@ -34,7 +34,7 @@ def open_petition(*, petition: Petition, actor: User | None, screen: str) -> Non
     nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). Raises `NotReady`.
     """
     appears_at = _appears_at(petition)
-    if reasons := _missing(petition, appears_at):
+    if reasons := missing(petition):
         raise NotReady(reasons)
     now = timezone.now()
     petition.texts.filter(published_at=None).update(published_at=now)
@@ -71,7 +71,8 @@ def _appears_at(petition: Petition) -> datetime | None:
     return waiting.order_by("published_at").values_list("published_at", flat=True).first()
 
 
-def _missing(petition: Petition, appears_at: datetime | None) -> list[Promise | str]:
+def missing(petition: Petition) -> list[Promise | str]:
+    """What an organiser has to do before the petition can open, a sentence each."""
     organisation = Organisation.load()
     is_to_open = petition.state == Petition.State.DRAFT
     needs = (
@@ -80,11 +81,12 @@ def _missing(petition: Petition, appears_at: datetime | None) -> list[Promise | 
         (organisation.privacy_email, _("Enter the privacy contact: signers have a right to one.")),
         (petition.texts.exists(), _("Write the petition’s text in at least one language.")),
     )
-    missing: list[Promise | str] = [reason for is_there, reason in needs if not is_there]
+    found: list[Promise | str] = [reason for is_there, reason in needs if not is_there]
+    appears_at = _appears_at(petition)
     if appears_at and petition.opens_at and petition.opens_at < appears_at:
         early = _(
             "It would open before its text appears, %(moment)s. Set “opens” to then or later, or "
             "empty “opens”: it then opens with its text."
         )
-        missing.append(early % {"moment": moment_in_london(appears_at)})
-    return missing
+        found.append(early % {"moment": moment_in_london(appears_at)})
+    return found

@@ -24,11 +24,13 @@ def record(
     actor_id: int | None = None,
     about: models.Model | None = None,
     network_ix: bytes | None = None,
+    why: str = "",
 ) -> None:
     """Append one record, in the transaction of the act itself.
 
-    `screen` is a route's or a command's name; no actor means a command, or nobody known. Free text
-    has no place here: `about` is stored as its model and primary key.
+    `screen` is a route's or a command's name; no actor means a command, or nobody known. `about` is
+    stored as its model and primary key. `why` is the reason that the actor gave, up to 300
+    characters, never a signer's data.
     """
     AuditRecord.objects.create(
         action=action,
@@ -37,6 +39,7 @@ def record(
         object_type=about._meta.label_lower if about else "",
         object_id=str(about.pk) if about else "",
         network_ix=network_ix,
+        why=why,
     )
 
 

@@ -1,12 +1,13 @@
-"""The two roles (groups of Django) and their permissions. One person may hold both."""
+"""The roles (groups of Django) and their permissions. One person may hold several."""
 
 from collections.abc import Iterable
-from typing import Any
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q
 
 MODERATORS = "Moderators"
 ORGANISERS = "Organisers"
+ADMINISTRATORS = "Administrators"
 
 ROLES: dict[str, tuple[str, ...]] = {
     MODERATORS: (
@@ -15,6 +16,10 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.moderate_signature",
         "petitions.approve_bulkdecision",
         "petitions.view_bulkdecision",
+        "petitions.approve_signature",
+        "petitions.remove_signature",
+        "petitions.erase_signature",
+        "petitions.reveal_signature",
         "petitions.view_decision",
         "petitions.view_alert",
         "petitions.add_rule",
@@ -61,23 +66,40 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.change_organisation",
         "petitions.view_organisation",
     ),
+    # People, their roles and what is on record; nothing about signatures.
+    ADMINISTRATORS: (
+        "auth.view_user",
+        "auth.add_user",
+        "auth.change_user",
+        "petitions.view_auditrecord",
+    ),
 }
 
 
-def create_roles(**_kwargs: Any) -> None:
-    """Create the groups and grant their permissions; idempotent, runs after every migration."""
-    for role, permissions in ROLES.items():
-        grant(role, permissions)
+def set_permissions(role: str, permissions: Iterable[str]) -> None:
+    """Give a role exactly these permissions, such as "petitions.view_mail".
 
-
-def grant(role: str, permissions: Iterable[str]) -> None:
-    """Grant a role permissions, such as "petitions.view_mail"; those that do not exist yet wait.
-
-    Added, never taken away: an operator may have given a group more.
+    What it had besides is taken away, so that a release can narrow a role. Permissions that do not
+    exist yet, as between two migrations, are given after the next one.
     """
     group, _created = Group.objects.get_or_create(name=role)
-    codes = {tuple(code.split(".")) for code in permissions}
-    known = Permission.objects.select_related("content_type")
-    group.permissions.add(
-        *(one for one in known if (one.content_type.app_label, one.codename) in codes)
+    wanted = Q(pk__in=[])
+    for permission in permissions:
+        app, _dot, code = permission.partition(".")
+        wanted |= Q(content_type__app_label=app, codename=code)
+    group.permissions.set(Permission.objects.filter(wanted))
+
+
+def who_may(permission: str) -> list[str]:
+    """The roles that have a permission, by name; empty if superusers alone have it."""
+    app, _dot, code = permission.partition(".")
+    groups = Group.objects.filter(
+        permissions__content_type__app_label=app, permissions__codename=code
     )
+    return list(groups.order_by("name").values_list("name", flat=True))
+
+
+def people_of(role_names: Iterable[str]) -> list[User]:
+    """Active members of any of these roles, by user name."""
+    members = User.objects.filter(groups__name__in=role_names, is_active=True, is_staff=True)
+    return list(members.distinct().order_by("username"))

@@ -13,9 +13,12 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def needs_you(context: dict[str, Any]) -> needs.Needs | None:
-    """What waits for a moderator; None, without a query, for users who may not moderate."""
+    """What waits for a moderator in any petition; None if nothing does, and, without a query, for
+    users who may not moderate.
+    """
     user = context["request"].user
-    return needs.needs() if user.has_perm("petitions.moderate_signature") else None
+    found = needs.needs() if user.has_perm("petitions.moderate_signature") else None
+    return found if found and (found.held or found.alerts) else None
 
 
 @register.simple_tag(takes_context=True)
@@ -48,6 +51,13 @@ def old_postcodes(context: dict[str, Any]) -> needs.OldPostcodes | None:
     """A warning that the postcode data is missing or stale, for users who may export."""
     user = context["request"].user
     return needs.old_postcodes() if user.has_perm("petitions.export_signatures") else None
+
+
+@register.simple_tag(takes_context=True)
+def going_live(context: dict[str, Any]) -> list[needs.Draft]:
+    """Petitions that are not open yet, for users who may publish them."""
+    user = context["request"].user
+    return needs.drafts() if user.has_perm("petitions.change_petition") else []
 
 
 @register.filter

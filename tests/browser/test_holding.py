@@ -6,13 +6,13 @@ from playwright.sync_api import expect
 
 from campaign.local.stack import Stack
 from tests import SLUG
+from tests.browser.staff import log_in
 from tests.browser.test_journeys import (
     PHONE,
     OpenPage,
     eventually_counts,
     fill,
     fits,
-    log_in,
     new_address,
     open_page,
 )
@@ -137,7 +137,7 @@ def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(
     page.select_option("#id_reason", "checked")
     page.get_by_role("button", name="Approve").click()
     expect(page.locator(".messagelist")).to_contain_text("1 approved. Nobody gets an email.")
-    expect(page.locator("#content-main")).to_contain_text("Nothing to do.")
+    expect(page.locator("#content-main")).to_contain_text("signatures is on hold.")
     assert eventually_counts(page, before + 1)
     assert fits(page)
 

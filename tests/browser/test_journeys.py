@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from campaign.local.stack import Stack
+from petitions.staff.roles import ORGANISERS
 from tests import SLUG
+from tests.browser.staff import log_in
 from tests.conftest import Mailbox, counted, eventually
 
 pytestmark = pytest.mark.browser
@@ -99,14 +101,6 @@ def is_now_in(page: Page, language: str) -> None:
     html = page.locator("html")
     expect(html).to_have_attribute("lang", language)
     expect(html).to_have_attribute("dir", "rtl" if language == "ar" else "ltr")
-
-
-def log_in(page: Page, stack: Stack) -> None:
-    page.goto("/admin/")
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", stack.admin_password)
-    page.click("[type=submit]")
-    expect(page.locator("#user-tools")).to_be_visible()
 
 
 def is_on_screen(page: Page, selector: str) -> bool:
@@ -302,6 +296,7 @@ def test_an_administrator_removes_restores_and_exports(
         page.get_by_role("button", name="Restore as before").click()
     assert eventually_counts(page, before + 1)
 
+    log_in(page, stack, ORGANISERS)
     page.goto("/admin/petitions/petition/")
     page.get_by_role("link", name=SLUG).click()
     page.get_by_role("link", name="Export signatures").click()
@@ -328,7 +323,7 @@ def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
     page.click("form button[type=submit]")
     expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
 
-    log_in(page, stack)
+    log_in(page, stack, ORGANISERS)
     for paused in (True, False):
         page.goto("/admin/petitions/petition/")
         page.get_by_role("link", name=SLUG).click()
@@ -340,7 +335,7 @@ def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
 
 def test_an_organiser_previews_a_statement(open_page: OpenPage, stack: Stack) -> None:
     page = open_page()
-    log_in(page, stack)
+    log_in(page, stack, ORGANISERS)
     page.goto("/admin/campaign/statement/")
     page.locator("#result_list tbody th a").first.click()
     page.get_by_role("link", name="Preview (save first)").click()

@@ -167,7 +167,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     assert {line.name.split()[1] for line in lines} == {HERE}
 
     page = client.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/seen/", follow=True)
-    assert "Nothing to do." in page.content.decode()
+    assert "Nothing needs you" in page.content.decode()
     assert client.get("/admin/petitions/alert/").status_code == 200
 
 

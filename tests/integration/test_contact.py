@@ -338,8 +338,7 @@ def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
     organiser.groups.add(*moderator.groups.all())
     home = log_in(organiser).get("/admin/").content.decode()
     assert "1 message to acknowledge" in home
-    assert "No signatures to check." in home
-    assert "Nothing to do." not in home
+    assert "Nothing needs you" not in home
 
 
 def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> None:

@@ -113,7 +113,7 @@ def test_the_file_that_ships_names_source_and_licence_and_has_a_place_for_each_o
 def test_the_constituencies_that_an_operator_imported_stay_as_they_are(
     constituencies: None,
 ) -> None:
-    migration = import_module("petitions.migrations.0004_constituencies")
+    migration = import_module("petitions.migrations.0002_data")
     migration.add_constituencies(apps, None)
     assert Place.objects.constituencies().count() == 4
 

@@ -1,4 +1,4 @@
-"""Key rotation: re-encrypt all signers and enquiries under the first sealing key."""
+"""Key rotation: re-encrypt signers, enquiries and authenticators under the first sealing key."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from petitions.privacy import reseal
+from petitions.staff import second_factor
 
 
 class Command(BaseCommand):
@@ -20,8 +21,9 @@ class Command(BaseCommand):
         with tqdm(total=reseal.waiting(), unit=" signers", disable=None) as bar:
             result = reseal.reseal(bar.update)
         written = reseal.reseal_enquiries()
+        authenticators = second_factor.reseal()
         self.stdout.write(f"Sealed anew: {result.done:,}. Messages to us: {written.done:,}.")
-        if left := result.left + written.left:
+        if left := result.left + written.left + authenticators:
             raise CommandError(
                 f"{left:,} are left under another key: run it again. What is left then "
                 "cannot be opened, because its key is not in SEALING_KEYS."

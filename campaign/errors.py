@@ -1,0 +1,142 @@
+"""Error pages, without the database: the public site's in the reader's language, the admin's own.
+
+Only the admin's page for 403 asks the database: it says who may do what was refused.
+"""
+
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from petitions.staff import roles
+
+_ADMIN = f"/{settings.ADMIN_PATH}"
+SITE_NAME = "Undersigned"
+# What an admin's page says beside its heading. The heading is HTTP's phrase in plain words.
+_IN_THE_ADMIN = {
+    400: ("This request was damaged", "Go back, load the page again, and try once more."),
+    403: ("You may not do this", "Your roles do not allow it."),
+    404: ("There is no such page", "What you look for may have been deleted, or never was there."),
+    405: ("This page is left by a button", "Go back, and press the button again."),
+    411: ("This request was damaged", "Go back, load the page again, and try once more."),
+    413: ("This is too large", "Shorten it, or leave out pictures and files. Nothing was saved."),
+    415: ("This request was damaged", "Go back, load the page again, and try once more."),
+    500: ("Something went wrong", "It was our fault, and nothing was saved. Tell your operator."),
+    503: (
+        "The site cannot do this at the moment",
+        "Wait a minute, go back, and press the button again: your browser keeps what you typed.",
+    ),
+}
+# What permissions allow, for those whose name does not say it.
+_ACTS = {
+    "petitions.export_signatures": "export signatures",
+    "petitions.moderate_signature": "decide about signatures",
+    "petitions.reveal_signature": "reveal addresses",
+    "petitions.change_mail": "send failed mail again",
+    "petitions.change_erasure": "stop an erasure",
+    "petitions.view_auditrecord": "read the audit log",
+    "auth.view_user": "manage people",
+    "auth.change_user": "manage people",
+    "auth.add_user": "invite people",
+}
+# Routes whose name does not say the permission that they need.
+_ROUTES = {
+    "petitions_petition_export": "petitions.export_signatures",
+    "petitions_alert_see": "petitions.moderate_signature",
+    "petitions_decision_undo": "petitions.moderate_signature",
+    "petitions_erasure_decide": "petitions.change_erasure",
+}
+_NAMES_SHOWN = 5
+
+
+def is_admin(request: HttpRequest) -> bool:
+    """Whether the request is for the admin."""
+    return request.path_info.startswith(_ADMIN)
+
+
+def error_page(request: HttpRequest, status: int) -> HttpResponse:
+    """The error page for a status, without the database."""
+    if is_admin(request):
+        return _admin_page(request, status, _IN_THE_ADMIN[status][1])
+    html = render_to_string(f"errors/{status}.html", {"status": status}, request)
+    return HttpResponse(html, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400."""
+    return error_page(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler403. In the admin it says who may do it, and whom to ask.
+
+    Views raise `PermissionDenied("app.codename")`; without one the route's name tells.
+    """
+    if not is_admin(request):
+        return error_page(request, 403)
+    permission = _permission(request, exception)
+    return _admin_page(request, 403, who_may(permission) if permission else _IN_THE_ADMIN[403][1])
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404."""
+    return error_page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500."""
+    return error_page(request, 500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW: an old page of the admin, or a form from elsewhere."""
+    if not is_admin(request):
+        return error_page(request, 403)
+    words = "This form is too old, or comes from another site. Load the page again and repeat it."
+    return _admin_page(request, HTTPStatus.FORBIDDEN, words)
+
+
+def who_may(permission: str) -> str:
+    """Two sentences: which roles may do it, and who in the team can."""
+    names = roles.who_may(permission)
+    act = _ACTS.get(permission, "use this page")
+    only = f"Only {_listed([name.lower() for name in names])} {act}." if names else ""
+    people = [_named(one) for one in roles.people_of(names)[:_NAMES_SHOWN]]
+    if people:
+        return f"{only} Ask {_listed(people, 'or')}."
+    asked = [_named(one) for one in roles.people_of([roles.ADMINISTRATORS])[:_NAMES_SHOWN]]
+    whom = _listed(asked, "or") if asked else "your operator"
+    return f"{only or 'Nobody but a superuser may do this.'} Ask {whom} for it."
+
+
+def _admin_page(request: HttpRequest, status: int, words: str) -> HttpResponse:
+    # No `has_permission` and no menu: they would ask the database, which may be away.
+    context = {"title": _IN_THE_ADMIN[status][0], "words": words, "site_header": SITE_NAME}
+    html = render_to_string("admin/error.html", context | {"site_title": SITE_NAME}, request)
+    return HttpResponse(html, status=status)
+
+
+def _permission(request: HttpRequest, exception: Exception) -> str:
+    """The permission that was missing; "" if nothing tells it."""
+    said = str(exception)
+    if said.count(".") == 1 and " " not in said:
+        return said
+    route = request.resolver_match.url_name if request.resolver_match else ""
+    if not route or route in _ROUTES:
+        return _ROUTES.get(route or "", "")
+    app, _, rest = route.partition("_")
+    model, _, act = rest.partition("_")
+    reads = act in {"changelist", "history"} or (act == "change" and request.method != "POST")
+    wanted = "view" if reads else act
+    return f"{app}.{wanted}_{model}" if wanted in {"view", "add", "change", "delete"} else ""
+
+
+def _named(person: object) -> str:
+    full = getattr(person, "get_full_name", str)()
+    return full or getattr(person, "username", "")
+
+
+def _listed(words: list[str], last: str = "and") -> str:
+    *first, end = words
+    return f"{', '.join(first)} {last} {end}" if first else end

@@ -1,0 +1,113 @@
+"""Views for the second factor: set up an authenticator app, type its code, recovery codes."""
+
+from typing import Any
+
+import django_otp
+import segno
+from django import forms
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from campaign.staff.authentication import screen_of
+from campaign.staff.passwords import next_page
+from petitions.models import Authenticator
+from petitions.staff import second_factor
+
+Context = dict[str, Any]
+# Pixels per module: a phone reads it from a laptop's screen, and it fits beside 360 px.
+QR_SCALE = 5
+
+
+class CodeForm(forms.Form):
+    """Asks for the code that an authenticator app shows, or for a recovery code."""
+
+    code = forms.CharField(
+        max_length=20,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autofocus": True, "dir": "ltr"}
+        ),
+    )
+
+    def refuse(self, wrong: second_factor.Wrong) -> None:
+        """Say that the code was wrong, and how long to wait."""
+        words = "This code is wrong, or has been used already."
+        if wrong.wait:
+            words += f" Wait {wrong.wait} s, and take the code that the app shows then."
+        self.add_error("code", words)
+
+
+def check(request: HttpRequest, context: Context) -> HttpResponse:
+    """Ask for a code after the password."""
+    user = _user(request)
+    if not second_factor.has_one(user):
+        return redirect("admin:second_factor_set_up")
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        code = form.cleaned_data["code"]
+        found = second_factor.check(user=user, code=code, screen=screen_of(request))
+        if not isinstance(found, second_factor.Wrong):
+            _let_in(request, found)
+            return redirect(next_page(request))
+        form.refuse(found)
+    return render(request, "admin/second_factor.html", {**context, "form": form})
+
+
+def set_up(request: HttpRequest, context: Context) -> HttpResponse:
+    """Show a QR code until a first code proves that the app has read it; then recovery codes."""
+    user = _user(request)
+    if second_factor.has_one(user):
+        return redirect("admin:second_factor")
+    form = CodeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        code = form.cleaned_data["code"]
+        found = second_factor.confirm(user=user, code=code, screen=screen_of(request))
+        if not isinstance(found, second_factor.Wrong):
+            _let_in(request, found)
+            return _show_new_codes(request, context)
+        form.refuse(found)
+    # After a wrong code the same, which the app has read.
+    before = second_factor.begun(user) if request.method == "POST" else None
+    authenticator = before or second_factor.begin(user)
+    picture = segno.make(second_factor.address_of(authenticator), micro=False)
+    shown = {
+        "form": form,
+        # White around and below it: scanners need it, in dark mode, too.
+        "qr": picture.svg_data_uri(scale=QR_SCALE, light="#fff"),
+        "key": second_factor.key_of(authenticator),
+        "link": second_factor.address_of(authenticator),
+    }
+    return render(request, "admin/second_factor_set_up.html", {**context, **shown})
+
+
+def own(request: HttpRequest, context: Context) -> HttpResponse:
+    """One's own second factor: new recovery codes, or another telephone."""
+    user = _user(request)
+    if not second_factor.has_one(user):
+        return redirect("admin:second_factor_set_up")
+    if request.method == "POST" and "codes" in request.POST:
+        return _show_new_codes(request, context)
+    if request.method == "POST" and "telephone" in request.POST:
+        second_factor.reset(user=user, actor=user, screen=screen_of(request))
+        return redirect("admin:second_factor_set_up")
+    left = second_factor.codes_left(user)
+    return render(request, "admin/own_second_factor.html", {**context, "left": left})
+
+
+def _show_new_codes(request: HttpRequest, context: Context) -> HttpResponse:
+    """The only page that ever shows them; `no-store`, as all of the admin."""
+    codes = second_factor.make_recovery_codes(user=_user(request), screen=screen_of(request))
+    shown = {**context, "codes": codes, "title": "Keep your recovery codes"}
+    return render(request, "admin/recovery_codes.html", shown)
+
+
+def _let_in(request: HttpRequest, authenticator: Authenticator) -> None:
+    """Mark the session as verified, under a new key."""
+    django_otp.login(request, authenticator)
+    request.session.cycle_key()
+
+
+def _user(request: HttpRequest) -> User:
+    assert request.user.is_authenticated
+    # The row itself: django-otp wraps the request's user.
+    return User.objects.get(pk=request.user.pk)

@@ -1,0 +1,35 @@
+"""What the admin's home says of parts of the site that do not work, in sentences."""
+
+from campaign import monitoring
+
+# By the part and its state in `campaign.monitoring`; mail has a section of its own.
+_SENTENCES = {
+    ("database", "takes no writes"): "The database takes nothing in: nobody can sign.",
+    ("redis", "away"): "Redis is away: everybody who signs solves the challenge.",
+    ("mailboxes", "compare"): "Signatures wait to be compared: run manage.py reindex_mailboxes.",
+}
+_JOBS = {
+    "deliver-mail": "no mail is sent",
+    "raise-alerts": "no alert is raised",
+    "send-staff-mail": "no mail to staff is sent",
+    "queue-reminders": "no reminder is mailed",
+    "keep-no-longer": "nothing is deleted that should go",
+    "record-closes": "no petition is noted as closed",
+    "give-notice": "nobody is told of a coming erasure",
+    "take-snapshots": "the figures by day and region are not updated",
+    "check-tallies": "the count is not checked",
+}
+
+
+def sentences() -> list[str]:
+    """A sentence for each part that stands still; empty if all is well."""
+    found = []
+    for name, part in monitoring.report().parts.items():
+        if part.state == monitoring.WELL or name == "mail":
+            continue
+        if name == "jobs":
+            found += [f"The worker stands still: {_JOBS[job]}." for job in part.figures["overdue"]]
+        else:
+            otherwise = f"{name}: {part.state}."
+            found.append(_SENTENCES.get((name, part.state), otherwise))
+    return found

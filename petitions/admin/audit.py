@@ -1,0 +1,193 @@
+"""Admin of the audit log: search by who, what, about what and when; keyset pages; CSV."""
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+
+from petitions.admin.acting import acting
+from petitions.admin.recent_password import password_again
+from petitions.admin.records import ReadOnly
+from petitions.models import AuditRecord
+from petitions.staff import audit
+
+PER_PAGE = 50
+CSV_BATCH = 500
+COLUMNS = ("when", "who", "what", "about", "number", "why", "screen", "network")
+# The largest of a bigint.
+_LAST_ID = 2**63 - 1
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = tuple("=+-@\t\r")
+
+
+class SearchForm(forms.Form):
+    """The conditions of the list, all of them optional. Nothing in it is personal data."""
+
+    who = forms.ModelChoiceField(
+        queryset=User.objects.order_by("username"), required=False, empty_label="anybody"
+    )
+    what = forms.ChoiceField(
+        choices=[("", "anything"), *AuditRecord.Action.choices], required=False
+    )
+    about = forms.CharField(
+        label="about",
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"placeholder": "petitions.rule"}),
+    )
+    number = forms.CharField(label="its number", required=False, max_length=40)
+    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(
+        label="until (with that day)",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    before = forms.IntegerField(
+        required=False, min_value=0, max_value=_LAST_ID, widget=forms.HiddenInput
+    )
+
+    def rows(self) -> QuerySet[AuditRecord]:
+        """The records that match what is valid of the form, newest first, from `before` on."""
+        said: dict[str, Any] = self.cleaned_data
+        wanted = {
+            "actor": said.get("who"),
+            "action": said.get("what"),
+            "object_type": said.get("about"),
+            "object_id": said.get("number"),
+            "created_at__gte": _start(said.get("since")),
+            "created_at__lt": _start(said.get("until"), days=1),
+            "id__lt": said.get("before"),
+        }
+        given = {name: value for name, value in wanted.items() if value}
+        return AuditRecord.objects.filter(**given).select_related("actor").order_by("-id")
+
+
+@admin.register(AuditRecord)
+class AuditRecordAdmin(ReadOnly):
+    """The audit log of staff, for administrators."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """One page and its CSV: a single record has nothing more to tell."""
+        site = self.admin_site
+        return [
+            path("", site.admin_view(self.list_view), name="petitions_auditrecord_changelist"),
+            path("csv/", site.admin_view(self.csv_view), name="petitions_auditrecord_csv"),
+        ]
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """One page of what matches."""
+        form = self._asked(request)
+        found = list(form.rows()[: PER_PAGE + 1])
+        asked = {name: value for name, value in request.GET.items() if value and name != "before"}
+        older = {**asked, "before": found[PER_PAGE - 1].pk} if len(found) > PER_PAGE else {}
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Audit log",
+            "opts": self.opts,
+            "form": form,
+            "columns": COLUMNS,
+            "lines": [_line(record) for record in found[:PER_PAGE]],
+            "older": urlencode(older),
+            "newest": urlencode(asked) if "before" in request.GET else None,
+            "csv": urlencode(asked),
+        }
+        return render(request, "admin/petitions/auditrecord/list.html", context)
+
+    @method_decorator(password_again)
+    def csv_view(self, request: HttpRequest) -> StreamingHttpResponse:
+        """All that matches as CSV; that somebody took it is on record."""
+        rows = self._asked(request).rows()
+        said = acting(request)
+        audit.record(
+            action=AuditRecord.Action.RECORDS_EXPORTED,
+            screen=said["screen"],
+            actor_id=said["actor"].pk,
+        )
+        name = f"audit-{timezone.localdate().isoformat()}.csv"
+        return StreamingHttpResponse(
+            _csv(rows),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    def _asked(self, request: HttpRequest) -> SearchForm:
+        if not self.has_view_permission(request):
+            raise PermissionDenied("petitions.view_auditrecord")
+        form = SearchForm(request.GET)
+        # What is no answer to its question is left out, and the form says so.
+        form.is_valid()
+        return form
+
+
+def _start(day: Any, days: int = 0) -> datetime | None:
+    """The beginning of a day in London, or of one some days later."""
+    try:
+        moment = datetime.combine(day + timedelta(days=days), time()) if day else None
+        return timezone.make_aware(moment) if moment else None
+    except OverflowError:
+        return None
+
+
+def _line(record: AuditRecord) -> dict[str, str]:
+    """A record in words, by column."""
+    moment = timezone.localtime(record.created_at)
+    # After 72 hours the time of day is cut off: midnight would be a lie.
+    is_day = moment.time() == time()
+    return dict(
+        zip(
+            COLUMNS,
+            (
+                moment.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M"),
+                _who(record),
+                str(record.get_action_display()),
+                record.object_type,
+                record.object_id,
+                record.why,
+                record.screen,
+                # A pseudonym: the same letters for the same network, and nothing else.
+                bytes(record.network_ix or b"").hex()[:6],
+            ),
+            strict=True,
+        )
+    )
+
+
+def _who(record: AuditRecord) -> str:
+    """The account's name, or its id where the account is deleted."""
+    if record.actor_id is None:
+        return "no account"
+    return record.actor.get_username() if record.actor else f"account {record.actor_id}, deleted"
+
+
+def _csv(rows: QuerySet[AuditRecord]) -> Iterator[str]:
+    """Lines of CSV, read in keyset batches: a slow client holds no transaction open."""
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(COLUMNS)
+    before = _LAST_ID
+    while batch := list(rows.filter(id__lt=before)[:CSV_BATCH]):
+        for record in batch:
+            yield writer.writerow([_cell(value) for value in _line(record).values()])
+        before = batch[-1].pk
+
+
+def _cell(value: str) -> str:
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+class _Echo:
+    """A file whose `write` returns what it was given, as `csv.writer` returns it in turn."""
+
+    def write(self, line: str) -> str:
+        return line

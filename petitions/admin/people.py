@@ -1,0 +1,185 @@
+"""Admin of people: invite, give roles, deactivate, unlock, reset a second factor."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin  # noqa: F401 - registers, for us to replace
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from petitions.admin.acting import acting
+from petitions.admin.recent_password import password_again
+from petitions.staff import logins, people, second_factor
+from petitions.staff.roles import ROLES
+
+# Django's own, which the import of `UserAdmin` has registered.
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+_WHAT = {
+    "Moderators": "see names and masked addresses, decide about signatures, write rules",
+    "Organisers": "write and publish, export, read messages, hand in",
+    "Administrators": "invite people, give roles, read the audit log; nothing about signatures",
+}
+
+
+class RoleField(forms.ModelMultipleChoiceField[Group]):
+    """Checkboxes of the roles, each with what it may."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name}: {_WHAT.get(obj.name, '')}"
+
+
+class PersonForm(forms.ModelForm[User]):
+    """The form of a person: names, address and roles; never a password, which is its owner's."""
+
+    email = forms.EmailField(label="Email address", max_length=254)
+    groups = RoleField(
+        label="Roles",
+        queryset=Group.objects.filter(name__in=ROLES).order_by("name"),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    class Meta:
+        model = User
+        fields = ("username", "first_name", "last_name", "email", "groups")
+        help_texts = {"username": "What they log in with: letters, digits and @ . + - _"}
+
+    def clean_email(self) -> str:
+        """Refuse an address that another account has: its links would open either."""
+        email = str(self.cleaned_data["email"])
+        if User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError("Another account has this address.", code="unique")
+        return email
+
+
+@admin.register(User)
+class PersonAdmin(admin.ModelAdmin[User]):
+    """People of the team. Nobody is deleted: what they did stays on record under their name."""
+
+    form = PersonForm
+    fields = PersonForm.Meta.fields
+    list_display = ("username", "name", "roles", "factor", "is_active", "last_day")
+    list_filter = ("is_active", "groups")
+    search_fields = ("username", "first_name", "last_name")
+    ordering = ("-is_active", "username")
+    show_full_result_count = False
+    # None for several at once: each is on record by itself.
+    actions = None
+    add_form_template = "admin/auth/user/add_form.html"
+    change_form_template = "admin/auth/user/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        rows = super().get_queryset(request).filter(is_staff=True)
+        return rows.prefetch_related("groups").select_related("authenticator")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {"title": "People", **(extra_context or {})})
+
+    @admin.display(description="name")
+    def name(self, person: User) -> str:
+        return person.get_full_name() or "–"
+
+    @admin.display(description="roles")
+    def roles(self, person: User) -> str:
+        names = [role.name for role in person.groups.all()]
+        return ", ".join(["Superuser"] * person.is_superuser + names) or "–"
+
+    @admin.display(description="second factor", boolean=True)
+    def factor(self, person: User) -> bool:
+        authenticator = getattr(person, "authenticator", None)
+        return bool(authenticator and authenticator.confirmed)
+
+    @admin.display(description="last log-in", ordering="last_login")
+    def last_day(self, person: User) -> Any:
+        return person.last_login.date() if person.last_login else "–"
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        assert isinstance(request.user, User) or request.user.is_authenticated
+        return may and (obj is None or people.may_manage(request.user, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False
+
+    @method_decorator(password_again)
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(request, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        roles = form.cleaned_data["groups"]
+        if not change:
+            people.invite(person=obj, roles=roles, **acting(request))
+            messages.success(request, f"{obj} gets a mail with a link to choose a password.")
+            return
+        try:
+            people.change(person=obj, roles=roles, **acting(request))
+        except people.Refused as refused:
+            messages.error(request, f"Nothing was changed. {refused}")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Nothing: the use case has saved the roles."""
+
+    def get_urls(self) -> list[URLPattern]:
+        act = self.admin_site.admin_view(require_POST(self.act_view))
+        return [path("<int:pk>/act/<slug:act>/", act, name="auth_user_act"), *super().get_urls()]
+
+    @method_decorator(password_again)
+    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        """One of the buttons on a person's page."""
+        person = get_object_or_404(self.get_queryset(request), pk=pk)
+        if act not in _ACTS or not self.has_change_permission(request, person):
+            raise PermissionDenied("auth.change_user")
+        try:
+            messages.success(request, _ACTS[act](person, request))
+        except people.Refused as refused:
+            messages.error(request, f"Nothing was changed. {refused}")
+        return redirect("admin:auth_user_change", pk)
+
+
+def _deactivate(person: User, request: HttpRequest) -> str:
+    people.deactivate(person=person, **acting(request))
+    return f"{person} is logged out everywhere, and cannot log in. What they did stays on record."
+
+
+def _reactivate(person: User, request: HttpRequest) -> str:
+    people.reactivate(person=person, **acting(request))
+    return f"{person} can log in again."
+
+
+def _invite_again(person: User, request: HttpRequest) -> str:
+    people.invite_again(person=person, **acting(request))
+    return f"{person} gets another mail with a link to choose a password."
+
+
+def _unlock(person: User, request: HttpRequest) -> str:
+    said = acting(request)
+    number = logins.unlock(user=person, screen=said["screen"], actor_id=said["actor"].pk)
+    return f"{number} wrong passwords of {person} are forgotten."
+
+
+def _reset(person: User, request: HttpRequest) -> str:
+    said = acting(request)
+    if person.pk == said["actor"].pk:
+        raise people.Refused("Another administrator resets yours; or use “Second factor” above.")
+    if not second_factor.reset(user=person, **said):
+        raise people.Refused(f"{person} has no second factor yet.")
+    return f"{person} sets up another authenticator app at the next log-in."
+
+
+_ACTS: dict[str, Callable[[User, HttpRequest], str]] = {
+    "deactivate": _deactivate,
+    "reactivate": _reactivate,
+    "invite-again": _invite_again,
+    "unlock": _unlock,
+    "reset-second-factor": _reset,
+}

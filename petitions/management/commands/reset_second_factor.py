@@ -1,0 +1,26 @@
+"""Remove the second factor of an account, for a team whose only administrator lost theirs."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from petitions.staff import second_factor
+
+
+class Command(BaseCommand):
+    """Remove the authenticator and recovery codes of one account, on the audit record."""
+
+    help = "Let one account set up another authenticator app. Make sure that they ask themselves."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None:
+            raise CommandError("There is no account of that name. Upper and lower case differ.")
+        if not second_factor.reset(user=user, actor=None, screen="reset_second_factor"):
+            raise CommandError("This account has no second factor.")
+        self.stdout.write(f"{user} sets up another at the next log-in.")

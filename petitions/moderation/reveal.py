@@ -1,0 +1,88 @@
+"""Reveal one signer's e-mail address to a moderator: with a reason, in a budget, on record."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+
+from petitions.crypto import vault
+from petitions.infra import locks
+from petitions.models import AuditRecord, Signature, Signer
+from petitions.signers import sealing
+from petitions.staff import audit
+
+PERMISSION = "petitions.reveal_signature"
+PERIOD = timedelta(hours=1)
+Action = AuditRecord.Action
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """The address, and how many more this person may reveal within the hour."""
+
+    email: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """Not revealed: the hour's budget is spent. Trying again after `wait` helps."""
+
+    wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class NobodyThere:
+    """Not revealed: the person was erased or never stored, or their key is gone."""
+
+
+@transaction.atomic
+def reveal(
+    *, actor: User, signature_id: UUID, reason: str, screen: str
+) -> Revealed | BudgetSpent | NobodyThere:
+    """Open one address, after it is on record who wants it and why.
+
+    At most `settings.REVEALS_PER_HOUR` an hour and person; a look that finds nobody counts too.
+    The first refusal of an hour is on record. Raises `PermissionDenied`, and `ValueError` for an
+    empty reason or one with an address in it, which a form has to refuse first.
+    """
+    if not actor.has_perm(PERMISSION):
+        raise PermissionDenied(PERMISSION)
+    if not reason.strip() or "@" in reason:
+        raise ValueError("A reveal needs a reason without an address in it.")
+    # Two at once would both see the last free place of the budget.
+    locks.lock_named(f"reveal {actor.pk}")
+    now = timezone.now()
+    spent = _lately(actor, Action.ADDRESS_REVEALED)
+    about = Signature(pk=signature_id)
+    if len(spent) >= settings.REVEALS_PER_HOUR:
+        if not _lately(actor, Action.REVEAL_REFUSED):
+            _record(Action.REVEAL_REFUSED, actor, about, screen, reason)
+        return BudgetSpent(wait=spent[0] + PERIOD - now)
+    _record(Action.ADDRESS_REVEALED, actor, about, screen, reason)
+    signer = Signer.objects.filter(signature_id=signature_id).select_related("signature").first()
+    if signer is None or signer.signature.state == Signature.State.REFUSED:
+        return NobodyThere()
+    try:
+        email = sealing.unsealed(signer)["email"]
+    except vault.CannotOpen:
+        return NobodyThere()
+    return Revealed(email, left=settings.REVEALS_PER_HOUR - len(spent) - 1)
+
+
+def _lately(actor: User, action: AuditRecord.Action) -> list[datetime]:
+    """The moments of this person's records of an action within the period, oldest first."""
+    since = timezone.now() - PERIOD
+    rows = AuditRecord.objects.filter(actor=actor, action=action, created_at__gt=since)
+    return list(rows.order_by("created_at").values_list("created_at", flat=True))
+
+
+def _record(
+    action: AuditRecord.Action, actor: User, about: Signature, screen: str, reason: str
+) -> None:
+    audit.record(action=action, screen=screen, actor_id=actor.pk, about=about, why=reason[:300])

@@ -1,0 +1,162 @@
+"""Accounts of staff: invite, change, deactivate, activate again, and mail a link for a password.
+
+Nothing deletes an account: what it did stays readable under its name.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.db.models import Q
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from petitions.crypto import vault
+from petitions.infra import locks
+from petitions.models import AuditRecord, StaffMail
+from petitions.staff import audit
+from petitions.staff.roles import ADMINISTRATORS
+
+Action = AuditRecord.Action
+TABLE = "staff mail"
+# Bytes: all sealed addresses have one length, whatever was typed.
+SEALED_LENGTH = 512
+# Unsent requests for a new password at most: what floods the form may not fill the table.
+REQUESTS_AT_ONCE = 500
+_NAMED = ("username", "first_name", "last_name", "email")
+
+
+class Refused(Exception):
+    """An account cannot be changed so; the message says why, for the person who tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who does it, and on which screen."""
+
+    actor: User
+    screen: str
+
+
+def may_manage(actor: User, person: User) -> bool:
+    """Whether an administrator may change this account: a superuser's, only superusers may."""
+    return actor.is_superuser or not person.is_superuser
+
+
+@transaction.atomic
+def invite(*, person: User, roles: Iterable[Group], actor: User, screen: str) -> None:
+    """Create an account without a password, and mail its owner a link to set one."""
+    person.is_staff = True
+    person.set_unusable_password()
+    person.save()
+    _record(Action.PERSON_INVITED, person, By(actor=actor, screen=screen))
+    _set_roles(person, roles, By(actor=actor, screen=screen))
+    StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
+
+
+@transaction.atomic
+def invite_again(*, person: User, actor: User, screen: str) -> None:
+    """Mail another link to set a password; earlier ones work until one is used."""
+    _need_to_manage(actor, person)
+    StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
+    _record(Action.PERSON_INVITED, person, By(actor=actor, screen=screen))
+
+
+@transaction.atomic
+def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) -> None:
+    """Save the names, address and roles that `person` has now, against those that are stored.
+
+    Of another address the earlier one is told by mail. Raises `Refused`.
+    """
+    locks.lock_named(ADMINISTRATORS)
+    before = User.objects.get(pk=person.pk)
+    _need_to_manage(actor, before)
+    changed = [name for name in _NAMED if getattr(before, name) != getattr(person, name)]
+    if changed:
+        person.save(update_fields=changed)
+        by = By(actor=actor, screen=screen)
+        _record(Action.PERSON_CHANGED, person, by, why=", ".join(changed))
+    if "email" in changed and before.email:
+        _queue(StaffMail.Kind.CHANGED, before.email, user=person)
+    _set_roles(person, roles, By(actor=actor, screen=screen))
+    _need_an_administrator()
+
+
+@transaction.atomic
+def deactivate(*, person: User, actor: User, screen: str) -> None:
+    """Let an account log in no more, at once and in every session. Raises `Refused`."""
+    locks.lock_named(ADMINISTRATORS)
+    _need_to_manage(actor, person)
+    if person.pk == actor.pk:
+        raise Refused("You cannot deactivate your own account. Ask another administrator.")
+    if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
+        _record(Action.PERSON_DEACTIVATED, person, By(actor=actor, screen=screen))
+    _need_an_administrator()
+
+
+@transaction.atomic
+def reactivate(*, person: User, actor: User, screen: str) -> None:
+    """Let a deactivated account log in again, with the roles it had."""
+    _need_to_manage(actor, person)
+    if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+        _record(Action.PERSON_REACTIVATED, person, By(actor=actor, screen=screen))
+
+
+def ask_for_password(*, email: str) -> None:
+    """Queue a link for a new password to whoever has this address; nobody learns if anybody has.
+
+    The same work for every address; beyond `REQUESTS_AT_ONCE` nothing is queued until the worker
+    has sent what waits.
+    """
+    if StaffMail.objects.count() < REQUESTS_AT_ONCE:
+        _queue(StaffMail.Kind.PASSWORD, email)
+
+
+def note_password_set(*, person: User, screen: str) -> None:
+    """Record that the owner of a mailed link has set a password."""
+    audit.record(action=Action.PASSWORD_SET, screen=screen, actor_id=person.pk, about=person)
+
+
+def password_link_parts(person: User) -> tuple[str, str]:
+    """The account and the token of a link that sets its password once, within three days."""
+    account = urlsafe_base64_encode(force_bytes(person.pk))
+    return account, default_token_generator.make_token(person)
+
+
+def address_in(mail: StaffMail) -> str:
+    """The sealed address of a queued mail. Raises `vault.CannotOpen`."""
+    return str(vault.unseal(mail.sealed or b"", table=TABLE, row_id=mail.pk)["email"])
+
+
+def _queue(kind: StaffMail.Kind, email: str, user: User | None = None) -> None:
+    key = uuid4()
+    sealed = vault.seal({"email": email}, table=TABLE, row_id=key, at_least=SEALED_LENGTH)
+    StaffMail.objects.create(id=key, kind=kind, user=user, sealed=sealed)
+
+
+def _set_roles(person: User, roles: Iterable[Group], by: By) -> None:
+    wanted = sorted(roles, key=lambda role: role.name)
+    if {role.pk for role in wanted} == set(person.groups.values_list("pk", flat=True)):
+        return
+    person.groups.set(wanted)
+    why = ", ".join(role.name for role in wanted) or "none"
+    _record(Action.ROLES_CHANGED, person, by, why=why)
+
+
+def _need_to_manage(actor: User, person: User) -> None:
+    if not may_manage(actor, person):
+        raise Refused("Only a superuser changes a superuser's account.")
+
+
+def _need_an_administrator() -> None:
+    """Raise `Refused` if nobody is left who could invite people."""
+    left = User.objects.filter(is_active=True, is_staff=True)
+    if not left.filter(Q(is_superuser=True) | Q(groups__name=ADMINISTRATORS)).exists():
+        raise Refused("Somebody must stay administrator. Make another person one first.")
+
+
+def _record(action: AuditRecord.Action, person: User, by: By, why: str = "") -> None:
+    audit.record(action=action, screen=by.screen, actor_id=by.actor.pk, about=person, why=why)

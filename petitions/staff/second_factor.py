@@ -1,0 +1,196 @@
+"""Second factors: set up an authenticator app, check its codes, make recovery codes, reset."""
+
+import math
+import secrets
+from base64 import b32encode
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from petitions.crypto import vault
+from petitions.models import AuditRecord, Authenticator, RecoveryCode
+from petitions.models.authenticator import code_indexes, is_of_an_app
+from petitions.staff import audit
+
+Action = AuditRecord.Action
+# 20 bytes, as RFC 4226 recommends for SHA-1, which all apps know.
+SECRET_BYTES = 20
+RECOVERY_CODES = 10
+# 59 bits: nobody can try so many, with the index keys or by the form. Without 0, 1, i, l and o.
+_ALPHABET, _LENGTH = "23456789abcdefghjkmnpqrstuvwxyz", 12
+_GROUP = 4
+ISSUER = "Undersigned"
+
+
+class AlreadySetUp(Exception):
+    """The account has a confirmed authenticator, which has to be reset first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A code was not accepted, or not looked at; another is looked at after `wait` seconds."""
+
+    wait: int
+
+
+def is_missing(user: object) -> bool:
+    """Whether this user must still give a second factor in this session."""
+    is_required: bool = settings.SECOND_FACTOR_REQUIRED
+    is_given: bool = getattr(user, "otp_device", None) is not None
+    return is_required and not is_given
+
+
+def has_one(user: User) -> bool:
+    """Whether the account has an authenticator that was set up to the end."""
+    return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
+
+
+@transaction.atomic
+def begin(user: User) -> Authenticator:
+    """Give the account an unconfirmed authenticator with a new secret, which its page shows.
+
+    A new one each time: whoever saw an earlier page must not know the secret that is confirmed.
+    Raises `AlreadySetUp` once there is a confirmed one.
+    """
+    rows = Authenticator.objects.select_for_update()
+    authenticator: Authenticator
+    authenticator, _created = rows.get_or_create(
+        user=user, defaults={"name": "app", "confirmed": False}
+    )
+    if authenticator.confirmed:
+        raise AlreadySetUp
+    authenticator.seal(secrets.token_bytes(SECRET_BYTES))
+    authenticator.save(update_fields=["sealed"])
+    return authenticator
+
+
+def begun(user: User) -> Authenticator | None:
+    """The account's unconfirmed authenticator, if it has one."""
+    found: Authenticator | None = Authenticator.objects.filter(user=user, confirmed=False).first()
+    return found
+
+
+def key_of(authenticator: Authenticator) -> str:
+    """The secret as apps let it be typed: base32, in groups of four."""
+    return _grouped(b32encode(authenticator.secret).decode())
+
+
+def address_of(authenticator: Authenticator) -> str:
+    """The `otpauth:` URL that a QR code holds.
+
+    Source: https://github.com/google/google-authenticator/wiki/Key-Uri-Format
+    """
+    said = {"secret": b32encode(authenticator.secret).decode(), "issuer": ISSUER}
+    label = quote(f"{ISSUER}:{authenticator.user.get_username()}")
+    return f"otpauth://totp/{label}?{urlencode(said)}"
+
+
+@transaction.atomic
+def confirm(*, user: User, code: str, screen: str) -> Authenticator | Wrong:
+    """Finish setting up with a first code of the app."""
+    return _verified(user, code, screen, confirmed=False)
+
+
+@transaction.atomic
+def check(*, user: User, code: str, screen: str) -> Authenticator | Wrong:
+    """Accept a code of the app, or a recovery code, which is used up by it."""
+    return _verified(user, code, screen, confirmed=True)
+
+
+def _verified(user: User, code: str, screen: str, *, confirmed: bool) -> Authenticator | Wrong:
+    rows = Authenticator.objects.select_for_update().filter(user=user, confirmed=confirmed)
+    authenticator: Authenticator | None = rows.first()
+    if authenticator is None:
+        return Wrong(0)
+    if wait := _wait(authenticator):
+        # Not recorded: whoever goes on typing must not fill the table.
+        return Wrong(wait)
+    token = typed(code)
+    if not authenticator.verify_token(token):
+        _record(Action.SECOND_FACTOR_WRONG, user, screen)
+        return Wrong(_wait(authenticator))
+    if not confirmed:
+        authenticator.confirmed = True
+        authenticator.save(update_fields=["confirmed"])
+        _record(Action.SECOND_FACTOR_SET, user, screen)
+    elif not is_of_an_app(token):
+        _record(Action.RECOVERY_CODE_USED, user, screen)
+    return authenticator
+
+
+def _wait(authenticator: Authenticator) -> int:
+    """Seconds until the next code is looked at; 0: now."""
+    may, why = authenticator.verify_is_allowed()
+    return 0 if may else max(1, math.ceil((why["locked_until"] - timezone.now()).total_seconds()))
+
+
+@transaction.atomic
+def make_recovery_codes(*, user: User, screen: str) -> list[str]:
+    """Replace the recovery codes of a confirmed authenticator; return the new ones, shown once."""
+    authenticator = Authenticator.objects.get(user=user, confirmed=True)
+    codes = [_random_code() for _ in range(RECOVERY_CODES)]
+    authenticator.codes.all().delete()
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(authenticator=authenticator, code_ix=next(iter(code_indexes(code))))
+        for code in codes
+    )
+    _record(Action.RECOVERY_CODES_MADE, user, screen)
+    return [_grouped(code, "-") for code in codes]
+
+
+@transaction.atomic
+def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool:
+    """Remove an account's authenticator and codes, on record; False if it had none.
+
+    Its sessions lose their second factor at once, and it sets up another at its next log-in. No
+    actor means an operator's command.
+    """
+    removed = Authenticator.objects.filter(user=user).delete()[0]
+    if removed:
+        audit.record(
+            action=Action.SECOND_FACTOR_RESET,
+            screen=screen,
+            actor_id=actor.pk if actor else None,
+            about=user,
+            why=why,
+        )
+    return bool(removed)
+
+
+def reseal() -> int:
+    """Seal all secrets under the first key of the ring; return how many are left under others."""
+    left = 0
+    for authenticator in Authenticator.objects.all():
+        try:
+            authenticator.seal(authenticator.secret)
+        except vault.CannotOpen:
+            left += 1
+        else:
+            authenticator.save(update_fields=["sealed"])
+    return left
+
+
+def codes_left(user: User) -> int:
+    """How many recovery codes an account has left."""
+    return RecoveryCode.objects.filter(authenticator__user=user).count()
+
+
+def typed(code: str) -> str:
+    """Normalise a code: no spaces and dashes, lower case."""
+    return "".join(code.split()).replace("-", "").lower()
+
+
+def _random_code() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+
+
+def _record(action: AuditRecord.Action, user: User, screen: str) -> None:
+    audit.record(action=action, screen=screen, actor_id=user.pk, about=user)
+
+
+def _grouped(code: str, by: str = " ") -> str:
+    return by.join(code[at : at + _GROUP] for at in range(0, len(code), _GROUP))

@@ -1,0 +1,115 @@
+"""Every screen of the admin, as each role: axe finds nothing, nothing sticks out or overlaps."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from campaign.local.stack import Stack
+from petitions.staff.roles import ADMINISTRATORS, MODERATORS, ORGANISERS
+from tests.browser.staff import log_in
+from tests.browser.test_journeys import fits
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+AXE = Axe().axe_script
+RUN = "() => axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html.slice(0, 120)))"
+# Cells of a table whose text runs into the next: a box that is narrower than what is in it.
+OVERLAPS = """() => [...document.querySelectorAll('.results :is(td, th)')]
+    .filter((cell) => cell.innerText.trim() && cell.scrollWidth > cell.clientWidth + 1)
+    .map((cell) => cell.innerText.slice(0, 60))"""
+# Each width with one scheme: light or dark changes colours alone, and the width none of them.
+VIEWS = [(1280, "light"), (360, "dark")]
+OPEN = ["login/", "forgotten/", "forgotten/sent/", "password/MQ/a-b/"]
+SCREENS = {
+    MODERATORS: [
+        "", "petitions/signature/", "petitions/decision/", "petitions/alert/", "petitions/rule/",
+        "petitions/rule/add/", "petitions/petition/", "petitions/export/", "nowhere/",
+        "second-factor/set-up/", "password_change/", "password-again/",
+    ],
+    ORGANISERS: [
+        "", "petitions/petition/", "petitions/petition/add/", "petitions/milestone/",
+        "petitions/milestone/add/", "petitions/source/", "petitions/source/add/",
+        "petitions/organisation/", "petitions/mail/", "petitions/enquiry/", "petitions/snapshot/",
+        "petitions/export/", "petitions/erasure/", "petitions/erasurestop/", "campaign/statement/",
+        "campaign/statement/add/", "petitions/signature/",
+    ],
+    ADMINISTRATORS: ["", "auth/user/", "auth/user/add/", "petitions/auditrecord/"],
+}  # fmt: skip
+# What a list leads to: its first row.
+FIRST_ROW = {
+    MODERATORS: ["petitions/signature/", "petitions/decision/"],
+    ORGANISERS: ["petitions/petition/", "campaign/statement/"],
+    ADMINISTRATORS: ["auth/user/"],
+}
+
+
+def wrong_on(page: Page) -> Iterator[str]:
+    page.evaluate(AXE)
+    yield from page.evaluate(RUN)
+    yield from (f"overlaps: {text}" for text in page.evaluate(OVERLAPS))
+    if not fits(page):
+        yield "scrolls sideways"
+
+
+def looked_at(page: Page, path: str) -> Iterator[str]:
+    """What is wrong on one page in all its views."""
+    # Colours that fade from one scheme to the other have no contrast on the way.
+    page.add_style_tag(content="* { transition: none !important }")
+    for width, scheme in VIEWS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        yield from (f"/admin/{path} {width} {scheme}: {what}" for what in wrong_on(page))
+
+
+@pytest.fixture
+def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
+    # With the page's policy in force axe could not be brought in.
+    context = chromium.new_context(base_url=stack.site_url, bypass_csp=True)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("role", SCREENS)
+def test_axe_finds_nothing_and_nothing_overlaps(page: Page, stack: Stack, role: str) -> None:
+    log_in(page, stack, role)
+    found: list[str] = []
+    for path in SCREENS[role]:
+        page.goto(f"/admin/{path}")
+        found += looked_at(page, path)
+    for path in FIRST_ROW[role]:
+        page.goto(f"/admin/{path}")
+        first = page.locator("#result_list tbody a").first
+        if first.count():
+            page.goto(str(first.get_attribute("href")))
+            found += looked_at(page, f"{path} first row")
+    assert not found
+
+
+def test_axe_finds_nothing_before_the_log_in(page: Page) -> None:
+    found: list[str] = []
+    for path in OPEN:
+        page.goto(f"/admin/{path}")
+        found += looked_at(page, path)
+    assert not found
+
+
+def test_a_moderator_who_tries_the_export_reads_whom_to_ask(page: Page, stack: Stack) -> None:
+    log_in(page, stack, ORGANISERS)
+    page.goto("/admin/petitions/petition/")
+    export = page.locator("#result_list tbody th a").first.get_attribute("href")
+    log_in(page, stack, MODERATORS)
+    page.goto(str(export).replace("/change/", "/export/"))
+
+    expect(page.locator("#content-main")).to_contain_text("Only organisers export signatures.")
+    expect(page.locator("#content-main")).to_contain_text("Ask omar")
+
+
+def test_the_home_can_be_walked_with_the_keyboard_alone(page: Page, stack: Stack) -> None:
+    log_in(page, stack)
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_contain_text("Skip to main content")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")

@@ -1,0 +1,22 @@
+"""People of a team, and what a browser of theirs sends."""
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from petitions.staff.roles import ADMINISTRATORS
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    ada = User.objects.create_user("ada", "ada@example.org", is_staff=True)
+    ada.groups.add(Group.objects.get(name=ADMINISTRATORS))
+    return ada
+
+
+@pytest.fixture
+def ada(administrator: User) -> Client:
+    """The administrator's browser."""
+    client = Client()
+    client.force_login(administrator)
+    return client

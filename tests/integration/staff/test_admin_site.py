@@ -1,0 +1,448 @@
+"""The admin site: every URL as every person, error pages of its own, its menu and its home."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client, RequestFactory
+from django.urls import URLPattern, URLResolver, reverse
+from django.utils import timezone
+
+from campaign import sessions
+from campaign.errors import error_page
+from campaign.models import Statement
+from campaign.staff.site import MENU
+from petitions.admin import recent_password
+from petitions.models import (
+    Alert,
+    AuditRecord,
+    Decision,
+    Enquiry,
+    Erasure,
+    Export,
+    Lease,
+    Milestone,
+    Petition,
+    Rule,
+    Source,
+)
+from petitions.privacy import enquiries
+from petitions.privacy.enquiries import Letter
+from petitions.staff import audit
+from tests.held import hold_one
+from tests.memories import invalidate_all
+
+HOME = reverse("admin:index")
+LOGIN = reverse("admin:login")
+AUDIT = reverse("admin:petitions_auditrecord_changelist")
+PASSWORD = "kestrel amber violin sofa"
+# For everybody, with or without a log-in.
+OPEN = {"login", "logout", "forgotten", "forgotten_sent", "password_reset_confirm", "may_upload"}
+PEOPLE = ("moderator", "organiser", "administrator", "both", "nobody")
+# What opens for whom; all else is refused.
+LISTS = {
+    "moderator": {"signature", "decision", "alert", "rule", "petition"},
+    "organiser": {
+        "petition", "statement", "milestone", "source", "organisation", "mail", "enquiry",
+        "snapshot", "export", "erasure", "erasurestop", "rule",
+    },
+    "administrator": {"user", "auditrecord"},
+    "nobody": set(),
+}  # fmt: skip
+LISTS["both"] = LISTS["moderator"] | LISTS["organiser"]
+
+
+@pytest.fixture
+def both(moderator: User, organiser: User) -> User:
+    person = User.objects.create_user("both", is_staff=True)
+    person.groups.set(Group.objects.filter(name__in=["Moderators", "Organisers"]))
+    return person
+
+
+@pytest.fixture
+def nobody(db: None) -> User:
+    """Staff without a role."""
+    return User.objects.create_user("nobody", is_staff=True)
+
+
+def client_of(person: User) -> Client:
+    client = Client(raise_request_exception=True)
+    client.force_login(person)
+    return client
+
+
+@pytest.fixture
+def everything(petition: Petition, moderator: User) -> dict[str, Any]:
+    """The keys of one object of each model, and of what else an address may name."""
+    held = hold_one(petition)
+    decision = Decision.objects.create(
+        petition=petition, kind="remove", reason="automated", actor=moderator
+    )
+    letter = Letter(name="", email="a@example.org", message="Hello", language="en")
+    erasure = Erasure.objects.create(
+        petition=petition,
+        erasure_due_at=timezone.now(),
+        scheduled_at=timezone.now(),
+        seen_on=timezone.localdate(),
+    )
+    return {
+        "signature": held.pk,
+        "decision": decision.pk,
+        "petition": petition.pk,
+        "alert": Alert.objects.create(
+            petition=petition, kind="burst", network_ix=bytes(16), number=9
+        ).pk,
+        "rule": Rule.objects.create(action="block", kind="domain", pattern="a.example").pk,
+        "enquiry": enquiries.receive(kind=Enquiry.Kind.QUESTION, letter=letter).pk,
+        "erasure": erasure.pk,
+        "milestone": Milestone.objects.create(
+            petition=petition, kind="reply", day=timezone.localdate()
+        ).pk,
+        "source": Source.objects.create(code="choir", name="Choir").pk,
+        "statement": Statement.objects.create(slug="one").pk,
+        "export": Export.objects.create(
+            petition=petition, purpose="hand-in", delete_by=timezone.localdate()
+        ).pk,
+        "user": moderator.pk,
+        "way": "stop",
+        "act": "unlock",
+        "app_label": "petitions",
+        "content_type_id": 1,
+        "uidb64": "MQ",
+        "token": "a-b",
+        "url": "nonsense",
+    }
+
+
+def patterns(found: list[Any]) -> Iterator[URLPattern]:
+    for one in found:
+        if isinstance(one, URLResolver):
+            yield from patterns(one.url_patterns)
+        else:
+            yield one
+
+
+def addresses(keys: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and path of every URL of the admin."""
+    for pattern in patterns(admin.site.get_urls()):
+        names = re.findall(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>", str(pattern.pattern))
+        name = str(pattern.name or "")
+        model = name.split("_")[1] if name.count("_") >= 2 else ""
+        values = [keys.get(a or b, keys.get(model, uuid4())) for a, b in names]
+        path = re.sub(r"<[^>]+>", "{}", str(pattern.pattern)).format(*values)
+        if name:
+            path = reverse(f"admin:{name}", args=values)
+        else:
+            path = HOME + re.sub(r"\(\?P.*", "nonsense", path).lstrip("^")
+        yield name, path
+
+
+def test_no_address_opens_without_a_log_in(everything: dict[str, Any]) -> None:
+    walked = 0
+    for name, path in addresses(everything):
+        if name in OPEN:
+            continue
+        for method in ("get", "post"):
+            answer = getattr(Client(), method)(path)
+            assert answer.status_code == 302, (method, path)
+            assert answer["Location"].startswith((LOGIN, HOME)), (method, path)
+        walked += 1
+    assert walked > 90
+
+
+def test_no_address_opens_for_an_account_that_is_deactivated(
+    everything: dict[str, Any], moderator: User
+) -> None:
+    client = client_of(moderator)
+    User.objects.filter(pk=moderator.pk).update(is_active=False)
+    for name, path in addresses(everything):
+        if name not in OPEN:
+            assert client.get(path).status_code == 302, path
+
+
+def test_no_address_opens_before_the_second_factor(
+    everything: dict[str, Any], both: User, settings: Any
+) -> None:
+    settings.SECOND_FACTOR_REQUIRED = True
+    client = client_of(both)
+    for name, path in addresses(everything):
+        if name not in {*OPEN, "second_factor", "second_factor_set_up"}:
+            assert client.get(path).status_code == 302, path
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_every_address_answers_every_role_in_the_admins_own_words(
+    everything: dict[str, Any], who: str, request: pytest.FixtureRequest
+) -> None:
+    client = client_of(request.getfixturevalue(who))
+    opened = set()
+    for name, path in addresses(everything):
+        if name in OPEN:
+            continue
+        answer = client.get(path)
+        page = b"".join(answer) if answer.streaming else answer.content
+        assert answer.status_code in {200, 302, 403, 404, 405}, path
+        if answer.status_code in {403, 404, 405}:
+            assert b"To the admin\xe2\x80\x99s home" in page, path
+            assert b"css/site" not in page, path
+        if answer.status_code == 200 and name.endswith("_changelist"):
+            opened.add(name.split("_")[1])
+    assert opened == LISTS[who]
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.FixtureRequest) -> None:
+    client = client_of(request.getfixturevalue(who))
+    shown = client.get(HOME).context["app_list"]
+    models = {model["object_name"].lower() for task in shown for model in task["models"]}
+
+    assert models == LISTS[who]
+    assert {task["name"] for task in shown} <= set(MENU)
+
+
+def test_who_may_not_export_reads_who_may_and_whom_to_ask(
+    petition: Petition, moderator: User, organiser: User
+) -> None:
+    path = reverse("admin:petitions_petition_export", args=[petition.pk])
+    answer = client_of(moderator).get(path)
+
+    assert answer.status_code == 403
+    assert "Only organisers export signatures. Ask omar." in answer.content.decode()
+
+
+def test_without_anybody_in_the_role_an_administrator_is_named(
+    petition: Petition, moderator: User, administrator: User
+) -> None:
+    path = reverse("admin:petitions_petition_export", args=[petition.pk])
+    page = client_of(moderator).get(path).content.decode()
+    assert "Only organisers export signatures. Ask ada for it." in page
+
+
+def test_the_admins_error_pages_ask_no_database(
+    moderator: User, django_assert_num_queries: Any
+) -> None:
+    request = RequestFactory().get(HOME)
+    with django_assert_num_queries(0):
+        for status in (400, 404, 405, 411, 413, 415, 500, 503):
+            assert error_page(request, status).status_code == status
+
+
+def test_a_form_without_a_token_is_refused_on_a_page_of_the_admin(moderator: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(moderator)
+    answer = client.post(reverse("admin:logout"))
+
+    assert answer.status_code == 403
+    assert "This form is too old" in answer.content.decode()
+
+
+def test_a_draft_that_is_the_newest_hides_nothing_that_waits(
+    petition: Petition, moderator: User
+) -> None:
+    hold_one(petition)
+    Petition.objects.create(slug="newest", state=Petition.State.DRAFT)
+    page = client_of(moderator).get(HOME).content.decode()
+
+    assert "1 signature to check" in page
+    assert "Nothing needs you" not in page
+
+
+def test_nothing_needs_you_is_said_only_if_it_is_true(petition: Petition, both: User) -> None:
+    """Postcodes that were never imported stood right below "Nothing to do"."""
+    page = client_of(both).get(HOME).content.decode()
+    assert "No postcodes are imported" in page
+    assert "Nothing needs you" not in page
+
+
+def test_the_home_says_which_parts_stand_still(petition: Petition, moderator: User) -> None:
+    client = client_of(moderator)
+    assert "Nothing needs you" in client.get(HOME).content.decode()
+
+    Lease.objects.filter(name="deliver-mail").update(
+        succeeded_at=timezone.now() - timedelta(minutes=9)
+    )
+    invalidate_all()
+    page = client.get(HOME).content.decode()
+    assert "The worker stands still: no mail is sent." in page
+    assert "Nothing needs you" not in page
+
+
+def test_the_home_says_what_a_draft_lacks_before_it_can_open(organiser: User) -> None:
+    Petition.objects.create(slug="soon", state=Petition.State.DRAFT)
+    page = client_of(organiser).get(HOME).content.decode()
+
+    assert "Enter the organisation’s name" in page
+    assert "Write the petition’s text" in page
+
+
+def test_a_log_in_ends_after_half_an_hour_without_a_request(
+    moderator: User, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    client = client_of(moderator)
+    row = client.session
+    assert settings.SESSION_COOKIE_AGE == 1800
+
+    def later(seconds: int) -> None:
+        now = row[sessions.SINCE] + seconds
+        monkeypatch.setattr("campaign.sessions.time.time", lambda: now)
+
+    later(59)
+    client.get(HOME)
+    assert client.session[sessions.SEEN] == row[sessions.SINCE]
+    later(120)
+    client.get(HOME)
+    assert client.session[sessions.SEEN] == row[sessions.SINCE] + 120
+    later(settings.SESSION_LASTS + 1)
+    assert client.get(HOME).status_code == 302
+
+
+def test_cookies_over_https_have_the_prefix_that_browsers_guard() -> None:
+    environment = {**os.environ, "SITE_URL": "https://petition.example.org"}
+    code = (
+        "from django.conf import settings as s;"
+        "print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_PATH)"
+    )
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["__Secure-sessionid", "__Secure-csrftoken", "/admin/"]
+
+
+def test_no_cookie_of_the_admin_reaches_the_public_site(
+    petition: Petition, moderator: User
+) -> None:
+    """Messages, too, which Django keeps in a cookie of the path "/" by itself."""
+    client = client_of(moderator)
+    alert = Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=9)
+    client.post(reverse("admin:petitions_alert_see", args=[alert.pk]))
+
+    assert {cookie["path"] for cookie in client.cookies.values()} == {"/admin/"}
+    assert "Marked as checked" in client.get(HOME).content.decode()
+
+
+def test_the_password_is_asked_for_again_before_what_must_not_be_done_in_passing(
+    administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator.set_password(PASSWORD)
+    administrator.save()
+    client = client_of(administrator)
+    page = reverse("admin:auth_user_add")
+    assert client.get(page).status_code == 200
+
+    session = client.session
+    session[recent_password.TYPED_AT] -= recent_password.GOOD_FOR
+    session.save()
+    for path in (page, reverse("admin:petitions_auditrecord_csv")):
+        answer = client.get(path)
+        assert answer["Location"].startswith(reverse("admin:password_again"))
+    form = {"username": "x", "email": "x@example.org"}
+    answer = client.post(page, form, follow=True)
+    assert "Nothing was done yet. Fill in the form again." in answer.content.decode()
+    assert not User.objects.filter(username="x").exists()
+
+    again = answer.request["PATH_INFO"] + "?" + answer.request["QUERY_STRING"]
+    assert "This is not your password." in client.post(again, {"password": "no"}).content.decode()
+    assert client.post(again, {"password": PASSWORD})["Location"] == page
+    assert client.get(page).status_code == 200
+    wrong = AuditRecord.objects.filter(action=AuditRecord.Action.PASSWORD_WRONG)
+    assert wrong.get().screen == "admin:password_again"
+
+
+@pytest.mark.parametrize("away", ["https://evil.example/admin/", "//evil.example", "/petitions/"])
+def test_the_page_that_asks_for_the_password_leads_nowhere_else(
+    administrator: User, away: str
+) -> None:
+    administrator.set_password(PASSWORD)
+    administrator.save()
+    client = client_of(administrator)
+    answer = client.post(reverse("admin:password_again") + f"?next={away}", {"password": PASSWORD})
+    assert answer["Location"] == HOME
+
+
+def test_the_audit_log_has_decisions_exports_and_changed_texts(
+    petition: Petition, both: User, administrator: User
+) -> None:
+    held = hold_one(petition)
+    client = client_of(both)
+    chosen = {"chosen": [str(held.pk)], "kind": "approve", "reason": "checked", "note": ""}
+    client.post(f"{reverse('admin:petitions_signature_changelist')}?petition=protect", chosen)
+    export = reverse("admin:petitions_petition_export", args=[petition.pk])
+    b"".join(client.post(export, {"purpose": "hand-in", "why": "for the embassy"}))
+    milestone = {
+        "petition": petition.pk, "kind": "reply", "day": "2026-01-01", "link": "",
+        "texts-TOTAL_FORMS": 0, "texts-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    client.post(reverse("admin:petitions_milestone_add"), milestone)
+
+    said = {
+        (record.action, record.object_type, record.why, record.actor_id)
+        for record in AuditRecord.objects.all()
+    }
+    assert ("decided", "petitions.decision", "approve: checked", both.pk) in said
+    assert ("exported", "petitions.export", "for the embassy", both.pk) in said
+    assert ("added", "petitions.milestone", "Added.", both.pk) in said
+    page = client_of(administrator).get(AUDIT).content.decode()
+    assert "for the embassy" in page
+
+
+def test_the_audit_log_is_searched_by_who_what_about_and_when(
+    petition: Petition, both: User, administrator: User
+) -> None:
+    for number in range(3):
+        audit.record(action=AuditRecord.Action.RULE_SAVED, screen=f"s{number}", actor_id=both.pk)
+    audit.record(action=AuditRecord.Action.EXPORTED, screen="e", about=petition, why="for Ada")
+    ada = client_of(administrator)
+
+    def found(**asked: object) -> list[str]:
+        lines = ada.get(AUDIT, {name: str(value) for name, value in asked.items()}).context["lines"]
+        return [line["screen"] for line in lines]
+
+    today = timezone.localdate()
+    assert found(what="rule-saved") == ["s2", "s1", "s0"]
+    assert found(who=both.pk) == ["s2", "s1", "s0"]
+    assert found(about="petitions.petition", number=petition.pk) == ["e"]
+    assert found(since=today, until=today, what="exported") == ["e"]
+    assert found(until=today - timedelta(days=1)) == []
+    # Nonsense in any parameter is left out, and answered.
+    assert found(who="x", what="y", since="z", until="9999-12-31", before="-1") != []
+    assert found(before=2**70) != []
+    assert ada.get(AUDIT + "?number=%00").status_code == 400
+
+
+def test_the_audit_log_pages_by_key_and_asks_the_same_few_queries(
+    both: User, administrator: User, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(120):
+        audit.record(action=AuditRecord.Action.RULE_SAVED, screen=f"s{number}", actor_id=both.pk)
+    ada = client_of(administrator)
+    seen: list[str] = []
+    query = "what=rule-saved"
+    while query:
+        with django_assert_max_num_queries(7):
+            context = ada.get(f"{AUDIT}?{query}").context
+        seen += [line["screen"] for line in context["lines"]]
+        query = context["older"]
+    assert seen == [f"s{number}" for number in reversed(range(120))]
+
+
+def test_the_audit_log_leaves_as_csv_without_formulas_and_that_is_on_record(
+    administrator: User, moderator: User
+) -> None:
+    for number in range(501):
+        audit.record(action=AuditRecord.Action.RULE_SAVED, screen=f"s{number}")
+    audit.record(action=AuditRecord.Action.EXPORTED, screen="e", why="=1+1")
+    answer: Any = client_of(administrator).get(reverse("admin:petitions_auditrecord_csv"))
+    lines = b"".join(answer).decode("utf-8-sig").splitlines()
+
+    assert lines[0] == "when,who,what,about,number,why,screen,network"
+    assert sum("rule saved" in line for line in lines) == 501
+    assert any(",'=1+1," in line for line in lines)
+    assert AuditRecord.objects.latest("id").action == AuditRecord.Action.RECORDS_EXPORTED
+    assert client_of(moderator).get(reverse("admin:petitions_auditrecord_csv")).status_code == 403

@@ -1,0 +1,289 @@
+"""People of the team: invited by mail, given roles, deactivated, never deleted."""
+
+import re
+import secrets
+import smtplib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.password_validation import validate_password
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from petitions.mail import staff_letters
+from petitions.mail.letters import Letter
+from petitions.models import AuditRecord, StaffMail
+from petitions.staff import people, second_factor
+from petitions.staff.roles import ADMINISTRATORS, MODERATORS, ORGANISERS
+
+PEOPLE = reverse("admin:auth_user_changelist")
+ADD = reverse("admin:auth_user_add")
+LOGIN = reverse("admin:login")
+FORGOTTEN = reverse("admin:forgotten")
+NEW = "kestrel amber violin sofa"
+_LINK = re.compile(r"http\S+/admin/password/\S+")
+Action = AuditRecord.Action
+
+
+def role(name: str) -> str:
+    return str(Group.objects.get(name=name).pk)
+
+
+def invite(ada: Client, name: str = "nour", **fields: Any) -> str:
+    form = {"username": name, "email": f"{name}@example.org", "groups": [role(MODERATORS)]}
+    answer = ada.post(ADD, {**form, **fields}, follow=True)
+    return answer.content.decode()
+
+
+def act(ada: Client, person: User, what: str) -> str:
+    answer = ada.post(reverse("admin:auth_user_act", args=[person.pk, what]), follow=True)
+    return answer.content.decode()
+
+
+def mailed_link() -> str:
+    staff_letters.send()
+    (link,) = _LINK.findall(str(mail.outbox[-1].body))
+    return str(link)
+
+
+def set_password(link: str, password: str = NEW) -> Any:
+    browser = Client()
+    form = browser.get(link, follow=True)
+    sent = {"new_password1": password, "new_password2": password}
+    page = form.request["PATH_INFO"]
+    return browser.post(page, sent, follow=True)
+
+
+def actions(about: User) -> list[str]:
+    rows = AuditRecord.objects.filter(object_type="auth.user", object_id=str(about.pk))
+    return list(rows.order_by("id").values_list("action", flat=True))
+
+
+def test_who_is_invited_sets_a_password_by_a_mailed_link_and_has_their_role(
+    ada: Client, administrator: User
+) -> None:
+    assert "gets a mail with a link to choose a password" in invite(ada)
+    nour = User.objects.get(username="nour")
+    assert not nour.has_usable_password()
+    link = mailed_link()
+    assert [message.to for message in mail.outbox] == [["nour@example.org"]]
+    assert not StaffMail.objects.exists()
+
+    assert "Your password is set" in set_password(link).content.decode()
+    browser = Client()
+    answer = browser.post(LOGIN, {"username": "nour", "password": NEW})
+    assert answer.status_code == 302
+    assert browser.get(reverse("admin:petitions_decision_changelist")).status_code == 200
+    assert actions(nour) == [
+        Action.PERSON_INVITED,
+        Action.ROLES_CHANGED,
+        Action.PASSWORD_SET,
+    ]
+    roles = AuditRecord.objects.get(action=Action.ROLES_CHANGED)
+    assert (roles.actor_id, roles.why) == (administrator.pk, MODERATORS)
+
+
+def test_a_link_works_once_and_not_for_a_password_that_is_easily_guessed(ada: Client) -> None:
+    invite(ada)
+    link = mailed_link()
+    refused = set_password(link, "passwordpassword").content.decode()
+    assert "Easily guessed passwords are refused" in refused
+
+    set_password(link)
+    assert "This link does not work any more" in Client().get(link, follow=True).content.decode()
+
+
+def test_a_mailed_link_does_not_get_past_the_second_factor(ada: Client, settings: Any) -> None:
+    invite(ada)
+    link = mailed_link()
+    nour = User.objects.get(username="nour")
+    second_factor.begin(nour)
+    settings.SECOND_FACTOR_REQUIRED = True
+    set_password(link)
+    browser = Client()
+    browser.post(LOGIN, {"username": "nour", "password": NEW})
+
+    assert browser.get(reverse("admin:index")).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "password", ["passwordpassword", "qwertyuiopasdf", "mona.petition", "Summer2026Summer2026"]
+)
+def test_passwords_that_are_easily_guessed_are_refused(moderator: User, password: str) -> None:
+    with pytest.raises(ValidationError, match="Easily guessed"):
+        validate_password(password, moderator)
+
+
+def test_pass_phrases_are_taken(moderator: User) -> None:
+    validate_password(NEW, moderator)
+    # Longer than what is looked at.
+    validate_password(secrets.token_hex(100), moderator)
+
+
+def test_forgotten_passwords_do_not_tell_who_is_staff(administrator: User) -> None:
+    """The same answer and the same statements; the worker looks the address up, later."""
+    seen = []
+    for address in ("ada@example.org", "nobody@example.org"):
+        with CaptureQueriesContext(connection) as queries:
+            answer = Client().post(FORGOTTEN, {"email": address}, follow=True)
+        shape = [re.sub(r"'[^']*'(::\w+)?", "?", query["sql"]) for query in queries]
+        seen.append((answer.redirect_chain, len(answer.content), shape))
+    assert seen[0] == seen[1]
+    assert len({len(bytes(row.sealed or b"")) for row in StaffMail.objects.all()}) == 1
+
+    assert staff_letters.send() == 1
+    assert [message.to for message in mail.outbox] == [["ada@example.org"]]
+    assert not StaffMail.objects.exists()
+
+
+def test_an_account_gets_three_links_an_hour_however_often_somebody_asks(
+    administrator: User,
+) -> None:
+    for _ask in range(6):
+        people.ask_for_password(email="ADA@example.org")
+    staff_letters.send()
+
+    assert len(mail.outbox) == staff_letters.LINKS_AN_HOUR
+    assert not StaffMail.objects.exists()
+
+
+def test_a_flood_of_requests_does_not_fill_the_table(
+    administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "REQUESTS_AT_ONCE", 3)
+    for number in range(9):
+        people.ask_for_password(email=f"{number}@example.org")
+
+    assert StaffMail.objects.count() == 3
+
+
+def test_deactivated_people_and_those_who_are_no_staff_get_no_link(
+    administrator: User, moderator: User
+) -> None:
+    User.objects.filter(pk=moderator.pk).update(email="mona@example.org", is_active=False)
+    User.objects.create_user("visitor", "visitor@example.org")
+    for address in ("mona@example.org", "visitor@example.org"):
+        people.ask_for_password(email=address)
+
+    assert staff_letters.send() == 0
+
+
+def test_what_the_mail_server_refuses_is_tried_again_for_a_day(
+    ada: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invite(ada)
+    send = Letter.send
+
+    def refuse(self: Any, fail_silently: bool = False) -> int:
+        raise smtplib.SMTPServerDisconnected("nour@example.org")
+
+    monkeypatch.setattr(Letter, "send", refuse)
+    assert staff_letters.send() == 0
+    monkeypatch.setattr(Letter, "send", send)
+    assert staff_letters.send() == 1
+
+    people.ask_for_password(email="nobody@example.org")
+    StaffMail.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    staff_letters.send()
+    assert not StaffMail.objects.exists()
+
+
+def test_mail_to_staff_names_nobody_in_what_a_locked_telephone_shows(ada: Client) -> None:
+    invite(ada)
+    mailed_link()
+    beginning = mail.outbox[-1].subject + str(mail.outbox[-1].body)[:150]
+
+    assert "nour" not in beginning
+    assert "SBC" not in beginning
+
+
+def test_who_is_deactivated_is_out_at_once_and_what_they_did_stays(
+    ada: Client, moderator: User
+) -> None:
+    browser = Client()
+    browser.force_login(moderator)
+    assert browser.get(reverse("admin:index")).status_code == 200
+
+    assert "is logged out everywhere" in act(ada, moderator, "deactivate")
+    assert browser.get(reverse("admin:index")).status_code == 302
+    assert "can log in again" in act(ada, moderator, "reactivate")
+    assert actions(moderator) == [Action.PERSON_DEACTIVATED, Action.PERSON_REACTIVATED]
+    delete = reverse("admin:auth_user_delete", args=[moderator.pk])
+    assert ada.get(delete).status_code == 403
+    assert User.objects.filter(pk=moderator.pk).exists()
+
+
+def test_somebody_always_stays_administrator(ada: Client, administrator: User) -> None:
+    assert "You cannot deactivate your own account" in act(ada, administrator, "deactivate")
+    page = reverse("admin:auth_user_change", args=[administrator.pk])
+    form = {"username": "ada", "email": "ada@example.org", "groups": [role(MODERATORS)]}
+
+    told = ada.post(page, form, follow=True).content.decode()
+    assert "Nothing was changed. Somebody must stay administrator" in told
+    assert [group.name for group in administrator.groups.all()] == [ADMINISTRATORS]
+    assert Action.ROLES_CHANGED not in actions(administrator)
+
+
+def test_an_administrator_does_not_touch_a_superuser(ada: Client) -> None:
+    chief = User.objects.create_superuser("chief", "chief@example.org")
+    page = reverse("admin:auth_user_change", args=[chief.pk])
+
+    assert ada.post(page, {"username": "chief", "email": "x@example.org"}).status_code == 403
+    for what in ("deactivate", "reset-second-factor", "invite-again"):
+        path = reverse("admin:auth_user_act", args=[chief.pk, what])
+        assert ada.post(path).status_code == 403
+    chief.refresh_from_db()
+    assert chief.email == "chief@example.org"
+
+
+def test_no_form_makes_a_superuser_or_sets_a_password(ada: Client) -> None:
+    more: dict[str, Any] = {"is_superuser": "on", "password": "x", "user_permissions": ["1"]}
+    invite(ada, **more)
+    nour = User.objects.get(username="nour")
+
+    assert not nour.is_superuser
+    assert not nour.has_usable_password()
+    assert not nour.user_permissions.exists()
+
+
+def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: User) -> None:
+    User.objects.filter(pk=moderator.pk).update(email="mona@example.org")
+    page = reverse("admin:auth_user_change", args=[moderator.pk])
+    roles = [role(MODERATORS), role(ORGANISERS)]
+    ada.post(page, {"username": "mona", "email": "other@example.org", "groups": roles})
+    staff_letters.send()
+
+    assert [message.to for message in mail.outbox] == [["mona@example.org"]]
+    assert actions(moderator) == [Action.PERSON_CHANGED, Action.ROLES_CHANGED]
+    assert AuditRecord.objects.get(action=Action.PERSON_CHANGED).why == "email"
+    assert "example.org" not in str(list(AuditRecord.objects.values()))
+
+
+def test_two_accounts_cannot_have_one_address(ada: Client) -> None:
+    told = invite(ada, email="ADA@example.org")
+
+    assert "Another account has this address." in told
+    assert not User.objects.filter(username="nour").exists()
+
+
+def test_an_administrator_unlocks_a_colleague(ada: Client, moderator: User) -> None:
+    assert "0 wrong passwords of mona are forgotten." in act(ada, moderator, "unlock")
+    assert actions(moderator) == [Action.LOGIN_UNLOCKED]
+
+
+@pytest.mark.parametrize("who", ["moderator", "organiser"])
+def test_only_administrators_manage_people(who: str, request: pytest.FixtureRequest) -> None:
+    person = request.getfixturevalue(who)
+    browser = Client()
+    browser.force_login(person)
+
+    answer = browser.get(PEOPLE)
+    assert answer.status_code == 403
+    assert "Only administrators manage people." in answer.content.decode()
