@@ -31,6 +31,8 @@ _IN_THE_ADMIN = {
 # What permissions allow, for those whose name does not say it.
 _ACTS = {
     "petitions.export_signatures": "export signatures",
+    "petitions.export_supporters": "export supporters’ addresses",
+    "petitions.export_person": "export one person’s data",
     "petitions.moderate_signature": "decide about signatures",
     "petitions.reveal_signature": "reveal addresses",
     "petitions.change_mail": "send failed mail again",
@@ -42,7 +44,7 @@ _ACTS = {
 }
 # Routes whose name does not say the permission that they need.
 _ROUTES = {
-    "petitions_petition_export": "petitions.export_signatures",
+    "petitions_export_choose": "petitions.export_signatures",
     "petitions_alert_see": "petitions.moderate_signature",
     "petitions_decision_undo": "petitions.moderate_signature",
     "petitions_erasure_decide": "petitions.change_erasure",

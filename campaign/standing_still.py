@@ -8,12 +8,13 @@ _SENTENCES = {
     ("redis", "away"): "Redis is away: everybody who signs solves the challenge.",
     ("mailboxes", "compare"): "Signatures wait to be compared: run manage.py reindex_mailboxes.",
 }
-_JOBS = {
+_SWEEPS = {
     "deliver-mail": "no mail is sent",
     "raise-alerts": "no alert is raised",
     "send-staff-mail": "no mail to staff is sent",
+    "run-bulk-decisions": "no bulk decision is carried out",
     "queue-reminders": "no reminder is mailed",
-    "keep-no-longer": "nothing is deleted that should go",
+    "apply-retention": "nothing is deleted that should go",
     "record-closes": "no petition is noted as closed",
     "give-notice": "nobody is told of a coming erasure",
     "take-snapshots": "the figures by day and region are not updated",
@@ -27,8 +28,10 @@ def sentences() -> list[str]:
     for name, part in monitoring.report().parts.items():
         if part.state == monitoring.WELL or name == "mail":
             continue
-        if name == "jobs":
-            found += [f"The worker stands still: {_JOBS[job]}." for job in part.figures["overdue"]]
+        if name == "sweeps":
+            found += [
+                f"The worker stands still: {_SWEEPS[sweep]}." for sweep in part.figures["overdue"]
+            ]
         else:
             otherwise = f"{name}: {part.state}."
             found.append(_SENTENCES.get((name, part.state), otherwise))

@@ -6,14 +6,17 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import formats
+from django.utils.decorators import method_decorator
 
 from petitions.admin.acting import acting
+from petitions.admin.recent_password import password_again
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
 from petitions.handover import encryption, exports, purposes
@@ -155,16 +158,17 @@ class ExportAdmin(Titled, ReadOnly):
         """What exports may be for: what each has, and for what it may be used."""
         kinds = [_Offer(one, request) for one in PURPOSES.values()]
         if not any(kind.is_allowed for kind in kinds):
-            return self._refused(request, PURPOSES["hand-in"])
+            raise PermissionDenied(purposes.EXPORT)
         context = {"title": "New export", "kinds": kinds}
         return self._page(request, "choose", context)
 
+    @method_decorator(password_again)
     def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
         """Ask for selection and reason; tell how many rows there are about, or send the file."""
         if (purpose := PURPOSES.get(name)) is None:
             raise Http404
         if not request.user.has_perm(purpose.permission):
-            return self._refused(request, purpose)
+            raise PermissionDenied(purpose.permission)
         initial = {"petition": request.GET.get("petition"), "number": uuid.uuid4()}
         form = ExportForm(purpose, request.POST or None, initial=initial)
         context: dict[str, Any] = {"title": purpose.label, "purpose": purpose, "form": form}
@@ -212,11 +216,6 @@ class ExportAdmin(Titled, ReadOnly):
             content_type=exports.content_type(export),
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
-
-    def _refused(self, request: HttpRequest, purpose: type[Purpose]) -> HttpResponse:
-        """A 403 that says who may."""
-        context = {"title": "Organisers only", "purpose": purpose, "people": _who_may(purpose)}
-        return self._page(request, "refused", context, status=403)
 
     def _page(
         self, request: HttpRequest, name: str, context: dict[str, Any], status: int = 200

@@ -178,7 +178,8 @@ def test_a_moderator_reads_who_may(
     for url in (NEW, *[f"{NEW}{name}/" for name in PURPOSES]):
         for response in (client.get(url), client.post(url, form(petition))):
             assert response.status_code == 403
-            assert "These people may: omar" in response.content.decode()
+            assert "Only organisers export" in response.content.decode()
+            assert "Ask omar." in response.content.decode()
     assert client.get("/admin/petitions/export/").status_code == 403
     assert not Export.objects.exists()
 

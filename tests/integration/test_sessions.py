@@ -79,7 +79,9 @@ def test_no_value_in_the_database_works_as_a_cookie_or_resets_a_password(
     assert moderator.password in found
     assert Session.objects.get().pk in found
 
-    for value in (value for value in found if value.isprintable() and ";" not in value):
+    for value in (
+        value for value in found if value.isascii() and value.isprintable() and ";" not in value
+    ):
         assert not is_in(with_cookie(value)), value
         assert not default_token_generator.check_token(moderator, value), value
     for secret in (cookie_of(logged_in), reset, urlsafe_base64_encode(force_bytes(reset))):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from celery.schedules import crontab
 
+from campaign import standing_still
 from campaign.celery import app
 from campaign.monitoring import OVERDUE_AFTER
 from tests.deployed import OPERATORS
@@ -45,3 +46,7 @@ def said_in_the_guide() -> Iterator[tuple[str, timedelta]]:
         number, unit = period.split()
         for name in re.findall("`([a-z-]+)`", names):
             yield name, timedelta(**{f"{unit.removesuffix('s')}s": int(number)})
+
+
+def test_the_admins_home_has_a_sentence_for_every_sweep() -> None:
+    assert standing_still._SWEEPS.keys() == OVERDUE_AFTER.keys()

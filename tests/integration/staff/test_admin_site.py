@@ -211,7 +211,7 @@ def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.Fixt
 def test_who_may_not_export_reads_who_may_and_whom_to_ask(
     petition: Petition, moderator: User, organiser: User
 ) -> None:
-    path = reverse("admin:petitions_petition_export", args=[petition.pk])
+    path = reverse("admin:petitions_export_choose")
     answer = client_of(moderator).get(path)
 
     assert answer.status_code == 403
@@ -221,7 +221,7 @@ def test_who_may_not_export_reads_who_may_and_whom_to_ask(
 def test_without_anybody_in_the_role_an_administrator_is_named(
     petition: Petition, moderator: User, administrator: User
 ) -> None:
-    path = reverse("admin:petitions_petition_export", args=[petition.pk])
+    path = reverse("admin:petitions_export_choose")
     page = client_of(moderator).get(path).content.decode()
     assert "Only organisers export signatures. Ask ada for it." in page
 
@@ -373,8 +373,14 @@ def test_the_audit_log_has_decisions_exports_and_changed_texts(
     client = client_of(both)
     chosen = {"chosen": [str(held.pk)], "kind": "approve", "reason": "checked", "note": ""}
     client.post(f"{reverse('admin:petitions_signature_changelist')}?petition=protect", chosen)
-    export = reverse("admin:petitions_petition_export", args=[petition.pk])
-    b"".join(client.post(export, {"purpose": "hand-in", "why": "for the embassy"}))
+    export = reverse("admin:petitions_export_new", args=["hand-in"])
+    wanted = {
+        "number": uuid4(),
+        "petition": petition.pk,
+        "file_format": "csv",
+        "why": "for the embassy",
+    }
+    b"".join(client.post(export, wanted))
     milestone = {
         "petition": petition.pk, "kind": "reply", "day": "2026-01-01", "link": "",
         "texts-TOTAL_FORMS": 0, "texts-INITIAL_FORMS": 0,
