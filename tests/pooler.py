@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -86,11 +87,13 @@ class Pooler:
 
     def wait(self) -> "Pooler":
         """Return once it takes connections."""
-        socket, deadline = self.folder / f".s.PGSQL.{PORT}", time.monotonic() + 20
-        while not socket.exists():
-            assert self.process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        path, deadline = str(self.folder / f".s.PGSQL.{PORT}"), time.monotonic() + 20
+        with socket.socket(socket.AF_UNIX) as probe:
+            # The file is there a moment before anybody listens.
+            while probe.connect_ex(path):
+                assert self.process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
         return self
 
     def stop(self) -> None:

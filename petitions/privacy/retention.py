@@ -218,10 +218,15 @@ def _in_batches(rows: QuerySet[Any], work: Callable[[list[UUID]], object]) -> in
         for first in range(0, len(ids), BATCH):
             batch = rows.filter(pk__in=ids[first : first + BATCH]).order_by("pk")
             with suppress(_Stopped), transaction.atomic():
-                locked = batch.select_for_update(skip_locked=True, of=("self",))
-                chosen = list(locked.values_list("pk", flat=True))
+                chosen = _locked(batch)
                 work(chosen)
                 done += len(chosen)
         if len(ids) < READ_AT_ONCE:
             break
     return done
+
+
+def _locked(rows: QuerySet[Any]) -> list[UUID]:
+    """Lock the rows that nobody else has locked; return their ids."""
+    free = rows.select_for_update(skip_locked=True, of=("self",))
+    return list(free.values_list("pk", flat=True))

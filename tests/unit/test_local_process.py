@@ -23,10 +23,17 @@ from campaign.local.process import (
 )
 
 # What says when it ends, and by what.
-SAYS = """
-trap 'echo %(name)s >> %(order)s; exit' %(signal)s
-echo ready
-while :; do sleep 0.05; done
+SAYS = f"""exec {sys.executable} -c '
+import signal, sys, time
+
+def say(*_: object) -> None:
+    open("%(order)s", "a").write("%(name)s\\n")
+    sys.exit()
+
+signal.signal(signal.SIG%(signal)s, say)
+print("ready", flush=True)
+time.sleep(60)
+'
 """
 
 
