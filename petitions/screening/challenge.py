@@ -10,8 +10,8 @@ offers two ways, and either is enough:
   waits gains nothing over one that calculates.
 
 Both are signed under the vault's link keys and are single-use. They are bound to one form (a
-petition's slug, or `CONTACT`) and to the network that asked, both of which are part of the key:
-what was solved in one place is a forgery in every other.
+petition's slug, `CONTACT` or `FIND`) and to the network that asked: both are part of the key, so
+that what was solved in one place is a forgery in every other.
 """
 
 import base64
@@ -33,8 +33,8 @@ from petitions.models import UsedNonce
 PROOF, PATIENCE = "altcha", "patience"
 # Fields that the form may bring besides its own.
 FIELDS = frozenset({PROOF, PATIENCE})
-# The form of messages to the organisation; no slug of a petition has a slash.
-CONTACT = "/contact/"
+# Forms of no petition: no slug has a slash.
+CONTACT, FIND = "/contact/", "/find/"
 PROOF_SECONDS = 600
 WAIT_SECONDS = 20
 PATIENCE_SECONDS = 3600
@@ -60,7 +60,7 @@ def demand(post: Mapping[str, str], form: str, network: str = "") -> Offer | Non
     """Verify and consume a form's proof or patience token: None if valid, else the offer to
     answer with.
 
-    `form` is the petition's slug, or `CONTACT`; `network` is the sender's, "" if unknown.
+    `form` is the petition's slug, `CONTACT` or `FIND`; `network` is the sender's, "" if unknown.
     """
     solved = _solved(post.get(PROOF, ""), form, network)
     if solved and consume_nonce("proof", solved, PROOF_SECONDS):

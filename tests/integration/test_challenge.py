@@ -269,7 +269,7 @@ def test_the_challenge_speaks_the_language_of_the_page(
 ) -> None:
     page = browser.post(prefix + PAGE, typed()).content.decode()
     assert f'dir="{direction}"' in page
-    assert ("Many people are signing" in page) == (not prefix)
+    assert ("Many forms are being sent" in page) == (not prefix)
     assert ("Ready. Press the button" in page) == (not prefix)
 
 

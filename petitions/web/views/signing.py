@@ -31,7 +31,6 @@ from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.publishing.visibility import find_text, standing
 from petitions.screening import challenge, fraud_signals, rate_limits
-from petitions.screening.challenge import Offer
 from petitions.screening.rate_limits import Act, LimitResult
 from petitions.screening.screen import Evidence
 from petitions.sharing import heads
@@ -50,7 +49,7 @@ from petitions.web.forms import CodeForm, CorrectForm, SignForm
 from petitions.web.guards import Origin, origin_of, same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
 from petitions.web.views import confirming
-from petitions.web.views.throttling import take, throttled
+from petitions.web.views.throttling import carried, take, throttled
 
 # Fields carried over from a cross-site POST, and those of our own forms.
 _TYPED = ("name", "email", "postcode", "country")
@@ -113,7 +112,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     if not text.petition.is_accepting():
         return again(HTTPStatus.CONFLICT)
     if not form.is_valid():
-        offer = _carried(request, slug)
+        offer = carried(request, slug)
         return again(HTTPStatus.UNPROCESSABLE_ENTITY, challenge=offer)
     attempt = replace(form.attempt(), source=sources.said_by(request))
     evidence = _evidence(
@@ -129,7 +128,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
             return again(HTTPStatus.FORBIDDEN, challenge=offer)
         case TooMany():
             # Without saying which rate limit it was. A challenge that has begun is carried over.
-            offer = _carried(request, slug)
+            offer = carried(request, slug)
             response = again(HTTPStatus.TOO_MANY_REQUESTS, challenge=offer, too_many=True)
             response.headers.setdefault("Retry-After", str(rate_limits.RETRY_AFTER))
             return response
@@ -141,11 +140,6 @@ def _evidence(request: HttpRequest, **bot_traps: Any) -> Evidence:
     """What screening is told of a request: sender, challenge, and the bot traps of the form."""
     fields = {name: request.POST.get(name, "") for name in challenge.FIELDS}
     return Evidence(sender=sender_of(request.META), challenge=fields, **bot_traps)
-
-
-def _carried(request: HttpRequest, slug: str) -> Offer | None:
-    """The challenge that the form already carries, if it does."""
-    return challenge.carried(request.POST, slug, sender_of(request.META).network)
 
 
 def _again(
@@ -252,7 +246,7 @@ def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
         return _correction(request, token, CorrectForm(typed=page.attempt))
     form = CorrectForm(request.POST, typed=page.attempt, files=request.FILES)
     if not form.is_valid():
-        offer = _carried(request, page.petition)
+        offer = carried(request, page.petition)
         return _correction(request, token, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
     return _correct(request, page, token, form)
 
