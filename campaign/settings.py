@@ -293,6 +293,10 @@ LIMITS = {
     "CONTACT_PETITION_CHALLENGE": env.rate("LIMIT_CONTACT_ALL_CHALLENGE", "300/hour"),
 }
 
+# Signings of one petition from one network within two minutes, from which on each solves the
+# challenge; 0: never. See `petitions.screening.rate_limits.BURST_SECONDS`.
+BURST_CHALLENGE = env.integer("BURST_CHALLENGE", 40)
+
 # Lockout: wrong passwords after which none is checked until the window is over: for one account
 # from one network, from one network (the /48 of IPv6 around it: four times as many), and for one
 # account from everywhere, but for networks from which its owner logged in. See

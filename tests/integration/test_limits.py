@@ -67,7 +67,9 @@ def take(number: int = 0, **changes: Any) -> LimitResult:
 # --- What signers see --------------------------------------------------------------------
 
 
-def test_three_hundred_in_an_hour_from_one_network_pass(petition: Petition) -> None:
+def test_three_hundred_in_an_hour_from_one_network_pass(petition: Petition, settings: Any) -> None:
+    # They come at once here, so they would be a burst.
+    settings.BURST_CHALLENGE = 0
     answers = [take(n) for n in range(300)]
     assert not any(answer.is_refused or answer.needs_challenge for answer in answers)
     assert sign_from(HOME, 300).status_code == 303
@@ -113,6 +115,14 @@ def test_the_page_does_not_tell_which_limit_struck(
     assert pages[0] == pages[1] == pages[2]
 
 
+def test_a_burst_of_one_network_is_challenged_and_others_are_not(settings: Any) -> None:
+    settings.BURST_CHALLENGE = 5
+    assert [take(n).needs_challenge for n in range(6)] == [False] * 4 + [True] * 2
+    assert not take(sender=Sender.at(ip_address("198.51.100.1"))).needs_challenge
+    lines = [take(n, sender=of_line(n)).needs_challenge for n in range(18)]
+    assert lines == [False] * 16 + [True] * 2
+
+
 def test_ipv6_is_counted_by_its_64_bits(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
@@ -154,7 +164,7 @@ def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
         )
 
 
-MACHINE = {"homepage": "https://spam.example", "pace": "1", "name": "Test Test"}
+MACHINE = {"subject": "https://spam.example", "pace": "1", "name": "Test Test"}
 
 
 @pytest.mark.parametrize("is_blocked", [True, False])
