@@ -16,6 +16,7 @@ from petitions.models.objection import Objection
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Petition, PetitionText
 from petitions.models.place import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
+from petitions.models.rate_count import RateCount
 from petitions.models.reindexing import Reindexing
 from petitions.models.rule import Rule
 from petitions.models.signature import Signature, Signer
@@ -49,6 +50,7 @@ __all__ = [
     "Place",
     "PlaceFile",
     "Postcode",
+    "RateCount",
     "Region",
     "Reindexing",
     "Resend",

@@ -19,7 +19,7 @@ from django.utils import timezone
 from petitions.mail import suppression
 from petitions.models import Alert, Decision, Enquiry, Mail, Objection, Signature, Signer
 from petitions.privacy import erasure_notice
-from petitions.screening import challenge
+from petitions.screening import challenge, rate_limits
 from petitions.signers import erasing
 from petitions.staff import audit, logins
 
@@ -49,6 +49,7 @@ def apply() -> None:
     erase_origins()
     delete_small_tables()
     challenge.delete_expired_nonces()
+    rate_limits.delete_expired_counts()
     logins.delete_old_failures()
     audit.keep_no_longer(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
     truncate_timestamps()

@@ -172,7 +172,7 @@ TIMES_OF_THE_HOUSE = {
     "petitions.LoginFailure", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
     # Deleted once they expired, an hour after they were used at the latest.
-    "petitions.UsedNonce",
+    "petitions.UsedNonce", "petitions.RateCount",
 }  # fmt: skip
 
 
