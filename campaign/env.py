@@ -10,6 +10,7 @@ import binascii
 import os
 import re
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,8 +26,18 @@ class BadEnvironment(Exception):
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's value without surrounding white space."""
-    return os.environ.get(name, "").strip() or default
+    """The variable's value, or what is in the file that `NAME_FILE` names (a secret of Docker's,
+    say), without surrounding white space.
+    """
+    value, path = (os.environ.get(key, "").strip() for key in (name, f"{name}_FILE"))
+    if not path:
+        return value or default
+    if value:
+        raise BadEnvironment(name, f"empty, for {name}_FILE names a file")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or default
+    except (OSError, ValueError):
+        raise BadEnvironment(f"{name}_FILE", "a text file that this process may read") from None
 
 
 def flag(name: str, default: bool = False) -> bool:

@@ -273,7 +273,9 @@ PUBLIC_BODY_LIMIT = 64 * 1024
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "unix")
 # Rate limits; "off" disables one. Networks are /24 of IPv4 and /64 of IPv6; the /48 around may do
 # four times as much. Above the CHALLENGE limit signers solve one; above the other they wait.
-# Limits of mailboxes are silent: see `petitions.screening.rate_limits`.
+# What everybody does together (of a petition, or of all) brings the challenge and refuses nobody,
+# or one sender could stop the site for all; so does what all addresses of a domain do. Limits of
+# mailboxes are silent: see `petitions.screening.rate_limits`.
 LIMITS = {
     # Carriers put hundreds of people behind one address: 300 an hour must pass.
     "SIGN_NETWORK_CHALLENGE": env.rate("LIMIT_SIGN_NETWORK_CHALLENGE", "400/hour"),
@@ -282,29 +284,34 @@ LIMITS = {
     "SIGN_DOMAIN_CHALLENGE": env.rate("LIMIT_SIGN_DOMAIN_CHALLENGE", "10000/hour"),
     "SIGN_DOMAIN": env.rate("LIMIT_SIGN_DOMAIN", "off"),
     "SIGN_PETITION_CHALLENGE": env.rate("LIMIT_SIGN_PETITION_CHALLENGE", "3000/minute"),
-    "SIGN_PETITION": env.rate("LIMIT_SIGN_PETITION", "60000/minute"),
+    "SIGN_PETITION": env.rate("LIMIT_SIGN_PETITION", "off"),
     "RESEND_NETWORK": env.rate("LIMIT_RESEND_NETWORK", "200/hour"),
     "RESEND_MAILBOX": env.rate("LIMIT_RESEND_MAILBOX", "10/hour"),
     "RESEND_DOMAIN": env.rate("LIMIT_RESEND_DOMAIN", "off"),
-    "RESEND_PETITION": env.rate("LIMIT_RESEND_PETITION", "10000/minute"),
+    "RESEND_PETITION": env.rate("LIMIT_RESEND_PETITION", "off"),
     "CODE_NETWORK": env.rate("LIMIT_CODE_NETWORK", "600/hour"),
     "CODE_MAILBOX": env.rate("LIMIT_CODE_MAILBOX", "20/hour"),
     "CODE_DOMAIN": env.rate("LIMIT_CODE_DOMAIN", "off"),
-    "CODE_PETITION": env.rate("LIMIT_CODE_PETITION", "30000/minute"),
+    "CODE_PETITION": env.rate("LIMIT_CODE_PETITION", "off"),
     # Forms shown again: rendering one costs several times what storing a signature does.
     "FORM_NETWORK": env.rate("LIMIT_FORM_NETWORK", "300/minute"),
     "FIND_NETWORK": env.rate("LIMIT_FIND_NETWORK", "200/hour"),
     "FIND_MAILBOX": env.rate("LIMIT_FIND_MAILBOX", "10/hour"),
     "FIND_DOMAIN": env.rate("LIMIT_FIND_DOMAIN", "off"),
-    # Global, of no petition: all requests together.
-    "FIND_PETITION": env.rate("LIMIT_FIND_ALL", "3000/minute"),
-    "CONTACT_NETWORK": env.rate("LIMIT_CONTACT_NETWORK", "20/hour"),
+    # All requests together.
+    "FIND_PETITION_CHALLENGE": env.rate("LIMIT_FIND_ALL_CHALLENGE", "3000/minute"),
+    "CONTACT_NETWORK_CHALLENGE": env.rate("LIMIT_CONTACT_NETWORK_CHALLENGE", "20/hour"),
+    "CONTACT_NETWORK": env.rate("LIMIT_CONTACT_NETWORK", "200/hour"),
     # Off, or typing somebody's address again and again would stop them from complaining.
     "CONTACT_MAILBOX": env.rate("LIMIT_CONTACT_MAILBOX", "off"),
     "CONTACT_DOMAIN": env.rate("LIMIT_CONTACT_DOMAIN", "off"),
-    # Global, of no petition: all messages to the organisation.
-    "CONTACT_PETITION": env.rate("LIMIT_CONTACT_ALL", "300/hour"),
+    # All messages to the organisation together.
+    "CONTACT_PETITION_CHALLENGE": env.rate("LIMIT_CONTACT_ALL_CHALLENGE", "300/hour"),
 }
+
+# Signings of one petition from one network within two minutes, from which on each solves the
+# challenge; 0: never. See `petitions.screening.rate_limits.BURST_SECONDS`.
+BURST_CHALLENGE = env.integer("BURST_CHALLENGE", 40)
 
 # Lockout: wrong passwords after which none is checked until the window is over: for one account
 # from one network, from one network (the /48 of IPv6 around it: four times as many), and for one

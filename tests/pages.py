@@ -203,6 +203,8 @@ class Visitor:
         ):
             form = {"kind": "other", "email": "amina@example.org", "message": "x"}
             yield self._post("contact, too many", contact, form)
+        with override_settings(LIMITS={"CONTACT_PETITION_CHALLENGE": parse("0/hour")}):
+            yield self._post("contact, asked for a proof", contact, form)
         answer = Client(headers={"Sec-Fetch-Site": "cross-site"}).post(contact, {})
         yield "contact, from elsewhere", answer.content.decode()
         Organisation.objects.update(name="", privacy_email="")
@@ -333,6 +335,8 @@ class Visitor:
         yield "find, sent from elsewhere", foreign.post(find).content.decode()
         with override_settings(LIMITS={"FIND_NETWORK": parse("0/hour")}):
             yield self._post("find, too many", find, {"email": OWNER})
+        with override_settings(LIMITS={"FIND_PETITION_CHALLENGE": parse("0/hour")}):
+            yield self._post("find, asked for a proof", find, {"email": OWNER})
         yield self._get("find, sent", f"{find}sent/")
 
     def _managing(self) -> Pages:

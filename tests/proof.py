@@ -17,16 +17,14 @@ def task_in(html: str) -> dict[str, Any]:
 
 
 def solved(task: dict[str, Any], **changes: object) -> str:
-    """What a browser sends once it has found the number."""
-    solution = altcha.solve_challenge(
-        challenge=task["challenge"],
-        salt=task["salt"],
-        algorithm=task["algorithm"],
-        max_number=task["maxNumber"],
-    )
+    """What a browser sends once it has found the counter. `changes` are of the parameters."""
+    challenge = altcha.Challenge.from_dict(task)
+    solution = altcha.solve_challenge(challenge)
     assert solution
-    proof = {key: task[key] for key in ("algorithm", "challenge", "salt", "signature")}
-    return encoded({**proof, "number": solution.number, **changes})
+    parameters = {**task["parameters"], **changes}
+    return encoded(
+        {"challenge": {**task, "parameters": parameters}, "solution": solution.to_dict()}
+    )
 
 
 def encoded(proof: object) -> str:

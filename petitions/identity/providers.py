@@ -92,6 +92,17 @@ PROVIDERS = (
     *(Provider((domain,), subdomains=True) for domain in _FURTHER_FASTMAIL),
     *(Provider((domain,), tags="-+") for domain in _YAHOO),
 )
+# Relays, which give one person an address for each site and pass its mail on, so that nobody is
+# traced by it: for people who are careful, and no sign of a machine. Two addresses of theirs are
+# two mailboxes, for nobody can tell whose they are. With all domains below them.
+RELAYS = frozenset({
+    "privaterelay.appleid.com", "duck.com", "mozmail.com", "relay.firefox.com",
+    "passmail.net", "passmail.com", "passinbox.com", "passfwd.com",
+    "simplelogin.com", "simplelogin.co", "simplelogin.fr", "simplelogin.io", "aleeas.com",
+    "slmail.me", "slmails.com", "silomails.com", "dralias.com", "8alias.com", "8shield.net",
+    "anonaddy.com", "anonaddy.me", "addymail.com", "addy.io", "4wrd.cc", "mailer.me",
+    "cloaked.id", "opayq.com",
+})  # fmt: skip
 # Version: raise it when `email_addresses.canonical` applies the same rules in another way.
 _READ_AS = 1
 

@@ -47,7 +47,7 @@ _COURSES = {"confirmed": 86, "pending": 8, "suspicious": 2, "removed": 3, "withd
 _SUSPICIOUS = (
     Facts(name="", domain="", pace=180),
     Facts(name="", domain="", honeypot="https://example.org/"),
-    Facts(name="", domain="", from_network=130),
+    Facts(name="Hvnkjdsft", domain="", from_network=130),
     Facts(name="Test Test", domain=""),
     Facts(name="Qwertyuiop", domain=""),
     Facts(name="Aaaaaa Smith", domain="", says_origin=False),

@@ -14,7 +14,7 @@ from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postco
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
 from petitions.models.moderation import Alert, Decision, DecisionItem, Rule
-from petitions.models.operations import Lease, LoginFailure, UsedNonce
+from petitions.models.operations import Lease, LoginFailure, RateCount, UsedNonce
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
 from petitions.models.records import AuditRecord, Enquiry, Erasure, ErasureStop
@@ -52,6 +52,7 @@ __all__ = [
     "Postcode",
     "Publication",
     "PublicationQuerySet",
+    "RateCount",
     "RecoveryCode",
     "Region",
     "Reindexing",

@@ -1,4 +1,4 @@
-"""State of running processes: leases, consumed nonces, and failed logins."""
+"""State of running processes: leases, consumed nonces, rate limits without Redis, failed logins."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -35,6 +35,21 @@ class UsedNonce(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="used_nonce_expires_at")]
+
+    def __str__(self) -> str:
+        return bytes(self.key).hex()
+
+
+class RateCount(models.Model):
+    """A fixed-window counter under the keyed hash of what it counts.
+
+    The table is UNLOGGED: counting waits for no disk, and a crash empties it.
+    """
+
+    key = models.BinaryField(primary_key=True, max_length=32)
+    number = models.IntegerField()
+    # Not indexed, so that counting changes no index (HOT updates); the table is small.
+    expires_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return bytes(self.key).hex()

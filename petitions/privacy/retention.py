@@ -28,7 +28,7 @@ from petitions.models import (
     Signer,
 )
 from petitions.privacy import erasure_notice
-from petitions.screening import challenge
+from petitions.screening import challenge, rate_limits
 from petitions.signers import erasing
 from petitions.staff import audit, logins
 
@@ -58,6 +58,7 @@ def apply() -> None:
     erase_origins()
     delete_small_tables()
     challenge.delete_expired_nonces()
+    rate_limits.delete_expired_counts()
     logins.delete_old_failures()
     audit.keep_no_longer(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
     truncate_timestamps()

@@ -1,30 +1,25 @@
 """The challenge: proof of work, in place of a CAPTCHA, while many sign at once; single-use nonces.
 
-It is ALTCHA's (https://altcha.org, the protocol of its version 1), made and verified here: no
+It is ALTCHA's (https://altcha.org, version 2 of its proof of work), made and verified here: no
 third party is asked. It stands only in answers to a POST, never in a cached page. Each answer
 offers two ways, and either is enough:
 
-- the proof, which the browser finds by itself in a few seconds;
+- the proof, which the browser finds by itself in a second or two;
 - patience, for browsers without JavaScript or that cannot calculate: a signed token that is
   valid after a wait. They are rate-limited by network and minute, so that a machine which
   waits gains nothing over one that calculates.
 
-Both are signed under the vault's link keys, for one petition, and single-use.
-
-`altcha.verify_solution` alone would not do: it reads the expiry from the first `expires` of
-the salt but checks the signature over the last, so that an attacker who writes another one in
-front can replay an old solution for ever. Hence the salt must have exactly the form we gave it.
+Both are signed under the vault's link keys and are single-use. They are bound to one form (a
+petition's slug, `CONTACT` or `FIND`) and to the network that asked: both are part of the key, so
+that what was solved in one place is a forgery in every other.
 """
 
 import base64
 import binascii
-import hmac
 import json
-import re
 import secrets
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import altcha
@@ -38,18 +33,17 @@ from petitions.models import UsedNonce
 PROOF, PATIENCE = "altcha", "patience"
 # Fields that the form may bring besides its own.
 FIELDS = frozenset({PROOF, PATIENCE})
+# Forms of no petition: no slug has a slash.
+CONTACT, FIND = "/contact/", "/find/"
 PROOF_SECONDS = 600
 WAIT_SECONDS = 20
 PATIENCE_SECONDS = 3600
 PATIENT_PER_NETWORK_AND_MINUTE = 5
-# Half of them are tried on average. Chromium on two cores that were busy besides tried 20,000
-# a second in one worker and 30,000 to 45,000 in two: half a second. A cheap phone is two to
-# five times as slow, and a machine without a browser a thousand times as quick: this slows
-# scripts that drive browsers, and those who pay for each attempt, and is not meant for more.
-MAX_NUMBER = 30_000
-_ALGORITHM = altcha.altcha.SHA256
-_LONGEST_PROOF = 1000
-_SALT = re.compile(r"[0-9a-f]{24}\?petition=([-\w]{1,80})&expires=(\d{1,12})&", re.ASCII)
+# PBKDF2 with so many iterations, for half of so many counters on average: Chromium on two cores
+# that were busy besides took 0.15 to 0.4 s for those thousand, and a program on one of them 0.3 to
+# 0.8 s. So a script gains nothing over a browser; a cheap phone is two to five times as slow.
+ALGORITHM, COST, MOST_COUNTERS = "PBKDF2/SHA-256", 500, 2000
+_LONGEST_PROOF = 2000
 
 
 class Offer(NamedTuple):
@@ -58,43 +52,47 @@ class Offer(NamedTuple):
     task: str
     patience: str
     seconds: int
-    is_early: bool
-    is_crowded: bool
+    is_early: bool = False
+    is_crowded: bool = False
 
 
-def demand(post: Mapping[str, str], slug: str, network: str = "") -> Offer | None:
+def demand(post: Mapping[str, str], form: str, network: str = "") -> Offer | None:
     """Verify and consume a form's proof or patience token: None if valid, else the offer to
     answer with.
+
+    `form` is the petition's slug, `CONTACT` or `FIND`; `network` is the sender's, "" if unknown.
     """
-    solved = _solved(post.get(PROOF, ""), slug)
+    solved = _solved(post.get(PROOF, ""), form, network)
     if solved and consume_nonce("proof", solved, PROOF_SECONDS):
         return None
-    patience = _read_patience(post.get(PATIENCE, ""), slug)
+    patience = _read_patience(post.get(PATIENCE, ""), form, network)
     if patience is None:
-        return offer(slug)
+        return offer(form, network)
     token_id, good_from = patience
     wait = good_from - int(time.time())
     if wait > 0:
-        return _offer(slug, post[PATIENCE], seconds=wait, is_early=True)
+        return Offer(_new_task(form, network), post[PATIENCE], wait, is_early=True)
     # First, or one spent token, replayed, would take the places of others in its network.
     if not consume_nonce("patience", token_id, PATIENCE_SECONDS + WAIT_SECONDS):
-        return offer(slug)
-    if not _has_room(network):
-        return _offer(slug, _new_patience(slug), seconds=60, is_crowded=True)
-    return None
+        return offer(form, network)
+    return None if _has_room(network) else offer(form, network, seconds=60, is_crowded=True)
 
 
-def offer(slug: str) -> Offer:
-    """A new challenge: a fresh task and a fresh wait."""
-    return _offer(slug, _new_patience(slug), seconds=WAIT_SECONDS)
+def offer(
+    form: str, network: str = "", *, seconds: int = WAIT_SECONDS, is_crowded: bool = False
+) -> Offer:
+    """A new challenge: a fresh task, and a fresh wait of which the page says so many seconds."""
+    patience = _new_patience(form, network)
+    return Offer(_new_task(form, network), patience, seconds, is_crowded=is_crowded)
 
 
-def carried(post: Mapping[str, str], slug: str) -> Offer | None:
+def carried(post: Mapping[str, str], form: str, network: str = "") -> Offer | None:
     """The offer again for a form that came back with errors, so that nobody waits twice."""
-    patience = _read_patience(post.get(PATIENCE, ""), slug)
+    patience = _read_patience(post.get(PATIENCE, ""), form, network)
     if patience is None:
         return None
-    return _offer(slug, post[PATIENCE], seconds=max(1, patience[1] - int(time.time())))
+    wait = max(1, patience[1] - int(time.time()))
+    return Offer(_new_task(form, network), post[PATIENCE], wait)
 
 
 def consume_nonce(kind: str, nonce: str, seconds: int) -> bool:
@@ -122,71 +120,62 @@ def delete_expired_nonces() -> int:
     return UsedNonce.objects.filter(expires_at__lte=timezone.now()).delete()[0]
 
 
-def _offer(
-    slug: str, patience: str, *, seconds: int, is_early: bool = False, is_crowded: bool = False
-) -> Offer:
-    """An offer with a new task for ALTCHA's worker, whose solution is `number`: only we know it."""
-    options = altcha.ChallengeOptions(
-        algorithm=_ALGORITHM,
-        max_number=MAX_NUMBER,
-        hmac_key=_keys()[0],
-        salt=f"{secrets.token_hex(12)}?petition={slug}",
-        expires=datetime.fromtimestamp(time.time() + PROOF_SECONDS, UTC),
+def _new_task(form: str, network: str) -> str:
+    """A task for ALTCHA's worker, whose solution is a counter that only we know."""
+    first, *_older = _secrets(form, network)
+    task = altcha.create_challenge(
+        ALGORITHM,
+        COST,
+        counter=secrets.randbelow(MOST_COUNTERS),
+        expires_at=int(time.time()) + PROOF_SECONDS,
+        hmac_secret=first,
+        hmac_key_secret=first,
     )
-    task = json.dumps(altcha.create_challenge(options).to_dict())
-    return Offer(task, patience, seconds, is_early, is_crowded)
+    return json.dumps(task.to_dict())
 
 
-def _solved(raw: str, slug: str) -> str | None:
-    """The challenge that a proof solves, if it is ours, for this petition, and not expired."""
-    match _decoded(raw):
-        case {
-            "algorithm": altcha.altcha.SHA256,
-            "number": int(number),
-            "salt": str(salt),
-            "signature": str(signature),
-        } if 0 <= number <= MAX_NUMBER:
-            said = _SALT.fullmatch(salt)
-            if said and said[1] == slug and int(said[2]) >= time.time():
-                return _challenge_signed(number, salt, signature)
+def _solved(raw: str, form: str, network: str) -> str | None:
+    """The nonce of the task that a proof solves: None unless it is ours, for this form and this
+    network, and not expired.
+    """
+    payload = _payload(raw)
+    if payload is None:
+        return None
+    for secret in _secrets(form, network):
+        if altcha.verify_solution(payload, secret, hmac_key_secret=secret).verified:
+            return payload.challenge.parameters.nonce
     return None
 
 
-def _challenge_signed(number: int, salt: str, signature: str) -> str | None:
-    for key in _keys():
-        expected = altcha.create_challenge(
-            altcha.ChallengeOptions(algorithm=_ALGORITHM, hmac_key=key, number=number, salt=salt)
-        )
-        if hmac.compare_digest(expected.signature.encode(), signature.encode()):
-            return expected.challenge
-    return None
-
-
-def _decoded(raw: str) -> object:
+def _payload(raw: str) -> altcha.Payload | None:
     if not raw or len(raw) > _LONGEST_PROOF:
         return None
     try:
-        return json.loads(base64.b64decode(raw, validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+        payload = altcha.Payload.from_dict(json.loads(base64.b64decode(raw, validate=True)))
+    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    # Else the library would derive a key with a cost that the sender chose, were it ever signed.
+    return payload if payload.challenge.parameters.key_signature else None
 
 
-def _new_patience(slug: str) -> str:
+def _secrets(form: str, network: str) -> list[bytes]:
+    return [f"{form} {network} ".encode() + key for key in vault.link_keys("challenge")]
+
+
+def _new_patience(form: str, network: str) -> str:
     good_from = int(time.time()) + WAIT_SECONDS
-    return _signer().sign_object([slug, good_from, secrets.token_urlsafe(12)])
+    return _signer(form, network).sign_object([good_from, secrets.token_urlsafe(12)])
 
 
-def _read_patience(token: str, slug: str) -> tuple[str, int] | None:
+def _read_patience(token: str, form: str, network: str) -> tuple[str, int] | None:
     """A patience token's id, and from when it is good (Unix seconds): None unless it is ours, for
-    this petition, and not expired.
+    this form and this network, and not expired.
     """
     try:
-        for_slug, good_from, token_id = _signer().unsign_object(token)
+        good_from, token_id = _signer(form, network).unsign_object(token)
     except BadSignature:
         return None
-    if for_slug != slug or time.time() > good_from + PATIENCE_SECONDS:
-        return None
-    return token_id, good_from
+    return None if time.time() > good_from + PATIENCE_SECONDS else (token_id, good_from)
 
 
 def _has_room(network: str) -> bool:
@@ -199,10 +188,7 @@ def _has_room(network: str) -> bool:
     )
 
 
-def _keys() -> list[str]:
-    return [key.hex() for key in vault.link_keys("challenge")]
-
-
-def _signer() -> Signer:
+def _signer(form: str, network: str) -> Signer:
     first, *older = vault.link_keys(PATIENCE)
-    return Signer(key=first, fallback_keys=[*older], sep=".", salt="undersigned.patience")
+    salt = f"undersigned.patience {form} {network}"
+    return Signer(key=first, fallback_keys=[*older], sep=".", salt=salt)

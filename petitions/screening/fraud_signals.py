@@ -6,9 +6,10 @@ refused. No single signal refuses anybody, and none looks at which script a name
 rules for letters apply to those of every script, and rules for a particular keyboard or
 alphabet leave all others alone.
 
-Signals about other senders of the same network are weighed separately, by the heaviest alone,
-and can only hold, never block. Added to what senders choose themselves, or to one another, they
-would tell a sender just below `BLOCK_AT`, by the refusal, that a neighbour signed.
+Signals about other senders of the same network add to the others, by the heaviest alone, but can
+only hold, never block: they would tell a sender just below `BLOCK_AT`, by the refusal, that a
+neighbour signed. Nor does the network alone hold anybody: a carrier, a relay or a hall full of
+people is asked for a proof of work first (`settings.BURST_CHALLENGE`).
 """
 
 import re
@@ -22,18 +23,20 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from petitions.identity.providers import RELAYS
+
 HOLD_AT = 100
 BLOCK_AT = 300
-# Carriers and events put hundreds of people behind one IP address: 300 an hour are ten in two
-# minutes, which alone must never hold anybody.
 BURST_MINUTES = 2
-_BURST_WEIGHTS = ((100, 100), (40, 60), (8, 30))
+# Less than `HOLD_AT`, however many: see above.
+_BURST_WEIGHTS = ((40, 60), (8, 30))
 _LEAST_BURST = _BURST_WEIGHTS[-1][0]
 # From the first changed field to pressing the button, where all required fields changed in
 # between. Autofill and a practised hand take two seconds; no hand takes half of one.
 LEAST_PACE_MS = 500
-# Hidden fields of the form, the first a honeypot: see templates/petitions/_traps.html.
-HONEYPOT, PACE = "homepage", "pace"
+# Hidden fields of the form, the first a honeypot under a name that spam programs look for, and that
+# no contact card has, from which browsers fill forms: see templates/petitions/_traps.html.
+HONEYPOT, PACE = "subject", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
 # Signals about other senders.
 _OF_OTHERS = frozenset({"burst"})
@@ -120,7 +123,7 @@ def weigh(signals: Iterable[Signal]) -> Judgement:
     own = sum([signal.weight for signal in found]) - sum(of_others)
     if own >= BLOCK_AT:
         return Judgement(Verdict.BLOCK, found)
-    is_held = max([own, *of_others]) >= HOLD_AT
+    is_held = own + max(of_others, default=0) >= HOLD_AT
     return Judgement(Verdict.HOLD if is_held else Verdict.PASS, found)
 
 
@@ -149,9 +152,10 @@ def of_person(name: str, domain: str) -> Iterator[Signal]:
 
 
 # The signals that `of_person` yields; all others are known only at signing.
-OF_PERSON = frozenset(
-    {"disposable", "name-test", "name-keys", "name-repeats", "name-digits", "name-random"}
-)
+OF_PERSON = frozenset({
+    "disposable", "name-test", "name-keys", "name-repeats", "name-digits", "name-random",
+    "name-code", "name-slogan",
+})  # fmt: skip
 
 
 def sentences(stored: Iterable[str]) -> list[str]:
@@ -165,9 +169,10 @@ def read_pace(text: str) -> int | None:
 
 
 def is_disposable(domain: str) -> bool:
-    """Whether this domain, or one above it, is of disposable e-mail addresses."""
+    """Whether this domain, or one above it, is of disposable e-mail addresses. Relays are not."""
     labels = domain.split(".")
-    return any(".".join(labels[i:]) in _DISPOSABLE for i in range(len(labels) - 1))
+    names = {".".join(labels[i:]) for i in range(len(labels) - 1)}
+    return not names.isdisjoint(_DISPOSABLE) and names.isdisjoint(RELAYS)
 
 
 def _merged(signals: Iterable[Signal]) -> Iterable[Signal]:
@@ -222,9 +227,30 @@ _PLACEHOLDERS = frozenset({
     "user", "name", "firstname", "lastname", "fake", "null", "undefined", "foo", "foobar",
     "asd", "asdf", "qwe", "qwer", "zxc", "zxcv", "abc", "abcd", "xyz",
 })  # fmt: skip
+# Tags, templates, calls and SQL: names have none, in any script.
+_CODE = re.compile(
+    r"""</?[a-z!]|[{}]{2}|[$#]\{|\w\(.*\)|['")]\s*;|--\s*$|\bjavascript:|\.\./|\0|%[0-9a-f]{2}|
+    \b(?:select|union|insert|drop|delete|update)\s+(?:\w+\s+)?(?:\*|table|into|from|set|select)\b|
+    ^[=+@-]\w+\(""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# What is called out or tagged, and how calls begin. Not "Free" or "Justice" alone, which are names.
+_SLOGAN = re.compile(
+    r"""[^\W\d_]\s*[!！]|[#@]\w{3}|
+    ^(?:stop|end|save|free|boycott|support|vote)\s+(?:the|all|our|this|for)\b|
+    ^(?:free|save)\s+(?:palestine|gaza|syria|idlib|ukraine|tibet|britain|wales)\b|
+    ^(?:down\s+with|long\s+live|death\s+to|say\s+no|no\s+to|no\s+more|hands\s+off|justice\s+for)\b|
+    ^(?:rhyddid\s+i|achubwch|stopiwch|cymru\s+am\s+byth)\b|
+    ^(?:أوقفوا|اوقفوا|أنقذوا|انقذوا|الحرية\s+ل|يسقط|تسقط|الموت\s+ل|لا\s+لل)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def _of_name(name: str) -> Iterator[Signal]:
+    if _CODE.search(name):
+        yield Signal("name-code")
+    elif _SLOGAN.search(name):
+        yield Signal("name-slogan")
     # Arabic words are stretched with strokes, as many as please the eye.
     plain = name.casefold().replace("\u0640", "")
     words = _WORD.findall(plain)
@@ -269,6 +295,8 @@ _RULES: dict[str, tuple[int, Promise]] = {
     "name-test": (100, _("The name looks like a test.")),
     "name-keys": (100, _("The name is a row of keyboard keys (such as qwerty).")),
     "name-repeats": (100, _("The name repeats one letter four times or more.")),
+    "name-code": (100, _("The name contains program code.")),
+    "name-slogan": (60, _("The name looks like a slogan.")),
     "name-digits": (60, _("The name contains several digits.")),
     "name-random": (60, _("The name looks like random letters.")),
     "blocked-network": (0, _("The network is blocked by a rule.")),

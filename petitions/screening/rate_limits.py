@@ -8,8 +8,10 @@ Limits of network, domain and petition are visible: first a challenge, then "too
 moment", without saying which. That of a mailbox is silent: anybody can type anybody's address,
 and would learn that somebody else has.
 
-While Redis is away nothing is counted, and everybody who signs solves the challenge. Mails per
-mailbox are limited in PostgreSQL: see `petitions.mail.outbox`.
+While Redis is away, or slower than the client waits, PostgreSQL counts what each network does, and
+everybody who signs or writes solves the challenge besides: whoever slows Redis down passes no more
+than before. Nothing is counted there by mailbox, for what is refused could not be given back; mails
+to a mailbox are always limited in PostgreSQL: see `petitions.mail.outbox`.
 """
 
 import secrets
@@ -19,19 +21,26 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from django.conf import settings
+from django.db import connection
+from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
 from petitions.infra import redis
 from petitions.infra.client_network import NOWHERE, Sender
+from petitions.models import RateCount
 
 # In seconds; the same for every limit, so that it does not tell which was hit.
 RETRY_AFTER = 300
 # The limit of a /48, in multiples of that of one /64.
 PREFIX_FACTOR = 4
-# The window of `LimitResult.from_network`, which is a fraud signal and refuses nobody here.
+# The window of `LimitResult.from_network`, which is a fraud signal and refuses nobody here: from
+# `settings.BURST_CHALLENGE` on it brings the challenge. Carriers, relays and events put hundreds of
+# people behind one IP address: 300 an hour, which pass unasked, are ten in two minutes.
 BURST_SECONDS = 120
 _NEVER = -1
+# The kinds of limit that PostgreSQL counts while Redis is away.
+_FALLBACK = frozenset({"NETWORK", "PREFIX"})
 
 
 class Act(StrEnum):
@@ -130,8 +139,8 @@ def hit(
     lifted: Collection[str] = (),
     already_refused: bool = False,
 ) -> LimitResult:
-    """Count one attempt against its rate limits, atomically. While Redis is away the answer is
-    the challenge, without waiting (circuit breaker).
+    """Count one attempt against its rate limits, atomically. While Redis is away (circuit breaker)
+    PostgreSQL counts its network, and the answer is the challenge. Raises `DatabaseError`.
 
     `address` is an e-mail address as typed. `lifted` are kinds of limits that a rule lifts: see
     `rules.Rules.lifts`. That of the mailbox never is, for it protects its owner. What is
@@ -156,8 +165,42 @@ def hit(
     try:
         answer = redis.run_script(_HIT, keys, ",".join(policies))
     except redis.Unavailable:
-        return LimitResult(needs_challenge=True)
+        return _hit_in_database(limits, keys)
     return _result(limits, [int(count) for count in answer.split()])
+
+
+def _hit_in_database(limits: Sequence[Limit], keys: Sequence[bytes]) -> LimitResult:
+    """Count against the hard limits of networks in PostgreSQL; everybody is challenged. What a
+    network is refused for does not count against the prefix around it.
+    """
+    for limit, key in zip(limits, keys, strict=True):
+        is_counted = limit.kind in _FALLBACK and limit.hard_limit >= 0
+        if is_counted and _count_in_database(key, limit.window) > limit.hard_limit:
+            return LimitResult(is_refused=True, needs_challenge=True)
+    return LimitResult(needs_challenge=True)
+
+
+def _count_in_database(key: bytes, window: int) -> int:
+    """Increment a counter, atomically, in a window that starts with its first attempt."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_ratecount AS known (key, number, expires_at)
+            VALUES (%s, 1, now() + make_interval(secs => %s))
+            ON CONFLICT (key) DO UPDATE SET
+                number = CASE WHEN known.expires_at > now() THEN known.number + 1 ELSE 1 END,
+                expires_at = CASE WHEN known.expires_at > now()
+                    THEN known.expires_at ELSE EXCLUDED.expires_at END
+            RETURNING number
+            """,
+            [key, window],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def delete_expired_counts() -> int:
+    """Delete the counters of PostgreSQL whose window is over; return how many."""
+    return RateCount.objects.filter(expires_at__lte=timezone.now()).delete()[0]
 
 
 def refund(act: Act, *, address: str, is_counted: bool = True) -> None:
@@ -171,7 +214,7 @@ def refund(act: Act, *, address: str, is_counted: bool = True) -> None:
 
 
 def state() -> str:
-    """Status for `/health`: "ok", or "away" while Redis is and nothing is counted."""
+    """Status for `/health`: "ok", or "away" while Redis is and PostgreSQL counts networks."""
     return "ok" if redis.is_available() else "away"
 
 
@@ -188,7 +231,7 @@ def _result(limits: Sequence[Limit], counts: Sequence[int]) -> LimitResult:
             refused, silenced = refused or limit.is_visible, silenced or not limit.is_visible
         elif 0 <= limit.challenge_at < count:
             challenged = True
-        elif limit.kind == "BURST":
+        if limit.kind == "BURST":
             from_network = max(from_network, count)
         elif limit.kind == "BURST_PREFIX":
             # One subscriber may own all of it, and take another /64 for every signing.
@@ -210,5 +253,10 @@ def _limits(act: Act) -> list[Limit]:
                 windows.setdefault(rate.get_expiry(), {})[field] = rate.amount * factor
         found += [Limit(act, kind, window, **numbers) for window, numbers in windows.items()]
     if act is Act.SIGN:
-        found += [Limit(act, kind, BURST_SECONDS) for kind in ("BURST", "BURST_PREFIX")]
+        most = settings.BURST_CHALLENGE - 1
+        of_prefix = most * PREFIX_FACTOR if most >= 0 else _NEVER
+        found += [
+            Limit(act, "BURST", BURST_SECONDS, challenge_at=most),
+            Limit(act, "BURST_PREFIX", BURST_SECONDS, challenge_at=of_prefix),
+        ]
     return found

@@ -17,7 +17,7 @@ from petitions.models import Rule
 
 SECONDS = 2.0
 # Kinds of rate limit that an allow rule lifts, for a network and for a domain.
-OF_NETWORK = frozenset({"NETWORK", "PREFIX", "DOMAIN", "PETITION"})
+OF_NETWORK = frozenset({"NETWORK", "PREFIX", "BURST", "BURST_PREFIX", "DOMAIN", "PETITION"})
 OF_DOMAIN = frozenset({"DOMAIN"})
 
 
@@ -104,9 +104,9 @@ class Rules:
     def lifts(self, sender: Address | None, domain: str) -> frozenset[str]:
         """The kinds of rate limit from which an allow rule exempts.
 
-        An allowed network is exempt from all visible limits. Anybody can type a domain: allowed,
-        it is exempt from its own limit alone. An address is exempt from nothing, for the limit
-        would tell anybody who types it that it is known here.
+        An allowed network is exempt from all visible limits, and its bursts are not counted.
+        Anybody can type a domain: allowed, it is exempt from its own limit alone. An address is
+        exempt from nothing, for the limit would tell anybody who types it that it is known here.
         """
         if self.allows_network(sender):
             return OF_NETWORK

@@ -101,8 +101,7 @@ def screen(
         lifted=in_force.lifts(address, domain),
         already_refused=is_refused,
     )
-    if not in_force.allows_network(address):
-        judged = fraud_signals.with_burst(judged, result.from_network)
+    judged = fraud_signals.with_burst(judged, result.from_network)
     reservation = Reservation(result)
     try:
         yield _screening(judged, refusal, result, evidence.sender.network), reservation

@@ -18,26 +18,22 @@ function say(name) {
 function solve() {
   // More than four hand out less work than they take to start.
   const count = Math.min(4, navigator.hardwareConcurrency || 1);
-  const share = Math.ceil((task.maxNumber + 1) / count);
   const workers = Array.from({ length: count }, () => new Worker(box.dataset.worker));
   const found = workers.map(
     (worker, place) =>
       new Promise((resolve, reject) => {
-        worker.onmessage = ({ data }) => (data ? resolve(data.number) : reject(new Error("none")));
+        worker.onmessage = ({ data }) =>
+          data?.derivedKey ? resolve(data) : reject(new Error("none"));
         worker.onerror = reject;
-        const start = place * share;
-        worker.postMessage({ type: "work", payload: task, start, max: start + share - 1 });
+        worker.postMessage({
+          type: "work", challenge: task, counterStart: place, counterStep: count, timeout: PATIENCE,
+        });
       }),
   );
   const tooLong = new Promise((_, reject) => setTimeout(reject, PATIENCE));
   return Promise.race([Promise.any(found), tooLong]).finally(() =>
     workers.forEach((worker) => worker.terminate()),
   );
-}
-
-function proof(number) {
-  const { algorithm, challenge, salt, signature } = task;
-  return btoa(JSON.stringify({ algorithm, challenge, number, salt, signature }));
 }
 
 form.addEventListener("submit", (event) => {
@@ -51,7 +47,8 @@ async function start() {
   // Browsers calculate only for pages that came over https, or from this machine.
   if (!globalThis.crypto?.subtle || !globalThis.Worker) throw new Error("cannot calculate");
   say("working");
-  form.elements.altcha.value = proof(await solve());
+  const solution = await solve();
+  form.elements.altcha.value = btoa(JSON.stringify({ challenge: task, solution }));
 }
 
 start().then(

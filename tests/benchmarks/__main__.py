@@ -43,7 +43,6 @@ _SITE = "campaign.wsgi:application"
 _EVERYBODY_AT_ONCE = {
     "TRUSTED_PROXIES": "127.0.0.0/8",
     "LIMIT_SIGN_PETITION_CHALLENGE": "10000000/minute",
-    "LIMIT_SIGN_PETITION": "10000000/minute",
 }
 
 

@@ -1,15 +1,10 @@
 """The challenge in a real browser, on a phone's screen, and over HTTP by many at once."""
 
-import base64
-import json
-import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from html import unescape
 from urllib.parse import urljoin
 
-import altcha
 import psycopg2
 import pytest
 import requests
@@ -28,6 +23,7 @@ from tests.browser.test_journeys import (
 )
 from tests.conftest import Mailbox
 from tests.people import typed
+from tests.proof import solved, task_in
 
 pytestmark = pytest.mark.browser
 __all__ = ["open_page"]
@@ -148,17 +144,7 @@ def test_of_sixteen_at_once_with_the_same_proof_one_signs(stack: Stack) -> None:
             timeout=30,
         )
 
-    found = re.search(r'data-task="([^"]+)"', send("").text)
-    assert found
-    task = json.loads(unescape(found[1]))
-    solution = altcha.solve_challenge(
-        challenge=task["challenge"],
-        salt=task["salt"],
-        algorithm=task["algorithm"],
-        max_number=task["maxNumber"],
-    )
-    assert solution
-    proof = base64.b64encode(json.dumps({**task, "number": solution.number}).encode()).decode()
+    proof = solved(task_in(send("").text))
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: send(proof).status_code, range(16)))
     assert sorted(answers) == [303] + [403] * 15

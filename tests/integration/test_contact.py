@@ -22,6 +22,7 @@ from petitions.admin import needs
 from petitions.crypto import vault
 from petitions.models import Enquiry, Organisation
 from petitions.privacy import enquiries, retention
+from tests.proof import solved, task_in
 
 PAGE = "/contact/"
 MESSAGE = "My name is in the list.\r\nPlease take it out: شكرًا."
@@ -34,7 +35,7 @@ def written(**changes: str) -> dict[str, str]:
         "name": "Amina Example",
         "email": "amina@example.org",
         "message": MESSAGE,
-        "homepage": "",
+        "subject": "",
         **changes,
     }
 
@@ -178,7 +179,7 @@ def test_another_site_sends_nothing_for_its_visitors(organisation: Organisation)
 def test_a_filled_trap_is_a_sign_and_no_refusal(
     organisation: Organisation, browser: Client
 ) -> None:
-    answers = [browser.post(PAGE, written(homepage=text)) for text in ("", "https://spam.example")]
+    answers = [browser.post(PAGE, written(subject=text)) for text in ("", "https://spam.example")]
     assert answers[0].status_code == answers[1].status_code == 303
     assert answers[0]["Location"] == answers[1]["Location"]
     assert sorted(Enquiry.objects.values_list("looks_automatic", flat=True)) == [False, True]
@@ -188,7 +189,7 @@ def test_too_many_messages_are_put_off_alike_and_nothing_typed_is_lost(
     organisation: Organisation, browser: Client, set_limits: Callable[..., None]
 ) -> None:
     answers = []
-    for name in ("CONTACT_NETWORK", "CONTACT_MAILBOX", "CONTACT_DOMAIN", "CONTACT_PETITION"):
+    for name in ("CONTACT_NETWORK", "CONTACT_MAILBOX", "CONTACT_DOMAIN"):
         set_limits(**{name: "1/hour"})
         assert browser.post(PAGE, written()).status_code == 303
         answers.append(browser.post(PAGE, written()))
@@ -197,7 +198,41 @@ def test_too_many_messages_are_put_off_alike_and_nothing_typed_is_lost(
         assert answer["Retry-After"] == "300"
         assert "Please take it out" in answer.content.decode()
     assert len({answer.content for answer in answers}) == 1
-    assert Enquiry.objects.count() == 4
+    assert Enquiry.objects.count() == 3
+
+
+def test_a_flood_of_messages_brings_a_challenge_and_closes_the_form_to_nobody(
+    organisation: Organisation, settings: Any
+) -> None:
+    """By the limits that ship: three hundred messages from twenty networks, then a complaint."""
+
+    def send(sender: str, **changes: str) -> Any:
+        browser = Client(headers={"Sec-Fetch-Site": "same-origin"}, REMOTE_ADDR=sender)
+        return browser.post(PAGE, written(**changes))
+
+    flood = [send(f"192.0.{n % 20}.{n}", message="spam").status_code for n in range(300)]
+    assert set(flood) == {303}
+
+    asked = send("198.51.100.7")
+
+    page = asked.content.decode()
+    assert asked.status_code == 403
+    assert "Many forms are being sent at the moment" in page
+    assert "Please take it out" in page
+    assert Enquiry.objects.count() == 300
+    assert send("198.51.100.7", altcha=solved(task_in(page))).status_code == 303
+    assert Enquiry.objects.count() == 301
+
+
+def test_a_message_with_errors_keeps_the_wait_of_its_challenge(
+    organisation: Organisation, browser: Client, set_limits: Callable[..., None]
+) -> None:
+    set_limits(CONTACT_PETITION_CHALLENGE="0/hour")
+    asked = browser.post(PAGE, written()).content.decode()
+    patience = re.findall(r'name="patience" value="([^"]+)"', asked)
+    wrong = browser.post(PAGE, written(message="", patience=patience[0]))
+    assert wrong.status_code == 422
+    assert re.findall(r'name="patience" value="([^"]+)"', wrong.content.decode()) == patience
 
 
 def test_what_one_person_is_put_off_for_another_network_may_do(

@@ -36,6 +36,7 @@ from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 from tests import shipped
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
+from tests.proof import solved, task_in
 
 FIND = "/find/"
 _LINK = re.compile(r"http\S+(/t/\w+/mine/\S+/)")
@@ -187,6 +188,19 @@ def test_too_many_from_one_network_are_told_to_come_back(
     assert answer.status_code == 429
     assert answer["Retry-After"]
     assert FindRequest.objects.count() == 1
+
+
+def test_what_everybody_asks_together_brings_a_challenge_and_refuses_nobody(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.LIMITS = {"FIND_PETITION_CHALLENGE": parse("1/hour")}
+    assert browser.post(FIND, {"email": AMINA.email}).status_code == 303
+    asked = browser.post(FIND, {"email": AMINA.email})
+    assert asked.status_code == 403
+    assert FindRequest.objects.count() == 1
+    proof = solved(task_in(asked.content.decode()))
+    assert browser.post(FIND, {"email": AMINA.email, "altcha": proof}).status_code == 303
+    assert FindRequest.objects.count() == 2
 
 
 def test_too_many_for_one_mailbox_are_not_told_and_mail_nobody(

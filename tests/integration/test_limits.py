@@ -7,7 +7,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import redis
 from django.core import mail
 from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
 from limits import parse
 
 from campaign import monitoring
@@ -25,7 +27,7 @@ from petitions.crypto import vault
 from petitions.infra import redis as infra_redis
 from petitions.infra.client_network import Sender
 from petitions.mail import outbox
-from petitions.models import Mail, Petition, Rule, Signature, Signer
+from petitions.models import Mail, Petition, RateCount, Rule, Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act, LimitResult
@@ -67,7 +69,9 @@ def take(number: int = 0, **changes: Any) -> LimitResult:
 # --- What signers see --------------------------------------------------------------------
 
 
-def test_three_hundred_in_an_hour_from_one_network_pass(petition: Petition) -> None:
+def test_three_hundred_in_an_hour_from_one_network_pass(petition: Petition, settings: Any) -> None:
+    # They come at once here, so they would be a burst.
+    settings.BURST_CHALLENGE = 0
     answers = [take(n) for n in range(300)]
     assert not any(answer.is_refused or answer.needs_challenge for answer in answers)
     assert sign_from(HOME, 300).status_code == 303
@@ -113,6 +117,14 @@ def test_the_page_does_not_tell_which_limit_struck(
     assert pages[0] == pages[1] == pages[2]
 
 
+def test_a_burst_of_one_network_is_challenged_and_others_are_not(settings: Any) -> None:
+    settings.BURST_CHALLENGE = 5
+    assert [take(n).needs_challenge for n in range(6)] == [False] * 4 + [True] * 2
+    assert not take(sender=Sender.at(ip_address("198.51.100.1"))).needs_challenge
+    lines = [take(n, sender=of_line(n)).needs_challenge for n in range(18)]
+    assert lines == [False] * 16 + [True] * 2
+
+
 def test_ipv6_is_counted_by_its_64_bits(
     petition: Petition, set_limits: Callable[..., None]
 ) -> None:
@@ -154,7 +166,7 @@ def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
         )
 
 
-MACHINE = {"homepage": "https://spam.example", "pace": "1", "name": "Test Test"}
+MACHINE = {"subject": "https://spam.example", "pace": "1", "name": "Test Test"}
 
 
 @pytest.mark.parametrize("is_blocked", [True, False])
@@ -387,23 +399,32 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caplog.records if one.name == "petitions.infra.redis"]
 
 
+def ask(_number: int) -> None:
+    """What every caller of Redis does, without the fallback on PostgreSQL."""
+    with suppress(infra_redis.Unavailable):
+        infra_redis.call(lambda client: client.ping())
+
+
 def state() -> str:
     """What the team is told of the limits."""
     return monitoring.look().parts["limits"].state
 
 
-def test_while_redis_is_away_everybody_is_challenged_and_nothing_is_counted(
+def test_while_redis_is_away_everybody_is_challenged_and_networks_are_counted(
     server: Server,
     petition: Petition,
     set_limits: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    set_limits(SIGN_NETWORK="3/hour")
+    set_limits(SIGN_NETWORK="3/hour", SIGN_MAILBOX="1/hour")
     assert take() == LimitResult(from_network=1)
     assert state() == "ok"
     server.kill()
 
-    assert [take(n) for n in range(5)] == [LimitResult(needs_challenge=True)] * 5
+    challenged, refused = (LimitResult(is_refused=no, needs_challenge=True) for no in (False, True))
+    # One mailbox, which is not counted: what is refused could not be given back.
+    assert [take() for _ in range(5)] == [challenged] * 3 + [refused] * 2
+    assert take(sender=Sender.at(ip_address("198.51.100.1"))) == challenged
     assert state() == "away"
     assert logged(caplog) == ["Redis does not answer (ConnectionError)"]
 
@@ -413,6 +434,52 @@ def test_while_redis_is_away_everybody_is_challenged_and_nothing_is_counted(
     assert logged(caplog)[1:] == ["Redis answers again"]
 
 
+@pytest.mark.parametrize("act", list(Act))
+def test_no_limit_of_a_network_passes_because_redis_is_slow(
+    server: Server, petition: Petition, set_limits: Callable[..., None], act: Act
+) -> None:
+    """Slower than the client waits is as good as away: whoever slows it down gains nothing."""
+    set_limits(**{f"{act}_NETWORK": "5/hour"})
+    server.send(signal.SIGSTOP)
+    answers = [rate_limits.hit(act, sender=HOUSEHOLD).is_refused for _ in range(8)]
+    assert answers == [False] * 5 + [True] * 3
+    lines = [rate_limits.hit(act, sender=of_line(n)).is_refused for n in range(24)]
+    assert lines == [False] * 20 + [True] * 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_arrives_together_while_redis_is_away_is_not_let_through_together(
+    server: Server, set_limits: Callable[..., None]
+) -> None:
+    set_limits(SIGN_NETWORK="50/hour")
+    server.kill()
+
+    def one(number: int) -> LimitResult:
+        try:
+            return take(number)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(200)))
+    assert sum(not answer.is_refused for answer in answers) == 50
+
+
+def test_counts_in_the_database_tell_no_network_and_end(server: Server, petition: Petition) -> None:
+    server.kill()
+    take()
+    (count,) = RateCount.objects.all()
+    assert b"192.0.2" not in bytes(count.key)
+    assert len(bytes(count.key)) == len("limit:") + 16
+    assert rate_limits.delete_expired_counts() == 0
+    RateCount.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+    assert not take().is_refused
+    assert RateCount.objects.get().number == 1
+    RateCount.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+    assert rate_limits.delete_expired_counts() == 1
+
+
+@pytest.mark.django_db
 def test_nobody_waits_for_a_redis_that_stalls(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -436,7 +503,7 @@ def test_while_the_breaker_is_open_one_caller_a_pause_tries_again(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.kill()
-    take()
+    ask(0)
     monkeypatch.setattr("petitions.infra.redis.PAUSE", 60)
     monkeypatch.setattr("petitions.infra.redis._breaker.retry_at", 0.0)
     with ThreadPoolExecutor(8) as pool:
@@ -448,9 +515,9 @@ def test_many_threads_that_lose_redis_together_open_one_breaker(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(take, range(16)))
+        list(pool.map(ask, range(16)))
         server.kill()
-        list(pool.map(take, range(64)))
+        list(pool.map(ask, range(64)))
     assert len(logged(caplog)) == 1
 
 

@@ -176,7 +176,7 @@ TIMES_OF_THE_HOUSE = {
     # Deleted once it is sent.
     "petitions.StaffMail",
     # Deleted once they expired, an hour after they were used at the latest.
-    "petitions.UsedNonce",
+    "petitions.UsedNonce", "petitions.RateCount",
 }  # fmt: skip
 
 

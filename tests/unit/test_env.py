@@ -44,6 +44,45 @@ def test_text_comes_without_the_white_space_around_it(monkeypatch: pytest.Monkey
     assert env.text(NAME) == "two words"
 
 
+def test_a_value_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f" 1:{KEY}\n")
+    monkeypatch.setenv(f"{NAME}_FILE", str(secret))
+
+    assert env.keys(NAME) == {1: bytes([251]) * 32}
+
+    secret.write_text("\n")
+    assert env.text(NAME, "spare") == "spare"
+
+
+@pytest.mark.parametrize("what", ["missing", "folder", "binary"])
+def test_a_file_that_cannot_be_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
+    path = tmp_path if what == "folder" else tmp_path / what
+    if what == "binary":
+        path.write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setenv(f"{NAME}_FILE", str(path))
+
+    with pytest.raises(env.BadEnvironment, match=f"^{NAME}_FILE .* a text file that this") as told:
+        env.text(NAME, "spare")
+    assert str(tmp_path) not in str(told.value)
+
+
+def test_a_value_beside_a_file_is_refused_and_neither_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("from the file")
+    monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv(NAME, "from the variable")
+
+    with pytest.raises(env.BadEnvironment) as told:
+        env.text(NAME)
+    assert str(told.value) == (
+        f"{NAME} in the environment should be empty, for {NAME}_FILE names a file."
+    )
+
+
 @pytest.mark.parametrize("value", ["1", "true", "YES", " On "])
 def test_truth_has_four_spellings(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, value)

@@ -65,8 +65,17 @@ def test_a_limit_that_is_off_counts_nothing(settings: Any) -> None:
 def test_each_act_has_a_limit_for_each_of_what_it_is_counted_by(act: Act) -> None:
     from campaign import settings as ours
 
-    kinds = {name.removeprefix(f"{act}_") for name in ours.LIMITS if name.startswith(act)}
+    names = {name.removesuffix("_CHALLENGE") for name in ours.LIMITS if name.startswith(act)}
+    kinds = {name.removeprefix(f"{act}_") for name in names}
     assert kinds >= {"NETWORK", "MAILBOX", "DOMAIN", "PETITION"}
+
+
+def test_by_default_nobody_is_refused_for_what_everybody_does_together() -> None:
+    from campaign import settings as ours
+
+    for name in ours.LIMITS:
+        if name.endswith(("_PETITION", "_DOMAIN")):
+            assert ours.LIMITS[name] is None, name
 
 
 def test_by_default_three_hundred_an_hour_from_one_network_pass_unasked() -> None:

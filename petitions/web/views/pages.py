@@ -4,25 +4,25 @@ Messages are sealed, and read by organisers in the admin.
 """
 
 from http import HTTPStatus
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
 
-from petitions.infra import client_network
 from petitions.models import Enquiry
 from petitions.privacy import enquiries
 from petitions.publishing.visibility import listing
-from petitions.screening import fraud_signals, rate_limits
+from petitions.screening import challenge, fraud_signals, rate_limits
 from petitions.screening.rate_limits import Act
 from petitions.web import long_pages
 from petitions.web.forms import ContactForm
 from petitions.web.guards import same_origin
 from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
-from petitions.web.views.throttling import throttled
+from petitions.web.views.throttling import carried, demanded, take, throttled
 
-_FIELDS = (*ContactForm.base_fields, fraud_signals.HONEYPOT)
+_FIELDS = (*ContactForm.base_fields, *challenge.FIELDS, fraud_signals.HONEYPOT)
 
 
 @public_page
@@ -69,16 +69,18 @@ def _show(request: HttpRequest) -> HttpResponse:
 def _send(request: HttpRequest) -> HttpResponse:
     form = ContactForm(request.POST)
     if not form.is_valid():
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return throttled(request, _FIELDS) or _contact_page(request, form, status)
-    sender, address = client_network.sender_of(request.META), form.cleaned_data["email"]
-    # The rate limit of all enquiries together: no petition has the id 0.
-    taken = rate_limits.hit(Act.CONTACT, address=address, petition=0, sender=sender)
+        offer, status = carried(request, challenge.CONTACT), HTTPStatus.UNPROCESSABLE_ENTITY
+        return throttled(request, _FIELDS) or _contact_page(request, form, status, challenge=offer)
+    taken = take(request, Act.CONTACT, address=form.cleaned_data["email"])
     # Nothing here depends on who signed, so silent limits may be told like the others.
     if taken.is_refused or taken.is_silenced:
         response = _contact_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(rate_limits.RETRY_AFTER)
         return response
+    # Of all messages together there is no refusal: one sender would close the page to everybody.
+    if offer := demanded(request, taken, challenge.CONTACT):
+        status = HTTPStatus.FORBIDDEN
+        return throttled(request, _FIELDS) or _contact_page(request, form, status, challenge=offer)
     enquiries.receive(
         kind=Enquiry.Kind(form.cleaned_data["kind"]),
         letter=form.letter(),
@@ -89,7 +91,7 @@ def _send(request: HttpRequest) -> HttpResponse:
 
 
 def _contact_page(
-    request: HttpRequest, form: ContactForm, status: int = HTTPStatus.OK, **flags: bool
+    request: HttpRequest, form: ContactForm, status: int = HTTPStatus.OK, **shown: Any
 ) -> HttpResponse:
-    context = {"form": form, "facts": long_pages.facts(), **flags}
+    context = {"form": form, "facts": long_pages.facts(), **shown}
     return render(request, "petitions/contact.html", context, status=status)

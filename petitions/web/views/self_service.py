@@ -26,7 +26,7 @@ from petitions.mail import messages, suppression
 from petitions.models import Place, Signature
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
-from petitions.screening import rate_limits
+from petitions.screening import challenge, rate_limits
 from petitions.screening.rate_limits import Act
 from petitions.signatures import find as finding
 from petitions.signatures import self_service
@@ -34,9 +34,11 @@ from petitions.signatures.self_service import OwnSignature
 from petitions.web.forms import FindForm, NameForm, NameUseForm
 from petitions.web.guards import same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page
-from petitions.web.views.throttling import take, throttled
+from petitions.web.views.throttling import carried, demanded, take, throttled
 
 State = Signature.State
+# Of `find`.
+_FOUND_BY = (*FindForm.base_fields, *challenge.FIELDS)
 OwnerView = Callable[..., HttpResponse]
 
 NOT_CONFIRMED = _(
@@ -65,7 +67,7 @@ NAME_TAKEN = _(
 def press_again(request: HttpRequest) -> HttpResponse:
     """Answer a cross-site POST (CSRF): show what was typed, to be sent again from our page."""
     form = FindForm(initial={"email": request.POST.get("email", "")})
-    return throttled(request, FindForm.base_fields) or _find_page(
+    return throttled(request, _FOUND_BY) or _find_page(
         request, form, HTTPStatus.FORBIDDEN, press_again=True
     )
 
@@ -81,14 +83,17 @@ def find(request: HttpRequest) -> HttpResponse:
         return _show_find(request)
     form = FindForm(request.POST, files=request.FILES)
     if not form.is_valid():
-        status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return throttled(request, FindForm.base_fields) or _find_page(request, form, status)
+        offer, status = carried(request, challenge.FIND), HTTPStatus.UNPROCESSABLE_ENTITY
+        return throttled(request, _FOUND_BY) or _find_page(request, form, status, challenge=offer)
     address = form.cleaned_data["email"]
     taken = take(request, Act.FIND, address=address)
     if taken.is_refused:
         response = _find_page(request, form, HTTPStatus.TOO_MANY_REQUESTS, too_many=True)
         response["Retry-After"] = str(rate_limits.RETRY_AFTER)
         return response
+    if offer := demanded(request, taken, challenge.FIND):
+        status = HTTPStatus.FORBIDDEN
+        return throttled(request, _FOUND_BY) or _find_page(request, form, status, challenge=offer)
     finding.request_links(
         address=address, language=get_language() or "en", is_silenced=taken.is_silenced
     )
@@ -108,9 +113,9 @@ def _show_find(request: HttpRequest) -> HttpResponse:
 
 
 def _find_page(
-    request: HttpRequest, form: FindForm, status: int = HTTPStatus.OK, **flags: bool
+    request: HttpRequest, form: FindForm, status: int = HTTPStatus.OK, **shown: Any
 ) -> HttpResponse:
-    return render(request, "petitions/find.html", {"form": form, **flags}, status=status)
+    return render(request, "petitions/find.html", {"form": form, **shown}, status=status)
 
 
 def _for_owner(view: OwnerView) -> OwnerView:

@@ -49,7 +49,7 @@ from petitions.web.forms import CodeForm, CorrectForm, SignForm
 from petitions.web.guards import Origin, origin_of, same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
 from petitions.web.views import confirming
-from petitions.web.views.throttling import take, throttled
+from petitions.web.views.throttling import carried, take, throttled
 
 # Fields carried over from a cross-site POST, and those of our own forms.
 _TYPED = ("name", "email", "postcode", "country")
@@ -112,7 +112,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     if not text.petition.is_accepting():
         return again(HTTPStatus.CONFLICT)
     if not form.is_valid():
-        offer = challenge.carried(request.POST, slug)
+        offer = carried(request, slug)
         return again(HTTPStatus.UNPROCESSABLE_ENTITY, challenge=offer)
     attempt = replace(form.attempt(), source=sources.said_by(request))
     evidence = _evidence(
@@ -128,7 +128,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
             return again(HTTPStatus.FORBIDDEN, challenge=offer)
         case TooMany():
             # Without saying which rate limit it was. A challenge that has begun is carried over.
-            offer = challenge.carried(request.POST, slug)
+            offer = carried(request, slug)
             response = again(HTTPStatus.TOO_MANY_REQUESTS, challenge=offer, too_many=True)
             response.headers.setdefault("Retry-After", str(rate_limits.RETRY_AFTER))
             return response
@@ -246,7 +246,7 @@ def correct(request: HttpRequest, page: Page, token: str) -> HttpResponse:
         return _correction(request, token, CorrectForm(typed=page.attempt))
     form = CorrectForm(request.POST, typed=page.attempt, files=request.FILES)
     if not form.is_valid():
-        offer = challenge.carried(request.POST, page.petition)
+        offer = carried(request, page.petition)
         return _correction(request, token, form, HTTPStatus.UNPROCESSABLE_ENTITY, offer=offer)
     return _correct(request, page, token, form)
 

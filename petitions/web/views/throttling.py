@@ -1,4 +1,4 @@
-"""Rate limits of the forms, and the 429 response instead of a re-rendered form.
+"""Rate limits of the forms, their challenge, and the 429 response instead of a re-rendered form.
 
 Rendering a form again (with errors, a challenge, or after a cross-site POST) costs several times
 what storing a signature does, and needs no valid input. So each network has a limit a minute. Over
@@ -16,9 +16,10 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
 from petitions.identity import email_addresses
-from petitions.infra import client_network
+from petitions.infra.client_network import sender_of
 from petitions.infra.ttl_cache import TTLCache
-from petitions.screening import rate_limits, rules
+from petitions.screening import challenge, rate_limits, rules
+from petitions.screening.challenge import Offer
 from petitions.screening.rate_limits import Act, LimitResult
 
 RETRY_AFTER = 60
@@ -29,9 +30,24 @@ _pages: TTLCache[str, str] = TTLCache()
 
 def take(request: HttpRequest, act: Act, *, address: str = "", petition: int = 0) -> LimitResult:
     """Take a hit of an act's rate limits, but for those that a rule lifts from its sender."""
-    sender = client_network.sender_of(request.META)
+    sender = sender_of(request.META)
     lifted = rules.in_force().lifts(sender.address, email_addresses.domain_of(address))
     return rate_limits.hit(act, address=address, petition=petition, sender=sender, lifted=lifted)
+
+
+def demanded(request: HttpRequest, taken: LimitResult, form: str) -> Offer | None:
+    """The challenge to answer with where the rate limits ask for one; None once it is solved.
+
+    `form` is what the challenge is bound to: see `challenge.demand`.
+    """
+    if not taken.needs_challenge:
+        return None
+    return challenge.demand(request.POST, form, sender_of(request.META).network)
+
+
+def carried(request: HttpRequest, form: str) -> Offer | None:
+    """The challenge that a form brings along, for its next page."""
+    return challenge.carried(request.POST, form, sender_of(request.META).network)
 
 
 def throttled(request: HttpRequest, fields: Iterable[str]) -> HttpResponse | None:

@@ -3,11 +3,14 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.deployed import (
     BIN,
+    EXAMPLE,
     OURS,
     ROOT,
     THEIRS,
@@ -21,7 +24,8 @@ from tests.deployed import (
 
 def test_the_compose_file_follows_the_compose_specification() -> None:
     command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
-    done = start_and_wait([*command, "docker-compose.yml"], ROOT, os.environ)
+    files = ["docker-compose.yml", "deploy/secrets.yml"]
+    done = start_and_wait([*command, *files], ROOT, os.environ)
     assert done.returncode == 0, done.stdout
 
 
@@ -101,6 +105,22 @@ def test_a_service_is_given_no_secret_that_it_has_no_use_for() -> None:
         assert given["POSTGRES_PASSWORD"] == ""
 
 
-def test_the_filled_in_settings_never_reach_git() -> None:
-    command = ["git", "check-ignore", "--quiet", "deploy/production.env"]
+def test_secrets_in_files_are_handed_to_who_needs_them_under_names_that_settings_read() -> None:
+    told = yaml.safe_load((ROOT / "deploy" / "secrets.yml").read_text())
+    assert set(told["services"]) == set(OURS)
+    for name, changes in told["services"].items():
+        given = changes["environment"]
+        for variable, path in given.items():
+            setting = variable.removesuffix("_FILE")
+            assert re.search(rf"(?m)^{setting}=", EXAMPLE.read_text()), variable
+            assert path == f"/run/secrets/{setting.lower()}"
+        assert sorted(changes["secrets"]) == sorted(Path(path).name for path in given.values())
+        assert ("smtp_password" in changes["secrets"]) == (name == "worker")
+    for name, where in told["secrets"].items():
+        assert where == {"file": f"deploy/secrets/{name}"}
+
+
+@pytest.mark.parametrize("path", ["production.env", "secrets/sealing_keys", "images.yml"])
+def test_the_filled_in_settings_never_reach_git(path: str) -> None:
+    command = ["git", "check-ignore", "--quiet", f"deploy/{path}"]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0

@@ -1,14 +1,17 @@
 """Which forms are suspected: traps, pace, throw-away domains and crowds."""
 
 import re
+from ipaddress import ip_address
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
 from petitions.counting import tallies
+from petitions.infra.client_network import Sender
 from petitions.models import Petition, Rule, Signature
 from petitions.screening import fraud_signals, rate_limits, rules
+from petitions.screening.rate_limits import Act
 from petitions.signatures.confirm import Outcome
 from tests.held import (
     LIST,
@@ -16,6 +19,7 @@ from tests.held import (
     states,
 )
 from tests.people import confirm, typed
+from tests.proof import solved, task_in
 
 PAGE = "/petitions/protect/"
 
@@ -32,7 +36,7 @@ def signed_with(browser: Client, **changes: str) -> Signature:
     ("changes", "signal"),
     [
         ({"email": "amina@mailinator.com"}, "disposable"),
-        ({"homepage": "https://spam.example"}, "honeypot"),
+        ({"subject": "https://spam.example"}, "honeypot"),
         ({"pace": "12"}, "pace"),
     ],
 )
@@ -59,7 +63,7 @@ def test_a_throw_away_domain_a_filled_trap_and_an_impossible_pace_hold_and_say_w
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"homepage": "", "pace": ""}, {"homepage": "", "pace": "2000"}, {"pace": "nonsense"}],
+    [{}, {"subject": "", "pace": ""}, {"subject": "", "pace": "2000"}, {"pace": "nonsense"}],
 )
 def test_no_script_autofill_and_nonsense_count_like_any_other(
     petition: Petition, browser: Client, changes: dict[str, str]
@@ -75,26 +79,24 @@ def test_a_browser_that_says_no_origin_is_a_weak_sign(petition: Petition, client
     assert (pending.verdict, pending.signals) == ("pass", ["no-origin"])
 
 
-@pytest.mark.parametrize(
-    ("number", "verdict", "signals"),
-    [(7, "pass", []), (8, "pass", ["burst:8"]), (120, "hold", ["burst:120"])],
-)
-def test_many_from_one_network_are_held_unless_a_rule_allows_it(
-    petition: Petition,
-    browser: Client,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
-    verdict: str,
-    signals: list[str],
+def crowd(petition: Petition, number: int) -> None:
+    """So many others have just sent forms from the network of `browser`."""
+    for n in range(number):
+        rate_limits.hit(
+            Act.SIGN,
+            address=f"other{n}@example.net",
+            petition=petition.pk,
+            sender=Sender.at(ip_address("127.0.0.9")),
+        )
+
+
+@pytest.mark.parametrize(("others", "signals"), [(6, []), (7, ["burst:8"])])
+def test_many_from_one_network_leave_a_sign_unless_a_rule_allows_it(
+    petition: Petition, browser: Client, others: int, signals: list[str]
 ) -> None:
-    hit = rate_limits.hit
-    monkeypatch.setattr(
-        rate_limits,
-        "hit",
-        lambda *args, **kwargs: hit(*args, **kwargs)._replace(from_network=number),
-    )
+    crowd(petition, others)
     pending = signed_with(browser)
-    assert (pending.verdict, pending.signals) == (verdict, signals)
+    assert (pending.verdict, pending.signals) == ("pass", signals)
 
     Rule.objects.create(kind="network", action="allow", pattern="127.0.0.0/24", note="an event")
     rules.invalidate()
@@ -102,20 +104,54 @@ def test_many_from_one_network_are_held_unless_a_rule_allows_it(
     assert signed_with(browser).signals == []
 
 
+def test_a_carrier_a_relay_or_a_hall_solves_a_challenge_and_counts(
+    petition: Petition, browser: Client
+) -> None:
+    """120 ordinary signings of one network in two minutes: no queue that only people can empty."""
+    crowd(petition, 120)
+    asked = browser.post(PAGE, typed())
+    assert asked.status_code == 403
+
+    pending = signed_with(browser, altcha=solved(task_in(asked.content.decode())))
+
+    assert (pending.verdict, pending.signals) == ("pass", ["burst:122"])
+    confirm(pending.pk)
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_hall_whose_network_is_allowed_is_asked_nothing(
+    petition: Petition, browser: Client
+) -> None:
+    crowd(petition, 120)
+    Rule.objects.create(kind="network", action="allow", pattern="127.0.0.0/24", note="an event")
+    rules.invalidate()
+    assert signed_with(browser).signals == []
+
+
+def test_random_letters_from_a_crowded_network_are_held(
+    petition: Petition, browser: Client
+) -> None:
+    crowd(petition, 60)
+    asked = browser.post(PAGE, typed(name="Hvnkjdsft Bcdfghjkl"))
+    proof = solved(task_in(asked.content.decode()))
+    pending = signed_with(browser, name="Hvnkjdsft Bcdfghjkl", altcha=proof)
+    assert (pending.verdict, pending.signals) == ("hold", ["burst:62", "name-random"])
+
+
 def test_the_page_hides_its_trap_from_people_and_is_the_same_for_everybody(
     petition: Petition, client: Client
 ) -> None:
     page = client.get(PAGE).content.decode()
-    (trap,) = re.findall(r'<input[^>]*name="homepage"[^>]*>', page)
+    (trap,) = re.findall(r'<input[^>]*name="subject"[^>]*>', page)
     assert 'type="text"' in trap
     assert 'tabindex="-1"' in trap
     assert 'autocomplete="off"' in trap
     assert 'value=""' in trap
     before = page[: page.index(trap)]
     assert 'class="for-nobody" aria-hidden="true"' in before[-250:]
-    assert '<label for="id_homepage">Leave this field empty</label>' in before[-250:]
+    assert '<label for="id_subject">Leave this field empty</label>' in before[-250:]
     assert page.count('name="pace" value=""') == 1
     # What a machine wrote does not come back to warn it.
-    again = client.post(PAGE, {**typed(consent=""), "homepage": "x", "pace": "3"})
+    again = client.post(PAGE, {**typed(consent=""), "subject": "x", "pace": "3"})
     assert again.status_code == 422
     assert trap in again.content.decode()
