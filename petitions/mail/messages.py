@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from petitions.crypto import tokens
 from petitions.formatting.languages import days, hours
-from petitions.identity import email_addresses, names
+from petitions.identity import email_addresses, typed_text
 from petitions.mail import reminders
 from petitions.mail.letters import Letter, Template
 from petitions.models import Mail, Organisation
@@ -72,7 +72,7 @@ def sender_domain() -> str:
 def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
     address, name = settings.DEFAULT_FROM_EMAIL, of.sender_name
-    if names.has_forbidden_character(name):
+    if typed_text.has_forbidden_character(name):
         # The form rejects such a name; a row that holds one all the same must stop no mail.
         return address
     user, _at, domain = address.rpartition("@")

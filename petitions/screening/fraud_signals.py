@@ -22,6 +22,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from petitions.identity import names
+
 HOLD_AT = 100
 BLOCK_AT = 300
 # Carriers and events put hundreds of people behind one IP address: 300 an hour are ten in two
@@ -149,9 +151,10 @@ def of_person(name: str, domain: str) -> Iterator[Signal]:
 
 
 # The signals that `of_person` yields; all others are known only at signing.
-OF_PERSON = frozenset(
-    {"disposable", "name-test", "name-keys", "name-repeats", "name-digits", "name-random"}
-)
+OF_PERSON = frozenset({
+    "disposable", "name-test", "name-keys", "name-repeats", "name-digits", "name-random",
+    "name-markup",
+})  # fmt: skip
 
 
 def sentences(stored: Iterable[str]) -> list[str]:
@@ -238,6 +241,8 @@ def _of_name(name: str) -> Iterator[Signal]:
         yield Signal("name-digits")
     if _looks_random(name):
         yield Signal("name-random")
+    if names.holds_markup(name):
+        yield Signal("name-markup")
 
 
 def _looks_random(name: str) -> bool:
@@ -271,6 +276,7 @@ _RULES: dict[str, tuple[int, Promise]] = {
     "name-repeats": (100, _("The name repeats one letter four times or more.")),
     "name-digits": (60, _("The name contains several digits.")),
     "name-random": (60, _("The name looks like random letters.")),
+    "name-markup": (100, _("The name contains markup, code or a web address.")),
     "blocked-network": (0, _("The network is blocked by a rule.")),
     "blocked-domain": (0, _("The domain of the email address is blocked by a rule.")),
     "blocked-address": (0, _("The email address is blocked by a rule.")),
