@@ -34,8 +34,9 @@ _LEAST_BURST = _BURST_WEIGHTS[-1][0]
 # From the first changed field to pressing the button, where all required fields changed in
 # between. Autofill and a practised hand take two seconds; no hand takes half of one.
 LEAST_PACE_MS = 500
-# Hidden fields of the form, the first a honeypot: see templates/petitions/_traps.html.
-HONEYPOT, PACE = "homepage", "pace"
+# Hidden fields of the form, the first a honeypot: see templates/petitions/_traps.html. No contact
+# card has its name, so that what fills in forms for people does not know what to write there.
+HONEYPOT, PACE = "feedback", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
 # Signals about other senders.
 _OF_OTHERS = frozenset({"burst"})
