@@ -324,6 +324,19 @@ def test_public_pages_set_no_cookie_and_vary_by_none(petition: Petition, browser
         assert "Accept-Language" not in response.get("Vary", "")
 
 
+def test_old_and_new_browsers_may_calculate_and_none_may_frame(
+    petition: Petition, browser: Client
+) -> None:
+    policy = browser.post(PAGE, typed(consent=""))["Content-Security-Policy"]
+    directives = dict(part.split(maxsplit=1) for part in policy.split("; "))
+
+    # Workers by CSP 3, and as Safari before 15.5 reads it: child-src, else default-src.
+    assert directives["worker-src"] == "'self'"
+    assert directives["child-src"] == "'self'"
+    assert directives["frame-src"] == "'none'"
+    assert len(directives) == policy.count("; ") + 1
+
+
 def test_every_answer_bears_the_security_headers(petition: Petition, browser: Client) -> None:
     for response in (browser.get(PAGE), browser.get("/nowhere/"), browser.post(PAGE, {})):
         assert response["Content-Security-Policy"].startswith("default-src 'none'")
