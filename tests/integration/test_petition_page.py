@@ -58,12 +58,11 @@ BAD: dict[str, list[dict[str, str]]] = {
         {"name": ""}, {"name": "   "}, {"name": LONG}, {"name": "Ann\x00Bad"},
         {"name": "Ann\u202eBad"}, {"name": "Ann\nBad\x07"}, {"name": "See https://spam.example"},
         {"name": "www.spam.example"}, {"name": "12345"}, {"name": "Ann\ufffdBad"},
-        {"name": "Ann\u2066Bad"},
     ],
     "email": [
         {"email": ""}, {"email": "amina"}, {"email": "amina@"}, {"email": LONG + "@example.org"},
         {"email": "a@b\x00.org"}, {"email": "amina@example.org\nBcc: x@example.org"},
-        {"email": "Amina <amina@example.org>"}, {"email": "a@[127.0.0.1]"},
+        {"email": "amina@gmail..com"}, {"email": "a@[127.0.0.1]"},
         {"email": "amina\u202e@example.org"}, {"email": "a b@example.org"},
     ],
     "postcode": [
