@@ -17,6 +17,7 @@ for _filter in (
     languages.month_and_year,
     languages.day,
     languages.clock_time,
+    languages.closing,
     languages.direction,
 ):
     register.filter(_filter)
