@@ -146,6 +146,10 @@ def _find_values(_mail: Mail, address: str) -> dict[str, str]:
     return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
 
 
+def _address_values(mail: Mail, _address: str) -> dict[str, str]:
+    return {"code": tokens.spoken(tokens.code(mail.pk, 0))}
+
+
 def _confirm_context() -> dict[str, object]:
     return {"time": days(settings.PENDING_DAYS), "reminder": hours(reminders.AFTER)}
 
@@ -175,9 +179,18 @@ _FIND = Text(
     values=_find_values,
     context=_find_context,
 )
+_ADDRESS = Text(
+    name="address",
+    subject=confirm_subject,
+    fields=("code",),
+    links={},
+    values=_address_values,
+    context=_find_context,
+)
 TEXTS = {
     Mail.Kind.CONFIRM: _CONFIRM,
     Mail.Kind.REMIND: _CONFIRM._replace(context=_remind_context),
     Mail.Kind.FIND: _FIND,
     Mail.Kind.FIND_OTHER: _FIND,
+    Mail.Kind.ADDRESS: _ADDRESS,
 }

@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.renderers import BaseRenderer
 from django.forms.utils import flatatt
-from django.utils.functional import lazy
+from django.utils.functional import Promise, lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
@@ -31,6 +31,7 @@ SPOILT_TEXT = {
     "max_length": _("This is too long: at most %(limit_value)d characters."),
     "null_characters_not_allowed": UNUSABLE_CHARACTER,
 }
+YOUR_ADDRESS = _("Your email address")
 NAME_IS_ADDRESS = _("Enter your name here. Your email address goes into the next field.")
 NAME_IS_LINK = _(
     "Your name cannot include a web address. If it is none, put a space after each full stop."
@@ -135,10 +136,10 @@ class NameUseField(forms.ChoiceField):
 class EmailAddressField(TypedTextField):
     """An e-mail address as typed, to which mail is sent; its canonical form is only compared."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, label: Promise = YOUR_ADDRESS, **options: Any) -> None:
         attrs = {"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
         super().__init__(
-            label=_("Your email address"),
+            label=label,
             max_length=MAX_ADDRESS,
             widget=forms.EmailInput(attrs=attrs),
             error_messages={"required": _("Enter your email address.")},

@@ -266,6 +266,12 @@ class FindForm(KnownFieldsForm):
     email = EmailAddressField()
 
 
+class NewAddressForm(KnownFieldsForm):
+    """The new address of a signature."""
+
+    email = EmailAddressField(label=_("Your new email address"))
+
+
 class NameForm(KnownFieldsForm):
     """The corrected spelling of the name."""
 
