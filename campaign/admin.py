@@ -118,7 +118,8 @@ class StatementAdmin(PublicationAdmin):
             "opts": self.opts,
         }
         page = render(request, "admin/campaign/statement/preview.html", context)
-        page["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-src 'self'"
+        policy = CONTENT_SECURITY_POLICY.replace("frame-src 'none'", "frame-src 'self'")
+        page["Content-Security-Policy"] = policy
         return page
 
     @method_decorator(xframe_options_sameorigin)

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 # gunicorn's errors about a request before Django has seen it; they go on to quote it.
 _GUNICORNS = re.compile(r"(Invalid request|Error handling request)\b.*", re.DOTALL)
-_TOKEN_PATH = re.compile(r"/t/\S*")
+_TOKEN_PATH = re.compile(r"/t/\S*", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s<>\"(]+@[^\s<>\"')]+")
 # Eight groups, or fewer around "::"; a time of day has two colons and stays.
 _IPV6 = re.compile(r"(?i)(?<![\w:])(?:(?:[0-9a-f]{1,4}:){3,7}[0-9a-f:.]*|[0-9a-f:]*::[0-9a-f:.]*)")

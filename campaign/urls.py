@@ -8,7 +8,7 @@ from django.urls import include, path
 from campaign import discovery, health, sitemaps
 from petitions.api import v1
 from petitions.web import urls
-from petitions.web.views import mail_reports, sharing
+from petitions.web.views import broken_links, mail_reports, sharing
 
 # The most requested first: patterns are tried in order, and those that did not match took 4 % of
 # a signing.
@@ -32,6 +32,8 @@ urlpatterns = [
     path("api/v1/petitions/<slug:slug>/days.csv", v1.days, name="api_days"),
     path("api/v1/petitions/<slug:slug>/regions.csv", v1.regions, name="api_regions"),
     path("oembed", sharing.oembed, name="oembed"),
+    # A mailed link in capitals.
+    path("T/<path:rest>", broken_links.mend),
     path("reports/mail/", mail_reports.report, name="mail_report"),
 ]
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:

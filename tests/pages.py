@@ -34,7 +34,7 @@ from petitions.models import (
 )
 from petitions.publishing import organisation
 from petitions.screening import rate_limits
-from petitions.signatures import check_email
+from petitions.signatures import change_address, check_email
 from petitions.signatures import find as finding
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -105,6 +105,14 @@ class Visitor:
         outbox.deliver()
         finding.request_links(address=address, language=self.language)
         finding.settle()
+        outbox.deliver()
+        own = self._attempt(email="mails-before@example.net")
+        change_address.request_code(
+            recipient=sealing.recipient_of(own.email),
+            reference=sign_and_confirm(self.petition, own).reference,
+            address=address,
+            language=self.language,
+        )
         outbox.deliver()
         # Other signers of the walk may have another language.
         for message in mail.outbox:
@@ -354,6 +362,10 @@ class Visitor:
         yield self._post("mine, name use", change + "name-use/", {"name_use": "withheld"})
         yield self._post("mine, news", change + "updates/", {"updates": "on"})
         yield self._post("mine, no news", change + "updates/", {})
+        new = change + "address/"
+        yield self._post("mine, the same address", new, {"email": OWNER})
+        yield self._post("mine, new address", new, {"email": "leila@new.example"})
+        yield self._post("mine, wrong code", f"{new}code/", {"code": "12345678"})
         yield self._post("mine, no mail", mine + "mail/", {})
         yield self._post("mine, objected", mine, {})
         yield self._get("mail again", self._mine(tokens.MAIL_AGAIN))
@@ -371,12 +383,15 @@ class Visitor:
         too_late = time.time() + tokens.FIND_SECONDS + 1
         with patch("petitions.crypto.tokens.time.time", return_value=too_late):
             yield self._get("mine, expired", mine)
+        yield self._get("link cut off", f"/t/{self.language}/mi")
 
     def _closing(self) -> Pages:
         late = sign(self.petition, self._attempt(email="late@example.net"))
         two_days_ago = timezone.now() - timedelta(days=2)
         Signature.objects.filter(pk=late).update(created_at=two_days_ago - timedelta(hours=1))
-        Petition.objects.update(opens_at=timezone.now() + timedelta(days=1))
+        Petition.objects.update(closes_at=timezone.now() + timedelta(days=9))
+        yield self._get("open, with an end", self.page)
+        Petition.objects.update(closes_at=None, opens_at=timezone.now() + timedelta(days=1))
         yield self._get("front page, petition not open yet", self.home)
         yield self._get("not open yet", self.page)
         yield self._get("course, not open yet", f"{self.page}progress/")

@@ -54,6 +54,21 @@ def moment_in_london(moment: datetime) -> str:
     return _("on %(day)s at %(time)s, London time") % said
 
 
+def last_day(closes_at: datetime) -> date:
+    """The last day on which one can sign, in London: of a close at midnight the day before."""
+    return timezone.localdate(closes_at - timedelta(microseconds=1))
+
+
+def closing(closes_at: datetime) -> str:
+    """When a petition closes: "on 1 June 2026 at 17:30, London time"; a close at 00:00 on 1 June
+    is "at the end of 31 May 2026 (midnight)".
+    """
+    last = last_day(closes_at)
+    if last == timezone.localdate(closes_at):
+        return moment_in_london(closes_at)
+    return _("at the end of %(day)s (midnight)") % {"day": day(last)}
+
+
 def days(n: int) -> str:
     """ "14 days", in the active language."""
     return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}

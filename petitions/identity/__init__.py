@@ -1,5 +1,5 @@
 """Deduplication: normal forms of e-mail addresses (with aliases), names, postcodes; typos.
 
 Front door: `email_addresses.canonical` (one form for all spellings of a mailbox), `names.folded`
-and `residence`. Pure functions over text: no table, no signature, no request.
+`residence` and `typed_text`. Pure functions over text: no table, no signature, no request.
 """

@@ -3,6 +3,7 @@
 The canonical form is for comparing only. Mail always goes to what the signer typed.
 """
 
+import re
 import unicodedata
 from difflib import get_close_matches
 
@@ -10,11 +11,84 @@ from email_validator import EmailNotValidError, validate_email
 
 from petitions.identity import providers
 from petitions.identity.providers import LARGE, OTHERS, Provider
+from petitions.identity.typed_text import without_invisible
 
 # For `suggested_domain`: the least similarity (difflib) of two domains, and of two endings of one
 # name. In a name of up to `_SHORT` letters one typo leaves too little: "gmx" and "sky" are near to
 # anything.
 _ALIKE, _ALIKE_ENDING, _SHORT = 0.88, 0.6, 4
+# What sentences, lists and mail programs put around an address that is copied, and phones behind
+# it: after two spaces they type a full stop.
+_BEFORE, _AFTER = ' \t<([{"“„«', " \t>)]}\"”“»'’.,;:!?/،؛؟。"
+_WITH_NAME = re.compile(r"[^<>]*<\s*(?:mailto:)?([^<>@]+@[^<>]+)>\W*")
+# Full-width forms, of keyboards for Chinese and Japanese.
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("。"): "."}
+# Some domains are spelt with them; no address in ASCII is.
+_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
+_WRITTEN_OUT = re.compile(r"(?i)\s*[\[({]\s*at\s*[\])}]\s*|\s+at\s+")
+
+
+class NotAnAddress(ValueError):
+    """What was typed is no e-mail address; `meant` is one that it may be a slip of, or "".
+
+    `is_foreign`: it is one, but the part before the @ has letters beyond ASCII (RFC 6531), which
+    Django's mailer and many servers cannot write to.
+    """
+
+    def __init__(self, *, meant: str = "", is_foreign: bool = False) -> None:
+        super().__init__()
+        self.meant, self.is_foreign = meant, is_foreign
+
+
+def read(typed: str) -> str:
+    """The address in what was typed, without what was copied along. Raises `NotAnAddress`.
+
+    Only what cannot be part of an address is dropped; a guess is offered, and never taken.
+    """
+    text = without_invisible(typed).translate(_FULL_WIDTH)
+    if (bare := text.translate(_JOINERS)).isascii():
+        text = bare
+    if named := _WITH_NAME.fullmatch(text):
+        text = named[1]
+    quoted = "'’‘" if text.rstrip(_AFTER) != text else ""
+    text = re.sub(r"(?i)^mailto:", "", text.strip(_BEFORE + quoted).rstrip(_AFTER))
+    text = re.sub(r"\s*@\s*", "@", text)
+    if _is_valid(text):
+        return text
+    if _is_valid(text, allow_smtputf8=True):
+        raise NotAnAddress(is_foreign=True)
+    raise NotAnAddress(meant=_meant(text))
+
+
+def _is_valid(address: str, *, allow_smtputf8: bool = False) -> bool:
+    try:
+        validate_email(
+            address,
+            check_deliverability=False,
+            allow_display_name=False,
+            allow_smtputf8=allow_smtputf8,
+            strict=True,
+        )
+    except EmailNotValidError:
+        return False
+    return True
+
+
+def _meant(text: str) -> str:
+    """The valid address nearest to one that is not: full stops and signs doubled, left out or
+    mistaken for others, spaces within. "" if there is none.
+    """
+    text = _WRITTEN_OUT.sub("@", text) if "@" not in text else text
+    text = re.sub(r"\s", "", text)
+    local, at, domain = text.rpartition("@")
+    if not at:
+        ending = next((large for large in LARGE if text.lower().endswith(large)), "")
+        local, domain = text[: -len(ending)] if ending else "", ending
+    local = re.sub(r"\.{2,}", ".", local.strip("@.,"))
+    domain = re.sub(r"[.,;:]+", ".", domain).strip(".-")
+    alone = next((large for large in LARGE if large.partition(".")[0] == domain.lower()), domain)
+    address = f"{local}@{suggested_domain(alone) or alone}"
+    return address if _is_valid(address) else ""
 
 
 def canonical(address: str) -> str:

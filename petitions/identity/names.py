@@ -4,13 +4,29 @@ import re
 import unicodedata
 from difflib import SequenceMatcher
 
+from petitions.identity.typed_text import is_unassigned
+
 MAX_NAME = 200
 _WHITE_SPACE = re.compile(r"\s+")
-_LOOKS_LIKE_A_LINK = re.compile(
-    r"(?i)://|\bwww\.|\b[\w-]+\.(?:(?:com|org|net|info|biz|ru|io|co|uk|xyz)\b|\w{2,}/)"
+# Endings of domains that no name has behind a full stop: "Dr.Co" and "St.Lo" are names.
+_ENDING = r"(?:com|org|net|info|biz|xyz|shop|online|website|(?:co|org|ac|gov|me)\.uk)"
+_SITE = rf"(?:[\w-]+\.)*[\w-]{{2,}}\.{_ENDING}"
+# What is plainly a link: a scheme, "www.", a site alone in the field or with a path. Of short
+# domains, such as "bit.ly/abc", only in small letters, and without a full stop in the path:
+# "J.Smith/M.Jones" are two people.
+_LINK = re.compile(rf"(?i)\bhttps?:|://|\bwww\.|^{_SITE}$|\b{_SITE}/")
+_SHORT_LINK = re.compile(r"\b[a-z\d-]+\.[a-z]{2}/[^\s.]{3,}")
+_ADDRESS = re.compile(r"\S@\S+\.\w\w")
+# What no name holds, though each alone is harmless here: tags, template and shell expressions,
+# SQL behind a quotation mark, formulas of spreadsheets; and a site somewhere in the name.
+_MARKUP = re.compile(
+    r"""(?xi) <[/!?]?[a-z] | \{\{ | \{% | [$#]\{ | javascript: | &\#?\w+;
+    | ['"`]\s*\)*\s*(?:;|--|\|\||or\s+\S+\s*=) | ;\s*(?:--|drop\s|select\s|delete\s)
+    | \b(?:drop\s+table|union\s+(?:all\s+)?select)\b | ^[=+@-]\w+[(|]
+    | ^\w+\(.*\)$ | --\s*$ | \.\./ | %[0-9a-f]{2}
+    | \b(?:select|insert|delete|update)\s+(?:\*|into\b|from\b|set\b)"""
+    rf"""| \b{_SITE}\b"""
 )
-# Arabic and Persian names are written with these two; they change letters' shapes, not order.
-_JOINERS = {"\u200c", "\u200d"}
 # Fillers of Hangul and Khmer, the grapheme joiner, the stroke that only stretches an Arabic word,
 # and variation selectors: Unicode calls some of them letters, yet a name made of them is none.
 _NO_LETTERS = {"\u034f", "\u0640", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u3164", "\uffa0"}
@@ -19,9 +35,6 @@ _NO_LETTERS |= {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0
 _PLAIN = str.maketrans("ıłøđħ", "ilodh")
 # One Arabic letter on several keyboards, and endings that the same person writes either way.
 _PLAIN |= str.maketrans("کیىةہ", "كييهه")
-# Bidirectional marks that phones put around what is copied in a right-to-left text: invisible,
-# unintended, and without effect on order.
-_PASTED_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c"))
 # Combining classes of marks without which another word is written: the voicing marks of kana,
 # the virama of Indic scripts, and vowels and tones from Telugu to Tibetan.
 _MARKS_THAT_SPELL = {8, 9, *range(84, 133)}
@@ -32,11 +45,6 @@ _ALIKE = 0.6
 def tidy(name: str) -> str:
     """Normalise a name: Unicode NFC, single spaces, and none at its ends."""
     return _WHITE_SPACE.sub(" ", unicodedata.normalize("NFC", name)).strip()
-
-
-def without_pasted_marks(text: str) -> str:
-    """Strip the bidirectional marks that come along when Arabic text is copied."""
-    return text.translate(_PASTED_MARKS)
 
 
 def folded(name: str) -> str:
@@ -55,28 +63,27 @@ def is_spelling_of(name: str, other: str) -> bool:
     return SequenceMatcher(None, one, two, autojunk=False).ratio() >= _ALIKE
 
 
-def has_forbidden_character(text: str) -> bool:
-    """Whether a text holds control, direction-changing, private or unassigned characters.
-
-    U+FFFD counts too: it stands where bytes could not be read as UTF-8.
-    """
-    if text.isascii():
-        return not text.isprintable()
-    return any(
-        char == "\ufffd"
-        or (unicodedata.category(char) in {"Cc", "Cf", "Co", "Cn", "Cs"} and char not in _JOINERS)
-        for char in text
-    )
-
-
 def looks_like_a_link(text: str) -> bool:
-    """Whether a name contains a URL or host name, as spam does and names do not."""
-    return bool(_LOOKS_LIKE_A_LINK.search(text))
+    """Whether a name plainly contains a URL; initials and titles with full stops are none."""
+    return bool(_LINK.search(text) or _SHORT_LINK.search(text))
+
+
+def looks_like_an_address(text: str) -> bool:
+    """Whether an e-mail address was typed, or filled in, where the name belongs."""
+    return bool(_ADDRESS.search(text))
+
+
+def holds_markup(text: str) -> bool:
+    """Whether a name holds markup, code or a web address, as those of machines do.
+
+    Everything that shows names escapes for itself; this is for moderators (`fraud_signals`).
+    """
+    return bool(_MARKUP.search(text))
 
 
 def has_a_letter(text: str) -> bool:
-    """Whether anything in the text is a letter of some script."""
-    return any(unicodedata.category(char)[0] == "L" and char not in _NO_LETTERS for char in text)
+    """Whether anything in the text is a letter of some script, or may be a new one."""
+    return any(_is_letter(char) and char not in _NO_LETTERS for char in text)
 
 
 def _spells(char: str) -> bool:
@@ -84,4 +91,9 @@ def _spells(char: str) -> bool:
     accent = unicodedata.combining(char)
     if accent:
         return accent in _MARKS_THAT_SPELL
-    return unicodedata.category(char)[0] in "LMN" and char not in _NO_LETTERS
+    counts = unicodedata.category(char)[0] in "LMN" or is_unassigned(char)
+    return counts and char not in _NO_LETTERS
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char)[0] == "L" or is_unassigned(char)

@@ -2,18 +2,50 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
 
 from babel import Locale
 
-# The shapes that Royal Mail's PAF guide allows; the letters it never uses are left out.
-_POSTCODE = re.compile(
-    r"(?:GIR0AA|"
-    r"(?:[A-PR-UWYZ][0-9]{1,2}|[A-PR-UWYZ][A-HK-Y][0-9]{1,2}"
-    r"|[A-PR-UWYZ][0-9][A-HJKPSTUW]|[A-PR-UWYZ][A-HK-Y][0-9][ABEHMNPRVWXY])"
-    r"[0-9][ABD-HJLNP-UW-Z]{2})"
+from petitions.identity.typed_text import without_invisible
+
+# Postcode areas of the UK, of one letter and of two. Jersey, Guernsey and the Isle of Man are among
+# `_ABROAD`.
+_ONE, _TWO = (
+    "[BEGLMNSW]",
+    (
+        r"AB|AL|BA|BB|BD|BF|BH|BL|BN|BR|BS|BT|BX|CA|CB|CF|CH|CM|CO|CR|CT|CV|CW|DA|DD|DE|DG|DH|DL|"
+        r"DN|DT|DY|EC|EH|EN|EX|FK|FY|GL|GU|HA|HD|HG|HP|HR|HS|HU|HX|IG|IP|IV|KA|KT|KW|KY|LA|LD|LE|"
+        r"LL|LN|LS|LU|ME|MK|ML|NE|NG|NN|NP|NR|NW|OL|OX|PA|PE|PH|PL|PO|PR|RG|RH|RM|SA|SE|SG|SK|SL|"
+        r"SM|SN|SO|SP|SR|SS|ST|SW|SY|TA|TD|TF|TN|TQ|TR|TS|TW|UB|WA|WC|WD|WF|WN|WR|WS|WV|YO|ZE"
+    ),
 )
-_SEPARATORS = re.compile(r"[\s\-‐-―.·]+")
+# The shapes that Royal Mail's PAF guide allows; the letters it never uses are left out. A zero that
+# begins a district is all of it.
+_POSTCODE = re.compile(
+    rf"GIR0AA|(?:(?:{_ONE}|{_TWO})(?:[0-9]|[1-9][0-9])|{_ONE}[0-9][A-HJKPSTUW]"
+    rf"|(?:{_TWO})[0-9][ABEHMNPRVWXY])[0-9][ABD-HJLNP-UW-Z]{{2}}"
+)
+# British Forces Post Office boxes, whose owners live in the UK or serve it abroad.
+_FORCES = re.compile(r"BFPO[1-9][0-9]{0,3}")
+# Codes of places outside the UK that look like its own, or are typed in their place.
+_ABROAD = (
+    (re.compile(r"GX111AA"), "GI"),
+    (re.compile(r"JE[0-9]{1,2}[0-9][A-Z]{2}"), "JE"),
+    (re.compile(r"GY[0-9]{1,2}[0-9][A-Z]{2}"), "GG"),
+    (re.compile(r"IM[0-9]{1,2}[0-9][A-Z]{2}"), "IM"),
+    (re.compile(r"(?:ASCN|STHL|TDCU)1ZZ"), "SH"),
+    (re.compile(r"FIQQ1ZZ"), "FK"),
+    (re.compile(r"TKCA1ZZ"), "TC"),
+    (re.compile(r"PCRN1ZZ"), "PN"),
+    (re.compile(r"KY[1-3][0-9]{4}"), "KY"),
+    (re.compile(r"VG11[0-9]{2}"), "VG"),
+    (re.compile(r"AI2640"), "AI"),
+    # Eircode: a letter, two digits, and four more.
+    (re.compile(r"(?:[AC-FHKNPRTV-Y][0-9]{2}|D6W)[0-9AC-FHKNPRTV-Y]{4}"), "IE"),
+)
+_INWARD = 3
+_AS_DIGITS, _AS_LETTERS = str.maketrans("OIL", "011"), str.maketrans("01", "OI")
 # Codes that CLDR lists beside countries: groups, outlying islands without people, pseudo-locales.
 _NOT_COUNTRIES = {
     "AC", "AQ", "BV", "CP", "CQ", "DG", "EA", "EU", "EZ", "GB", "HM", "IC", "QO", "TA", "TF",
@@ -25,18 +57,65 @@ class NotAPostcode(ValueError):
     """What was typed cannot be a UK postcode."""
 
 
+class PostcodeAbroad(NotAPostcode):
+    """What was typed is a code of a place outside the UK: its ISO 3166 code is `country`."""
+
+    def __init__(self, country: str) -> None:
+        super().__init__()
+        self.country = country
+
+
 def canonical_postcode(typed: str) -> str:
-    """Normalise a postcode to capitals without its space, from any spacing, case and script of
-    digits. Raises `NotAPostcode`.
+    """Normalise a postcode to capitals without its space, from any spacing, case, punctuation and
+    script of digits; letters that look like digits are read by their position ("W1A OAA").
+
+    `is_read_as_typed` tells whether that changed anything. Raises `NotAPostcode`, `PostcodeAbroad`.
     """
-    text = "".join(
+    compact = _compact(typed)
+    for reading in (compact, *_readings(compact)):
+        for code, country in _ABROAD:
+            if code.fullmatch(reading):
+                raise PostcodeAbroad(country)
+        if _POSTCODE.fullmatch(reading) or _FORCES.fullmatch(reading):
+            return reading
+    raise NotAPostcode
+
+
+def is_read_as_typed(typed: str, canonical: str) -> bool:
+    """Whether every letter and digit of a postcode stands as it was typed."""
+    return _compact(typed) == canonical
+
+
+def spaced(canonical: str) -> str:
+    """A canonical postcode with its space: "M14 5RX", "BFPO 61"."""
+    at = len("BFPO") if _FORCES.fullmatch(canonical) else -_INWARD
+    return f"{canonical[:at]} {canonical[at:]}".strip()
+
+
+def _compact(typed: str) -> str:
+    """Letters and digits in capitals, without what stands between and around them."""
+    text = without_invisible(unicodedata.normalize("NFKC", typed))
+    return "".join(
         str(unicodedata.digit(char)) if char.isdigit() else char
-        for char in unicodedata.normalize("NFKC", typed)
-    )
-    compact = _SEPARATORS.sub("", text).upper()
-    if not _POSTCODE.fullmatch(compact):
-        raise NotAPostcode
-    return compact
+        for char in text
+        if not char.isspace() and unicodedata.category(char)[0] != "P"
+    ).upper()
+
+
+def _readings(compact: str) -> Iterator[str]:
+    """What may be meant where O stands for zero, I or L for one, or a zero leads the district.
+
+    Areas of two letters come first: "S01 4AB" is more often SO1 than S1.
+    """
+    if re.fullmatch(r"BFP[O0][0-9OIL]+", compact):
+        yield "BFPO" + compact[4:].translate(_AS_DIGITS)
+    outward, inward = compact[:-_INWARD], compact[-_INWARD:]
+    inward = inward[:1].translate(_AS_DIGITS) + inward[1:]
+    for letters in (2, 1):
+        area, district = outward[:letters].translate(_AS_LETTERS), outward[letters:]
+        digits = district.translate(_AS_DIGITS)
+        for read in (digits, district[:1].translate(_AS_DIGITS) + district[1:], digits.lstrip("0")):
+            yield area + read + inward
 
 
 @cache

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from petitions.crypto import tokens
 from petitions.formatting.languages import days, hours
-from petitions.identity import email_addresses, names
+from petitions.identity import email_addresses, typed_text
 from petitions.mail import reminders
 from petitions.mail.letters import Letter, Template
 from petitions.models import Mail, Organisation
@@ -72,7 +72,7 @@ def sender_domain() -> str:
 def sender(of: Organisation) -> str:
     """The From header: the address, with the organisation's chosen sender name if it has one."""
     address, name = settings.DEFAULT_FROM_EMAIL, of.sender_name
-    if names.has_forbidden_character(name):
+    if typed_text.has_forbidden_character(name):
         # The form rejects such a name; a row that holds one all the same must stop no mail.
         return address
     user, _at, domain = address.rpartition("@")
@@ -146,6 +146,10 @@ def _find_values(_mail: Mail, address: str) -> dict[str, str]:
     return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
 
 
+def _address_values(mail: Mail, _address: str) -> dict[str, str]:
+    return {"code": tokens.spoken(tokens.code(mail.pk, 0))}
+
+
 def _confirm_context() -> dict[str, object]:
     return {"time": days(settings.PENDING_DAYS), "reminder": hours(reminders.AFTER)}
 
@@ -175,9 +179,18 @@ _FIND = Text(
     values=_find_values,
     context=_find_context,
 )
+_ADDRESS = Text(
+    name="address",
+    subject=confirm_subject,
+    fields=("code",),
+    links={},
+    values=_address_values,
+    context=_find_context,
+)
 TEXTS = {
     Mail.Kind.CONFIRM: _CONFIRM,
     Mail.Kind.REMIND: _CONFIRM._replace(context=_remind_context),
     Mail.Kind.FIND: _FIND,
     Mail.Kind.FIND_OTHER: _FIND,
+    Mail.Kind.ADDRESS: _ADDRESS,
 }

@@ -79,7 +79,7 @@ _SUPPRESSED = {
 # Requeued along with a kind, because staff see no numbers of them: see `monitoring.SHOWN`.
 _ALONG_WITH = {
     Mail.Kind.CONFIRM: [Mail.Kind.REMIND],
-    Mail.Kind.FIND: [Mail.Kind.FIND_OTHER],
+    Mail.Kind.FIND: [Mail.Kind.FIND_OTHER, Mail.Kind.ADDRESS],
 }
 
 

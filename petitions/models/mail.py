@@ -97,6 +97,8 @@ class Mail(models.Model):
         FIND = "find", _("“Find my signature” link")
         # The same link to another spelling of the mailbox that has signed: never shown to staff.
         FIND_OTHER = "find-other", "the same, to another spelling"
+        # Of somebody who changes their address: never shown to staff either.
+        ADDRESS = "address", "code to a new address"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -110,7 +112,7 @@ class Mail(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signature = models.ForeignKey(Signature, models.CASCADE, null=True, related_name="mails")
-    # Address and language of a mail without a signature ("find my signature").
+    # Address and language, where they are not the signer's: "find my signature", a new address.
     sealed = models.BinaryField(null=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     # Global blind index, unlike the signer's: rate limits protect the mailbox, not the petition.
@@ -134,6 +136,12 @@ class Mail(models.Model):
             # For the figures on the staff page: failures, and recent requests.
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             BrinIndex(fields=["created_at"], name="mail_lately", autosummarize=True),
+            # What retention anonymises after an hour.
+            models.Index(
+                fields=["created_at"],
+                condition=Q(kind="address", sealed__isnull=False),
+                name="mail_to_new_address",
+            ),
         ]
 
     def __str__(self) -> str:

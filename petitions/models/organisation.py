@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from petitions.identity.names import has_forbidden_character
+from petitions.identity.typed_text import has_forbidden_character
 
 
 def one_line(text: str) -> None:

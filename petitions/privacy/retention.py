@@ -29,6 +29,7 @@ from petitions.models import (
 )
 from petitions.privacy import erasure_notice
 from petitions.screening import challenge, rate_limits
+from petitions.signatures import change_address
 from petitions.signers import erasing
 from petitions.staff import audit, logins
 
@@ -54,6 +55,7 @@ def apply() -> None:
     erase_after_close()
     delete_decoys()
     delete_refused()
+    forget_new_addresses()
     delete_mails_of_nobody()
     erase_origins()
     delete_small_tables()
@@ -107,6 +109,13 @@ def erase_after_close() -> int:
 
     kept_too_long = Signature.objects.filter(petition__in=petitions, signer__isnull=False)
     return _in_batches(kept_too_long, erase)
+
+
+def forget_new_addresses() -> int:
+    """Anonymise mails with the code to a new address once it has expired; return how many."""
+    before = timezone.now() - change_address.CODE_FOR
+    asked = Mail.objects.filter(kind=Mail.Kind.ADDRESS, sealed__isnull=False)
+    return _in_batches(asked.filter(created_at__lt=before), erasing.erase_mails)
 
 
 def delete_mails_of_nobody() -> int:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from petitions.formatting.languages import last_day
 from petitions.models import Milestone, PetitionText
 
 Kind = Milestone.Kind
@@ -51,7 +52,7 @@ def story_of(text: PetitionText) -> Story:
     if petition.closes_at:
         is_over = petition.closes_at <= timezone.now()
         title = _("Closed for signatures") if is_over else _("Closes for signatures")
-        events.append(Event("closed", timezone.localdate(petition.closes_at), title))
+        events.append(Event("closed", last_day(petition.closes_at), title))
     # A stable sort: one day's events stay in the order opened, milestones, closed.
     events.sort(key=lambda event: event.day)
     past = [event for event in events if not event.is_ahead]

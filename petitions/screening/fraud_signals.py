@@ -23,6 +23,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from petitions.identity import names
 from petitions.identity.providers import RELAYS
 
 HOLD_AT = 100
@@ -34,9 +35,9 @@ _LEAST_BURST = _BURST_WEIGHTS[-1][0]
 # From the first changed field to pressing the button, where all required fields changed in
 # between. Autofill and a practised hand take two seconds; no hand takes half of one.
 LEAST_PACE_MS = 500
-# Hidden fields of the form, the first a honeypot under a name that spam programs look for, and that
-# no contact card has, from which browsers fill forms: see templates/petitions/_traps.html.
-HONEYPOT, PACE = "subject", "pace"
+# Hidden fields of the form, the first a honeypot: see templates/petitions/_traps.html. No contact
+# card has its name, so that what fills in forms for people does not know what to write there.
+HONEYPOT, PACE = "feedback", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
 # Signals about other senders.
 _OF_OTHERS = frozenset({"burst"})
@@ -227,13 +228,6 @@ _PLACEHOLDERS = frozenset({
     "user", "name", "firstname", "lastname", "fake", "null", "undefined", "foo", "foobar",
     "asd", "asdf", "qwe", "qwer", "zxc", "zxcv", "abc", "abcd", "xyz",
 })  # fmt: skip
-# Tags, templates, calls and SQL: names have none, in any script.
-_CODE = re.compile(
-    r"""</?[a-z!]|[{}]{2}|[$#]\{|\w\(.*\)|['")]\s*;|--\s*$|\bjavascript:|\.\./|\0|%[0-9a-f]{2}|
-    \b(?:select|union|insert|drop|delete|update)\s+(?:\w+\s+)?(?:\*|table|into|from|set|select)\b|
-    ^[=+@-]\w+\(""",
-    re.IGNORECASE | re.VERBOSE,
-)
 # What is called out or tagged, and how calls begin. Not "Free" or "Justice" alone, which are names.
 _SLOGAN = re.compile(
     r"""[^\W\d_]\s*[!！]|[#@]\w{3}|
@@ -247,7 +241,7 @@ _SLOGAN = re.compile(
 
 
 def _of_name(name: str) -> Iterator[Signal]:
-    if _CODE.search(name):
+    if names.holds_markup(name):
         yield Signal("name-code")
     elif _SLOGAN.search(name):
         yield Signal("name-slogan")

@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from petitions.crypto import tokens, vault
-from petitions.identity import names
+from petitions.identity import typed_text
 from petitions.mail.wake_worker import nudge
 from petitions.models import Correction, Mail, Resend, Signature, Signer
 from petitions.screening import challenge, fraud_signals, rate_limits
@@ -163,7 +163,7 @@ def digits(typed: str) -> str:
 
     Returns "" if it holds anything else, or another number of digits.
     """
-    text = names.without_pasted_marks(typed)
+    text = typed_text.without_invisible(typed)
     kept = [char for char in text if not char.isspace() and unicodedata.category(char) != "Pd"]
     if len(kept) != tokens.CODE_DIGITS or not all(char.isdecimal() for char in kept):
         return ""

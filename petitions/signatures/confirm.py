@@ -128,10 +128,10 @@ def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]
     if signature.state == State.REMOVED:
         return Verdict(Outcome.REMOVED)
     others = [row.signer for row in standing if row.signer.slot or row.state == State.CONFIRMED]
-    return _household_rule(others, {index.home for index in known})
+    return household_rule(others, {index.home for index in known})
 
 
-def _household_rule(others: list[Signer], homes: set[bytes]) -> Verdict:
+def household_rule(others: list[Signer], homes: set[bytes]) -> Verdict:
     """One more person may share the mailbox, of the same home, in a free slot."""
     if len(others) >= len(SLOTS):
         return Verdict(Outcome.MAILBOX_FULL)

@@ -132,7 +132,7 @@ def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
     pending attempts of the old spelling are deleted, or one of them could be confirmed and
     count the same person twice.
     """
-    one = _one(recipient, reference)
+    one = own_signature(recipient=recipient, reference=reference)
     if not one.is_changeable:
         raise NoSuchSignature
     if not names.is_spelling_of(one.person["name"], name):
@@ -150,7 +150,7 @@ def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
     Exports for the hand-in that were made while it counted are out of our reach; their days are
     returned, so that the signer is told.
     """
-    signature = _one(recipient, reference).signature
+    signature = own_signature(recipient=recipient, reference=reference).signature
     copied_on = _copied_on(signature)
     if not withdrawing.withdraw(signature_id=signature.pk):
         raise NoSuchSignature
@@ -185,7 +185,8 @@ def subject_access(*, recipient: Recipient) -> dict[str, Any]:
     return {"signatures": [_as_data(one) for one in held], "no_mail": objects}
 
 
-def _one(recipient: Recipient, reference: str) -> OwnSignature:
+def own_signature(*, recipient: Recipient, reference: str) -> OwnSignature:
+    """The signature of that reference, made with the address. Raises `NoSuchSignature`."""
     for one in own_signatures(recipient=recipient):
         if one.signature.reference == reference:
             return one
@@ -193,7 +194,7 @@ def _one(recipient: Recipient, reference: str) -> OwnSignature:
 
 
 def _update(recipient: Recipient, reference: str, **changes: Any) -> None:
-    one = _one(recipient, reference)
+    one = own_signature(recipient=recipient, reference=reference)
     changeable = Signature.objects.filter(pk=one.signature.pk, state__in=CHANGEABLE)
     if not changeable.update(**changes):
         raise NoSuchSignature

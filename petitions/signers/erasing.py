@@ -24,9 +24,12 @@ def erase_people(signature_ids: Collection[UUID]) -> None:
 
 
 def erase_finds(signature_ids: Collection[UUID]) -> None:
-    """Anonymise the mails of "find my signature" to the mailboxes of these signers."""
-    theirs = Mail.objects.filter(signature__in=signature_ids).values("global_mailbox_ix")
-    _anonymise_mails(Mail.objects.filter(signature=None, global_mailbox_ix__in=theirs))
+    """Anonymise the mails of "find my signature" to the mailboxes of these signers; not to those
+    that they named as a new address, which may be anybody's.
+    """
+    theirs = Mail.objects.filter(signature__in=signature_ids).exclude(kind=Mail.Kind.ADDRESS)
+    mailboxes = theirs.values("global_mailbox_ix")
+    _anonymise_mails(Mail.objects.filter(signature=None, global_mailbox_ix__in=mailboxes))
 
 
 def erase_senders(signature_ids: Collection[UUID]) -> None:
@@ -38,6 +41,11 @@ def erase_attempts(signature_ids: Collection[UUID]) -> None:
     """Delete attempts that were never confirmed, and so stand in no total, with their mails."""
     erase_people(signature_ids)
     _delete(Signature.objects.filter(pk__in=signature_ids))
+
+
+def erase_mails(mail_ids: Collection[UUID]) -> None:
+    """Anonymise mails: nobody's, for as long as figures count them."""
+    _anonymise_mails(Mail.objects.filter(pk__in=mail_ids))
 
 
 def _anonymise_mails(mails: QuerySet[Mail]) -> None:

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 
 from petitions.counting import breakdowns
 from petitions.formatting import languages
+from petitions.identity import residence
 from petitions.publishing import timeline
 from petitions.web import long_pages
 
@@ -16,11 +17,13 @@ for _filter in (
     languages.month_and_year,
     languages.day,
     languages.clock_time,
+    languages.closing,
     languages.direction,
 ):
     register.filter(_filter)
 
 register.filter("share", breakdowns.written)
+register.filter("postcode", residence.spaced)
 # The timeline of a text's petition: past milestones and announced ones.
 register.simple_tag(timeline.story_of, name="story")
 # Periods and limits, such as "14 days", from the constants that enforce them.
@@ -33,9 +36,3 @@ def isolated(name: str, language: str = "") -> SafeString:
     if language:
         return format_html('<bdi lang="{}">{}</bdi>', language, name)
     return format_html("<bdi>{}</bdi>", name)
-
-
-@register.filter
-def postcode(stored: str) -> str:
-    """A stored postcode with its space."""
-    return f"{stored[:-3]} {stored[-3:]}"

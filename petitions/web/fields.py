@@ -3,6 +3,7 @@
 Every field normalises what people and their devices add by mistake, and its errors say what to do.
 """
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -10,14 +11,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.renderers import BaseRenderer
 from django.forms.utils import flatatt
-from django.utils.functional import lazy
-from django.utils.safestring import SafeString
+from django.utils.functional import Promise, lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
-from email_validator import EmailNotValidError, validate_email
 
 from petitions.geography import known
-from petitions.identity import names
+from petitions.identity import email_addresses, names, typed_text
 from petitions.identity import residence as places
 from petitions.models import Signature
 
@@ -30,26 +31,62 @@ SPOILT_TEXT = {
     "max_length": _("This is too long: at most %(limit_value)d characters."),
     "null_characters_not_allowed": UNUSABLE_CHARACTER,
 }
+YOUR_ADDRESS = _("Your email address")
+NAME_IS_ADDRESS = _("Enter your name here. Your email address goes into the next field.")
+NAME_IS_LINK = _(
+    "Your name cannot include a web address. If it is none, put a space after each full stop."
+)
+FOREIGN_ADDRESS = _(
+    "We cannot send mail yet to an address that has letters other than a to z before the @. Enter "
+    "another address of yours."
+)
+DID_YOU_MEAN = _(
+    "This is not an email address. Did you mean %(address)s? If so, press the button again."
+)
+POSTCODE_READ = _(
+    "We read your postcode as %(postcode)s. If that is right, press the button again."
+)
+POSTCODE_ABROAD = _(
+    "%(postcode)s is in %(country)s, which counts as outside the UK. If you live there, choose “I "
+    "live outside the UK”: your country is already chosen."
+)
 CHOOSE_NAME_USE = _("Choose what may be done with your name.")
 CHOOSE_COUNTRY = _("Choose the country where you live.")
 
 
+class ReadOtherwise(ValidationError):
+    """What was typed is read differently: the form shows how, and takes it at the next press.
+
+    `values` go into the fields of those names when the form is shown again: see `LaidOutForm`.
+    """
+
+    def __init__(self, message: str, values: Mapping[str, str]) -> None:
+        super().__init__(message, code="read")
+        self.values = values
+
+
+def _naming(words: str, **read: str) -> SafeString:
+    """A sentence with what was read, which may run the other way."""
+    isolated = {name: format_html("<bdi>{}</bdi>", text) for name, text in read.items()}
+    return mark_safe(escape(words, quote=False) % isolated)  # noqa: S308 - both are escaped
+
+
 def readable(text: str) -> str:
-    """Strip pasted direction marks. Raises `ValidationError` for control and bidi characters."""
-    plain = names.without_pasted_marks(text)
-    if names.has_forbidden_character(plain):
+    """Drop invisible characters. Raises `ValidationError` for control and override characters."""
+    plain = typed_text.without_invisible(text)
+    if typed_text.has_forbidden_character(plain):
         raise ValidationError(UNUSABLE_CHARACTER, code="character")
     return plain
 
 
 class TypedTextField(forms.CharField):
-    """Text in any script, without invisible characters."""
+    """One line in any script, without invisible characters; tabs and line breaks are spaces."""
 
     def __init__(self, *, error_messages: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(error_messages={**SPOILT_TEXT, **(error_messages or {})}, **options)
 
     def clean(self, value: Any) -> str:
-        return readable(super().clean(value))
+        return readable(" ".join(super().clean(value).split())).strip()
 
 
 class OptionalNameField(TypedTextField):
@@ -58,6 +95,9 @@ class OptionalNameField(TypedTextField):
     def __init__(self, *, required: bool = False, **options: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"})
         super().__init__(required=required, max_length=names.MAX_NAME, widget=widget, **options)
+
+    def to_python(self, value: Any) -> str:
+        return typed_text.without_flags(super().to_python(value) or "")
 
     def clean(self, value: Any) -> str:
         return names.tidy(super().clean(value))
@@ -72,8 +112,10 @@ class PersonNameField(OptionalNameField):
 
     def clean(self, value: Any) -> str:
         name = super().clean(value)
+        if names.looks_like_an_address(name):
+            raise ValidationError(NAME_IS_ADDRESS, code="address")
         if names.looks_like_a_link(name):
-            raise ValidationError(_("Your name cannot include a web address."), code="link")
+            raise ValidationError(NAME_IS_LINK, code="link")
         if not names.has_a_letter(name):
             raise ValidationError(_("Enter your name in letters, in any script."), code="letters")
         return name
@@ -94,10 +136,10 @@ class NameUseField(forms.ChoiceField):
 class EmailAddressField(TypedTextField):
     """An e-mail address as typed, to which mail is sent; its canonical form is only compared."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, label: Promise = YOUR_ADDRESS, **options: Any) -> None:
         attrs = {"autocomplete": "email", "inputmode": "email", "dir": "ltr"}
         super().__init__(
-            label=_("Your email address"),
+            label=label,
             max_length=MAX_ADDRESS,
             widget=forms.EmailInput(attrs=attrs),
             error_messages={"required": _("Enter your email address.")},
@@ -105,20 +147,18 @@ class EmailAddressField(TypedTextField):
         )
 
     def clean(self, value: Any) -> str:
-        typed = super().clean(value).strip()
+        typed = super().clean(value)
         try:
-            # Django's mailer cannot write to an address whose local part is not ASCII.
-            validate_email(
-                typed,
-                check_deliverability=False,
-                allow_display_name=False,
-                allow_smtputf8=False,
-                strict=True,
-            )
-        except EmailNotValidError:
-            message = _("This is not an email address. It should look like name@example.org.")
-            raise ValidationError(message, code="invalid") from None
-        return typed
+            return email_addresses.read(typed)
+        except email_addresses.NotAnAddress as error:
+            refused = error
+        if refused.is_foreign:
+            raise ValidationError(FOREIGN_ADDRESS, code="foreign")
+        if refused.meant:
+            question = _naming(str(DID_YOU_MEAN), address=refused.meant)
+            raise ReadOtherwise(question, {"email": refused.meant})
+        message = _("This is not an email address. It should look like name@example.org.")
+        raise ValidationError(message, code="invalid")
 
 
 def _postcode_help() -> str:
@@ -128,7 +168,10 @@ def _postcode_help() -> str:
 
 
 class PostcodeField(TypedTextField):
-    """A UK postcode in any spacing and case, normalised to its canonical form; "" if empty."""
+    """A UK postcode in any spacing and case, normalised to its canonical form; "" if empty.
+
+    One that is read differently from what was typed is shown before it is taken.
+    """
 
     def __init__(self) -> None:
         attrs = {"autocomplete": "postal-code", "dir": "ltr", "autocapitalize": "characters"}
@@ -141,12 +184,23 @@ class PostcodeField(TypedTextField):
         )
 
     def clean(self, value: Any) -> str:
-        typed = super().clean(value).strip()
+        typed = super().clean(value)
+        if not typed:
+            return ""
         try:
-            return places.canonical_postcode(typed) if typed else ""
+            postcode = places.canonical_postcode(typed)
+        except places.PostcodeAbroad as error:
+            country = places.country_name(error.country, get_language())
+            offer = _naming(str(POSTCODE_ABROAD), postcode=typed, country=country)
+            raise ReadOtherwise(offer, {"country": error.country}) from None
         except places.NotAPostcode:
             message = _("This is not a UK postcode. It should look like M14 5RX.")
             raise ValidationError(message, code="invalid") from None
+        if not places.is_read_as_typed(typed, postcode):
+            written = places.spaced(postcode)
+            question = _naming(str(POSTCODE_READ), postcode=written)
+            raise ReadOtherwise(question, {"postcode": written})
+        return postcode
 
 
 class CountryField(forms.ChoiceField):

@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from petitions.identity import typed_text
+from petitions.identity.residence import spaced
 from petitions.models import Enquiry
 from petitions.privacy.enquiries import Letter
 from petitions.publishing.organisation import organisation
@@ -31,6 +33,7 @@ from petitions.web.fields import (
     OptionalNameField,
     PersonNameField,
     PostcodeField,
+    ReadOtherwise,
     readable,
 )
 
@@ -57,6 +60,14 @@ class LaidOutForm(forms.Form):
         helper.disable_csrf = True
         helper.layout = Layout(*self.layout())
         return helper
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        refused = [error for errors in self.errors.values() for error in errors.as_data()]
+        for error in refused:
+            if isinstance(error, ReadOtherwise):
+                # Shown again, and taken at the next press.
+                self.data = {**dict(self.data.items()), **error.values}
 
 
 class KnownFieldsForm(LaidOutForm):
@@ -109,6 +120,7 @@ class ResidenceForm(KnownFieldsForm):
         elif said.get("residence") == UK:
             said["country"] = ""
             if said.get("postcode_unsaid"):
+                self.errors.pop("postcode", None)
                 said["postcode"] = ""
             elif said.get("postcode") == "":
                 message = _("Enter your postcode, or tick “I would rather not say”.")
@@ -210,7 +222,7 @@ class CorrectForm(ResidenceForm):
             "name": typed.name,
             "email": typed.email,
             "residence": ABROAD if typed.country else UK,
-            "postcode": f"{typed.postcode[:-3]} {typed.postcode[-3:]}".strip(),
+            "postcode": spaced(typed.postcode),
             "postcode_unsaid": not typed.country and not typed.postcode,
             "country": typed.country,
         }
@@ -254,6 +266,12 @@ class FindForm(KnownFieldsForm):
     email = EmailAddressField()
 
 
+class NewAddressForm(KnownFieldsForm):
+    """The new address of a signature."""
+
+    email = EmailAddressField(label=_("Your new email address"))
+
+
 class NameForm(KnownFieldsForm):
     """The corrected spelling of the name."""
 
@@ -288,10 +306,11 @@ class ContactForm(LaidOutForm):
     )
 
     def clean_message(self) -> str:
-        """Keep line breaks; refuse other control and bidirectional override characters."""
-        typed = self.cleaned_data["message"].replace("\r\n", "\n").replace("\r", "\n")
-        lines = typed.replace("\t", " ").split("\n")
-        return unicodedata.normalize("NFC", "\n".join(map(readable, lines)))
+        """Keep line breaks and flags; refuse other control and override characters."""
+        typed = "\n".join(self.cleaned_data["message"].replace("\t", " ").splitlines())
+        parts = typed_text.parts_by_flag(typed)
+        parts[::2] = ["\n".join(map(readable, part.split("\n"))) for part in parts[::2]]
+        return unicodedata.normalize("NFC", "".join(parts))
 
     def letter(self) -> Letter:
         """The valid form as the argument of the use case."""

@@ -3,7 +3,15 @@
 from django.urls import path
 
 from petitions.web.long_pages import NAMES
-from petitions.web.views import confirming, pages, progress, self_service, sharing, signing
+from petitions.web.views import (
+    broken_links,
+    confirming,
+    pages,
+    progress,
+    self_service,
+    sharing,
+    signing,
+)
 
 app_name = "petitions"
 
@@ -38,7 +46,12 @@ links = [
     path(f"{_signature}name/", self_service.name, name="rename"),
     path(f"{_signature}name-use/", self_service.name_use, name="name_use"),
     path(f"{_signature}updates/", self_service.updates, name="updates"),
+    path(f"{_signature}address/", self_service.new_address, name="new_address"),
+    path(f"{_signature}address/code/", self_service.address_code, name="address_code"),
     path(f"{_signature}withdraw/", self_service.withdraw, name="withdraw"),
+    # Last: whatever else came of a mailed link.
+    path("<path:rest>", broken_links.mend, name="broken"),
+    path("", broken_links.mend, {"rest": ""}),
 ]
 
 shared = [

@@ -23,19 +23,23 @@ function sayPace() {
 
 // 2. A lost network keeps what was typed. Browsers show a page of their own in the form's place when
 // the sending fails; so the site is asked first whether it can be reached. Browsers that lack what
-// this takes send the form as without a script.
+// this takes send the form as without a script. Where there is a network and the site was asked in
+// vain, the next press sends the form: some proxies drop a HEAD, or hold it back.
 
 const PATIENCE = 15_000;
 const canAsk = "timeout" in AbortSignal && "requestSubmit" in form;
 const unsent = form.querySelector(".unsent");
 let state = "idle";
+let wasInVain = false;
 
 async function isReached() {
+  if (!navigator.onLine) return false;
   try {
     const signal = AbortSignal.timeout(PATIENCE);
     await fetch(location.pathname, { method: "HEAD", cache: "no-store", signal });
     return true;
   } catch {
+    wasInVain = navigator.onLine;
     return false;
   }
 }
@@ -43,6 +47,10 @@ async function isReached() {
 form.addEventListener("submit", async (event) => {
   if (state === "reached") return;
   if (!canAsk) return sayPace();
+  if (wasInVain && navigator.onLine) {
+    state = "reached";
+    return sayPace();
+  }
   event.preventDefault();
   if (state === "asking") return;
   state = "asking";
@@ -69,7 +77,7 @@ addEventListener("pagehide", () => {
 
 const LOOKS_RIGHT = {
   email: /^\S+@\S+\.\S{2,}$/u,
-  postcode: /^\p{L}{1,2}\p{Nd}[\p{L}\p{Nd}]?[\s\p{P}]*\p{Nd}\p{L}{2}$/u,
+  postcode: /^(\p{L}{1,2}[\p{Nd}OIL][\p{L}\p{Nd}]?[\s\p{P}]*[\p{Nd}OIL]\p{L}{2}|BFPO\s*\p{Nd}+)$/iu,
 };
 
 let pressed = Promise.resolve();
@@ -82,7 +90,7 @@ addEventListener("pointerdown", () => {
 for (const hint of form.querySelectorAll(".hint")) {
   const input = form.elements[hint.dataset.for];
   const looksRight = () => {
-    const typed = input.value.replace(/\p{Cf}/gu, "").trim();
+    const typed = input.value.replace(/\p{Cf}|^[\s\p{P}]+|[\s\p{P}]+$/gu, "");
     return !typed || LOOKS_RIGHT[hint.dataset.for].test(typed);
   };
   input.after(hint);

@@ -110,7 +110,7 @@ def test_nobody_sees_the_trap_or_comes_to_it_by_keyboard(open_page: OpenPage, pr
         page.keyboard.press("Tab")
     assert "text_version" not in seen
     assert "consent" in seen
-    assert "subject" not in seen
+    assert "feedback" not in seen
 
 
 def test_a_moderator_on_a_phone_reads_why_approves_and_has_nothing_left_to_do(

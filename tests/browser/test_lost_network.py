@@ -81,6 +81,44 @@ def test_without_javascript_the_browser_keeps_what_was_sent(
     assert mailbox.wait_for(address)
 
 
+@LANGUAGES
+def test_where_a_proxy_drops_what_asks_for_the_site_the_second_press_sends_the_form(
+    open_page: OpenPage, mailbox: Mailbox, language: str, prefix: str
+) -> None:
+    page, address = open_page(PHONE), new_address("proxy")
+    page.route(
+        "**", lambda route: route.abort() if route.request.method == "HEAD" else route.continue_()
+    )
+    typed_in(page, prefix, address)
+    page.click(BUTTON)
+    says = page.locator(".unsent")
+    expect(says).to_have_text(str(says.get_attribute("data-says")))
+
+    page.click(BUTTON)
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
+    assert mailbox.wait_for(address)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [
+        ("postcode", "(M14 5RX),"), ("postcode", "W1A OAA"), ("postcode", "bfpo 61"),
+        ("postcode", "\u202aM14 5RX\u202c"), ("email", "layla@example.org."),
+    ],
+)  # fmt: skip
+def test_what_the_site_reads_is_not_called_incomplete(
+    open_page: OpenPage, field: str, typed: str
+) -> None:
+    page = open_page(PHONE)
+    page.goto(f"/petitions/{SLUG}/")
+    page.check("[name=residence][value=uk]")
+    page.fill(f"[name={field}]", typed)
+    page.locator(f"[name={field}]").blur()
+    page.wait_for_timeout(100)
+
+    expect(page.locator(f".hint[data-for={field}]")).to_be_empty()
+
+
 OLD_BROWSER = "delete AbortSignal.timeout; delete HTMLFormElement.prototype.requestSubmit"
 
 

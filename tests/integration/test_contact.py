@@ -35,7 +35,7 @@ def written(**changes: str) -> dict[str, str]:
         "name": "Amina Example",
         "email": "amina@example.org",
         "message": MESSAGE,
-        "subject": "",
+        "feedback": "",
         **changes,
     }
 
@@ -179,7 +179,7 @@ def test_another_site_sends_nothing_for_its_visitors(organisation: Organisation)
 def test_a_filled_trap_is_a_sign_and_no_refusal(
     organisation: Organisation, browser: Client
 ) -> None:
-    answers = [browser.post(PAGE, written(subject=text)) for text in ("", "https://spam.example")]
+    answers = [browser.post(PAGE, written(feedback=text)) for text in ("", "https://spam.example")]
     assert answers[0].status_code == answers[1].status_code == 303
     assert answers[0]["Location"] == answers[1]["Location"]
     assert sorted(Enquiry.objects.values_list("looks_automatic", flat=True)) == [False, True]

@@ -295,7 +295,7 @@ def test_corrections_that_come_to_nothing_use_up_nothing_of_the_mailbox(
                 assert answer.status_code == 503
     else:
         for number in range(4):
-            check = signed(browser, email=f"own{number}@example.net", subject="x", pace="3")
+            check = signed(browser, email=f"own{number}@example.net", feedback="x", pace="3")
             page = page_at(corrected(browser, check, email=DAVID.email, name="Test Test"))
             assert Signature.objects.get(pk=page.attempt_id).state == Signature.State.REFUSED
 
@@ -310,7 +310,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     """A form filled in by a machine, in another's name, corrected to an address of one's own,
     and once more: it is held, also where the other has had everything of theirs deleted.
     """
-    check = signed(browser, subject="https://example.net")
+    check = signed(browser, feedback="https://example.net")
     attempt_id = page_at(check).attempt_id
     if happens == "objected":
         key_id, ix = next(iter(sealing.global_mailbox_indexes(AMINA.email).items()))

@@ -28,4 +28,4 @@ def test_every_view_is_guarded_by_exactly_one_of_origin_token_signature_and_csrf
 
 def test_what_a_token_proves_stands_below_the_one_prefix_that_proxies_redact() -> None:
     for route, view in _views(get_resolver()):
-        assert (getattr(view, "guard", None) == "token") is route.startswith("t/"), route
+        assert (getattr(view, "guard", None) == "token") is route.lower().startswith("t/"), route

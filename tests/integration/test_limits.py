@@ -166,7 +166,7 @@ def test_a_mailbox_over_its_limit_is_answered_like_everybody_and_gets_no_mail(
         )
 
 
-MACHINE = {"subject": "https://spam.example", "pace": "1", "name": "Test Test"}
+MACHINE = {"feedback": "https://spam.example", "pace": "1", "name": "Test Test"}
 
 
 @pytest.mark.parametrize("is_blocked", [True, False])

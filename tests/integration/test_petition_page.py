@@ -58,12 +58,11 @@ BAD: dict[str, list[dict[str, str]]] = {
         {"name": ""}, {"name": "   "}, {"name": LONG}, {"name": "Ann\x00Bad"},
         {"name": "Ann\u202eBad"}, {"name": "Ann\nBad\x07"}, {"name": "See https://spam.example"},
         {"name": "www.spam.example"}, {"name": "12345"}, {"name": "Ann\ufffdBad"},
-        {"name": "Ann\u2066Bad"},
     ],
     "email": [
         {"email": ""}, {"email": "amina"}, {"email": "amina@"}, {"email": LONG + "@example.org"},
         {"email": "a@b\x00.org"}, {"email": "amina@example.org\nBcc: x@example.org"},
-        {"email": "Amina <amina@example.org>"}, {"email": "a@[127.0.0.1]"},
+        {"email": "amina@gmail..com"}, {"email": "a@[127.0.0.1]"},
         {"email": "amina\u202e@example.org"}, {"email": "a b@example.org"},
     ],
     "postcode": [
@@ -322,6 +321,19 @@ def test_public_pages_set_no_cookie_and_vary_by_none(petition: Petition, browser
         assert not response.cookies
         assert "Cookie" not in response.get("Vary", "")
         assert "Accept-Language" not in response.get("Vary", "")
+
+
+def test_old_and_new_browsers_may_calculate_and_none_may_frame(
+    petition: Petition, browser: Client
+) -> None:
+    policy = browser.post(PAGE, typed(consent=""))["Content-Security-Policy"]
+    directives = dict(part.split(maxsplit=1) for part in policy.split("; "))
+
+    # Workers by CSP 3, and as Safari before 15.5 reads it: child-src, else default-src.
+    assert directives["worker-src"] == "'self'"
+    assert directives["child-src"] == "'self'"
+    assert directives["frame-src"] == "'none'"
+    assert len(directives) == policy.count("; ") + 1
 
 
 def test_every_answer_bears_the_security_headers(petition: Petition, browser: Client) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from petitions.counting import tallies
-from petitions.identity import names
+from petitions.identity import names, typed_text
 from petitions.management import sample_signatures
 from petitions.models import (
     ABROAD,
@@ -105,7 +105,7 @@ def test_seeded_people_pass_what_the_form_asks_of_people(petition: Petition, see
     for signer in Signer.objects.select_related("signature"):
         person = unsealed(signer)
         assert names.tidy(person["name"]) == person["name"]
-        assert not names.has_forbidden_character(person["name"])
+        assert not typed_text.has_forbidden_character(person["name"])
         assert person["email"].rpartition("@")[2] in {"example.org", "example.com", "example.net"}
         scripts |= {ord(letter) // 256 for letter in person["name"]}
     assert len(scripts) >= 5

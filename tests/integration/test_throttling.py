@@ -80,7 +80,7 @@ def test_what_was_typed_comes_back_whole_when_the_button_is_pressed(petition: Pe
         postcode="",
         residence="uk",
         updates="on",
-        subject="",
+        feedback="",
         pace="900",
     )
     waiting = put_off(form)

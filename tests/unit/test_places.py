@@ -15,9 +15,9 @@ DIGITS = ["٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६
 REAL = ["M11AE", "M145RX", "CR26XH", "DN551PT", "W1A0AX", "EC1A1BB", "SW1A1AA", "GIR0AA"]
 
 outward = st.one_of(
-    st.from_regex(r"[A-PR-UWYZ][0-9]{1,2}", fullmatch=True),
-    st.from_regex(r"[A-PR-UWYZ][A-HK-Y][0-9]{1,2}", fullmatch=True),
-    st.from_regex(r"[A-PR-UWYZ][A-HK-Y][0-9][ABEHMNPRVWXY]", fullmatch=True),
+    st.from_regex(r"(?:[BEGLMNSW]|CR|DN|SW|EC|ZE)(?:[0-9]|[1-9][0-9])", fullmatch=True),
+    st.from_regex(r"[BEGLMNSW][0-9][A-HJKPSTUW]", fullmatch=True),
+    st.from_regex(r"(?:SW|EC|WC)[0-9][ABEHMNPRVWXY]", fullmatch=True),
 )
 postcodes = st.builds(
     "{}{}{}".format,
@@ -45,6 +45,14 @@ def test_every_shape_of_postcode_is_understood(postcode: str) -> None:
         "M14–5RX",
         "M14.5RX",
         "M14 5RX.",
+        "M14 5RX,",
+        "(M14 5RX)",
+        "“M14 5RX”",
+        "M14/5RX",
+        "\u202aM14 5RX\u202c",
+        "\u2067M14 5RX\u2069",
+        "M14\u200b5RX",
+        "\ufeffM14 5RX",
         "M١٤ ٥RX",
         "M۱۴ ۵RX",
         "M१४ ५RX",
@@ -89,7 +97,9 @@ def test_a_postcode_as_people_write_it_is_understood_again(postcode: str) -> Non
         "AI1 1AA",
         "AJ1 1AA",
         "AZ1 1AA",
-        "M1I 1AA",
+        "ZZ1 1AA",
+        "M14 5R0",
+        "BFPO",
         "EC1C 1BB",
         "M14 5CX",
         "M14 5RV",
@@ -98,7 +108,6 @@ def test_a_postcode_as_people_write_it_is_understood_again(postcode: str) -> Non
         "SW1A 1AA; DROP TABLE",
         "M14 5RX M14 5RX",
         "М14 5RX",  # the first letter is Cyrillic
-        "M14\u200b5RX",
         "M14\u202e5RX",
         "M14\x005RX",
         "M14 5RX\ud800",
@@ -122,7 +131,56 @@ def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -
         return
     assert canonical_postcode(stored) == stored
     assert stored.isascii()
-    assert 5 <= len(stored) <= 7
+    assert 5 <= len(stored) <= 8
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("W1A OAA", "W1A 0AA"), ("SWIA IAA", "SW1A 1AA"), ("0X1 2JD", "OX1 2JD"),
+        ("Ll 8JQ", "L1 8JQ"), ("M1I 1AA", "M11 1AA"), ("S014 0AA", "SO14 0AA"),
+        ("S01 4AB", "SO1 4AB"), ("M01 2AB", "M1 2AB"), ("CB01 2AB", "CB1 2AB"),
+        ("ECIA lBB", "EC1A 1BB"), ("BFP0 6I", "BFPO 61"), ("1P1 2AB", "IP1 2AB"),
+    ],
+)  # fmt: skip
+def test_letters_that_look_like_digits_are_read_by_their_position(typed: str, meant: str) -> None:
+    postcode = canonical_postcode(typed)
+
+    assert residence.spaced(postcode) == meant
+    assert not residence.is_read_as_typed(typed, postcode)
+
+
+@pytest.mark.parametrize("typed", ["m14 5rx", "(M١٤ ٥RX),", "\u202aM14 5RX\u202c", "bfpo 61"])
+def test_spacing_case_and_punctuation_are_no_other_reading(typed: str) -> None:
+    assert residence.is_read_as_typed(typed, canonical_postcode(typed))
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("BFPO 61", "BFPO 61"), ("bfpo61", "BFPO 61"), ("BFPO-5", "BFPO 5"),
+        ("B.F.P.O. 1234", "BFPO 1234"), ("BF1 2AB", "BF1 2AB"),
+    ],
+)  # fmt: skip
+def test_the_addresses_of_the_forces_are_taken(typed: str, written: str) -> None:
+    assert residence.spaced(canonical_postcode(typed)) == written
+
+
+@pytest.mark.parametrize(
+    ("typed", "country"),
+    [
+        ("GX11 1AA", "GI"), ("gx111aa,", "GI"), ("GXII IAA", "GI"), ("JE2 3AB", "JE"),
+        ("JE2 4O0", ""), ("GY1 1AA", "GG"), ("IM1 1AF", "IM"), ("FIQQ 1ZZ", "FK"),
+        ("STHL 1ZZ", "SH"), ("TKCA 1ZZ", "TC"), ("KY1-1100", "KY"), ("D02 AF30", "IE"),
+        ("D6W XY00", "IE"), ("AI-2640", "AI"),
+    ],
+)  # fmt: skip
+def test_the_codes_of_places_outside_the_uk_name_their_country(typed: str, country: str) -> None:
+    with pytest.raises(residence.NotAPostcode) as refusal:
+        canonical_postcode(typed)
+
+    assert getattr(refusal.value, "country", "") == country
+    assert not country or country in dict(residence.countries("en"))
 
 
 @pytest.mark.parametrize("language", ["en", "ar", "cy"])

@@ -21,17 +21,20 @@ from django.utils.translation import gettext_lazy as _
 from petitions.crypto import tokens
 from petitions.crypto.tokens import Recipient
 from petitions.formatting.languages import days
-from petitions.identity import residence
+from petitions.identity import email_addresses, residence
 from petitions.mail import messages, suppression
 from petitions.models import Place, Signature
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
 from petitions.screening import challenge, rate_limits
 from petitions.screening.rate_limits import Act
+from petitions.signatures import change_address, self_service
 from petitions.signatures import find as finding
-from petitions.signatures import self_service
+from petitions.signatures.confirm import Outcome
 from petitions.signatures.self_service import OwnSignature
-from petitions.web.forms import FindForm, NameForm, NameUseForm
+from petitions.signers import sealing
+from petitions.web import long_pages
+from petitions.web.forms import CodeForm, FindForm, NameForm, NameUseForm, NewAddressForm
 from petitions.web.guards import same_origin, token_is_proof
 from petitions.web.responses import SeeOther, get_or_post, public_page
 from petitions.web.views.throttling import carried, demanded, take, throttled
@@ -59,6 +62,32 @@ NOT_A_SPELLING = _(
     "This looks like a different person’s name. You can only correct the spelling here. Anyone "
     "else who wants to sign can sign the petition themselves."
 )
+SAME_ADDRESS = _("This is the address that your signature has now. Enter the new one.")
+TOO_MANY = _(
+    "We are getting too many requests at the moment, so yours was not carried out. Try again in "
+    "%(time)s."
+)
+CODE_SENT = _("We are sending a code to the new address. Type it below, next to the signature.")
+WRONG_CODE = _(
+    "That code is wrong, older than an hour, or has been tried too many times (the limit is "
+    "%(tries)s). You can have a new one sent."
+)
+ADDRESS_CHANGED = _(
+    "The email address is changed. To see the signature again, ask for a link with the new address."
+)
+NO_ROOM: dict[Outcome, Promise] = {
+    Outcome.ALREADY: _(
+        "You have already signed this petition with the new address. Withdraw one of the two "
+        "signatures."
+    ),
+    Outcome.OTHER_HOME: _(
+        "Somebody with another postcode has signed this petition with the new address. Choose "
+        "another address."
+    ),
+    Outcome.MAILBOX_FULL: _(
+        "Two people have signed this petition with the new address. Choose another address."
+    ),
+}
 NAME_TAKEN = _(
     "Somebody with this name has already signed this petition with the same email address."
 )
@@ -207,6 +236,53 @@ def updates(request: HttpRequest, recipient: Recipient, token: str, reference: s
 
 
 @_button
+def new_address(
+    request: HttpRequest, recipient: Recipient, token: str, reference: str
+) -> HttpResponse:
+    """Mail a code to the new address, whatever has been signed with it (constant work)."""
+    form = NewAddressForm(request.POST, files=request.FILES, auto_id=_ids(reference))
+    if form.is_valid() and sealing.is_recipient(recipient, form.cleaned_data["email"]):
+        form.add_error("email", SAME_ADDRESS)
+    if not form.is_valid():
+        return _show(request, recipient, token, refused=(reference, form))
+    address = form.cleaned_data["email"]
+    taken = take(request, Act.FIND, address=address)
+    if taken.is_refused:
+        problem = TOO_MANY % {"time": long_pages.promises()["try_again"]}
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        response = _show(request, recipient, token, problem=problem, status=status)
+        response["Retry-After"] = str(rate_limits.RETRY_AFTER)
+        return response
+    change_address.request_code(
+        recipient=recipient,
+        reference=reference,
+        address=address,
+        language=get_language() or "en",
+        is_silenced=taken.is_silenced,
+    )
+    return _show(request, recipient, token, done=CODE_SENT)
+
+
+@_button
+def address_code(
+    request: HttpRequest, recipient: Recipient, token: str, reference: str
+) -> HttpResponse:
+    """Change the address by the code that was mailed to the new one."""
+    form = CodeForm(request.POST, auto_id=_ids(reference))
+    if form.is_valid():
+        code = form.cleaned_data["code"]
+        try:
+            change_address.change(recipient=recipient, reference=reference, code=code)
+        except change_address.WrongCode:
+            form.add_error("code", WRONG_CODE % {"tries": change_address.TRIES})
+        except change_address.NoRoom as error:
+            form.add_error("code", str(NO_ROOM[error.outcome]))
+        else:
+            return _show(request, recipient, token, done=ADDRESS_CHANGED)
+    return _show(request, recipient, token, refused=(reference, form))
+
+
+@_button
 def withdraw(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
@@ -289,8 +365,9 @@ def _show(
 ) -> HttpResponse:
     """The page of all stored data with a message; `refused` is a reference and its invalid form."""
     held = self_service.own_signatures(recipient=recipient)
+    asked = change_address.new_addresses([one.signature.pk for one in held])
     context = {
-        "rows": [_row(one, refused) for one in held],
+        "rows": [_row(one, refused, asked.get(one.signature.pk, (None, ""))[1]) for one in held],
         "address": held[0].person["email"] if held else "",
         "no_mail": suppression.is_all_suppressed(recipient.inboxes),
         "token": token,
@@ -302,8 +379,8 @@ def _show(
     return render(request, "petitions/mine.html", context, status=status)
 
 
-def _row(one: OwnSignature, refused: tuple[str, Any] | None) -> dict[str, Any]:
-    """The template context of one signature, with its forms."""
+def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -> dict[str, Any]:
+    """The template context of one signature, with its forms; `new_address` waits for its code."""
     signature, reference = one.signature, one.signature.reference
     language, country, ids = get_language(), one.person["country"], _ids(reference)
     place = signature.place.name_in(language)
@@ -313,6 +390,8 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None) -> dict[str, Any]:
     forms: dict[type, Any] = {
         NameForm: NameForm(initial={"name": one.person["name"]}, auto_id=ids),
         NameUseForm: NameUseForm(initial={"name_use": signature.name_use}, auto_id=ids),
+        NewAddressForm: NewAddressForm(auto_id=ids),
+        CodeForm: CodeForm(auto_id=ids),
     }
     if refused and refused[0] == reference:
         forms[type(refused[1])] = refused[1]
@@ -326,6 +405,9 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None) -> dict[str, Any]:
         "is_changeable": one.is_changeable,
         "name_form": forms[NameForm],
         "name_use_form": forms[NameUseForm],
+        "new_address": email_addresses.masked(new_address) if new_address else "",
+        "address_form": forms[NewAddressForm],
+        "code_form": forms[CodeForm],
     }
 
 

@@ -36,7 +36,7 @@ def signed_with(browser: Client, **changes: str) -> Signature:
     ("changes", "signal"),
     [
         ({"email": "amina@mailinator.com"}, "disposable"),
-        ({"subject": "https://spam.example"}, "honeypot"),
+        ({"feedback": "https://spam.example"}, "honeypot"),
         ({"pace": "12"}, "pace"),
     ],
 )
@@ -63,7 +63,7 @@ def test_a_throw_away_domain_a_filled_trap_and_an_impossible_pace_hold_and_say_w
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"subject": "", "pace": ""}, {"subject": "", "pace": "2000"}, {"pace": "nonsense"}],
+    [{}, {"feedback": "", "pace": ""}, {"feedback": "", "pace": "2000"}, {"pace": "nonsense"}],
 )
 def test_no_script_autofill_and_nonsense_count_like_any_other(
     petition: Petition, browser: Client, changes: dict[str, str]
@@ -138,20 +138,28 @@ def test_random_letters_from_a_crowded_network_are_held(
     assert (pending.verdict, pending.signals) == ("hold", ["burst:62", "name-random"])
 
 
+def test_the_trap_has_a_name_that_no_contact_card_has() -> None:
+    """What browsers, phones and password managers look for (HTML's autofill names, vCard)."""
+    filled_in = "name|mail|phone|tel|url|web|home|page|addr|street|city|state|zip|post|country|"
+    filled_in += "company|org|job|title|birth|bday|sex|note|nick|user|login|pass|card|cc|photo|impp"
+
+    assert not re.search(filled_in, fraud_signals.HONEYPOT)
+
+
 def test_the_page_hides_its_trap_from_people_and_is_the_same_for_everybody(
     petition: Petition, client: Client
 ) -> None:
     page = client.get(PAGE).content.decode()
-    (trap,) = re.findall(r'<input[^>]*name="subject"[^>]*>', page)
+    (trap,) = re.findall(r'<input[^>]*name="feedback"[^>]*>', page)
     assert 'type="text"' in trap
     assert 'tabindex="-1"' in trap
     assert 'autocomplete="off"' in trap
     assert 'value=""' in trap
     before = page[: page.index(trap)]
     assert 'class="for-nobody" aria-hidden="true"' in before[-250:]
-    assert '<label for="id_subject">Leave this field empty</label>' in before[-250:]
+    assert '<label for="id_feedback">Leave this field empty</label>' in before[-250:]
     assert page.count('name="pace" value=""') == 1
     # What a machine wrote does not come back to warn it.
-    again = client.post(PAGE, {**typed(consent=""), "subject": "x", "pace": "3"})
+    again = client.post(PAGE, {**typed(consent=""), "feedback": "x", "pace": "3"})
     assert again.status_code == 422
     assert trap in again.content.decode()

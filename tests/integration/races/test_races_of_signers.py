@@ -11,13 +11,15 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.counting import tallies
-from petitions.models import Petition, Rule, Signature, Signer
+from petitions.crypto import tokens
+from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rules, screen
+from petitions.signatures import change_address, submit, withdraw
 from petitions.signatures import confirm as confirming
-from petitions.signatures import submit, withdraw
 from petitions.signatures.confirm import Outcome
-from tests.people import AMINA, confirm, sign, sign_and_confirm, typed
+from petitions.signers import sealing
+from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm, typed
 from tests.racing import (
     race,
     without_compare_and_set,
@@ -205,3 +207,35 @@ def test_a_rule_made_while_the_rules_are_being_read_takes_effect_once_they_are_r
 def _screened(petition: Petition) -> screen.Screening:
     with screen.screen(petition=petition, attempt=AMINA, evidence=screen.Evidence()) as (found, _):
         return found
+
+
+@pytest.mark.parametrize("guard", ["none", "constraint", "lock"])
+def test_two_who_move_to_one_mailbox_at_once_do_not_both_take_its_place(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, whole_table: None, guard: str
+) -> None:
+    """They are of two homes, so that only one may stand there."""
+    new = "family@new.example"
+    people = [AMINA, DAVID]
+    moves = [_move(sign_and_confirm(petition, one), one.email, new) for one in people]
+    if guard != "lock":
+        without_mailbox_locks(monkeypatch)
+    if guard == "none":
+        without_unique_constraints()
+
+    run = race(monkeypatch, (change_address, "_slot"), *moves)
+
+    assert run.second_waited is (guard == "lock")
+    moved = [sealing.unsealed(signer)["email"] for signer in Signer.objects.all()]
+    assert moved.count(new) == (2 if guard == "none" else 1)
+    if guard != "none":
+        assert any(isinstance(end, change_address.NoRoom) for end in (run.first, run.second))
+
+
+def _move(signature: Signature, address: str, new: str) -> Callable[[], None]:
+    """What typing the right code does."""
+    owner = {"recipient": sealing.recipient_of(address), "reference": signature.reference}
+    change_address.request_code(**owner, address=new, language="en")  # type: ignore[arg-type]
+    mail = Mail.objects.get(signature=signature.pk, kind=Mail.Kind.ADDRESS)
+    Mail.objects.filter(pk=mail.pk).update(state=Mail.State.SENT)
+    code = tokens.code(mail.pk, 0)
+    return lambda: change_address.change(**owner, code=code)  # type: ignore[arg-type]
