@@ -36,6 +36,7 @@ OVERDUE_AFTER = {
     "give-notice": timedelta(minutes=30),
     "queue-reminders": timedelta(minutes=30),
     "apply-retention": timedelta(hours=3),
+    "count-figures": timedelta(hours=3),
     "take-snapshots": timedelta(hours=3),
     "check-tallies": timedelta(hours=36),
 }

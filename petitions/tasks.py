@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from petitions.counting import breakdowns, tallies
+from petitions.counting import breakdowns, figures, tallies
 from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, wake_worker
 from petitions.privacy import retention
@@ -76,6 +76,12 @@ def check_tallies() -> None:
 def queue_reminders() -> None:
     """Queue one reminder to each signer who did not confirm within a day."""
     reminders.queue_reminders()
+
+
+@sweep
+def count_figures() -> None:
+    """Count the figures for organisers. Idempotent within an hour."""
+    figures.count_due()
 
 
 @sweep

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
+from petitions.admin import figures
 from petitions.admin.acting import acting
 from petitions.admin.moments import StoredMoment
 from petitions.admin.sources import channels
@@ -153,6 +154,7 @@ class PetitionAdmin(PublicationAdmin):
         view = self.admin_site.admin_view(self.export_view)
         return [
             path("<int:pk>/export/", view, name="petitions_petition_export"),
+            *figures.urls(self.admin_site),
             *super().get_urls(),
         ]
 

@@ -7,6 +7,7 @@ from petitions.models.decision import Decision, DecisionItem
 from petitions.models.enquiry import Enquiry
 from petitions.models.erasure import Erasure, ErasureStop
 from petitions.models.export import Export
+from petitions.models.figures import Figures
 from petitions.models.finding import FindRequest
 from petitions.models.lease import Lease
 from petitions.models.login_failure import LoginFailure
@@ -36,6 +37,7 @@ __all__ = [
     "Erasure",
     "ErasureStop",
     "Export",
+    "Figures",
     "FindRequest",
     "Lease",
     "LoginFailure",
