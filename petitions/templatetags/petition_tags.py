@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from petitions.counting import breakdowns
-from petitions.formatting import languages
+from petitions.formatting import languages, sanitising
 from petitions.publishing import timeline
 from petitions.web import long_pages
 
@@ -17,6 +17,7 @@ for _filter in (
     languages.day,
     languages.clock_time,
     languages.direction,
+    sanitising.render_markdown,
 ):
     register.filter(_filter)
 
