@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from petitions.counting import breakdowns, figures, tallies
+from petitions.geography import countries
 from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, wake_worker
 from petitions.privacy import retention
@@ -82,6 +83,12 @@ def queue_reminders() -> None:
 def count_figures() -> None:
     """Count the figures for organisers. Idempotent within an hour."""
     figures.count_due()
+
+
+@sweep
+def count_countries() -> None:
+    """Count signers by country and language, once a day. Idempotent."""
+    countries.count_due()
 
 
 @sweep

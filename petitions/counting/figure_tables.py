@@ -4,8 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from petitions.counting import source_counts
+from django.conf import settings
+from django.utils import timezone
+
+from petitions.counting import figures, source_counts
 from petitions.counting.figures import STEP
+from petitions.crypto import vault
+from petitions.identity import residence
 from petitions.models import Decision, Figures, Petition, Place, Region, Signature
 
 Cell = str | int
@@ -61,19 +66,20 @@ class Report:
 
 def report(petition: Petition) -> Report | None:
     """All tables of a petition; None until it is counted for the first time."""
-    figures = Figures.objects.filter(petition=petition).first()
-    if figures is None:
+    row = Figures.objects.filter(petition=petition).first()
+    if row is None:
         return None
     places = list(Place.objects.all())
-    seats = tuple(_seats(places, figures.counts["place"]))
+    seats = tuple(_seats(places, row.counts["place"]))
     tables = (
         _constituencies(seats),
-        *_places(places, figures.counts["place"]),
-        *_others(figures.counts),
+        *_places(places, row.counts["place"]),
+        *_others(row.counts),
+        *_of_the_night(row),
         _sources(petition),
     )
-    total = figures.counts["state"].get(Signature.State.CONFIRMED, 0)
-    return Report(figures.counted_at, total, seats, tables)
+    total = row.counts["state"].get(Signature.State.CONFIRMED, 0)
+    return Report(row.counted_at, total, seats, tables)
 
 
 def _seats(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Seat]:
@@ -130,6 +136,28 @@ def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     yield Table("states", "States", ("state", "signatures"), states)
     removed = {str(Decision.Reason(reason).label): n for reason, n in counts["removed"].items()}
     yield Table("removed", "Removed, by reason", ("reason", "signatures"), _largest_first(removed))
+
+
+def _of_the_night(row: Figures) -> Iterator[Table]:
+    """The tables of what is sealed, which is counted once a day."""
+    try:
+        counts = figures.unseal(row)
+        note = "Only sealed data says this, so it is counted once a day, soon after midnight."
+        if row.sealed_at:
+            note = f"{note} Counted on {timezone.localtime(row.sealed_at):%-d %B %Y, %H:%M}."
+    except vault.CannotOpen:
+        counts, note = {}, "A key is missing that these counts were sealed with."
+    languages = dict(settings.LANGUAGES)
+    for name, title, head, table, label in (
+        ("countries", "Countries", "country", "country", _country),
+        ("languages", "Languages", "language", "language", lambda code: languages.get(code, "")),
+    ):
+        sums = {label(code) or "not known": n for code, n in counts.get(table, {}).items()}
+        yield Table(name, title, (head, "signatures"), _largest_first(sums), note)
+
+
+def _country(code: str) -> str:
+    return residence.country_name(code, "en") if code else ""
 
 
 def _sources(petition: Petition) -> Table:

@@ -3,7 +3,7 @@
 An hourly sweep counts them all in one statement, and so as of one moment: every table adds up to
 the same total. A page reads one row, however many have signed.
 
-Nobody's way to one person, for the public sees none of it, and:
+No way to one person, for the public sees none of it, and:
 
 - they change once an hour, and nobody can have them counted at a moment of their choosing;
 - there are no crossed tables, such as of places by choice for the name;
@@ -13,15 +13,19 @@ Nobody's way to one person, for the public sees none of it, and:
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from petitions.crypto import vault
 from petitions.models import Figures, Petition, Signature, Signer
 
 TABLES = ("state", "removed", "place", "day", "version", "name_use")
 STEP = 25
+# In the associated data of the sealed counts; enough room for every country there is.
+_TABLE, _SEALED_BYTES = "figures", 8192
 # A petition that has been over for so long is counted once a day: moderators may still decide.
 HOURLY_AFTER_CLOSE = timedelta(days=7)
 _A_DAY = timedelta(hours=23)
@@ -93,3 +97,13 @@ def _waiting(petition_id: int) -> int:
     )
     waiting: int = pending.aggregate(n=Count("petition_mailbox_ix", distinct=True))["n"]
     return waiting // STEP * STEP
+
+
+def seal(row: Figures, counts: Counts) -> bytes:
+    """Seal the counts by country and language, {table: {key: n}}; always of one length."""
+    return vault.seal(counts, table=_TABLE, row_id=row.pk, at_least=_SEALED_BYTES)
+
+
+def unseal(row: Figures) -> dict[str, Any]:
+    """The counts that `seal` sealed; empty until they are counted. Raises `vault.CannotOpen`."""
+    return vault.unseal(row.sealed, table=_TABLE, row_id=row.pk) if row.sealed else {}
