@@ -40,7 +40,7 @@ _COUNT = """
             WHEN GROUPING(place) THEN 'place' WHEN GROUPING(day) THEN 'day'
             WHEN GROUPING(version) THEN 'version' ELSE 'name_use'
         END,
-        coalesce(state, reason, place, day, version, name_use),
+        coalesce(state, reason, place, day::text, version::text, name_use),
         count(*)
     FROM (
         SELECT
@@ -48,15 +48,15 @@ _COUNT = """
             CASE s.state WHEN 'removed' THEN coalesce(d.reason, 'other') END,
             CASE s.state WHEN 'confirmed' THEN s.place_id END,
             CASE s.state WHEN 'confirmed'
-                THEN (s.confirmed_at AT TIME ZONE 'Europe/London')::date::text END,
-            CASE s.state WHEN 'confirmed' THEN s.text_version::text END,
+                THEN (s.confirmed_at AT TIME ZONE 'Europe/London')::date END,
+            CASE s.state WHEN 'confirmed' THEN s.text_version END,
             CASE s.state WHEN 'confirmed' THEN s.name_use END
         FROM petitions_signature s LEFT JOIN petitions_decision d ON d.id = s.decision_id
         WHERE s.petition_id = %(petition)s
             AND (s.confirmed_at IS NOT NULL OR s.state = 'removed')
     ) one (state, reason, place, day, version, name_use)
     GROUP BY GROUPING SETS ((state), (reason), (place), (day), (version), (name_use))
-    HAVING coalesce(state, reason, place, day, version, name_use) IS NOT NULL
+    HAVING coalesce(state, reason, place, day::text, version::text, name_use) IS NOT NULL
 """
 
 
