@@ -37,6 +37,10 @@ app.conf.beat_schedule = {
     "apply-retention": _sweep("petitions.apply_retention", 3600.0, expires=3600),
     "record-closes": _sweep("petitions.record_closes", 60.0, expires=60),
     "give-notice": _sweep("petitions.give_notice", 600.0, expires=600),
+    # At the full hour, and so before the snapshots, which take the day's states from it.
+    "count-figures": _sweep("petitions.count_figures", crontab(minute="0"), expires=3600),
+    # Each petition once a day, in the first of these after midnight.
+    "count-countries": _sweep("petitions.count_countries", crontab(minute="20"), expires=3600),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
     "take-snapshots": _sweep("petitions.take_snapshots", crontab(minute="1"), expires=3600),
     "check-tallies": _sweep(

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from campaign.models import StatementText
-from petitions.formatting.sanitising import legible
+from petitions.formatting.sanitising import legible, plain
 from petitions.models import Petition, PetitionText
 from petitions.publishing.organisation import organisation
 from petitions.publishing.timeline import event_of
@@ -32,8 +32,7 @@ class Entry:
     """One entry of the feed, in the language of its text."""
 
     event: str
-    # Part of the entry's id: a path that stays when the page moves to or from the front page.
-    about: str
+    # Part of the entry's id, too: it stays when the page moves to or from the front page.
     path: str
     at: datetime
     title: str
@@ -67,7 +66,10 @@ def feed(request: HttpRequest) -> HttpResponse:
             link=address,
             # Escaped, for feed readers take summaries for HTML (XSS).
             description=escape(legible(entry.summary)),
-            unique_id=get_tag_uri(f"{absolute(entry.about)}#{entry.event}", entry.at.date()),
+            # The tag has a slash of its own before the event.
+            unique_id=get_tag_uri(
+                f"{absolute(entry.path).rstrip('/')}#{entry.event}", entry.at.date()
+            ),
             pubdate=entry.at,
             updateddate=entry.at,
             language=entry.language,
@@ -90,10 +92,8 @@ def _statements(language: str) -> Iterator[Entry]:
         if text.statement_id in seen or text.published_at is None:
             continue
         seen.add(text.statement_id)
-        about, path = text.statement.get_absolute_url(), text.statement.path
-        yield Entry(
-            "statement", about, path, text.published_at, text.title, text.summary, text.language
-        )
+        path, summary = text.statement.get_absolute_url(), text.summary or plain(text.body)
+        yield Entry("statement", path, text.published_at, text.title, summary, text.language)
 
 
 def _petitions(language: str) -> Iterator[Entry]:
@@ -110,10 +110,10 @@ def _petitions(language: str) -> Iterator[Entry]:
         opened = petition.opens_at or text.published_at
         if opened is not None:
             words = _("Petition opened: %(title)s") % {"title": title}
-            yield Entry("opened", path, path, opened, words, ask, text.language)
+            yield Entry("opened", path, opened, words, ask, text.language)
         if petition.closes_at is not None and petition.closes_at <= now:
             words = _("Petition closed: %(title)s") % {"title": title}
-            yield Entry("closed", path, path, petition.closes_at, words, ask, text.language)
+            yield Entry("closed", path, petition.closes_at, words, ask, text.language)
         yield from _milestones(petition, text, path)
 
 
@@ -127,4 +127,4 @@ def _milestones(petition: Petition, text: PetitionText, path: str) -> Iterator[E
         words = f"{event.title}: {text.title}"
         language = event.language or text.language
         name = f"milestone-{row['id']}"
-        yield Entry(name, path, path, at, words, event.words or text.ask, language)
+        yield Entry(name, path, at, words, plain(event.words) or text.ask, language)

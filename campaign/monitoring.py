@@ -38,6 +38,8 @@ OVERDUE_AFTER = {
     "give-notice": timedelta(minutes=30),
     "queue-reminders": timedelta(minutes=30),
     "apply-retention": timedelta(hours=3),
+    "count-figures": timedelta(hours=3),
+    "count-countries": timedelta(hours=6),
     "take-snapshots": timedelta(hours=3),
     "check-tallies": timedelta(hours=36),
 }

@@ -84,7 +84,7 @@ def _statements() -> Iterable[Page]:
     # Several texts of one statement have one path, and the same languages.
     found: dict[str, Page] = {}
     for text in StatementText.objects.to_show(settings.LANGUAGE_CODE):
-        path, changed = text.statement.path, text.published_at
+        path, changed = text.statement.get_absolute_url(), text.published_at
         before = found.get(path)
         if before and before.changed and changed:
             changed = max(before.changed, changed)

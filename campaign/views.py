@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from campaign.models import StatementText
 from petitions.counting import sources, tallies
-from petitions.formatting.sanitising import render_markdown
+from petitions.formatting.sanitising import plain, render_markdown
 from petitions.models import Petition
 from petitions.publishing import warm_cache
 from petitions.publishing.organisation import organisation
@@ -80,9 +80,10 @@ def head(text: StatementText, petition: Petition | None) -> heads.Head:
         "publisher": publisher,
     }
     return heads.head(
-        path=text.statement.path,
+        # Not the front page, which shows another statement one day.
+        path=text.statement.get_absolute_url(),
         title=text.title,
-        summary=text.summary,
+        summary=text.summary or plain(text.body),
         text_language=text.language,
         languages=text.languages or [text.language],
         image=heads.image_of(petition),

@@ -6,7 +6,8 @@ from typing import Any
 
 from celery import shared_task
 
-from petitions.counting import breakdowns, tallies
+from petitions.counting import breakdowns, figures, tallies
+from petitions.geography import countries
 from petitions.handover import reminders as delete_by
 from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, staff_letters, wake_worker
@@ -93,6 +94,18 @@ def check_tallies() -> None:
 def queue_reminders() -> None:
     """Queue one reminder to each signer who did not confirm within a day."""
     reminders.queue_reminders()
+
+
+@sweep
+def count_figures() -> None:
+    """Count the figures for organisers. Idempotent within an hour."""
+    figures.count_due()
+
+
+@sweep
+def count_countries() -> None:
+    """Count signers by country and language, once a day. Idempotent."""
+    countries.count_due()
 
 
 @sweep

@@ -399,7 +399,9 @@ class Visitor:
         Petition.objects.update(opens_at=None, is_paused=True)
         yield self._get("paused", self.page)
         yield self._post("paused while typing", self.page, typed())
-        Petition.objects.update(closes_at=two_days_ago, is_paused=False)
+        Petition.objects.update(closes_at=timezone.now(), is_paused=False)
+        yield self._get("closed today", self.page)
+        Petition.objects.update(closes_at=two_days_ago)
         yield self._get("front page, petition closed", self.home)
         yield self._get("closed", self.page)
         for kind in (Milestone.Kind.HANDED_IN, Milestone.Kind.REPLY):

@@ -9,8 +9,10 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
+from petitions.admin import figures
 from petitions.admin.acting import acting
 from petitions.admin.moments import StoredMoment
 from petitions.admin.sources import channels
@@ -134,6 +136,9 @@ class PetitionAdmin(PublicationAdmin):
             done = _("%(petition)s is published with its text. Nobody was emailed.")
         self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
         self.tell_when(request, petition)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*figures.urls(self.admin_site), *super().get_urls()]
 
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
         """Only a petition that nobody has signed may be deleted; others are closed or removed.

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone, translation
 
-from petitions.counting import breakdowns, goals, tallies
+from petitions.counting import breakdowns, disclosure, goals, tallies
 from petitions.counting.breakdowns import Course
 from petitions.models import Petition, PetitionText
 from petitions.publishing.visibility import find_text
@@ -62,8 +62,8 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
             "days": list(_days(course)),
             "regions": {
                 "counted_after": course.shared_after,
-                "rounded_to": breakdowns.ROUNDED_TO,
-                "null_means_fewer_than": breakdowns.FEWEST,
+                "rounded_to": disclosure.ROUNDED_TO,
+                "null_means_fewer_than": disclosure.FEWEST,
                 "shares": list(_shares(course)),
             },
             "milestones": text.milestones,

@@ -25,6 +25,8 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from petitions.counting import states
+from petitions.counting.disclosure import FEWEST, STEP, renewed, rounded
 from petitions.formatting.languages import grouped
 from petitions.models import (
     ABROAD,
@@ -37,9 +39,6 @@ from petitions.models import (
     Tally,
 )
 
-STEP = 25
-ROUNDED_TO = 5
-FEWEST = STEP
 FEWEST_GROUPS = 6
 # By then mails sent before the close are confirmed, and moderators have decided.
 FOLLOWED_AFTER_CLOSE = timedelta(days=7)
@@ -114,7 +113,15 @@ def take_snapshots(now: datetime | None = None) -> int:
     )
     due = list(followed.exclude(snapshots__day=day).values_list("pk", flat=True))
     counts = _count(due) if due else {}
-    return sum(write(petition_id, day, counts[petition_id]) for petition_id in due)
+    return sum(
+        write(
+            petition_id,
+            day,
+            counts[petition_id],
+            states=states.to_publish(petition_id, day, ended_at),
+        )
+        for petition_id in due
+    )
 
 
 def _count(petition_ids: list[int]) -> dict[int, Counter[str]]:
@@ -143,10 +150,12 @@ def group_of(kind: str, region: str) -> str:
 
 
 @transaction.atomic
-def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
+def write(
+    petition_id: int, day: date, counts: Counter[str], *, states: dict[str, int] | None = None
+) -> bool:
     """Write one petition's snapshot of a day, unless there is one; return whether it wrote."""
     snapshot, is_new = Snapshot.objects.get_or_create(
-        petition_id=petition_id, day=day, defaults={"total": counts.total()}
+        petition_id=petition_id, day=day, defaults={"total": counts.total(), "states": states or {}}
     )
     if is_new:
         earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("day")
@@ -162,13 +171,6 @@ def write(petition_id: int, day: date, counts: Counter[str]) -> bool:
             for group, n in counts.items()
         )
     return is_new
-
-
-def renewed(n: int, before: int) -> int:
-    """The count behind a share from now on: unchanged until its region has moved by `STEP`."""
-    if abs(n - before) < STEP:
-        return before
-    return n if n >= FEWEST else 0
 
 
 # --- Reading ------------------------------------------------------------------------------
@@ -211,13 +213,6 @@ def merged(spans: Sequence[Span]) -> list[Span]:
         Span(group[0].first, group[-1].last, group[-1].total, sum(span.change for span in group))
         for group in groups
     ]
-
-
-def rounded(n: int) -> int | None:
-    """The publishable value of a count: the nearest multiple of `ROUNDED_TO`; None if too small."""
-    if n < FEWEST:
-        return None
-    return (n + ROUNDED_TO // 2) // ROUNDED_TO * ROUNDED_TO
 
 
 def name_of(group: str) -> str:

@@ -2,9 +2,11 @@
 
 import unicodedata
 from functools import lru_cache
+from html import unescape
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from markdown_it import MarkdownIt
 
 # No images: a remote one would tell another site who reads the page.
@@ -35,6 +37,12 @@ def render_markdown(text: str) -> SafeString:
         link_rel="noopener noreferrer nofollow",
     )
     return mark_safe(clean)  # noqa: S308 - nh3 has just cleaned it
+
+
+def plain(markdown: str, words: int = 60) -> str:
+    """The beginning of a Markdown text as plain text on one line, for feeds and previews."""
+    text = unescape(nh3.clean(render_markdown(markdown), tags=set()))
+    return Truncator(legible(text)).words(words)
 
 
 def legible(text: str) -> str:

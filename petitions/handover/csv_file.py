@@ -13,7 +13,7 @@ _BEHIND_SEMICOLON = re.compile(r'(;[ "]*)(?=[=+\-@\t\r\n＝＋－＠])')
 
 
 def write(
-    columns: Sequence[str], batches: Iterable[Sequence[Sequence[str | int]]], note: str
+    columns: Sequence[str], batches: Iterable[Sequence[Sequence[str | int]]], note: str = ""
 ) -> Iterator[bytes]:
     """Yield the file in UTF-8 with a byte order mark: the header first, then a chunk a batch.
 
@@ -21,9 +21,10 @@ def write(
     rows however they are renamed, filtered or saved again; a file beside them in a ZIP archive is
     lost when they are taken out, and a comment before the header breaks programs that read CSV.
     """
-    yield (BOM + _lines([(*columns, note)])).encode()
+    noted, empty = ((note,), ("",)) if note else ((), ())
+    yield (BOM + _lines([(*columns, *noted)])).encode()
     for batch in batches:
-        yield _lines([(*map(formula_safe, row), "") for row in batch]).encode()
+        yield _lines([(*map(formula_safe, row), *empty) for row in batch]).encode()
 
 
 def formula_safe(cell: str | int) -> str | int:

@@ -32,7 +32,9 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9
 _SPECIAL = re.compile(f"[&<>]|{_FORBIDDEN.pattern}")
 
 
-def write(columns: Sequence[str], batches: Iterable[Sequence[Cells]], note: str) -> Iterator[bytes]:
+def write(
+    columns: Sequence[str], batches: Iterable[Sequence[Cells]], note: str = ""
+) -> Iterator[bytes]:
     """Yield the workbook: a sheet of the rows, more where Excel's limit asks for it, and a note.
 
     Every text is stored as text: nothing in it is a formula, whatever it begins with.
@@ -46,8 +48,9 @@ def write(columns: Sequence[str], batches: Iterable[Sequence[Cells]], note: str)
                 for text in sheet:
                     part.write(text.encode())
                     yield sink.taken()
-        names.append("About this file")
-        archive.writestr(_path(len(names)), f"{_HEAD}{_row([note])}{_TAIL}")
+        if note:
+            names.append("About this file")
+            archive.writestr(_path(len(names)), f"{_HEAD}{_row([note])}{_TAIL}")
         for path, xml in _frame(names).items():
             archive.writestr(path, _XML + xml)
     yield sink.taken()

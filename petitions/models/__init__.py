@@ -10,6 +10,7 @@ from petitions.models.base import (
 )
 from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
 from petitions.models.export import Export
+from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
@@ -37,6 +38,7 @@ __all__ = [
     "Erasure",
     "ErasureStop",
     "Export",
+    "Figures",
     "FindRequest",
     "Lease",
     "LoginFailure",

@@ -309,6 +309,13 @@ class Petition(models.Model):
     def _has_opened(self, now: datetime) -> bool:
         return self.opens_at is None or self.opens_at <= now
 
+    def is_in_grace(self, now: datetime | None = None) -> bool:
+        """Whether links that were mailed before the close still confirm after it."""
+        return (
+            self.closes_at is not None
+            and (now or timezone.now()) < self.closes_at + CONFIRMING_AFTER_CLOSE
+        )
+
     def is_confirming(self, mailed_at: datetime, now: datetime) -> bool:
         """Whether a link mailed at `mailed_at` is still valid: a day of grace after the close.
 
@@ -323,7 +330,7 @@ class Petition(models.Model):
             self.state in {self.State.OPEN, self.State.CLOSED}
             and closed_at is not None
             and mailed_at < closed_at
-            and now < closed_at + CONFIRMING_AFTER_CLOSE
+            and self.is_in_grace(now)
         )
 
 

@@ -71,7 +71,9 @@ def standing(petition: Petition, count: int) -> dict[str, Any]:
         "count": count,
         "counted_at": timezone.now(),
         "goal": goals.goal_for(count, petition.goal),
-        "shows_bar": count >= goals.LEAST_FOR_A_BAR,
+        # A goal that was missed is no news once nobody can sign.
+        "shows_bar": count >= goals.LEAST_FOR_A_BAR and not petition.has_closed,
+        "links_still_work": petition.has_closed and petition.is_in_grace(),
         # Read before `is_accepting`: a page made while the petition opens then expires at once.
         "opens_at": petition.turns_at,
         "is_accepting": petition.is_accepting(),

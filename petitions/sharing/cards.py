@@ -117,7 +117,9 @@ def _support(petition: Petition, count: int) -> dict[str, str]:
     if count >= goals.LEAST_FOR_A_BAR:
         share = count / goals.goal_for(count, petition.goal)
         unit = ngettext("signature", "signatures", count)
-        return {"count": grouped(count), "unit": unit, "share": f"{share:.2f}"}
+        # Once it is closed, a goal that was missed is no news.
+        shown = {} if petition.has_closed else {"share": f"{share:.2f}"}
+        return {"count": grouped(count), "unit": unit, **shown}
     if petition.is_announced() and petition.opens_at:
         return {"call": _("Opens for signatures on %(day)s") % {"day": day(petition.opens_at)}}
     return {"call": _("Read and sign the petition")} if petition.is_accepting() else {}
@@ -140,7 +142,9 @@ def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, 
         **_words(text, organisation),
         "organisation": _text(organisation),
         "ask": _text(text.ask),
-        "call": _("Scan with a phone to read and sign"),
+        "call": _("This petition is closed. Scan with a phone to read it")
+        if text.petition.has_closed
+        else _("Scan with a phone to read and sign"),
         # Only the QR code has the source's code: a URL that is typed from paper should be short.
         "code": qr_code(sources.address(text.petition, channel)),
         "address": _text(sources.address(text.petition).partition("://")[2]),

@@ -9,7 +9,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-CURRENT = 1
+CURRENT = 2
 
 WORDING: dict[int, Promise] = {
     1: _(
@@ -17,12 +17,22 @@ WORDING: dict[int, Promise] = {
         "gives the British Government my constituency or country, and my name only if I chose "
         "so above."
     ),
+    # Petitions may be addressed to others than the Government.
+    2: _(
+        "I agree that %(organisation)s keeps my signature, which shows a political opinion, and "
+        "gives my constituency or country to %(addressee)s, and my name only if I chose so above."
+    ),
 }
 
 
-def wording(organisation: str, version: int = CURRENT) -> SafeString:
-    """The words of a version as HTML in the language of the page, naming the organisation, whose
-    name may run the other way.
+def wording(
+    organisation: str, addressee: str, *, language: str = "", version: int = CURRENT
+) -> SafeString:
+    """The words of a version as HTML in the language of the page, naming the organisation and whom
+    the petition is addressed to, in the `language` of its text: names may run the other way.
     """
-    name = format_html("<bdi>{}</bdi>", organisation)
-    return mark_safe(escape(WORDING[version]) % {"organisation": name})  # noqa: S308 - both are escaped
+    names = {
+        "organisation": format_html("<bdi>{}</bdi>", organisation),
+        "addressee": format_html('<bdi lang="{}">{}</bdi>', language, addressee),
+    }
+    return mark_safe(escape(WORDING[version]) % names)  # noqa: S308 - all of it is escaped

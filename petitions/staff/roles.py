@@ -43,6 +43,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.change_milestonetext",
         "petitions.delete_milestonetext",
         "petitions.view_milestonetext",
+        "petitions.view_figures",
         "petitions.view_snapshot",
         "petitions.view_snapshotpart",
         "petitions.view_erasure",

@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from petitions.counting import breakdowns
-from petitions.formatting import languages
+from petitions.formatting import languages, sanitising
 from petitions.identity import residence
 from petitions.publishing import timeline
 from petitions.web import long_pages
@@ -19,6 +19,7 @@ for _filter in (
     languages.clock_time,
     languages.closing,
     languages.direction,
+    sanitising.render_markdown,
 ):
     register.filter(_filter)
 

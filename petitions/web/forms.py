@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.identity import typed_text
 from petitions.identity.residence import spaced
-from petitions.models import Enquiry
+from petitions.models import Enquiry, PetitionText
 from petitions.privacy.enquiries import Letter
 from petitions.publishing.organisation import organisation
 from petitions.screening import challenge, fraud_signals
@@ -128,8 +128,9 @@ class ResidenceForm(KnownFieldsForm):
         return said
 
 
-def _consent_wording() -> SafeString:
-    return consent.wording(organisation().name or gettext("the organisation that runs this site"))
+def _consent_wording(text: PetitionText) -> SafeString:
+    name = organisation().name or gettext("the organisation that runs this site")
+    return consent.wording(name, text.addressee, language=text.language)
 
 
 class SignForm(ResidenceForm):
@@ -148,7 +149,6 @@ class SignForm(ResidenceForm):
         )
     )
     consent = forms.BooleanField(
-        label=lazy(_consent_wording, SafeString)(),
         error_messages={
             "required": _("Tick the box to agree; without it we may not keep your signature.")
         },
@@ -165,10 +165,13 @@ class SignForm(ResidenceForm):
 
     field_order = ["name", "name_use", "email"]
 
-    def __init__(self, data: QueryDict | None = None, *, version: int, **options: Any) -> None:
-        options.setdefault("initial", {"text_version": version})
+    def __init__(
+        self, data: QueryDict | None = None, *, text: PetitionText, **options: Any
+    ) -> None:
+        options.setdefault("initial", {"text_version": text.version})
         super().__init__(data, **options)
-        self.newest_version = version
+        self.newest_version = text.version
+        self.fields["consent"].label = lazy(_consent_wording, SafeString)(text)
 
     def layout(self) -> Iterable[Any]:
         return (

@@ -106,16 +106,17 @@ def test_each_page_says_what_it_is_and_where_in_each_language(
     visitor = Visitor(petition, language)
     visitor.publish_statement()
     path = HOME[language] + page
+    page = page or "statements/urgent/"
     # The host that somebody asked for is in no tag.
     told = head_of(client, path, Host="evil.example")
 
-    assert told.link("canonical") == told.one("og:url") == SITE + path
+    assert told.link("canonical") == told.one("og:url") == SITE + HOME[language] + page
     assert told.alternates() == {code: home + page for code, home in EVERYWHERE.items()}
     text = PetitionText.objects.get(language=language)
     assert told.one("og:title") == told.one("twitter:title") == text.title
     summaries = {told.one(name) for name in ("description", "og:description")}
     assert summaries == {told.one("twitter:description")} == {text.ask}
-    assert told.one("og:type") == ("website" if page else "article")
+    assert told.one("og:type") == ("website" if "petitions" in page else "article")
     assert told.one("og:site_name") == "SBC"
     assert told.one("og:locale") == LOCALES[language]
     others = {LOCALES[code] for code in LANGUAGES if code != language}
@@ -133,7 +134,8 @@ def test_each_page_says_what_it_is_and_where_in_each_language(
 @IN_EACH
 def test_pages_carry_data_for_machines(petition: Petition, client: Client, language: str) -> None:
     Visitor(petition, language).publish_statement()
-    for path, kind in ((HOME[language], "Article"), (f"{HOME[language]}petitions/protect/", None)):
+    for page, kind in (("statements/urgent/", "Article"), ("petitions/protect/", None)):
+        path = HOME[language] + page
         (data,) = head_of(client, path).data
         text = PetitionText.objects.get(language=language)
         assert data["@context"] == "https://schema.org"
@@ -174,14 +176,33 @@ def test_a_statement_without_a_petition_has_the_plain_picture(
     assert head_of(client, "/").one("og:image") == f"{SITE}/static/img/share.png"
 
 
-def test_only_the_featured_statement_stands_at_the_front_page(
+def test_the_front_page_names_the_lasting_address_of_the_statement_that_it_shows(
+    petition: Petition, client: Client
+) -> None:
+    """A link to the front page shows another text once another statement is featured."""
+    Visitor(petition, "en").publish_statement()
+    own = f"{SITE}/statements/urgent/"
+    for path in ("/", "/statements/urgent/"):
+        told = head_of(client, path)
+        assert told.link("canonical") == told.one("og:url") == own
+        assert told.data[0]["url"] == own
+
+
+def test_a_statement_without_a_summary_is_told_by_its_beginning(
     petition: Petition, client: Client
 ) -> None:
     Visitor(petition, "en").publish_statement()
-    assert head_of(client, "/statements/urgent/").link("canonical") == f"{SITE}/"
-    Statement.objects.update(is_featured=False)
-    own = f"{SITE}/statements/urgent/"
-    assert head_of(client, "/statements/urgent/").link("canonical") == own
+    body = "# A heading\n\nWe **ask** for [this](https://example.org) & more.\n\n- First\n- Second"
+    StatementText.objects.update(summary="", body=body)
+
+    beginning = "A heading We ask for this & more. First Second"
+    assert head_of(client, "/").one("description") == beginning
+    (summary,) = [
+        unescape(said(entry, "summary"))
+        for entry in entries(client, "/feed.atom")
+        if "#statement" in said(entry, "id") or "/statement" in said(entry, "id")
+    ]
+    assert summary == beginning
 
 
 @pytest.mark.parametrize("title", TITLES)
@@ -240,7 +261,9 @@ def test_every_address_of_the_sitemap_is_public_and_names_itself(
     Visitor(petition, "en").publish_statement()
     found = listed(client)
 
-    assert {SITE + home for home in HOME.values()} <= found.keys()
+    # The front page shows a statement, which is listed at its own address.
+    assert not {SITE + home for home in HOME.values()} & found.keys()
+    assert {f"{SITE}{home}statements/urgent/" for home in HOME.values()} <= found.keys()
     assert {f"{SITE}{home}petitions/protect/" for home in HOME.values()} <= found.keys()
     assert {f"{SITE}{home}petitions/" for home in HOME.values()} <= found.keys()
     for address, others in found.items():
@@ -318,7 +341,9 @@ def test_the_feed_tells_of_statements_openings_and_closings(
         link = entry.find("atom:link", XML)
         assert link is not None
         assert str(link.get("href")).startswith(SITE + HOME[language])
-    assert len({said(entry, "id") for entry in found}) == 3
+    ids = {said(entry, "id") for entry in found}
+    assert len(ids) == 3
+    assert not any("//" in one for one in ids)
 
 
 def test_the_feed_stays_the_same_until_there_is_news(

@@ -86,6 +86,22 @@ def test_what_happened_stands_on_both_pages_in_the_order_of_the_days(
         assert page.count('class="ahead"') == page.count("Announced") == 1
 
 
+def test_its_words_are_markdown_on_the_pages_and_plain_in_the_feed(
+    petition: Petition, client: Client
+) -> None:
+    told = tell(petition, Kind.OTHER, timezone.localdate() - DAY, en="A vigil")
+    words = "In **Manchester**, <b>all</b> day. [Where](https://example.org/)"
+    MilestoneText.objects.filter(milestone=told).update(words=words)
+
+    for path in (PAGE, PAGE + "progress/"):
+        page = client.get(path).content.decode()
+        assert "<strong>Manchester</strong>, &lt;b&gt;all&lt;/b&gt; day." in page
+        assert '<a href="https://example.org/" rel="noopener noreferrer nofollow">Where</a>' in page
+    # Text in HTML in XML.
+    feed = unescape(read(client, "/feed.atom"))
+    assert "In Manchester, <b>all</b> day. Where" in feed
+
+
 def test_what_is_not_ticked_is_nowhere(petition: Petition, client: Client) -> None:
     tell(petition, Kind.REPLY, is_public=False, en="A draft of the reply")
     Petition.objects.update(closes_at=timezone.now())

@@ -16,7 +16,7 @@ from campaign.templatetags.statement_tags import statement_behind
 from petitions.counting import tallies
 from petitions.geography import known
 from petitions.models import Petition, PetitionText, Signature, Signer
-from petitions.signers import sealing
+from petitions.signers import consent, sealing
 from petitions.web.forms import SignForm
 from tests.people import sign_and_confirm, typed
 
@@ -370,10 +370,25 @@ def test_the_api_and_the_page_agree(petition: Petition, client: Client) -> None:
     assert again.status_code == 200
 
 
+@pytest.mark.parametrize(("language", "home"), [("en", ""), ("ar", "/ar"), ("cy", "/cy")])
+def test_the_consent_and_the_promises_name_whom_the_petition_is_addressed_to(
+    petition: Petition, client: Client, language: str, home: str
+) -> None:
+    PetitionText.objects.filter(language=language).update(addressee="the <Mayor> of Leeds")
+
+    page = client.get(f"{home}/petitions/protect/").content.decode()
+
+    named = f'<bdi lang="{language}">the &lt;Mayor&gt; of Leeds</bdi>'
+    # Above the title, in the consent and in the promises.
+    assert page.count(named) == 3
+    assert "British Government" not in page
+    assert sign_and_confirm(petition).consent_version == consent.CURRENT == 2
+
+
 def test_forms_that_share_their_fields_are_each_shown_as_the_first_one_was(db: None) -> None:
     def shown(language: str) -> str:
         with translation.override(language):
-            form = SignForm(QueryDict("name="), version=1)
+            form = SignForm(QueryDict("name="), text=PetitionText(version=1))
             assert not form.is_valid()
             return str(render_crispy_form(form))
 

@@ -35,7 +35,7 @@ PROMISED = {
     "check mail": ["The link works for 11 days", "within 20 hours, we remind you once"],
     "confirm": ["deleted after 11 days"],
     "petition": ["deleted after 11 days", "deleted 99 days after the petition closes"],
-    "closed": ["still works for 36 hours after it"],
+    "closed today": ["still works for 36 hours after it"],
     "too late to confirm": ["the 36 hours that we allow"],
     "find, too many": ["Try again in 7 minutes"],
     "find, sent": [

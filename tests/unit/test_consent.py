@@ -8,7 +8,7 @@ from django.utils import translation
 from petitions.signers import consent
 
 # A version's words never change: a signature says which version it saw. To reword, add one.
-FINGERPRINTS = {1: "271fa0398157c91c"}
+FINGERPRINTS = {1: "271fa0398157c91c", 2: "f4d6d9480fd71c2e"}
 
 
 def test_the_words_of_a_version_never_change() -> None:
@@ -27,11 +27,16 @@ def test_the_newest_version_is_the_one_that_is_asked() -> None:
 
 @pytest.mark.parametrize("organisation", ["SBC", "100% for Peace", "%(name)s", "الحملة"])
 def test_the_words_name_who_keeps_the_signature(organisation: str) -> None:
-    assert organisation in consent.wording(organisation)
+    assert organisation in consent.wording(organisation, "the Mayor")
 
 
 def test_the_words_name_the_recipient_and_that_a_signature_shows_an_opinion() -> None:
-    words = consent.wording("SBC")
+    words = consent.wording("SBC", "مجلس <b>", language="ar")
 
-    assert "British Government" in words
+    assert 'to <bdi lang="ar">مجلس &lt;b&gt;</bdi>' in words
+    assert "Government" not in words
     assert "political opinion" in words
+
+
+def test_the_words_of_those_who_signed_earlier_are_still_theirs() -> None:
+    assert "British Government" in consent.wording("SBC", "the Mayor", version=1)

@@ -11,7 +11,7 @@ from petitions.privacy import reseal
 
 
 class Command(BaseCommand):
-    """1. Count signers by sealing key, and enquiries under older ones.
+    """1. Count signers by sealing key, and enquiries and figures under older ones.
     2. Unseal every signer, and count those whose blind indexes are not of the first index key.
     3. Count suppressions and address rules, whose indexes cannot be moved to another key.
     Exit code 1 while something of step 1 or 2 depends on an older key. Read-only.
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     help = "Count what is still under an older key."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        old = self._sealed() + self._written() + self._indexed()
+        old = self._sealed() + self._written() + self._counted() + self._indexed()
         self._lasting()
         if old:
             raise CommandError("Do not destroy an older key yet.")
@@ -38,6 +38,12 @@ class Command(BaseCommand):
         number = len(reseal.enquiries_waiting())
         if number:
             self.stdout.write(f"another sealing key: {number:,} messages to us")
+        return number
+
+    def _counted(self) -> int:
+        number = len(reseal.figures_waiting())
+        if number:
+            self.stdout.write(f"another sealing key: figures of {number:,} petitions")
         return number
 
     def _indexed(self) -> int:

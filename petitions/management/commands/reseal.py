@@ -1,4 +1,4 @@
-"""Key rotation: re-encrypt signers, enquiries and authenticators under the first sealing key."""
+"""Key rotation: re-encrypt signers, enquiries, figures and authenticators under the first key."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with tqdm(total=reseal.waiting(), unit=" signers", disable=None) as bar:
             result = reseal.reseal(bar.update)
-        written = reseal.reseal_enquiries()
+        written, counted = reseal.reseal_enquiries(), reseal.reseal_figures()
         authenticators = second_factor.reseal()
         self.stdout.write(f"Sealed anew: {result.done:,}. Messages to us: {written.done:,}.")
-        if left := result.left + written.left + authenticators:
+        if left := result.left + written.left + counted.left + authenticators:
             raise CommandError(
                 f"{left:,} are left under another key: run it again. What is left then "
                 "cannot be opened, because its key is not in SEALING_KEYS."

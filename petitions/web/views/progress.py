@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 
-from petitions.counting import breakdowns, tallies
+from petitions.counting import breakdowns, disclosure, states, tallies
 from petitions.counting.breakdowns import Share, Span
 from petitions.formatting import charts
 from petitions.formatting.charts import Words
@@ -32,16 +32,17 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "text": text,
         "course": course,
         "spans": spans,
-        "least": breakdowns.STEP,
-        "rounded_to": breakdowns.ROUNDED_TO,
+        "least": disclosure.STEP,
+        "rounded_to": disclosure.ROUNDED_TO,
     }
     if spans:
         shown |= {
             "last_day": spans[-1].last,
             "totals": _totals(spans),
             "changes": _changes(spans),
+            "states": states.published(petition),
             "regions": _regions(course.shares) if course.shares else "",
-            "fewest": breakdowns.FEWEST,
+            "fewest": disclosure.FEWEST,
             "fewest_groups": breakdowns.FEWEST_GROUPS,
         }
     return turns_at(shown["opens_at"], render(request, "petitions/progress.html", shown))

@@ -88,7 +88,7 @@ def press_again(request: HttpRequest, slug: str) -> HttpResponse:
     if response := throttled(request, _TYPED):
         return response
     typed = {name: request.POST.get(name, "") for name in _TYPED}
-    form = SignForm(version=text.version, initial={**typed, "text_version": text.version})
+    form = SignForm(text=text, initial={**typed, "text_version": text.version})
     return _page(request, text, form, HTTPStatus.FORBIDDEN, press_again=True)
 
 
@@ -102,12 +102,12 @@ def petition(request: HttpRequest, slug: str) -> HttpResponse:
 @public_page
 def _show(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug)
-    return _page(request, text, SignForm(version=text.version))
+    return _page(request, text, SignForm(text=text))
 
 
 def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     text = find_text(slug, lately=True)
-    form = SignForm(request.POST, files=request.FILES, version=text.version)
+    form = SignForm(request.POST, files=request.FILES, text=text)
     again = partial(_again, request, text, form)
     if not text.petition.is_accepting():
         return again(HTTPStatus.CONFLICT)

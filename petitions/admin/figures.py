@@ -1,0 +1,160 @@
+"""Admin of a petition's figures: tables that sort, a map of constituencies, CSV and XLSX."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_safe
+
+from petitions.counting import figure_tables
+from petitions.counting.figure_tables import Report, Seat, Table
+from petitions.geography import hexagons
+from petitions.handover import csv_file, xlsx_file
+from petitions.models import Petition
+
+# Shades of the map beside that of none.
+_SHADES = 5
+_ROOM = 40
+_FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class Shade(NamedTuple):
+    """One shade of the map, 0 for none, and the counts that have it."""
+
+    level: int
+    least: int
+    most: int
+
+
+def urls(site: admin.AdminSite) -> list[URLPattern]:
+    """The pages of a petition's figures, below the admin of petitions."""
+    return [
+        path("<int:pk>/figures/", site.admin_view(_view(site)), name="petitions_petition_figures"),
+        path(
+            "<int:pk>/figures/<slug:name>.<str:extension>",
+            site.admin_view(download),
+            name="petitions_petition_figures_file",
+        ),
+    ]
+
+
+def _view(site: admin.AdminSite) -> Any:
+    @require_safe
+    def figures(request: HttpRequest, pk: int) -> HttpResponse:
+        """Show every table; `?sort=` has a column of the constituencies, "-" before it reverses."""
+        petition, report = _find(request, pk)
+        context = {
+            **site.each_context(request),
+            "title": "Figures",
+            "petition": petition,
+            "report": report,
+            "opts": Petition._meta,
+        }
+        if report:
+            context |= {"total": f"{report.total:,}"} | _map(report.seats)
+            context |= _tables(report, request.GET.get("sort", ""))
+        return render(request, "admin/petitions/petition/figures.html", context)
+
+    return figures
+
+
+@require_safe
+def download(request: HttpRequest, pk: int, name: str, extension: str) -> HttpResponse:
+    """One table as a file, with the day and hour of its count in the name."""
+    petition, report = _find(request, pk)
+    table = report.table(name) if report else None
+    if report is None or table is None or extension not in _FORMATS:
+        raise Http404
+    if extension == "csv":
+        content = b"".join(csv_file.write(table.header, [table.rows]))
+    else:
+        content = b"".join(xlsx_file.write(table.header, [table.rows]))
+    file = f"{petition.slug}-{name}-{report.counted_at:%Y-%m-%d-%H%M}.{extension}"
+    disposition = {"Content-Disposition": f'attachment; filename="{file}"'}
+    return HttpResponse(
+        content, status=HTTPStatus.OK, content_type=_FORMATS[extension], headers=disposition
+    )
+
+
+def _find(request: HttpRequest, pk: int) -> tuple[Petition, Report | None]:
+    if not request.user.has_perm("petitions.view_figures"):
+        raise PermissionDenied
+    petition = get_object_or_404(Petition.objects.titled(), pk=pk)
+    return petition, figure_tables.report(petition)
+
+
+def _tables(report: Report, sort: str) -> dict[str, Any]:
+    """The constituencies as sorted, with links that sort by each column, and the other tables."""
+    first, *others = report.tables
+    columns = list(first.header)
+    by, is_reversed = sort.removeprefix("-"), sort.startswith("-")
+    if by not in columns:
+        by, is_reversed = "rank", False
+    number = columns.index(by)
+    rows = sorted(first.rows, key=lambda row: row[number], reverse=is_reversed)
+    heads = [
+        {
+            "label": name,
+            "sort": f"-{name}" if name == by and not is_reversed else name,
+            "aria": ("descending" if is_reversed else "ascending") if name == by else "",
+        }
+        for name in columns
+    ]
+    return {
+        "heads": heads,
+        "constituencies": _written(replace(first, rows=rows)),
+        "others": [_written(table) for table in others],
+    }
+
+
+def _written(table: Table) -> Table:
+    """The table with its numbers as text, "5,148"."""
+    rows = [
+        tuple(f"{cell:,}" if isinstance(cell, int) else cell for cell in row) for row in table.rows
+    ]
+    return replace(table, rows=rows)
+
+
+def _map(seats: Sequence[Seat]) -> dict[str, Any]:
+    """The map's hexagons in reading order, as text (localising 650 numbers takes 20 ms), and its
+    key. `drawn` has code, shade, x, y and label of each.
+    """
+    shades = _shades([seat.n for seat in seats if seat.n])
+    by_code, layout = {seat.code: seat for seat in seats}, hexagons.layout()
+    drawn = [
+        (code, str(_level(seat.n, shades)), str(at.x), str(at.y), _label(seat))
+        for code, at in layout.hexagons.items()
+        if (seat := by_code.get(code))
+    ]
+    # Above the map there is room for the label of the one that is pointed at.
+    box = f"0 -{_ROOM} {layout.width:.0f} {layout.height + _ROOM:.0f}"
+    return {"drawn": drawn, "shades": shades, "box": box, "corners": hexagons.corners()}
+
+
+def _label(seat: Seat) -> str:
+    return f"{seat.name}: {seat.n:,}, rank {seat.rank}"
+
+
+def _shades(counts: Sequence[int]) -> list[Shade]:
+    """Up to `_SHADES` ranges of counts, with about as many constituencies in each."""
+    ranked, ranges = sorted(counts), list[Shade]()
+    for level in range(1, _SHADES + 1):
+        part = ranked[len(ranked) * (level - 1) // _SHADES : len(ranked) * level // _SHADES]
+        least = max(part[0], ranges[-1].most + 1 if ranges else 0) if part else 0
+        # Equal counts have one shade.
+        if part and part[-1] >= least:
+            ranges.append(Shade(level, least, part[-1]))
+    return ranges
+
+
+def _level(n: int, shades: Sequence[Shade]) -> int:
+    return next((shade.level for shade in shades if shade.least <= n <= shade.most), 0)

@@ -1,0 +1,173 @@
+"""The tables of a petition's figures, labelled, for organisers: four queries, whatever its size."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from petitions.counting import figures, source_counts
+from petitions.counting.figures import STEP
+from petitions.crypto import vault
+from petitions.identity import residence
+from petitions.models import Decision, Figures, Petition, Place, Region, Signature
+
+Cell = str | int
+# The nations by the first letter of the code of a place or region.
+_NATIONS = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
+_STATES = {
+    Signature.State.CONFIRMED: "counted",
+    Signature.State.HELD: "on hold, waiting for a moderator",
+    Signature.State.PENDING: f"mailboxes that wait for confirmation, in steps of {STEP}",
+    Signature.State.REMOVED: "removed by a moderator",
+    Signature.State.WITHDRAWN: "withdrawn by the signer",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of counts. `name` is that of its file; a row has a cell for each column, and those
+    that are counted are numbers.
+    """
+
+    name: str
+    title: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[Cell, ...]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One constituency; `rank` is shared by equals, and the greatest is 1."""
+
+    code: str
+    name: str
+    region: str
+    nation: str
+    n: int
+    rank: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """The tables of one petition, as of `counted_at`; `seats` are in order of rank."""
+
+    counted_at: datetime
+    total: int
+    seats: tuple[Seat, ...]
+    tables: tuple[Table, ...]
+
+    def table(self, name: str) -> Table | None:
+        """The table of a name, if there is one."""
+        return next((table for table in self.tables if table.name == name), None)
+
+
+def report(petition: Petition) -> Report | None:
+    """All tables of a petition; None until it is counted for the first time."""
+    row = Figures.objects.filter(petition=petition).first()
+    if row is None:
+        return None
+    places = list(Place.objects.all())
+    seats = tuple(_seats(places, row.counts["place"]))
+    tables = (
+        _constituencies(seats),
+        *_places(places, row.counts["place"]),
+        *_others(row.counts),
+        *_of_the_night(row),
+        _sources(petition),
+    )
+    total = row.counts["state"].get(Signature.State.CONFIRMED, 0)
+    return Report(row.counted_at, total, seats, tables)
+
+
+def _seats(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Seat]:
+    """Constituencies by rank: as in a race, after two seconds comes a fourth."""
+    seats = [place for place in places if place.kind == Place.Kind.CONSTITUENCY]
+    seats.sort(key=lambda place: (-counts.get(place.code, 0), place.name))
+    rank, before = 0, -1
+    for number, place in enumerate(seats, 1):
+        n = counts.get(place.code, 0)
+        if n != before:
+            rank, before = number, n
+        yield Seat(place.code, place.name, _region(place), _nation(place), n, rank)
+
+
+def _region(place: Place) -> str:
+    return str(Region(place.region).label) if place.region else ""
+
+
+def _nation(place: Place) -> str:
+    return _NATIONS.get((place.region or place.code)[0], "")
+
+
+def _constituencies(seats: Sequence[Seat]) -> Table:
+    header = ("rank", "constituency", "region", "nation", "code", "signatures")
+    rows = [(one.rank, one.name, one.region, one.nation, one.code, one.n) for one in seats]
+    return Table("constituencies", "Constituencies", header, rows)
+
+
+def _places(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Table]:
+    """The sums by region and by nation; with those of no constituency both add up to the total."""
+    for name, title, head, part in (
+        ("regions", "Regions", "region", _region),
+        ("nations", "Nations", "nation", _nation),
+    ):
+        sums: dict[str, int] = {}
+        for place in places:
+            is_seat = place.kind == Place.Kind.CONSTITUENCY
+            label = (part(place) or "not known") if is_seat else str(place)
+            sums[label] = sums.get(label, 0) + counts.get(place.code, 0)
+        yield Table(name, title, (head, "signatures"), _largest_first(sums))
+
+
+def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
+    """The tables whose keys are no places."""
+    days = [(day, n) for day, n in sorted(counts["day"].items(), reverse=True)]
+    yield Table("days", "Days", ("confirmed on", "signatures"), days)
+    versions = [
+        (int(key), n) for key, n in sorted(counts["version"].items(), key=lambda v: int(v[0]))
+    ]
+    yield Table("text-versions", "Versions of the text", ("version", "signatures"), versions)
+    uses = [(str(use.label), counts["name_use"].get(use, 0)) for use in Signature.NameUse]
+    yield Table("name-use", "What signers allow for their name", ("choice", "signatures"), uses)
+    states = [(label, counts["state"].get(state, 0)) for state, label in _STATES.items()]
+    yield Table("states", "States", ("state", "signatures"), states)
+    removed = {str(Decision.Reason(reason).label): n for reason, n in counts["removed"].items()}
+    yield Table("removed", "Removed, by reason", ("reason", "signatures"), _largest_first(removed))
+
+
+def _of_the_night(row: Figures) -> Iterator[Table]:
+    """The tables of what is sealed, which is counted once a day."""
+    try:
+        counts = figures.unseal(row)
+        note = "Only sealed data says this, so it is counted once a day, soon after midnight."
+        if row.sealed_at:
+            note = f"{note} Counted on {timezone.localtime(row.sealed_at):%-d %B %Y, %H:%M}."
+    except vault.CannotOpen:
+        counts, note = {}, "A key is missing that these counts were sealed with."
+    languages = dict(settings.LANGUAGES)
+    for name, title, head, table, label in (
+        ("countries", "Countries", "country", "country", _country),
+        ("languages", "Languages", "language", "language", lambda code: languages.get(code, "")),
+    ):
+        sums = {label(code) or "not known": n for code, n in counts.get(table, {}).items()}
+        yield Table(name, title, (head, "signatures"), _largest_first(sums), note)
+
+
+def _country(code: str) -> str:
+    return residence.country_name(code, "en") if code else ""
+
+
+def _sources(petition: Petition) -> Table:
+    rows = [(str(one.source), one.at_least) for one in source_counts.counts(petition)]
+    note = (
+        f"As of midnight in UTC, in steps of {source_counts.LEAST_SHOWN}, rounded down: exact ones "
+        "would let whoever registers a partner find out about one person."
+    )
+    return Table("sources", "Partners and channels", ("source", "at least"), rows, note)
+
+
+def _largest_first(sums: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))

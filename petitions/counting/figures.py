@@ -1,0 +1,109 @@
+"""Rollups for organisers: exact counts by place, day, text version, name use and state.
+
+An hourly sweep counts them all in one statement, and so as of one moment: every table adds up to
+the same total. A page reads one row, however many have signed.
+
+No way to one person, for the public sees none of it, and:
+
+- they change once an hour, and nobody can have them counted at a moment of their choosing;
+- there are no crossed tables, such as of places by choice for the name;
+- who waits for confirmation is counted by mailboxes and in steps of `STEP`. Somebody who withdraws
+  takes all attempts with their address along: an exact number of attempts would fall by as many as
+  somebody else had typed with it, and so tell of whom.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from petitions.crypto import vault
+from petitions.models import Figures, Petition, Signature, Signer
+
+TABLES = ("state", "removed", "place", "day", "version", "name_use")
+STEP = 25
+# In the associated data of the sealed counts; enough room for every country there is.
+_TABLE, _SEALED_BYTES = "figures", 8192
+# A petition that has been over for so long is counted once a day: moderators may still decide.
+HOURLY_AFTER_CLOSE = timedelta(days=7)
+_A_DAY = timedelta(hours=23)
+Counts = dict[str, dict[str, int]]
+
+# One pass over the signatures: each grouping set is counted in a hash of its own. Only `state` and
+# `reason` count others than confirmed ones, which are null in the rest and left out.
+_COUNT = """
+    SELECT
+        CASE 0
+            WHEN GROUPING(state) THEN 'state' WHEN GROUPING(reason) THEN 'removed'
+            WHEN GROUPING(place) THEN 'place' WHEN GROUPING(day) THEN 'day'
+            WHEN GROUPING(version) THEN 'version' ELSE 'name_use'
+        END,
+        coalesce(state, reason, place, day::text, version::text, name_use),
+        count(*)
+    FROM (
+        SELECT
+            s.state,
+            CASE s.state WHEN 'removed' THEN coalesce(d.reason, 'other') END,
+            CASE s.state WHEN 'confirmed' THEN s.place_id END,
+            CASE s.state WHEN 'confirmed'
+                THEN (s.confirmed_at AT TIME ZONE 'Europe/London')::date END,
+            CASE s.state WHEN 'confirmed' THEN s.text_version END,
+            CASE s.state WHEN 'confirmed' THEN s.name_use END
+        FROM petitions_signature s LEFT JOIN petitions_decision d ON d.id = s.decision_id
+        WHERE s.petition_id = %(petition)s
+            AND (s.confirmed_at IS NOT NULL OR s.state = 'removed')
+    ) one (state, reason, place, day, version, name_use)
+    GROUP BY GROUPING SETS ((state), (reason), (place), (day), (version), (name_use))
+    HAVING coalesce(state, reason, place, day::text, version::text, name_use) IS NOT NULL
+"""
+
+
+def count_due(now: datetime | None = None) -> int:
+    """Count every petition that has not been counted in this hour; return how many were.
+
+    Drafts have no figures, and those closed for `HOURLY_AFTER_CLOSE` are counted once a day.
+    """
+    now = now or timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    over = Petition.objects.filter(closes_at__lte=now - HOURLY_AFTER_CLOSE)
+    fresh = Q(counted_at__gte=hour) | Q(petition__in=over, counted_at__gt=now - _A_DAY)
+    done = Figures.objects.filter(fresh).values("petition")
+    due = Petition.objects.published().exclude(pk__in=done).order_by("pk")
+    for petition in due:
+        values = {"counted_at": now, "counts": count(petition.pk)}
+        Figures.objects.update_or_create(petition=petition, defaults=values)
+    return len(due)
+
+
+def count(petition_id: int) -> Counts:
+    """Count all tables, {table: {key: n}}; it grows with the signatures."""
+    tables: Counts = {table: {} for table in TABLES}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, {"petition": petition_id})
+        for table, key, n in cursor:
+            tables[table][key] = n
+    tables["state"][Signature.State.PENDING] = _waiting(petition_id)
+    return tables
+
+
+def _waiting(petition_id: int) -> int:
+    """The number of mailboxes with a pending signature, rounded down to steps of `STEP`."""
+    pending = Signer.objects.filter(
+        petition=petition_id,
+        signature__petition=petition_id,
+        signature__state=Signature.State.PENDING,
+    )
+    waiting: int = pending.aggregate(n=Count("petition_mailbox_ix", distinct=True))["n"]
+    return waiting // STEP * STEP
+
+
+def seal(row: Figures, counts: Counts) -> bytes:
+    """Seal the counts by country and language, {table: {key: n}}; always of one length."""
+    return vault.seal(counts, table=_TABLE, row_id=row.pk, at_least=_SEALED_BYTES)
+
+
+def unseal(row: Figures) -> dict[str, Any]:
+    """The counts that `seal` sealed; empty until they are counted. Raises `vault.CannotOpen`."""
+    return vault.unseal(row.sealed, table=_TABLE, row_id=row.pk) if row.sealed else {}

@@ -1,0 +1,78 @@
+"""Daily counts of signers by country and by language, which only their sealed data says.
+
+A batch job unseals every counted signer, in a transaction a batch, and seals the two tables: no
+page opens anybody's data, and a stolen copy tells no country. They are as of the night, and not of
+one moment: people confirm and withdraw meanwhile.
+"""
+
+from collections import Counter
+from datetime import datetime, time
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from petitions.counting import figures
+from petitions.crypto import vault
+from petitions.models import Figures, Signature
+from petitions.signers import sealing
+
+BATCH = 2_000
+HOME = "GB"
+# Signers whose data is erased, or whose key is missing.
+NOT_KNOWN = ""
+
+
+def count_due(now: datetime | None = None) -> int:
+    """Count every petition not counted since midnight in London; return how many were.
+
+    Without those that have been over for a week: their signers are erased one day, and the last
+    count stays.
+    """
+    now = now or timezone.now()
+    midnight = timezone.make_aware(datetime.combine(timezone.localdate(now), time.min))
+    is_due = Q(sealed_at=None) | Q(sealed_at__lt=midnight)
+    followed = Q(petition__closes_at=None) | Q(
+        petition__closes_at__gt=now - figures.HOURLY_AFTER_CLOSE
+    )
+    due = list(Figures.objects.filter(is_due, followed).order_by("pk"))
+    for row in due:
+        sealed = figures.seal(row, count(row.petition_id))
+        Figures.objects.filter(pk=row.pk).update(sealed=sealed, sealed_at=now)
+    return len(due)
+
+
+def count(petition_id: int) -> figures.Counts:
+    """Unseal and count all counted signers: about 15 us each, by keyset pagination over the id."""
+    countries, languages = Counter[str](), Counter[str]()
+    after = UUID(int=0)
+    while batch := _read(petition_id, after):
+        for signature_id, sealed in batch:
+            country, language = _home_and_language(signature_id, sealed)
+            countries[country] += 1
+            languages[language] += 1
+        after = batch[-1][0]
+    return {"country": dict(countries), "language": dict(languages)}
+
+
+def _home_and_language(signature_id: UUID, sealed: memoryview | None) -> tuple[str, str]:
+    try:
+        person = sealing.unseal(sealed, signature_id) if sealed else None
+    except vault.CannotOpen:
+        person = None
+    return (person["country"] or HOME, person["language"]) if person else (NOT_KNOWN, NOT_KNOWN)
+
+
+def _read(petition_id: int, after: UUID) -> list[tuple[UUID, memoryview | None]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            # A subquery reads signers by key: a join would scan all up to the batch, every time.
+            """
+            SELECT s.id, (SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)
+            FROM petitions_signature s WHERE s.petition_id = %s AND s.state = %s AND s.id > %s
+            ORDER BY s.id LIMIT %s
+            """,
+            [petition_id, Signature.State.CONFIRMED, after, BATCH],
+        )
+        return list(cursor)

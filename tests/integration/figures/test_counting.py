@@ -1,0 +1,182 @@
+"""Organisers' figures: exact, adding up, as of one moment, and the same work whatever the size."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions import tasks
+from petitions.counting import figure_tables, figures, tallies
+from petitions.models import (
+    ABROAD,
+    UNKNOWN,
+    Decision,
+    Figures,
+    Petition,
+    Signature,
+)
+from petitions.moderation import decisions
+from petitions.signatures import withdraw
+from tests.held import hold_one
+from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, somebody
+
+State = Signature.State
+ALDERSHOT, CARDIFF = "E14001063", "W07000089"
+
+
+def at(place: str, *signatures: Signature) -> None:
+    """Let signatures count in another place, as an import of postcodes does."""
+    for one in signatures:
+        Signature.objects.filter(pk=one.pk).update(place_id=place)
+
+
+def counts(petition: Petition) -> figures.Counts:
+    figures.count_due(timezone.now())
+    found: figures.Counts = Figures.objects.get(petition=petition).counts
+    return found
+
+
+def test_every_table_is_exact_and_adds_up_to_the_count(petition: Petition) -> None:
+    amina, bashir, david = (sign_and_confirm(petition, one) for one in (AMINA, BASHIR, DAVID))
+    at(ALDERSHOT, amina)
+    Signature.objects.filter(pk=bashir.pk).update(text_version=2)
+
+    found = counts(petition)
+
+    assert found["place"] == {ALDERSHOT: 1, UNKNOWN: 1, ABROAD: 1}
+    assert found["version"] == {"1": 2, "2": 1}
+    assert found["name_use"] == {"government": 1, "withheld": 1, "public": 1}
+    assert found["day"] == {timezone.localdate().isoformat(): 3}
+    assert found["state"] == {State.CONFIRMED: 3, State.PENDING: 0}
+    totals = {sum(found[table].values()) for table in ("place", "version", "name_use", "day")}
+    assert totals == {tallies.total(petition.pk)}
+    assert david.place_id == ABROAD
+
+
+def test_a_day_is_one_in_london(petition: Petition) -> None:
+    one = sign_and_confirm(petition, DAVID)
+    late = datetime.fromisoformat("2026-06-19T23:30:00+00:00")
+    Signature.objects.filter(pk=one.pk).update(confirmed_at=late)
+
+    assert counts(petition)["day"] == {"2026-06-20": 1}
+
+
+def test_what_does_not_count_stands_by_its_state_and_reason(petition: Petition) -> None:
+    hold_one(petition, AMINA)
+    removed, withdrawn = (sign_and_confirm(petition, somebody(n)) for n in (1, 2))
+    decisions.decide(
+        petition=petition,
+        ids=[removed.pk],
+        kind=Decision.Kind.REMOVE,
+        reason=Decision.Reason.DUPLICATE,
+        note="",
+        actor=None,
+    )
+    withdraw.withdraw(signature_id=withdrawn.pk)
+    sign(petition, DAVID)
+
+    found = counts(petition)
+
+    assert found["state"] == {
+        State.HELD: 1,
+        State.REMOVED: 1,
+        State.WITHDRAWN: 1,
+        State.PENDING: 0,
+    }
+    assert found["removed"] == {Decision.Reason.DUPLICATE: 1}
+    assert found["place"] == found["day"] == {}
+
+
+def test_who_withdraws_takes_no_figure_of_attempts_along(petition: Petition) -> None:
+    """Else an organiser who types somebody's address often could read of whom an attempt went."""
+    for number in range(figures.STEP + 1):
+        sign(petition, somebody(number))
+    signed = sign_and_confirm(petition, AMINA)
+    for _ in range(figures.STEP):
+        sign(petition, AMINA)
+    before = counts(petition)["state"]
+
+    withdraw.withdraw(signature_id=signed.pk)
+    Figures.objects.all().delete()
+
+    assert before == {State.CONFIRMED: 1, State.PENDING: 25}
+    assert counts(petition)["state"] == {State.WITHDRAWN: 1, State.PENDING: 25}
+
+
+def test_nobody_has_it_counted_twice_in_an_hour(petition: Petition) -> None:
+    now = timezone.now().replace(minute=0)
+    assert figures.count_due(now) == 1
+    sign_and_confirm(petition, AMINA)
+
+    assert figures.count_due(now + timedelta(minutes=59)) == 0
+    assert Figures.objects.get().counts["state"] == {State.PENDING: 0}
+    assert figures.count_due(now + timedelta(hours=1)) == 1
+    assert Figures.objects.get().counts["state"] == {State.CONFIRMED: 1, State.PENDING: 0}
+
+
+def test_a_petition_long_closed_is_counted_once_a_day_and_a_draft_never(
+    petition: Petition,
+) -> None:
+    now = timezone.now()
+    Petition.objects.create(slug="draft")
+    Petition.objects.update(closes_at=now - timedelta(days=8), opens_at=now - timedelta(days=9))
+    Petition.objects.filter(slug="draft").update(opens_at=None, closes_at=None)
+
+    assert figures.count_due(now) == 1
+    assert figures.count_due(now + timedelta(hours=1)) == 0
+    assert figures.count_due(now + timedelta(hours=24)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweep_counts(petition: Petition) -> None:
+    tasks.count_figures()
+    assert Figures.objects.filter(petition=petition).exists()
+
+
+def test_equal_constituencies_share_their_rank_and_every_one_is_listed(petition: Petition) -> None:
+    signed = [sign_and_confirm(petition, somebody(n)) for n in range(4)]
+    at(ALDERSHOT, *signed[:2])
+    at(CARDIFF, *signed[2:])
+    counts(petition)
+
+    report = figure_tables.report(petition)
+
+    assert report is not None
+    assert len(report.seats) == 650
+    first, second, third = report.seats[:3]
+    assert (first.code, first.region, first.nation) == (ALDERSHOT, "South East", "England")
+    assert (second.code, second.region, second.nation) == (CARDIFF, "Wales", "Wales")
+    assert (first.rank, second.rank, third.rank) == (1, 1, 3)
+    assert (first.n, second.n, third.n) == (2, 2, 0)
+
+
+def test_regions_and_nations_add_up_to_the_total(petition: Petition) -> None:
+    for one, place in zip(range(3), (ALDERSHOT, CARDIFF, UNKNOWN), strict=True):
+        at(place, sign_and_confirm(petition, somebody(one)))
+    sign_and_confirm(petition, DAVID)
+    counts(petition)
+
+    report = figure_tables.report(petition)
+
+    assert report is not None
+    for name in ("regions", "nations"):
+        table = report.table(name)
+        assert table is not None
+        assert sum(int(row[1]) for row in table.rows) == report.total == 4
+        assert ("outside the UK", 1) in table.rows
+
+
+def test_reading_takes_as_many_queries_whatever_the_number(petition: Petition) -> None:
+    def queries() -> int:
+        Figures.objects.all().delete()
+        figures.count_due()
+        with CaptureQueriesContext(connection) as asked:
+            figure_tables.report(petition)
+        return len(asked)
+
+    few = queries()
+    for number in range(9):
+        at(ALDERSHOT, sign_and_confirm(petition, somebody(number)))
+    assert queries() == few == 4

@@ -1,0 +1,77 @@
+"""What does not count is told by state and reason: once a day, rounded, and in steps of 25."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from petitions.counting import breakdowns, states
+from petitions.models import Decision, Figures, Petition, Snapshot
+from tests.course import DAY, NIGHT, PAGE, PAGES, lived, read, section
+
+DUPLICATE = Decision.Reason.DUPLICATE
+
+
+def night(petition: Petition, nights: int = 0, *, removed: int = 0, **by_state: int) -> None:
+    """Let the hourly count find so many, and the daily snapshot be taken after it."""
+    at = NIGHT + nights * DAY
+    counts = {"state": by_state, "removed": {DUPLICATE: removed}}
+    Figures.objects.update_or_create(
+        petition=petition,
+        defaults={"counted_at": at.replace(minute=0), "counts": counts},
+    )
+    assert breakdowns.take_snapshots(at) == 1
+
+
+def told(petition: Petition) -> dict[str, int]:
+    return {one.key: one.signatures for one in states.published(petition)}
+
+
+def test_they_are_rounded_and_fewer_than_a_step_are_not_told(petition: Petition) -> None:
+    night(petition, removed=63, held=27, withdrawn=24, pending=50)
+    assert told(petition) == {"removed:duplicate": 65, "held": 25, "pending": 50}
+
+
+def test_each_changes_only_after_a_step(petition: Petition) -> None:
+    night(petition, removed=63, held=40)
+    night(petition, 1, removed=64, held=65)
+    assert told(petition) == {"removed:duplicate": 65, "held": 65}
+    night(petition, 2, removed=88, held=41)
+    assert told(petition) == {"removed:duplicate": 90, "held": 65}
+    night(petition, 3, removed=88, held=10)
+    assert told(petition) == {"removed:duplicate": 90}
+
+
+def test_without_a_count_since_the_day_ended_those_of_the_day_before_stay(
+    petition: Petition,
+) -> None:
+    night(petition, removed=63)
+    Figures.objects.update(
+        counts={"state": {}, "removed": {}}, counted_at=NIGHT + timedelta(hours=1)
+    )
+    breakdowns.take_snapshots(NIGHT + DAY)
+    assert Snapshot.objects.count() == 2
+    assert told(petition) == {"removed:duplicate": 65}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_page_tells_them_and_nothing_moves_before_the_next_night(
+    petition: Petition, client: Client, path: str
+) -> None:
+    lived(petition, 30, until=(NIGHT - 2 * DAY).date())
+    night(petition, removed=63, held=27)
+    before = section(read(client, path), "states")
+    assert ">65<" in before
+    assert ">25<" in before
+    Figures.objects.update(counts={"state": {"held": 900}, "removed": {DUPLICATE: 900}})
+    assert section(read(client, path), "states") == before
+
+
+def test_the_page_of_how_the_count_is_made_names_where_they_stand(
+    petition: Petition, client: Client, settings: Any
+) -> None:
+    lived(petition, 30, until=(NIGHT - 2 * DAY).date())
+    night(petition)
+    assert 'href="/about/"' in section(read(client, PAGE), "states")
+    assert "How this petition is going" in read(client, "/about/")
