@@ -142,7 +142,7 @@ def _on_paper(text: PetitionText, organisation: str, channel: str) -> dict[str, 
         **_words(text, organisation),
         "organisation": _text(organisation),
         "ask": _text(text.ask),
-        "call": _("This petition is closed. Scan with a phone to read it")
+        "call": _("This petition is closed. Scan to read it")
         if text.petition.has_closed
         else _("Scan with a phone to read and sign"),
         # Only the QR code has the source's code: a URL that is typed from paper should be short.

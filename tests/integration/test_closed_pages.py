@@ -81,7 +81,7 @@ def test_a_paper_asks_nobody_to_sign_what_is_closed(
 
     before, after = (inputs["call"] for inputs in given)
     assert before == "Scan with a phone to read and sign"
-    assert after == "This petition is closed. Scan with a phone to read it"
+    assert after == "This petition is closed. Scan to read it"
 
 
 def test_the_picture_of_a_closed_petition_has_the_count_and_no_bar(
