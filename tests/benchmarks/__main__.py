@@ -33,7 +33,7 @@ ROUNDS = 3
 PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
-    "sketch", "post", "confirm", "hot", "mail", "export",
+    "sketch", "post", "attacked", "confirm", "hot", "mail", "export",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
