@@ -33,7 +33,7 @@ ROUNDS = 3
 PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
-    "sketch", "post", "confirm", "hot", "mail", "export", "export-supporters",
+    "sketch", "post", "attacked", "confirm", "hot", "mail", "export", "export-supporters",
     "export-research", "export-by-constituency", "export-xlsx",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"

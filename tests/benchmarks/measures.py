@@ -20,10 +20,12 @@ from petitions.mail import messages, outbox
 from petitions.models import Mail, Petition, Signature
 from petitions.signatures import submit
 from petitions.signers import sealing
-from tests.benchmarks import load
+from tests.benchmarks import attack, load
 
 CONNECTIONS = 16
 COLD_WITHIN_MS = 25
+# Connections that sign during the attack.
+_SIGNING_MEANWHILE = 4
 # A tripwire: the sketch stands on the site's own insert, and must not hide that it slows down.
 # On a quiet machine it did 0.17 to 0.20.
 _LEAST_OF_SELECT_1 = 0.13
@@ -213,6 +215,26 @@ def signing_post(bench: Bench) -> Measure:
     )
 
 
+def signing_under_attack(bench: Bench) -> Measure:
+    """Valid signatures while `tests.benchmarks.attack` goes on, beside those in calm."""
+    slowest = Limit("p99", "ms", 500)
+
+    def value() -> float:
+        with attack.under_way(bench.ports["site"], bench.petition.slug):
+            run = bench.load("site", _forms(bench), 303, connections=_SIGNING_MEANWHILE)
+        slowest.seen.append(run.latency(99) * 1000)
+        return run.rate
+
+    return Measure(
+        title="POST of a valid signature, under attack",
+        floor_title="the same in calm",
+        floor=lambda: bench.load("site", _forms(bench), 303, _SIGNING_MEANWHILE).rate,
+        value=value,
+        limits=[slowest],
+        note=f"{_SIGNING_MEANWHILE} sign, {3 * attack.THREADS} attack at any moment",
+    )
+
+
 def confirming_post(bench: Bench) -> Measure:
     """The button behind the mailed link, pressed for signatures that were pending."""
 
@@ -249,6 +271,7 @@ MEASURES: dict[str, Callable[[Bench], Measure]] = {
     "cold-statement": cold_statement,
     "sketch": sketch,
     "post": signing_post,
+    "attacked": signing_under_attack,
     "confirm": confirming_post,
     "mail": mail_drain,
 }
