@@ -32,7 +32,8 @@ from petitions.signatures.confirm import Outcome
 from petitions.signatures.self_service import CHANGEABLE, NoSuchSignature, own_signature
 from petitions.signers import erasing, sealing
 
-CODE_FOR = timedelta(hours=1)
+# As long as the link to the page on which it is typed.
+CODE_FOR = timedelta(seconds=tokens.FIND_SECONDS)
 TRIES = 5
 
 

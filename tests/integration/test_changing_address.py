@@ -174,7 +174,7 @@ def test_five_wrong_codes_end_it_and_a_new_one_helps(
     for _ in range(change_address.TRIES):
         answer = type_in(browser, mine, wrong)
         assert answer.status_code == 422
-        assert "That code is wrong, older than an hour" in answer.content.decode()
+        assert "That code is wrong, too old" in answer.content.decode()
     assert type_in(browser, mine, right).status_code == 422
     assert address_of(mine) == AMINA.email
 

@@ -69,8 +69,8 @@ TOO_MANY = _(
 )
 CODE_SENT = _("We are sending a code to the new address. Type it below, next to the signature.")
 WRONG_CODE = _(
-    "That code is wrong, older than an hour, or has been tried too many times (the limit is "
-    "%(tries)s). You can have a new one sent."
+    "That code is wrong, too old, or has been tried too many times (the limit is %(tries)s). You "
+    "can have a new one sent."
 )
 ADDRESS_CHANGED = _(
     "The email address is changed. To see the signature again, ask for a link with the new address."

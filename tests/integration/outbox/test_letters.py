@@ -225,7 +225,7 @@ def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_rea
     assert body.count("<div") == 1
 
 
-@pytest.mark.parametrize("kind", Mail.Kind.values)
+@pytest.mark.parametrize("kind", sorted({*Mail.Kind.values} - {Mail.Kind.ADDRESS}))
 def test_the_button_is_a_table_cell_whose_padding_outlook_keeps(
     petition: Petition, kind: str
 ) -> None:
