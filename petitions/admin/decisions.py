@@ -35,11 +35,11 @@ class SearchForm(forms.Form):
         queryset=Petition.objects.titled().order_by("-pk"), required=False, empty_label="any"
     )
     kind = forms.ChoiceField(
-        label="decision", choices=[("", "any"), *Decision.Kind.choices], required=False
+        label="Decision", choices=[("", "any"), *Decision.Kind.choices], required=False
     )
     reason = forms.ChoiceField(choices=[("", "any"), *Decision.Reason.choices], required=False)
     actor = forms.ModelChoiceField(
-        label="by",
+        label="By",
         queryset=User.objects.order_by("username"),
         required=False,
         empty_label="anybody",

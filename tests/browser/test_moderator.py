@@ -130,4 +130,4 @@ def bulk(page: Page, stack: Stack, domain: str, before: int) -> None:
 def test_what_is_the_organisers_is_refused_with_whom_to_ask(page: Page, stack: Stack) -> None:
     log_in(page, stack, ORGANISERS)
     page.goto(LIST)
-    expect(page.locator("#content-main")).to_contain_text("Moderators")
+    expect(page.locator("#content-main")).to_contain_text("Only moderators use this page.")
