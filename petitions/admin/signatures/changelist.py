@@ -135,7 +135,9 @@ def _list_of_network(request: HttpRequest, asked: Filters) -> str:
     if not index:
         return ""
     one = Signer.objects.filter(petition=asked.petition, network_ix=index).first()
-    return asked.url(network_of=str(one.pk)) if one else ""
+    if one is None:
+        messages.warning(request, "That network is not known any more: it is erased after 30 days.")
+    return asked.url(network_of=str(one.pk) if one else "")
 
 
 def _ready(asked: Filters) -> list[Choice]:

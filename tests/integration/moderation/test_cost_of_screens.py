@@ -64,7 +64,7 @@ def test_names_and_notes_are_text_on_every_screen(
     petition: Petition, moderator: User, mona: Client
 ) -> None:
     one = sign_and_confirm(petition, replace(AMINA, name=MARKUP))
-    note = {"reason": "other", "note": MARKUP}
+    note: dict[str, Any] = {"reason": "other", "note": MARKUP}
     done = decisions.decide(
         kind="hold", petition=petition, ids=[one.pk], actor=moderator, **note
     ).decision

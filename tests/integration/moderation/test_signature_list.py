@@ -93,6 +93,8 @@ def test_a_link_by_a_networks_blind_index_leads_to_its_list(
     index = bytes(Signer.objects.get().network_ix or b"").hex()
     page = mona.get(f"{LIST}?petition=protect&network={index}", follow=True)
     assert f"network_of={held.pk}" in page.redirect_chain[-1][0]
+    page = mona.get(f"{LIST}?petition=protect&network={'00' * 16}", follow=True)
+    assert "not known any more" in page.content.decode()
 
 
 def test_a_network_that_is_forgotten_is_said_to_be(petition: Petition, mona: Client) -> None:
@@ -246,6 +248,8 @@ def many(petition: Petition) -> Petition:
     seeding.seed(petition=petition, total=MANY, days=60)
     suspected = Signature.objects.filter(id__lt=UUID(int=2**128 // 10))
     suspected.update(signals=["name-digits"])
+    newest = Signature.objects.order_by("-created_at").values("pk")[:300]
+    Signer.objects.filter(pk__in=newest).update(network_ix=b"n" * 16, domain_ix=b"d" * 16)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_decisionitem")
     return petition
@@ -255,6 +259,7 @@ def test_every_filter_reads_few_rows_among_many(petition: Petition, many: Any) -
     middle = Signature.objects.filter(petition=petition).order_by("created_at")[MANY // 2]
     day = timezone.localdate(middle.created_at)
     newest = Signature.objects.filter(petition=petition).latest("created_at")
+    decided = Signature.objects.exclude(decision=None)[0]
     rare = Place.objects.create(code="E14009999", name="Rare")
     Signature.objects.filter(pk=middle.pk).update(place=rare)
     queries = (
@@ -262,6 +267,7 @@ def test_every_filter_reads_few_rows_among_many(petition: Petition, many: Any) -
         "signal=any&state=confirmed", "signal=name-digits", "place=E14009999",
         "abroad=no", "abroad=yes&order=oldest", f"since={day}&until={day}",
         f"minute_of={newest.pk}",
+        f"network_of={newest.pk}", f"domain_of={newest.pk}", f"decision={decided.decision_id}",
     )  # fmt: skip
     read_by = {query: _rows_read(petition, query) for query in queries}
     assert max(read_by.values()) < FEW, read_by
