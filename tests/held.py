@@ -6,6 +6,7 @@ from uuid import UUID
 
 from petitions.crypto import tokens
 from petitions.models import Petition, Signature
+from petitions.moderation import decisions
 from petitions.screening.screen import Screening
 from petitions.signatures import submit
 from petitions.signatures.confirm import Outcome
@@ -30,6 +31,12 @@ def hold_one(petition: Petition, attempt: Attempt = AMINA) -> Signature:
     signature_id = suspect(petition, attempt)
     assert confirm(signature_id) is Outcome.CONFIRMED
     return Signature.objects.get(pk=signature_id)
+
+
+def button(kind: str, reason: str, note: str = "") -> dict[str, str]:
+    """What the form of a decision posts, by somebody who sees all that is decided by now."""
+    seen = str(decisions.latest_item())
+    return {"kind": kind, f"reason_{kind}": reason, "note": note, "seen": seen}
 
 
 def states(ids: Iterable[UUID]) -> set[str]:

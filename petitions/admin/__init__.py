@@ -2,6 +2,7 @@
 
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.audit import AuditRecordAdmin
+from petitions.admin.bulk import BulkDecisionAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
@@ -17,6 +18,7 @@ from petitions.admin.sources import SourceAdmin
 __all__ = [
     "AlertAdmin",
     "AuditRecordAdmin",
+    "BulkDecisionAdmin",
     "DecisionAdmin",
     "EnquiryAdmin",
     "ErasureAdmin",

@@ -18,13 +18,15 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 
 from petitions.admin.acting import acting
+from petitions.admin.keyset import Keyset
 from petitions.admin.recent_password import password_again
 from petitions.admin.records import ReadOnly
+from petitions.formatting.languages import moment_of_staff
 from petitions.models import AuditRecord
 from petitions.staff import audit
 
-PER_PAGE = 50
 CSV_BATCH = 500
+NEWEST = Keyset(("id",))
 COLUMNS = ("when", "who", "what", "about", "number", "why", "screen", "network")
 # The largest of a bigint.
 _LAST_ID = 2**63 - 1
@@ -54,12 +56,9 @@ class SearchForm(forms.Form):
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
     )
-    before = forms.IntegerField(
-        required=False, min_value=0, max_value=_LAST_ID, widget=forms.HiddenInput
-    )
 
     def rows(self) -> QuerySet[AuditRecord]:
-        """The records that match what is valid of the form, newest first, from `before` on."""
+        """The records that match what is valid of the form, newest first."""
         said: dict[str, Any] = self.cleaned_data
         wanted = {
             "actor": said.get("who"),
@@ -68,7 +67,6 @@ class SearchForm(forms.Form):
             "object_id": said.get("number"),
             "created_at__gte": _start(said.get("since")),
             "created_at__lt": _start(said.get("until"), days=1),
-            "id__lt": said.get("before"),
         }
         given = {name: value for name, value in wanted.items() if value}
         return AuditRecord.objects.filter(**given).select_related("actor").order_by("-id")
@@ -89,16 +87,16 @@ class AuditRecordAdmin(ReadOnly):
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """One page of what matches."""
         form = self._asked(request)
-        found = list(form.rows()[: PER_PAGE + 1])
+        found = NEWEST.page(form.rows(), request.GET.get("before", ""))
         asked = {name: value for name, value in request.GET.items() if value and name != "before"}
-        older = {**asked, "before": found[PER_PAGE - 1].pk} if len(found) > PER_PAGE else {}
+        older = {**asked, "before": found.next} if found.next else {}
         context = {
             **self.admin_site.each_context(request),
             "title": "Audit log",
             "opts": self.opts,
             "form": form,
             "columns": COLUMNS,
-            "lines": [_line(record) for record in found[:PER_PAGE]],
+            "lines": [_line(record) for record in found.rows],
             "older": urlencode(older),
             "newest": urlencode(asked) if "before" in request.GET else None,
             "csv": urlencode(asked),
@@ -142,14 +140,11 @@ def _start(day: Any, days: int = 0) -> datetime | None:
 
 def _line(record: AuditRecord) -> dict[str, str]:
     """A record in words, by column."""
-    moment = timezone.localtime(record.created_at)
-    # After 72 hours the time of day is cut off: midnight would be a lie.
-    is_day = moment.time() == time()
     return dict(
         zip(
             COLUMNS,
             (
-                moment.strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M"),
+                moment_of_staff(record.created_at),
                 _who(record),
                 str(record.get_action_display()),
                 record.object_type,

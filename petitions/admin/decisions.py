@@ -1,78 +1,194 @@
-"""Admin of moderation decisions: read-only for moderators, and each undone as a whole."""
+"""Admin of moderation decisions: the list with what waits and runs, and each with its undo."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from petitions.admin.keyset import Keyset
 from petitions.admin.records import ReadOnly
-from petitions.admin.titles import Titled
-from petitions.models import Decision
-from petitions.moderation import decisions
+from petitions.admin.signatures.decide import actor, refuse_address, tell
+from petitions.admin.signatures.filters import Filters, conditions_in_words
+from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
+from petitions.moderation import bulk, decisions
+from petitions.moderation.selection import Unselectable, bounded
+
+VIEW = "petitions.view_decision"
+# How far the signatures of a decision are counted.
+COUNTED = 10_000
+NEWEST = Keyset(("created_at", "id"))
+ITEMS = Keyset(("id",), is_ascending=True)
+
+
+class SearchForm(forms.Form):
+    """The conditions of the list, all of them optional."""
+
+    petition = forms.ModelChoiceField(
+        queryset=Petition.objects.titled().order_by("-pk"), required=False, empty_label="any"
+    )
+    kind = forms.ChoiceField(
+        label="Decision", choices=[("", "any"), *Decision.Kind.choices], required=False
+    )
+    reason = forms.ChoiceField(choices=[("", "any"), *Decision.Reason.choices], required=False)
+    actor = forms.ModelChoiceField(
+        label="By",
+        queryset=User.objects.order_by("username"),
+        required=False,
+        empty_label="anybody",
+    )
+
+    def rows(self) -> QuerySet[Decision]:
+        """The decisions that match what is valid of the form."""
+        self.is_valid()
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        return Decision.objects.filter(**given)
 
 
 class UndoForm(forms.Form):
-    """The form for the reason of an undo."""
+    """A note about an undo."""
 
     note = forms.CharField(
-        label=gettext_lazy("Why"),
+        label="Why",
+        required=False,
         max_length=300,
-        help_text=gettext_lazy(
-            "Other moderators can read this. Do not write names or email addresses."
-        ),
+        validators=[refuse_address],
+        help_text="Other moderators can read this. Do not write names or email addresses.",
     )
 
 
 @admin.register(Decision)
-class DecisionAdmin(Titled, ReadOnly):
-    list_display = ("created_at", "title", "reason", "actor", "petition", "note")
-    list_select_related = ("actor", "undoes__undoes")
-    ordering = ("-created_at",)
-    change_form_template = "admin/petitions/decision/change_form.html"
-
-    @admin.display(description=gettext_lazy("decision"))
-    def title(self, decision: Decision) -> str:
-        """What it did; of an undo also what it undid."""
-        return decision.title
+class DecisionAdmin(ReadOnly):
+    """The list of decisions, and the page of one, which undoes it as a whole."""
 
     def get_urls(self) -> list[URLPattern]:
         undo = self.admin_site.admin_view(require_POST(self.undo_view))
         return [path("<uuid:pk>/undo/", undo, name="petitions_decision_undo"), *super().get_urls()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        decision = self.get_object(request, object_id)
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not request.user.has_perm(VIEW):
+            raise PermissionDenied(VIEW)
+        form = SearchForm(request.GET)
+        found = NEWEST.page(_told(form.rows()), request.GET.get("after", ""))
         context = {
-            "undo_form": UndoForm(),
-            "standing": decisions.standing(decision).count() if decision else 0,
-            "may_moderate": request.user.has_perm("petitions.moderate_signature"),
-            **(extra_context or {}),
+            "title": "Decisions",
+            "form": form,
+            "open": _open() if not request.GET.get("after") else [],
+            "lines": [_line(one) for one in found.rows],
+            "next": _query(request, found.next) if found.next else "",
+            "begin": _query(request, "") if request.GET.get("after") else None,
         }
-        return super().change_view(request, object_id, form_url, context)
+        return self._render(request, "change_list", context)
 
-    def undo_view(self, request: HttpRequest, pk: str) -> HttpResponse:
-        """Undo a decision: restore the previous states of its signatures."""
-        user = request.user
-        if not user.has_perm("petitions.moderate_signature"):
-            raise PermissionDenied
-        decision = get_object_or_404(Decision, pk=pk)
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if not request.user.has_perm(VIEW):
+            raise PermissionDenied(VIEW)
+        decision = _find(object_id)
+        items = ITEMS.page(decision.items.all(), request.GET.get("after", ""))
+        standing = bounded(decisions.standing(decision), COUNTED)
+        may_undo = request.user.has_perm(decisions.permission(decision))
+        context = {
+            "title": decision.title.capitalize(),
+            **_line(decision),
+            "job": BulkDecision.objects.filter(decision=decision).first(),
+            "number": _number(decision),
+            "standing": standing,
+            "standing_url": Filters(decision.petition).url(decision=str(decision.pk)),
+            "undo_form": UndoForm() if may_undo and standing.n else None,
+            "signatures": _signatures(items.rows),
+            "next": _query(request, items.next) if items.next else "",
+            "begin": _query(request, "") if request.GET.get("after") else None,
+        }
+        context["conditions"] = (
+            conditions_in_words(context["job"].conditions) if context["job"] else []
+        )
+        return self._render(request, "change_form", context)
+
+    def undo_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Undo a decision at once, or where it is about very many, lead to the preview of that."""
+        if not request.user.has_perm(decisions.MODERATE):
+            raise PermissionDenied(decisions.MODERATE)
+        decision = _find(str(pk))
         form = UndoForm(request.POST)
-        if form.is_valid():
-            assert user.is_authenticated
-            done = decisions.undo(decision=decision, note=form.cleaned_data["note"], actor=user)
-            (messages.success if done.signatures else messages.warning)(request, done.told())
-        else:
-            messages.error(request, _("Nothing was undone. Enter a reason first."))
-        return redirect("admin:petitions_decision_change", pk)
+        if not form.is_valid():
+            messages.error(request, " ".join(["Nothing was undone.", *form.errors["note"]]))
+            return redirect("admin:petitions_decision_change", pk)
+        note = form.cleaned_data["note"]
+        if bounded(decisions.standing(decision), bulk.BATCH).is_exact:
+            done = decisions.undo(decision=decision, note=note, actor=actor(request))
+            tell(request, done)
+            return redirect("admin:petitions_decision_change", pk)
+        try:
+            drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))
+        except (bulk.Refused, Unselectable) as refusal:
+            messages.error(request, str(refusal))
+            return redirect("admin:petitions_decision_change", pk)
+        return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+
+    def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        everything = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return render(request, f"admin/petitions/decision/{template}.html", everything)
+
+
+def _told(rows: QuerySet[Decision]) -> QuerySet[Decision]:
+    """With all that a line of the list tells: a query for each relation, however many rows."""
+    return rows.select_related("actor", "undoes__undoes").prefetch_related(
+        "undone_by", "bulk", Prefetch("petition", Petition.objects.titled())
+    )
+
+
+def _line(decision: Decision) -> dict[str, Any]:
+    return {"decision": decision, "undoings": list(decision.undone_by.all())}
+
+
+def _open() -> list[BulkDecision]:
+    """Bulk decisions that wait for somebody or run."""
+    rows = [*BulkDecision.objects.waiting(), *BulkDecision.objects.running()]
+    for job in rows:
+        job.title = decisions.title_of(job)
+    return rows
+
+
+def _number(decision: Decision) -> str:
+    """About how many signatures it was, counted so far as it is quick."""
+    n = decision.items.order_by()[: COUNTED + 1].count()
+    return f"{n:,}" if n <= COUNTED else f"more than {COUNTED:,}"
+
+
+def _signatures(items: list[DecisionItem]) -> list[dict[str, Any]]:
+    """Each signature of a page of items, where it still exists, and its state before."""
+    known = Signature.objects.in_bulk([item.signature_id for item in items])
+    return [
+        {
+            "signature": known.get(item.signature_id),
+            "before": Signature.State(item.previous_state).label,
+        }
+        for item in items
+    ]
+
+
+def _query(request: HttpRequest, after: str) -> str:
+    """The query of this list behind a cursor, or from its beginning."""
+    asked = request.GET.copy()
+    asked["after"] = after
+    return asked.urlencode()
+
+
+def _find(object_id: str) -> Decision:
+    try:
+        wanted = UUID(object_id)
+    except ValueError:
+        raise Http404 from None
+    decision = _told(Decision.objects.filter(pk=wanted)).first()
+    if decision is None:
+        raise Http404
+    return decision

@@ -69,6 +69,14 @@ def closing(closes_at: datetime) -> str:
     return _("at the end of %(day)s (midnight)") % {"day": day(last)}
 
 
+def moment_of_staff(moment: datetime) -> str:
+    """A time as the admin shows it: "2026-11-29 14:05" in London; the day alone where only that is
+    kept, as of whatever is older than 72 hours.
+    """
+    local = timezone.localtime(moment)
+    return f"{local:%Y-%m-%d}" if local.time() == datetime.min.time() else f"{local:%Y-%m-%d %H:%M}"
+
+
 def days(n: int) -> str:
     """ "14 days", in the active language."""
     return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}

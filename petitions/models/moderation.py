@@ -55,6 +55,7 @@ class Decision(models.Model):
     class Meta:
         verbose_name = _("decision")
         verbose_name_plural = _("decisions")
+        indexes = [models.Index(fields=["created_at", "id"], name="decision_list")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="undo", undoes__isnull=False)

@@ -136,6 +136,15 @@ class Signature(models.Model):
             models.Index(
                 fields=["petition", "id"], condition=~Q(signals=[]), name="signature_with_signals"
             ),
+            # For the moderators' list, which is in order of time.
+            models.Index(
+                fields=["petition", "created_at", "id"],
+                condition=~Q(signals=[]),
+                name="signature_signals_list",
+            ),
+            models.Index(
+                fields=["petition", "place", "created_at", "id"], name="signature_place_list"
+            ),
         ]
         constraints = [
             # Not `unique=True`, which adds a `varchar_pattern_ops` index for prefix searches.

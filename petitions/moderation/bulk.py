@@ -43,7 +43,7 @@ COUNTED = 100_000
 ALONE_WAITS = timedelta(minutes=30)
 # An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
 DRAFT_LASTS = timedelta(hours=24)
-MODERATE = "petitions.moderate_signature"
+MODERATE = decisions.MODERATE
 APPROVE = "petitions.approve_bulkdecision"
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
@@ -77,7 +77,9 @@ class Preview:
 
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
-    """Draft a decision about a selection. Raises `Unselectable`; `Refused` if nothing matches."""
+    """Draft a decision about a selection. Raises `Unselectable`, `PermissionDenied`, and `Refused`
+    if nothing matches.
+    """
     if kind not in lifecycle.DECISIONS:
         raise Refused(_("This cannot be decided about many at once. Open each signature for it."))
     decision = Decision(petition_id=selection.petition_id, kind=kind, reason=reason, note=note)
@@ -98,6 +100,7 @@ def preview_undo(*, decision: Decision, note: str, actor: User) -> Preview:
 
 
 def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
+    decisions.require_permission(decision, actor)
     job = BulkDecision(
         petition_id=decision.petition_id,
         kind=decision.kind,
@@ -118,8 +121,14 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
             raise Refused(_("Nothing that this decision could change matches. Nothing was done."))
         job.matching, job.is_exact = number
         job.save(update_fields=["matching", "is_exact"])
+    return preview_of(job)
+
+
+def preview_of(job: BulkDecision) -> Preview:
+    """What a stored draft would do by now. Raises `Unselectable`."""
+    rows = _rows(job)
     sample = list(rows.select_related("signer", "place").order_by("id")[:10])
-    return Preview(job, number, _effect(job, rows), sample)
+    return Preview(job, Number(job.matching, job.is_exact), _effect(job, rows), sample)
 
 
 def _rows(job: BulkDecision) -> QuerySet[Signature]:
@@ -180,7 +189,7 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
     `typed` is the number that the actor typed, needed where it is all of a petition.
     """
     selection = Selection.from_conditions(job.conditions)
-    if actor.pk != job.actor_id or not actor.has_perm(MODERATE):
+    if actor.pk != job.actor_id or not actor.has_perm(decisions.permission(_decision(job))):
         raise Refused(_("Only the moderator who made this preview can start it. Make your own."))
     if selection.is_total and typed != job.matching:
         raise Refused(
@@ -295,7 +304,7 @@ def _batch(job: BulkDecision) -> bool:
         return False
     actor = User.objects.get(pk=job.actor_id or 0)
     # Read anew, for their rights may have ended.
-    if not actor.has_perm(MODERATE):
+    if not actor.has_perm(decisions.permission(_decision(job))):
         job.change_state(State.FAILED, State.RUNNING, error=RIGHTS_ENDED)
         return False
     rows = _rows(job)

@@ -7,18 +7,55 @@ from typing import Protocol
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions.infra import locks
-from petitions.models import AuditRecord, Decision, DecisionItem, Petition, Signature, as_array
+from petitions.models import (
+    AuditRecord,
+    BulkDecision,
+    Decision,
+    DecisionItem,
+    Petition,
+    Signature,
+    as_array,
+)
 from petitions.signatures import lifecycle, withdraw
 from petitions.staff import audit
 
 State = Signature.State
+Kind = Decision.Kind
 _DECIDING = "deciding"
+# What each kind of decision needs, others `MODERATE`; an undo needs what the undone one does.
+MODERATE = "petitions.moderate_signature"
+_NEEDED = {
+    Kind.APPROVE: "petitions.approve_signature",
+    Kind.REMOVE: "petitions.remove_signature",
+    Kind.ERASE: "petitions.erase_signature",
+}
+
+
+def permission(decision: Decision) -> str:
+    """The permission that somebody needs for a decision."""
+    first = decision
+    while first.undoes is not None:
+        first = first.undoes
+    return _NEEDED.get(Kind(first.kind), MODERATE)
+
+
+def title_of(job: BulkDecision) -> str:
+    """What a bulk decision is to do, in words, as `Decision.title`."""
+    return Decision(kind=job.kind, undoes=job.undoes).title
+
+
+def require_permission(decision: Decision, actor: User) -> None:
+    """Raise `PermissionDenied`, with the permission's name, unless the actor may decide so."""
+    needed = permission(decision)
+    if not actor.has_perm(needed):
+        raise PermissionDenied(needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +142,12 @@ def decide(
 
     Left alone are signatures in another state by now or of another petition, and, given the
     `latest_item` that the actor had `seen`, those about which somebody decided since. No e-mail.
+    Raises `PermissionDenied`.
     """
-    announce()
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
+    if actor is not None:
+        require_permission(decision, actor)
+    announce()
     return decide_more(decision, ids, seen=seen)
 
 
@@ -199,7 +239,9 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
 
     Skips those with a later decision, and those withdrawn or erased: a person's data cannot be
     restored. No e-mail is sent. One transaction: for very many there is `bulk.preview_undo`.
+    Raises `PermissionDenied`.
     """
+    require_permission(decision, actor)
     announce()
     undoing = Decision(
         petition=decision.petition,
@@ -217,17 +259,20 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
 def erase(*, signature: Signature, actor: User) -> bool:
     """Erase the personal data of a signature at its signer's request; False if there is none left.
 
-    The record says who did it and when, and keeps only the signature's id.
+    The record says who did it and when, and keeps only the signature's id. Raises
+    `PermissionDenied`.
     """
-    announce()
-    if not withdraw.withdraw(signature_id=signature.pk):
-        return False
-    decision = Decision.objects.create(
+    decision = Decision(
         petition=signature.petition,
-        kind=Decision.Kind.ERASE,
+        kind=Kind.ERASE,
         reason=Decision.Reason.REQUESTED,
         actor=actor,
     )
+    require_permission(decision, actor)
+    announce()
+    if not withdraw.withdraw(signature_id=signature.pk):
+        return False
+    decision.save()
     DecisionItem.objects.create(
         decision=decision, signature_id=signature.pk, previous_state=signature.state
     )

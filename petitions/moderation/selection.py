@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.db.models.lookups import Regex
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from petitions.models import ABROAD, DecisionItem, Signature, Signer
 
 MOST_IDS = 10_000
+# As `signal`: whichever.
+ANY_SIGNAL = "any"
 _MINUTE = timedelta(minutes=1)
 
 
@@ -104,13 +106,20 @@ class Selection:
         )
         if self.is_abroad is not None:
             rows = rows.filter(place=ABROAD) if self.is_abroad else rows.exclude(place=ABROAD)
-        if self.signal:
+        if not self.state and (self.created_from or self.created_to or self.same_minute_as):
+            # The index of times has the state in front.
+            rows = rows.filter(state__in=Signature.State.values)
+        if self.signal == ANY_SIGNAL:
+            rows = rows.exclude(signals=[])
+        elif self.signal:
             # Stored as "code" or "code:number". The first condition has an index.
             said = Func(
                 F("signals"), Value(" "), function="array_to_string", output_field=TextField()
             )
             pattern = rf"(^| ){re.escape(self.signal)}(:| |$)"
-            rows = rows.exclude(signals=[]).filter(Regex(said, pattern))
+            # The second is for the planner, which has statistics of elements and none of the first.
+            is_said = Q(Regex(said, pattern)) | Q(signals__contains=[self.signal])
+            rows = rows.exclude(signals=[]).filter(is_said)
         if self.decision:
             items = DecisionItem.objects.filter(decision=self.decision)
             rows = rows.filter(pk__in=items.values("signature_id"), decision=self.decision)

@@ -298,3 +298,5 @@ _RULES: dict[str, tuple[int, Promise]] = {
     "blocked-address": (0, _("The email address is blocked by a rule.")),
     "mailbox-rate": (0, _("Too many attempts with one email address.")),
 }
+# Every code, for filters.
+CODES = tuple(_RULES)

@@ -28,6 +28,7 @@ from petitions.counting import tallies
 from petitions.models import Decision, Signature, as_array
 
 State = Signature.State
+Reason = Decision.Reason
 
 # States whose signatures are counted; those of `ENDED` never change again.
 COUNTED = frozenset({State.CONFIRMED})
@@ -39,7 +40,8 @@ class Transition(NamedTuple):
 
     `target` is None where it is the state before the decision that is undone. Moderators'
     transitions have the button's label, the effect that stands beside it, the message about `n`
-    signatures afterwards, and the button's style.
+    signatures afterwards, the button's style, and the reasons that fit: the first is preselected,
+    "" asks for a choice.
     """
 
     sources: tuple[State, ...]
@@ -48,6 +50,7 @@ class Transition(NamedTuple):
     effect: Promise | str = ""
     told: Any = ""
     look: str = "plain"
+    reasons: tuple[str, ...] = ()
 
 
 # What the signer does. A confirmation that looks suspicious holds: see `CONFIRMED_AS`.
@@ -69,6 +72,7 @@ DECISIONS: dict[str, Transition] = {
         _("Signatures on hold start to count. Nobody gets an email."),
         ngettext_lazy("%(n)d approved.", "%(n)d approved.", "n"),
         "default",
+        (Reason.CHECKED, Reason.MISTAKE, Reason.OTHER),
     ),
     Decision.Kind.HOLD: Transition(
         (State.CONFIRMED,),
@@ -79,6 +83,7 @@ DECISIONS: dict[str, Transition] = {
             "email."
         ),
         ngettext_lazy("%(n)d put on hold.", "%(n)d put on hold.", "n"),
+        reasons=(Reason.SUSPICIOUS, Reason.DUPLICATE, Reason.FALSE_NAME, Reason.OTHER),
     ),
     Decision.Kind.REMOVE: Transition(
         (State.PENDING, State.CONFIRMED, State.HELD),
@@ -90,6 +95,7 @@ DECISIONS: dict[str, Transition] = {
         ),
         _CHANGED,
         "danger",
+        ("", Reason.FALSE_NAME, Reason.DUPLICATE, Reason.AUTOMATED, Reason.REQUESTED, Reason.OTHER),
     ),
     Decision.Kind.RESTORE: Transition(
         (State.REMOVED,),
@@ -97,6 +103,7 @@ DECISIONS: dict[str, Transition] = {
         _("Restore as before"),
         _("Removed signatures go back to the status they had before. Nobody gets an email."),
         _CHANGED,
+        reasons=(Reason.MISTAKE, Reason.CHECKED, Reason.REQUESTED, Reason.OTHER),
     ),
 }
 

@@ -286,12 +286,12 @@ def test_an_administrator_removes_restores_and_exports(
         page.get_by_role("button", name="Find").click()
     assert address not in page.url.lower()
     page.click("#result_list tbody a")
-    page.select_option("#id_reason", "duplicate")
+    page.select_option("#id_reason_remove", "duplicate")
     page.get_by_role("button", name="Remove from the count").click()
     expect(page.locator(".messagelist")).to_contain_text("Nobody gets an email.")
     assert eventually_counts(page, before)
 
-    page.select_option("#id_reason", "mistake")
+    page.select_option("#id_reason_restore", "mistake")
     with page.expect_navigation():
         page.get_by_role("button", name="Restore as before").click()
     assert eventually_counts(page, before + 1)

@@ -91,7 +91,7 @@ def test_a_moderator_reads_titles(petition: Petition, moderator: User, client: C
     hold_one(petition)
     client.force_login(moderator)
     assert f"1 signature on hold: {NAME}" in words(client.get("/admin/"))
-    assert f"Petition: {NAME}" in words(client.get("/admin/petitions/signature/"))
+    assert f"Petition: {NAME}" in words(client.get("/admin/petitions/signature/", follow=True))
 
 
 def test_publishing_says_the_title(petition: Petition, chief: Client) -> None:

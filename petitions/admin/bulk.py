@@ -1,0 +1,128 @@
+"""Pages of a bulk decision: its preview, its approval, its progress, and what it did."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_http_methods
+
+from petitions.admin.acting import acting
+from petitions.admin.records import ReadOnly
+from petitions.admin.signatures.decide import actor
+from petitions.admin.signatures.filters import conditions_in_words
+from petitions.admin.signatures.rows import line
+from petitions.models import BulkDecision, Petition
+from petitions.moderation import bulk, decisions
+from petitions.moderation.selection import Selection, Unselectable
+
+VIEW = "petitions.view_bulkdecision"
+State = BulkDecision.State
+
+
+@admin.register(BulkDecision)
+class BulkDecisionAdmin(ReadOnly):
+    """One bulk decision a page; those that wait or run are listed on the page of decisions."""
+
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        """Not in the menu."""
+        return {}
+
+    def get_urls(self) -> list[URLPattern]:
+        staff, name = self.admin_site.admin_view, "petitions_bulkdecision_"
+        return [
+            path("", staff(self.list_view), name=f"{name}changelist"),
+            path("<uuid:pk>/change/", staff(self.page_view), name=f"{name}change"),
+            path("<uuid:pk>/progress/", staff(self.progress_view), name=f"{name}progress"),
+        ]
+
+    def list_view(self, request: HttpRequest) -> HttpResponse:
+        """They stand on the page of decisions."""
+        return redirect("admin:petitions_decision_changelist")
+
+    def page_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """The page of one; a POST starts, approves or cancels it."""
+        return _page(request, self, pk)
+
+    def progress_view(self, request: HttpRequest, pk: UUID) -> JsonResponse:
+        """How far it is, for the page's script."""
+        job = _find(request, pk)
+        words = f"{job.get_state_display()}: {bulk.told(job)}"
+        said = {"state": job.state, "fraction": job.fraction, "words": words}
+        return JsonResponse(said, headers={"Cache-Control": "no-store"})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> HttpResponse:
+    job = _find(request, pk)
+    if request.method == "POST":
+        try:
+            _act(request, job)
+        except bulk.Refused as refusal:
+            messages.error(request, str(refusal))
+        return redirect(request.path)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": f"{job.get_state_display()}: {decisions.title_of(job)}".capitalize(),
+        "job": job,
+        "decision_title": decisions.title_of(job),
+        "petition": Petition.objects.titled().get(pk=job.petition_id),
+        "conditions": conditions_in_words(job.conditions),
+        "told": bulk.told(job),
+        "is_open": job.state in {State.DRAFT, State.AWAITING, State.RUNNING},
+        "is_own": job.actor_id == actor(request).pk,
+        **_waiting(request, job),
+    }
+    return render(request, "admin/petitions/bulkdecision/change_form.html", context)
+
+
+def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
+    """What the page shows of a decision that has not begun: what it would do, and who may go on."""
+    if job.state not in {State.DRAFT, State.AWAITING}:
+        return {}
+    others = bulk.others_who_approve(job)
+    shown: dict[str, Any] = {
+        "needs_approval": bulk.needs_approval(job),
+        "others": others,
+        "may_approve": actor(request) in others,
+        "starts_alone_at": None if others else job.created_at + bulk.ALONE_WAITS,
+    }
+    try:
+        preview = bulk.preview_of(job)
+        is_total = Selection.from_conditions(job.conditions).is_total
+    except Unselectable as refusal:
+        return {**shown, "problem": str(refusal)}
+    sample = [line(one) for one in preview.sample]
+    return {**shown, "preview": preview, "sample": sample, "is_total": is_total}
+
+
+def _act(request: HttpRequest, job: BulkDecision) -> None:
+    """Do what the pressed button says. Raises `bulk.Refused`."""
+    act = request.POST.get("act")
+    if act == "start":
+        typed = request.POST.get("typed", "")[:20].replace(",", "").strip()
+        number = int(typed) if typed.isascii() and typed.isdecimal() else None
+        if bulk.start(job=job, typed=number, **acting(request)):
+            messages.success(request, "It runs now. You can leave this page.")
+        else:
+            messages.info(request, "It waits, and the team is mailed.")
+    elif act == "approve":
+        bulk.approve(job=job, **acting(request))
+        messages.success(request, "Approved: it runs now.")
+    elif act == "cancel":
+        bulk.cancel(job=job, **acting(request))
+        messages.success(request, "Cancelled. What it had changed by then can be undone.")
+
+
+def _find(request: HttpRequest, pk: UUID) -> BulkDecision:
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied(VIEW)
+    rows = BulkDecision.objects.select_related("actor", "approver", "decision", "undoes__undoes")
+    job = rows.filter(pk=pk).first()
+    if job is None:
+        raise Http404
+    return job

@@ -1,0 +1,45 @@
+"""Admin of signatures: the list (`changelist`), the page of one (`detail`), and their decisions
+(`decide`); every change is a `Decision` with a reason.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import URLPattern, path
+
+from petitions.admin.records import ReadOnly
+from petitions.admin.signatures import changelist, detail
+from petitions.models import Signature
+
+
+@admin.register(Signature)
+class SignatureAdmin(ReadOnly):
+    """The list, and the page of one signature."""
+
+    def get_urls(self) -> list[URLPattern]:
+        show = self.admin_site.admin_view(self.reveal_view)
+        name = "petitions_signature_reveal"
+        return [path("<path:object_id>/reveal/", show, name=name), *super().get_urls()]
+
+    def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """The address of one signer, with a reason, on record."""
+        return detail.reveal_view(request, object_id, self._render)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return changelist.view(request, self._render)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        return detail.view(request, object_id, self._render)
+
+    def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        everything = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return render(request, f"admin/petitions/signature/{template}.html", everything)

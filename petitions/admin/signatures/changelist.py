@@ -1,0 +1,197 @@
+"""The moderators' list of signatures: filters, ready views, search, and decisions about its rows.
+
+The list of a petition with ten million signatures opens as fast as that of one with ten. What is
+searched for is posted, so that it appears in no URL, log or browser history.
+"""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from petitions.admin import keyset
+from petitions.admin.signatures import decide, filters, search
+from petitions.admin.signatures.decide import DecisionForm
+from petitions.admin.signatures.filters import Filters
+from petitions.admin.signatures.rows import Render, line
+from petitions.models import Petition, Signature, Signer
+from petitions.moderation.selection import ANY_SIGNAL, Number, Unselectable
+from petitions.screening import fraud_signals
+
+# How far "all that match" is counted.
+COUNTED = 10_000
+VIEW = "petitions.view_signature"
+_IN_FORM = frozenset({"place", "since", "until", "after"})
+
+
+class Choice(NamedTuple):
+    """A link of the filters: its words, its address, and whether it is what is shown."""
+
+    label: str
+    url: str
+    is_chosen: bool
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def view(request: HttpRequest, render: Render) -> HttpResponse:
+    """The list; a POST searches, or decides about ticked rows or about all that match."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied(VIEW)
+    asked = filters.read(request.GET)
+    if asked is None:
+        return render(request, "no_petition", {"title": "Signatures"})
+    if request.method == "POST" and "sought" in request.POST:
+        return search.view(request, asked, render)
+    if request.method == "POST":
+        answer = _post(request, asked)
+        if answer is not None:
+            return answer
+    elif same := _list_of_network(request, asked) or _where_to_begin(request, asked):
+        return redirect(same)
+    return render(request, "change_list", _context(request, asked))
+
+
+def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
+    """Decide; None if the list is to be shown again with what was ticked."""
+    if not request.user.has_perm(decide.MODERATE):
+        raise PermissionDenied(decide.MODERATE)
+    form = DecisionForm(request.POST, state=asked.state, user=request.user)
+    if request.POST.get("scope") != decide.ALL:
+        ids = _ticked(request)
+        is_done = decide.decide(request, form, petition=asked.petition, ids=ids)
+        return redirect(asked.url()) if is_done else None
+    try:
+        return decide.preview(request, form, asked.selection())
+    except Unselectable as refusal:
+        messages.error(request, str(refusal))
+        return None
+
+
+def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
+    # First, so that what is decided while the rows are read is known to be later.
+    form = DecisionForm(request.POST or None, state=asked.state, user=request.user)
+    try:
+        found = _page(asked)
+        number = _number(asked) if found.rows else None
+    except Unselectable as refusal:
+        messages.warning(request, str(refusal))
+        found, number = keyset.Page[Signature]([], ""), None
+    return {
+        "title": "Signatures",
+        "petitions": _petitions(asked),
+        "filters": asked,
+        "choices": _choices(asked),
+        "ready": _ready(asked),
+        "lines": [(line(one), asked.url(place=one.place_id, after="")) for one in found.rows],
+        "query": asked.query(),
+        "begin_url": asked.url(after="") if asked.cursor else "",
+        "next_url": asked.url(after=found.next) if found.next else "",
+        "is_mailbox": "mailbox" in asked.given,
+        "search_kinds": search.KINDS,
+        # Conditions that the form beside the list does not show, which it keeps.
+        "kept": [item for item in asked.given.items() if item[0] not in _IN_FORM],
+        "is_held": asked.state == Signature.State.HELD,
+        "number": number,
+        "form": form,
+        "may_moderate": request.user.has_perm(decide.MODERATE),
+        # An invalid form comes back with the same signatures selected.
+        "ticked": {str(pk) for pk in _ticked(request)},
+    }
+
+
+def _page(asked: Filters) -> keyset.Page[Signature]:
+    size = keyset.PER_PAGE
+    found = list(asked.first(asked.keyset, asked.cursor, size + 1))
+    more = asked.keyset.cursor_of(found[size - 1]) if len(found) > size else ""
+    return keyset.Page(found[:size], more)
+
+
+def _number(asked: Filters) -> Number | None:
+    """How many match, counted so far as it is quick; None for all of a petition."""
+    if not asked.is_narrowed or "mailbox" in asked.given:
+        return None
+    return asked.selection().count(COUNTED)
+
+
+def _where_to_begin(request: HttpRequest, asked: Filters) -> str:
+    """Without any question: the held signatures, the oldest first, if there are any."""
+    held = asked.petition.signatures.filter(state=Signature.State.HELD)
+    if request.GET or not held.exists():
+        return ""
+    return asked.url(state=Signature.State.HELD, order=filters.OLDEST)
+
+
+def _list_of_network(request: HttpRequest, asked: Filters) -> str:
+    """For a link by a network's blind index: the list by one of its signatures."""
+    try:
+        index = bytes.fromhex(request.GET.get("network", ""))
+    except ValueError:
+        return ""
+    if not index:
+        return ""
+    one = Signer.objects.filter(petition=asked.petition, network_ix=index).first()
+    if one is None:
+        messages.warning(request, "That network is not known any more: it is erased after 30 days.")
+    return asked.url(network_of=str(one.pk) if one else "")
+
+
+def _ready(asked: Filters) -> list[Choice]:
+    """Ready views, for the questions of every day."""
+    State = Signature.State  # noqa: N806 - a class
+    today = timezone.localdate().isoformat()
+    views: list[tuple[str, dict[str, str]]] = [
+        ("On hold", {"state": State.HELD, "order": filters.OLDEST}),
+        ("Counted, with warning signs", {"state": State.CONFIRMED, "signal": ANY_SIGNAL}),
+        ("Signed today", {"since": today}),
+        ("Removed", {"state": State.REMOVED}),
+        ("Everything", {"order": "newest"}),
+    ]
+    here = {name: text for name, text in asked.given.items() if name != "after"}
+    return [
+        Choice(label, Filters(asked.petition, given).url(), given == here) for label, given in views
+    ]
+
+
+def _choices(asked: Filters) -> list[tuple[str, list[Choice]]]:
+    """The filters beside the list, as links."""
+
+    def links(name: str, options: list[tuple[str, str]]) -> list[Choice]:
+        return [
+            Choice(
+                label, asked.url(**{name: value, "after": ""}), asked.given.get(name, "") == value
+            )
+            for value, label in [("", "All"), *options]
+        ]
+
+    signals = [(code, fraud_signals.sentences([code])[0]) for code in fraud_signals.CODES]
+    order = asked.given.get("order") or "newest"
+    return [
+        ("Status", links("state", [(v, str(label)) for v, label in Signature.State.choices])),
+        ("Warning sign", links("signal", [(ANY_SIGNAL, "Any"), *signals])),
+        ("From", links("abroad", [("no", "The UK"), ("yes", "Abroad")])),
+        (
+            "Order",
+            [
+                Choice(label, asked.url(order=value, after=""), order == value)
+                for value, label in (("newest", "Newest first"), (filters.OLDEST, "Oldest first"))
+            ],
+        ),
+    ]
+
+
+def _petitions(asked: Filters) -> list[Choice]:
+    """Every petition's list."""
+    rows = Petition.objects.titled().order_by("-id")
+    return [Choice(str(one), Filters(one).url(), one == asked.petition) for one in rows]
+
+
+def _ticked(request: HttpRequest) -> list[UUID]:
+    try:
+        return [UUID(text) for text in request.POST.getlist("chosen")]
+    except ValueError:
+        return []

@@ -1,0 +1,178 @@
+"""The form of a decision on moderators' screens: buttons, each with the reasons that fit it."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from petitions.models import Decision, Petition
+from petitions.moderation import bulk, decisions
+from petitions.moderation.selection import Selection, Unselectable
+from petitions.signatures import lifecycle
+
+MODERATE = decisions.MODERATE
+# As `scope` of the list's form: all that the list shows, not only what is ticked.
+ALL = "all"
+
+
+def refuse_address(note: str) -> None:
+    """Refuse e-mail addresses in what colleagues read."""
+    if "@" in note:
+        raise ValidationError("Do not write an email address here.")
+
+
+class Button(NamedTuple):
+    """A decision that is possible: its kind, label, effect and style, and the field of reasons."""
+
+    kind: str
+    label: str
+    effect: str
+    look: str
+    reason: forms.BoundField
+
+
+class DecisionForm(forms.Form):
+    """A decision about signatures: the button that was pressed, its reason, and a note.
+
+    `seen` is `decisions.latest_item` from before the signatures were read.
+    """
+
+    kind = forms.ChoiceField(
+        widget=forms.HiddenInput,
+        choices=[(kind, one.label) for kind, one in lifecycle.DECISIONS.items()],
+        error_messages={"required": "Press a button to choose what to do."},
+    )
+    seen = forms.IntegerField(
+        min_value=0,
+        max_value=2**63 - 1,
+        widget=forms.HiddenInput,
+        error_messages={"required": "Load the page again, and decide by what it shows then."},
+    )
+    note = forms.CharField(
+        label="Note",
+        required=False,
+        max_length=300,
+        validators=[refuse_address],
+        help_text="Other moderators can read this. Do not write names or email addresses.",
+    )
+
+    def __init__(self, data: Any, *, state: str, user: Any) -> None:
+        """`state` is that of all the signatures, "" where they have several."""
+        super().__init__(data, initial={} if data else {"seen": decisions.latest_item()})
+        self._kinds = [
+            kind
+            for kind in lifecycle.possible(state)
+            if user.has_perm(decisions.permission(Decision(kind=kind)))
+        ]
+        for kind in self._kinds:
+            self.fields[f"reason_{kind}"] = forms.ChoiceField(
+                label=f"Reason to {kind}", choices=_reasons(kind), required=False
+            )
+
+    def clean(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        kind = said.get("kind")
+        if kind is None:
+            return said
+        if kind not in self._kinds:
+            self.add_error("kind", "This cannot be decided about what the page shows.")
+            return said
+        said["reason"] = said.get(f"reason_{kind}")
+        if not said["reason"]:
+            self.add_error(f"reason_{kind}", "Choose a reason.")
+        if said["reason"] == Decision.Reason.OTHER and not said.get("note"):
+            self.add_error("note", "Say in the note what the reason is.")
+        return said
+
+    @property
+    def buttons(self) -> list[Button]:
+        """The decisions that are possible."""
+        return [
+            Button(kind, str(one.label), str(one.effect), one.look, self[f"reason_{kind}"])
+            for kind, one in lifecycle.DECISIONS.items()
+            if kind in self._kinds
+        ]
+
+    @property
+    def said_wrong(self) -> list[str]:
+        """What is wrong, in sentences."""
+        return [str(text) for texts in self.errors.values() for text in texts]
+
+
+def decide(
+    request: HttpRequest, form: DecisionForm, *, petition: Petition, ids: Iterable[UUID]
+) -> bool:
+    """Carry out a valid form about these signatures, and tell; False if nothing was tried."""
+    chosen = list(ids)
+    if not chosen:
+        messages.warning(request, "Select at least one signature.")
+        return False
+    if not _is_valid(request, form):
+        return False
+    done = decisions.decide(
+        kind=form.cleaned_data["kind"],
+        petition=petition,
+        ids=chosen,
+        reason=form.cleaned_data["reason"],
+        note=form.cleaned_data["note"],
+        actor=actor(request),
+        seen=form.cleaned_data["seen"],
+    )
+    tell(request, done)
+    return True
+
+
+def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> HttpResponse | None:
+    """Draft a valid form's decision about a whole selection, and lead to its preview."""
+    if not _is_valid(request, form):
+        return None
+    try:
+        drafted = bulk.preview(
+            selection=selection,
+            kind=form.cleaned_data["kind"],
+            reason=form.cleaned_data["reason"],
+            note=form.cleaned_data["note"],
+            actor=actor(request),
+        )
+    except (bulk.Refused, Unselectable) as refusal:
+        messages.error(request, str(refusal))
+        return None
+    return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+
+
+def tell(request: HttpRequest, done: decisions.Decided) -> None:
+    """Say what a decision did, and offer its undo."""
+    if done.decision is None:
+        messages.warning(request, done.told())
+        return
+    page = reverse("admin:petitions_decision_change", args=[done.decision.pk])
+    said = format_html(
+        '{} <a href="{}#undo">Undo</a> · <a href="{}">See the decision</a>', done.told(), page, page
+    )
+    messages.success(request, said)
+
+
+def actor(request: HttpRequest) -> User:
+    """Who is logged in."""
+    assert request.user.is_authenticated
+    return request.user
+
+
+def _is_valid(request: HttpRequest, form: DecisionForm) -> bool:
+    if not form.is_valid():
+        said = " ".join(["Nothing was changed.", *form.said_wrong])
+        messages.error(request, said)
+    return form.is_valid()
+
+
+def _reasons(kind: str) -> list[tuple[str, str]]:
+    label = {"": "Choose a reason"} | {one.value: str(one.label) for one in Decision.Reason}
+    return [(str(value), label[value]) for value in lifecycle.DECISIONS[kind].reasons]

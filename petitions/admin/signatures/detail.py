@@ -1,0 +1,187 @@
+"""The page of one signature: its life, its neighbours, decisions, erasure, and the reveal."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from petitions.admin.acting import acting
+from petitions.admin.recent_password import password_again
+from petitions.admin.signatures import decide, filters
+from petitions.admin.signatures.changelist import VIEW
+from petitions.admin.signatures.decide import DecisionForm
+from petitions.admin.signatures.filters import Filters
+from petitions.admin.signatures.rows import Render, line
+from petitions.formatting.languages import minutes
+from petitions.models import Decision, Petition, Signature
+from petitions.moderation import decisions, reveal, search, timeline
+from petitions.moderation.selection import Number, Selection, Unselectable
+
+ERASE = "erase"
+# The list that somebody came from, as its query.
+CAME_FROM = "list"
+# How far neighbours are counted.
+COUNTED = 1_000
+_NEIGHBOURS = {
+    "network_of": ("same_network_as", "From the same network that day"),
+    "domain_of": ("same_domain_as", "Of the same email domain that day"),
+    "minute_of": ("same_minute_as", "Signed in the same minute"),
+}
+
+
+class Neighbours(NamedTuple):
+    """How many signatures are alike in one way, this one too, and their list."""
+
+    label: str
+    number: Number | None
+    url: str
+
+
+class RevealForm(forms.Form):
+    """Why somebody wants to read an address."""
+
+    reason = forms.CharField(
+        label="Why you need it",
+        max_length=300,
+        validators=[decide.refuse_address],
+        help_text="It is recorded under your name. Do not write names or email addresses.",
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
+    """The page of one signature; a POST decides about it, or erases its signer's data."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied(VIEW)
+    signature = _find(object_id)
+    if request.method == "POST" and ERASE in request.POST:
+        return _erase(request, signature)
+    form = DecisionForm(request.POST or None, state=signature.state, user=request.user)
+    if request.method == "POST":
+        if not request.user.has_perm(decide.MODERATE):
+            raise PermissionDenied(decide.MODERATE)
+        if decide.decide(request, form, petition=signature.petition, ids=[signature.pk]):
+            return redirect(request.get_full_path())
+    return render(request, "change_form", _context(request, signature, form))
+
+
+def _context(request: HttpRequest, signature: Signature, form: DecisionForm) -> dict[str, Any]:
+    came_from = _came_from(request, signature)
+    return {
+        "title": signature.spoken_reference,
+        "line": line(signature),
+        "events": timeline.timeline(signature),
+        "neighbours": _neighbours(signature),
+        "before": _beside(came_from, signature, is_before=True),
+        "after": _beside(came_from, signature, is_before=False),
+        "list_url": came_from.url(),
+        "form": form,
+        "may_moderate": request.user.has_perm(decide.MODERATE),
+        "may_erase": request.user.has_perm(decisions.permission(Decision(kind=ERASE))),
+        "may_reveal": request.user.has_perm(reveal.PERMISSION),
+    }
+
+
+def _came_from(request: HttpRequest, signature: Signature) -> Filters:
+    """The list that somebody came from, or else all of the petition."""
+    asked = filters.read(QueryDict(request.GET.get(CAME_FROM, "")))
+    is_of_it = asked is not None and asked.petition == signature.petition
+    return asked if asked and is_of_it else Filters(signature.petition)
+
+
+def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str:
+    """The address of the signature before or after this one in the list, whether it still has
+    this one or not; "" if there is none.
+    """
+    keyset = came_from.keyset.reversed() if is_before else came_from.keyset
+    try:
+        row = came_from.first(keyset, keyset.cursor_of(signature), 1).first()
+    except Unselectable:
+        return ""
+    return (
+        f"{_url(row.pk)}?{QueryDict.fromkeys([CAME_FROM], came_from.query()).urlencode()}"
+        if row
+        else ""
+    )
+
+
+def _neighbours(signature: Signature) -> list[Neighbours]:
+    here = Filters(signature.petition)
+    found = []
+    for name, (condition, label) in _NEIGHBOURS.items():
+        selection = Selection(petition_id=signature.petition_id, **{condition: signature.pk})  # type: ignore[arg-type]
+        try:
+            number = selection.count(COUNTED)
+        except Unselectable:
+            number = None
+        found.append(Neighbours(label, number, here.url(**{name: str(signature.pk)})))
+    return found
+
+
+def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
+    """Erase the signer's data, if the signature's reference was typed."""
+    here = request.get_full_path()
+    if search.as_reference(request.POST[ERASE]) != signature.reference:
+        messages.warning(
+            request,
+            "Nothing was deleted. Type the reference of this signature to delete its signer’s "
+            "data: this cannot be undone.",
+        )
+        return redirect(here)
+    if decisions.erase(signature=signature, actor=decide.actor(request)):
+        messages.success(
+            request,
+            "This person’s data is deleted and their signature no longer counts. Nobody gets an "
+            "email.",
+        )
+    # An unconfirmed attempt is deleted altogether, and its page with it.
+    remains = Signature.objects.filter(pk=signature.pk).exists()
+    return redirect(here if remains else _came_from(request, signature).url())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@password_again
+def reveal_view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
+    """Ask for a reason, and show the address on the answer to that POST alone."""
+    if not request.user.has_perm(reveal.PERMISSION):
+        raise PermissionDenied(reveal.PERMISSION)
+    signature = _find(object_id)
+    form = RevealForm(request.POST or None)
+    context: dict[str, Any] = {
+        "title": f"E-mail address of {signature.spoken_reference}",
+        "form": form,
+        "back_url": _url(signature.pk),
+        "reference": signature.spoken_reference,
+    }
+    if request.method == "POST" and form.is_valid():
+        said = reveal.reveal(
+            signature_id=signature.pk, reason=form.cleaned_data["reason"], **acting(request)
+        )
+        context |= {"outcome": type(said).__name__, "said": said}
+        if isinstance(said, reveal.BudgetSpent):
+            context["wait"] = minutes(said.wait)
+    return render(request, "reveal", context)
+
+
+def _url(pk: UUID) -> str:
+    return reverse("admin:petitions_signature_change", args=[pk])
+
+
+def _find(object_id: str) -> Signature:
+    try:
+        wanted = UUID(object_id)
+    except ValueError:
+        raise Http404 from None
+    named = Prefetch("petition", Petition.objects.titled())
+    rows = Signature.objects.select_related("place", "signer").prefetch_related(named)
+    signature = rows.filter(pk=wanted).first()
+    if signature is None:
+        raise Http404
+    return signature

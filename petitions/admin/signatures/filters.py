@@ -1,0 +1,275 @@
+"""Filters of the list of signatures: its address read into a selection, and written again."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+
+from petitions.admin.keyset import Keyset
+from petitions.formatting.languages import moment_of_staff
+from petitions.models import Decision, Petition, Place, Signature
+from petitions.moderation.selection import ANY_SIGNAL, Selection
+from petitions.screening import fraud_signals
+
+State = Signature.State
+OLDEST = "oldest"
+_SIGNALS = [(code, code) for code in (ANY_SIGNAL, *fraud_signals.CODES)]
+_BY_TIME = ("created_at", "id")
+
+
+class PlaceField(forms.CharField):
+    """A place by its code or its name in English or Welsh, in whatever case."""
+
+    def clean(self, value: Any) -> Place | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        said = Q(pk=text) | Q(name__iexact=text) | Q(name_cy__iexact=text)
+        found = Place.objects.filter(said).order_by("pk").first()
+        if found is None:
+            raise forms.ValidationError("No place has this name. Type a constituency in full.")
+        return found
+
+
+class FilterForm(forms.Form):
+    """What the list's address may say, all of it optional; what is no answer is left out."""
+
+    state = forms.ChoiceField(choices=State.choices, required=False)
+    signal = forms.ChoiceField(choices=_SIGNALS, required=False)
+    place = PlaceField(max_length=100, required=False)
+    abroad = forms.ChoiceField(choices=[("yes", "abroad"), ("no", "in the UK")], required=False)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+    decision = forms.ModelChoiceField(queryset=Decision.objects.all(), required=False)
+    network_of = forms.ModelChoiceField(queryset=Signature.objects.all(), required=False)
+    domain_of = forms.ModelChoiceField(queryset=Signature.objects.all(), required=False)
+    minute_of = forms.ModelChoiceField(queryset=Signature.objects.all(), required=False)
+    mailbox = forms.RegexField(r"^[0-9a-f]{32}$", required=False)
+    order = forms.ChoiceField(choices=[("newest", ""), (OLDEST, "")], required=False)
+    after = forms.CharField(required=False, max_length=100)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The list that somebody looks at: a petition, conditions, order and cursor."""
+
+    petition: Petition
+    # What was given and valid, as the address has it, and as values.
+    given: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    # What is wrong with what was typed.
+    problems: list[str] = field(default_factory=list)
+
+    def url(self, **changes: str) -> str:
+        """The list's address with some parts changed; empty ones are left out."""
+        return f"{reverse('admin:petitions_signature_changelist')}?{self.query(**changes)}"
+
+    def query(self, **changes: str) -> str:
+        """The query of `url`."""
+        parts = {**self.given, **changes}
+        return urlencode({"petition": self.petition.slug, **{k: v for k, v in parts.items() if v}})
+
+    @property
+    def keyset(self) -> Keyset:
+        """The order of the list."""
+        return Keyset(_BY_TIME, is_ascending=self.given.get("order") == OLDEST)
+
+    @property
+    def cursor(self) -> str:
+        return self.given.get("after", "")
+
+    @property
+    def state(self) -> str:
+        return self.given.get("state", "")
+
+    @cached_property
+    def is_narrowed(self) -> bool:
+        """Whether any condition is given."""
+        return bool(self.given.keys() - {"order", "after"})
+
+    def selection(self) -> Selection:
+        """All that the list shows, page by page. Raises `Unselectable`."""
+        values = self.values
+        is_abroad = {"yes": True, "no": False}.get(self.given.get("abroad", ""))
+        return Selection(
+            petition_id=self.petition.pk,
+            state=self.state,
+            signal=self.given.get("signal", ""),
+            place=self.given.get("place", ""),
+            is_abroad=is_abroad,
+            created_from=_start(values.get("since")),
+            created_to=_start(values.get("until"), days=1),
+            decision=_pk(values.get("decision")),
+            same_network_as=_pk(values.get("network_of")),
+            same_domain_as=_pk(values.get("domain_of")),
+            same_minute_as=_pk(values.get("minute_of")),
+            is_everything=not self.is_narrowed,
+        )
+
+    def rows(self) -> QuerySet[Signature]:
+        """The signatures of the list, without order. Raises `Unselectable`."""
+        if mailbox := self.given.get("mailbox"):
+            rows = Signature.objects.filter(petition=self.petition)
+            return rows.of_mailbox(bytes.fromhex(mailbox))
+        return self.selection().queryset()
+
+    def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:
+        """The first rows of the list behind a cursor, by an index. Raises `Unselectable`.
+
+        The index for lists has the state before the time. Without a condition that has an index of
+        its own, the first rows of each state are united, which hold the first of all: one query
+        over all states would sort every row.
+        """
+        rows = self.rows()
+        if not (self.given.keys() & _INDEXED or self.given.get("abroad") == "yes"):
+            each = [
+                keyset.first(rows.filter(state=state), cursor, number).values("pk")
+                for state in State.values
+            ]
+            rows = Signature.objects.filter(pk__in=each[0].union(*each[1:], all=True))
+        return keyset.first(rows.select_related("place", "signer"), cursor, number)
+
+    @property
+    def chips(self) -> list[tuple[str, str]]:
+        """The conditions in words, each with the address of the list without it."""
+        return [
+            (_in_words(name, self.values[name], text), self.url(**{name: "", "after": ""}))
+            for name, text in self.given.items()
+            if name not in {"order", "after"}
+        ]
+
+
+# Conditions for which an index gives the rows: in order of time, or few.
+_INDEXED = frozenset({"state", "signal", "place", "decision", "network_of", "domain_of", "mailbox"})
+
+
+def read(asked: QueryDict) -> Filters | None:
+    """The filters in an address; nonsense is left out. None if there is no petition at all."""
+    petition = Petition.objects.titled().filter(slug=asked.get("petition", "")).first()
+    petition = petition or where_something_waits()
+    if petition is None:
+        return None
+    form = FilterForm(asked)
+    form.is_valid()
+    values = {name: value for name, value in form.cleaned_data.items() if value}
+    given = {name: str(asked[name]).strip() for name in form.fields if name in values}
+    if "place" in given:
+        given["place"] = values["place"].pk
+    typed = ("place", "since", "until")
+    return Filters(
+        petition, given, values, [str(text) for name in typed for text in form.errors.get(name, [])]
+    )
+
+
+def where_something_waits() -> Petition | None:
+    """The petition whose oldest held signature is the oldest of all, else an open one, the newest
+    first: a draft made yesterday hides nothing.
+    """
+    held = Signature.objects.filter(petition=OuterRef("pk"), state=State.HELD)
+    is_open = Q(state=Petition.State.OPEN)
+    return (
+        Petition.objects.titled()
+        .annotate(oldest=Subquery(held.order_by("created_at", "id").values("created_at")[:1]))
+        .order_by(F("oldest").asc(nulls_last=True), Case(When(is_open, then=0), default=1), "-id")
+        .first()
+    )
+
+
+def conditions_in_words(conditions: dict[str, Any]) -> list[str]:
+    """What a stored selection says, for the page of a bulk decision; ids are told by number."""
+    words = []
+    for name, value in conditions.items():
+        shown = _STORED.get(name)
+        if shown == "ids":
+            words.append(f"{len(value):,} ticked rows")
+        elif shown:
+            words.append(_in_words(shown, _stored_value(shown, value), str(value)))
+    return words
+
+
+_STORED = {
+    "ids": "ids",
+    "state": "state",
+    "signal": "signal",
+    "place": "place",
+    "is_abroad": "abroad",
+    "created_from": "since",
+    "created_to": "before",
+    "decision": "decision",
+    "same_network_as": "network_of",
+    "same_domain_as": "domain_of",
+    "same_minute_as": "minute_of",
+    "is_everything": "everything",
+}
+_LIKE = {
+    "network_of": "from the same network that day as",
+    "domain_of": "of the same email domain that day as",
+    "minute_of": "signed in the same minute as",
+}
+
+
+def _stored_value(name: str, value: Any) -> Any:
+    if name in {"since", "before"}:
+        return datetime.fromisoformat(value)
+    if name == "abroad":
+        return "yes" if value else "no"
+    if name in _LIKE:
+        return Signature.objects.filter(pk=value).first() or "one that is deleted"
+    if name == "place":
+        return Place.objects.filter(pk=value).first() or value
+    return value
+
+
+def _in_words(name: str, value: Any, text: str) -> str:
+    """One condition in words. `value` is a date, a model instance or a text, as the form has it."""
+    if name in _LIKE:
+        return f"{_LIKE[name]} {value}"
+    if name in _DAYS:
+        return _DAYS[name].format(_day(value))
+    if name == "state":
+        return str(State(text).label)
+    if name == "signal":
+        return _signal_in_words(text)
+    if name == "abroad":
+        return "abroad" if value == "yes" else "in the UK"
+    return _WORDS.get(name, str(value))
+
+
+_DAYS = {
+    "since": "signed from {} on",
+    "until": "signed until {}, with that day",
+    "before": "signed before {}",
+}
+_WORDS = {
+    "decision": "as a decision left it",
+    "mailbox": "the email address that was searched for",
+    "everything": "everything",
+}
+
+
+def _signal_in_words(code: str) -> str:
+    return "has warning signs" if code == ANY_SIGNAL else fraud_signals.sentences([code])[0]
+
+
+def _day(value: date | datetime) -> str:
+    return moment_of_staff(value) if isinstance(value, datetime) else value.isoformat()
+
+
+def _start(day: date | None, days: int = 0) -> datetime | None:
+    """The beginning of a day in London, or of one some days later."""
+    try:
+        moment = datetime.combine(day + timedelta(days=days), time()) if day else None
+        return timezone.make_aware(moment) if moment else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _pk(row: Any) -> Any:
+    return row.pk if row else None

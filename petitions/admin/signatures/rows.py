@@ -1,0 +1,69 @@
+"""Signatures as the moderators' screens show them: names in full, addresses masked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from petitions.crypto import vault
+from petitions.identity import email_addresses
+from petitions.models import Signature
+from petitions.screening import fraud_signals
+from petitions.signatures import lifecycle
+from petitions.signers import sealing
+
+State = Signature.State
+# Renders a template of the admin of signatures, by its name, with a context.
+Render = Callable[[HttpRequest, str, dict[str, Any]], HttpResponse]
+_NO_NAME = {
+    State.REFUSED: "nothing of the person was kept",
+    State.WITHDRAWN: "deleted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One signature as lists show it."""
+
+    signature: Signature
+    name: str
+    address: str
+
+    @property
+    def identity(self) -> str:
+        """The value of the row's checkbox."""
+        return str(self.signature.pk)
+
+    @property
+    def signs(self) -> list[str]:
+        """Its fraud signals as sentences."""
+        return fraud_signals.sentences(self.signature.signals)
+
+    @property
+    def no_name(self) -> str:
+        """Why there is no name, where there is none."""
+        return _NO_NAME.get(State(self.signature.state), "deleted")
+
+    @property
+    def is_decidable(self) -> bool:
+        """Whether any decision can move it."""
+        return bool(lifecycle.possible(self.signature.state))
+
+
+def line(signature: Signature) -> Line:
+    """A row of a list. Load the signature with place and signer."""
+    seen = person(signature)
+    return Line(signature, seen.get("name", ""), seen.get("email", ""))
+
+
+def person(signature: Signature) -> dict[str, str]:
+    """The person as a moderator sees them without giving a reason: all but the address."""
+    # A refused attempt is a decoy row: random bytes, for an hour, and then nothing.
+    if signature.state == State.REFUSED or not hasattr(signature, "signer"):
+        return {}
+    try:
+        opened = sealing.unsealed(signature.signer)
+    except vault.CannotOpen:
+        return {"name": "cannot be opened: its key is gone", "email": ""}
+    return {**opened, "email": email_addresses.masked(opened["email"])}

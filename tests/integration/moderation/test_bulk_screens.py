@@ -1,0 +1,221 @@
+"""Screens of bulk decisions and of decisions: preview, start, approval, progress, cancel, undo."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from petitions.counting import tallies
+from petitions.models import BulkDecision, Decision, Petition
+from petitions.moderation import bulk, decisions
+from petitions.staff.roles import MODERATORS
+from tests.held import LIST, button, states
+from tests.people import sign_and_confirm, somebody
+
+State = BulkDecision.State
+DECISIONS = "/admin/petitions/decision/"
+WHY: dict[str, Any] = {"reason": "automated", "note": ""}
+
+
+@pytest.fixture
+def mona(moderator: User, client: Client) -> Client:
+    client.force_login(moderator)
+    return client
+
+
+@pytest.fixture
+def second(db: None) -> Client:
+    """The browser of a second moderator."""
+    musa = User.objects.create_user("musa", is_staff=True)
+    musa.groups.add(Group.objects.get(name=MODERATORS))
+    client = Client()
+    client.force_login(musa)
+    return client
+
+
+@pytest.fixture
+def signed(petition: Petition) -> list[UUID]:
+    return [sign_and_confirm(petition, somebody(n)).pk for n in range(4)]
+
+
+def drafted(client: Client, query: str = "abroad=no") -> str:
+    """The address of a preview that removes all that a list shows."""
+    post = {"scope": "all", **button("remove", "automated", note="a raid")}
+    return str(client.post(f"{LIST}?petition=protect&{query}", post)["Location"])
+
+
+def text(client: Client, url: str, act: str = "", **typed: str) -> str:
+    """The text of a page, after a button of it was pressed if one is given."""
+    page = client.post(url, {"act": act, **typed}, follow=True) if act else client.get(url)
+    assert page.status_code == 200
+    return page.content.decode()
+
+
+def test_a_preview_shows_conditions_number_effect_and_sample_and_changes_nothing(
+    petition: Petition, mona: Client, signed: list[UUID]
+) -> None:
+    page = text(mona, drafted(mona))
+
+    assert "in the UK" in page
+    assert "changes by <b>-4</b>" in page
+    assert page.count('data-label="Name"') == 4
+    assert "a raid" in page
+    assert tallies.total(petition.pk) == 4
+
+
+def test_it_runs_tells_its_progress_and_leads_to_its_undo(
+    petition: Petition, mona: Client, signed: list[UUID]
+) -> None:
+    url = drafted(mona)
+    assert "It runs now." in text(mona, url, "start")
+    progress = mona.get(url.replace("change", "progress")).json()
+    assert (progress["state"], progress["fraction"]) == ("running", 0)
+
+    bulk.run_due()
+
+    page = text(mona, url)
+    decision = Decision.objects.get()
+    assert "4 signatures changed. The count changed by -4." in page
+    assert f"{DECISIONS}{decision.pk}/change/" in page
+    assert mona.get(url.replace("change", "progress")).json()["state"] == "done"
+    assert "(4 signatures)" in text(mona, DECISIONS)
+
+
+def test_it_is_cancelled_before_it_begins(
+    petition: Petition, mona: Client, second: Client, signed: list[UUID]
+) -> None:
+    url = drafted(mona)
+    text(mona, url, "start")
+    assert "Cancelled." in text(second, url, "cancel")
+    bulk.run_due()
+    assert tallies.total(petition.pk) == 4
+    assert "has ended already" in text(mona, url, "cancel")
+
+
+def test_a_large_one_waits_for_a_second_moderator_who_approves_it(
+    petition: Petition, mona: Client, second: Client, signed: list[UUID], settings: Any
+) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = 2
+    url = drafted(mona)
+    assert "wait for a second moderator" in text(mona, url)
+    text(mona, url, "start")
+    assert 'value="approve"' not in text(mona, url)
+    assert "Somebody else has to approve" in text(mona, url, "approve")
+    assert "Bulk decisions that wait or run" in text(second, DECISIONS)
+
+    assert "Approved: it runs now." in text(second, url, "approve")
+
+    bulk.run_due()
+    assert tallies.total(petition.pk) == 0
+
+
+def test_all_that_counts_wants_its_number_typed(
+    petition: Petition, mona: Client, signed: list[UUID]
+) -> None:
+    url = drafted(mona, query="state=confirmed")
+    for typed in ("", "3", "four", "9" * 5_000):
+        assert "Type their number, 4" in text(mona, url, "start", typed=typed)
+    assert BulkDecision.objects.get().state == State.DRAFT
+    assert "It runs now." in text(mona, url, "start", typed="4")
+
+
+def test_nobody_starts_the_preview_of_another(
+    petition: Petition, mona: Client, second: Client, signed: list[UUID]
+) -> None:
+    url = drafted(mona)
+    assert 'value="start"' not in text(second, url)
+    assert "Only the moderator who made this preview" in text(second, url, "start")
+
+
+def test_a_preview_of_nothing_is_refused_on_the_list(
+    petition: Petition, mona: Client, signed: list[UUID]
+) -> None:
+    post = {"scope": "all", **button("restore", "mistake")}
+    page = mona.post(f"{LIST}?petition=protect&abroad=no", post, follow=True).content.decode()
+    assert "Nothing that this decision could change matches." in page
+    assert not BulkDecision.objects.exists()
+
+
+def test_no_other_role_sees_a_bulk_decision(
+    petition: Petition, mona: Client, organiser: User, signed: list[UUID]
+) -> None:
+    url = drafted(mona)
+    client = Client()
+    client.force_login(organiser)
+    for path in (url, url.replace("change", "progress"), DECISIONS):
+        assert client.get(path).status_code == 403
+    assert client.post(url, {"act": "cancel"}).status_code == 403
+
+
+def test_an_undo_of_very_many_is_previewed_first(
+    petition: Petition,
+    mona: Client,
+    moderator: User,
+    signed: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = decisions.decide(kind="remove", petition=petition, ids=signed, actor=moderator, **WHY)
+    assert done.decision
+    monkeypatch.setattr(bulk, "BATCH", 3)
+    page = mona.post(f"{DECISIONS}{done.decision.pk}/undo/", {"note": "real"}, follow=True)
+    url = page.redirect_chain[-1][0]
+    assert "/bulkdecision/" in url
+    assert "Undone: remove" in page.content.decode()
+    text(mona, url, "start")
+    bulk.run_due()
+    assert tallies.total(petition.pk) == 4
+
+
+def test_a_decisions_page_says_when_why_and_which_and_what_undid_it(
+    petition: Petition, mona: Client, moderator: User, signed: list[UUID]
+) -> None:
+    done = decisions.decide(kind="remove", petition=petition, ids=signed, actor=moderator, **WHY)
+    assert done.decision
+    url = f"{DECISIONS}{done.decision.pk}/change/"
+    page = text(mona, url)
+    assert f"{done.decision.created_at:%Y-%m-%d} " in page
+    assert "automated" in page
+    assert page.count('data-label="Now">removed from the count') == 4
+    assert f"{LIST}?petition=protect&amp;decision={done.decision.pk}" in page
+
+    undone = decisions.undo(decision=done.decision, note="", actor=moderator)
+
+    assert undone.decision
+    page = text(mona, url)
+    assert f"{DECISIONS}{undone.decision.pk}/change/" in page
+    assert 'id="undo"' not in page
+    assert "Undone: remove" in text(mona, f"{DECISIONS}{undone.decision.pk}/change/")
+
+
+def test_the_list_of_decisions_is_filtered_and_read_page_by_page(
+    petition: Petition,
+    mona: Client,
+    moderator: User,
+    signed: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for kind in ("remove", "restore", "hold"):
+        done = decisions.decide(kind=kind, petition=petition, ids=signed, actor=moderator, **WHY)
+        assert done.decision
+    monkeypatch.setattr("petitions.admin.keyset.Keyset.page.__defaults__", (2,))
+    page = mona.get(DECISIONS)
+    older = mona.get(f"{DECISIONS}?{page.context['next']}")
+    kinds = [line["decision"].kind for one in (page, older) for line in one.context["lines"]]
+    assert kinds == ["hold", "restore", "remove"]
+    assert not older.context["next"]
+    holds = mona.get(f"{DECISIONS}?kind=hold&petition={petition.pk}&actor={moderator.pk}")
+    assert [line["decision"].kind for line in holds.context["lines"]] == ["hold"]
+    for query in ("kind=x", "actor=0", "petition=x", "after=x", "after=2026_x"):
+        assert mona.get(f"{DECISIONS}?{query}").status_code == 200
+
+
+def test_an_undo_takes_no_address_in_its_note(
+    petition: Petition, mona: Client, moderator: User, signed: list[UUID]
+) -> None:
+    done = decisions.decide(kind="remove", petition=petition, ids=signed, actor=moderator, **WHY)
+    assert done.decision
+    page = mona.post(f"{DECISIONS}{done.decision.pk}/undo/", {"note": "a@b.example"}, follow=True)
+    assert "Do not write an email address here." in page.content.decode()
+    assert states(signed) == {"removed"}
