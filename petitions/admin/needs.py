@@ -170,6 +170,7 @@ def old_postcodes() -> OldPostcodes | None:
 
 def alert_url(alert: Alert) -> str:
     """The URL of the list of signatures from an alert's network on its day."""
+    assert alert.petition is not None, "only bursts have signatures"
     network = bytes(alert.network_ix or b"").hex()
     return _list_url(petition=alert.petition.slug, network=network)
 

@@ -91,7 +91,8 @@ def screen(
         pace=evidence.pace,
         says_origin=evidence.says_origin,
     )
-    judged = fraud_signals.judge(facts, suspected)
+    holding = in_force.holds(address, attempt.email, domain)
+    judged = fraud_signals.judge(facts, [*suspected, holding])
     is_refused = bool(refusal) or judged.verdict is fraud_signals.Verdict.BLOCK
     result = rate_limits.hit(
         Act.SIGN,
