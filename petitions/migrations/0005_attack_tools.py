@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                             ("burst", "many signatures from one network"),
                             ("held", "signatures on hold for more than 48 hours"),
                             ("mail", "mail that waits for more than 10 minutes"),
-                            ("bounces", "more than 5% of mail bounced"),
+                            ("bounces", "more than 5% of mail refused by servers"),
                             ("tally", "a count that did not match its signatures"),
                             ("still", "a part of the site that stands still"),
                         ],
@@ -73,6 +73,11 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, db_default="", default="", max_length=40),
         ),
         migrations.AddField(
+            model_name="alert",
+            name="is_decided",
+            field=models.BooleanField(db_default=False, default=False),
+        ),
+        migrations.AddField(
             model_name="petition",
             name="is_holding",
             field=models.BooleanField(
@@ -105,7 +110,7 @@ class Migration(migrations.Migration):
                     ("burst", "many signatures from one network"),
                     ("held", "signatures on hold for more than 48 hours"),
                     ("mail", "mail that waits for more than 10 minutes"),
-                    ("bounces", "more than 5% of mail bounced"),
+                    ("bounces", "more than 5% of mail refused by servers"),
                     ("tally", "a count that did not match its signatures"),
                     ("still", "a part of the site that stands still"),
                 ],

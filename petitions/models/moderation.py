@@ -182,7 +182,7 @@ class Alert(models.Model):
         # English alone from here on, as all of the admin.
         HELD = "held", "signatures on hold for more than 48 hours"
         MAIL = "mail", "mail that waits for more than 10 minutes"
-        BOUNCES = "bounces", "more than 5% of mail bounced"
+        BOUNCES = "bounces", "more than 5% of mail refused by servers"
         TALLY = "tally", "a count that did not match its signatures"
         STILL = "still", "a part of the site that stands still"
 
@@ -194,6 +194,8 @@ class Alert(models.Model):
     number = models.PositiveIntegerField(_("signatures"))
     created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)
     seen_at = models.DateTimeField(_("checked"), null=True, blank=True)
+    # Closed by itself, as all of its signatures were decided: a new burst opens it again.
+    is_decided = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name = _("alert")

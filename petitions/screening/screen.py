@@ -134,7 +134,8 @@ def raise_burst_alerts() -> int:
 
     Returns how many are raised or grew. Idempotent: a network has one alert per petition and day,
     kept for as long as its blind index, and reopened if its number has doubled since somebody saw
-    it. It reads the rows of the last minutes alone, by the index of the list.
+    it, or by any burst if it had closed by itself. It reads the rows of the last minutes alone, by
+    the index of the list.
     """
     counted = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
     with connection.cursor() as cursor:
@@ -154,10 +155,13 @@ def raise_burst_alerts() -> int:
             GROUP BY recent.petition_id, recent.network_ix
             HAVING count(*) >= %(burst)s
             ORDER BY recent.petition_id, recent.network_ix
-            ON CONFLICT (petition_id, kind, network_ix) DO UPDATE SET
-                number = EXCLUDED.number, seen_at = NULL
+            ON CONFLICT (petition_id, kind, network_ix, about) DO UPDATE SET
+                number = EXCLUDED.number, seen_at = NULL, is_decided = false,
+                created_at = CASE WHEN petitions_alert.seen_at IS NULL
+                                  THEN petitions_alert.created_at ELSE now() END
             WHERE EXCLUDED.number > petitions_alert.number * (
-                CASE WHEN petitions_alert.seen_at IS NULL THEN 1 ELSE 2 END)
+                CASE WHEN petitions_alert.seen_at IS NULL THEN 1
+                     WHEN petitions_alert.is_decided THEN 0 ELSE 2 END)
             """,
             {
                 "kind": Alert.Kind.BURST,
