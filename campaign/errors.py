@@ -46,6 +46,7 @@ _ACTS = {
 # Routes whose name does not say the permission that they need.
 _ROUTES = {
     "petitions_petition_export": "petitions.export_signatures",
+    "petitions_petition_switches": "petitions.moderate_signature",
     "petitions_alert_see": "petitions.moderate_signature",
     "petitions_decision_undo": "petitions.moderate_signature",
     "petitions_erasure_decide": "petitions.change_erasure",

@@ -9,8 +9,10 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
+from petitions.admin import switches
 from petitions.admin.acting import acting
 from petitions.admin.moments import StoredMoment
 from petitions.admin.sources import channels
@@ -91,6 +93,13 @@ class PetitionAdmin(PublicationAdmin):
         said = {"total": tallies.as_column()}
         petitions = Petition.objects.titled().annotate(**said)
         return petitions.order_by(*self.get_ordering(request) or ("-pk",))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(switches.view)
+        return [
+            path("<int:pk>/switches/", view, name="petitions_petition_switches"),
+            *super().get_urls(),
+        ]
 
     @admin.display(description=_("title"))
     def title(self, petition: Petition) -> str:

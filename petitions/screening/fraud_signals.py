@@ -36,7 +36,7 @@ LEAST_PACE_MS = 500
 HONEYPOT, PACE = "homepage", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
 # Signals about other senders, and rules that hold.
-_OF_OTHERS = frozenset({"burst", "held-network", "held-domain", "held-address"})
+_OF_OTHERS = frozenset({"burst", "held-network", "held-domain", "held-address", "held-petition"})
 
 _DISPOSABLE = frozenset(blocklist)
 
@@ -278,5 +278,6 @@ _RULES: dict[str, tuple[int, Promise | str]] = {
     "held-network": (HOLD_AT, "A rule holds what comes from this network."),
     "held-domain": (HOLD_AT, "A rule holds the domain of the email address."),
     "held-address": (HOLD_AT, "A rule holds this email address."),
+    "held-petition": (HOLD_AT, "Everything new of this petition was held."),
     "mailbox-rate": (0, _("Too many attempts with one email address.")),
 }

@@ -18,6 +18,8 @@ from petitions.screening.rate_limits import Act, LimitResult
 from petitions.signers.sealing import Attempt
 
 MAILBOX_RATE = "mailbox-rate"
+# The signal while a moderator's switch holds everything new of a petition.
+HELD_PETITION = "held-petition"
 # A burst within `WITHIN` alerts moderators. Carriers and events put many behind one IP address:
 # 300 an hour, which must pass, are ten here.
 BURST = 20
@@ -91,8 +93,10 @@ def screen(
         pace=evidence.pace,
         says_origin=evidence.says_origin,
     )
-    holding = in_force.holds(address, attempt.email, domain)
-    judged = fraud_signals.judge(facts, [*suspected, holding])
+    holding = [in_force.holds(address, attempt.email, domain)]
+    if petition.is_holding:
+        holding.append(HELD_PETITION)
+    judged = fraud_signals.judge(facts, [*suspected, *holding])
     is_refused = bool(refusal) or judged.verdict is fraud_signals.Verdict.BLOCK
     result = rate_limits.hit(
         Act.SIGN,

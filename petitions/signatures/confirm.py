@@ -6,7 +6,7 @@ Four rules decide, each in a function or a fragment of SQL of its name:
 - the narrowest use of a name wins: of all that one person has sent, whichever link is pressed;
 - a clean twin releases a held one: where a form of the same person passed screening, none of
   theirs is held;
-- what a moderator's rule catches is held, though it was signed before the rule was made.
+- what a moderator's rule or switch catches is held, though it was signed before that.
 """
 
 from datetime import timedelta
@@ -26,6 +26,7 @@ from petitions.infra.prepared import Statement
 from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rules
+from petitions.screening.screen import HELD_PETITION
 from petitions.signatures import lifecycle
 from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
@@ -92,6 +93,8 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
     known = [sealing.stored(signature.signer), *known]
     verdict = _judge(signature, standing, known)
     caught = rules.in_force().catches_waiting(signature.signer, signature.created_at)
+    if signature.petition.is_holding:
+        caught = caught or HELD_PETITION
     if verdict.outcome is Outcome.CONFIRMED:
         _write(signature, verdict.slot, known, may_count=not caught, caught=caught)
     elif verdict.standing:
