@@ -31,8 +31,8 @@ MOST_READ, NAMES_READ, SAMPLE = 10_000, 200, 10
 # An older network is not to be expected again, and the day of its index is not known any more.
 RULE_WITHIN = timedelta(hours=72)
 HOURS = (1, 6, 24, 72)
-# Which of an alert's signatures: all, or those that share the most usual domain.
-DOMAIN = "domain"
+# Choices that narrow a decision to signatures alike: a code, or one that has the domain.
+SIGNAL, DOMAIN, DOMAINS_TOLD = "signal:", "domain:", 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def figures(alerts: Sequence[Alert]) -> Figures:
     examples = rows.select_related("place").in_bulk(list(names)[:SAMPLE])
     return Figures(
         Counter(state for _, state, *_ in read),
-        _likenesses(read, list(names.values())),
+        _likenesses([row for row in read if row[1] in DECIDABLE], list(names.values())),
         [Example(one, names[pk]) for pk, one in examples.items()],
     )
 
@@ -97,14 +97,17 @@ def figures(alerts: Sequence[Alert]) -> Figures:
 def _likenesses(read: Sequence[tuple], names: Sequence[str]) -> list[Likeness]:  # type: ignore[type-arg]
     if not read:
         return []
-    domains = Counter(bytes(domain) for *_, domain, _signals in read if domain is not None)
+    domains: dict[bytes, list[UUID]] = {}
+    for pk, *_, domain, _signals in read:
+        if domain is not None:
+            domains.setdefault(bytes(domain), []).append(pk)
     minutes = Counter(at.replace(second=0, microsecond=0) for _, _, at, *_ in read)
     signals = Counter(text.partition(":")[0] for *_, found in read for text in set(found))
     shapes = Counter(map(_shape, names))
     found = []
-    for _domain, number in domains.most_common(1):
+    for ids in sorted(domains.values(), key=len, reverse=True)[:DOMAINS_TOLD]:
         words = f"one email domain (of {len(domains)})"
-        found.append(Likeness(words, number, len(read), DOMAIN))
+        found.append(Likeness(words, len(ids), len(read), f"{DOMAIN}{ids[0]}"))
     for minute, number in minutes.most_common(1):
         words = f"one minute, {timezone.localtime(minute):%H:%M} (of {len(minutes)})"
         found.append(Likeness(words, number, len(read)))
@@ -112,7 +115,7 @@ def _likenesses(read: Sequence[tuple], names: Sequence[str]) -> list[Likeness]: 
         found.append(Likeness(f"one shape of name, such as {shape}", number, len(names)))
     for code, number in signals.most_common():
         words = fraud_signals.Signal(code).sentence
-        found.append(Likeness(words, number, len(read), f"signal:{code}"))
+        found.append(Likeness(words, number, len(read), f"{SIGNAL}{code}"))
     return found
 
 
@@ -151,25 +154,26 @@ def selection(alerts: Sequence[Alert], narrow: str = "") -> Selection:
     if len({alert.petition_id for alert in alerts}) != 1 or not alerts[0].petition_id:
         raise Unselectable("Choose alerts about signatures of one petition.")
     rows = _signatures(alerts).filter(state__in=DECIDABLE).order_by()
-    code = narrow.removeprefix("signal:") if narrow.startswith("signal:") else ""
-    if len(alerts) == 1 and narrow != DOMAIN:
+    code = narrow.removeprefix(SIGNAL) if narrow.startswith(SIGNAL) else ""
+    alike = UUID(narrow.removeprefix(DOMAIN)) if narrow.startswith(DOMAIN) else None
+    if len(alerts) == 1:
         origin = rows.values_list("pk", flat=True).first()
         if origin is None:
             raise Unselectable("Every signature of this alert is decided already.")
-        return Selection(petition_id=alerts[0].petition_id, same_network_as=origin, signal=code)
-    if code:
-        wanted = [pk for pk, found in rows.values_list("pk", "signals") if _has(found, code)]
-    elif narrow == DOMAIN:
-        by_domain: dict[bytes, list[UUID]] = {}
-        known = rows.exclude(signer__domain_ix=None)
-        for pk, index in known.values_list("pk", "signer__domain_ix"):
-            by_domain.setdefault(bytes(index or b""), []).append(pk)
-        wanted = max(by_domain.values(), key=len, default=[])
-    else:
-        wanted = list(rows.values_list("pk", flat=True)[: MOST_IDS + 1])
+        return Selection(
+            petition_id=alerts[0].petition_id,
+            same_network_as=origin,
+            same_domain_as=alike,
+            signal=code,
+        )
+    if alike:
+        of_another = Signer.objects.filter(pk=alike).values("domain_ix")
+        rows = rows.filter(signer__domain_ix__in=of_another)
+    read = rows.values_list("pk", "signals")[: None if code else MOST_IDS + 1]
+    wanted = tuple(pk for pk, signals in read if not code or _has(signals, code))
     if not wanted:
         raise Unselectable("None of these signatures can be decided about any more.")
-    return Selection(petition_id=alerts[0].petition_id, ids=tuple(wanted))
+    return Selection(petition_id=alerts[0].petition_id, ids=wanted)
 
 
 def _has(signals: Iterable[str], code: str) -> bool:
