@@ -36,6 +36,12 @@ DECISIONS = {
     Decision.Kind.REMOVE: "petitions.remove_signature",
     Decision.Kind.APPROVE: "petitions.approve_signature",
 }
+# The style of each one's button.
+LOOKS = {
+    Decision.Kind.HOLD: "plain",
+    Decision.Kind.REMOVE: "danger",
+    Decision.Kind.APPROVE: "default",
+}
 LABELS = {
     Decision.Kind.HOLD: "Hold…",
     Decision.Kind.REMOVE: "Remove from the count…",
@@ -124,7 +130,7 @@ class AlertAdmin(Titled, ReadOnly):
             return "open"
         return "all decided" if alert.is_decided else "checked"
 
-    @admin.display(description="signatures")
+    @admin.display(description="which")
     def signatures(self, alert: Alert) -> SafeString | str:
         """A link to the signatures from the network of a burst."""
         if alert.kind != Alert.Kind.BURST:
@@ -225,7 +231,7 @@ class AlertAdmin(Titled, ReadOnly):
             "form": form,
             "rule_form": rule_form,
             "buttons": [
-                (kind, LABELS[kind])
+                (kind, LABELS[kind], LOOKS[kind])
                 for kind, permission in DECISIONS.items()
                 if request.user.has_perm(permission)
             ],

@@ -139,7 +139,8 @@ class RuleForm(forms.ModelForm[Rule]):
         if said.get("seen") != seen:
             rule.kind, rule.action = said["kind"], said["action"]
             self.preview = moderation_rules.preview(rule)
-            self.data = {**self.data, "seen": seen}
+            # Not unpacked: a QueryDict would give its lists.
+            self.data = {name: self.data[name] for name in self.data} | {"seen": seen}
             self.add_error(None, ValidationError("Not saved yet.", code="preview"))
 
     def _need_to_do_something(self, said: dict[str, Any]) -> None:

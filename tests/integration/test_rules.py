@@ -566,6 +566,9 @@ def test_a_rule_is_saved_only_after_its_preview_was_seen(
     assert "<strong>6</strong> who signed" in page
     assert "6: waiting for confirmation" in page
     assert "Please correct" not in page
+    # What was typed is still there, to be sent again.
+    assert 'value="192.0.2.0/24"' in page
+    assert 'value="Machines."' in page
     assert not Rule.objects.exists()
     # Of another rule than the one that was seen there is a preview of its own.
     seen = answer.context["adminform"].form["seen"].value()
