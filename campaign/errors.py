@@ -35,6 +35,9 @@ _ACTS = {
     "petitions.export_person": "export one person’s data",
     "petitions.moderate_signature": "decide about signatures",
     "petitions.reveal_signature": "reveal addresses",
+    "petitions.remove_signature": "remove signatures",
+    "petitions.approve_signature": "approve held signatures",
+    "petitions.add_rule": "make rules",
     "petitions.change_mail": "send failed mail again",
     "petitions.change_erasure": "stop an erasure",
     "petitions.view_auditrecord": "read the audit log",
@@ -45,6 +48,7 @@ _ACTS = {
 # Routes whose name does not say the permission that they need.
 _ROUTES = {
     "petitions_export_choose": "petitions.export_signatures",
+    "petitions_petition_switches": "petitions.moderate_signature",
     "petitions_alert_see": "petitions.moderate_signature",
     "petitions_decision_undo": "petitions.moderate_signature",
     "petitions_erasure_decide": "petitions.change_erasure",

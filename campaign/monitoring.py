@@ -8,7 +8,6 @@ the database.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import redis
@@ -27,22 +26,7 @@ from petitions.screening import rate_limits
 KEPT = 5.0
 _TIMEOUT = 0.5
 WELL = "ok"
-# How long after its last success each sweep is overdue: a few of its intervals, or a
-# night and a half.
-OVERDUE_AFTER = {
-    "deliver-mail": timedelta(minutes=1),
-    "raise-alerts": timedelta(minutes=2),
-    "run-bulk-decisions": timedelta(minutes=1),
-    "send-staff-mail": timedelta(minutes=2),
-    "record-closes": timedelta(minutes=5),
-    "give-notice": timedelta(minutes=30),
-    "queue-reminders": timedelta(minutes=30),
-    "apply-retention": timedelta(hours=3),
-    "count-figures": timedelta(hours=3),
-    "count-countries": timedelta(hours=6),
-    "take-snapshots": timedelta(hours=3),
-    "check-tallies": timedelta(hours=36),
-}
+OVERDUE_AFTER = locks.OVERDUE_AFTER
 PROBE = "write-probe"
 # A query that exceeds this work_mem, so that PostgreSQL writes a temporary file.
 PROBE_MEMORY, NEEDS_ROOM = "64kB", "SELECT count(*) FROM generate_series(1, 60000)"
@@ -138,7 +122,7 @@ def _write() -> None:
 def _sweeps() -> Part:
     """Whether each sweep has succeeded lately, which takes beat and the worker."""
     ages = locks.last_successes(OVERDUE_AFTER)
-    overdue = sorted(name for name, age in ages.items() if age > OVERDUE_AFTER[name])
+    overdue = locks.overdue(ages)
     figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
     return Part("overdue" if overdue else WELL, {"overdue": overdue, "seconds_since": figures})
 

@@ -11,10 +11,9 @@ from petitions.geography import countries
 from petitions.handover import reminders as delete_by
 from petitions.infra import locks
 from petitions.mail import notices, outbox, reminders, staff_letters, wake_worker
-from petitions.moderation import bulk
+from petitions.moderation import alert_causes, bulk
 from petitions.privacy import retention
 from petitions.publishing import opening
-from petitions.screening import screen
 from petitions.signatures import check_email, find
 
 
@@ -74,8 +73,9 @@ def send_staff_mail() -> None:
 
 @sweep
 def raise_alerts() -> None:
-    """Raise alerts for moderators about bursts from one network."""
-    screen.raise_burst_alerts()
+    """Raise and close alerts for moderators, and mail them to those who want it."""
+    alert_causes.raise_and_close()
+    notices.send_alerts()
 
 
 @sweep
@@ -87,7 +87,8 @@ def run_bulk_decisions() -> None:
 @sweep
 def check_tallies() -> None:
     """Reconcile the tallies with the signatures, and repair those that differ."""
-    tallies.repair_all()
+    for petition in tallies.repair_all():
+        alert_causes.raise_tally(petition)
 
 
 @sweep

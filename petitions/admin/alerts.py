@@ -1,48 +1,318 @@
-"""Admin of alerts about bursts, with the button that dismisses one."""
+"""Admin of alerts: what they are about, and what to do about it, on one page.
 
+A burst comes from one network, which nobody reads: its page tells how many signatures there are,
+what they share, and a sample. Attacks come from many networks at once: several alerts of one
+petition are chosen in the list, looked at together, and decided about together.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
 from petitions.admin.needs import alert_url
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
-from petitions.models import Alert
-from petitions.moderation import alerts
+from petitions.models import Alert, AlertMail, BulkDecision, Decision, Petition, Rule
+from petitions.moderation import alerts, bulk
+from petitions.moderation.selection import Unselectable
+
+MODERATE = "petitions.moderate_signature"
+# What may be decided about all of it, and the permission that it needs.
+DECISIONS = {
+    Decision.Kind.HOLD: MODERATE,
+    Decision.Kind.REMOVE: "petitions.remove_signature",
+    Decision.Kind.APPROVE: "petitions.approve_signature",
+}
+# The style of each one's button.
+LOOKS = {
+    Decision.Kind.HOLD: "plain",
+    Decision.Kind.REMOVE: "danger",
+    Decision.Kind.APPROVE: "default",
+}
+LABELS = {
+    Decision.Kind.HOLD: "Hold…",
+    Decision.Kind.REMOVE: "Remove from the count…",
+    Decision.Kind.APPROVE: "Approve…",
+}
+
+
+class DecisionForm(forms.Form):
+    """The form of a decision about what alerts are about."""
+
+    kind = forms.ChoiceField(choices=list(LABELS.items()), widget=forms.HiddenInput)
+    narrow = forms.ChoiceField(label="Which of them", required=False)
+    reason = forms.ChoiceField(
+        label="Reason",
+        choices=Decision.Reason.choices,
+        initial=Decision.Reason.AUTOMATED,
+    )
+    note = forms.CharField(
+        label="Note",
+        required=False,
+        max_length=300,
+        help_text="Other moderators can read this. Do not write names or email addresses.",
+    )
+
+    def __init__(self, figures: alerts.Figures, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        alike = [
+            (one.choice, f"{one.number:,}: {one.words}") for one in figures.likenesses if one.choice
+        ]
+        self.fields["narrow"].choices = [("", "all of them"), *alike]  # type: ignore[attr-defined]
+
+    def clean_note(self) -> str:
+        note: str = self.cleaned_data["note"]
+        if "@" in note:
+            raise forms.ValidationError("Do not write an email address here.")
+        return note
+
+    def clean(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        if said.get("reason") == Decision.Reason.OTHER and not said.get("note"):
+            self.add_error("note", "Say in the note what the reason is.")
+        return said
+
+
+class RuleForm(forms.Form):
+    """The form of a rule about the network of alerts."""
+
+    action = forms.ChoiceField(choices=[(Rule.Action.HOLD, "Hold"), (Rule.Action.BLOCK, "Block")])
+    hours = forms.TypedChoiceField(
+        label="For",
+        coerce=int,
+        initial=6,
+        choices=[(n, "1 hour" if n == 1 else f"{n} hours") for n in alerts.HOURS],
+    )
+
+
+class MailForm(forms.Form):
+    """Which alerts somebody wants by mail."""
+
+    kinds = forms.MultipleChoiceField(
+        label="Mail me, at most once an hour each, when there are",
+        required=False,
+        choices=Alert.Kind.choices,
+        widget=forms.CheckboxSelectMultiple,
+    )
 
 
 @admin.register(Alert)
 class AlertAdmin(Titled, ReadOnly):
     """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
 
-    list_display = ("created_at", "kind", "number", "petition", "signatures", "seen_at")
-    list_display_links = None
+    list_display = ("created_at", "what", "number", "petition", "signatures", "state")
+    list_display_links = ("created_at",)
+    list_filter = ("kind",)
     ordering = ("-created_at",)
-    fields = ("created_at", "kind", "number", "petition", "signatures", "seen_at")
+    actions = ("together",)
+    change_list_template = "admin/petitions/alert/change_list.html"
 
-    @admin.display(description=gettext_lazy("signatures"))
-    def signatures(self, alert: Alert) -> SafeString:
-        """A link to the signatures from the network."""
+    @admin.display(description="what")
+    def what(self, alert: Alert) -> str:
+        return f"{alert.get_kind_display()} {alert.about}".rstrip()
+
+    @admin.display(description="state", ordering="seen_at")
+    def state(self, alert: Alert) -> str:
+        if alert.seen_at is None:
+            return "open"
+        return "all decided" if alert.is_decided else "checked"
+
+    @admin.display(description="which")
+    def signatures(self, alert: Alert) -> SafeString | str:
+        """A link to the signatures from the network of a burst."""
+        if alert.kind != Alert.Kind.BURST:
+            return "–"
         return format_html('<a href="{}">{}</a>', alert_url(alert), _("See the signatures"))
 
+    @admin.action(permissions=["view"], description="Look at the chosen alerts together")
+    def together(self, request: HttpRequest, chosen: QuerySet[Alert]) -> HttpResponse:
+        asked = urlencode({"alert": sorted(chosen.values_list("pk", flat=True))}, doseq=True)
+        return redirect(f"{reverse('admin:petitions_alert_together')}?{asked}")
+
     def get_urls(self) -> list[URLPattern]:
-        see = self.admin_site.admin_view(require_POST(self.see_view))
-        return [path("<int:pk>/seen/", see, name="petitions_alert_see"), *super().get_urls()]
+        site = self.admin_site
+        return [
+            path(
+                "<int:pk>/seen/",
+                site.admin_view(require_POST(self.see_view)),
+                name="petitions_alert_see",
+            ),
+            path("together/", site.admin_view(self.together_view), name="petitions_alert_together"),
+            path("mail/", site.admin_view(self.mail_view), name="petitions_alert_mail"),
+            *super().get_urls(),
+        ]
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Dismiss an alert (POST)."""
-        if not request.user.has_perm("petitions.moderate_signature"):
-            raise PermissionDenied
+        _need(request, MODERATE)
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, _("Marked as checked. The alert comes back only if the number doubles.")
         )
         return redirect("admin:index")
+
+    def mail_view(self, request: HttpRequest) -> HttpResponse:
+        """Choose which alerts to get by mail."""
+        _need(request, MODERATE)
+        user = acting(request)["actor"]
+        known = list(AlertMail.objects.filter(user=user).values_list("kind", flat=True))
+        is_sent = request.method == "POST"
+        form = MailForm(request.POST if is_sent else None, initial={"kinds": known})
+        if is_sent and form.is_valid():
+            alerts.subscribe(user=user, kinds=form.cleaned_data["kinds"])
+            messages.success(request, "Saved.")
+            return redirect("admin:petitions_alert_changelist")
+        context = {"title": "Alerts by mail", "form": form, "address": user.email}
+        return self._page(request, "by_mail", context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        return self._about(request, [object_id])
+
+    def together_view(self, request: HttpRequest) -> HttpResponse:
+        """The page of several alerts of one petition."""
+        return self._about(request, request.GET.getlist("alert"))
+
+    def _about(self, request: HttpRequest, ids: list[str]) -> HttpResponse:
+        _need(request, MODERATE)
+        found = list(
+            self.get_queryset(request).filter(pk__in=[one for one in ids if one.isdecimal()][:500])
+        )
+        if not found:
+            raise Http404
+        if {one.kind for one in found} != {Alert.Kind.BURST} or len(
+            {one.petition_id for one in found}
+        ) > 1:
+            if len(found) > 1:
+                messages.error(request, "Choose bursts of signatures on one petition.")
+                return redirect("admin:petitions_alert_changelist")
+            return self._page(request, "about", {"title": self.what(found[0]), "alerts": found})
+        return self._about_bursts(request, found)
+
+    def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
+        figures = alerts.figures(found)
+        form = DecisionForm(figures, request.POST if "kind" in request.POST else None)
+        rule_form = RuleForm(request.POST if "hours" in request.POST else None)
+        if request.method == "POST":
+            answer: HttpResponse | None = None
+            if "start" in request.POST:
+                answer = self._start(request)
+            elif "hours" in request.POST:
+                answer = self._make_rules(request, found, rule_form)
+            elif form.is_valid():
+                answer = self._preview(request, found, form.cleaned_data)
+            if answer:
+                return answer
+        petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
+        context = {
+            "title": f"Many signatures from one network: {petition}"
+            if len(found) == 1
+            else f"Many signatures from {len(found)} networks: {petition}",
+            "alerts": found,
+            "figures": figures,
+            "form": form,
+            "rule_form": rule_form,
+            "buttons": [
+                (kind, LABELS[kind], LOOKS[kind])
+                for kind, permission in DECISIONS.items()
+                if request.user.has_perm(permission)
+            ],
+            "list_url": alert_url(found[0]) if len(found) == 1 else "",
+            "jobs": BulkDecision.objects.filter(petition=petition)
+            .exclude(state=BulkDecision.State.DRAFT)
+            .order_by("-created_at")[:3],
+        }
+        return self._page(request, "about", context)
+
+    def _preview(
+        self, request: HttpRequest, found: list[Alert], said: dict[str, Any]
+    ) -> HttpResponse | None:
+        """Show what a decision would do, with the button that starts it."""
+        _need(request, DECISIONS[said["kind"]])
+        try:
+            seen = bulk.preview(
+                selection=alerts.selection(found, said["narrow"]),
+                kind=said["kind"],
+                reason=said["reason"],
+                note=said["note"],
+                actor=acting(request)["actor"],
+            )
+        except (Unselectable, bulk.Refused) as refusal:
+            messages.error(request, str(refusal))
+            return None
+        context = {"title": "Before you start", "preview": seen, "what": LABELS[said["kind"]]}
+        return self._page(request, "preview", context)
+
+    def _start(self, request: HttpRequest) -> HttpResponse:
+        """Start a previewed decision; it runs within seconds."""
+        try:
+            job = BulkDecision.objects.get(pk=UUID(request.POST["start"]))
+        except (ValueError, BulkDecision.DoesNotExist):
+            raise Http404 from None
+        _need(request, DECISIONS.get(Decision.Kind(job.kind), MODERATE))
+        try:
+            is_running = bulk.start(job=job, **acting(request))
+        except bulk.Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(
+                request,
+                "Started. Load this page again in some seconds to see how far it is."
+                if is_running
+                else "A second moderator has to approve this. They have been mailed.",
+            )
+        return redirect(request.get_full_path())
+
+    def _make_rules(
+        self, request: HttpRequest, found: list[Alert], form: RuleForm
+    ) -> HttpResponse | None:
+        """Hold or block what comes next from the networks of alerts."""
+        _need(request, "petitions.add_rule")
+        if not form.is_valid():
+            return None
+        old = 0
+        for one in found:
+            try:
+                alerts.make_rule(alert=one, **form.cleaned_data, **acting(request))
+            except alerts.TooOld:
+                old += 1
+        if old < len(found):
+            messages.success(
+                request,
+                f"Rules made: {len(found) - old}. They work within seconds, and end by themselves. "
+                "What waits for confirmation from there is held. Nobody gets an email.",
+            )
+        if old:
+            messages.warning(
+                request,
+                f"Without a rule: {old}. Where signatures of more than three days ago came from "
+                "is not known any more.",
+            )
+        return redirect(request.get_full_path())
+
+    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+        shared = {**self.admin_site.each_context(request), "opts": self.opts}
+        return render(request, f"admin/petitions/alert/{name}.html", {**shared, **context})
+
+
+def _need(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied(permission)

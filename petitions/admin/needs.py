@@ -68,9 +68,11 @@ def needs() -> Needs:
         .annotate(number=Count("pk"), oldest=Min("confirmed_at"))
         .order_by("oldest")
     )
-    alerts = list(Alert.objects.filter(seen_at=None).order_by("-created_at")[:MOST_ALERTS])
+    # What the other kinds tell, the home tells by itself.
+    bursts = Alert.objects.filter(kind=Alert.Kind.BURST, seen_at=None, petition__isnull=False)
+    alerts = list(bursts.order_by("-created_at")[:MOST_ALERTS])
     for alert in alerts:
-        alert.petition = petitions[alert.petition_id]
+        alert.petition = petitions[alert.petition_id or 0]
     return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts)
 
 
@@ -170,6 +172,7 @@ def old_postcodes() -> OldPostcodes | None:
 
 def alert_url(alert: Alert) -> str:
     """The URL of the list of signatures from an alert's network on its day."""
+    assert alert.petition is not None, "only bursts have signatures"
     network = bytes(alert.network_ix or b"").hex()
     return _list_url(petition=alert.petition.slug, network=network)
 

@@ -9,10 +9,10 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from petitions.admin import figures
+from petitions.admin import figures, switches
 from petitions.admin.acting import acting
 from petitions.admin.moments import StoredMoment
 from petitions.admin.sources import channels
@@ -94,6 +94,14 @@ class PetitionAdmin(PublicationAdmin):
         petitions = Petition.objects.titled().annotate(**said)
         return petitions.order_by(*self.get_ordering(request) or ("-pk",))
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(switches.view)
+        return [
+            path("<int:pk>/switches/", view, name="petitions_petition_switches"),
+            *figures.urls(self.admin_site),
+            *super().get_urls(),
+        ]
+
     @admin.display(description=_("title"))
     def title(self, petition: Petition) -> str:
         return petition.title or ""
@@ -136,9 +144,6 @@ class PetitionAdmin(PublicationAdmin):
             done = _("%(petition)s is published with its text. Nobody was emailed.")
         self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
         self.tell_when(request, petition)
-
-    def get_urls(self) -> list[URLPattern]:
-        return [*figures.urls(self.admin_site), *super().get_urls()]
 
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
         """Only a petition that nobody has signed may be deleted; others are closed or removed.

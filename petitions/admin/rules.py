@@ -1,7 +1,7 @@
-"""Admin of block and allow rules for networks, domains and single addresses.
+"""Admin of block, hold and allow rules for networks, domains and single addresses.
 
 An address is write-only: it is stored as its blind index, and appears in no column, URL, log or
-change history.
+change history. Whom a rule is about is saved only after its preview was seen.
 """
 
 import re
@@ -13,8 +13,9 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
@@ -82,6 +83,10 @@ class RuleForm(forms.ModelForm[Rule]):
         ),
     )
 
+    # What the last preview was about, keyed: an address is not to stand in the page.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    preview: moderation_rules.Preview | None = None
+
     class Meta:
         model = Rule
         fields = ("action", "kind", "note", "expires_at")
@@ -90,6 +95,10 @@ class RuleForm(forms.ModelForm[Rule]):
         super().__init__(*args, **kwargs)
         self.fields["whom"].initial = self.instance.pattern
         self.fields["note"].widget.attrs["size"] = 60
+        self.fields["expires_at"].help_text = "A rule without an end stands for ever."
+        if kind := self.fields.get("kind"):
+            chosen = [one for one in Rule.Kind.choices if one[0] != Rule.Kind.ALERT]
+            kind.choices = [("", "---------"), *chosen]  # type: ignore[attr-defined]
 
     def clean_note(self) -> str:
         note: str = self.cleaned_data["note"]
@@ -113,7 +122,26 @@ class RuleForm(forms.ModelForm[Rule]):
             self._need_to_be_new(said)
         except ValidationError as error:
             self.add_error("whom", error)
+        if not self.errors and self._is_about_others():
+            self._need_to_be_previewed(said)
         return said
+
+    def _is_about_others(self) -> bool:
+        return self.instance._state.adding or not {"action", "kind", "whom"}.isdisjoint(
+            self.changed_data
+        )
+
+    def _need_to_be_previewed(self, said: dict[str, Any]) -> None:
+        """Show what the rule would have met, until the form comes back with the same rule."""
+        rule = self.instance
+        whom = rule.pattern if rule.address_ix is None else bytes(rule.address_ix).hex()
+        seen = salted_hmac(__name__, f"{said['action']} {said['kind']} {whom}").hexdigest()
+        if said.get("seen") != seen:
+            rule.kind, rule.action = said["kind"], said["action"]
+            self.preview = moderation_rules.preview(rule)
+            # Not unpacked: a QueryDict would give its lists.
+            self.data = {name: self.data[name] for name in self.data} | {"seen": seen}
+            self.add_error(None, ValidationError("Not saved yet.", code="preview"))
 
     def _need_to_do_something(self, said: dict[str, Any]) -> None:
         """Refuse to allow one address: typing it would reveal the rule, so it has no effect."""
@@ -199,7 +227,7 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
     """The list of rules; the pattern comes first, so that a phone shows it."""
 
     form = RuleForm
-    fields = ("action", "kind", "whom", "note", "expires_at")
+    fields = ("action", "kind", "whom", "note", "expires_at", "seen")
     list_display = ("says", "until", "note", "actor")
     list_filter = ("action", "kind", InForce)
     list_select_related = ("actor",)
@@ -213,8 +241,29 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
     ordering = ("-id",)
     actions = ("end",)
 
+    def get_fields(self, request: HttpRequest, obj: Rule | None = None) -> Any:
+        is_of_alert = obj is not None and obj.kind == Rule.Kind.ALERT
+        return ("action", "note", "expires_at") if is_of_alert else self.fields
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        until = timezone.localtime(timezone.now() + moderation_rules.LASTS)
+        return {
+            "expires_at": until.replace(second=0, microsecond=0),
+            **super().get_changeform_initial_data(request),
+        }
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the preview in place of Django's "correct the errors below"."""
+        if preview := context["adminform"].form.preview:
+            context |= {"preview": preview, "errors": []}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     @admin.display(description=gettext_lazy("rule"))
     def says(self, rule: Rule) -> str:
+        if rule.kind == Rule.Kind.ALERT:
+            return f"{rule.get_action_display()}: the network of an alert ({rule.pk})"
         whom = rule.pattern or _("one email address (%(number)d)") % {"number": rule.pk}
         return f"{rule.get_action_display()}: {whom}"
 

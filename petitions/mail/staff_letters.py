@@ -1,4 +1,4 @@
-"""Mail to staff: invitations, links for a new password, and warnings that an account changed.
+"""Mail to staff: invitations, links for a new password, and news of changed accounts and switches.
 
 Each row of `StaffMail` is deleted once its message was taken by the mail server (at least once):
 what a crash interrupts is sent again under the same Message-ID. English, as all of the admin, and
@@ -27,6 +27,7 @@ SUBJECTS = {
     Kind.INVITATION: "You are invited to the admin of a site",
     Kind.PASSWORD: "A new password for the admin of your site",
     Kind.CHANGED: "Your account in the admin of your site was changed",
+    Kind.SWITCHED: "Please look at the admin of your site",
 }
 BATCH = 100
 # What the mail server does not take within a day is dropped: its link would be old.

@@ -14,7 +14,7 @@ from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
-from petitions.models.moderation import Alert, Decision, DecisionItem, Rule
+from petitions.models.moderation import Alert, AlertMail, Decision, DecisionItem, Rule
 from petitions.models.operations import Lease, LoginFailure, RateCount, UsedNonce
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
@@ -27,6 +27,7 @@ __all__ = [
     "ABROAD",
     "UNKNOWN",
     "Alert",
+    "AlertMail",
     "AuditRecord",
     "Authenticator",
     "BatchJob",

@@ -106,26 +106,32 @@ class RuleQuerySet(models.QuerySet["Rule"]):
 
 @with_checked_choices
 class Rule(models.Model):
-    """One block or allow rule for a network, a domain or one address, until it expires.
+    """One block, hold or allow rule for a network, a domain or one address, until it expires.
 
-    An address is never stored: `address_ix` is its global blind index. For the other kinds
-    `pattern` holds a network in CIDR notation ("192.0.2.0/24", "2001:db8::/48") or a domain
-    ("example.org", or "*.example.org" for its subdomains).
+    An address is never stored: `address_ix` is its global blind index. Nor is the network of an
+    alert, which nobody is to read: `network_ix` is its blind index under the key of `network_day`.
+    For the other kinds `pattern` holds a network in CIDR notation ("192.0.2.0/24",
+    "2001:db8::/48") or a domain ("example.org", or "*.example.org" for its subdomains).
     """
 
     class Kind(models.TextChoices):
         NETWORK = "network", _("network")
         DOMAIN = "domain", _("email domain")
         ADDRESS = "address", _("one email address")
+        # Made from an alert, never typed. English alone, as all of the admin.
+        ALERT = "alert", "the network of an alert"
 
     class Action(models.TextChoices):
         BLOCK = "block", _("block")
+        HOLD = "hold", _("hold")
         ALLOW = "allow", _("allow")
 
     kind = models.CharField(_("applies to"), max_length=7, choices=Kind)
     action = models.CharField(_("action"), max_length=5, choices=Action)
     pattern = models.CharField(_("network or domain"), max_length=260, blank=True)
     address_ix = models.BinaryField(max_length=16, null=True)
+    network_ix = models.BinaryField(max_length=16, null=True, editable=False)
+    network_day = models.DateField(null=True, editable=False)
     note = models.CharField(
         _("note"),
         max_length=300,
@@ -144,14 +150,20 @@ class Rule(models.Model):
         verbose_name_plural = _("rules")
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "action", "pattern", "address_ix"],
+                fields=["kind", "action", "pattern", "address_ix", "network_ix"],
                 name="rule_once",
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
                 condition=Q(kind="address", pattern="", address_ix__isnull=False)
-                | (Q(address_ix__isnull=True) & ~Q(kind="address") & ~Q(pattern="")),
+                | Q(kind="alert", pattern="", address_ix__isnull=True)
+                | (Q(address_ix__isnull=True, kind__in=["network", "domain"]) & ~Q(pattern="")),
                 name="rule_says_whom",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="alert", network_ix__isnull=False, network_day__isnull=False)
+                | (Q(network_ix=None, network_day=None) & ~Q(kind="alert")),
+                name="rule_names_the_network_of_an_alert",
             ),
         ]
 
@@ -161,29 +173,65 @@ class Rule(models.Model):
 
 @with_checked_choices
 class Alert(models.Model):
-    """An alert about one petition, open until a moderator dismisses it (`seen_at`)."""
+    """An alert of one cause, open until a moderator dismisses it or its cause ends (`seen_at`).
+
+    A burst is of one petition and one network; `about` names the part that stands still.
+    """
 
     class Kind(models.TextChoices):
         BURST = "burst", _("many signatures from one network")
+        # English alone from here on, as all of the admin.
+        HELD = "held", "signatures on hold for more than 48 hours"
+        MAIL = "mail", "mail that waits for more than 10 minutes"
+        BOUNCES = "bounces", "more than 5% of mail refused by servers"
+        TALLY = "tally", "a count that did not match its signatures"
+        STILL = "still", "a part of the site that stands still"
 
-    petition = models.ForeignKey(Petition, models.CASCADE)
+    petition = models.ForeignKey(Petition, models.CASCADE, null=True, blank=True)
     kind = models.CharField(_("type"), max_length=10, choices=Kind)
+    about = models.CharField(max_length=40, blank=True, default="", db_default="")
     # Blind index of the network under a daily key: finds the signatures, and a repeated alert.
     network_ix = models.BinaryField(max_length=16, null=True)
     number = models.PositiveIntegerField(_("signatures"))
     created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)
     seen_at = models.DateTimeField(_("checked"), null=True, blank=True)
+    # Closed by itself, as all of its signatures were decided: a new burst opens it again.
+    is_decided = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name = _("alert")
         verbose_name_plural = _("alerts")
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(seen_at=None), name="alert_open"),
+        ]
         constraints = [
             models.UniqueConstraint(
-                fields=["petition", "kind", "network_ix"],
+                fields=["petition", "kind", "network_ix", "about"],
                 name="alert_once_a_network_and_day",
                 nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="burst") | Q(petition__isnull=False, network_ix__isnull=False),
+                name="alert_of_a_burst_names_its_network",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+@with_checked_choices
+class AlertMail(models.Model):
+    """Who wants a kind of alert by mail, and when they were last mailed about it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=Alert.Kind)
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "kind"], name="alert_mail_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.user_id}"

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.base import Publication, PublicationQuerySet, rank_of, with_checked_choices
@@ -188,6 +189,11 @@ class Petition(models.Model):
             "still count, and links already emailed still work."
         ),
     )
+    # Shown to the public while signing is paused, by language: see `pause_reason`.
+    pause_reasons = models.JSONField(default=dict, blank=True, db_default={}, editable=False)
+    is_holding = models.BooleanField(
+        "everything new is held", default=False, db_default=False, editable=False
+    )
     removed_reason = models.CharField(
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )
@@ -297,6 +303,12 @@ class Petition(models.Model):
     def is_interrupted(self) -> bool:
         """Whether signing is paused now, in a petition that would else accept signatures."""
         return self.is_paused and self._is_running(timezone.now())
+
+    @property
+    def pause_reason(self) -> str:
+        """Why signing is paused, in the language of the page, else in English; "" if not said."""
+        reasons: dict[str, str] = self.pause_reasons
+        return reasons.get(get_language() or "en") or reasons.get("en", "")
 
     def is_accepting(self, now: datetime | None = None) -> bool:
         """Whether it accepts signatures at `now`."""

@@ -61,6 +61,12 @@ class AuditRecord(models.Model):
         ADDED = "added", "added by a form"
         CHANGED = "changed", "changed by a form"
         DELETED = "deleted", "deleted by a form"
+        SIGNING_PAUSED = "signing-paused", "signing paused"
+        SIGNING_RESUMED = "signing-resumed", "signing taken up again"
+        CHALLENGE_ON = "challenge-on", "proof of work for everybody switched on"
+        CHALLENGE_OFF = "challenge-off", "proof of work for everybody switched off"
+        HOLDING_ON = "holding-on", "holding of all new signatures switched on"
+        HOLDING_OFF = "holding-off", "holding of all new signatures switched off"
 
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -21,6 +21,7 @@ class StaffMail(models.Model):
         INVITATION = "invitation", "invitation"
         PASSWORD = "password", "forgotten password"
         CHANGED = "changed", "the account was changed"
+        SWITCHED = "switched", "a moderator used a switch of a petition"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)

@@ -1,14 +1,92 @@
-"""Saving and ending block and allow rules, on the audit record; `screening.rules` applies them."""
+"""Previewing, saving and ending rules, on the audit record; `screening.rules` applies them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from petitions.models import AuditRecord, Rule
+from petitions.identity import providers
+from petitions.models import AuditRecord, Rule, Signature
+from petitions.screening import rules
+from petitions.signers import sealing
 from petitions.staff import audit
 
 Action = AuditRecord.Action
+LASTS = timedelta(days=7)
+LOOKS_BACK = timedelta(hours=24)
+MOST_COUNTED = 10_000
+# A smaller number could tell whether the one person of a domain has signed.
+LEAST_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rule would have met in the last 24 hours, had it stood then.
+
+    `states` counts by state those who signed, at most `MOST_COUNTED`; None where that cannot be
+    known, for the reason that `unknown` gives. `large` are large mail providers that it covers.
+    """
+
+    states: Counter[str] | None
+    unknown: str = ""
+    large: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> str:
+        """How many it would have met, in words."""
+        total = self.states.total() if self.states else 0
+        if total < LEAST_TOLD:
+            return f"fewer than {LEAST_TOLD}"
+        return f"{total:,}" if total < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
+
+    @property
+    def told_by_state(self) -> list[tuple[str, int]]:
+        """How many of them are in each state now; empty where they are too few to be told."""
+        if self.states is None or self.states.total() < LEAST_TOLD:
+            return []
+        return [(str(Signature.State(state).label), n) for state, n in self.states.most_common()]
+
+
+def preview(rule: Rule) -> Preview:
+    """Look what an unsaved rule would have met: one bounded query by an index."""
+    if rule.kind == Rule.Kind.ADDRESS:
+        return Preview(None, "Not counted: the number would tell whether this address has signed.")
+    since = timezone.now() - LOOKS_BACK
+    days = [since.astimezone(UTC).date(), datetime.now(UTC).date()]
+    if rule.kind == Rule.Kind.NETWORK:
+        parts = {index for day in days for index in rules.network_indexes(rule.pattern, day)}
+        if not parts:
+            return Preview(
+                None,
+                "Not counted: networks are known by their /24 (or /64) alone, and only "
+                f"{rules.MOST_INDEXES} of them are looked for. The rule works for new attempts, "
+                "but cannot hold what already waits for confirmation.",
+            )
+        return Preview(_states(since, signer__network_ix__in=parts))
+    large = _large_providers(rule.pattern)
+    if rule.pattern.startswith("*."):
+        return Preview(None, "Not counted: which domains lie below this one is not known.", large)
+    domains = [sealing.domain_index(f"@{rule.pattern}", day) for day in days]
+    return Preview(_states(since, signer__domain_ix__in=domains), large=large)
+
+
+def _states(since: datetime, **origin: Any) -> Counter[str]:
+    rows = Signature.objects.filter(created_at__gt=since, **origin).order_by()
+    return Counter(rows.values_list("state", flat=True)[:MOST_COUNTED])
+
+
+def _large_providers(pattern: str) -> tuple[str, ...]:
+    """The large mail providers whose domain a pattern covers."""
+    listed = rules.Listed()
+    listed.add({"kind": Rule.Kind.DOMAIN, "pattern": pattern})
+    known = sorted({*providers.LARGE, *providers.OTHERS, *providers.BY_DOMAIN})
+    return tuple(domain for domain in known if listed.has_domain(domain))
 
 
 @transaction.atomic

@@ -19,6 +19,7 @@ from django.utils import timezone
 from petitions.mail import suppression
 from petitions.models import (
     Alert,
+    AlertMail,
     BulkDecision,
     Decision,
     Enquiry,
@@ -188,6 +189,7 @@ def truncate_timestamps() -> int:
         (BulkDecision.objects.all(), "mailed_at"),
         (Alert.objects.all(), "created_at"),
         (Alert.objects.all(), "seen_at"),
+        (AlertMail.objects.all(), "mailed_at"),
     ):
         # The second condition is that of the partial indexes `signature_to_age` and `mail_to_age`.
         exact = rows.filter(**{f"{column}__lt": before, f"{column}__time__gt": time.min})

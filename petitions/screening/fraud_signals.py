@@ -39,8 +39,8 @@ LEAST_PACE_MS = 500
 # card has its name, so that what fills in forms for people does not know what to write there.
 HONEYPOT, PACE = "feedback", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
-# Signals about other senders.
-_OF_OTHERS = frozenset({"burst"})
+# Signals about other senders, and rules that hold.
+_OF_OTHERS = frozenset({"burst", "held-network", "held-domain", "held-address", "held-petition"})
 
 _DISPOSABLE = frozenset(blocklist)
 
@@ -271,7 +271,7 @@ def _looks_random(name: str) -> bool:
 # --- Weights and sentences ---------------------------------------------------------------------
 
 # A weight of 0: what refused an attempt, so that it is decided. See `petitions.screening.screen`.
-_RULES: dict[str, tuple[int, Promise]] = {
+_RULES: dict[str, tuple[int, Promise | str]] = {
     "honeypot": (100, _("A field that people cannot see was filled in.")),
     "pace": (100, _("The form was filled in faster than a person can type.")),
     "disposable": (
@@ -296,6 +296,11 @@ _RULES: dict[str, tuple[int, Promise]] = {
     "blocked-network": (0, _("The network is blocked by a rule.")),
     "blocked-domain": (0, _("The domain of the email address is blocked by a rule.")),
     "blocked-address": (0, _("The email address is blocked by a rule.")),
+    # English alone, as all of the admin.
+    "held-network": (HOLD_AT, "A rule holds what comes from this network."),
+    "held-domain": (HOLD_AT, "A rule holds the domain of the email address."),
+    "held-address": (HOLD_AT, "A rule holds this email address."),
+    "held-petition": (HOLD_AT, "Everything new of this petition was held."),
     "mailbox-rate": (0, _("Too many attempts with one email address.")),
 }
 # Every code, for filters.

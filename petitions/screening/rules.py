@@ -1,24 +1,34 @@
-"""Block and allow rules of moderators and organisers, in an in-process TTL cache.
+"""Block, hold and allow rules of moderators and organisers, in an in-process TTL cache.
 
 A rule takes effect within `SECONDS` in every process, and ten thousand of them cost a signing no
-more than one.
+more than one. Blocking and holding rules are asked again at confirming, about where the signature
+came from (`Rules.catches_waiting`): what waits from there is held, not counted.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from datetime import UTC, date, datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 from django.conf import settings
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.infra.client_network import Address
+from petitions.infra.client_network import Address, Sender
 from petitions.infra.ttl_cache import TTLCache
-from petitions.models import Rule
+from petitions.models import Rule, Signer
+from petitions.signers import sealing
 
 SECONDS = 2.0
 # Kinds of rate limit that an allow rule lifts, for a network and for a domain.
 OF_NETWORK = frozenset({"NETWORK", "PREFIX", "BURST", "BURST_PREFIX", "DOMAIN", "PETITION"})
 OF_DOMAIN = frozenset({"DOMAIN"})
+
+# The networks that are counted and indexed: a /24 of IPv4, a /64 of IPv6.
+_COUNTED = {4: 24, 6: 64}
+# Of a larger network (wider than a /16 or a /56) the blind indexes are too many to compute.
+MOST_INDEXES = 256
 
 
 def address_index(address: str, key_id: int | None = None) -> bytes:
@@ -31,18 +41,24 @@ class Listed:
     """Look-up tables of the networks, domains and mailboxes of all rules of one action.
 
     Networks are keyed by IP version and prefix length, as their leading bits: matching takes
-    one look-up for each length in use, however many there are.
+    one look-up for each length in use, however many there are. Those of alerts are known by their
+    blind index of a day alone.
     """
 
     networks: dict[tuple[int, int], set[int]] = field(default_factory=dict)
+    of_alerts: dict[date, set[bytes]] = field(default_factory=dict)
+    indexes: dict[date, frozenset[bytes]] = field(default_factory=dict)
     domains: set[str] = field(default_factory=set)
     parents: set[str] = field(default_factory=set)
     mailboxes: set[bytes] = field(default_factory=set)
 
-    def add(self, kind: str, pattern: str, address_ix: bytes | memoryview | None) -> None:
-        """Add one rule."""
-        if kind == Rule.Kind.ADDRESS and address_ix is not None:
-            self.mailboxes.add(bytes(address_ix))
+    def add(self, rule: Mapping[str, Any]) -> None:
+        """Add one rule, given as a dict of its columns."""
+        kind, pattern = rule["kind"], rule["pattern"]
+        if kind == Rule.Kind.ADDRESS:
+            self.mailboxes.add(bytes(rule["address_ix"]))
+        elif kind == Rule.Kind.ALERT:
+            self.of_alerts.setdefault(rule["network_day"], set()).add(bytes(rule["network_ix"]))
         elif kind == Rule.Kind.NETWORK:
             network = ip_network(pattern)
             bits = int(network.network_address) >> network.max_prefixlen - network.prefixlen
@@ -52,16 +68,49 @@ class Listed:
         else:
             self.domains.add(pattern)
 
+    def matches(self, sender: Address | None, address: str, domain: str) -> str:
+        """What of an attempt is listed: "network" before "domain" before "address"; else ""."""
+        if self.has_network(sender):
+            return "network"
+        if self.has_domain(domain):
+            return "domain"
+        return "address" if self.has_mailbox(address) else ""
+
     def has_network(self, address: Address | None) -> bool:
-        """Whether a listed network (CIDR) contains this address."""
-        if address is None or not self.networks:
+        """Whether a listed network (CIDR, or that of an alert) contains this address."""
+        if address is None:
             return False
         number, longest, version = int(address), address.max_prefixlen, address.version
         return any(
             number >> longest - length in named
             for (of, length), named in self.networks.items()
             if of == version
+        ) or self._is_of_an_alert(Sender.at(address).network)
+
+    def _is_of_an_alert(self, network: str) -> bool:
+        return any(
+            sealing.network_index(network, day) in known for day, known in self.of_alerts.items()
         )
+
+    def has_origin(self, network_ix: bytes, signed_at: datetime) -> bool:
+        """Whether the network from which somebody signed is listed, by its blind index.
+
+        Also by the index of the next day: where only the day is still known, that is London's,
+        which begins an hour before UTC's in summer.
+        """
+        day = signed_at.astimezone(UTC).date()
+        return any(network_ix in self._indexes(one) for one in (day, day + timedelta(days=1)))
+
+    def _indexes(self, day: date) -> frozenset[bytes]:
+        """The blind indexes of a day of all listed networks: computed once, for they are kept."""
+        if day not in self.indexes:
+            listed = [
+                network_indexes(_network_of(*of, bits), day)
+                for of, named in self.networks.items()
+                for bits in named
+            ]
+            self.indexes[day] = frozenset(self.of_alerts.get(day, ())).union(*listed)
+        return self.indexes[day]
 
     def has_domain(self, domain: str) -> bool:
         """Whether a domain, in lower-case ASCII, is listed, or a parent of it with "*."."""
@@ -82,20 +131,37 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All rules in force."""
+    """All rules in force. Blocking beats holding, which beats allowing."""
 
     block: Listed = field(default_factory=Listed)
+    hold: Listed = field(default_factory=Listed)
     allow: Listed = field(default_factory=Listed)
+    rows: tuple[tuple[Any, ...], ...] = ()
 
     def blocks(self, sender: Address | None, address: str, domain: str) -> str:
-        """The code of the first rule that refuses, "" if none does. Blocking beats allowing:
-        network first, then domain, then the address itself.
+        """The code of the first rule that refuses, "" if none does: network first, then domain,
+        then the address itself.
         """
-        if self.block.has_network(sender):
-            return "blocked-network"
-        if self.block.has_domain(domain):
-            return "blocked-domain"
-        return "blocked-address" if self.block.has_mailbox(address) else ""
+        found = self.block.matches(sender, address, domain)
+        return f"blocked-{found}" if found else ""
+
+    def holds(self, sender: Address | None, address: str, domain: str) -> str:
+        """The code of the first rule that holds, "" if none does, in the same order."""
+        found = self.hold.matches(sender, address, domain)
+        return f"held-{found}" if found else ""
+
+    def catches_waiting(self, signer: Signer, signed_at: datetime) -> str:
+        """The code of the first rule that blocks or holds where an unconfirmed signature came from,
+        "" if none does. Its address is opened only where rules about addresses or domains exist.
+        """
+        for prefix, listed in (("blocked", self.block), ("held", self.hold)):
+            if signer.network_ix and listed.has_origin(bytes(signer.network_ix), signed_at):
+                return f"{prefix}-network"
+            if listed.domains or listed.parents or listed.mailboxes:
+                address = _address_of(signer)
+                if found := listed.matches(None, address, email_addresses.domain_of(address)):
+                    return f"{prefix}-{found}"
+        return ""
 
     def allows_network(self, sender: Address | None) -> bool:
         """Whether an allow rule covers the network of many: an event, a library, a carrier."""
@@ -126,10 +192,49 @@ def invalidate() -> None:
     _rules.invalidate()
 
 
+def network_indexes(pattern: str, day: date) -> set[bytes]:
+    """The blind indexes of a day of the networks that are counted within one in CIDR notation.
+
+    None of one that is smaller, for it shares its index with its neighbours, nor of one with more
+    than `MOST_INDEXES`.
+    """
+    network = ip_network(pattern)
+    length = _COUNTED[network.version]
+    if not 1 <= 2 ** (length - network.prefixlen) <= MOST_INDEXES:
+        return set()
+    parts = network.subnets(new_prefix=length)
+    return {index for part in parts if (index := sealing.network_index(str(part), day))}
+
+
+def _network_of(version: int, length: int, bits: int) -> str:
+    if version == 4:
+        return str(IPv4Network((bits << 32 - length, length)))
+    return str(IPv6Network((bits << 128 - length, length)))
+
+
+def _address_of(signer: Signer) -> str:
+    try:
+        return sealing.unsealed(signer)["email"]
+    except vault.CannotOpen:
+        return ""
+
+
+_COLUMNS = ("action", "kind", "pattern", "address_ix", "network_ix", "network_day")
+
+
 def _read() -> Rules:
-    rules = Rules()
-    rows = Rule.objects.in_force().values_list("action", "kind", "pattern", "address_ix")
-    for action, kind, pattern, address_ix in rows:
-        listed = rules.block if action == Rule.Action.BLOCK else rules.allow
-        listed.add(kind, pattern, address_ix)
+    """The rules now: the same object where none has changed, with the indexes it has computed."""
+    rows = tuple(Rule.objects.in_force().order_by("pk").values_list(*_COLUMNS))
+    cached = _rules.stale(None)
+    if cached and cached.rows == rows:
+        return cached
+    rules = Rules(rows=rows)
+    by_action = {
+        Rule.Action.BLOCK: rules.block,
+        Rule.Action.HOLD: rules.hold,
+        Rule.Action.ALLOW: rules.allow,
+    }
+    for row in rows:
+        rule = dict(zip(_COLUMNS, row, strict=True))
+        by_action[rule["action"]].add(rule)
     return rules

@@ -18,6 +18,8 @@ from petitions.screening.rate_limits import Act, LimitResult
 from petitions.signers.sealing import Attempt
 
 MAILBOX_RATE = "mailbox-rate"
+# The signal while a moderator's switch holds everything new of a petition.
+HELD_PETITION = "held-petition"
 # A burst within `WITHIN` alerts moderators. Carriers and events put many behind one IP address:
 # 300 an hour, which must pass, are ten here.
 BURST = 20
@@ -91,7 +93,10 @@ def screen(
         pace=evidence.pace,
         says_origin=evidence.says_origin,
     )
-    judged = fraud_signals.judge(facts, suspected)
+    holding = [in_force.holds(address, attempt.email, domain)]
+    if petition.is_holding:
+        holding.append(HELD_PETITION)
+    judged = fraud_signals.judge(facts, [*suspected, *holding])
     is_refused = bool(refusal) or judged.verdict is fraud_signals.Verdict.BLOCK
     result = rate_limits.hit(
         Act.SIGN,
@@ -132,7 +137,8 @@ def raise_burst_alerts() -> int:
 
     Returns how many are raised or grew. Idempotent: a network has one alert per petition and day,
     kept for as long as its blind index, and reopened if its number has doubled since somebody saw
-    it. It reads the rows of the last minutes alone, by the index of the list.
+    it, or by any burst if it had closed by itself. It reads the rows of the last minutes alone, by
+    the index of the list.
     """
     counted = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
     with connection.cursor() as cursor:
@@ -152,10 +158,13 @@ def raise_burst_alerts() -> int:
             GROUP BY recent.petition_id, recent.network_ix
             HAVING count(*) >= %(burst)s
             ORDER BY recent.petition_id, recent.network_ix
-            ON CONFLICT (petition_id, kind, network_ix) DO UPDATE SET
-                number = EXCLUDED.number, seen_at = NULL
+            ON CONFLICT (petition_id, kind, network_ix, about) DO UPDATE SET
+                number = EXCLUDED.number, seen_at = NULL, is_decided = false,
+                created_at = CASE WHEN petitions_alert.seen_at IS NULL
+                                  THEN petitions_alert.created_at ELSE now() END
             WHERE EXCLUDED.number > petitions_alert.number * (
-                CASE WHEN petitions_alert.seen_at IS NULL THEN 1 ELSE 2 END)
+                CASE WHEN petitions_alert.seen_at IS NULL THEN 1
+                     WHEN petitions_alert.is_decided THEN 0 ELSE 2 END)
             """,
             {
                 "kind": Alert.Kind.BURST,

@@ -1,11 +1,12 @@
 """Confirmation: a pending signature is counted, once, under the advisory lock of its mailbox.
 
-Three rules decide, each in a function or a fragment of SQL of its name:
+Four rules decide, each in a function or a fragment of SQL of its name:
 
 - the household rule: a mailbox counts once, or twice for two people of one home;
 - the narrowest use of a name wins: of all that one person has sent, whichever link is pressed;
 - a clean twin releases a held one: where a form of the same person passed screening, none of
-  theirs is held.
+  theirs is held;
+- what a moderator's rule or switch catches is held, though it was signed before that.
 """
 
 from datetime import timedelta
@@ -24,6 +25,8 @@ from petitions.infra.locks import StateChanged
 from petitions.infra.prepared import Statement
 from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
+from petitions.screening import rules
+from petitions.screening.screen import HELD_PETITION
 from petitions.signatures import lifecycle
 from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
@@ -89,10 +92,13 @@ def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]
     standing = [signature, *mailbox.values()] if signature.confirmed_at else [*mailbox.values()]
     known = [sealing.stored(signature.signer), *known]
     verdict = _judge(signature, standing, known)
+    caught = rules.in_force().catches_waiting(signature.signer, signature.created_at)
+    if signature.petition.is_holding:
+        caught = caught or HELD_PETITION
     if verdict.outcome is Outcome.CONFIRMED:
-        _write(signature, verdict.slot, known, may_count=True)
+        _write(signature, verdict.slot, known, may_count=not caught, caught=caught)
     elif verdict.standing:
-        _merge_choices(verdict.standing, known, may_count=may_count)
+        _merge_choices(verdict.standing, known, may_count=may_count and not caught)
     return verdict.outcome, verdict.standing or signature
 
 
@@ -153,10 +159,16 @@ def _merge_choices(standing: Signature, known: list[Indexes], *, may_count: bool
 
 
 def _write(
-    signature: Signature, slot: int | None, known: list[Indexes], *, may_count: bool
+    signature: Signature,
+    slot: int | None,
+    known: list[Indexes],
+    *,
+    may_count: bool,
+    caught: str = "",
 ) -> None:
     """Compare-and-set: state, slot, choices and tally together; refreshes `signature`.
 
+    `may_count` is whether a clean twin may release it, `caught` the code of a rule that holds it.
     It compares the mailbox, too: a reindex may have changed it during the wait for its lock.
     Raises `StateChanged` where the row is no longer what was read.
     """
@@ -170,6 +182,7 @@ def _write(
         "shard": tallies.shard_of(signature.pk),
         "from_state": signature.state,
         "may_count": may_count,
+        "caught": caught,
     }
     try:
         with connection.cursor() as cursor:
@@ -187,8 +200,10 @@ _COLUMNS = (
     "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
     "link_epoch", "created_at", "confirmed_at",
 )  # fmt: skip
+# In the model's order, as `from_db` takes them.
 _SIGNER_COLUMNS = (
-    "signature_id", "petition_id", "petition_mailbox_ix", "person_ix", "home_ix", "slot",
+    "signature_id", "petition_id", "sealed", "petition_mailbox_ix", "person_ix", "home_ix",
+    "network_ix", "slot",
 )  # fmt: skip
 
 
@@ -265,6 +280,8 @@ _HAS_CLEAN_TWIN = """
         AND %(may_count)s::boolean"""
 # It releases nothing about which a moderator has decided.
 _RELEASED = "twins.has_clean AND s.decision_id IS NULL"
+# A rule of a moderator catches what waits.
+_CAUGHT = f"%(caught)s::varchar <> '' AND s.state = '{State.PENDING}'"
 _RELEASABLE = tuple(
     state.value for state in (*lifecycle.CONFIRM.sources, *lifecycle.RELEASE.sources)
 )
@@ -278,11 +295,15 @@ _CONFIRM = Statement(
         UPDATE petitions_signature s SET
             -- The verdict as it is at this moment: it may have changed since it was read.
             state = CASE WHEN {_RELEASED} AND s.state IN {_RELEASABLE} THEN '{State.CONFIRMED}'
+                         WHEN {_CAUGHT} THEN '{State.HELD}'
                          WHEN s.state = '{State.PENDING}' THEN {lifecycle.CONFIRMED_AS}
                          ELSE s.state END,
             -- Else today's rules would hold it once more: see rescan.py.
-            verdict = CASE WHEN {_RELEASED} THEN 'pass' ELSE s.verdict END,
+            verdict = CASE WHEN {_RELEASED} THEN 'pass' WHEN {_CAUGHT} THEN 'hold'
+                           ELSE s.verdict END,
             signals = CASE WHEN {_RELEASED} AND s.verdict = 'hold' THEN '{{}}'
+                           WHEN {_CAUGHT} AND NOT %(caught)s = ANY(s.signals)
+                           THEN s.signals || %(caught)s::varchar
                            ELSE s.signals END,
             confirmed_at = coalesce(s.confirmed_at, now()),
             wants_updates = twins.news,

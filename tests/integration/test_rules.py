@@ -4,7 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,8 @@ from petitions.mail import outbox
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rules, screen
-from tests.people import AMINA, sign, sign_and_confirm, typed
+from petitions.signers import sealing
+from tests.people import AMINA, confirm, sign, sign_and_confirm, typed
 
 PAGE, ADMIN = "/petitions/protect/", "/admin/petitions/rule/"
 SENDER = "192.0.2.7"
@@ -304,6 +305,119 @@ def test_origins_can_be_found_by_their_partial_indexes(petition: Petition) -> No
     assert "signer_domain" in plan
 
 
+# --- Rules that hold, and rules at confirming --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"), [("network", "192.0.2.0/24"), ("domain", "example.org"), ("address", "")]
+)
+def test_a_rule_that_holds_lets_sign_and_counts_nothing(
+    petition: Petition, kind: str, pattern: str
+) -> None:
+    index = {} if pattern else {"address_ix": rules.address_index("amina@example.org")}
+    make(kind, "hold", pattern, **index)
+    post()
+    signature = Signature.objects.get()
+    assert (signature.state, signature.signals) == ("pending", [f"held-{kind}"])
+    confirm(signature.pk)
+    signature.refresh_from_db()
+    assert signature.state == Signature.State.HELD
+
+
+def test_blocking_beats_holding_and_holding_beats_allowing(petition: Petition) -> None:
+    make("network", "hold", "192.0.2.0/24")
+    make("network", "allow", "192.0.2.0/24")
+    post()
+    assert Signature.objects.get().verdict == Signature.Verdict.HOLD
+    Signature.objects.all().delete()
+    make("domain", "block", "example.org")
+    post()
+    assert Signature.objects.get().state == Signature.State.REFUSED
+
+
+def test_a_rule_that_holds_refuses_nobody_together_with_signals(petition: Petition) -> None:
+    make("network", "hold", "192.0.2.0/24")
+    post(homepage="https://spam.example", name="asdfghj aaaaa")
+    assert Signature.objects.get().state == Signature.State.REFUSED
+    Signature.objects.all().delete()
+    post(homepage="https://spam.example", name="Person aaaaa")
+    assert Signature.objects.get().state == Signature.State.PENDING
+
+
+@pytest.mark.parametrize("action", ["block", "hold"])
+@pytest.mark.parametrize(
+    ("kind", "pattern"),
+    [
+        ("network", "192.0.2.0/24"),
+        ("network", "192.0.0.0/16"),
+        ("domain", "example.org"),
+        ("domain", "*.org"),
+        ("address", ""),
+    ],
+)
+def test_what_waits_when_a_rule_is_made_is_held_at_confirming(
+    petition: Petition, action: str, kind: str, pattern: str
+) -> None:
+    post()
+    index = {} if pattern else {"address_ix": rules.address_index("amina@example.org")}
+    make(kind, action, pattern, **index)
+    signature = Signature.objects.get()
+    confirm(signature.pk)
+    signature.refresh_from_db()
+    prefix = {"block": "blocked", "hold": "held"}[action]
+    assert (signature.state, signature.verdict) == ("held", "hold")
+    assert signature.signals == [f"{prefix}-{kind}"]
+
+
+@pytest.mark.parametrize("pattern", ["192.0.3.0/24", "192.0.2.7/32", "192.0.0.0/8"])
+def test_networks_that_cannot_be_told_apart_hold_nothing_that_waits(
+    petition: Petition, pattern: str
+) -> None:
+    """A single address shares its index with its neighbours; a /8 has 65,536 of them."""
+    post()
+    make("network", "block", pattern)
+    signature = Signature.objects.get()
+    confirm(signature.pk)
+    signature.refresh_from_db()
+    assert signature.state == Signature.State.CONFIRMED
+
+
+def test_a_rule_that_has_ended_or_allows_holds_nothing(petition: Petition) -> None:
+    post()
+    make("network", "allow", "192.0.2.0/24")
+    make("network", "block", "192.0.2.0/24", expires_at=timezone.now())
+    confirm(Signature.objects.get().pk)
+    assert Signature.objects.get().state == Signature.State.CONFIRMED
+
+
+def test_a_twin_from_the_same_network_releases_nothing_that_a_rule_holds(
+    petition: Petition,
+) -> None:
+    post()
+    post()
+    make("network", "block", "192.0.2.0/24")
+    first, second = Signature.objects.order_by("created_at")
+    confirm(first.pk)
+    confirm(second.pk)
+    assert Signature.objects.filter(state=Signature.State.CONFIRMED).count() == 0
+    assert Signature.objects.get(pk=first.pk).state == Signature.State.HELD
+
+
+def test_what_was_signed_before_midnight_is_held_by_its_own_day(petition: Petition) -> None:
+    """Indexes of networks are of a day in UTC; of old rows only London's day is known."""
+    signed = datetime(2026, 7, 1, 23, 30, tzinfo=UTC)
+    cut = datetime(2026, 7, 1, 23, 0, tzinfo=UTC)  # midnight of the second in London
+    make("network", "block", "192.0.2.0/24")
+    index = sealing.network_index("192.0.2.0/24", signed.date())
+    later = sealing.network_index("192.0.2.0/24", date(2026, 7, 2))
+    assert index
+    assert later
+    listed = rules.in_force().block
+    assert listed.has_origin(index, signed)
+    assert listed.has_origin(later, cut)
+    assert not listed.has_origin(index, datetime(2026, 6, 29, 12, tzinfo=UTC))
+
+
 # --- In the admin ------------------------------------------------------------------------
 
 
@@ -325,6 +439,15 @@ def form(**changes: str) -> dict[str, str]:
     }
 
 
+def save(client: Client, path: str = "add/", **changes: str) -> Any:
+    """Post the form, and once more as it comes back with its preview; follow what is saved."""
+    answer = client.post(f"{ADMIN}{path}", form(**changes))
+    if answer.status_code == 302:
+        return client.get(answer["Location"])
+    seen = answer.context["adminform"].form["seen"].value() or ""
+    return client.post(f"{ADMIN}{path}", form(**changes, seen=seen), follow=True)
+
+
 def refusal(client: Client, **changes: str) -> str:
     answer = client.post(f"{ADMIN}add/", form(**changes))
     assert answer.status_code == 200
@@ -339,11 +462,11 @@ def test_moderators_and_organisers_make_change_and_delete_rules(
 ) -> None:
     user = request.getfixturevalue(who)
     client = staff(user)
-    assert client.post(f"{ADMIN}add/", form()).status_code == 302
+    save(client)
     rule = Rule.objects.get()
     assert (rule.pattern, rule.actor) == ("198.51.100.0/24", user)
 
-    client.post(f"{ADMIN}{rule.pk}/change/", form(whom="2001:DB8::/48", action="allow"))
+    save(client, f"{rule.pk}/change/", whom="2001:DB8::/48", action="allow")
     rule.refresh_from_db()
     assert (rule.pattern, rule.action) == ("2001:db8::/48", "allow")
 
@@ -363,9 +486,7 @@ def test_an_address_is_kept_as_its_index_alone(
 ) -> None:
     client = staff(moderator)
     with caplog.at_level(logging.DEBUG):
-        answer = client.post(
-            f"{ADMIN}add/", form(kind="address", whom="Victim+x@Example.org"), follow=True
-        )
+        answer = save(client, kind="address", whom="Victim+x@Example.org")
     rule = Rule.objects.get()
     assert bytes(rule.address_ix or b"") == rules.address_index("victim@example.org")
     assert rule.pattern == ""
@@ -410,15 +531,15 @@ def test_no_rule_covers_the_whole_world(moderator: User, whom: str, action: str)
 
 def test_who_blocks_their_own_network_is_warned(moderator: User) -> None:
     client = staff(moderator)
-    answer = client.post(f"{ADMIN}add/", form(whom="192.0.2.0/24"), follow=True)
+    answer = save(client, whom="192.0.2.0/24")
     assert "You are on this network yourself" in answer.content.decode()
-    answer = client.post(f"{ADMIN}add/", form(), follow=True)
+    answer = save(client)
     assert "You are on this network yourself" not in answer.content.decode()
 
 
 def test_the_same_rule_cannot_be_made_twice(moderator: User) -> None:
     client = staff(moderator)
-    client.post(f"{ADMIN}add/", form())
+    save(client)
     answer = client.post(f"{ADMIN}add/", form())
     assert f"Rule {Rule.objects.get().pk} already does this." in answer.content.decode()
 
@@ -431,6 +552,52 @@ def test_rules_are_ended_from_the_list_at_once(moderator: User) -> None:
     assert "ended 20" in client.get(ADMIN).content.decode()
     assert "block: 198.51.100.0/24" in client.get(f"{ADMIN}?in_force=no").content.decode()
     assert "198.51.100.0" not in client.get(f"{ADMIN}?in_force=yes").content.decode()
+
+
+def test_a_rule_is_saved_only_after_its_preview_was_seen(
+    petition: Petition, moderator: User
+) -> None:
+    for number in range(6):
+        post(name=f"Person {chr(65 + number)}")
+    post("192.0.3.7", name="Elsewhere")
+    client = staff(moderator)
+    answer = client.post(f"{ADMIN}add/", form(whom="192.0.2.0/24"))
+    page = answer.content.decode()
+    assert "<strong>6</strong> who signed" in page
+    assert "6: waiting for confirmation" in page
+    assert "Please correct" not in page
+    # What was typed is still there, to be sent again.
+    assert 'value="192.0.2.0/24"' in page
+    assert 'value="Machines."' in page
+    assert not Rule.objects.exists()
+    # Of another rule than the one that was seen there is a preview of its own.
+    seen = answer.context["adminform"].form["seen"].value()
+    again = client.post(f"{ADMIN}add/", form(whom="192.0.3.0/24", seen=seen)).content.decode()
+    assert "<strong>fewer than 5</strong>" in again
+    assert not Rule.objects.exists()
+    client.post(f"{ADMIN}add/", form(whom="192.0.2.0/24", seen=seen))
+    assert Rule.objects.get().pattern == "192.0.2.0/24"
+
+
+def test_the_preview_tells_nothing_of_one_address(petition: Petition, moderator: User) -> None:
+    post()
+    answer = staff(moderator).post(f"{ADMIN}add/", form(kind="address", whom="amina@example.org"))
+    page = answer.content.decode()
+    assert "the number would tell whether this address has signed" in page
+    assert "who signed" not in page
+    assert rules.address_index("amina@example.org").hex() not in page
+
+
+@pytest.mark.parametrize("whom", ["gmail.com", "*.co.uk"])
+def test_large_providers_are_warned_of(moderator: User, whom: str) -> None:
+    answer = staff(moderator).post(f"{ADMIN}add/", form(kind="domain", whom=whom))
+    assert "a large mail provider" in answer.content.decode()
+
+
+def test_a_rule_ends_in_seven_days_unless_said_otherwise(moderator: User) -> None:
+    page = staff(moderator).get(f"{ADMIN}add/")
+    until = page.context["adminform"].form["expires_at"].initial
+    assert timedelta(days=6, hours=23) < until - timezone.now() <= timedelta(days=7)
 
 
 def test_the_list_of_signatures_shows_refused_ones_with_their_rule(

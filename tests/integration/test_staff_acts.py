@@ -31,6 +31,8 @@ def test_saving_and_ending_a_rule(petition: Petition, moderator: User, client: C
     client.force_login(moderator)
     form = {"action": "block", "kind": "domain", "whom": "example.net", "note": "spam"}
     typed = {**form, "expires_at_0": "", "expires_at_1": ""}
+    shown = client.post(reverse("admin:petitions_rule_add"), typed)
+    typed["seen"] = shown.context["adminform"].form["seen"].value()
     assert client.post(reverse("admin:petitions_rule_add"), typed).status_code == 302
     rule = Rule.objects.get()
     choose(client, "end", rule.pk, "petitions_rule")

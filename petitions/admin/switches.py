@@ -1,0 +1,126 @@
+"""The page of a petition's switches: pause, proof of work for everybody, hold everything new."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from petitions.admin.acting import acting
+from petitions.models import AuditRecord, Petition
+from petitions.moderation import switches
+from petitions.moderation.switches import Switch
+
+# Ready in the site's languages: who moderates need not write all of them.
+READY = {
+    "en": "Somebody is signing by machine. We are looking into it, and open signing again soon.",
+    "ar": "هناك من يوقّع بطريقة آلية. نحن نتحقق من الأمر، وسنفتح باب التوقيع من جديد قريبًا.",
+    "cy": "Mae rhywun yn llofnodi â pheiriant. Rydym yn ymchwilio, a byddwn yn ailagor cyn bo hir.",
+}
+# Each with its label, and what it does to whom.
+SWITCHES = {
+    Switch.PAUSE: (
+        "Signing is paused",
+        "Nobody new can sign, and the page says why. Links already mailed still work.",
+    ),
+    Switch.CHALLENGE: (
+        "Everybody solves a proof of work",
+        "A few seconds of calculation by the browser, for everybody who signs.",
+    ),
+    Switch.HOLD: (
+        "Everything new is held",
+        "Whatever is signed or confirmed from now on waits for a moderator. Signers see nothing.",
+    ),
+}
+
+
+class SwitchForm(forms.Form):
+    """The form that turns one switch."""
+
+    switch = forms.ChoiceField(choices=[(one, one) for one in Switch], widget=forms.HiddenInput)
+    on = forms.TypedChoiceField(
+        choices=[("yes", ""), ("no", "")], coerce=lambda said: said == "yes"
+    )
+    why = forms.CharField(
+        label="Why, for your colleagues",
+        max_length=300,
+        help_text="It stands in the audit log. Do not write names or email addresses.",
+    )
+
+    def clean_why(self) -> str:
+        why: str = self.cleaned_data["why"]
+        if "@" in why:
+            raise forms.ValidationError("Do not write an email address here.")
+        return why
+
+
+class PauseForm(SwitchForm):
+    """The form that pauses signing, with what the public reads, in each language."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for code, name in settings.LANGUAGES:
+            self.fields[f"reason_{code}"] = forms.CharField(
+                label=f"What the public reads ({name})",
+                max_length=300,
+                initial=READY.get(code, ""),
+                widget=forms.Textarea(attrs={"rows": 2, "lang": code, "dir": "auto"}),
+            )
+
+    @property
+    def public_reasons(self) -> dict[str, str]:
+        """What was typed, by language."""
+        return {code: self.cleaned_data[f"reason_{code}"] for code, _name in settings.LANGUAGES}
+
+
+def view(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a petition's switches, and turn one (POST)."""
+    if not request.user.has_perm("petitions.moderate_signature"):
+        raise PermissionDenied("petitions.moderate_signature")
+    petition = get_object_or_404(Petition.objects.titled(), pk=pk)
+    sent = _form(request.POST) if request.method == "POST" else None
+    if sent and sent.is_valid():
+        _turn(request, petition, sent)
+        return redirect(request.path)
+    lines = []
+    for switch, (label, effect) in SWITCHES.items():
+        is_on = switches.is_on(petition, switch)
+        initial = {"switch": switch, "on": "no" if is_on else "yes"}
+        is_sent = sent is not None and sent.data.get("switch") == switch
+        new = PauseForm if switch is Switch.PAUSE and not is_on else SwitchForm
+        form = sent if is_sent else new(initial=initial, auto_id=f"id_{switch}_%s")
+        lines.append({"label": label, "effect": effect, "is_on": is_on, "form": form})
+    acts = [action for pair in switches.ACTIONS.values() for action in pair]
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Switches: {petition}",
+        "lines": lines,
+        "history": AuditRecord.objects.filter(
+            object_type="petitions.petition", object_id=str(petition.pk), action__in=acts
+        ).select_related("actor")[:10],
+    }
+    return render(request, "admin/petitions/petition/switches.html", context)
+
+
+def _form(data: Any) -> SwitchForm:
+    is_pausing = data.get("switch") == Switch.PAUSE and data.get("on") == "yes"
+    return (PauseForm if is_pausing else SwitchForm)(data)
+
+
+def _turn(request: HttpRequest, petition: Petition, form: SwitchForm) -> None:
+    said = form.cleaned_data
+    is_turned = switches.turn(
+        petition=petition,
+        switch=Switch(said["switch"]),
+        on=said["on"],
+        why=said["why"],
+        public_reasons=form.public_reasons if isinstance(form, PauseForm) else None,
+        **acting(request),
+    )
+    if is_turned:
+        messages.success(request, "Done. It works within seconds. Organisers are mailed.")
+    else:
+        messages.warning(request, "Somebody has done that already. Nothing was changed.")

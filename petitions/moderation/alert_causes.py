@@ -1,0 +1,100 @@
+"""What raises an alert, and what closes it: run by the worker every half minute.
+
+Bursts are found by `screening.screen`. All other causes are conditions: an alert stands for as long
+as its condition holds, and goes with it, whether or not somebody has marked it as checked.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from petitions.infra import locks
+from petitions.mail import replies
+from petitions.models import Alert, Mail, Petition, Rule, Signature
+from petitions.screening import screen
+
+Kind = Alert.Kind
+State = Signature.State
+HELD_FOR = timedelta(hours=48)
+MAIL_WAITS = timedelta(minutes=10)
+# Of the mails to the newest signers: so large a share, and at least so many.
+REFUSED_SHARE, FEWEST_REFUSED = 0.05, 10
+# Alerts say how many, but count no further.
+MOST = 10_000
+# What an alert is about, besides its kind: a petition's id, and the name of a part.
+Subject = tuple[int | None, str]
+
+
+def raise_and_close() -> None:
+    """Raise what is new, and close what is over. Idempotent."""
+    screen.raise_burst_alerts()
+    close_decided()
+    _keep(Kind.HELD, _held_for_long())
+    _keep(Kind.MAIL, _waiting_mail())
+    _keep(Kind.BOUNCES, _refused_mail())
+    _keep(Kind.STILL, _standing_still())
+
+
+def raise_tally(petition: Petition) -> None:
+    """Raise an alert about a count that did not match; it stays until somebody has seen it."""
+    values = {"number": 1, "seen_at": None, "created_at": timezone.now()}
+    Alert.objects.update_or_create(petition=petition, kind=Kind.TALLY, defaults=values)
+
+
+def close_decided() -> int:
+    """Close the alerts about bursts of which every signature is decided; return how many.
+
+    What still waits for confirmation is decided by its removal, or by a rule that holds or blocks
+    its network. The look ends at the first that is not: see the index of `Signer.network_ix`.
+    """
+    rules = Rule.objects.in_force().filter(network_ix=OuterRef("signer__network_ix"))
+    undecided = Q(state__in=[State.CONFIRMED, State.HELD], decision=None) | (
+        Q(state=State.PENDING) & ~Exists(rules)
+    )
+    theirs = Signature.objects.filter(
+        undecided, petition=OuterRef("petition"), signer__network_ix=OuterRef("network_ix")
+    )
+    bursts = Alert.objects.filter(kind=Kind.BURST, seen_at=None)
+    return bursts.filter(~Exists(theirs)).update(seen_at=Now(), is_decided=True)
+
+
+def _keep(kind: Alert.Kind, found: Mapping[Subject, int]) -> None:
+    """Make the alerts of a kind those that are `found`, with their numbers."""
+    known = {(one.petition_id, one.about): one for one in Alert.objects.filter(kind=kind)}
+    for subject, number in found.items():
+        if subject not in known:
+            petition_id, about = subject
+            Alert.objects.create(kind=kind, petition_id=petition_id, about=about, number=number)
+        elif known[subject].number != number:
+            Alert.objects.filter(pk=known[subject].pk).update(number=number)
+    over = [one.pk for subject, one in known.items() if subject not in found]
+    Alert.objects.filter(pk__in=over).delete()
+
+
+def _held_for_long() -> dict[Subject, int]:
+    held = Signature.objects.filter(state=State.HELD, confirmed_at__lt=Now() - HELD_FOR)
+    found: dict[Subject, int] = {}
+    for petition_id in Petition.objects.values_list("pk", flat=True):
+        if number := held.filter(petition=petition_id).order_by()[:MOST].count():
+            found[petition_id, ""] = number
+    return found
+
+
+def _waiting_mail() -> dict[Subject, int]:
+    late = Mail.objects.late(replies.UNWANTED).filter(created_at__lt=Now() - MAIL_WAITS)
+    number = late.order_by()[:MOST].count()
+    return {(None, ""): number} if number else {}
+
+
+def _refused_mail() -> dict[Subject, int]:
+    """Mail that fails through no fault of its address: see `mail.monitoring` why no other."""
+    failing, _sent, asked = Mail.objects.outcomes_lately()
+    is_too_much = failing >= FEWEST_REFUSED and failing > REFUSED_SHARE * asked
+    return {(None, ""): failing} if is_too_much else {}
+
+
+def _standing_still() -> dict[Subject, int]:
+    return {(None, name): 1 for name in locks.overdue(locks.last_successes(locks.OVERDUE_AFTER))}

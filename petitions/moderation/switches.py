@@ -1,0 +1,82 @@
+"""Switches of one petition for moderators under attack, on record; organisers are mailed.
+
+They act within seconds, like the pages and rows that processes keep. None of them mails a signer.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from petitions.models import AuditRecord, Petition, StaffMail
+from petitions.staff import audit
+from petitions.staff.roles import ORGANISERS, people_of
+
+Action = AuditRecord.Action
+
+
+class Switch(StrEnum):
+    """What can be switched on and off."""
+
+    PAUSE = "pause"  # nobody new can sign, and the page says why
+    CHALLENGE = "challenge"  # everybody who signs solves the proof of work
+    HOLD = "hold"  # whatever is signed or confirmed is held
+
+
+ACTIONS = {
+    Switch.PAUSE: (Action.SIGNING_PAUSED, Action.SIGNING_RESUMED),
+    Switch.CHALLENGE: (Action.CHALLENGE_ON, Action.CHALLENGE_OFF),
+    Switch.HOLD: (Action.HOLDING_ON, Action.HOLDING_OFF),
+}
+
+
+def is_on(petition: Petition, switch: Switch) -> bool:
+    """Whether a petition's switch is on, as its row says."""
+    if switch is Switch.PAUSE:
+        return petition.is_paused
+    if switch is Switch.HOLD:
+        return petition.is_holding
+    return petition.challenge == Petition.Challenge.ALWAYS
+
+
+@transaction.atomic
+def turn(
+    *,
+    petition: Petition,
+    switch: Switch,
+    on: bool,
+    why: str,
+    actor: User,
+    screen: str,
+    public_reasons: Mapping[str, str] | None = None,
+) -> bool:
+    """Turn a switch on or off; False, and nothing is done, if it stands so already.
+
+    `why` is for the audit log. `public_reasons` are shown while signing is paused, by language.
+    """
+    petition = Petition.objects.select_for_update().get(pk=petition.pk)
+    if is_on(petition, switch) == on:
+        return False
+    if switch is Switch.PAUSE:
+        petition.is_paused, petition.pause_reasons = on, dict(public_reasons or {}) if on else {}
+    elif switch is Switch.HOLD:
+        petition.is_holding = on
+    else:
+        challenge = Petition.Challenge
+        petition.challenge = challenge.ALWAYS if on else challenge.AUTO
+    petition.save(update_fields=["is_paused", "pause_reasons", "is_holding", "challenge"])
+    when_on, when_off = ACTIONS[switch]
+    audit.record(
+        action=when_on if on else when_off,
+        screen=screen,
+        actor_id=actor.pk,
+        about=petition,
+        why=why,
+    )
+    StaffMail.objects.bulk_create(
+        StaffMail(kind=StaffMail.Kind.SWITCHED, user=person)
+        for person in people_of([ORGANISERS])
+        if person.email and person != actor
+    )
+    return True

@@ -1,0 +1,340 @@
+"""Alerts: what their page tells, what is done from it, how they close, and who is mailed."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from petitions import tasks
+from petitions.infra.client_network import Sender, parsed
+from petitions.mail import notices
+from petitions.models import (
+    Alert,
+    AlertMail,
+    AuditRecord,
+    Lease,
+    Mail,
+    Petition,
+    Rule,
+    Signature,
+    Tally,
+)
+from petitions.moderation import alert_causes, alerts, bulk
+from petitions.screening import rules, screen
+from petitions.screening.screen import Screening
+from petitions.signatures import submit
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
+from tests.people import AMINA, confirm, sign_and_confirm, somebody
+
+HERE, ELSEWHERE = "192.0.2.0/24", "198.51.100.0/24"
+ALERT = "/admin/petitions/alert/"
+State = Signature.State
+
+
+def crowd(
+    petition: Petition, number: int, network: str = HERE, domain: str = "bot.example"
+) -> None:
+    """So many who sign from one network, and confirm."""
+    for n in range(number):
+        attempt = Attempt(
+            name=f"Bot Botson {n}", email=f"{network[:3]}{n}@{domain}", name_use="withheld"
+        )
+        screening = Screening(network=network, signals=("name-digits",))
+        confirm(submit.store(petition=petition, attempt=attempt, screening=screening))
+
+
+@pytest.fixture
+def burst(petition: Petition) -> Alert:
+    """Twenty alike, two who share their network, and three from elsewhere."""
+    crowd(petition, screen.BURST)
+    for n in range(2):
+        submit.store(petition=petition, attempt=somebody(n), screening=Screening(network=HERE))
+    for n in range(2, 5):
+        sign_and_confirm(petition, somebody(n))
+    screen.raise_burst_alerts()
+    return Alert.objects.get()
+
+
+@pytest.fixture
+def mona(moderator: User, client: Client) -> Client:
+    client.force_login(moderator)
+    return client
+
+
+def decide(client: Client, path: str, kind: str, **form: str) -> Any:
+    """Press a decision's button, then the one that starts it; then the worker runs."""
+    typed = {"kind": kind, "reason": "automated", "note": "", "narrow": "", **form}
+    shown = client.post(path, typed)
+    job = re.search(r'name="start" value="([\w-]+)"', shown.content.decode())
+    assert job, shown.content.decode()
+    answer = client.post(path, {"start": job[1]}, follow=True)
+    bulk.run_due()
+    return shown, answer
+
+
+def counted(petition: Petition) -> int:
+    return Signature.objects.counted().filter(petition=petition).count()
+
+
+def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
+    burst: Alert, mona: Client
+) -> None:
+    page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
+    assert "confirmed</th>" in page
+    assert ">20</td>" in page
+    assert "waiting for confirmation</th>" in page
+    assert "one email domain (of 3)" in page
+    assert "one shape of name, such as Aaa Aaaaaa 9" in page
+    assert "<bdi>Bot Botson" in page
+    assert "192.0.2" not in page
+    assert "bot.example" not in page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("kind", "left"), [("remove", 3), ("hold", 3)])
+def test_all_of_it_is_decided_from_its_page_and_the_alert_closes(
+    burst: Alert, mona: Client, kind: str, left: int
+) -> None:
+    petition = Petition.objects.get()
+    path = f"{ALERT}{burst.pk}/change/"
+    shown, _answer = decide(mona, path, kind)
+    assert "the count changes by -20" in shown.content.decode()
+    assert counted(petition) == left
+    if kind == "hold":
+        # What still waits for confirmation is not decided, until a rule holds it.
+        alert_causes.raise_and_close()
+        burst.refresh_from_db()
+        assert burst.seen_at is None
+        mona.post(path, {"action": "hold", "hours": "6"})
+    alert_causes.raise_and_close()
+    burst.refresh_from_db()
+    assert burst.seen_at
+    assert burst.is_decided
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by", ["domain:", "signal:"])
+def test_only_those_alike_are_decided(burst: Alert, mona: Client, by: str) -> None:
+    path = f"{ALERT}{burst.pk}/change/"
+    narrow = re.search(rf'<option value="({by}[^"]+)">20:', mona.get(path).content.decode())
+    assert narrow
+    decide(mona, path, "remove", narrow=narrow[1])
+    assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST
+    assert Signature.objects.filter(state=State.PENDING).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_alerts_are_decided_by_one_decision(
+    petition: Petition, burst: Alert, mona: Client
+) -> None:
+    crowd(petition, screen.BURST, ELSEWHERE)
+    screen.raise_burst_alerts()
+    ids = sorted(Alert.objects.values_list("pk", flat=True))
+    chosen = {"action": "together", "_selected_action": [str(pk) for pk in ids]}
+    path = mona.post(ALERT, chosen)["Location"]
+    page = mona.get(path).content.decode()
+    assert "Many signatures from 2 networks" in page
+    decide(mona, path, "remove", narrow="signal:name-digits")
+    assert Signature.objects.filter(state=State.REMOVED).count() == 2 * screen.BURST
+    assert len(set(Signature.objects.filter(state=State.REMOVED).values_list("decision"))) == 1
+
+
+@pytest.mark.parametrize("action", ["hold", "block"])
+def test_what_comes_next_from_the_network_is_held_or_blocked_for_some_hours(
+    petition: Petition, burst: Alert, mona: Client, action: str
+) -> None:
+    mona.post(f"{ALERT}{burst.pk}/change/", {"action": action, "hours": "6"})
+    rule = Rule.objects.get()
+    assert rule.expires_at
+    assert timedelta(hours=5) < rule.expires_at - timezone.now() <= timedelta(hours=6)
+    assert AuditRecord.objects.filter(action="rule-saved").count() == 1
+    rules.invalidate()
+
+    for address, is_caught in (("192.0.2.99", True), ("192.0.3.1", False)):
+        evidence = screen.Evidence(sender=Sender.at(parsed(address)))
+        with screen.screen(petition=petition, attempt=AMINA, evidence=evidence) as (found, _):
+            assert found.is_refused == (is_caught and action == "block")
+            assert (found.verdict == "hold") == (is_caught and action == "hold")
+    # What waited is held.
+    waiting = Signature.objects.filter(state=State.PENDING).first()
+    assert waiting
+    confirm(waiting.pk)
+    waiting.refresh_from_db()
+    assert waiting.state == State.HELD
+
+    pages = [mona.get(path).content.decode() for path in (
+        "/admin/petitions/rule/", f"/admin/petitions/rule/{rule.pk}/change/"
+    )]  # fmt: skip
+    assert "the network of an alert" in pages[0]
+    assert "192.0.2" not in "".join(pages)
+    # Again only moves its end.
+    mona.post(f"{ALERT}{burst.pk}/change/", {"action": action, "hours": "24"})
+    assert Rule.objects.get().expires_at != rule.expires_at
+
+
+def test_a_rule_made_before_midnight_works_after_it(
+    petition: Petition, burst: Alert, moderator: User
+) -> None:
+    """The index is of the day of the attack: later ones are compared under that day's key."""
+    yesterday = timezone.now() - timedelta(days=1)
+    index = sealing.network_index(HERE, yesterday.date())
+    Alert.objects.update(network_ix=index)
+    for signature in Signature.objects.filter(signer__network_ix=burst.network_ix):
+        signature.signer.network_ix = index
+        signature.signer.save()
+    Signature.objects.update(created_at=yesterday)
+    burst.refresh_from_db()
+    alerts.make_rule(alert=burst, action="block", hours=6, actor=moderator, screen="-")
+    rules.invalidate()
+    assert rules.in_force().blocks(parsed("192.0.2.5"), "a@b.example", "b.example")
+
+
+def test_a_network_of_more_than_three_days_ago_is_not_known_any_more(
+    burst: Alert, moderator: User
+) -> None:
+    Signature.objects.update(created_at=timezone.now() - timedelta(days=4))
+    with pytest.raises(alerts.TooOld):
+        alerts.make_rule(alert=burst, action="block", hours=6, actor=moderator, screen="-")
+
+
+def test_after_it_closed_by_itself_any_burst_opens_it_again(
+    petition: Petition, burst: Alert
+) -> None:
+    Signature.objects.filter(signer__network_ix=burst.network_ix).update(state=State.REMOVED)
+    alert_causes.raise_and_close()
+    assert Alert.objects.get().is_decided
+    crowd(petition, screen.BURST, domain="other.example")
+    alert_causes.raise_and_close()
+    alert = Alert.objects.get()
+    assert (alert.seen_at, alert.is_decided) == (None, False)
+
+
+# --- Other causes ------------------------------------------------------------------------
+
+
+def kinds() -> set[str]:
+    return set(Alert.objects.values_list("kind", flat=True))
+
+
+def test_signatures_held_for_two_days_raise_an_alert_that_goes_with_them(
+    petition: Petition,
+) -> None:
+    signature = sign_and_confirm(petition)
+    held = Signature.objects.filter(pk=signature.pk)
+    held.update(state=State.HELD, confirmed_at=timezone.now() - timedelta(hours=47))
+    alert_causes.raise_and_close()
+    assert "held" not in kinds()
+    held.update(confirmed_at=timezone.now() - timedelta(hours=49))
+    alert_causes.raise_and_close()
+    alert_causes.raise_and_close()
+    assert Alert.objects.get(kind="held").petition == petition
+    Alert.objects.filter(kind="held").update(seen_at=timezone.now())
+    alert_causes.raise_and_close()
+    assert Alert.objects.get(kind="held").seen_at, "what somebody has seen is not raised again"
+    held.update(state=State.CONFIRMED)
+    alert_causes.raise_and_close()
+    assert "held" not in kinds()
+
+
+def test_mail_that_waits_for_ten_minutes_raises_an_alert(petition: Petition) -> None:
+    submit.store(petition=petition, attempt=AMINA)
+    mails = Mail.objects.all()
+    long_ago = timezone.now() - timedelta(minutes=9)
+    mails.update(created_at=long_ago, due_at=long_ago)
+    alert_causes.raise_and_close()
+    assert "mail" not in kinds()
+    long_ago -= timedelta(minutes=2)
+    mails.update(created_at=long_ago, due_at=long_ago)
+    alert_causes.raise_and_close()
+    assert Alert.objects.get(kind="mail").number == 1
+
+
+def test_a_job_that_stands_still_raises_an_alert(db: None) -> None:
+    long_ago = timezone.now() - timedelta(hours=37)
+    Lease.objects.create(name="check-tallies", started_at=long_ago, succeeded_at=long_ago)
+    alert_causes.raise_and_close()
+    assert Alert.objects.filter(kind="still", about="check-tallies").exists()
+    Lease.objects.update(succeeded_at=timezone.now())
+    alert_causes.raise_and_close()
+    assert not Alert.objects.filter(kind="still", about="check-tallies").exists()
+
+
+def test_a_count_that_was_wrong_raises_an_alert(petition: Petition) -> None:
+    sign_and_confirm(petition)
+    Tally.objects.update(n=7)
+    tasks.check_tallies()
+    assert Alert.objects.get(kind="tally").petition == petition
+
+
+# --- By mail -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wants(moderator: User) -> Callable[..., None]:
+    User.objects.filter(pk=moderator.pk).update(email="mona@example.org")
+    return lambda *kinds: alerts.subscribe(user=moderator, kinds=kinds)
+
+
+def test_alerts_are_mailed_to_who_wants_them_at_most_once_an_hour_a_cause(
+    petition: Petition, burst: Alert, wants: Callable[..., None]
+) -> None:
+    assert notices.send_alerts() == 0
+    wants("burst", "held")
+    assert notices.send_alerts() == 1
+    (letter,) = mail.outbox
+    assert letter.to == ["mona@example.org"]
+    text = f"{letter.subject} {letter.body}"
+    assert "Many signatures from one network (new alerts: 1)" in text
+    for word in ("Protect", "protect", "Idlib", "192.0.2"):
+        assert word not in text
+
+    crowd(petition, screen.BURST, ELSEWHERE)
+    screen.raise_burst_alerts()
+    # In the test's one transaction the database's clock stands still.
+    Alert.objects.exclude(pk=burst.pk).update(created_at=timezone.now())
+    assert notices.send_alerts() == 0, "within the hour"
+    # Another cause is told of by itself.
+    Alert.objects.create(kind="held", petition=petition, number=1)
+    assert notices.send_alerts() == 1
+    hour_ago = timezone.now() - timedelta(minutes=61)
+    AlertMail.objects.filter(kind="burst").update(mailed_at=hour_ago)
+    Alert.objects.filter(pk=burst.pk).update(created_at=hour_ago - timedelta(minutes=1))
+    Alert.objects.filter(kind="burst").exclude(pk=burst.pk).update(created_at=timezone.now())
+    assert notices.send_alerts() == 1
+    assert "(new alerts: 1)" in mail.outbox[-1].body
+    AlertMail.objects.filter(kind="burst").update(mailed_at=timezone.now() - timedelta(hours=2))
+    Alert.objects.update(created_at=timezone.now() - timedelta(hours=3))
+    assert notices.send_alerts() == 0, "nothing is new"
+
+
+def test_who_may_not_moderate_any_more_is_not_mailed(
+    burst: Alert, wants: Callable[..., None], moderator: User
+) -> None:
+    wants("burst")
+    moderator.groups.clear()
+    assert notices.send_alerts() == 0
+
+
+def test_moderators_choose_their_alerts_by_mail(mona: Client, moderator: User) -> None:
+    mona.post(f"{ALERT}mail/", {"kinds": ["burst", "mail"]})
+    assert set(AlertMail.objects.values_list("user", "kind")) == {
+        (moderator.pk, "burst"),
+        (moderator.pk, "mail"),
+    }
+    assert mona.get(f"{ALERT}mail/").content.decode().count("checked") == 2
+    mona.post(f"{ALERT}mail/", {})
+    assert not AlertMail.objects.exists()
+
+
+def test_organisers_decide_nothing_here(burst: Alert, organiser: User, client: Client) -> None:
+    client.force_login(organiser)
+    for path in (f"{ALERT}{burst.pk}/change/", f"{ALERT}mail/", f"{ALERT}together/?alert=1"):
+        assert client.get(path).status_code == 403
+        assert client.post(path, {"kind": "remove", "reason": "automated"}).status_code == 403

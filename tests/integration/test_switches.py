@@ -1,0 +1,129 @@
+"""Switches of moderators: pause with a public reason, proof of work for everybody, hold all new."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+
+from petitions.mail import staff_letters
+from petitions.models import AuditRecord, Petition, Signature
+from petitions.moderation import switches
+from petitions.publishing import warm_cache
+from tests.people import confirm, sign, somebody, typed
+
+PAGE = "/petitions/protect/"
+REASONS = {"reason_en": "We look into it.", "reason_ar": "نتحقق.", "reason_cy": "Rydym yn edrych."}
+
+
+@pytest.fixture
+def path(petition: Petition) -> str:
+    return f"/admin/petitions/petition/{petition.pk}/switches/"
+
+
+@pytest.fixture
+def mona(moderator: User, client: Client) -> Client:
+    client.force_login(moderator)
+    return client
+
+
+def turn(client: Client, path: str, switch: str, on: str = "yes", **form: str) -> Any:
+    typed = {"switch": switch, "on": on, "why": "An attack.", **form}
+    answer = client.post(path, typed, follow=True)
+    warm_cache.invalidate()
+    return answer.content.decode()
+
+
+def post(browser: Client) -> Any:
+    return browser.post(PAGE, typed())
+
+
+def test_signing_is_paused_with_a_reason_in_the_languages_of_the_site(
+    petition: Petition, mona: Client, browser: Client, path: str
+) -> None:
+    turn(mona, path, "pause", **REASONS)
+    for language, code in (("en", ""), ("ar", "ar/"), ("cy", "cy/")):
+        page = browser.get(f"/{code}petitions/protect/").content.decode()
+        assert REASONS[f"reason_{language}"] in page
+    post(browser)
+    assert not Signature.objects.exists()
+    turn(mona, path, "pause", "no")
+    petition.refresh_from_db()
+    assert petition.pause_reasons == {}
+    assert REASONS["reason_en"] not in browser.get(PAGE).content.decode()
+    assert post(browser).status_code == 303
+
+
+def test_a_reason_in_every_language_is_ready_and_none_may_be_empty(
+    petition: Petition, mona: Client, path: str
+) -> None:
+    page = mona.get(path).content.decode()
+    for words in ("Somebody is signing by machine", "هناك من يوقّع", "Mae rhywun yn llofnodi"):
+        assert words in page
+    assert "This field is required" in turn(mona, path, "pause", **{**REASONS, "reason_ar": ""})
+    petition.refresh_from_db()
+    assert not petition.is_paused
+
+
+def test_everybody_is_asked_for_a_proof_of_work(
+    petition: Petition, mona: Client, browser: Client, path: str
+) -> None:
+    assert post(browser).status_code == 303
+    turn(mona, path, "challenge")
+    assert post(browser).status_code == 403
+    turn(mona, path, "challenge", "no")
+    assert post(browser).status_code == 303
+
+
+def test_everything_new_is_held_also_what_waits_and_signers_see_no_difference(
+    petition: Petition, mona: Client, browser: Client, path: str
+) -> None:
+    before, waiting = sign(petition, somebody(1)), sign(petition, somebody(2))
+    confirm(before)
+    usual = post(browser)
+    Signature.objects.exclude(pk__in=[before, waiting]).delete()
+    turn(mona, path, "hold")
+
+    answer = post(browser)
+    assert (answer.status_code, len(answer["Location"])) == (303, len(usual["Location"]))
+    new = Signature.objects.exclude(pk__in=[before, waiting]).get()
+    assert (new.verdict, new.signals) == ("hold", ["held-petition"])
+    for one in (new.pk, waiting):
+        confirm(one)
+    states = dict(Signature.objects.values_list("pk", "state"))
+    assert states == {before: "confirmed", waiting: "held", new.pk: "held"}
+
+    turn(mona, path, "hold", "no")
+    later = sign(petition, somebody(3))
+    confirm(later)
+    assert Signature.objects.get(pk=later).state == Signature.State.CONFIRMED
+
+
+@pytest.mark.parametrize("switch", list(switches.Switch))
+def test_each_switch_is_on_record_and_organisers_are_mailed(
+    petition: Petition, mona: Client, moderator: User, organiser: User, path: str, switch: str
+) -> None:
+    User.objects.filter(pk=organiser.pk).update(email="omar@example.org")
+    for on in ("yes", "no"):
+        turn(mona, path, switch, on, **REASONS)
+    kept = AuditRecord.objects.filter(object_type="petitions.petition").order_by("id")
+    acts = [action.value for action in switches.ACTIONS[switches.Switch(switch)]]
+    assert [(one.action, one.actor, one.why) for one in kept] == [
+        (action, moderator, "An attack.") for action in acts
+    ]
+    staff_letters.send()
+    assert [letter.to for letter in mail.outbox] == [["omar@example.org"]] * 2
+    assert "protect" not in f"{mail.outbox[0].subject} {mail.outbox[0].body[:150]}".lower()
+    assert "An attack." in mona.get(path).content.decode()
+    # Once more the same changes nothing.
+    assert "Somebody has done that already" in turn(mona, path, switch, "no")
+    assert kept.count() == 2
+
+
+def test_others_turn_nothing(
+    petition: Petition, organiser: User, client: Client, path: str
+) -> None:
+    client.force_login(organiser)
+    assert client.get(path).status_code == 403
+    assert client.post(path, {"switch": "hold", "on": "yes", "why": "x"}).status_code == 403
