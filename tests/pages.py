@@ -276,10 +276,15 @@ class Visitor:
         yield self._get("dead link", f"/t/{self.language}/confirm/nonsense/")
         link = self._link(sign(self.petition, self._attempt()))
         yield self._get("confirm", link)
-        yield self._post("thanks", link, {})
+        sign(self.petition, replace(BASHIR, name="أمينة مثال", language=self.language))
+        yield self._post("choose", link, {})
+        yield self._post("thanks", link, {"chosen": "yes"})
         yield self._get("used link", link)
         again = sign(self.petition, self._attempt())
         yield self._post("thanks again", self._link(again), {})
+        back = self._link(sign(self.petition, self._attempt(email="back@example.net")))
+        self.browser.post(back)
+        yield self._post("taken back", f"{back}back/", {})
 
     def _checking(self, check: str) -> Pages:
         correct = check.replace("/check/", "/correct/")
@@ -316,10 +321,11 @@ class Visitor:
         yield self._post("it was not me, taken back", link, {"lift": "1"})
 
     def _not_counted(self) -> Pages:
-        yield self._post("other home", self._link(sign(self.petition, CARYS)), {})
+        chosen = {"chosen": "yes"}
+        yield self._post("other home", self._link(sign(self.petition, CARYS)), chosen)
         sign_and_confirm(self.petition, BASHIR)
         third = sign(self.petition, self._attempt(name="Third Person"))
-        yield self._post("mailbox full", self._link(third), {})
+        yield self._post("mailbox full", self._link(third), chosen)
         removed = sign(self.petition, self._attempt(email="removed@example.net"))
         Signature.objects.filter(pk=removed).update(state=Signature.State.REMOVED)
         yield self._post("removed signature", self._link(removed), {})

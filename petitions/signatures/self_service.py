@@ -124,6 +124,18 @@ def choose_updates_once_confirmed(
         raise NoSuchSignature
 
 
+def take_back(*, signature_id: UUID, epoch: int, since: datetime) -> None:
+    """Withdraw from the thank-you page, by its link alone. Raises `NoSuchSignature`.
+
+    Only if confirmed at or after `since`: a used link that is found later must change nothing.
+    """
+    signatures = Signature.objects.filter(
+        pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
+    )
+    if not signatures.exists() or not withdrawing.withdraw(signature_id=signature_id):
+        raise NoSuchSignature
+
+
 def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
     """Correct the spelling of the name. Raises `NoSuchSignature`, `NotASpelling`, `NameTaken`.
 
