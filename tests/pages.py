@@ -419,8 +419,8 @@ class Visitor:
         return f"/t/{self.language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
 
     def _not_me(self, signature_id: UUID) -> str:
-        key_id, ix = next(iter(sealing.global_mailbox_indexes("stranger@example.net").items()))
-        mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, key_id, ix)
+        inbox = sealing.inbox_of("stranger@example.net")
+        mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, inbox.key_id, inbox.ix)
         return f"/t/{self.language}/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
 
     def _mine(self, purpose: str) -> str:

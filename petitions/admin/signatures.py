@@ -137,7 +137,7 @@ class Question:
         if self.state:
             rows = rows.filter(state=self.state)
         if self.mailbox:
-            rows = rows.of_mailbox(_index(self.mailbox))
+            rows = rows.of_mailbox(sealing.same_mailbox(self.petition.pk, _index(self.mailbox)))
         if self.network:
             rows = rows.filter(signer__network_ix=_index(self.network))
         if not (self.state or self.mailbox or self.network):

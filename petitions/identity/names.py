@@ -5,6 +5,9 @@ import unicodedata
 from difflib import SequenceMatcher
 
 MAX_NAME = 200
+# In UTF-8: 200 letters of nearly every script, 150 of the rarest. All signers are sealed at one
+# length, which has room for no more.
+MAX_NAME_BYTES = 600
 _WHITE_SPACE = re.compile(r"\s+")
 _LOOKS_LIKE_A_LINK = re.compile(
     r"(?i)://|\bwww\.|\b[\w-]+\.(?:(?:com|org|net|info|biz|ru|io|co|uk|xyz)\b|\w{2,}/)"

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from petitions.crypto.tokens import Inbox, Mailbox
 from petitions.models import Objection, Petition, Signature
 from petitions.signers import erasing, sealing
+from petitions.signers.sealing import Use
 
 # Then mail is tried again: the mailbox may be repaired, and its owner is to be able to sign.
 UNDELIVERABLE_FOR = timedelta(days=30)
@@ -45,7 +46,7 @@ def suppress_petition(*, mailbox: Mailbox) -> bool:
         erasing.erase_attempts([mailbox.signature_id])
     if not Petition.objects.filter(pk=mailbox.petition_id).exists():
         return False
-    _insert(mailbox.ix, mailbox.key_id, Reason.NOT_ME, mailbox.petition_id)
+    _insert(Inbox(mailbox.key_id, mailbox.ix), Reason.NOT_ME, mailbox.petition_id)
     return True
 
 
@@ -64,7 +65,7 @@ def suppress_all(*, inbox: Inbox) -> None:
 
     Idempotent. Source: UK GDPR Article 21.
     """
-    _insert(inbox.ix, inbox.key_id, Reason.NO_MAIL)
+    _insert(inbox, Reason.NO_MAIL)
 
 
 def unsuppress_all(*, inboxes: Collection[Inbox]) -> None:
@@ -79,16 +80,15 @@ def is_all_suppressed(inboxes: Collection[Inbox]) -> bool:
 
 def suppress_bounced(*, address: str) -> None:
     """Suppress an address after a hard bounce, for `UNDELIVERABLE_FOR` from the latest one."""
-    inbox = sealing.inbox_of(address)
-    _insert(inbox.ix, inbox.key_id, Reason.UNDELIVERABLE)
+    _insert(sealing.inbox_of(address), Reason.UNDELIVERABLE)
 
 
 def reasons(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
     """Which of these mails are suppressed, and why. One query for all of them."""
     waiting = [
-        (mail_id, to.petition_id, key_id, ix)
+        (mail_id, to.petition_id, inbox.key_id, _stored(inbox))
         for mail_id, to in mails.items()
-        for key_id, ix in sealing.global_mailbox_indexes(to.address).items()
+        for inbox in sealing.inboxes_of(to.address)
     ]
     entries = Objection.objects.filter(ix__in=[ix for *_rest, ix in waiting]).exclude(
         reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR
@@ -105,7 +105,11 @@ def reasons(mails: Mapping[UUID, Addressee]) -> dict[UUID, Reason]:
     }
 
 
-def _insert(ix: bytes, key_id: int, reason: Reason, petition_id: int | None = None) -> None:
+def _stored(inbox: Inbox) -> bytes:
+    return sealing.stored_index(Use.OBJECTION, inbox)
+
+
+def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> None:
     """Add an entry once; a repeated bounce renews its day, and no other entry has a later one."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -115,20 +119,20 @@ def _insert(ix: bytes, key_id: int, reason: Reason, petition_id: int | None = No
             ON CONFLICT ON CONSTRAINT objection_once DO UPDATE SET created_at = EXCLUDED.created_at
             WHERE petitions_objection.reason = %s
             """,
-            [ix, key_id, petition_id, reason, Reason.UNDELIVERABLE],
+            [_stored(inbox), inbox.key_id, petition_id, reason, Reason.UNDELIVERABLE],
         )
 
 
 def _opted_out(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
     either = Q(pk__in=[])
     for inbox in inboxes:
-        either |= Q(ix=inbox.ix, key_id=inbox.key_id)
+        either |= Q(ix=_stored(inbox), key_id=inbox.key_id)
     return Objection.objects.filter(either, petition=None, reason=Reason.NO_MAIL)
 
 
 def _not_me(mailbox: Mailbox) -> QuerySet[Objection]:
     return Objection.objects.filter(
-        ix=mailbox.ix,
+        ix=_stored(Inbox(mailbox.key_id, mailbox.ix)),
         key_id=mailbox.key_id,
         petition=mailbox.petition_id,
         reason=Reason.NOT_ME,

@@ -169,7 +169,8 @@ def _free_slot(wish: int, taken: Iterable[int | None]) -> int:
 
 def _read(cursor: UUID | None) -> list[Signer]:
     # Refused attempts are decoy rows: there is nothing to unseal.
-    rows = Signer.objects.exclude(signature__state=Signature.State.REFUSED).order_by("pk")
+    rows = Signer.objects.exclude(signature__state=Signature.State.REFUSED)
+    rows = rows.select_related("signature").order_by("pk")
     return list((rows.filter(pk__gt=cursor) if cursor else rows)[:BATCH])
 
 
@@ -178,11 +179,14 @@ def _compare(job: Reindexing, batch: Sequence[Signer]) -> None:
     while waiting:
         # Optimistic: rows that changed since they were read are retried.
         changed = _move(job, waiting[:AT_ONCE])
-        again = Signer.objects.filter(pk__in=changed)
-        waiting = [*waiting[AT_ONCE:], *_to_move(job, list(again))]
+        again = Signer.objects.select_related("signature").filter(pk__in=changed)
+        waiting = [*waiting[AT_ONCE:], *_to_move(job, list(again), is_certain=True)]
 
 
-def _to_move(job: Reindexing, batch: Sequence[Signer]) -> list[_Move]:
+def _to_move(job: Reindexing, batch: Sequence[Signer], *, is_certain: bool = False) -> list[_Move]:
+    """Signers with stale indexes. `is_certain`: all, for a confirmation meanwhile gave others to
+    the signer and their mails, and the mails may have got those of before since.
+    """
     found = []
     for signer in batch:
         try:
@@ -190,8 +194,9 @@ def _to_move(job: Reindexing, batch: Sequence[Signer]) -> list[_Move]:
         except vault.CannotOpen:
             job.unreadable += 1
             continue
-        wanted = sealing.indexes_of(signer.petition_id, person)
-        if _indexes(signer) != wanted[:3]:
+        is_pending = signer.signature.confirmed_at is None
+        wanted = sealing.indexes_of(signer.petition_id, person, is_pending=is_pending)
+        if is_certain or _indexes(signer) != wanted[:3]:
             found.append(_Move(signer, wanted))
     return found
 

@@ -27,7 +27,6 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.crypto import vault
 from petitions.crypto.tokens import Link
-from petitions.identity import email_addresses
 from petitions.infra import prepared
 from petitions.infra.locks import StateChanged
 from petitions.infra.prepared import Statement
@@ -112,7 +111,9 @@ def confirm(*, signature_id: UUID, epoch: int, is_chosen: bool = False) -> Press
 
 @transaction.atomic
 def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
-    known = _known_under_other_keys(signature_id)
+    known = _known(signature_id)
+    if not known:
+        return Pressed(Outcome.GONE)
     mailbox = _read_under_lock(signature_id, mailboxes(known))
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
@@ -120,7 +121,6 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
     may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
     if signature.state == State.PENDING and not may_count:
         return Pressed(Outcome.CLOSED, signature)
-    known = [sealing.stored(signature.signer), *known]
     standing = [row for row in (signature, *mailbox.values()) if row.confirmed_at]
     waiting = _others_waiting(signature, mailbox.values(), known)
     verdict = _judge(signature, standing, known)
@@ -144,7 +144,7 @@ def _carry_out(
     asked_for = signature.name_use
     if verdict.outcome is Outcome.CONFIRMED:
         _write(signature, verdict.slot, known, may_count=True)
-        _narrow(standing, signature.name_use)
+        _narrow(standing, signature)
     elif verdict.standing:
         _merge_choices(verdict.standing, known, may_count=may_count)
     if verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
@@ -171,23 +171,19 @@ def _others_waiting(
 
     Other spellings of the mailbox are left out: nobody has proved to read them.
     """
-    address, found = _address(signature), {}
+    address, found = sealing.address_of(signature.signer), {}
     if signature.confirmed_at or address is None:
         return []
     mine = persons(known)
     for row in mailbox:
         person = bytes(row.signer.person_ix)
-        if row.state == State.PENDING and person not in mine and _address(row) == address:
+        if (
+            row.state == State.PENDING
+            and person not in mine
+            and sealing.address_of(row.signer) == address
+        ):
             found[row.pk] = row
     return list(found.values())
-
-
-def _address(signature: Signature) -> str | None:
-    """The address that was typed, case-folded; None if it cannot be unsealed."""
-    try:
-        return email_addresses.folded(sealing.unsealed(signature.signer)["email"])
-    except vault.CannotOpen:
-        return None
 
 
 def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
@@ -201,21 +197,35 @@ def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
     return tuple(found.values())
 
 
-def _narrow(standing: Iterable[Signature], name_use: str) -> None:
-    """Let those who have signed with the mailbox be named no more widely than whoever joins them:
-    one letter changed makes another person of the same one.
+def _narrow(standing: Iterable[Signature], joining: Signature) -> None:
+    """Let those who have signed with the very same address be named no more widely than whoever
+    joins them: one letter changed makes another person of the same one.
     """
-    ids = [one.pk for one in standing if one.name_use != name_use]
+    address, name_use = sealing.address_of(joining.signer), joining.name_use
+    ids = [
+        one.pk
+        for one in standing
+        if one.name_use != name_use and sealing.address_of(one.signer) == address
+    ]
     if ids:
         Signature.objects.filter(pk__in=ids).update(name_use=name_use)
 
 
-def _known_under_other_keys(signature_id: UUID) -> list[Indexes]:
-    """Further blind indexes that this person may be found by, during key rotation."""
-    if len(settings.INDEX_KEYS) < 2:
-        return []
-    me = Signer.objects.filter(pk=signature_id).first()
-    return sealing.known_as(me) if me else []
+def _known(signature_id: UUID) -> list[Indexes]:
+    """All blind indexes that this person may be found by; none if the signer is gone, or cannot be
+    unsealed: what cannot be told from others must not count.
+    """
+    me = _signer(signature_id)
+    known = sealing.known_as(me) if me else []
+    return known if len(known) > 1 else []
+
+
+def _signer(signature_id: UUID) -> Signer | None:
+    """The signer's row, read before the lock of its mailbox, which takes the address to know."""
+    with connection.cursor() as cursor:
+        prepared.run(cursor, {"id": signature_id}, _READ_SIGNER)
+        row = cursor.fetchone()
+    return Signer.from_db(connection.alias, _SIGNER_COLUMNS, row) if row else None
 
 
 def _is_live(signature: Signature, epoch: int) -> bool:
@@ -272,11 +282,17 @@ def _merge_choices(standing: Signature, known: list[Indexes], *, may_count: bool
 def _write(
     signature: Signature, slot: int | None, known: list[Indexes], *, may_count: bool
 ) -> None:
-    """Compare-and-set: state, slot, choices and tally together; refreshes `signature`.
+    """Compare-and-set: state, slot, indexes, choices and tally together; refreshes `signature`.
+
+    One that joins gets the blind indexes of the confirmed, and so do its mails: see `sealing.Use`.
 
     It compares the mailbox, too: a reindex may have changed it during the wait for its lock.
     Raises `StateChanged` where the row is no longer what was read.
     """
+    joins = signature.confirmed_at is None
+    after = sealing.stored(signature.signer)
+    if joins:
+        after = sealing.indexes_of(signature.petition_id, sealing.unsealed(signature.signer))
     values = {
         "petition": signature.petition_id,
         "mailbox": bytes(signature.signer.petition_mailbox_ix),
@@ -286,7 +302,11 @@ def _write(
         "slot": slot,
         "shard": tallies.shard_of(signature.pk),
         "from_state": signature.state,
-        "joins": signature.confirmed_at is None,
+        "joins": joins,
+        "new_mailbox": after.petition_mailbox,
+        "new_person": after.person,
+        "new_home": after.home,
+        "new_global": after.global_mailbox,
         "may_count": may_count,
     }
     try:
@@ -337,6 +357,12 @@ def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Sign
     return read
 
 
+_READ_SIGNER = Statement(
+    "read_signer",
+    f"""
+    SELECT {", ".join(_SIGNER_COLUMNS)} FROM petitions_signer WHERE signature_id = %(id)s
+    """,  # noqa: S608 - our own names of columns
+)
 # The same lock keys, in the same order, as `locks.lock_mailboxes` takes.
 _LOCK_MAILBOX = Statement(
     "lock_mailbox",
@@ -417,8 +443,13 @@ _CONFIRM = Statement(
         FROM twins WHERE s.id = %(id)s AND s.state = %(from_state)s
         RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
     ), placed AS (
-        UPDATE petitions_signer SET slot = %(slot)s FROM moved
+        UPDATE petitions_signer SET slot = %(slot)s, petition_mailbox_ix = %(new_mailbox)s,
+            person_ix = %(new_person)s, home_ix = %(new_home)s
+        FROM moved
         WHERE signature_id = %(id)s AND petition_mailbox_ix = %(mailbox)s RETURNING signature_id
+    ), mailed AS (
+        UPDATE petitions_mail SET global_mailbox_ix = %(new_global)s FROM moved
+        WHERE signature_id = %(id)s AND %(joins)s::boolean
     ), counted AS (
         {lifecycle.ADD_TO_TALLY}
     )

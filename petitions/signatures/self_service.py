@@ -25,7 +25,7 @@ from petitions.models import Export, Mail, Signature, Signer
 from petitions.signatures import find
 from petitions.signatures import withdraw as withdrawing
 from petitions.signers import erasing, sealing
-from petitions.signers.sealing import Indexes
+from petitions.signers.sealing import Indexes, Use
 
 State, NameUse = Signature.State, Signature.NameUse
 # States that allow a change; a pending one has its own link, a removed one is only withdrawn.
@@ -72,11 +72,13 @@ def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
     before the provider's alias rules changed, are found through the sealed address, and that
     address decides.
     """
-    known = find.with_signer().filter(
-        pk__in=Mail.objects.filter(
-            global_mailbox_ix__in=[inbox.ix for inbox in recipient.inboxes], signature__isnull=False
-        ).values("signature_id")
-    )
+    indexes = [
+        sealing.stored_index(use, inbox)
+        for inbox in recipient.inboxes
+        for use in (Use.MAIL, Use.SIGNED)
+    ]
+    mails = Mail.objects.filter(global_mailbox_ix__in=indexes, signature__isnull=False)
+    known = find.with_signer().filter(pk__in=mails.values("signature_id"))
     mine = _signed_with(recipient, known)
     if not mine:
         return []

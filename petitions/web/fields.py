@@ -72,6 +72,12 @@ class PersonNameField(OptionalNameField):
 
     def clean(self, value: Any) -> str:
         name = super().clean(value)
+        if len(name.encode()) > names.MAX_NAME_BYTES:
+            raise ValidationError(
+                SPOILT_TEXT["max_length"],
+                code="max_length",
+                params={"limit_value": names.MAX_NAME_BYTES // 4},
+            )
         if names.looks_like_a_link(name):
             raise ValidationError(_("Your name cannot include a web address."), code="link")
         if not names.has_a_letter(name):
@@ -106,6 +112,12 @@ class EmailAddressField(TypedTextField):
 
     def clean(self, value: Any) -> str:
         typed = super().clean(value).strip()
+        not_one = ValidationError(
+            _("This is not an email address. It should look like name@example.org."), code="invalid"
+        )
+        # In bytes, too: all signers are sealed at one length.
+        if len(typed.encode()) > MAX_ADDRESS:
+            raise not_one
         try:
             # Django's mailer cannot write to an address whose local part is not ASCII.
             validate_email(
@@ -116,8 +128,7 @@ class EmailAddressField(TypedTextField):
                 strict=True,
             )
         except EmailNotValidError:
-            message = _("This is not an email address. It should look like name@example.org.")
-            raise ValidationError(message, code="invalid") from None
+            raise not_one from None
         return typed
 
 

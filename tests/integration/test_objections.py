@@ -1,6 +1,6 @@
 """ "This was not me": a link in the mail, a button, and no more mail about that petition."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 def link_of(signature_id: Any, address: str = AMINA.email) -> str:
     """The link of the mail about an attempt."""
     signature = Signature.objects.get(pk=signature_id)
-    key_id, ix = next(iter(sealing.global_mailbox_indexes(address).items()))
+    key_id, ix = astuple(sealing.inbox_of(address))
     mailbox = tokens.Mailbox(
         signature.pk, signature.link_epoch, signature.petition_id, key_id, bytes(ix)
     )

@@ -97,8 +97,8 @@ def use_up_the_mails_of_the_day(petition: Petition, victim: Attempt) -> None:
 
 def object_(petition: Petition, victim: Attempt) -> None:
     signature_id = sign(petition, victim)
-    key_id, ix = next(iter(sealing.global_mailbox_indexes(victim.email).items()))
-    mailbox = tokens.Mailbox(signature_id, 0, petition.pk, key_id, ix)
+    inbox = sealing.inbox_of(victim.email)
+    mailbox = tokens.Mailbox(signature_id, 0, petition.pk, inbox.key_id, inbox.ix)
     assert suppression.suppress_petition(mailbox=mailbox)
 
 
