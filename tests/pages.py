@@ -17,7 +17,7 @@ from limits import parse
 from campaign.models import Statement, StatementText
 from campaign.views import error_page
 from petitions.crypto import tokens
-from petitions.mail import messages, outbox, reminders
+from petitions.mail import messages, outbox, reminders, suppression
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -105,6 +105,11 @@ class Visitor:
         outbox.deliver()
         finding.request_links(address=address, language=self.language)
         finding.settle()
+        outbox.deliver()
+        inbox = sealing.inbox_of(address)
+        mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, inbox.key_id, inbox.ix)
+        suppression.suppress_petition(mailbox=mailbox)
+        sign(self.petition, self._attempt(email=address))
         outbox.deliver()
         # Other signers of the walk may have another language.
         for message in mail.outbox:
