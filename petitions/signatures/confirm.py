@@ -147,7 +147,7 @@ def _carry_out(
         _narrow(standing, signature)
     elif verdict.standing:
         _merge_choices(verdict.standing, known, may_count=may_count)
-    if verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
+    if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         erasing.erase_attempts(_lock(waiting, state=State.PENDING))
     signature = verdict.standing or signature
     is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
@@ -166,24 +166,21 @@ def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
 def _others_waiting(
     signature: Signature, mailbox: Iterable[Signature], known: list[Indexes]
 ) -> list[Signature]:
-    """Pending forms of other people for the very same address, one for each; none if this is
-    confirmed.
+    """Pending forms of other people for the very same address; none if this is confirmed.
 
     Other spellings of the mailbox are left out: nobody has proved to read them.
     """
-    address, found = sealing.address_of(signature.signer), {}
-    if signature.confirmed_at or address is None:
+    pending = [row for row in mailbox if row.state == State.PENDING]
+    if signature.confirmed_at or not pending:
         return []
-    mine = persons(known)
-    for row in mailbox:
-        person = bytes(row.signer.person_ix)
-        if (
-            row.state == State.PENDING
-            and person not in mine
-            and sealing.address_of(row.signer) == address
-        ):
-            found[row.pk] = row
-    return list(found.values())
+    address, mine = sealing.address_of(signature.signer), persons(known)
+    return [
+        row
+        for row in pending
+        if bytes(row.signer.person_ix) not in mine
+        and address
+        and sealing.address_of(row.signer) == address
+    ]
 
 
 def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
@@ -197,10 +194,12 @@ def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
     return tuple(found.values())
 
 
-def _narrow(standing: Iterable[Signature], joining: Signature) -> None:
+def _narrow(standing: list[Signature], joining: Signature) -> None:
     """Let those who have signed with the very same address be named no more widely than whoever
     joins them: one letter changed makes another person of the same one.
     """
+    if not standing:
+        return
     address, name_use = sealing.address_of(joining.signer), joining.name_use
     ids = [
         one.pk

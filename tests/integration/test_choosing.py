@@ -25,7 +25,8 @@ WITHOUT_HER_NAME = replace(AMINA, name_use=WITHHELD)
 ONE_LETTER_CHANGED = replace(AMINA, name="Amina Exampel", name_use=PUBLIC)
 ANOTHER_HOME = Attempt(name="Rana Forged", email=AMINA.email, country="FR", name_use=PUBLIC)
 _ADD = re.compile(
-    r'action="(/t/\w+/confirm/[\w.-]+/)"[^>]*><button[^>]*name="chosen"[^>]*>[^<]*<bdi>(.*?)</bdi>'
+    r'action="(/t/\w+/confirm/[\w.-]+/)"[^>]*><button[^>]*name="chosen"[^>]*>'
+    r"<span>[^<]*<bdi>(.*?)</bdi>"
 )
 
 
