@@ -17,7 +17,7 @@ from limits import parse
 from campaign.errors import error_page
 from campaign.models import Statement, StatementText
 from petitions.crypto import tokens
-from petitions.mail import messages, outbox, reminders
+from petitions.mail import messages, outbox, reminders, suppression
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -115,6 +115,10 @@ class Visitor:
             address=address,
             language=self.language,
         )
+        inbox = sealing.inbox_of(address)
+        mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, inbox.key_id, inbox.ix)
+        suppression.suppress_petition(mailbox=mailbox)
+        sign(self.petition, self._attempt(email=address))
         outbox.deliver()
         # Other signers of the walk may have another language.
         for message in mail.outbox:
@@ -288,10 +292,15 @@ class Visitor:
         yield self._get("dead link", f"/t/{self.language}/confirm/nonsense/")
         link = self._link(sign(self.petition, self._attempt()))
         yield self._get("confirm", link)
-        yield self._post("thanks", link, {})
+        sign(self.petition, replace(BASHIR, name="أمينة مثال", language=self.language))
+        yield self._post("choose", link, {})
+        yield self._post("thanks", link, {"chosen": "yes"})
         yield self._get("used link", link)
         again = sign(self.petition, self._attempt())
         yield self._post("thanks again", self._link(again), {})
+        back = self._link(sign(self.petition, self._attempt(email="back@example.net")))
+        self.browser.post(back)
+        yield self._post("taken back", f"{back}back/", {})
 
     def _checking(self, check: str) -> Pages:
         correct = check.replace("/check/", "/correct/")
@@ -328,10 +337,11 @@ class Visitor:
         yield self._post("it was not me, taken back", link, {"lift": "1"})
 
     def _not_counted(self) -> Pages:
-        yield self._post("other home", self._link(sign(self.petition, CARYS)), {})
+        chosen = {"chosen": "yes"}
+        yield self._post("other home", self._link(sign(self.petition, CARYS)), chosen)
         sign_and_confirm(self.petition, BASHIR)
         third = sign(self.petition, self._attempt(name="Third Person"))
-        yield self._post("mailbox full", self._link(third), {})
+        yield self._post("mailbox full", self._link(third), chosen)
         removed = sign(self.petition, self._attempt(email="removed@example.net"))
         Signature.objects.filter(pk=removed).update(state=Signature.State.REMOVED)
         yield self._post("removed signature", self._link(removed), {})
@@ -436,8 +446,8 @@ class Visitor:
         return f"/t/{self.language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
 
     def _not_me(self, signature_id: UUID) -> str:
-        key_id, ix = next(iter(sealing.global_mailbox_indexes("stranger@example.net").items()))
-        mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, key_id, ix)
+        inbox = sealing.inbox_of("stranger@example.net")
+        mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, inbox.key_id, inbox.ix)
         return f"/t/{self.language}/not-me/{tokens.mailbox_link(tokens.NOT_ME, mailbox)}/"
 
     def _mine(self, purpose: str) -> str:

@@ -73,8 +73,8 @@ def sign(petition: Petition, attempt: Attempt = AMINA) -> UUID:
 
 
 def confirm(signature_id: UUID) -> Outcome:
-    """Confirm it, as the button behind the mailed link does."""
-    return confirming.confirm(signature_id=signature_id, epoch=0)[0]
+    """Confirm it, as the button behind the mailed link does once it was asked whose it is."""
+    return confirming.confirm(signature_id=signature_id, epoch=0, is_chosen=True).outcome
 
 
 def sign_and_confirm(petition: Petition, attempt: Attempt = AMINA) -> Signature:

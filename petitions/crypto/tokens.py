@@ -1,9 +1,11 @@
-"""Signed and sealed tokens in the URLs of e-mailed links and of pages, and one-time codes.
+"""Encrypted tokens in the URLs of e-mailed links and of pages, and one-time codes.
 
-Links are signed, not sealed: they hold a signature's id and the epoch at which they were
-mailed, and say nothing to anybody without the database. Pages that must remember what was
-typed hold it sealed, at one fixed length, for an hour. Codes are for those who read their
-mail on another machine: short, so they are valid only on the page, and for five tries.
+Links hold a signature's id and the epoch at which they were mailed, or the blind index of a
+mailbox. They are encrypted (AES-SIV, RFC 5297: deterministic, so that a mail that is sent again
+is the same), for whoever sees a link and has a copy of the database must not find the row.
+Pages that must remember what was typed hold it sealed, at one fixed length, for an hour. Codes are
+for those who read their mail on another machine: short, so they are valid only on the page, and
+for five tries.
 """
 
 import base64
@@ -12,12 +14,15 @@ import hmac
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from struct import Struct
 from typing import Any
 from uuid import UUID
 
-from django.core.signing import BadSignature, Signer
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from django.conf import settings
 
 from petitions.crypto import vault
 
@@ -33,7 +38,9 @@ ATTEMPT_SECONDS = 3600
 ATTEMPT_BYTES = 2048
 CODE = "code"
 CODE_DIGITS = 8
-_ID_BYTES = 16
+_SIV_BYTES = 16
+# A page's token is sealed for no row: its attempt's id is inside.
+_NO_ROW = UUID(int=0)
 _TIME_BYTES = 5
 # A signature's id and an epoch; the same, a petition, a key's id and an index; the last two alone.
 _LINK, _MAILBOX, _INBOX = Struct(">16sH"), Struct(">16sHQB16s"), Struct(">B16s")
@@ -56,13 +63,13 @@ class Link:
 
 
 def link(purpose: str, signature_id: UUID, epoch: int) -> str:
-    """The signed token of a mailed link."""
-    return _signed(purpose, _LINK.pack(signature_id.bytes, epoch))
+    """The token of a mailed link."""
+    return _encrypted(purpose, _LINK.pack(signature_id.bytes, epoch))
 
 
 def read_link(purpose: str, token: str) -> Link:
-    """Verify a link's token. Raises `BadToken` unless it was signed for this purpose."""
-    signature_id, epoch = _LINK.unpack(_unsigned(purpose, token, _LINK.size))
+    """Read a link's token. Raises `BadToken` unless it was made for this purpose."""
+    signature_id, epoch = _LINK.unpack(_decrypted(purpose, token, _LINK.size))
     return Link(UUID(bytes=signature_id), epoch)
 
 
@@ -82,36 +89,46 @@ class Mailbox:
 
 
 def mailbox_link(purpose: str, mailbox: Mailbox) -> str:
-    """The signed token of a link with a `Mailbox`; of fixed length."""
+    """The token of a link with a `Mailbox`; of fixed length."""
     _id, *rest = astuple(mailbox)
-    return _signed(purpose, _MAILBOX.pack(mailbox.signature_id.bytes, *rest))
+    return _encrypted(purpose, _MAILBOX.pack(mailbox.signature_id.bytes, *rest))
 
 
 def read_mailbox_link(purpose: str, token: str) -> Mailbox:
-    """Verify such a token. Raises `BadToken` unless it was signed for this purpose."""
-    signature_id, *rest = _MAILBOX.unpack(_unsigned(purpose, token, _MAILBOX.size))
-    return Mailbox(UUID(bytes=signature_id), *rest)
+    """Read such a token, which expires only with its keys. Raises `BadToken` unless it was made
+    for this purpose.
+    """
+    signature_id, *rest = _MAILBOX.unpack(_decrypted(purpose, token, _MAILBOX.size))
+    mailbox = Mailbox(UUID(bytes=signature_id), *rest)
+    _need_index_key(mailbox.key_id)
+    return mailbox
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """A mailbox over all petitions: its blind index, and the id of its key."""
+    """A mailbox over all petitions: its blind index, and the id of its key.
+
+    This index is in no table: what is stored is made from it, for each use another
+    (`petitions.signers.sealing`).
+    """
 
     key_id: int
     ix: bytes
 
 
 def inbox_link(purpose: str, inbox: Inbox) -> str:
-    """The signed token of a link with an `Inbox` and the time at which it was made."""
-    return _signed(purpose, _now() + _INBOX.pack(inbox.key_id, inbox.ix))
+    """The token of a link with an `Inbox` and the time at which it was made."""
+    return _encrypted(purpose, _now() + _INBOX.pack(inbox.key_id, inbox.ix))
 
 
 def read_inbox_link(purpose: str, token: str) -> Inbox:
-    """Verify such a token, which expires only with its keys. Raises `BadToken` unless it was
-    signed for this purpose.
+    """Read such a token, which expires only with its keys. Raises `BadToken` unless it was made
+    for this purpose.
     """
-    raw = _unsigned(purpose, token, _TIME_BYTES + _INBOX.size)
-    return Inbox(*_INBOX.unpack(raw[_TIME_BYTES:]))
+    raw = _decrypted(purpose, token, _TIME_BYTES + _INBOX.size)
+    inbox = Inbox(*_INBOX.unpack(raw[_TIME_BYTES:]))
+    _need_index_key(inbox.key_id)
+    return inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +142,24 @@ class Recipient:
 
 
 def recipient_link(recipient: Recipient) -> str:
-    """The signed token of a magic link to one address, with the time at which it was made."""
+    """The token of a magic link to one address, with the time at which it was made."""
     inboxes = b"".join(_INBOX.pack(inbox.key_id, inbox.ix) for inbox in recipient.inboxes)
-    return _signed(FIND, _now() + recipient.address_ix + inboxes)
+    return _encrypted(FIND, _now() + recipient.address_ix + inboxes)
 
 
 def read_recipient_link(token: str) -> Recipient:
-    """Verify such a token. Raises `BadToken`, and `ExpiredToken` after `FIND_SECONDS`."""
-    raw = _unsigned(FIND, token)
+    """Read such a token. Raises `BadToken`, and `ExpiredToken` after `FIND_SECONDS`."""
+    raw = _decrypted(FIND, token)
     made_at, rest = int.from_bytes(raw[:_TIME_BYTES], "big"), raw[_TIME_BYTES:]
     address_ix, inboxes = rest[: vault.INDEX_BYTES], rest[vault.INDEX_BYTES :]
     if not inboxes or len(inboxes) % _INBOX.size:
         raise BadToken
     if time.time() - made_at > FIND_SECONDS:
         raise ExpiredToken
-    return Recipient(address_ix, tuple(Inbox(*one) for one in _INBOX.iter_unpack(inboxes)))
+    found = [Inbox(*one) for one in _INBOX.iter_unpack(inboxes)]
+    return Recipient(
+        address_ix, tuple(inbox for inbox in found if inbox.key_id in settings.INDEX_KEYS)
+    )
 
 
 def code(signature_id: UUID, epoch: int) -> str:
@@ -166,9 +186,8 @@ def seal_attempt(attempt_id: UUID, typed: Mapping[str, object], *, at: int) -> s
 
     Expires an hour after `at` (Unix seconds), which pages that follow from one another share.
     """
-    value = {"at": at, **typed}
-    sealed = vault.seal(value, table=ATTEMPT, row_id=attempt_id, at_least=ATTEMPT_BYTES)
-    return _b64(attempt_id.bytes + sealed)
+    value = {"at": at, "id": attempt_id.hex, **typed}
+    return _b64(vault.seal(value, table=ATTEMPT, row_id=_NO_ROW, at_least=ATTEMPT_BYTES))
 
 
 def open_attempt(token: str) -> tuple[UUID, dict[str, Any], int]:
@@ -176,15 +195,11 @@ def open_attempt(token: str) -> tuple[UUID, dict[str, Any], int]:
 
     Raises `ExpiredToken` an hour after `at`, `BadToken` if it is not ours.
     """
-    raw = _unb64(token)
-    if len(raw) <= _ID_BYTES:
-        raise BadToken
-    attempt_id = UUID(bytes=raw[:_ID_BYTES])
     try:
-        value = vault.unseal(raw[_ID_BYTES:], table=ATTEMPT, row_id=attempt_id)
+        value = vault.unseal(_unb64(token), table=ATTEMPT, row_id=_NO_ROW)
     except (vault.CannotOpen, json.JSONDecodeError):
         raise BadToken from None
-    at = value.pop("at")
+    at, attempt_id = value.pop("at"), UUID(str(value.pop("id")))
     if not isinstance(at, int) or time.time() - at > ATTEMPT_SECONDS:
         raise ExpiredToken
     return attempt_id, value, at
@@ -200,24 +215,24 @@ def _now() -> bytes:
     return int(time.time()).to_bytes(_TIME_BYTES, "big")
 
 
-def _signed(purpose: str, raw: bytes) -> str:
-    return _signer(purpose).sign(_b64(raw))
+def _encrypted(purpose: str, raw: bytes) -> str:
+    return _b64(AESSIV(vault.link_keys(purpose)[0]).encrypt(raw, None))
 
 
-def _unsigned(purpose: str, token: str, length: int | None = None) -> bytes:
-    try:
-        raw = _unb64(_signer(purpose).unsign(token))
-    except BadSignature:
-        raise BadToken from None
-    if length is not None and len(raw) != length:
+def _decrypted(purpose: str, token: str, length: int | None = None) -> bytes:
+    sealed = _unb64(token)
+    if len(sealed) <= _SIV_BYTES or length not in {None, len(sealed) - _SIV_BYTES}:
         raise BadToken
-    return raw
+    for key in vault.link_keys(purpose):
+        with suppress(InvalidTag):
+            return AESSIV(key).decrypt(sealed, None)
+    raise BadToken
 
 
-def _signer(purpose: str) -> Signer:
-    first, *older = vault.link_keys(purpose)
-    # Only characters that mail programs keep inside a link: "." rather than Django's ":".
-    return Signer(key=first, fallback_keys=[*older], sep=".", salt=f"undersigned.{purpose}")
+def _need_index_key(key_id: int) -> None:
+    """Raise `BadToken` for a mailbox under a key that is gone: nothing of it can be found."""
+    if key_id not in settings.INDEX_KEYS:
+        raise BadToken
 
 
 def _b64(raw: bytes) -> str:

@@ -7,6 +7,9 @@ from difflib import SequenceMatcher
 from petitions.identity.typed_text import is_unassigned
 
 MAX_NAME = 200
+# In UTF-8: 200 letters of nearly every script, 150 of the rarest. All signers are sealed at one
+# length, which has room for no more.
+MAX_NAME_BYTES = 600
 _WHITE_SPACE = re.compile(r"\s+")
 # Endings of domains that no name has behind a full stop: "Dr.Co" and "St.Lo" are names.
 _ENDING = r"(?:com|org|net|info|biz|xyz|shop|online|website|(?:co|org|ac|gov|me)\.uk)"

@@ -23,23 +23,27 @@ from django.utils.translation import gettext as _
 from petitions.crypto import tokens
 from petitions.formatting.languages import days, hours
 from petitions.identity import email_addresses, typed_text
-from petitions.mail import reminders
+from petitions.mail import reminders, suppression
 from petitions.mail.letters import Letter, Template
 from petitions.models import Mail, Organisation
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
 
+# Instead of a confirmation: the address was entered again after its owner said "not me".
+NOTICE = "notice"
 
-def compose(mail: Mail, person: dict[str, str] | None = None) -> Letter:
+
+def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool = False) -> Letter:
     """The message for an outbox row that was loaded with its signature and signer.
 
+    `is_notice`: the `NOTICE` in its place.
     Message-ID and Date come from the row, so that a retry sends the same message. `person` is the
     unsealed signer, if at hand. Raises `vault.CannotOpen`, and `ValueError` without an addressee.
     """
     person = person or sealing.addressee(mail)
     if person is None:
         raise ValueError("a mail to nobody")
-    kind, address = Mail.Kind(mail.kind), person["email"]
+    kind, address = NOTICE if is_notice else mail.kind, person["email"]
     template = _template(kind, person["language"], sender(organisation()), settings.SITE_URL)
     return template.fill(
         TEXTS[kind].values(mail, address),
@@ -64,6 +68,11 @@ def find_subject() -> str:
     return _("The link that you asked for")
 
 
+def notice_subject() -> str:
+    """The subject of the mail that an address was entered again; it names nothing."""
+    return _("About your email address")
+
+
 def sender_domain() -> str:
     """The domain of our Message-IDs."""
     return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
@@ -80,7 +89,7 @@ def sender(of: Organisation) -> str:
 
 
 @lru_cache(maxsize=64)
-def _template(kind: Mail.Kind, language: str, sender_line: str, site: str) -> Template:
+def _template(kind: str, language: str, sender_line: str, site: str) -> Template:
     """The MIME template of all mails of a kind and language."""
     text = TEXTS[kind]
     template = Template(text.fields)
@@ -140,6 +149,14 @@ def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
     }
 
 
+def _notice_values(mail: Mail, address: str) -> dict[str, str]:
+    return {"not_me": _confirm_values(mail, address)["not_me"]}
+
+
+def _notice_context() -> dict[str, object]:
+    return {"time": days(suppression.ENDS_AFTER.days)}
+
+
 def _find_values(_mail: Mail, address: str) -> dict[str, str]:
     # The link's hour begins when its batch is composed: an outage of the mail server takes nothing
     # of it, and a slow server ten minutes at most.
@@ -187,7 +204,15 @@ _ADDRESS = Text(
     values=_address_values,
     context=_find_context,
 )
-TEXTS = {
+TEXTS: dict[str, Text] = {
+    NOTICE: Text(
+        name="notice",
+        subject=notice_subject,
+        fields=("not_me",),
+        links={"link": "not_me"},
+        values=_notice_values,
+        context=_notice_context,
+    ),
     Mail.Kind.CONFIRM: _CONFIRM,
     Mail.Kind.REMIND: _CONFIRM._replace(context=_remind_context),
     Mail.Kind.FIND: _FIND,

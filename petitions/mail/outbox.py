@@ -182,20 +182,34 @@ def _decide(mails: Sequence[Mail]) -> Decided:
             decided.settled[_OBSOLETE].append(mail)
         elif person is None:
             decided.settled[Mail.State.FAILED, vault.CannotOpen.__name__].append(mail)
-        elif reason := suppressed.get(mail.pk):
+        elif (reason := suppressed.get(mail.pk)) and not _is_notice(mail, person, reason):
             decided.settled[_SUPPRESSED[reason]].append(mail)
         else:
-            _throttle_or_compose(mail, person, decided)
+            _throttle_or_compose(mail, person, decided, is_notice=reason is not None)
     return decided
 
 
-def _throttle_or_compose(mail: Mail, person: dict[str, str], decided: Decided) -> None:
+def _is_notice(mail: Mail, person: dict[str, str], reason: Objection.Reason) -> bool:
+    """Whether the mail is sent all the same, once, to say that the address was entered again."""
+    to = suppression.Addressee(_petition_of(mail), person["email"])
+    return (
+        reason is Objection.Reason.NOT_ME
+        and mail.kind == Mail.Kind.CONFIRM
+        and suppression.is_notice(mail.pk, to)
+    )
+
+
+def _throttle_or_compose(
+    mail: Mail, person: dict[str, str], decided: Decided, *, is_notice: bool
+) -> None:
     try:
         domain = email_addresses.domain_of(person["email"])
         if seconds := _throttle.wait(domain, is_shown=mail.kind in monitoring.SHOWN):
             decided.throttled.append((mail, seconds))
         else:
-            decided.ready.append(Ready(mail, messages.compose(mail, person), domain))
+            decided.ready.append(
+                Ready(mail, messages.compose(mail, person, is_notice=is_notice), domain)
+            )
     except Exception as error:
         decided.broken.append((mail, replies.code_of(error)))
         logger.exception("mail %s cannot be composed", mail.pk)

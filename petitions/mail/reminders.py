@@ -9,13 +9,15 @@ reminder yet.
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from petitions.infra import locks
-from petitions.models import Mail, Petition, Signature
+from petitions.models import Mail, Petition, Signature, Signer
+from petitions.signers import sealing
+from petitions.signers.sealing import Indexes
 
 AFTER = timedelta(hours=24)
 # Reminders that are more than six hours late (after an outage of the worker) are skipped.
@@ -46,7 +48,7 @@ def _remind_about(petition: Petition) -> int:
     ).order_by("created_at", "id")
     batch = list(waiting.values_list("created_at", "id")[:BATCH])
     while batch:
-        queued += _queue([pk for _at, pk in batch])
+        queued += _queue(petition, [pk for _at, pk in batch])
         at, last = batch[-1]
         beyond = Q(created_at__gt=at) | Q(created_at=at, id__gt=last)
         batch = list(waiting.filter(beyond).values_list("created_at", "id")[:BATCH])
@@ -54,45 +56,63 @@ def _remind_about(petition: Petition) -> int:
 
 
 @transaction.atomic
-def _queue(ids: list[UUID]) -> int:
+def _queue(petition: Petition, ids: list[UUID]) -> int:
     """Queue reminders for those of these signatures that are to get one; return how many.
 
-    Only after a first mail that was sent; one for a person, however often they signed; none for one
-    who has confirmed through another link. The outbox applies rate limits and suppression. Two runs
-    could each see that there is none yet, so an advisory lock makes the second wait, and then read
-    what the first has committed. Nothing else writes reminders.
+    Two runs could each see that there is none yet, so an advisory lock makes the second wait, and
+    then read what the first has committed. Nothing else writes reminders.
     """
     locks.lock_named("queue-reminders")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO petitions_mail (
-                id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code,
-                created_at)
-            SELECT DISTINCT ON (g.petition_id, g.person_ix)
-                gen_random_uuid(), s.id, %(remind)s, m.global_mailbox_ix, %(queued)s, now(), 0, '',
-                now()
-            FROM petitions_signature s
-            JOIN petitions_signer g ON g.signature_id = s.id
-            JOIN petitions_mail m ON m.signature_id = s.id AND m.kind = %(confirm)s
-                AND m.state = %(sent)s
-            WHERE s.id = ANY(%(ids)s) AND s.state = %(pending)s
-                AND NOT EXISTS (
-                    SELECT FROM petitions_signer o WHERE o.petition_id = g.petition_id
-                        AND o.petition_mailbox_ix = g.petition_mailbox_ix
-                        AND o.person_ix = g.person_ix
-                        AND (o.slot IS NOT NULL OR EXISTS (
-                            SELECT FROM petitions_mail r
-                            WHERE r.signature_id = o.signature_id AND r.kind = %(remind)s)))
-            ORDER BY g.petition_id, g.person_ix, s.created_at DESC, s.id, m.created_at DESC
-            """,
-            {
-                "ids": ids,
-                "remind": Mail.Kind.REMIND,
-                "confirm": Mail.Kind.CONFIRM,
-                "queued": Mail.State.QUEUED,
-                "sent": Mail.State.SENT,
-                "pending": Signature.State.PENDING,
-            },
+    chosen = _to_remind(petition, ids)
+    Mail.objects.bulk_create(
+        Mail(
+            kind=Mail.Kind.REMIND,
+            signature_id=signer.pk,
+            global_mailbox_ix=_mail_index(signer),
+            due_at=Now(),
+            created_at=Now(),
         )
-        return int(cursor.rowcount)
+        for signer in chosen
+    )
+    return len(chosen)
+
+
+def _to_remind(petition: Petition, ids: list[UUID]) -> list[Signer]:
+    """The newest form of each person, after a first mail that was sent; nobody twice.
+
+    None for one who has confirmed through another link, or was reminded of another form. The same
+    person is one with the very same address: another spelling may be somebody else's. The outbox
+    applies rate limits and suppression.
+    """
+    sent = Mail.objects.filter(
+        signature=OuterRef("pk"), kind=Mail.Kind.CONFIRM, state=Mail.State.SENT
+    )
+    rows = Signer.objects.filter(Exists(sent), pk__in=ids, signature__state=Signature.State.PENDING)
+    newest_first = rows.order_by("-signature__created_at", "pk")
+    known = {signer: sealing.known_as(signer) for signer in newest_first}
+    done = _done(petition, [index for indexes in known.values() for index in indexes])
+    chosen = []
+    for signer, indexes in known.items():
+        address = sealing.address_of(signer)
+        mine = {(person, address) for person in sealing.persons(indexes)}
+        if address and not mine & done:
+            chosen.append(signer)
+            done |= mine
+    return chosen
+
+
+def _done(petition: Petition, known: list[Indexes]) -> set[tuple[bytes, str | None]]:
+    """Who of these people has confirmed or was reminded: blind index and address."""
+    reminded = Mail.objects.filter(signature=OuterRef("pk"), kind=Mail.Kind.REMIND)
+    rows = Signer.objects.filter(
+        Q(slot__isnull=False) | Exists(reminded),
+        petition=petition,
+        petition_mailbox_ix__in=sealing.mailboxes(known),
+        person_ix__in=sealing.persons(known),
+    )
+    return {(bytes(row.person_ix), sealing.address_of(row)) for row in rows}
+
+
+def _mail_index(signer: Signer) -> bytes:
+    person = sealing.unsealed(signer)
+    return sealing.indexes_of(signer.petition_id, person, is_pending=True).global_mailbox

@@ -8,6 +8,7 @@ sees the list: the outbox alone reads it, when it sends.
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -16,11 +17,14 @@ from django.db.models.functions import Now
 from petitions.crypto.tokens import Inbox, Mailbox
 from petitions.models import Objection, Petition, Signature
 from petitions.signers import erasing, sealing
+from petitions.signers.sealing import Use
 
-# Then mail is tried again: the mailbox may be repaired, and its owner is to be able to sign.
-UNDELIVERABLE_FOR = timedelta(days=30)
 Reason = Objection.Reason
 Key = TypeVar("Key")
+# Then mail is sent again. A mailbox may be repaired, and its owner is to be able to sign; and it
+# may have been a stranger's form that made them say that it was not them.
+ENDS_AFTER = timedelta(days=30)
+ENDING = (Reason.UNDELIVERABLE, Reason.NOT_ME)
 
 
 class Addressee(NamedTuple):
@@ -32,7 +36,8 @@ class Addressee(NamedTuple):
 
 @transaction.atomic
 def suppress_petition(*, mailbox: Mailbox) -> bool:
-    """Suppress mail about a petition to this mailbox ("not me"), and delete its pending attempt.
+    """Suppress mail about a petition to this mailbox ("not me") for `ENDS_AFTER`, and delete its
+    pending attempt.
 
     Only the attempt of this mail: a confirmed signature stays, whoever says so. Idempotent. Returns
     False if there is no such petition any more. The attempt is locked first, as in confirming: of
@@ -45,12 +50,12 @@ def suppress_petition(*, mailbox: Mailbox) -> bool:
         erasing.erase_attempts([mailbox.signature_id])
     if not Petition.objects.filter(pk=mailbox.petition_id).exists():
         return False
-    _insert(mailbox.ix, mailbox.key_id, Reason.NOT_ME, mailbox.petition_id)
+    _insert(Inbox(mailbox.key_id, mailbox.ix), Reason.NOT_ME, mailbox.petition_id)
     return True
 
 
 def unsuppress_petition(*, mailbox: Mailbox) -> None:
-    """Undo "not me": the mailbox's owner wants mail about the petition after all."""
+    """Undo "not me": the mailbox's owner wants mail about the petition after all, and can sign."""
     _not_me(mailbox).delete()
 
 
@@ -64,7 +69,7 @@ def suppress_all(*, inbox: Inbox) -> None:
 
     Idempotent. Source: UK GDPR Article 21.
     """
-    _insert(inbox.ix, inbox.key_id, Reason.NO_MAIL)
+    _insert(inbox, Reason.NO_MAIL)
 
 
 def unsuppress_all(*, inboxes: Collection[Inbox]) -> None:
@@ -78,21 +83,18 @@ def is_all_suppressed(inboxes: Collection[Inbox]) -> bool:
 
 
 def suppress_bounced(*, address: str) -> None:
-    """Suppress an address after a hard bounce, for `UNDELIVERABLE_FOR` from the latest one."""
-    inbox = sealing.inbox_of(address)
-    _insert(inbox.ix, inbox.key_id, Reason.UNDELIVERABLE)
+    """Suppress an address after a hard bounce, for `ENDS_AFTER` from the latest one."""
+    _insert(sealing.inbox_of(address), Reason.UNDELIVERABLE)
 
 
 def reasons(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
     """Which of these mails are suppressed, and why. One query for all of them."""
     waiting = [
-        (mail_id, to.petition_id, key_id, ix)
+        (mail_id, to.petition_id, inbox.key_id, _stored(inbox))
         for mail_id, to in mails.items()
-        for key_id, ix in sealing.global_mailbox_indexes(to.address).items()
+        for inbox in sealing.inboxes_of(to.address)
     ]
-    entries = Objection.objects.filter(ix__in=[ix for *_rest, ix in waiting]).exclude(
-        reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR
-    )
+    entries = _standing().filter(ix__in=[ix for *_rest, ix in waiting])
     rows = entries.values_list("key_id", "ix", "petition_id", "reason")
     suppressed: dict[tuple[int, bytes, int | None], Reason] = {
         (key, bytes(ix), petition): Reason(why) for key, ix, petition, why in rows
@@ -105,30 +107,51 @@ def reasons(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
     }
 
 
-def _insert(ix: bytes, key_id: int, reason: Reason, petition_id: int | None = None) -> None:
-    """Add an entry once; a repeated bounce renews its day, and no other entry has a later one."""
+def is_notice(mail_id: UUID, to: Addressee) -> bool:
+    """Whether this mail is the one that tells the owner that their address was entered again since
+    they said "not me": the first that asks, however often it is sent.
+    """
+    either = Q(pk__in=[])
+    for inbox in sealing.inboxes_of(to.address):
+        either |= Q(ix=_stored(inbox), key_id=inbox.key_id)
+    mine = _standing().filter(either, petition=to.petition_id, reason=Reason.NOT_ME)
+    mine.filter(notice_id=None).update(notice_id=mail_id)
+    return mine.filter(notice_id=mail_id).exists()
+
+
+def _standing() -> QuerySet[Objection]:
+    """Without those that have ended, which retention deletes."""
+    return Objection.objects.exclude(reason__in=ENDING, created_at__lt=Now() - ENDS_AFTER)
+
+
+def _stored(inbox: Inbox) -> bytes:
+    return sealing.stored_index(Use.OBJECTION, inbox)
+
+
+def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> None:
+    """Add an entry once; those that end are renewed by a repetition."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO petitions_objection (ix, key_id, petition_id, reason, created_at)
             VALUES (%s, %s, %s, %s, date_trunc('day', now()))
             ON CONFLICT ON CONSTRAINT objection_once DO UPDATE SET created_at = EXCLUDED.created_at
-            WHERE petitions_objection.reason = %s
+            WHERE petitions_objection.reason = ANY(%s)
             """,
-            [ix, key_id, petition_id, reason, Reason.UNDELIVERABLE],
+            [_stored(inbox), inbox.key_id, petition_id, reason, list(ENDING)],
         )
 
 
 def _opted_out(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
     either = Q(pk__in=[])
     for inbox in inboxes:
-        either |= Q(ix=inbox.ix, key_id=inbox.key_id)
+        either |= Q(ix=_stored(inbox), key_id=inbox.key_id)
     return Objection.objects.filter(either, petition=None, reason=Reason.NO_MAIL)
 
 
 def _not_me(mailbox: Mailbox) -> QuerySet[Objection]:
-    return Objection.objects.filter(
-        ix=mailbox.ix,
+    return _standing().filter(
+        ix=_stored(Inbox(mailbox.key_id, mailbox.ix)),
         key_id=mailbox.key_id,
         petition=mailbox.petition_id,
         reason=Reason.NOT_ME,

@@ -182,7 +182,9 @@ class _Maker:
 
 
 def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
-    index = sealing.indexes(signature.petition_id, attempt)
+    index = sealing.indexes(
+        signature.petition_id, attempt, is_pending=signature.confirmed_at is None
+    )
     return Signer(
         signature=signature,
         petition_id=signature.petition_id,

@@ -169,6 +169,8 @@ class Objection(models.Model):
     key_id = models.PositiveSmallIntegerField()
     petition = models.ForeignKey(Petition, models.CASCADE, null=True, db_index=False)
     reason = models.CharField(_("reason"), max_length=7, choices=Reason)
+    # The one mail that said that the address was entered again; no foreign key, for it is deleted.
+    notice_id = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
 
     class Meta:

@@ -6,6 +6,7 @@ person and is deleted when they withdraw or are erased. Confirming rewrites narr
 
 import os
 import uuid
+from collections.abc import Collection
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -54,9 +55,9 @@ class SignatureQuerySet(models.QuerySet["Signature"]):
         corrected = Exists(Correction.objects.filter(attempt_id=OuterRef("pk")))
         return self.filter(~corrected | Q(confirmed_at__isnull=False))
 
-    def of_mailbox(self, petition_mailbox_ix: bytes) -> "SignatureQuerySet":
-        """Those of one mailbox, by its blind index, which is scoped to the petition."""
-        return self.filter(signer__petition_mailbox_ix=petition_mailbox_ix)
+    def of_mailbox(self, petition_mailbox_ixs: Collection[bytes]) -> "SignatureQuerySet":
+        """Those of one mailbox, by its blind indexes, which are scoped to the petition."""
+        return self.filter(signer__petition_mailbox_ix__in=petition_mailbox_ixs)
 
 
 @with_checked_choices

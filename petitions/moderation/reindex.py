@@ -113,8 +113,9 @@ def _compare_batch(job: Reindexing, progress: Progress) -> bool:
     while waiting:
         # Optimistic: rows that changed since they were read are retried.
         changed = _move(job, waiting[:AT_ONCE])
-        again, _gone = _to_move(list(Signer.objects.filter(pk__in=changed)))
-        waiting = [*waiting[AT_ONCE:], *again]
+        again = Signer.objects.select_related("signature").filter(pk__in=changed)
+        stale, _gone = _to_move(list(again), is_certain=True)
+        waiting = [*waiting[AT_ONCE:], *stale]
     job.cursor = batch[-1].pk
     job.done += len(batch)
     job.unreadable += unreadable
@@ -176,12 +177,17 @@ def share_out(members: Iterable[Member]) -> dict[UUID, int | None]:
 
 def _read(cursor: UUID | None) -> list[Signer]:
     # Refused attempts are decoy rows: there is nothing to unseal.
-    rows = Signer.objects.exclude(signature__state=Signature.State.REFUSED).order_by("pk")
+    rows = Signer.objects.exclude(signature__state=Signature.State.REFUSED)
+    rows = rows.select_related("signature").order_by("pk")
     return list((rows.filter(pk__gt=cursor) if cursor else rows)[:BATCH])
 
 
-def _to_move(batch: Sequence[Signer]) -> tuple[list[_Move], int]:
-    """The signers with stale indexes, and how many cannot be unsealed."""
+def _to_move(batch: Sequence[Signer], *, is_certain: bool = False) -> tuple[list[_Move], int]:
+    """The signers with stale indexes, and how many cannot be unsealed.
+
+    `is_certain`: all, for a confirmation meanwhile gave others to the signer and their mails, and
+    the mails may have got those of before since.
+    """
     found, unreadable = [], 0
     for signer in batch:
         try:
@@ -189,8 +195,9 @@ def _to_move(batch: Sequence[Signer]) -> tuple[list[_Move], int]:
         except vault.CannotOpen:
             unreadable += 1
             continue
-        wanted = sealing.indexes_of(signer.petition_id, person)
-        if _indexes(signer) != wanted[:3]:
+        is_pending = signer.signature.confirmed_at is None
+        wanted = sealing.indexes_of(signer.petition_id, person, is_pending=is_pending)
+        if is_certain or _indexes(signer) != wanted[:3]:
             found.append(_Move(signer, wanted))
     return found, unreadable
 

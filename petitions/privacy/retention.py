@@ -158,8 +158,7 @@ def delete_small_tables() -> None:
     now, today = timezone.now(), timezone.localdate()
     Alert.objects.filter(created_at__lt=now - KEPT_OF_ORIGIN).delete()
     Objection.objects.filter(
-        reason=Objection.Reason.UNDELIVERABLE,
-        created_at__lt=now - suppression.UNDELIVERABLE_FOR,
+        reason__in=suppression.ENDING, created_at__lt=now - suppression.ENDS_AFTER
     ).delete()
     answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)
     unanswered = Q(state=Enquiry.State.OPEN, received_on__lt=today - KEPT_UNANSWERED)

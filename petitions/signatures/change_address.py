@@ -31,6 +31,7 @@ from petitions.signatures import withdraw as withdrawing
 from petitions.signatures.confirm import Outcome
 from petitions.signatures.self_service import CHANGEABLE, NoSuchSignature, own_signature
 from petitions.signers import erasing, sealing
+from petitions.signers.sealing import Use
 
 # As long as the link to the page on which it is typed.
 CODE_FOR = timedelta(seconds=tokens.FIND_SECONDS)
@@ -62,7 +63,7 @@ def request_code(
     mail = Mail(
         kind=Mail.Kind.ADDRESS,
         signature=one.signature,
-        global_mailbox_ix=sealing.inbox_of(address).ix,
+        global_mailbox_ix=sealing.stored_index(Use.ADDRESS, sealing.inbox_of(address)),
         due_at=Now(),
         created_at=Now(),
     )
@@ -152,7 +153,8 @@ def _indexes(signer: Signer, address: str) -> list[sealing.Indexes]:
     """The blind indexes of the signer with the new address, under each key, the first one first."""
     person = {**sealing.unsealed(signer), "email": address}
     return [
-        sealing.indexes_of(signer.petition_id, person, key_id=key) for key in settings.INDEX_KEYS
+        sealing.indexes_of(signer.petition_id, person, is_pending=False, key_id=key)
+        for key in settings.INDEX_KEYS
     ]
 
 

@@ -3,13 +3,19 @@
 Four rules decide, each in a function or a fragment of SQL of its name:
 
 - the household rule: a mailbox counts once, or twice for two people of one home;
-- the narrowest use of a name wins: of all that one person has sent, whichever link is pressed;
+- nobody is added unasked: anybody can type anybody's address under any name. Where forms of several
+  people wait for one address, or one more person would join those who have signed, the press asks
+  which of them it is; who is chosen is confirmed, and the forms of the others are deleted;
+- the narrowest use of a name wins: of all forms of the mailbox, whichever link is pressed, until
+  the owner widens it in "find my signature";
 - a clean twin releases a held one: where a form of the same person passed screening, none of
   theirs is held;
 - what a moderator's rule or switch catches is held, though it was signed before that.
 """
 
-from datetime import timedelta
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
@@ -20,6 +26,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from petitions.counting import tallies
+from petitions.crypto import vault
+from petitions.crypto.tokens import Link
 from petitions.infra import prepared
 from petitions.infra.locks import StateChanged
 from petitions.infra.prepared import Statement
@@ -28,10 +36,12 @@ from petitions.publishing import warm_cache
 from petitions.screening import rules
 from petitions.screening.screen import HELD_PETITION
 from petitions.signatures import lifecycle
-from petitions.signers import sealing
+from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
 
 SLOTS = (1, 2)
+# Rows of one mailbox that a press looks at: anybody can send forms for it.
+MOST_ROWS = 20
 State = Signature.State
 
 
@@ -39,12 +49,32 @@ class Outcome(Enum):
     """Result of pressing the button. Every value but `GONE` gets a friendly page."""
 
     CONFIRMED = "confirmed"
+    CHOOSE = "choose"  # nothing has changed: which of these people is it?
     ALREADY = "already"  # idempotent: the same person's signature already stands
     OTHER_HOME = "other-home"  # somebody from another postcode signed with this mailbox
     MAILBOX_FULL = "mailbox-full"  # two people have signed with this mailbox
     REMOVED = "removed"
     CLOSED = "closed"
     GONE = "gone"
+
+
+class Person(NamedTuple):
+    """A signer as the owner of the mailbox is asked about them; `link` confirms their form."""
+
+    name: str
+    link: Link
+
+
+class Pressed(NamedTuple):
+    """What became of a press: `people` are the person who was added, or those to choose from.
+
+    `is_narrowed`: another form of the mailbox allows less to be done with the name.
+    """
+
+    outcome: Outcome
+    signature: Signature | None = None
+    people: tuple[Person, ...] = ()
+    is_narrowed: bool = False
 
 
 class Verdict(NamedTuple):
@@ -62,52 +92,146 @@ def find(signature_id: UUID, epoch: int) -> Signature | None:
     return signature if signature and _is_live(signature, epoch) else None
 
 
-def confirm(*, signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
+def confirm(*, signature_id: UUID, epoch: int, is_chosen: bool = False) -> Pressed:
     """Count a pending signature; idempotent, however often the button is pressed.
 
+    `is_chosen`: its owner has seen whose it is, and that it is the one they want; without it the
+    answer may be `Outcome.CHOOSE`, and nothing has changed.
     One that looks suspicious is held instead: it takes its slot, and counts once a moderator has
     approved it. The answer is the same, so that bots learn nothing from it.
     If a moderator decides about it, or its indexes are recomputed, at the same moment, it is judged
     again as it stands. Raises `StateChanged` only if that happens twice running.
     """
     try:
-        outcome, signature = _confirm(signature_id, epoch)
+        pressed = _confirm(signature_id, epoch, is_chosen)
     except StateChanged:
-        outcome, signature = _confirm(signature_id, epoch)
-    if outcome is Outcome.CONFIRMED and signature and signature.state == State.CONFIRMED:
+        pressed = _confirm(signature_id, epoch, is_chosen)
+    signature = pressed.signature
+    if pressed.outcome is Outcome.CONFIRMED and signature and signature.state == State.CONFIRMED:
         warm_cache.one_more(signature.petition_id)
-    return outcome, signature
+    return pressed
 
 
 @transaction.atomic
-def _confirm(signature_id: UUID, epoch: int) -> tuple[Outcome, Signature | None]:
-    known = _known_under_other_keys(signature_id)
+def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
+    known = _known(signature_id)
+    if not known:
+        return Pressed(Outcome.GONE)
     mailbox = _read_under_lock(signature_id, mailboxes(known))
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
-        return Outcome.GONE, None
+        return Pressed(Outcome.GONE)
     may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
     if signature.state == State.PENDING and not may_count:
-        return Outcome.CLOSED, signature
-    standing = [signature, *mailbox.values()] if signature.confirmed_at else [*mailbox.values()]
-    known = [sealing.stored(signature.signer), *known]
+        return Pressed(Outcome.CLOSED, signature)
+    standing = [row for row in (signature, *mailbox.values()) if row.confirmed_at]
+    waiting = _others_waiting(signature, mailbox.values(), known)
     verdict = _judge(signature, standing, known)
     caught = rules.in_force().catches_waiting(signature.signer, signature.created_at)
     if signature.petition.is_holding:
         caught = caught or HELD_PETITION
+    would_join = verdict.outcome is Outcome.CONFIRMED and standing
+    if (waiting or would_join) and not is_chosen:
+        return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
+    if waiting or would_join:
+        _lock([signature, *waiting, *standing])
+    return _carry_out(verdict, signature, standing, known, may_count, waiting, caught)
+
+
+def _carry_out(
+    verdict: Verdict,
+    signature: Signature,
+    standing: list[Signature],
+    known: list[Indexes],
+    may_count: bool,
+    waiting: list[Signature],
+    caught: str,
+) -> Pressed:
+    """Write what was decided, and delete the forms of those who were not chosen."""
+    asked_for = signature.name_use
     if verdict.outcome is Outcome.CONFIRMED:
         _write(signature, verdict.slot, known, may_count=not caught, caught=caught)
+        _narrow(standing, signature)
     elif verdict.standing:
         _merge_choices(verdict.standing, known, may_count=may_count and not caught)
-    return verdict.outcome, verdict.standing or signature
+    if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
+        erasing.erase_attempts(_lock(waiting, state=State.PENDING))
+    signature = verdict.standing or signature
+    is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
+    return Pressed(verdict.outcome, signature, _people([signature]), is_narrowed)
 
 
-def _known_under_other_keys(signature_id: UUID) -> list[Indexes]:
-    """Further blind indexes that this person may be found by, during key rotation."""
-    if len(settings.INDEX_KEYS) < 2:
+def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
+    """SELECT FOR UPDATE those that meet the conditions, in id order against deadlocks."""
+    ids = [one.pk for one in signatures]
+    if not ids:
         return []
-    me = Signer.objects.filter(pk=signature_id).first()
-    return sealing.known_as(me) if me else []
+    rows = Signature.objects.filter(pk__in=ids, **conditions).select_for_update().order_by("pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def _others_waiting(
+    signature: Signature, mailbox: Iterable[Signature], known: list[Indexes]
+) -> list[Signature]:
+    """Pending forms of other people for the very same address; none if this is confirmed.
+
+    Other spellings of the mailbox are left out: nobody has proved to read them.
+    """
+    pending = [row for row in mailbox if row.state == State.PENDING]
+    if signature.confirmed_at or not pending:
+        return []
+    address, mine = sealing.address_of(signature.signer), persons(known)
+    return [
+        row
+        for row in pending
+        if bytes(row.signer.person_ix) not in mine
+        and address
+        and sealing.address_of(row.signer) == address
+    ]
+
+
+def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
+    """The people of these forms, each once, with the links that confirm them."""
+    found: dict[bytes, Person] = {}
+    for one in signatures:
+        with suppress(vault.CannotOpen):
+            name = sealing.unsealed(one.signer)["name"]
+            person = Person(name, Link(one.pk, one.link_epoch))
+            found.setdefault(bytes(one.signer.person_ix), person)
+    return tuple(found.values())
+
+
+def _narrow(standing: list[Signature], joining: Signature) -> None:
+    """Let those who have signed with the very same address be named no more widely than whoever
+    joins them: one letter changed makes another person of the same one.
+    """
+    if not standing:
+        return
+    address, name_use = sealing.address_of(joining.signer), joining.name_use
+    ids = [
+        one.pk
+        for one in standing
+        if one.name_use != name_use and sealing.address_of(one.signer) == address
+    ]
+    if ids:
+        Signature.objects.filter(pk__in=ids).update(name_use=name_use)
+
+
+def _known(signature_id: UUID) -> list[Indexes]:
+    """All blind indexes that this person may be found by; none if the signer is gone, or cannot be
+    unsealed: what cannot be told from others must not count.
+    """
+    me = _signer(signature_id)
+    known = sealing.known_as(me) if me else []
+    return known if len(known) > 1 else []
+
+
+def _signer(signature_id: UUID) -> Signer | None:
+    """The signer's row, read before the lock of its mailbox, which takes the address to know."""
+    with connection.cursor() as cursor:
+        prepared.run(cursor, {"id": signature_id}, _READ_SIGNER)
+        row = cursor.fetchone()
+    return Signer.from_db(connection.alias, _SIGNER_COLUMNS, row) if row else None
 
 
 def _is_live(signature: Signature, epoch: int) -> bool:
@@ -116,12 +240,15 @@ def _is_live(signature: Signature, epoch: int) -> bool:
     Links expire after `PENDING_DAYS` also where somebody has signed: a mail found much later
     must not show it.
     """
-    oldest = timezone.now() - timedelta(days=settings.PENDING_DAYS)
     return (
         signature.link_epoch == epoch
-        and signature.created_at > oldest
+        and signature.created_at > _oldest()
         and signature.state not in lifecycle.ENDED
     )
+
+
+def _oldest() -> datetime:
+    return timezone.now() - timedelta(days=settings.PENDING_DAYS)
 
 
 def _judge(signature: Signature, standing: list[Signature], known: list[Indexes]) -> Verdict:
@@ -166,12 +293,18 @@ def _write(
     may_count: bool,
     caught: str = "",
 ) -> None:
-    """Compare-and-set: state, slot, choices and tally together; refreshes `signature`.
+    """Compare-and-set: state, slot, indexes, choices and tally together; refreshes `signature`.
+
+    One that joins gets the blind indexes of the confirmed, and so do its mails: see `sealing.Use`.
 
     `may_count` is whether a clean twin may release it, `caught` the code of a rule that holds it.
     It compares the mailbox, too: a reindex may have changed it during the wait for its lock.
     Raises `StateChanged` where the row is no longer what was read.
     """
+    joins = signature.confirmed_at is None
+    after = sealing.stored(signature.signer)
+    if joins:
+        after = sealing.indexes_of(signature.petition_id, sealing.unsealed(signature.signer))
     values = {
         "petition": signature.petition_id,
         "mailbox": bytes(signature.signer.petition_mailbox_ix),
@@ -181,6 +314,11 @@ def _write(
         "slot": slot,
         "shard": tallies.shard_of(signature.pk),
         "from_state": signature.state,
+        "joins": joins,
+        "new_mailbox": after.petition_mailbox,
+        "new_person": after.person,
+        "new_home": after.home,
+        "new_global": after.global_mailbox,
         "may_count": may_count,
         "caught": caught,
     }
@@ -208,7 +346,7 @@ _SIGNER_COLUMNS = (
 
 
 def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Signature]:
-    """Lock a mailbox; read the signature, unless it was corrected, and those that stand for it.
+    """Lock a mailbox; read the signature, unless it was corrected, and what stands and waits in it.
 
     `others` are more indexes of the mailbox. Two statements in one round trip: each sees what was
     committed when it began (READ COMMITTED), and the second begins when the locks are taken. SQL
@@ -216,20 +354,30 @@ def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Sign
     thirds more of the processor (12.4 instead of 7.4 ms), in paired runs.
     """
     with connection.cursor() as cursor:
-        values = {"id": signature_id, "others": others}
+        values = {"id": signature_id, "others": others, "oldest": _oldest()}
         prepared.run(cursor, values, _LOCK_MAILBOX, _READ_MAILBOX)
         rows = cursor.fetchall()
+    if not rows:
+        return {}
     read = {}
+    # All are of one petition, the third of the columns.
+    petition = warm_cache.petition(rows[0][2])
     for row in rows:
         columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
         # Not the constructor, which computes a default for each missing column.
         signature = Signature.from_db(connection.alias, _COLUMNS, columns)
-        signature.petition = warm_cache.petition(signature.petition_id)
+        signature.petition = petition
         signature.signer = Signer.from_db(connection.alias, _SIGNER_COLUMNS, of_signer)
         read[signature.pk] = signature
     return read
 
 
+_READ_SIGNER = Statement(
+    "read_signer",
+    f"""
+    SELECT {", ".join(_SIGNER_COLUMNS)} FROM petitions_signer WHERE signature_id = %(id)s
+    """,  # noqa: S608 - our own names of columns
+)
 # The same lock keys, in the same order, as `locks.lock_mailboxes` takes.
 _LOCK_MAILBOX = Statement(
     "lock_mailbox",
@@ -253,30 +401,35 @@ _READ_MAILBOX = Statement(
               SELECT petition_mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
               UNION ALL SELECT unnest(%(others)s::bytea[])))
           -- Also who stands without a slot: a moderator let them, beyond the household rule.
-          AND (s.confirmed_at IS NOT NULL OR s.id = %(id)s AND NOT EXISTS (
-              SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
-    ORDER BY g.slot
+          AND (s.confirmed_at IS NOT NULL
+               OR (s.id = %(id)s OR s.state = '{State.PENDING}' AND s.created_at > %(oldest)s)
+                  AND NOT EXISTS (SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
+    ORDER BY s.id <> %(id)s, s.confirmed_at IS NULL, g.slot, s.created_at DESC, s.id
+    LIMIT {MOST_ROWS}
     """,  # noqa: S608 - our own names of columns
 )
 
 
-# All that one person has sent for this petition and not confirmed, and the one to be written:
-# anybody can type anybody's address, and use up the mails of a day.
-_TWINS = """
+# All forms of the mailbox that wait, and the one to be written; beside one that joins those who
+# have signed with the mailbox, they as well.
+_FORMS = """
     FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
     WHERE g.petition_id = %(petition)s AND g.petition_mailbox_ix = ANY(%(mailboxes)s)
-          AND g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s)"""
+          AND (s.state = 'pending' OR s.id = %(id)s
+               OR %(joins)s::boolean AND s.confirmed_at IS NOT NULL)"""
+# Those of the same person: anybody can type anybody's address, and use up the mails of a day.
+_TWIN = "(g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s))"
 # The narrowest use of a name wins: whichever link the owner presses must not publish a name that
-# they themselves chose to withhold.
+# they themselves chose to withhold, under whatever spelling.
 _NARROWEST_NAME_USE = """
     CASE WHEN bool_or(s.name_use = 'withheld') THEN 'withheld'
          WHEN bool_or(s.name_use = 'government') THEN 'government' ELSE 'public' END"""
 # News only for those who asked for it every time.
-_NEWS = "bool_and(s.wants_updates)"
+_NEWS = f"bool_and(s.wants_updates) FILTER (WHERE {_TWIN})"
 # A clean twin releases a held one: pressing any of the links shows that the mailbox is theirs, and
 # anybody can send a suspicious form in somebody's name before they sign themselves.
-_HAS_CLEAN_TWIN = """
-    coalesce(bool_or(s.verdict = 'pass') FILTER (WHERE s.id <> %(id)s), false)
+_HAS_CLEAN_TWIN = f"""
+    coalesce(bool_or(s.verdict = 'pass') FILTER (WHERE s.id <> %(id)s AND {_TWIN}), false)
         AND %(may_count)s::boolean"""
 # It releases nothing about which a moderator has decided.
 _RELEASED = "twins.has_clean AND s.decision_id IS NULL"
@@ -290,7 +443,7 @@ _CONFIRM = Statement(
     f"""
     WITH twins AS (
         SELECT {_NARROWEST_NAME_USE} AS name_use, {_NEWS} AS news, {_HAS_CLEAN_TWIN} AS has_clean
-        {_TWINS}
+        {_FORMS}
     ), moved AS (
         UPDATE petitions_signature s SET
             -- The verdict as it is at this moment: it may have changed since it was read.
@@ -311,8 +464,13 @@ _CONFIRM = Statement(
         FROM twins WHERE s.id = %(id)s AND s.state = %(from_state)s
         RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
     ), placed AS (
-        UPDATE petitions_signer SET slot = %(slot)s FROM moved
+        UPDATE petitions_signer SET slot = %(slot)s, petition_mailbox_ix = %(new_mailbox)s,
+            person_ix = %(new_person)s, home_ix = %(new_home)s
+        FROM moved
         WHERE signature_id = %(id)s AND petition_mailbox_ix = %(mailbox)s RETURNING signature_id
+    ), mailed AS (
+        UPDATE petitions_mail SET global_mailbox_ix = %(new_global)s FROM moved
+        WHERE signature_id = %(id)s AND %(joins)s::boolean
     ), counted AS (
         {lifecycle.ADD_TO_TALLY}
     )

@@ -28,6 +28,7 @@ from petitions.mail import outbox
 from petitions.mail.wake_worker import nudge
 from petitions.models import FindRequest, Mail, Petition, Signature
 from petitions.signers import sealing
+from petitions.signers.sealing import Use
 
 TABLE = "find-request"
 # Room for the longest address, so that every row is of one length.
@@ -90,9 +91,9 @@ def _queue(request: Mapping[str, Any]) -> None:
     to = [(Mail.Kind.FIND, address, language)]
     if not request["is_silenced"]:
         to += [(Mail.Kind.FIND_OTHER, *other) for other in _other_spellings(address)]
-    mailbox, mails = sealing.inbox_of(address), []
+    mailbox, mails = sealing.stored_index(Use.FIND, sealing.inbox_of(address)), []
     for kind, address, language in to:
-        mail = Mail(kind=kind, global_mailbox_ix=mailbox.ix, due_at=Now(), created_at=Now())
+        mail = Mail(kind=kind, global_mailbox_ix=mailbox, due_at=Now(), created_at=Now())
         mail.sealed = sealing.seal_addressee(mail.pk, address=address, language=language)
         if request["is_silenced"]:
             mail.state, mail.code = Mail.State.WITHHELD, outbox.OVER_LIMIT

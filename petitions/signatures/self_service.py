@@ -25,7 +25,7 @@ from petitions.models import Export, Mail, Signature, Signer
 from petitions.signatures import find
 from petitions.signatures import withdraw as withdrawing
 from petitions.signers import erasing, sealing
-from petitions.signers.sealing import Indexes
+from petitions.signers.sealing import Indexes, Use
 
 State, NameUse = Signature.State, Signature.NameUse
 # States that allow a change; a pending one has its own link, a removed one is only withdrawn.
@@ -72,11 +72,13 @@ def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
     before the provider's alias rules changed, are found through the sealed address, and that
     address decides.
     """
-    known = find.with_signer().filter(
-        pk__in=Mail.objects.filter(
-            global_mailbox_ix__in=[inbox.ix for inbox in recipient.inboxes], signature__isnull=False
-        ).values("signature_id")
-    )
+    indexes = [
+        sealing.stored_index(use, inbox)
+        for inbox in recipient.inboxes
+        for use in (Use.MAIL, Use.SIGNED)
+    ]
+    mails = Mail.objects.filter(global_mailbox_ix__in=indexes, signature__isnull=False)
+    known = find.with_signer().filter(pk__in=mails.values("signature_id"))
     mine = _signed_with(recipient, known)
     if not mine:
         return []
@@ -121,6 +123,18 @@ def choose_updates_once_confirmed(
         pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
     )
     if not signatures.update(wants_updates=wants_updates):
+        raise NoSuchSignature
+
+
+def take_back(*, signature_id: UUID, epoch: int, since: datetime) -> None:
+    """Withdraw from the thank-you page, by its link alone. Raises `NoSuchSignature`.
+
+    Only if confirmed at or after `since`: a used link that is found later must change nothing.
+    """
+    signatures = Signature.objects.filter(
+        pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
+    )
+    if not signatures.exists() or not withdrawing.withdraw(signature_id=signature_id):
         raise NoSuchSignature
 
 

@@ -121,7 +121,7 @@ def _new_row(
     signature_id: UUID, petition: Petition, attempt: Attempt, screening: Screening
 ) -> dict[str, Any]:
     """Parameters of `_INSERT`: columns of signature, signer and mail, and keys to look up with."""
-    index = sealing.indexes(petition.pk, attempt)
+    index = sealing.indexes(petition.pk, attempt, is_pending=True)
     row = {
         "id": signature_id,
         "reference": new_reference(),

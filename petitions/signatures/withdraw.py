@@ -6,8 +6,6 @@ from uuid import UUID
 from django.db import transaction
 
 from petitions.counting import tallies
-from petitions.crypto import vault
-from petitions.identity import email_addresses
 from petitions.infra import locks
 from petitions.infra.locks import StateChanged
 from petitions.models import Signature, Signer
@@ -39,7 +37,8 @@ def _withdraw(signature_id: UUID) -> bool:
     signatures = lock_attempts_of(me)
     if signature_id not in {row.pk for row in signatures}:
         raise StateChanged
-    erasing.erase_finds([row.pk for row in signatures])
+    if address := sealing.address_of(me):
+        erasing.erase_finds(address)
     erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
     stood = [row for row in signatures if row.confirmed_at is not None]
     erasing.erase_people([row.pk for row in stood])
@@ -66,14 +65,6 @@ def lock_attempts_of(signer: Signer) -> list[Signature]:
         signer__person_ix__in=sealing.persons(known),
     )
     locked = list(theirs.select_related("signer").select_for_update(of=("self",)).order_by("id"))
-    address = {row.pk: _address(row.signer) for row in locked}
+    address = {row.pk: sealing.address_of(row.signer) for row in locked}
     mine = address.get(signer.pk)
     return [row for row in locked if row.pk == signer.pk or (mine and address[row.pk] == mine)]
-
-
-def _address(signer: Signer) -> str | None:
-    """The signer's address, case-folded; None if it cannot be unsealed."""
-    try:
-        return email_addresses.folded(sealing.unsealed(signer)["email"])
-    except vault.CannotOpen:
-        return None

@@ -11,6 +11,8 @@ from uuid import UUID
 from django.db.models import BinaryField, Func, QuerySet
 
 from petitions.models import Mail, Signature, Signer
+from petitions.signers import sealing
+from petitions.signers.sealing import Use
 
 
 def erase_people(signature_ids: Collection[UUID]) -> None:
@@ -23,13 +25,10 @@ def erase_people(signature_ids: Collection[UUID]) -> None:
     erase_senders(signature_ids)
 
 
-def erase_finds(signature_ids: Collection[UUID]) -> None:
-    """Anonymise the mails of "find my signature" to the mailboxes of these signers; not to those
-    that they named as a new address, which may be anybody's.
-    """
-    theirs = Mail.objects.filter(signature__in=signature_ids).exclude(kind=Mail.Kind.ADDRESS)
-    mailboxes = theirs.values("global_mailbox_ix")
-    _anonymise_mails(Mail.objects.filter(signature=None, global_mailbox_ix__in=mailboxes))
+def erase_finds(address: str) -> None:
+    """Anonymise the mails of "find my signature" to the mailbox of an address."""
+    theirs = [sealing.stored_index(Use.FIND, inbox) for inbox in sealing.inboxes_of(address)]
+    _anonymise_mails(Mail.objects.filter(signature=None, global_mailbox_ix__in=theirs))
 
 
 def erase_senders(signature_ids: Collection[UUID]) -> None:

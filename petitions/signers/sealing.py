@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -15,8 +16,28 @@ from petitions.identity import email_addresses, names
 from petitions.models import Mail, Signer
 from petitions.signers import consent
 
+# Room for all that the form takes: `names.MAX_NAME_BYTES`, an address, a home, and what JSON adds.
+SEALED_BYTES = 1024
+
+
+class Use(StrEnum):
+    """What the blind index of a mailbox over all petitions is stored for.
+
+    Each use has an index of its own: anybody can have a row stored for any address, and whoever
+    has that row and a copy of the database must not see which other rows it equals.
+    """
+
+    MAIL = "mail"  # mails to confirm, whose number is limited
+    SIGNED = "signed"  # the same mails once their signature is confirmed
+    FIND = "find"  # mails with a link to one's signatures
+    ADDRESS = "address"  # mails with a code to a new address
+    OBJECTION = "objection"
+
+
 # In the associated data of sealed signers; the row's id is the signature's.
 TABLE = "signer"
+# Prefix of the purposes of a signature's blind indexes until it is confirmed.
+_PENDING = "pending-"
 # The same for recipients without a known signature; the row's id is the mail's.
 MAIL_TABLE = "mail"
 
@@ -40,7 +61,9 @@ class Attempt:
 
 class Indexes(NamedTuple):
     """The blind indexes of one signer, 16 bytes each: of the mailbox, the person in it and the
-    home within one petition, and of the mailbox over all petitions.
+    home within one petition, and of the mailbox over all petitions, as their mails have it.
+
+    A signature has others while it waits for confirmation than once it is confirmed: see `Use`.
     """
 
     petition_mailbox: bytes
@@ -49,25 +72,36 @@ class Indexes(NamedTuple):
     global_mailbox: bytes
 
 
-def indexes(petition_id: int, attempt: Attempt, *, key_id: int | None = None) -> Indexes:
-    """The blind indexes under which this person is looked up for this petition.
+def indexes(
+    petition_id: int, attempt: Attempt, *, is_pending: bool, key_id: int | None = None
+) -> Indexes:
+    """The blind indexes under which this person is looked up for this petition, before
+    confirmation (`is_pending`) or since.
 
     Under the first (current) key, unless `key_id` names another.
     """
-    return indexes_of(petition_id, _person(attempt), key_id=key_id)
+    return indexes_of(petition_id, _person(attempt), is_pending=is_pending, key_id=key_id)
 
 
 def indexes_of(
-    petition_id: int, person: Mapping[str, str], *, key_id: int | None = None
+    petition_id: int,
+    person: Mapping[str, str],
+    *,
+    is_pending: bool = False,
+    key_id: int | None = None,
 ) -> Indexes:
     """The blind indexes of a person unsealed from a row."""
+    key_id = vault.index_key_id() if key_id is None else key_id
+    prefix = _PENDING if is_pending else ""
     petition, mailbox = str(petition_id), email_addresses.canonical(person["email"])
     name, home = names.folded(person["name"]), (person["postcode"], person["country"] or "GB")
     return Indexes(
-        petition_mailbox=vault.blind_index("mailbox", petition, mailbox, key_id=key_id),
-        person=vault.blind_index("person", petition, mailbox, name, key_id=key_id),
-        home=vault.blind_index("home", petition, mailbox, *home, key_id=key_id),
-        global_mailbox=vault.blind_index("mail", mailbox, key_id=key_id),
+        petition_mailbox=vault.blind_index(f"{prefix}mailbox", petition, mailbox, key_id=key_id),
+        person=vault.blind_index(f"{prefix}person", petition, mailbox, name, key_id=key_id),
+        home=vault.blind_index(f"{prefix}home", petition, mailbox, *home, key_id=key_id),
+        global_mailbox=stored_index(
+            Use.MAIL if is_pending else Use.SIGNED, _inbox(mailbox, key_id)
+        ),
     )
 
 
@@ -83,20 +117,24 @@ def _person(attempt: Attempt) -> dict[str, str]:
 
 
 def known_as(signer: Signer) -> list[Indexes]:
-    """All blind indexes of this person in their petition: one set, but during key rotation.
+    """All blind indexes of this person in their petition: those stored, and under each index key
+    those of a confirmed signature and of one that waits.
 
     While the ring of index keys holds several, an earlier signature of the same mailbox may
     still stand under an older one, or a later one under a newer.
     """
-    if len(settings.INDEX_KEYS) < 2:
-        return [stored(signer)]
     try:
         person = unsealed(signer)
     except vault.CannotOpen:
         return [stored(signer)]
+    return [stored(signer), *_under_each_key(signer.petition_id, person)]
+
+
+def _under_each_key(petition_id: int, person: Mapping[str, str]) -> list[Indexes]:
     return [
-        stored(signer),
-        *[indexes_of(signer.petition_id, person, key_id=key) for key in settings.INDEX_KEYS],
+        indexes_of(petition_id, person, is_pending=is_pending, key_id=key_id)
+        for key_id in settings.INDEX_KEYS
+        for is_pending in (False, True)
     ]
 
 
@@ -111,36 +149,55 @@ def stored(signer: Signer) -> Indexes:
 
 
 def petition_mailbox_indexes(petition_id: int, address: str) -> list[bytes]:
-    """The blind indexes of a mailbox within one petition, under each key, the first one first."""
+    """The blind indexes of a mailbox within one petition, under each key, the first one first: of
+    confirmed signatures, and then of those that wait.
+    """
     mailbox = email_addresses.canonical(address)
     return [
-        vault.blind_index("mailbox", str(petition_id), mailbox, key_id=key_id)
+        vault.blind_index(f"{prefix}mailbox", str(petition_id), mailbox, key_id=key_id)
+        for prefix in ("", _PENDING)
         for key_id in settings.INDEX_KEYS
     ]
 
 
-def global_mailbox_indexes(address: str) -> dict[int, bytes]:
-    """The blind indexes of a mailbox over all petitions, by key id; the first is current."""
+def same_mailbox(petition_id: int, ix: bytes) -> list[bytes]:
+    """All blind indexes of the mailbox that has this one, within one petition."""
+    rows = Signer.objects.filter(petition=petition_id, petition_mailbox_ix=ix)
+    known = [index for row in rows[:1] for index in known_as(row)]
+    return mailboxes(known) or [ix]
+
+
+def inboxes_of(address: str) -> list[Inbox]:
+    """A mailbox over all petitions, by its blind index under each key; the first is current."""
     mailbox = email_addresses.canonical(address)
-    return {key: vault.blind_index("mail", mailbox, key_id=key) for key in settings.INDEX_KEYS}
+    return [_inbox(mailbox, key_id) for key_id in settings.INDEX_KEYS]
 
 
 def inbox_of(address: str) -> Inbox:
     """A mailbox over all petitions, by its blind index under the current key."""
-    return Inbox(*next(iter(global_mailbox_indexes(address).items())))
+    return _inbox(email_addresses.canonical(address), vault.index_key_id())
+
+
+def _inbox(mailbox: str, key_id: int) -> Inbox:
+    return Inbox(key_id, vault.blind_index("inbox", mailbox, key_id=key_id))
+
+
+def stored_index(use: Use, inbox: Inbox) -> bytes:
+    """The blind index of a mailbox over all petitions as it is stored for one use."""
+    return vault.blind_index(f"inbox:{use}", inbox.ix, key_id=inbox.key_id)
 
 
 def recipient_of(address: str) -> Recipient:
     """An address as a mailed link names it: see `is_recipient`."""
-    inboxes = tuple(Inbox(*item) for item in global_mailbox_indexes(address).items())
+    inboxes = tuple(inboxes_of(address))
     return Recipient(_address_index(address, inboxes[0].key_id), inboxes)
 
 
 def is_recipient(recipient: Recipient, address: str) -> bool:
     """Whether this is the very address that was mailed, provider alias rules aside."""
-    key_id = recipient.inboxes[0].key_id
-    if key_id not in settings.INDEX_KEYS:
+    if not recipient.inboxes:
         return False
+    key_id = recipient.inboxes[0].key_id
     return hmac.compare_digest(recipient.address_ix, _address_index(address, key_id))
 
 
@@ -169,7 +226,7 @@ def seal(attempt: Attempt, signature_id: UUID) -> bytes:
 
 def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:
     """Seal a person anew for the same signature, such as under another name or key."""
-    return vault.seal(person, table=TABLE, row_id=signature_id)
+    return vault.seal(person, table=TABLE, row_id=signature_id, at_least=SEALED_BYTES)
 
 
 def unseal(sealed: bytes | memoryview, signature_id: UUID) -> dict[str, str]:
@@ -187,6 +244,16 @@ def unseal_exported(sealed: memoryview, signature_id: str) -> dict[str, str]:
 def unsealed(signer: Signer) -> dict[str, str]:
     """Decrypt the person of a signer's row. Raises `vault.CannotOpen`."""
     return unseal(signer.sealed, signer.signature_id)
+
+
+def address_of(signer: Signer) -> str | None:
+    """The very address of a signer, case-folded: who reads it has proved nothing of other spellings
+    of the mailbox. None if it cannot be unsealed.
+    """
+    try:
+        return email_addresses.folded(unsealed(signer)["email"])
+    except vault.CannotOpen:
+        return None
 
 
 def seal_addressee(mail_id: UUID, *, address: str, language: str) -> bytes:

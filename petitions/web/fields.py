@@ -32,6 +32,7 @@ SPOILT_TEXT = {
     "null_characters_not_allowed": UNUSABLE_CHARACTER,
 }
 YOUR_ADDRESS = _("Your email address")
+NOT_AN_ADDRESS = _("This is not an email address. It should look like name@example.org.")
 NAME_IS_ADDRESS = _("Enter your name here. Your email address goes into the next field.")
 NAME_IS_LINK = _(
     "Your name cannot include a web address. If it is none, put a space after each full stop."
@@ -114,6 +115,12 @@ class PersonNameField(OptionalNameField):
         name = super().clean(value)
         if names.looks_like_an_address(name):
             raise ValidationError(NAME_IS_ADDRESS, code="address")
+        if len(name.encode()) > names.MAX_NAME_BYTES:
+            raise ValidationError(
+                SPOILT_TEXT["max_length"],
+                code="max_length",
+                params={"limit_value": names.MAX_NAME_BYTES // 4},
+            )
         if names.looks_like_a_link(name):
             raise ValidationError(NAME_IS_LINK, code="link")
         if not names.has_a_letter(name):
@@ -149,16 +156,20 @@ class EmailAddressField(TypedTextField):
     def clean(self, value: Any) -> str:
         typed = super().clean(value)
         try:
-            return email_addresses.read(typed)
+            address = email_addresses.read(typed)
         except email_addresses.NotAnAddress as error:
             refused = error
+        else:
+            # In bytes, too: all signers are sealed at one length.
+            if len(address.encode()) <= MAX_ADDRESS:
+                return address
+            raise ValidationError(NOT_AN_ADDRESS, code="invalid")
         if refused.is_foreign:
             raise ValidationError(FOREIGN_ADDRESS, code="foreign")
         if refused.meant:
             question = _naming(str(DID_YOU_MEAN), address=refused.meant)
             raise ReadOtherwise(question, {"email": refused.meant})
-        message = _("This is not an email address. It should look like name@example.org.")
-        raise ValidationError(message, code="invalid")
+        raise ValidationError(NOT_AN_ADDRESS, code="invalid")
 
 
 def _postcode_help() -> str:

@@ -33,6 +33,7 @@ _signature = f"{_mine}<str:reference>/"
 links = [
     path(_confirm, confirming.confirm, name="confirm"),
     path(f"{_confirm}news/", confirming.choose_news, name="news"),
+    path(f"{_confirm}back/", confirming.take_back, name="take_back"),
     path(_check, signing.check_email, name="check_mail"),
     path(f"{_check}again/", signing.send_again, name="ask_again"),
     path(f"{_check}code/", signing.type_code, name="type_code"),

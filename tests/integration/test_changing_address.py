@@ -89,7 +89,7 @@ def test_the_code_of_the_new_address_moves_the_signature_and_nothing_else_change
     assert tallies.total(petition.pk) == 1
     # The signer's row is as if they had signed with it.
     signer = Signer.objects.get(pk=mine.pk)
-    expected = sealing.indexes(petition.pk, replace(AMINA, email=NEW))
+    expected = sealing.indexes(petition.pk, replace(AMINA, email=NEW), is_pending=False)
     assert sealing.stored(signer)[:3] == expected[:3]
     assert bytes(signer.domain_ix or b"") == sealing.domain_index(NEW)
     assert not Mail.objects.filter(sealed__isnull=False).exists()

@@ -101,7 +101,7 @@ def test_pressing_a_used_link_later_costs_no_more_than_at_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_confirming_takes_two_statements_in_a_transaction(
+def test_confirming_takes_three_statements_in_a_transaction(
     petition: Petition, settings: Settings
 ) -> None:
     # What is planned once a connection, and read every few seconds, is there by then.
@@ -111,11 +111,11 @@ def test_confirming_takes_two_statements_in_a_transaction(
     with CaptureQueriesContext(connection) as queries:
         assert confirm(signature_id) is Outcome.CONFIRMED
     # BEGIN and COMMIT count as well.
-    assert len(queries) == 4, [q["sql"] for q in queries]
+    assert len(queries) == 5, [q["sql"] for q in queries]
     again = sign(petition)
     with CaptureQueriesContext(connection) as queries:
         assert confirm(again) is Outcome.ALREADY
-    assert len(queries) == 4, [q["sql"] for q in queries]
+    assert len(queries) == 5, [q["sql"] for q in queries]
 
 
 def _make_too_old(signature_id: UUID) -> None:

@@ -313,8 +313,8 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     check = signed(browser, feedback="https://example.net")
     attempt_id = page_at(check).attempt_id
     if happens == "objected":
-        key_id, ix = next(iter(sealing.global_mailbox_indexes(AMINA.email).items()))
-        mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, key_id, ix)
+        inbox = sealing.inbox_of(AMINA.email)
+        mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, inbox.key_id, inbox.ix)
         assert suppression.suppress_petition(mailbox=mailbox)
     if happens == "withdrawn":
         withdraw.withdraw(signature_id=attempt_id)

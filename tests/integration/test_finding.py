@@ -43,7 +43,7 @@ _LINK = re.compile(r"http\S+(/t/\w+/mine/\S+/)")
 
 
 def inbox_of(address: str = AMINA.email) -> Inbox:
-    return Inbox(*next(iter(sealing.global_mailbox_indexes(address).items())))
+    return sealing.inbox_of(address)
 
 
 def link_for(address: str = AMINA.email) -> str:

@@ -40,7 +40,7 @@ def test_removing_takes_the_signature_out_of_the_count_and_restoring_brings_it_b
 def test_a_removed_pending_comes_back_as_pending(petition: Petition, moderator: User) -> None:
     pending = sign(petition)
     decisions.decide(kind="remove", petition=petition, ids=[pending], actor=moderator, **REASON)
-    assert confirm.confirm(signature_id=pending, epoch=0)[0] is confirm.Outcome.REMOVED
+    assert confirm.confirm(signature_id=pending, epoch=0).outcome is confirm.Outcome.REMOVED
 
     decisions.decide(kind="restore", petition=petition, ids=[pending], actor=moderator, **REASON)
 
@@ -56,7 +56,7 @@ def test_a_removed_person_who_signs_again_is_not_counted(
         kind="remove", petition=petition, ids=[signature.pk], actor=moderator, **REASON
     )
 
-    outcome, _signature = confirm.confirm(signature_id=sign(petition), epoch=0)
+    outcome = confirm.confirm(signature_id=sign(petition), epoch=0).outcome
 
     assert outcome is confirm.Outcome.REMOVED
     assert tallies.total(petition.pk) == 0

@@ -1,18 +1,22 @@
 """ "This was not me": a link in the mail, a button, and no more mail about that petition."""
 
-from dataclasses import replace
+import re
+from dataclasses import astuple, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from django.core import mail as sent
 from django.test import Client
+from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import tokens, vault
 from petitions.mail import outbox, suppression
 from petitions.models import Mail, Objection, Petition, Signature, Signer
 from petitions.models.petition import PetitionText
+from petitions.privacy import retention
 from petitions.signatures import withdraw
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
@@ -24,7 +28,7 @@ from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
 def link_of(signature_id: Any, address: str = AMINA.email) -> str:
     """The link of the mail about an attempt."""
     signature = Signature.objects.get(pk=signature_id)
-    key_id, ix = next(iter(sealing.global_mailbox_indexes(address).items()))
+    key_id, ix = astuple(sealing.inbox_of(address))
     mailbox = tokens.Mailbox(
         signature.pk, signature.link_epoch, signature.petition_id, key_id, bytes(ix)
     )
@@ -79,7 +83,10 @@ def test_the_button_deletes_that_attempt_alone(petition: Petition, browser: Clie
 def test_whoever_said_that_it_was_not_them_is_not_mailed_again_about_that_petition(
     petition: Petition, browser: Client
 ) -> None:
+    """But for one mail, which says that the address was entered again."""
     browser.post(link_of(sign(petition)))
+    sign(petition, AMINA)
+    assert mailed() == [AMINA.email]
     sign(petition, AMINA)
     sign(petition, BASHIR)
     sign(petition, replace(AMINA, email="Amina+again@Example.org"))
@@ -90,6 +97,63 @@ def test_whoever_said_that_it_was_not_them_is_not_mailed_again_about_that_petiti
     theirs = Mail.objects.filter(signature__isnull=False).exclude(state=Mail.State.SENT)
     states = set(theirs.values_list("state", "code", "attempts"))
     assert states == {(Mail.State.WITHHELD, outbox.OBJECTED, 1)}
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "cy"])
+def test_a_later_form_brings_one_neutral_mail_by_which_its_owner_can_sign(
+    petition: Petition, browser: Client, language: str
+) -> None:
+    browser.post(link_of(sign(petition)))
+    again = sign(petition, replace(AMINA, language=language))
+    mailed()
+
+    (message,) = sent.outbox
+    text = str(message.body)
+    assert "/confirm/" not in text
+    assert tokens.spoken(tokens.code(again, 0)) not in text
+    for words in (message.subject, text[:150]):
+        assert not any(told in words for told in ("Protect", "Amina", "SBC", "petition"))
+    (link,) = re.findall(r"https?://[^/]+(/t/\w+/not-me/\S+)", text)
+    browser.post(link, {"lift": "1"})
+    sign(petition, AMINA)
+    mailed()
+    assert "/confirm/" in str(sent.outbox[0].body)
+
+
+def test_the_neutral_mail_is_the_same_one_when_it_is_sent_again(
+    petition: Petition, browser: Client
+) -> None:
+    browser.post(link_of(sign(petition)))
+    again = sign(petition, AMINA)
+    mailed()
+    Mail.objects.filter(signature=again).update(state=Mail.State.QUEUED, due_at=timezone.now())
+    assert mailed() == [AMINA.email]
+    assert "/confirm/" not in str(sent.outbox[0].body)
+
+
+def test_an_objection_ends_after_thirty_days_and_is_deleted(
+    petition: Petition, browser: Client
+) -> None:
+    """A stranger's form provoked it, and its owner could never sign again."""
+    link = link_of(sign(petition))
+    browser.post(link)
+    Objection.objects.update(created_at=timezone.now() - timedelta(days=31))
+
+    assert 'name="lift"' not in browser.get(link).content.decode()
+    sign(petition, AMINA)
+    mailed()
+    assert "/confirm/" in str(sent.outbox[0].body)
+
+    retention.delete_small_tables()
+    assert not Objection.objects.exists()
+
+
+def test_no_end_comes_to_an_objection_to_all_mail(petition: Petition) -> None:
+    suppression.suppress_all(inbox=sealing.inbox_of(AMINA.email))
+    Objection.objects.update(created_at=timezone.now() - timedelta(days=3000))
+    retention.delete_small_tables()
+    sign(petition, AMINA)
+    assert mailed() == []
 
 
 def test_mail_about_another_petition_still_comes(petition: Petition, browser: Client) -> None:
@@ -107,7 +171,8 @@ def test_what_is_confirmed_stays_whoever_presses(petition: Petition, browser: Cl
     assert Signature.objects.get().state == Signature.State.CONFIRMED
     assert Signer.objects.exists()
     sign(petition, AMINA)
-    assert mailed() == []
+    mailed()
+    assert "/confirm/" not in str(sent.outbox[0].body)
 
 
 def test_the_answer_tells_nothing_of_what_was_there(petition: Petition, browser: Client) -> None:
@@ -182,7 +247,8 @@ def test_an_objection_outlives_the_exchange_of_the_index_key(
     settings.INDEX_KEYS = {9: b"9" * 32, **settings.INDEX_KEYS}
 
     sign(petition, AMINA)
-    assert mailed() == []
+    mailed()
+    assert "/confirm/" not in str(sent.outbox[0].body)
 
     browser.post(link, {"lift": "1"})
     sign(petition, AMINA)

@@ -118,7 +118,7 @@ def test_numbers_on_the_pages_are_those_of_the_code(
     monkeypatch.setattr(retention, "KEPT_OF_ORIGIN", timedelta(days=31))
     monkeypatch.setattr(retention, "EXACT_FOR", timedelta(hours=73))
     monkeypatch.setattr(retention, "KEPT_AFTER_ANSWER", timedelta(days=99))
-    monkeypatch.setattr(suppression, "UNDELIVERABLE_FOR", timedelta(days=32))
+    monkeypatch.setattr(suppression, "ENDS_AFTER", timedelta(days=32))
     monkeypatch.setattr(enquiries, "ACKNOWLEDGE_WITHIN", timedelta(days=29))
 
     english = words(client.get("/privacy/").content.decode())

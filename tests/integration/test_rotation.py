@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from petitions.counting import tallies
 from petitions.crypto import tokens, vault
+from petitions.infra.locks import StateChanged
 from petitions.mail import outbox
 from petitions.models import Mail, Objection, Petition, Signature, Signer
 from petitions.moderation import reindex
@@ -150,11 +151,11 @@ def test_after_the_command_the_old_key_can_be_destroyed(petition: Petition, ring
 
     assert {row.pk: row.slot for row in Signer.objects.exclude(pk=pending)} == before
     assert tallies.total(petition.pk) == 3
+    assert confirm(pending) is Outcome.MAILBOX_FULL
     for person in (AMINA, BASHIR, DAVID):
         assert confirm(sign(petition, person)) is Outcome.ALREADY
-    assert confirm(pending) is Outcome.MAILBOX_FULL
     assert confirm(sign(petition, THIRD)) is Outcome.MAILBOX_FULL
-    wanted = sealing.indexes(petition.pk, DAVID).global_mailbox
+    wanted = sealing.indexes(petition.pk, DAVID, is_pending=True).global_mailbox
     assert {bytes(mail.global_mailbox_ix) for mail in Mail.objects.all()} >= {wanted}
 
 
@@ -201,17 +202,25 @@ def test_rotating_without_the_old_key_in_the_ring_is_refused(petition: Petition,
 def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
     petition: Petition, ring: Any, guarded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without them each finds the mailbox empty under its own key, and both are counted."""
+    """Without them each finds the mailbox empty under its own key, and the constraint refuses one
+    with an error.
+    """
     under_old = sign(petition)
     ring(index=BOTH)
     under_new = sign(petition)
-    if not guarded:
-        monkeypatch.setattr(confirming, "_known_under_other_keys", lambda _signature_id: [])
+    if guarded:
+        outcomes = at_once(lambda: confirm(under_old), lambda: confirm(under_new))
+        assert set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}
+    else:
+        monkeypatch.setattr(confirming, "_known", _only_as_stored)
+        assert confirm(under_old) is Outcome.CONFIRMED
+        with pytest.raises(StateChanged):
+            confirm(under_new)
+    assert tallies.total(petition.pk) == 1
 
-    outcomes = at_once(lambda: confirm(under_old), lambda: confirm(under_new))
 
-    assert tallies.total(petition.pk) == (1 if guarded else 2)
-    assert (set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}) is guarded
+def _only_as_stored(signature_id: UUID) -> list[sealing.Indexes]:
+    return [sealing.stored(Signer.objects.get(pk=signature_id))]
 
 
 # --- Sealing keys ------------------------------------------------------------------------
@@ -366,7 +375,7 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     petition: Petition, client: Client, settings: Settings
 ) -> None:
     signature_id = sign(petition)
-    value = tokens.link(tokens.CONFIRM, signature_id, 0).rpartition(".")[0]
+    value = tokens.link(tokens.CONFIRM, signature_id, 0)
     for salt in ("undersigned.confirm", "django.core.signing.Signer", "confirm"):
         forger = django_signing.Signer(key=settings.SECRET_KEY, sep=".", salt=salt)
         assert client.post(f"/t/en/confirm/{forger.sign(value)}/").status_code == 404
@@ -378,5 +387,6 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
     vault.clear_derived_keys()
     for key_id in settings.INDEX_KEYS:
-        guessed = sealing.indexes(petition.pk, AMINA, key_id=key_id)
-        assert not stored & set(guessed)
+        for is_pending in (False, True):
+            guessed = sealing.indexes(petition.pk, AMINA, is_pending=is_pending, key_id=key_id)
+            assert not stored & set(guessed)

@@ -37,6 +37,8 @@ NUMBERS_IN_WORDS = {("ar", 1), ("ar", 2)}
 TELLING = 12
 # What an Arabic page may say in Latin letters: names, and addresses to type or to write to.
 LATIN_NAMES = {"SBC", "WhatsApp", "Gmail", "JavaScript", "Outlook", "Spam", "Junk"}
+# Of the signer who walks through the pages.
+LATIN_NAMES |= {"Amina", "Example"}
 LATIN_NAMES |= {"Facebook", "Bluesky", "Telegram", "PDF", "CSV", "JSON", "WCAG", "Undersigned"}
 REFERENCE = r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){2}"
 ADDRESSES = re.compile(rf"\S+@\S+|https?:\S+|ico\.org\.uk|M14 5RX|{REFERENCE}")

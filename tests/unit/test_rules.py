@@ -18,7 +18,7 @@ def listed(*patterns: str) -> Listed:
     found = Listed()
     for pattern in patterns:
         kind = Rule.Kind.NETWORK if "/" in pattern else Rule.Kind.DOMAIN
-        found.add(kind, pattern, None)
+        found.add({"kind": kind, "pattern": pattern})
     return found
 
 

@@ -17,6 +17,7 @@ from petitions.formatting.languages import moment_of_staff
 from petitions.models import Decision, Petition, Place, Signature
 from petitions.moderation.selection import ANY_SIGNAL, Selection
 from petitions.screening import fraud_signals
+from petitions.signers import sealing
 
 State = Signature.State
 OLDEST = "oldest"
@@ -117,7 +118,8 @@ class Filters:
         """The signatures of the list, without order. Raises `Unselectable`."""
         if mailbox := self.given.get("mailbox"):
             rows = Signature.objects.filter(petition=self.petition)
-            return rows.of_mailbox(bytes.fromhex(mailbox))
+            same = sealing.same_mailbox(self.petition.pk, bytes.fromhex(mailbox))
+            return rows.of_mailbox(same)
         return self.selection().queryset()
 
     def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:

@@ -1,4 +1,6 @@
-"""Views of confirmation (double opt-in): the page of the mailed link, and the thank-you page."""
+"""Views of confirmation (double opt-in): the page of the mailed link, the question whose signature
+it is, and the thank-you page.
+"""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -45,9 +47,16 @@ def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
 
 def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     """Confirm, and respond: for the button, and for the one-time code that replaces its link."""
-    outcome, signature = confirming.confirm(signature_id=link.signature_id, epoch=link.epoch)
+    is_chosen = request.POST.get("chosen") == "yes"
+    pressed = confirming.confirm(
+        signature_id=link.signature_id, epoch=link.epoch, is_chosen=is_chosen
+    )
+    outcome, signature = pressed.outcome, pressed.signature
     if signature is None:
         return _dead_link(request)
+    if outcome is Outcome.CHOOSE:
+        people = [(person, _path("confirm", person.link)) for person in pressed.people]
+        return _respond(request, "petitions/choose.html", signature, people=people)
     if signature.pk == link.signature_id:
         used_at = signature.confirmed_at
         if used_at is not None and used_at < timezone.now() - SAID_AGAIN:
@@ -59,17 +68,45 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     if outcome not in {Outcome.CONFIRMED, Outcome.ALREADY}:
         template, conflict = "petitions/not_counted.html", HTTPStatus.CONFLICT
         return _respond(request, template, signature, conflict, outcome=outcome.value)
-    # The thank-you page, rendered for its signer only: never cache or share it. The choice about
-    # news is behind the link's token, also after a code.
-    token = tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch)
+    # The thank-you page, rendered for its signer only: never cache or share it. What it offers is
+    # behind the link's token, also after a code.
+    own = tokens.Link(signature.pk, signature.link_epoch)
     return _respond(
         request,
         "petitions/thanks.html",
         signature,
         outcome=outcome.value,
+        person=pressed.people[0] if pressed.people else None,
+        is_narrowed=pressed.is_narrowed,
         home=homes.as_html(signature.place_id),
-        news=reverse("links:news", args=[get_language(), token]),
+        news=_path("news", own),
+        back=_path("take_back", own),
     )
+
+
+def _path(name: str, link: tokens.Link) -> str:
+    """The path of a view behind a link's token."""
+    token = tokens.link(tokens.CONFIRM, link.signature_id, link.epoch)
+    return reverse(f"links:{name}", args=[get_language(), token])
+
+
+@token_is_proof
+@get_or_post
+def take_back(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    """Withdraw what was just confirmed, while the link shows its thank-you page; else that link's
+    own view answers.
+    """
+    own_page = SeeOther(reverse("links:confirm", args=[get_language(), token]))
+    if request.method != "POST":
+        return own_page
+    try:
+        link = tokens.read_link(tokens.CONFIRM, token)
+        self_service.take_back(
+            signature_id=link.signature_id, epoch=link.epoch, since=timezone.now() - SAID_AGAIN
+        )
+    except (self_service.NoSuchSignature, tokens.BadToken):
+        return own_page
+    return render(request, "petitions/taken_back.html")
 
 
 @token_is_proof

@@ -183,12 +183,20 @@ class _Maker:
             f"{wants_updates if course.has_signer else 'f'}\t{decision}\t{created}\t{confirmed}\n"
         )
         if course.has_signer:
-            self._add_signer(signature_id, person, mailbox, slot)
+            self._add_signer(
+                signature_id, person, mailbox, slot, is_pending=not course.was_confirmed
+            )
         if was_removed:
             self.items.append(f"{decision}\t{key}\t{course.before}\n")
 
     def _add_signer(
-        self, signature_id: bytes, person: Person, mailbox: _Mailbox, slot: str
+        self,
+        signature_id: bytes,
+        person: Person,
+        mailbox: _Mailbox,
+        slot: str,
+        *,
+        is_pending: bool,
     ) -> None:
         postcode, country, _place = mailbox.home
         typed = {
@@ -198,7 +206,7 @@ class _Maker:
             "country": country,
             "language": person.language,
         }
-        index = self.indexes.of(typed)
+        index = self.indexes.of(typed, is_pending=is_pending)
         sealed = sealing.seal_again(typed, UUID(bytes=signature_id))
         self.signers.append(
             f"{self.plan.petition_id}\t{signature_id.hex()}\t"
@@ -253,19 +261,24 @@ class _Indexer:
 
     def __init__(self, petition_id: int) -> None:
         petition = str(petition_id)
-        self._mailbox = partial(vault.blind_index, "mailbox", petition)
-        self._person = partial(vault.blind_index, "person", petition)
-        self._home = partial(vault.blind_index, "home", petition)
+        self._hashes = {
+            is_pending: [
+                partial(vault.blind_index, f"{'pending-' * is_pending}{purpose}", petition)
+                for purpose in ("mailbox", "person", "home")
+            ]
+            for is_pending in (False, True)
+        }
         # Among many, names repeat.
         self._folded = lru_cache(maxsize=10_000)(names.folded)
 
-    def of(self, person: Mapping[str, str]) -> Indexes:
+    def of(self, person: Mapping[str, str], *, is_pending: bool) -> Indexes:
         """The blind indexes of the signer's row, as `sealing.stored` reads them back."""
         mailbox = email_addresses.canonical(person["email"])
+        of_mailbox, of_person, of_home = self._hashes[is_pending]
         return Indexes(
-            petition_mailbox=self._mailbox(mailbox),
-            person=self._person(mailbox, self._folded(person["name"])),
-            home=self._home(mailbox, person["postcode"], person["country"] or "GB"),
+            petition_mailbox=of_mailbox(mailbox),
+            person=of_person(mailbox, self._folded(person["name"])),
+            home=of_home(mailbox, person["postcode"], person["country"] or "GB"),
             global_mailbox=b"",
         )
 

@@ -1,0 +1,199 @@
+"""Whose signature a press adds: anybody can type anybody's address under any name.
+
+Mallory types Amina's address under names of her own making, and hopes that Amina presses a link.
+"""
+
+import re
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from petitions.counting import tallies
+from petitions.crypto import tokens
+from petitions.models import Petition, Signature
+from petitions.signatures import confirm as confirming
+from petitions.signatures.confirm import Outcome
+from petitions.signers.sealing import Attempt
+from tests.people import AMINA, BASHIR, confirm, sign, sign_and_confirm
+
+WITHHELD, PUBLIC = Signature.NameUse.WITHHELD, Signature.NameUse.PUBLIC
+WITHOUT_HER_NAME = replace(AMINA, name_use=WITHHELD)
+ONE_LETTER_CHANGED = replace(AMINA, name="Amina Exampel", name_use=PUBLIC)
+ANOTHER_HOME = Attempt(name="Rana Forged", email=AMINA.email, country="FR", name_use=PUBLIC)
+_ADD = re.compile(
+    r'action="(/t/\w+/confirm/[\w.-]+/)"[^>]*><button[^>]*name="chosen"[^>]*>'
+    r"<span>[^<]*<bdi>(.*?)</bdi>"
+)
+
+
+def link(signature_id: UUID, language: str = "en") -> str:
+    return f"/t/{language}/confirm/{tokens.link(tokens.CONFIRM, signature_id, 0)}/"
+
+
+def choices(page: str) -> dict[str, str]:
+    """The paths that the question offers, by name."""
+    return {name: path for path, name in _ADD.findall(page)}
+
+
+def waiting() -> set[UUID]:
+    return set(Signature.objects.filter(state="pending").values_list("pk", flat=True))
+
+
+def test_where_several_people_wait_a_press_asks_and_counts_nobody(
+    petition: Petition, client: Client
+) -> None:
+    hers, forged = sign(petition, AMINA), sign(petition, ANOTHER_HOME)
+
+    page = client.post(link(forged)).content.decode()
+
+    assert set(choices(page)) == {"Amina Example", "Rana Forged"}
+    assert waiting() == {hers, forged}
+    assert tallies.total(petition.pk) == 0
+
+
+def test_who_is_chosen_counts_and_the_others_are_deleted(
+    petition: Petition, client: Client
+) -> None:
+    """The press of a stranger's link, too, adds the owner, once."""
+    hers, forged = sign(petition, WITHOUT_HER_NAME), sign(petition, ONE_LETTER_CHANGED)
+    path = choices(client.post(link(forged)).content.decode())["Amina Example"]
+
+    answers = [client.post(path, {"chosen": "yes"}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert "Thank you. Your signature is confirmed." in answers[1].content.decode()
+    (signature,) = Signature.objects.all()
+    assert (signature.pk, signature.name_use) == (hers, WITHHELD)
+    assert tallies.total(petition.pk) == 1
+    assert client.post(link(forged)).status_code == 404
+
+
+def test_nothing_is_asked_where_one_person_sent_several_forms(petition: Petition) -> None:
+    first = sign(petition, AMINA)
+    sign(petition, replace(AMINA, name="AMINA  exámple"))
+
+    pressed = confirming.confirm(signature_id=first, epoch=0)
+
+    assert pressed.outcome is Outcome.CONFIRMED
+
+
+def test_no_other_spelling_of_the_mailbox_is_shown_or_deleted(
+    petition: Petition, client: Client
+) -> None:
+    """Whoever reads one address has not proved to read the other."""
+    other = sign(petition, replace(BASHIR, email="amina+b@example.org"))
+
+    page = client.post(link(sign(petition, AMINA))).content.decode()
+
+    assert "Thank you. Your signature is confirmed." in page
+    assert waiting() == {other}
+
+
+def test_one_more_person_joins_those_who_signed_only_by_choice(
+    petition: Petition, client: Client
+) -> None:
+    """One letter changed in her own name counted her twice."""
+    sign_and_confirm(petition, AMINA)
+    path = link(sign(petition, ONE_LETTER_CHANGED))
+
+    page = client.post(path).content.decode()
+    assert "Somebody has already signed with this email address" in page
+    assert "Amina Example" not in page
+    assert tallies.total(petition.pk) == 1
+
+    assert choices(page) == {"Amina Exampel": path}
+    assert client.post(path, {"chosen": "yes"}).status_code == 200
+    assert tallies.total(petition.pk) == 2
+
+
+@pytest.mark.parametrize(
+    ("standing", "joining"),
+    [(WITHOUT_HER_NAME, ONE_LETTER_CHANGED), (ONE_LETTER_CHANGED, WITHOUT_HER_NAME)],
+)
+def test_the_narrowest_use_of_a_name_holds_for_the_whole_mailbox(
+    petition: Petition, standing: Attempt, joining: Attempt
+) -> None:
+    sign_and_confirm(petition, standing)
+    sign_and_confirm(petition, joining)
+    assert set(Signature.objects.values_list("name_use", flat=True)) == {WITHHELD}
+
+
+def test_a_form_that_is_not_chosen_narrows_the_use_of_a_name_and_the_page_says_so(
+    petition: Petition, client: Client
+) -> None:
+    hers = sign(petition, replace(AMINA, name_use=PUBLIC))
+    sign(petition, replace(BASHIR, name_use=WITHHELD))
+
+    page = client.post(link(hers), {"chosen": "yes"}).content.decode()
+
+    assert Signature.objects.get().name_use == WITHHELD
+    assert "Another form that was sent with this email address allows less" in page
+
+
+def test_a_form_from_another_home_that_is_not_chosen_refuses_nobody(petition: Petition) -> None:
+    sign(petition, ANOTHER_HOME)
+    assert confirm(sign(petition, AMINA)) is Outcome.CONFIRMED
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "cy"])
+def test_the_thank_you_page_names_who_was_added_and_takes_it_back_by_one_button(
+    petition: Petition, client: Client, language: str
+) -> None:
+    """A stranger's form that waits alone is added by a press; its owner sees whose it is."""
+    page = client.post(link(sign(petition, ANOTHER_HOME), language)).content.decode()
+    assert "<bdi>Rana Forged</bdi>" in page
+    (back,) = re.findall(r'action="(/t/\w+/confirm/[\w.-]+/back/)"', page)
+
+    answer = client.post(back)
+
+    assert answer.status_code == 200
+    assert "Rana" not in answer.content.decode()
+    assert tallies.total(petition.pk) == 0
+    assert Signature.objects.get().state == Signature.State.WITHDRAWN
+    # Now nothing refuses her own, of another home.
+    assert confirm(sign(petition, AMINA)) is Outcome.CONFIRMED
+
+
+def test_a_link_found_later_takes_nothing_back(petition: Petition, client: Client) -> None:
+    signature = sign_and_confirm(petition, AMINA)
+    Signature.objects.update(confirmed_at=signature.created_at.replace(year=2020))
+
+    answer = client.post(f"{link(signature.pk)}back/")
+
+    assert answer.status_code == 303
+    assert tallies.total(petition.pk) == 1
+
+
+def test_a_page_that_was_only_opened_names_nobody(petition: Petition, client: Client) -> None:
+    path = link(sign(petition, AMINA))
+    alone = client.get(path).content
+    sign(petition, ANOTHER_HOME)
+    together = client.get(path).content
+    assert b"Rana" not in together
+    assert alone == together
+
+
+def test_a_flood_of_forms_for_one_address_costs_a_press_no_more(
+    petition: Petition, client: Client
+) -> None:
+    """The question names twenty people at most, the pressed one among them."""
+    first = sign(petition, AMINA)
+    sign(petition, ANOTHER_HOME)
+    client.post(link(first))
+    with CaptureQueriesContext(connection) as before:
+        client.post(link(first))
+    for number in range(confirming.MOST_ROWS + 5):
+        sign(petition, replace(ANOTHER_HOME, name=f"Forged {chr(97 + number)}"))
+
+    with CaptureQueriesContext(connection) as queries:
+        page = client.post(link(first)).content.decode()
+
+    found = choices(page)
+    assert len(found) == confirming.MOST_ROWS
+    assert "Amina Example" in found
+    assert len(queries) == len(before), [query["sql"][:90] for query in queries]

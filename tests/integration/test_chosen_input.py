@@ -1,0 +1,134 @@
+"""A copy of the database and one form: what somebody learns who has no key.
+
+Mallory signs with Amina's address, gets a copy of the database, and finds the rows of that form. No
+index in them may equal one of what Amina did before.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.db import connection, models
+from django.test import Client
+
+from petitions.crypto import tokens
+from petitions.mail import suppression
+from petitions.models import Mail, Petition, Signature
+from petitions.signatures import find
+from petitions.signatures.check_email import Page
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
+from tests.people import AMINA, sign, sign_and_confirm, typed
+
+Act = Callable[[Petition], object]
+
+
+def ask_for_a_link(_petition: Petition) -> None:
+    find.request_links(address=AMINA.email, language="en")
+    find.settle()
+
+
+def say_that_it_was_not_me(petition: Petition) -> None:
+    inbox = sealing.inbox_of(AMINA.email)
+    mailbox = tokens.Mailbox(UUID(int=0), 0, petition.pk, inbox.key_id, inbox.ix)
+    assert suppression.suppress_petition(mailbox=mailbox)
+
+
+def bounce(_petition: Petition) -> None:
+    suppression.suppress_bounced(address=AMINA.email)
+
+
+def want_no_mail(_petition: Petition) -> None:
+    suppression.suppress_all(inbox=sealing.inbox_of(AMINA.email))
+
+
+def sign_another(_petition: Petition) -> None:
+    other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
+    sign_and_confirm(other, AMINA)
+
+
+def stored_bytes(*, of: UUID | None = None) -> set[bytes]:
+    """All values of bytes in all tables; `of`: only those of the rows of one signature."""
+    found: set[bytes] = set()
+    for model in apps.get_app_config("petitions").get_models():
+        names = [f.attname for f in model._meta.fields if isinstance(f, models.BinaryField)]
+        rows = model._default_manager.all()
+        if of is not None:
+            if not any(field.attname == "signature_id" for field in model._meta.fields):
+                continue
+            rows = rows.filter(signature_id=of)
+        # The domain's index is of the day, and of everybody at that domain.
+        for name in set(names) - {"domain_ix", "network_ix"}:
+            found |= {bytes(value) for value in rows.values_list(name, flat=True) if value}
+    return found
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        sign_and_confirm,
+        sign_another,
+        ask_for_a_link,
+        say_that_it_was_not_me,
+        bounce,
+        want_no_mail,
+    ],
+)
+def test_nothing_of_a_form_equals_what_its_address_did_before(petition: Petition, act: Act) -> None:
+    act(petition)
+    before = stored_bytes()
+    assert before
+
+    forged = sign(petition, AMINA)
+
+    assert len(stored_bytes(of=forged)) >= 5
+    assert not stored_bytes(of=forged) & before
+
+
+def test_the_comparison_finds_what_is_equal(petition: Petition) -> None:
+    first, second = sign(petition, AMINA), sign(petition, AMINA)
+    # Three indexes of the signer, one of the mail: this much one form tells of another that waits.
+    assert len(stored_bytes(of=first) & stored_bytes(of=second)) == 4
+
+
+def test_the_page_of_a_form_does_not_tell_its_row(petition: Petition) -> None:
+    attempt_id = sign(petition, AMINA)
+    page = Page(attempt_id, petition.slug, AMINA).seal()
+    assert attempt_id.bytes not in tokens._unb64(page)
+
+
+def test_confirming_gives_mails_and_signer_the_indexes_of_the_confirmed(petition: Petition) -> None:
+    signature = sign_and_confirm(petition, AMINA)
+    wanted = sealing.indexes(petition.pk, AMINA, is_pending=False)
+    assert sealing.stored(signature.signer)[:3] == wanted[:3]
+    (mail,) = Mail.objects.filter(signature=signature)
+    assert bytes(mail.global_mailbox_ix) == wanted.global_mailbox
+
+
+LONGEST = (
+    AMINA,
+    Attempt(name="A", email="a@b.cy", country="JO", name_use="public", language="ar"),
+    Attempt(name="ሰ" * 200, email=f"{'a' * 64}@{'b.' * 90}example", name_use="public"),
+    Attempt(name='"' * 200, email=f"{'a' * 64}@{'b.' * 90}example", name_use="public"),
+    Attempt(name="\U0001e900" * 150, email=f"{'a' * 64}@{'b.' * 90}example", postcode="M145RX",
+            name_use="public"),
+)  # fmt: skip
+
+
+def test_all_that_the_form_takes_is_sealed_at_one_length(petition: Petition) -> None:
+    for attempt in LONGEST:
+        sign(petition, attempt)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT length(sealed) FROM petitions_signer")
+        assert len(cursor.fetchall()) == 1
+    assert Signature.objects.count() == len(LONGEST)
+
+
+@pytest.mark.parametrize("name", ["\U0001e900" * 151, "a" * 201])
+def test_a_name_that_would_be_longer_is_refused_with_a_sentence(
+    petition: Petition, browser: Client, name: str
+) -> None:
+    page = browser.post("/petitions/protect/", typed(name=name))
+    assert page.status_code == 422
+    assert "This is too long: at most" in page.content.decode()
