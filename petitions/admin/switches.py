@@ -67,7 +67,7 @@ class PauseForm(SwitchForm):
                 label=f"What the public reads ({name})",
                 max_length=300,
                 initial=READY.get(code, ""),
-                widget=forms.Textarea(attrs={"rows": 2, "lang": code, "dir": "auto"}),
+                widget=forms.Textarea(attrs={"rows": 3, "lang": code, "dir": "auto"}),
             )
 
     @property

@@ -31,7 +31,7 @@ def one_of_each(petition: Petition) -> None:
     Milestone.objects.create(petition=petition, kind=Milestone.Kind.OTHER, day=today)
     Decision.objects.create(petition=petition, kind="hold", reason="other")
     Export.objects.create(petition=petition, purpose="hand-in", delete_by=today)
-    Alert.objects.create(petition=petition, kind="burst", number=20)
+    Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=20)
     now = timezone.now()
     Erasure.objects.create(petition=petition, scheduled_at=now, erasure_due_at=now, seen_on=today)
 
