@@ -11,6 +11,7 @@ from petitions.models.base import (
 from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
 from petitions.models.export import Export
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
+from petitions.models.going_live import FormerAddress, FormerName, ReadinessTick
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
 from petitions.models.moderation import Alert, Decision, DecisionItem, Rule
@@ -38,6 +39,8 @@ __all__ = [
     "ErasureStop",
     "Export",
     "FindRequest",
+    "FormerAddress",
+    "FormerName",
     "Lease",
     "LoginFailure",
     "Mail",
@@ -52,6 +55,7 @@ __all__ = [
     "Postcode",
     "Publication",
     "PublicationQuerySet",
+    "ReadinessTick",
     "RecoveryCode",
     "Region",
     "Reindexing",
