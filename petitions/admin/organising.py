@@ -140,6 +140,10 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         petitions = Petition.objects.titled().annotate(**said)
         return petitions.order_by(*self.get_ordering(request) or ("-pk",))
 
+    def view_on_site(self, obj: Petition) -> str | None:
+        """The public page; a draft has none."""
+        return obj.get_absolute_url() if obj.is_public else None
+
     @admin.display(description=_("title"))
     def title(self, petition: Petition) -> str:
         return petition.title or ""

@@ -227,7 +227,7 @@ def test_what_is_not_ready_wants_a_reason_and_both_are_on_record(
 ) -> None:
     petition.texts.filter(language="cy").delete()
     page = press(omar, draft(petition), "open", reason="")
-    assert "There is no text in Cymraeg" in page
+    assert "There is no text in Welsh" in page
     assert Petition.objects.get().state == State.DRAFT
     with pytest.raises(opening.NotReady) as caught:
         opening.open_petition(petition=petition, actor=None, screen="-")
