@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
 from petitions.admin.acting import acting
+from petitions.admin.fields import FIELDS, StoredMoment
 from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.models import Rule
@@ -90,6 +91,8 @@ class RuleForm(forms.ModelForm[Rule]):
         super().__init__(*args, **kwargs)
         self.fields["whom"].initial = self.instance.pattern
         self.fields["note"].widget.attrs["size"] = 60
+        if isinstance(ends := self.fields["expires_at"], StoredMoment):
+            ends.stored = self.instance.expires_at
 
     def clean_note(self) -> str:
         note: str = self.cleaned_data["note"]
@@ -199,6 +202,7 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
     """The list of rules; the pattern comes first, so that a phone shows it."""
 
     form = RuleForm
+    formfield_overrides = FIELDS
     fields = ("action", "kind", "whom", "note", "expires_at")
     list_display = ("says", "until", "note", "actor")
     list_filter = ("action", "kind", InForce)
