@@ -16,24 +16,44 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
+from campaign import publishing
 from campaign.middleware import CONTENT_SECURITY_POLICY
 from campaign.models import Statement, StatementText
-from campaign.publishing import publish
 from campaign.views import statement_context
 from petitions.admin.acting import acting
+from petitions.admin.fields import CarefulForm
 from petitions.admin.texts import PublicationAdmin, TextInline, shown
 
 
 class StatementTextInline(TextInline):
     model = StatementText
-    fields = ("language", "title", "summary", "body", "dated", "published_at", "shown")
+    fields = ("language", "title", "summary", "body", "dated", "published_at", "shown", "sure")
     ordering = ("id",)
+
+
+class StatementForm(CarefulForm[Statement]):
+    """The form of a statement; a new address is asked about once more."""
+
+    def refusals(self) -> dict[str, str]:
+        words = publishing.taken_address(self.instance)
+        return {"slug": words} if words else {}
+
+    def consequences(self) -> list[str]:
+        former = publishing.moves_from(self.instance)
+        if not former:
+            return []
+        return [
+            f"The statement’s address changes from “{former}” to “{self.instance.slug}”.",
+            "The old one redirects to it for ever, and no other statement can have it.",
+        ]
 
 
 @admin.register(Statement)
 class StatementAdmin(PublicationAdmin):
     list_display = ("slug", "titles", "is_featured", "petition")
     list_select_related = ("petition",)
+    form = StatementForm
+    fields = ("slug", "petition", "is_featured", "sure", "seen")
     inlines = (StatementTextInline,)
     actions = ("publish",)
 
@@ -48,7 +68,7 @@ class StatementAdmin(PublicationAdmin):
     @admin.action(permissions=["change"], description=_("Publish: show all texts to the public"))
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         for statement in statements:
-            publish(statement=statement, **acting(request))
+            publishing.publish(statement=statement, **acting(request))
             self.tell_when(request, statement)
         if StatementText.objects.published().filter(statement__in=statements).exists():
             self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
@@ -76,6 +96,9 @@ class StatementAdmin(PublicationAdmin):
         after = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
         if _statement(before) != _statement(after):
             self.message_user(request, _changed(before, after), messages.WARNING)
+
+    def save_model(self, request: HttpRequest, obj: Statement, form: Any, change: bool) -> None:
+        publishing.save(statement=obj)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

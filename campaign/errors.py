@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from campaign import former_addresses
 from petitions.staff import roles
 
 _ADMIN = f"/{settings.ADMIN_PATH}"
@@ -86,8 +87,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404."""
-    return error_page(request, 404)
+    """Django's handler404. A page that moved redirects."""
+    return former_addresses.redirect_of(request) or error_page(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

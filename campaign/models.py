@@ -99,6 +99,17 @@ class Statement(models.Model):
         super().validate_constraints({*(exclude or ()), "is_featured"})
 
 
+class FormerStatementAddress(models.Model):
+    """A slug that a statement had once. It redirects for ever: people have shared it."""
+
+    slug = models.SlugField(max_length=80, unique=True)
+    statement = models.ForeignKey(Statement, models.CASCADE, related_name="former_addresses")
+    until = models.DateField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
     """Queries about the texts of statements."""
 

@@ -1,10 +1,10 @@
-"""Use cases of statements: publish, and feature on the front page."""
+"""Use cases of statements: publish, feature on the front page, and move to another address."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from campaign.models import FRONT_PAGE, Statement
+from campaign.models import FRONT_PAGE, FormerStatementAddress, Statement
 from petitions.infra import locks
 from petitions.models import AuditRecord
 from petitions.staff import audit
@@ -37,3 +37,29 @@ def feature(*, statement: Statement) -> None:
     """Feature a statement on the front page instead of the one that is there."""
     statement.is_featured = True
     statement.save(update_fields=["is_featured"])
+
+
+def taken_address(statement: Statement) -> str:
+    """Why a statement cannot have its new slug; "" if it can."""
+    former = FormerStatementAddress.objects.filter(slug=statement.slug)
+    other = former.exclude(statement_id=statement.pk).select_related("statement").first()
+    if other is None:
+        return ""
+    return f"This was the address of “{other.statement}”, and leads there. Choose another."
+
+
+def moves_from(statement: Statement) -> str:
+    """The slug that people may know, if saving would change it; else ""."""
+    before = Statement.objects.filter(pk=statement.pk).first()
+    if before is None or before.slug == statement.slug or not before.texts.published().exists():
+        return ""
+    return before.slug
+
+
+@transaction.atomic
+def save(*, statement: Statement) -> None:
+    """Save a statement; an address that people may know redirects from now on."""
+    if former := moves_from(statement):
+        FormerStatementAddress.objects.create(slug=former, statement=statement)
+    FormerStatementAddress.objects.filter(slug=statement.slug, statement=statement.pk).delete()
+    statement.save()

@@ -54,6 +54,27 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="FormerStatementAddress",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=80, unique=True)),
+                ("until", models.DateField(auto_now_add=True)),
+                (
+                    "statement",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="former_addresses",
+                        to="campaign.statement",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="StatementText",
             fields=[
                 (

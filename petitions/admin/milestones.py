@@ -1,8 +1,8 @@
 """Admin inlines of a petition: milestones, and its daily snapshots with exact counts."""
 
 from django.contrib import admin
-from django.db import models
 
+from petitions.admin.fields import FIELDS
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import OfPetitions, Titled
 from petitions.counting import breakdowns
@@ -11,6 +11,7 @@ from petitions.models import Milestone, MilestoneText, Snapshot, SnapshotPart
 
 class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
     model = MilestoneText
+    formfield_overrides = FIELDS
     extra = 1
     max_num = 3
     verbose_name = "text in one language (if empty, the page shows the type of event)"
@@ -24,8 +25,7 @@ class MilestoneAdmin(Titled):
     ordering = ("-day", "-pk")
     fields = ("petition", "kind", "day", "link", "is_public")
     inlines = (MilestoneTextInline,)
-    # For a URL without a scheme; Django's default changes in version 6.
-    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
+    formfield_overrides = FIELDS
 
 
 class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):

@@ -13,12 +13,11 @@ from django.utils import timezone
 from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
 from petitions.models import Alert, Enquiry, Erasure, ErasureStop, Petition, Signature
-from petitions.publishing import opening
+from petitions.publishing import readiness
+from petitions.publishing.readiness import POSTCODES_LAST
 
 MOST_ALERTS = 20
 MOST_DRAFTS = 5
-# Editions appear quarterly; one that is a year old misses hardly any home.
-POSTCODES_LAST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +138,35 @@ def erasures() -> list[ComingErasure]:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A petition that is not public yet, and what an organiser has to do before it can be."""
+    """A petition that is not public yet, with its checklist."""
 
     petition: Petition
-    missing: list[str]
+    items: list[readiness.Item]
+
+    @property
+    def ready(self) -> int:
+        """How many items are ready."""
+        return sum(item.is_ready for item in self.items)
+
+    @property
+    def is_ready(self) -> bool:
+        return self.ready == len(self.items)
 
     @property
     def url(self) -> str:
         """The URL of its form."""
         return reverse("admin:petitions_petition_change", args=[self.petition.pk])
 
+    @property
+    def checklist_url(self) -> str:
+        """The URL of its checklist."""
+        return reverse("admin:petitions_petition_checklist", args=[self.petition.pk])
+
 
 def drafts() -> list[Draft]:
     """Draft petitions, the newest first; a few queries for each: there are few."""
     rows = Petition.objects.titled().filter(state=Petition.State.DRAFT).order_by("-pk")
-    return [Draft(one, [str(step) for step in opening.missing(one)]) for one in rows[:MOST_DRAFTS]]
+    return [Draft(one, readiness.checklist(one)) for one in rows[:MOST_DRAFTS]]
 
 
 @dataclass(frozen=True, slots=True)

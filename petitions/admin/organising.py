@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -14,17 +13,49 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import figures, switches
 from petitions.admin.acting import acting
-from petitions.admin.moments import StoredMoment
+from petitions.admin.fields import FIELDS, CarefulForm
+from petitions.admin.petition_life import PERMISSION, PetitionLife
 from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, TextInline
 from petitions.counting import goals, tallies
 from petitions.models import Organisation, Petition, PetitionText
-from petitions.publishing import opening
+from petitions.publishing import changes, life
+
+
+class OrganisationForm(CarefulForm[Organisation]):
+    """The form of the organisation; a new name wants a reason once people consented to another."""
+
+    reason = forms.CharField(
+        label="Why the name changes",
+        max_length=300,
+        required=False,
+        help_text="Only needed with a new name, once people have signed.",
+        widget=forms.TextInput(attrs={"size": 60}),
+    )
+
+    def refusals(self) -> dict[str, str]:
+        return changes.organisation_refusals(self.instance, self.cleaned_data["reason"])
+
+    def consequences(self) -> list[str]:
+        former = changes.renames(self.instance)
+        if not former:
+            return []
+        return [
+            f"People agreed that “{former}” keeps their data.",
+            "A new name is right only if it is the same organisation under another name.",
+            "Another organisation has to ask them anew, with a petition of its own.",
+        ]
 
 
 @admin.register(Organisation)
 class OrganisationAdmin(admin.ModelAdmin[Organisation]):
-    fields = ("name", "sender_name", "privacy_email", "website")
+    form = OrganisationForm
+    formfield_overrides = FIELDS
+    fields = ("name", "reason", "sender_name", "privacy_email", "website", "sure", "seen")
+
+    def save_model(self, request: HttpRequest, obj: Organisation, form: Any, change: bool) -> None:
+        reason = form.cleaned_data["reason"]
+        changes.save_organisation(organisation=obj, reason=reason, **acting(request))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and not Organisation.objects.exists()
@@ -34,13 +65,18 @@ class OrganisationAdmin(admin.ModelAdmin[Organisation]):
 
 
 class PetitionTextFormSet(forms.BaseInlineFormSet[PetitionText, Petition, Any]):
-    """The formset of one petition's texts; a signed text cannot be deleted."""
+    """The formset of one petition's texts: a signed one is not deleted, and one stays public."""
 
     def clean(self) -> None:
         super().clean()
-        for form in self.initial_forms:
-            if form.cleaned_data.get("DELETE"):
-                form.instance.need_unsigned()
+        if any(self.errors):
+            return
+        gone = [form.instance for form in self.initial_forms if form.cleaned_data.get("DELETE")]
+        for text in gone:
+            text.need_unsigned()
+        shown = [form.instance for form in self.forms if form.instance not in gone]
+        if self.instance.pk and (words := changes.hidden(self.instance, shown, gone)):
+            raise forms.ValidationError(words)
 
 
 class PetitionTextInline(TextInline):
@@ -55,18 +91,22 @@ class PetitionTextInline(TextInline):
         "body",
         "published_at",
         "shown",
+        "sure",
     )
     ordering = ("-version", "language")
 
 
-class PetitionForm(forms.ModelForm[Petition]):
-    """The form of a petition, with `StoredMoment` fields for its times."""
+class PetitionForm(CarefulForm[Petition]):
+    """The form of a petition: what may change by typing. Buttons do the rest."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
-            if isinstance(field, StoredMoment):
-                field.stored = getattr(self.instance, name)
+    def state_now(self) -> str:
+        return life.phase_of(self.instance)
+
+    def refusals(self) -> dict[str, str]:
+        return changes.refusals(self.instance)
+
+    def consequences(self) -> list[str]:
+        return changes.consequences(self.instance)
 
 
 GOAL_HELP = _(
@@ -77,17 +117,25 @@ GOAL_HELP = _(
 
 
 @admin.register(Petition)
-class PetitionAdmin(PublicationAdmin):
-    list_display = ("slug", "title", "state", "opens_at", "closes_at", "count")
+class PetitionAdmin(PetitionLife, PublicationAdmin):
+    list_display = ("slug", "title", "phase", "opens_at", "closes_at", "count")
     form = PetitionForm
-    formfield_overrides = {models.DateTimeField: {"form_class": StoredMoment}}
     inlines = (PetitionTextInline,)
-    actions = ("publish",)
     # What is needed in a hurry comes first.
     fieldsets = (
-        (_("Signing"), {"fields": ("state", "opens_at", "closes_at", "is_paused")}),
-        (None, {"fields": ("slug", "goal", "challenge", "removed_reason")}),
+        ("Signing", {"fields": ("now", "opens_at", "closes_at")}),
+        (None, {"fields": ("slug", "goal", "challenge", "removed_reason", "sure", "seen")}),
     )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Petition | None = None) -> list[str]:
+        """What the stored petition's phase locks, besides what only buttons change."""
+        stored = changes.stored(obj) if obj else None
+        phase = life.phase_of(stored) if stored else life.Phase.DRAFT
+        locked = [name for name, phases in life.EDITABLE.items() if phase not in phases]
+        return ["now", "removed_reason", *locked]
+
+    def save_model(self, request: HttpRequest, obj: Petition, form: Any, change: bool) -> None:
+        changes.save_petition(petition=obj, changed=form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Petition]:
         said = {"total": tallies.as_column()}
@@ -101,6 +149,10 @@ class PetitionAdmin(PublicationAdmin):
             *figures.urls(self.admin_site),
             *super().get_urls(),
         ]
+
+    def view_on_site(self, obj: Petition) -> str | None:
+        """The public page; a draft has none."""
+        return obj.get_absolute_url() if obj.is_public else None
 
     @admin.display(description=_("title"))
     def title(self, petition: Petition) -> str:
@@ -116,34 +168,18 @@ class PetitionAdmin(PublicationAdmin):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the counts by source below the form."""
+        """Add the buttons above the form, and the counts by source below."""
         if petition := context.get("original"):
             context["channels"] = channels(petition)
+            # As stored: a refused form has changed the object itself.
+            stored = changes.stored(petition)
+            if stored and request.user.has_perm(PERMISSION):
+                context["acts"] = life.possible(stored)
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("signatures"), ordering="total")
     def count(self, petition: Petition) -> int:
         return petition.total
-
-    @admin.action(
-        permissions=["change"], description=_("Publish: open the petition and show its texts")
-    )
-    def publish(self, request: HttpRequest, petitions: QuerySet[Petition]) -> None:
-        for petition in petitions:
-            try:
-                opening.open_petition(petition=petition, **acting(request))
-            except opening.NotReady as error:
-                for reason in error.reasons:
-                    self.message_user(request, f"{petition}: {reason}", messages.ERROR)
-            else:
-                self._tell_published(request, petition)
-
-    def _tell_published(self, request: HttpRequest, petition: Petition) -> None:
-        done = _("%(petition)s is published. Nobody was emailed.")
-        if not petition.texts.published().exists():
-            done = _("%(petition)s is published with its text. Nobody was emailed.")
-        self.message_user(request, done % {"petition": petition}, messages.SUCCESS)
-        self.tell_when(request, petition)
 
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
         """Only a petition that nobody has signed may be deleted; others are closed or removed.
@@ -160,9 +196,9 @@ class PetitionAdmin(PublicationAdmin):
             return super().delete_view(request, object_id, *args)
         if not self.has_view_permission(request, petition):
             raise PermissionDenied
-        words = _(
-            "%(petition)s has been signed, so it cannot be deleted. Set its state to “closed”, or "
-            "to “removed from the site”."
+        words = (
+            f"{petition} has been signed, so it cannot be deleted. Use “Close”, or “Take off the "
+            "site”."
         )
-        self.message_user(request, words % {"petition": petition}, messages.ERROR)
+        self.message_user(request, words, messages.ERROR)
         return redirect("admin:petitions_petition_change", petition.pk)

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
 from petitions.admin.acting import acting
+from petitions.admin.fields import FIELDS, StoredMoment
 from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.models import Rule
@@ -99,6 +100,8 @@ class RuleForm(forms.ModelForm[Rule]):
         if kind := self.fields.get("kind"):
             chosen = [one for one in Rule.Kind.choices if one[0] != Rule.Kind.ALERT]
             kind.choices = [("", "---------"), *chosen]  # type: ignore[attr-defined]
+        if isinstance(ends := self.fields["expires_at"], StoredMoment):
+            ends.stored = self.instance.expires_at
 
     def clean_note(self) -> str:
         note: str = self.cleaned_data["note"]
@@ -227,6 +230,7 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
     """The list of rules; the pattern comes first, so that a phone shows it."""
 
     form = RuleForm
+    formfield_overrides = FIELDS
     fields = ("action", "kind", "whom", "note", "expires_at", "seen")
     list_display = ("says", "until", "note", "actor")
     list_filter = ("action", "kind", InForce)

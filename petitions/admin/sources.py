@@ -45,11 +45,18 @@ class Origins(SimpleArrayField):
 
     def __init__(self, base_field: forms.Field, **options: Any) -> None:
         options["widget"] = forms.Textarea(attrs={"rows": 4, "dir": "ltr"})
+        # Django would compare with a hidden copy in the form, for its default is a callable.
+        options["show_hidden_initial"] = False
         super().__init__(base_field, delimiter="\n", **options)
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
         lines = str(value or "").splitlines()
         return [as_browsers_write(line) for line in lines if line.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether the sites differ: browsers send CRLF between them."""
+        stored = initial if isinstance(initial, str) else "\n".join(initial or [])
+        return self.to_python(stored) != self.to_python(data)
 
     def validate(self, value: Sequence[str]) -> None:
         super().validate(value)

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.formatting.languages import moment_in_london
 from petitions.models import Publication
 
@@ -22,9 +23,22 @@ def shown(text: Publication) -> str:
     return words % {"moment": moment_in_london(text.published_at)}
 
 
+class TextForm(CarefulForm[Any]):
+    """The form of one text; hiding what the public reads is asked about once more."""
+
+    def consequences(self) -> list[str]:
+        text = self.instance
+        before = type(text).objects.filter(pk=text.pk).first() if text.pk else None
+        if before is None or not before.is_public or text.is_public:
+            return []
+        return [f"The public reads “{before.title}” ({before.language}) now, and loses it."]
+
+
 class TextInline(admin.StackedInline[Any, Any]):
     """Inline for the texts in each language."""
 
+    form = TextForm
+    formfield_overrides = FIELDS
     extra = 0
     readonly_fields = ("shown",)
 
@@ -43,6 +57,8 @@ class TextInline(admin.StackedInline[Any, Any]):
 
 class PublicationAdmin(admin.ModelAdmin[Any]):
     """Base admin for models with texts; after saving it tells when embargoes end."""
+
+    formfield_overrides = FIELDS
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

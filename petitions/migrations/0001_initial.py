@@ -48,6 +48,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="FormerName",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("until", models.DateField(auto_now_add=True)),
+                ("reason", models.CharField(max_length=300)),
+            ],
+        ),
+        migrations.CreateModel(
             name="RateCount",
             fields=[
                 ("key", models.BinaryField(max_length=32, primary_key=True, serialize=False)),
@@ -635,6 +649,27 @@ class Migration(migrations.Migration):
                 "verbose_name": "milestone",
                 "verbose_name_plural": "milestones",
             },
+        ),
+        migrations.CreateModel(
+            name="FormerAddress",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=80, unique=True)),
+                ("until", models.DateField(auto_now_add=True)),
+                (
+                    "petition",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="former_addresses",
+                        to="petitions.petition",
+                    ),
+                ),
+            ],
         ),
         migrations.CreateModel(
             name="Figures",
@@ -1314,6 +1349,49 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="ReadinessTick",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "item",
+                    models.CharField(
+                        choices=[
+                            ("mail", "every message arrived, in an inbox and not in spam"),
+                            ("keys", "the keys are kept away from the server"),
+                            ("backup", "a backup was restored once"),
+                            ("true-today", "the text is true today"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("ticked_on", models.DateField(auto_now_add=True)),
+                (
+                    "petition",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="readiness_ticks",
+                        to="petitions.petition",
+                    ),
+                ),
+                (
+                    "ticked_by",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="RecoveryCode",
             fields=[
                 (
@@ -1828,6 +1906,17 @@ class Migration(migrations.Migration):
                             ("rule-saved", "rule saved"),
                             ("rule-ended", "rule ended"),
                             ("petition-published", "petition published"),
+                            ("petition-paused", "signing paused"),
+                            ("petition-resumed", "signing goes on"),
+                            ("petition-closed", "petition closed"),
+                            ("petition-reopened", "petition opened again"),
+                            ("petition-restored", "petition put back on the site"),
+                            ("petition-recalled", "petition taken back to draft"),
+                            ("petition-removed", "petition taken off the site"),
+                            ("opened-unready", "petition opened before everything was ready"),
+                            ("readiness-ticked", "ticked on the checklist"),
+                            ("readiness-unticked", "unticked on the checklist"),
+                            ("organisation-renamed", "organisation renamed"),
                             ("statement-published", "statement published"),
                             ("enquiry-acknowledged", "message marked as acknowledged"),
                             ("enquiry-answered", "message marked as answered"),
@@ -1923,6 +2012,17 @@ class Migration(migrations.Migration):
                                     "rule-saved",
                                     "rule-ended",
                                     "petition-published",
+                                    "petition-paused",
+                                    "petition-resumed",
+                                    "petition-closed",
+                                    "petition-reopened",
+                                    "petition-restored",
+                                    "petition-recalled",
+                                    "petition-removed",
+                                    "opened-unready",
+                                    "readiness-ticked",
+                                    "readiness-unticked",
+                                    "organisation-renamed",
                                     "statement-published",
                                     "enquiry-acknowledged",
                                     "enquiry-answered",
@@ -2335,6 +2435,19 @@ class Migration(migrations.Migration):
             constraint=petitions.models.base.ChoicesConstraint(
                 condition=models.Q(("file_format__in", ["csv", "xlsx"])),
                 name="export_file_format_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="readinesstick",
+            constraint=models.UniqueConstraint(
+                fields=("item", "petition"), name="readiness_tick_once", nulls_distinct=False
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="readinesstick",
+            constraint=petitions.models.base.ChoicesConstraint(
+                condition=models.Q(("item__in", ["mail", "keys", "backup", "true-today"])),
+                name="readinesstick_item_known",
             ),
         ),
         migrations.AddConstraint(

@@ -98,9 +98,9 @@ class MilestoneText(models.Model):
 
 # Grace period: a link mailed before the close still confirms for this long after it.
 CONFIRMING_AFTER_CLOSE = timedelta(hours=24)
-PAST_CLOSE = _(
+PAST_CLOSE = (
     "This time has passed in London. Choose one to come, and look at the year. To close the "
-    "petition now, leave the field as it was and set the state to closed."
+    "petition now, leave the field as it was and use the button “Close”."
 )
 CLOSE_HAS_PASSED = _(
     "Its close has passed, so nobody could sign. Empty the field, or choose a time to come."
@@ -228,30 +228,14 @@ class Petition(models.Model):
             raise ValidationError(
                 {"closes_at": _("The closing time must be after the opening time.")}
             )
-        if self.state == self.State.DRAFT and self.pk and self.signatures.exists():
-            raise ValidationError(
-                {
-                    "state": _(
-                        "Somebody has signed it, so it cannot be a draft again. Close it, or take "
-                        "it off the site."
-                    )
-                }
-            )
-        if self.state == self.State.CLOSED and self.opens_at and self.opens_at > timezone.now():
-            raise ValidationError(
-                {"state": _("This petition has not opened yet. Set it back to draft instead.")}
-            )
         if self.has_closed:
             self._refuse_a_past_close()
 
     def _refuse_a_past_close(self) -> None:
         """Refuse a new closing time in the past; one stored earlier may stay."""
-        stored = Petition.objects.filter(pk=self.pk).values_list("state", "closes_at").first()
-        state, closes_at = stored or (self.State.DRAFT, None)
-        if closes_at != self.closes_at:
+        stored = Petition.objects.filter(pk=self.pk).values_list("closes_at", flat=True).first()
+        if stored != self.closes_at:
             raise ValidationError({"closes_at": PAST_CLOSE})
-        if self.state == self.State.OPEN != state:
-            raise ValidationError({"closes_at": CLOSE_HAS_PASSED})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; closing or removing by hand sets the closing time to now, and `closed_at`."""
@@ -274,6 +258,13 @@ class Petition(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("petitions:petition", args=[self.slug])
+
+    def appears_at(self) -> datetime | None:
+        """When the embargo of the first text ends, if all of them have one; else None: at once."""
+        waiting = self.texts.embargoed()
+        if self.texts.exclude(pk__in=waiting).exists():
+            return None
+        return waiting.order_by("published_at").values_list("published_at", flat=True).first()
 
     @property
     def has_closed(self) -> bool:

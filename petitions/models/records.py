@@ -31,6 +31,17 @@ class AuditRecord(models.Model):
         RULE_SAVED = "rule-saved", _("rule saved")
         RULE_ENDED = "rule-ended", _("rule ended")
         PETITION_PUBLISHED = "petition-published", _("petition published")
+        PETITION_PAUSED = "petition-paused", "signing paused"
+        PETITION_RESUMED = "petition-resumed", "signing goes on"
+        PETITION_CLOSED = "petition-closed", "petition closed"
+        PETITION_REOPENED = "petition-reopened", "petition opened again"
+        PETITION_RESTORED = "petition-restored", "petition put back on the site"
+        PETITION_RECALLED = "petition-recalled", "petition taken back to draft"
+        PETITION_REMOVED = "petition-removed", "petition taken off the site"
+        OPENED_UNREADY = "opened-unready", "petition opened before everything was ready"
+        READINESS_TICKED = "readiness-ticked", "ticked on the checklist"
+        READINESS_UNTICKED = "readiness-unticked", "unticked on the checklist"
+        ORGANISATION_RENAMED = "organisation-renamed", "organisation renamed"
         STATEMENT_PUBLISHED = "statement-published", _("statement published")
         ENQUIRY_ACKNOWLEDGED = "enquiry-acknowledged", _("message marked as acknowledged")
         ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")

@@ -1,53 +1,67 @@
-"""Opening a petition: its preconditions, and publishing its texts. Recording when it closes."""
+"""Opening a petition, by every way there is; recording when one closes."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
-from petitions.formatting.languages import moment_in_london
-from petitions.models import AuditRecord, Organisation, Petition
-from petitions.models.petition import CLOSE_HAS_PASSED
+from petitions.models import AuditRecord, Petition
+from petitions.publishing import life, readiness
+from petitions.publishing.life import Refused
+from petitions.publishing.readiness import Words
 from petitions.staff import audit
 
 
-class NotReady(Exception):
-    """A petition cannot open yet. `reasons` say what an organiser has to do first."""
+class NotReady(Refused):
+    """A petition cannot open yet. `reasons` say what an organiser has to do first.
 
-    def __init__(self, reasons: Sequence[Promise | str]) -> None:
-        super().__init__(len(reasons))
+    With `is_overridable` a reason of the organiser's own is enough.
+    """
+
+    def __init__(self, reasons: Sequence[Words], *, is_overridable: bool = False) -> None:
+        super().__init__(" ".join(str(reason) for reason in reasons))
         self.reasons = reasons
+        self.is_overridable = is_overridable
 
 
 @transaction.atomic
-def open_petition(*, petition: Petition, actor: User | None, screen: str) -> None:
-    """Open a draft now, or at its own opening time, and publish its drafts of texts.
+def open_petition(
+    *, petition: Petition, actor: User | None, screen: str, override: str = ""
+) -> None:
+    """Open a draft now, or at its own opening time to come, and publish its drafts of texts.
 
     A text with a time of its own keeps it: where every text has one, the petition opens with the
-    first of them.
+    first of them. `opens_at` is always written, and never in the past: figures by day begin there.
 
     Signers consent to a named organisation, and need its contact for their rights: without either
-    nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). Raises `NotReady`.
+    nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). What else the checklist misses is
+    opened over with a reason, `override`, on record. Raises `NotReady`, or `Refused` where the
+    petition is no draft (any more).
     """
-    appears_at = _appears_at(petition)
-    if reasons := missing(petition):
+    row = life.locked_for(petition, life.OPEN)
+    items = readiness.checklist(row)
+    if reasons := readiness.blocking(items):
         raise NotReady(reasons)
+    unready = [item for item in items if not item.is_ready]
+    if unready and not override.strip():
+        raise NotReady([why for item in unready for why in item.todo], is_overridable=True)
     now = timezone.now()
-    petition.texts.filter(published_at=None).update(published_at=now)
-    if petition.state == Petition.State.DRAFT:
-        petition.state = Petition.State.OPEN
-        petition.opens_at = petition.opens_at or appears_at or now
-        petition.save(update_fields=["state", "opens_at"])
-    audit.record(
-        action=AuditRecord.Action.PETITION_PUBLISHED,
-        screen=screen,
-        actor_id=actor.pk if actor else None,
-        about=petition,
-    )
+    is_to_come = row.opens_at is not None and row.opens_at > now
+    row.opens_at = row.opens_at if is_to_come else (row.appears_at() or now)
+    row.texts.filter(published_at=None).update(published_at=now)
+    row.state, row.is_paused = Petition.State.OPEN, False
+    row.save(update_fields=["state", "opens_at", "is_paused"])
+    life.record(act=life.ACTS[life.OPEN], petition=row, actor=actor, screen=screen)
+    if unready:
+        _record_override(row, unready, override, actor, screen)
+
+
+@transaction.atomic
+def publish_texts(*, petition: Petition, actor: User | None, screen: str) -> None:
+    """Publish a public petition's drafts of texts, such as those of a new language."""
+    petition.texts.filter(published_at=None).update(published_at=timezone.now())
+    life.record(act=life.ACTS[life.OPEN], petition=petition, actor=actor, screen=screen)
 
 
 def record_closes() -> None:
@@ -63,30 +77,18 @@ def record_closes() -> None:
     Petition.objects.over(now).filter(closed_at=None).update(closed_at=now)
 
 
-def _appears_at(petition: Petition) -> datetime | None:
-    """When the embargo of the first text ends, if all of them have one; else None: at once."""
-    waiting = petition.texts.embargoed()
-    if petition.texts.exclude(pk__in=waiting).exists():
-        return None
-    return waiting.order_by("published_at").values_list("published_at", flat=True).first()
-
-
-def missing(petition: Petition) -> list[Promise | str]:
-    """What an organiser has to do before the petition can open, a sentence each."""
-    organisation = Organisation.load()
-    is_to_open = petition.state == Petition.State.DRAFT
-    needs = (
-        (not (is_to_open and petition.has_closed), CLOSE_HAS_PASSED),
-        (organisation.name, _("Enter the organisation’s name: signers consent to it.")),
-        (organisation.privacy_email, _("Enter the privacy contact: signers have a right to one.")),
-        (petition.texts.exists(), _("Write the petition’s text in at least one language.")),
+def _record_override(
+    petition: Petition,
+    unready: Sequence[readiness.Item],
+    override: str,
+    actor: User | None,
+    screen: str,
+) -> None:
+    names = ", ".join(item.label for item in unready)
+    audit.record(
+        action=AuditRecord.Action.OPENED_UNREADY,
+        screen=screen,
+        actor_id=actor.pk if actor else None,
+        about=petition,
+        why=f"{override[: 290 - len(names)]} [{names}]",
     )
-    found: list[Promise | str] = [reason for is_there, reason in needs if not is_there]
-    appears_at = _appears_at(petition)
-    if appears_at and petition.opens_at and petition.opens_at < appears_at:
-        early = _(
-            "It would open before its text appears, %(moment)s. Set “opens” to then or later, or "
-            "empty “opens”: it then opens with its text."
-        )
-        found.append(early % {"moment": moment_in_london(appears_at)})
-    return found

@@ -3,7 +3,7 @@
 from django.db import DatabaseError, InterfaceError
 
 from petitions.infra.ttl_cache import TTLCache
-from petitions.models import Organisation
+from petitions.models import FormerName, Organisation
 
 _SECONDS = 5.0
 _known: TTLCache[None, Organisation] = TTLCache()
@@ -23,6 +23,11 @@ def _read() -> Organisation:
     except (DatabaseError, InterfaceError):
         # Cached as well: otherwise every name on a page would wait for the database again.
         return _known.stale(None) or Organisation(id=1)
+
+
+def former_names() -> list[FormerName]:
+    """The names that the organisation had when people consented to them, the newest first."""
+    return list(FormerName.objects.order_by("-pk"))
 
 
 def invalidate() -> None:

@@ -15,6 +15,7 @@ _ACTIONS = {
 # Their use cases record more than Django's history has.
 _RECORDED_ELSEWHERE = {("petitions", "rule"), ("auth", "user")}
 _LONGEST = 300
+_NOTHING = {"", "[]"}
 
 
 def record(instance: LogEntry, created: bool, **_kwargs: Any) -> None:
@@ -22,6 +23,10 @@ def record(instance: LogEntry, created: bool, **_kwargs: Any) -> None:
 
     Django's own table can be changed and deleted; it stays for the "History" pages.
     """
+    if instance.action_flag == CHANGE and instance.change_message in _NOTHING:
+        # Django notes every press of "Save"; a history tells what has changed.
+        LogEntry.objects.filter(pk=instance.pk).delete()
+        return
     kind = instance.content_type
     if not created or kind is None or kind.natural_key() in _RECORDED_ELSEWHERE:
         return

@@ -27,7 +27,7 @@ from petitions.geography import known
 from petitions.mail import messages, reminders, suppression
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
 from petitions.privacy import enquiries, retention
-from petitions.publishing.organisation import organisation
+from petitions.publishing.organisation import former_names, organisation
 from petitions.screening import rate_limits
 from petitions.signatures import check_email
 
@@ -48,7 +48,13 @@ class Page(NamedTuple):
 def read(name: str, language: str) -> Page:
     """Render one of `NAMES` in a language, with the current facts."""
     on = reviewed(name, language)
-    context = Context(facts() | {"reviewed": day(on) if on else ""}, autoescape=False)
+    said = facts() | {"reviewed": day(on) if on else ""}
+    if name == "privacy":
+        said["former_names"] = [
+            {"name": _isolated(former.name), "until": day(former.until)}
+            for former in former_names()
+        ]
+    context = Context(said, autoescape=False)
     words = _template(name, language).render(context).strip()
     title, summary, body = words.split("\n\n", 2)
     return Page(title.removeprefix("# "), summary, render_markdown(body))

@@ -324,12 +324,12 @@ def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
     expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
 
     log_in(page, stack, ORGANISERS)
-    for paused in (True, False):
-        page.goto("/admin/petitions/petition/")
-        page.get_by_role("link", name=SLUG).click()
-        page.locator("#id_is_paused").set_checked(paused)
-        page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.locator(".messagelist")).to_contain_text("changed successfully")
+    page.goto("/admin/petitions/petition/")
+    page.get_by_role("link", name=SLUG).click()
+    for button, phase in (("Pause", "open, signing paused"), ("Go on", "open")):
+        page.get_by_role("link", name=f"{button} …").click()
+        page.get_by_role("button", name=button).click()
+        expect(page.locator(".messagelist")).to_contain_text(f"is now “{phase}”")
     assert page.request.get(f"/api/v1/petitions/{SLUG}.json").json()["state"] == "open"
 
 

@@ -14,6 +14,7 @@ from petitions import tasks
 from petitions.models import Petition, Signer
 from tests.closing import DAY, close
 from tests.people import sign_and_confirm
+from tests.pressing import press
 
 LIST = "/admin/petitions/petition/"
 State = Petition.State
@@ -60,26 +61,12 @@ def stored(petition: Petition) -> Petition:
     return Petition.objects.get(pk=petition.pk)
 
 
-@pytest.mark.parametrize("is_signed", [True, False])
-def test_what_somebody_has_signed_does_not_become_a_draft_again(
-    petition: Petition, omar: Client, is_signed: bool
-) -> None:
-    """Nothing would count as its close, and its people would be kept for ever."""
-    if is_signed:
-        sign_and_confirm(petition)
-
-    page = sent(omar, petition, state=State.DRAFT)
-
-    assert ("cannot be a draft again" in page) is is_signed
-    assert stored(petition).state == (State.OPEN if is_signed else State.DRAFT)
-
-
 def test_a_wrong_year_in_closes_is_refused_and_erases_nobody(
     petition: Petition, omar: Client
 ) -> None:
     sign_and_confirm(petition)
     Petition.objects.update(opens_at=None)
-    wrong = {"opens_at_0": "", "opens_at_1": "", "closes_at_0": "2026-01-10", "closes_at_1": "12:0"}
+    wrong = {"closes_at_0": "2026-01-10", "closes_at_1": "12:0"}
 
     page = sent(omar, petition, **wrong)
     tasks.record_closes()
@@ -140,42 +127,38 @@ def test_an_unrelated_edit_saves_after_the_close_and_moves_nothing(
     assert {name: getattr(after, name) for name in before} == before
 
 
-@pytest.mark.parametrize("days", [1, 40])
-def test_a_close_that_has_passed_is_not_moved_within_the_past(
+@pytest.mark.parametrize("days", [1, 40, -9])
+def test_the_form_moves_no_close_that_has_passed(
     petition: Petition, omar: Client, days: int
 ) -> None:
     close(petition, days_ago=20)
-    assert REFUSED in sent(omar, petition, **moment(timezone.now() - days * DAY))
+    sent(omar, petition, **moment(timezone.now() - days * DAY))
     assert stored(petition).closes_at == stored(petition).closed_at
+    assert 'name="closes_at_0"' not in omar.get(f"{LIST}{petition.pk}/change/").text
 
 
 @pytest.mark.parametrize("later", [None, timezone.now() + 9 * DAY])
-def test_a_later_close_or_none_opens_it_again(
-    petition: Petition, omar: Client, later: datetime | None
+@pytest.mark.parametrize("state", [State.OPEN, State.CLOSED, State.REMOVED])
+def test_open_again_opens_with_a_later_close_or_none(
+    petition: Petition, omar: Client, state: str, later: datetime | None
 ) -> None:
     close(petition, days_ago=20)
-    assert "was changed successfully" in sent(omar, petition, **moment(later))
+    Petition.objects.update(state=state)
+    assert "is now “open”. Nobody was emailed." in press(omar, petition, "reopen", **moment(later))
     assert stored(petition).closed_at is None
     assert stored(petition).is_accepting()
 
 
-@pytest.mark.parametrize("state", [State.CLOSED, State.REMOVED, State.DRAFT])
-def test_what_closed_is_not_opened_again_with_its_past_close(
-    petition: Petition, omar: Client, state: str
-) -> None:
+def test_open_again_refuses_a_close_that_has_passed(petition: Petition, omar: Client) -> None:
     close(petition, days_ago=20)
-    Petition.objects.update(state=state)
-
-    assert CANNOT_OPEN in sent(omar, petition, state="open")
-    assert stored(petition).state == state
-
-    assert "was changed successfully" in sent(omar, petition, state="open", **moment(None))
-    assert stored(petition).closed_at is None
+    said = press(omar, petition, "reopen", **moment(timezone.now() - DAY))
+    assert "that close has passed in London" in said
+    assert not stored(petition).is_accepting()
 
 
 def test_a_new_petition_with_a_past_close_is_refused(omar: Client) -> None:
     form = {
-        "slug": "new", "state": "draft", "challenge": "auto", **moment(timezone.now() - DAY),
+        "slug": "new", "challenge": "auto", **moment(timezone.now() - DAY),
         "texts-TOTAL_FORMS": "0", "texts-INITIAL_FORMS": "0",
     }  # fmt: skip
     assert REFUSED in omar.post(f"{LIST}add/", form).content.decode()
@@ -185,8 +168,7 @@ def test_a_new_petition_with_a_past_close_is_refused(omar: Client) -> None:
 def test_a_draft_whose_close_has_passed_is_not_published(petition: Petition, omar: Client) -> None:
     close(petition, days_ago=1)
     Petition.objects.update(state=State.DRAFT)
-    chosen = {"action": "publish", "_selected_action": str(petition.pk)}
-    assert CANNOT_OPEN in omar.post(LIST, chosen, follow=True).content.decode()
+    assert CANNOT_OPEN in press(omar, petition, "open")
     assert stored(petition).state == State.DRAFT
 
 
@@ -207,15 +189,17 @@ def test_nobody_types_when_it_was_seen_to_close(petition: Petition, omar: Client
 
 
 @pytest.mark.parametrize("state", [State.CLOSED, State.REMOVED])
-@pytest.mark.parametrize("way", ["form", "save", "some fields", "queryset"])
+@pytest.mark.parametrize("way", ["button", "save", "some fields", "queryset"])
 def test_whichever_way_it_closes_the_close_is_seen(
     petition: Petition, omar: Client, state: str, way: str
 ) -> None:
     before = timezone.now()
-    petition.state = state
+    button = {State.CLOSED: "close", State.REMOVED: "remove"}
+    if way != "button":
+        petition.state = state
     match way:
-        case "form":
-            sent(omar, petition, state=state)
+        case "button":
+            press(omar, petition, button[State(state)])
         case "save":
             petition.save()
         case "some fields":
@@ -255,26 +239,6 @@ def test_a_petition_that_was_opened_past_the_form_is_not_closed_any_more(
     Petition.objects.update(closes_at=None)
     tasks.record_closes()
     assert stored(petition).closed_at is None
-
-
-def test_a_draft_made_of_a_closed_petition_goes_on_counting(
-    petition: Petition, omar: Client
-) -> None:
-    close(petition, days_ago=20)
-    closed_at = stored(petition).closed_at
-    sent(omar, petition, state="draft", **moment(None))
-    tasks.record_closes()
-    assert stored(petition).closed_at == closed_at
-
-
-def test_emptying_the_close_of_what_is_closed_keeps_when_it_closed(
-    petition: Petition, omar: Client
-) -> None:
-    close(petition, days_ago=20)
-    Petition.objects.update(state=State.CLOSED)
-    closed_at = stored(petition).closed_at
-    sent(omar, petition, **moment(None))
-    assert stored(petition).closes_at == stored(petition).closed_at == closed_at
 
 
 @pytest.mark.parametrize("hours", [None, -1, 1])

@@ -305,9 +305,8 @@ def test_a_petition_with_nothing_but_an_embargoed_text_opens_with_it(
     embargoed: Petition, post: Post, clock: Clock
 ) -> None:
     Petition.objects.filter(pk=embargoed.pk).update(state=Petition.State.DRAFT)
-    chosen = {"action": "publish", "_selected_action": str(embargoed.pk)}
 
-    said = post("/admin/petitions/petition/", **chosen)
+    said = post(f"/admin/petitions/petition/{embargoed.pk}/act/open/", sure="on", reason="Now.")
 
     embargoed.refresh_from_db()
     assert (embargoed.state, embargoed.opens_at) == (Petition.State.OPEN, HOUR)
@@ -321,9 +320,8 @@ def test_a_petition_with_nothing_but_an_embargoed_text_opens_with_it(
 def test_a_petition_does_not_open_before_its_text_appears(embargoed: Petition, post: Post) -> None:
     opens_at = HOUR - timedelta(days=2)
     Petition.objects.filter(pk=embargoed.pk).update(state=Petition.State.DRAFT, opens_at=opens_at)
-    chosen = {"action": "publish", "_selected_action": str(embargoed.pk)}
 
-    said = post("/admin/petitions/petition/", **chosen)
+    said = post(f"/admin/petitions/petition/{embargoed.pk}/act/open/", sure="on", reason="Now.")
 
     assert f"It would open before its text appears, {SAYS}. Set “opens” to then or later" in said
     embargoed.refresh_from_db()
@@ -335,7 +333,7 @@ def test_a_petition_that_has_another_text_opens_at_once(petition: Petition, cloc
     PetitionText.objects.update(published_at=None)
     text_of(petition, "en", "Second", version=2)
 
-    opening.open_petition(petition=Petition.objects.get(), actor=None, screen="-")
+    opening.open_petition(petition=Petition.objects.get(), actor=None, screen="-", override="Now.")
 
     assert Petition.objects.get().opens_at == clock.at
     assert PetitionText.objects.get(version=2).published_at == HOUR

@@ -134,7 +134,7 @@ def test_a_signed_petition_is_not_deleted_and_the_page_says_what_to_do(
         f"{PETITIONS}{petition.pk}/delete/", {"post": "yes"}, follow=True
     )
 
-    assert "has been signed, so it cannot be deleted. Set its state to" in html.unescape(
+    assert "has been signed, so it cannot be deleted. Use “Close”" in html.unescape(
         response.content.decode()
     )
     assert Petition.objects.exists()
@@ -206,6 +206,9 @@ def test_who_takes_the_front_page_away_is_told_what_it_shows(omar: Organiser) ->
     text = english(form)
     drafted = {**form, f"{text}-published_at_0": "", f"{text}-published_at_1": ""}
 
+    asked = omar.send(path, drafted)
+    assert "The public reads “Only” (en) now, and loses it." in asked
+    drafted[f"{text}-sure"] = asked.partition(f'name="{text}-sure" value="')[2].partition('"')[0]
     assert "“Only” has left the front page, which says that nothing" in omar.send(path, drafted)
     assert "Nothing published yet" in front_page()
     assert "“Only” is on the front page now." in omar.send(path, form)

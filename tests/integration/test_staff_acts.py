@@ -12,6 +12,7 @@ from campaign.models import Statement, StatementText
 from petitions.models import Alert, AuditRecord, Enquiry, Petition, Rule
 from petitions.privacy import enquiries
 from petitions.privacy.enquiries import Letter
+from tests.pressing import press
 
 
 def choose(client: Client, action: str, chosen: object, model: str) -> str:
@@ -51,11 +52,13 @@ def test_publishing_a_petition_and_a_statement(
     client.force_login(organiser)
     statement = Statement.objects.create(slug="one")
     StatementText.objects.create(statement=statement, language="en", title="One", body="One.")
-    choose(client, "publish", petition.pk, "petitions_petition")
+    Petition.objects.update(state=Petition.State.DRAFT)
+    press(client, petition, "open")
     choose(client, "publish", statement.pk, "campaign_statement")
 
     assert [record[:4] for record in records()] == [
         ("petition-published", organiser.pk, "petitions.petition", str(petition.pk)),
+        ("opened-unready", organiser.pk, "petitions.petition", str(petition.pk)),
         ("statement-published", organiser.pk, "campaign.statement", str(statement.pk)),
     ]
 

@@ -34,6 +34,7 @@ from petitions.moderation import decisions
 from petitions.privacy import retention
 from tests import closing
 from tests.people import AMINA, DAVID, sign, sign_and_confirm
+from tests.pressing import press
 
 
 def test_a_text_that_nobody_signed_may_change(petition: Petition) -> None:
@@ -95,9 +96,7 @@ def test_an_organiser_publishes_a_draft_from_the_admin(
     Petition.objects.update(state=Petition.State.DRAFT, opens_at=None)
     PetitionText.objects.update(published_at=None)
     client.force_login(organiser)
-    client.post(
-        "/admin/petitions/petition/", {"action": "publish", "_selected_action": [str(petition.pk)]}
-    )
+    press(client, petition, "open")
     assert client.get("/petitions/protect/").status_code == 200
 
 
@@ -109,11 +108,7 @@ def test_a_petition_opens_only_with_an_organisation_a_contact_and_a_text(
     PetitionText.objects.all().delete()
     client.force_login(organiser)
 
-    page = client.post(
-        "/admin/petitions/petition/",
-        {"action": "publish", "_selected_action": [str(petition.pk)]},
-        follow=True,
-    ).content.decode()
+    page = press(client, petition, "open")
 
     for reason in ("organisation’s name", "privacy contact", "at least one language"):
         assert reason in page

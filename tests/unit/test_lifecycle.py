@@ -60,6 +60,7 @@ def test_nothing_else_writes_a_signatures_state() -> None:
     }
     # These are the state of a petition, an enquiry or a mail.
     assert {name for name, _said in found} <= {
+        "publishing/life.py",
         "publishing/opening.py",
         "privacy/enquiries.py",
     }, found

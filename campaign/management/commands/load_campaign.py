@@ -11,7 +11,7 @@ from django.db import transaction
 from campaign import loading
 from campaign.models import StatementText
 from petitions.models import Organisation, Petition, PetitionText
-from petitions.publishing.opening import open_petition
+from petitions.publishing import opening
 
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 ORGANISATION = "SBC"
@@ -45,9 +45,17 @@ class Command(BaseCommand):
             added += _add_statement_text(loading.read(CONTENT / f"statement.{code}.md"), publish)
         if publish and added:
             for petition in Petition.objects.filter(statements__isnull=False).distinct():
-                open_petition(petition=petition, actor=None, screen="load_campaign")
+                _show(petition)
         state = "and published them" if publish else "as drafts"
         self.stdout.write(f"Added {added} texts {state}." if added else "Nothing to add.")
+
+
+def _show(petition: Petition) -> None:
+    if petition.state != Petition.State.DRAFT:
+        opening.publish_texts(petition=petition, actor=None, screen="load_campaign")
+        return
+    sample = "Published as a sample by a command."
+    opening.open_petition(petition=petition, actor=None, screen="load_campaign", override=sample)
 
 
 def _add_petition_text(source: loading.TextFile) -> bool:

@@ -1,0 +1,166 @@
+"""The buttons of a petition (open, pause, close ...), the page that each asks on, the checklist."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
+
+from petitions.admin.acting import acting
+from petitions.models import Petition, ReadinessTick
+from petitions.publishing import changes, life, opening, readiness
+
+PERMISSION = "petitions.change_petition"
+
+
+class ActForm(forms.Form):
+    """What one act asks: a reason, a tick, and a new close where it opens again."""
+
+    closes_at = forms.SplitDateTimeField(
+        label="Closes",
+        required=False,
+        help_text="Date and time in London, such as 2026-12-24 and 18:00. Empty: no closing time.",
+        widget=forms.SplitDateTimeWidget(
+            date_attrs={"type": "date", "aria-label": "Date"},
+            time_attrs={"type": "time", "aria-label": "Time"},
+        ),
+    )
+    reason = forms.CharField(label="Why", max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+    sure = forms.BooleanField()
+
+    def __init__(self, name: str, *args: Any, unready: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        act = life.ACTS[name]
+        if name != life.REOPEN:
+            del self.fields["closes_at"]
+        if not (act.reason or unready):
+            del self.fields["reason"]
+        else:
+            self.fields["reason"].help_text = act.reason or (
+                "Why it opens before everything on the checklist is ready. It stays in the audit "
+                "log, with what was missing. Write no signer’s name."
+            )
+        if act.tick:
+            self.fields["sure"].label = act.tick
+        else:
+            del self.fields["sure"]
+
+
+class PetitionLife(admin.ModelAdmin[Petition]):
+    """The part of a petition's admin that moves it from phase to phase."""
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/act/<str:name>/", wrap(self.act_view), name="petitions_petition_act"),
+            path("<int:pk>/ready/", wrap(self.checklist_view), name="petitions_petition_checklist"),
+            path(
+                "<int:pk>/tick/",
+                wrap(require_POST(self.tick_view)),
+                name="petitions_petition_tick",
+            ),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="now")
+    def phase(self, petition: Petition) -> str:
+        """Where it stands: clock and pause included, which its stored state does not tell."""
+        return life.phase_of(petition).label
+
+    @admin.display(description="now")
+    def now(self, petition: Petition) -> str:
+        """The same of the petition as stored: a refused form has changed the object itself."""
+        stored = changes.stored(petition)
+        return life.phase_of(stored or petition).label
+
+    def act_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """Ask about an act (GET), and do it (POST)."""
+        petition = self._petition(request, pk)
+        if name not in life.ACTS:
+            raise Http404
+        if name not in life.possible(petition):
+            return self._refused(request, petition, name)
+        items = readiness.checklist(petition) if name == life.OPEN else []
+        unready = any(item.todo for item in items)
+        form = ActForm(name, request.POST or None, unready=unready)
+        if request.method == "POST" and form.is_valid():
+            try:
+                self._do(request, petition, name, form.cleaned_data)
+            except life.Refused as refused:
+                form.add_error(None, str(refused))
+            else:
+                self._tell(request, Petition.objects.titled().get(pk=pk), name)
+                return redirect("admin:petitions_petition_change", pk)
+        context = {
+            "act": life.ACTS[name],
+            "form": form,
+            "items": [item for item in items if not item.is_ready],
+            "blocked": bool(readiness.blocking(items)),
+        }
+        return self._page(request, petition, "act", life.ACTS[name].label, context)
+
+    def checklist_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The checklist, with the ticks by hand."""
+        petition = self._petition(request, pk)
+        items = readiness.checklist(petition)
+        ready = sum(item.is_ready for item in items)
+        context = {"items": items, "acts": life.possible(petition)}
+        title = f"{ready} of {len(items)} ready"
+        return self._page(request, petition, "checklist", title, context)
+
+    def tick_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Tick one item, or take the tick back."""
+        petition = self._petition(request, pk)
+        try:
+            item = ReadinessTick.Item(request.POST.get("item", ""))
+        except ValueError:
+            raise Http404 from None
+        is_done = request.POST.get("done") == "1"
+        readiness.tick(petition=petition, item=item, is_done=is_done, **acting(request))
+        return redirect("admin:petitions_petition_checklist", pk)
+
+    def _petition(self, request: HttpRequest, pk: int) -> Petition:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied(PERMISSION)
+        return get_object_or_404(Petition.objects.titled(), pk=pk)
+
+    def _do(self, request: HttpRequest, petition: Petition, name: str, said: Any) -> None:
+        reason = said.get("reason", "")
+        if name == life.OPEN:
+            opening.open_petition(petition=petition, override=reason, **acting(request))
+            return
+        closes_at = said.get("closes_at")
+        life.perform(
+            petition=petition, name=name, reason=reason, closes_at=closes_at, **acting(request)
+        )
+
+    def _tell(self, request: HttpRequest, petition: Petition, name: str) -> None:
+        if name != life.OPEN:
+            words = f"{petition} is now “{life.phase_of(petition).label}”. Nobody was emailed."
+        elif petition.texts.published().exists():
+            words = f"{petition} is published. Nobody was emailed."
+        else:
+            words = f"{petition} is published with its text. Nobody was emailed."
+        self.message_user(request, words, messages.SUCCESS)
+
+    def _refused(self, request: HttpRequest, petition: Petition, name: str) -> HttpResponse:
+        phase, label = life.phase_of(petition).label, life.ACTS[name].label
+        words = f"Nothing was done: {petition} is “{phase}”, so “{label}” is not possible."
+        self.message_user(request, words, messages.WARNING)
+        return redirect("admin:petitions_petition_change", petition.pk)
+
+    def _page(
+        self, request: HttpRequest, petition: Petition, name: str, title: str, context: Any
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "petition": petition,
+            "opts": self.opts,
+            **context,
+        }
+        return render(request, f"admin/petitions/petition/{name}.html", context)

@@ -1,0 +1,210 @@
+"""The life of a petition: which act is possible in which phase, and which field may still change.
+
+`ACTS` and `EDITABLE` are the one table. Buttons, form and commands ask it; nothing else writes
+`Petition.state`, `is_paused` or `removed_reason`. Opening has a file of its own: `opening`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import models, transaction
+from django.utils import timezone
+
+from petitions.counting import tallies
+from petitions.models import AuditRecord, Petition, Signer
+from petitions.staff import audit
+
+Action = AuditRecord.Action
+State = Petition.State
+
+
+class Phase(models.TextChoices):
+    """Where a petition stands at this moment: its state, and what clock and pause make of it."""
+
+    DRAFT = "draft", "draft"
+    ANNOUNCED = "announced", "announced: opens by itself"
+    OPEN = "open", "open"
+    PAUSED = "paused", "open, signing paused"
+    CLOSED = "closed", "closed"
+    REMOVED = "removed", "taken off the site"
+
+
+# Its page is there, and people may know its address.
+PUBLIC = frozenset(Phase) - {Phase.DRAFT}
+RUNNING = frozenset({Phase.OPEN, Phase.PAUSED})
+# Which fields of the form may change in which phase. What is not named here has no field.
+EDITABLE: Mapping[str, frozenset[Phase]] = {
+    "slug": frozenset(Phase),
+    "goal": frozenset(Phase),
+    "challenge": frozenset(Phase),
+    "opens_at": frozenset({Phase.DRAFT, Phase.ANNOUNCED}),
+    "closes_at": frozenset({Phase.DRAFT, Phase.ANNOUNCED, *RUNNING}),
+}
+
+
+class Refused(Exception):
+    """An act is not possible now; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One button: in which phases it is there, what it says, and how it is recorded."""
+
+    label: str
+    allowed_in: frozenset[Phase]
+    effect: str
+    action: AuditRecord.Action
+    # What the reason is for; empty if none is asked.
+    reason: str = ""
+    # What is ticked before an act that cannot be taken back.
+    tick: str = ""
+
+
+OPEN, PAUSE, RESUME, CLOSE = "open", "pause", "resume", "close"
+REMOVE, RESTORE, REOPEN, RECALL = "remove", "restore", "reopen", "recall"
+ACTS: Mapping[str, Act] = {
+    OPEN: Act(
+        "Open",
+        frozenset({Phase.DRAFT}),
+        "The petition and its drafts of texts become public, and people can sign: now, or from "
+        "“opens” on. Nobody is emailed.",
+        Action.PETITION_PUBLISHED,
+        tick="I know that a petition which people may sign never becomes a draft again.",
+    ),
+    PAUSE: Act(
+        "Pause",
+        frozenset({Phase.OPEN}),
+        "Nobody new can sign, and the page says so. Signatures still count, and links already "
+        "emailed still work. Nobody is emailed.",
+        Action.PETITION_PAUSED,
+    ),
+    RESUME: Act(
+        "Go on",
+        frozenset({Phase.PAUSED}),
+        "People can sign again. Nobody is emailed.",
+        Action.PETITION_RESUMED,
+    ),
+    CLOSE: Act(
+        "Close",
+        RUNNING,
+        "The form goes at once. Links already emailed still confirm for 24 hours. From now on "
+        "counts the time after which names and addresses are erased. Nobody is emailed.",
+        Action.PETITION_CLOSED,
+    ),
+    REOPEN: Act(
+        "Open again",
+        frozenset({Phase.CLOSED, Phase.REMOVED}),
+        "People can sign again at once. The time after which names are erased begins anew with "
+        "the next close. Nobody is emailed.",
+        Action.PETITION_REOPENED,
+        reason="Why it opens again. It stays in the audit log.",
+    ),
+    RESTORE: Act(
+        "Put back on the site, closed",
+        frozenset({Phase.REMOVED}),
+        "The page shows the petition again, as a closed one. Nobody is emailed.",
+        Action.PETITION_RESTORED,
+        reason="Why it comes back. It stays in the audit log.",
+    ),
+    RECALL: Act(
+        "Take back to draft",
+        frozenset({Phase.ANNOUNCED}),
+        "Its page goes, and links to it lead nowhere until it opens. Nobody is emailed.",
+        Action.PETITION_RECALLED,
+    ),
+    REMOVE: Act(
+        "Take off the site",
+        PUBLIC - {Phase.REMOVED},
+        "The page says that the petition was removed, and why. Nobody can sign, and links already "
+        "emailed confirm nothing any more. Nobody is emailed.",
+        Action.PETITION_REMOVED,
+        reason="The public reads this reason on the petition’s page.",
+        tick="I know that people who wait to confirm lose their signature.",
+    ),
+}
+
+
+def phase_of(petition: Petition, now: datetime | None = None) -> Phase:
+    """The phase of a petition at `now`."""
+    now = now or timezone.now()
+    if petition.state != State.OPEN:
+        return Phase(petition.state)
+    if petition.closes_at is not None and petition.closes_at <= now:
+        return Phase.CLOSED
+    if petition.is_announced(now):
+        return Phase.ANNOUNCED
+    return Phase.PAUSED if petition.is_paused else Phase.OPEN
+
+
+def possible(petition: Petition) -> dict[str, Act]:
+    """The acts that are possible now, by name, in the order of their buttons."""
+    phase = phase_of(petition)
+    return {name: act for name, act in ACTS.items() if phase in act.allowed_in}
+
+
+def locked_for(petition: Petition, name: str) -> Petition:
+    """The petition's row, locked until commit, if the act is possible now. Raises `Refused`."""
+    row = Petition.objects.select_for_update().get(pk=petition.pk)
+    phase = phase_of(row)
+    if phase not in ACTS[name].allowed_in:
+        raise Refused(
+            f"Nothing was done: the petition is “{phase.label}”, perhaps by somebody else just "
+            f"now, so “{ACTS[name].label}” is not possible. Load its page again."
+        )
+    return row
+
+
+@transaction.atomic
+def perform(
+    *,
+    petition: Petition,
+    name: str,
+    actor: User | None,
+    screen: str,
+    reason: str = "",
+    closes_at: datetime | None = None,
+) -> None:
+    """Do one of `ACTS` but opening, and record it. `closes_at` is the new close when reopening.
+
+    Of two at once the second gets `Refused`, like every act that its phase does not allow.
+    """
+    act, row = ACTS[name], locked_for(petition, name)
+    if act.reason and not reason.strip():
+        raise Refused(f"Nothing was done: say why. {act.reason}")
+    match name:
+        case "pause" | "resume":
+            row.is_paused = name == PAUSE
+        case "close" | "restore":
+            row.state, row.removed_reason = State.CLOSED, ""
+        case "remove":
+            row.state, row.removed_reason = State.REMOVED, reason
+        case "recall":
+            row.state = State.DRAFT
+        case "reopen":
+            _need_to_reopen(row, closes_at)
+            row.state, row.closes_at, row.is_paused = State.OPEN, closes_at, False
+            row.removed_reason = ""
+        case _:
+            raise ValueError(f"{name!r} is done elsewhere")
+    row.save(update_fields=["state", "is_paused", "removed_reason", "closes_at"])
+    record(act=act, petition=row, actor=actor, screen=screen, why=reason)
+
+
+def record(*, act: Act, petition: Petition, actor: User | None, screen: str, why: str = "") -> None:
+    """Append the audit record of an act."""
+    actor_id = actor.pk if actor else None
+    audit.record(action=act.action, screen=screen, actor_id=actor_id, about=petition, why=why)
+
+
+def _need_to_reopen(petition: Petition, closes_at: datetime | None) -> None:
+    """Refuse a close that has passed, and a petition whose signers could sign a second time."""
+    if closes_at and closes_at <= timezone.now():
+        raise Refused("Nothing was done: that close has passed in London. Choose one to come.")
+    is_erased = not Signer.objects.filter(petition=petition).exists()
+    if is_erased and tallies.total(petition.pk):
+        raise Refused(
+            "Nothing was done: the names and addresses of its signers are erased, so nobody could "
+            "be kept from signing twice. Start a new petition."
+        )

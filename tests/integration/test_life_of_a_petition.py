@@ -1,0 +1,373 @@
+"""What may be done to a petition in which phase, and what people rely on stays for ever."""
+
+import html
+from collections.abc import Iterator
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from campaign.models import FormerStatementAddress, Statement
+from petitions.counting import breakdowns
+from petitions.models import (
+    AuditRecord,
+    FormerAddress,
+    FormerName,
+    Organisation,
+    Petition,
+    ReadinessTick,
+    Signer,
+)
+from petitions.models.petition import PetitionQuerySet
+from petitions.publishing import changes, life, opening, readiness, warm_cache
+from petitions.publishing.life import Phase, Refused
+from tests.people import sign_and_confirm, typed
+from tests.pressing import press
+from tests.racing import race
+
+State = Petition.State
+LIST = "/admin/petitions/petition/"
+
+
+@pytest.fixture
+def omar(organiser: User, client: Client) -> Client:
+    client.force_login(organiser)
+    return client
+
+
+def put(petition: Petition, phase: Phase) -> Petition:
+    """Bring a petition into a phase."""
+    now, day = timezone.now(), timedelta(days=1)
+    states: dict[Phase, dict[str, Any]] = {
+        Phase.ANNOUNCED: {"opens_at": now + day},
+        Phase.OPEN: {},
+        Phase.PAUSED: {"is_paused": True},
+        Phase.CLOSED: {"closes_at": now - timedelta(hours=1)},
+    }
+    values = states.get(phase) or {"state": State.OPEN if phase in states else State(phase)}
+    Petition.objects.update(**values)
+    petition.refresh_from_db()
+    return petition
+
+
+def sent(client: Client, path: str, **changed: str) -> str:
+    """A form as a browser has it, with some fields changed; the page that answers."""
+    shown = client.get(path).context
+    formsets = [inline.formset for inline in shown["inline_admin_formsets"]]
+    forms = [shown["adminform"].form]
+    for each in formsets:
+        forms += [each.management_form, *each.forms]
+    form = dict(_fields(forms)) | changed
+    return html.unescape(client.post(path, form, follow=True).content.decode())
+
+
+def _fields(forms: list[Any]) -> Iterator[tuple[str, str]]:
+    for bound in (field for form in forms for field in form):
+        value, widget = bound.value(), bound.field.widget
+        if getattr(widget, "input_type", "") == "checkbox":
+            if value:
+                yield bound.html_name, "on"
+        elif hasattr(widget, "widgets"):
+            for number, part in enumerate(widget.decompress(value)):
+                yield f"{bound.html_name}_{number}", "" if part is None else str(part)
+        else:
+            yield bound.html_name, "" if value is None else str(getattr(value, "pk", value))
+
+
+def ticked(page: str) -> str:
+    """What the box that asks once more stands for."""
+    _before, box, after = page.partition('type="checkbox" name="sure" value="')
+    assert box, "nothing was asked"
+    return after.partition('"')[0]
+
+
+# --- The table -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", life.ACTS)
+@pytest.mark.parametrize("phase", Phase)
+def test_every_act_is_done_in_the_phases_of_the_table_and_refused_in_all_others(
+    petition: Petition, omar: Client, phase: Phase, name: str
+) -> None:
+    put(petition, phase)
+    assert life.phase_of(petition) is phase
+    before = Petition.objects.values().get()
+
+    said = press(omar, petition, name)
+
+    done = AuditRecord.objects.filter(action=life.ACTS[name].action).count()
+    if phase in life.ACTS[name].allowed_in:
+        assert done == 1
+        assert Petition.objects.values().get() != before
+    else:
+        assert "Nothing was done" in said
+        assert done == 0
+        assert Petition.objects.values().get() == before
+
+
+@pytest.mark.parametrize("name", sorted(life.ACTS.keys() - {life.OPEN}))
+@pytest.mark.parametrize("phase", Phase)
+def test_code_that_asks_for_an_act_is_refused_as_the_button_is(
+    petition: Petition, phase: Phase, name: str
+) -> None:
+    put(petition, phase)
+    if phase in life.ACTS[name].allowed_in:
+        life.perform(petition=petition, name=name, actor=None, screen="-", reason="x")
+    else:
+        with pytest.raises(Refused):
+            life.perform(petition=petition, name=name, actor=None, screen="-", reason="x")
+
+
+def test_no_form_sets_a_state_a_pause_or_a_reason(petition: Petition, omar: Client) -> None:
+    path = f"{LIST}{petition.pk}/change/"
+    sent(omar, path, state="removed", is_paused="on", removed_reason="x", goal="4711")
+    row = Petition.objects.get()
+    assert (row.goal, row.state, row.is_paused, row.removed_reason) == (4711, "open", False, "")
+
+
+def test_removing_needs_a_reason_and_a_tick_and_shows_the_reason(
+    petition: Petition, omar: Client
+) -> None:
+    assert "This field is required" in press(omar, petition, "remove", reason="")
+    path = f"{LIST}{petition.pk}/act/remove/"
+    assert "This field is required" in omar.post(path, {"reason": "A court."}).content.decode()
+    assert Petition.objects.get().state == State.OPEN
+
+    assert "is now “taken off the site”" in press(omar, petition, "remove", reason="A court.")
+
+    page = Client().get("/petitions/protect/")
+    assert page.status_code == HTTPStatus.GONE
+    assert "A court." in page.content.decode()
+
+
+def test_moderators_and_strangers_move_no_petition(petition: Petition, moderator: User) -> None:
+    mona = Client()
+    mona.force_login(moderator)
+    for client in (mona, Client()):
+        for part in ("act/close/", "ready/", "tick/"):
+            answer = client.post(f"{LIST}{petition.pk}/{part}", {"item": "keys", "done": "1"})
+            assert answer.status_code in {HTTPStatus.FORBIDDEN, HTTPStatus.FOUND}
+    assert Petition.objects.get().state == State.OPEN
+    assert not ReadinessTick.objects.exists()
+
+
+def test_a_form_that_was_overtaken_by_a_button_saves_nothing(
+    petition: Petition, omar: Client
+) -> None:
+    path = f"{LIST}{petition.pk}/change/"
+    assert "Somebody else changed it meanwhile" in sent(omar, path, seen="draft", goal="4711")
+    assert Petition.objects.get().goal is None
+
+
+def test_what_is_erased_is_not_opened_again(petition: Petition, omar: Client) -> None:
+    """Nobody could be kept from signing twice."""
+    sign_and_confirm(petition)
+    put(petition, Phase.CLOSED)
+    Signer.objects.all().delete()
+    assert "kept from signing twice" in press(omar, petition, "reopen")
+    assert life.phase_of(Petition.objects.get()) is Phase.CLOSED
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("guarded", [False, True])
+def test_of_two_who_press_at_once_the_second_is_refused(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    if not guarded:
+        monkeypatch.setattr(PetitionQuerySet, "select_for_update", lambda self: self)
+
+    def close() -> None:
+        life.perform(petition=petition, name="close", actor=None, screen="-")
+
+    run = race(monkeypatch, (Petition, "save_base"), close, close)
+
+    assert isinstance(run.second, Refused) is guarded
+    assert AuditRecord.objects.count() == (1 if guarded else 2)
+
+
+# --- Opening ---------------------------------------------------------------------------------
+
+
+def draft(petition: Petition, **values: Any) -> Petition:
+    Petition.objects.update(state=State.DRAFT, **values)
+    warm_cache.invalidate()
+    return Petition.objects.get()
+
+
+@pytest.mark.parametrize("days", [None, 5])
+def test_opening_writes_when_and_figures_by_day_begin_there(
+    petition: Petition, omar: Client, days: int | None
+) -> None:
+    opens_at = timezone.now() - timedelta(days=days) if days else None
+    before = timezone.now()
+
+    press(omar, draft(petition, opens_at=opens_at), "open")
+
+    row = Petition.objects.get()
+    assert row.opens_at
+    assert before <= row.opens_at <= timezone.now()
+    breakdowns.take_snapshots()
+    assert not row.snapshots.exists(), "no day has ended since"
+
+
+def test_nothing_that_blocks_is_opened_over(petition: Petition, omar: Client) -> None:
+    Organisation.objects.update(privacy_email="")
+    assert "privacy contact" in press(omar, draft(petition), "open", reason="Hurry.")
+    with pytest.raises(opening.NotReady, match="privacy contact"):
+        opening.open_petition(petition=petition, actor=None, screen="-", override="Hurry.")
+    assert Petition.objects.get().state == State.DRAFT
+
+
+def test_what_is_not_ready_wants_a_reason_and_both_are_on_record(
+    petition: Petition, omar: Client
+) -> None:
+    petition.texts.filter(language="cy").delete()
+    page = press(omar, draft(petition), "open", reason="")
+    assert "There is no text in Welsh" in page
+    assert Petition.objects.get().state == State.DRAFT
+    with pytest.raises(opening.NotReady) as caught:
+        opening.open_petition(petition=petition, actor=None, screen="-")
+    assert caught.value.is_overridable
+
+    press(omar, petition, "open", reason="The vote is tomorrow.")
+
+    assert Petition.objects.get().state == State.OPEN
+    why = AuditRecord.objects.get(action="opened-unready").why
+    assert why.startswith("The vote is tomorrow. [Texts, Constituencies and postcodes")
+
+
+def test_ticks_are_on_record_and_can_be_taken_back(petition: Petition, omar: Client) -> None:
+    path = f"{LIST}{draft(petition).pk}/"
+    assert "2 of 8 ready" in omar.get(f"{path}ready/").content.decode()
+    for item in ReadinessTick.Item:
+        omar.post(f"{path}tick/", {"item": item, "done": "1"})
+        omar.post(f"{path}tick/", {"item": item, "done": "1"})
+    assert "6 of 8 ready" in omar.get(f"{path}ready/").content.decode()
+    assert "6 of 8 ready" in omar.get("/admin/").content.decode()
+    omar.post(f"{path}tick/", {"item": "keys", "done": "0"})
+    assert "5 of 8 ready" in omar.get(f"{path}ready/").content.decode()
+    assert AuditRecord.objects.filter(action="readiness-unticked", why__contains="keys").exists()
+    assert omar.post(f"{path}tick/", {"item": "nothing"}).status_code == HTTPStatus.NOT_FOUND
+
+
+def test_a_petition_that_has_all_ready_opens_without_a_reason(
+    petition: Petition, omar: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [readiness.Item("Organisation")]
+    monkeypatch.setattr(readiness, "checklist", lambda petition: items)
+    press(omar, draft(petition), "open", reason="")
+    assert Petition.objects.get().state == State.OPEN
+    assert not AuditRecord.objects.filter(action="opened-unready").exists()
+
+
+# --- Addresses -------------------------------------------------------------------------------
+
+
+def test_another_address_is_asked_about_and_the_old_one_redirects_for_ever(
+    petition: Petition, omar: Client, browser: Client
+) -> None:
+    path = f"{LIST}{petition.pk}/change/"
+    page = sent(omar, path, slug="shield")
+    assert "The old one redirects to it for ever" in page
+    assert Petition.objects.get().slug == "protect"
+    assert "tick the box" in sent(omar, path, slug="other", sure=ticked(page)), "of another slug"
+
+    assert "was changed successfully" in sent(omar, path, slug="shield", sure=ticked(page))
+
+    for old in (
+        "/petitions/protect/", "/ar/petitions/protect/progress/", "/share/protect-badge.svg",
+        "/api/v1/petitions/protect.json",
+    ):  # fmt: skip
+        answer = browser.get(f"{old}?s=whatsapp")
+        assert answer.status_code == HTTPStatus.MOVED_PERMANENTLY, old
+        assert answer["Location"] == f"{old.replace('protect', 'shield')}?s=whatsapp"
+    answer = browser.post("/petitions/protect/", typed())
+    assert answer.status_code == HTTPStatus.PERMANENT_REDIRECT, "the form is sent again"
+    assert browser.get("/petitions/nothing/").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_addresses_that_redirect_are_nobody_elses_and_may_be_taken_back(
+    petition: Petition, omar: Client, browser: Client
+) -> None:
+    petition.slug = "shield"
+    changes.save_petition(petition=petition, changed=["slug"])
+    other = Petition.objects.create(slug="other")
+    page = sent(omar, f"{LIST}{other.pk}/change/", slug="protect")
+    assert "This was the address of “shield”, and leads there." in page
+
+    petition.slug = "protect"
+    changes.save_petition(petition=petition, changed=["slug"])
+
+    assert browser.get("/petitions/protect/").status_code == HTTPStatus.OK
+    assert browser.get("/petitions/shield/")["Location"] == "/petitions/protect/"
+
+
+def test_a_draft_that_nobody_knew_moves_without_a_trace(petition: Petition, omar: Client) -> None:
+    petition.texts.update(published_at=None)
+    sent(omar, f"{LIST}{draft(petition).pk}/change/", slug="shield")
+    assert Petition.objects.get().slug == "shield"
+    assert not FormerAddress.objects.exists()
+
+
+def test_a_statement_that_moves_is_asked_about_and_redirects(omar: Client) -> None:
+    statement = Statement.objects.create(slug="old")
+    statement.texts.create(language="en", title="T", body="B", published_at=timezone.now())
+    path = f"/admin/campaign/statement/{statement.pk}/change/"
+    page = sent(omar, path, slug="new")
+    assert "redirects to it for ever" in page
+    assert "was changed successfully" in sent(omar, path, slug="new", sure=ticked(page))
+    assert FormerStatementAddress.objects.get().slug == "old"
+    assert Client().get("/statements/old/")["Location"] == "/statements/new/"
+    again = Statement.objects.create(slug="third")
+    page = sent(omar, f"/admin/campaign/statement/{again.pk}/change/", slug="old")
+    assert "This was the address of “new”" in page
+
+
+# --- Texts and the organisation --------------------------------------------------------------
+
+
+def test_the_last_public_text_of_a_public_petition_is_not_hidden(
+    petition: Petition, omar: Client
+) -> None:
+    path = f"{LIST}{petition.pk}/change/"
+    hidden = {f"texts-{n}-published_at_{part}": "" for n in range(3) for part in (0, 1)}
+    page = sent(omar, path, **hidden)
+    assert "loses it" in page
+    petition.texts.exclude(language="en").delete()
+    one = {f"texts-0-published_at_{part}": "" for part in (0, 1)}
+    page = sent(omar, path, **one)
+    _before, _box, after = page.partition('name="texts-0-sure" value="')
+    page = sent(omar, path, **one, **{"texts-0-sure": after.partition('"')[0]})
+    assert "no text of it would be public" in page
+    assert petition.texts.published().count() == 1
+
+
+def test_a_name_that_people_consented_to_changes_with_a_reason_asked_twice_and_on_record(
+    petition: Petition, omar: Client
+) -> None:
+    path = "/admin/petitions/organisation/1/change/"
+    assert "was changed successfully" in sent(omar, path, name="SBC UK"), "nobody has signed"
+    sign_and_confirm(petition)
+
+    assert "Say why" in sent(omar, path, name="Other")
+    page = sent(omar, path, name="Other", reason="We are a charity now.")
+    assert "People agreed that “SBC UK” keeps their data." in page
+    assert Organisation.objects.get().name == "SBC UK"
+    sent(omar, path, name="Other", reason="We are a charity now.", sure=ticked(page))
+
+    assert Organisation.objects.get().name == "Other"
+    former = FormerName.objects.get()
+    assert (former.name, former.reason) == ("SBC UK", "We are a charity now.")
+    assert AuditRecord.objects.filter(action="organisation-renamed").exists()
+    notice = Client().get("/privacy/").content.decode()
+    assert "SBC UK" in notice
+
+
+def test_signers_do_not_lose_their_contact(petition: Petition, omar: Client) -> None:
+    page = sent(omar, "/admin/petitions/organisation/1/change/", privacy_email="")
+    assert "its signers have a right to a contact" in page
+    assert Organisation.objects.get().privacy_email
