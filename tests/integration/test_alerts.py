@@ -162,7 +162,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     assert link
     address = html.unescape(link[1])
     assert HERE not in address
-    lines = client.get(address).context["lines"]
+    lines = [line for line, _url in client.get(address, follow=True).context["lines"]]
     assert len(lines) == screen.BURST
     assert {line.name.split()[1] for line in lines} == {HERE}
 
