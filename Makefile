@@ -47,7 +47,7 @@ run: ## Install what is locked, start everything, serve http://127.0.0.1:8000
 
 test: lint ## Check and test everything, in a stack of its own
 	@$(BIN)/python -m campaign.local.messages
-	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@exec $(BIN)/python -m tests.side_by_side $(PYTEST_ARGS)
 
 quick: lint ## For each save: what `lint` checks, and the tests without a database
 	@exec $(BIN)/python -m pytest -q tests/unit $(PYTEST_ARGS)
