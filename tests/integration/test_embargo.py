@@ -152,7 +152,7 @@ def test_nothing_public_tells_of_a_text_before_its_time_and_all_does_from_then_o
             assert there or path.startswith("/ar/"), path
     sitemap = read("/sitemap.xml")[1]
     assert "/petitions/waiting/" in sitemap
-    assert "/statements/news/" not in sitemap, "it stands on the front page"
+    assert "/statements/news/" in sitemap, "its lasting address, though it stands on the front page"
 
 
 def test_nobody_signs_what_is_not_published_yet(embargoed: Petition, clock: Clock) -> None:
