@@ -96,6 +96,7 @@ def test_axe_finds_nothing_before_the_log_in(page: Page) -> None:
 
 
 def test_a_moderator_who_tries_the_export_reads_whom_to_ask(page: Page, stack: Stack) -> None:
+    log_in(page, stack, ORGANISERS)
     log_in(page, stack, MODERATORS)
     page.goto("/admin/petitions/export/new/")
 
