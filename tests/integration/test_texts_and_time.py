@@ -168,6 +168,8 @@ TIMES_OF_THE_HOUSE = {
     "petitions.Export", "petitions.Lease",
     "petitions.LoginFailure", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
+    # When a moderator was mailed of alerts, and when all figures of a petition were counted.
+    "petitions.AlertMail", "petitions.Figures",
     # Deleted once it is sent.
     "petitions.StaffMail",
     # Deleted once they expired, an hour after they were used at the latest.
@@ -183,7 +185,7 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
         kind="hold", petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator
     )
     Objection.objects.create(ix=b"i" * 16, key_id=1, reason=Objection.Reason.NO_MAIL)
-    Alert.objects.create(petition=petition, kind=Alert.Kind.BURST, number=20)
+    Alert.objects.create(petition=petition, kind=Alert.Kind.BURST, network_ix=b"n" * 16, number=20)
     BulkDecision.objects.create(
         petition=petition,
         kind="hold",
