@@ -337,10 +337,10 @@ def test_blocking_beats_holding_and_holding_beats_allowing(petition: Petition) -
 
 def test_a_rule_that_holds_refuses_nobody_together_with_signals(petition: Petition) -> None:
     make("network", "hold", "192.0.2.0/24")
-    post(homepage="https://spam.example", name="asdfghj aaaaa")
+    post(feedback="https://spam.example", name="asdfghj aaaaa")
     assert Signature.objects.get().state == Signature.State.REFUSED
     Signature.objects.all().delete()
-    post(homepage="https://spam.example", name="Person aaaaa")
+    post(feedback="https://spam.example", name="Person aaaaa")
     assert Signature.objects.get().state == Signature.State.PENDING
 
 

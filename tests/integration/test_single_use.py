@@ -49,6 +49,7 @@ def test_the_table_holds_a_keyed_hash_and_no_network() -> None:
 
 
 def test_expired_nonces_are_deleted() -> None:
+    challenge.delete_expired_nonces()
     challenge.consume_nonce("proof", "old", 0)
     challenge.consume_nonce("proof", "new", 60)
     assert challenge.delete_expired_nonces() == 1
