@@ -29,7 +29,8 @@ class Site(BreakableStack):
     def __init__(self, folder: Path, provider: Provider) -> None:
         self.provider = provider
         extra = {**WIDE_OPEN, "SMTP_HOST": HOST, "SMTP_PORT": str(provider.port)}
-        super().__init__(folder, environment="test", extra=extra)
+        # Their crowds sign from one network.
+        super().__init__(folder, environment="test", extra={"BURST_CHALLENGE": "0", **extra})
 
     def make_services(self) -> list[Service]:
         made = super().make_services()

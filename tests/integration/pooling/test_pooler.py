@@ -132,7 +132,7 @@ def test_a_startup_parameter_is_refused(pooler: Pooler) -> None:
 
 
 def test_everybody_at_once(
-    pooler: Pooler, petition: Petition, moderator: User, settings: Any
+    pooler: Pooler, petition: Petition, moderator: User, settings: Settings
 ) -> None:
     """Signing, confirming, finding, moderating, exporting and all sweeps, and nothing fails."""
     settings.BURST_CHALLENGE = 0
