@@ -65,7 +65,11 @@ def test_rows_read_back_as_they_were_written(row: list[str]) -> None:
 
 
 def test_a_number_stays_one_and_needs_no_apostrophe() -> None:
-    assert b"".join(write(["n"], [[(-1,)]], "")).endswith(b"n,\r\n-1,\r\n")
+    assert b"".join(write(["n"], [[(-1,)]], "note")).endswith(b"n,note\r\n-1,\r\n")
+
+
+def test_without_a_note_there_is_no_column_for_it() -> None:
+    assert b"".join(write(["n"], [[(-1,)]])).endswith(b"n\r\n-1\r\n")
 
 
 def test_the_file_starts_with_the_mark_by_which_excel_knows_utf8() -> None:
