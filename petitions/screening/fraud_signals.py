@@ -41,6 +41,7 @@ HONEYPOT, PACE = "feedback", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
 # Signals about other senders, and rules that hold.
 _OF_OTHERS = frozenset({"burst", "held-network", "held-domain", "held-address", "held-petition"})
+_OF_RULES = _OF_OTHERS - {"burst"}
 
 _DISPOSABLE = frozenset(blocklist)
 
@@ -137,10 +138,12 @@ def with_burst(judged: Judgement, number: int) -> Judgement:
 
 def lasting(suspected: Iterable[str]) -> list[Signal]:
     """Of the signals stored with a signature, those that a correction cannot clear, such as how
-    fast the form was filled in.
+    fast the form was filled in. Rules are asked again about what is corrected.
     """
     signals = map(Signal.read, suspected)
-    return [signal for signal in signals if signal.weight and signal.code not in OF_PERSON]
+    return [
+        signal for signal in signals if signal.weight and signal.code not in OF_PERSON | _OF_RULES
+    ]
 
 
 def of_person(name: str, domain: str) -> Iterator[Signal]:
