@@ -41,7 +41,8 @@ HONEYPOT, PACE = "feedback", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
 # Signals about other senders, and rules that hold.
 _OF_OTHERS = frozenset({"burst", "held-network", "held-domain", "held-address", "held-petition"})
-_OF_RULES = _OF_OTHERS - {"burst"}
+# Signals of rules and switches that hold, which are asked again about every form.
+OF_RULES = _OF_OTHERS - {"burst"}
 
 _DISPOSABLE = frozenset(blocklist)
 
@@ -138,12 +139,10 @@ def with_burst(judged: Judgement, number: int) -> Judgement:
 
 def lasting(suspected: Iterable[str]) -> list[Signal]:
     """Of the signals stored with a signature, those that a correction cannot clear, such as how
-    fast the form was filled in. Rules are asked again about what is corrected.
+    fast the form was filled in.
     """
     signals = map(Signal.read, suspected)
-    return [
-        signal for signal in signals if signal.weight and signal.code not in OF_PERSON | _OF_RULES
-    ]
+    return [signal for signal in signals if signal.weight and signal.code not in OF_PERSON]
 
 
 def of_person(name: str, domain: str) -> Iterator[Signal]:

@@ -65,7 +65,11 @@ class Page:
     def seal(self) -> str:
         """The page's sealed token: of fixed length, expires an hour after signing."""
         # Only the signals that a correction cannot clear: they are few, so that they fit.
-        signals = [str(signal) for signal in fraud_signals.lasting(self.signals)]
+        signals = [
+            str(signal)
+            for signal in fraud_signals.lasting(self.signals)
+            if signal.code not in fraud_signals.OF_RULES
+        ]
         page = {"petition": self.petition, "mails": self.mails, "signals": signals}
         return tokens.seal_attempt(self.attempt_id, {**asdict(self.attempt), **page}, at=self.at)
 
