@@ -40,13 +40,17 @@ MENU: Mapping[str, tuple[str, ...]] = {
         "petitions.source",
         "petitions.organisation",
     ),
-    "Mail and messages": ("petitions.mail", "petitions.enquiry"),
+    "Mail and messages": ("petitions.news", "petitions.mail", "petitions.enquiry"),
     "Figures and handing over": ("petitions.snapshot", "petitions.export"),
     "Data protection": ("petitions.erasure", "petitions.erasurestop"),
     "People and records": ("auth.user", "petitions.auditrecord"),
 }
 # Where Django's name of a model is not the team's.
-WORDS = {"auth.user": "People", "petitions.auditrecord": "Audit log"}
+WORDS = {
+    "petitions.news": "News to supporters",
+    "auth.user": "People",
+    "petitions.auditrecord": "Audit log",
+}
 
 
 class StaffSite(AdminSite):

@@ -26,6 +26,7 @@ NOT_ME = "not-me"
 FIND = "find"
 FIND_SECONDS = 3600
 MAIL_AGAIN = "mail-again"
+NO_NEWS = "no-news"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
 # Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
@@ -37,6 +38,8 @@ _ID_BYTES = 16
 _TIME_BYTES = 5
 # A signature's id and an epoch; the same, a petition, a key's id and an index; the last two alone.
 _LINK, _MAILBOX, _INBOX = Struct(">16sH"), Struct(">16sHQB16s"), Struct(">B16s")
+# A news, a signature, a petition, a key's id and an index.
+_NEWS = Struct(">16s16sQB16s")
 
 
 class BadToken(Exception):
@@ -112,6 +115,39 @@ def read_inbox_link(purpose: str, token: str) -> Inbox:
     """
     raw = _unsigned(purpose, token, _TIME_BYTES + _INBOX.size)
     return Inbox(*_INBOX.unpack(raw[_TIME_BYTES:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Payload of a link that unsubscribes: the news that it stands in, and whose it is.
+
+    It names the mailbox as `Mailbox` does, and so outlives the list of recipients.
+    """
+
+    news_id: UUID
+    signature_id: UUID
+    petition_id: int
+    inbox: Inbox
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the link is that of a test mail, which is about nobody."""
+        return not self.signature_id.int
+
+
+def subscription_link(to: Subscription) -> str:
+    """The signed token of a link that unsubscribes; of fixed length. It never expires."""
+    inbox = to.inbox
+    raw = _NEWS.pack(
+        to.news_id.bytes, to.signature_id.bytes, to.petition_id, inbox.key_id, inbox.ix
+    )
+    return _signed(NO_NEWS, raw)
+
+
+def read_subscription_link(token: str) -> Subscription:
+    """Verify such a token. Raises `BadToken`."""
+    news, signature, petition_id, *inbox = _NEWS.unpack(_unsigned(NO_NEWS, token, _NEWS.size))
+    return Subscription(UUID(bytes=news), UUID(bytes=signature), petition_id, Inbox(*inbox))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ the same Message-ID and Date, so that mail programs show one.
 """
 
 import logging
+from collections.abc import Iterable
+from datetime import datetime
 from email.utils import format_datetime
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
@@ -62,3 +65,30 @@ def _letter(erasure: Erasure, organisation: Organisation) -> Letter:
         )
     letter.metadata = {}
     return letter
+
+
+def tell(people: Iterable[User], *, body: str, name: str, at: datetime) -> bool:
+    """Mail the same words to each of the team; False if the mail server did not take one.
+
+    `name` and `at` make the Message-ID and the Date, the same when it is tried again.
+    """
+    for person in people:
+        letter = Letter(
+            subject=SUBJECT,
+            body=body,
+            from_email=messages.sender(Organisation.load()),
+            to=[person.email],
+            headers={
+                "Message-ID": f"<{name}.{person.pk}@{messages.sender_domain()}>",
+                "Date": format_datetime(at),
+                "Auto-Submitted": "auto-generated",
+            },
+        )
+        letter.metadata = {}
+        try:
+            letter.send(fail_silently=False)
+        except Exception as error:  # noqa: BLE001 - whichever provider
+            # Its text may hold the address.
+            logger.warning("%s: team not mailed (%s)", name, replies.code_of(error))
+            return False
+    return True

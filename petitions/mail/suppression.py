@@ -1,4 +1,4 @@
-"""The suppression list: mailboxes not to be mailed ("not me", opt-out, hard bounce).
+"""The suppression list: mailboxes not to be mailed ("not me", opt-outs, hard bounce).
 
 Nothing is stored of a mailbox but its global blind index, with the id of the key, so that an entry
 outlives every erasure and also key rotation: look-ups try every key of the ring. The public never
@@ -83,8 +83,26 @@ def suppress_bounced(*, address: str) -> None:
     _insert(inbox.ix, inbox.key_id, Reason.UNDELIVERABLE)
 
 
-def reasons(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
-    """Which of these mails are suppressed, and why. One query for all of them."""
+def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
+    """Suppress news of a petition to a mailbox; False if they were, or the petition is gone.
+
+    It stands whatever is signed or imported later, until its owner asks for news again.
+    """
+    if not Petition.objects.filter(pk=petition_id).exists():
+        return False
+    return _insert(inbox.ix, inbox.key_id, Reason.NO_NEWS, petition_id)
+
+
+def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
+    """Undo it: the owner of the mailbox asks for news of the petition again."""
+    _of_mailbox(inboxes).filter(petition=petition_id, reason=Reason.NO_NEWS).delete()
+
+
+def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[Key, Reason]:
+    """Which of these mails are suppressed, and why. One query for all of them.
+
+    Who unsubscribed from news gets all other mail.
+    """
     waiting = [
         (mail_id, to.petition_id, key_id, ix)
         for mail_id, to in mails.items()
@@ -93,6 +111,8 @@ def reasons(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
     entries = Objection.objects.filter(ix__in=[ix for *_rest, ix in waiting]).exclude(
         reason=Reason.UNDELIVERABLE, created_at__lt=Now() - UNDELIVERABLE_FOR
     )
+    if not are_news:
+        entries = entries.exclude(reason=Reason.NO_NEWS)
     rows = entries.values_list("key_id", "ix", "petition_id", "reason")
     suppressed: dict[tuple[int, bytes, int | None], Reason] = {
         (key, bytes(ix), petition): Reason(why) for key, ix, petition, why in rows
@@ -105,8 +125,11 @@ def reasons(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
     }
 
 
-def _insert(ix: bytes, key_id: int, reason: Reason, petition_id: int | None = None) -> None:
-    """Add an entry once; a repeated bounce renews its day, and no other entry has a later one."""
+def _insert(ix: bytes, key_id: int, reason: Reason, petition_id: int | None = None) -> bool:
+    """Add an entry once; return whether a row was written.
+
+    A repeated bounce renews its day, and no other entry has a later one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -117,13 +140,18 @@ def _insert(ix: bytes, key_id: int, reason: Reason, petition_id: int | None = No
             """,
             [ix, key_id, petition_id, reason, Reason.UNDELIVERABLE],
         )
+        return bool(cursor.rowcount)
 
 
 def _opted_out(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
+    return _of_mailbox(inboxes).filter(petition=None, reason=Reason.NO_MAIL)
+
+
+def _of_mailbox(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
     either = Q(pk__in=[])
     for inbox in inboxes:
         either |= Q(ix=inbox.ix, key_id=inbox.key_id)
-    return Objection.objects.filter(either, petition=None, reason=Reason.NO_MAIL)
+    return Objection.objects.filter(either)
 
 
 def _not_me(mailbox: Mailbox) -> QuerySet[Objection]:

@@ -14,6 +14,7 @@ from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postco
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
 from petitions.models.moderation import Alert, Decision, DecisionItem, Rule
+from petitions.models.news import News, NewsCount, NewsText
 from petitions.models.operations import Lease, LoginFailure, UsedNonce
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
@@ -43,6 +44,9 @@ __all__ = [
     "Mail",
     "Milestone",
     "MilestoneText",
+    "News",
+    "NewsCount",
+    "NewsText",
     "Objection",
     "Organisation",
     "Petition",

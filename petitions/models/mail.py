@@ -44,15 +44,15 @@ class MailQuerySet(models.QuerySet["Mail"]):
     def late(self, unwanted: str) -> "MailQuerySet":
         """Mails overdue by `LATE`: the worker is down or lags, the mail server takes nothing, or a
         provider blocks us. Then all are deferred again and again without an attempt, except the
-        one that probes the provider, whose code matches the regular expression `unwanted`.
+        one that probes the provider, whose code matches the regular expression `unwanted`. News
+        may wait.
         """
         unclaimed = Q(due_at__lt=Now() - LATE)
         put_off = Q(attempts=0) & ~Q(code__in=["", THROTTLED])
         is_unwanted = Q(code__regex=unwanted)
         long_ago = Q(created_at__lt=Now() - LATE)
-        return self.filter(
-            unclaimed | (long_ago & (put_off | is_unwanted)), state=Mail.State.QUEUED
-        )
+        queued = self.filter(state=Mail.State.QUEUED).exclude(kind=Mail.Kind.NEWS)
+        return queued.filter(unclaimed | (long_ago & (put_off | is_unwanted)))
 
     def outcomes_lately(self) -> tuple[int, int, int]:
         """Delivery figures over mails to the newest signers, without those yet untried: how many
@@ -67,6 +67,7 @@ class MailQuerySet(models.QuerySet["Mail"]):
         counts = (
             self.filter(signature__in=_newest_signatures())
             .exclude(untried)
+            .exclude(kind=Mail.Kind.NEWS)
             .aggregate(
                 failing=Count("pk", filter=put_off | Q(state=Mail.State.FAILED)),
                 sent=Count("pk", filter=Q(state=Mail.State.SENT)),
@@ -97,6 +98,7 @@ class Mail(models.Model):
         FIND = "find", _("“Find my signature” link")
         # The same link to another spelling of the mailbox that has signed: never shown to staff.
         FIND_OTHER = "find-other", "the same, to another spelling"
+        NEWS = "news", "news"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -110,6 +112,10 @@ class Mail(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signature = models.ForeignKey(Signature, models.CASCADE, null=True, related_name="mails")
+    # A string reference: news know their batch job, which knows the signatures.
+    news = models.ForeignKey(
+        "petitions.News", models.PROTECT, null=True, related_name="mails", db_index=False
+    )
     # Address and language of a mail without a signature ("find my signature").
     sealed = models.BinaryField(null=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
@@ -127,13 +133,33 @@ class Mail(models.Model):
         verbose_name = _("email")
         verbose_name_plural = _("outbox")
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),
+            # News has an index of its own, so that nothing else ever waits for it.
+            models.Index(
+                fields=["due_at"], condition=Q(state="queued") & ~Q(kind="news"), name="mail_due"
+            ),
+            models.Index(
+                fields=["news", "due_at"],
+                condition=Q(state="queued", kind="news"),
+                name="mail_news_due",
+            ),
             models.Index(
                 fields=["global_mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"
             ),
             # For the figures on the staff page: failures, and recent requests.
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             BrinIndex(fields=["created_at"], name="mail_lately", autosummarize=True),
+        ]
+        constraints = [
+            # Each mailbox gets a news once, whatever crashes.
+            models.UniqueConstraint(
+                fields=["news", "global_mailbox_ix"],
+                condition=Q(kind="news"),
+                name="mail_news_once_a_mailbox",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="news", news__isnull=False) | (~Q(kind="news") & Q(news=None)),
+                name="mail_of_news",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -155,6 +181,7 @@ class Objection(models.Model):
     class Reason(models.TextChoices):
         NOT_ME = "not-me", _("said that it was not them")
         NO_MAIL = "no-mail", _("wants no mail")
+        NO_NEWS = "no-news", "wants no news"
         UNDELIVERABLE = "bounced", _("takes no mail")
 
     ix = models.BinaryField(max_length=16)
@@ -173,8 +200,8 @@ class Objection(models.Model):
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
-                condition=~Q(reason="not-me") | Q(petition__isnull=False),
-                name="objection_not_me_is_about_a_petition",
+                condition=~Q(reason__in=["not-me", "no-news"]) | Q(petition__isnull=False),
+                name="objection_is_about_a_petition",
             ),
         ]
 

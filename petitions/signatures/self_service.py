@@ -106,8 +106,13 @@ def choose_name_use(*, recipient: Recipient, reference: str, name_use: str) -> N
 
 
 def choose_updates(*, recipient: Recipient, reference: str, wants_updates: bool) -> None:
-    """Subscribe to news of the petition, or unsubscribe. Raises `NoSuchSignature`."""
-    _update(recipient, reference, wants_updates=wants_updates)
+    """Subscribe to news of the petition, or unsubscribe. Raises `NoSuchSignature`.
+
+    Who subscribes here takes back that they have unsubscribed by the link of a news.
+    """
+    petition_id = _update(recipient, reference, wants_updates=wants_updates)
+    if wants_updates:
+        suppression.unsuppress_news(inboxes=recipient.inboxes, petition_id=petition_id)
 
 
 def choose_updates_once_confirmed(
@@ -192,11 +197,13 @@ def _one(recipient: Recipient, reference: str) -> OwnSignature:
     raise NoSuchSignature
 
 
-def _update(recipient: Recipient, reference: str, **changes: Any) -> None:
+def _update(recipient: Recipient, reference: str, **changes: Any) -> int:
+    """Change a signature; return its petition's id. Raises `NoSuchSignature`."""
     one = _one(recipient, reference)
     changeable = Signature.objects.filter(pk=one.signature.pk, state__in=CHANGEABLE)
     if not changeable.update(**changes):
         raise NoSuchSignature
+    return one.signature.petition_id
 
 
 @transaction.atomic
