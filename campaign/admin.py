@@ -16,12 +16,12 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from campaign.middleware import CONTENT_SECURITY_POLICY
 from campaign.models import Statement, StatementText
 from campaign.publishing import publish
 from campaign.views import statement_context
 from petitions.admin.acting import acting
 from petitions.admin.texts import PublicationAdmin, TextInline, shown
+from petitions.web.responses import CONTENT_SECURITY_POLICY
 
 
 class StatementTextInline(TextInline):

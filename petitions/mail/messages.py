@@ -256,7 +256,9 @@ def news_words(text: NewsText, *, is_neutral: bool) -> Written:
         "organisation": organisation().name,
         "find_link": settings.SITE_URL + reverse("petitions:find"),
     }
-    return Written(news_subject() if is_neutral else text.subject, context)
+    # A row may hold a line break all the same, which no header may.
+    subject = news_subject() if is_neutral else sanitising.legible(text.subject)
+    return Written(subject, context)
 
 
 def _news_headers(links: dict[str, str]) -> dict[str, str]:

@@ -45,6 +45,8 @@ def run_due(*, seconds: float = 20.0) -> None:
     for one in News.objects.sending():
         while monotonic() < until and _turn(one, min(TURN, until - monotonic())):
             pass
+    for one in News.objects.filter(state=State.CANCELLED, has_list=True):
+        _cancel_rest(one)
     for one in News.objects.filter(is_to_tell=True):
         _tell(one)
 
@@ -58,7 +60,7 @@ def _turn(one: News, seconds: float) -> bool:
     one.refresh_from_db()
     if one.state != State.RUNNING or one.pause:
         return False
-    if not Mail.objects.filter(news=one, kind="news", state="queued").exists():
+    if not Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED).exists():
         one.change_state(State.DONE, State.RUNNING)
         return False
     # Nothing was due: what is left waits for its provider, or for the mail server.
@@ -140,6 +142,12 @@ def _begin_or_end_waiting() -> None:
     paused = News.objects.filter(state=State.RUNNING).exclude(pause="")
     for one in paused.filter(started_at__lt=Now() - PAUSED_FOR):
         one.change_state(State.CANCELLED, State.RUNNING)
+
+
+def _cancel_rest(one: News) -> None:
+    """Cancel what was still queued of news that was stopped, some at a time."""
+    queued = Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED)
+    queued.filter(pk__in=queued.values("pk")[:BATCH]).update(state=Mail.State.CANCELLED)
 
 
 def _tell(one: News) -> None:

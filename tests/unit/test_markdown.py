@@ -89,6 +89,7 @@ def test_the_plain_twin_keeps_paragraphs_lists_numbers_and_addresses_and_no_mark
     )
 
     assert plain_text(text) == (
-        "News\n\nIt worked: read on <https://example.org/a>.\n\n- one\n- two\n\n3. three\n4. four\n\n"
+        "News\n\nIt worked: read on <https://example.org/a>.\n\n- one\n- two\n\n"
+        "3. three\n4. four\n\n"
         "quoted\n\na  b\nc  d"
     )
