@@ -46,11 +46,7 @@ MENU: Mapping[str, tuple[str, ...]] = {
     "People and records": ("auth.user", "petitions.auditrecord"),
 }
 # Where Django's name of a model is not the team's.
-WORDS = {
-    "petitions.news": "News to supporters",
-    "auth.user": "People",
-    "petitions.auditrecord": "Audit log",
-}
+WORDS = {"auth.user": "People", "petitions.auditrecord": "Audit log"}
 
 
 class StaffSite(AdminSite):

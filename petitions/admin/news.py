@@ -139,8 +139,7 @@ class NewsAdmin(Titled):
 
     @admin.display(description="subject")
     def headline(self, news: News) -> str:
-        texts = sorted(news.texts.all(), key=lambda text: text.language != "en")
-        return texts[0].subject if texts else "(no text yet)"
+        return str(news)
 
     @admin.display(description="for whom")
     def whom(self, news: News) -> str:
@@ -165,19 +164,20 @@ class NewsAdmin(Titled):
             raise PermissionDenied("petitions.view_news")
         if request.method == "POST":
             return self._act(request, news)
+        totals = news_counts.totals(news)
         context = {
             **self.admin_site.each_context(request),
             "title": "Preview and send",
             "opts": self.opts,
             "news": news,
-            "headline": self.headline(news),
             "whom": _whom(news),
             "state": _state(news),
             "texts": [_Shown(text) for text in news.texts.order_by("id")],
             "neutral_subject": letters.news_subject(),
             "missing_languages": use_cases.texts_missing(news.texts.all()),
             "counts": NewsCount.objects.filter(news=news).order_by("provider"),
-            "totals": news_counts.totals(news),
+            "totals": totals,
+            "fraction": f"{news_counts.fraction(news, totals):.3f}",
             "buttons": _buttons(news, acting(request)["actor"]),
             **(_before(news) if news.is_editable else {}),
         }
@@ -242,7 +242,9 @@ def _state(news: News) -> str:
 def _before(news: News) -> dict[str, Any]:
     """What a draft is told before it is sent."""
     size = use_cases.size(news)
-    return {"size": size, "missing": use_cases.missing(news, size.people)}
+    missing = use_cases.missing(news, size.people)
+    # How few people of a small place want news is not told.
+    return {"missing": missing} if missing else {"size": size, "people": f"{size.people:,}"}
 
 
 def _mailed_test(**kwargs: Any) -> str:

@@ -71,6 +71,12 @@ def add(news_id: UUID, column: str, provider: str = OTHER) -> None:
         )
 
 
+def fraction(news: News, n: dict[str, int]) -> float:
+    """How much of it is dealt with, from 0 to 1, by its `totals`."""
+    dealt_with = n["sent"] + n["refused"] + n["withheld"] + news.skipped
+    return min(1.0, dealt_with / max(1, news.matching))
+
+
 def totals(news: News) -> dict[str, int]:
     """The sums over all providers, by column."""
     rows = NewsCount.objects.filter(news=news)

@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "news",
-                "verbose_name_plural": "news",
+                "verbose_name_plural": "news to supporters",
                 "permissions": [
                     ("send_news", "Can send news to supporters"),
                     ("approve_news", "Can approve news of others"),

@@ -68,7 +68,7 @@ class News(BatchJob):
 
     class Meta(BatchJob.Meta):
         verbose_name = "news"
-        verbose_name_plural = "news"
+        verbose_name_plural = "news to supporters"
         permissions = [
             ("send_news", "Can send news to supporters"),
             ("approve_news", "Can approve news of others"),
@@ -83,6 +83,11 @@ class News(BatchJob):
                 name="news_paused_once_begun",
             ),
         ]
+
+    def __str__(self) -> str:
+        """Its subject, in English if it has one."""
+        texts = sorted(self.texts.all(), key=lambda text: (text.language != "en", text.pk))
+        return texts[0].subject if texts else "(no text yet)"
 
     @property
     def is_editable(self) -> bool:

@@ -107,6 +107,7 @@ def promises() -> dict[str, str]:
         "kept_enquiry": days(retention.KEPT_AFTER_ANSWER.days),
         "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
         "kept_undeliverable": days(suppression.UNDELIVERABLE_FOR.days),
+        "kept_news": days(retention.KEPT_OF_NEWS.days),
         "kept_asked": days(retention.MAILS_KEPT.days),
         "kept_counters": hours(timedelta(seconds=max(windows, default=0))),
         "grace": hours(CONFIRMING_AFTER_CLOSE),

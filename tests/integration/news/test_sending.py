@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from email import message_from_bytes, policy
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail as sent
 from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import OperationalError
 
 from petitions.crypto.tokens import Inbox
@@ -162,6 +164,34 @@ def test_a_crash_between_two_batches_leaves_nobody_out_and_doubles_nobody(
 
     assert _got() == [f"p{n}@mail{n}.example" for n in range(5)]
     assert news.done == 5
+
+
+@pytest.mark.parametrize(("reply", "limit"), [(451, 150), (421, 150), (550, 300), (452, 300)])
+def test_a_provider_that_says_421_or_451_gets_news_more_slowly(
+    petition: Petition,
+    news: News,
+    omar: User,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: int,
+    limit: int,
+) -> None:
+    class Backend(BaseEmailBackend):
+        def open(self) -> bool:
+            return True
+
+        def send_messages(self, email_messages: Any) -> int:
+            (message,) = email_messages
+            raise SMTPRecipientsRefused({message.to[0]: (reply, b"later, please")})
+
+    supporter(petition, 1)
+    outbox.deliver()
+    _start(news, omar)
+    monkeypatch.setattr(outbox, "get_connection", lambda **_kwargs: Backend())
+    _run(news)
+
+    assert outbox._pace.limit("mail1.example") == limit
+    refused = news_counts.totals(news)["refused"]
+    assert (news.state, refused) == ((News.State.DONE, 1) if reply == 550 else ("running", 0))
 
 
 def test_who_withheld_their_name_gets_a_subject_and_beginning_that_name_nothing(
