@@ -52,6 +52,7 @@ BATCH = 100
 SETTLE_EVERY = 20
 # Seconds for which a batch of news is sent before other mail is looked for.
 NEWS_TURN = 2.0
+FEWEST_AT_ONCE = 10
 # Seconds. A domain that refuses us is then probed with one mail at a time.
 DOMAIN_WAIT = 300
 # What organisers are told of each code stands in `admin.outcomes`.
@@ -146,10 +147,10 @@ def deliver_news(*, news_id: UUID, seconds: float) -> int:
 
     All other mail first, and again every `NEWS_TURN`: it never waits for news.
     """
-    until, sent = time.monotonic() + seconds, 0
-    while time.monotonic() < until:
+    until, sent, limit = time.monotonic() + seconds, 0, BATCH
+    while (begun := time.monotonic()) < until:
         deliver()
-        if not (claim := Claim(BATCH, news_id=news_id)).ids:
+        if not (claim := Claim(limit, news_id=news_id)).ids:
             break
         try:
             with claim:
@@ -158,6 +159,9 @@ def deliver_news(*, news_id: UUID, seconds: float) -> int:
             _pace.slow_all()
             logger.warning("the mail server takes no news now (%s)", away)
             break
+        # A batch that its turn cuts short was composed in vain.
+        is_slow = time.monotonic() - begun > NEWS_TURN
+        limit = max(FEWEST_AT_ONCE, limit // 2) if is_slow else min(BATCH, limit * 2)
     return sent
 
 
