@@ -7,6 +7,7 @@ mailbox may be other people's, for all that is proved, and have their own links:
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -121,12 +122,18 @@ def choose_updates_once_confirmed(
     """Subscribe or unsubscribe on the thank-you page, by its link alone. Raises `NoSuchSignature`.
 
     Only if confirmed at or after `since`: a used link that is found later must change nothing.
+    Who subscribes here, too, takes back that they have unsubscribed.
     """
     signatures = Signature.objects.filter(
         pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
     )
     if not signatures.update(wants_updates=wants_updates):
         raise NoSuchSignature
+    if wants_updates:
+        with suppress(vault.CannotOpen, Signer.DoesNotExist):
+            signer = Signer.objects.get(pk=signature_id)
+            recipient = sealing.recipient_of(sealing.unsealed(signer)["email"])
+            suppression.unsuppress_news(inboxes=recipient.inboxes, petition_id=signer.petition_id)
 
 
 def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:

@@ -169,8 +169,9 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
 # refuses what this test does to it, is cut to the day too: see test_audit.py.
 TIMES_OF_THE_HOUSE = {
     "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.AuditRecord",
-    "petitions.Authenticator", "petitions.Erasure", "petitions.ErasureStop", "petitions.Export", "petitions.Lease",
-    "petitions.LoginFailure", "petitions.News", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
+    "petitions.Authenticator", "petitions.Erasure", "petitions.ErasureStop", "petitions.Export",
+    "petitions.Lease", "petitions.LoginFailure", "petitions.News", "petitions.Petition",
+    "petitions.PetitionText", "petitions.PlaceFile",
     "petitions.RecoveryCode", "petitions.Reindexing", "petitions.Rule", "petitions.StaffMail",
     "sessions.Session",
     # Deleted once they expired, an hour after they were used at the latest.

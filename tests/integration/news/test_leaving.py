@@ -1,6 +1,7 @@
 """Leaving news: one click of a mail program, one press on the page, for good, told to nobody."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail as sent
 from django.test import Client
+from django.utils import timezone
 
 from petitions.crypto import tokens
 from petitions.mail import bounces, news_counts, news_sending, outbox, suppression
@@ -114,6 +116,23 @@ def test_whoever_asks_again_on_their_own_page_gets_news_again(
     recipient = sealing.recipient_of("p1@mail1.example")
     self_service.choose_updates(
         recipient=recipient, reference=signature.reference, wants_updates=True
+    )
+
+    assert not Objection.objects.exists()
+
+
+def test_whoever_signs_again_and_asks_for_news_then_gets_news_again(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    signature = supporter(petition, 1)
+    (link,) = send(news, omar).values()
+    client.post(path_of(link), ONE_CLICK)
+
+    self_service.choose_updates_once_confirmed(
+        signature_id=signature.pk,
+        epoch=0,
+        wants_updates=True,
+        since=timezone.now() - timedelta(hours=1),
     )
 
     assert not Objection.objects.exists()
