@@ -107,7 +107,9 @@ class NewsAdmin(Titled):
         wrap = self.admin_site.admin_view
         return [
             path("<uuid:pk>/send/", wrap(self.send_view), name="petitions_news_send"),
-            path("text/<int:pk>/", wrap(self.text_view), name="petitions_news_text"),
+            path(
+                "<uuid:pk>/text/<slug:language>/", wrap(self.text_view), name="petitions_news_text"
+            ),
             *super().get_urls(),
         ]
 
@@ -159,9 +161,9 @@ class NewsAdmin(Titled):
 
     def send_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """How it looks, to how many it goes, how far it is, and its buttons (POST)."""
-        news = get_object_or_404(self.get_queryset(request), pk=pk)
-        if not self.has_view_permission(request, news):
+        if not self.has_view_permission(request):
             raise PermissionDenied("petitions.view_news")
+        news = get_object_or_404(self.get_queryset(request), pk=pk)
         if request.method == "POST":
             return self._act(request, news)
         totals = news_counts.totals(news)
@@ -186,13 +188,13 @@ class NewsAdmin(Titled):
         return page
 
     @method_decorator(xframe_options_sameorigin)
-    def text_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def text_view(self, request: HttpRequest, pk: UUID, language: str) -> HttpResponse:
         """One text as its readers get it, for the frames of the preview; with `?neutral`, as those
         do who withheld their name.
         """
-        text = get_object_or_404(NewsText, pk=pk)
         if not self.has_view_permission(request):
             raise PermissionDenied("petitions.view_news")
+        text = get_object_or_404(NewsText, news=pk, language=language)
         is_neutral = "neutral" in request.GET
         page = HttpResponse(_Shown(text, is_neutral=is_neutral).html)
         page["Content-Security-Policy"] = (
@@ -224,7 +226,7 @@ class _Shown:
         )
         self.subject, self.plain = letter.subject, letter.body
         self.html = str(letter.alternatives[0][0])
-        self.url = reverse("admin:petitions_news_text", args=[text.pk])
+        self.url = reverse("admin:petitions_news_text", args=[text.news_id, text.language])
 
 
 def _whom(news: News) -> str:
