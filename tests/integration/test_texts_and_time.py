@@ -166,7 +166,8 @@ TIMES_OF_THE_HOUSE = {
     "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.AuditRecord",
     "petitions.Authenticator", "petitions.Erasure", "petitions.ErasureStop",
     "petitions.Export", "petitions.Lease",
-    "petitions.LoginFailure", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
+    "petitions.LoginFailure", "petitions.News", "petitions.Petition", "petitions.PetitionText",
+    "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
     # Deleted once it is sent.
     "petitions.StaffMail",
@@ -183,7 +184,7 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
         kind="hold", petition=petition, ids=[signature.pk], reason="other", note="", actor=moderator
     )
     Objection.objects.create(ix=b"i" * 16, key_id=1, reason=Objection.Reason.NO_MAIL)
-    Alert.objects.create(petition=petition, kind=Alert.Kind.BURST, number=20)
+    Alert.objects.create(petition=petition, kind=Alert.Kind.BURST, network_ix=b"n" * 16, number=20)
     BulkDecision.objects.create(
         petition=petition,
         kind="hold",

@@ -30,6 +30,7 @@ from petitions.models import (
     Export,
     Lease,
     Milestone,
+    News,
     Petition,
     Rule,
     Source,
@@ -51,7 +52,8 @@ PEOPLE = ("moderator", "organiser", "administrator", "both", "nobody")
 LISTS = {
     "moderator": {"signature", "decision", "alert", "rule", "petition"},
     "organiser": {
-        "petition", "statement", "milestone", "source", "organisation", "mail", "enquiry",
+        "petition", "statement", "milestone", "source", "organisation", "news", "mail",
+        "enquiry",
         "snapshot", "export", "erasure", "erasurestop", "rule",
     },
     "administrator": {"user", "auditrecord"},
@@ -107,6 +109,7 @@ def everything(petition: Petition, moderator: User) -> dict[str, Any]:
             petition=petition, kind="reply", day=timezone.localdate()
         ).pk,
         "source": Source.objects.create(code="choir", name="Choir").pk,
+        "news": News.objects.create(petition=petition).pk,
         "statement": Statement.objects.create(slug="one").pk,
         "export": Export.objects.create(
             petition=petition, purpose="hand-in", delete_by=timezone.localdate()
