@@ -18,6 +18,8 @@ _SWEEPS = {
     "apply-retention": "nothing is deleted that should go",
     "record-closes": "no petition is noted as closed",
     "give-notice": "nobody is told of a coming erasure",
+    "count-figures": "the figures by constituency are not updated",
+    "count-countries": "the figures by country are not updated",
     "take-snapshots": "the figures by day and region are not updated",
     "check-tallies": "the count is not checked",
 }

@@ -117,6 +117,7 @@ class Visitor:
             address=address,
             language=self.language,
         )
+        outbox.deliver()
         inbox = sealing.inbox_of(address)
         mailbox = tokens.Mailbox(signature_id, 0, self.petition.pk, inbox.key_id, inbox.ix)
         suppression.suppress_petition(mailbox=mailbox)

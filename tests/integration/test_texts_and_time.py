@@ -169,6 +169,8 @@ TIMES_OF_THE_HOUSE = {
     "petitions.LoginFailure", "petitions.News", "petitions.Petition", "petitions.PetitionText",
     "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
+    # When a moderator was mailed of alerts, and when all figures of a petition were counted.
+    "petitions.AlertMail", "petitions.Figures",
     # Deleted once it is sent.
     "petitions.StaffMail",
     # Deleted once they expired, an hour after they were used at the latest.
