@@ -17,12 +17,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from campaign import publishing
-from campaign.middleware import CONTENT_SECURITY_POLICY
 from campaign.models import Statement, StatementText
 from campaign.views import statement_context
 from petitions.admin.acting import acting
 from petitions.admin.fields import CarefulForm
 from petitions.admin.texts import PublicationAdmin, TextInline, shown
+from petitions.web.responses import CONTENT_SECURITY_POLICY
 
 
 class StatementTextInline(TextInline):

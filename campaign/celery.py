@@ -32,6 +32,7 @@ app.conf.beat_schedule = {
     "deliver-mail": _sweep("petitions.deliver_mail", 5.0, expires=5),
     "raise-alerts": _sweep("petitions.raise_alerts", 30.0, expires=30),
     "run-bulk-decisions": _sweep("petitions.run_bulk_decisions", 5.0, expires=5),
+    "send-news": _sweep("petitions.send_news", 10.0, expires=10),
     "send-staff-mail": _sweep("petitions.send_staff_mail", 10.0, expires=10),
     "queue-reminders": _sweep("petitions.queue_reminders", 600.0, expires=600),
     "apply-retention": _sweep("petitions.apply_retention", 3600.0, expires=3600),

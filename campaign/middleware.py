@@ -27,19 +27,12 @@ from django_otp.middleware import OTPMiddleware
 from campaign import sessions
 from campaign.errors import error_page, is_admin
 from petitions.staff import password_hashing
+from petitions.web.responses import CONTENT_SECURITY_POLICY
 
 logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 _FORM_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data"}
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; manifest-src 'self'; connect-src 'self'; form-action 'self'; "
-    # Workers, for the challenge. Safari before 15.5 knows only child-src for them, which stands for
-    # frames, too; those stay closed.
-    "worker-src 'self'; child-src 'self'; frame-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",

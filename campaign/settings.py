@@ -172,6 +172,7 @@ EMAIL_BACKEND = (
 MAIL_API_KEY = env.text("MAIL_API_KEY")
 # Postmark: "user:password", as in the address it is told to report to. Mailgun: its signing key.
 MAIL_WEBHOOK_SECRET = env.text("MAIL_WEBHOOK_SECRET")
+NEWS_PER_PROVIDER_AND_MINUTE = env.integer("NEWS_PER_PROVIDER_AND_MINUTE", 300, at_least=6)
 MAILS_PER_DOMAIN_AND_MINUTE = env.integer("MAILS_PER_DOMAIN_AND_MINUTE", 1000)
 EMAIL_HOST = env.host("SMTP_HOST", "127.0.0.1")
 EMAIL_PORT = env.port("SMTP_PORT", 25)
@@ -330,6 +331,8 @@ PAGE_CACHE_ENTRIES = env.integer("PAGE_CACHE_ENTRIES", 500, at_least=1)
 MAILS_PER_MAILBOX_AND_DAY = env.integer("MAILS_PER_MAILBOX_AND_DAY", 5, at_least=1)
 # From so many signatures on, a bulk decision of a moderator waits for another one's approval.
 BULK_DECISION_APPROVAL_FROM = env.integer("BULK_DECISION_APPROVAL_FROM", 500, at_least=1)
+# From so many supporters on, news waits for another organiser's approval.
+NEWS_APPROVAL_FROM = env.integer("NEWS_APPROVAL_FROM", 500, at_least=1)
 # A promise made to signers in pages and mails, and so no variable.
 PENDING_DAYS = 14
 

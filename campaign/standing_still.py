@@ -12,6 +12,7 @@ _SWEEPS = {
     "deliver-mail": "no mail is sent",
     "raise-alerts": "no alert is raised",
     "send-staff-mail": "no mail to staff is sent",
+    "send-news": "no news to supporters is sent",
     "run-bulk-decisions": "no bulk decision is carried out",
     "queue-reminders": "no reminder is mailed",
     "apply-retention": "nothing is deleted that should go",

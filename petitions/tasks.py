@@ -10,7 +10,7 @@ from petitions.counting import breakdowns, figures, tallies
 from petitions.geography import countries
 from petitions.handover import reminders as delete_by
 from petitions.infra import locks
-from petitions.mail import notices, outbox, reminders, staff_letters, wake_worker
+from petitions.mail import news_sending, notices, outbox, reminders, staff_letters, wake_worker
 from petitions.moderation import alert_causes, bulk
 from petitions.privacy import retention
 from petitions.publishing import opening
@@ -69,6 +69,12 @@ def give_notice() -> None:
 def send_staff_mail() -> None:
     """Send invitations and links for new passwords to staff."""
     staff_letters.send()
+
+
+@sweep
+def send_news() -> None:
+    """Send news to supporters, behind all other mail, for some seconds."""
+    news_sending.run_due()
 
 
 @sweep

@@ -13,6 +13,7 @@ from typing import Any
 
 from petitions.infra.ttl_cache import TTLCache
 from petitions.mail import outbox
+from petitions.mail.pace import Pace
 from petitions.mail.throttle import Throttle
 
 # Pure functions of their arguments and of files that no test changes: they are never stale, and
@@ -35,6 +36,7 @@ def invalidate_all() -> None:
     for invalidate in memories().values():
         invalidate()
     outbox._throttle = Throttle()
+    outbox._pace = Pace()
 
 
 def memories() -> dict[str, Callable[[], object]]:

@@ -23,6 +23,8 @@ from petitions.models import (
     UNKNOWN,
     Export,
     Milestone,
+    News,
+    NewsText,
     Organisation,
     Petition,
     PetitionText,
@@ -121,6 +123,7 @@ class Visitor:
         suppression.suppress_petition(mailbox=mailbox)
         sign(self.petition, self._attempt(email=address))
         outbox.deliver()
+        yield from self._news()
         # Other signers of the walk may have another language.
         for message in mail.outbox:
             if message.to != [address]:
@@ -130,6 +133,19 @@ class Visitor:
             yield "text", str(message.body)
             for alternative in message.alternatives:
                 yield "HTML", str(alternative[0])
+
+    def _news(self) -> Pages:
+        """News as its readers get it, with a name and without one."""
+        title, _addressee, words = TEXTS[self.language]
+        news = News.objects.create(petition=self.petition)
+        text = NewsText.objects.create(news=news, language=self.language, subject=title, body=words)
+        for is_neutral in (False, True):
+            letter = messages.sample_of_news(
+                text, to="reader@example.net", mail_id=UUID(int=0), is_neutral=is_neutral
+            )
+            yield "subject", str(letter.subject)
+            yield "text", str(letter.body)
+            yield "HTML", str(letter.alternatives[0][0])
 
     def _reading(self) -> Pages:
         yield self._get("nothing published", self.home)
@@ -329,6 +345,13 @@ class Visitor:
         path = f"{self._link(signature.pk)}news/"
         yield self._post("news", path, {"updates": "on"})
         yield self._post("no news", path, {})
+        to = tokens.Subscription(
+            UUID(int=1), signature.pk, self.petition.pk, sealing.inbox_of("news@example.net")
+        )
+        leave = f"/t/{self.language}/no-news/{tokens.subscription_link(to)}/"
+        yield self._get("leave the news", leave)
+        yield self._post("left the news", leave, {})
+        yield self._post("left all mail", leave, {"no_mail": "1"})
 
     def _objecting(self) -> Pages:
         link = self._not_me(sign(self.petition, self._attempt(email="stranger@example.net")))

@@ -8,6 +8,7 @@ from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
 from petitions.admin.exports import ExportAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
+from petitions.admin.news import NewsAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.people import PersonAdmin
 from petitions.admin.records import MailAdmin
@@ -26,6 +27,7 @@ __all__ = [
     "ExportAdmin",
     "MailAdmin",
     "MilestoneAdmin",
+    "NewsAdmin",
     "OrganisationAdmin",
     "PersonAdmin",
     "PetitionAdmin",

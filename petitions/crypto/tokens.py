@@ -31,6 +31,7 @@ NOT_ME = "not-me"
 FIND = "find"
 FIND_SECONDS = 3600
 MAIL_AGAIN = "mail-again"
+NO_NEWS = "no-news"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
 # Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
@@ -44,6 +45,8 @@ _NO_ROW = UUID(int=0)
 _TIME_BYTES = 5
 # A signature's id and an epoch; the same, a petition, a key's id and an index; the last two alone.
 _LINK, _MAILBOX, _INBOX = Struct(">16sH"), Struct(">16sHQB16s"), Struct(">B16s")
+# A news, a signature, a petition, a key's id and an index.
+_NEWS = Struct(">16s16sQB16s")
 
 
 class BadToken(Exception):
@@ -129,6 +132,42 @@ def read_inbox_link(purpose: str, token: str) -> Inbox:
     inbox = Inbox(*_INBOX.unpack(raw[_TIME_BYTES:]))
     _need_index_key(inbox.key_id)
     return inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Payload of a link that unsubscribes: the news that it stands in, and whose it is.
+
+    It names the mailbox as `Mailbox` does, and so outlives the list of recipients.
+    """
+
+    news_id: UUID
+    signature_id: UUID
+    petition_id: int
+    inbox: Inbox
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the link is that of a test mail, which is about nobody."""
+        return not self.signature_id.int
+
+
+def subscription_link(to: Subscription) -> str:
+    """The token of a link that unsubscribes; of fixed length."""
+    inbox = to.inbox
+    raw = _NEWS.pack(
+        to.news_id.bytes, to.signature_id.bytes, to.petition_id, inbox.key_id, inbox.ix
+    )
+    return _encrypted(NO_NEWS, raw)
+
+
+def read_subscription_link(token: str) -> Subscription:
+    """Read such a token, which expires only with its keys. Raises `BadToken`."""
+    news, signature, petition_id, *inbox = _NEWS.unpack(_decrypted(NO_NEWS, token, _NEWS.size))
+    to = Subscription(UUID(bytes=news), UUID(bytes=signature), petition_id, Inbox(*inbox))
+    if not to.is_test:
+        _need_index_key(to.inbox.key_id)
+    return to
 
 
 @dataclass(frozen=True, slots=True)

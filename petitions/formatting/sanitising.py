@@ -1,6 +1,8 @@
 """Sanitising of organisers' texts: Markdown to HTML, and plain text where HTML is not escaped."""
 
+import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import unescape
 
@@ -8,6 +10,7 @@ import nh3
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 # No images: a remote one would tell another site who reads the page.
 _TAGS = {
@@ -15,6 +18,12 @@ _TAGS = {
     "code", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+# What follows each kind of token in plain text. A hidden one is a paragraph of a tight list.
+_AFTER = {
+    "softbreak": "\n", "hardbreak": "\n", "tr_close": "\n", "th_close": "  ", "td_close": "  ",
+    "paragraph_close": "\n\n", "heading_close": "\n\n", "fence": "\n\n", "code_block": "\n\n",
+    "bullet_list_close": "\n", "ordered_list_close": "\n",
+}  # fmt: skip
 # XML holds no control characters, and typst shows boxes for them. Bidi overrides would reorder what
 # stands beside the text.
 _DROPPED = {"Cc", "Cs", "Cn"}
@@ -43,6 +52,40 @@ def plain(markdown: str, words: int = 60) -> str:
     """The beginning of a Markdown text as plain text on one line, for feeds and previews."""
     text = unescape(nh3.clean(render_markdown(markdown), tags=set()))
     return Truncator(legible(text)).words(words)
+
+
+def plain_text(text: str) -> str:
+    """A Markdown text without its marks, for the plain-text part of a mail.
+
+    Lists keep a dash or their number, and links their address in angle brackets.
+    """
+    written: list[str] = []
+    hrefs: list[str] = []
+    for token in _flat(_markdown.parse(text)):
+        if token.type == "link_open":
+            hrefs.append(str(token.attrGet("href")))
+        elif token.type == "link_close":
+            written.append(f" <{hrefs.pop()}>")
+        elif token.type == "list_item_open":
+            written.append(f"{token.info}. " if token.info else "- ")
+        else:
+            # An inline token's text is that of its children, which follow.
+            written.append("" if token.children else token.content)
+            after = _AFTER.get(token.type, "")
+            written.append(after[:1] if token.hidden else after)
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r" +\n", "\n", "".join(written))).strip()
+
+
+def links_in(text: str) -> list[str]:
+    """The addresses of the links of a Markdown text, in order."""
+    opened = (token for token in _flat(_markdown.parse(text)) if token.type == "link_open")
+    return [str(token.attrGet("href")) for token in opened]
+
+
+def _flat(tokens: Sequence[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        yield from _flat(token.children or ())
 
 
 def legible(text: str) -> str:

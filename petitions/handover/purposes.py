@@ -228,7 +228,8 @@ def _mailable(batch: list[Row]) -> Iterator[Cells]:
     """Address, name and language of those on no suppression list; one query for the batch."""
     people = {row.id: (row, person) for row in batch if (person := _person(row))}
     unwanted = suppression.reasons(
-        {key: Addressee(row.petition_id, person["email"]) for key, (row, person) in people.items()}
+        {key: Addressee(row.petition_id, person["email"]) for key, (row, person) in people.items()},
+        are_news=True,
     )
     for key, (row, person) in people.items():
         if key not in unwanted:

@@ -35,6 +35,7 @@ OVERDUE_AFTER = {
     "deliver-mail": timedelta(minutes=1),
     "raise-alerts": timedelta(minutes=2),
     "run-bulk-decisions": timedelta(minutes=1),
+    "send-news": timedelta(minutes=2),
     "send-staff-mail": timedelta(minutes=2),
     "record-closes": timedelta(minutes=5),
     "give-notice": timedelta(minutes=30),

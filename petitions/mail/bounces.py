@@ -15,7 +15,7 @@ from django.db import transaction
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.mail import claims, replies, suppression
+from petitions.mail import claims, news_counts, pace, replies, suppression
 from petitions.mail.replies import Verdict
 from petitions.models import Mail
 from petitions.signers import sealing
@@ -26,6 +26,7 @@ _SOFT = {"SoftBounce", "Transient", "DnsError", "VirusNotification"}
 
 # The outbox's code for a bounce: see `admin.outcomes`.
 BOUNCED = "bounced"
+COMPLAINED = "complained"
 
 logger = logging.getLogger(__name__)
 
@@ -49,21 +50,30 @@ def handle(event: AnymailTrackingEvent) -> bool:
     person = None
     with suppress(vault.CannotOpen):
         person = sealing.addressee(mail) if mail else None
-    if person is None:
+    if mail is None or person is None:
         return False
     address = person["email"]
     if is_complaint:
         suppression.suppress_all(inbox=sealing.inbox_of(address))
+        _count(mail, address, "complained", code=COMPLAINED)
         logger.info("mail %s was reported as spam", row_id)
         return True
     if email_addresses.deliverable(address).lower() == email_addresses.canonical(address):
         # An alias may not exist though its mailbox does: anybody can make one up.
         suppression.suppress_bounced(address=address)
-    Mail.objects.filter(pk=row_id, state=Mail.State.SENT).update(
-        state=Mail.State.REFUSED, code=BOUNCED
-    )
+    _count(mail, address, "returned", state=Mail.State.REFUSED, code=BOUNCED)
     logger.info("mail %s bounced", row_id)
     return True
+
+
+@transaction.atomic
+def _count(mail: Mail, address: str, column: str, **outcome: str) -> None:
+    """Note the outcome of a sent mail; of news it is counted once, however often it is reported."""
+    sent = Mail.objects.filter(pk=mail.pk, state=Mail.State.SENT)
+    is_first = sent.exclude(code=COMPLAINED).update(**outcome)
+    if mail.news_id and is_first:
+        provider = pace.provider_of(email_addresses.domain_of(address))
+        news_counts.add(mail.news_id, column, provider)
 
 
 def _send_again(row_id: UUID, code: str) -> bool:

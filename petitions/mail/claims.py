@@ -39,25 +39,33 @@ logger = logging.getLogger(__name__)
 class Claim:
     """A lease on up to `limit` due mails (SKIP LOCKED), renewed within its `with` block.
 
+    Of one news, or else of all other mail: news are claimed apart, and nothing waits for them.
     Rows that another worker is claiming are skipped. The attempt is counted.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, news_id: UUID | None = None) -> None:
+        # Spelt as the conditions of the two indexes are.
+        which = "kind = 'news' AND news_id = %s" if news_id else "kind <> 'news'"
         self._held_until = time.monotonic() + LEASE.total_seconds()
         with connection.cursor() as cursor:
             cursor.execute(
-                """
+                f"""
                 WITH due AS (
                     SELECT id FROM petitions_mail
-                    WHERE state = %s AND due_at <= statement_timestamp()
+                    WHERE state = %s AND due_at <= statement_timestamp() AND {which}
                     ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
                 )
                 UPDATE petitions_mail m
                 SET due_at = statement_timestamp() + make_interval(secs => %s),
                     attempts = attempts + 1
                 FROM due WHERE m.id = due.id RETURNING m.id, m.due_at
-                """,
-                [Mail.State.QUEUED, limit, LEASE.total_seconds()],
+                """,  # noqa: S608 - of this function's constants
+                [
+                    Mail.State.QUEUED,
+                    *([news_id] if news_id else []),
+                    limit,
+                    LEASE.total_seconds(),
+                ],
             )
             rows = cursor.fetchall()
         self.ids: list[UUID] = [mail_id for mail_id, _due_at in rows]

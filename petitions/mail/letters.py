@@ -55,15 +55,31 @@ class Template:
             "date": f"{nonce}-date",
         }
 
-    def render(self, *, subject: str, text: str, html: str, sender: str, domain: str) -> "Template":
-        """Set subject and bodies, marks and all, and serialise them to MIME once."""
+    def render(
+        self,
+        *,
+        subject: str,
+        text: str,
+        html: str,
+        sender: str,
+        domain: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Template":
+        """Set subject, bodies and further headers, marks and all, and serialise them to MIME once.
+
+        A header with a mark must hold no space, or it would be folded.
+        """
         self._subject, self._sender, self._domain = subject, sender, domain
+        self._headers = dict(headers or {})
         self._text, self._html = text, html
-        written: Any = self._letter(text, html, **self._header_marks).message()
+        letter = self._letter(text, html, **self._header_marks)
+        letter.extra_headers |= self._headers
+        written: Any = letter.message()
         raw: bytes = written.as_bytes(linesep="\r\n")
         # A long line is encoded and loses its marks: then Django serialises each mail.
         marks = self.marks.values()
-        expected = [text.count(mark) + html.count(mark) for mark in marks] + [1, 1, 1]
+        whole = "".join([text, html, *self._headers.values()])
+        expected = [whole.count(mark) for mark in marks] + [1, 1, 1]
         found = [raw.count(mark.encode()) for mark in (*marks, *self._header_marks.values())]
         self._raw = raw if found == expected else None
         return self
@@ -73,9 +89,12 @@ class Template:
         if not all(map(_PLAIN.fullmatch, values.values())):
             raise ValueError("a value holds what is no letter, digit, dot or dash")
         text, html, raw = self._text, self._html, self._raw
+        headers = self._headers
         for name, mark in self.marks.items():
             text, html = text.replace(mark, values[name]), html.replace(mark, values[name])
+            headers = {key: one.replace(mark, values[name]) for key, one in headers.items()}
         letter = self._letter(text, html, to=to, mail_id=mail_id, date=date)
+        letter.extra_headers |= headers
         if raw and _PLAIN_ADDRESS.fullmatch(to):
             marks = {**self.marks, **self._header_marks}
             own = {**values, "to": to, "mail_id": mail_id, "date": date}

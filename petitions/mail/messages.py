@@ -4,28 +4,30 @@ What is the same for everybody is rendered once per kind and language: see `lett
 
 Subject, sender and the first 150 characters name no petition, person, country or cause: a phone
 shows them on its lock screen. No message names the petition at all, so that searching an inbox
-tells nothing either.
+tells nothing either; but news, which their readers asked for, may name it, if they gave their name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import timedelta
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from petitions.crypto import tokens
-from petitions.formatting.languages import days, hours
+from petitions.formatting import sanitising
+from petitions.formatting.languages import days, direction, hours
 from petitions.identity import email_addresses, typed_text
 from petitions.mail import reminders, suppression
 from petitions.mail.letters import Letter, Template
-from petitions.models import Mail, Organisation
+from petitions.models import Mail, NewsText, Organisation, Signature, rank_of
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
 
@@ -44,12 +46,31 @@ def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool
     if person is None:
         raise ValueError("a mail to nobody")
     kind, address = NOTICE if is_notice else mail.kind, person["email"]
-    template = _template(kind, person["language"], sender(organisation()), settings.SITE_URL)
+    text = TEXTS[kind]
+    template = _template(
+        kind, person["language"], sender(organisation()), settings.SITE_URL, text.variant(mail)
+    )
     return template.fill(
-        TEXTS[kind].values(mail, address),
+        text.values(mail, address),
         to=email_addresses.deliverable(address),
         mail_id=str(mail.pk),
         date=format_datetime(mail.created_at),
+    )
+
+
+def sample_of_news(text: NewsText, *, to: str, mail_id: UUID, is_neutral: bool = False) -> Letter:
+    """A text of news as its readers get it, for its writer; its link unsubscribes nobody."""
+    with translation.override(text.language):
+        said = news_words(text, is_neutral=is_neutral)
+    template = _render(
+        TEXTS[Mail.Kind.NEWS], said, text.language, sender(organisation()), settings.SITE_URL
+    )
+    nobody = tokens.Subscription(text.news_id, UUID(int=0), 0, tokens.Inbox(0, bytes(16)))
+    return template.fill(
+        {"no_news": tokens.subscription_link(nobody)},
+        to=to,
+        mail_id=str(mail_id),
+        date=format_datetime(timezone.now()),
     )
 
 
@@ -73,6 +94,11 @@ def notice_subject() -> str:
     return _("About your email address")
 
 
+def news_subject() -> str:
+    """The subject of news to signers who withheld their name; it names nothing."""
+    return _("The news that you asked for")
+
+
 def sender_domain() -> str:
     """The domain of our Message-IDs."""
     return settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
@@ -89,9 +115,14 @@ def sender(of: Organisation) -> str:
 
 
 @lru_cache(maxsize=64)
-def _template(kind: str, language: str, sender_line: str, site: str) -> Template:
-    """The MIME template of all mails of a kind and language."""
-    text = TEXTS[kind]
+def _template(kind: str, language: str, sender_line: str, site: str, variant: Hashable) -> Template:
+    """The MIME template of all mails of a kind, language and variant."""
+    with translation.override(language):
+        said = TEXTS[kind].written(variant, language)
+    return _render(TEXTS[kind], said, language, sender_line, site)
+
+
+def _render(text: "Text", said: "Written", language: str, sender_line: str, site: str) -> Template:
     template = Template(text.fields)
     with translation.override(language):
         links = {
@@ -101,18 +132,34 @@ def _template(kind: str, language: str, sender_line: str, site: str) -> Template
         context = {
             **template.marks,
             **links,
-            **text.context(),
+            **said.context,
             "language": language,
             "direction": "rtl" if translation.get_language_bidi() else "ltr",
-            "subject": text.subject(),
+            "subject": said.subject,
         }
         return template.render(
-            subject=text.subject(),
+            subject=said.subject,
             text=render_to_string(f"mail/{text.name}.txt", context),
             html=render_to_string(f"mail/{text.name}.html", context),
             sender=sender_line,
             domain=sender_domain(),
+            headers=text.headers(links),
         )
+
+
+class Written(NamedTuple):
+    """The words of a mail in the active language: its subject, and what its templates need."""
+
+    subject: str
+    context: dict[str, object]
+
+
+def _no_variant(_mail: Mail) -> Hashable:
+    return None
+
+
+def _no_headers(_links: dict[str, str]) -> dict[str, str]:
+    return {}
 
 
 class Text(NamedTuple):
@@ -121,15 +168,17 @@ class Text(NamedTuple):
     name: its two templates in `templates/mail`. fields: the placeholders, for what differs between
     two mails of the kind. links: which of them are tokens of a link, by the name of the link in the
     templates. values: those of one mail to an address, each of the same length for everybody
-    (constant work). context: whatever else the templates need, in the active language.
+    (constant work). written: the words of a variant in a language, which is active. variant: what
+    tells mails of the kind apart whose words differ. headers: further ones, of those links.
     """
 
     name: str
-    subject: Callable[[], str]
     fields: tuple[str, ...]
     links: dict[str, str]
     values: Callable[[Mail, str], dict[str, str]]
-    context: Callable[[], dict[str, object]]
+    written: Callable[[Any, str], Written]
+    variant: Callable[[Mail], Hashable] = _no_variant
+    headers: Callable[[dict[str, str]], dict[str, str]] = _no_headers
 
 
 def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
@@ -153,8 +202,8 @@ def _notice_values(mail: Mail, address: str) -> dict[str, str]:
     return {"not_me": _confirm_values(mail, address)["not_me"]}
 
 
-def _notice_context() -> dict[str, object]:
-    return {"time": days(suppression.ENDS_AFTER.days)}
+def _notice_words(_variant: object, _language: str) -> Written:
+    return Written(notice_subject(), {"time": days(suppression.ENDS_AFTER.days)})
 
 
 def _find_values(_mail: Mail, address: str) -> dict[str, str]:
@@ -167,55 +216,123 @@ def _address_values(mail: Mail, _address: str) -> dict[str, str]:
     return {"code": tokens.spoken(tokens.code(mail.pk, 0))}
 
 
-def _confirm_context() -> dict[str, object]:
-    return {"time": days(settings.PENDING_DAYS), "reminder": hours(reminders.AFTER)}
+def _confirm_words(_variant: object, _language: str) -> Written:
+    context: dict[str, object] = {
+        "time": days(settings.PENDING_DAYS),
+        "reminder": hours(reminders.AFTER),
+    }
+    return Written(confirm_subject(), context)
 
 
-def _remind_context() -> dict[str, object]:
+def _remind_words(_variant: object, _language: str) -> Written:
     # A reminder's link is the first one's, and as old.
-    return {"time": days(settings.PENDING_DAYS - reminders.AFTER.days), "is_reminder": True}
+    time = days(settings.PENDING_DAYS - reminders.AFTER.days)
+    return Written(confirm_subject(), {"time": time, "is_reminder": True})
 
 
-def _find_context() -> dict[str, object]:
-    return {"time": hours(timedelta(seconds=tokens.FIND_SECONDS))}
+def _find_words(_variant: object, _language: str) -> Written:
+    return Written(find_subject(), {"time": hours(timedelta(seconds=tokens.FIND_SECONDS))})
+
+
+def _address_words(variant: object, language: str) -> Written:
+    return _find_words(variant, language)._replace(subject=confirm_subject())
+
+
+class NewsVariant(NamedTuple):
+    """Which news, and whether subject and beginning may name what it is about."""
+
+    news_id: UUID
+    is_neutral: bool
+
+
+def _news_variant(mail: Mail) -> NewsVariant:
+    """Signers who withheld their name get a subject that names nothing."""
+    assert mail.news_id
+    assert mail.signature
+    is_neutral = mail.signature.name_use == Signature.NameUse.WITHHELD
+    return NewsVariant(mail.news_id, is_neutral)
+
+
+def _news_values(mail: Mail, address: str) -> dict[str, str]:
+    assert mail.news_id
+    assert mail.signature
+    to = tokens.Subscription(
+        mail.news_id, mail.signature.pk, mail.signature.petition_id, sealing.inbox_of(address)
+    )
+    return {"no_news": tokens.subscription_link(to)}
+
+
+def _news_words(variant: NewsVariant, language: str) -> Written:
+    """A news in the language, or else in English, or else in any that it has."""
+    texts = NewsText.objects.filter(news=variant.news_id)
+    return news_words(texts.order_by(rank_of(language), "id")[0], is_neutral=variant.is_neutral)
+
+
+def news_words(text: NewsText, *, is_neutral: bool) -> Written:
+    """The words of a text of news; the language around them is the active one."""
+    context: dict[str, object] = {
+        "body": sanitising.render_markdown(text.body),
+        "plain": sanitising.plain_text(text.body),
+        "body_language": text.language,
+        "body_direction": direction(text.language),
+        "is_neutral": is_neutral,
+        "organisation": organisation().name,
+        "find_link": settings.SITE_URL + reverse("petitions:find"),
+    }
+    # A row may hold a line break all the same, which no header may.
+    subject = news_subject() if is_neutral else sanitising.legible(text.subject)
+    return Written(subject, context)
+
+
+def _news_headers(links: dict[str, str]) -> dict[str, str]:
+    """One-click unsubscription (RFC 8058)."""
+    return {
+        "List-Unsubscribe": f"<{links['no_news_link']}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 _CONFIRM = Text(
     name="confirm",
-    subject=confirm_subject,
     fields=("confirm", "not_me", "code"),
     links={"link": "confirm", "not_me_link": "not_me"},
     values=_confirm_values,
-    context=_confirm_context,
+    written=_confirm_words,
 )
 _FIND = Text(
     name="find",
-    subject=find_subject,
     fields=("mine",),
     links={"link": "mine"},
     values=_find_values,
-    context=_find_context,
+    written=_find_words,
 )
 _ADDRESS = Text(
     name="address",
-    subject=confirm_subject,
     fields=("code",),
     links={},
     values=_address_values,
-    context=_find_context,
+    written=_address_words,
 )
 TEXTS: dict[str, Text] = {
     NOTICE: Text(
         name="notice",
-        subject=notice_subject,
         fields=("not_me",),
         links={"link": "not_me"},
         values=_notice_values,
-        context=_notice_context,
+        written=_notice_words,
     ),
     Mail.Kind.CONFIRM: _CONFIRM,
-    Mail.Kind.REMIND: _CONFIRM._replace(context=_remind_context),
+    Mail.Kind.REMIND: _CONFIRM._replace(written=_remind_words),
     Mail.Kind.FIND: _FIND,
     Mail.Kind.FIND_OTHER: _FIND,
     Mail.Kind.ADDRESS: _ADDRESS,
+    Mail.Kind.NEWS: Text(
+        name="news",
+        fields=("no_news",),
+        links={"no_news_link": "no_news"},
+        values=_news_values,
+        written=_news_words,
+        variant=_news_variant,
+        headers=_news_headers,
+    ),
 }

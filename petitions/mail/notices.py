@@ -6,10 +6,12 @@ the same Message-ID and Date, so that mail programs show one.
 """
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -120,6 +122,22 @@ def staff_letter(
     )
     letter.metadata = {}
     return letter
+
+
+def tell(people: Iterable[User], *, body: str, name: str, at: datetime) -> bool:
+    """Mail the same words to each of the team; False if the mail server did not take one.
+
+    `name` and `at` make the Message-ID and the Date, the same when it is tried again.
+    """
+    for person in people:
+        letter = staff_letter(body, to=person.email, message_id=f"{name}.{person.pk}", date=at)
+        try:
+            letter.send(fail_silently=False)
+        except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
+            # Its text may hold the address.
+            logger.warning("%s: team not mailed (%s)", name, replies.code_of(error))
+            return False
+    return True
 
 
 def _admin() -> str:

@@ -18,6 +18,7 @@ minute, with the same Message-ID and Date, so that mail programs show one.
 
 import logging
 import smtplib
+import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Sequence
 from contextlib import closing
@@ -37,8 +38,9 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.mail import claims, messages, monitoring, replies, suppression
+from petitions.mail import claims, messages, monitoring, news_counts, pace, replies, suppression
 from petitions.mail.claims import Claim
+from petitions.mail.pace import Pace
 from petitions.mail.replies import Verdict
 from petitions.mail.throttle import Throttle
 from petitions.models import AuditRecord, Correction, Mail, Objection, Petition, Signature
@@ -48,6 +50,9 @@ from petitions.staff import audit
 
 BATCH = 100
 SETTLE_EVERY = 20
+# Seconds for which a batch of news is sent before other mail is looked for.
+NEWS_TURN = 2.0
+FEWEST_AT_ONCE = 10
 # Seconds. A domain that refuses us is then probed with one mail at a time.
 DOMAIN_WAIT = 300
 # What organisers are told of each code stands in `admin.outcomes`.
@@ -55,6 +60,7 @@ OVER_LIMIT, OBJECTED, UNDELIVERABLE = "limit", "objected", "undeliverable"
 
 logger = logging.getLogger(__name__)
 _throttle = Throttle()
+_pace = Pace()
 
 # The columns that sending reads (`only`): all of them would take twice as long.
 _NEEDED = (
@@ -62,8 +68,11 @@ _NEEDED = (
     "attempts",
     "created_at",
     "sealed",
+    "news_id",
     "signature__petition_id",
     "signature__state",
+    "signature__name_use",
+    "signature__wants_updates",
     "signature__link_epoch",
     "signature__created_at",
     "signature__signer__sealed",
@@ -74,6 +83,7 @@ _OBSOLETE = Mail.State.CANCELLED, ""
 _SUPPRESSED = {
     Objection.Reason.NOT_ME: (Mail.State.WITHHELD, OBJECTED),
     Objection.Reason.NO_MAIL: (Mail.State.WITHHELD, OBJECTED),
+    Objection.Reason.NO_NEWS: (Mail.State.WITHHELD, OBJECTED),
     Objection.Reason.UNDELIVERABLE: (Mail.State.CANCELLED, UNDELIVERABLE),
 }
 # Requeued along with a kind, because staff see no numbers of them: see `monitoring.SHOWN`.
@@ -132,8 +142,33 @@ def deliver() -> int:
     return sent
 
 
-def _deliver_batch(claim: Claim) -> int:
+def deliver_news(*, news_id: UUID, seconds: float) -> int:
+    """Send what is due of one news for so many seconds; return how many mails were sent.
+
+    All other mail first, and again every `NEWS_TURN`: it never waits for news.
+    """
+    until, sent, limit = time.monotonic() + seconds, 0, BATCH
+    while (begun := time.monotonic()) < until:
+        deliver()
+        if not (claim := Claim(limit, news_id=news_id)).ids:
+            break
+        try:
+            with claim:
+                sent += _deliver_batch(claim, seconds=NEWS_TURN)
+        except ServerAway as away:
+            _pace.slow_all()
+            logger.warning("the mail server takes no news now (%s)", away)
+            break
+        # A batch that its turn cuts short was composed in vain.
+        is_slow = time.monotonic() - begun > NEWS_TURN
+        limit = max(FEWEST_AT_ONCE, limit // 2) if is_slow else min(BATCH, limit * 2)
+    return sent
+
+
+def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
     """Send or settle the claimed mails; return how many were sent. Raises `ServerAway`.
+
+    What is not sent after so many seconds is queued again, untried.
 
     What is not to be sent is settled last, and put back with the others in an outage: while the
     server is away, a mail to a suppressed mailbox waits like any other (constant work).
@@ -142,7 +177,7 @@ def _deliver_batch(claim: Claim) -> int:
     decided = _decide(list(rows.order_by("due_at", "id")))
     with closing(get_connection(fail_silently=False)) as server:
         try:
-            sent = _send_all(server, decided.ready, claim)
+            sent = _send_all(server, decided.ready, claim, time.monotonic() + seconds)
         except ServerAway as away:
             waiting = [one.mail for one in decided.ready]
             waiting += [mail for mail, _seconds in decided.throttled]
@@ -152,9 +187,14 @@ def _deliver_batch(claim: Claim) -> int:
         finally:
             for mail, code in decided.broken:
                 claims.put_back(mail, code)
+    if claim.is_held():
+        claims.defer([(one.mail, 0.0) for one in decided.ready], "")
     claims.defer(decided.throttled, THROTTLED)
     for outcome, mails in decided.settled.items():
-        claims.settle(mails, *outcome, untried=outcome == _OBSOLETE)
+        news = [(mail, pace.OTHER) for mail in mails if mail.news_id]
+        news_counts.settle(news, *outcome)
+        others = [mail for mail in mails if not mail.news_id]
+        claims.settle(others, *outcome, untried=outcome == _OBSOLETE)
     return sent
 
 
@@ -172,7 +212,9 @@ def _decide(mails: Sequence[Mail]) -> Decided:
             mail.pk: suppression.Addressee(_petition_of(mail), person["email"])
             for mail in mails
             if (person := people.get(mail.pk))
-        }
+        },
+        # A claim is of one news, or of none.
+        are_news=any(mail.news_id for mail in mails),
     )
     for mail in mails:
         person = people.get(mail.pk)
@@ -204,7 +246,7 @@ def _throttle_or_compose(
 ) -> None:
     try:
         domain = email_addresses.domain_of(person["email"])
-        if seconds := _throttle.wait(domain, is_shown=mail.kind in monitoring.SHOWN):
+        if seconds := _wait(mail, domain):
             decided.throttled.append((mail, seconds))
         else:
             decided.ready.append(
@@ -213,6 +255,12 @@ def _throttle_or_compose(
     except Exception as error:
         decided.broken.append((mail, replies.code_of(error)))
         logger.exception("mail %s cannot be composed", mail.pk)
+
+
+def _wait(mail: Mail, domain: str) -> float:
+    if mail.kind == Mail.Kind.NEWS:
+        return _pace.wait(domain)
+    return _throttle.wait(domain, is_shown=mail.kind in monitoring.SHOWN)
 
 
 def over_limit(ids: Collection[UUID]) -> set[UUID]:
@@ -264,6 +312,8 @@ def _still_wanted(mails: Sequence[Mail]) -> set[UUID]:
             petition = petitions[signature.petition_id]
             is_open = petition.is_confirming(signature.created_at, now)
             return signature.state == Signature.State.PENDING and is_open
+        if mail.kind == Mail.Kind.NEWS:
+            return signature.state == Signature.State.CONFIRMED and signature.wants_updates
         return signature.state in _MAILED
 
     return {mail.pk for mail in mails if is_wanted(mail)}
@@ -282,31 +332,39 @@ def _petition_of(mail: Mail) -> int | None:
     return mail.signature.petition_id if mail.signature else None
 
 
-def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim) -> int:
+def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until: float) -> int:
     """Send the queue in order, and remove what was dealt with. Raises `ServerAway`.
 
-    Stops when the claim has expired: another worker may be sending the rest.
+    Stops at the moment `until`, or when the claim has expired: another worker may be sending the
+    rest.
     """
     _open(server)
-    sent: list[Mail] = []
+    sent: list[Ready] = []
     total = 0
     try:
-        while ready and claim.is_held():
+        while ready and claim.is_held() and time.monotonic() < until:
             try:
                 is_sent = _send(server, ready[0])
             except DomainAway as away:
                 _put_off_domain(ready, ready[0].domain, str(away))
                 continue
             if is_sent:
-                sent.append(ready[0].mail)
+                sent.append(ready[0])
                 total += 1
             ready.popleft()
             if len(sent) == SETTLE_EVERY:
-                claims.settle(sent, Mail.State.SENT)
+                _settle(sent, Mail.State.SENT)
                 sent = []
     finally:
-        claims.settle(sent, Mail.State.SENT)
+        _settle(sent, Mail.State.SENT)
     return total
+
+
+def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:
+    """Settle mails that the server has answered; of news, count them by provider."""
+    news = [(one.mail, pace.provider_of(one.domain)) for one in dealt if one.mail.news_id]
+    news_counts.settle(news, state, code)
+    claims.settle([one.mail for one in dealt if not one.mail.news_id], state, code)
 
 
 def _open(server: BaseEmailBackend) -> None:
@@ -334,10 +392,12 @@ def _send(server: BaseEmailBackend, ready: Ready) -> bool:
     if verdict is Verdict.SERVER:
         raise ServerAway(code)
     logger.warning("mail %s not sent (%s)", mail.pk, code)
+    if mail.kind == Mail.Kind.NEWS and code.startswith(pace.BUSY):
+        _pace.slow(ready.domain)
     if verdict is Verdict.DOMAIN:
         raise DomainAway(code)
     if verdict is Verdict.ADDRESS:
-        claims.settle([mail], Mail.State.REFUSED, code)
+        _settle([ready], Mail.State.REFUSED, code)
     else:
         claims.put_back(mail, code)
     if verdict is Verdict.CONNECTION:

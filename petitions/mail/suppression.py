@@ -1,4 +1,4 @@
-"""The suppression list: mailboxes not to be mailed ("not me", opt-out, hard bounce).
+"""The suppression list: mailboxes not to be mailed ("not me", opt-outs, hard bounce).
 
 Nothing is stored of a mailbox but its global blind index, with the id of the key, so that an entry
 outlives every erasure and also key rotation: look-ups try every key of the ring. The public never
@@ -87,14 +87,34 @@ def suppress_bounced(*, address: str) -> None:
     _insert(sealing.inbox_of(address), Reason.UNDELIVERABLE)
 
 
-def reasons(mails: Mapping[Key, Addressee]) -> dict[Key, Reason]:
-    """Which of these mails are suppressed, and why. One query for all of them."""
+def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
+    """Suppress news of a petition to a mailbox; False if they were, or the petition is gone.
+
+    It stands whatever is signed or imported later, until its owner asks for news again.
+    """
+    if not Petition.objects.filter(pk=petition_id).exists():
+        return False
+    return _insert(inbox, Reason.NO_NEWS, petition_id)
+
+
+def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
+    """Undo it: the owner of the mailbox asks for news of the petition again."""
+    _of_mailbox(inboxes).filter(petition=petition_id, reason=Reason.NO_NEWS).delete()
+
+
+def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[Key, Reason]:
+    """Which of these mails are suppressed, and why. One query for all of them.
+
+    Who unsubscribed from news gets all other mail.
+    """
     waiting = [
         (mail_id, to.petition_id, inbox.key_id, _stored(inbox))
         for mail_id, to in mails.items()
         for inbox in sealing.inboxes_of(to.address)
     ]
     entries = _standing().filter(ix__in=[ix for *_rest, ix in waiting])
+    if not are_news:
+        entries = entries.exclude(reason=Reason.NO_NEWS)
     rows = entries.values_list("key_id", "ix", "petition_id", "reason")
     suppressed: dict[tuple[int, bytes, int | None], Reason] = {
         (key, bytes(ix), petition): Reason(why) for key, ix, petition, why in rows
@@ -111,10 +131,8 @@ def is_notice(mail_id: UUID, to: Addressee) -> bool:
     """Whether this mail is the one that tells the owner that their address was entered again since
     they said "not me": the first that asks, however often it is sent.
     """
-    either = Q(pk__in=[])
-    for inbox in sealing.inboxes_of(to.address):
-        either |= Q(ix=_stored(inbox), key_id=inbox.key_id)
-    mine = _standing().filter(either, petition=to.petition_id, reason=Reason.NOT_ME)
+    entries = _of_mailbox(sealing.inboxes_of(to.address)) & _standing()
+    mine = entries.filter(petition=to.petition_id, reason=Reason.NOT_ME)
     mine.filter(notice_id=None).update(notice_id=mail_id)
     return mine.filter(notice_id=mail_id).exists()
 
@@ -128,8 +146,8 @@ def _stored(inbox: Inbox) -> bytes:
     return sealing.stored_index(Use.OBJECTION, inbox)
 
 
-def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> None:
-    """Add an entry once; those that end are renewed by a repetition."""
+def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> bool:
+    """Add an entry once; those that end are renewed by a repetition. Whether a row was written."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -140,13 +158,18 @@ def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> Non
             """,
             [_stored(inbox), inbox.key_id, petition_id, reason, list(ENDING)],
         )
+        return bool(cursor.rowcount)
 
 
 def _opted_out(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
+    return _of_mailbox(inboxes).filter(petition=None, reason=Reason.NO_MAIL)
+
+
+def _of_mailbox(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
     either = Q(pk__in=[])
     for inbox in inboxes:
         either |= Q(ix=_stored(inbox), key_id=inbox.key_id)
-    return Objection.objects.filter(either, petition=None, reason=Reason.NO_MAIL)
+    return Objection.objects.filter(either)
 
 
 def _not_me(mailbox: Mailbox) -> QuerySet[Objection]:

@@ -16,6 +16,7 @@ from petitions.models.going_live import FormerAddress, FormerName, ReadinessTick
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
 from petitions.models.moderation import Alert, AlertMail, Decision, DecisionItem, Rule
+from petitions.models.news import News, NewsCount, NewsText
 from petitions.models.operations import Lease, LoginFailure, RateCount, UsedNonce
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
@@ -49,6 +50,9 @@ __all__ = [
     "Mail",
     "Milestone",
     "MilestoneText",
+    "News",
+    "NewsCount",
+    "NewsText",
     "Objection",
     "Organisation",
     "Petition",

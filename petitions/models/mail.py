@@ -44,15 +44,15 @@ class MailQuerySet(models.QuerySet["Mail"]):
     def late(self, unwanted: str) -> "MailQuerySet":
         """Mails overdue by `LATE`: the worker is down or lags, the mail server takes nothing, or a
         provider blocks us. Then all are deferred again and again without an attempt, except the
-        one that probes the provider, whose code matches the regular expression `unwanted`.
+        one that probes the provider, whose code matches the regular expression `unwanted`. News
+        may wait.
         """
         unclaimed = Q(due_at__lt=Now() - LATE)
         put_off = Q(attempts=0) & ~Q(code__in=["", THROTTLED])
         is_unwanted = Q(code__regex=unwanted)
         long_ago = Q(created_at__lt=Now() - LATE)
-        return self.filter(
-            unclaimed | (long_ago & (put_off | is_unwanted)), state=Mail.State.QUEUED
-        )
+        queued = self.filter(state=Mail.State.QUEUED).exclude(kind=Mail.Kind.NEWS)
+        return queued.filter(unclaimed | (long_ago & (put_off | is_unwanted)))
 
     def outcomes_lately(self) -> tuple[int, int, int]:
         """Delivery figures over mails to the newest signers, without those yet untried: how many
@@ -67,6 +67,7 @@ class MailQuerySet(models.QuerySet["Mail"]):
         counts = (
             self.filter(signature__in=_newest_signatures())
             .exclude(untried)
+            .exclude(kind=Mail.Kind.NEWS)
             .aggregate(
                 failing=Count("pk", filter=put_off | Q(state=Mail.State.FAILED)),
                 sent=Count("pk", filter=Q(state=Mail.State.SENT)),
@@ -99,6 +100,7 @@ class Mail(models.Model):
         FIND_OTHER = "find-other", "the same, to another spelling"
         # Of somebody who changes their address: never shown to staff either.
         ADDRESS = "address", "code to a new address"
+        NEWS = "news", "news"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -112,6 +114,10 @@ class Mail(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     signature = models.ForeignKey(Signature, models.CASCADE, null=True, related_name="mails")
+    # A string reference: news know their batch job, which knows the signatures.
+    news = models.ForeignKey(
+        "petitions.News", models.PROTECT, null=True, related_name="mails", db_index=False
+    )
     # Address and language, where they are not the signer's: "find my signature", a new address.
     sealed = models.BinaryField(null=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
@@ -129,7 +135,15 @@ class Mail(models.Model):
         verbose_name = _("email")
         verbose_name_plural = _("outbox")
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(state="queued"), name="mail_due"),
+            # News has an index of its own, so that nothing else ever waits for it.
+            models.Index(
+                fields=["due_at"], condition=Q(state="queued") & ~Q(kind="news"), name="mail_due"
+            ),
+            models.Index(
+                fields=["news", "due_at"],
+                condition=Q(state="queued", kind="news"),
+                name="mail_news_due",
+            ),
             models.Index(
                 fields=["global_mailbox_ix", "kind", "created_at"], name="mail_of_mailbox"
             ),
@@ -141,6 +155,18 @@ class Mail(models.Model):
                 fields=["created_at"],
                 condition=Q(kind="address", sealed__isnull=False),
                 name="mail_to_new_address",
+            ),
+        ]
+        constraints = [
+            # Each mailbox gets a news once, whatever crashes.
+            models.UniqueConstraint(
+                fields=["news", "global_mailbox_ix"],
+                condition=Q(kind="news"),
+                name="mail_news_once_a_mailbox",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="news", news__isnull=False) | (~Q(kind="news") & Q(news=None)),
+                name="mail_of_news",
             ),
         ]
 
@@ -163,6 +189,7 @@ class Objection(models.Model):
     class Reason(models.TextChoices):
         NOT_ME = "not-me", _("said that it was not them")
         NO_MAIL = "no-mail", _("wants no mail")
+        NO_NEWS = "no-news", "wants no news"
         UNDELIVERABLE = "bounced", _("takes no mail")
 
     ix = models.BinaryField(max_length=16)
@@ -183,8 +210,8 @@ class Objection(models.Model):
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
-                condition=~Q(reason="not-me") | Q(petition__isnull=False),
-                name="objection_not_me_is_about_a_petition",
+                condition=~Q(reason__in=["not-me", "no-news"]) | Q(petition__isnull=False),
+                name="objection_is_about_a_petition",
             ),
         ]
 

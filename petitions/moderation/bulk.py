@@ -12,7 +12,6 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import format_datetime
 from functools import partial
 from time import monotonic
 from typing import NamedTuple
@@ -28,10 +27,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from petitions.mail import messages, replies
-from petitions.mail.letters import Letter
-from petitions.mail.notices import SUBJECT
-from petitions.models import AuditRecord, BulkDecision, Decision, Organisation, Signature
+from petitions.mail import notices
+from petitions.models import AuditRecord, BulkDecision, Decision, Signature
 from petitions.moderation import decisions
 from petitions.moderation.selection import Number, Selection, Unselectable, bounded
 from petitions.signatures import lifecycle
@@ -274,27 +271,9 @@ def _mail_the_team(job: BulkDecision) -> None:
     with translation.override(settings.LANGUAGE_CODE):
         body = render_to_string("admin/petitions/bulkdecision/mail.txt", context)
     team = User.objects.filter(is_active=True, is_staff=True).exclude(email="").order_by("pk")
-    for one in team:
-        if one.has_perm(MODERATE):
-            letter = Letter(
-                subject=SUBJECT,
-                body=body,
-                from_email=messages.sender(Organisation.load()),
-                to=[one.email],
-                headers={
-                    "Message-ID": f"<{job.pk}.{one.pk}@{messages.sender_domain()}>",
-                    "Date": format_datetime(job.created_at),
-                    "Auto-Submitted": "auto-generated",
-                },
-            )
-            letter.metadata = {}
-            try:
-                letter.send(fail_silently=False)
-            except Exception as error:  # noqa: BLE001 - whichever provider
-                # Its text may hold the address.
-                logger.warning("%s: team not mailed (%s)", job.pk, replies.code_of(error))
-                return
-    BulkDecision.objects.filter(pk=job.pk).update(mailed_at=Now())
+    moderators = [one for one in team if one.has_perm(MODERATE)]
+    if notices.tell(moderators, body=body, name=str(job.pk), at=job.created_at):
+        BulkDecision.objects.filter(pk=job.pk).update(mailed_at=Now())
 
 
 @transaction.atomic

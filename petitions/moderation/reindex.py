@@ -360,7 +360,8 @@ def _decision(job: Reindexing, petition_id: int) -> Decision:
 
 
 def _move_mails(indexes: dict[UUID, bytes]) -> None:
-    """Write the new mailbox index of mails, by the id of their signature.
+    """Write the new mailbox index of mails, by the id of their signature. News, whose index is of
+    another use, keeps its own until its list is deleted.
 
     Against deadlocks it never waits while it holds row locks: rows that delivery has locked are
     skipped (SKIP LOCKED), and then updated one by one, each in a transaction of its own.
@@ -372,7 +373,8 @@ def _move_mails(indexes: dict[UUID, bytes]) -> None:
             WITH free AS (
                 SELECT m.id, new.ix FROM petitions_mail m
                 JOIN unnest(%s::uuid[], %s::bytea[]) AS new (id, ix) ON m.signature_id = new.id
-                WHERE m.global_mailbox_ix <> new.ix FOR UPDATE OF m SKIP LOCKED
+                WHERE m.kind <> 'news' AND m.global_mailbox_ix <> new.ix
+                FOR UPDATE OF m SKIP LOCKED
             )
             UPDATE petitions_mail m SET global_mailbox_ix = free.ix FROM free WHERE m.id = free.id
             """,
@@ -383,7 +385,7 @@ def _move_mails(indexes: dict[UUID, bytes]) -> None:
             """
             SELECT new.ix, m.id FROM petitions_mail m
             JOIN unnest(%s::uuid[], %s::bytea[]) AS new (id, ix) ON m.signature_id = new.id
-            WHERE m.global_mailbox_ix <> new.ix
+            WHERE m.kind <> 'news' AND m.global_mailbox_ix <> new.ix
             """,
             theirs,
         )

@@ -24,6 +24,7 @@ from petitions.models import (
     Decision,
     Enquiry,
     Mail,
+    News,
     Objection,
     Signature,
     Signer,
@@ -44,6 +45,8 @@ KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
 # Time for staff to requeue what failed, and for a provider to report a complaint.
 MAILS_KEPT = timedelta(days=7)
+# The list of who got a news: time for complaints about it.
+KEPT_OF_NEWS = timedelta(days=30)
 # For follow-up questions: as long as signers are kept after the close.
 KEPT_AFTER_ANSWER = timedelta(days=183)
 # Long past the deadline to acknowledge it, nobody will answer it.
@@ -58,6 +61,7 @@ def apply() -> None:
     delete_refused()
     forget_new_addresses()
     delete_mails_of_nobody()
+    delete_lists_of_news()
     erase_origins()
     delete_small_tables()
     challenge.delete_expired_nonces()
@@ -134,6 +138,19 @@ def delete_mails_of_nobody() -> int:
     old = Mail.objects.filter(signature=None, due_at__lt=now - MAILS_KEPT)
     settled = old.exclude(Q(state=Mail.State.QUEUED) | in_figures)
     return _in_batches(settled, lambda ids: Mail.objects.filter(pk__in=ids).delete())
+
+
+def delete_lists_of_news() -> int:
+    """Delete the mails of news that ended `KEPT_OF_NEWS` ago, which are the list of who got it;
+    return how many. Its text and its counts stay.
+    """
+    deleted = 0
+    for news in News.objects.with_lists_to_delete(timezone.now() - KEPT_OF_NEWS):
+        theirs = Mail.objects.filter(news=news, kind=Mail.Kind.NEWS)
+        deleted += _in_batches(theirs, lambda ids: Mail.objects.filter(pk__in=ids).delete())
+        if not theirs.exists():
+            News.objects.filter(pk=news.pk).update(has_list=False)
+    return deleted
 
 
 def erase_origins() -> int:

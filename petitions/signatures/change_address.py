@@ -144,9 +144,12 @@ def _move(signature: Signature, recipient: Recipient, address: str) -> None:
     erasing.erase_attempts([row.pk for row in attempts if row.confirmed_at is None])
     # Links mailed to the old address end.
     Signature.objects.filter(pk=signer.pk).update(link_epoch=F("link_epoch") + 1)
-    Mail.objects.filter(signature=signer.pk).update(
+    mails = Mail.objects.filter(signature=signer.pk)
+    mails.exclude(kind=Mail.Kind.NEWS).update(
         global_mailbox_ix=after[0].global_mailbox, sealed=None
     )
+    # Nor is the old mailbox kept here: whose news this was. The new one may have got the same news.
+    mails.filter(kind=Mail.Kind.NEWS).update(global_mailbox_ix=erasing.RandomBytes())
 
 
 def _indexes(signer: Signer, address: str) -> list[sealing.Indexes]:

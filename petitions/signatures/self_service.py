@@ -7,6 +7,7 @@ mailbox may be other people's, for all that is proved, and have their own links:
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -108,8 +109,13 @@ def choose_name_use(*, recipient: Recipient, reference: str, name_use: str) -> N
 
 
 def choose_updates(*, recipient: Recipient, reference: str, wants_updates: bool) -> None:
-    """Subscribe to news of the petition, or unsubscribe. Raises `NoSuchSignature`."""
-    _update(recipient, reference, wants_updates=wants_updates)
+    """Subscribe to news of the petition, or unsubscribe. Raises `NoSuchSignature`.
+
+    Who subscribes here takes back that they have unsubscribed by the link of a news.
+    """
+    petition_id = _update(recipient, reference, wants_updates=wants_updates)
+    if wants_updates:
+        suppression.unsuppress_news(inboxes=recipient.inboxes, petition_id=petition_id)
 
 
 def choose_updates_once_confirmed(
@@ -118,12 +124,18 @@ def choose_updates_once_confirmed(
     """Subscribe or unsubscribe on the thank-you page, by its link alone. Raises `NoSuchSignature`.
 
     Only if confirmed at or after `since`: a used link that is found later must change nothing.
+    Who subscribes here, too, takes back that they have unsubscribed.
     """
     signatures = Signature.objects.filter(
         pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
     )
     if not signatures.update(wants_updates=wants_updates):
         raise NoSuchSignature
+    if wants_updates:
+        with suppress(vault.CannotOpen, Signer.DoesNotExist):
+            signer = Signer.objects.get(pk=signature_id)
+            recipient = sealing.recipient_of(sealing.unsealed(signer)["email"])
+            suppression.unsuppress_news(inboxes=recipient.inboxes, petition_id=signer.petition_id)
 
 
 def take_back(*, signature_id: UUID, epoch: int, since: datetime) -> None:
@@ -207,11 +219,13 @@ def own_signature(*, recipient: Recipient, reference: str) -> OwnSignature:
     raise NoSuchSignature
 
 
-def _update(recipient: Recipient, reference: str, **changes: Any) -> None:
+def _update(recipient: Recipient, reference: str, **changes: Any) -> int:
+    """Change a signature; return its petition's id. Raises `NoSuchSignature`."""
     one = own_signature(recipient=recipient, reference=reference)
     changeable = Signature.objects.filter(pk=one.signature.pk, state__in=CHANGEABLE)
     if not changeable.update(**changes):
         raise NoSuchSignature
+    return one.signature.petition_id
 
 
 @transaction.atomic

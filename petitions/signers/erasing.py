@@ -53,10 +53,10 @@ def _anonymise_mails(mails: QuerySet[Mail]) -> None:
     Those that wait or failed stay so, of nobody: the figures of an outage that staff see would tell
     by one less who has withdrawn. The worker cancels what has no addressee once it is due.
     """
-    mails.update(signature=None, sealed=None, global_mailbox_ix=_RandomBytes())
+    mails.update(signature=None, sealed=None, global_mailbox_ix=RandomBytes())
 
 
-class _RandomBytes(Func):
+class RandomBytes(Func):
     """SQL expression for sixteen random bytes, different in each row."""
 
     template = "uuid_send(gen_random_uuid())"

@@ -31,6 +31,7 @@ class Use(StrEnum):
     SIGNED = "signed"  # the same mails once their signature is confirmed
     FIND = "find"  # mails with a link to one's signatures
     ADDRESS = "address"  # mails with a code to a new address
+    NEWS = "news"  # news, of which each mailbox gets one
     OBJECTION = "objection"
 
 

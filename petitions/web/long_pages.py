@@ -114,6 +114,7 @@ def promises() -> dict[str, str]:
         "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
         "kept_undeliverable": days(suppression.ENDS_AFTER.days),
         "kept_objection": days(suppression.ENDS_AFTER.days),
+        "kept_news": days(retention.KEPT_OF_NEWS.days),
         "kept_asked": days(retention.MAILS_KEPT.days),
         "kept_counters": hours(timedelta(seconds=max(windows, default=0))),
         "grace": hours(CONFIRMING_AFTER_CLOSE),

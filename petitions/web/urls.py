@@ -6,6 +6,7 @@ from petitions.web.long_pages import NAMES
 from petitions.web.views import (
     broken_links,
     confirming,
+    news,
     pages,
     progress,
     self_service,
@@ -41,6 +42,7 @@ links = [
     path("<str:language>/correct/<str:token>/", signing.correct, name="correct"),
     path("<str:language>/not-me/<str:token>/", self_service.not_me, name="not_me"),
     path("<str:language>/mail-again/<str:token>/", self_service.mail_again, name="mail_again"),
+    path("<str:language>/no-news/<str:token>/", news.no_news, name="no_news"),
     path(_mine, self_service.mine, name="mine"),
     path(f"{_mine}download/", self_service.download, name="download"),
     path(f"{_mine}mail/", self_service.mail, name="mail"),

@@ -33,7 +33,7 @@ ROUNDS = 3
 PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
-    "sketch", "post", "attacked", "confirm", "hot", "mail", "export", "export-supporters",
+    "sketch", "post", "attacked", "confirm", "hot", "mail", "news", "export", "export-supporters",
     "export-research", "export-by-constituency", "export-xlsx",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
@@ -53,6 +53,8 @@ def main() -> int:
         folder = Path(name)
         _say("Starting the stack")
         environment = stack.enter_context(_stack(folder / "stack"))
+        # The pace at one provider is no question of speed.
+        environment |= {"NEWS_PER_PROVIDER_AND_MINUTE": "1000000"}
         os.environ.update(environment)
         django.setup()
         bench = stack.enter_context(_bench(options, folder, environment))

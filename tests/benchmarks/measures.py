@@ -14,10 +14,11 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
 from petitions.crypto import tokens
-from petitions.mail import messages, outbox
-from petitions.models import Mail, Petition, Signature
+from petitions.mail import messages, news_counts, news_sending, outbox
+from petitions.models import Mail, News, NewsText, Petition, Signature
 from petitions.signatures import submit
 from petitions.signers import sealing
 from tests.benchmarks import attack, load
@@ -264,6 +265,18 @@ def mail_drain(bench: Bench) -> Measure:
     )
 
 
+def news_drain(bench: Bench) -> Measure:
+    """News queued and sent by one process, to people who have signed."""
+    return Measure(
+        title="News sent by one process",
+        floor_title="bare smtplib loop",
+        floor=lambda: _smtp_floor(bench),
+        value=lambda: _news_sent(bench),
+        least_ratio=0.5,
+        note=f"{bench.mails} mails a round, queueing included",
+    )
+
+
 MEASURES: dict[str, Callable[[Bench], Measure]] = {
     "petition": petition_page,
     "statement": statement_page,
@@ -274,6 +287,7 @@ MEASURES: dict[str, Callable[[Bench], Measure]] = {
     "attacked": signing_under_attack,
     "confirm": confirming_post,
     "mail": mail_drain,
+    "news": news_drain,
 }
 
 
@@ -324,6 +338,9 @@ def _request(method: str, path: str, headers: str = "", body: str = "") -> bytes
     return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n{body}".encode()
 
 
+_NEWS = "# News\n\nIt **worked**, and [more of it](https://example.org/more) is to come.\n\n" * 4
+
+
 # --- Mail -------------------------------------------------------------------------------------
 
 
@@ -336,6 +353,27 @@ def _drained(bench: Bench) -> float:
     seconds = time.perf_counter() - started
     if sent != bench.mails:
         raise load.LoadFailed(f"{sent} of {bench.mails} mails were sent")
+    return sent / seconds
+
+
+def _news_sent(bench: Bench) -> float:
+    Mail.objects.filter(state=Mail.State.QUEUED).update(state=Mail.State.CANCELLED)
+    counted = Signature.objects.filter(petition=bench.petition).counted()
+    # Chosen anew each round: whoever gets mail more often in a day than a mailbox may gets no more.
+    chosen = list(counted.order_by("?").values_list("pk", flat=True)[: bench.mails])
+    Signature.objects.filter(wants_updates=True).update(wants_updates=False)
+    Signature.objects.filter(pk__in=chosen).update(wants_updates=True)
+    news = News.objects.create(
+        petition=bench.petition, state=News.State.RUNNING, started_at=timezone.now()
+    )
+    NewsText.objects.create(news=news, language="en", subject="News", body=_NEWS)
+    started = time.perf_counter()
+    news_sending.run_due(seconds=600)
+    seconds = time.perf_counter() - started
+    news.refresh_from_db()
+    sent = news_counts.totals(news)["sent"]
+    if news.state != News.State.DONE or sent + news.skipped != bench.mails:
+        raise load.LoadFailed(f"{sent} of {bench.mails} news were sent: {news.state}")
     return sent / seconds
 
 

@@ -47,7 +47,7 @@ TAKEN_FIRST = 5
 
 
 class Letter(NamedTuple):
-    """A delivered message."""
+    """A delivered message, and its link to confirm; news has none."""
 
     message_id: str
     link: str
@@ -96,6 +96,14 @@ class Provider:
         """How often each message was delivered."""
         with self._arrived:
             return Counter(each.message_id for box in self._mailboxes.values() for each in box)
+
+    def by_address(self) -> dict[str, Counter[str]]:
+        """How often each message was delivered, by recipient."""
+        with self._arrived:
+            return {
+                address: Counter(letter.message_id for letter in box)
+                for address, box in self._mailboxes.items()
+            }
 
     def idle_for(self) -> float:
         """Seconds since the last message came."""
@@ -226,7 +234,8 @@ class Provider:
 
     def _deliver(self, address: str, message: bytes) -> None:
         parsed = email.message_from_bytes(message, policy=email.policy.default)
-        letter = Letter(str(parsed["Message-ID"]), link_in(parsed))
+        link = "" if parsed["List-Unsubscribe"] else link_in(parsed)
+        letter = Letter(str(parsed["Message-ID"]), link)
         with self._arrived:
             self._mailboxes[address].append(letter)
             self._last_arrival = time.monotonic()

@@ -18,14 +18,14 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.mail import outbox
-from petitions.models import Mail, Petition, Signature, Signer
+from petitions.models import Mail, News, Petition, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening.rate_limits import LimitResult
 from petitions.signatures import change_address, self_service
 from petitions.signatures import withdraw as withdrawing
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
-from petitions.signers.sealing import Attempt
+from petitions.signers.sealing import Attempt, Use
 from tests.integration.test_finding import link_for
 from tests.people import AMINA, BASHIR, confirm, sign, sign_and_confirm
 
@@ -318,3 +318,25 @@ def test_too_many_requests_send_nothing(
     assert answer.status_code == 429
     assert answer["Retry-After"]
     assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
+
+
+def test_news_mailed_before_keeps_no_index_of_the_old_address(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    old = sealing.stored_index(Use.NEWS, sealing.inbox_of(AMINA.email))
+    mail = Mail.objects.create(
+        signature=mine,
+        news=News.objects.create(petition=petition),
+        kind=Mail.Kind.NEWS,
+        state=Mail.State.SENT,
+        global_mailbox_ix=old,
+        due_at=timezone.now(),
+        created_at=timezone.now(),
+    )
+    ask(browser, mine)
+    type_in(browser, mine, code())
+
+    mail.refresh_from_db()
+    assert address_of(mine) == NEW
+    known = sealing.indexes_of(petition.pk, sealing.unsealed(Signer.objects.get(pk=mine.pk)))
+    assert bytes(mail.global_mailbox_ix) not in {old, known.global_mailbox}

@@ -234,6 +234,8 @@ def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_wi
 # What no form of the admin can bring about, and why.
 OUT_OF_REACH = {
     "enquiry_answered_on_a_day": "only the outcome is typed; the days are set by actions",
+    "news_ended_at_a_time": "no form has the columns",
+    "news_paused_once_begun": "no form has the columns",
     "organisation_one_row": "the id is not typed, and a second is not added",
     "rule_names_the_network_of_an_alert": "made from an alert's page; no form has the columns",
     "statement_one_featured": "saving moves the front page: see above",
@@ -273,6 +275,18 @@ def milestone(omar: Organiser) -> str:
     return two_texts("/admin/petitions/milestone/add/", **fields)(omar)
 
 
+def news(omar: Organiser) -> str:
+    subjects = {f"texts-{n}-subject": "One" for n in (0, 1)}
+    path, petition = "/admin/petitions/news/add/", str(Petition.objects.get().pk)
+    return two_texts(path, petition=petition, **subjects)(omar)
+
+
+def news_of_two_places(omar: Organiser) -> str:
+    petition = str(Petition.objects.get().pk)
+    places = {"region": "E12000007", "place": "abroad"}
+    return add("/admin/petitions/news/add/", petition=petition, **places)(omar)
+
+
 def late(field: str) -> Fields:
     return {f"{field}_0": "2030-01-01", f"{field}_1": "00:00"}
 
@@ -280,6 +294,8 @@ def late(field: str) -> Fields:
 # How an organiser would break each: nothing of it may be saved, and the page says why.
 CASES: dict[str, Callable[[Organiser], str]] = {
     "milestone_text_once": milestone,
+    "news_region_or_place": news_of_two_places,
+    "news_text_once": news,
     "petition_closes_after_opening": add(
         f"{PETITIONS}add/", slug="new", **late("opens_at"), **late("closes_at")
     ),
@@ -346,7 +362,7 @@ def test_what_a_constraint_forbids_is_said_in_words_and_nothing_is_saved(
 
 
 # What the fields of the form say before any look into the database.
-SEEN_BY_A_FIELD = {"rule_says_whom"}
+SEEN_BY_A_FIELD = {"rule_says_whom", "news_region_or_place"}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -166,7 +166,8 @@ TIMES_OF_THE_HOUSE = {
     "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.AuditRecord",
     "petitions.Authenticator", "petitions.Erasure", "petitions.ErasureStop",
     "petitions.Export", "petitions.Lease",
-    "petitions.LoginFailure", "petitions.Petition", "petitions.PetitionText", "petitions.PlaceFile",
+    "petitions.LoginFailure", "petitions.News", "petitions.Petition", "petitions.PetitionText",
+    "petitions.PlaceFile",
     "petitions.Reindexing", "petitions.Rule", "sessions.Session",
     # When a moderator was mailed of alerts, and when all figures of a petition were counted.
     "petitions.AlertMail", "petitions.Figures",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.formatting.sanitising import render_markdown
+from petitions.formatting.sanitising import plain_text, render_markdown
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -80,3 +80,16 @@ def test_arabic_text_is_left_as_it_is() -> None:
 
 def test_the_result_may_stand_in_a_template_as_it_is() -> None:
     assert render_markdown("a & b").__html__() == "<p>a &amp; b</p>\n"
+
+
+def test_the_plain_twin_keeps_paragraphs_lists_numbers_and_addresses_and_no_marks() -> None:
+    text = (
+        "# News\n\nIt **worked**: [read on](https://example.org/a).\n\n- one\n- *two*\n\n"
+        "3. three\n4. four\n\n> quoted\n\n| a | b |\n|---|---|\n| c | d |\n"
+    )
+
+    assert plain_text(text) == (
+        "News\n\nIt worked: read on <https://example.org/a>.\n\n- one\n- two\n\n"
+        "3. three\n4. four\n\n"
+        "quoted\n\na  b\nc  d"
+    )

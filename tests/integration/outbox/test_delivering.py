@@ -222,7 +222,7 @@ def test_a_mail_that_cannot_be_composed_waits_and_holds_up_none_behind_it(
     sign(petition, DAVID)
     compose = messages.compose
 
-    def fail_for_one(mail: Mail, person: dict[str, str], **options: bool) -> Letter:
+    def fail_for_one(mail: Mail, person: dict[str, str], **options: Any) -> Letter:
         if mail.signature_id == broken:
             raise KeyError("language")
         return compose(mail, person, **options)
@@ -241,7 +241,7 @@ def test_all_mails_of_a_batch_are_composed_before_the_first_is_sent(
     done: list[str] = []
     compose = messages.compose
 
-    def composing(mail: Mail, person: dict[str, str], **options: bool) -> Letter:
+    def composing(mail: Mail, person: dict[str, str], **options: Any) -> Letter:
         done.append("composed")
         return compose(mail, person, **options)
 

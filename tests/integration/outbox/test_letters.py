@@ -16,6 +16,9 @@ from petitions.publishing import organisation
 from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
+# News has texts of its own: see tests/integration/news.
+NOT_NEWS = [kind for kind in Mail.Kind.values if kind != Mail.Kind.NEWS]
+WITH_BUTTON = [kind for kind in NOT_NEWS if kind != Mail.Kind.ADDRESS]
 INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
 
 
@@ -213,7 +216,7 @@ def without_html_and_body(html: str) -> str:
     return re.sub(r"</?(html|body|!doctype)[^>]*>", "", html)
 
 
-@pytest.mark.parametrize("kind", Mail.Kind.values)
+@pytest.mark.parametrize("kind", NOT_NEWS)
 @pytest.mark.parametrize(("attempt", "direction"), [(BASHIR, "rtl"), (CARYS, "ltr")])
 def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_read(
     petition: Petition, attempt: sealing.Attempt, direction: str, kind: str
@@ -225,7 +228,7 @@ def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_rea
     assert body.count("<div") == 1
 
 
-@pytest.mark.parametrize("kind", sorted({*Mail.Kind.values} - {Mail.Kind.ADDRESS}))
+@pytest.mark.parametrize("kind", WITH_BUTTON)
 def test_the_button_is_a_table_cell_whose_padding_outlook_keeps(
     petition: Petition, kind: str
 ) -> None:

@@ -1,0 +1,302 @@
+"""The screens of news: write it, see it as its readers will, and send it from one page."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+
+from petitions.admin import recent_password
+from petitions.admin.acting import acting
+from petitions.admin.fields import FIELDS
+from petitions.admin.titles import OfPetitions, Titled
+from petitions.formatting import sanitising
+from petitions.mail import messages as letters
+from petitions.mail import news as use_cases
+from petitions.mail import news_counts
+from petitions.models import News, NewsCount, NewsText, Place
+from petitions.web.responses import CONTENT_SECURITY_POLICY
+
+State = News.State
+# These send something to many: only with the password typed lately. To stop is always quick.
+_WITH_PASSWORD = {"start", "approve", "resume"}
+_STATES = {
+    State.DRAFT: "draft: nobody has it",
+    State.AWAITING: "waiting: nobody has it yet",
+    State.RUNNING: "being sent",
+    State.DONE: "sent",
+    State.CANCELLED: "stopped for good",
+    State.FAILED: "stopped by an error",
+}
+
+
+class NewsForm(forms.ModelForm[News]):
+    """Whom a news is for."""
+
+    class Meta:
+        model = News
+        fields = ("petition", "region", "place")
+        help_texts = {
+            "region": "Empty: all supporters of the petition. A region needs 25 supporters.",
+            "place": "Instead of a region. A constituency needs 25 supporters.",
+        }
+
+    def clean(self) -> dict[str, Any]:
+        chosen = super().clean() or {}
+        if chosen.get("region") and chosen.get("place"):
+            self.add_error("place", "Choose a region or a constituency, not both.")
+        return chosen
+
+
+class NewsTextForm(forms.ModelForm[NewsText]):
+    """The text of a news in one language."""
+
+    class Meta:
+        model = NewsText
+        fields = ("language", "subject", "body")
+
+    def clean_subject(self) -> str:
+        """On one line, without characters that turn it around."""
+        return sanitising.legible(self.cleaned_data["subject"])
+
+    def clean_body(self) -> str:
+        body = str(self.cleaned_data["body"])
+        if problems := use_cases.broken_links(body):
+            raise forms.ValidationError(problems)
+        return body
+
+
+class NewsTextInline(admin.StackedInline[NewsText, News]):
+    model = NewsText
+    form = NewsTextForm
+    formfield_overrides = FIELDS
+    extra = 1
+    max_num = 3
+
+    def has_add_permission(self, request: HttpRequest, obj: News | None = None) -> bool:
+        return obj is None or obj.is_editable
+
+    has_change_permission = has_delete_permission = has_add_permission
+
+    def has_view_permission(self, request: HttpRequest, obj: News | None = None) -> bool:
+        return True
+
+
+@admin.register(News)
+class NewsAdmin(Titled):
+    form = NewsForm
+    formfield_overrides = FIELDS
+    inlines = (NewsTextInline,)
+    change_form_template = "admin/petitions/news/change_form.html"
+    list_display = ("headline", "petition", "whom", "how_far", "number", "day")
+    list_filter = (("petition", OfPetitions),)
+    ordering = ("-created_at",)
+    # Each is stopped and deleted on its own page.
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("place").prefetch_related("texts")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/send/", wrap(self.send_view), name="petitions_news_send"),
+            path(
+                "<uuid:pk>/text/<slug:language>/", wrap(self.text_view), name="petitions_news_text"
+            ),
+            *super().get_urls(),
+        ]
+
+    def has_change_permission(self, request: HttpRequest, obj: News | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.is_editable)
+
+    def has_delete_permission(self, request: HttpRequest, obj: News | None = None) -> bool:
+        """Only drafts: what was sent stays on record."""
+        return super().has_change_permission(request, obj) and obj is not None and obj.is_editable
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.related_model is Place:
+            kwargs |= {"queryset": Place.objects.order_by("kind", "name")}
+            return forms.ModelChoiceField(required=False, label="Constituency", **kwargs)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: News, form: Any, change: bool) -> None:
+        """Save a draft, locked: `start` may be sending it at this moment."""
+        rows = News.objects.select_for_update().filter(pk=obj.pk)
+        if change and not all(row.is_editable for row in rows):
+            raise PermissionDenied("petitions.change_news")
+        obj.actor = obj.actor or acting(request)["actor"]
+        super().save_model(request, obj, form, change)
+
+    def response_post_save_add(self, request: HttpRequest, obj: News) -> Any:
+        return redirect("admin:petitions_news_send", obj.pk)
+
+    response_post_save_change = response_post_save_add
+
+    @admin.display(description="subject")
+    def headline(self, news: News) -> str:
+        return str(news)
+
+    @admin.display(description="for whom")
+    def whom(self, news: News) -> str:
+        return _whom(news)
+
+    @admin.display(description="state", ordering="state")
+    def how_far(self, news: News) -> str:
+        return _state(news)
+
+    @admin.display(description="people")
+    def number(self, news: News) -> str:
+        return "–" if news.is_editable else f"{news.matching:,} people"
+
+    @admin.display(description="begun", ordering="started_at")
+    def day(self, news: News) -> Any:
+        return news.started_at or "–"
+
+    def send_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """How it looks, to how many it goes, how far it is, and its buttons (POST)."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied("petitions.view_news")
+        news = get_object_or_404(self.get_queryset(request), pk=pk)
+        if request.method == "POST":
+            return self._act(request, news)
+        totals = news_counts.totals(news)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Preview and send",
+            "opts": self.opts,
+            "news": news,
+            "whom": _whom(news),
+            "state": _state(news),
+            "texts": [_Shown(text) for text in news.texts.order_by("id")],
+            "neutral_subject": letters.news_subject(),
+            "missing_languages": use_cases.texts_missing(news.texts.all()),
+            "counts": NewsCount.objects.filter(news=news).order_by("provider"),
+            "totals": totals,
+            "fraction": f"{news_counts.fraction(news, totals):.3f}",
+            "buttons": _buttons(news, acting(request)["actor"]),
+            **(_before(news) if news.is_editable else {}),
+        }
+        page = render(request, "admin/petitions/news/send.html", context)
+        policy = CONTENT_SECURITY_POLICY.replace("frame-src 'none'", "frame-src 'self'")
+        page["Content-Security-Policy"] = policy
+        return page
+
+    @method_decorator(xframe_options_sameorigin)
+    def text_view(self, request: HttpRequest, pk: UUID, language: str) -> HttpResponse:
+        """One text as its readers get it, for the frames of the preview; with `?neutral`, as those
+        do who withheld their name.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied("petitions.view_news")
+        text = get_object_or_404(NewsText, news=pk, language=language)
+        is_neutral = "neutral" in request.GET
+        page = HttpResponse(_Shown(text, is_neutral=is_neutral).html)
+        page["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
+        )
+        return page
+
+    def _act(self, request: HttpRequest, news: News) -> HttpResponse:
+        """One of the buttons; what it did, or why it did not, is said on the page."""
+        act = request.POST.get("act", "")
+        if act in _WITH_PASSWORD and not recent_password.is_recent(request):
+            return recent_password.ask(request)
+        try:
+            if act in _ACTS:
+                said = _ACTS[act](news=news, **acting(request))
+                messages.success(request, said)
+        except use_cases.Refused as refused:
+            messages.error(request, str(refused))
+        return redirect("admin:petitions_news_send", news.pk)
+
+
+class _Shown:
+    """A text with what its readers get."""
+
+    def __init__(self, text: NewsText, *, is_neutral: bool = False) -> None:
+        self.text = text
+        letter = letters.sample_of_news(
+            text, to="reader@example.org", mail_id=UUID(int=0), is_neutral=is_neutral
+        )
+        self.subject, self.plain = letter.subject, letter.body
+        self.html = str(letter.alternatives[0][0])
+        self.url = reverse("admin:petitions_news_text", args=[text.news_id, text.language])
+
+
+def _whom(news: News) -> str:
+    if news.place:
+        return f"supporters in {news.place}"
+    return f"supporters in {news.get_region_display()}" if news.region else "all supporters"
+
+
+def _state(news: News) -> str:
+    if news.state == State.RUNNING and news.pause:
+        return str(news.get_pause_display())
+    return _STATES[State(news.state)]
+
+
+def _before(news: News) -> dict[str, Any]:
+    """What a draft is told before it is sent."""
+    size = use_cases.size(news)
+    missing = use_cases.missing(news, size.people)
+    # How few people of a small place want news is not told.
+    return {"missing": missing} if missing else {"size": size, "people": f"{size.people:,}"}
+
+
+def _mailed_test(**kwargs: Any) -> str:
+    number = use_cases.mail_test(**kwargs)
+    return f"{number} mailed to {kwargs['actor'].email}, one for each language. Nobody else has it."
+
+
+def _started(**kwargs: Any) -> str:
+    if use_cases.start(**kwargs):
+        return "It is being sent. You can pause or stop it here."
+    if use_cases.others_who_approve(kwargs["news"]):
+        return "It waits until another organiser approves it. They get a mail. Nobody has it yet."
+    return "It starts by itself in ten minutes. Until then you can stop it. Nobody has it yet."
+
+
+def _saying(use_case: Callable[..., None], said: str) -> Callable[..., str]:
+    def act(**kwargs: Any) -> str:
+        use_case(**kwargs)
+        return said
+
+    return act
+
+
+_ACTS: dict[str, Callable[..., str]] = {
+    "test": _mailed_test,
+    "start": _started,
+    "approve": _saying(use_cases.approve, "It is being sent. You can pause or stop it here."),
+    "pause": _saying(use_cases.pause, "Paused. Within seconds nobody else gets it."),
+    "resume": _saying(use_cases.resume, "It goes on where it was. Nobody gets it twice."),
+    "stop": _saying(use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."),
+}
+
+
+def _buttons(news: News, user: User) -> list[tuple[str, str, str, str]]:
+    """Name, label, effect and look of each button that does something now."""
+    people = f"{news.matching:,} people"
+    test = ("test", "Test to me", f"Mails each language to {user.email}, and to nobody else.", "")
+    stop = ("stop", "Stop for good", "Nobody else gets it. It cannot be resumed.", "danger")
+    pause = ("pause", "Pause", "Within seconds nobody else gets it, until it is resumed.", "plain")
+    resume = ("resume", "Resume", "It goes on where it was. Nobody gets it twice.", "")
+    if news.is_editable:
+        return [test]
+    if news.state == State.AWAITING:
+        is_own = news.actor_id == user.pk
+        approve = ("approve", "Approve and send", f"Sends it to {people}.", "")
+        return [stop] if is_own or not user.has_perm(use_cases.APPROVE) else [approve, stop]
+    if news.state == State.RUNNING:
+        return [resume if news.pause else pause, stop]
+    return []

@@ -1,0 +1,283 @@
+"""News to supporters: written, tested, started, approved, paused, resumed, stopped, unsubscribed.
+
+1. `missing` says what keeps a draft from being sent; `mail_test` mails it to its writer alone.
+2. `start` gives it to the worker, or lets it wait for a second organiser (`approve`) where it goes
+   to many. Where nobody else may send news it starts by itself after `ALONE_WAITS`.
+3. The worker queues and sends it: see `news_sending`. `pause`, `resume` and `stop` take effect
+   within seconds.
+"""
+
+import logging
+import math
+import uuid
+from datetime import timedelta
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from petitions.crypto import vault
+from petitions.crypto.tokens import Subscription
+from petitions.formatting import sanitising
+from petitions.identity import email_addresses
+from petitions.mail import messages, news_counts, pace, replies, suppression
+from petitions.models import AuditRecord, News, NewsText, Signature, Signer
+from petitions.signers import sealing
+from petitions.staff import audit
+
+SEND = "petitions.send_news"
+APPROVE = "petitions.approve_news"
+ALONE_WAITS = timedelta(minutes=10)
+# A smaller group may point at somebody.
+FEWEST = 25
+# Supporters are counted no further, for a page.
+COUNTED = 100_000
+# What one process sends in a minute where no provider slows it, and how much of a list is usually
+# at the largest provider.
+MAILS_A_MINUTE, LARGEST_SHARE = 6_000, 0.5
+
+State = News.State
+Pause = News.Pause
+Action = AuditRecord.Action
+logger = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """News that must not be sent so: the text says in words why, and what to do instead."""
+
+
+class Size(NamedTuple):
+    """To how many people a news goes, in how many languages, and in about how many minutes."""
+
+    people: int
+    is_exact: bool
+    languages: int
+    minutes: int
+
+    def __str__(self) -> str:
+        number = f"{self.people:,}" if self.is_exact else f"more than {self.people:,}"
+        languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
+        minutes = "1 minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
+        people = "person" if self.people == 1 else "people"
+        return f"{number} {people}, {languages}, about {minutes}"
+
+
+def supporters(news: News) -> QuerySet[Signature]:
+    """The counted signatures whose signers asked for news, in the chosen region or constituency."""
+    rows = Signature.objects.counted().filter(petition=news.petition_id, wants_updates=True)
+    if news.place_id:
+        return rows.filter(place=news.place_id)
+    return rows.filter(place__region=news.region) if news.region else rows
+
+
+def size(news: News) -> Size:
+    """How large it is; who leaves until it is sent is not known yet."""
+    people = supporters(news)[: COUNTED + 1].count()
+    one_provider = people * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
+    minutes = math.ceil(max(one_provider, people / MAILS_A_MINUTE, 1))
+    return Size(min(people, COUNTED), people <= COUNTED, news.texts.count(), minutes)
+
+
+def missing(news: News, people: int) -> list[str]:
+    """What keeps a draft from being sent to so many people, in sentences; empty if nothing does."""
+    said = []
+    texts = list(news.texts.all())
+    if not texts:
+        said.append("It has no text. Write it in at least one language.")
+    said += [problem for text in texts for problem in broken_links(text.body)]
+    if not people:
+        said.append("Nobody of those chosen asked for news.")
+    elif (news.place_id or news.region) and people < FEWEST:
+        said.append(
+            f"Fewer than {FEWEST} people are chosen, and so few may point at somebody. Choose a "
+            "larger region, or all supporters."
+        )
+    return said
+
+
+def broken_links(body: str) -> list[str]:
+    """A sentence for each link of a Markdown text that leads nowhere outside of this site."""
+    return [
+        f"The link “{link}” works in no mail. Write it in full, with https://."
+        for link in sanitising.links_in(body)
+        if not _is_whole(link)
+    ]
+
+
+def _is_whole(link: str) -> bool:
+    try:
+        parts = urlsplit(link)
+        if parts.scheme == "mailto":
+            validate_email(parts.path)
+            return True
+        return parts.scheme in ("http", "https") and "." in (parts.hostname or "")
+    except (ValueError, ValidationError):
+        return False
+
+
+def mail_test(*, news: News, actor: User, screen: str) -> int:
+    """Mail every text to its writer alone, now; return how many. Raises `Refused`.
+
+    Its link to unsubscribe works, and unsubscribes nobody.
+    """
+    _need(actor, SEND)
+    if not actor.email:
+        raise Refused("Your account has no email address. Ask an administrator to enter it.")
+    texts = list(news.texts.order_by("id"))
+    for text in texts:
+        letter = messages.sample_of_news(text, to=actor.email, mail_id=uuid.uuid4())
+        try:
+            letter.send(fail_silently=False)
+        except Exception as error:  # noqa: BLE001 - whichever provider
+            # Its text may hold the address.
+            code = replies.code_of(error)
+            raise Refused(
+                f"The mail server did not take it ({code}). Try again, or ask your operator."
+            ) from None
+    audit.record(action=Action.NEWS_TESTED, screen=screen, actor_id=actor.pk, about=news)
+    return len(texts)
+
+
+def others_who_approve(news: News) -> list[User]:
+    """Active staff other than its writer who may approve it; none where the writer is alone."""
+    users = User.objects.filter(is_active=True, is_staff=True).exclude(pk=news.actor_id or 0)
+    return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
+
+
+@transaction.atomic
+def start(*, news: News, actor: User, screen: str) -> bool:
+    """Give a draft to the worker; False if it waits first. Raises `Refused`.
+
+    Locked, so that a form that is saved at the same moment changes nothing of it any more.
+    """
+    _need(actor, SEND)
+    news.refresh_from_db(from_queryset=News.objects.select_for_update())
+    people, is_exact, *_rest = size(news)
+    if problems := missing(news, people):
+        raise Refused(" ".join(problems))
+    waits = not is_exact or people >= settings.NEWS_APPROVAL_FROM
+    columns = {"actor": actor, "matching": people, "is_to_tell": waits, "created_at": Now()}
+    begun = {} if waits else {"started_at": Now(), "has_list": True}
+    target = State.AWAITING if waits else State.RUNNING
+    if not news.change_state(target, State.DRAFT, **columns, **begun):
+        raise Refused("This has been started or stopped already. Load the page again.")
+    audit.record(action=Action.NEWS_STARTED, screen=screen, actor_id=actor.pk, about=news)
+    return not waits
+
+
+@transaction.atomic
+def approve(*, news: News, actor: User, screen: str) -> None:
+    """Give news that waits to the worker, as a second person. Raises `Refused`."""
+    _need(actor, APPROVE)
+    if actor.pk == news.actor_id:
+        raise Refused("Somebody else has to approve your own news. You can stop it.")
+    if not begin(news, approver=actor):
+        raise Refused("This does not wait for approval any more. Load the page again.")
+    audit.record(action=Action.NEWS_APPROVED, screen=screen, actor_id=actor.pk, about=news)
+
+
+def begin(news: News, *, approver: User | None = None) -> bool:
+    """Let the worker send news that waited; False if it does not wait any more."""
+    return news.change_state(
+        State.RUNNING,
+        State.AWAITING,
+        approver=approver,
+        started_at=Now(),
+        is_to_tell=False,
+        has_list=True,
+    )
+
+
+@transaction.atomic
+def pause(*, news: News, actor: User, screen: str) -> None:
+    """Stop sending until somebody resumes it. Raises `Refused`."""
+    _need(actor, SEND)
+    _change_pause(news, "", pause=Pause.BY_HAND)
+    audit.record(action=Action.NEWS_PAUSED, screen=screen, actor_id=actor.pk, about=news)
+
+
+@transaction.atomic
+def resume(*, news: News, actor: User, screen: str) -> None:
+    """Go on where it was paused. Raises `Refused`.
+
+    What stopped by itself does not do so again: somebody has looked at it, and is on record.
+    """
+    _need(actor, SEND)
+    if news.pause in (Pause.COMPLAINTS, Pause.RETURNED):
+        _change_pause(news, news.pause, pause="", is_watched=False)
+    else:
+        _change_pause(news, Pause.BY_HAND, pause="")
+    audit.record(action=Action.NEWS_RESUMED, screen=screen, actor_id=actor.pk, about=news)
+
+
+@transaction.atomic
+def stop(*, news: News, actor: User, screen: str) -> None:
+    """Stop for good, waiting or begun: whoever has it keeps it, nobody else gets it.
+
+    Raises `Refused`.
+    """
+    if not (actor.has_perm(SEND) or actor.has_perm(APPROVE)):
+        _need(actor, SEND)
+    if not news.change_state(State.CANCELLED, State.AWAITING, State.RUNNING, is_to_tell=False):
+        raise Refused("This has ended already. Load the page again.")
+    audit.record(action=Action.NEWS_STOPPED, screen=screen, actor_id=actor.pk, about=news)
+
+
+def _change_pause(news: News, before: str, **columns: object) -> None:
+    """Compare-and-set of the pause of news that runs. Raises `Refused`."""
+    rows = News.objects.filter(pk=news.pk, state=State.RUNNING, pause=before)
+    if not rows.update(**columns):
+        raise Refused("It has changed in the meantime. Load the page again.")
+    news.refresh_from_db()
+
+
+def _need(actor: User, permission: str) -> None:
+    if not actor.has_perm(permission):
+        raise Refused("Only organisers can do this. Ask one of them.")
+
+
+@transaction.atomic
+def unsubscribe(*, to: Subscription) -> None:
+    """Unsubscribe a mailbox from the news of a petition, by the link in its mail. Idempotent.
+
+    The list of suppressed mailboxes keeps it, whatever is signed or imported later; and all
+    signatures of the mailbox say so, where the signer sees them.
+    """
+    if to.is_test:
+        return
+    signer = Signer.objects.filter(pk=to.signature_id, petition=to.petition_id).first()
+    if signer:
+        mailbox = sealing.same_mailbox(to.petition_id, bytes(signer.petition_mailbox_ix))
+        rows = Signature.objects.of_mailbox(mailbox)
+        # Locked in id order, as everywhere, against deadlocks.
+        theirs = rows.filter(petition=to.petition_id).select_for_update(of=("self",)).order_by("id")
+        wanting = [row.pk for row in theirs if row.wants_updates]
+        Signature.objects.filter(pk__in=wanting).update(wants_updates=False)
+    if suppression.suppress_news(inbox=to.inbox, petition_id=to.petition_id):
+        news_counts.add(to.news_id, "unsubscribed", _provider(signer))
+
+
+def want_no_mail(*, to: Subscription) -> None:
+    """Opt out of all mail, by the link of a news. Idempotent."""
+    if not to.is_test:
+        suppression.suppress_all(inbox=to.inbox)
+
+
+def _provider(signer: Signer | None) -> str:
+    try:
+        address = sealing.unsealed(signer)["email"] if signer else ""
+    except vault.CannotOpen:
+        address = ""
+    return pace.provider_of(email_addresses.domain_of(address)) if address else pace.OTHER
+
+
+def texts_missing(texts: QuerySet[NewsText]) -> list[str]:
+    """The names of the site's languages that it has no text in: they get another one."""
+    there = set(texts.values_list("language", flat=True))
+    return [str(name) for code, name in settings.LANGUAGES if code not in there]

@@ -1,0 +1,166 @@
+"""The worker's part of news: queue each supporter once, send, watch what comes back, end.
+
+1. Begin what waited for nobody; cancel what waited, or was paused, for too long.
+2. Queue the supporters in keyset batches. Each commits with its cursor, and a unique constraint
+   holds each mailbox to one mail, so that a killed worker neither leaves out nor doubles anybody.
+3. Send through the outbox, behind all other mail (`outbox.deliver_news`), which looks at that
+   moment who has withdrawn, unsubscribed, objected or bounced.
+4. Stop by itself above `MOST_COMPLAINTS` or `MOST_RETURNED`, and tell the team.
+"""
+
+import logging
+from datetime import timedelta
+from time import monotonic
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.template.loader import render_to_string
+
+from petitions.crypto import vault
+from petitions.mail import news, news_counts, notices, outbox
+from petitions.models import Mail, News, Signature
+from petitions.signers import sealing
+from petitions.signers.sealing import Use
+
+BATCH = 1_000
+# Shares of what was sent. Gmail and Yahoo ask bulk senders to stay below 0.3 % of complaints.
+MOST_COMPLAINTS, MOST_RETURNED = 0.003, 0.05
+# A share of very few says nothing.
+FEWEST_COMPLAINTS, FEWEST_RETURNED = 2, 5
+WAITS_FOR_APPROVAL = timedelta(days=1)
+PAUSED_FOR = timedelta(days=30)
+# Seconds between two looks at pause and complaints.
+TURN = 5.0
+
+State = News.State
+logger = logging.getLogger(__name__)
+
+
+def run_due(*, seconds: float = 20.0) -> None:
+    """Send what is due for so many seconds. One process at a time; call it again for the rest."""
+    _begin_or_end_waiting()
+    until = monotonic() + seconds
+    for one in News.objects.sending():
+        while monotonic() < until and _turn(one, min(TURN, until - monotonic())):
+            pass
+    for one in News.objects.filter(state=State.CANCELLED, has_list=True):
+        _cancel_rest(one)
+    for one in News.objects.filter(is_to_tell=True):
+        _tell(one)
+
+
+def _turn(one: News, seconds: float) -> bool:
+    """Queue or send some of it; False if nothing is left to do now."""
+    if not one.is_queued:
+        return _queue_batch(one)
+    sent = outbox.deliver_news(news_id=one.pk, seconds=seconds)
+    _watch(one)
+    one.refresh_from_db()
+    if one.state != State.RUNNING or one.pause:
+        return False
+    if not Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED).exists():
+        one.change_state(State.DONE, State.RUNNING)
+        return False
+    # Nothing was due: what is left waits for its provider, or for the mail server.
+    return bool(sent)
+
+
+@transaction.atomic
+def _queue_batch(one: News) -> bool:
+    """Queue the next supporters in the outbox; False if it runs no more."""
+    if not one.lock() or one.pause:
+        return False
+    rows = news.supporters(one).select_related("signer").order_by("id")
+    left = rows.filter(pk__gt=one.cursor) if one.cursor else rows
+    batch = list(left.only("id", "signer__sealed")[:BATCH])
+    mailboxes = _mailboxes(batch)
+    queued = _insert(one.pk, mailboxes)
+    one.done += queued
+    one.skipped += len(batch) - queued
+    one.is_queued = len(batch) < BATCH
+    if batch:
+        one.cursor = batch[-1].pk
+    one.save(update_fields=["cursor", "done", "skipped", "is_queued"])
+    return True
+
+
+def _mailboxes(batch: list[Signature]) -> dict[UUID, bytes]:
+    """The mailbox of each signature, by its blind index; without those that cannot be unsealed."""
+    found = {}
+    for signature in batch:
+        try:
+            person = sealing.unseal(signature.signer.sealed, signature.pk)
+        except (vault.CannotOpen, Signature.signer.RelatedObjectDoesNotExist):
+            continue
+        found[signature.pk] = sealing.stored_index(Use.NEWS, sealing.inbox_of(person["email"]))
+    return found
+
+
+def _insert(news_id: UUID, mailboxes: dict[UUID, bytes]) -> int:
+    """Queue one mail to each mailbox that has none of this news; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO petitions_mail (id, news_id, signature_id, kind, global_mailbox_ix, state,
+                                        due_at, attempts, code, created_at)
+            SELECT gen_random_uuid(), %s, signature_id, 'news', ix, 'queued', now(), 0, '', now()
+            FROM unnest(%s::uuid[], %s::bytea[]) AS chosen (signature_id, ix)
+            ON CONFLICT (news_id, global_mailbox_ix) WHERE kind = 'news' DO NOTHING
+            """,
+            [news_id, list(mailboxes), list(mailboxes.values())],
+        )
+        return int(cursor.rowcount)
+
+
+def _watch(one: News) -> None:
+    """Pause it where too many complain, or too many mails come back; the team is told."""
+    if not one.is_watched:
+        return
+    n = news_counts.totals(one)
+    tried = n["sent"] + n["refused"]
+    returned = n["returned"] + n["refused"]
+    if n["complained"] >= FEWEST_COMPLAINTS and n["complained"] > MOST_COMPLAINTS * tried:
+        why = News.Pause.COMPLAINTS
+    elif returned >= FEWEST_RETURNED and returned > MOST_RETURNED * tried:
+        why = News.Pause.RETURNED
+    else:
+        return
+    rows = News.objects.filter(pk=one.pk, state=State.RUNNING, pause="")
+    if rows.update(pause=why, is_to_tell=True):
+        logger.warning("news %s has stopped by itself (%s)", one.pk, why)
+
+
+def _begin_or_end_waiting() -> None:
+    waiting = News.objects.waiting()
+    for one in waiting.filter(created_at__lt=Now() - news.ALONE_WAITS):
+        if not news.others_who_approve(one):
+            news.begin(one)
+    for one in waiting.filter(created_at__lt=Now() - WAITS_FOR_APPROVAL):
+        one.change_state(State.CANCELLED, State.AWAITING)
+    paused = News.objects.filter(state=State.RUNNING).exclude(pause="")
+    for one in paused.filter(started_at__lt=Now() - PAUSED_FOR):
+        one.change_state(State.CANCELLED, State.RUNNING)
+
+
+def _cancel_rest(one: News) -> None:
+    """Cancel what was still queued of news that was stopped, some at a time."""
+    queued = Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED)
+    queued.filter(pk__in=queued.values("pk")[:BATCH]).update(state=Mail.State.CANCELLED)
+
+
+def _tell(one: News) -> None:
+    """Mail all who may send news that it waits or has stopped; what fails is tried again."""
+    context = {
+        "news": one,
+        "is_alone": not news.others_who_approve(one),
+        "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}",
+    }
+    body = render_to_string("admin/petitions/news/mail.txt", context)
+    team = User.objects.filter(is_active=True, is_staff=True).exclude(email="").order_by("pk")
+    to = [user for user in team if user.has_perm(news.SEND)]
+    named = f"{one.pk}.{one.pause or one.state}"
+    if notices.tell(to, body=body, name=named, at=one.created_at):
+        News.objects.filter(pk=one.pk, pause=one.pause, state=one.state).update(is_to_tell=False)
