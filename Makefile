@@ -66,7 +66,7 @@ faults: ## Let a crowd sign while processes die, disks fill and servers refuse
 
 timing: ## See that answers tell nothing by their time; wants a quiet machine
 	$(install) local dev
-	@exec $(BIN)/python -m pytest -m timing -s tests/integration/test_oracle_timing.py
+	@exec $(BIN)/python -m pytest -m timing -s tests/integration/privacy/test_oracle_timing.py
 
 bench: ## Measure speed, as ratios to floors of the same run
 	$(install) local dev

@@ -1,0 +1,72 @@
+"""Exports beside each other, and beside a bulk decision."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from petitions.counting import tallies
+from petitions.handover import exports, reading
+from petitions.models import Export, Petition, Signature
+from petitions.moderation import decisions
+from tests.benchmarks import seeding
+from tests.integration.handover.test_exporting import rows_of
+
+
+@pytest.fixture
+def many(petition: Petition, monkeypatch: pytest.MonkeyPatch) -> Petition:
+    """Two thousand signatures, read in batches of a hundred."""
+    seeding.seed(petition=petition, total=2_000)
+    monkeypatch.setattr(reading, "FIRST_BATCH", 50)
+    monkeypatch.setattr(reading, "BATCH", 100)
+    return petition
+
+
+def started(petition: Petition) -> Export:
+    return exports.start(export=Export(petition=petition, purpose="hand-in", why="x"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_many_are_removed_an_export_has_each_signature_once_and_waits_for_nobody(
+    many: Petition, moderator: User
+) -> None:
+    before = tallies.total(many.pk)
+    ids = list(Signature.objects.counted().order_by("id").values_list("pk", flat=True))
+    removed: list[Any] = ids[::2]
+    chunks = exports.stream(started(many))
+    read = [next(chunks), next(chunks)]
+    decisions.decide(
+        kind="remove", petition=many, ids=removed, reason="automated", note="", actor=moderator
+    )
+    read += list(chunks)
+
+    references = [row[0] for row in rows_of(b"".join(read))[1:]]
+    assert len(references) == len(set(references))
+    standing = {s.spoken_reference for s in Signature.objects.counted()}
+    assert standing <= set(references)
+    # Of the removed, those alone that had left before.
+    assert len(references) - len(standing) <= 50
+    assert tallies.total(many.pk) == before - len(removed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_exports_at_once_are_each_whole(many: Petition) -> None:
+    files: list[bytes] = []
+
+    def run() -> None:
+        try:
+            files.append(b"".join(exports.stream(started(many))))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert files[0] == files[1]
+    assert len(rows_of(files[0])) - 1 == tallies.total(many.pk)
+    assert set(Export.objects.values_list("rows", flat=True)) == {tallies.total(many.pk)}

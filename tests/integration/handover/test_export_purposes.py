@@ -1,0 +1,187 @@
+"""What each purpose's file has, and what it leaves out."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from petitions.counting import tallies
+from petitions.handover import exports, purposes
+from petitions.mail import suppression
+from petitions.models import AuditRecord, Export, Petition, Place, Signature
+from petitions.signatures import withdraw
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
+from tests.integration.handover.test_exporting import rows_of
+from tests.people import AMINA, DAVID, sign_and_confirm
+
+
+def lines(petition: Petition | None, purpose: str, subject: str = "", **choices: Any) -> Any:
+    """The rows of an export without its header and note."""
+    export = Export(petition=petition, purpose=purpose, why="a test", **choices)
+    file = b"".join(exports.stream(exports.start(export=export), subject=subject))
+    return [tuple(row[:-1]) for row in rows_of(file)[1:]]
+
+
+def wants_news(petition: Petition, name: str, *, name_use: str = "public") -> Signature:
+    attempt = Attempt(
+        name=name,
+        email=f"{name.lower().replace(' ', '.')}@example.org",
+        name_use=name_use,
+        wants_updates=True,
+        language="ar",
+    )
+    return sign_and_confirm(petition, attempt)
+
+
+def at(petition: Petition, code: str, number: int) -> None:
+    """Move so many of the petition's signatures to a place, and recount."""
+    ids = Signature.objects.filter(petition=petition, place="unknown").values_list("pk")[:number]
+    Signature.objects.filter(pk__in=list(ids.values_list("pk", flat=True))).update(place=code)
+    tallies.rebuild(petition)
+
+
+@pytest.fixture
+def crowd(petition: Petition) -> Petition:
+    """Thirty signatures: 26 in one constituency, 2 in another, 2 not known."""
+    for code, name in (("E14000001", "Large"), ("E14000002", "Small")):
+        Place.objects.create(code=code, name=name, region="E12000007")
+    for number in range(30):
+        attempt = Attempt(name="A B", email=f"p{number}@example.org", name_use="public")
+        sign_and_confirm(petition, attempt)
+    at(petition, "E14000001", 26)
+    at(petition, "E14000002", 2)
+    return petition
+
+
+def test_news_goes_to_those_who_asked_and_may_still_be_mailed(petition: Petition) -> None:
+    wants_news(petition, "Asked Example")
+    wants_news(petition, "Quiet Example", name_use="withheld")
+    sign_and_confirm(petition, Attempt(name="No News", email="no@example.org", name_use="public"))
+    withdraw.withdraw(signature_id=wants_news(petition, "Gone Example").pk)
+    suppression.suppress_all(inbox=sealing.inbox_of(wants_person(petition, "Objects Example")))
+    suppression.suppress_bounced(address=wants_person(petition, "Bounced Example"))
+    Signature.objects.filter(pk=wants_news(petition, "Left Example").pk).update(wants_updates=False)
+    Signature.objects.filter(pk=wants_news(petition, "Held Example").pk).update(state="held")
+
+    assert sorted(lines(petition, "supporters")) == [
+        ("asked.example@example.org", "Asked Example", "ar"),
+        ("quiet.example@example.org", "", "ar"),
+    ]
+
+
+def wants_person(petition: Petition, name: str) -> str:
+    """Somebody who wants news; their address."""
+    return sealing.unsealed(wants_news(petition, name).signer)["email"]
+
+
+def test_the_numbers_by_constituency_are_those_of_the_count(crowd: Petition) -> None:
+    assert lines(crowd, "by-constituency") == [
+        ("E14000001", "Large", "London", "26"),
+        ("E14000002", "Small", "London", "2"),
+        ("unknown", "UK, constituency not known", "", "2"),
+    ]
+    today = timezone.localdate()
+    assert lines(crowd, "by-constituency", first_day=today) == lines(crowd, "by-constituency")
+    assert lines(crowd, "by-constituency", last_day=today - timedelta(days=1)) == []
+
+
+def test_research_gets_weeks_and_places_and_no_group_under_25(crowd: Petition) -> None:
+    monday = timezone.localdate() - timedelta(days=timezone.localdate().weekday())
+    # Two small places together are four: left out.
+    assert lines(crowd, "research") == [(str(monday), "Large")] * 26
+
+    for number in range(30, 52):
+        attempt = Attempt(name="A B", email=f"p{number}@example.org", name_use="public")
+        sign_and_confirm(crowd, attempt)
+    at(crowd, "E14000002", 12)
+    found = lines(crowd, "research")
+    assert sorted({place for _week, place in found}) == ["Large", "elsewhere"]
+    assert len(found) == 52
+
+
+def test_one_persons_data_is_all_of_theirs_and_nobody_elses(petition: Petition) -> None:
+    amina = sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, DAVID)
+    (row,) = lines(None, "person", AMINA.email, proof="answered our mail")
+    told = dict(zip(purposes.OnePerson.columns, row, strict=True))
+
+    assert told["reference"] == amina.spoken_reference
+    assert (told["name"], told["email"]) == (AMINA.name, AMINA.email)
+    assert lines(None, "person", "nobody@example.org", proof="x") == []
+
+
+def test_the_address_of_one_person_is_in_no_record(petition: Petition) -> None:
+    sign_and_confirm(petition, AMINA)
+    lines(None, "person", AMINA.email, proof="answered our mail")
+    kept = [str(value) for row in Export.objects.values() for value in row.values()]
+    kept += [str(value) for row in AuditRecord.objects.values() for value in row.values()]
+    assert not [value for value in kept if AMINA.email in value]
+
+
+def test_who_looks_up_people_one_by_one_is_stopped_and_on_record(organiser: User) -> None:
+    for _ in range(exports.LOOKS_AN_HOUR):
+        export = Export(purpose="person", why="x", proof="x")
+        exports.start(export=export, actor=organiser, screen="here")
+    with pytest.raises(exports.TooManyLooks):
+        exports.start(export=Export(purpose="person", why="x"), actor=organiser, screen="here")
+
+    assert Export.objects.count() == exports.LOOKS_AN_HOUR
+    records = AuditRecord.objects.filter(action="exported", actor=organiser, screen="here")
+    assert records.count() == exports.LOOKS_AN_HOUR
+    Export.objects.update(started_at=timezone.now() - timedelta(minutes=61))
+    exports.start(export=Export(purpose="person", why="x"), actor=organiser, screen="here")
+
+
+def test_a_purpose_is_refused_to_who_lacks_its_permission(
+    petition: Petition, moderator: User
+) -> None:
+    for purpose in purposes.PURPOSES:
+        export = Export(petition=petition, purpose=purpose, why="x")
+        with pytest.raises(exports.MayNot):
+            exports.start(export=export, actor=moderator)
+    assert not Export.objects.exists()
+
+
+def test_an_export_may_be_of_some_days_of_a_place_or_of_petitions_in_a_state(
+    crowd: Petition,
+) -> None:
+    small = Place.objects.get(name="Small")
+    assert len(lines(crowd, "hand-in", place=small)) == 2
+    today = timezone.localdate()
+    Signature.objects.filter(place=small).update(confirmed_at=timezone.now() - timedelta(days=3))
+    earlier = today - timedelta(days=3)
+    assert len(lines(crowd, "hand-in", first_day=earlier, last_day=earlier)) == 2
+    assert len(lines(crowd, "hand-in", first_day=today, last_day=today)) == 28
+    assert len(lines(None, "research", petition_state="open")) == 26
+    assert lines(None, "research", petition_state="closed") == []
+
+
+def test_the_number_told_beforehand_is_that_of_the_file(crowd: Petition) -> None:
+    export = Export(petition=crowd, purpose="hand-in")
+    assert purposes.of(export).about() == len(lines(crowd, "hand-in")) == 30
+
+
+def test_a_large_number_is_estimated_and_not_counted(
+    crowd: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petitions.handover.reading.COUNTED_EXACTLY", 5)
+    assert purposes.of(Export(petition=crowd, purpose="hand-in")).about() >= 6
+
+
+def test_only_files_of_people_are_told_to_who_withdraws(crowd: Petition) -> None:
+    lines(crowd, "research")
+    lines(crowd, "supporters")
+    told = Export.objects.with_signatures_of(crowd.pk, since=timezone.now() - timedelta(days=1))
+    assert [export.purpose for export in told] == ["supporters"]
+
+
+def test_organisers_read_what_each_purposes_file_may_be_used_for() -> None:
+    page = (Path(settings.BASE_DIR) / "docs" / "organisers.md").read_text()
+    for purpose in purposes.PURPOSES.values():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| {purpose.label} |")]
+        assert line.endswith(f"| {purpose.kept_for.days} days |")

@@ -1,0 +1,206 @@
+"""Starting, approving, pausing, resuming, stopping; stops by itself; what is deleted, and when."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core import mail as sent
+from django.utils import timezone
+
+from petitions.mail import news as use_cases
+from petitions.mail import news_counts, news_sending
+from petitions.mail.news import Refused
+from petitions.models import AuditRecord, Mail, News, NewsCount, Petition
+from petitions.privacy import retention
+from petitions.staff.roles import ORGANISERS
+from tests.integration.mail.news.conftest import supporter
+
+pytestmark = pytest.mark.django_db(transaction=True)
+State = News.State
+
+
+@pytest.fixture
+def supporters(petition: Petition) -> None:
+    for number in range(3):
+        supporter(petition, number)
+
+
+@pytest.fixture
+def many(settings: Any) -> None:
+    settings.NEWS_APPROVAL_FROM = 3
+
+
+def act(use_case: Any, news: News, actor: User) -> Any:
+    return use_case(news=news, actor=actor, screen="test")
+
+
+def run(news: News) -> News:
+    news_sending.run_due()
+    news.refresh_from_db()
+    return news
+
+
+def has_gone_out() -> int:
+    return sum("List-Unsubscribe" in message.extra_headers for message in sent.outbox)
+
+
+@pytest.mark.usefixtures("supporters", "many")
+def test_news_to_many_waits_for_a_second_person_who_is_mailed(
+    news: News, omar: User, second: User
+) -> None:
+    assert not act(use_cases.start, news, omar)
+    run(news)
+    assert has_gone_out() == 0
+    assert [message.to for message in sent.outbox] == [[omar.email], [second.email]]
+    with pytest.raises(Refused, match="Somebody else"):
+        act(use_cases.approve, news, omar)
+
+    act(use_cases.approve, news, second)
+    run(news)
+
+    assert (has_gone_out(), news.state, news.approver) == (3, State.DONE, second)
+    actions = AuditRecord.objects.filter(object_id=str(news.pk)).values_list("action", flat=True)
+    assert sorted(actions) == ["news-approved", "news-started"]
+
+
+@pytest.mark.usefixtures("supporters", "many")
+def test_who_is_alone_has_ten_minutes_in_which_to_stop_it(news: News, omar: User) -> None:
+    assert not act(use_cases.start, news, omar)
+    run(news)
+    assert news.state == State.AWAITING
+
+    News.objects.update(created_at=timezone.now() - use_cases.ALONE_WAITS)
+    run(news)
+
+    assert (has_gone_out(), news.state) == (3, State.DONE)
+
+
+@pytest.mark.usefixtures("supporters", "many")
+def test_news_that_nobody_approves_within_a_day_is_cancelled(
+    news: News, omar: User, second: User
+) -> None:
+    act(use_cases.start, news, omar)
+    News.objects.update(created_at=timezone.now() - news_sending.WAITS_FOR_APPROVAL)
+    run(news)
+    assert (news.state, has_gone_out()) == (State.CANCELLED, 0)
+
+
+@pytest.mark.usefixtures("supporters")
+def test_paused_news_goes_on_where_it_was_and_stopped_news_does_not(news: News, omar: User) -> None:
+    act(use_cases.start, news, omar)
+    news_sending._queue_batch(news)
+    act(use_cases.pause, news, omar)
+    assert (run(news).state, has_gone_out()) == (State.RUNNING, 0)
+
+    act(use_cases.resume, news, omar)
+    assert (run(news).state, has_gone_out()) == (State.DONE, 3)
+    with pytest.raises(Refused, match="ended"):
+        act(use_cases.stop, news, omar)
+
+
+@pytest.mark.usefixtures("supporters")
+def test_stopped_news_reaches_nobody_else(news: News, omar: User) -> None:
+    act(use_cases.start, news, omar)
+    news_sending._queue_batch(news)
+    act(use_cases.stop, news, omar)
+
+    assert (run(news).state, has_gone_out()) == (State.CANCELLED, 0)
+    assert not Mail.objects.filter(kind="news", state="queued").exists()
+    with pytest.raises(Refused):
+        act(use_cases.resume, news, omar)
+
+
+@pytest.mark.parametrize(
+    ("column", "number", "pause"), [("complained", 4, "complaints"), ("returned", 51, "returned")]
+)
+@pytest.mark.usefixtures("supporters")
+def test_it_stops_by_itself_tells_the_team_and_is_resumed_once_looked_at(
+    news: News, omar: User, column: str, number: int, pause: str
+) -> None:
+    act(use_cases.start, news, omar)
+    NewsCount.objects.create(news=news, provider="Gmail", sent=1000, **{column: number})
+    news_sending._queue_batch(news)
+    news_sending._watch(news)
+    run(news)
+
+    assert (news.pause, has_gone_out()) == (pause, 0)
+    (told,) = sent.outbox
+    assert "stopped by itself" in told.body
+    run(news)
+    assert len(sent.outbox) == 1
+
+    act(use_cases.resume, news, omar)
+    assert (run(news).state, has_gone_out()) == (State.DONE, 3)
+
+
+@pytest.mark.parametrize(("column", "number"), [("complained", 3), ("returned", 50)])
+@pytest.mark.usefixtures("supporters")
+def test_at_the_limit_and_not_above_it_goes_on(
+    news: News, omar: User, column: str, number: int
+) -> None:
+    act(use_cases.start, news, omar)
+    NewsCount.objects.create(news=news, provider="Gmail", sent=1000, **{column: number})
+    assert run(news).state == State.DONE
+
+
+@pytest.mark.usefixtures("supporters")
+def test_only_organisers_decide(news: News, moderator: User, omar: User) -> None:
+    for use_case in (use_cases.start, use_cases.mail_test, use_cases.pause, use_cases.stop):
+        with pytest.raises(Refused, match="organisers"):
+            act(use_case, news, moderator)
+    assert act(use_cases.start, news, omar)
+    with pytest.raises(Refused, match="already"):
+        act(use_cases.start, news, omar)
+
+
+@pytest.mark.usefixtures("petition")
+def test_news_without_a_reader_or_a_text_or_with_a_broken_link_is_refused(
+    news: News, petition: Petition, omar: User
+) -> None:
+    with pytest.raises(Refused, match="Nobody"):
+        act(use_cases.start, news, omar)
+    supporter(petition, 1)
+    news.texts.filter(language="en").update(body="[here](/progress) and [there](https://nowhere)")
+    with pytest.raises(Refused, match=r"“/progress”.*“https://nowhere”"):
+        act(use_cases.start, news, omar)
+    news.texts.all().delete()
+    with pytest.raises(Refused, match="no text"):
+        act(use_cases.start, news, omar)
+    assert News.objects.get().state == State.DRAFT
+
+
+@pytest.mark.usefixtures("supporters")
+def test_a_test_goes_to_its_writer_in_each_language_and_is_on_record(
+    news: News, omar: User
+) -> None:
+    assert act(use_cases.mail_test, news, omar) == 3
+    assert [message.to for message in sent.outbox] == [[omar.email]] * 3
+    assert not Mail.objects.filter(kind="news").exists()
+    assert AuditRecord.objects.get(action="news-tested").object_id == str(news.pk)
+
+
+@pytest.mark.usefixtures("supporters")
+def test_who_got_it_is_deleted_after_thirty_days_and_text_and_counts_stay(
+    news: News, omar: User
+) -> None:
+    act(use_cases.start, news, omar)
+    run(news)
+    retention.apply()
+    assert Mail.objects.filter(kind="news").count() == 3
+
+    News.objects.update(finished_at=timezone.now() - timedelta(days=30, seconds=1))
+    retention.apply()
+
+    assert not Mail.objects.filter(kind="news").exists()
+    assert Mail.objects.count() == 3
+    news.refresh_from_db()
+    assert (news.has_list, news.texts.count(), news_counts.totals(news)["sent"]) == (False, 3, 3)
+
+
+@pytest.mark.usefixtures("supporters")
+def test_someone_whose_role_has_ended_no_longer_approves(news: News, omar: User) -> None:
+    omar.groups.remove(Group.objects.get(name=ORGANISERS))
+    omar = User.objects.get(pk=omar.pk)
+    with pytest.raises(Refused):
+        act(use_cases.start, news, omar)

@@ -1,0 +1,200 @@
+"""Leaving news: one click of a mail program, one press on the page, for good, told to nobody."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail as sent
+from django.test import Client
+from django.utils import timezone
+
+from petitions.crypto import tokens
+from petitions.mail import bounces, news_counts, news_sending, outbox, suppression
+from petitions.mail import news as use_cases
+from petitions.mail.suppression import Addressee
+from petitions.models import Mail, News, Objection, Petition, Signature
+from petitions.signatures import self_service
+from petitions.signers import sealing
+from tests.integration.mail.news.conftest import asking, supporter
+from tests.integration.mail.test_bounces import PASSWORD, from_postmark, report
+from tests.people import AMINA, BASHIR, sign, sign_and_confirm
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+def send(news: News, actor: User) -> dict[str, str]:
+    """Send it to all, and return each one's link to unsubscribe, by address."""
+    assert use_cases.start(news=news, actor=actor, screen="test")
+    news_sending.run_due()
+    return {
+        message.to[0]: str(message.extra_headers["List-Unsubscribe"])[1:-1]
+        for message in sent.outbox
+        if "List-Unsubscribe" in message.extra_headers
+    }
+
+
+def path_of(link: str) -> str:
+    return "/" + link.split("/", 3)[3]
+
+
+def test_one_click_from_anywhere_without_a_cookie_unsubscribes_at_once(
+    petition: Petition, news: News, omar: User
+) -> None:
+    signature = supporter(petition, 1)
+    (link,) = send(news, omar).values()
+    foreign = Client(enforce_csrf_checks=True, headers={"Sec-Fetch-Site": "cross-site"})
+
+    first = foreign.post(path_of(link), ONE_CLICK)
+    again = foreign.post(path_of(link), ONE_CLICK)
+
+    assert (first.status_code, again.status_code, dict(first.cookies)) == (200, 200, {})
+    signature.refresh_from_db()
+    assert not signature.wants_updates
+    assert Objection.objects.get().reason == "no-news"
+    assert news_counts.totals(news)["unsubscribed"] == 1
+
+
+def test_looking_at_the_link_unsubscribes_nobody_for_scanners_follow_links(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    supporter(petition, 1, language="cy")
+    (link,) = send(news, omar).values()
+
+    page = client.get(path_of(link))
+
+    assert "Atal y newyddion hyn" in page.content.decode()
+    assert page["Referrer-Policy"] == "no-referrer"
+    assert not Objection.objects.exists()
+
+
+def test_both_people_of_a_mailbox_leave_and_confirmations_still_arrive(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    both = [sign_and_confirm(petition, asking(one)) for one in (AMINA, BASHIR)]
+    (link,) = send(news, omar).values()
+    client.post(path_of(link), ONE_CLICK)
+    sent.outbox.clear()
+
+    third = replace(AMINA, name="Third Person")
+    sign(petition, third)
+    outbox.deliver()
+
+    wanting = Signature.objects.filter(pk__in=[one.pk for one in both], wants_updates=True)
+    assert not wanting.exists()
+    assert [message.to for message in sent.outbox] == [[AMINA.email]]
+
+
+def test_whoever_left_is_left_out_though_a_row_says_again_that_they_want_news(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    """As after an import, or a restored backup of the table."""
+    supporter(petition, 1)
+    (link,) = send(news, omar).values()
+    client.post(path_of(link), ONE_CLICK)
+    Signature.objects.update(wants_updates=True)
+    sent.outbox.clear()
+
+    second = News.objects.create(petition=petition)
+    second.texts.create(language="en", subject="More", body="More")
+    assert send(second, omar) == {}
+    assert news_counts.totals(second)["withheld"] == 1
+    to = {1: Addressee(petition.pk, "p1@mail1.example")}
+    assert suppression.reasons(to) == {}
+
+
+def test_whoever_asks_again_on_their_own_page_gets_news_again(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    signature = supporter(petition, 1)
+    (link,) = send(news, omar).values()
+    client.post(path_of(link), ONE_CLICK)
+
+    recipient = sealing.recipient_of("p1@mail1.example")
+    self_service.choose_updates(
+        recipient=recipient, reference=signature.reference, wants_updates=True
+    )
+
+    assert not Objection.objects.exists()
+
+
+def test_whoever_signs_again_and_asks_for_news_then_gets_news_again(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    signature = supporter(petition, 1)
+    (link,) = send(news, omar).values()
+    client.post(path_of(link), ONE_CLICK)
+
+    self_service.choose_updates_once_confirmed(
+        signature_id=signature.pk,
+        epoch=0,
+        wants_updates=True,
+        since=timezone.now() - timedelta(hours=1),
+    )
+
+    assert not Objection.objects.exists()
+
+
+def test_no_mail_at_all_is_one_press_more_and_can_be_taken_back(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    supporter(petition, 1)
+    (link,) = send(news, omar).values()
+
+    page = client.post(path_of(link), {"no_mail": "1"})
+
+    assert "mail-again" in page.content.decode()
+    assert sorted(Objection.objects.values_list("reason", flat=True)) == ["no-mail", "no-news"]
+
+
+def test_the_link_works_when_the_list_and_the_signer_are_gone(
+    petition: Petition, news: News, omar: User, client: Client
+) -> None:
+    supporter(petition, 1)
+    (link,) = send(news, omar).values()
+    Mail.objects.filter(kind="news").delete()
+    News.objects.filter(pk=news.pk).update(has_list=False)
+
+    assert client.post(path_of(link), ONE_CLICK).status_code == 200
+    assert Objection.objects.count() == 1
+
+
+def test_a_forged_link_and_that_of_a_test_change_nothing(
+    petition: Petition, news: News, client: Client
+) -> None:
+    nobody = tokens.Subscription(news.pk, UUID(int=0), 0, tokens.Inbox(0, bytes(16)))
+    link = f"/t/en/no-news/{tokens.subscription_link(nobody)}/"
+
+    assert client.post(link, {**ONE_CLICK, "no_mail": "1"}).status_code == 200
+    assert client.post("/t/en/no-news/forged/", ONE_CLICK).status_code == 404
+    assert not Objection.objects.exists()
+
+
+def test_what_comes_back_and_complaints_are_counted_once_each(
+    petition: Petition, news: News, omar: User, settings: Any
+) -> None:
+    settings.MAIL_PROVIDER = "postmark"
+    settings.MAIL_WEBHOOK_SECRET = PASSWORD
+    settings.ANYMAIL = {"WEBHOOK_SECRET": PASSWORD, "POSTMARK_SERVER_TOKEN": "token"}
+    one, other = (
+        sign_and_confirm(
+            petition, asking(replace(AMINA, email=f"quokka{n}@gmail.com", name=f"P {n}"))
+        )
+        for n in (1, 2)
+    )
+    send(news, omar)
+    bounced = Mail.objects.get(kind="news", signature=one)
+    complained = Mail.objects.get(kind="news", signature=other)
+
+    for _twice in range(2):
+        assert report(from_postmark(bounced.pk)) == 200
+        complaint = {**from_postmark(complained.pk, "SpamComplaint"), "RecordType": "SpamComplaint"}
+        assert report(complaint) == 200
+
+    count = news.counts.get()
+    assert (count.provider, count.returned, count.complained, count.sent) == ("Gmail", 1, 1, 2)
+    complained.refresh_from_db()
+    assert complained.code == bounces.COMPLAINED

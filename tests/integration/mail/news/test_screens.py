@@ -1,0 +1,138 @@
+"""The screens of news, as an organiser: written, looked at, tested, sent, watched."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail as sent
+from django.test import Client
+
+from petitions.admin import recent_password
+from petitions.mail import news_sending
+from petitions.models import News, Petition
+from tests.integration.mail.news.conftest import supporter
+
+ADD = "/admin/petitions/news/add/"
+
+
+@pytest.fixture
+def page(omar: User, client: Client) -> Client:
+    client.force_login(omar)
+    return client
+
+
+def typed(petition: Petition, **changes: Any) -> dict[str, Any]:
+    return {
+        "petition": petition.pk, "region": "", "place": "",
+        "texts-TOTAL_FORMS": 1, "texts-INITIAL_FORMS": 0,
+        "texts-0-language": "en", "texts-0-subject": "Protect people: handed in",
+        "texts-0-body": "It **was**.", **changes,
+    }  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_organiser_writes_looks_tests_sends_and_sees_what_became_of_it(
+    petition: Petition, page: Client, omar: User
+) -> None:
+    for number in range(2):
+        supporter(petition, number)
+    answer = page.post(ADD, typed(petition), follow=True)
+    news = News.objects.get()
+    send = f"/admin/petitions/news/{news.pk}/send/"
+    assert answer.redirect_chain[-1][0] == send
+    shown = answer.content.decode()
+    assert "2 people, 1 language, about 1 minute" in shown
+    assert "No text in" in shown
+    assert "Send to 2 people" in shown
+
+    page.post(send, {"act": "test"})
+    assert [message.to for message in sent.outbox] == [[omar.email]]
+    sent.outbox.clear()
+    assert (
+        "You can pause or stop it"
+        in page.post(send, {"act": "start"}, follow=True).content.decode()
+    )
+    during = page.get(send).content.decode()
+    assert "<progress" in during
+    assert 'value="pause"' in during
+    news_sending.run_due()
+
+    after = page.get(send).content.decode()
+    assert "2 of 2 sent" in after
+    assert 'name="act"' not in after
+    assert "2 people" in page.get("/admin/petitions/news/").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_news_that_was_started_can_be_changed_and_deleted_by_no_form(
+    petition: Petition, page: Client, news: News, omar: User
+) -> None:
+    supporter(petition, 1)
+    page.post(f"/admin/petitions/news/{news.pk}/send/", {"act": "start"})
+    text = news.texts.get(language="en")
+    form = typed(petition, **{"texts-INITIAL_FORMS": 1, "texts-0-id": text.pk})
+
+    assert page.post(f"/admin/petitions/news/{news.pk}/change/", form).status_code == 403
+    assert page.post(f"/admin/petitions/news/{news.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert news.texts.get(language="en").subject == text.subject
+
+
+def test_sending_wants_the_password_typed_lately_and_stopping_does_not(
+    petition: Petition, page: Client, news: News
+) -> None:
+    session = page.session
+    session[recent_password.TYPED_AT] -= recent_password.GOOD_FOR
+    session.save()
+    send = f"/admin/petitions/news/{news.pk}/send/"
+
+    asked = page.post(send, {"act": "start"})
+    stopped = page.post(send, {"act": "stop"})
+
+    assert "password-again" in asked["Location"]
+    assert stopped["Location"] == send
+
+
+def test_the_preview_frames_run_and_load_nothing(page: Client, news: News) -> None:
+    path = f"/admin/petitions/news/{news.pk}/text/ar/"
+    frame = page.get(path)
+    assert 'dir="rtl"' in frame.content.decode()
+    assert "sandbox" in frame["Content-Security-Policy"]
+    assert frame["X-Frame-Options"] == "SAMEORIGIN"
+    neutral = page.get(f"{path}?neutral").content.decode()
+    assert neutral.index("طُلب منا") < neutral.index("لقد")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"texts-0-body": "[x](/here)"}, "works in no mail"),
+        ({"region": "E12000007", "place": "abroad"}, "not both"),
+        ({"texts-0-subject": ""}, "required"),
+        ({"texts-0-body": "x" * 20_001}, "20000"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_when_it_is_written(
+    petition: Petition, page: Client, changes: dict[str, Any], said: str
+) -> None:
+    assert said in page.post(ADD, typed(petition, **changes)).content.decode()
+    assert not News.objects.exists()
+
+
+def test_a_line_break_in_a_subject_reaches_no_header(
+    petition: Petition, page: Client, omar: User
+) -> None:
+    page.post(ADD, typed(petition, **{"texts-0-subject": "one\r\nBcc: victim@example.net"}))
+    news = News.objects.get()
+    assert news.texts.get().subject == "one Bcc: victim@example.net"
+
+    news.texts.update(subject="one\nBcc: victim@example.net")
+    page.post(f"/admin/petitions/news/{news.pk}/send/", {"act": "test"})
+
+    (message,) = sent.outbox
+    assert message.message()["Bcc"] is None
+
+
+def test_moderators_see_no_news(news: News, moderator: User, client: Client) -> None:
+    client.force_login(moderator)
+    assert client.get(f"/admin/petitions/news/{news.pk}/send/").status_code == 403
+    assert client.get(f"/admin/petitions/news/{news.pk}/text/en/").status_code == 403

@@ -1,0 +1,261 @@
+"""News reaches each supporter once, who asked for it and has not left since, behind other mail."""
+
+from dataclasses import replace
+from email import message_from_bytes, policy
+from smtplib import SMTPRecipientsRefused
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail as sent
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import OperationalError
+
+from petitions.crypto.tokens import Inbox
+from petitions.mail import news as use_cases
+from petitions.mail import news_counts, news_sending, outbox, suppression
+from petitions.mail.news import Refused
+from petitions.models import Mail, News, Petition, Signature
+from petitions.moderation import reindex
+from petitions.signatures import withdraw
+from petitions.signers import sealing
+from petitions.signers.sealing import Use
+from tests.integration.mail.news.conftest import WORDS, asking, supporter
+from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, somebody
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _start(news: News, actor: User) -> News:
+    assert use_cases.start(news=news, actor=actor, screen="test")
+    sent.outbox.clear()
+    return news
+
+
+def _run(news: News) -> News:
+    news_sending.run_due()
+    news.refresh_from_db()
+    return news
+
+
+def _news_sent() -> list[Any]:
+    found = [one for one in sent.outbox if "List-Unsubscribe" in one.extra_headers]
+    return sorted(found, key=lambda message: message.to[0])
+
+
+def _got() -> list[str]:
+    return [message.to[0] for message in _news_sent()]
+
+
+def test_each_supporter_gets_the_news_once_in_their_language(
+    petition: Petition, news: News, omar: User
+) -> None:
+    for number, language in enumerate(WORDS):
+        supporter(petition, number, language=language)
+    sign_and_confirm(petition, somebody(7))
+    sign(petition, asking(somebody(8)))
+
+    _run(_start(news, omar))
+    _run(news)
+
+    assert _got() == [f"p{n}@mail{n}.example" for n in range(3)]
+    assert {message.subject for message in sent.outbox} >= {words[0] for words in WORDS.values()}
+    assert (news.state, news.done, news.fraction) == (News.State.DONE, 3, 1.0)
+    assert news_counts.totals(news)["sent"] == 3
+
+
+def test_two_people_of_one_mailbox_get_it_once(petition: Petition, news: News, omar: User) -> None:
+    sign_and_confirm(petition, asking(AMINA))
+    sign_and_confirm(petition, asking(BASHIR))
+
+    _run(_start(news, omar))
+
+    assert _got() == [AMINA.email]
+    assert (news.done, news.skipped) == (1, 1)
+
+
+def test_the_index_of_its_mailbox_is_that_of_no_other_mail_also_after_reindexing(
+    petition: Petition, news: News, omar: User
+) -> None:
+    signature = supporter(petition, 1)
+    _run(_start(news, omar))
+    reindex._move_mails({signature.pk: b"s" * 16})
+
+    mine = Mail.objects.get(kind=Mail.Kind.NEWS)
+    assert bytes(mine.global_mailbox_ix) == sealing.stored_index(Use.NEWS, _inbox(1))
+    others = Mail.objects.exclude(pk=mine.pk).values_list("global_mailbox_ix", flat=True)
+    assert {bytes(ix) for ix in others} == {b"s" * 16}
+
+
+def test_whoever_left_in_the_meantime_gets_none(petition: Petition, news: News, omar: User) -> None:
+    """Withdrawn, unsubscribed, objected, removed, and bounced: each after it was queued."""
+    gone = [supporter(petition, number) for number in range(6)]
+    supporter(petition, 6)
+    _start(news, omar)
+    assert news_sending._queue_batch(news)
+
+    withdraw.withdraw(signature_id=gone[0].pk)
+    Signature.objects.filter(pk=gone[1].pk).update(wants_updates=False)
+    suppression.suppress_all(inbox=_inbox(2))
+    suppression.suppress_bounced(address="p3@mail3.example")
+    suppression.suppress_news(inbox=_inbox(4), petition_id=petition.pk)
+    Signature.objects.filter(pk=gone[5].pk).update(state=Signature.State.REMOVED)
+    _run(news)
+
+    assert _got() == ["p6@mail6.example"]
+    assert news_counts.totals(news) == {
+        "sent": 1, "withheld": 6, "refused": 0, "returned": 0, "unsubscribed": 0, "complained": 0
+    }  # fmt: skip
+    assert news.state == News.State.DONE
+
+
+def _inbox(number: int) -> Inbox:
+    return sealing.inbox_of(f"p{number}@mail{number}.example")
+
+
+def test_a_region_or_a_constituency_can_be_chosen_if_it_has_enough(
+    petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supporter(petition, 1)
+    abroad = replace(asking(DAVID), email="david@example.net")
+    sign_and_confirm(petition, abroad)
+    News.objects.filter(pk=news.pk).update(place="abroad")
+    with pytest.raises(Refused, match="Fewer than 25"):
+        use_cases.start(news=news, actor=omar, screen="test")
+
+    monkeypatch.setattr(use_cases, "FEWEST", 1)
+    _run(_start(news, omar))
+
+    assert _got() == [DAVID.email]
+
+
+def test_a_confirmation_goes_before_news_that_was_queued_earlier(
+    petition: Petition, news: News, omar: User
+) -> None:
+    for number in range(3):
+        supporter(petition, number)
+    outbox.deliver()
+    _start(news, omar)
+    assert news_sending._queue_batch(news)
+    sign(petition, AMINA)
+
+    _run(news)
+
+    assert sent.outbox[0].to == [AMINA.email]
+    assert len(_got()) == 3
+
+
+def test_the_ordinary_outbox_never_touches_news(petition: Petition, news: News, omar: User) -> None:
+    supporter(petition, 1)
+    outbox.deliver()
+    _start(news, omar)
+    news_sending._queue_batch(news)
+
+    assert outbox.deliver() == 0
+    assert Mail.objects.get(kind="news").attempts == 0
+
+
+def test_a_crash_between_two_batches_leaves_nobody_out_and_doubles_nobody(
+    petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news_sending, "BATCH", 2)
+    for number in range(5):
+        supporter(petition, number)
+    outbox.deliver()
+    _start(news, omar)
+    insert, calls = news_sending._insert, []
+
+    def broken(*args: Any) -> int:
+        calls.append(insert(*args))
+        if len(calls) == 2:
+            raise OperationalError
+        return calls[-1]
+
+    monkeypatch.setattr(news_sending, "_insert", broken)
+    with pytest.raises(OperationalError):
+        _run(news)
+    _run(news)
+
+    assert _got() == [f"p{n}@mail{n}.example" for n in range(5)]
+    assert news.done == 5
+
+
+@pytest.mark.parametrize(("reply", "limit"), [(451, 150), (421, 150), (550, 300), (452, 300)])
+def test_a_provider_that_says_421_or_451_gets_news_more_slowly(
+    petition: Petition,
+    news: News,
+    omar: User,
+    monkeypatch: pytest.MonkeyPatch,
+    reply: int,
+    limit: int,
+) -> None:
+    class Backend(BaseEmailBackend):
+        def open(self) -> bool:
+            return True
+
+        def send_messages(self, email_messages: Any) -> int:
+            (message,) = email_messages
+            raise SMTPRecipientsRefused({message.to[0]: (reply, b"later, please")})
+
+    supporter(petition, 1)
+    outbox.deliver()
+    _start(news, omar)
+    monkeypatch.setattr(outbox, "get_connection", lambda **_kwargs: Backend())
+    _run(news)
+
+    assert outbox._pace.limit("mail1.example") == limit
+    refused = news_counts.totals(news)["refused"]
+    assert (news.state, refused) == ((News.State.DONE, 1) if reply == 550 else ("running", 0))
+
+
+def test_who_withheld_their_name_gets_a_subject_and_beginning_that_name_nothing(
+    petition: Petition, news: News, omar: User
+) -> None:
+    supporter(petition, 1, name_use=Signature.NameUse.WITHHELD)
+    supporter(petition, 2, name_use=Signature.NameUse.GOVERNMENT)
+    _run(_start(news, omar))
+
+    neutral, named = _news_sent()
+    assert neutral.subject == "The news that you asked for"
+    assert "worked" not in str(neutral.body)[:150]
+    assert "worked" in str(neutral.body)
+    assert named.subject == WORDS["en"][0]
+
+
+def test_a_news_is_one_click_to_leave_tracks_nobody_and_has_a_plain_twin(
+    petition: Petition, news: News, omar: User
+) -> None:
+    supporter(petition, 1)
+    _run(_start(news, omar))
+
+    (message,) = _news_sent()
+    assert isinstance(message, EmailMultiAlternatives)
+    whole = message.message()
+    link = str(whole["List-Unsubscribe"])
+    assert whole["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert link[1:-1] in str(message.body)
+    html = str(message.alternatives[0][0])
+    assert link[1:-1] in html
+    assert "<img" not in html
+    assert "It worked: read on <https://example.org/on>." in str(message.body)
+    assert "<strong>worked</strong>" in html
+    assert (message.track_clicks, message.track_opens) == (False, False)  # type: ignore[attr-defined]
+
+
+def test_the_bytes_that_are_sent_are_those_that_django_would_write(
+    petition: Petition, news: News, omar: User
+) -> None:
+    supporter(petition, 1)
+    _run(_start(news, omar))
+
+    (message,) = _news_sent()
+    raw = message.raw
+    assert raw
+    written, django = (
+        message_from_bytes(one, policy=policy.default)
+        for one in (raw, message.message().as_bytes())
+    )
+    names = ("To", "Subject", "Message-ID", "Date", "List-Unsubscribe", "List-Unsubscribe-Post")
+    assert [written[name] for name in names] == [django[name] for name in names]
+    assert str(written["List-Unsubscribe"]).strip() == message.extra_headers["List-Unsubscribe"]

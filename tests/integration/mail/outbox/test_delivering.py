@@ -1,0 +1,341 @@
+"""What is due is sent once or again, whatever the mail server does."""
+
+import logging
+import smtplib
+import socketserver
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail as sent
+from django.utils import timezone
+
+from petitions.mail import claims, messages, outbox
+from petitions.mail.claims import Claim
+from petitions.mail.letters import Letter
+from petitions.mail.monitoring import MailState, mail_state
+from petitions.models import Mail, Petition, Signature, Signer
+from petitions.models.mail import THROTTLED
+from petitions.signatures import withdraw
+from petitions.signers import sealing
+from tests.integration.mail.outbox.conftest import (
+    Backend,
+    sign_many,
+)
+from tests.people import AMINA, DAVID, sign
+
+
+def test_a_signing_is_mailed_once_to_the_address_as_typed(petition: Petition) -> None:
+    sign(petition, sealing.Attempt(name="A B", email="A.B+tag@gmail.com", name_use="public"))
+
+    assert outbox.deliver() == 1
+    assert outbox.deliver() == 0
+
+    assert [message.to for message in sent.outbox] == [["A.B+tag@gmail.com"]]
+    assert Mail.objects.get().state == Mail.State.SENT
+
+
+def test_a_withdrawn_signer_is_not_mailed(petition: Petition) -> None:
+    withdraw.withdraw(signature_id=sign(petition))
+    assert outbox.deliver() == 0
+    assert not sent.outbox
+
+
+def test_a_removed_signature_is_not_mailed_and_the_mail_says_cancelled(petition: Petition) -> None:
+    sign(petition)
+    Signature.objects.update(state=Signature.State.REMOVED)
+    assert outbox.deliver() == 0
+    assert Mail.objects.get().state == Mail.State.CANCELLED
+
+
+def test_a_server_that_is_away_costs_no_mail_however_long_it_lasts(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing, "opening", ConnectionRefusedError())
+    sign(petition)
+    for _ in range(claims.MOST_ATTEMPTS + 2):
+        assert outbox.deliver() == 0
+        row = Mail.objects.get()
+        assert (row.state, row.code) == (Mail.State.QUEUED, "ConnectionRefusedError"[:20])
+        assert 10 < (row.due_at - timezone.now()).total_seconds() < 60
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+    monkeypatch.setattr(failing, "opening", None)
+    assert outbox.deliver() == 1
+
+
+def test_a_server_that_is_away_is_asked_once_and_not_for_every_batch(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+
+    def silent(_self: Backend) -> bool:
+        asked.append(None)
+        raise TimeoutError
+
+    monkeypatch.setattr(outbox, "BATCH", 1)
+    monkeypatch.setattr(failing, "open", silent)
+    sign(petition, AMINA)
+    sign(petition, DAVID)
+
+    outbox.deliver()
+
+    assert len(asked) == 1
+
+
+def test_a_server_that_refuses_us_as_sender_fails_no_mail(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = smtplib.SMTPSenderRefused(550, b"daily quota exceeded", "post@example.org")
+    monkeypatch.setattr(failing, "failure", refusal)
+    sign(petition, AMINA)
+    sign(petition, DAVID)
+
+    assert outbox.deliver() == 0
+
+    assert set(Mail.objects.values_list("state", "code")) == {(Mail.State.QUEUED, "550")}
+
+
+def test_a_mail_that_the_server_puts_off_waits_longer_each_time(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing, "failure", smtplib.SMTPDataError(451, b"later"))
+    sign(petition)
+    waits = []
+    for _ in range(3):
+        outbox.deliver()
+        waits.append((Mail.objects.get().due_at - timezone.now()).total_seconds())
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert 10 < waits[0] < waits[1] < waits[2]
+
+
+@pytest.mark.parametrize(
+    ("failure", "state", "code"),
+    [
+        (smtplib.SMTPResponseException(421, b"amina@example.org: later"), "queued", "421"),
+        (smtplib.SMTPDataError(550, b"no"), "queued", "550"),
+        (smtplib.SMTPDataError(550, b"5.1.1 amina@example.org: no"), "refused", "550 5.1.1"),
+        (smtplib.SMTPDataError(500, b"Error: (OSError) amina"), "queued", "500"),
+        (smtplib.SMTPRecipientsRefused({"amina@example.org": (550, b"unknown")}), "refused", "550"),
+        (smtplib.SMTPRecipientsRefused({"amina@example.org": (450, b"busy")}), "queued", "450"),
+        (smtplib.SMTPServerDisconnected("gone"), "queued", "SMTPServerDisconnect"),
+        (TimeoutError(), "queued", "TimeoutError"),
+    ],
+)
+def test_what_a_server_refuses_is_kept_as_a_code_and_logged_without_the_address(
+    petition: Petition,
+    failing: type[Backend],
+    caplog: pytest.LogCaptureFixture,
+    failure: Exception,
+    state: str,
+    code: str,
+) -> None:
+    failing.failure = failure
+    sign(petition)
+
+    assert outbox.deliver() == 0
+
+    row = Mail.objects.get()
+    assert (row.state, row.code) == (state, code)
+    assert "amina" not in caplog.text
+
+
+@pytest.mark.parametrize("words", [b"4.3.1 Insufficient system storage", b"4.3.2 closed"])
+def test_a_server_that_says_that_it_takes_nothing_fails_no_mail(
+    petition: Petition, failing: type[Backend], words: bytes
+) -> None:
+    failing.failure = smtplib.SMTPDataError(452, words)
+    sign_many(petition, 3)
+    for _ in range(claims.MOST_ATTEMPTS + 2):
+        assert outbox.deliver() == 0
+        Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert set(Mail.objects.values_list("state", "attempts")) == {(Mail.State.QUEUED, 0)}
+
+    failing.failure = None
+    assert outbox.deliver() == 3
+
+
+def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def refuse_outlook(_self: Backend, email_messages: Any) -> int:
+        (address,) = email_messages[0].to
+        tried.append(address)
+        if address.endswith("@outlook.com"):
+            blocked = b"5.7.1 part of their network is on our block list (S3150)"
+            raise smtplib.SMTPRecipientsRefused({address: (550, blocked)})
+        return 1
+
+    monkeypatch.setattr(failing, "send_messages", refuse_outlook)
+    for number in range(4):
+        sign(petition, replace(AMINA, email=f"a{number}@outlook.com"))
+        sign(petition, replace(AMINA, email=f"b{number}@example.org"))
+
+    assert outbox.deliver() == 4
+
+    assert len([address for address in tried if address.endswith("@outlook.com")]) == 1
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert sorted(waiting.values_list("attempts", "code")) == [
+        *[(0, "550 5.7.1")] * 3, (1, "550 5.7.1"),
+    ]  # fmt: skip
+    assert waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).count() == 3
+    # Staff are told at once where most mails are put off.
+    assert mail_state().state == MailState.REFUSED
+
+
+def test_tries_go_on_for_five_days() -> None:
+    waits = [
+        min(claims.FIRST_WAIT * 2**attempt, claims.LONGEST_WAIT)
+        for attempt in range(claims.MOST_ATTEMPTS - 1)
+    ]
+    assert 4.8 < sum(waits) / 86_400 < 5.5
+
+
+def test_after_the_last_attempt_a_mail_is_kept_as_failed(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing, "failure", TimeoutError())
+    sign(petition)
+    Mail.objects.update(attempts=claims.MOST_ATTEMPTS - 1)
+    outbox.deliver()
+    assert Mail.objects.get().state == Mail.State.FAILED
+
+
+def test_a_row_that_cannot_be_opened_does_not_hold_up_those_behind_it(petition: Petition) -> None:
+    broken = sign(petition, AMINA)
+    Signer.objects.filter(pk=broken).update(sealed=b"not sealed by us")
+    sign(petition, DAVID)
+
+    assert outbox.deliver() == 1
+
+    assert Mail.objects.get(signature=broken).state == Mail.State.FAILED
+
+
+def test_a_mail_that_cannot_be_composed_waits_and_holds_up_none_behind_it(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = sign(petition, AMINA)
+    sign(petition, DAVID)
+    compose = messages.compose
+
+    def fail_for_one(mail: Mail, person: dict[str, str], **options: Any) -> Letter:
+        if mail.signature_id == broken:
+            raise KeyError("language")
+        return compose(mail, person, **options)
+
+    monkeypatch.setattr(messages, "compose", fail_for_one)
+
+    assert outbox.deliver() == 1
+
+    mail = Mail.objects.get(signature=broken)
+    assert (mail.state, mail.code, mail.attempts) == (Mail.State.QUEUED, "KeyError", 1)
+
+
+def test_all_mails_of_a_batch_are_composed_before_the_first_is_sent(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    compose = messages.compose
+
+    def composing(mail: Mail, person: dict[str, str], **options: Any) -> Letter:
+        done.append("composed")
+        return compose(mail, person, **options)
+
+    def sending(self: Backend, email_messages: Any) -> int:
+        done.append("sent")
+        return len(email_messages)
+
+    monkeypatch.setattr(messages, "compose", composing)
+    monkeypatch.setattr(failing, "send_messages", sending)
+    sign_many(petition, 2)
+
+    outbox.deliver()
+
+    assert done == ["composed", "composed", "sent", "sent"]
+
+
+def test_one_delivery_goes_on_until_nothing_is_due(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    sign_many(petition, 5)
+
+    assert outbox.deliver() == 5
+
+    assert len(sent.outbox) == 5
+
+
+def test_what_was_sent_is_settled_as_it_goes_so_that_a_killed_worker_repeats_only_a_few(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled_at_each_sending = []
+
+    def count(self: Backend, email_messages: Any) -> int:
+        settled_at_each_sending.append(Mail.objects.filter(state=Mail.State.SENT).count())
+        return len(email_messages)
+
+    monkeypatch.setattr(outbox, "SETTLE_EVERY", 2)
+    monkeypatch.setattr(failing, "send_messages", count)
+    sign_many(petition, 5)
+
+    assert outbox.deliver() == 5
+
+    assert settled_at_each_sending == [0, 0, 2, 2, 4]
+    assert Mail.objects.filter(state=Mail.State.SENT).count() == 5
+
+
+class Echoing(socketserver.StreamRequestHandler):
+    """Refuses every recipient, and says whom."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            verb = line[:4].upper()
+            if verb == b"RCPT":
+                self.wfile.write(b"550 5.1.1 " + line.strip() + b": user unknown\r\n")
+            elif verb == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 ok\r\n")
+
+
+def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
+    petition: Petition, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    settings.EMAIL_BACKEND = "petitions.mail.letters.EmailBackend"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echoing) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        sign(petition)
+        try:
+            assert outbox.deliver() == 0
+        finally:
+            server.shutdown()
+            thread.join()
+    row = Mail.objects.values().get()
+    assert (row["state"], row["code"]) == (Mail.State.REFUSED, "550 5.1.1")
+    assert "amina" not in caplog.text.lower()
+    assert "amina" not in str(row).lower()
+
+
+def test_mail_that_the_server_does_not_take_is_late_but_mail_that_waits_its_turn_is_not(
+    petition: Petition,
+) -> None:
+    sign(petition)
+    mail = Mail.objects.get()
+    Claim(1)
+    mail.refresh_from_db()
+    claims.wait_for_server([mail], "ConnectionRefused")
+    assert mail_state().state == MailState.WELL
+
+    Mail.objects.update(created_at=timezone.now() - timedelta(minutes=3))
+    assert mail_state().state == MailState.LATE
+    Mail.objects.update(code=THROTTLED)
+    assert mail_state().state == MailState.WELL

@@ -1,0 +1,85 @@
+"""A domain gets only so many mails in a minute."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail as sent
+from django.utils import timezone
+
+from petitions.mail import outbox, throttle
+from petitions.models import Mail, Petition
+from petitions.models.mail import THROTTLED
+from petitions.signers import sealing
+from tests.integration.mail.outbox.conftest import (
+    sign_many,
+)
+from tests.people import DAVID, sign
+
+
+@pytest.fixture
+def throttled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """At most two to a domain in a minute, and a clock to turn: `clock[0]` seconds."""
+    clock = [1000.0]
+    settings.MAILS_PER_DOMAIN_AND_MINUTE = 2
+    monkeypatch.setattr(outbox, "_throttle", throttle.Throttle())
+    monkeypatch.setattr("petitions.mail.throttle.time.monotonic", lambda: clock[0])
+    return clock
+
+
+def test_a_domain_gets_only_so_many_in_a_minute_and_the_rest_later(
+    petition: Petition, throttled: list[float]
+) -> None:
+    sign_many(petition, 5)
+    sign(petition, DAVID)
+
+    assert outbox.deliver() == 3
+
+    later = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert set(later.values_list("attempts", "code")) == {(0, THROTTLED)}
+    waits = [(row.due_at - timezone.now()).total_seconds() for row in later]
+    assert all(50 < wait < 200 for wait in waits)
+    for _ in range(2):
+        throttled[0] += 61
+        Mail.objects.filter(state=Mail.State.QUEUED).update(due_at=timezone.now())
+        outbox.deliver()
+    assert not Mail.objects.exclude(state=Mail.State.SENT).exists()
+    assert len(sent.outbox) == 6
+
+
+def test_many_that_wait_are_spread_over_as_many_minutes_as_they_need(
+    settings: Any, throttled: list[float]
+) -> None:
+    limit = throttle.Throttle()
+    waits = [limit.wait("example.org") for _ in range(22)]
+    assert waits[:2] == [0, 0]
+    assert 60 <= waits[2] < 120
+    assert 60 + 9 * 60 <= waits[-1] <= 60 + 10 * 60
+
+
+def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
+    petition: Petition, throttled: list[float]
+) -> None:
+    """Whoever asks for the signatures of an address would see by one that waits that another
+    spelling of it has signed.
+    """
+    sign_many(petition, 4)
+    for mail in Mail.objects.order_by("created_at")[:2]:
+        Mail.objects.filter(pk=mail.pk).update(
+            kind=Mail.Kind.FIND_OTHER,
+            sealed=sealing.seal_addressee(mail.pk, address="x@example.org", language="en"),
+            due_at=timezone.now() - timedelta(minutes=1),
+        )
+
+    assert outbox.deliver() == 3
+
+    confirmations = Mail.objects.filter(kind=Mail.Kind.CONFIRM)
+    assert set(confirmations.values_list("state", flat=True)) == {Mail.State.SENT}
+    # A tenth, and one at least, is for the others.
+    others = Mail.objects.filter(kind=Mail.Kind.FIND_OTHER)
+    assert sorted(others.values_list("state", flat=True)) == [Mail.State.QUEUED, Mail.State.SENT]
+
+
+def test_no_limit_is_no_limit(settings: Any, throttled: list[float]) -> None:
+    settings.MAILS_PER_DOMAIN_AND_MINUTE = 0
+    assert {throttle.Throttle().wait("example.org") for _ in range(50)} == {0}

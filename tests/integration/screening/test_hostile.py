@@ -1,0 +1,173 @@
+"""What somebody who knows another person's name and address must not achieve."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import Client
+from django.utils import timezone
+
+from petitions.counting import tallies
+from petitions.mail import outbox
+from petitions.models import Mail, Petition, Signature, Signer, Tally
+from petitions.privacy import retention
+from petitions.signatures import check_email, submit, withdraw
+from petitions.signatures.confirm import Outcome
+from tests.integration.signatures.test_confirming import link
+from tests.people import AMINA, BASHIR, DAVID, confirm, correct, sign, sign_and_confirm, typed
+
+PAGE = "/petitions/protect/"
+
+
+def test_whichever_link_the_owner_presses_the_name_stays_as_far_back_as_they_asked(
+    petition: Petition,
+) -> None:
+    """Somebody uses up the day's mails with "public"; the owner's own "withheld" gets none."""
+    bogus = [sign(petition, replace(BASHIR, name_use="public")) for _ in range(5)]
+    mine = sign(petition, BASHIR)
+    # A test's transaction has but one moment.
+    Mail.objects.filter(signature=mine).update(created_at=timezone.now() + timedelta(seconds=1))
+    outbox.deliver()
+    assert Mail.objects.get(signature=mine).state == Mail.State.WITHHELD
+
+    assert confirm(bogus[0]) is Outcome.CONFIRMED
+
+    assert Signature.objects.get(pk=bogus[0]).name_use == Signature.NameUse.WITHHELD
+
+
+def test_news_are_sent_only_if_they_were_wanted_every_time(petition: Petition) -> None:
+    bogus = sign(petition, replace(AMINA, wants_updates=True))
+    sign(petition, AMINA)
+
+    confirm(bogus)
+
+    assert not Signature.objects.get(pk=bogus).wants_updates
+
+
+def test_erasing_a_person_takes_every_attempt_of_theirs_along(petition: Petition) -> None:
+    counted, again = sign_and_confirm(petition), sign(petition)
+    neighbour = sign_and_confirm(petition, BASHIR)
+
+    assert withdraw.withdraw(signature_id=counted.pk)
+
+    assert confirm(again) is Outcome.GONE
+    assert [signer.pk for signer in Signer.objects.all()] == [neighbour.pk]
+    assert tallies.total(petition.pk) == 1
+    assert not tallies.differences(petition.pk)
+
+
+def test_nobodys_erasure_hangs_on_a_number(petition: Petition) -> None:
+    counted = sign_and_confirm(petition)
+    Tally.objects.update(n=0)
+
+    assert withdraw.withdraw(signature_id=counted.pk)
+
+    assert not Signer.objects.exists()
+
+
+def test_a_mail_found_long_afterwards_tells_of_no_signature(
+    petition: Petition, client: Client
+) -> None:
+    counted = sign_and_confirm(petition)
+    Signature.objects.update(created_at=timezone.now() - timedelta(days=15))
+
+    for response in (client.get(link(counted.pk)), client.post(link(counted.pk))):
+        assert response.status_code == 404
+        assert counted.spoken_reference not in response.content.decode()
+
+
+def test_another_site_ticks_nobodys_consent(petition: Petition) -> None:
+    foreign = Client(headers={"Sec-Fetch-Site": "cross-site"})
+    page = foreign.post(PAGE, typed(updates="on")).content.decode()
+    assert "Amina Example" in page
+    assert "checked" not in page
+
+
+def test_a_petition_that_closes_in_the_last_moment_is_closed_kindly(
+    petition: Petition, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("petitions.web.views.signing.submit", lambda **_: submit.NotOpen())
+    assert browser.post(PAGE, typed()).status_code == 409
+
+
+def test_a_removed_attempt_that_nobody_confirmed_is_deleted_in_time(
+    petition: Petition,
+) -> None:
+    sign(petition)
+    Signature.objects.update(
+        state=Signature.State.REMOVED, created_at=timezone.now() - timedelta(days=15)
+    )
+    assert retention.delete_expired_pending() == 1
+    assert not Signer.objects.exists()
+
+
+def test_a_petition_taken_down_keeps_its_people_no_longer_than_a_closed_one(
+    petition: Petition,
+) -> None:
+    sign_and_confirm(petition, DAVID)
+    petition.state = Petition.State.REMOVED
+    petition.save()
+    assert petition.closes_at
+
+
+def test_a_petition_that_has_not_opened_can_be_taken_down(petition: Petition) -> None:
+    petition.opens_at = timezone.now() + timedelta(days=1)
+    petition.state = Petition.State.REMOVED
+    petition.full_clean()
+    petition.save()
+    assert petition.closes_at
+
+
+def test_attempts_that_arrive_together_get_no_more_mails_than_the_limit(
+    petition: Petition, settings: Any
+) -> None:
+    for _ in range(settings.MAILS_PER_MAILBOX_AND_DAY + 7):
+        sign(petition)
+    Mail.objects.update(created_at=timezone.now())  # all in the very same moment
+
+    assert outbox.deliver() == settings.MAILS_PER_MAILBOX_AND_DAY
+    assert Mail.objects.filter(state=Mail.State.WITHHELD).count() == 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_send_no_more_mails_than_the_limit(
+    petition: Petition, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 3)
+    for _ in range(12):
+        sign(petition)
+
+    def delivers() -> None:
+        try:
+            outbox.deliver()
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=delivers) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+
+    sent = Mail.objects.filter(state=Mail.State.SENT).count()
+    assert sent == settings.MAILS_PER_MAILBOX_AND_DAY
+
+
+def test_typing_and_correcting_an_address_uses_up_none_of_its_mails(petition: Petition) -> None:
+    for n in range(9):
+        attempt_id = sign(petition, AMINA)
+        page = check_email.Page(attempt_id, petition.slug, AMINA)
+        elsewhere = replace(AMINA, email=f"elsewhere{n}@example.net")
+        correct(page, petition, elsewhere)
+        # Some are claimed by the worker just before they are taken back, some after.
+        if n % 2:
+            outbox.deliver()
+        check_email.settle()
+        outbox.deliver()
+    own = sign(petition, AMINA)
+    outbox.deliver()
+
+    assert Mail.objects.get(signature=own).state == Mail.State.SENT

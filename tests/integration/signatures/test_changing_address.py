@@ -1,0 +1,342 @@
+"""A signature moves to another address once its owner has typed the code that was mailed there."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.conf import settings
+from django.core import mail as sent
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from petitions.counting import tallies
+from petitions.crypto import tokens
+from petitions.mail import outbox
+from petitions.models import Mail, News, Petition, Signature, Signer
+from petitions.privacy import retention
+from petitions.screening.rate_limits import LimitResult
+from petitions.signatures import change_address, self_service
+from petitions.signatures import withdraw as withdrawing
+from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
+from petitions.signers.sealing import Attempt, Use
+from tests.integration.signatures.test_finding import link_for
+from tests.people import AMINA, BASHIR, confirm, sign, sign_and_confirm
+
+NEW = "amina@new.example"
+
+
+@pytest.fixture
+def mine(petition: Petition) -> Signature:
+    return sign_and_confirm(petition, AMINA)
+
+
+def page_of(signature: Signature, address: str = AMINA.email, language: str = "en") -> str:
+    return f"{link_for(address)}{signature.reference}/".replace("/en/", f"/{language}/")
+
+
+def ask(browser: Client, signature: Signature, address: str = NEW, **where: str) -> Any:
+    outbox.deliver()
+    sent.outbox.clear()
+    return browser.post(page_of(signature, **where) + "address/", {"email": address})
+
+
+def code() -> str:
+    """The code that goes out."""
+    outbox.deliver()
+    (message,) = sent.outbox
+    (found,) = re.findall(r"^\d{4}-\d{4}$", str(message.body), flags=re.MULTILINE)
+    return str(found)
+
+
+def type_in(browser: Client, signature: Signature, typed: str) -> Any:
+    return browser.post(page_of(signature) + "address/code/", {"code": typed})
+
+
+def address_of(signature: Signature) -> str:
+    return sealing.unsealed(Signer.objects.get(pk=signature.pk))["email"]
+
+
+def held(address: str) -> list[str]:
+    recipient = sealing.recipient_of(address)
+    return [one.signature.reference for one in self_service.own_signatures(recipient=recipient)]
+
+
+def test_the_code_of_the_new_address_moves_the_signature_and_nothing_else_changes(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    before = Signature.objects.values().get(pk=mine.pk)
+    asking = ask(browser, mine)
+    assert "a•••@new.example" in asking.content.decode()
+    assert address_of(mine) == AMINA.email
+    typed = code()
+    assert sent.outbox[0].to == [NEW]
+
+    answer = type_in(browser, mine, typed)
+
+    assert answer.status_code == 200
+    assert "The email address is changed." in answer.content.decode()
+    assert address_of(mine) == NEW
+    assert (held(AMINA.email), held(NEW)) == ([], [mine.reference])
+    after = Signature.objects.values().get(pk=mine.pk)
+    assert after == {**before, "link_epoch": before["link_epoch"] + 1}
+    assert tallies.total(petition.pk) == 1
+    # The signer's row is as if they had signed with it.
+    signer = Signer.objects.get(pk=mine.pk)
+    expected = sealing.indexes(petition.pk, replace(AMINA, email=NEW), is_pending=False)
+    assert sealing.stored(signer)[:3] == expected[:3]
+    assert bytes(signer.domain_ix or b"") == sealing.domain_index(NEW)
+    assert not Mail.objects.filter(sealed__isnull=False).exists()
+    indexes = Mail.objects.filter(signature=mine.pk).values_list("global_mailbox_ix", flat=True)
+    assert {bytes(ix) for ix in indexes} == {expected.global_mailbox}
+    # Who signs again with the new address is the same person.
+    assert confirm(sign(petition, replace(AMINA, email=NEW))) is Outcome.ALREADY
+    assert tallies.total(petition.pk) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "gives"),
+    [
+        ("en", "Please confirm your email address", "Give it to nobody."),
+        ("ar", "يرجى تأكيد عنوان بريدك الإلكتروني", "يرجى عدم إعطائه لأحد."),
+        ("cy", "Cadarnhewch eich cyfeiriad e-bost", "Peidiwch â’i roi i neb."),
+    ],
+)
+def test_the_mail_names_nothing_and_has_no_link(
+    petition: Petition, browser: Client, mine: Signature, language: str, subject: str, gives: str
+) -> None:
+    assert ask(browser, mine, language=language).status_code == 200
+    code()
+    (message,) = sent.outbox
+
+    whole = str(message.message())
+    assert message.subject == subject
+    assert gives in str(message.body)
+    html = str(message.alternatives[0][0])  # type: ignore[attr-defined]
+    for text in (str(message.body), html):
+        assert "http" not in text
+        assert settings.SITE_URL not in text
+        for word in ("Amina", "Protect", "protect", "Idlib", mine.reference):
+            assert word not in text
+    assert AMINA.email not in whole
+
+
+def nothing(petition: Petition) -> None:
+    """An address that nobody has typed yet."""
+
+
+def pending(petition: Petition) -> None:
+    sign(petition, replace(BASHIR, email=NEW))
+
+
+def signed(petition: Petition) -> None:
+    sign_and_confirm(petition, replace(BASHIR, email=NEW))
+
+
+def withdrawn(petition: Petition) -> None:
+    withdrawing.withdraw(signature_id=sign_and_confirm(petition, replace(BASHIR, email=NEW)).pk)
+
+
+@pytest.mark.parametrize("fate", [nothing, pending, signed, withdrawn])
+def test_asking_tells_nothing_of_the_new_address(
+    petition: Petition, browser: Client, mine: Signature, fate: Callable[[Petition], None]
+) -> None:
+    reference = ask(browser, mine, "someone@new.example").content.decode()
+    with CaptureQueriesContext(connection) as queries:
+        ask(browser, mine, "somebody@new.example")
+    fate(petition)
+    outbox.deliver()
+    sent.outbox.clear()
+
+    with CaptureQueriesContext(connection) as same:
+        page = ask(browser, mine, NEW.replace("amina", "someone")).content.decode()
+    mailed = ask(browser, mine).content.decode()
+
+    assert len(same) == len(queries)
+    hidden = re.compile(r"/mine/[^/]+/|[as]•••")
+    assert hidden.sub("", page) == hidden.sub("", reference) == hidden.sub("", mailed)
+    outbox.deliver()
+    assert [message.to for message in sent.outbox].count([NEW]) == 1
+
+
+def test_five_wrong_codes_end_it_and_a_new_one_helps(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    ask(browser, mine)
+    right = code()
+    wrong = str((int(right.replace("-", "")) + 1) % 10**8).zfill(8)
+    for _ in range(change_address.TRIES):
+        answer = type_in(browser, mine, wrong)
+        assert answer.status_code == 422
+        assert "That code is wrong, too old" in answer.content.decode()
+    assert type_in(browser, mine, right).status_code == 422
+    assert address_of(mine) == AMINA.email
+
+    ask(browser, mine)
+    assert type_in(browser, mine, code()).status_code == 200
+    assert address_of(mine) == NEW
+
+
+def test_a_code_that_was_never_mailed_or_is_old_or_used_is_wrong(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    ask(browser, mine)
+    unsent = Mail.objects.get(kind=Mail.Kind.ADDRESS)
+    assert type_in(browser, mine, tokens.code(unsent.pk, 0)).status_code == 422
+    typed = code()
+    Mail.objects.update(created_at=timezone.now() - change_address.CODE_FOR)
+    assert type_in(browser, mine, typed).status_code == 422
+    Mail.objects.update(created_at=timezone.now())
+    assert type_in(browser, mine, typed).status_code == 200
+    assert browser.post(page_of(mine, NEW) + "address/code/", {"code": typed}).status_code == 422
+
+
+def test_the_code_does_nothing_for_who_reads_the_new_address_alone(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    ask(browser, mine)
+    typed = code()
+
+    assert browser.post(page_of(mine, NEW) + "address/code/", {"code": typed}).status_code == 409
+    assert address_of(mine) == AMINA.email
+    assert held(NEW) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        (
+            [replace(AMINA, email=NEW)],
+            "You have already signed this petition with the new address.",
+        ),
+        ([replace(BASHIR, email=NEW, postcode="EH11YZ")], "Somebody with another postcode"),
+        (
+            [replace(BASHIR, email=NEW, postcode=AMINA.postcode, name=n) for n in ("Ali", "Noor")],
+            "Two people have signed this petition with the new address.",
+        ),
+    ],
+)
+def test_the_rules_of_a_confirmation_hold_for_the_new_mailbox(
+    petition: Petition, browser: Client, mine: Signature, there: list[Attempt], says: str
+) -> None:
+    for attempt in there:
+        sign_and_confirm(petition, attempt)
+    ask(browser, mine)
+    outbox.deliver()
+    mail = Mail.objects.get(kind=Mail.Kind.ADDRESS)
+
+    answer = type_in(browser, mine, tokens.code(mail.pk, 0))
+
+    assert answer.status_code == 422
+    assert says in answer.content.decode()
+    assert address_of(mine) == AMINA.email
+    assert tallies.total(petition.pk) == 1 + len(there)
+
+
+def test_one_more_of_the_home_takes_the_second_place(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    other = replace(BASHIR, email=NEW, postcode=AMINA.postcode, country=AMINA.country)
+    sign_and_confirm(petition, other)
+    ask(browser, mine)
+    assert type_in(browser, mine, code()).status_code == 200
+    assert Signer.objects.get(pk=mine.pk).slot == 2
+
+
+def test_what_waits_at_the_old_address_cannot_count_the_same_person_again(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    twin = sign(petition, AMINA)
+    outbox.deliver()
+    ask(browser, mine)
+
+    assert type_in(browser, mine, code()).status_code == 200
+
+    assert not Signature.objects.filter(pk=twin).exists()
+
+
+def test_a_withdrawal_takes_the_new_address_along(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    ask(browser, mine)
+    withdrawing.withdraw(signature_id=mine.pk)
+    assert not Mail.objects.filter(sealed__isnull=False).exists()
+    outbox.deliver()
+    assert not sent.outbox
+
+
+def test_a_new_address_is_forgotten_after_an_hour(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    ask(browser, mine)
+    code()
+    retention.apply()
+    assert Mail.objects.filter(sealed__isnull=False).count() == 1
+    Mail.objects.update(created_at=timezone.now() - change_address.CODE_FOR - timedelta(seconds=1))
+
+    retention.apply()
+
+    assert not Mail.objects.filter(sealed__isnull=False).exists()
+    assert not Mail.objects.filter(signature=mine.pk, kind=Mail.Kind.ADDRESS).exists()
+
+
+def test_the_present_address_and_none_are_told_what_to_do(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    for typed, says in (
+        (AMINA.email.upper(), "This is the address that your signature has now."),
+        ("anna@gmail..com", "Did you mean <bdi>anna@gmail.com</bdi>?"),
+        ("", "Enter your email address."),
+    ):
+        answer = ask(browser, mine, typed)
+        assert answer.status_code == 422
+        assert says in answer.content.decode()
+    assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
+
+
+def test_what_is_not_confirmed_has_its_own_way_to_correct(
+    petition: Petition, browser: Client
+) -> None:
+    waiting = Signature.objects.get(pk=sign(petition, AMINA))
+
+    assert ask(browser, waiting).status_code == 409
+    assert "Change the email address" not in browser.post(link_for()).content.decode()
+
+
+def test_too_many_requests_send_nothing(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    limited = LimitResult(is_refused=True)
+    with patch("petitions.web.views.self_service.take", return_value=limited):
+        answer = ask(browser, mine)
+    assert answer.status_code == 429
+    assert answer["Retry-After"]
+    assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
+
+
+def test_news_mailed_before_keeps_no_index_of_the_old_address(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    old = sealing.stored_index(Use.NEWS, sealing.inbox_of(AMINA.email))
+    mail = Mail.objects.create(
+        signature=mine,
+        news=News.objects.create(petition=petition),
+        kind=Mail.Kind.NEWS,
+        state=Mail.State.SENT,
+        global_mailbox_ix=old,
+        due_at=timezone.now(),
+        created_at=timezone.now(),
+    )
+    ask(browser, mine)
+    type_in(browser, mine, code())
+
+    mail.refresh_from_db()
+    assert address_of(mine) == NEW
+    known = sealing.indexes_of(petition.pk, sealing.unsealed(Signer.objects.get(pk=mine.pk)))
+    assert bytes(mail.global_mailbox_ix) not in {old, known.global_mailbox}

@@ -1,0 +1,633 @@
+"""What the owner of a mailbox sees, changes, takes along, withdraws and objects to."""
+
+import json
+import re
+import threading
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core import mail as sent
+from django.db import connections
+from django.test import Client
+from django.utils import timezone
+
+from petitions.counting import tallies
+from petitions.crypto import tokens
+from petitions.mail import outbox
+from petitions.models import Export, Mail, Objection, Petition, Signature, Signer
+from petitions.signatures import find, self_service, withdraw
+from petitions.signatures.confirm import Outcome
+from petitions.signers import consent, sealing
+from petitions.signers.sealing import Attempt
+from tests.integration.signatures.test_finding import another, asked, inbox_of, link_for
+from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
+
+OF_AMINA = ("Amina Example", "amina@example.org")
+
+
+def change(signature: Signature, what: str, address: str = AMINA.email) -> str:
+    return f"{link_for(address)}{signature.reference}/{what}/"
+
+
+def name_of(signature: Signature) -> str:
+    return sealing.unsealed(Signer.objects.get(pk=signature.pk))["name"]
+
+
+def everywhere() -> list[tuple[str, bytes]]:
+    """Every value of every row of every table, as bytes."""
+    found = []
+    for model in apps.get_models():
+        for row in model._default_manager.values():
+            for name, value in row.items():
+                raw = bytes(value) if isinstance(value, memoryview | bytes) else str(value).encode()
+                found.append((f"{model.__name__}.{name}", raw))
+    return found
+
+
+# --- Seeing --------------------------------------------------------------------------------
+
+
+def test_what_is_held_is_shown_after_the_button(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition, DAVID)
+    page = browser.post(link_for(DAVID.email)).content.decode()
+    for words in (
+        "David Sample", "david@example.net", "Protect people", "Jordan", "Confirmed.",
+        "Show my name publicly", signature.spoken_reference,
+    ):  # fmt: skip
+        assert words in page
+
+
+def test_whoever_is_held_reads_on_their_own_page_what_everybody_reads(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    Export.objects.create(petition=petition, purpose="hand-in", delete_by=date(2099, 1, 1))
+    mine = link_for()
+    asked_for = (mine, f"{mine}download/", change(signature, "withdraw"))
+
+    def answers() -> list[str]:
+        return [browser.post(address).content.decode() for address in asked_for]
+
+    counted = answers()
+    # Back to where it was, but held.
+    Signature.objects.all().delete()
+    again = sign_and_confirm(petition)
+    Signature.objects.filter(pk=again.pk).update(
+        state=Signature.State.HELD,
+        reference=signature.reference,
+        created_at=signature.created_at,
+        confirmed_at=signature.confirmed_at,
+    )
+    Mail.objects.filter(signature=again).update(created_at=signature.created_at)
+    held = answers()
+
+    assert "Some signatures are checked by a person" in held[0]
+    assert '"state": "confirmed"' in held[1]
+    assert "no longer counts" in held[2]
+    assert held[0] == counted[0]
+    assert held[2] == counted[2]
+    withheld = re.compile(r'"asked_for": "[^"]+"')
+    assert withheld.sub("", held[1]) == withheld.sub("", counted[1])
+
+
+def test_what_waits_to_be_confirmed_says_how_long(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    settings.PENDING_DAYS = 9
+    sign(petition, AMINA)
+    assert (
+        "deleted automatically 9 days after you signed" in browser.post(link_for()).content.decode()
+    )
+
+
+def test_a_shared_mailbox_shows_each_person_isolated_in_their_script(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    page = browser.post(link_for()).content.decode()
+    assert f"<bdi>{AMINA.name}</bdi>" in page
+    assert f"<bdi>{BASHIR.name}</bdi>" in page
+    assert page.count('class="mine"') == 2
+
+
+def test_a_mailbox_of_which_nothing_is_held_is_told_so(petition: Petition, browser: Client) -> None:
+    page = browser.post(link_for("nobody@example.org")).content.decode()
+    assert "We hold no signature made with this email address." in page
+
+
+def test_a_link_shows_nobody_elses_signature_and_changes_none(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    davids = sign_and_confirm(petition, DAVID)
+    assert DAVID.name not in browser.post(link_for()).content.decode()
+    for what, form in (
+        ("withdraw", {}), ("name", {"name": "David Samples"}), ("updates", {}),
+        ("name-use", {"name_use": "withheld"}),
+    ):  # fmt: skip
+        assert browser.post(change(davids, what), form).status_code == 409, what
+    davids.refresh_from_db()
+    assert (davids.state, davids.name_use, davids.wants_updates) == ("confirmed", "public", True)
+    assert name_of(davids) == DAVID.name
+
+
+def test_opening_the_address_of_an_answer_leads_back_and_changes_nothing(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    for path in (
+        *(change(signature, what) for what in ("name", "name-use", "updates", "withdraw")),
+        link_for() + "download/", link_for() + "mail/",
+    ):  # fmt: skip
+        answer = browser.get(path)
+        assert (answer.status_code, answer["Location"]) == (
+            303,
+            "/".join(path.split("/")[:5]) + "/",
+        )
+    signature.refresh_from_db()
+    assert signature.state == Signature.State.CONFIRMED
+    assert not Objection.objects.exists()
+
+
+def test_a_signature_under_an_older_index_key_is_found(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    sign_and_confirm(petition)
+    settings.INDEX_KEYS = {9: b"9" * 32, **settings.INDEX_KEYS}
+    sign_and_confirm(another(petition))
+
+    (_message,) = asked(browser)
+    page = browser.post(link_for()).content.decode()
+
+    assert "Protect people" in page
+    assert "Another cause" in page
+
+
+# --- Correcting ----------------------------------------------------------------------------
+
+
+def test_the_spelling_of_a_name_is_corrected(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition, replace(AMINA, name="Amnia Exmaple"))
+    page = browser.post(change(signature, "name"), {"name": " Amina  Example "})
+    assert page.status_code == 200
+    assert name_of(signature) == "Amina Example"
+    # It is the same person as whoever signs under the right name.
+    assert confirm(sign(petition, AMINA)) is Outcome.ALREADY
+
+
+def test_a_name_that_folds_to_the_same_keeps_its_index(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition)
+    before = bytes(Signer.objects.get().person_ix)
+    browser.post(change(signature, "name"), {"name": "Amína EXAMPLE"})
+    assert name_of(signature) == "Amína EXAMPLE"
+    assert bytes(Signer.objects.get().person_ix) == before
+
+
+@pytest.mark.parametrize("name", ["Bob Smith", "www.example.org", "12345", "", "x" * 300, "A\0B"])
+def test_another_name_or_none_is_refused_and_what_was_typed_stays(
+    petition: Petition, browser: Client, name: str
+) -> None:
+    signature = sign_and_confirm(petition)
+    answer = browser.post(change(signature, "name"), {"name": name})
+    assert answer.status_code == 422
+    assert 'id="error-summary"' in answer.content.decode()
+    assert f'href="#id_{signature.reference}_name"' in answer.content.decode()
+    assert name_of(signature) == AMINA.name
+
+
+def test_a_name_that_another_person_of_the_mailbox_has_is_refused(
+    petition: Petition, browser: Client
+) -> None:
+    first = sign_and_confirm(petition, AMINA)
+    second = sign_and_confirm(petition, replace(AMINA, name="Amira Example"))
+    answer = browser.post(change(second, "name"), {"name": "Amina Example"})
+    assert answer.status_code == 422
+    assert "with the same email address" in answer.content.decode()
+    assert [name_of(first), name_of(second)] == ["Amina Example", "Amira Example"]
+
+
+def test_an_attempt_under_the_old_spelling_cannot_count_the_person_twice(
+    petition: Petition, browser: Client
+) -> None:
+    old = replace(AMINA, name="Amnia Example")
+    signature, waiting = sign_and_confirm(petition, old), sign(petition, old)
+    browser.post(change(signature, "name"), {"name": "Amina Example"})
+    assert confirm(waiting) is Outcome.GONE
+    assert tallies.total(petition.pk) == 1
+
+
+def test_correcting_a_name_touches_no_attempt_of_another_spelling_of_the_address(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    mine = sign(petition)
+    elsewhere = sign(petition, replace(AMINA, email="amina+other@example.org"))
+
+    browser.post(change(signature, "name"), {"name": "Amina Exemplar"})
+
+    left = set(Signature.objects.values_list("pk", flat=True))
+    assert mine not in left
+    assert elsewhere in left
+
+
+@pytest.mark.django_db(transaction=True)
+def test_correcting_a_name_while_that_name_confirms_never_counts_one_person_twice(
+    petition: Petition,
+) -> None:
+    seen = set()
+    for number in range(8):
+        old = replace(AMINA, name="Amnia Example", email=f"race{number}@example.org")
+        signature = sign_and_confirm(petition, old)
+        waiting = sign(petition, replace(old, name=AMINA.name))
+        outcomes: list[Any] = []
+        start = threading.Barrier(2)
+
+        def press(pk: Any = waiting, found: Any = outcomes, start: Any = start) -> None:
+            start.wait()
+            found.append(confirm(pk))
+            connections.close_all()
+
+        def correct(
+            mine: Signature = signature,
+            address: str = old.email,
+            found: Any = outcomes,
+            start: Any = start,
+        ) -> None:
+            start.wait()
+            try:
+                self_service.correct_name(
+                    recipient=sealing.recipient_of(address),
+                    reference=mine.reference,
+                    name=AMINA.name,
+                )
+            except self_service.NameTaken as error:
+                found.append(type(error))
+            connections.close_all()
+
+        both = [threading.Thread(target=press), threading.Thread(target=correct)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join(timeout=20)
+        assert outcomes in (
+            [Outcome.ALREADY], [Outcome.CONFIRMED, self_service.NameTaken],
+            [self_service.NameTaken, Outcome.CONFIRMED],
+        )  # fmt: skip
+        seen.add(len(outcomes))
+    persons = [
+        bytes(ix) for ix in Signer.objects.exclude(slot=None).values_list("person_ix", flat=True)
+    ]
+    assert len(persons) == len(set(persons))
+    assert seen
+
+
+def test_what_was_removed_or_is_pending_can_only_be_withdrawn(
+    petition: Petition, browser: Client
+) -> None:
+    removed = sign_and_confirm(petition, AMINA)
+    Signature.objects.filter(pk=removed.pk).update(state="removed")
+    waiting = Signature.objects.get(pk=sign(petition, DAVID))
+    for signature, address in ((removed, AMINA.email), (waiting, DAVID.email)):
+        page = browser.post(link_for(address)).content.decode()
+        assert "/withdraw/" in page
+        assert "/name-use/" not in page
+        for what, form in (("name", {"name": "Amina Exampel"}), ("updates", {"updates": "on"})):
+            assert browser.post(change(signature, what, address), form).status_code == 409
+        assert browser.post(change(signature, "withdraw", address)).status_code == 200
+
+
+# --- Choosing ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", Signature.NameUse.values)
+@pytest.mark.parametrize("before", Signature.NameUse.values)
+def test_the_use_of_the_name_is_narrowed_and_widened_at_once(
+    petition: Petition, browser: Client, before: str, choice: str
+) -> None:
+    signature = sign_and_confirm(petition, replace(AMINA, name_use=before))
+    assert browser.post(change(signature, "name-use"), {"name_use": choice}).status_code == 200
+    signature.refresh_from_db()
+    assert signature.name_use == choice
+
+
+@pytest.mark.parametrize("form", [{}, {"name_use": "sold"}, {"name_use": "public", "x": "1"}])
+def test_a_choice_that_is_none_changes_nothing(
+    petition: Petition, browser: Client, form: dict[str, str]
+) -> None:
+    signature = sign_and_confirm(petition)
+    assert browser.post(change(signature, "name-use"), form).status_code == 422
+    signature.refresh_from_db()
+    assert signature.name_use == AMINA.name_use
+
+
+def test_news_are_ended_and_asked_for(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition, DAVID)
+    for form, wanted in (({}, False), ({"updates": "on"}, True)):
+        browser.post(change(signature, "updates", DAVID.email), form)
+        signature.refresh_from_db()
+        assert signature.wants_updates is wanted
+
+
+# --- Taking along --------------------------------------------------------------------------
+
+
+def test_everything_that_is_held_is_downloaded_as_a_file_that_nobody_keeps(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    answer = browser.post(link_for() + "download/")
+    assert answer["Content-Type"] == "application/json"
+    assert answer["Content-Disposition"] == 'attachment; filename="my-data.json"'
+    assert answer["Cache-Control"] == "no-store"
+    assert BASHIR.name in answer.content.decode()
+    data = json.loads(answer.content)
+    amina = next(one for one in data["signatures"] if one["name"] == AMINA.name)
+    wanted = {
+        "petition": "protect", "email": AMINA.email, "postcode": AMINA.postcode,
+        # Bashir of the same address keeps his back.
+        "name_use": "withheld", "state": "confirmed", "wants_updates": False, "language": "en",
+        "consent_version": consent.CURRENT, "counts_for": "unknown",
+    }  # fmt: skip
+    assert wanted.items() <= amina.items()
+    assert data["no_mail"] is False
+
+
+# --- Withdrawing ---------------------------------------------------------------------------
+
+
+def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    sign(petition)
+    asked(browser)
+    signer = Signer.objects.get(pk=signature.pk)
+    traces = [
+        *(text.encode() for text in OF_AMINA), bytes(signer.sealed),
+        bytes(signer.petition_mailbox_ix),
+        bytes(signer.person_ix), bytes(signer.home_ix), bytes(signer.domain_ix or b"-"),
+        inbox_of().ix,
+    ]  # fmt: skip
+    assert len({trace for trace in traces if any(trace in raw for _, raw in everywhere())}) >= 5
+    before = tallies.total(petition.pk)
+
+    page = browser.post(change(signature, "withdraw"))
+
+    assert page.status_code == 200
+    assert "no longer counts" in page.content.decode()
+    assert tallies.total(petition.pk) == before - 1
+    left = [name for name, raw in everywhere() for trace in traces if trace in raw]
+    assert left == []
+    # What stays for a week of the mails is of nobody.
+    assert not Mail.objects.exclude(signature=None, sealed=None).exists()
+    sent.outbox.clear()
+    outbox.deliver()
+    assert sent.outbox == []
+
+
+def test_withdrawing_takes_one_person_and_leaves_the_other(
+    petition: Petition, browser: Client
+) -> None:
+    first, second = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, BASHIR)
+    browser.post(change(first, "withdraw"))
+    page = browser.post(link_for()).content.decode()
+    assert AMINA.name not in page
+    assert BASHIR.name in page
+    assert browser.post(change(second, "withdraw")).status_code == 200
+    assert tallies.total(petition.pk) == 0
+
+
+def test_withdrawing_twice_says_that_there_is_nothing_and_counts_once(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition, DAVID)
+    signature = sign_and_confirm(petition)
+    assert browser.post(change(signature, "withdraw")).status_code == 200
+    assert browser.post(change(signature, "withdraw")).status_code == 409
+    assert tallies.total(petition.pk) == 1
+
+
+def test_withdrawing_works_long_after_the_close(petition: Petition, browser: Client) -> None:
+    signature = sign_and_confirm(petition)
+    long_ago = timezone.now() - timedelta(days=90)
+    Petition.objects.update(
+        state="closed", opens_at=long_ago - timedelta(days=9), closes_at=long_ago
+    )
+    assert len(asked(browser)) == 1
+    assert browser.post(change(signature, "withdraw")).status_code == 200
+    assert tallies.total(petition.pk) == 0
+
+
+def test_the_page_says_which_lists_cannot_be_called_back(
+    petition: Petition, browser: Client
+) -> None:
+    list_of = {"petition": petition, "purpose": "hand-in", "delete_by": date(2099, 1, 1)}
+    early = Export.objects.create(**list_of)
+    Export.objects.filter(pk=early.pk).update(started_at=timezone.now() - timedelta(days=40))
+    signature = sign_and_confirm(petition)
+    unlisted = sign_and_confirm(petition, DAVID)
+    page = browser.post(change(unlisted, "withdraw", DAVID.email)).content.decode()
+    assert "no copy was handed over" in page
+
+    Signature.objects.filter(pk=signature.pk).update(
+        confirmed_at=timezone.now() - timedelta(days=9)
+    )
+    late = Export.objects.create(**list_of)
+    Export.objects.filter(pk=late.pk).update(started_at="2026-11-03T12:00Z")
+    Signature.objects.filter(pk=signature.pk).update(confirmed_at="2026-11-02T12:00Z")
+    page = browser.post(change(signature, "withdraw")).content.decode()
+    listed = re.findall(r"<li>([^<]*20\d\d)</li>", page)
+    assert listed == ["3 November 2026"]
+
+
+# --- Objecting -----------------------------------------------------------------------------
+
+
+def mails_to(address: str) -> int:
+    sent.outbox.clear()
+    outbox.deliver()
+    return len([message for message in sent.outbox if message.to == [address]])
+
+
+def test_an_objection_stops_all_mail_about_anything_until_it_is_lifted(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition, replace(AMINA, wants_updates=True))
+    outbox.deliver()
+    page = browser.post(link_for() + "mail/").content.decode()
+    again = page.partition('href="/t/en/mail-again/')[2].partition('"')[0]
+
+    signature.refresh_from_db()
+    assert not signature.wants_updates
+    assert Objection.objects.get().reason == Objection.Reason.NO_MAIL
+    assert asked(browser) == []
+    sign(another(petition), AMINA)
+    assert mails_to(AMINA.email) == 0
+    assert "no messages at all" in browser.post(link_for()).content.decode()
+
+    # The link of that page works without an hour, for no other can be had.
+    assert "<button" in browser.get(f"/t/en/mail-again/{again}").content.decode()
+    assert Objection.objects.exists()
+    browser.post(f"/t/en/mail-again/{again}")
+    assert not Objection.objects.exists()
+    assert len(asked(browser)) == 1
+
+
+def test_an_objection_is_lifted_on_the_page_itself(petition: Petition, browser: Client) -> None:
+    sign_and_confirm(petition)
+    browser.post(link_for() + "mail/")
+    browser.post(link_for() + "mail/", {"wanted": "1"})
+    assert not Objection.objects.exists()
+
+
+def test_objecting_twice_is_the_same_as_once_and_outlives_the_signature(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    for _ in range(2):
+        assert browser.post(link_for() + "mail/").status_code == 200
+    browser.post(change(signature, "withdraw"))
+    assert Objection.objects.count() == 1
+    sign(petition)
+    assert mails_to(AMINA.email) == 0
+
+
+def test_an_objection_to_all_mail_is_found_and_lifted_after_the_key_was_exchanged(
+    petition: Petition, browser: Client, settings: Any
+) -> None:
+    sign_and_confirm(petition)
+    outbox.deliver()
+    browser.post(link_for() + "mail/")
+    settings.INDEX_KEYS = {9: b"9" * 32, **settings.INDEX_KEYS}
+    assert asked(browser) == []
+    recipient = sealing.recipient_of(AMINA.email)
+    assert recipient.inboxes[0].key_id == 9
+    assert self_service.subject_access(recipient=recipient)["no_mail"] is True
+    self_service.want_mail_again(recipient=recipient)
+    assert not Objection.objects.exists()
+
+
+def test_a_link_to_lift_an_objection_opens_no_signatures(
+    petition: Petition, browser: Client
+) -> None:
+    sign_and_confirm(petition)
+    token = tokens.inbox_link(tokens.MAIL_AGAIN, inbox_of())
+    for answer in (
+        browser.get(f"/t/en/mail-again/{token}/"), browser.post(f"/t/en/mail-again/{token}/")
+    ):  # fmt: skip
+        assert AMINA.name not in answer.content.decode()
+    assert browser.post(f"/t/en/mail-again/{token[:-2]}/").status_code == 404
+
+
+def test_a_person_whose_seal_no_longer_opens_stops_nobody_else(
+    petition: Petition, browser: Client
+) -> None:
+    broken = sign_and_confirm(petition, AMINA)
+    sign_and_confirm(petition, BASHIR)
+    Signer.objects.filter(pk=broken.pk).update(sealed=b"\1\1" + b"x" * 60)
+    assert BASHIR.name in browser.post(link_for()).content.decode()
+
+
+def person(name: str) -> Attempt:
+    return replace(AMINA, name=name)
+
+
+def test_pages_and_queries_do_not_grow_with_the_signatures_of_others(
+    petition: Petition, browser: Client, django_assert_num_queries: Any
+) -> None:
+    sign_and_confirm(petition)
+    browser.post(link_for())
+    for number in range(20):
+        sign_and_confirm(petition, replace(DAVID, email=f"david{number}@example.net"))
+    with django_assert_num_queries(6):
+        browser.post(link_for())
+
+
+OTHER = "a.mina+tag@googlemail.com"
+OWN = "amina@gmail.com"
+
+
+@pytest.fixture
+def spellings(petition: Petition) -> tuple[Signature, Signature]:
+    """Two people's confirmed signatures, which the rules take for one mailbox's."""
+    return (
+        sign_and_confirm(petition, replace(AMINA, email=OTHER, wants_updates=True)),
+        sign_and_confirm(petition, replace(BASHIR, email=OWN)),
+    )
+
+
+def test_a_link_shows_and_downloads_only_what_was_signed_with_the_very_address(
+    spellings: tuple[Signature, Signature], browser: Client
+) -> None:
+    for address in (OWN, "Amina@GMAIL.com"):
+        link = link_for(address)
+        for page in (browser.post(link), browser.post(link + "download/")):
+            assert BASHIR.name in page.content.decode()
+            assert AMINA.name not in page.content.decode()
+            assert OTHER not in page.content.decode()
+    for address in ("a.mina@gmail.com", "amina+x@gmail.com", "amina@googlemail.com"):
+        words = browser.post(link_for(address)).content.decode()
+        assert "We hold no signature" in words
+        assert "Amina" not in words
+        assert browser.post(link_for(address) + "download/").json()["signatures"] == []
+
+
+def test_a_link_changes_nothing_that_was_signed_with_another_spelling(
+    spellings: tuple[Signature, Signature], browser: Client
+) -> None:
+    theirs, _mine = spellings
+    for what, form in (
+        ("withdraw", {}), ("name", {"name": "Amina Exampel"}), ("updates", {}),
+        ("name-use", {"name_use": "withheld"}),
+    ):  # fmt: skip
+        assert browser.post(change(theirs, what, OWN), form).status_code == 409, what
+    browser.post(link_for(OWN) + "mail/")
+    theirs.refresh_from_db()
+    assert (theirs.state, theirs.name_use, theirs.wants_updates) == (
+        "confirmed",
+        "government",
+        True,
+    )
+    assert name_of(theirs) == AMINA.name
+
+
+def test_withdrawing_a_form_in_anothers_name_leaves_their_signature(
+    petition: Petition, spellings: tuple[Signature, Signature], browser: Client
+) -> None:
+    """Whoever bends the rules signs under the stranger's name, and withdraws their own form."""
+    theirs, _mine = spellings
+    bait = Signature.objects.get(pk=sign(petition, replace(AMINA, email=OWN)))
+    before = tallies.total(petition.pk)
+
+    assert browser.post(change(bait, "withdraw", OWN)).status_code == 200
+
+    theirs.refresh_from_db()
+    assert theirs.state == Signature.State.CONFIRMED
+    assert name_of(theirs) == AMINA.name
+    assert tallies.total(petition.pk) == before
+    assert not Signer.objects.filter(pk=bait.pk).exists()
+
+
+def test_withdrawing_takes_every_attempt_that_was_made_with_the_same_address(
+    petition: Petition, browser: Client
+) -> None:
+    signature, waiting = sign_and_confirm(petition), sign(petition)
+    capital = sign(petition, replace(AMINA, email="AMINA@example.org"))
+    browser.post(change(signature, "withdraw"))
+    assert confirm(waiting) is Outcome.GONE
+    assert confirm(capital) is Outcome.GONE
+
+
+def test_withdrawing_while_the_link_is_on_its_way_stops_it(
+    petition: Petition, browser: Client
+) -> None:
+    signature = sign_and_confirm(petition)
+    find.request_links(address=AMINA.email, language="en")
+    find.settle()
+    withdraw.withdraw(signature_id=signature.pk)
+    assert mails_to(AMINA.email) == 0
