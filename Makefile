@@ -79,7 +79,7 @@ lighthouse: ## Score the pages as a phone sees them; wants Node, Chromium and a 
 	@$(BIN)/python -m campaign.local.messages
 	@exec $(BIN)/python -m tests.lighthouse
 
-pictures: ## Take README's pictures anew; wants Chromium
+pictures: ## Take the pictures of README and handbooks; wants Chromium
 	$(install) local dev
 	@$(BIN)/python -m campaign.local.messages
 	@exec $(BIN)/python -m tests.pictures

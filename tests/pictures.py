@@ -1,6 +1,7 @@
-"""Take the screenshots of README: `make pictures`.
+"""Take the screenshots of README and of the handbooks: `make pictures`.
 
-Starts the site, lets invented people sign, and opens the petition on a desktop and on a phone.
+Starts the site, lets invented people and a script sign, and opens each screen as whoever works at
+it: a member of one role, never a superuser.
 """
 
 import base64
@@ -8,38 +9,120 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+import django
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from campaign.local.stack import Stack
 from tests import SLUG
 from tests.browser.conftest import launch
 
 ROOT = Path(__file__).parents[1]
-PICTURE = ROOT / "docs" / "images" / "petition.png"
+IMAGES = ROOT / "docs" / "images"
 SIGNED = "1284"
 HEIGHT = 720
-# Path of each page, and the width of its window in pixels.
+DESK, TELEPHONE = 1280, 360
+# Path of each page of README's picture, and the width of its window in pixels.
 VIEWS = ((f"/petitions/{SLUG}/", 1100), (f"/ar/petitions/{SLUG}/", 340))
 SHEET = """<body style="display: flex; gap: 20px; margin: 20px; background: #dfe5e6">
 {}</body>"""
 VIEW = '<img src="data:image/png;base64,{}" style="border-radius: 10px">'
+# An attack that raises alerts, among people who sign; and figures, as at the next full hour.
+_PREPARE = """
+import sys, django
+django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from petitions.counting import figures
+from petitions.models import Petition
+from petitions.moderation import alert_causes
+from tests import drill
+drill.attack(Petition.objects.get(slug=sys.argv[1]), scripted=90, genuine=30, networks=3)
+alert_causes.raise_and_close()
+figures.count_due(timezone.now() + timedelta(hours=1))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A screen of the admin: `name` of its image, `path`, and what is pressed on the way there."""
+
+    name: str
+    path: str
+    pressed: tuple[str, ...] = ()
+    width: int = DESK
+    height: int = HEIGHT
+
+
+LIST = "/admin/petitions/signature/"
+SCREENS = {
+    "Moderators": (
+        Screen("home", "/admin/"),
+        Screen("list", LIST),
+        Screen("list-telephone", LIST, width=TELEPHONE),
+        Screen("signature", LIST, ("#result_list tbody a",), height=1000),
+        Screen("alert", "/admin/", ("text=What to do",), height=1000),
+        Screen("decisions", "/admin/petitions/decision/"),
+        Screen("rule", "/admin/petitions/rule/add/"),
+    ),
+    "Organisers": (
+        Screen("home", "/admin/"),
+        Screen("petition", "/admin/petitions/petition/", ("#result_list tbody a",)),
+        Screen(
+            "figures",
+            "/admin/petitions/petition/",
+            ("#result_list tbody a", ".object-tools a:has-text('Figures')"),
+            height=1400,
+        ),
+        Screen("exports", "/admin/petitions/export/new/"),
+        Screen("news", "/admin/petitions/news/add/", height=1000),
+        Screen("enquiries", "/admin/petitions/enquiry/"),
+    ),
+    "Administrators": (
+        Screen("audit", "/admin/petitions/auditrecord/"),
+        Screen("people", "/admin/auth/user/"),
+    ),
+}
 
 
 def main() -> None:
-    """Take the screenshots, and write them as the image that README shows."""
+    """Take the screenshots, and write them as the images that the documents show."""
     folder = tempfile.TemporaryDirectory(prefix="undersigned-pictures-")
     with folder as name, Stack(Path(name) / "site").start() as stack, sync_playwright() as player:
-        _sign(stack)
+        os.environ.update(stack.environment)
+        django.setup()
+        from tests.browser.staff import log_in
+
+        _run("manage.py", "seed_signatures", SLUG, SIGNED)
         browser = launch(player)
-        PICTURE.write_bytes(_sheet(browser, [_view(browser, stack, *view) for view in VIEWS]))
+        sheet = _sheet(browser, [_view(browser, stack, *view) for view in VIEWS])
+        (IMAGES / "petition.png").write_bytes(sheet)
+        _run("-c", _PREPARE, SLUG)
+        for role, screens in SCREENS.items():
+            page = browser.new_page(base_url=stack.site_url)
+            log_in(page, stack, role)
+            for screen in screens:
+                path = IMAGES / role.lower() / f"{screen.name}.webp"
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(_taken(page, screen))
         browser.close()
 
 
-def _sign(stack: Stack) -> None:
-    command = [sys.executable, "manage.py", "seed_signatures", SLUG, SIGNED]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **stack.environment}, check=True)
+def _run(*command: str) -> None:
+    subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+
+
+def _taken(page: Page, screen: Screen) -> bytes:
+    page.set_viewport_size({"width": screen.width, "height": screen.height})
+    page.goto(screen.path)
+    for selector in screen.pressed:
+        page.locator(selector).first.click()
+    page.wait_for_load_state("networkidle")
+    session = page.context.new_cdp_session(page)
+    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 75})
+    return base64.b64decode(taken["data"])
 
 
 def _view(browser: Browser, stack: Stack, path: str, width: int) -> bytes:
