@@ -76,8 +76,7 @@ def _queue_batch(one: News) -> bool:
     rows = news.supporters(one).select_related("signer").order_by("id")
     left = rows.filter(pk__gt=one.cursor) if one.cursor else rows
     batch = list(left.only("id", "signer__sealed")[:BATCH])
-    mailboxes = _mailboxes(batch)
-    queued = _insert(one.pk, mailboxes)
+    queued = _insert(one.pk, _without_queued(one.pk, _mailboxes(batch)))
     one.done += queued
     one.skipped += len(batch) - queued
     one.is_queued = len(batch) < BATCH
@@ -87,16 +86,27 @@ def _queue_batch(one: News) -> bool:
     return True
 
 
-def _mailboxes(batch: list[Signature]) -> dict[UUID, bytes]:
-    """The mailbox of each signature, by its blind index; without those that cannot be unsealed."""
+def _mailboxes(batch: list[Signature]) -> dict[UUID, list[bytes]]:
+    """The mailbox of each signature, by its blind index under each key, the current one first;
+    without those that cannot be unsealed.
+    """
     found = {}
     for signature in batch:
         try:
             person = sealing.unseal(signature.signer.sealed, signature.pk)
         except (vault.CannotOpen, Signature.signer.RelatedObjectDoesNotExist):
             continue
-        found[signature.pk] = sealing.stored_index(Use.NEWS, sealing.inbox_of(person["email"]))
+        inboxes = sealing.inboxes_of(person["email"])
+        found[signature.pk] = [sealing.stored_index(Use.NEWS, inbox) for inbox in inboxes]
     return found
+
+
+def _without_queued(news_id: UUID, mailboxes: dict[UUID, list[bytes]]) -> dict[UUID, bytes]:
+    """The current index of each mailbox, but of those that were queued before the key changed."""
+    older = [ix for indexes in mailboxes.values() for ix in indexes[1:]]
+    mails = Mail.objects.filter(news=news_id, kind=Mail.Kind.NEWS, global_mailbox_ix__in=older)
+    queued = {bytes(ix) for ix in mails.values_list("global_mailbox_ix", flat=True) if older}
+    return {pk: ixs[0] for pk, ixs in mailboxes.items() if queued.isdisjoint(ixs)}
 
 
 def _insert(news_id: UUID, mailboxes: dict[UUID, bytes]) -> int:

@@ -75,6 +75,22 @@ def test_two_people_of_one_mailbox_get_it_once(petition: Petition, news: News, o
     assert (news.done, news.skipped) == (1, 1)
 
 
+def test_two_people_of_one_mailbox_get_it_once_though_the_key_changes_in_between(
+    petition: Petition, news: News, omar: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news_sending, "BATCH", 1)
+    sign_and_confirm(petition, asking(AMINA))
+    sign_and_confirm(petition, asking(BASHIR))
+    news = _start(news, omar)
+    assert news_sending._queue_batch(news)
+
+    settings.INDEX_KEYS = {9: b"another key of thirty-two bytes!", **settings.INDEX_KEYS}
+    _run(news)
+
+    assert _got() == [AMINA.email]
+    assert (news.done, news.skipped) == (1, 1)
+
+
 def test_the_index_of_its_mailbox_is_that_of_no_other_mail_also_after_reindexing(
     petition: Petition, news: News, omar: User
 ) -> None:
