@@ -42,6 +42,7 @@ app.conf.beat_schedule = {
     "count-figures": _sweep("petitions.count_figures", crontab(minute="0"), expires=3600),
     # Each petition once a day, in the first of these after midnight.
     "count-countries": _sweep("petitions.count_countries", crontab(minute="20"), expires=3600),
+    "list-names": _sweep("petitions.list_names", crontab(minute="10"), expires=3600),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
     "take-snapshots": _sweep("petitions.take_snapshots", crontab(minute="1"), expires=3600),
     "check-tallies": _sweep(

@@ -20,6 +20,7 @@ _SWEEPS = {
     "give-notice": "nobody is told of a coming erasure",
     "count-figures": "the figures by constituency are not updated",
     "count-countries": "the figures by country are not updated",
+    "list-names": "the public lists of names are not renewed",
     "take-snapshots": "the figures by day and region are not updated",
     "check-tallies": "the count is not checked",
 }

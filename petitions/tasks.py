@@ -13,7 +13,7 @@ from petitions.infra import locks
 from petitions.mail import news_sending, notices, outbox, reminders, staff_letters, wake_worker
 from petitions.moderation import alert_causes, bulk
 from petitions.privacy import retention
-from petitions.publishing import opening
+from petitions.publishing import name_list, opening
 from petitions.signatures import check_email, find
 
 
@@ -113,6 +113,12 @@ def count_figures() -> None:
 def count_countries() -> None:
     """Count signers by country and language, once a day. Idempotent."""
     countries.count_due()
+
+
+@sweep
+def list_names() -> None:
+    """Make the day's public lists of names. Idempotent."""
+    name_list.make_due()
 
 
 @sweep

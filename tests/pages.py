@@ -34,7 +34,7 @@ from petitions.models import (
     SnapshotPart,
     Source,
 )
-from petitions.publishing import organisation
+from petitions.publishing import name_list, organisation
 from petitions.screening import rate_limits
 from petitions.signatures import change_address, check_email
 from petitions.signatures import find as finding
@@ -163,6 +163,17 @@ class Visitor:
         PetitionText.objects.filter(language=self.language).update(published_at=None)
         yield self._get("petition in another language", self.page)
         PetitionText.objects.update(published_at=timezone.now())
+        yield from self._names()
+
+    def _names(self) -> Pages:
+        """The form of a petition that publishes names, and its list of them."""
+        Petition.objects.update(publishes_names=True)
+        yield self._get("petition that publishes names", self.page)
+        yield self._get("names, none yet", f"{self.page}names/")
+        page = name_list.Page(["Amina Example", "بشير مثال"], number=2, pages=3)
+        with patch.object(name_list, "page", return_value=page):
+            yield self._get("names", f"{self.page}names/2/")
+        Petition.objects.update(publishes_names=False)
 
     def _listing(self) -> Pages:
         """The list of petitions, with one in each of its sections, and with none."""

@@ -139,7 +139,10 @@ class PetitionLife(admin.ModelAdmin[Petition]):
         )
 
     def _tell(self, request: HttpRequest, petition: Petition, name: str) -> None:
-        if name != life.OPEN:
+        if name in {life.SHOW_NAMES, life.HIDE_NAMES}:
+            said = "published from tomorrow on" if petition.publishes_names else "not published"
+            words = f"{petition}: names are {said}. Nobody was emailed."
+        elif name != life.OPEN:
             words = f"{petition} is now “{life.phase_of(petition).label}”. Nobody was emailed."
         elif petition.texts.published().exists():
             words = f"{petition} is published. Nobody was emailed."

@@ -43,6 +43,7 @@ OVERDUE_AFTER = {
     "apply-retention": timedelta(hours=3),
     "count-figures": timedelta(hours=3),
     "count-countries": timedelta(hours=6),
+    "list-names": timedelta(hours=6),
     "take-snapshots": timedelta(hours=3),
     "check-tallies": timedelta(hours=36),
 }

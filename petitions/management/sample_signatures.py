@@ -36,7 +36,7 @@ from petitions.moderation import decisions
 from petitions.privacy import retention
 from petitions.screening.fraud_signals import Facts, Verdict, judge
 from petitions.signatures import withdraw
-from petitions.signers import sealing
+from petitions.signers import consent, sealing
 from petitions.signers.sealing import Attempt
 
 SAMPLE_MODERATOR = "sample-moderator"
@@ -139,6 +139,7 @@ class _Maker:
             name_use=self.rng.choices(list(_NAME_USES), list(_NAME_USES.values()))[0],
             wants_updates=self.rng.random() < _WANTS_UPDATES_SHARE,
             text_version=self.text_version,
+            consent_version=consent.version_of(publishes_names=self.petition.publishes_names),
         )
         signature = Signature(
             petition=self.petition,
@@ -182,8 +183,10 @@ class _Maker:
 
 
 def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
-    index = sealing.indexes(
-        signature.petition_id, attempt, is_pending=signature.confirmed_at is None
+    is_pending = signature.confirmed_at is None
+    index = sealing.indexes(signature.petition_id, attempt, is_pending=is_pending)
+    search = sealing.search_indexes(
+        signature.petition_id, signature.pk, sealing.person_of(attempt), is_pending=is_pending
     )
     return Signer(
         signature=signature,
@@ -192,6 +195,8 @@ def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
         petition_mailbox_ix=index.petition_mailbox,
         person_ix=index.person,
         home_ix=index.home,
+        name_ix=search.name,
+        postcode_ix=search.postcode,
         slot=slot,
     )
 

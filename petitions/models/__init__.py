@@ -22,7 +22,7 @@ from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
 from petitions.models.records import AuditRecord, Enquiry, Erasure, ErasureStop
 from petitions.models.requests import Correction, FindRequest, Resend
-from petitions.models.signature import Signature, Signer
+from petitions.models.signature import NamePage, Signature, Signer
 from petitions.models.staff_mail import StaffMail
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Mail",
     "Milestone",
     "MilestoneText",
+    "NamePage",
     "News",
     "NewsCount",
     "NewsText",

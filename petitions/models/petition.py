@@ -194,6 +194,11 @@ class Petition(models.Model):
     is_holding = models.BooleanField(
         "everything new is held", default=False, db_default=False, editable=False
     )
+    publishes_names = models.BooleanField(
+        "names are published", default=False, db_default=False, editable=False
+    )
+    # The day of the newest list: see `NamePage`.
+    names_listed_on = models.DateField(null=True, editable=False)
     removed_reason = models.CharField(
         _("reason for removal, shown to the public"), max_length=300, blank=True
     )

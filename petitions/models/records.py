@@ -84,6 +84,8 @@ class AuditRecord(models.Model):
         CHALLENGE_OFF = "challenge-off", "proof of work for everybody switched off"
         HOLDING_ON = "holding-on", "holding of all new signatures switched on"
         HOLDING_OFF = "holding-off", "holding of all new signatures switched off"
+        NAMES_SHOWN = "names-shown", "publication of names switched on"
+        NAMES_HIDDEN = "names-hidden", "publication of names switched off"
 
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -186,10 +186,15 @@ class Signer(models.Model):
     # Blind indexes of network and mail domain under daily keys, erased after 30 days.
     network_ix = models.BinaryField(max_length=16, null=True)
     domain_ix = models.BinaryField(max_length=16, null=True)
+    # For the moderators' search: see `sealing.SearchIndexes`. Null: from before there was one.
+    name_ix = models.BigIntegerField(null=True)
+    postcode_ix = models.BigIntegerField(null=True)
     slot = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
         indexes = [
+            models.Index(fields=["name_ix"], name="signer_name"),
+            models.Index(fields=["postcode_ix"], name="signer_postcode"),
             models.Index(fields=["petition", "petition_mailbox_ix"], name="signer_mailbox"),
             models.Index(
                 fields=["network_ix"], condition=Q(network_ix__isnull=False), name="signer_network"
@@ -217,3 +222,25 @@ class Signer(models.Model):
 
     def __str__(self) -> str:
         return str(self.signature_id)
+
+
+class NamePage(models.Model):
+    """One page of a petition's public list of names: ids of signatures in order, sealed.
+
+    The names themselves are only in the signers' rows, and are read from there when the page is
+    shown: they go with their signers.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
+    number = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["petition", "number"], name="name_page_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.petition_id} {self.number}"

@@ -30,7 +30,7 @@ from petitions.models import Decision, Objection, Reindexing, Rule, Signature, S
 from petitions.moderation import decisions
 from petitions.signatures import confirm
 from petitions.signers import sealing
-from petitions.signers.sealing import Indexes
+from petitions.signers.sealing import Indexes, SearchIndexes
 
 BATCH = 2_000
 # Mailboxes locked at a time: signers wait for milliseconds, and PostgreSQL's lock table has room.
@@ -55,11 +55,21 @@ class Member(NamedTuple):
     created_at: datetime
 
 
+# The blind indexes in a signer's row: mailbox, person, home, and for search name and postcode.
+_Stored = tuple[bytes, bytes, bytes, int | None, int | None]
+
+
 class _Move(NamedTuple):
     """A signer as read, and the current indexes that it should have."""
 
     signer: Signer
     wanted: Indexes
+    search: SearchIndexes
+
+    @property
+    def stored(self) -> _Stored:
+        """The indexes that its row should have."""
+        return (*self.wanted[:3], *self.search)
 
     @property
     def id(self) -> UUID:
@@ -196,14 +206,19 @@ def _to_move(batch: Sequence[Signer], *, is_certain: bool = False) -> tuple[list
             unreadable += 1
             continue
         is_pending = signer.signature.confirmed_at is None
-        wanted = sealing.indexes_of(signer.petition_id, person, is_pending=is_pending)
-        if is_certain or _indexes(signer) != wanted[:3]:
-            found.append(_Move(signer, wanted))
+        scope = signer.petition_id
+        move = _Move(
+            signer,
+            sealing.indexes_of(scope, person, is_pending=is_pending),
+            sealing.search_indexes(scope, signer.pk, person, is_pending=is_pending),
+        )
+        if is_certain or _indexes(signer) != move.stored:
+            found.append(move)
     return found, unreadable
 
 
-def _indexes(signer: Signer) -> tuple[bytes, bytes, bytes]:
-    return bytes(signer.petition_mailbox_ix), bytes(signer.person_ix), bytes(signer.home_ix)
+def _indexes(signer: Signer) -> _Stored:
+    return (*sealing.stored(signer)[:3], signer.name_ix, signer.postcode_ix)
 
 
 def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
@@ -262,7 +277,7 @@ def _settle(
     signatures: dict[UUID, Signature],
 ) -> int:
     """Write indexes and slots of the movers and of their new mailboxes; hold the surplus."""
-    wanted = {move.id: move.wanted[:3] for move in moves}
+    wanted = {move.id: move.stored for move in moves}
     targets = {(move.signer.petition_id, move.wanted.petition_mailbox) for move in moves}
     # A mailbox that is no target is only partly read: nothing is decided about it.
     rows = {
@@ -283,13 +298,13 @@ def _settle(
 def _slots(
     rows: dict[UUID, Signer],
     signatures: dict[UUID, Signature],
-    after: dict[UUID, tuple[bytes, bytes, bytes]],
+    after: dict[UUID, _Stored],
 ) -> dict[UUID, int | None]:
     groups: defaultdict[tuple[int, bytes], list[Member]] = defaultdict(list)
     for pk, row in rows.items():
         if row.slot is None:
             continue
-        (mailbox, person, home), signature = after[pk], signatures[pk]
+        (mailbox, person, home, *_search), signature = after[pk], signatures[pk]
         member = Member(
             id=pk,
             person=person,
@@ -309,23 +324,24 @@ def _slots(
 
 def _write(
     ids: Sequence[UUID],
-    indexes: dict[UUID, tuple[bytes, bytes, bytes]],
+    indexes: dict[UUID, _Stored],
     slots: dict[UUID, int | None],
 ) -> None:
     if not ids:
         return
-    mailboxes, persons, homes = zip(*[indexes[pk] for pk in ids], strict=True)
+    columns = [list(column) for column in zip(*[indexes[pk] for pk in ids], strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE petitions_signer g
             SET petition_mailbox_ix = new.mailbox, person_ix = new.person, home_ix = new.home,
-                slot = new.slot
-            FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::smallint[])
-                AS new (id, mailbox, person, home, slot)
+                name_ix = new.name, postcode_ix = new.postcode, slot = new.slot
+            FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bigint[],
+                        %s::bigint[], %s::smallint[])
+                AS new (id, mailbox, person, home, name, postcode, slot)
             WHERE g.signature_id = new.id
             """,
-            [list(ids), list(mailboxes), list(persons), list(homes), [slots[pk] for pk in ids]],
+            [list(ids), *columns, [slots[pk] for pk in ids]],
         )
 
 

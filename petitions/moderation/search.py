@@ -1,4 +1,4 @@
-"""Search for signatures by what a person tells: address, reference, domain or place.
+"""Search for signatures by what a person tells: address, reference, domain, place, postcode, name.
 
 Whoever searches is on record, with the kind of what was sought and never with its words: it is a
 tool by which staff could learn whether somebody signed.
@@ -7,20 +7,23 @@ tool by which staff could learn whether somebody signed.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
-from petitions.identity import email_addresses
+from petitions.crypto import vault
+from petitions.identity import email_addresses, names, residence
 from petitions.models import AuditRecord, Petition, Place, Signature, Signer
 from petitions.signers import sealing
 from petitions.staff import audit
 
 # For how long the blind indexes of domains are kept.
 DOMAINS_KEPT = timedelta(days=30)
+Kind = Literal["name", "postcode"]
 _REFERENCE_LENGTH = 12
 # Letters that Crockford's base 32 leaves out, for they look like digits.
 _LOOK_ALIKE = str.maketrans("OIL", "011")
@@ -68,13 +71,22 @@ class OfDomain:
 
 
 @dataclass(frozen=True, slots=True)
+class Like:
+    """Signatures of one name, or of one postcode: those like this one, for a list to name."""
+
+    kind: Kind
+    petition: Petition
+    signature_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """No signature was found; `kind` is what the words were taken for, "" for none."""
 
     kind: str
 
 
-Found = One | OfMailbox | AtPlace | OfDomain | Nothing
+Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 
 
 @transaction.atomic
@@ -92,25 +104,74 @@ def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
 
 
 def _find(petition: Petition, text: str) -> tuple[str, Found]:
-    """The kind of what was sought, and what is found."""
+    """The kind of what was sought, and what is found: the first kind that has something."""
     if "@" in text.lstrip("@"):
         return "address", _by_address(petition, text)
-    if _DOMAIN.fullmatch(text):
-        return "domain", OfDomain(_days_of_domain(petition, text))
+    is_domain, reference = bool(_DOMAIN.fullmatch(text)), as_reference(text)
+    if is_domain and (days := _days_of_domain(petition, text)):
+        return "domain", OfDomain(days)
     named = Place.objects.filter(Q(name__iexact=text) | Q(name_cy__iexact=text)).first()
     if named:
         return "place", AtPlace(named)
-    reference = as_reference(text)
-    if len(reference) == _REFERENCE_LENGTH:
-        pk = Signature.objects.filter(reference=reference).values_list("pk", flat=True).first()
-        return "reference", One(pk) if pk else Nothing("reference")
-    return "unknown", Nothing("")
+    is_reference = len(reference) == _REFERENCE_LENGTH
+    if is_reference and (one := Signature.objects.filter(reference=reference).first()):
+        return "reference", One(one.pk)
+    if postcode := _as_postcode(text):
+        return "postcode", _like("postcode", petition, postcode)
+    # "J.Smith" looks like a domain, and a name of twelve letters like a reference.
+    by_name = _like("name", petition, text) if names.has_a_letter(text) else Nothing("")
+    if isinstance(by_name, Nothing) and (is_domain or is_reference):
+        by_name = Nothing("domain" if is_domain else "reference")
+    return by_name.kind or "unknown", by_name
+
+
+def _as_postcode(text: str) -> str:
+    """The text as a canonical postcode; "" if it is none, as letters alone never are."""
+    try:
+        postcode = residence.canonical_postcode(text)
+    except residence.NotAPostcode:
+        return ""
+    return postcode if any(char.isdigit() for char in text) else ""
 
 
 def as_reference(text: str) -> str:
     """What somebody wrote or read out as a stored reference: "O" is 0, "I" and "l" are 1."""
     letters = _LABEL.sub("", text.strip()).upper().translate(_LOOK_ALIKE)
     return "".join(char for char in letters if char.isalnum())
+
+
+def same(kind: Kind, signature_id: UUID) -> list[UUID]:
+    """The ids of the signatures of the same petition with the name, or postcode, of this one; none
+    if its signer is gone.
+    """
+    signer = Signer.objects.filter(pk=signature_id).first()
+    try:
+        text = sealing.unsealed(signer)[kind] if signer else ""
+    except vault.CannotOpen:
+        text = ""
+    return _signers(kind, signer.petition_id, text) if signer and text else []
+
+
+def _like(kind: Kind, petition: Petition, text: str) -> Like | Nothing:
+    """One signer of this name or postcode: in this petition, else in the newest other one."""
+    others = Petition.objects.exclude(pk=petition.pk).order_by("-id")
+    for one in (petition, *others):
+        if ids := _signers(kind, one.pk, text):
+            return Like(kind, one, ids[0])
+    return Nothing(kind)
+
+
+def _signers(kind: Kind, petition_id: int, text: str) -> list[UUID]:
+    """All of this name or postcode, by a blind index of each group: as many look-ups however many
+    have signed.
+
+    Without a LIMIT, for which PostgreSQL would read the table in the hope of an early find.
+    """
+    indexes_of = sealing.indexes_of_name if kind == "name" else sealing.indexes_of_postcode
+    # One array, for thousands of parameters take as long as the query.
+    any_of = RawSQL("SELECT unnest(%s::bigint[])", [indexes_of(petition_id, text)])
+    rows = Signer.objects.filter(petition=petition_id, **{f"{kind}_ix__in": any_of})
+    return list(rows.values_list("pk", flat=True))
 
 
 def _by_address(petition: Petition, address: str) -> Found:

@@ -1,7 +1,8 @@
 """The life of a petition: which act is possible in which phase, and which field may still change.
 
 `ACTS` and `EDITABLE` are the one table. Buttons, form and commands ask it; nothing else writes
-`Petition.state`, `is_paused` or `removed_reason`. Opening has a file of its own: `opening`.
+`Petition.state`, `is_paused`, `removed_reason` or `publishes_names`. Opening has a file of its own:
+`opening`.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.models import AuditRecord, Petition, Signer
+from petitions.publishing import name_list
 from petitions.staff import audit
 
 Action = AuditRecord.Action
@@ -60,10 +62,18 @@ class Act:
     reason: str = ""
     # What is ticked before an act that cannot be taken back.
     tick: str = ""
+    # Where it is there only while names are published, or only while they are not.
+    names: bool | None = None
+
+    def is_possible(self, petition: Petition) -> bool:
+        """Whether the act is there for a petition as it stands now."""
+        applies = self.names in {None, petition.publishes_names}
+        return applies and phase_of(petition) in self.allowed_in
 
 
 OPEN, PAUSE, RESUME, CLOSE = "open", "pause", "resume", "close"
 REMOVE, RESTORE, REOPEN, RECALL = "remove", "restore", "reopen", "recall"
+SHOW_NAMES, HIDE_NAMES = "show-names", "hide-names"
 ACTS: Mapping[str, Act] = {
     OPEN: Act(
         "Open",
@@ -114,6 +124,25 @@ ACTS: Mapping[str, Act] = {
         "Its page goes, and links to it lead nowhere until it opens. Nobody is emailed.",
         Action.PETITION_RECALLED,
     ),
+    SHOW_NAMES: Act(
+        "Publish names",
+        frozenset({Phase.DRAFT, Phase.ANNOUNCED, *RUNNING}),
+        "From now on the form also offers to show one’s name publicly. A page of the petition "
+        "lists who chose that, from the day after they confirmed, in alphabetical order, without "
+        "place or time. Whoever signed before is not listed, unless they choose it by “Find my "
+        "signature”. Nobody is emailed.",
+        Action.NAMES_SHOWN,
+        tick="I know that anybody can copy the names, those who would harm signers’ families, too.",
+        names=False,
+    ),
+    HIDE_NAMES: Act(
+        "Stop publishing names",
+        frozenset(Phase),
+        "The list of names goes at once, and the form no longer offers it. Copies that others made "
+        "cannot be recalled. Nobody is emailed.",
+        Action.NAMES_HIDDEN,
+        names=True,
+    ),
     REMOVE: Act(
         "Take off the site",
         PUBLIC - {Phase.REMOVED},
@@ -140,15 +169,14 @@ def phase_of(petition: Petition, now: datetime | None = None) -> Phase:
 
 def possible(petition: Petition) -> dict[str, Act]:
     """The acts that are possible now, by name, in the order of their buttons."""
-    phase = phase_of(petition)
-    return {name: act for name, act in ACTS.items() if phase in act.allowed_in}
+    return {name: act for name, act in ACTS.items() if act.is_possible(petition)}
 
 
 def locked_for(petition: Petition, name: str) -> Petition:
     """The petition's row, locked until commit, if the act is possible now. Raises `Refused`."""
     row = Petition.objects.select_for_update().get(pk=petition.pk)
     phase = phase_of(row)
-    if phase not in ACTS[name].allowed_in:
+    if not ACTS[name].is_possible(row):
         raise Refused(
             f"Nothing was done: the petition is “{phase.label}”, perhaps by somebody else just "
             f"now, so “{ACTS[name].label}” is not possible. Load its page again."
@@ -180,6 +208,9 @@ def perform(
             row.state, row.removed_reason = State.CLOSED, ""
         case "remove":
             row.state, row.removed_reason = State.REMOVED, reason
+        case "show-names" | "hide-names":
+            row.publishes_names = name == SHOW_NAMES
+            name_list.clear(row)
         case "recall":
             row.state = State.DRAFT
         case "reopen":
@@ -188,7 +219,8 @@ def perform(
             row.removed_reason = ""
         case _:
             raise ValueError(f"{name!r} is done elsewhere")
-    row.save(update_fields=["state", "is_paused", "removed_reason", "closes_at"])
+    changed = ["state", "is_paused", "removed_reason", "closes_at", "publishes_names"]
+    row.save(update_fields=changed)
     record(act=act, petition=row, actor=actor, screen=screen, why=reason)
 
 

@@ -303,8 +303,11 @@ def _write(
     """
     joins = signature.confirmed_at is None
     after = sealing.stored(signature.signer)
+    search = None
     if joins:
-        after = sealing.indexes_of(signature.petition_id, sealing.unsealed(signature.signer))
+        person = sealing.unsealed(signature.signer)
+        after = sealing.indexes_of(signature.petition_id, person)
+        search = sealing.search_indexes(signature.petition_id, signature.pk, person)
     values = {
         "petition": signature.petition_id,
         "mailbox": bytes(signature.signer.petition_mailbox_ix),
@@ -319,6 +322,8 @@ def _write(
         "new_person": after.person,
         "new_home": after.home,
         "new_global": after.global_mailbox,
+        "new_name": search and search.name,
+        "new_postcode": search and search.postcode,
         "may_count": may_count,
         "caught": caught,
     }
@@ -465,7 +470,9 @@ _CONFIRM = Statement(
         RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s, petition_mailbox_ix = %(new_mailbox)s,
-            person_ix = %(new_person)s, home_ix = %(new_home)s
+            person_ix = %(new_person)s, home_ix = %(new_home)s,
+            name_ix = coalesce(%(new_name)s, name_ix),
+            postcode_ix = coalesce(%(new_postcode)s, postcode_ix)
         FROM moved
         WHERE signature_id = %(id)s AND petition_mailbox_ix = %(mailbox)s RETURNING signature_id
     ), mailed AS (

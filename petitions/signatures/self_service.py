@@ -25,7 +25,7 @@ from petitions.mail import suppression
 from petitions.models import Export, Mail, Signature, Signer
 from petitions.signatures import find
 from petitions.signatures import withdraw as withdrawing
-from petitions.signers import erasing, sealing
+from petitions.signers import consent, erasing, sealing
 from petitions.signers.sealing import Indexes, Use
 
 State, NameUse = Signature.State, Signature.NameUse
@@ -104,8 +104,14 @@ def _signed_with(recipient: Recipient, rows: Iterable[Signature]) -> list[OwnSig
 
 
 def choose_name_use(*, recipient: Recipient, reference: str, name_use: str) -> None:
-    """Change how the name may be used, narrower or wider. Raises `NoSuchSignature`."""
-    _update(recipient, reference, name_use=NameUse(name_use))
+    """Change how the name may be used, narrower or wider. Raises `NoSuchSignature`.
+
+    Whoever lets it be shown publicly has seen here what that means, whatever their form said.
+    """
+    changes: dict[str, Any] = {"name_use": NameUse(name_use)}
+    if name_use == NameUse.PUBLIC:
+        changes["consent_version"] = consent.PUBLISHING
+    _update(recipient, reference, **changes)
 
 
 def choose_updates(*, recipient: Recipient, reference: str, wants_updates: bool) -> None:
@@ -246,8 +252,9 @@ def _rename(one: OwnSignature, name: str) -> None:
         _need_free(signer, after)
         erasing.erase_attempts([row.pk for row in attempts if row.state == State.PENDING])
         signer.person_ix = after[0].person
+        signer.name_ix = sealing.search_indexes(signature.petition_id, signature.pk, person).name
     signer.sealed = sealing.seal_again(person, signature.pk)
-    signer.save(update_fields=["sealed", "person_ix"])
+    signer.save(update_fields=["sealed", "person_ix", "name_ix"])
 
 
 def _need_free(signer: Signer, after: list[Indexes]) -> None:

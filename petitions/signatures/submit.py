@@ -11,6 +11,7 @@ mailbox.
 """
 
 import os
+import secrets
 import uuid
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -122,6 +123,9 @@ def _new_row(
 ) -> dict[str, Any]:
     """Parameters of `_INSERT`: columns of signature, signer and mail, and keys to look up with."""
     index = sealing.indexes(petition.pk, attempt, is_pending=True)
+    search = sealing.search_indexes(
+        petition.pk, signature_id, sealing.person_of(attempt), is_pending=True
+    )
     row = {
         "id": signature_id,
         "reference": new_reference(),
@@ -135,6 +139,8 @@ def _new_row(
         "petition_mailbox_ix": index.petition_mailbox,
         "person_ix": index.person,
         "home_ix": index.home,
+        "name_ix": search.name,
+        "postcode_ix": search.postcode,
         "verdict": screening.verdict,
         "signals": list(screening.signals),
         "network_ix": sealing.network_index(screening.network),
@@ -164,6 +170,8 @@ def _decoy_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         **noise,
+        "name_ix": secrets.randbits(64) - 2**63,
+        "postcode_ix": secrets.randbits(64) - 2**63,
         "postcode": "",
         "elsewhere": UNKNOWN,
         "state": Signature.State.REFUSED,
@@ -192,9 +200,9 @@ _INSERT = Statement(
     ), new_signer AS (
         INSERT INTO petitions_signer (
             signature_id, petition_id, sealed, petition_mailbox_ix, person_ix, home_ix,
-            network_ix, domain_ix)
+            network_ix, domain_ix, name_ix, postcode_ix)
         VALUES (%(id)s, %(petition)s, %(sealed)s, %(petition_mailbox_ix)s, %(person_ix)s,
-            %(home_ix)s, %(network_ix)s, %(domain_ix)s)
+            %(home_ix)s, %(network_ix)s, %(domain_ix)s, %(name_ix)s, %(postcode_ix)s)
     )
     INSERT INTO petitions_mail (
         id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code, created_at)

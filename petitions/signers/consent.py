@@ -10,6 +10,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 CURRENT = 2
+# Of a form that offers to show the name publicly. Nobody is listed who has not seen it.
+PUBLISHING = 3
 
 WORDING: dict[int, Promise] = {
     1: _(
@@ -22,7 +24,17 @@ WORDING: dict[int, Promise] = {
         "I agree that %(organisation)s keeps my signature, which shows a political opinion, and "
         "gives my constituency or country to %(addressee)s, and my name only if I chose so above."
     ),
+    PUBLISHING: _(
+        "I agree that %(organisation)s keeps my signature, which shows a political opinion, and "
+        "gives my constituency or country to %(addressee)s. My name is given to them, or shown to "
+        "everybody on this site, only if I chose so above."
+    ),
 }
+
+
+def version_of(*, publishes_names: bool) -> int:
+    """The version that the form of a petition shows."""
+    return PUBLISHING if publishes_names else CURRENT
 
 
 def wording(

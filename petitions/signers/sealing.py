@@ -39,6 +39,9 @@ class Use(StrEnum):
 TABLE = "signer"
 # Prefix of the purposes of a signature's blind indexes until it is confirmed.
 _PENDING = "pending-"
+# Signatures fall at random, by their id, into so many groups for the search by name and postcode.
+SEARCH_GROUPS = 4096
+_GROUP_SHIFT = 128 - 12  # 4096 is two to the twelfth
 # The same for recipients without a known signature; the row's id is the mail's.
 MAIL_TABLE = "mail"
 
@@ -73,6 +76,19 @@ class Indexes(NamedTuple):
     global_mailbox: bytes
 
 
+class SearchIndexes(NamedTuple):
+    """The blind indexes by which moderators find a name or a postcode, 64 bits each.
+
+    Equal names have equal indexes within one of `SEARCH_GROUPS` groups of a petition's signatures
+    only. Under one key for all, a copy of the database would tell the commonest names by how often
+    each occurs; and whoever confirms a signature of their own in somebody's name would see there
+    whether that person has signed. A search costs one look-up a group, however many have signed.
+    """
+
+    name: int
+    postcode: int
+
+
 def indexes(
     petition_id: int, attempt: Attempt, *, is_pending: bool, key_id: int | None = None
 ) -> Indexes:
@@ -81,7 +97,7 @@ def indexes(
 
     Under the first (current) key, unless `key_id` names another.
     """
-    return indexes_of(petition_id, _person(attempt), is_pending=is_pending, key_id=key_id)
+    return indexes_of(petition_id, person_of(attempt), is_pending=is_pending, key_id=key_id)
 
 
 def indexes_of(
@@ -106,7 +122,54 @@ def indexes_of(
     )
 
 
-def _person(attempt: Attempt) -> dict[str, str]:
+def search_indexes(
+    petition_id: int,
+    signature_id: UUID,
+    person: Mapping[str, str],
+    *,
+    is_pending: bool = False,
+    key_id: int | None = None,
+) -> SearchIndexes:
+    """The blind indexes of a person's name and postcode, for the moderators' search.
+
+    Who gave no postcode has one that nobody else has, and so looks like all others.
+    """
+    prefix = _PENDING if is_pending else ""
+    scope = f"{petition_id}/{signature_id.int >> _GROUP_SHIFT}"
+    name, postcode = names.folded(person["name"]), person["postcode"] or str(signature_id)
+    return SearchIndexes(
+        _search_index(f"{prefix}name", scope, name, key_id),
+        _search_index(f"{prefix}postcode", scope, postcode, key_id),
+    )
+
+
+def indexes_of_name(petition_id: int, name: str) -> list[int]:
+    """The blind indexes that a name has in a petition: of each group, before confirmation and
+    since, under each key.
+    """
+    return _in_each_group(petition_id, "name", names.folded(name))
+
+
+def indexes_of_postcode(petition_id: int, postcode: str) -> list[int]:
+    """The same of a canonical postcode."""
+    return _in_each_group(petition_id, "postcode", postcode)
+
+
+def _in_each_group(petition_id: int, kind: str, text: str) -> list[int]:
+    return [
+        _search_index(f"{prefix}{kind}", f"{petition_id}/{group}", text, key_id)
+        for prefix in ("", _PENDING)
+        for key_id in settings.INDEX_KEYS
+        for group in range(SEARCH_GROUPS)
+    ]
+
+
+def _search_index(kind: str, scope: str, text: str, key_id: int | None) -> int:
+    index = vault.blind_index(f"search-{kind}", scope, text, key_id=key_id)
+    return int.from_bytes(index[:8], "big", signed=True)
+
+
+def person_of(attempt: Attempt) -> dict[str, str]:
     """What is sealed of an attempt."""
     return {
         "name": attempt.name,
@@ -222,7 +285,7 @@ def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
 
 def seal(attempt: Attempt, signature_id: UUID) -> bytes:
     """Seal (encrypt) the personal data of an attempt for one signature."""
-    return seal_again(_person(attempt), signature_id)
+    return seal_again(person_of(attempt), signature_id)
 
 
 def seal_again(person: Mapping[str, str], signature_id: UUID) -> bytes:

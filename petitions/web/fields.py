@@ -128,16 +128,28 @@ class PersonNameField(OptionalNameField):
         return name
 
 
+_PRIVATE_USES = [one for one in Signature.NameUse.choices if one[0] != Signature.NameUse.PUBLIC]
+LISTED = _(
+    "Public names stand on this site in alphabetical order, from the day after you confirm, "
+    "without place or time. Anyone can read and copy them. You can take yours off at any time."
+)
+
+
 class NameUseField(forms.ChoiceField):
-    """The permitted use of the name; nothing is preselected."""
+    """The permitted use of the name; nothing is preselected. See `offer`."""
 
     def __init__(self) -> None:
         super().__init__(
             label=_("What may we do with your name?"),
-            choices=Signature.NameUse.choices,
+            choices=_PRIVATE_USES,
             widget=forms.RadioSelect,
             error_messages={"required": CHOOSE_NAME_USE, "invalid_choice": CHOOSE_NAME_USE},
         )
+
+    def offer(self, *, publishes_names: bool) -> None:
+        """Offer to show the name publicly, only where the petition does so."""
+        self.choices = Signature.NameUse.choices if publishes_names else _PRIVATE_USES
+        self.help_text = LISTED if publishes_names else ""
 
 
 class EmailAddressField(TypedTextField):

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import HTML, Div, Field, Layout
@@ -130,7 +130,8 @@ class ResidenceForm(KnownFieldsForm):
 
 def _consent_wording(text: PetitionText) -> SafeString:
     name = organisation().name or gettext("the organisation that runs this site")
-    return consent.wording(name, text.addressee, language=text.language)
+    version = consent.version_of(publishes_names=text.petition.publishes_names)
+    return consent.wording(name, text.addressee, language=text.language, version=version)
 
 
 class SignForm(ResidenceForm):
@@ -163,14 +164,22 @@ class SignForm(ResidenceForm):
         error_messages=dict.fromkeys(("required", "invalid", "min_value"), INCOMPLETE_PAGE),
     )
 
+    # Of the wording that the page showed, which may be older than what is shown now.
+    consent_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
     field_order = ["name", "name_use", "email"]
 
     def __init__(
         self, data: QueryDict | None = None, *, text: PetitionText, **options: Any
     ) -> None:
-        options.setdefault("initial", {"text_version": text.version})
+        publishes_names = text.petition.publishes_names
+        self.shown = {
+            "text_version": text.version,
+            "consent_version": consent.version_of(publishes_names=publishes_names),
+        }
+        options["initial"] = {**options.get("initial", {}), **self.shown}
         super().__init__(data, **options)
-        self.newest_version = text.version
+        cast("NameUseField", self.fields["name_use"]).offer(publishes_names=publishes_names)
         self.fields["consent"].label = lazy(_consent_wording, SafeString)(text)
 
     def layout(self) -> Iterable[Any]:
@@ -183,19 +192,28 @@ class SignForm(ResidenceForm):
             Field("consent"),
             Field("updates", wrapper_class="optional"),
             Field("text_version"),
+            Field("consent_version"),
         )
 
     def clean_text_version(self) -> int:
         version: int = self.cleaned_data["text_version"]
-        if version > self.newest_version:
+        if version > self.shown["text_version"]:
             raise ValidationError(INCOMPLETE_PAGE)
         return version
 
+    def clean_consent_version(self) -> int:
+        version: int | None = self.cleaned_data["consent_version"]
+        return consent.PUBLISHING if version == consent.PUBLISHING else consent.CURRENT
+
     def full_clean(self) -> None:
         super().full_clean()
+        # Shown again, the form has the current wording of the consent; and the signer cannot
+        # correct a hidden field.
+        fresh = {"consent_version": str(self.shown["consent_version"])}
         if "text_version" in self.errors:
-            # The signer cannot correct the hidden field: put the current version there.
-            self.data = {**dict(self.data.items()), "text_version": str(self.newest_version)}
+            fresh["text_version"] = str(self.shown["text_version"])
+        if self.is_bound:
+            self.data = {**dict(self.data.items()), **fresh}
 
     def attempt(self) -> Attempt:
         """The valid form as the argument of the use case."""
@@ -209,6 +227,7 @@ class SignForm(ResidenceForm):
             name_use=said["name_use"],
             wants_updates=said["updates"],
             text_version=said["text_version"],
+            consent_version=said["consent_version"],
         )
 
 
@@ -285,6 +304,10 @@ class NameUseForm(KnownFieldsForm):
     """The permitted use of the name."""
 
     name_use = NameUseField()
+
+    def __init__(self, *args: Any, publishes_names: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        cast("NameUseField", self.fields["name_use"]).offer(publishes_names=publishes_names)
 
 
 class ContactForm(LaidOutForm):

@@ -91,7 +91,7 @@ def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
         "query": asked.query(),
         "begin_url": asked.url(after="") if asked.cursor else "",
         "next_url": asked.url(after=found.next) if found.next else "",
-        "is_mailbox": "mailbox" in asked.given,
+        "is_of_person": asked.is_of_person,
         "search_kinds": search.KINDS,
         # Conditions that the form beside the list does not show, which it keeps.
         "kept": [item for item in asked.given.items() if item[0] not in _IN_FORM],
@@ -113,7 +113,7 @@ def _page(asked: Filters) -> keyset.Page[Signature]:
 
 def _number(asked: Filters) -> Number | None:
     """How many match, counted so far as it is quick; None for all of a petition."""
-    if not asked.is_narrowed or "mailbox" in asked.given:
+    if not asked.is_narrowed or asked.is_of_person:
         return None
     return asked.selection().count(COUNTED)
 

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from petitions.admin.keyset import Keyset
 from petitions.formatting.languages import moment_of_staff
-from petitions.models import Decision, Petition, Place, Signature
-from petitions.moderation.selection import ANY_SIGNAL, Selection
+from petitions.models import Decision, Petition, Place, Signature, as_array
+from petitions.moderation import search
+from petitions.moderation.selection import ANY_SIGNAL, Selection, Unselectable
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
 
@@ -52,6 +53,8 @@ class FilterForm(forms.Form):
     network_of = forms.ModelChoiceField(queryset=Signature.objects.all(), required=False)
     domain_of = forms.ModelChoiceField(queryset=Signature.objects.all(), required=False)
     minute_of = forms.ModelChoiceField(queryset=Signature.objects.all(), required=False)
+    name_of = forms.UUIDField(required=False)
+    postcode_of = forms.UUIDField(required=False)
     mailbox = forms.RegexField(r"^[0-9a-f]{32}$", required=False)
     order = forms.ChoiceField(choices=[("newest", ""), (OLDEST, "")], required=False)
     after = forms.CharField(required=False, max_length=100)
@@ -90,6 +93,11 @@ class Filters:
     def state(self) -> str:
         return self.given.get("state", "")
 
+    @property
+    def is_of_person(self) -> bool:
+        """Whether it is what a search for a person found, which is no condition of a decision."""
+        return not _OF_PERSON.isdisjoint(self.given)
+
     @cached_property
     def is_narrowed(self) -> bool:
         """Whether any condition is given."""
@@ -97,6 +105,8 @@ class Filters:
 
     def selection(self) -> Selection:
         """All that the list shows, page by page. Raises `Unselectable`."""
+        if self.is_of_person:
+            raise Unselectable("Tick the signatures: what a search found is no condition.")
         values = self.values
         is_abroad = {"yes": True, "no": False}.get(self.given.get("abroad", ""))
         return Selection(
@@ -116,11 +126,19 @@ class Filters:
 
     def rows(self) -> QuerySet[Signature]:
         """The signatures of the list, without order. Raises `Unselectable`."""
+        if not self.is_of_person:
+            return self.selection().queryset()
+        rows = Signature.objects.filter(petition=self.petition)
+        if self.state:
+            rows = rows.filter(state=self.state)
         if mailbox := self.given.get("mailbox"):
-            rows = Signature.objects.filter(petition=self.petition)
             same = sealing.same_mailbox(self.petition.pk, bytes.fromhex(mailbox))
-            return rows.of_mailbox(same)
-        return self.selection().queryset()
+            rows = rows.of_mailbox(same)
+        if pk := self.values.get("name_of"):
+            rows = rows.filter(pk__in=as_array(search.same("name", pk)))
+        if pk := self.values.get("postcode_of"):
+            rows = rows.filter(pk__in=as_array(search.same("postcode", pk)))
+        return rows
 
     def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:
         """The first rows of the list behind a cursor, by an index. Raises `Unselectable`.
@@ -149,7 +167,8 @@ class Filters:
 
 
 # Conditions for which an index gives the rows: in order of time, or few.
-_INDEXED = frozenset({"state", "signal", "place", "decision", "network_of", "domain_of", "mailbox"})
+_OF_PERSON = frozenset({"mailbox", "name_of", "postcode_of"})
+_INDEXED = _OF_PERSON | {"state", "signal", "place", "decision", "network_of", "domain_of"}
 
 
 def read(asked: QueryDict) -> Filters | None:
@@ -251,6 +270,8 @@ _DAYS = {
 }
 _WORDS = {
     "decision": "as a decision left it",
+    "name_of": "the name that was searched for",
+    "postcode_of": "the postcode that was searched for",
     "mailbox": "the email address that was searched for",
     "everything": "everything",
 }

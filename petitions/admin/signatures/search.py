@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from petitions.admin.acting import acting
 from petitions.admin.signatures.decide import MODERATE
@@ -16,11 +17,13 @@ MOST = 254
 _NOTHING = {
     "address": "No signature has that email address. It has to be the whole address.",
     "reference": "No signature has that reference.",
+    "postcode": "Nobody has signed a petition here with that postcode.",
+    "name": "Nobody has signed a petition here under that name. It has to be the whole name.",
     "domain": "Nobody has signed this petition from that email domain in the last 30 days.",
 }
 KINDS = (
-    "Search takes a whole email address, a reference (12 letters and digits), an email domain, or "
-    "the name of a constituency."
+    "Search takes a whole email address, a whole name, a postcode, a reference (12 letters and "
+    "digits), an email domain, or the name of a constituency."
 )
 
 
@@ -29,21 +32,38 @@ def view(request: HttpRequest, asked: Filters, render: Render) -> HttpResponse:
     if not request.user.has_perm(MODERATE):
         raise PermissionDenied(MODERATE)
     text = request.POST["sought"].strip()[:MOST]
-    here = Filters(asked.petition)
     found = search.search(petition=asked.petition, text=text, **acting(request))
-    match found:
-        case search.One(pk):
-            return redirect("admin:petitions_signature_change", pk)
-        case search.OfMailbox(petition, index):
-            return redirect(Filters(petition).url(mailbox=index.hex()))
-        case search.AtPlace(place):
-            return redirect(here.url(place=place.pk))
-        case search.OfDomain([only]):
-            return redirect(here.url(domain_of=str(only.signature_id)))
-        case search.OfDomain(days) if days:
-            links = [(day.day, here.url(domain_of=str(day.signature_id))) for day in days]
-            context = {"title": "Signatures of one email domain", "links": links}
-            return render(request, "domain", {**context, "list_url": here.url()})
-    kind = found.kind if isinstance(found, search.Nothing) else "domain"
+    if isinstance(found, search.OfDomain) and len(found.days) > 1:
+        return _days(request, asked, found, render)
+    if url := _url(asked, found):
+        return redirect(url)
+    kind = found.kind if isinstance(found, search.Nothing) else ""
     messages.warning(request, f"{_NOTHING.get(kind, 'Nothing was found.')} {KINDS}")
     return redirect(asked.url())
+
+
+def _url(asked: Filters, found: search.Found) -> str:
+    """The page of one signature, or a list; "" if nothing was found."""
+    here = Filters(asked.petition)
+    match found:
+        case search.One(pk):
+            return reverse("admin:petitions_signature_change", args=[pk])
+        case search.OfMailbox(petition, index):
+            return Filters(petition).url(mailbox=index.hex())
+        case search.Like(kind, petition, pk):
+            return Filters(petition).url(**{f"{kind}_of": str(pk)})
+        case search.AtPlace(place):
+            return here.url(place=place.pk)
+        case search.OfDomain([only]):
+            return here.url(domain_of=str(only.signature_id))
+    return ""
+
+
+def _days(
+    request: HttpRequest, asked: Filters, found: search.OfDomain, render: Render
+) -> HttpResponse:
+    """The lists of a domain's days: its blind index has a key of the day."""
+    here = Filters(asked.petition)
+    links = [(day.day, here.url(domain_of=str(day.signature_id))) for day in found.days]
+    context = {"title": "Signatures of one email domain", "links": links}
+    return render(request, "domain", {**context, "list_url": here.url()})

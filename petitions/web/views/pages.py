@@ -3,17 +3,21 @@
 Messages are sealed, and read by organisers in the admin.
 """
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import get_language
 
 from petitions.models import Enquiry
 from petitions.privacy import enquiries
-from petitions.publishing.visibility import listing
+from petitions.publishing import name_list
+from petitions.publishing.visibility import find_text, listing
 from petitions.screening import challenge, fraud_signals, rate_limits
 from petitions.screening.rate_limits import Act
 from petitions.web import long_pages
@@ -31,6 +35,25 @@ def petitions(request: HttpRequest) -> HttpResponse:
     listed = listing(get_language())
     opens_at = min((one.opens_at for one in listed["announced"] if one.opens_at), default=None)
     return turns_at(opens_at, render(request, "petitions/petitions.html", listed))
+
+
+@public_page
+def names(request: HttpRequest, slug: str, number: int = 1) -> HttpResponse:
+    """List the people who let their name be shown, a page of the alphabet at a time.
+
+    Never served stale, and unknown to search engines: a name that is taken off is gone at once.
+    """
+    text = find_text(slug)
+    if text.petition.is_removed:
+        removed = {"petition": text.petition}
+        return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
+    page = name_list.page(text.petition, number)
+    if page is None:
+        raise Http404
+    renewed = timezone.now() + 2 * timedelta(seconds=settings.PAGE_CACHE_SECONDS)
+    response = render(request, "petitions/names.html", {"text": text, "page": page})
+    response["X-Robots-Tag"] = "noindex"
+    return turns_at(renewed, response)
 
 
 @public_page

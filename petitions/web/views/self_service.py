@@ -214,7 +214,13 @@ def name_use(
     request: HttpRequest, recipient: Recipient, token: str, reference: str
 ) -> HttpResponse:
     """Change the consent to use of the name."""
-    form = NameUseForm(request.POST, files=request.FILES, auto_id=_ids(reference))
+    one = self_service.own_signature(recipient=recipient, reference=reference)
+    form = NameUseForm(
+        request.POST,
+        files=request.FILES,
+        auto_id=_ids(reference),
+        publishes_names=one.signature.petition.publishes_names,
+    )
     if not form.is_valid():
         return _show(request, recipient, token, refused=(reference, form))
     chosen = form.cleaned_data["name_use"]
@@ -389,7 +395,11 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
     is_english = is_constituency and place == signature.place.name
     forms: dict[type, Any] = {
         NameForm: NameForm(initial={"name": one.person["name"]}, auto_id=ids),
-        NameUseForm: NameUseForm(initial={"name_use": signature.name_use}, auto_id=ids),
+        NameUseForm: NameUseForm(
+            initial={"name_use": signature.name_use},
+            auto_id=ids,
+            publishes_names=signature.petition.publishes_names,
+        ),
         NewAddressForm: NewAddressForm(auto_id=ids),
         CodeForm: CodeForm(auto_id=ids),
     }

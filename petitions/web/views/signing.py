@@ -88,7 +88,7 @@ def press_again(request: HttpRequest, slug: str) -> HttpResponse:
     if response := throttled(request, _TYPED):
         return response
     typed = {name: request.POST.get(name, "") for name in _TYPED}
-    form = SignForm(text=text, initial={**typed, "text_version": text.version})
+    form = SignForm(text=text, initial=typed)
     return _page(request, text, form, HTTPStatus.FORBIDDEN, press_again=True)
 
 

@@ -31,7 +31,10 @@ SIGNATURE_COLUMNS = (
     "petition_id, text_version, consent_version, link_epoch, id, reference, place_id, state,"
     " name_use, wants_updates, decision_id, created_at, confirmed_at"
 )
-SIGNER_COLUMNS = "petition_id, signature_id, sealed, petition_mailbox_ix, person_ix, home_ix, slot"
+SIGNER_COLUMNS = (
+    "petition_id, signature_id, sealed, petition_mailbox_ix, person_ix, home_ix, slot, name_ix,"
+    " postcode_ix"
+)
 ITEM_COLUMNS = "decision_id, signature_id, previous_state"
 _NULL = r"\N"
 _NAME_USES = {NameUse.PUBLIC.value: 7, NameUse.GOVERNMENT.value: 9, NameUse.WITHHELD.value: 4}
@@ -207,11 +210,14 @@ class _Maker:
             "language": person.language,
         }
         index = self.indexes.of(typed, is_pending=is_pending)
-        sealed = sealing.seal_again(typed, UUID(bytes=signature_id))
+        pk, petition_id = UUID(bytes=signature_id), self.plan.petition_id
+        sealed = sealing.seal_again(typed, pk)
+        search = sealing.search_indexes(petition_id, pk, typed, is_pending=is_pending)
         self.signers.append(
             f"{self.plan.petition_id}\t{signature_id.hex()}\t"
             f"\\\\x{sealed.hex()}\t\\\\x{index.petition_mailbox.hex()}\t"
-            f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\n"
+            f"\\\\x{index.person.hex()}\t\\\\x{index.home.hex()}\t{slot}\t"
+            f"{search.name}\t{search.postcode}\n"
         )
 
     def _mailbox(

@@ -56,6 +56,7 @@ def test_name_address_and_home_are_sealed_as_typed_and_tidied(
 def test_the_choice_for_the_name_is_kept(
     petition: Petition, browser: Client, name_use: str
 ) -> None:
+    Petition.objects.update(publishes_names=True)
     assert post(browser, name_use=name_use).name_use == name_use
 
 

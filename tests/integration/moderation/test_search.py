@@ -1,17 +1,24 @@
 """Search: what each kind of words leads to, what is on record of it, and what cannot match."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from petitions.models import AuditRecord, Petition, Place, Signature, Signer
 from petitions.moderation.search import as_reference
+from petitions.screening.screen import Screening
+from petitions.signatures import self_service, submit
 from petitions.signers import sealing
+from petitions.signers.sealing import Attempt
 from tests.held import LIST
-from tests.people import AMINA, DAVID, sign_and_confirm
+from tests.people import AMINA, DAVID, confirm, sign, sign_and_confirm
 
 
 @pytest.fixture
@@ -82,14 +89,125 @@ def test_what_finds_nothing_says_what_can_be_searched_for(
     assert "Search takes" in page
 
 
+LEILA = Attempt(
+    name="ليلى أحمد", email="l@example.org", postcode="SW1A0AA", language="ar",
+    name_use="withheld",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Amina Example", "amina example", "  AMINA   EXAMPLE ", "Ámina Éxample", "Amina-Example"],
+)
+def test_a_name_finds_its_signatures_however_it_is_written(
+    petition: Petition, mona: Client, written: str
+) -> None:
+    hers = sign_and_confirm(petition)
+    another = sign_and_confirm(petition, replace(AMINA, email="a@example.com"))
+    theirs = sign_and_confirm(petition, DAVID)
+    url, page = found(mona, written)
+    assert "name_of=" in url
+    assert "amina" not in url.lower()
+    assert hers.spoken_reference in page
+    assert another.spoken_reference in page
+    assert theirs.spoken_reference not in page
+
+
+@pytest.mark.parametrize("written", ["ليلى أحمد", "لَيْلَى أَحْمَد", "ليلي احمد", "ليلىأحمد"])
+def test_an_arabic_name_is_found_with_and_without_vowel_points(
+    petition: Petition, mona: Client, written: str
+) -> None:
+    hers = sign_and_confirm(petition, LEILA)
+    assert hers.spoken_reference in found(mona, written)[1]
+
+
+@pytest.mark.parametrize("written", ["M14 5RX", "m14 5rx", "m145rx", " M14  5rx", "M١٤ ٥RX"])
+def test_a_postcode_finds_its_signatures_however_it_is_written(
+    petition: Petition, mona: Client, written: str
+) -> None:
+    hers = sign_and_confirm(petition)
+    theirs = sign_and_confirm(petition, LEILA)
+    url, page = found(mona, written)
+    assert "postcode_of=" in url
+    assert "5rx" not in url.lower()
+    assert hers.spoken_reference in page
+    assert theirs.spoken_reference not in page
+
+
+def test_a_name_is_found_before_it_is_confirmed_after_it_is_corrected_and_not_once_it_is_gone(
+    petition: Petition, mona: Client
+) -> None:
+    pending = sign(petition)
+    assert "name_of=" in found(mona, AMINA.name)[0]
+    confirm(pending)
+    assert "name_of=" in found(mona, AMINA.name)[0]
+    recipient = sealing.recipient_of(AMINA.email)
+    reference = Signature.objects.get().reference
+    self_service.correct_name(recipient=recipient, reference=reference, name="Aminah Example")
+    assert "name_of=" not in found(mona, AMINA.name)[0]
+    url, _page = found(mona, "Aminah Example")
+    assert "name_of=" in url
+    self_service.withdraw(recipient=recipient, reference=reference)
+    assert "Nobody has signed a petition here under that name" in found(mona, "Aminah Example")[1]
+    assert "Nobody has signed a petition here with that postcode" in found(mona, "M14 5RX")[1]
+    assert reference not in mona.get(url).content.decode()
+
+
+@pytest.mark.parametrize("name", ["J.Smith", "Layla Samples", "Elie Hosslin"])
+def test_a_name_that_looks_like_a_domain_or_a_reference_is_found(
+    petition: Petition, mona: Client, name: str
+) -> None:
+    sign_and_confirm(petition, replace(AMINA, name=name))
+    assert "name_of=" in found(mona, name)[0]
+
+
+def test_a_name_is_found_in_another_petition(petition: Petition, mona: Client) -> None:
+    hers = sign_and_confirm(petition)
+    Petition.objects.create(slug="newer", state=Petition.State.OPEN)
+    answer = mona.post(f"{LIST}?petition=newer", {"sought": AMINA.name}, follow=True)
+    assert hers.spoken_reference in answer.content.decode()
+
+
+def test_a_refused_attempt_is_found_by_nothing(petition: Petition, mona: Client) -> None:
+    submit.store(petition=petition, attempt=AMINA, screening=Screening(is_refused=True))
+    for sought in (AMINA.name, "M14 5RX"):
+        assert "_of=" not in found(mona, sought)[0]
+
+
+def test_what_a_search_for_a_person_found_is_no_condition_of_a_bulk_decision(
+    petition: Petition, mona: Client
+) -> None:
+    hers = sign_and_confirm(petition)
+    theirs = sign_and_confirm(petition, DAVID)
+    url, _page = found(mona, AMINA.name)
+    said = {"kind": "remove", "reason": "duplicate", "scope": "all"}
+    page = mona.post(f"{url}&state=confirmed", said, follow=True).content.decode()
+    assert "Tick the signatures" in page
+    assert {one.state for one in Signature.objects.filter(pk__in=[hers.pk, theirs.pk])} == {
+        "confirmed"
+    }
+
+
+def test_a_search_takes_as_many_queries_however_many_have_signed(
+    petition: Petition, mona: Client
+) -> None:
+    costs = []
+    for number in range(3):
+        sign_and_confirm(petition, replace(AMINA, email=f"{number}@example.org"))
+        with CaptureQueriesContext(connection) as queries:
+            found(mona, AMINA.name)
+        costs.append(len(queries))
+    assert len(set(costs)) == 1, costs
+
+
 def test_who_searches_is_on_record_and_what_for_is_not(
     petition: Petition, mona: Client, moderator: User
 ) -> None:
     sign_and_confirm(petition)
-    for sought in (AMINA.email, "nobody@example.net"):
+    for sought in (AMINA.email, "nobody@example.net", AMINA.name, "Nobody Atall", "M14 5RX"):
         url, _page = found(mona, sought)
-        assert "example" not in url
+        assert not re.search("example|amina|nobody|5rx", url.lower())
     records = AuditRecord.objects.filter(action="searched")
-    assert [(one.actor_id, one.why, one.object_id) for one in records] == [
-        (moderator.pk, "address", str(petition.pk))
-    ] * 2
+    assert {(one.actor_id, one.object_id) for one in records} == {(moderator.pk, str(petition.pk))}
+    kinds = [one.why for one in records.order_by("pk")]
+    assert kinds == ["address", "address", "name", "name", "postcode"]

@@ -15,7 +15,7 @@ from django.utils import timezone
 from petitions.admin.signatures.filters import Filters, read
 from petitions.counting import tallies
 from petitions.models import BulkDecision, Decision, Petition, Place, Signature, Signer
-from petitions.moderation import decisions
+from petitions.moderation import decisions, search
 from tests.benchmarks import seeding
 from tests.held import LIST, button, hold_one, states, suspect
 from tests.people import AMINA, DAVID, sign, sign_and_confirm, somebody
@@ -255,7 +255,9 @@ def many(petition: Petition) -> Petition:
     return petition
 
 
-def test_every_filter_reads_few_rows_among_many(petition: Petition, many: Any) -> None:
+def test_every_filter_and_search_reads_few_rows_among_many(
+    petition: Petition, many: Any, moderator: User
+) -> None:
     middle = Signature.objects.filter(petition=petition).order_by("created_at")[MANY // 2]
     day = timezone.localdate(middle.created_at)
     newest = Signature.objects.filter(petition=petition).latest("created_at")
@@ -275,6 +277,15 @@ def test_every_filter_reads_few_rows_among_many(petition: Petition, many: Any) -
     )  # fmt: skip
     read_by = {query: _rows_read(petition, query) for query in queries}
     assert max(read_by.values()) < FEW, read_by
+
+    with CaptureQueriesContext(connection) as found:
+        assert middle.pk in search.same("name", middle.pk)
+        search.search(petition=petition, text="ZE1 0AA", actor=moderator, screen="-")
+    by_search = [
+        rows_read(one["sql"], "petitions_signer") for one in found if "unnest" in one["sql"]
+    ]
+    assert len(by_search) == 2
+    assert max(by_search) < FEW, by_search
 
 
 def _rows_read(petition: Petition, query: str) -> float:

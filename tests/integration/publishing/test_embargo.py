@@ -63,7 +63,9 @@ def embargoed(petition: Petition, clock: Clock) -> Petition:
     before = HOUR - timedelta(days=30)
     PetitionText.objects.update(published_at=before)
     Source.objects.create(code="mosque", name="Mosque", origins=["https://mosque.example"])
-    waiting = Petition.objects.create(slug="waiting", state=Petition.State.OPEN)
+    waiting = Petition.objects.create(
+        slug="waiting", state=Petition.State.OPEN, publishes_names=True
+    )
     for language in ("en", "ar", "cy"):
         text_of(waiting, language, f"{SECRET} petition")
         text_of(petition, language, f"{SECRET} again", version=2)
@@ -95,6 +97,7 @@ def addresses() -> list[str]:
             continue
         for slug in ("protect", "waiting", "old", "news"):
             path = route.replace("<slug:slug>", slug).replace("<slug:code>", "mosque")
+            path = path.replace("<int:number>", "1")
             found += [f"/{path}", f"/ar/{path}"]
     for slug in ("protect", "waiting"):
         found.append(f"/oembed?url={django_settings.SITE_URL}/petitions/{slug}/")
@@ -141,6 +144,7 @@ def test_nothing_public_tells_of_a_text_before_its_time_and_all_does_from_then_o
         "/statements/news/", "/statements/old/", "/share/waiting.png", "/share/protect.png",
         "/share/waiting-poster.pdf", "/share/waiting-leaflets.pdf", "/share/waiting-badge.svg",
         "/share/partner/mosque/", "/share/partner/mosque/waiting/", "/petitions/waiting/progress/",
+        "/petitions/waiting/names/", "/petitions/waiting/names/1/",
         "/api/v1/petitions/waiting.json", "/api/v1/petitions/protect.json",
     ):  # fmt: skip
         assert path in telling, path

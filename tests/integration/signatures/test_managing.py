@@ -308,13 +308,18 @@ def test_what_was_removed_or_is_pending_can_only_be_withdrawn(
 def test_the_use_of_the_name_is_narrowed_and_widened_at_once(
     petition: Petition, browser: Client, before: str, choice: str
 ) -> None:
+    Petition.objects.update(publishes_names=True)
     signature = sign_and_confirm(petition, replace(AMINA, name_use=before))
     assert browser.post(change(signature, "name-use"), {"name_use": choice}).status_code == 200
     signature.refresh_from_db()
     assert signature.name_use == choice
 
 
-@pytest.mark.parametrize("form", [{}, {"name_use": "sold"}, {"name_use": "public", "x": "1"}])
+@pytest.mark.parametrize(
+    "form",
+    # The last: this petition publishes no names.
+    [{}, {"name_use": "sold"}, {"name_use": "withheld", "x": "1"}, {"name_use": "public"}],
+)
 def test_a_choice_that_is_none_changes_nothing(
     petition: Petition, browser: Client, form: dict[str, str]
 ) -> None:

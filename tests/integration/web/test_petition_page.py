@@ -388,7 +388,8 @@ def test_the_consent_and_the_promises_name_whom_the_petition_is_addressed_to(
 def test_forms_that_share_their_fields_are_each_shown_as_the_first_one_was(db: None) -> None:
     def shown(language: str) -> str:
         with translation.override(language):
-            form = SignForm(QueryDict("name="), text=PetitionText(version=1))
+            text = PetitionText(version=1, petition=Petition())
+            form = SignForm(QueryDict("name="), text=text)
             assert not form.is_valid()
             return str(render_crispy_form(form))
 

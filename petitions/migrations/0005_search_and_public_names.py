@@ -1,0 +1,231 @@
+"""Blind indexes for the search by name and postcode; the public list of names."""
+
+import django.db.models.deletion
+import petitions.models.base
+import uuid
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("petitions", "0004_indexes_of_retention"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="NamePage",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("sealed", models.BinaryField()),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.RemoveConstraint(
+            model_name="auditrecord",
+            name="auditrecord_action_known",
+        ),
+        migrations.AddField(
+            model_name="petition",
+            name="names_listed_on",
+            field=models.DateField(editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name="petition",
+            name="publishes_names",
+            field=models.BooleanField(
+                db_default=False, default=False, editable=False, verbose_name="names are published"
+            ),
+        ),
+        migrations.AddField(
+            model_name="signer",
+            name="name_ix",
+            field=models.BigIntegerField(null=True),
+        ),
+        migrations.AddField(
+            model_name="signer",
+            name="postcode_ix",
+            field=models.BigIntegerField(null=True),
+        ),
+        migrations.AlterField(
+            model_name="auditrecord",
+            name="action",
+            field=models.CharField(
+                choices=[
+                    ("password-right", "right password"),
+                    ("password-wrong", "wrong password"),
+                    ("password-refused", "too many wrong passwords: not looked at"),
+                    ("login-unlocked", "wrong passwords forgotten"),
+                    ("erasure-stopped", "deletion of people’s data stopped"),
+                    ("erasure-released", "stopped deletion let go on"),
+                    ("mail-requeued", "failed emails queued again"),
+                    ("rule-saved", "rule saved"),
+                    ("rule-ended", "rule ended"),
+                    ("petition-published", "petition published"),
+                    ("petition-paused", "signing paused"),
+                    ("petition-resumed", "signing goes on"),
+                    ("petition-closed", "petition closed"),
+                    ("petition-reopened", "petition opened again"),
+                    ("petition-restored", "petition put back on the site"),
+                    ("petition-recalled", "petition taken back to draft"),
+                    ("petition-removed", "petition taken off the site"),
+                    ("opened-unready", "petition opened before everything was ready"),
+                    ("readiness-ticked", "ticked on the checklist"),
+                    ("readiness-unticked", "unticked on the checklist"),
+                    ("organisation-renamed", "organisation renamed"),
+                    ("statement-published", "statement published"),
+                    ("enquiry-acknowledged", "message marked as acknowledged"),
+                    ("enquiry-answered", "message marked as answered"),
+                    ("enquiry-reopened", "message reopened"),
+                    ("alert-dismissed", "alert marked as checked"),
+                    ("bulk-started", "bulk decision started"),
+                    ("bulk-approved", "bulk decision approved"),
+                    ("bulk-cancelled", "bulk decision cancelled"),
+                    ("password-mailed", "link for a new password mailed"),
+                    ("password-set", "password set"),
+                    ("second-factor-set", "authenticator set up"),
+                    ("second-factor-wrong", "wrong code of an authenticator"),
+                    ("second-factor-reset", "authenticator removed"),
+                    ("recovery-code-used", "recovery code used"),
+                    ("recovery-codes-made", "new recovery codes made"),
+                    ("person-invited", "person invited"),
+                    ("person-changed", "name or address of a person changed"),
+                    ("roles-changed", "roles changed"),
+                    ("person-deactivated", "account deactivated"),
+                    ("person-reactivated", "account activated again"),
+                    ("address-revealed", "address of a signer revealed"),
+                    ("reveal-refused", "address not revealed: too many this hour"),
+                    ("searched", "signatures searched"),
+                    ("decided", "signatures decided about"),
+                    ("exported", "signatures exported"),
+                    ("records-exported", "audit records exported"),
+                    ("news-tested", "test of news mailed to its sender"),
+                    ("news-started", "sending of news started"),
+                    ("news-approved", "news approved"),
+                    ("news-paused", "sending of news paused"),
+                    ("news-resumed", "sending of news resumed"),
+                    ("news-stopped", "sending of news stopped for good"),
+                    ("added", "added by a form"),
+                    ("changed", "changed by a form"),
+                    ("deleted", "deleted by a form"),
+                    ("signing-paused", "signing paused"),
+                    ("signing-resumed", "signing taken up again"),
+                    ("challenge-on", "proof of work for everybody switched on"),
+                    ("challenge-off", "proof of work for everybody switched off"),
+                    ("holding-on", "holding of all new signatures switched on"),
+                    ("holding-off", "holding of all new signatures switched off"),
+                    ("names-shown", "publication of names switched on"),
+                    ("names-hidden", "publication of names switched off"),
+                ],
+                max_length=40,
+                verbose_name="what",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="signer",
+            index=models.Index(fields=["name_ix"], name="signer_name"),
+        ),
+        migrations.AddIndex(
+            model_name="signer",
+            index=models.Index(fields=["postcode_ix"], name="signer_postcode"),
+        ),
+        migrations.AddConstraint(
+            model_name="auditrecord",
+            constraint=petitions.models.base.ChoicesConstraint(
+                condition=models.Q(
+                    (
+                        "action__in",
+                        [
+                            "password-right",
+                            "password-wrong",
+                            "password-refused",
+                            "login-unlocked",
+                            "erasure-stopped",
+                            "erasure-released",
+                            "mail-requeued",
+                            "rule-saved",
+                            "rule-ended",
+                            "petition-published",
+                            "petition-paused",
+                            "petition-resumed",
+                            "petition-closed",
+                            "petition-reopened",
+                            "petition-restored",
+                            "petition-recalled",
+                            "petition-removed",
+                            "opened-unready",
+                            "readiness-ticked",
+                            "readiness-unticked",
+                            "organisation-renamed",
+                            "statement-published",
+                            "enquiry-acknowledged",
+                            "enquiry-answered",
+                            "enquiry-reopened",
+                            "alert-dismissed",
+                            "bulk-started",
+                            "bulk-approved",
+                            "bulk-cancelled",
+                            "password-mailed",
+                            "password-set",
+                            "second-factor-set",
+                            "second-factor-wrong",
+                            "second-factor-reset",
+                            "recovery-code-used",
+                            "recovery-codes-made",
+                            "person-invited",
+                            "person-changed",
+                            "roles-changed",
+                            "person-deactivated",
+                            "person-reactivated",
+                            "address-revealed",
+                            "reveal-refused",
+                            "searched",
+                            "decided",
+                            "exported",
+                            "records-exported",
+                            "news-tested",
+                            "news-started",
+                            "news-approved",
+                            "news-paused",
+                            "news-resumed",
+                            "news-stopped",
+                            "added",
+                            "changed",
+                            "deleted",
+                            "signing-paused",
+                            "signing-resumed",
+                            "challenge-on",
+                            "challenge-off",
+                            "holding-on",
+                            "holding-off",
+                            "names-shown",
+                            "names-hidden",
+                        ],
+                    )
+                ),
+                name="auditrecord_action_known",
+            ),
+        ),
+        migrations.AddField(
+            model_name="namepage",
+            name="petition",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, to="petitions.petition"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="namepage",
+            constraint=models.UniqueConstraint(
+                fields=("petition", "number"), name="name_page_once"
+            ),
+        ),
+    ]

@@ -1,0 +1,62 @@
+"""The blind indexes of the search by name and postcode: what they tell without the keys."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from petitions.crypto import vault
+from petitions.signers import sealing
+from petitions.signers.sealing import SearchIndexes
+
+PERSON = {"name": "Amina Example", "postcode": "M145RX"}
+# Of one group, and of two others.
+FIRST, SAME, OTHER, LAST = (UUID(int=n) for n in (0, 2**116 - 1, 2**116, 2**128 - 1))
+
+
+@pytest.fixture(autouse=True)
+def _keys(settings: Any) -> Iterator[None]:
+    settings.INDEX_KEYS = {1: b"1" * 32, 2: b"2" * 32}
+    vault.clear_derived_keys()
+    yield
+    vault.clear_derived_keys()
+
+
+def of(signature_id: UUID, **changes: Any) -> SearchIndexes:
+    return sealing.search_indexes(1, signature_id, PERSON, **changes)
+
+
+def test_one_name_has_another_index_in_each_group_of_signatures() -> None:
+    """Else how often each occurs would tell the commonest; and who signed under a victim's name."""
+    assert of(FIRST) == of(SAME)
+    for one, other in zip(of(FIRST), of(OTHER), strict=True):
+        assert one != other
+
+
+def test_random_ids_fall_into_all_groups_alike() -> None:
+    groups = {of(uuid4()).name for _ in range(2_000)}
+    # By chance, some 430 of 2,000 share one of the 4,096 with another.
+    assert len(groups) > 1_400
+
+
+def test_a_form_that_waits_shares_no_index_with_a_confirmed_signature_or_another_petition() -> None:
+    others = [of(FIRST, is_pending=True), sealing.search_indexes(2, FIRST, PERSON)]
+    assert all(not set(of(FIRST)) & set(one) for one in others)
+
+
+def test_who_gave_no_postcode_looks_like_who_gave_one() -> None:
+    nowhere = {**PERSON, "postcode": ""}
+    one, other = (sealing.search_indexes(1, pk, nowhere).postcode for pk in (FIRST, SAME))
+    assert one != other
+
+
+@pytest.mark.parametrize("signature_id", [FIRST, SAME, OTHER, LAST])
+@pytest.mark.parametrize("is_pending", [False, True])
+@pytest.mark.parametrize("key_id", [1, 2])
+def test_a_search_knows_the_indexes_of_every_group_and_key(
+    signature_id: UUID, is_pending: bool, key_id: int
+) -> None:
+    stored = of(signature_id, is_pending=is_pending, key_id=key_id)
+    assert stored.name in sealing.indexes_of_name(1, "amina EXAMPLE")
+    assert stored.postcode in sealing.indexes_of_postcode(1, "M145RX")
