@@ -6,6 +6,7 @@ from petitions.web.long_pages import NAMES
 from petitions.web.views import (
     broken_links,
     confirming,
+    history,
     news,
     pages,
     progress,
@@ -20,6 +21,7 @@ urlpatterns = [
     path("petitions/", pages.petitions, name="petitions"),
     path("petitions/<slug:slug>/", signing.petition, name="petition"),
     path("petitions/<slug:slug>/progress/", progress.page, name="progress"),
+    path("petitions/<slug:slug>/history/", history.page, name="history"),
     path("find/", self_service.find, name="find"),
     path("find/sent/", self_service.find_sent, name="find_sent"),
     path("contact/", pages.contact, name="contact"),
