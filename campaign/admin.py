@@ -21,13 +21,14 @@ from campaign.models import Statement, StatementText
 from campaign.views import statement_context
 from petitions.admin.acting import acting
 from petitions.admin.fields import CarefulForm
-from petitions.admin.texts import PublicationAdmin, TextInline, shown
+from petitions.admin.texts import PublicationAdmin, Sheet, TextInline, shown
+from petitions.models import AuditRecord
 from petitions.web.responses import CONTENT_SECURITY_POLICY
 
 
 class StatementTextInline(TextInline):
     model = StatementText
-    fields = ("language", "title", "summary", "body", "dated", "published_at", "shown", "sure")
+    fields = ("language", "title", "published_at", "shown", "sure")
     ordering = ("id",)
 
 
@@ -56,6 +57,22 @@ class StatementAdmin(PublicationAdmin):
     fields = ("slug", "petition", "is_featured", "sure", "seen")
     inlines = (StatementTextInline,)
     actions = ("publish",)
+
+    history_of = (AuditRecord.Action.STATEMENT_PUBLISHED, AuditRecord.Action.TEXTS_SAVED)
+
+    def can_publish(self, owner: Statement, version: int | None) -> bool:
+        return owner.texts.filter(published_at=None).exists()
+
+    def save_texts(
+        self, request: HttpRequest, owner: Statement, sheet: Sheet, *, is_publishing: bool
+    ) -> None:
+        if changed := sheet.changed:
+            publishing.save_texts(statement=owner, texts=changed, **acting(request))
+            self.message_user(request, "Saved. Nobody was emailed.", messages.SUCCESS)
+        if is_publishing:
+            with self._announcing_a_change_of_the_front_page(request):
+                publishing.publish(statement=owner, **acting(request))
+            self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
 
     @admin.display(description=_("texts"))
     def titles(self, statement: Statement) -> str:

@@ -12,7 +12,7 @@ from petitions.publishing import changes
 
 # Seconds. Not for ever in browsers: a slug may be given back to what had it first.
 _KEPT = 300
-_STATEMENT = "campaign:statement"
+_OF_STATEMENTS = {"campaign:statement", "campaign:history"}
 
 
 def redirect_of(request: HttpRequest) -> HttpResponse | None:
@@ -25,7 +25,7 @@ def redirect_of(request: HttpRequest) -> HttpResponse | None:
     if match is None or not (old := match.kwargs.get("slug")):
         return None
     try:
-        slug = _statement(old) if match.view_name == _STATEMENT else changes.current_slug(old)
+        slug = _statement(old) if match.view_name in _OF_STATEMENTS else changes.current_slug(old)
     except (DatabaseError, InterfaceError):
         return None
     if slug is None:

@@ -15,7 +15,8 @@ from django.utils.text import slugify
 
 from campaign import documents, publishing
 from campaign.models import Statement, StatementText
-from petitions.models import Petition
+from petitions.models import LONGEST_BODY, Petition
+from petitions.publishing import texts
 
 _RESIDUE = re.compile(r"(?im)^[ \t]*(?:top|bottom) of page[ \t]*$")
 _BLANK_RUN = re.compile(r"\n(?:[ \t]*\n){2,}")
@@ -26,8 +27,6 @@ _MARKDOWN_LINE = re.compile(r"(?m)^([ \t]*)([#>=~]|-(?=[- \t]*$))")
 # Indentation that would make a paragraph a block of code.
 _DEEP_INDENT = re.compile(r"(?m)^(?=[ \t]*\t| {4})[ \t]+")
 _LARGEST_FILE = 20 << 20
-# Some thirty pages.
-_LONGEST = 100_000
 # How a file that is no text begins, though its name says so.
 _OTHERWISE = {
     "<!doctype html": "this is an HTML page. Load it with --format html.",
@@ -92,10 +91,10 @@ def read(path: Path, format_: Format | None = None) -> TextFile:
         source = _from_text(path, raw, kind, is_told=format_ is not None)
     if not source.title or not source.body.strip():
         raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
-    if len(source.body) > _LONGEST:
+    if len(source.body) > LONGEST_BODY:
         raise BadFile(
             f"{path}: the text has {len(source.body):,} characters. A statement has at most "
-            f"{_LONGEST:,}, some thirty pages: is this the right file?"
+            f"{LONGEST_BODY:,}, some thirty pages: is this the right file?"
         )
     return source
 
@@ -168,14 +167,13 @@ def load_statement(
         "body": source.body,
         "dated": _month(dated or source.text("dated")),
     }
-    text, created = StatementText.objects.get_or_create(
-        statement=statement, language=language, defaults=wanted
-    )
-    changed = any(getattr(text, name) != value for name, value in wanted.items())
-    if changed:
-        for name, value in wanted.items():
-            setattr(text, name, value)
-        text.save()
+    text = statement.texts.filter(language=language).first()
+    created = text is None
+    text = text or StatementText(statement=statement, language=language)
+    for name, value in wanted.items():
+        setattr(text, name, value)
+    changed = bool(texts.changed([text]))
+    publishing.save_texts(statement=statement, texts=[text], actor=None, screen="load_statement")
     is_published = publish and text.published_at is None
     if is_published:
         publishing.publish(

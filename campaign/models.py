@@ -11,7 +11,14 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from petitions.infra import locks
-from petitions.models import Publication, PublicationQuerySet, rank_of, with_checked_choices
+from petitions.models import (
+    LONGEST_BODY,
+    AbstractCorrection,
+    Publication,
+    PublicationQuerySet,
+    rank_of,
+    with_checked_choices,
+)
 
 FRONT_PAGE = "front-page"
 
@@ -138,6 +145,8 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
 class StatementText(Publication, models.Model):
     """One translation of a statement, in Markdown. A draft until it is published."""
 
+    WORDS = ("title", "summary", "body", "dated")
+
     statement = models.ForeignKey(Statement, models.CASCADE, related_name="texts")
     language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES)
     title = models.CharField(_("title"), max_length=200)
@@ -147,7 +156,7 @@ class StatementText(Publication, models.Model):
         blank=True,
         help_text=_("One or two sentences, shown at the top."),
     )
-    body = models.TextField(_("body"), help_text=_("Markdown"))
+    body = models.TextField(_("body"), max_length=LONGEST_BODY, help_text=_("Markdown"))
     dated = models.DateField(
         _("month it was written"),
         null=True,
@@ -175,3 +184,18 @@ class StatementText(Publication, models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.language})"
+
+
+class StatementCorrection(AbstractCorrection):
+    """A change of a statement's text while it was public."""
+
+    WORDS = StatementText.WORDS
+
+    text = models.ForeignKey(StatementText, models.CASCADE, related_name="corrections")
+
+    class Meta(AbstractCorrection.Meta):
+        verbose_name = "correction of a statement"
+        verbose_name_plural = "corrections of statements"
+
+    def __str__(self) -> str:
+        return f"{self.text_id}, {self.made_at:%Y-%m-%d}"

@@ -1,12 +1,15 @@
-"""Use cases of statements: publish, feature on the front page, and move to another address."""
+"""Use cases of statements: write, publish, feature on the front page, move to another address."""
+
+from collections.abc import Collection
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from campaign.models import FRONT_PAGE, FormerStatementAddress, Statement
+from campaign.models import FRONT_PAGE, FormerStatementAddress, Statement, StatementText
 from petitions.infra import locks
 from petitions.models import AuditRecord
+from petitions.publishing.texts import changed, correct
 from petitions.staff import audit
 
 
@@ -31,6 +34,26 @@ def publish(*, statement: Statement, actor: User | None, screen: str, language: 
         actor_id=actor.pk if actor else None,
         about=statement,
     )
+
+
+@transaction.atomic
+def save_texts(
+    *, statement: Statement, texts: Collection[StatementText], actor: User | None, screen: str
+) -> None:
+    """Save texts that have changed; of a public one the earlier wording stays in its history."""
+    Statement.objects.select_for_update().get(pk=statement.pk)
+    for text, stored in changed(texts):
+        if stored is not None and stored.was_public:
+            correct(text, stored, actor=actor, screen=screen)
+            continue
+        text.save()
+        audit.record(
+            action=AuditRecord.Action.TEXTS_SAVED,
+            screen=screen,
+            actor_id=actor.pk if actor else None,
+            about=statement,
+            why=text.language,
+        )
 
 
 def feature(*, statement: Statement) -> None:

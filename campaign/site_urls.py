@@ -9,6 +9,7 @@ app_name = "campaign"
 urlpatterns = [
     path("", views.front_page, name="front_page"),
     path("statements/<slug:slug>/", views.statement, name="statement"),
+    path("statements/<slug:slug>/history/", views.history, name="history"),
     path("feed.atom", feed.feed, name="feed"),
     path("manifest.webmanifest", discovery.manifest, name="manifest"),
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods
 
@@ -36,6 +37,19 @@ def statement(request: HttpRequest, slug: str) -> HttpResponse:
     if text is None:
         raise Http404
     return _statement(request, text)
+
+
+@public_page
+@require_http_methods(["GET", "HEAD"])
+def history(request: HttpRequest, slug: str) -> HttpResponse:
+    """What has been changed in a published statement's text, in the reader's language."""
+    texts = StatementText.objects.to_show(get_language()).prefetch_related("corrections")
+    text = texts.filter(statement__slug=slug).first()
+    if text is None:
+        raise Http404
+    path = reverse("campaign:statement", args=[slug])
+    shown = {"text": text, "path": path, "versions": [text], "is_signed": False}
+    return render(request, "petitions/history.html", shown)
 
 
 def _statement(request: HttpRequest, text: StatementText) -> HttpResponse:

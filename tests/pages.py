@@ -203,6 +203,7 @@ class Visitor:
         PetitionText.objects.update(published_at=now)
 
     def _going(self) -> Pages:
+        yield self._get("history of the text", f"{self.page}history/")
         course = f"{self.page}progress/"
         yield self._get("course, before the first day", course)
         today = timezone.localdate()

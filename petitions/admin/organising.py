@@ -16,10 +16,10 @@ from petitions.admin.acting import acting
 from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.admin.petition_life import PERMISSION, PetitionLife
 from petitions.admin.sources import channels
-from petitions.admin.texts import PublicationAdmin, TextInline
+from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
 from petitions.counting import goals, tallies
-from petitions.models import Organisation, Petition, PetitionText
-from petitions.publishing import changes, life
+from petitions.models import AuditRecord, Organisation, Petition, PetitionText
+from petitions.publishing import changes, life, texts
 
 
 class OrganisationForm(CarefulForm[Organisation]):
@@ -82,18 +82,11 @@ class PetitionTextFormSet(forms.BaseInlineFormSet[PetitionText, Petition, Any]):
 class PetitionTextInline(TextInline):
     model = PetitionText
     formset = PetitionTextFormSet
-    fields = (
-        "language",
-        "version",
-        "title",
-        "addressee",
-        "ask",
-        "body",
-        "published_at",
-        "shown",
-        "sure",
-    )
+    fields = ("language", "version", "title", "published_at", "shown", "sure")
     ordering = ("-version", "language")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
+        return ["version", *super().get_readonly_fields(request, obj)]
 
 
 class PetitionForm(CarefulForm[Petition]):
@@ -126,6 +119,54 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         ("Signing", {"fields": ("now", "opens_at", "closes_at")}),
         (None, {"fields": ("slug", "goal", "challenge", "removed_reason", "sure", "seen")}),
     )
+
+    history_of = (
+        AuditRecord.Action.PETITION_PUBLISHED,
+        AuditRecord.Action.TEXTS_SAVED,
+        AuditRecord.Action.TEXTS_PUBLISHED,
+        AuditRecord.Action.VERSION_BEGUN,
+    )
+
+    def versions(self, owner: Petition) -> list[int]:
+        numbers = owner.texts.order_by("-version").values_list("version", flat=True).distinct()
+        return list(numbers) or [1]
+
+    def can_publish(self, owner: Petition, version: int | None) -> bool:
+        newest = texts.newest_version(owner)
+        drafts = owner.texts.filter(version=newest, published_at=None)
+        return owner.is_public and version == newest and drafts.exists()
+
+    def question(self, request: HttpRequest, owner: Petition, sheet: Sheet) -> dict[str, Any]:
+        """Typing error or meaning? Once answered about these very words, nothing more is asked."""
+        if not texts.needs_meaning(owner, sheet.changed):
+            return {}
+        answer = request.POST.get("meaning") in texts.Meaning.values
+        if answer and request.POST.get("asked") == sheet.asked:
+            return {}
+        version = sheet.changed[0].version
+        is_newest = version == texts.newest_version(owner)
+        meanings = texts.Meaning.choices if is_newest else texts.Meaning.choices[:1]
+        return {
+            "meanings": meanings,
+            "signed": texts.signed(owner, version),
+            "counted": texts.COUNTED,
+            "differences": list(sheet.differences()),
+        }
+
+    def save_texts(
+        self, request: HttpRequest, owner: Petition, sheet: Sheet, *, is_publishing: bool
+    ) -> None:
+        said = request.POST.get("meaning", "")
+        meaning = texts.Meaning(said) if said in texts.Meaning.values else None
+        if changed := sheet.changed:
+            before = changed[0].version
+            version = texts.save(petition=owner, texts=changed, meaning=meaning, **acting(request))
+            words = f"Version {version} was begun." if version != before else "Saved."
+            self.message_user(request, f"{words} Nobody was emailed.", messages.SUCCESS)
+        if is_publishing:
+            published = texts.publish(petition=owner, **acting(request))
+            names = ", ".join(text.get_language_display() for text in published) or "nothing"
+            self.message_user(request, f"Published: {names}. Nobody was emailed.", messages.SUCCESS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Petition | None = None) -> list[str]:
         """What the stored petition's phase locks, besides what only buttons change."""

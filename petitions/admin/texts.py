@@ -1,15 +1,37 @@
-"""Admin of translated texts with scheduled publication, for petitions and statements."""
+"""Admin of translated texts: written side by side on one page, and when each is public.
 
-from typing import Any
+For petitions and statements alike: `PublicationAdmin` has the page "Texts", `TextInline` the times.
+"""
 
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.fields import FIELDS, CarefulForm
-from petitions.formatting.languages import moment_in_london
-from petitions.models import Publication
+from petitions.formatting.differences import differences
+from petitions.formatting.languages import direction, moment_in_london
+from petitions.formatting.sanitising import plain, render_markdown
+from petitions.models import AuditRecord, Publication
+from petitions.publishing.life import Refused
 
+_SHOWN = 100
 PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")
 
 
@@ -35,16 +57,15 @@ class TextForm(CarefulForm[Any]):
 
 
 class TextInline(admin.StackedInline[Any, Any]):
-    """Inline for the texts in each language."""
+    """Inline for when each text is public; its words are written on the page "Texts"."""
 
     form = TextForm
     formfield_overrides = FIELDS
     extra = 0
-    readonly_fields = ("shown",)
+    readonly_fields = ("language", "title", "shown")
 
-    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        """One empty form if there is no text yet."""
-        return 0 if obj and obj.texts.exists() else 1
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         kwargs["help_texts"] = {"published_at": PUBLISHED_HELP}
@@ -55,10 +76,236 @@ class TextInline(admin.StackedInline[Any, Any]):
         return shown(text)
 
 
+class WordsForm(forms.ModelForm[Any]):
+    """The words of one text, in its language."""
+
+    def clean_body(self) -> str:
+        body = str(self.cleaned_data["body"])
+        if body and not plain(body):
+            raise forms.ValidationError("Nothing of this would show. Write the text, or empty it.")
+        return body
+
+    @property
+    def code(self) -> str:
+        return str(self.instance.language)
+
+    @property
+    def name(self) -> str:
+        return str(get_language_info(self.code)["name"])
+
+    @property
+    def direction(self) -> str:
+        return direction(self.code)
+
+    @property
+    def state(self) -> str:
+        return shown(self.instance) if self.instance.pk else "not written yet"
+
+    def preview(self) -> SafeString:
+        """The page of a frame that shows the words as they are typed, saved or not."""
+        typed = {name: self[name].value() or "" for name in self.fields}
+        context = {
+            "code": self.code,
+            "direction": self.direction,
+            "title": typed["title"],
+            "lead": typed.get("ask") or typed.get("summary", ""),
+            "body": render_markdown(typed["body"]),
+        }
+        return render_to_string("admin/texts/preview.html", context)
+
+
+class Sheet:
+    """The forms of all texts of a petition's version, or of a statement: one for each language."""
+
+    def __init__(self, owner: Any, form: type[WordsForm], version: int | None, data: Any) -> None:
+        of_version = {"version": version} if version else {}
+        stored = {text.language: text for text in owner.texts.filter(**of_version)}
+        self.is_new = not stored
+        new = partial(owner.texts.model, **{owner.texts.field.name: owner}, **of_version)
+        self.seen = _digest(text.words for text in stored.values())
+        self._is_overtaken = data is not None and data.get("seen") not in {None, self.seen}
+        self.forms = [
+            form(
+                data,
+                instance=stored.get(code) or new(language=code),
+                prefix=code,
+                empty_permitted=code not in stored,
+                use_required_attribute=False,
+            )
+            for code, _name in settings.LANGUAGES
+        ]
+        self.before = {code: text.words for code, text in stored.items()}
+        self.errors: list[str] = []
+
+    def is_valid(self) -> bool:
+        """Whether it can be saved; else its forms and `errors` say why not."""
+        # All of them, so that each shows its errors.
+        is_right = [form.is_valid() for form in self.forms].count(False) == 0
+        if self._is_overtaken:
+            self.errors.append(
+                "Somebody else changed a text meanwhile, so nothing was saved. What you typed is "
+                "below: copy it, load the page again, and put it into the newer text."
+            )
+        elif is_right and self.is_new and not self.changed:
+            self.errors.append("Nothing was saved: write the text in one language at least.")
+        return is_right and not self.errors
+
+    @property
+    def changed(self) -> list[Any]:
+        """The texts that were changed by typing, with their new words."""
+        return [form.instance for form in self.forms if form.has_changed()]
+
+    @property
+    def missing(self) -> list[str]:
+        """The names of languages without a text."""
+        return [form.name for form in self.forms if not form.instance.pk]
+
+    @property
+    def unchanged(self) -> list[str]:
+        """The names of languages whose text was not touched."""
+        return [form.name for form in self.forms if form.instance.pk and not form.has_changed()]
+
+    def differences(self) -> Iterator[tuple[WordsForm, str, SafeString]]:
+        """What typing changed of stored texts: form, name of the field, and both wordings."""
+        for form in self.forms:
+            if not form.has_changed():
+                continue
+            before = self.before.get(form.code, {})
+            for name, after in form.instance.words.items():
+                if change := differences((before.get(name) or "").strip(), after or ""):
+                    yield form, str(form.fields[name].label), change
+
+    @property
+    def asked(self) -> str:
+        """What the answer is about: a change made since then is asked about again."""
+        return _digest(text.words for text in self.changed)
+
+
+def _digest(words: Any) -> str:
+    return hashlib.sha256(json.dumps(list(words)).encode()).hexdigest()[:16]
+
+
+class Entry(NamedTuple):
+    """A line of the history of texts: when, who, what, and the difference of a correction."""
+
+    at: datetime
+    who: User | None
+    what: str
+    changes: Sequence[SafeString] = ()
+
+
 class PublicationAdmin(admin.ModelAdmin[Any]):
     """Base admin for models with texts; after saving it tells when embargoes end."""
 
     formfield_overrides = FIELDS
+    # Acts of staff that belong to the history of the texts.
+    history_of: tuple[AuditRecord.Action, ...] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_texts"
+        view = self.admin_site.admin_view(self.texts_view)
+        return [path("<int:pk>/texts/", view, name=name), *super().get_urls()]
+
+    def texts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Write the texts in all languages side by side: preview, save, publish."""
+        text_model = self.model.texts.rel.related_model
+        permission = f"{text_model._meta.app_label}.change_{text_model._meta.model_name}"
+        if not request.user.has_perm(permission):
+            raise PermissionDenied(permission)
+        # Of two who save at once the second waits here, and is told.
+        with transaction.atomic():
+            owners = self.get_queryset(request)
+            if request.method == "POST":
+                owners = owners.select_for_update(of=("self",))
+            return self._texts_page(request, get_object_or_404(owners, pk=pk), text_model)
+
+    def _texts_page(self, request: HttpRequest, owner: Any, text_model: Any) -> HttpResponse:
+        versions = self.versions(owner)
+        asked = request.GET.get("version", "")
+        version = next((one for one in versions if str(one) == asked), next(iter(versions), None))
+        sheet = Sheet(owner, self._form_of_words(request, text_model), version, _typed(request))
+        act = request.POST.get("act", "")
+        context: dict[str, Any] = {}
+        if act in {"save", "publish"} and sheet.is_valid():
+            try:
+                context = self.question(request, owner, sheet)
+                if not context:
+                    self.save_texts(request, owner, sheet, is_publishing=act == "publish")
+                    return redirect(request.path)
+            except Refused as refused:
+                sheet.errors.append(str(refused))
+        context |= {
+            **self.admin_site.each_context(request),
+            "title": "Texts",
+            "opts": self.opts,
+            "owner": owner,
+            "change": reverse(
+                f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[owner.pk]
+            ),
+            "sheet": sheet,
+            "version": version,
+            "versions": versions,
+            "is_newest": not versions or version == versions[0],
+            "can_publish": self.can_publish(owner, version),
+            "history": self._history(owner),
+        }
+        return render(request, "admin/texts/texts.html", context)
+
+    def versions(self, owner: Any) -> list[int]:
+        """The numbers of the versions that there are, the newest first; none without versions."""
+        return []
+
+    def question(self, request: HttpRequest, owner: Any, sheet: Sheet) -> dict[str, Any]:
+        """What has to be answered before saving, as context of the page; empty if nothing."""
+        return {}
+
+    def save_texts(
+        self, request: HttpRequest, owner: Any, sheet: Sheet, *, is_publishing: bool
+    ) -> None:
+        """Save what was typed, publish drafts if asked to, and say what was done."""
+        raise NotImplementedError
+
+    def can_publish(self, owner: Any, version: int | None) -> bool:
+        """Whether there are drafts that a button may publish."""
+        raise NotImplementedError
+
+    def _form_of_words(self, request: HttpRequest, model: Any) -> type[WordsForm]:
+        callback = partial(self.formfield_for_dbfield, request=request)
+        form = forms.modelform_factory(
+            model, form=WordsForm, fields=model.WORDS, formfield_callback=callback
+        )
+        return cast("type[WordsForm]", form)
+
+    def _history(self, owner: Any) -> list["Entry"]:
+        """Acts about the texts, and corrections with their difference, the newest first."""
+        acts = AuditRecord.objects.filter(
+            object_type=owner._meta.label_lower, object_id=str(owner.pk), action__in=self.history_of
+        )
+        corrections = owner.texts.model.corrections.rel.related_model.objects.filter(
+            **{f"text__{owner.texts.field.name}": owner}
+        )
+        found = [
+            Entry(
+                one.created_at,
+                one.actor,
+                ", ".join(filter(None, [one.get_action_display(), one.why])),
+            )
+            for one in acts.select_related("actor")[:_SHOWN]
+        ]
+        found += [
+            Entry(one.made_at, one.made_by, f"corrected: {one.text}", one.changes())
+            for one in corrections.select_related("text", "made_by")[:_SHOWN]
+        ]
+        return sorted(found, key=lambda entry: entry.at, reverse=True)[:_SHOWN]
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """After adding, the page on which the texts are written."""
+        answer = super().response_add(request, obj, *args, **kwargs)
+        if {"_addanother", "_popup"} & set(request.POST):
+            return answer
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_texts", obj.pk)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -70,3 +317,7 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
         for text in owner.texts.embargoed().order_by("published_at", "id"):
             said = {"title": text.title, "language": text.language, "appears": shown(text)}
             self.message_user(request, words % said, messages.INFO)
+
+
+def _typed(request: HttpRequest) -> Any:
+    return request.POST if request.method == "POST" else None

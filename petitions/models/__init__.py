@@ -2,12 +2,14 @@
 
 from petitions.models.authenticator import Authenticator, RecoveryCode
 from petitions.models.base import (
+    LONGEST_BODY,
     Publication,
     PublicationQuerySet,
     as_array,
     rank_of,
     with_checked_choices,
 )
+from petitions.models.corrections import AbstractCorrection, TextCorrection
 from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
 from petitions.models.export import Export
 from petitions.models.figures import Figures
@@ -27,7 +29,9 @@ from petitions.models.staff_mail import StaffMail
 
 __all__ = [
     "ABROAD",
+    "LONGEST_BODY",
     "UNKNOWN",
+    "AbstractCorrection",
     "Alert",
     "AlertMail",
     "AuditRecord",
@@ -78,6 +82,7 @@ __all__ = [
     "SourceTally",
     "StaffMail",
     "Tally",
+    "TextCorrection",
     "UsedNonce",
     "as_array",
     "rank_of",

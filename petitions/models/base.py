@@ -1,8 +1,8 @@
 """What models share: checks of choices, scheduled publication (embargo), and language fallback."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any, Self, TypeVar
+from datetime import date, datetime
+from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -57,15 +57,48 @@ class PublicationQuerySet(models.QuerySet[M]):
         return self.filter(published_at__gt=timezone.now())
 
 
+# Some thirty pages. Forms and `full_clean` refuse more; a form of three such texts is still read.
+LONGEST_BODY = 100_000
+
+
 class Publication:
-    """Mixin for models with a `published_at`."""
+    """Mixin for translated texts with a `published_at`. `WORDS` names the fields that are read."""
+
+    WORDS: ClassVar[tuple[str, ...]]
 
     published_at: datetime | None
+
+    @property
+    def words(self) -> dict[str, str | None]:
+        """What readers read: the fields of `WORDS`, a date in ISO form."""
+        values = {name: getattr(self, name) for name in self.WORDS}
+        return {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in values.items()
+        }
+
+    def normalise(self) -> None:
+        """Normalise line endings and outer whitespace of the words: browsers send CRLF, files have
+        LF, and forms strip. An unchanged form must not seem to change what was signed.
+        """
+        for name, value in self.words.items():
+            if isinstance(getattr(self, name), str) and value is not None:
+                setattr(self, name, value.replace("\r\n", "\n").strip())
 
     @property
     def is_public(self) -> bool:
         """Whether it is public now: `PublicationQuerySet.published` for one instance."""
         return self.published_at is not None and self.published_at <= timezone.now()
+
+    @property
+    def public_since(self) -> datetime | None:
+        """When readers could first read it; None if they never could."""
+        return self.published_at if self.is_public else None
+
+    @property
+    def was_public(self) -> bool:
+        """Whether readers may have read it."""
+        return self.public_since is not None
 
     @property
     def is_embargoed(self) -> bool:

@@ -14,7 +14,13 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from petitions.models.base import Publication, PublicationQuerySet, rank_of, with_checked_choices
+from petitions.models.base import (
+    LONGEST_BODY,
+    Publication,
+    PublicationQuerySet,
+    rank_of,
+    with_checked_choices,
+)
 
 # Raw SQL, because every page of a petition asks for it: compiling it from querysets takes as
 # long as all the rest of the petition’s query.
@@ -391,7 +397,13 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
 
 @with_checked_choices
 class PetitionText(Publication, models.Model):
-    """A petition's text in one language at one version; immutable once signed."""
+    """A petition's text in one language at one version.
+
+    Once signed it changes beside a `TextCorrection` alone, and is never deleted: triggers of the
+    database see to it.
+    """
+
+    WORDS = ("title", "addressee", "ask", "body")
 
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="texts")
     version = models.PositiveSmallIntegerField(_("version"), default=1)
@@ -403,8 +415,10 @@ class PetitionText(Publication, models.Model):
     title = models.CharField(_("title"), max_length=150)
     addressee = models.CharField(_("addressed to"), max_length=100)
     ask = models.TextField(_("what the petition asks for"), max_length=400)
-    body = models.TextField(_("body"), blank=True, help_text=_("Markdown"))
+    body = models.TextField(_("body"), blank=True, max_length=LONGEST_BODY, help_text=_("Markdown"))
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
+    # Kept by a trigger when a text that was public is hidden, or its time is changed.
+    first_public_at = models.DateTimeField(null=True, editable=False)
 
     # Annotations of `to_show`.
     languages: list[str]
@@ -426,47 +440,24 @@ class PetitionText(Publication, models.Model):
         return f"{self.title} ({self.language}, {self.version})"
 
     @property
+    def public_since(self) -> datetime | None:
+        return self.first_public_at or super().public_since
+
+    @property
     def is_signed(self) -> bool:
-        """Whether somebody has signed this version, in any language."""
-        return self.petition.signatures.filter(text_version=self.version).exists()
-
-    def clean(self) -> None:
-        """Refuse to change a signed text: raises `ValidationError`. Add a new version instead."""
-        before = PetitionText.objects.filter(pk=self.pk).first() if self.pk else None
-        if before and before.words != self.words and before.is_signed:
-            raise ValidationError(
-                _("Somebody has signed this text. Add a new version instead of changing it.")
-            )
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        # Also for code that does not go through a form.
-        self.clean()
-        self.ask, self.body = _as_typed(self.ask), _as_typed(self.body)
-        super().save(*args, **kwargs)
+        """Whether somebody has signed this version, which no query answers of a new draft."""
+        signatures = self.petition.signatures.filter(text_version=self.version)
+        return self.was_public and signatures.exists()
 
     def need_unsigned(self) -> None:
         """Raise `ValidationError`, which says what to do instead, if this version is signed."""
         if self.is_signed:
-            words = _(
-                "“%(title)s” cannot be deleted: version %(version)d has been signed. Untick "
-                "“Delete”. To show other words, add a text with a higher version; to hide this "
-                "one, empty its “published”."
+            raise ValidationError(
+                f"“{self.title}” cannot be deleted: version {self.version} has been signed. Untick "
+                "“Delete”. To show other words, change it on the page “Texts”; to hide this one, "
+                "empty its “published”."
             )
-            raise ValidationError(words, params={"title": self.title, "version": self.version})
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         self.need_unsigned()
         return super().delete(*args, **kwargs)
-
-    @property
-    def words(self) -> tuple[object, ...]:
-        """The fields that a signer agreed to, with line endings normalised, for comparison."""
-        texts = (self.title, self.addressee, self.ask, self.body)
-        return (self.version, self.language, *map(_as_typed, texts))
-
-
-def _as_typed(text: str) -> str:
-    """Normalise line endings and outer whitespace: browsers send CRLF, files have LF, and forms
-    strip. An unchanged form must not seem to change what was signed.
-    """
-    return text.replace("\r\n", "\n").strip()

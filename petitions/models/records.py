@@ -42,6 +42,10 @@ class AuditRecord(models.Model):
         READINESS_TICKED = "readiness-ticked", "ticked on the checklist"
         READINESS_UNTICKED = "readiness-unticked", "unticked on the checklist"
         ORGANISATION_RENAMED = "organisation-renamed", "organisation renamed"
+        TEXTS_SAVED = "texts-saved", "texts saved"
+        TEXTS_PUBLISHED = "texts-published", "texts published"
+        TEXT_CORRECTED = "text-corrected", "public text corrected"
+        VERSION_BEGUN = "version-begun", "new version of the text begun"
         STATEMENT_PUBLISHED = "statement-published", _("statement published")
         ENQUIRY_ACKNOWLEDGED = "enquiry-acknowledged", _("message marked as acknowledged")
         ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")

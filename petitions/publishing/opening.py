@@ -57,13 +57,6 @@ def open_petition(
         _record_override(row, unready, override, actor, screen)
 
 
-@transaction.atomic
-def publish_texts(*, petition: Petition, actor: User | None, screen: str) -> None:
-    """Publish a public petition's drafts of texts, such as those of a new language."""
-    petition.texts.filter(published_at=None).update(published_at=timezone.now())
-    life.record(act=life.ACTS[life.OPEN], petition=petition, actor=actor, screen=screen)
-
-
 def record_closes() -> None:
     """Write `closed_at` of petitions that have closed since, and empty it of those opened again:
     retention periods count from the close that the program saw.

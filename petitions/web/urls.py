@@ -6,6 +6,7 @@ from petitions.web.long_pages import NAMES
 from petitions.web.views import (
     broken_links,
     confirming,
+    history,
     news,
     pages,
     progress,
@@ -22,6 +23,7 @@ urlpatterns = [
     path("petitions/<slug:slug>/progress/", progress.page, name="progress"),
     path("petitions/<slug:slug>/names/", pages.names, name="names"),
     path("petitions/<slug:slug>/names/<int:number>/", pages.names, name="names_page"),
+    path("petitions/<slug:slug>/history/", history.page, name="history"),
     path("find/", self_service.find, name="find"),
     path("find/sent/", self_service.find_sent, name="find_sent"),
     path("contact/", pages.contact, name="contact"),

@@ -11,7 +11,7 @@ from django.db import transaction
 from campaign import loading
 from campaign.models import StatementText
 from petitions.models import Organisation, Petition, PetitionText
-from petitions.publishing import opening
+from petitions.publishing import opening, texts
 
 CONTENT = Path(__file__).resolve().parents[2] / "content"
 ORGANISATION = "SBC"
@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
 def _show(petition: Petition) -> None:
     if petition.state != Petition.State.DRAFT:
-        opening.publish_texts(petition=petition, actor=None, screen="load_campaign")
+        texts.publish(petition=petition, actor=None, screen="load_campaign")
         return
     sample = "Published as a sample by a command."
     opening.open_petition(petition=petition, actor=None, screen="load_campaign", override=sample)

@@ -147,7 +147,7 @@ def test_markdown_keeps_its_markup_and_front_matter(tmp_path: Path, db: None) ->
     assert (text.title, text.language, text.body) == (
         "Teitl y datganiad",
         "cy",
-        "Mae **hyn** yn bwysig.\n",
+        "Mae **hyn** yn bwysig.",
     )
     assert str(text.dated) == "2020-02-01"
 

@@ -1,4 +1,4 @@
-"""Petition texts that somebody signed, and what is deleted by itself."""
+"""Versions of petition texts, publishing from the admin, and what is deleted by itself."""
 
 import threading
 from datetime import timedelta
@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connections
 from django.db.models import DateTimeField
@@ -37,37 +36,6 @@ from tests.people import AMINA, DAVID, sign, sign_and_confirm
 from tests.pressing import press
 
 
-def test_a_text_that_nobody_signed_may_change(petition: Petition) -> None:
-    text = petition.texts.get(language="en")
-    text.title = "Another title"
-    text.save()
-
-    text.refresh_from_db()
-    assert text.title == "Another title"
-
-
-def test_a_text_that_somebody_signed_never_changes(petition: Petition) -> None:
-    sign(petition)
-    text = petition.texts.get(language="en")
-    text.title = "Another title"
-    with pytest.raises(ValidationError):
-        text.save()
-    with pytest.raises(ValidationError):
-        text.delete()
-
-
-def test_a_text_that_comes_back_as_a_browser_sends_it_has_not_changed(petition: Petition) -> None:
-    text = petition.texts.get(language="en")
-    PetitionText.objects.filter(pk=text.pk).update(body="First.\n\nSecond.\n")
-    sign(petition)
-    text.refresh_from_db()
-    text.body = "First.\r\n\r\nSecond."
-    text.save()
-
-    text.refresh_from_db()
-    assert text.body == "First.\n\nSecond."
-
-
 def test_a_new_version_is_shown_and_each_signature_says_which_it_signed(
     petition: Petition, client: Client
 ) -> None:
@@ -80,14 +48,6 @@ def test_a_new_version_is_shown_and_each_signature_says_which_it_signed(
     assert "Protect people now" in page
     assert 'name="text_version" value="2"' in page
     assert old.text_version == 1
-
-
-def test_forms_refuse_to_change_a_signed_text_and_say_what_to_do(petition: Petition) -> None:
-    sign(petition)
-    text = petition.texts.get(language="en")
-    text.ask = "Something else."
-    with pytest.raises(ValidationError, match="Add a new version"):
-        text.full_clean()
 
 
 def test_an_organiser_publishes_a_draft_from_the_admin(
@@ -163,12 +123,13 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
 # What the staff did and what was published, when: never about a signer. The audit record, which
 # refuses what this test does to it, is cut to the day too: see test_audit.py.
 TIMES_OF_THE_HOUSE = {
-    "admin.LogEntry", "auth.User", "campaign.StatementText", "petitions.AuditRecord",
+    "admin.LogEntry", "auth.User", "campaign.StatementCorrection", "campaign.StatementText",
+    "petitions.AuditRecord",
     "petitions.Authenticator", "petitions.Erasure", "petitions.ErasureStop",
     "petitions.Export", "petitions.Lease",
     "petitions.LoginFailure", "petitions.News", "petitions.Petition", "petitions.PetitionText",
     "petitions.PlaceFile",
-    "petitions.Reindexing", "petitions.Rule", "sessions.Session",
+    "petitions.Reindexing", "petitions.Rule", "petitions.TextCorrection", "sessions.Session",
     # When a moderator was mailed of alerts, and when all figures of a petition were counted.
     "petitions.AlertMail", "petitions.Figures",
     # Deleted once it is sent.

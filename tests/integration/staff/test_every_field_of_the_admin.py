@@ -47,8 +47,8 @@ CONSTRAINTS = {
 @pytest.fixture
 def rows(petition: Petition, moderator: User) -> None:
     """A row of every model that has a form, read by the public where it can be."""
-    sign_and_confirm(petition)
     PetitionText.objects.update(body="First.\n\n- one\n- two\n", published_at=TWICE)
+    sign_and_confirm(petition)
     Petition.objects.update(opens_at=TWICE)
     milestone = Milestone.objects.create(petition=petition, kind="other", day="2026-01-01")
     milestone.texts.create(language="en", title="x", words="One.\n\nTwo.\n")

@@ -1,0 +1,78 @@
+"""Differences between two wordings, word by word, as HTML with `ins` and `del`."""
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from itertools import takewhile
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+_WORD = re.compile(r"\S+|\s+")
+# How many words of what stays are shown around a change, and as many spaces.
+_AROUND = 24
+# Comparing takes up to the square of the length: longer passages are shown whole.
+_MOST_WORDS = 4_000
+
+# A passage before and after: one side is empty where it was inserted or deleted.
+Step = tuple[str, str]
+
+
+def differences(before: str, after: str) -> SafeString:
+    """What was deleted and inserted, each with the words around it; empty if nothing was.
+
+    For every language that puts spaces between words. The text is escaped.
+    """
+    if before == after:
+        return SafeString()
+    steps = list(_by_line(before, after))
+    ends = (0, len(steps) - 1)
+    return format_html_join(
+        "", "{}", ((_shown(step, at == ends[0], at == ends[1]),) for at, step in enumerate(steps))
+    )
+
+
+def _by_line(before: str, after: str) -> Iterator[Step]:
+    """Compare by lines, and within those that differ by words."""
+    for gone, come in _compared(before.splitlines(keepends=True), after.splitlines(keepends=True)):
+        if gone == come:
+            yield gone, come
+        else:
+            yield from _by_word(_WORD.findall(gone), _WORD.findall(come))
+
+
+def _by_word(old: list[str], new: list[str]) -> Iterator[Step]:
+    start = _alike(old, new)
+    end = _alike(old[start:][::-1], new[start:][::-1])
+    if same := "".join(old[:start]):
+        yield same, same
+    middle, other = old[start : len(old) - end], new[start : len(new) - end]
+    if len(middle) + len(other) > _MOST_WORDS:
+        yield "".join(middle), "".join(other)
+    else:
+        yield from _compared(middle, other)
+    if same := "".join(old[len(old) - end :]):
+        yield same, same
+
+
+def _compared(old: list[str], new: list[str]) -> Iterator[Step]:
+    for _tag, a, b, c, d in SequenceMatcher(None, old, new).get_opcodes():
+        yield "".join(old[a:b]), "".join(new[c:d])
+
+
+def _alike(old: list[str], new: list[str]) -> int:
+    """How many words at the beginning are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+
+
+def _shown(step: Step, is_first: bool, is_last: bool) -> SafeString:
+    """A change in full; of what stays, the words beside a change."""
+    gone, come = step
+    if gone != come:
+        deleted = format_html("<del>{}</del>", gone) if gone else ""
+        return format_html("{}{}", deleted, format_html("<ins>{}</ins>", come) if come else "")
+    words = _WORD.findall(gone)
+    head = [] if is_first else words[:_AROUND]
+    tail = [] if is_last else words[max(len(head), len(words) - _AROUND) :]
+    left_out = "… " if len(head) + len(tail) < len(words) else ""
+    return format_html("{}{}{}", "".join(head), left_out, "".join(tail))

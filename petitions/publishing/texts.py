@@ -1,0 +1,216 @@
+"""Texts of petitions: save drafts, correct typing errors, begin and publish new versions.
+
+Until people could sign a text it changes freely. From then on a change is either a typing error,
+corrected in place and on record, or another meaning: a new version in every language. Signatures
+keep the version that their signers read.
+"""
+
+from collections.abc import Collection, Iterable
+from copy import copy
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import User
+from django.db import models, transaction
+from django.utils import timezone
+
+from petitions.models import AuditRecord, Petition, PetitionText, Signature
+from petitions.models.corrections import digest
+from petitions.publishing.life import PUBLIC, Phase, Refused, phase_of
+from petitions.staff import audit
+
+Action = AuditRecord.Action
+T = TypeVar("T", bound=Any)
+# From here on "more than", so that asking costs the same at ten million signatures.
+COUNTED = 10_000
+
+
+class Meaning(models.TextChoices):
+    """What a change of a text that people could sign means."""
+
+    TYPING_ERROR = (
+        "typing-error",
+        (
+            "A typing error: nobody would have decided otherwise. It is corrected in place at "
+            "once; the public history shows it with today’s date."
+        ),
+    )
+    NEW_DRAFT = (
+        "new-draft",
+        (
+            "The meaning, and there is more to change: begin a new version in every language from "
+            "this one. Nobody sees it until it is published."
+        ),
+    )
+    NEW_VERSION = (
+        "new-version",
+        (
+            "The meaning: publish a new version now, in every language. Whoever signs from now on "
+            "signs that one."
+        ),
+    )
+
+
+def changed(texts: Iterable[T]) -> list[tuple[T, T | None]]:
+    """Texts whose words differ from those stored, each with what is stored; None of a new one.
+
+    Their words are normalised.
+    """
+    pairs = []
+    for text in texts:
+        text.normalise()
+        stored = type(text).objects.filter(pk=text.pk).first() if text.pk else None
+        before = copy(stored)
+        if before is not None:
+            before.normalise()
+        if before is None or before.words != text.words:
+            pairs.append((text, stored))
+    return pairs
+
+
+def needs_meaning(petition: Petition, texts: Iterable[PetitionText]) -> bool:
+    """Whether saving these changes words that people could sign."""
+    return _could_be_signed(petition) and any(
+        stored is not None and stored.was_public for _text, stored in changed(texts)
+    )
+
+
+@transaction.atomic
+def save(
+    *,
+    petition: Petition,
+    texts: Collection[PetitionText],
+    meaning: Meaning | None,
+    actor: User | None,
+    screen: str,
+) -> int:
+    """Save texts of one version that have changed; return the version that holds the new words.
+
+    Raises `Refused` without a `meaning` where `needs_meaning`, and where an earlier version would
+    change its meaning.
+    """
+    # Waits for signings under way, and keeps later ones out until the commit.
+    row = Petition.objects.select_for_update().get(pk=petition.pk)
+    version = max((text.version for text in texts), default=1)
+    is_asked = needs_meaning(row, texts)
+    if is_asked and meaning is None:
+        raise Refused("Nothing was saved: say whether it is a typing error or another meaning.")
+    if is_asked and meaning != Meaning.TYPING_ERROR:
+        return _begin_version(row, version, texts, meaning, actor=actor, screen=screen)
+    unread = []
+    for text, stored in changed(texts):
+        if is_asked and stored is not None and stored.was_public:
+            correct(text, stored, actor=actor, screen=screen)
+        else:
+            text.save()
+            unread.append(text)
+    _record(Action.TEXTS_SAVED, row, version, unread, actor, screen)
+    return version
+
+
+def correct(text: T, stored: T, *, actor: User | None, screen: str) -> None:
+    """Save a public text beside a correction with both wordings, on record with their digests."""
+    text.corrections.create(before=stored.words, after=text.words, made_by=actor)
+    audit.record(
+        action=Action.TEXT_CORRECTED,
+        screen=screen,
+        actor_id=actor.pk if actor else None,
+        about=text,
+        why=f"{text.language}: SHA-256 {digest(stored.words)} became {digest(text.words)}",
+    )
+    text.save()
+
+
+@transaction.atomic
+def publish(*, petition: Petition, actor: User | None, screen: str) -> list[PetitionText]:
+    """Publish the drafts of a public petition's newest version, and return them.
+
+    Raises `Refused` for a petition that is a draft: it is opened with its texts.
+    """
+    row = Petition.objects.select_for_update().get(pk=petition.pk)
+    if phase_of(row) not in PUBLIC:
+        raise Refused("The petition is a draft. “Open” publishes it with its texts.")
+    version = newest_version(row)
+    drafts = list(row.texts.filter(version=version, published_at=None))
+    row.texts.filter(pk__in=[text.pk for text in drafts]).update(published_at=timezone.now())
+    _record(Action.TEXTS_PUBLISHED, row, version, drafts, actor, screen)
+    return drafts
+
+
+def newest_version(petition: Petition) -> int:
+    """The number of the newest version, be it a draft; 1 before there is a text."""
+    newest = petition.texts.aggregate(newest=models.Max("version"))["newest"]
+    return newest or 1
+
+
+def signed(petition: Petition, version: int) -> int:
+    """How many standing signatures are of this version; `COUNTED` + 1 stands for more.
+
+    Only those are looked at that came while it was the newest, and two days more: for pages that
+    stayed open, and because times are cut to the day.
+    """
+    public = [(text.version, text.public_since) for text in petition.texts.all()]
+    since = [at for number, at in public if at and number == version]
+    until = [at for number, at in public if at and number > version]
+    rows = petition.signatures.filter(state=Signature.State.CONFIRMED, text_version=version)
+    if since and version > 1:
+        rows = rows.filter(created_at__gte=min(since) - timedelta(days=1))
+    if until:
+        rows = rows.filter(created_at__lt=min(until) + timedelta(days=2))
+    return rows.order_by("created_at", "id")[: COUNTED + 1].count()
+
+
+def _could_be_signed(petition: Petition) -> bool:
+    return phase_of(petition) not in {Phase.DRAFT, Phase.ANNOUNCED}
+
+
+def _begin_version(
+    petition: Petition,
+    version: int,
+    texts: Collection[PetitionText],
+    meaning: Meaning | None,
+    *,
+    actor: User | None,
+    screen: str,
+) -> int:
+    """Copy every text of the newest version, with the new words, to the next one."""
+    newest = newest_version(petition)
+    if version != newest:
+        raise Refused(
+            f"Nothing was saved: version {newest} has come since. Of an earlier version only "
+            "typing errors can be corrected; change what is meant in the newest one."
+        )
+    is_public, now = meaning == Meaning.NEW_VERSION, timezone.now()
+    rewritten = {text.language: text for text, _stored in changed(texts)}
+    earlier = {text.language: text for text in petition.texts.filter(version=version)}
+    begun = []
+    for language, text in {**earlier, **rewritten}.items():
+        shown = language in rewritten or text.is_public
+        copy = PetitionText(petition=petition, version=newest + 1, language=language, **text.words)
+        copy.published_at = (now if shown else text.published_at) if is_public else None
+        copy.save()
+        begun.append(copy)
+    _record(Action.VERSION_BEGUN, petition, newest + 1, begun, actor, screen)
+    if is_public:
+        _record(Action.TEXTS_PUBLISHED, petition, newest + 1, begun, actor, screen)
+    return newest + 1
+
+
+def _record(
+    action: AuditRecord.Action,
+    petition: Petition,
+    version: int,
+    texts: Iterable[PetitionText],
+    actor: User | None,
+    screen: str,
+) -> None:
+    """Append one record about the petition, unless it is about no text."""
+    languages = ", ".join(sorted(text.language for text in texts))
+    if languages:
+        audit.record(
+            action=action,
+            screen=screen,
+            actor_id=actor.pk if actor else None,
+            about=petition,
+            why=f"version {version}: {languages}",
+        )

@@ -1,0 +1,458 @@
+"""Texts side by side: typing errors, new versions, their history, and what the database guards."""
+
+import html
+import threading
+import time
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone, translation
+
+from campaign.models import Statement, StatementCorrection, StatementText
+from petitions.models import AuditRecord, Petition, PetitionText, Signature, TextCorrection
+from petitions.models.corrections import digest
+from petitions.publishing import texts
+from petitions.publishing.life import Refused
+from tests.people import AMINA, DAVID, sign, sign_and_confirm, typed
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+class Omar:
+    """An organiser at the page "Texts", who sends it as a browser has it."""
+
+    def __init__(self, user: User, path: str) -> None:
+        self.client = Client()
+        self.client.force_login(user)
+        self.path = path
+
+    def form(self) -> dict[str, str]:
+        sheet = self.client.get(self.path).context["sheet"]
+        fields = {
+            field.html_name: str(field.value() or "") for form in sheet.forms for field in form
+        }
+        return {"seen": sheet.seen, "act": "save", **fields}
+
+    def send(self, form: dict[str, str], **changes: str) -> str:
+        response = self.client.post(self.path, {**form, **changes}, follow=True)
+        assert response.status_code == HTTPStatus.OK
+        self.context: Any = response.context
+        return html.unescape(response.content.decode())
+
+    def write(self, meaning: str = "", **changes: str) -> str:
+        """Change fields, named like `en_title`, and answer what is asked."""
+        form = {**self.form(), **{name.replace("_", "-"): to for name, to in changes.items()}}
+        page = self.send(form)
+        if not meaning:
+            return page
+        return self.send(form, meaning=meaning, asked=self.context["sheet"].asked)
+
+
+@pytest.fixture
+def omar(petition: Petition, organiser: User) -> Omar:
+    return Omar(organiser, f"/admin/petitions/petition/{petition.pk}/texts/")
+
+
+def english(petition: Petition, version: int = 1) -> PetitionText:
+    return petition.texts.get(language="en", version=version)
+
+
+# --- What the database guards ----------------------------------------------------------------
+
+
+def test_a_signed_text_changes_by_no_way_without_its_correction(petition: Petition) -> None:
+    sign(petition)
+    text = english(petition)
+    for change in ({"title": "Other"}, {"body": "Other"}, {"version": 9}):
+        with pytest.raises(IntegrityError, match="beside a correction"), transaction.atomic():
+            PetitionText.objects.filter(pk=text.pk).update(**change)
+    with pytest.raises(IntegrityError, match="beside a correction"), transaction.atomic():
+        PetitionText.objects.filter(pk=text.pk).delete()
+    # Hiding it first opens no way.
+    PetitionText.objects.filter(pk=text.pk).update(published_at=None)
+    with pytest.raises(IntegrityError, match="beside a correction"), transaction.atomic():
+        PetitionText.objects.filter(pk=text.pk).update(title="Other")
+
+
+def test_a_correction_serves_once_and_stays_as_it_is(petition: Petition) -> None:
+    sign(petition)
+    text = english(petition)
+    before = text.words
+    text.title = "Other"
+    texts.correct(text, english(petition), actor=None, screen="test")
+    with pytest.raises(IntegrityError, match="beside a correction"), transaction.atomic():
+        PetitionText.objects.filter(pk=text.pk).update(title=before["title"])
+    with pytest.raises(IntegrityError, match="cannot be changed"), transaction.atomic():
+        TextCorrection.objects.update(after=before)
+    with pytest.raises(IntegrityError, match="cannot be changed"), transaction.atomic():
+        TextCorrection.objects.all().delete()
+
+
+def test_a_new_draft_is_saved_without_a_look_at_the_signatures(petition: Petition) -> None:
+    sign(petition)
+    draft = petition.texts.create(version=2, language="en", title="x", addressee="x", ask="x")
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert not draft.is_signed
+    assert not queries.captured_queries
+
+
+# --- Writing ---------------------------------------------------------------------------------
+
+
+def test_the_languages_stand_side_by_side_and_a_missing_one_is_named(
+    petition: Petition, omar: Omar
+) -> None:
+    petition.texts.filter(language="cy").delete()
+    page = html.unescape(omar.client.get(omar.path).content.decode())
+    places = [page.index(f'id="language-{code}"') for code in ("en", "ar", "cy")]
+    assert places == sorted(places)
+    assert '<div lang="ar" dir="rtl">' in page
+    assert "No text in Welsh: who reads that sees another language." in page
+    assert 'name="en-version"' not in page, "no version is typed"
+
+
+def test_the_preview_shows_what_is_typed_and_saves_nothing(petition: Petition, omar: Omar) -> None:
+    before = english(petition).words
+    omar.send(omar.form(), act="preview", **{"en-body": "Now **bold** <script>x</script>"})
+    preview = omar.context["sheet"].forms[0].preview()
+    assert "<strong>bold</strong>" in preview
+    assert "<script>" not in preview
+    assert english(petition).words == before
+    raw = omar.client.post(omar.path, {**omar.form(), "act": "preview"}).content.decode()
+    assert 'sandbox="allow-same-origin" srcdoc=' in raw
+
+
+def test_before_anybody_could_sign_a_text_changes_freely(petition: Petition, omar: Omar) -> None:
+    Petition.objects.update(state=Petition.State.DRAFT)
+    assert "Saved." in omar.write(en_title="Another title")
+    assert english(petition).title == "Another title"
+    assert not TextCorrection.objects.exists()
+    record = AuditRecord.objects.get(action="texts-saved")
+    assert (record.why, record.object_id) == ("version 1: en", str(petition.pk))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("en-title", " ", "This field is required"),
+        ("en-ask", "", "This field is required"),
+        ("en-body", "x" * 100_001, "at most 100000 characters"),
+        ("en-body", "[x]: https://example.org", "Nothing of this would show"),
+    ],
+)
+def test_an_empty_or_enormous_text_is_refused_and_nothing_typed_is_lost(
+    petition: Petition, omar: Omar, field: str, value: str, says: str
+) -> None:
+    before = english(petition).words
+    page = omar.send(omar.form(), **{"ar-title": "عنوان آخر", field: value})
+    assert says in page
+    assert "English: please correct what is marked below. Nothing was saved." in page
+    assert 'value="عنوان آخر"' in page
+    assert english(petition).words == before
+    assert petition.texts.get(language="ar").title != "عنوان آخر"
+
+
+def test_of_two_who_write_at_once_the_second_is_told_and_loses_nothing(
+    petition: Petition, omar: Omar
+) -> None:
+    stale = omar.form()
+    omar.write("typing-error", en_title="First")
+    page = omar.send(stale, **{"en-title": "Second"})
+    assert "Somebody else changed a text meanwhile, so nothing was saved." in page
+    assert 'value="Second"' in page
+    assert english(petition).title == "First"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_save_that_waited_for_another_sees_what_that_one_changed(
+    places: None, petition: Petition, omar: Omar
+) -> None:
+    """Without the lock of the page, both had looked before either saved, and the second won."""
+    Petition.objects.update(state=Petition.State.DRAFT)
+    stale = {**omar.form(), "en-title": "Second"}
+    said: list[str] = []
+
+    def send() -> None:
+        answer = omar.client.post(omar.path, {**stale, "act": "save"}, follow=True)
+        said.append(html.unescape(answer.content.decode()))
+        connection.close()
+
+    second = threading.Thread(target=send)
+    try:
+        with transaction.atomic():
+            Petition.objects.select_for_update().get()
+            second.start()
+            waits_for_a_lock()
+            PetitionText.objects.filter(language="en").update(title="First")
+    finally:
+        second.join(timeout=60)
+    assert "Somebody else changed a text meanwhile" in said[0]
+    assert english(petition).title == "First"
+
+
+def waits_for_a_lock() -> None:
+    """Return once some other connection waits for a lock."""
+    for _ in range(300):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.05)
+    raise AssertionError("nothing waits")
+
+
+def test_who_may_not_change_texts_is_refused(petition: Petition, moderator: User) -> None:
+    client = Client()
+    client.force_login(moderator)
+    answer = client.get(f"/admin/petitions/petition/{petition.pk}/texts/")
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+
+
+def test_a_new_petition_leads_to_its_texts(organiser: User, db: None) -> None:
+    client = Client()
+    client.force_login(organiser)
+    form = {"slug": "new", "challenge": "auto", "texts-TOTAL_FORMS": 0, "texts-INITIAL_FORMS": 0}
+    answer = client.post("/admin/petitions/petition/add/", form)
+    petition = Petition.objects.get()
+    assert answer["Location"] == f"/admin/petitions/petition/{petition.pk}/texts/"
+    omar = Omar(organiser, answer["Location"])
+    assert "write the text in one language at least" in omar.write()
+    omar.write(en_title="T", en_addressee="G", en_ask="A")
+    assert english(petition).published_at is None
+
+
+# --- Typing error or meaning -----------------------------------------------------------------
+
+
+def test_a_change_of_a_signed_text_shows_the_difference_and_asks(
+    petition: Petition, omar: Omar
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    before = english(petition).words
+    page = omar.write(en_title="Protect peeple")
+    assert "Not saved yet: a typing error, or another meaning?" in page
+    assert "1 person has signed the earlier text." in page
+    assert "Protect <del>people</del><ins>peeple</ins>" in page
+    assert "Not changed: Arabic and Welsh." in page
+    assert english(petition).words == before
+    # An answer about other words is no answer.
+    form = {**omar.form(), "en-title": "Protect all"}
+    page = omar.send(form, meaning="typing-error", asked=omar.context["sheet"].asked)
+    assert "Not saved yet" in page
+    assert english(petition).words == before
+
+
+def test_a_typing_error_is_corrected_in_place_on_record(
+    petition: Petition, omar: Omar, organiser: User
+) -> None:
+    signature = sign_and_confirm(petition, AMINA)
+    text = english(petition)
+    assert "Saved. Nobody was emailed." in omar.write("typing-error", en_title="Protect peoples")
+    after = english(petition)
+    assert (after.title, after.version) == ("Protect peoples", 1)
+    correction = TextCorrection.objects.get()
+    assert (correction.before, correction.after) == (text.words, after.words)
+    assert correction.made_by == organiser
+    record = AuditRecord.objects.get(action="text-corrected")
+    assert record.actor == organiser
+    assert digest(text.words) in record.why
+    assert digest(after.words) in record.why
+    assert Signature.objects.get(pk=signature.pk).text_version == 1
+    history = html.unescape(omar.client.get(omar.path).content.decode())
+    assert "<del>people</del><ins>peoples</ins>" in history
+    assert "<td>omar</td>" in history
+
+
+def test_another_meaning_is_a_new_version_in_every_language_by_one_act(
+    petition: Petition, omar: Omar, client: Client
+) -> None:
+    old = sign_and_confirm(petition, AMINA)
+    page = omar.write("new-version", en_title="Protect everybody", ar_title="احموا الجميع")
+    assert "Version 2 was begun. Nobody was emailed." in page
+    assert petition.texts.filter(version=2).published().count() == 3
+    assert english(petition, 1).title == "Protect people"
+    welsh = petition.texts.filter(language="cy")
+    assert welsh.get(version=1).words == welsh.get(version=2).words
+    shown = client.get("/petitions/protect/").content.decode()
+    assert "Protect everybody" in shown
+    browser = Client(headers=SAME_ORIGIN)
+    browser.post("/petitions/protect/", typed(text_version="2", email="x@example.net"))
+    versions = Signature.objects.order_by("created_at").values_list("text_version", flat=True)
+    assert list(versions) == [1, 2]
+    assert Signature.objects.get(pk=old.pk).text_version == 1
+    assert {"version-begun", "texts-published"} <= {
+        record.action for record in AuditRecord.objects.all()
+    }
+
+
+def test_a_new_version_may_be_a_draft_that_changes_freely_and_is_published_at_once(
+    petition: Petition, omar: Omar
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    omar.write("new-draft", en_title="Protect everybody")
+    assert not petition.texts.filter(version=2).published().exists()
+    assert "Saved." in omar.write(cy_title="Amddiffyn pawb"), "nothing is asked of a draft"
+    page = omar.send(omar.form(), act="publish", **{"ar-title": "احموا الجميع"})
+    assert "Published: " in page
+    assert petition.texts.filter(version=2).published().count() == 3
+    assert petition.texts.get(version=2, language="ar").title == "احموا الجميع"
+
+
+def test_what_waits_or_is_hidden_stays_so_in_a_new_version(petition: Petition, omar: Omar) -> None:
+    sign_and_confirm(petition, AMINA)
+    later = timezone.now().replace(year=2040)
+    petition.texts.filter(language="cy").update(published_at=later)
+    petition.texts.filter(language="ar").update(published_at=None)
+    omar.write("new-version", en_title="Protect everybody")
+    times = dict(petition.texts.filter(version=2).values_list("language", "published_at"))
+    assert times["cy"] == later
+    assert times["ar"] is None
+
+
+def test_an_earlier_version_takes_typing_errors_alone(petition: Petition, omar: Omar) -> None:
+    sign_and_confirm(petition, AMINA)
+    omar.write("new-version", en_title="Protect everybody")
+    omar.path += "?version=1"
+    page = omar.write(en_title="Protect peoples")
+    assert 'value="typing-error"' in page
+    assert 'value="new-version"' not in page
+    text = english(petition)
+    text.title = "Protect peoples"
+    with pytest.raises(Refused, match="version 2 has come since"):
+        texts.save(
+            petition=petition, texts=[text], meaning=texts.Meaning.NEW_VERSION, actor=None,
+            screen="test",
+        )  # fmt: skip
+    omar.write("typing-error", en_title="Protect peoples")
+    assert english(petition).title == "Protect peoples"
+
+
+def test_a_translation_that_comes_later_is_a_draft_until_it_is_published(
+    petition: Petition, omar: Omar
+) -> None:
+    petition.texts.filter(language="cy").delete()
+    sign_and_confirm(petition, AMINA)
+    assert "Saved." in omar.write(cy_title="T", cy_addressee="Ll", cy_ask="A")
+    welsh = petition.texts.get(language="cy")
+    assert (welsh.version, welsh.published_at) == (1, None)
+    omar.send(omar.form(), act="publish")
+    assert petition.texts.get(language="cy").is_public
+
+
+def test_signers_of_each_version_are_counted_without_reading_the_others(
+    petition: Petition, omar: Omar
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    omar.write("new-version", en_title="Protect everybody")
+    second = sign_and_confirm(petition, DAVID)
+    Signature.objects.filter(pk=second.pk).update(text_version=2)
+    assert texts.signed(petition, 1) == 1
+    assert texts.signed(petition, 2) == 1
+
+
+# --- The history that the public reads --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", ["History of this text", "Version 2, since ", "Typing error corrected on "]),
+        ("ar", ["سجلّ تعديلات هذا النص", "الصيغة 2، منذ", "صُحِّح خطأ طباعي في"]),
+        ("cy", ["Hanes y testun hwn", "Fersiwn 2, ers", "Cywirwyd gwall teipio ar"]),
+    ],
+)
+def test_the_public_reads_versions_and_corrections_with_dates_and_no_name(
+    petition: Petition, omar: Omar, client: Client, language: str, says: list[str]
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    titles = {f"{language}_title": "Stop the masacre"}
+    omar.write("new-version", **titles)
+    omar.write("typing-error", **{f"{language}_title": "Stop the massacre"})
+    with translation.override(language):
+        page = client.get(
+            f"/{'' if language == 'en' else language + '/'}petitions/protect/history/"
+        )
+    shown = html.unescape(page.content.decode())
+    for words in says:
+        assert words in shown
+    assert "<del>masacre</del><ins>massacre</ins>" in shown
+    assert "omar" not in shown
+    link = client.get("/petitions/protect/").content.decode()
+    assert 'href="/petitions/protect/history/"' in link
+
+
+def test_the_history_tells_nothing_of_drafts_and_a_draft_petition_has_none(
+    petition: Petition, omar: Omar, client: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    omar.write("new-draft", en_title="Zephyr")
+    assert "Zephyr" not in client.get("/petitions/protect/history/").content.decode()
+    Petition.objects.update(state=Petition.State.REMOVED, closes_at=timezone.now())
+    assert client.get("/petitions/protect/history/").status_code == HTTPStatus.GONE
+    Petition.objects.update(state=Petition.State.DRAFT)
+    assert client.get("/petitions/protect/history/").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_the_history_of_a_text_takes_four_queries_however_long_it_is(
+    petition: Petition, omar: Omar, client: Client, django_assert_max_num_queries: Any
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    for number in range(4):
+        omar.write("new-version" if number % 2 else "typing-error", en_title=f"Title {number}")
+    client.get("/petitions/protect/history/")
+    with django_assert_max_num_queries(4):
+        client.get("/petitions/protect/history/")
+
+
+# --- Statements ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def statement(db: None) -> Statement:
+    statement = Statement.objects.create(slug="news")
+    statement.texts.create(
+        language="en", title="News", body="Words.\n", published_at=timezone.now()
+    )
+    return statement
+
+
+def test_a_public_statement_keeps_its_earlier_wording_in_its_history(
+    statement: Statement, organiser: User, client: Client
+) -> None:
+    omar = Omar(organiser, f"/admin/campaign/statement/{statement.pk}/texts/")
+    assert "Saved." in omar.write(en_body="Other words.", ar_title="خبر", ar_body="كلمات")
+    assert StatementCorrection.objects.get().before["body"] == "Words.\n"
+    assert statement.texts.get(language="ar").published_at is None
+    shown = html.unescape(client.get("/statements/news/history/").content.decode())
+    assert "Changed on" in shown
+    assert "<ins>Other words.</ins>" in shown
+    assert "omar" not in shown
+    page = omar.send(omar.form(), act="publish")
+    assert "Published. Nobody was emailed." in page
+    assert statement.texts.get(language="ar").is_public
+
+
+def test_the_command_changes_a_statement_by_the_same_use_case(
+    statement: Statement, tmp_path: Any
+) -> None:
+    file = tmp_path / "news.md"
+    file.write_text("# News\n\nWords.\n")
+    call_command("load_statement", file)
+    assert not StatementCorrection.objects.exists(), "nothing has changed"
+    file.write_text("# News\n\nOther words.\n")
+    call_command("load_statement", file)
+    correction = StatementCorrection.objects.get()
+    assert (correction.after["body"], correction.made_by) == ("Other words.", None)
+    assert AuditRecord.objects.get(action="text-corrected").screen == "load_statement"
+    file.write_text("# News\n\n" + "x" * 100_001)
+    with pytest.raises(CommandError, match="at most 100,000"):
+        call_command("load_statement", file)
+    assert StatementText.objects.get().body == "Other words."
