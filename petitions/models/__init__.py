@@ -8,7 +8,14 @@ from petitions.models.base import (
     rank_of,
     with_checked_choices,
 )
-from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
+from petitions.models.counts import (
+    ActivityMinute,
+    Snapshot,
+    SnapshotPart,
+    Source,
+    SourceTally,
+    Tally,
+)
 from petitions.models.export import Export
 from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
@@ -28,6 +35,7 @@ from petitions.models.staff_mail import StaffMail
 __all__ = [
     "ABROAD",
     "UNKNOWN",
+    "ActivityMinute",
     "Alert",
     "AlertMail",
     "AuditRecord",
