@@ -31,6 +31,7 @@ def _sweep(task: str, schedule: float | crontab, *, expires: int) -> dict[str, A
 app.conf.beat_schedule = {
     "deliver-mail": _sweep("petitions.deliver_mail", 5.0, expires=5),
     "raise-alerts": _sweep("petitions.raise_alerts", 30.0, expires=30),
+    "count-activity": _sweep("petitions.count_activity", 30.0, expires=30),
     "run-bulk-decisions": _sweep("petitions.run_bulk_decisions", 5.0, expires=5),
     "send-news": _sweep("petitions.send_news", 10.0, expires=10),
     "send-staff-mail": _sweep("petitions.send_staff_mail", 10.0, expires=10),

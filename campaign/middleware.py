@@ -171,7 +171,8 @@ class AdminSessionMiddleware(AdminOnly, SessionMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        sessions.end_or_prolong(request.session)
+        is_renewal = "X-Renewal" in request.headers
+        sessions.end_or_prolong(request.session, is_in_use=not is_renewal)
 
 
 class AdminAuthenticationMiddleware(AdminOnly, AuthenticationMiddleware):

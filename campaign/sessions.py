@@ -32,17 +32,18 @@ def note_login(request: HttpRequest, **_kwargs: Any) -> None:
     request.session[SINCE] = request.session[SEEN] = int(time.time())
 
 
-def end_or_prolong(session: SessionBase) -> None:
+def end_or_prolong(session: SessionBase, *, is_in_use: bool = True) -> None:
     """End a log-in that has lasted long enough; note that one is in use, once a minute.
 
     Each write of a session sets its end, and the cookie's, to `SESSION_COOKIE_AGE` from then.
+    Not `is_in_use` is the request of a page that renews itself, which nobody may be looking at.
     """
     if SINCE not in session:
         return
     now = int(time.time())
     if now - session[SINCE] > settings.SESSION_LASTS:
         session.flush()
-    elif now - session.get(SEEN, 0) > SEEN_EVERY:
+    elif is_in_use and now - session.get(SEEN, 0) > SEEN_EVERY:
         session[SEEN] = now
 
 

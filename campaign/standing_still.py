@@ -8,9 +8,10 @@ _SENTENCES = {
     ("redis", "away"): "Redis is away: everybody who signs solves the challenge.",
     ("mailboxes", "compare"): "Signatures wait to be compared: run manage.py reindex_mailboxes.",
 }
-_SWEEPS = {
+SWEEPS = {
     "deliver-mail": "no mail is sent",
     "raise-alerts": "no alert is raised",
+    "count-activity": "the cockpit’s figures by minute stay behind",
     "send-staff-mail": "no mail to staff is sent",
     "send-news": "no news to supporters is sent",
     "run-bulk-decisions": "no bulk decision is carried out",
@@ -34,7 +35,7 @@ def sentences() -> list[str]:
             continue
         if name == "sweeps":
             found += [
-                f"The worker stands still: {_SWEEPS[sweep]}." for sweep in part.figures["overdue"]
+                f"The worker stands still: {SWEEPS[sweep]}." for sweep in part.figures["overdue"]
             ]
         else:
             otherwise = f"{name}: {part.state}."

@@ -11,7 +11,7 @@ from petitions.geography import countries
 from petitions.handover import reminders as delete_by
 from petitions.infra import locks
 from petitions.mail import news_sending, notices, outbox, reminders, staff_letters, wake_worker
-from petitions.moderation import alert_causes, bulk
+from petitions.moderation import activity, alert_causes, bulk
 from petitions.privacy import retention
 from petitions.publishing import name_list, opening
 from petitions.signatures import check_email, find
@@ -82,6 +82,12 @@ def raise_alerts() -> None:
     """Raise and close alerts for moderators, and mail them to those who want it."""
     alert_causes.raise_and_close()
     notices.send_alerts()
+
+
+@sweep
+def count_activity() -> None:
+    """Count what happened in the minutes that have ended, for the cockpit."""
+    activity.roll_up()
 
 
 @sweep

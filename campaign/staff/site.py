@@ -28,6 +28,7 @@ View = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
 # The menu: tasks in the order of a day, and the models that each needs.
 MENU: Mapping[str, tuple[str, ...]] = {
     "Check signatures": (
+        "petitions.activityminute",
         "petitions.signature",
         "petitions.decision",
         "petitions.alert",

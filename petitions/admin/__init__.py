@@ -3,6 +3,7 @@
 from petitions.admin.alerts import AlertAdmin
 from petitions.admin.audit import AuditRecordAdmin
 from petitions.admin.bulk import BulkDecisionAdmin
+from petitions.admin.cockpit import CockpitAdmin
 from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
@@ -20,6 +21,7 @@ __all__ = [
     "AlertAdmin",
     "AuditRecordAdmin",
     "BulkDecisionAdmin",
+    "CockpitAdmin",
     "DecisionAdmin",
     "EnquiryAdmin",
     "ErasureAdmin",

@@ -16,7 +16,7 @@ from petitions.admin.signatures.decide import actor
 from petitions.admin.signatures.filters import conditions_in_words
 from petitions.admin.signatures.rows import line
 from petitions.models import BulkDecision, Petition
-from petitions.moderation import bulk, decisions
+from petitions.moderation import bulk
 from petitions.moderation.selection import Selection, Unselectable
 
 VIEW = "petitions.view_bulkdecision"
@@ -67,9 +67,8 @@ def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> Htt
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
-        "title": f"{job.get_state_display()}: {decisions.title_of(job)}".capitalize(),
+        "title": f"{job.get_state_display()}: {job.title}".capitalize(),
         "job": job,
-        "decision_title": decisions.title_of(job),
         "petition": Petition.objects.titled().get(pk=job.petition_id),
         "conditions": conditions_in_words(job.conditions),
         "told": bulk.told(job),

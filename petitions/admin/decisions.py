@@ -152,10 +152,7 @@ def _line(decision: Decision) -> dict[str, Any]:
 
 def _open() -> list[BulkDecision]:
     """Bulk decisions that wait for somebody or run."""
-    rows = [*BulkDecision.objects.waiting(), *BulkDecision.objects.running()]
-    for job in rows:
-        job.title = decisions.title_of(job)
-    return rows
+    return [*BulkDecision.objects.waiting(), *BulkDecision.objects.running()]
 
 
 def _number(decision: Decision) -> str:

@@ -1,5 +1,5 @@
-"""To-do lists for the admin's home, over all petitions: held signatures and alerts for moderators;
-enquiries, scheduled erasures and drafts for organisers.
+"""To-do lists for the admin's home, over all petitions: held signatures, alerts and bulk decisions
+that wait for moderators; enquiries, scheduled erasures and drafts for organisers.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
-from petitions.models import Alert, Enquiry, Erasure, ErasureStop, Petition, Signature
+from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop, Petition, Signature
 from petitions.publishing import readiness
 from petitions.publishing.readiness import POSTCODES_LAST
 
 MOST_ALERTS = 20
+MOST_JOBS = 5
 MOST_DRAFTS = 5
 
 
@@ -45,6 +46,8 @@ class Needs:
 
     held: list[Held]
     alerts: list[Alert]
+    # Those that wait for approval, each with its petition by title.
+    jobs: list[BulkDecision]
 
     @property
     def number(self) -> int:
@@ -58,7 +61,7 @@ class Needs:
 
 
 def needs() -> Needs:
-    """The moderator's to-do list: three queries, over held signatures and open alerts only."""
+    """The moderator's to-do list: four queries, over what is held, open or waits only."""
     # The petitions are named, because the index to use starts with `petition`.
     petitions = Petition.objects.titled().in_bulk()
     held = (
@@ -70,9 +73,14 @@ def needs() -> Needs:
     # What the other kinds tell, the home tells by itself.
     bursts = Alert.objects.filter(kind=Alert.Kind.BURST, seen_at=None, petition__isnull=False)
     alerts = list(bursts.order_by("-created_at")[:MOST_ALERTS])
+    jobs = list(
+        BulkDecision.objects.waiting().select_related("actor", "undoes__undoes")[:MOST_JOBS]
+    )
     for alert in alerts:
         alert.petition = petitions[alert.petition_id or 0]
-    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts)
+    for job in jobs:
+        job.petition = petitions[job.petition_id]
+    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts, jobs)
 
 
 @dataclass(frozen=True, slots=True)

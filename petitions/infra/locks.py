@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 OVERDUE_AFTER = {
     "deliver-mail": timedelta(minutes=1),
     "raise-alerts": timedelta(minutes=2),
+    "count-activity": timedelta(minutes=5),
     "run-bulk-decisions": timedelta(minutes=1),
     "send-news": timedelta(minutes=2),
     "send-staff-mail": timedelta(minutes=2),

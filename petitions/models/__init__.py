@@ -10,7 +10,14 @@ from petitions.models.base import (
     with_checked_choices,
 )
 from petitions.models.corrections import AbstractCorrection, TextCorrection
-from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
+from petitions.models.counts import (
+    ActivityMinute,
+    Snapshot,
+    SnapshotPart,
+    Source,
+    SourceTally,
+    Tally,
+)
 from petitions.models.export import Export
 from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
@@ -32,6 +39,7 @@ __all__ = [
     "LONGEST_BODY",
     "UNKNOWN",
     "AbstractCorrection",
+    "ActivityMinute",
     "Alert",
     "AlertMail",
     "AuditRecord",

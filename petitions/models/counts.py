@@ -1,4 +1,4 @@
-"""Counts: the tally, daily snapshots, and sources (attribution) with theirs."""
+"""Counts: the tally, daily snapshots, sources (attribution) with theirs, and activity by minute."""
 
 import re
 
@@ -202,3 +202,25 @@ class SourceTally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.petition_id} {self.source_id} {self.shard}"
+
+
+class ActivityMinute(models.Model):
+    """What happened to one petition in one minute, as counts: a rollup for the cockpit.
+
+    Written once, after the minute has ended, and deleted after a day. `counts` is {event: number}
+    of `moderation.activity`, without events that did not occur; without any there is no row.
+    """
+
+    petition = models.ForeignKey(Petition, models.CASCADE, db_index=False)
+    minute = models.DateTimeField()
+    counts = models.JSONField()
+
+    class Meta:
+        verbose_name = "minute of activity"
+        verbose_name_plural = "cockpit"
+        constraints = [
+            models.UniqueConstraint(fields=["petition", "minute"], name="activity_minute_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.petition_id} {self.minute:%H:%M}"

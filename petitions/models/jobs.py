@@ -206,3 +206,8 @@ class BulkDecision(BatchJob):
                 name="bulk_decision_open",
             ),
         ]
+
+    @property
+    def title(self) -> str:
+        """What it is to do, in words, as `Decision.title`."""
+        return Decision(kind=self.kind, undoes=self.undoes).title

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -44,6 +44,8 @@ MODERATE = decisions.MODERATE
 APPROVE = "petitions.approve_bulkdecision"
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
+# The screen of audit records that no person caused.
+BY_CLOCK = "run_bulk_decisions"
 
 State = BulkDecision.State
 Action = AuditRecord.Action
@@ -253,12 +255,26 @@ def _start_or_end_waiting() -> None:
     is_old = Q(created_at__lt=Now() - DRAFT_LASTS)
     BulkDecision.objects.filter(is_old, state=State.DRAFT).delete()
     for job in BulkDecision.objects.waiting().filter(is_old):
-        job.change_state(State.CANCELLED, State.AWAITING)
+        _change_by_clock(job, State.CANCELLED, Action.BULK_CANCELLED, "nobody approved it in a day")
     for job in BulkDecision.objects.waiting().filter(created_at__lt=Now() - ALONE_WAITS):
         if not others_who_approve(job):
-            job.change_state(State.RUNNING, State.AWAITING, started_at=Now())
+            why = "nobody else may approve, and nobody cancelled it in 30 minutes"
+            _change_by_clock(job, State.RUNNING, Action.BULK_APPROVED, why, started_at=Now())
     for job in BulkDecision.objects.waiting().filter(mailed_at=None):
         _mail_the_team(job)
+
+
+@transaction.atomic
+def _change_by_clock(
+    job: BulkDecision,
+    target: BulkDecision.State,
+    action: AuditRecord.Action,
+    why: str,
+    **columns: Any,
+) -> None:
+    """Approve or cancel what has waited long enough, on the audit record without an actor."""
+    if job.change_state(target, State.AWAITING, **columns):
+        audit.record(action=action, screen=BY_CLOCK, about=job, why=why)
 
 
 def _mail_the_team(job: BulkDecision) -> None:

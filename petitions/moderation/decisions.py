@@ -16,7 +16,6 @@ from django.utils.translation import ngettext
 from petitions.infra import locks
 from petitions.models import (
     AuditRecord,
-    BulkDecision,
     Decision,
     DecisionItem,
     Petition,
@@ -44,11 +43,6 @@ def permission(decision: Decision) -> str:
     while first.undoes is not None:
         first = first.undoes
     return _NEEDED.get(Kind(first.kind), MODERATE)
-
-
-def title_of(job: BulkDecision) -> str:
-    """What a bulk decision is to do, in words, as `Decision.title`."""
-    return Decision(kind=job.kind, undoes=job.undoes).title
 
 
 def require_permission(decision: Decision, actor: User) -> None:

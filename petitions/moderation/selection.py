@@ -144,7 +144,7 @@ class Selection:
         return list(self.queryset().select_related("signer", "place").order_by("id")[:size])
 
 
-def bounded(rows: QuerySet[Signature], limit: int) -> Number:
+def bounded(rows: QuerySet[Any], limit: int) -> Number:
     """Count rows, but no further than `limit`."""
     n = rows.order_by()[: limit + 1].count()
     return Number(min(n, limit), n <= limit)

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from petitions.mail import suppression
 from petitions.models import (
+    ActivityMinute,
     Alert,
     AlertMail,
     BulkDecision,
@@ -43,6 +44,8 @@ EXACT_FOR = timedelta(hours=72)
 # Networks, mail domains and refusals: moderators and rate limits need only recent ones.
 KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
+# The cockpit shows a day.
+KEPT_OF_ACTIVITY = timedelta(hours=25)
 # Time for staff to requeue what failed, and for a provider to report a complaint.
 MAILS_KEPT = timedelta(days=7)
 # The list of who got a news: time for complaints about it.
@@ -170,7 +173,8 @@ def delete_small_tables() -> None:
     """Delete expired rows of tables that are small enough to be read whole.
 
     Alerts, with their network index; suppressions for bounces; enquiries after the answer, or
-    unanswered for a year; sessions of the admin, as Django's `clearsessions` does.
+    unanswered for a year; activity by the minute; sessions of the admin, as Django's
+    `clearsessions` does.
     """
     now, today = timezone.now(), timezone.localdate()
     Alert.objects.filter(created_at__lt=now - KEPT_OF_ORIGIN).delete()
@@ -180,6 +184,7 @@ def delete_small_tables() -> None:
     answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)
     unanswered = Q(state=Enquiry.State.OPEN, received_on__lt=today - KEPT_UNANSWERED)
     Enquiry.objects.filter(answered | unanswered).delete()
+    ActivityMinute.objects.filter(minute__lt=now - KEPT_OF_ACTIVITY).delete()
     Session.objects.filter(expire_date__lt=now).delete()
 
 

@@ -19,15 +19,21 @@ import binascii
 import json
 import secrets
 import time
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 import altcha
 from django.core.signing import BadSignature, Signer
 from django.db import connection
 from django.utils import timezone
+from redis import Redis
 
 from petitions.crypto import vault
+from petitions.infra import redis
 from petitions.models import UsedNonce
 
 PROOF, PATIENCE = "altcha", "patience"
@@ -44,6 +50,8 @@ PATIENT_PER_NETWORK_AND_MINUTE = 5
 # 0.8 s. So a script gains nothing over a browser; a cheap phone is two to five times as slow.
 ALGORITHM, COST, MOST_COUNTERS = "PBKDF2/SHA-256", 500, 2000
 _LONGEST_PROOF = 2000
+# How long outcomes stay in Redis, where a sweep fetches them within the minute.
+COUNTED_FOR = timedelta(hours=2)
 
 
 class Offer(NamedTuple):
@@ -56,12 +64,28 @@ class Offer(NamedTuple):
     is_crowded: bool = False
 
 
+class Outcome(StrEnum):
+    """What became of a demand for a challenge, for the figures of moderators."""
+
+    ASKED = "asked"  # the form brought no answer
+    SOLVED = "solved"
+    FAILED = "failed"  # it brought one that is wrong, spent or too early
+
+
 def demand(post: Mapping[str, str], form: str, network: str = "") -> Offer | None:
     """Verify and consume a form's proof or patience token: None if valid, else the offer to
-    answer with.
+    answer with. What became of it is counted.
 
     `form` is the petition's slug, `CONTACT` or `FIND`; `network` is the sender's, "" if unknown.
     """
+    offered = _verify(post, form, network)
+    is_answered = bool(post.get(PROOF) or post.get(PATIENCE))
+    unsolved = Outcome.FAILED if is_answered else Outcome.ASKED
+    _count(form, unsolved if offered else Outcome.SOLVED)
+    return offered
+
+
+def _verify(post: Mapping[str, str], form: str, network: str) -> Offer | None:
     solved = _solved(post.get(PROOF, ""), form, network)
     if solved and consume_nonce("proof", solved, PROOF_SECONDS):
         return None
@@ -76,6 +100,41 @@ def demand(post: Mapping[str, str], form: str, network: str = "") -> Offer | Non
     if not consume_nonce("patience", token_id, PATIENCE_SECONDS + WAIT_SECONDS):
         return offer(form, network)
     return None if _has_room(network) else offer(form, network, seconds=60, is_crowded=True)
+
+
+def _count(form: str, outcome: Outcome) -> None:
+    """Count an outcome by form and minute in Redis; while that is away nothing is counted."""
+    key = _counter(int(time.time()))
+
+    def add(client: Redis) -> None:
+        pipeline = client.pipeline(transaction=False)
+        pipeline.hincrby(key, f"{form} {outcome}", 1)
+        pipeline.expire(key, int(COUNTED_FOR.total_seconds()))
+        pipeline.execute()
+
+    with suppress(redis.Unavailable):
+        redis.call(add)
+
+
+def outcomes(minutes: Sequence[datetime]) -> dict[tuple[str, datetime], Counter[str]]:
+    """Outcomes by form and minute, of minutes within `COUNTED_FOR`. Raises `redis.Unavailable`."""
+
+    def read(client: Redis) -> list[Any]:
+        pipeline = client.pipeline(transaction=False)
+        for minute in minutes:
+            pipeline.hgetall(_counter(int(minute.timestamp())))
+        return pipeline.execute()
+
+    found: dict[tuple[str, datetime], Counter[str]] = defaultdict(Counter)
+    for minute, counts in zip(minutes, redis.call(read), strict=True):
+        for field, number in counts.items():
+            form, outcome = field.decode().split(" ")
+            found[form, minute][outcome] += int(number)
+    return found
+
+
+def _counter(seconds: int) -> str:
+    return f"challenge:{seconds // 60}"
 
 
 def offer(

@@ -18,7 +18,7 @@ def needs_you(context: dict[str, Any]) -> needs.Needs | None:
     """
     user = context["request"].user
     found = needs.needs() if user.has_perm("petitions.moderate_signature") else None
-    return found if found and (found.held or found.alerts) else None
+    return found if found and (found.held or found.alerts or found.jobs) else None
 
 
 @register.simple_tag(takes_context=True)

@@ -34,7 +34,7 @@ PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
     "sketch", "post", "attacked", "confirm", "hot", "mail", "news", "export", "export-supporters",
-    "export-research", "export-by-constituency", "export-xlsx",
+    "export-research", "export-by-constituency", "export-xlsx", "cockpit",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
@@ -130,10 +130,14 @@ def _seed(petition: "Petition", rows: int) -> float:
 
 
 def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measure"]:
-    from tests.benchmarks import exports, hot, size
+    from tests.benchmarks import cockpit, exports, hot, size
     from tests.benchmarks import measures as site
 
-    known = {**site.MEASURES, **size.MEASURES, **hot.MEASURES, **exports.MEASURES}
+    known = {
+        name: measure
+        for module in (site, size, hot, exports, cockpit)
+        for name, measure in module.MEASURES.items()
+    }
     measures = [known[name](bench) for name in NAMES if name in names]
     with tqdm(total=ROUNDS * len(measures), desc="Measuring", disable=None) as bar:
         for measure in measures:

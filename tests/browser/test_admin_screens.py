@@ -24,8 +24,9 @@ VIEWS = [(1280, "light"), (360, "dark")]
 OPEN = ["login/", "forgotten/", "forgotten/sent/", "password/MQ/a-b/"]
 SCREENS = {
     MODERATORS: [
-        "", "petitions/signature/", "petitions/decision/", "petitions/alert/", "petitions/rule/",
-        "petitions/rule/add/", "petitions/petition/", "petitions/export/", "nowhere/",
+        "", "petitions/activityminute/", "petitions/signature/", "petitions/decision/",
+        "petitions/alert/", "petitions/alert/mail/", "petitions/rule/", "petitions/rule/add/",
+        "petitions/petition/", "petitions/export/", "nowhere/",
         "second-factor/set-up/", "password_change/", "password-again/",
     ],
     ORGANISERS: [
@@ -33,7 +34,7 @@ SCREENS = {
         "petitions/milestone/add/", "petitions/source/", "petitions/source/add/",
         "petitions/organisation/", "petitions/mail/", "petitions/enquiry/", "petitions/snapshot/",
         "petitions/export/", "petitions/erasure/", "petitions/erasurestop/", "campaign/statement/",
-        "campaign/statement/add/", "petitions/signature/",
+        "campaign/statement/add/", "petitions/signature/", "petitions/activityminute/",
     ],
     ADMINISTRATORS: ["", "auth/user/", "auth/user/add/", "petitions/auditrecord/"],
 }  # fmt: skip

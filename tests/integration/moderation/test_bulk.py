@@ -71,6 +71,12 @@ def _states(ids: list[UUID]) -> list[str]:
     return [rows[pk] for pk in ids]
 
 
+def _by_clock() -> list[tuple[str, str]]:
+    """What is on record that no person did, with what it is about."""
+    records = AuditRecord.objects.filter(actor=None).exclude(why="")
+    return list(records.values_list("action", "object_id"))
+
+
 def test_a_preview_tells_number_effect_and_sample_and_changes_nothing(
     petition: Petition, moderator: User, signed: list[UUID]
 ) -> None:
@@ -271,6 +277,7 @@ def test_where_nobody_else_could_approve_it_starts_after_half_an_hour_unless_can
     BulkDecision.objects.update(created_at=timezone.now() - timedelta(minutes=31))
 
     assert (_run(one).state, _run(other).state) == (State.DONE, State.CANCELLED)
+    assert _by_clock() == [("bulk-approved", str(one.pk))]
 
 
 def test_the_team_is_mailed_once_that_a_large_one_waits_without_a_word_of_what_it_is_about(
@@ -302,6 +309,7 @@ def test_old_drafts_are_deleted_and_what_waited_for_a_day_is_cancelled(
 
     assert _run(waiting).state == State.CANCELLED
     assert not BulkDecision.objects.filter(pk=draft.pk).exists()
+    assert _by_clock() == [("bulk-cancelled", str(waiting.pk))]
 
 
 def test_a_cancelled_one_stops_at_the_next_batch_and_what_it_did_can_be_undone(

@@ -104,11 +104,14 @@ def test_a_large_one_waits_for_a_second_moderator_who_approves_it(
     assert 'value="approve"' not in text(mona, url)
     assert "Somebody else has to approve" in text(mona, url, "approve")
     assert "Bulk decisions that wait or run" in text(second, DECISIONS)
+    home = text(second, "/admin/")
+    assert f'<a href="{url}">Waiting for a second moderator: remove, 4 signatures on' in home
 
     assert "Approved: it runs now." in text(second, url, "approve")
 
     bulk.run_due()
     assert tallies.total(petition.pk) == 0
+    assert "Nothing needs you" in text(second, "/admin/")
 
 
 def test_all_that_counts_wants_its_number_typed(

@@ -50,11 +50,11 @@ OPEN = {"login", "logout", "forgotten", "forgotten_sent", "password_reset_confir
 PEOPLE = ("moderator", "organiser", "administrator", "both", "nobody")
 # What opens for whom; all else is refused.
 LISTS = {
-    "moderator": {"signature", "decision", "alert", "rule", "petition"},
+    "moderator": {"activityminute", "signature", "decision", "alert", "rule", "petition"},
     "organiser": {
         "petition", "statement", "milestone", "source", "organisation", "news", "mail",
         "enquiry",
-        "snapshot", "export", "erasure", "erasurestop", "rule",
+        "snapshot", "export", "erasure", "erasurestop", "rule", "activityminute",
     },
     "administrator": {"user", "auditrecord"},
     "nobody": set(),

@@ -17,7 +17,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from psycopg2 import sql
 
-from campaign.sessions import SessionStore
+from campaign.sessions import SEEN, SEEN_EVERY, SessionStore
 from petitions.crypto import vault
 from petitions.privacy import retention
 
@@ -101,6 +101,18 @@ def test_a_session_ends_with_its_time(logged_in: Client) -> None:
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
 
     assert not is_in(logged_in)
+
+
+def test_a_page_that_renews_itself_does_not_keep_its_log_in_alive(logged_in: Client) -> None:
+    session = logged_in.session
+    session[SEEN] -= 2 * SEEN_EVERY
+    session.save()
+    before = Session.objects.get().expire_date
+
+    assert logged_in.get(HOME, headers={"X-Renewal": "1"}).status_code == 200
+    assert Session.objects.get().expire_date == before
+    assert is_in(logged_in)
+    assert Session.objects.get().expire_date > before
 
 
 def test_a_session_lives_through_an_exchange_of_the_index_key(

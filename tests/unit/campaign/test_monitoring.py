@@ -49,4 +49,4 @@ def said_in_the_guide() -> Iterator[tuple[str, timedelta]]:
 
 
 def test_the_admins_home_has_a_sentence_for_every_sweep() -> None:
-    assert standing_still._SWEEPS.keys() == OVERDUE_AFTER.keys()
+    assert standing_still.SWEEPS.keys() == OVERDUE_AFTER.keys()

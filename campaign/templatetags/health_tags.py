@@ -1,0 +1,52 @@
+"""Template tag of the cockpit: the health of each part of the site."""
+
+from typing import NamedTuple
+
+from django import template
+
+from campaign import monitoring, standing_still
+
+register = template.Library()
+
+_NAMES = {
+    "database": "Database",
+    "mail": "Mail",
+    "redis": "Redis",
+    "limits": "Rate limits",
+    "mailboxes": "Comparison of mailboxes",
+}
+
+
+class Health(NamedTuple):
+    """One part of the site, whether it is well, and its state in words."""
+
+    name: str
+    is_well: bool
+    words: str
+
+
+@register.simple_tag
+def health_of_parts() -> list[Health]:
+    """Each part, and each sweep of the worker with the age of its last success.
+
+    From the report of `/health`, without its figures of mail: see `Report.for_staff`.
+    """
+    report = monitoring.report()
+    parts = [
+        Health(name, (state := report.parts[key].state) == monitoring.WELL, state)
+        for key, name in _NAMES.items()
+    ]
+    sweeps = report.parts["sweeps"]
+    overdue = sweeps.figures.get("overdue", ())
+    for name, seconds in sweeps.figures.get("seconds_since", {}).items():
+        words = f"last done {_age(seconds)} ago"
+        if name in overdue:
+            words += f": {standing_still.SWEEPS[name]}"
+        parts.append(Health(f"Worker: {name}", name not in overdue, words))
+    return parts
+
+
+def _age(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

@@ -1,0 +1,166 @@
+"""The cockpit: what happens to a petition right now, on one page that renews itself.
+
+Without its script the page stands still, and a link loads it again.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, IntegerField, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Now
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from petitions.admin.needs import spoken_age
+from petitions.admin.records import ReadOnly
+from petitions.admin.signatures.filters import Filters, where_something_waits
+from petitions.formatting import charts
+from petitions.models import ActivityMinute, Alert, Petition
+from petitions.moderation import cockpit, switches
+from petitions.moderation.activity import HOUR, MINUTE, Event
+from petitions.moderation.cockpit import Activity, Bucket, Origin, Queue
+
+# The series, in the words of the page. Holds are for who sees signatures: the public total does not
+# tell them, and one more would tell who watches that somebody has signed.
+SERIES = {Event.SIGNED: "Signed", Event.CONFIRMED: "Confirmed", Event.HELD: "Held"}
+# Each period: its title, the length of a column, how many columns, and how times are written.
+PERIODS = (
+    ("hour", "The last hour, by the minute", MINUTE, 60, "%H:%M"),
+    ("day", "The last day, by the half-hour", timedelta(minutes=30), 48, "%a %H:%M"),
+)
+
+
+@admin.register(ActivityMinute)
+class CockpitAdmin(ReadOnly):
+    """One page, in place of a list of minutes."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_safe(self.page_view))
+        return [path("", view, name="petitions_activityminute_changelist")]
+
+    def page_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the petition in `?petition=`, else the one that is signed most."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied("petitions.view_activityminute")
+        petitions = list(Petition.objects.titled().order_by("-pk"))
+        asked = request.GET.get("petition")
+        chosen = next((one for one in petitions if one.slug == asked), None)
+        petition = chosen or _signed_most() or where_something_waits()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Cockpit",
+            "opts": self.opts,
+            "petition": petition,
+            "others": [one for one in petitions if one != petition],
+            **(_shown(request, petition) if petition else {}),
+        }
+        return render(request, "admin/petitions/activityminute/cockpit.html", context)
+
+
+def _signed_most() -> Petition | None:
+    """The petition with most forms in the last hour."""
+    lately = ActivityMinute.objects.filter(minute__gt=Now() - HOUR)
+    number = Sum(Cast(KT("counts__signed"), IntegerField()))
+    counted = lately.values("petition").annotate(number=number)
+    busiest = counted.order_by(F("number").desc(nulls_last=True)).first()
+    return Petition.objects.titled().get(pk=busiest["petition"]) if busiest else None
+
+
+class Period(NamedTuple):
+    """The charts of one period with their labels, and the rows of the table beside them."""
+
+    name: str
+    title: str
+    charts: list[tuple[str, SafeString]]
+    rows: list[tuple[str, list[tuple[str, int]]]]
+
+
+def _shown(request: HttpRequest, petition: Petition) -> dict[str, Any]:
+    seen, forms = cockpit.activity(petition), cockpit.newest(petition)
+    sees_signatures = request.user.has_perm("petitions.view_signature")
+    series = [one for one in SERIES if one != Event.HELD or sees_signatures]
+    shown = {
+        "end": seen.end,
+        "last_hour": seen.last_hour,
+        "series": [SERIES[event] for event in series],
+        "periods": [_period(seen, series, *period) for period in PERIODS],
+        "providers": cockpit.by_provider(forms),
+        "mails": _queue(cockpit.mails()),
+        "rules": cockpit.rules_met(seen),
+        "newest": cockpit.NEWEST,
+        "switches_on": [one for one in switches.Switch if switches.is_on(petition, one)],
+    }
+    if sees_signatures:
+        networks, domains = cockpit.busiest(forms)
+        shown |= {
+            "held": _queue(cockpit.held(petition)),
+            "held_url": Filters(petition, {"state": "held"}).url(),
+            "origins": [
+                ("networks", "Network", _lines(petition, "network_of", networks)),
+                ("domains", "Domain", _lines(petition, "domain_of", domains)),
+            ],
+            "alerts": Alert.objects.filter(petition=petition, seen_at=None).count(),
+        }
+    return shown
+
+
+def _period(
+    seen: Activity,
+    series: list[Event],
+    name: str,
+    title: str,
+    length: timedelta,
+    number: int,
+    clock: str,
+) -> Period:
+    buckets = seen.buckets(length, number)
+    ends = _written(buckets[0].start, clock), _written(seen.end, clock)
+    drawn = [
+        (SERIES[event], _chart(f"{name}-{event}", title, event, buckets, ends)) for event in series
+    ]
+    rows = [
+        (_written(one.start, clock), [(SERIES[event], one.counts[event]) for event in series])
+        for one in reversed(buckets)
+    ]
+    return Period(name, title, drawn, rows)
+
+
+def _chart(
+    name: str, title: str, event: Event, buckets: list[Bucket], ends: tuple[str, str]
+) -> SafeString:
+    values = [bucket.counts[event] for bucket in buckets]
+    said = f"{sum(values):,} in all, at most {max(values):,}. The table below has every figure."
+    words = charts.Words(name, f"{SERIES[event]}: {title.lower()}", said, is_rtl=False)
+    width = 1 / len(values)
+    columns = [charts.Column(n * width, width, value) for n, value in enumerate(values)]
+    return charts.columns(words, columns, written="{:,}".format, ends=ends)
+
+
+def _written(moment: datetime, clock: str) -> str:
+    return timezone.localtime(moment).strftime(clock)
+
+
+def _queue(queue: Queue) -> dict[str, Any]:
+    age = spoken_age(timezone.now() - queue.oldest) if queue.oldest else ""
+    return {"number": queue.number, "age": age}
+
+
+def _lines(petition: Petition, condition: str, origins: list[Origin]) -> list[dict[str, Any]]:
+    """Bars of origins, each with the list of all from there; unnamed ones are numbered."""
+    most = max((one.number for one in origins), default=1)
+    return [
+        {
+            "name": one.name,
+            "number": one.number,
+            "width": f"{100 * one.number / most:.0f}%",
+            "url": Filters(petition, {condition: str(one.example)}).url(),
+        }
+        for one in origins
+    ]

@@ -1,0 +1,134 @@
+"""Activity of each petition by the minute: rolled up by the worker, read by the cockpit.
+
+A minute is counted once, soon after its end, and never again: so no count falls when somebody
+withdraws, which takes all forms with their address along, and watching it tells of nobody. Every
+form that was taken counts as signed, whatever became of it (constant work, docs/architecture.md).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Count, Max, QuerySet
+from django.db.models.functions import TruncMinute
+from django.utils import timezone
+
+from petitions.infra import redis
+from petitions.models import ActivityMinute, Petition, Signature
+from petitions.screening import challenge
+
+State = Signature.State
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+# Transactions that began before the end of a minute are over by then.
+SETTLED_AFTER = timedelta(seconds=10)
+
+
+class Event(StrEnum):
+    """What is counted. Rules about one address are not: the number would tell of that address."""
+
+    SIGNED = "signed"
+    CONFIRMED = "confirmed"  # and counted, as the public total shows
+    HELD = "held"  # confirmed, and on hold when its minute was counted
+    ASKED = "asked"
+    SOLVED = "solved"
+    FAILED = "failed"
+    REFUSED_NETWORK = "refused-network"
+    REFUSED_DOMAIN = "refused-domain"
+    HELD_NETWORK = "held-network"
+    HELD_DOMAIN = "held-domain"
+
+
+# The signals that rules leave, by what the rule is about.
+_OF_RULES = {
+    "network": {"blocked-network", "held-network"},
+    "domain": {"blocked-domain", "held-domain"},
+}
+
+
+class Occurred(NamedTuple):
+    """How often something happened in one minute of one petition."""
+
+    petition_id: int
+    minute: datetime
+    event: str
+    number: int
+
+
+@transaction.atomic
+def roll_up() -> int:
+    """Count the minutes that have ended since the last call, at most a day; return how many rows.
+
+    Idempotent. It reads the signatures of those minutes alone, by index.
+    """
+    end = last_full_minute()
+    newest = ActivityMinute.objects.aggregate(at=Max("minute"))["at"]
+    start = max(newest + MINUTE, end - DAY) if newest else end - DAY
+    counts: dict[tuple[int, datetime], Counter[str]] = defaultdict(Counter)
+    for one in [*_signed(start, end), *_confirmed(start, end), *_challenged(start, end)]:
+        counts[one.petition_id, one.minute][one.event] += one.number
+    rows = [
+        ActivityMinute(petition_id=petition_id, minute=minute, counts=dict(counted))
+        for (petition_id, minute), counted in counts.items()
+    ]
+    ActivityMinute.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+def last_full_minute() -> datetime:
+    """The end of the last minute that can be counted by now."""
+    return (timezone.now() - SETTLED_AFTER).replace(second=0, microsecond=0)
+
+
+def _signed(start: datetime, end: datetime) -> Iterator[Occurred]:
+    # Petition and state stand before the time in the index.
+    rows = Signature.objects.filter(
+        petition__in=list(Petition.objects.values_list("pk", flat=True)),
+        state__in=State.values,
+        created_at__gte=start,
+        created_at__lt=end,
+    )
+    for petition_id, minute, state, signals, number in _by_minute(rows, "created_at"):
+        yield Occurred(petition_id, minute, Event.SIGNED, number)
+        if state == State.REFUSED:
+            for about in _rules_about(signals):
+                yield Occurred(petition_id, minute, f"refused-{about}", number)
+
+
+def _confirmed(start: datetime, end: datetime) -> Iterator[Occurred]:
+    # The last condition is that of the partial index `signature_confirmed`.
+    rows = Signature.objects.filter(
+        confirmed_at__gte=start, confirmed_at__lt=end, confirmed_at__time__gt=time.min
+    )
+    for petition_id, minute, state, signals, number in _by_minute(rows, "confirmed_at"):
+        is_held = state == State.HELD
+        yield Occurred(petition_id, minute, Event.HELD if is_held else Event.CONFIRMED, number)
+        if is_held:
+            for about in _rules_about(signals):
+                yield Occurred(petition_id, minute, f"held-{about}", number)
+
+
+def _by_minute(rows: QuerySet[Signature], column: str) -> QuerySet[Any, tuple[Any, ...]]:
+    """(petition, minute, state, signals, number) of rows, by the minute in a column."""
+    named = rows.annotate(minute=TruncMinute(column)).order_by()
+    grouped = named.values_list("petition_id", "minute", "state", "signals")
+    return grouped.annotate(number=Count("pk"))
+
+
+def _rules_about(signals: list[str]) -> list[str]:
+    return [about for about, codes in _OF_RULES.items() if codes.intersection(signals)]
+
+
+def _challenged(start: datetime, end: datetime) -> Iterator[Occurred]:
+    """Outcomes of challenges on petitions' forms; none while Redis is away."""
+    first = max(start, end - challenge.COUNTED_FOR)
+    minutes = [first + MINUTE * n for n in range((end - first) // MINUTE)]
+    by_slug = dict(Petition.objects.values_list("slug", "pk"))
+    with suppress(redis.Unavailable):
+        for (form, minute), outcomes in challenge.outcomes(minutes).items():
+            if form in by_slug:
+                for outcome, number in outcomes.items():
+                    yield Occurred(by_slug[form], minute, outcome, number)

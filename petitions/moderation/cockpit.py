@@ -1,0 +1,249 @@
+"""What the cockpit shows of one petition: bounded reads, and nothing that tells of one address.
+
+Series are read from the rollup (`moderation.activity`). Origins and providers are counted over the
+newest `NEWEST` forms of a day, so that an attack makes the page no slower.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Exists, Min, OuterRef
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from petitions.identity import providers
+from petitions.mail import monitoring
+from petitions.models import ActivityMinute, Mail, Petition, Rule, Signature, as_array
+from petitions.moderation.activity import DAY, HOUR, Event, last_full_minute
+from petitions.moderation.rules import LEAST_TOLD
+from petitions.moderation.selection import Number, bounded
+from petitions.signers import sealing
+
+State = Signature.State
+NEWEST = 1_000
+# Queues are counted no further.
+COUNTED = 10_000
+MOST_ORIGINS = 6
+# Steps of figures about mail: by one more or less they would tell what an address has done.
+STEP = 25
+OTHERS = "all others"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What happened from `start` on, for the length of a bucket."""
+
+    start: datetime
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Activity:
+    """The minutes of the last day in which anything happened; `end` is the last that is counted."""
+
+    end: datetime
+    minutes: Sequence[tuple[datetime, dict[str, int]]]
+
+    def buckets(self, length: timedelta, number: int) -> list[Bucket]:
+        """So many buckets of equal length up to the end, the oldest first."""
+        start = self.end - length * number
+        found = [Bucket(start + length * n) for n in range(number)]
+        for minute, counts in self.minutes:
+            if minute >= start:
+                bucket = found[(minute - start) // length].counts
+                for event, times in counts.items():
+                    bucket[event] += times
+        return found
+
+    @cached_property
+    def last_hour(self) -> Counter[str]:
+        """The sum of each event."""
+        return self.buckets(HOUR, 1)[0].counts
+
+    @cached_property
+    def last_day(self) -> Counter[str]:
+        return self.buckets(DAY, 1)[0].counts
+
+
+def activity(petition: Petition) -> Activity:
+    """The minutes of a petition's last day: one query by index, of at most 1,440 rows."""
+    end = last_full_minute()
+    rows = ActivityMinute.objects.filter(petition=petition, minute__gte=end - DAY, minute__lt=end)
+    return Activity(end, list(rows.values_list("minute", "counts")))
+
+
+class Form(NamedTuple):
+    """One of the newest forms that were taken, as far as it is counted here."""
+
+    pk: UUID
+    created_at: datetime
+    confirmed_at: datetime | None
+    network: bytes | None
+    domain: bytes | None
+    mailbox: bytes | None
+    is_sent: bool
+
+
+def newest(petition: Petition) -> list[Form]:
+    """The newest forms of the last day, at most `NEWEST`: two queries.
+
+    The index has the state before the time: the newest of each state hold the newest of all.
+    """
+    lately = Signature.objects.filter(petition=petition, created_at__gt=Now() - DAY)
+    counted = (State.CONFIRMED, State.PENDING, State.HELD, State.REMOVED)
+    each = [
+        lately.filter(state=state).order_by("-created_at").values_list("pk", "created_at")[:NEWEST]
+        for state in counted
+    ]
+    chosen = each[0].union(*each[1:], all=True).order_by("-created_at")[:NEWEST]
+    mails = Mail.objects.filter(
+        signature=OuterRef("pk"), kind=Mail.Kind.CONFIRM, state=Mail.State.SENT
+    )
+    columns = ("network_ix", "domain_ix", "petition_mailbox_ix")
+    ids = as_array(pk for pk, _signed_at in chosen)
+    rows = Signature.objects.filter(pk__in=ids).values_list(
+        "pk", "created_at", "confirmed_at", *(f"signer__{name}" for name in columns), Exists(mails)
+    )
+    return [
+        Form._make([*row[:3], *(index and bytes(index) for index in row[3:6]), row[6]])
+        for row in rows.order_by("-created_at")
+    ]
+
+
+class Origin(NamedTuple):
+    """A network or domain of many forms: how many, and the newest of them, whose list has all."""
+
+    name: str
+    number: int
+    example: UUID
+
+
+def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
+    """The networks and the domains of most forms within the last hour, the busiest first.
+
+    Nobody reads which network it is, nor which domain, but for those of large providers. Those of
+    fewer than `LEAST_TOLD` forms are left out.
+    """
+    hour_ago = timezone.now() - HOUR
+    late = [form for form in forms if form.created_at > hour_ago]
+    known = _large_providers()
+    networks = _busiest([(form.network, form.pk) for form in late], {})
+    return networks, _busiest([(form.domain, form.pk) for form in late], known)
+
+
+def _busiest(of: Sequence[tuple[bytes | None, UUID]], known: dict[bytes, str]) -> list[Origin]:
+    counts = Counter(index for index, _pk in of if index)
+    # The newest comes first, and so is the last to be written.
+    examples = {index: pk for index, pk in reversed(of) if index}
+    return [
+        Origin(known.get(index, ""), number, examples[index])
+        for index, number in counts.most_common(MOST_ORIGINS)
+        if number >= LEAST_TOLD
+    ]
+
+
+def _large_providers() -> dict[bytes, str]:
+    """The domains of large mail providers by their blind indexes of yesterday and today."""
+    today = datetime.now(UTC).date()
+    days = (today - timedelta(days=1), today)
+    return {sealing.domain_index(f"@{name}", day): name for name in providers.LARGE for day in days}
+
+
+class Funnel(NamedTuple):
+    """Of the newest forms at one provider: mailboxes, those that were mailed, and confirmed."""
+
+    name: str
+    submitted: int
+    sent: int
+    confirmed: int
+
+
+def by_provider(forms: Iterable[Form]) -> list[Funnel]:
+    """Mailboxes by large provider, the largest first, rounded down to `STEP`; all others last.
+
+    Mailboxes, and not forms: a withdrawal takes all forms of a mailbox along. Providers with fewer
+    than `STEP` are counted with the others.
+    """
+    known = _large_providers()
+    named = [(known.get(form.domain or b"", OTHERS), form) for form in forms if form.mailbox]
+    sizes = Counter(name for name, _mailbox in {(name, form.mailbox) for name, form in named})
+    reached: dict[str, list[set[bytes]]] = {}
+    for name, form in named:
+        told = name if sizes[name] >= STEP else OTHERS
+        submitted, sent, confirmed = reached.setdefault(told, [set(), set(), set()])
+        mailbox = form.mailbox or b""
+        submitted.add(mailbox)
+        if form.is_sent:
+            sent.add(mailbox)
+        if form.confirmed_at:
+            confirmed.add(mailbox)
+    funnels = [
+        Funnel(name, *(len(mailboxes) // STEP * STEP for mailboxes in steps))
+        for name, steps in reached.items()
+    ]
+    return sorted(funnels, key=lambda one: (one.name == OTHERS, -one.submitted))
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits: how many, counted so far as it is quick, and since when the oldest does."""
+
+    number: Number
+    oldest: datetime | None
+
+
+def held(petition: Petition) -> Queue:
+    """The signatures on hold: the oldest is the first signed, as in the list."""
+    rows = Signature.objects.filter(petition=petition, state=State.HELD)
+    first = rows.order_by("created_at", "id").values_list("confirmed_at", flat=True)[:1]
+    return Queue(bounded(rows, COUNTED), first.first())
+
+
+def mails() -> Queue:
+    """Queued mails of all petitions, of the kinds that there are whatever an address has done."""
+    queued = Mail.objects.filter(state=Mail.State.QUEUED).exclude(kind=Mail.Kind.NEWS)
+    rows = queued.filter(kind__in=monitoring.SHOWN)
+    oldest = rows.order_by("due_at")[:COUNTED].aggregate(at=Min("created_at"))["at"]
+    number = bounded(rows, COUNTED)
+    return Queue(Number(number.n // STEP * STEP, number.is_exact), oldest)
+
+
+class Met(NamedTuple):
+    """Rules in force about networks or domains, and how many forms they met, in words."""
+
+    about: str
+    in_force: int
+    refused: tuple[str, str]
+    held: tuple[str, str]
+
+
+def rules_met(seen: Activity) -> list[Met]:
+    """By what rules are about: how many refused forms and held signatures, last hour and last day.
+
+    In steps of `LEAST_TOLD`, and without rules about one address: a rule about a person's own
+    domain would tell whether they have signed, as its preview would.
+    """
+    kinds = Counter(Rule.objects.in_force().order_by().values_list("kind", flat=True))
+    networks = kinds[Rule.Kind.NETWORK] + kinds[Rule.Kind.ALERT]
+    return [
+        Met(
+            about,
+            in_force,
+            (_told(seen.last_hour[refusing]), _told(seen.last_day[refusing])),
+            (_told(seen.last_hour[holding]), _told(seen.last_day[holding])),
+        )
+        for about, in_force, refusing, holding in (
+            ("networks", networks, Event.REFUSED_NETWORK, Event.HELD_NETWORK),
+            ("domains", kinds[Rule.Kind.DOMAIN], Event.REFUSED_DOMAIN, Event.HELD_DOMAIN),
+        )
+    ]
+
+
+def _told(number: int) -> str:
+    stepped = number // LEAST_TOLD * LEAST_TOLD
+    return f"{stepped:,}" if stepped else f"fewer than {LEAST_TOLD}"

@@ -1,0 +1,61 @@
+// Renews the parts of the cockpit while somebody can see them, and stops when asked to; for who
+// wants little to move it waits to be asked. Without this script a link loads the page again.
+
+const EVERY = 30_000;
+const page = document.querySelector(".cockpit");
+const controls = page.querySelector(".renewing");
+
+if (controls) {
+  const button = controls.querySelector("button");
+  const told = controls.querySelector("span");
+  let isPaused = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let timer = 0;
+
+  const show = (words) => {
+    button.textContent = isPaused ? "Renew by itself" : "Pause";
+    told.textContent = words;
+  };
+  const schedule = () => {
+    clearTimeout(timer);
+    if (!isPaused && !document.hidden) timer = setTimeout(renew, EVERY);
+  };
+
+  async function renew() {
+    // The header says that nobody asked: a log-in that is not used ends all the same.
+    const asked = { headers: { "X-Renewal": "1" } };
+    const response = await fetch(location.href, asked).catch(() => null);
+    if (response && (response.redirected || response.status === 403)) {
+      isPaused = true;
+      return void show("You are logged out. Load the page again.");
+    }
+    if (response?.ok) replace(new DOMParser().parseFromString(await response.text(), "text/html"));
+    show(response?.ok ? "Renewed every half minute." : "No answer: these are earlier figures.");
+    schedule();
+  }
+
+  // What has the focus stays as it is, and what has not changed is not read out again.
+  function replace(fresh) {
+    for (const part of page.querySelectorAll("[data-live]")) {
+      const next = fresh.getElementById(part.id);
+      const isUsed = part.contains(document.activeElement);
+      if (next && !isUsed && next.innerHTML !== part.innerHTML) {
+        part.replaceChildren(...next.childNodes);
+      }
+    }
+  }
+
+  button.addEventListener("click", () => {
+    isPaused = !isPaused;
+    if (isPaused) {
+      clearTimeout(timer);
+      show("It stands still.");
+    } else renew();
+  });
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (!document.hidden && !isPaused) renew();
+  });
+  controls.hidden = false;
+  show(isPaused ? "It stands still." : "Renewed every half minute.");
+  schedule();
+}
