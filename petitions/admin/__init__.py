@@ -13,6 +13,7 @@ from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.people import PersonAdmin
 from petitions.admin.records import MailAdmin
 from petitions.admin.rules import RuleAdmin
+from petitions.admin.sender import SenderAdmin
 from petitions.admin.signatures import SignatureAdmin
 from petitions.admin.sources import SourceAdmin
 
@@ -32,6 +33,7 @@ __all__ = [
     "PersonAdmin",
     "PetitionAdmin",
     "RuleAdmin",
+    "SenderAdmin",
     "SignatureAdmin",
     "SnapshotAdmin",
     "SourceAdmin",

@@ -84,6 +84,8 @@ class AuditRecord(models.Model):
         CHALLENGE_OFF = "challenge-off", "proof of work for everybody switched off"
         HOLDING_ON = "holding-on", "holding of all new signatures switched on"
         HOLDING_OFF = "holding-off", "holding of all new signatures switched off"
+        MAIL_TRIED = "mail-tried", "every message mailed to oneself"
+        SENDER_CHECKED = "sender-checked", "DNS records of the sender checked"
 
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -52,7 +52,7 @@ PEOPLE = ("moderator", "organiser", "administrator", "both", "nobody")
 LISTS = {
     "moderator": {"signature", "decision", "alert", "rule", "petition"},
     "organiser": {
-        "petition", "statement", "milestone", "source", "organisation", "news", "mail",
+        "petition", "statement", "milestone", "source", "organisation", "news", "mail", "sendercheck",
         "enquiry",
         "snapshot", "export", "erasure", "erasurestop", "rule",
     },
