@@ -52,8 +52,8 @@ PEOPLE = ("moderator", "organiser", "administrator", "both", "nobody")
 LISTS = {
     "moderator": {"signature", "decision", "alert", "rule", "petition"},
     "organiser": {
-        "petition", "statement", "milestone", "source", "organisation", "news", "mail", "sendercheck",
-        "enquiry",
+        "petition", "statement", "milestone", "source", "organisation", "news", "mail",
+        "enquiry", "sendercheck",
         "snapshot", "export", "erasure", "erasurestop", "rule",
     },
     "administrator": {"user", "auditrecord"},
