@@ -23,7 +23,10 @@ def check(domain: str, lookup: Lookup, *, sender: str) -> Record:
     """
     record = Record("SPF", domain, _records(domain, lookup))
     if not record.found:
-        record.problems.append("There is no SPF record: large providers refuse mail without one.")
+        record.problems.append(
+            "There is no SPF record: large providers refuse mail without one. Your mail provider "
+            "shows what it wants in it."
+        )
         record.add = f"v=spf1 {sender} ~all" if sender else ""
     elif len(record.found) > 1:
         record.problems.append(

@@ -20,7 +20,6 @@ from tests.people import AMINA, sign_and_confirm
 
 _URL = re.compile(r"https?://[^\s\"<>]+")
 MARKS = {"en": "Trial: ", "ar": "تجربة: ", "cy": "Prawf: "}
-KINDS = 6
 
 
 @pytest.fixture(autouse=True)
@@ -44,12 +43,12 @@ def test_every_kind_arrives_in_every_language_marked_in_its_subject(
     petition: Petition, organiser: User
 ) -> None:
     letters = received(organiser)
-    assert len(letters) == KINDS * len(settings.LANGUAGES)
+    assert len(letters) == len(trials.KINDS) * len(settings.LANGUAGES)
+    assert {Mail.Kind.CONFIRM, Mail.Kind.FIND, Mail.Kind.NEWS, messages.NOTICE} <= {*trials.KINDS}
     assert {tuple(letter.to) for letter in letters} == {(organiser.email,)}
     for language, mark in MARKS.items():
-        marked = {one.subject for one in letters if str(one.subject).startswith(mark)}
-        # Confirmation, reminder and the code to a new address have one subject.
-        assert len(marked) == KINDS - 2, (language, marked)
+        marked = [one.subject for one in letters if str(one.subject).startswith(mark)]
+        assert len(marked) == len(trials.KINDS), (language, marked)
     assert not Mail.objects.exclude(state=Mail.State.SENT).exists()
     assert Mail.objects.filter(signature=None, news=None).count() == len(letters)
 
@@ -85,8 +84,7 @@ def test_links_of_trials_open_nothing_and_change_nothing(
         for url in _URL.findall(text)
         if "/t/" in url
     }
-    # Confirm, not me, my signatures, no news; in each language.
-    assert len(links) == 4 * len(settings.LANGUAGES)
+    assert {link.split("/")[3] for link in links} >= {"confirm", "not-me", "mine", "no-news"}
     for link in links:
         assert messages.OF_A_TRIAL in link
         assert browser.get(link).status_code == HTTPStatus.NOT_FOUND, link
