@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -31,6 +32,8 @@ class NameServer:
     def __init__(self, zone: Zone | None = None) -> None:
         self.zone: Zone = zone if zone is not None else {}
         self.asked: list[tuple[str, str]] = []
+        # Seconds that each answer takes.
+        self.delay = 0.0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -62,6 +65,7 @@ class NameServer:
             wire, client = self._socket.recvfrom(4096)
             if not wire:
                 return
+            time.sleep(self.delay)
             if answer := self._answer(dns.message.from_wire(wire)):
                 self._socket.sendto(answer.to_wire(max_size=65_000), client)
 

@@ -78,7 +78,6 @@ def _send_trials(request: HttpRequest) -> HttpResponse:
     except trials.Refused as refused:
         messages.error(request, str(refused))
     else:
-        # Of the address itself: no page of the admin names it but the account's own.
         words = f"{number} messages are on their way to your own address. Nobody else gets any."
         messages.success(request, words)
     return redirect(f"admin:{_URL_NAME}")

@@ -65,6 +65,8 @@ def _judge(record: Record, lookup: Lookup, sender: str) -> None:
     elif text.split()[1:] in (["-all"], ["~all"]):
         record.problems.append("It allows no server at all to send: name the one that sends.")
         record.add = f"v=spf1 {sender} ~all" if sender else ""
+    elif walk.all_sign in {"+", "?"} and any(map(_ALL.fullmatch, text.split())):
+        record.add = " ".join("~all" if _ALL.fullmatch(term) else term for term in text.split())
 
 
 def _of_limits(walk: "_Walk") -> list[str]:
