@@ -42,13 +42,14 @@ def test_an_organiser_checks_reads_what_is_wrong_and_copies_what_to_add(
     assert "There is no DMARC record" in shown
     assert f"this TXT record at <code>{DMARC}</code>" in shown
     assert "readonly>v=DMARC1; p=quarantine</textarea>" in shown
+    assert "mail2027._domainkey.example.org</code>" in page(omar, selector="mail2027")
 
     server.txt({DMARC: ["v=DMARC1; p=reject"]})
     shown = page(omar, selector=SELECTOR)
     assert "everything is right" in shown
     assert "not right" not in shown
     assert SenderCheck.objects.get().selector == SELECTOR
-    assert AuditRecord.objects.filter(action="sender-checked").count() == 2
+    assert AuditRecord.objects.filter(action="sender-checked").count() == 3
 
 
 def test_looking_at_the_page_asks_nobody(server: NameServer, omar: Client) -> None:
