@@ -9,7 +9,7 @@ import base64
 import binascii
 import os
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -75,6 +75,20 @@ def host(name: str, default: str) -> str:
     if not _is_host(value):
         raise BadEnvironment(name, "a host alone, such as smtp.example.org or 192.0.2.1")
     return value
+
+
+def name_server(name: str) -> tuple[str, int] | None:
+    """An IPv4 address, with a port if it is not 53, as "192.0.2.1:5353"; None if it is not set."""
+    if not (value := text(name)):
+        return None
+    address, _colon, port_ = value.partition(":")
+    try:
+        found = str(IPv4Address(address)), int(port_ or 53)
+    except ValueError:
+        found = "", 0
+    if not 0 < found[1] < 65_536:
+        raise BadEnvironment(name, "an IPv4 address, such as 192.0.2.1 or 192.0.2.1:5353")
+    return found
 
 
 def url(name: str, default: str, *schemes: str) -> str:

@@ -193,6 +193,8 @@ ANYMAIL = {
     "REQUESTS_TIMEOUT": 20,
     "DEBUG_API_REQUESTS": False,
 }
+# The name server that the check of the sender's records asks; None: the machine's.
+DNS_SERVER = env.name_server("DNS_SERVER")
 # Set by `make run` alone: the folder whose messages /mailbox/ shows.
 LOCAL_MAILBOX = env.text("LOCAL_MAILBOX")
 

@@ -8,7 +8,7 @@ from django.urls import include, path
 from campaign import discovery, health, sitemaps
 from petitions.api import v1
 from petitions.web import urls
-from petitions.web.views import broken_links, mail_reports, sharing
+from petitions.web.views import broken_links, mail_reports, pages, sharing
 
 # The most requested first: patterns are tried in order, and those that did not match took 4 % of
 # a signing.
@@ -26,6 +26,7 @@ urlpatterns = [
     path("health", health.health, name="health"),
     path("robots.txt", discovery.robots, name="robots"),
     path("sitemap.xml", sitemaps.sitemap, name="sitemap"),
+    path("logo/<slug:digest>.png", pages.logo, name="logo"),
     path("favicon.ico", discovery.favicon, name="favicon"),
     path("api/v1/petitions/<slug:slug>.json", v1.petition, name="api_petition"),
     path("api/v1/petitions/<slug:slug>/progress.json", v1.progress, name="api_progress"),

@@ -19,6 +19,7 @@ from tests import SLUG
 from tests.breakable import BreakableStack
 from tests.environment import FOLDER
 from tests.memories import invalidate_all
+from tests.name_server import NameServer
 
 _LINK = re.compile(r"http://\S+/t/\w+/confirm/\S+")
 
@@ -117,13 +118,25 @@ def _no_hour_ends() -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[BreakableStack]:
+def name_server() -> Iterator[NameServer]:
+    """What the stack asks about DNS, so that no test asks the world."""
+    with NameServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(name_server: NameServer) -> Iterator[BreakableStack]:
     """The whole site as `make run` starts it, in a folder of its own."""
+    address, port = name_server.address
     with BreakableStack(
         FOLDER / "site",
         environment="test",
         # All signers come from this machine, and are no burst of one network.
-        extra={"PAGE_CACHE_SECONDS": "1", "BURST_CHALLENGE": "0"},
+        extra={
+            "PAGE_CACHE_SECONDS": "1",
+            "BURST_CHALLENGE": "0",
+            "DNS_SERVER": f"{address}:{port}",
+        },
     ).start() as running:
         yield running
 

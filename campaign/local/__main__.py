@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Allow-list of variables passed on to the local site. Keys and addresses of databases and mail
 # servers are not: they may be exported for a real installation.
 TRIED_OUT = re.compile(
-    r"LIMIT_\w+|MAILS_PER_\w+|NEWS_\w+|PAGE_CACHE_\w+|WEB_\w+|TRUSTED_PROXIES|LOG_LEVEL"
+    r"LIMIT_\w+|MAILS_PER_\w+|NEWS_\w+|PAGE_CACHE_\w+|WEB_\w+|TRUSTED_PROXIES|LOG_LEVEL|DNS_SERVER"
     r"|\w+_LOCK_TIMEOUT"
     r"|WORKER_STATEMENT_TIMEOUT|DATABASE_CONN_MAX_AGE|DATABASE_POOLER"
     r"|BULK_DECISION_APPROVAL_FROM|REVEALS_PER_HOUR|BURST_CHALLENGE"

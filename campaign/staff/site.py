@@ -41,7 +41,12 @@ MENU: Mapping[str, tuple[str, ...]] = {
         "petitions.source",
         "petitions.organisation",
     ),
-    "Mail and messages": ("petitions.news", "petitions.mail", "petitions.enquiry"),
+    "Mail and messages": (
+        "petitions.sendercheck",
+        "petitions.news",
+        "petitions.mail",
+        "petitions.enquiry",
+    ),
     "Figures and handing over": ("petitions.snapshot", "petitions.export"),
     "Data protection": ("petitions.erasure", "petitions.erasurestop"),
     "People and records": ("auth.user", "petitions.auditrecord"),

@@ -14,6 +14,7 @@ from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.people import PersonAdmin
 from petitions.admin.records import MailAdmin
 from petitions.admin.rules import RuleAdmin
+from petitions.admin.sender import SenderAdmin
 from petitions.admin.signatures import SignatureAdmin
 from petitions.admin.sources import SourceAdmin
 
@@ -34,6 +35,7 @@ __all__ = [
     "PersonAdmin",
     "PetitionAdmin",
     "RuleAdmin",
+    "SenderAdmin",
     "SignatureAdmin",
     "SnapshotAdmin",
     "SourceAdmin",

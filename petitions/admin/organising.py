@@ -8,7 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import figures, switches
@@ -19,7 +20,7 @@ from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
 from petitions.counting import goals, tallies
 from petitions.models import AuditRecord, Organisation, Petition, PetitionText
-from petitions.publishing import changes, life, texts
+from petitions.publishing import changes, life, logo, texts
 
 
 class OrganisationForm(CarefulForm[Organisation]):
@@ -32,6 +33,24 @@ class OrganisationForm(CarefulForm[Organisation]):
         help_text="Only needed with a new name, once people have signed.",
         widget=forms.TextInput(attrs={"size": 60}),
     )
+
+    new_logo = forms.FileField(
+        label="Another logo",
+        required=False,
+        help_text="PNG, JPEG or WebP, up to 1 MB. Pages show it instead of the name, 40 pixels "
+        "high, and read the name to those who do not see it. If this page asks back, choose it "
+        "again.",
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+    no_logo = forms.BooleanField(label="Take the logo away", required=False)
+
+    def clean_new_logo(self) -> logo.Logo | None:
+        """The upload as pages will show it."""
+        upload = self.cleaned_data["new_logo"]
+        try:
+            return logo.read(upload.read(logo.MOST_BYTES + 1)) if upload else None
+        except logo.NoLogo as refused:
+            raise forms.ValidationError(str(refused)) from None
 
     def refusals(self) -> dict[str, str]:
         return changes.organisation_refusals(self.instance, self.cleaned_data["reason"])
@@ -51,10 +70,32 @@ class OrganisationForm(CarefulForm[Organisation]):
 class OrganisationAdmin(admin.ModelAdmin[Organisation]):
     form = OrganisationForm
     formfield_overrides = FIELDS
-    fields = ("name", "reason", "sender_name", "privacy_email", "website", "sure", "seen")
+    fields = (
+        "name",
+        "reason",
+        "logo_now",
+        "new_logo",
+        "no_logo",
+        "sender_name",
+        "privacy_email",
+        "website",
+        "sure",
+        "seen",
+    )
+    readonly_fields = ("logo_now",)
+
+    @admin.display(description="logo")
+    def logo_now(self, organisation: Organisation) -> str:
+        """The logo that pages show."""
+        if not organisation.logo_hash:
+            return "none: pages show the site’s mark and the name"
+        address = reverse("logo", args=[organisation.logo_hash])
+        return format_html('<img src="{}" alt="{}" height="40">', address, organisation.name)
 
     def save_model(self, request: HttpRequest, obj: Organisation, form: Any, change: bool) -> None:
         reason = form.cleaned_data["reason"]
+        if form.cleaned_data["new_logo"] or form.cleaned_data["no_logo"]:
+            logo.put(obj, form.cleaned_data["new_logo"])
         changes.save_organisation(organisation=obj, reason=reason, **acting(request))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

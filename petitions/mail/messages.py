@@ -33,6 +33,8 @@ from petitions.signers import sealing
 
 # Instead of a confirmation: the address was entered again after its owner said "not me".
 NOTICE = "notice"
+# In the links of trials instead of a token: it was made for nothing.
+OF_A_TRIAL = "a-trial-opens-nothing"
 
 
 def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool = False) -> Letter:
@@ -45,6 +47,8 @@ def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool
     person = person or sealing.addressee(mail)
     if person is None:
         raise ValueError("a mail to nobody")
+    if mail.kind == Mail.Kind.TRIAL:
+        return _trial(mail, person)
     kind, address = NOTICE if is_notice else mail.kind, person["email"]
     text = TEXTS[kind]
     template = _template(
@@ -71,6 +75,22 @@ def sample_of_news(text: NewsText, *, to: str, mail_id: UUID, is_neutral: bool =
         to=to,
         mail_id=str(mail_id),
         date=format_datetime(timezone.now()),
+    )
+
+
+def _trial(mail: Mail, person: dict[str, str]) -> Letter:
+    """A message of a kind as the public gets it, marked in its subject. Its links open nothing."""
+    text, language = TEXTS[person["trial_of"]], person["language"]
+    with translation.override(language):
+        said = text.invented(language) if text.invented else text.written(None, language)
+        said = said._replace(subject=_("Trial: %(subject)s") % {"subject": said.subject})
+    template = _render(text, said, language, sender(organisation()), settings.SITE_URL)
+    nothing = {"code": tokens.spoken("0" * tokens.CODE_DIGITS)}
+    return template.fill(
+        {field: nothing.get(field, OF_A_TRIAL) for field in text.fields},
+        to=email_addresses.deliverable(person["email"]),
+        mail_id=str(mail.pk),
+        date=format_datetime(mail.created_at),
     )
 
 
@@ -170,6 +190,7 @@ class Text(NamedTuple):
     templates. values: those of one mail to an address, each of the same length for everybody
     (constant work). written: the words of a variant in a language, which is active. variant: what
     tells mails of the kind apart whose words differ. headers: further ones, of those links.
+    invented: the words of a trial in a language, where `written` needs a row.
     """
 
     name: str
@@ -179,6 +200,7 @@ class Text(NamedTuple):
     written: Callable[[Any, str], Written]
     variant: Callable[[Mail], Hashable] = _no_variant
     headers: Callable[[dict[str, str]], dict[str, str]] = _no_headers
+    invented: Callable[[str], Written] | None = None
 
 
 def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
@@ -268,6 +290,12 @@ def _news_words(variant: NewsVariant, language: str) -> Written:
     return news_words(texts.order_by(rank_of(language), "id")[0], is_neutral=variant.is_neutral)
 
 
+def _invented_news(language: str) -> Written:
+    body = _("Here stands what you write to your supporters.")
+    text = NewsText(language=language, subject=_("News of the petition"), body=body)
+    return news_words(text, is_neutral=False)
+
+
 def news_words(text: NewsText, *, is_neutral: bool) -> Written:
     """The words of a text of news; the language around them is the active one."""
     context: dict[str, object] = {
@@ -334,5 +362,6 @@ TEXTS: dict[str, Text] = {
         written=_news_words,
         variant=_news_variant,
         headers=_news_headers,
+        invented=_invented_news,
     ),
 }

@@ -21,7 +21,7 @@ from petitions.models.counts import (
 from petitions.models.export import Export
 from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
-from petitions.models.going_live import FormerAddress, FormerName, ReadinessTick
+from petitions.models.going_live import FormerAddress, FormerName, ReadinessTick, SenderCheck
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
 from petitions.models.moderation import Alert, AlertMail, Decision, DecisionItem, Rule
@@ -82,6 +82,7 @@ __all__ = [
     "Reindexing",
     "Resend",
     "Rule",
+    "SenderCheck",
     "Signature",
     "Signer",
     "Snapshot",

@@ -58,3 +58,34 @@ class ReadinessTick(models.Model):
 
     def __str__(self) -> str:
         return self.item
+
+
+class SenderCheckQuerySet(models.QuerySet["SenderCheck"]):
+    """Queries about checks of a sender's domain."""
+
+    def current(self) -> "SenderCheck | None":
+        """The check of the domain that mail is sent from now."""
+        return self.filter(domain=settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]).first()
+
+
+class SenderCheck(models.Model):
+    """What DNS said of the sender's domain when it was last asked: SPF, DKIM and DMARC.
+
+    `records` is a list of `petitions.mail.sender.lookup.Record` as dicts.
+    """
+
+    domain = models.CharField(max_length=253, unique=True)
+    selector = models.CharField(max_length=63, blank=True)
+    records = models.JSONField(default=list)
+    is_right = models.BooleanField()
+    checked_at = models.DateTimeField()
+
+    objects = SenderCheckQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "check of the sender"
+        # What the menu says.
+        verbose_name_plural = "Does our mail arrive?"
+
+    def __str__(self) -> str:
+        return self.domain

@@ -101,6 +101,8 @@ class Mail(models.Model):
         # Of somebody who changes their address: never shown to staff either.
         ADDRESS = "address", "code to a new address"
         NEWS = "news", "news"
+        # Every message, to the organiser who asks for them: which one is sealed with the address.
+        TRIAL = "trial", "trial of a message"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")

@@ -32,6 +32,11 @@ class Organisation(models.Model):
     )
     privacy_email = models.EmailField(_("privacy contact"), blank=True)
     website = models.URLField(_("web site"), blank=True)
+    # PNG, re-encoded by `petitions.publishing.logo`; its hash is its address, "" without a logo.
+    logo = models.BinaryField(null=True, editable=False)
+    logo_hash = models.CharField(max_length=16, blank=True, editable=False)
+    logo_width = models.PositiveSmallIntegerField(default=0, editable=False)
+    logo_height = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = _("organisation")
@@ -45,5 +50,8 @@ class Organisation(models.Model):
 
     @classmethod
     def load(cls) -> "Organisation":
-        """The organisation, or an unsaved instance without a name before it is set up."""
-        return cls.objects.filter(id=1).first() or cls(id=1)
+        """The organisation, or an unsaved instance without a name before it is set up.
+
+        Without the bytes of its logo, which one view alone needs.
+        """
+        return cls.objects.defer("logo").filter(id=1).first() or cls(id=1)

@@ -90,6 +90,8 @@ class AuditRecord(models.Model):
         HOLDING_OFF = "holding-off", "holding of all new signatures switched off"
         NAMES_SHOWN = "names-shown", "publication of names switched on"
         NAMES_HIDDEN = "names-hidden", "publication of names switched off"
+        MAIL_TRIED = "mail-tried", "every message mailed to oneself"
+        SENDER_CHECKED = "sender-checked", "DNS records of the sender checked"
 
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
-from petitions.formatting.languages import moment_in_london
+from petitions.formatting.languages import day, moment_in_london
 from petitions.models import (
     AuditRecord,
     Organisation,
@@ -23,6 +23,7 @@ from petitions.models import (
     Place,
     PlaceFile,
     ReadinessTick,
+    SenderCheck,
 )
 from petitions.models.petition import CLOSE_HAS_PASSED
 from petitions.staff import audit, roles
@@ -31,11 +32,15 @@ Tick = ReadinessTick.Item
 Words = Promise | str
 # Editions appear quarterly; one that is a year old misses hardly any home.
 POSTCODES_LAST = timedelta(days=366)
+# What was true of a war a week ago may not be today.
+TRUE_FOR = timedelta(days=7)
+# Keys and mail servers change: then DNS is looked at again.
+DNS_LASTS = timedelta(days=90)
 # What a tick by hand promises, and what its absence costs.
 _BY_HAND: dict[Tick, tuple[str, str]] = {
     Tick.MAIL: (
         "Mail",
-        "Sign yourself at two large providers, and see that each message arrives, not in spam.",
+        "Send yourself every message, at two large providers, and see that none is in spam.",
     ),
     Tick.KEYS: (
         "Keys",
@@ -47,18 +52,24 @@ _BY_HAND: dict[Tick, tuple[str, str]] = {
     ),
     Tick.TRUE_TODAY: (
         "True today",
-        "Read the texts once more, in every language: is every sentence and figure true today?",
+        "Read every text once more: is all of it true today? Your yes holds for seven days.",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of the checklist: `blocking` must be done before opening, `todo` should be."""
+    """One item of the checklist: `blocking` must be done before opening, `todo` should be.
+
+    facts: what is known of it, ready or not. screen: the URL name of the admin page where it is
+    mended, if there is one.
+    """
 
     label: str
     blocking: tuple[Words, ...] = ()
     todo: tuple[Words, ...] = ()
+    facts: tuple[str, ...] = ()
+    screen: str = ""
     # Ticked by hand, and by whom; None if the program sees it itself.
     tick: Tick | None = None
     ticked: ReadinessTick | None = None
@@ -75,9 +86,9 @@ class Item:
 def checklist(petition: Petition) -> list[Item]:
     """All items for one petition: a query or two each, none of which grows with signatures."""
     return [
-        Item("Organisation", blocking=tuple(_of_organisation())),
+        _of_organisation(),
         Item("Texts", tuple(_of_texts(petition)), tuple(_untranslated(petition))),
-        Item("Constituencies and postcodes", todo=tuple(_of_places())),
+        _of_places(),
         Item("A second administrator", todo=tuple(_of_people())),
         *_by_hand(petition),
     ]
@@ -93,7 +104,8 @@ def tick(*, petition: Petition, item: Tick, is_done: bool, actor: User, screen: 
     """Tick an item, or take the tick back, on record. All but the texts' are of the whole site."""
     of = petition if item == Tick.TRUE_TODAY else None
     if is_done:
-        ReadinessTick.objects.get_or_create(item=item, petition=of, defaults={"ticked_by": actor})
+        now = {"ticked_by": actor, "ticked_on": timezone.localdate()}
+        ReadinessTick.objects.update_or_create(item=item, petition=of, defaults=now)
     else:
         ReadinessTick.objects.filter(item=item, petition=of).delete()
     action = AuditRecord.Action
@@ -106,12 +118,24 @@ def tick(*, petition: Petition, item: Tick, is_done: bool, actor: User, screen: 
     )
 
 
-def _of_organisation() -> Iterator[Words]:
+def _of_organisation() -> Item:
     organisation = Organisation.load()
+    blocking: list[Words] = []
     if not organisation.name:
-        yield _("Enter the organisation’s name: signers consent to it.")
+        blocking.append(_("Enter the organisation’s name: signers consent to it."))
     if not organisation.privacy_email:
-        yield _("Enter the privacy contact: signers have a right to one.")
+        blocking.append(_("Enter the privacy contact: signers have a right to one."))
+    todo = []
+    if not organisation.logo_hash:
+        todo.append("Upload a logo: people look for it when they ask whether a page is yours.")
+    if not organisation.sender_name:
+        todo.append("Enter the sender name in emails: without, people see the bare address.")
+    return Item(
+        "Organisation",
+        tuple(blocking),
+        tuple(todo),
+        screen="admin:petitions_organisation_changelist",
+    )
 
 
 def _of_texts(petition: Petition) -> Iterator[Words]:
@@ -136,17 +160,24 @@ def _untranslated(petition: Petition) -> Iterator[str]:
             yield f"There is no text in {name}: readers of it see another language."
 
 
-def _of_places() -> Iterator[str]:
-    if not Place.objects.constituencies().exists():
-        yield "No constituencies are loaded. Ask your operator."
+def _of_places() -> Item:
+    number = Place.objects.constituencies().count()
     newest = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
-    if newest is None or newest.edition is None:
-        yield (
+    edition = newest.edition if newest else None
+    todo = []
+    if not number:
+        todo.append("No constituencies are loaded. Ask your operator.")
+    if edition is None:
+        todo.append(
             "No postcodes are imported: signatures from the UK count as “constituency not known”. "
             "Ask your operator to import them."
         )
-    elif timezone.localdate() - newest.edition > POSTCODES_LAST:
-        yield f"The postcodes are from {newest.edition:%B %Y}. Ask your operator for newer ones."
+    elif timezone.localdate() - edition > POSTCODES_LAST:
+        todo.append(f"The postcodes are from {edition:%B %Y}. Ask your operator for newer ones.")
+    known = [f"{number} constituencies are loaded." if number else ""]
+    known.append(f"Postcodes of {edition:%B %Y}." if edition else "")
+    facts = tuple(filter(None, known))
+    return Item("Constituencies and postcodes", todo=tuple(todo), facts=facts)
 
 
 def _of_people() -> Iterator[str]:
@@ -163,8 +194,30 @@ def _by_hand(petition: Petition) -> list[Item]:
     rows = ReadinessTick.objects.select_related("ticked_by").filter(petition__isnull=True)
     own = ReadinessTick.objects.select_related("ticked_by").filter(petition=petition.pk)
     ticked = {row.item: row for row in [*rows, *own]}
-    items = []
-    for name, (label, todo) in _BY_HAND.items():
-        row = ticked.get(name)
-        items.append(Item(label, todo=() if row else (todo,), tick=name, ticked=row))
-    return items
+    return [_item(name, ticked.get(name)) for name in _BY_HAND]
+
+
+def _item(name: Tick, row: ReadinessTick | None) -> Item:
+    """An item that is ticked by hand; of mail, DNS has its say as well."""
+    label, todo = _BY_HAND[name]
+    missing = () if row else (todo,)
+    facts: tuple[str, ...] = ()
+    if row:
+        facts = (f"{row.ticked_by} said so on {day(row.ticked_on)}.",)
+    if row and name == Tick.TRUE_TODAY and timezone.localdate() - row.ticked_on > TRUE_FOR:
+        missing, row = (todo,), None
+    if name != Tick.MAIL:
+        return Item(label, todo=missing, facts=facts, tick=name, ticked=row)
+    dns = tuple(_of_dns())
+    screen = "admin:petitions_sendercheck_changelist"
+    return Item(label, todo=(*missing, *dns), facts=facts, screen=screen, tick=name, ticked=row)
+
+
+def _of_dns() -> Iterator[str]:
+    check = SenderCheck.objects.current()
+    if check is None:
+        yield "Check the DNS records of the sender: without them, large providers refuse mail."
+    elif not check.is_right:
+        yield f"The DNS records of {check.domain} were not right on {day(check.checked_at)}."
+    elif timezone.now() - check.checked_at > DNS_LASTS:
+        yield f"Check the DNS records of {check.domain} again: they are known of long ago."

@@ -1,5 +1,6 @@
 """Share images (Open Graph), badges, posters and leaflets of petitions, in the active language."""
 
+import base64
 import io
 import logging
 from pathlib import Path
@@ -14,6 +15,8 @@ from petitions.counting import goals, sources
 from petitions.formatting.languages import day, direction, grouped
 from petitions.formatting.sanitising import legible
 from petitions.models import Petition, PetitionText
+from petitions.publishing import logo
+from petitions.publishing.organisation import organisation as whose
 from petitions.sharing import typesetting
 
 logger = logging.getLogger(__name__)
@@ -88,6 +91,24 @@ def mark() -> str:
     return (Path(settings.BASE_DIR) / "static" / "img" / "favicon.svg").read_text()
 
 
+def _own_mark() -> str:
+    """The organisation's logo on white, at most twice as wide as high, or else the site's: SVG."""
+    of = whose()
+    content = logo.find(of.logo_hash) if of.logo_hash else None
+    if content is None:
+        return mark()
+    edge = of.logo_height // 10
+    width, height = min(of.logo_width, 2 * of.logo_height), of.logo_height
+    picture = base64.b64encode(content).decode()
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="0 0 {width + 2 * edge} {height + 2 * edge}">'
+        '<rect width="100%" height="100%" fill="#fff"/>'
+        f'<image x="{edge}" y="{edge}" width="{width}" height="{height}" '
+        f'href="data:image/png;base64,{picture}"/></svg>'
+    )
+
+
 def qr_code(address: str) -> str:
     """A QR code of a URL, as SVG."""
     out = io.BytesIO()
@@ -102,7 +123,7 @@ def _words(text: PetitionText, organisation: str) -> dict[str, str]:
     if organisation:
         kicker = _("A petition to %(addressee)s from %(name)s") % {**named, "name": organisation}
     return {
-        "mark": mark(),
+        "mark": _own_mark(),
         "language": language,
         "direction": direction(language),
         "text-language": text.language,

@@ -320,9 +320,9 @@ def address_of(signer: Signer) -> str | None:
         return None
 
 
-def seal_addressee(mail_id: UUID, *, address: str, language: str) -> bytes:
+def seal_addressee(mail_id: UUID, *, address: str, language: str, **more: str) -> bytes:
     """Seal the recipient of a mail without a signature; of fixed length (constant work)."""
-    person = {"email": address, "language": language}
+    person = {"email": address, "language": language, **more}
     return vault.seal(person, table=MAIL_TABLE, row_id=mail_id, at_least=512)
 
 

@@ -60,6 +60,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.view_news",
         "petitions.send_news",
         "petitions.approve_news",
+        "petitions.view_sendercheck",
+        "petitions.change_sendercheck",
         "petitions.view_mail",
         "petitions.change_mail",
         "petitions.add_rule",

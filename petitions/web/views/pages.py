@@ -13,9 +13,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
 
 from petitions.models import Enquiry
 from petitions.privacy import enquiries
+from petitions.publishing import logo as logos
 from petitions.publishing import name_list
 from petitions.publishing.visibility import find_text, listing
 from petitions.screening import challenge, fraud_signals, rate_limits
@@ -23,7 +26,7 @@ from petitions.screening.rate_limits import Act
 from petitions.web import long_pages
 from petitions.web.forms import ContactForm
 from petitions.web.guards import same_origin
-from petitions.web.responses import SeeOther, get_or_post, public_page, turns_at
+from petitions.web.responses import A_DAY, SeeOther, get_or_post, public_page, turns_at
 from petitions.web.views.throttling import carried, demanded, take, throttled
 
 _FIELDS = (*ContactForm.base_fields, *challenge.FIELDS, fraud_signals.HONEYPOT)
@@ -35,6 +38,16 @@ def petitions(request: HttpRequest) -> HttpResponse:
     listed = listing(get_language())
     opens_at = min((one.opens_at for one in listed["announced"] if one.opens_at), default=None)
     return turns_at(opens_at, render(request, "petitions/petitions.html", listed))
+
+
+@cache_control(public=True, max_age=365 * A_DAY, immutable=True)
+@require_safe
+def logo(request: HttpRequest, digest: str) -> HttpResponse:
+    """The organisation's logo, by its hash: another logo has another address."""
+    content = logos.find(digest)
+    if content is None:
+        raise Http404
+    return HttpResponse(content, content_type="image/png")
 
 
 @public_page

@@ -7,12 +7,14 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from campaign.models import FormerStatementAddress, Statement
 from petitions.counting import breakdowns
+from petitions.formatting.languages import day
 from petitions.models import (
     AuditRecord,
     FormerAddress,
@@ -20,6 +22,7 @@ from petitions.models import (
     Organisation,
     Petition,
     ReadinessTick,
+    SenderCheck,
     Signer,
 )
 from petitions.models.petition import PetitionQuerySet
@@ -31,6 +34,7 @@ from tests.racing import race
 
 State = Petition.State
 LIST = "/admin/petitions/petition/"
+DOMAIN = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
 
 
 @pytest.fixture
@@ -239,21 +243,88 @@ def test_what_is_not_ready_wants_a_reason_and_both_are_on_record(
 
     assert Petition.objects.get().state == State.OPEN
     why = AuditRecord.objects.get(action="opened-unready").why
-    assert why.startswith("The vote is tomorrow. [Texts, Constituencies and postcodes")
+    assert why.startswith("The vote is tomorrow. [Organisation, Texts, Constituencies")
 
 
 def test_ticks_are_on_record_and_can_be_taken_back(petition: Petition, omar: Client) -> None:
+    Organisation.objects.update(logo_hash="0" * 16, sender_name="SBC")
+    SenderCheck.objects.create(domain=DOMAIN, is_right=True, checked_at=timezone.now())
     path = f"{LIST}{draft(petition).pk}/"
     assert "2 of 8 ready" in omar.get(f"{path}ready/").content.decode()
     for item in ReadinessTick.Item:
         omar.post(f"{path}tick/", {"item": item, "done": "1"})
         omar.post(f"{path}tick/", {"item": item, "done": "1"})
-    assert "6 of 8 ready" in omar.get(f"{path}ready/").content.decode()
+    page = omar.get(f"{path}ready/").content.decode()
+    assert "6 of 8 ready" in page
+    assert page.count(f"omar said so on {day(timezone.localdate())}.") == 4
     assert "6 of 8 ready" in omar.get("/admin/").content.decode()
     omar.post(f"{path}tick/", {"item": "keys", "done": "0"})
     assert "5 of 8 ready" in omar.get(f"{path}ready/").content.decode()
     assert AuditRecord.objects.filter(action="readiness-unticked", why__contains="keys").exists()
     assert omar.post(f"{path}tick/", {"item": "nothing"}).status_code == HTTPStatus.NOT_FOUND
+
+
+def item_of(petition: Petition, label: str) -> readiness.Item:
+    return next(one for one in readiness.checklist(petition) if one.label == label)
+
+
+def test_that_the_text_is_true_today_is_asked_again_after_a_week(
+    petition: Petition, omar: Client, moderator: User
+) -> None:
+    path = f"{LIST}{petition.pk}/tick/"
+    omar.post(path, {"item": "true-today", "done": "1"})
+    long_ago = timezone.localdate() - readiness.TRUE_FOR
+    ReadinessTick.objects.update(ticked_on=long_ago)
+    assert item_of(petition, "True today").is_ready
+    ReadinessTick.objects.update(ticked_on=long_ago - timedelta(days=1))
+    item = item_of(petition, "True today")
+    assert (item.is_ready, item.ticked) == (False, None)
+    assert item.facts[0].startswith("omar said so on"), "who said so last stays to be read"
+
+    readiness.tick(
+        petition=petition,
+        item=ReadinessTick.Item.TRUE_TODAY,
+        is_done=True,
+        actor=moderator,
+        screen="-",
+    )
+    assert ReadinessTick.objects.get().ticked_by == moderator
+    assert item_of(petition, "True today").is_ready
+
+
+def test_mail_is_ready_by_the_tick_and_by_dns_together(petition: Petition, omar: Client) -> None:
+    omar.post(f"{LIST}{petition.pk}/tick/", {"item": "mail", "done": "1"})
+    assert "Check the DNS records" in str(item_of(petition, "Mail").todo)
+    check = SenderCheck.objects.create(domain=DOMAIN, is_right=False, checked_at=timezone.now())
+    assert "were not right" in str(item_of(petition, "Mail").todo)
+    check.is_right = True
+    check.save()
+    assert item_of(petition, "Mail").is_ready
+    check.checked_at -= readiness.DNS_LASTS + timedelta(hours=1)
+    check.save()
+    assert "again" in str(item_of(petition, "Mail").todo)
+    ReadinessTick.objects.all().delete()
+    assert len(item_of(petition, "Mail").todo) == 2
+
+
+def test_the_check_of_another_domain_says_nothing(petition: Petition) -> None:
+    SenderCheck.objects.create(domain="other.org", is_right=True, checked_at=timezone.now())
+    assert "Check the DNS records" in str(item_of(petition, "Mail").todo)
+
+
+def test_an_organisation_is_ready_with_logo_and_sender(petition: Petition) -> None:
+    todo = str(item_of(petition, "Organisation").todo)
+    assert "logo" in todo
+    assert "sender name" in todo
+    Organisation.objects.update(logo_hash="0" * 16, sender_name="SBC")
+    assert item_of(petition, "Organisation").is_ready
+
+
+def test_the_checklist_leads_to_where_each_thing_is_done(petition: Petition, omar: Client) -> None:
+    page = omar.get(f"{LIST}{draft(petition).pk}/ready/").content.decode()
+    for link in ("/admin/petitions/organisation/", "/admin/petitions/sendercheck/"):
+        assert f'href="{link}"' in page
+        assert omar.get(link).status_code == HTTPStatus.OK
 
 
 def test_a_petition_that_has_all_ready_opens_without_a_reason(

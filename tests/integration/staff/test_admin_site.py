@@ -53,7 +53,7 @@ LISTS = {
     "moderator": {"activityminute", "signature", "decision", "alert", "rule", "petition"},
     "organiser": {
         "petition", "statement", "milestone", "source", "organisation", "news", "mail",
-        "enquiry",
+        "enquiry", "sendercheck",
         "snapshot", "export", "erasure", "erasurestop", "rule", "activityminute",
     },
     "administrator": {"user", "auditrecord"},

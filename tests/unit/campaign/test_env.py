@@ -190,6 +190,26 @@ def test_what_is_more_than_a_host_or_none_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("value", "read"),
+    [("", None), ("192.0.2.1", ("192.0.2.1", 53)), ("127.0.0.1:5353", ("127.0.0.1", 5353))],
+)
+def test_a_name_server_is_an_address_with_or_without_a_port(
+    value: str, read: tuple[str, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    assert env.name_server(NAME) == read
+
+
+@pytest.mark.parametrize("value", ["dns.example.org", "192.0.2", "192.0.2.1:0", "192.0.2.1:x"])
+def test_what_is_no_name_server_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(env.BadEnvironment, match="an IPv4 address"):
+        env.name_server(NAME)
+
+
+@pytest.mark.parametrize(
     "value", ["redis://redis:6379/0", "redis://:word@[::1]/1", "unix:///run/redis.sock"]
 )
 def test_a_url_of_a_scheme_that_is_meant_is_read(

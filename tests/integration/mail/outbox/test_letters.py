@@ -16,8 +16,9 @@ from petitions.publishing import organisation
 from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
-# News has texts of its own: see tests/integration/news.
-NOT_NEWS = [kind for kind in Mail.Kind.values if kind != Mail.Kind.NEWS]
+# News has texts of its own, and trials have those of the others: see tests/integration/mail.
+APART = {Mail.Kind.NEWS, Mail.Kind.TRIAL}
+NOT_NEWS = [kind for kind in Mail.Kind.values if kind not in APART]
 WITH_BUTTON = [kind for kind in NOT_NEWS if kind != Mail.Kind.ADDRESS]
 INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
 

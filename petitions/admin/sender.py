@@ -1,0 +1,83 @@
+"""“Does our mail arrive?”: the DNS records of the sender, and every message to oneself."""
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+
+from petitions.admin.acting import acting
+from petitions.admin.records import ReadOnly
+from petitions.mail import messages as letters
+from petitions.mail import trials
+from petitions.mail.sender import check, dkim
+from petitions.models import SenderCheck
+
+PERMISSION = "petitions.change_sendercheck"
+_URL_NAME = "petitions_sendercheck_changelist"
+
+
+class SelectorForm(forms.Form):
+    """The DKIM selector, which DNS cannot be asked for."""
+
+    selector = forms.RegexField(
+        dkim.SELECTOR,
+        label="DKIM selector",
+        max_length=63,
+        required=False,
+        help_text="Your mail provider shows it: what stands before “._domainkey”, such as “mail”.",
+        error_messages={
+            "invalid": "Letters, digits, dots and dashes alone: what stands before “._domainkey”."
+        },
+    )
+
+
+@admin.register(SenderCheck)
+class SenderAdmin(ReadOnly):
+    """One page: what DNS said lately, the button that asks again, and the one that mails."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.page)
+        return [path("", view, name=_URL_NAME)]
+
+    def page(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied(PERMISSION)
+        if request.method == "POST" and "trial" in request.POST:
+            return _send_trials(request)
+        stored = SenderCheck.objects.current()
+        form = SelectorForm(
+            request.POST or None, initial={"selector": stored.selector if stored else ""}
+        )
+        if request.method == "POST" and form.is_valid() and _check(request, form):
+            return redirect(f"admin:{_URL_NAME}")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Does our mail arrive?",
+            "form": form,
+            "domain": letters.sender_domain(),
+            "stored": stored,
+            "rounds": trials.ROUNDS_A_DAY,
+        }
+        return render(request, "admin/petitions/mail/sender.html", context)
+
+
+def _check(request: HttpRequest, form: SelectorForm) -> bool:
+    try:
+        check.check_sender(selector=form.cleaned_data["selector"], **acting(request))
+    except check.Refused as refused:
+        form.add_error(None, str(refused))
+        return False
+    return True
+
+
+def _send_trials(request: HttpRequest) -> HttpResponse:
+    try:
+        number = trials.send(**acting(request))
+    except trials.Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        words = f"{number} messages are on their way to your own address. Nobody else gets any."
+        messages.success(request, words)
+    return redirect(f"admin:{_URL_NAME}")

@@ -1,0 +1,102 @@
+"""The use case: check the sender's records, and store what DNS said, for the checklist."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TypeVar
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from petitions.mail import messages
+from petitions.mail.sender import dkim, dmarc, spf
+from petitions.mail.sender.lookup import Lookup, Record, Unanswered
+from petitions.models import AuditRecord, SenderCheck
+from petitions.staff import audit
+
+T = TypeVar("T")
+# The SPF term that allows a provider's servers.
+_PROVIDERS = {"mailgun": "include:mailgun.org", "postmark": "include:spf.mtasv.net"}
+_AWAY = (
+    "No name server answered in time, so nothing is known of this record. Check again in a minute. "
+    "If that does not help, ask your operator whether the server may ask DNS."
+)
+
+
+class Refused(Exception):
+    """Nothing was asked; the message says why and what to do."""
+
+
+def check(*, domain: str, selector: str) -> list[Record]:
+    """Ask DNS for SPF, DKIM and DMARC of a domain, for `lookup.ALL` seconds at most.
+
+    Raises `Refused` for what is no domain or no selector.
+    """
+    if "." not in domain.strip("."):
+        raise Refused(
+            f"The sender’s address ends in “{domain}”, which is no domain of the internet. Ask "
+            "your operator to set MAIL_FROM."
+        )
+    if selector and not dkim.SELECTOR.fullmatch(selector):
+        raise Refused(
+            "This is no selector. It is a short word of letters, digits, dots and dashes, such as "
+            "“mail2026”: what stands before “._domainkey” in the record of your mail provider."
+        )
+    lookup = Lookup()
+    nothing = dmarc.Policy(_unanswered("DMARC", domain), domain)
+    policy = _asked(lambda: dmarc.check(domain, lookup), nothing)
+    own_spf = _asked(
+        lambda: spf.check(domain, lookup, sender=_sender()), _unanswered("SPF", domain)
+    )
+    own_dkim = _asked(
+        lambda: dkim.check(
+            domain, selector, lookup, parent=policy.domain, is_strict=policy.is_strict
+        ),
+        _unanswered("DKIM", domain),
+    )
+    return [own_spf, own_dkim, policy.record]
+
+
+def check_sender(*, selector: str, actor: User, screen: str) -> SenderCheck:
+    """Check the domain of the sender's address, and store the outcome, on record.
+
+    Raises `Refused`. Nothing is asked inside a transaction.
+    """
+    domain = messages.sender_domain()
+    records = check(domain=domain, selector=selector)
+    with transaction.atomic():
+        stored, _created = SenderCheck.objects.update_or_create(
+            domain=domain,
+            defaults={
+                "selector": selector,
+                "records": [asdict(record) for record in records],
+                "is_right": all(record.is_right for record in records),
+                "checked_at": timezone.now(),
+            },
+        )
+        audit.record(
+            action=AuditRecord.Action.SENDER_CHECKED, screen=screen, actor_id=actor.pk, about=stored
+        )
+    return stored
+
+
+def _asked(ask: Callable[[], T], otherwise: T) -> T:
+    try:
+        return ask()
+    except Unanswered:
+        return otherwise
+
+
+def _unanswered(kind: str, domain: str) -> Record:
+    return Record(kind, domain, problems=[_AWAY], is_unanswered=True)
+
+
+def _sender() -> str:
+    """The SPF term that allows the mail server; "" for one of this machine."""
+    if settings.MAIL_PROVIDER in _PROVIDERS:
+        return _PROVIDERS[settings.MAIL_PROVIDER]
+    host = settings.EMAIL_HOST
+    if "." not in host or host.startswith("127."):
+        return ""
+    return f"ip4:{host}" if host.replace(".", "").isdigit() else f"a:{host}"

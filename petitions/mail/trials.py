@@ -1,0 +1,76 @@
+"""Trials: every message that the public gets, in every language, to the organiser who asks.
+
+They go through the outbox as all mail does, so that what arrives is what signers get: same server,
+sender and headers. Only the subject says that it is a trial. Nothing in them is about anybody, and
+their links open nothing.
+"""
+
+import secrets
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from petitions.mail import messages
+from petitions.mail.wake_worker import nudge
+from petitions.models import AuditRecord, Mail
+from petitions.signers import sealing
+from petitions.staff import audit
+
+# How often one person gets them in a day.
+ROUNDS_A_DAY = 5
+# What differs from “find my signature” by nothing but whom it reaches is sent once.
+KINDS = [kind for kind in messages.TEXTS if kind != Mail.Kind.FIND_OTHER]
+
+
+class Refused(Exception):
+    """Nothing was sent; the message says why and what to do."""
+
+
+def send(*, actor: User, screen: str) -> int:
+    """Queue every message in every language to the actor's own address; return how many.
+
+    Raises `Refused` without an address, and above `ROUNDS_A_DAY`.
+    """
+    if not actor.email:
+        raise Refused("Your account has no email address. Ask an administrator to enter it.")
+    with transaction.atomic():
+        # One round after the other: two at once would be counted as one.
+        User.objects.select_for_update().get(pk=actor.pk)
+        _need_within_limit(actor)
+        mails = [_trial(kind, lang, actor) for lang, _name in settings.LANGUAGES for kind in KINDS]
+        Mail.objects.bulk_create(mails)
+        audit.record(
+            action=AuditRecord.Action.MAIL_TRIED, screen=screen, actor_id=actor.pk, about=actor
+        )
+    nudge()
+    return len(mails)
+
+
+def _need_within_limit(actor: User) -> None:
+    lately = AuditRecord.objects.filter(
+        actor=actor,
+        action=AuditRecord.Action.MAIL_TRIED,
+        created_at__gt=timezone.now() - timedelta(days=1),
+    )
+    if lately.count() >= ROUNDS_A_DAY:
+        raise Refused(
+            f"You have had every message {ROUNDS_A_DAY} times within a day. Try again tomorrow."
+        )
+
+
+def _trial(kind: str, language: str, actor: User) -> Mail:
+    # A random index: of the limits of a mailbox, trials use up nothing and are met by none.
+    mail = Mail(
+        kind=Mail.Kind.TRIAL,
+        global_mailbox_ix=secrets.token_bytes(16),
+        due_at=Now(),
+        created_at=Now(),
+    )
+    mail.sealed = sealing.seal_addressee(
+        mail.pk, address=actor.email, language=language, trial_of=kind
+    )
+    return mail

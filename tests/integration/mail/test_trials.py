@@ -1,0 +1,146 @@
+"""Every message to the organiser who asks: through the outbox, marked, about nobody, harmless."""
+
+import re
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core import mail as sent
+from django.core.mail import EmailMultiAlternatives
+from django.db.models import F
+from django.test import Client
+
+from petitions.mail import messages, outbox, suppression, trials
+from petitions.models import AuditRecord, Mail, Objection, Petition, Signature
+from petitions.privacy import retention
+from tests.people import AMINA, sign_and_confirm
+
+_URL = re.compile(r"https?://[^\s\"<>]+")
+MARKS = {"en": "Trial: ", "ar": "تجربة: ", "cy": "Prawf: "}
+
+
+@pytest.fixture(autouse=True)
+def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "nudge", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def _with_address(organiser: User) -> None:
+    organiser.email = "omar@example.org"
+    organiser.save()
+
+
+def received(actor: User) -> list[EmailMultiAlternatives]:
+    trials.send(actor=actor, screen="-")
+    outbox.deliver()
+    return [one for one in sent.outbox if isinstance(one, EmailMultiAlternatives)]
+
+
+def test_every_kind_arrives_in_every_language_marked_in_its_subject(
+    petition: Petition, organiser: User
+) -> None:
+    letters = received(organiser)
+    assert len(letters) == len(trials.KINDS) * len(settings.LANGUAGES)
+    assert {Mail.Kind.CONFIRM, Mail.Kind.FIND, Mail.Kind.NEWS, messages.NOTICE} <= {*trials.KINDS}
+    assert {tuple(letter.to) for letter in letters} == {(organiser.email,)}
+    for language, mark in MARKS.items():
+        marked = [one.subject for one in letters if str(one.subject).startswith(mark)]
+        assert len(marked) == len(trials.KINDS), (language, marked)
+    assert not Mail.objects.exclude(state=Mail.State.SENT).exists()
+    assert Mail.objects.filter(signature=None, news=None).count() == len(letters)
+
+
+def test_a_trial_is_what_signers_get_but_for_its_subject_and_links(
+    petition: Petition, organiser: User
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    outbox.deliver()
+    real = sent.outbox.pop()
+    letters = received(organiser)
+    subject = f"Trial: {real.subject}"
+
+    def plain(letter: Any) -> str:
+        words = re.sub(r"/t/en/([a-z-]+)/[\w.-]+", r"/t/en/\1/", letter.body)
+        return re.sub(r"\b\d{4}-\d{4}\b", "code", words).replace("Trial: ", "")
+
+    assert plain(real) in {plain(one) for one in letters if one.subject == subject}
+    trial = letters[0].message()
+    assert set(trial.keys()) == set(real.message().keys())
+
+
+def test_links_of_trials_open_nothing_and_change_nothing(
+    petition: Petition, organiser: User, browser: Client
+) -> None:
+    sign_and_confirm(petition, AMINA)
+    outbox.deliver()
+    sent.outbox.clear()
+    links = {
+        url.removeprefix(settings.SITE_URL)
+        for letter in received(organiser)
+        for text in (str(letter.body), str(letter.alternatives[0][0]))
+        for url in _URL.findall(text)
+        if "/t/" in url
+    }
+    assert {link.split("/")[3] for link in links} >= {"confirm", "not-me", "mine", "no-news"}
+    for link in links:
+        assert messages.OF_A_TRIAL in link
+        assert browser.get(link).status_code == HTTPStatus.NOT_FOUND, link
+        assert browser.post(link).status_code == HTTPStatus.NOT_FOUND, link
+    assert not Objection.objects.exists()
+    assert Signature.objects.get().state == Signature.State.CONFIRMED
+
+
+def test_they_are_limited_and_on_record(organiser: User) -> None:
+    for _round in range(trials.ROUNDS_A_DAY):
+        trials.send(actor=organiser, screen="admin:trial")
+    queued = Mail.objects.count()
+    with pytest.raises(trials.Refused, match="tomorrow"):
+        trials.send(actor=organiser, screen="admin:trial")
+    assert Mail.objects.count() == queued
+    records = AuditRecord.objects.filter(
+        action="mail-tried", actor=organiser, object_id=organiser.pk
+    )
+    assert records.count() == trials.ROUNDS_A_DAY
+
+
+def test_without_an_address_nothing_is_sent(organiser: User) -> None:
+    organiser.email = ""
+    with pytest.raises(trials.Refused, match="Ask an administrator"):
+        trials.send(actor=organiser, screen="-")
+    assert not Mail.objects.exists()
+
+
+def test_they_are_met_by_no_limit_of_a_mailbox_and_use_none_up(
+    petition: Petition, organiser: User
+) -> None:
+    received(organiser)
+    assert (
+        len({bytes(mail.global_mailbox_ix) for mail in Mail.objects.all()}) == Mail.objects.count()
+    )
+
+
+def test_an_address_that_wants_no_mail_gets_none_here_either(
+    petition: Petition, organiser: User
+) -> None:
+    suppression.suppress_bounced(address=organiser.email)
+    assert not received(organiser)
+
+
+def test_the_address_in_a_trial_is_gone_after_a_week(petition: Petition, organiser: User) -> None:
+    received(organiser)
+    Mail.objects.update(
+        due_at=F("due_at") - timedelta(days=8), created_at=F("created_at") - timedelta(days=8)
+    )
+    retention.apply()
+    assert not Mail.objects.exists()
+
+
+def test_staff_see_no_figures_of_trials(
+    petition: Petition, organiser: User, client: Client
+) -> None:
+    trials.send(actor=organiser, screen="-")
+    client.force_login(organiser)
+    assert "Nothing waits." in client.get("/admin/petitions/mail/").content.decode()
