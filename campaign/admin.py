@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from campaign import publishing
+from campaign import publishing, together
 from campaign.models import Statement, StatementText
 from campaign.views import statement_context
 from petitions.admin.acting import acting
@@ -70,6 +70,12 @@ class StatementAdmin(PublicationAdmin):
         for statement in statements:
             publishing.publish(statement=statement, **acting(request))
             self.tell_when(request, statement)
+            if statement.petition and not statement.petition.is_public:
+                words = (
+                    f"“{statement}” leads to a draft: its readers find no way to sign. Use "
+                    "“Publish together” on its page."
+                )
+                self.message_user(request, words, messages.WARNING)
         if StatementText.objects.published().filter(statement__in=statements).exists():
             self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
 
@@ -118,7 +124,14 @@ class StatementAdmin(PublicationAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         preview = self.admin_site.admin_view(self.preview_view)
+        site = self.admin_site
         return [
+            path(
+                "<int:pk>/together/",
+                site.admin_view(together.view),
+                {"site": site},
+                name="campaign_statement_together",
+            ),
             path("<int:pk>/preview/", preview, name="campaign_statement_preview"),
             path(
                 "text/<int:pk>/",
