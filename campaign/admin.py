@@ -1,4 +1,4 @@
-"""Django admin of statements, with a preview of the texts as the public will read them."""
+"""Django admin of statements: publish, preview, feature on the front page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,24 +6,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest
 from django.urls import URLPattern, path
-from django.utils import translation
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from campaign import publishing
+from campaign import previews, publishing, together
 from campaign.models import Statement, StatementText
-from campaign.views import statement_context
 from petitions.admin.acting import acting
 from petitions.admin.fields import CarefulForm
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline, shown
 from petitions.models import AuditRecord
-from petitions.web.responses import CONTENT_SECURITY_POLICY
 
 
 class StatementTextInline(TextInline):
@@ -82,11 +75,21 @@ class StatementAdmin(PublicationAdmin):
             for text in statement.texts.all()
         )
 
+    def view_on_site(self, obj: Statement) -> str | None:
+        """The public page; a draft has none."""
+        return obj.get_absolute_url() if obj.texts.published().exists() else None
+
     @admin.action(permissions=["change"], description=_("Publish: show all texts to the public"))
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         for statement in statements:
             publishing.publish(statement=statement, **acting(request))
             self.tell_when(request, statement)
+            if statement.petition and not statement.petition.is_public:
+                words = (
+                    f"“{statement}” leads to a draft: its readers find no way to sign. Use "
+                    "“Publish together” on its page."
+                )
+                self.message_user(request, words, messages.WARNING)
         if StatementText.objects.published().filter(statement__in=statements).exists():
             self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
 
@@ -134,47 +137,17 @@ class StatementAdmin(PublicationAdmin):
         return super().render_delete_form(request, context)
 
     def get_urls(self) -> list[URLPattern]:
-        preview = self.admin_site.admin_view(self.preview_view)
+        site = self.admin_site
         return [
-            path("<int:pk>/preview/", preview, name="campaign_statement_preview"),
+            *previews.urls(site),
             path(
-                "text/<int:pk>/",
-                self.admin_site.admin_view(self.preview_text_view),
-                name="campaign_statement_preview_text",
+                "<int:pk>/together/",
+                site.admin_view(together.view),
+                {"site": site},
+                name="campaign_statement_together",
             ),
             *super().get_urls(),
         ]
-
-    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Preview of every language of the statement at the width of a phone, drafts included."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        statement = get_object_or_404(Statement, pk=pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Preview"),
-            "statement": statement,
-            "texts": statement.texts.order_by("id"),
-            "opts": self.opts,
-        }
-        page = render(request, "admin/campaign/statement/preview.html", context)
-        policy = CONTENT_SECURITY_POLICY.replace("frame-src 'none'", "frame-src 'self'")
-        page["Content-Security-Policy"] = policy
-        return page
-
-    @method_decorator(xframe_options_sameorigin)
-    def preview_text_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One text on the public page, for the frames of the preview."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        text = get_object_or_404(StatementText.objects.with_surroundings(), pk=pk)
-        with translation.override(text.language):
-            page = render(request, "campaign/statement.html", statement_context(text))
-        page["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'self'; img-src 'self' data:; "
-            "frame-ancestors 'self'; sandbox allow-same-origin"
-        )
-        return page
 
 
 def _statement(text: StatementText | None) -> int | None:

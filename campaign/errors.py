@@ -37,6 +37,8 @@ _ACTS = {
     "petitions.moderate_signature": "decide about signatures",
     "petitions.reveal_signature": "reveal addresses",
     "petitions.remove_signature": "remove signatures",
+    "petitions.change_petition": "publish petitions",
+    "campaign.change_statement": "publish statements",
     "petitions.approve_signature": "approve held signatures",
     "petitions.add_rule": "make rules",
     "petitions.change_mail": "send failed mail again",

@@ -1,5 +1,6 @@
 """Models of statements, the campaign's public texts, and their translations."""
 
+import uuid
 from collections.abc import Collection
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models, transaction
 from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from petitions.infra import locks
@@ -117,12 +119,61 @@ class FormerStatementAddress(models.Model):
         return self.slug
 
 
+class DraftLinkQuerySet(models.QuerySet["DraftLink"]):
+    """Queries about links to drafts."""
+
+    def working(self) -> "DraftLinkQuerySet":
+        """Those that have not expired, the newest first."""
+        return self.filter(expires_at__gt=timezone.now()).order_by("-created_at")
+
+
+class DraftLink(models.Model):
+    """A secret link to drafts, for people without an account, until it expires.
+
+    To a statement and the petition that it leads to, or to a petition alone. The link's token is
+    this id, encrypted: a copy of the database opens no draft. Ending a link deletes its row.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    statement = models.ForeignKey(Statement, models.CASCADE, null=True, related_name="draft_links")
+    petition = models.ForeignKey(
+        "petitions.Petition", models.CASCADE, null=True, related_name="draft_links"
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+
+    objects = DraftLinkQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "link to a draft"
+        verbose_name_plural = "links to drafts"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(statement=None, petition__isnull=False)
+                | Q(statement__isnull=False, petition=None),
+                name="draft_link_of_one",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        # The id is what the token hides.
+        return f"link to a draft, until {self.expires_at:%Y-%m-%d}"
+
+
 class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
     """Queries about the texts of statements."""
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
         """Published texts, the wanted language first, then English, then any."""
         return self.published().with_surroundings().order_by(rank_of(language), "id")
+
+    def to_preview(self, statement: Statement, language: str) -> "StatementText | None":
+        """`to_show` of one statement, drafts and embargoed texts included: never for the public."""
+        texts = self.filter(statement=statement).with_surroundings()
+        return texts.order_by(rank_of(language), "id").first()
 
     def on_front_page(
         self, language: str, *, without: Statement | None = None

@@ -1,31 +1,42 @@
-"""Use cases of statements: write, publish, feature on the front page, move to another address."""
+"""Use cases of statements: write, publish, also with their petition, feature, move elsewhere."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from campaign.models import FRONT_PAGE, FormerStatementAddress, Statement, StatementText
+from petitions.formatting.languages import moment_in_london
 from petitions.infra import locks
-from petitions.models import AuditRecord
+from petitions.models import AuditRecord, Petition
+from petitions.publishing import life, opening
+from petitions.publishing.life import Refused
 from petitions.publishing.texts import changed, correct
 from petitions.staff import audit
 
 
 @transaction.atomic
-def publish(*, statement: Statement, actor: User | None, screen: str, language: str = "") -> None:
-    """Publish a statement's drafts, or the one in a language.
+def publish(
+    *,
+    statement: Statement,
+    actor: User | None,
+    screen: str,
+    language: str = "",
+    at: datetime | None = None,
+) -> None:
+    """Publish a statement's drafts, or the one in a language: now, or `at` a time (embargo).
 
-    A text that has a time of publication (embargo) keeps it. The first statement that is
-    published becomes the front page.
+    A text that has a time of publication keeps it. The first statement that is published becomes
+    the front page.
     """
     # Of two that are published at once only one may be the first.
     locks.lock_named(FRONT_PAGE)
     drafts = statement.texts.filter(published_at=None)
     if language:
         drafts = drafts.filter(language=language)
-    drafts.update(published_at=timezone.now())
+    drafts.update(published_at=at or timezone.now())
     if not Statement.objects.filter(is_featured=True).exists():
         feature(statement=statement)
     audit.record(
@@ -33,6 +44,7 @@ def publish(*, statement: Statement, actor: User | None, screen: str, language: 
         screen=screen,
         actor_id=actor.pk if actor else None,
         about=statement,
+        why=f"It appears {moment_in_london(at)}" if at and at > timezone.now() else "",
     )
 
 
@@ -54,6 +66,82 @@ def save_texts(
             about=statement,
             why=text.language,
         )
+
+
+@transaction.atomic
+def publish_together(
+    *,
+    statement: Statement,
+    actor: User | None,
+    screen: str,
+    at: datetime | None = None,
+    override: str = "",
+) -> None:
+    """Publish a statement's drafts and open the draft petition that it leads to, at one moment.
+
+    Now, or `at` a time to come. Then both are under an embargo that ends at that minute: the clock
+    makes them public, whatever runs or is away, and there is nothing to do twice. Texts with a time
+    of their own keep it. Raises `opening.NotReady`, and `Refused` where the statement would not be
+    public with the petition, or the petition is no draft: also for the second of two at once.
+    """
+    now = timezone.now()
+    if at is not None:
+        at = at.replace(second=0, microsecond=0)
+        if at <= now:
+            raise Refused("Nothing was done: that time has passed in London. Choose one to come.")
+    # In the order in which `publish` takes it, before any row.
+    locks.lock_named(FRONT_PAGE)
+    petition = _petition_of(statement)
+    opening.open_petition(
+        petition=petition, actor=actor, screen=screen, override=override, at=at or now
+    )
+    if statement.texts.filter(published_at=None).exists():
+        publish(statement=statement, actor=actor, screen=screen, at=at or now)
+    if not statement.texts.filter(published_at__lte=at or now).exists():
+        raise Refused(
+            "Nothing was done: no text of the statement would be public by then. Write one, or "
+            "empty the “published” of those that wait for a later time."
+        )
+
+
+def planned_for(statement: Statement) -> datetime | None:
+    """When the petition that a statement leads to appears and opens, if that is to come."""
+    petition = Petition.objects.filter(statements=statement).first()
+    if petition is None or not petition.is_announced():
+        return None
+    waits = petition.texts.filter(published_at=petition.opens_at).exists()
+    return petition.opens_at if waits and not petition.texts.published().exists() else None
+
+
+@transaction.atomic
+def take_back(*, statement: Statement, actor: User | None, screen: str) -> None:
+    """Take back what `publish_together` planned: both become drafts without a time again.
+
+    Raises `Refused` once the petition has opened, and where nothing is planned.
+    """
+    petition = life.locked_for(_petition_of(statement), life.RECALL)
+    if (planned := planned_for(statement)) is None:
+        raise Refused(
+            "Nothing was done: nothing is planned for both. Use the petition’s own buttons."
+        )
+    life.perform(petition=petition, name=life.RECALL, actor=actor, screen=screen)
+    statement.texts.filter(published_at=planned).update(published_at=None)
+    petition.texts.filter(published_at=planned).update(published_at=None)
+    Petition.objects.filter(pk=petition.pk).update(opens_at=None)
+    audit.record(
+        action=AuditRecord.Action.STATEMENT_RECALLED,
+        screen=screen,
+        actor_id=actor.pk if actor else None,
+        about=statement,
+    )
+
+
+def _petition_of(statement: Statement) -> Petition:
+    """The petition, as stored now. Raises `Refused`."""
+    petition = Petition.objects.filter(statements=statement).first()
+    if petition is None:
+        raise Refused("Nothing was done: choose the petition to which the statement leads first.")
+    return petition
 
 
 def feature(*, statement: Statement) -> None:

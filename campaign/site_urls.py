@@ -3,6 +3,7 @@
 from django.urls import path
 
 from campaign import discovery, feed, views
+from campaign.drafts import draft
 
 app_name = "campaign"
 
@@ -12,4 +13,11 @@ urlpatterns = [
     path("statements/<slug:slug>/history/", views.history, name="history"),
     path("feed.atom", feed.feed, name="feed"),
     path("manifest.webmanifest", discovery.manifest, name="manifest"),
+]
+
+# Behind a token, as `petitions.web.urls.links`.
+_draft = "<str:language>/draft/<str:token>/"
+drafts = [
+    path(_draft, draft, name="draft"),
+    path(f"{_draft}petition/", draft, {"is_petition": True}, name="petition"),
 ]

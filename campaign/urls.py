@@ -5,7 +5,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
 
-from campaign import discovery, health, sitemaps
+from campaign import discovery, health, site_urls, sitemaps
 from petitions.api import v1
 from petitions.web import urls
 from petitions.web.views import broken_links, mail_reports, pages, sharing
@@ -13,6 +13,8 @@ from petitions.web.views import broken_links, mail_reports, pages, sharing
 # The most requested first: patterns are tried in order, and those that did not match took 4 % of
 # a signing.
 urlpatterns = [
+    # Before all others under `t/`, which end with a route for whatever is left.
+    path("t/", include((site_urls.drafts, "drafts"))),
     path("t/", include((urls.links, "links"))),
     *i18n_patterns(
         path("", include("petitions.web.urls")),

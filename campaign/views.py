@@ -66,12 +66,14 @@ def statement_context(text: StatementText) -> dict[str, Any]:
     petition = text.statement.petition
     is_public = petition is not None and petition.is_public
     asked = warm_cache.text(petition.slug, get_language()) if petition and is_public else None
-    if asked is None:
-        # A petition none of whose texts is published has no page to lead to.
+    # A petition none of whose texts is published has no page to lead to.
+    is_to_come = petition is not None and asked is None
+    if is_to_come:
         petition = None
     shown = standing(petition, tallies.total(petition.pk)) if petition else {}
     return shown | {
         "asked": asked,
+        "petition_is_to_come": is_to_come,
         "text": text,
         "head": head(text, petition),
         "body": render_markdown(text.body),

@@ -8,15 +8,19 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone, translation
 from limits import parse
 
+from campaign import draft_links, publishing
 from campaign.errors import error_page
 from campaign.models import Statement, StatementText
 from petitions.crypto import tokens
+from petitions.formatting.languages import in_language
 from petitions.mail import messages, outbox, reminders, suppression
 from petitions.models import (
     ABROAD,
@@ -82,6 +86,7 @@ class Visitor:
         yield from self._reading()
         yield from self._going()
         yield from self._about()
+        yield from self._drafts()
         yield from self._partners()
         yield from self._mistakes()
         yield from self._crowding()
@@ -256,6 +261,26 @@ class Visitor:
             yield self._get(f"{name} of nobody", f"{self.home}{name}/")
         Organisation.objects.update(name="SBC", privacy_email="privacy@example.org")
         organisation.invalidate()
+
+    def _drafts(self) -> Pages:
+        petition = Petition.objects.create(slug="draft")
+        statement = Statement.objects.create(slug="draft", petition=petition)
+        for language, (title, addressee, words) in TEXTS.items():
+            fields = {"language": language, "title": title, "body": words}
+            petition.texts.create(addressee=addressee, ask=words, **fields)
+            statement.texts.create(summary=words, **fields)
+        writer = User.objects.create(username="writer")
+        link = draft_links.make(of=statement, days=1, actor=writer, screen="-")
+        address = draft_links.address(link).removeprefix(settings.SITE_URL)
+        address = in_language(address, self.language)
+        yield self._get("draft of a statement", address)
+        yield self._get("draft of a petition", f"{address}petition/")
+        yield self._post("draft of a petition, signed", f"{address}petition/", typed())
+        publishing.publish(statement=statement, actor=None, screen="-")
+        yield self._get("statement whose petition is a draft", f"{self.home}statements/draft/")
+        for row in (statement, petition, writer):
+            row.delete()
+        yield self._get("draft that is gone", address)
 
     def _partners(self) -> Pages:
         source = Source.objects.create(code="partner", name="سلام")

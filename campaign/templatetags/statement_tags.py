@@ -1,7 +1,13 @@
-"""Template tag that links pages of a petition to the statement behind it."""
+"""Template tags about a petition and the statement behind it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django import template
+from django.db.models import Q
+from django.utils import timezone
 
+from campaign import publishing
 from campaign.models import Statement
 from petitions.infra.ttl_cache import TTLCache
 from petitions.models import Petition
@@ -19,6 +25,45 @@ def statement_behind(petition: Petition) -> str:
         petition.pk
     )
     return statement.path if statement else ""
+
+
+class Together(NamedTuple):
+    """A statement and its petition, of which one or both are not public yet."""
+
+    statement: Statement
+    is_public: bool
+    planned: datetime | None
+
+
+@register.filter
+def awaits_petition(statement: Statement) -> bool:
+    """Whether the petition that a statement leads to is a draft, or planned to appear."""
+    petition = statement.petition
+    is_draft = petition is not None and not petition.is_public
+    return is_draft or publishing.planned_for(statement) is not None
+
+
+@register.simple_tag(takes_context=True)
+def to_publish_together(
+    context: dict[str, Any], petition: Petition | None = None
+) -> list[Together]:
+    """Statements whose petition, or this one, is a draft or planned to appear, for users who may
+    publish them: one query, and a few for each that is found.
+    """
+    user = context["request"].user
+    if not user.has_perm("petitions.change_petition"):
+        return []
+    has_to_open = Q(petition__state=Petition.State.DRAFT) | Q(
+        petition__state=Petition.State.OPEN, petition__opens_at__gt=timezone.now()
+    )
+    statements = Statement.objects.filter(has_to_open).select_related("petition")
+    if petition is not None:
+        statements = statements.filter(petition=petition)
+    return [
+        Together(one, one.texts.published().exists(), publishing.planned_for(one))
+        for one in statements.order_by("pk")
+        if awaits_petition(one)
+    ]
 
 
 def invalidate() -> None:

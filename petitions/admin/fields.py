@@ -8,11 +8,39 @@ from typing import Any, Generic, TypeVar
 from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
 from django.db import models
+from django.utils import timezone
 
 M = TypeVar("M", bound=models.Model)
 
 
-class StoredMoment(forms.SplitDateTimeField):
+class LondonMoment(forms.SplitDateTimeField):
+    """A date and time field in London time, which tells a time that a change of the clocks skips
+    from one that comes twice.
+    """
+
+    widget = forms.SplitDateTimeWidget(
+        date_attrs={"type": "date", "aria-label": "Date"},
+        time_attrs={"type": "time", "aria-label": "Time"},
+    )
+
+    def compress(self, data_list: Any) -> datetime | None:
+        try:
+            return super().compress(data_list)
+        except forms.ValidationError as error:
+            if error.code != "ambiguous_timezone":
+                raise
+        day, time = data_list
+        typed = datetime.combine(day, time, timezone.get_default_timezone())
+        # Before the change it is summer time in autumn alone, when the hour is repeated.
+        words = "comes twice" if typed.dst() else "does not exist"
+        raise forms.ValidationError(
+            f"The clocks in London change on {typed:%-d %B %Y}: {typed:%H:%M} {words} on that "
+            "night. Choose another time.",
+            code="ambiguous_timezone",
+        )
+
+
+class StoredMoment(LondonMoment):
     """A date and time field that returns the stored value if the form posts what it showed.
 
     A form shows local time in London, without fractions of a second: in October's ambiguous hour

@@ -12,8 +12,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from petitions.admin import recent_password
 from petitions.admin.acting import acting
@@ -24,7 +22,7 @@ from petitions.mail import messages as letters
 from petitions.mail import news as use_cases
 from petitions.mail import news_counts
 from petitions.models import News, NewsCount, NewsText, Place
-from petitions.web.responses import CONTENT_SECURITY_POLICY
+from petitions.web.responses import as_frame, with_frames
 
 State = News.State
 # These send something to many: only with the password typed lately. To stop is always quick.
@@ -186,12 +184,8 @@ class NewsAdmin(Titled):
             "buttons": _buttons(news, acting(request)["actor"]),
             **(_before(news) if news.is_editable else {}),
         }
-        page = render(request, "admin/petitions/news/send.html", context)
-        policy = CONTENT_SECURITY_POLICY.replace("frame-src 'none'", "frame-src 'self'")
-        page["Content-Security-Policy"] = policy
-        return page
+        return with_frames(render(request, "admin/petitions/news/send.html", context))
 
-    @method_decorator(xframe_options_sameorigin)
     def text_view(self, request: HttpRequest, pk: UUID, language: str) -> HttpResponse:
         """One text as its readers get it, for the frames of the preview; with `?neutral`, as those
         do who withheld their name.
@@ -200,11 +194,7 @@ class NewsAdmin(Titled):
             raise PermissionDenied("petitions.view_news")
         text = get_object_or_404(NewsText, news=pk, language=language)
         is_neutral = "neutral" in request.GET
-        page = HttpResponse(_Shown(text, is_neutral=is_neutral).html)
-        page["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
-        )
-        return page
+        return as_frame(HttpResponse(_Shown(text, is_neutral=is_neutral).html), is_mail=True)
 
     def _act(self, request: HttpRequest, news: News) -> HttpResponse:
         """One of the buttons; what it did, or why it did not, is said on the page."""

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
+from petitions.admin.fields import LondonMoment
 from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
 
@@ -20,14 +21,10 @@ PERMISSION = "petitions.change_petition"
 class ActForm(forms.Form):
     """What one act asks: a reason, a tick, and a new close where it opens again."""
 
-    closes_at = forms.SplitDateTimeField(
+    closes_at = LondonMoment(
         label="Closes",
         required=False,
         help_text="Date and time in London, such as 2026-12-24 and 18:00. Empty: no closing time.",
-        widget=forms.SplitDateTimeWidget(
-            date_attrs={"type": "date", "aria-label": "Date"},
-            time_attrs={"type": "time", "aria-label": "Time"},
-        ),
     )
     reason = forms.CharField(label="Why", max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
     sure = forms.BooleanField()

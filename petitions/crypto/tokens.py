@@ -32,6 +32,7 @@ FIND = "find"
 FIND_SECONDS = 3600
 MAIL_AGAIN = "mail-again"
 NO_NEWS = "no-news"
+DRAFT = "draft"
 ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
 # Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so

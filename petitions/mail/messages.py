@@ -94,6 +94,22 @@ def _trial(mail: Mail, person: dict[str, str]) -> Letter:
     )
 
 
+def sample(kind: str, language: str, *, to: str) -> Letter:
+    """A mail of a kind of `TEXTS` but news, as its readers get it, and about nobody.
+
+    Nothing is stored or cached, and its links open nothing.
+    """
+    text, now = TEXTS[kind], timezone.now()
+    nobody = Signature(pk=UUID(int=0), petition_id=0, link_epoch=0)
+    mail = Mail(pk=UUID(int=0), signature=nobody, created_at=now)
+    with translation.override(language):
+        said = text.written(text.variant(mail), language)
+    template = _render(text, said, language, sender(organisation()), settings.SITE_URL)
+    return template.fill(
+        text.values(mail, to), to=to, mail_id=str(mail.pk), date=format_datetime(now)
+    )
+
+
 def invalidate() -> None:
     """Clear the cache of rendered templates."""
     _template.cache_clear()

@@ -357,6 +357,13 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
         Annotated with `languages`, those that the petition is published in, and `milestones`: see
         `public_milestones`. None if there is no such petition.
         """
+        return self.published().filter(petition__slug=slug)._with_surroundings(language).first()
+
+    def to_preview(self, petition: Petition, language: str) -> "PetitionText | None":
+        """`to_show`, drafts and embargoed texts included: never for the public."""
+        return self.filter(petition=petition)._with_surroundings(language).first()
+
+    def _with_surroundings(self, language: str) -> "PetitionTextQuerySet":
         published = self.model.objects.published().filter(petition=OuterRef("petition"))
         said = {
             "languages": ArraySubquery(
@@ -364,14 +371,8 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
             ),
             "milestones": public_milestones("petition_id"),
         }
-        return (
-            self.published()
-            .filter(petition__slug=slug)
-            .select_related("petition")
-            .annotate(**said)
-            .order_by(rank_of(language), "-version")
-            .first()
-        )
+        found = self.select_related("petition").annotate(**said)
+        return found.order_by(rank_of(language), "-version")
 
     def listed(self, language: str) -> "PetitionTextQuerySet":
         """The text to show of every readable petition, the newest first."""

@@ -47,6 +47,9 @@ class AuditRecord(models.Model):
         TEXT_CORRECTED = "text-corrected", "public text corrected"
         VERSION_BEGUN = "version-begun", "new version of the text begun"
         STATEMENT_PUBLISHED = "statement-published", _("statement published")
+        STATEMENT_RECALLED = "statement-recalled", "statement taken back to draft"
+        DRAFT_LINK_MADE = "draft-link-made", "secret link to a draft made"
+        DRAFT_LINK_ENDED = "draft-link-ended", "secret link to a draft ended"
         ENQUIRY_ACKNOWLEDGED = "enquiry-acknowledged", _("message marked as acknowledged")
         ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")
         ENQUIRY_REOPENED = "enquiry-reopened", _("message reopened")

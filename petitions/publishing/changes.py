@@ -36,6 +36,9 @@ def refusals(petition: Petition) -> dict[str, str]:
         for name, phases in EDITABLE.items()
         if name in changed and phase not in phases
     }
+    waits = phase is Phase.ANNOUNCED and not petition.texts.published().exists()
+    if "opens_at" in changed and waits:
+        found["opens_at"] = "It opens when its texts appear. Take it back to draft, and plan anew."
     former = FormerAddress.objects.filter(slug=petition.slug).exclude(petition_id=petition.pk)
     if taken := former.select_related("petition").first():
         found["slug"] = (

@@ -1,11 +1,13 @@
 """Opening a petition, by every way there is; recording when one closes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition
 from petitions.publishing import life, readiness
 from petitions.publishing.life import Refused
@@ -27,12 +29,18 @@ class NotReady(Refused):
 
 @transaction.atomic
 def open_petition(
-    *, petition: Petition, actor: User | None, screen: str, override: str = ""
+    *,
+    petition: Petition,
+    actor: User | None,
+    screen: str,
+    override: str = "",
+    at: datetime | None = None,
 ) -> None:
     """Open a draft now, or at its own opening time to come, and publish its drafts of texts.
 
-    A text with a time of its own keeps it: where every text has one, the petition opens with the
-    first of them. `opens_at` is always written, and never in the past: figures by day begin there.
+    With `at`, it opens at that time instead, and its drafts appear with it (embargo). A text with
+    a time of its own keeps it: where every text has one, the petition opens with the first of
+    them. `opens_at` is always written, and never in the past: figures by day begin there.
 
     Signers consent to a named organisation, and need its contact for their rights: without either
     nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). What else the checklist misses is
@@ -40,6 +48,7 @@ def open_petition(
     petition is no draft (any more).
     """
     row = life.locked_for(petition, life.OPEN)
+    row.opens_at = at or row.opens_at
     items = readiness.checklist(row)
     if reasons := readiness.blocking(items):
         raise NotReady(reasons)
@@ -48,11 +57,13 @@ def open_petition(
         raise NotReady([why for item in unready for why in item.todo], is_overridable=True)
     now = timezone.now()
     is_to_come = row.opens_at is not None and row.opens_at > now
-    row.opens_at = row.opens_at if is_to_come else (row.appears_at() or now)
-    row.texts.filter(published_at=None).update(published_at=now)
+    opens_at = at or (row.opens_at if is_to_come else row.appears_at()) or now
+    row.opens_at = opens_at
+    row.texts.filter(published_at=None).update(published_at=at or now)
     row.state, row.is_paused = Petition.State.OPEN, False
     row.save(update_fields=["state", "opens_at", "is_paused"])
-    life.record(act=life.ACTS[life.OPEN], petition=row, actor=actor, screen=screen)
+    planned = f"It opens {moment_in_london(opens_at)}" if opens_at > now else ""
+    life.record(act=life.ACTS[life.OPEN], petition=row, actor=actor, screen=screen, why=planned)
     if unready:
         _record_override(row, unready, override, actor, screen)
 

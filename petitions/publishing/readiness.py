@@ -141,6 +141,8 @@ def _of_organisation() -> Item:
 def _of_texts(petition: Petition) -> Iterator[Words]:
     if petition.state == Petition.State.DRAFT and petition.has_closed:
         yield CLOSE_HAS_PASSED
+    elif petition.opens_at and petition.closes_at and petition.closes_at <= petition.opens_at:
+        yield "It would close before it opens. Change “closes” on the petition’s page."
     if not petition.texts.exists():
         yield _("Write the petition’s text in at least one language.")
     appears_at = petition.appears_at()

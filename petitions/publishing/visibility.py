@@ -78,3 +78,10 @@ def standing(petition: Petition, count: int) -> dict[str, Any]:
         "opens_at": petition.turns_at,
         "is_accepting": petition.is_accepting(),
     }
+
+
+def standing_if_open(petition: Petition) -> dict[str, Any]:
+    """`standing`, but of a petition that has yet to open as if it were open: for previews alone."""
+    now = standing(petition, tallies.total(petition.pk))
+    is_to_come = petition.state == Petition.State.DRAFT or petition.is_announced()
+    return now | ({"is_accepting": True, "opens_at": None} if is_to_come else {})

@@ -93,6 +93,26 @@ def is_carrying(response: HttpResponse) -> bool:
     return response.get("No-Vary-Search") == _BY_SOURCE
 
 
+def with_frames(response: HttpResponse) -> HttpResponse:
+    """Let a page of the admin hold frames of this site: see `as_frame`."""
+    policy = CONTENT_SECURITY_POLICY.replace("frame-src 'none'", "frame-src 'self'")
+    response["Content-Security-Policy"] = policy
+    return response
+
+
+def as_frame(response: HttpResponse, *, is_mail: bool = False) -> HttpResponse:
+    """Let pages of this site hold a response in a frame, sandboxed: it runs no script, sends no
+    form, and loads our own styles and pictures alone; a mail, which has its styles inside, nothing.
+    """
+    loads = "style-src 'unsafe-inline'" if is_mail else "style-src 'self'; img-src 'self' data:"
+    # Without the origin, our own styles would be another site's.
+    sandbox = "sandbox" if is_mail else "sandbox allow-same-origin"
+    policy = f"default-src 'none'; {loads}; frame-ancestors 'self'; {sandbox}"
+    response["Content-Security-Policy"] = policy
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
 def allow_any_origin(response: HttpResponse) -> HttpResponse:
     """Allow cross-origin use from any site: embedding (CORP) and reading by scripts (CORS)."""
     response["Access-Control-Allow-Origin"] = "*"

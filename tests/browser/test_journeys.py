@@ -333,16 +333,6 @@ def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
     assert page.request.get(f"/api/v1/petitions/{SLUG}.json").json()["state"] == "open"
 
 
-def test_an_organiser_previews_a_statement(open_page: OpenPage, stack: Stack) -> None:
-    page = open_page()
-    log_in(page, stack, ORGANISERS)
-    page.goto("/admin/campaign/statement/")
-    page.locator("#result_list tbody th a").first.click()
-    page.get_by_role("link", name="Preview (save first)").click()
-    frame = page.frame_locator("iframe").first
-    expect(frame.locator("h1")).to_be_visible()
-
-
 @pytest.mark.parametrize("path", ["/", f"/petitions/{SLUG}/", "/nowhere/"])
 @pytest.mark.parametrize("prefix", ["", "/ar", "/cy"])
 def test_every_page_has_one_heading_a_language_and_no_sideways_scrolling_at_320_px(

@@ -123,7 +123,8 @@ def test_closing_by_hand_closes_now_so_that_erasing_has_a_date(petition: Petitio
 # What the staff did and what was published, when: never about a signer. The audit record, which
 # refuses what this test does to it, is cut to the day too: see test_audit.py.
 TIMES_OF_THE_HOUSE = {
-    "admin.LogEntry", "auth.User", "campaign.StatementCorrection", "campaign.StatementText",
+    "admin.LogEntry", "auth.User", "campaign.DraftLink", "campaign.StatementCorrection",
+    "campaign.StatementText",
     "petitions.AuditRecord",
     "petitions.Authenticator", "petitions.Erasure", "petitions.ErasureStop",
     "petitions.Export", "petitions.Lease",

@@ -1,4 +1,4 @@
-"""Two organisers put statements on the front page at once, without the lock and with it."""
+"""Two organisers publish statements and petitions at once, without the lock and with it."""
 
 import pytest
 from django.db import IntegrityError
@@ -8,6 +8,9 @@ from django.utils import timezone
 from campaign import publishing
 from campaign.models import Statement, StatementText
 from petitions.infra import locks
+from petitions.models import AuditRecord, Petition
+from petitions.models.petition import PetitionQuerySet
+from petitions.publishing.life import Refused
 from tests.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,3 +87,24 @@ def test_while_the_front_page_changes_readers_have_the_one_or_the_other(
     assert not run.second_waited
     assert "<h1>old</h1>" in run.second
     assert "<h1>new</h1>" in read()
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_of_two_who_publish_a_statement_with_its_petition_the_second_is_refused(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    Petition.objects.update(state=Petition.State.DRAFT, opens_at=None)
+    statement = _statement("one", is_published=False)
+    Statement.objects.update(petition=petition)
+    if not guarded:
+        monkeypatch.setattr(locks, "lock_named", lambda name: None)
+        monkeypatch.setattr(PetitionQuerySet, "select_for_update", lambda self: self)
+
+    def together() -> None:
+        publishing.publish_together(statement=statement, actor=None, screen="-", override="Now.")
+
+    run = race(monkeypatch, (Petition, "save_base"), together, together)
+
+    assert isinstance(run.second, Refused) is guarded
+    published = AuditRecord.objects.filter(action=AuditRecord.Action.PETITION_PUBLISHED)
+    assert published.count() == (1 if guarded else 2)

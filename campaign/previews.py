@@ -1,0 +1,185 @@
+"""Admin pages that show a statement, a petition and every mail as their readers will see them, at
+the width of a telephone beside that of a computer; secret links to drafts are made there.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils import translation
+from django.views.decorators.http import require_safe
+
+from campaign import draft_links
+from campaign.drafts import petition_page, statement_page
+from campaign.models import Statement
+from petitions.admin.acting import acting
+from petitions.mail import messages as letters
+from petitions.models import Mail, Petition
+from petitions.web.responses import as_frame, with_frames
+
+MAY_LINK = "petitions.change_petition"
+READER = "reader@example.org"
+# Every mail to the public but news, which has a preview of its own.
+MAILS = {
+    Mail.Kind.CONFIRM: "To confirm, for whoever signed",
+    Mail.Kind.REMIND: "The one reminder to confirm, a day later",
+    letters.NOTICE: "Entered again after “this was not me”",
+    Mail.Kind.FIND: "“Find my signature”",
+    Mail.Kind.ADDRESS: "A signer moves to another address",
+}
+
+
+class Frame(NamedTuple):
+    """One language of what is previewed."""
+
+    heading: str
+    url: str
+    note: str = ""
+    subject: str = ""
+    plain: str = ""
+
+
+class LinkForm(forms.Form):
+    """For how long a new link works."""
+
+    days = forms.IntegerField(
+        label="Days for which it works", min_value=1, max_value=draft_links.MOST_DAYS, initial=7
+    )
+
+
+def urls(site: admin.AdminSite) -> list[URLPattern]:
+    """The pages of previews, below the admin of statements."""
+
+    def page(route: str, view: Any, name: str, **kwargs: Any) -> Any:
+        return path(route, site.admin_view(view), kwargs, name=f"campaign_{name}")
+
+    return [
+        page("<int:pk>/preview/", preview, "statement_preview", kind="statement", site=site),
+        page("<int:pk>/preview/<slug:language>/", frame, "statement_frame", kind="statement"),
+        page("petition/<int:pk>/preview/", preview, "petition_preview", kind="petition", site=site),
+        page(
+            "petition/<int:pk>/preview/<slug:language>/", frame, "petition_frame", kind="petition"
+        ),
+        page("mails/", mails, "mails_preview", site=site),
+        page("mails/<slug:language>/", mails, "mails_preview", site=site),
+        page("mails/<slug:language>/<slug:kind>/", mail_frame, "mail_frame"),
+    ]
+
+
+def preview(request: HttpRequest, pk: int, kind: str, site: admin.AdminSite) -> HttpResponse:
+    """Preview of every language, drafts included, and the secret links to them (POST)."""
+    of = _find(request, kind, pk)
+    form = LinkForm(request.POST or None)
+    if request.method == "POST" and _changed_links(request, of, form):
+        return redirect(request.path)
+    is_public = of.texts.published().exists()
+    links = [] if is_public else draft_links.links_to(of).select_related("actor")
+    context = {
+        "of": of,
+        "change": f"admin:{of._meta.app_label}_{kind}_change",
+        "form": form,
+        "may_link": request.user.has_perm(MAY_LINK) and not is_public,
+        "links": [(link, draft_links.address(link)) for link in links],
+    }
+    return _page(request, site, "Preview", list(_languages(of)), **context)
+
+
+@require_safe
+def frame(request: HttpRequest, pk: int, kind: str, language: str) -> HttpResponse:
+    """The page of one language, for the frames of the preview."""
+    of = _find(request, kind, pk)
+    _need_language(language)
+    with translation.override(language):
+        if isinstance(of, Statement):
+            page = render(request, "campaign/statement.html", statement_page(of, language))
+        else:
+            page = render(request, "petitions/petition.html", petition_page(of, language))
+    return as_frame(page)
+
+
+@require_safe
+def mails(
+    request: HttpRequest, site: admin.AdminSite, language: str = settings.LANGUAGE_CODE
+) -> HttpResponse:
+    """Every mail in a language, to an invented reader. Nothing is sent or stored."""
+    _need(request, MAY_LINK)
+    _need_language(language)
+    frames = []
+    for kind, label in MAILS.items():
+        letter = letters.sample(kind, language, to=READER)
+        url = reverse("admin:campaign_mail_frame", args=[language, kind])
+        frames.append(Frame(label, url, "", str(letter.subject), str(letter.body)))
+    context = {"languages_of_mails": settings.LANGUAGES, "language_of_mails": language}
+    return _page(request, site, "Mails", frames, **context)
+
+
+@require_safe
+def mail_frame(request: HttpRequest, language: str, kind: str) -> HttpResponse:
+    """One mail, for the frames of the preview."""
+    _need(request, MAY_LINK)
+    _need_language(language)
+    if kind not in MAILS:
+        raise Http404
+    html = letters.sample(kind, language, to=READER).alternatives[0][0]
+    return as_frame(HttpResponse(str(html)), is_mail=True)
+
+
+def _page(
+    request: HttpRequest, site: admin.AdminSite, title: str, frames: list[Frame], **context: Any
+) -> HttpResponse:
+    context |= {**site.each_context(request), "title": title, "frames": frames}
+    return with_frames(render(request, "admin/campaign/preview.html", context))
+
+
+def _languages(of: Statement | Petition) -> Iterator[Frame]:
+    """A frame for each language of the site, and what its readers will find there."""
+    if not of.texts.exists():
+        return
+    written = set(of.texts.values_list("language", flat=True))
+    public = set(of.texts.published().values_list("language", flat=True))
+    for code, name in settings.LANGUAGES:
+        note = "" if code in public else "draft"
+        if code not in written:
+            note = "no text: its readers see another language"
+        url = reverse(f"admin:campaign_{of._meta.model_name}_frame", args=[of.pk, code])
+        yield Frame(name, url, note)
+
+
+def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkForm) -> bool:
+    """End a link, or make one; False if the form has errors."""
+    _need(request, MAY_LINK)
+    if link_id := request.POST.get("end"):
+        is_ended = draft_links.end(of=of, link_id=link_id, **acting(request))
+        said = "The link leads nowhere from now on." if is_ended else "It had ended before."
+        messages.success(request, said)
+        return True
+    if not form.is_valid():
+        return False
+    draft_links.make(of=of, days=form.cleaned_data["days"], **acting(request))
+    messages.success(request, "The link works. Send it to colleagues alone.")
+    return True
+
+
+def _find(request: HttpRequest, kind: str, pk: int) -> Statement | Petition:
+    """The statement or petition, for users who may see it."""
+    if kind == "statement":
+        _need(request, "campaign.view_statement")
+        return get_object_or_404(Statement, pk=pk)
+    _need(request, "petitions.view_petition")
+    return get_object_or_404(Petition.objects.titled(), pk=pk)
+
+
+def _need(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied(permission)
+
+
+def _need_language(language: str) -> None:
+    if language not in dict(settings.LANGUAGES):
+        raise Http404

@@ -1,0 +1,114 @@
+"""The admin page that publishes a statement together with its petition, now or at a London time."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from campaign import publishing
+from campaign.models import Statement
+from petitions.admin.acting import acting
+from petitions.admin.fields import LondonMoment
+from petitions.admin.petition_life import PERMISSION
+from petitions.admin.texts import shown
+from petitions.formatting.languages import moment_in_london
+from petitions.models import Petition
+from petitions.publishing import life, readiness
+from petitions.publishing.life import Phase, Refused
+
+NOW, AT = "now", "at"
+SURE = life.ACTS[life.OPEN].tick
+
+
+class TogetherForm(forms.Form):
+    """When both become public; why, if the checklist is not done."""
+
+    when = forms.ChoiceField(
+        label="When",
+        choices=[(NOW, "Now"), (AT, "At a time to come, in London")],
+        widget=forms.RadioSelect,
+    )
+    at = LondonMoment(label="Date and time in London", required=False)
+    reason = forms.CharField(
+        label="Why, before everything on the checklist is ready",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="It stays in the audit log, with what was missing. Write no signer’s name.",
+    )
+    sure = forms.BooleanField(label=SURE)
+
+    def __init__(self, *args: Any, unready: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not unready:
+            del self.fields["reason"]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if said.get("when") == AT and not said.get("at") and "at" not in self.errors:
+            self.add_error("at", "Type the date and the time at which both become public.")
+        return said
+
+
+def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
+    """Ask about it, or show what is planned (GET); do it, plan it, or take it back (POST)."""
+    for permission in ("campaign.change_statement", PERMISSION):
+        if not request.user.has_perm(permission):
+            raise PermissionDenied(permission)
+    statement = get_object_or_404(Statement.objects.select_related("petition"), pk=pk)
+    planned = publishing.planned_for(statement)
+    if request.method == "POST" and "take_back" in request.POST:
+        return _taken_back(request, statement)
+    petition = statement.petition
+    is_draft = petition is not None and life.phase_of(petition) == Phase.DRAFT
+    items = readiness.checklist(petition) if petition and is_draft else []
+    form = TogetherForm(request.POST or None, unready=any(item.todo for item in items))
+    if request.method == "POST" and form.is_valid() and _done(request, statement, form):
+        return redirect("admin:campaign_statement_change", pk)
+    context = {
+        **site.each_context(request),
+        "title": "Publish together",
+        "statement": statement,
+        "petition": Petition.objects.titled().get(pk=petition.pk) if petition else None,
+        "texts": [(of, text, shown(text)) for of, text in _texts(statement)],
+        "planned": moment_in_london(planned) if planned else "",
+        "is_draft": is_draft,
+        "items": [item for item in items if not item.is_ready],
+        "blocked": bool(readiness.blocking(items)),
+        "form": form,
+    }
+    return render(request, "admin/campaign/statement/together.html", context)
+
+
+def _texts(statement: Statement) -> list[tuple[str, Any]]:
+    texts: list[tuple[str, Any]] = [("Statement", one) for one in statement.texts.order_by("id")]
+    if statement.petition:
+        texts += [("Petition", one) for one in statement.petition.texts.order_by("id")]
+    return texts
+
+
+def _done(request: HttpRequest, statement: Statement, form: TogetherForm) -> bool:
+    said = form.cleaned_data
+    at = said["at"] if said["when"] == AT else None
+    try:
+        publishing.publish_together(
+            statement=statement, at=at, override=said.get("reason", ""), **acting(request)
+        )
+    except Refused as refused:
+        form.add_error(None, str(refused))
+        return False
+    when = f"become public {moment_in_london(at)}" if at else "are public now"
+    messages.success(request, f"Statement and petition {when}. Nobody was emailed.")
+    return True
+
+
+def _taken_back(request: HttpRequest, statement: Statement) -> HttpResponse:
+    try:
+        publishing.take_back(statement=statement, **acting(request))
+    except Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, "Taken back: both are drafts again. Nobody was emailed.")
+    return redirect("admin:campaign_statement_together", statement.pk)

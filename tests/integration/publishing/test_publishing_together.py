@@ -1,0 +1,260 @@
+"""A statement and its petition become public at one moment: now, or at a time in London."""
+
+import html
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from campaign import publishing
+from campaign.models import Statement
+from petitions.models import AuditRecord, Petition, PetitionText
+from petitions.publishing import changes, life, opening
+from petitions.publishing.life import Phase, Refused
+from petitions.publishing.opening import NotReady
+
+# Nine in the morning in London, in winter.
+TO_COME = datetime(2031, 12, 4, 9, 0, tzinfo=UTC)
+SPOKEN = "on 4 December 2031 at 09:00, London time"
+WHY = "It is time."
+Action = AuditRecord.Action
+
+
+@pytest.fixture
+def statement(petition: Petition) -> Statement:
+    """A draft that leads to a draft."""
+    Petition.objects.update(state=Petition.State.DRAFT, opens_at=None)
+    petition.texts.update(published_at=None)
+    statement = Statement.objects.create(slug="words", petition=petition, is_featured=True)
+    for language in ("en", "ar"):
+        statement.texts.create(language=language, title="Words", body="Words")
+    return statement
+
+
+@pytest.fixture
+def omar(organiser: User, client: Client) -> Client:
+    client.force_login(organiser)
+    return client
+
+
+def together(statement: Statement, at: datetime | None = None) -> None:
+    publishing.publish_together(statement=statement, actor=None, screen="-", at=at, override=WHY)
+
+
+def take_back(statement: Statement) -> None:
+    publishing.take_back(statement=statement, actor=None, screen="-")
+
+
+def pages() -> list[int]:
+    """The status of the statement's page and of the petition's, to the public."""
+    paths = ("/statements/words/", "/petitions/protect/")
+    return [Client().get(path).status_code for path in paths]
+
+
+def asked(omar: Client, statement: Statement, **said: str) -> str:
+    """The page that answers the form."""
+    path = f"/admin/campaign/statement/{statement.pk}/together/"
+    form = {"when": "now", "reason": WHY, "sure": "on", **said}
+    return html.unescape(omar.post(path, form, follow=True).content.decode())
+
+
+HIDDEN = [HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND]
+SHOWN = [HTTPStatus.OK, HTTPStatus.OK]
+
+
+def test_both_are_public_in_the_same_moment(statement: Statement) -> None:
+    assert pages() == HIDDEN
+    together(statement)
+    assert pages() == SHOWN
+    petition = Petition.objects.get()
+    moments = {petition.opens_at, *statement.texts.values_list("published_at", flat=True)}
+    moments |= set(petition.texts.values_list("published_at", flat=True))
+    assert len(moments) == 1
+    assert life.phase_of(petition) is Phase.OPEN
+
+
+def test_at_a_time_to_come_the_clock_opens_both_and_nothing_has_to_run(
+    statement: Statement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together(statement, TO_COME + timedelta(seconds=20))
+    assert pages() == HIDDEN
+    assert publishing.planned_for(statement) == TO_COME
+    monkeypatch.setattr(timezone, "now", lambda: TO_COME - timedelta(seconds=1))
+    assert pages() == HIDDEN
+    monkeypatch.setattr(timezone, "now", lambda: TO_COME)
+    assert pages() == SHOWN
+    assert life.phase_of(Petition.objects.get()) is Phase.OPEN
+    assert publishing.planned_for(statement) is None
+
+
+def test_a_time_that_the_petition_had_before_does_not_open_it_apart(statement: Statement) -> None:
+    Petition.objects.update(opens_at=TO_COME + timedelta(days=1))
+    together(statement)
+    assert life.phase_of(Petition.objects.get()) is Phase.OPEN
+
+
+def test_a_time_that_has_passed_is_refused(statement: Statement) -> None:
+    with pytest.raises(Refused, match="has passed in London"):
+        together(statement, timezone.now() - timedelta(minutes=1))
+    assert pages() == HIDDEN
+    assert not AuditRecord.objects.exists()
+
+
+def test_an_opening_after_the_close_is_refused(statement: Statement) -> None:
+    Petition.objects.update(closes_at=TO_COME - timedelta(days=1))
+    with pytest.raises(NotReady, match="close before it opens"):
+        together(statement, TO_COME)
+
+
+def test_a_statement_that_would_not_be_there_is_refused_and_nothing_opens(
+    statement: Statement,
+) -> None:
+    statement.texts.update(published_at=TO_COME + timedelta(hours=1))
+    with pytest.raises(Refused, match="no text of the statement"):
+        together(statement, TO_COME)
+    assert life.phase_of(Petition.objects.get()) is Phase.DRAFT
+
+
+def test_a_text_with_a_time_of_its_own_keeps_it(statement: Statement) -> None:
+    later = TO_COME + timedelta(days=2)
+    statement.texts.filter(language="ar").update(published_at=later)
+    together(statement, TO_COME)
+    assert statement.texts.get(language="ar").published_at == later
+    take_back(statement)
+    assert statement.texts.get(language="ar").published_at == later
+
+
+def test_without_a_petition_or_with_one_that_is_open_it_is_refused(statement: Statement) -> None:
+    together(statement)
+    with pytest.raises(Refused, match="“open”"):
+        together(statement)
+    Statement.objects.update(petition=None)
+    with pytest.raises(Refused, match="choose the petition"):
+        together(statement)
+
+
+def test_it_is_taken_back_as_if_it_had_never_been_planned(statement: Statement) -> None:
+    together(statement, TO_COME)
+    take_back(statement)
+    petition = Petition.objects.get()
+    assert (petition.state, petition.opens_at) == (Petition.State.DRAFT, None)
+    assert not statement.texts.exclude(published_at=None).exists()
+    assert not petition.texts.exclude(published_at=None).exists()
+    said = set(AuditRecord.objects.values_list("action", flat=True))
+    assert said >= {Action.PETITION_RECALLED, Action.STATEMENT_RECALLED}
+
+
+def test_once_it_is_public_or_never_planned_nothing_is_taken_back(statement: Statement) -> None:
+    with pytest.raises(Refused):
+        take_back(statement)
+    together(statement)
+    with pytest.raises(Refused):
+        take_back(statement)
+    assert pages() == SHOWN
+
+
+def test_the_record_says_when_both_appear(statement: Statement) -> None:
+    together(statement, TO_COME)
+    for action in (Action.PETITION_PUBLISHED, Action.STATEMENT_PUBLISHED):
+        assert SPOKEN in AuditRecord.objects.get(action=action).why
+
+
+def test_what_is_planned_does_not_come_apart_by_another_opening_time(statement: Statement) -> None:
+    together(statement, TO_COME)
+    petition = Petition.objects.get()
+    petition.opens_at = TO_COME - timedelta(days=1)
+    with pytest.raises(Refused, match="opens when its texts appear"):
+        changes.save_petition(petition=petition, changed=["opens_at"])
+    assert publishing.planned_for(statement) == TO_COME
+
+
+# --- The page ------------------------------------------------------------------------------------
+
+
+def test_an_organiser_plans_it_sees_it_on_the_home_and_takes_it_back(
+    omar: Client, statement: Statement
+) -> None:
+    page = asked(omar, statement, when="at", at_0="2031-12-04", at_1="09:00")
+    assert f"Statement and petition become public {SPOKEN}" in page
+    home = omar.get("/admin/").content.decode()
+    assert "become public on 4 December 2031 at 09:00" in home
+    assert "both are drafts again" in asked(omar, statement, take_back="1")
+    assert "and its petition are drafts" in omar.get("/admin/").content.decode()
+    assert pages() == HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "words"),
+    [
+        ("2031-03-30", "01:30", "30 March 2031: 01:30 does not exist on that night"),
+        ("2031-10-26", "01:30", "26 October 2031: 01:30 comes twice on that night"),
+        ("", "", "Type the date and the time"),
+        ("2031-02-30", "09:00", "Enter a valid date"),
+        ("2021-12-04", "09:00", "has passed in London"),
+    ],
+)
+def test_a_time_that_is_none_gets_its_own_words(
+    omar: Client, statement: Statement, day: str, time: str, words: str
+) -> None:
+    assert words in asked(omar, statement, when="at", at_0=day, at_1=time)
+    assert life.phase_of(Petition.objects.get()) is Phase.DRAFT
+
+
+@pytest.mark.parametrize("missing", ["reason", "sure", "when"])
+def test_nothing_happens_before_all_is_said(
+    omar: Client, statement: Statement, missing: str
+) -> None:
+    assert "This field is required" in asked(omar, statement, **{missing: ""})
+    assert pages() == HIDDEN
+
+
+def test_what_the_law_asks_is_named_and_has_no_button(omar: Client, statement: Statement) -> None:
+    PetitionText.objects.all().delete()
+    path = f"/admin/campaign/statement/{statement.pk}/together/"
+    page = omar.get(path).content.decode()
+    assert "Write the petition’s text" in page
+    assert 'name="when"' not in page
+
+
+def test_moderators_are_told_who_may(moderator: User, client: Client, statement: Statement) -> None:
+    client.force_login(moderator)
+    answer = client.get(f"/admin/campaign/statement/{statement.pk}/together/")
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert "Only organisers publish statements." in answer.content.decode()
+
+
+def test_a_public_statement_that_leads_to_a_draft_says_so_to_readers_and_organisers(
+    omar: Client, statement: Statement
+) -> None:
+    form = {"action": "publish", "_selected_action": str(statement.pk)}
+    answer = omar.post("/admin/campaign/statement/", form, follow=True)
+    assert "leads to a draft: its readers find no way to sign" in answer.content.decode()
+    said = "A petition goes with this statement. It is not open yet"
+    assert said in Client().get("/statements/words/").content.decode()
+    assert "ترافق هذا البيان" in Client().get("/ar/statements/words/").content.decode()
+    assert "readers find no way to sign" in omar.get("/admin/").content.decode()
+    opening.open_petition(petition=Petition.objects.get(), actor=None, screen="-", override=WHY)
+    assert said not in Client().get("/statements/words/").content.decode()
+
+
+def test_the_petitions_own_buttons_name_the_statement(omar: Client, statement: Statement) -> None:
+    path = f"/admin/petitions/petition/{Petition.objects.get().pk}"
+    assert "Publish both together" in omar.get(f"{path}/act/open/").content.decode()
+    together(statement, TO_COME)
+    assert "Take both back" in omar.get(f"{path}/act/recall/").content.decode()
+
+
+def test_the_home_asks_one_query_where_nothing_is_to_be_published(
+    omar: Client, statement: Statement, django_assert_num_queries: Any
+) -> None:
+    from campaign.templatetags.statement_tags import to_publish_together
+
+    together(statement)
+    request = omar.get("/admin/").wsgi_request
+    request.user.has_perm("petitions.change_petition")
+    with django_assert_num_queries(1):
+        assert to_publish_together({"request": request}) == []
