@@ -25,9 +25,9 @@ from petitions.crypto import tokens
 from petitions.formatting import sanitising
 from petitions.formatting.languages import days, direction, hours
 from petitions.identity import email_addresses, typed_text
-from petitions.mail import reminders, suppression
+from petitions.mail import enquiries, reminders, suppression
 from petitions.mail.letters import Letter, Template
-from petitions.models import Mail, NewsText, Organisation, Signature, rank_of
+from petitions.models import Answer, Mail, NewsText, Organisation, Signature, rank_of
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
 
@@ -47,7 +47,8 @@ def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool
         raise ValueError("a mail to nobody")
     kind, address = NOTICE if is_notice else mail.kind, person["email"]
     text = TEXTS[kind]
-    template = _template(
+    template_of = _template if text.is_cached else _template.__wrapped__
+    template = template_of(
         kind, person["language"], sender(organisation()), settings.SITE_URL, text.variant(mail)
     )
     return template.fill(
@@ -97,6 +98,11 @@ def notice_subject() -> str:
 def news_subject() -> str:
     """The subject of news to signers who withheld their name; it names nothing."""
     return _("The news that you asked for")
+
+
+def answer_subject() -> str:
+    """The subject of an answer to a message; it names nothing."""
+    return _("The answer to your message")
 
 
 def sender_domain() -> str:
@@ -170,6 +176,7 @@ class Text(NamedTuple):
     templates. values: those of one mail to an address, each of the same length for everybody
     (constant work). written: the words of a variant in a language, which is active. variant: what
     tells mails of the kind apart whose words differ. headers: further ones, of those links.
+    is_cached: not where each mail has words of its own, which are personal data.
     """
 
     name: str
@@ -179,6 +186,7 @@ class Text(NamedTuple):
     written: Callable[[Any, str], Written]
     variant: Callable[[Mail], Hashable] = _no_variant
     headers: Callable[[dict[str, str]], dict[str, str]] = _no_headers
+    is_cached: bool = True
 
 
 def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
@@ -292,6 +300,28 @@ def _news_headers(links: dict[str, str]) -> dict[str, str]:
     }
 
 
+def _answer_of(mail: Mail) -> UUID | None:
+    return mail.answer_id
+
+
+def _answer_words(answer_id: UUID, _language: str) -> Written:
+    text = enquiries.read_answer(Answer.objects.get(pk=answer_id))
+    contact = settings.SITE_URL + reverse("petitions:contact")
+    context: dict[str, object] = {
+        "text": text,
+        # Each with a direction of its own.
+        "paragraphs": text.split("\n\n"),
+        "contact": contact,
+    }
+    return Written(answer_subject(), context)
+
+
+def _answer_headers(_links: dict[str, str]) -> dict[str, str]:
+    """A person wrote it, and a reply reaches the organisation."""
+    reply_to = organisation().privacy_email
+    return {"Auto-Submitted": "no", **({"Reply-To": reply_to} if reply_to else {})}
+
+
 _CONFIRM = Text(
     name="confirm",
     fields=("confirm", "not_me", "code"),
@@ -334,5 +364,15 @@ TEXTS: dict[str, Text] = {
         written=_news_words,
         variant=_news_variant,
         headers=_news_headers,
+    ),
+    Mail.Kind.ANSWER: Text(
+        name="answer",
+        fields=(),
+        links={},
+        values=lambda _mail, _address: {},
+        written=_answer_words,
+        variant=_answer_of,
+        headers=_answer_headers,
+        is_cached=False,
     ),
 }

@@ -9,6 +9,7 @@ from petitions.models.base import (
     with_checked_choices,
 )
 from petitions.models.counts import Snapshot, SnapshotPart, Source, SourceTally, Tally
+from petitions.models.enquiries import Answer, Enquiry
 from petitions.models.export import Export
 from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
@@ -20,7 +21,7 @@ from petitions.models.news import News, NewsCount, NewsText
 from petitions.models.operations import Lease, LoginFailure, RateCount, UsedNonce
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
-from petitions.models.records import AuditRecord, Enquiry, Erasure, ErasureStop
+from petitions.models.records import AuditRecord, Erasure, ErasureStop
 from petitions.models.requests import Correction, FindRequest, Resend
 from petitions.models.signature import Signature, Signer
 from petitions.models.staff_mail import StaffMail
@@ -30,6 +31,7 @@ __all__ = [
     "UNKNOWN",
     "Alert",
     "AlertMail",
+    "Answer",
     "AuditRecord",
     "Authenticator",
     "BatchJob",

@@ -11,8 +11,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
 
+from petitions.mail import enquiries
 from petitions.models import Enquiry
-from petitions.privacy import enquiries
 from petitions.publishing.visibility import listing
 from petitions.screening import challenge, fraud_signals, rate_limits
 from petitions.screening.rate_limits import Act

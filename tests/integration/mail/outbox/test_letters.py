@@ -16,9 +16,10 @@ from petitions.publishing import organisation
 from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
-# News has texts of its own: see tests/integration/news.
-NOT_NEWS = [kind for kind in Mail.Kind.values if kind != Mail.Kind.NEWS]
-WITH_BUTTON = [kind for kind in NOT_NEWS if kind != Mail.Kind.ADDRESS]
+# News and answers have texts of their own: see tests/integration/mail/news and test_answers.py.
+OWN_TEXTS = {Mail.Kind.NEWS, Mail.Kind.ANSWER}
+ALIKE = [kind for kind in Mail.Kind.values if kind not in OWN_TEXTS]
+WITH_BUTTON = [kind for kind in ALIKE if kind != Mail.Kind.ADDRESS]
 INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
 
 
@@ -216,7 +217,7 @@ def without_html_and_body(html: str) -> str:
     return re.sub(r"</?(html|body|!doctype)[^>]*>", "", html)
 
 
-@pytest.mark.parametrize("kind", NOT_NEWS)
+@pytest.mark.parametrize("kind", ALIKE)
 @pytest.mark.parametrize(("attempt", "direction"), [(BASHIR, "rtl"), (CARYS, "ltr")])
 def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_read(
     petition: Petition, attempt: sealing.Attempt, direction: str, kind: str
