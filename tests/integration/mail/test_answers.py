@@ -117,7 +117,9 @@ def test_markup_in_an_answer_is_sent_as_typed(organisation: Organisation, organi
     answer(write(), organiser, text="<script>alert(1)</script> & more")
     outbox.deliver()
 
-    html = str(sent.outbox[0].alternatives[0][0])  # type: ignore[attr-defined]
+    (message,) = sent.outbox
+    assert isinstance(message, EmailMultiAlternatives)
+    html = str(message.alternatives[0][0])
     assert "<script>" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html
     assert "<script>alert(1)</script> & more" in str(sent.outbox[0].body)
