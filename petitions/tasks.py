@@ -58,10 +58,12 @@ def record_closes() -> None:
 
 @sweep
 def give_notice() -> None:
-    """Mail the organisation notice before signers of a closed petition are erased, and whoever took
-    an export on the day by which its copies are to be deleted.
+    """Mail the organisation notice before signers of a closed petition are erased, and of messages
+    that wait for an answer; and whoever took an export on the day by which its copies are to be
+    deleted.
     """
     notices.send()
+    notices.send_enquiries()
     delete_by.send()
 
 

@@ -21,10 +21,12 @@ from campaign.errors import error_page
 from campaign.models import Statement, StatementText
 from petitions.crypto import tokens
 from petitions.formatting.languages import in_language
-from petitions.mail import messages, outbox, reminders, suppression
+from petitions.mail import enquiries, messages, outbox, reminders, suppression
+from petitions.mail.ready_words import Words, ready
 from petitions.models import (
     ABROAD,
     UNKNOWN,
+    Enquiry,
     Export,
     Milestone,
     News,
@@ -129,6 +131,7 @@ class Visitor:
         sign(self.petition, self._attempt(email=address))
         outbox.deliver()
         yield from self._news()
+        self._answer(address)
         # Other signers of the walk may have another language.
         for message in mail.outbox:
             if message.to != [address]:
@@ -138,6 +141,17 @@ class Visitor:
             yield "text", str(message.body)
             for alternative in message.alternatives:
                 yield "HTML", str(alternative[0])
+
+    def _answer(self, address: str) -> None:
+        """The answer to a message, with ready words."""
+        letter = enquiries.Letter(name="", email=address, message="?", language=self.language)
+        enquiry = enquiries.receive(kind=Enquiry.Kind.DATA, letter=letter)
+        text = ready(Words.ACCESS, enquiry=enquiry, language=self.language)
+        actor, _created = User.objects.get_or_create(username="who-answers")
+        enquiries.send_answer(
+            enquiry_id=enquiry.pk, number=1, text=text, is_last=True, actor=actor, screen="test"
+        )
+        outbox.deliver()
 
     def _news(self) -> Pages:
         """News as its readers get it, with a name and without one."""

@@ -1,110 +1,338 @@
-"""Admin of enquiries from the contact form, for organisers, with the deadline of each."""
+"""The screens of what people write to us: the list with its days, and one page to read and answer.
 
-from typing import Any
+Nothing here looks up whether an address has signed: see "Constant work" in docs/architecture.md.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html, linebreaks
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language_info
 
+from petitions.admin import outcomes
 from petitions.admin.acting import acting
+from petitions.admin.fields import Lines
 from petitions.admin.records import ReadOnly
 from petitions.crypto import vault
-from petitions.models import Enquiry
-from petitions.privacy import enquiries
+from petitions.formatting.languages import day, days
+from petitions.mail import bounces, enquiries
+from petitions.mail.enquiries import Outcome
+from petitions.mail.ready_words import TO_WRITE, Words, fitting, ready
+from petitions.models import Answer, Enquiry, Mail
+from petitions.privacy import retention
 
-_SEALED = ("writer", "address", "language", "message")
-FILLED_TRAP = _("a hidden field was filled in (a sign of spam)")
-CANNOT_OPEN = _(
+CANNOT_OPEN = (
     "This message cannot be decrypted: its key is missing from SEALING_KEYS. Ask your operator."
 )
+_WHY_THE_DAY: dict[str, str] = {
+    Enquiry.Kind.COMPLAINT: (
+        "The law gives 30 days to acknowledge a complaint about data, and wants its outcome told "
+        "without undue delay (Data Protection Act 2018, section 164A)."
+    ),
+    Enquiry.Kind.DATA: (
+        "The law gives one month to answer a request about data (UK GDPR, Article 12(3)). If it "
+        "takes longer because it is complex, write so, and why, within that month: then two months "
+        "more are allowed."
+    ),
+}
+_PROMISED = "The site promises everybody who writes an answer within 30 days."
+_OUTCOMES = {
+    Outcome.SENT: (messages.SUCCESS, "The answer is on its way to the address that wrote."),
+    Outcome.SENT_BEFORE: (messages.SUCCESS, "It was sent already, once. Nothing was sent again."),
+    Outcome.OTHER_FIRST: (
+        messages.ERROR,
+        "Nothing was sent: somebody else answered meanwhile. Your words are still in the form.",
+    ),
+}
+
+
+class AnswerForm(forms.Form):
+    """An answer, and the number that it gets: see `enquiries.send_answer`."""
+
+    text = Lines(
+        label="Your answer",
+        max_length=enquiries.MAX_ANSWER,
+        widget=forms.Textarea({"rows": 16, "dir": "auto"}),
+    )
+    number = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=999)
+
+    def clean_text(self) -> str:
+        text = str(self.cleaned_data["text"])
+        if TO_WRITE in text.splitlines():
+            raise forms.ValidationError(f"Write your answer where “{TO_WRITE}” stands.")
+        return text
+
+
+class OutcomeForm(forms.ModelForm[Enquiry]):
+    """What was done about it."""
+
+    class Meta:
+        model = Enquiry
+        fields = ("outcome",)
+
+
+class ToDo(admin.SimpleListFilter):
+    """Filter by what waits and what is finished."""
+
+    title = "what is to be done"
+    parameter_name = "to_do"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waiting", "Waits for an answer"), ("finished", "Answered or closed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Enquiry]) -> QuerySet[Enquiry]:
+        if self.value() == "waiting":
+            return queryset.filter(state__in=Enquiry.WAITING)
+        if self.value() == "finished":
+            return queryset.exclude(state__in=Enquiry.WAITING)
+        return queryset
+
+
+class Act(NamedTuple):
+    """A button, and an action of the list, that changes a state. None mails anybody."""
+
+    use_case: Callable[..., int]
+    label: str
+    effect: str
+    states: tuple[Enquiry.State, ...]
+
+
+_STATES = Enquiry.State
+_ACTS = {
+    "acknowledge": Act(
+        enquiries.acknowledge,
+        "Mark as being answered",
+        "I have written back in another way than here, and will write again.",
+        (_STATES.NEW,),
+    ),
+    "answered": Act(
+        enquiries.answer_elsewhere,
+        "Mark as answered",
+        "I have answered in another way than here.",
+        Enquiry.WAITING,
+    ),
+    "close": Act(
+        enquiries.close,
+        "Close",
+        "Nothing is left to do, such as for spam.",
+        (*Enquiry.WAITING, _STATES.ANSWERED),
+    ),
+    "reopen": Act(
+        enquiries.reopen,
+        "Open again",
+        "It waits for an answer again, by the same day.",
+        (_STATES.ANSWERED, _STATES.CLOSED),
+    ),
+}
+
+
+def _action(name: str) -> Any:
+    """The action of the list that does one of `_ACTS`."""
+    act = _ACTS[name]
+
+    @admin.action(permissions=["change"], description=act.label)
+    def run(model_admin: Any, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
+        _mark(request, name, list(chosen.values_list("pk", flat=True)))
+
+    run.__name__ = name
+    return run
+
+
+def _mark(request: HttpRequest, name: str, ids: list[UUID]) -> None:
+    number = _ACTS[name].use_case(ids=ids, **acting(request))
+    messages.success(request, f"{number} changed: {_ACTS[name].label}. Nobody gets an email.")
 
 
 @admin.register(Enquiry)
 class EnquiryAdmin(ReadOnly):
     """The list shows no personal data; the page of one enquiry does."""
 
-    list_display = (
-        "due_on",
-        "kind",
-        "state",
-        "received_on",
-        "acknowledged_on",
-        "answered_on",
-        "trap",
-        "outcome",
-    )
-    list_filter = ("state", "kind", "looks_automatic")
-    fields = (
-        "kind",
-        *_SEALED,
-        "trap",
-        "received_on",
-        "due_on",
-        "acknowledged_on",
-        "state",
-        "answered_on",
-        "outcome",
-    )
-    readonly_fields = tuple(name for name in fields if name != "outcome")
-    actions = ("acknowledged", "answered", "open_again")
+    list_display = ("what", "when", "state", "spam", "outcome")
+    list_filter = (ToDo, "kind", "looks_automatic")
+    actions = tuple(map(_action, _ACTS))
+    empty_value_display = ""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow writing the outcome; all other fields are read-only."""
+        """Allow answering: the message itself is read-only."""
         return request.user.has_perm("petitions.change_enquiry")
 
-    @admin.display(description=_("name"))
-    def writer(self, enquiry: Enquiry) -> str:
-        return _read(enquiry, "name") or "–"
+    @admin.display(description="message", ordering="received_on")
+    def what(self, enquiry: Enquiry) -> str:
+        return str(enquiry)
 
-    @admin.display(description=_("email"))
-    def address(self, enquiry: Enquiry) -> SafeString:
-        return format_html('<bdi dir="ltr">{}</bdi>', _read(enquiry, "email"))
+    @admin.display(description="day", ordering="due_on")
+    def when(self, enquiry: Enquiry) -> str:
+        return _when(enquiry)
 
-    @admin.display(description=_("language"))
-    def language(self, enquiry: Enquiry) -> str:
-        return _read(enquiry, "language")
+    @admin.display(description="spam", ordering="looks_automatic")
+    def spam(self, enquiry: Enquiry) -> str:
+        return "possibly spam" if enquiry.looks_automatic else ""
 
-    @admin.display(description=_("message"))
-    def message(self, enquiry: Enquiry) -> SafeString:
-        words = SafeString(linebreaks(_read(enquiry, "message"), autoescape=True))
-        return format_html('<div class="words">{}</div>', words)
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Messages to us"} | (extra_context or {}))
 
-    @admin.display(description=_("sign of a machine"))
-    def trap(self, enquiry: Enquiry) -> str:
-        return str(FILLED_TRAP) if enquiry.looks_automatic else "–"
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The message, the answers to it, and the forms to answer and to say what was done."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied("petitions.view_enquiry")
+        enquiry = self.get_object(request, object_id)
+        if enquiry is None:
+            messages.warning(request, "There is no such message any more.")
+            return redirect("admin:petitions_enquiry_changelist")
+        form = _new_form(request, enquiry)
+        if request.method == "POST":
+            if not self.has_change_permission(request):
+                raise PermissionDenied("petitions.change_enquiry")
+            refused = self._act(request, enquiry)
+            if refused is None:
+                return redirect("admin:petitions_enquiry_change", enquiry.pk)
+            form = refused
+        context = {
+            **self.admin_site.each_context(request),
+            **_shown(enquiry),
+            "title": f"{enquiry}, {_when(enquiry)}",
+            "opts": self.opts,
+            "may_answer": self.has_change_permission(request),
+            "form": form,
+            "words": _words(request, enquiry),
+        }
+        return render(request, "admin/petitions/enquiry/change_form.html", context)
 
-    @admin.action(
-        permissions=["change"],
-        description=_("Mark as acknowledged (I have written back today)"),
-    )
-    def acknowledged(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
-        number = enquiries.acknowledge(ids=_ids(chosen), **acting(request))
-        said = _("%(n)d noted as acknowledged today. Nobody gets an email.")
-        self.message_user(request, said % {"n": number}, messages.SUCCESS)
+    def _act(self, request: HttpRequest, enquiry: Enquiry) -> AnswerForm | None:
+        """Do what a button says; return the form of an answer that was not sent."""
+        act = request.POST.get("act", "")
+        if act in _ACTS:
+            _mark(request, act, [enquiry.pk])
+        elif act in {"send", "send-more"}:
+            return _send(request, enquiry, is_last=act == "send")
+        else:
+            self._save_outcome(request, enquiry)
+        return None
 
-    @admin.action(permissions=["change"], description=_("Mark as answered (nothing left to do)"))
-    def answered(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
-        number = enquiries.answer(ids=_ids(chosen), **acting(request))
-        said = _("%(n)d noted as answered today. Nobody gets an email.")
-        self.message_user(request, said % {"n": number}, messages.SUCCESS)
-
-    @admin.action(permissions=["change"], description=_("Reopen (not answered yet)"))
-    def open_again(self, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
-        number = enquiries.reopen(ids=_ids(chosen), **acting(request))
-        said = _("%(n)d opened again. Nobody gets an email.")
-        self.message_user(request, said % {"n": number}, messages.SUCCESS)
-
-
-def _ids(chosen: QuerySet[Enquiry]) -> list[UUID]:
-    return list(chosen.values_list("pk", flat=True))
+    def _save_outcome(self, request: HttpRequest, enquiry: Enquiry) -> None:
+        """Save what was done, and nothing else of the row."""
+        form = OutcomeForm(request.POST, instance=enquiry)
+        if not form.is_valid():
+            messages.error(request, "Nothing was saved: write at most 300 characters.")
+            return
+        if form.has_changed():
+            Enquiry.objects.filter(pk=enquiry.pk).update(outcome=form.cleaned_data["outcome"])
+            self.log_change(request, enquiry, [{"changed": {"fields": ["outcome"]}}])
+        messages.success(request, "What was done is saved. Nobody gets an email.")
 
 
-def _read(enquiry: Enquiry, what: str) -> str:
+def _send(request: HttpRequest, enquiry: Enquiry, *, is_last: bool) -> AnswerForm | None:
+    """Send the answer that was typed; return its form if it was not sent."""
+    form = AnswerForm(request.POST)
+    if not form.is_valid():
+        return form
     try:
-        return str(getattr(enquiries.read(enquiry), what))
+        outcome = enquiries.send_answer(
+            enquiry_id=enquiry.pk, is_last=is_last, **form.cleaned_data, **acting(request)
+        )
     except vault.CannotOpen:
-        return str(CANNOT_OPEN)
+        messages.error(request, f"Nothing was sent. {CANNOT_OPEN}")
+        return form
+    level, said = _OUTCOMES[outcome]
+    messages.add_message(request, level, said)
+    if outcome is not Outcome.OTHER_FIRST:
+        return None
+    # Whoever has read the other answer, and presses again, means it.
+    return _form(enquiry, form.cleaned_data["text"])
+
+
+def _new_form(request: HttpRequest, enquiry: Enquiry) -> AnswerForm:
+    """The form of the next answer, with ready words in the writer's language."""
+    words, language = _words(request, enquiry), _language(_letter(enquiry))
+    return _form(enquiry, ready(words, enquiry=enquiry, language=language))
+
+
+def _form(enquiry: Enquiry, text: str) -> AnswerForm:
+    return AnswerForm(initial={"text": text, "number": enquiry.answers.count() + 1})
+
+
+def _words(request: HttpRequest, enquiry: Enquiry) -> Words:
+    """Those asked for; else those that fit, and after the first answer the general ones."""
+    asked = request.GET.get("words", "")
+    if asked in Words.values:
+        return Words(asked)
+    return Words.GENERAL if enquiry.answers.exists() else fitting(enquiry)
+
+
+def _shown(enquiry: Enquiry) -> dict[str, Any]:
+    """What the page of an enquiry says, whoever looks."""
+    letter = _letter(enquiry)
+    answers = enquiry.answers.select_related("written_by").prefetch_related("mails")
+    return {
+        "enquiry": enquiry,
+        "why": _WHY_THE_DAY.get(enquiry.kind, _PROMISED),
+        "letter": letter,
+        "cannot_open": CANNOT_OPEN,
+        "language": get_language_info(_language(letter))["name"],
+        "answers": [_Shown(answer) for answer in answers],
+        "all_words": [(words, ready(words, enquiry=enquiry, language="en")) for words in Words],
+        "acts": {name: act for name, act in _ACTS.items() if enquiry.state in act.states},
+        "outcome_form": OutcomeForm(instance=enquiry),
+        "kept": days(retention.KEPT_AFTER_ANSWER.days),
+        "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
+    }
+
+
+def _letter(enquiry: Enquiry) -> enquiries.Letter | None:
+    try:
+        return enquiries.read(enquiry)
+    except vault.CannotOpen:
+        return None
+
+
+def _language(letter: enquiries.Letter | None) -> str:
+    return letter.language if letter else settings.LANGUAGE_CODE
+
+
+class _Shown:
+    """An answer with its text and what became of its mail."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        try:
+            self.text = enquiries.read_answer(answer)
+        except vault.CannotOpen:
+            self.text = CANNOT_OPEN
+        mail = answer.mails.all()[0]
+        self.is_lost = mail.state in {Mail.State.REFUSED, Mail.State.FAILED, Mail.State.CANCELLED}
+        self.outcome = _outcome(mail)
+
+
+def _outcome(mail: Mail) -> str:
+    why = outcomes.explained(mail.code)
+    if mail.state == Mail.State.QUEUED:
+        return f"Not sent yet; it is tried again ({why})." if why else "Waits to be sent."
+    if mail.state == Mail.State.SENT:
+        if mail.code == bounces.COMPLAINED:
+            return "Sent, and reported as spam by its reader."
+        return "Sent."
+    return f"Not delivered: {why or mail.get_state_display()}."
+
+
+def _when(enquiry: Enquiry) -> str:
+    """By when it is to be answered, or when it was."""
+    if enquiry.answered_on:
+        return f"{enquiry.get_state_display()} on {day(enquiry.answered_on)}"
+    if enquiry.is_overdue:
+        return f"overdue since {day(enquiry.due_on)}"
+    return f"answer by {day(enquiry.due_on)}"

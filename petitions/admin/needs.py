@@ -19,6 +19,7 @@ from petitions.publishing.readiness import POSTCODES_LAST
 MOST_ALERTS = 20
 MOST_JOBS = 5
 MOST_DRAFTS = 5
+MOST_ENQUIRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +86,27 @@ def needs() -> Needs:
 
 @dataclass(frozen=True, slots=True)
 class Enquiries:
-    """The organiser's to-do item on the admin's home: enquiries not yet acknowledged."""
+    """The organiser's to-do item on the admin's home: enquiries that wait, the first due named."""
 
     number: int
     overdue: int
-    due_on: date | None
+    first: list[Enquiry]
 
     @property
     def url(self) -> str:
-        """The URL of the list of open enquiries."""
-        return f"{reverse('admin:petitions_enquiry_changelist')}?state__exact=open"
+        """The URL of the list of those that wait."""
+        return f"{reverse('admin:petitions_enquiry_changelist')}?to_do=waiting"
 
 
 def enquiries() -> Enquiries:
-    """The organiser's to-do item: one query, over enquiries not yet acknowledged."""
+    """The organiser's to-do item: two queries, over enquiries that wait."""
+    waiting = Enquiry.objects.waiting()
     is_overdue = Q(due_on__lt=timezone.localdate())
-    return Enquiries(
-        **Enquiry.objects.waiting()
-        .order_by()
-        .aggregate(number=Count("pk"), overdue=Count("pk", filter=is_overdue), due_on=Min("due_on"))
+    numbers = waiting.order_by().aggregate(
+        number=Count("pk"), overdue=Count("pk", filter=is_overdue)
     )
+    first = waiting.only("kind", "state", "received_on", "due_on")[:MOST_ENQUIRIES]
+    return Enquiries(**numbers, first=list(first))
 
 
 @dataclass(frozen=True, slots=True)

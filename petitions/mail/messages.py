@@ -8,7 +8,7 @@ tells nothing either; but news, which their readers asked for, may name it, if t
 """
 
 from collections.abc import Callable, Hashable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import lru_cache
@@ -25,9 +25,10 @@ from petitions.crypto import tokens
 from petitions.formatting import sanitising
 from petitions.formatting.languages import days, direction, hours
 from petitions.identity import email_addresses, typed_text
-from petitions.mail import reminders, suppression
+from petitions.mail import enquiries, ready_words, reminders, suppression
 from petitions.mail.letters import Letter, Template
-from petitions.models import Mail, NewsText, Organisation, Signature, rank_of
+from petitions.mail.ready_words import Words
+from petitions.models import Answer, Enquiry, Mail, NewsText, Organisation, Signature, rank_of
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
 
@@ -48,10 +49,18 @@ def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool
     if person is None:
         raise ValueError("a mail to nobody")
     if mail.kind == Mail.Kind.TRIAL:
-        return _trial(mail, person)
+        return sample(
+            person["trial_of"],
+            person["language"],
+            to=email_addresses.deliverable(person["email"]),
+            mail_id=mail.pk,
+            sent_at=mail.created_at,
+            is_trial=True,
+        )
     kind, address = NOTICE if is_notice else mail.kind, person["email"]
     text = TEXTS[kind]
-    template = _template(
+    template_of = _template if text.is_cached else _template.__wrapped__
+    template = template_of(
         kind, person["language"], sender(organisation()), settings.SITE_URL, text.variant(mail)
     )
     return template.fill(
@@ -78,35 +87,31 @@ def sample_of_news(text: NewsText, *, to: str, mail_id: UUID, is_neutral: bool =
     )
 
 
-def _trial(mail: Mail, person: dict[str, str]) -> Letter:
-    """A message of a kind as the public gets it, marked in its subject. Its links open nothing."""
-    text, language = TEXTS[person["trial_of"]], person["language"]
+def sample(
+    kind: str,
+    language: str,
+    *,
+    to: str,
+    mail_id: UUID = UUID(int=0),
+    sent_at: datetime | None = None,
+    is_trial: bool = False,
+) -> Letter:
+    """A mail of a kind of `TEXTS` as the public gets it, about nobody; its links open nothing.
+
+    Of a trial the subject says so. Nothing is stored or cached.
+    """
+    text = TEXTS[kind]
     with translation.override(language):
         said = text.invented(language) if text.invented else text.written(None, language)
-        said = said._replace(subject=_("Trial: %(subject)s") % {"subject": said.subject})
+        if is_trial:
+            said = said._replace(subject=_("Trial: %(subject)s") % {"subject": said.subject})
     template = _render(text, said, language, sender(organisation()), settings.SITE_URL)
     nothing = {"code": tokens.spoken("0" * tokens.CODE_DIGITS)}
     return template.fill(
         {field: nothing.get(field, OF_A_TRIAL) for field in text.fields},
-        to=email_addresses.deliverable(person["email"]),
-        mail_id=str(mail.pk),
-        date=format_datetime(mail.created_at),
-    )
-
-
-def sample(kind: str, language: str, *, to: str) -> Letter:
-    """A mail of a kind of `TEXTS` but news, as its readers get it, and about nobody.
-
-    Nothing is stored or cached, and its links open nothing.
-    """
-    text, now = TEXTS[kind], timezone.now()
-    nobody = Signature(pk=UUID(int=0), petition_id=0, link_epoch=0)
-    mail = Mail(pk=UUID(int=0), signature=nobody, created_at=now)
-    with translation.override(language):
-        said = text.written(text.variant(mail), language)
-    template = _render(text, said, language, sender(organisation()), settings.SITE_URL)
-    return template.fill(
-        text.values(mail, to), to=to, mail_id=str(mail.pk), date=format_datetime(now)
+        to=to,
+        mail_id=str(mail_id),
+        date=format_datetime(sent_at or timezone.now()),
     )
 
 
@@ -133,6 +138,11 @@ def notice_subject() -> str:
 def news_subject() -> str:
     """The subject of news to signers who withheld their name; it names nothing."""
     return _("The news that you asked for")
+
+
+def answer_subject() -> str:
+    """The subject of an answer to a message; it names nothing."""
+    return _("The answer to your message")
 
 
 def sender_domain() -> str:
@@ -207,6 +217,7 @@ class Text(NamedTuple):
     (constant work). written: the words of a variant in a language, which is active. variant: what
     tells mails of the kind apart whose words differ. headers: further ones, of those links.
     invented: the words of a trial in a language, where `written` needs a row.
+    is_cached: not where each mail has words of its own, which are personal data.
     """
 
     name: str
@@ -217,6 +228,7 @@ class Text(NamedTuple):
     variant: Callable[[Mail], Hashable] = _no_variant
     headers: Callable[[dict[str, str]], dict[str, str]] = _no_headers
     invented: Callable[[str], Written] | None = None
+    is_cached: bool = True
 
 
 def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
@@ -336,6 +348,35 @@ def _news_headers(links: dict[str, str]) -> dict[str, str]:
     }
 
 
+def _answer_of(mail: Mail) -> UUID | None:
+    return mail.answer_id
+
+
+def _answer_words(answer_id: UUID, _language: str) -> Written:
+    return _answer_said(enquiries.read_answer(Answer.objects.get(pk=answer_id)))
+
+
+def _invented_answer(language: str) -> Written:
+    enquiry = Enquiry(received_on=timezone.localdate())
+    return _answer_said(ready_words.ready(Words.ERASURE, enquiry=enquiry, language=language))
+
+
+def _answer_said(text: str) -> Written:
+    context: dict[str, object] = {
+        "text": text,
+        # Each with a direction of its own.
+        "paragraphs": text.split("\n\n"),
+        "contact": settings.SITE_URL + reverse("petitions:contact"),
+    }
+    return Written(answer_subject(), context)
+
+
+def _answer_headers(_links: dict[str, str]) -> dict[str, str]:
+    """A person wrote it, and a reply reaches the organisation."""
+    reply_to = organisation().privacy_email
+    return {"Auto-Submitted": "no", **({"Reply-To": reply_to} if reply_to else {})}
+
+
 _CONFIRM = Text(
     name="confirm",
     fields=("confirm", "not_me", "code"),
@@ -379,5 +420,16 @@ TEXTS: dict[str, Text] = {
         variant=_news_variant,
         headers=_news_headers,
         invented=_invented_news,
+    ),
+    Mail.Kind.ANSWER: Text(
+        name="answer",
+        fields=(),
+        links={},
+        values=lambda _mail, _address: {},
+        written=_answer_words,
+        variant=_answer_of,
+        headers=_answer_headers,
+        invented=_invented_answer,
+        is_cached=False,
     ),
 }

@@ -24,7 +24,7 @@ from petitions.models import Mail
 # at least and as a share of those asked for.
 FEWEST_FAILING, MOST_FAILING = 3, 0.5
 # The kinds whose figures staff see.
-SHOWN = (Mail.Kind.CONFIRM, Mail.Kind.FIND)
+SHOWN = (Mail.Kind.CONFIRM, Mail.Kind.FIND, Mail.Kind.ANSWER)
 RECENT = timedelta(hours=24)
 MOST_FAILURES = 200
 

@@ -1,11 +1,13 @@
-"""Notices to staff: that a closed petition's signers will be erased (retention), and of alerts.
+"""Notices to staff: that a closed petition's signers will be erased (retention), of alerts, and of
+messages that wait for an answer.
 
-The outbox holds messages about signatures alone. Here the schedule's own row records that its mail
+The outbox holds messages to the public alone. Here the schedule's own row records that its mail
 went out, after the mail server took it (at least once): what a crash interrupts is sent again, with
 the same Message-ID and Date, so that mail programs show one.
 """
 
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -16,14 +18,25 @@ from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
+from petitions.formatting.languages import day
 from petitions.mail import messages, replies
 from petitions.mail.letters import Letter
-from petitions.models import Alert, AlertMail, Erasure, Organisation
+from petitions.models import Alert, AlertMail, AuditRecord, Enquiry, Erasure, Organisation
+from petitions.models.enquiries import KINDS
+from petitions.staff import audit
 
 # English, as all of the admin. It names no cause.
 SUBJECT = "Please look at the admin of your site"
 ALERTS_APART = timedelta(hours=1)
 MODERATE = "petitions.moderate_signature"
+ENQUIRIES_APART = timedelta(hours=1)
+REMIND_BEFORE = timedelta(days=7)
+Notice = Enquiry.Notice
+_SAID = {
+    Notice.ARRIVED: "New: {} ({}), answer by {}",
+    Notice.NEAR: "Due soon: {} ({}), answer by {}",
+    Notice.MISSED: "Overdue: {} ({}), was to be answered by {}",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +111,66 @@ def _alert_letter(wish: AlertMail, number: int, now: datetime) -> Letter:
         body = render_to_string("admin/petitions/alert/mail.txt", context)
     message_id = f"{wish.kind}.{wish.user_id}.{now:%Y%m%d%H%M}"
     return staff_letter(body, to=wish.user.email, message_id=message_id, date=now)
+
+
+def send_enquiries() -> int:
+    """Mail the organisation about enquiries that wait: once when each has come, once when its day
+    is near, once when it is over; at most one mail an hour. Returns about how many it was.
+
+    What fails is tried again by the next sweep.
+    """
+    organisation, now = Organisation.load(), timezone.now()
+    lately = AuditRecord.objects.filter(
+        action=AuditRecord.Action.ENQUIRIES_MAILED, created_at__gt=now - ENQUIRIES_APART
+    )
+    untold = _untold_enquiries()
+    if not organisation.privacy_email or not untold or lately.exists():
+        return 0
+    try:
+        _enquiry_letter(untold, organisation, now).send(fail_silently=False)
+    except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
+        # Its text may hold the address.
+        logger.warning("messages that wait are not mailed (%s)", replies.code_of(error))
+        return 0
+    for notice, enquiries in untold.items():
+        told = Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in enquiries])
+        told.update(notice=notice)
+    audit.record(action=AuditRecord.Action.ENQUIRIES_MAILED, screen="give_notice")
+    return sum(map(len, untold.values()))
+
+
+def _untold_enquiries() -> dict[Notice, list[Enquiry]]:
+    """Enquiries that wait, by what the organisation was not told about them yet."""
+    today, untold = timezone.localdate(), defaultdict[Notice, list[Enquiry]](list)
+    waiting = Enquiry.objects.waiting().filter(notice__lt=Notice.MISSED)
+    for enquiry in waiting.only("kind", "due_on", "notice"):
+        is_near = enquiry.due_on <= today + REMIND_BEFORE
+        notice = Notice.NEAR if is_near else Notice.ARRIVED
+        notice = Notice.MISSED if enquiry.due_on < today else notice
+        if notice > enquiry.notice:
+            untold[notice].append(enquiry)
+    return dict(untold)
+
+
+def _enquiry_letter(
+    untold: dict[Notice, list[Enquiry]], organisation: Organisation, now: datetime
+) -> Letter:
+    """The notice: how many of each kind and by when; nothing of who wrote, or what."""
+    lines = []
+    for notice in sorted(untold, reverse=True):
+        for kind, number in Counter(enquiry.kind for enquiry in untold[notice]).items():
+            first = min(one.due_on for one in untold[notice] if one.kind == kind)
+            lines.append(_SAID[notice].format(KINDS[kind].lower(), number, day(first)))
+    with translation.override(settings.LANGUAGE_CODE):
+        context = {"lines": lines, "admin": _admin()}
+        body = render_to_string("admin/petitions/enquiry/mail.txt", context)
+    return staff_letter(
+        body,
+        to=organisation.privacy_email,
+        message_id=f"messages.{now:%Y%m%d%H%M}",
+        date=now,
+        organisation=organisation,
+    )
 
 
 def staff_letter(

@@ -69,6 +69,7 @@ _NEEDED = (
     "created_at",
     "sealed",
     "news_id",
+    "answer_id",
     "signature__petition_id",
     "signature__state",
     "signature__name_use",
@@ -211,7 +212,9 @@ def _decide(mails: Sequence[Mail]) -> Decided:
         {
             mail.pk: suppression.Addressee(_petition_of(mail), person["email"])
             for mail in mails
-            if (person := people.get(mail.pk))
+            # An answer was asked for. Its organiser sees what became of it, and could else learn of
+            # any address, by writing to themselves in its name, whether its owner has objected.
+            if (person := people.get(mail.pk)) and mail.kind != Mail.Kind.ANSWER
         },
         # A claim is of one news, or of none.
         are_news=any(mail.news_id for mail in mails),
@@ -426,7 +429,7 @@ def requeue(*, kind: Mail.Kind, hour: datetime, actor: User, screen: str) -> int
         state=Mail.State.FAILED, created_at__gte=hour, created_at__lt=hour + timedelta(hours=1)
     )
     anew = {"state": Mail.State.QUEUED, "attempts": 0, "code": "", "due_at": Now()}
-    failed.filter(kind__in=_ALONG_WITH[kind]).update(**anew)
+    failed.filter(kind__in=_ALONG_WITH.get(kind, [])).update(**anew)
     queued = failed.filter(kind=kind).update(**anew)
     # Also where nothing had failed: otherwise a record would tell of uncounted ones.
     audit.record(action=AuditRecord.Action.MAIL_REQUEUED, screen=screen, actor_id=actor.pk)

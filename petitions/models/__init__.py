@@ -18,6 +18,7 @@ from petitions.models.counts import (
     SourceTally,
     Tally,
 )
+from petitions.models.enquiries import Answer, Enquiry
 from petitions.models.export import Export
 from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
@@ -29,7 +30,7 @@ from petitions.models.news import News, NewsCount, NewsText
 from petitions.models.operations import Lease, LoginFailure, RateCount, UsedNonce
 from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
-from petitions.models.records import AuditRecord, Enquiry, Erasure, ErasureStop
+from petitions.models.records import AuditRecord, Erasure, ErasureStop
 from petitions.models.requests import Correction, FindRequest, Resend
 from petitions.models.signature import NamePage, Signature, Signer
 from petitions.models.staff_mail import StaffMail
@@ -42,6 +43,7 @@ __all__ = [
     "ActivityMinute",
     "Alert",
     "AlertMail",
+    "Answer",
     "AuditRecord",
     "Authenticator",
     "BatchJob",

@@ -27,6 +27,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.base import with_checked_choices
+from petitions.models.enquiries import Answer
 from petitions.models.petition import Petition
 from petitions.models.signature import Signature
 
@@ -103,6 +104,7 @@ class Mail(models.Model):
         NEWS = "news", "news"
         # Every message, to the organiser who asks for them: which one is sealed with the address.
         TRIAL = "trial", "trial of a message"
+        ANSWER = "answer", "answer to a message"
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -119,6 +121,10 @@ class Mail(models.Model):
     # A string reference: news know their batch job, which knows the signatures.
     news = models.ForeignKey(
         "petitions.News", models.PROTECT, null=True, related_name="mails", db_index=False
+    )
+    # What an organiser wrote to somebody who wrote to us; its address is in `sealed`.
+    answer = models.ForeignKey(
+        Answer, models.CASCADE, null=True, related_name="mails", db_index=False
     )
     # Address and language, where they are not the signer's: "find my signature", a new address.
     sealed = models.BinaryField(null=True)
@@ -169,6 +175,15 @@ class Mail(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="news", news__isnull=False) | (~Q(kind="news") & Q(news=None)),
                 name="mail_of_news",
+            ),
+            # An answer is mailed once. Its index also finds the mail of an answer.
+            models.UniqueConstraint(
+                fields=["answer"], condition=Q(answer__isnull=False), name="mail_answer_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="answer", answer__isnull=False)
+                | (~Q(kind="answer") & Q(answer=None)),
+                name="mail_of_answer",
             ),
         ]
 

@@ -1,4 +1,4 @@
-"""Records of what was done: the audit log, messages to us, and scheduled erasures."""
+"""Records of what was done: the audit log, and scheduled erasures."""
 
 import uuid
 
@@ -53,6 +53,9 @@ class AuditRecord(models.Model):
         ENQUIRY_ACKNOWLEDGED = "enquiry-acknowledged", _("message marked as acknowledged")
         ENQUIRY_ANSWERED = "enquiry-answered", _("message marked as answered")
         ENQUIRY_REOPENED = "enquiry-reopened", _("message reopened")
+        ENQUIRY_CLOSED = "enquiry-closed", "message closed"
+        ENQUIRIES_MAILED = "enquiries-mailed", "organisation mailed about messages"
+        ANSWER_SENT = "answer-sent", "answer to a message sent"
         ALERT_DISMISSED = "alert-dismissed", _("alert marked as checked")
         BULK_STARTED = "bulk-started", _("bulk decision started")
         BULK_APPROVED = "bulk-approved", _("bulk decision approved")
@@ -128,64 +131,6 @@ class AuditRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.pk}"
-
-
-class EnquiryQuerySet(models.QuerySet["Enquiry"]):
-    """Queries about enquiries."""
-
-    def waiting(self) -> "EnquiryQuerySet":
-        """Open and not acknowledged, the first due first."""
-        return self.filter(acknowledged_on=None, state=Enquiry.State.OPEN).order_by("due_on", "id")
-
-
-@with_checked_choices
-class Enquiry(models.Model):
-    """One message to the organisation, its sender and text sealed (encrypted)."""
-
-    class Kind(models.TextChoices):
-        QUESTION = "question", _("A question")
-        COMPLAINT = "complaint", _("A complaint about what is done with my data")
-        ACCESSIBILITY = "access", _("Something on this site that I cannot use")
-        OTHER = "other", _("Something else")
-
-    class State(models.TextChoices):
-        OPEN = "open", _("open")
-        ANSWERED = "answered", _("answered")
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    kind = models.CharField(_("subject"), max_length=9, choices=Kind)
-    state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
-    # Name, address, language and message: `petitions.privacy.enquiries` opens it.
-    sealed = models.BinaryField()
-    looks_automatic = models.BooleanField(_("possibly spam"), default=False)
-    # Dates, not times: knowing when somebody was at their computer does not find their message.
-    received_on = models.DateField(_("received"))
-    due_on = models.DateField(_("acknowledge by"))
-    acknowledged_on = models.DateField(_("acknowledged"), null=True, blank=True)
-    answered_on = models.DateField(_("answered"), null=True, blank=True)
-    outcome = models.CharField(
-        _("outcome"),
-        max_length=300,
-        blank=True,
-        help_text=_("What was done about it. Other organisers read it. Write nobody’s name."),
-    )
-
-    objects = EnquiryQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("enquiry")
-        verbose_name_plural = _("enquiries")
-        ordering = ("due_on", "id")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(state="open", answered_on=None)
-                | Q(state="answered", answered_on__isnull=False),
-                name="enquiry_answered_on_a_day",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.id)
 
 
 class ErasureQuerySet(models.QuerySet["Erasure"]):

@@ -14,8 +14,8 @@ from django.db import connection, transaction
 
 from petitions.counting import figures
 from petitions.crypto import vault
+from petitions.mail import enquiries
 from petitions.models import Enquiry, Figures, Signature, Signer
-from petitions.privacy import enquiries
 from petitions.signers import sealing
 
 BATCH = 500

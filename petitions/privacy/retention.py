@@ -52,7 +52,7 @@ MAILS_KEPT = timedelta(days=7)
 KEPT_OF_NEWS = timedelta(days=30)
 # For follow-up questions: as long as signers are kept after the close.
 KEPT_AFTER_ANSWER = timedelta(days=183)
-# Long past the deadline to acknowledge it, nobody will answer it.
+# Long past the day by which it was to be answered, nobody will answer it.
 KEPT_UNANSWERED = timedelta(days=365)
 
 
@@ -130,7 +130,8 @@ def delete_mails_of_nobody() -> int:
     """Delete settled mails without a signature ("find my signature", or of erased signers) after
     `MAILS_KEPT`; return how many.
 
-    Failed confirmations stay for as long as staff see their number: it would tell of erasures.
+    Failed confirmations stay for as long as staff see their number: it would tell of erasures. The
+    mail of an answer stays with the answer, whose outcome it is.
     """
     now = timezone.now()
     in_figures = Q(
@@ -138,7 +139,7 @@ def delete_mails_of_nobody() -> int:
         kind=Mail.Kind.CONFIRM,
         created_at__gt=now - timedelta(days=settings.PENDING_DAYS),
     )
-    old = Mail.objects.filter(signature=None, due_at__lt=now - MAILS_KEPT)
+    old = Mail.objects.filter(signature=None, answer=None, due_at__lt=now - MAILS_KEPT)
     settled = old.exclude(Q(state=Mail.State.QUEUED) | in_figures)
     return _in_batches(settled, lambda ids: Mail.objects.filter(pk__in=ids).delete())
 
@@ -181,9 +182,9 @@ def delete_small_tables() -> None:
     Objection.objects.filter(
         reason__in=suppression.ENDING, created_at__lt=now - suppression.ENDS_AFTER
     ).delete()
-    answered = Q(state=Enquiry.State.ANSWERED, answered_on__lt=today - KEPT_AFTER_ANSWER)
-    unanswered = Q(state=Enquiry.State.OPEN, received_on__lt=today - KEPT_UNANSWERED)
-    Enquiry.objects.filter(answered | unanswered).delete()
+    # With their answers, and the mails of these.
+    Enquiry.objects.finished().filter(answered_on__lt=today - KEPT_AFTER_ANSWER).delete()
+    Enquiry.objects.waiting().filter(received_on__lt=today - KEPT_UNANSWERED).delete()
     ActivityMinute.objects.filter(minute__lt=now - KEPT_OF_ACTIVITY).delete()
     Session.objects.filter(expire_date__lt=now).delete()
 

@@ -23,7 +23,7 @@ def needs_you(context: dict[str, Any]) -> needs.Needs | None:
 
 @register.simple_tag(takes_context=True)
 def enquiries_waiting(context: dict[str, Any]) -> needs.Enquiries | None:
-    """Enquiries not yet acknowledged, for users who may answer them; None if there are none."""
+    """Enquiries that wait, for users who may answer them; None if there are none."""
     user = context["request"].user
     found = needs.enquiries() if user.has_perm("petitions.change_enquiry") else None
     return found if found and found.number else None

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.identity import typed_text
 from petitions.identity.residence import spaced
+from petitions.mail.enquiries import Letter
 from petitions.models import Enquiry, PetitionText
-from petitions.privacy.enquiries import Letter
 from petitions.publishing.organisation import organisation
 from petitions.screening import challenge, fraud_signals
 from petitions.signatures import check_email

@@ -24,9 +24,9 @@ from petitions.crypto import tokens
 from petitions.formatting.languages import day, days, hours, minutes, month_and_year
 from petitions.formatting.sanitising import render_markdown
 from petitions.geography import known
-from petitions.mail import messages, reminders, suppression
+from petitions.mail import enquiries, messages, reminders, suppression
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
-from petitions.privacy import enquiries, retention
+from petitions.privacy import retention
 from petitions.publishing.organisation import former_names, organisation
 from petitions.screening import rate_limits
 from petitions.signatures import check_email
@@ -121,7 +121,7 @@ def promises() -> dict[str, str]:
         "reminder": hours(reminders.AFTER),
         "link_works": hours(timedelta(seconds=tokens.FIND_SECONDS)),
         "page_works": hours(timedelta(seconds=tokens.ATTEMPT_SECONDS)),
-        "acknowledged": days(enquiries.ACKNOWLEDGE_WITHIN.days),
+        "acknowledged": days(enquiries.ANSWER_WITHIN.days),
         "try_again": minutes(timedelta(seconds=rate_limits.RETRY_AFTER)),
         "mails_a_day": _mails(settings.MAILS_PER_MAILBOX_AND_DAY),
         "mails_a_page": _mails(check_email.MAILS_PER_PAGE),

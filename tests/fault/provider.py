@@ -47,7 +47,7 @@ TAKEN_FIRST = 5
 
 
 class Letter(NamedTuple):
-    """A delivered message, and its link to confirm; news has none."""
+    """A delivered message, and its link to confirm; news and answers have none."""
 
     message_id: str
     link: str
@@ -234,7 +234,8 @@ class Provider:
 
     def _deliver(self, address: str, message: bytes) -> None:
         parsed = email.message_from_bytes(message, policy=email.policy.default)
-        link = "" if parsed["List-Unsubscribe"] else link_in(parsed)
+        has_link = not parsed["List-Unsubscribe"] and not parsed["Reply-To"]
+        link = link_in(parsed) if has_link else ""
         letter = Letter(str(parsed["Message-ID"]), link)
         with self._arrived:
             self._mailboxes[address].append(letter)

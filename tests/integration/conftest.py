@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
+from petitions.mail import enquiries
 from petitions.models import (
     Organisation,
     Petition,
@@ -28,7 +29,7 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     # The nudge thread would look for a Redis; that it never matters is shown end to end.
-    for module in (submit, check_email, find):
+    for module in (submit, check_email, find, enquiries):
         monkeypatch.setattr(module, "nudge", lambda: None)
     # A busy machine must not look like a stalled Redis.
     monkeypatch.setattr("petitions.infra.redis.TIMEOUT", 2.0)

@@ -16,8 +16,8 @@ from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from petitions.mail import enquiries
 from petitions.models import Enquiry
-from petitions.privacy import enquiries
 from petitions.publishing import logo as logos
 from petitions.publishing import name_list
 from petitions.publishing.visibility import find_text, listing

@@ -6,8 +6,8 @@ from html import unescape
 import pytest
 from django.test import Client
 
+from petitions.mail import enquiries
 from petitions.models import Enquiry, Petition, Signature, Signer
-from petitions.privacy import enquiries
 from petitions.signers import sealing
 from tests.people import typed
 from tests.unit.identity.test_typed_text import WALES

@@ -20,8 +20,10 @@ from limits import parse
 
 from petitions.admin import needs
 from petitions.crypto import vault
+from petitions.formatting.languages import day
+from petitions.mail import enquiries
 from petitions.models import Enquiry, Organisation
-from petitions.privacy import enquiries, retention
+from petitions.privacy import retention
 from tests.proof import solved, task_in
 
 PAGE = "/contact/"
@@ -54,10 +56,10 @@ def set_limits(settings: Any) -> Callable[..., None]:
     return change
 
 
-def test_a_message_is_kept_with_the_day_by_which_it_must_be_acknowledged(enquiry: Enquiry) -> None:
+def test_a_message_is_kept_with_the_day_by_which_it_must_be_answered(enquiry: Enquiry) -> None:
     today = timezone.localdate()
     assert enquiry.kind == Enquiry.Kind.COMPLAINT
-    assert enquiry.state == Enquiry.State.OPEN
+    assert enquiry.state == Enquiry.State.NEW
     assert enquiry.received_on == today
     assert enquiry.due_on == today + timedelta(days=30)
     assert not enquiry.looks_automatic
@@ -317,28 +319,36 @@ def test_markup_in_a_message_is_harmless_in_the_admin(
     assert "<b>x</b>" not in page
 
 
-def test_acknowledging_and_answering_are_kept_with_their_days(
-    enquiry: Enquiry, organiser: User
-) -> None:
+def test_what_was_done_elsewhere_is_kept_with_its_day(enquiry: Enquiry, organiser: User) -> None:
     client = log_in(organiser)
-    assert "1 noted as acknowledged today. Nobody gets an email." in act(
-        client, "acknowledged", enquiry
-    )
+    said = act(client, "acknowledge", enquiry)
+    assert "1 changed: Mark as being answered. Nobody gets an email." in said
     assert enquiry.acknowledged_on == timezone.localdate()
-    assert enquiry.state == Enquiry.State.OPEN
+    assert enquiry.state == Enquiry.State.STARTED
 
-    assert "1 noted as answered today." in act(client, "answered", enquiry)
+    act(client, "answered", enquiry)
     assert enquiry.state == Enquiry.State.ANSWERED
     assert enquiry.answered_on == timezone.localdate()
 
-    act(client, "open_again", enquiry)
-    assert enquiry.state == Enquiry.State.OPEN
-    assert enquiry.answered_on is None
+    act(client, "reopen", enquiry)
+    reopened = Enquiry.objects.get()
+    assert (reopened.state, reopened.answered_on) == (Enquiry.State.STARTED, None)
+    assert mail.outbox == []
 
 
 def test_an_answer_acknowledges_too(enquiry: Enquiry, organiser: User) -> None:
     act(log_in(organiser), "answered", enquiry)
     assert enquiry.acknowledged_on == timezone.localdate()
+
+
+def test_spam_is_closed_and_opened_again_as_new(enquiry: Enquiry, organiser: User) -> None:
+    client = log_in(organiser)
+    act(client, "close", enquiry)
+    assert enquiry.state == Enquiry.State.CLOSED
+    assert enquiry.acknowledged_on is None
+
+    act(client, "reopen", enquiry)
+    assert Enquiry.objects.get().state == Enquiry.State.NEW
 
 
 def test_an_organiser_writes_the_outcome_and_can_change_nothing_else(
@@ -356,15 +366,19 @@ def test_the_admins_home_says_what_waits_and_what_is_overdue(
     enquiry: Enquiry, organiser: User, moderator: User
 ) -> None:
     home = log_in(organiser).get("/admin/").content.decode()
-    assert "1 message to acknowledge" in home
+    assert "1 message to answer" in home
+    assert f"Complaint, {day(enquiry.received_on)}" in home
+    assert f"answer by {day(enquiry.due_on)}" in home
     assert "overdue" not in home
-    assert "to acknowledge" not in log_in(moderator).get("/admin/").content.decode()
+    assert "to answer" not in log_in(moderator).get("/admin/").content.decode()
 
     Enquiry.objects.update(due_on=timezone.localdate() - timedelta(days=1))
     assert "1 is overdue." in log_in(organiser).get("/admin/").content.decode()
 
-    act(log_in(organiser), "acknowledged", enquiry)
-    assert "to acknowledge" not in log_in(organiser).get("/admin/").content.decode()
+    act(log_in(organiser), "acknowledge", enquiry)
+    assert ", being answered" in log_in(organiser).get("/admin/").content.decode()
+    act(log_in(organiser), "answered", enquiry)
+    assert "to answer" not in log_in(organiser).get("/admin/").content.decode()
 
 
 def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
@@ -372,7 +386,7 @@ def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
 ) -> None:
     organiser.groups.add(*moderator.groups.all())
     home = log_in(organiser).get("/admin/").content.decode()
-    assert "1 message to acknowledge" in home
+    assert "1 message to answer" in home
     assert "Nothing needs you" not in home
 
 
@@ -388,11 +402,12 @@ def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> 
 
 
 @pytest.mark.parametrize(("days", "is_kept"), [(183, True), (184, False)])
-def test_what_was_answered_is_deleted_half_a_year_later(
-    enquiry: Enquiry, days: int, is_kept: bool
+@pytest.mark.parametrize("state", [Enquiry.State.ANSWERED, Enquiry.State.CLOSED])
+def test_what_was_answered_or_closed_is_deleted_half_a_year_later(
+    enquiry: Enquiry, days: int, is_kept: bool, state: str
 ) -> None:
     answered: date = timezone.localdate() - timedelta(days=days)
-    Enquiry.objects.update(state=Enquiry.State.ANSWERED, answered_on=answered)
+    Enquiry.objects.update(state=state, answered_on=answered)
     retention.apply()
     assert Enquiry.objects.exists() is is_kept
 

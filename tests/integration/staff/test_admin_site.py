@@ -21,6 +21,8 @@ from campaign.errors import error_page
 from campaign.models import Statement
 from campaign.staff.site import MENU
 from petitions.admin import recent_password
+from petitions.mail import enquiries
+from petitions.mail.enquiries import Letter
 from petitions.models import (
     Alert,
     AuditRecord,
@@ -35,8 +37,6 @@ from petitions.models import (
     Rule,
     Source,
 )
-from petitions.privacy import enquiries
-from petitions.privacy.enquiries import Letter
 from petitions.staff import audit
 from tests.held import button, hold_one
 from tests.memories import invalidate_all

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaign.models import Statement, StatementText
+from petitions.mail import enquiries
+from petitions.mail.enquiries import Letter
 from petitions.models import Alert, AuditRecord, Enquiry, Petition, Rule
-from petitions.privacy import enquiries
-from petitions.privacy.enquiries import Letter
 from tests.pressing import press
 
 
@@ -63,19 +63,19 @@ def test_publishing_a_petition_and_a_statement(
     ]
 
 
-def test_acknowledging_answering_and_reopening_a_message(
+def test_acknowledging_answering_reopening_and_closing_a_message(
     db: None, organiser: User, client: Client
 ) -> None:
     client.force_login(organiser)
     letter = Letter(name="", email="a@example.org", message="Hello", language="en")
     enquiry = enquiries.receive(kind=Enquiry.Kind.QUESTION, letter=letter)
-    for action in ("acknowledged", "answered", "answered", "open_again"):
+    for action in ("acknowledge", "answered", "answered", "reopen", "close"):
         choose(client, action, enquiry.pk, "petitions_enquiry")
 
     about = ("petitions.enquiry", str(enquiry.pk), "admin:petitions_enquiry_changelist")
     assert records() == [
         (f"enquiry-{done}", organiser.pk, *about)
-        for done in ("acknowledged", "answered", "reopened")
+        for done in ("acknowledged", "answered", "reopened", "closed")
     ]
 
 

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from petitions.mail import suppression
+from petitions.mail import enquiries, suppression
 from petitions.models import Organisation, Petition
-from petitions.privacy import enquiries, retention
+from petitions.privacy import retention
 from petitions.publishing import organisation as organisation_cache
 from petitions.web import long_pages
 
@@ -120,7 +120,7 @@ def test_numbers_on_the_pages_are_those_of_the_code(
     monkeypatch.setattr(retention, "EXACT_FOR", timedelta(hours=73))
     monkeypatch.setattr(retention, "KEPT_AFTER_ANSWER", timedelta(days=99))
     monkeypatch.setattr(suppression, "ENDS_AFTER", timedelta(days=32))
-    monkeypatch.setattr(enquiries, "ACKNOWLEDGE_WITHIN", timedelta(days=29))
+    monkeypatch.setattr(enquiries, "ANSWER_WITHIN", timedelta(days=29))
 
     english = words(client.get("/privacy/").content.decode())
     kept = ("15 days", "184 days", "31 days", "33 days", "73 hours", "99 days", "32 days")

@@ -62,7 +62,7 @@ def test_nothing_else_writes_a_signatures_state() -> None:
     assert {name for name, _said in found} <= {
         "publishing/life.py",
         "publishing/opening.py",
-        "privacy/enquiries.py",
+        "mail/enquiries.py",
     }, found
 
 

@@ -16,10 +16,10 @@ from petitions.publishing import organisation
 from petitions.signers import sealing
 from tests.people import AMINA, BASHIR, CARYS, DAVID, sign, sign_and_confirm
 
-# News has texts of its own, and trials have those of the others: see tests/integration/mail.
-APART = {Mail.Kind.NEWS, Mail.Kind.TRIAL}
-NOT_NEWS = [kind for kind in Mail.Kind.values if kind not in APART]
-WITH_BUTTON = [kind for kind in NOT_NEWS if kind != Mail.Kind.ADDRESS]
+# News and answers have texts of their own; trials have those of the others.
+OWN_TEXTS = {Mail.Kind.NEWS, Mail.Kind.ANSWER, Mail.Kind.TRIAL}
+ALIKE = [kind for kind in Mail.Kind.values if kind not in OWN_TEXTS]
+WITH_BUTTON = [kind for kind in ALIKE if kind != Mail.Kind.ADDRESS]
 INJECTION = "x\r\nBcc: victim@example.net\r\n\r\nBuy@example.org"
 
 
@@ -217,7 +217,7 @@ def without_html_and_body(html: str) -> str:
     return re.sub(r"</?(html|body|!doctype)[^>]*>", "", html)
 
 
-@pytest.mark.parametrize("kind", NOT_NEWS)
+@pytest.mark.parametrize("kind", ALIKE)
 @pytest.mark.parametrize(("attempt", "direction"), [(BASHIR, "rtl"), (CARYS, "ltr")])
 def test_language_and_direction_stand_on_an_inner_element_around_all_that_is_read(
     petition: Petition, attempt: sealing.Attempt, direction: str, kind: str

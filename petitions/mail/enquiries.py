@@ -1,0 +1,214 @@
+"""Enquiries from the contact form: receive, answer by email, close.
+
+An answer goes to the address that wrote, and to no other, through the outbox; it quotes nothing of
+the message, for anybody can type anybody's address into the form. Nothing here looks up what an
+address has done: see "Constant work" in docs/architecture.md.
+
+By law a complaint about data must be acknowledged within 30 days, and its outcome told without
+undue delay (Data Protection Act 2018, section 164A); a request about data answered within one month
+(UK GDPR Article 12(3)). The site promises 30 days for everything.
+"""
+
+import os
+import uuid
+from calendar import monthrange
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from enum import Enum, auto
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Case, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from petitions.crypto import vault
+from petitions.mail.wake_worker import nudge
+from petitions.models import Answer, AuditRecord, Enquiry, Mail
+from petitions.signers import sealing
+from petitions.staff import audit
+
+Action = AuditRecord.Action
+State = Enquiry.State
+
+ANSWER_WITHIN = timedelta(days=30)
+MAX_ANSWER = 4000
+# Associated data (AES-GCM) that binds sealed values to their table.
+TABLE, ANSWER_TABLE = "enquiry", "answer"
+# Padding: most texts fit, so that the length of the ciphertext does not tell them apart.
+_AT_LEAST = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """The validated contents of an enquiry. `name` may be empty."""
+
+    name: str
+    email: str
+    message: str
+    language: str
+
+
+class Outcome(Enum):
+    """What became of an answer that somebody sent."""
+
+    SENT = auto()
+    SENT_BEFORE = auto()
+    OTHER_FIRST = auto()
+
+
+def receive(*, kind: Enquiry.Kind, letter: Letter, looks_automatic: bool = False) -> Enquiry:
+    """Store a message, sealed, with the day by which it must be answered."""
+    enquiry_id, today = uuid.uuid4(), timezone.localdate()
+    return Enquiry.objects.create(
+        id=enquiry_id,
+        kind=kind,
+        sealed=_seal(letter, enquiry_id),
+        looks_automatic=looks_automatic,
+        received_on=today,
+        due_on=due_on(kind, today),
+    )
+
+
+def due_on(kind: Enquiry.Kind, received: date) -> date:
+    """The last day to answer: after 30 days; of a request about data after one calendar month,
+    which ends in February sooner (on its last day, where the month has no such day).
+    """
+    promised = received + ANSWER_WITHIN
+    if kind != Enquiry.Kind.DATA:
+        return promised
+    year, month = received.year + received.month // 12, received.month % 12 + 1
+    return min(promised, date(year, month, min(received.day, monthrange(year, month)[1])))
+
+
+def read(enquiry: Enquiry) -> Letter:
+    """Unseal an enquiry: its text and sender. Raises `vault.CannotOpen`."""
+    said = vault.unseal(enquiry.sealed, table=TABLE, row_id=enquiry.pk)
+    return Letter(**{name: str(value) for name, value in said.items()})
+
+
+def read_answer(answer: Answer) -> str:
+    """Unseal the text of an answer. Raises `vault.CannotOpen`."""
+    return str(vault.unseal(answer.sealed, table=ANSWER_TABLE, row_id=answer.pk)["text"])
+
+
+def reseal(enquiry: Enquiry) -> None:
+    """Re-encrypt an enquiry and its answers under the first key (key rotation).
+
+    Raises `vault.CannotOpen`.
+    """
+    for answer in enquiry.answers.all():
+        sealed = _seal_answer(read_answer(answer), answer.pk)
+        Answer.objects.filter(pk=answer.pk).update(sealed=sealed)
+    sealed = _seal(read(enquiry), enquiry.pk)
+    Enquiry.objects.filter(pk=enquiry.pk).update(sealed=sealed)
+
+
+@transaction.atomic
+def send_answer(
+    *, enquiry_id: UUID, number: int, text: str, is_last: bool, actor: User, screen: str
+) -> Outcome:
+    """Mail an answer to the address that wrote, on the audit record; `is_last` if it settles it.
+
+    `number` is that of the answer which the form was opened for. If there is one with it, nothing
+    is sent: it is the same form pressed twice, or somebody else was first. Raises
+    `vault.CannotOpen`, and `Enquiry.DoesNotExist` if retention has deleted it.
+    """
+    enquiry = Enquiry.objects.select_for_update().get(pk=enquiry_id)
+    if earlier := enquiry.answers.filter(number=number).first():
+        is_same = earlier.written_by_id == actor.pk and read_answer(earlier) == text
+        return Outcome.SENT_BEFORE if is_same else Outcome.OTHER_FIRST
+    today, answer_id = timezone.localdate(), uuid.uuid4()
+    answer = Answer.objects.create(
+        id=answer_id,
+        enquiry=enquiry,
+        number=number,
+        sealed=_seal_answer(text, answer_id),
+        written_on=today,
+        written_by=actor,
+    )
+    _queue(answer, read(enquiry))
+    enquiry.state = State.ANSWERED if is_last else State.STARTED
+    enquiry.answered_on = today if is_last else None
+    enquiry.acknowledged_on = enquiry.acknowledged_on or today
+    enquiry.save(update_fields=["state", "answered_on", "acknowledged_on"])
+    audit.record(action=Action.ANSWER_SENT, screen=screen, actor_id=actor.pk, about=enquiry)
+    transaction.on_commit(nudge)
+    return Outcome.SENT
+
+
+def _queue(answer: Answer, to: Letter) -> None:
+    """Write its mail. The index is random: a person presses for each, so no limit counts them."""
+    mail = Mail(
+        kind=Mail.Kind.ANSWER,
+        answer=answer,
+        global_mailbox_ix=os.urandom(vault.INDEX_BYTES),
+        due_at=Now(),
+        created_at=Now(),
+    )
+    mail.sealed = sealing.seal_addressee(mail.pk, address=to.email, language=to.language)
+    mail.save(force_insert=True)
+
+
+@transaction.atomic
+def acknowledge(*, ids: Collection[UUID], actor: User, screen: str) -> int:
+    """Mark new ones as being answered, acknowledged today by another way; return how many."""
+    new = Enquiry.objects.filter(pk__in=ids, state=State.NEW)
+    changes = {"state": State.STARTED, "acknowledged_on": timezone.localdate()}
+    return _update(new, changes, Action.ENQUIRY_ACKNOWLEDGED, actor, screen)
+
+
+@transaction.atomic
+def answer_elsewhere(*, ids: Collection[UUID], actor: User, screen: str) -> int:
+    """Mark as answered today by another way than the outbox; return how many."""
+    today = timezone.localdate()
+    waiting = Enquiry.objects.waiting().filter(pk__in=ids)
+    changes = {
+        "state": State.ANSWERED,
+        "answered_on": today,
+        "acknowledged_on": Coalesce("acknowledged_on", Value(today)),
+    }
+    return _update(waiting, changes, Action.ENQUIRY_ANSWERED, actor, screen)
+
+
+@transaction.atomic
+def close(*, ids: Collection[UUID], actor: User, screen: str) -> int:
+    """Close, answered or not (spam): nothing is left to do; return how many."""
+    open_ones = Enquiry.objects.filter(pk__in=ids).exclude(state=State.CLOSED)
+    today = Value(timezone.localdate())
+    changes = {"state": State.CLOSED, "answered_on": Coalesce("answered_on", today)}
+    return _update(open_ones, changes, Action.ENQUIRY_CLOSED, actor, screen)
+
+
+@transaction.atomic
+def reopen(*, ids: Collection[UUID], actor: User, screen: str) -> int:
+    """Undo that it was answered or closed; return how many."""
+    finished = Enquiry.objects.finished().filter(pk__in=ids)
+    before = Case(When(acknowledged_on=None, then=Value(State.NEW)), default=Value(State.STARTED))
+    changes = {"state": before, "answered_on": None}
+    return _update(finished, changes, Action.ENQUIRY_REOPENED, actor, screen)
+
+
+def _update(
+    enquiries: QuerySet[Enquiry],
+    changes: dict[str, Any],
+    action: AuditRecord.Action,
+    actor: User,
+    screen: str,
+) -> int:
+    """Lock rows, change them, and record the act about each; return how many."""
+    locked = list(enquiries.only("pk").select_for_update().order_by("pk"))
+    Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in locked]).update(**changes)
+    audit.record_each(action=action, screen=screen, actor_id=actor.pk, about=locked)
+    return len(locked)
+
+
+def _seal(letter: Letter, enquiry_id: UUID) -> bytes:
+    return vault.seal(asdict(letter), table=TABLE, row_id=enquiry_id, at_least=_AT_LEAST)
+
+
+def _seal_answer(text: str, answer_id: UUID) -> bytes:
+    return vault.seal({"text": text}, table=ANSWER_TABLE, row_id=answer_id, at_least=_AT_LEAST)

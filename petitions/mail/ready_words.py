@@ -1,0 +1,108 @@
+"""Ready words for answers to enquiries, in the writer's language, to be edited before sending.
+
+None of them says whether the writer signed: the organiser who sends them does not know, and anybody
+can type anybody's address into the form. What is held is shown behind "Find my signature" alone,
+whose link goes to the mailbox that signed.
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from petitions.crypto import tokens
+from petitions.formatting.languages import day, hours
+from petitions.models import Enquiry
+from petitions.publishing.organisation import organisation
+
+TO_WRITE = "…"
+ICO = "https://ico.org.uk/make-a-complaint/"
+
+
+class Words(models.TextChoices):
+    """What an answer is about."""
+
+    GENERAL = "general", "General"
+    ACCESS = "access", "What we hold"
+    ERASURE = "erasure", "Deletion"
+    CORRECTION = "correction", "Correction"
+    COMPLAINT = "complaint", "Complaint"
+
+
+_OF_KIND: dict[str, Words] = {
+    Enquiry.Kind.DATA: Words.ACCESS,
+    Enquiry.Kind.COMPLAINT: Words.COMPLAINT,
+}
+
+
+def fitting(enquiry: Enquiry) -> Words:
+    """The words that an answer to an enquiry begins with."""
+    return _OF_KIND.get(enquiry.kind, Words.GENERAL)
+
+
+def ready(words: Words, *, enquiry: Enquiry, language: str) -> str:
+    """The whole text of an answer in a language, paragraphs apart by an empty line."""
+    with translation.override(language):
+        find = settings.SITE_URL + reverse("petitions:find")
+        return "\n\n".join(
+            [
+                _("Hello,"),
+                _("Thank you for your message of %(day)s.") % {"day": day(enquiry.received_on)},
+                *_paragraphs(words, find),
+                _("With kind regards"),
+                organisation().name,
+            ]
+        ).strip()
+
+
+def _paragraphs(words: Words, find: str) -> list[str]:
+    """What the answer says, in the active language; `find` is the address of "Find my signature".
+
+    Addresses stand alone: within Arabic, their last slash would stand before them. Of general words
+    one paragraph is left to be written.
+    """
+    if words is Words.GENERAL:
+        return [TO_WRITE]
+    if words is Words.COMPLAINT:
+        return [
+            _(
+                "We have received your complaint about what is done with your data, and are "
+                "looking into it. We will tell you what we found and what we did about it without "
+                "undue delay."
+            ),
+            _("You may also complain to the Information Commissioner at any time:"),
+            ICO,
+        ]
+    shown = {
+        Words.ACCESS: _(
+            "There you see everything that we hold about a signature, and can download it as a "
+            "file."
+        ),
+        Words.ERASURE: _(
+            "There you can withdraw a signature in two steps. Name, email address and postcode are "
+            "deleted at once, and the count falls by one."
+        ),
+        Words.CORRECTION: _(
+            "There you can correct a name, move a signature to another email address, and change "
+            "what may be done with the name."
+        ),
+    }
+    return [
+        _("Please open this page, and type the email address that was signed with:"),
+        find,
+        _("That mailbox then gets a link that works for %(time)s.")
+        % {"time": hours(timedelta(seconds=tokens.FIND_SECONDS))}
+        + " "
+        + shown[words],
+        _(
+            "We cannot tell you by this email whether an address has signed: anybody could ask for "
+            "somebody else. Only whoever reads the mailbox is to know."
+        ),
+        _(
+            "Can you no longer read that mailbox? Then send us the reference from the page that "
+            "thanked you: three groups of four letters and digits. We will do the rest."
+        ),
+    ]

@@ -1,0 +1,115 @@
+"""The organisation is mailed that messages wait: without a name, an address or a word of them."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail as sent
+from django.db import connection
+from django.utils import timezone
+
+from petitions import tasks
+from petitions.formatting.languages import day
+from petitions.mail import enquiries, notices
+from petitions.mail.enquiries import Letter
+from petitions.mail.letters import Letter as Message
+from petitions.models import AuditRecord, Enquiry, Organisation
+
+pytestmark = pytest.mark.usefixtures("organisation")
+
+
+def write(kind: str = "complaint") -> Enquiry:
+    letter = Letter(
+        name="Amina Example", email="amina@example.org", message="Take me out.", language="ar"
+    )
+    return enquiries.receive(kind=Enquiry.Kind(kind), letter=letter)
+
+
+def pass_an_hour() -> None:
+    with connection.cursor() as cursor:
+        # Audit records are append-only.
+        cursor.execute("ALTER TABLE petitions_auditrecord DISABLE TRIGGER USER")
+        cursor.execute("UPDATE petitions_auditrecord SET created_at = created_at - interval '1 h'")
+        cursor.execute("ALTER TABLE petitions_auditrecord ENABLE TRIGGER USER")
+
+
+def due_in(days: int) -> None:
+    Enquiry.objects.update(due_on=timezone.localdate() + timedelta(days=days))
+
+
+def bodies() -> list[str]:
+    found = [str(message.body) for message in sent.outbox]
+    sent.outbox.clear()
+    return found
+
+
+def test_a_new_message_is_mailed_to_the_organisation_without_a_word_of_it() -> None:
+    enquiry = write()
+    tasks.give_notice.run()
+
+    (message,) = sent.outbox
+    assert message.to == ["privacy@example.org"]
+    assert message.subject == notices.SUBJECT
+    assert f"New: complaint (1), answer by {day(enquiry.due_on)}" in str(message.body)
+    assert "/admin/petitions/enquiry/?to_do=waiting" in str(message.body)
+    whole = str(message.message()).lower()
+    for told in ("amina", "take me out", str(enquiry.pk)):
+        assert told not in whole
+
+
+def test_many_that_come_within_an_hour_are_one_mail_more() -> None:
+    write()
+    assert notices.send_enquiries() == 1
+    for kind in ("question", "question", "complaint"):
+        write(kind)
+        assert notices.send_enquiries() == 0
+    sent.outbox.clear()
+
+    pass_an_hour()
+    assert notices.send_enquiries() == 3
+    (body,) = bodies()
+    assert "New: question (2), " in body
+    assert "New: complaint (1), " in body
+
+
+def test_a_day_that_comes_near_and_passes_is_mailed_once_each() -> None:
+    write()
+    told = []
+    for left in (30, 30, 8, 7, 3, 0, -1, -20):
+        due_in(left)
+        pass_an_hour()
+        notices.send_enquiries()
+        told.append([body.split("\n")[2].partition(":")[0] for body in bodies()])
+    assert told == [["New"], [], [], ["Due soon"], [], [], ["Overdue"], []]
+
+
+def test_what_was_answered_is_not_reminded_of(organiser: User) -> None:
+    enquiry = write()
+    due_in(-1)
+    enquiries.close(ids=[enquiry.pk], actor=organiser, screen="test")
+    assert notices.send_enquiries() == 0
+
+
+def test_a_mail_server_that_refuses_loses_no_notice(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write()
+
+    def refuse(_letter: Message, **_kwargs: object) -> int:
+        raise ConnectionRefusedError("privacy@example.org")
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+        patched.setattr(Message, "send", refuse)
+        assert notices.send_enquiries() == 0
+    assert "privacy@" not in caplog.text
+    assert not AuditRecord.objects.filter(action="enquiries-mailed").exists()
+    assert notices.send_enquiries() == 1
+
+
+def test_without_a_privacy_contact_nobody_is_mailed_and_nothing_is_lost() -> None:
+    Organisation.objects.update(privacy_email="")
+    write()
+    assert notices.send_enquiries() == 0
+    Organisation.objects.update(privacy_email="privacy@example.org")
+    assert notices.send_enquiries() == 1
