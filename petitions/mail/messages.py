@@ -92,7 +92,7 @@ def sample(
     language: str,
     *,
     to: str,
-    mail_id: UUID = UUID(int=0),
+    mail_id: UUID | None = None,
     sent_at: datetime | None = None,
     is_trial: bool = False,
 ) -> Letter:
@@ -110,7 +110,7 @@ def sample(
     return template.fill(
         {field: nothing.get(field, OF_A_TRIAL) for field in text.fields},
         to=to,
-        mail_id=str(mail_id),
+        mail_id=str(mail_id or UUID(int=0)),
         date=format_datetime(sent_at or timezone.now()),
     )
 

@@ -1,4 +1,4 @@
-"""Triggers that count a signature's source and keep the audit log append-only; storage of tables."""
+"""Triggers: sources are counted, audit log and signed texts change on record alone; storage."""
 
 from django.db import migrations
 
@@ -76,6 +76,85 @@ NO_AUDIT = """
     DROP TRIGGER audit_record_append_only ON petitions_auditrecord;
     DROP FUNCTION audit_record_append_only();
 """
+# A signed text changes beside its newest correction alone, which says both wordings, and is never
+# deleted. "Signed" is asked of texts that were public: of a new draft nothing is looked up,
+# however many have signed earlier versions.
+SIGNED_TEXT = """
+    CREATE FUNCTION petition_text_is_signed(said petitions_petitiontext) RETURNS boolean
+    LANGUAGE sql AS $$
+        SELECT coalesce(said.first_public_at, said.published_at) <= clock_timestamp() IS TRUE
+        AND EXISTS (
+            SELECT FROM petitions_signature signature
+            WHERE signature.petition_id = said.petition_id
+              AND signature.text_version = said.version
+        )
+    $$;
+
+    CREATE FUNCTION petition_text_words(said petitions_petitiontext) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE AS $$
+        SELECT jsonb_build_object(
+            'title', said.title, 'addressee', said.addressee, 'ask', said.ask, 'body', said.body
+        )
+    $$;
+
+    CREATE FUNCTION petition_text_changes_on_record() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE is_on_record boolean;
+    BEGIN
+        IF TG_OP = 'UPDATE' THEN
+            NEW.first_public_at := coalesce(
+                OLD.first_public_at,
+                CASE WHEN OLD.published_at <= clock_timestamp() THEN OLD.published_at END
+            );
+            IF (NEW.petition_id, NEW.version, NEW.language)
+               = (OLD.petition_id, OLD.version, OLD.language) THEN
+                IF petition_text_words(NEW) = petition_text_words(OLD) THEN
+                    RETURN NEW;
+                END IF;
+                SELECT "before" = petition_text_words(OLD) AND "after" = petition_text_words(NEW)
+                INTO is_on_record FROM petitions_textcorrection
+                WHERE text_id = OLD.id ORDER BY id DESC LIMIT 1;
+                IF is_on_record THEN
+                    RETURN NEW;
+                END IF;
+            END IF;
+        END IF;
+        IF petition_text_is_signed(OLD) THEN
+            RAISE EXCEPTION 'a signed text changes beside a correction alone'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW ELSE OLD END;
+    END
+    $$;
+
+    CREATE TRIGGER petition_text_changes_on_record
+        BEFORE UPDATE OR DELETE ON petitions_petitiontext
+        FOR EACH ROW EXECUTE FUNCTION petition_text_changes_on_record();
+
+    CREATE FUNCTION text_correction_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF EXISTS (
+            SELECT FROM petitions_petitiontext said
+            WHERE said.id = OLD.text_id AND petition_text_is_signed(said)
+        ) THEN
+            RAISE EXCEPTION 'corrections of a signed text cannot be changed or deleted'
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+        RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW ELSE OLD END;
+    END
+    $$;
+
+    CREATE TRIGGER text_correction_append_only
+        BEFORE UPDATE OR DELETE ON petitions_textcorrection
+        FOR EACH ROW EXECUTE FUNCTION text_correction_append_only();
+"""
+NO_SIGNED_TEXT = """
+    DROP TRIGGER text_correction_append_only ON petitions_textcorrection;
+    DROP FUNCTION text_correction_append_only();
+    DROP TRIGGER petition_text_changes_on_record ON petitions_petitiontext;
+    DROP FUNCTION petition_text_changes_on_record();
+    DROP FUNCTION petition_text_words(petitions_petitiontext);
+    DROP FUNCTION petition_text_is_signed(petitions_petitiontext);
+"""
 # Django's `varchar_pattern_ops` index for prefix searches, which nobody does on a postcode's key.
 UNUSED_INDEX = """
     DO $$ DECLARE name text; BEGIN
@@ -94,6 +173,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(SOURCE, NO_SOURCE),
         migrations.RunSQL(AUDIT, NO_AUDIT),
+        migrations.RunSQL(SIGNED_TEXT, NO_SIGNED_TEXT),
         migrations.RunSQL(UNUSED_INDEX, migrations.RunSQL.noop),
         migrations.RunSQL(UNLOGGED, migrations.RunSQL.noop),
     ]
