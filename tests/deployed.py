@@ -13,6 +13,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -209,3 +210,37 @@ def variables_read() -> set[str]:
         text = (ROOT / "campaign" / f"{module}.py").read_text()
         found |= set(re.findall(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"', text))
     return found
+
+
+@contextmanager
+def shipped_proxy(site: str, folder: Path) -> Iterator[int]:
+    """Run a real Caddy with the shipped file, but for its ports, in front of a site ("host:port")
+    within the block; yields its port.
+    """
+    port, checked = _free_port(), _free_port()
+    text = (ROOT / "deploy" / "Caddyfile").read_text()
+    text = text.replace("{$SITE_URL}", f"http://127.0.0.1:{port}").replace("web:8000", site)
+    (folder / "Caddyfile").write_text(text.replace("127.0.0.1:8081", f"127.0.0.1:{checked}"))
+    command = [str(BIN / "caddy"), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **homes}, stdout=log, stderr=log
+        )
+    try:
+        wait_for(lambda: _listens(port), folder / "log")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

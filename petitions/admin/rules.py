@@ -86,7 +86,7 @@ class RuleForm(forms.ModelForm[Rule]):
 
     # What the last preview was about, keyed: an address is not to stand in the page.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
-    preview: moderation_rules.Preview | None = None
+    needs_preview = False
 
     class Meta:
         model = Rule
@@ -141,7 +141,7 @@ class RuleForm(forms.ModelForm[Rule]):
         seen = salted_hmac(__name__, f"{said['action']} {said['kind']} {whom}").hexdigest()
         if said.get("seen") != seen:
             rule.kind, rule.action = said["kind"], said["action"]
-            self.preview = moderation_rules.preview(rule)
+            self.needs_preview = True
             # Not unpacked: a QueryDict would give its lists.
             self.data = {name: self.data[name] for name in self.data} | {"seen": seen}
             self.add_error(None, ValidationError("Not saved yet.", code="preview"))
@@ -260,7 +260,9 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Show the preview in place of Django's "correct the errors below"."""
-        if preview := context["adminform"].form.preview:
+        form = context["adminform"].form
+        if form.needs_preview:
+            preview = moderation_rules.preview(rule=form.instance, **acting(request))
             context |= {"preview": preview, "errors": []}
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -175,6 +175,15 @@ def masked(address: str) -> str:
     return f"{local[:1]}•••@{domain}"
 
 
+def masked_for_staff(address: str) -> str:
+    """The address masked for who must not learn whose it is: with its domain only if that is of
+    many, such as gmail.com, for a domain of one person or family names them.
+    """
+    if domain_of(address) in providers.OF_MANY:
+        return masked(address)
+    return f"{address[:1]}•••@•••"
+
+
 def suggested_domain(domain: str) -> str | None:
     """Typo suggestion: the large provider's domain that was probably meant; None if this one
     seems right.

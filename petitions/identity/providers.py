@@ -149,3 +149,5 @@ OTHERS = frozenset({
     "yahoo.co.za", "yahoo.com.ar", "yahoo.com.au", "yahoo.com.br", "yahoo.com.tr", "proton.me",
     "protonmail.ch", "zoho.eu", "zoho.in", "zohomail.com", "inbox.com", "plus.net",
 })  # fmt: skip
+# Domains at which many have their mail: seeing one tells nothing of whose address it is in.
+OF_MANY = frozenset({*LARGE, *OTHERS, *BY_DOMAIN, *RELAYS})

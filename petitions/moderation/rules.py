@@ -53,8 +53,20 @@ class Preview:
         return [(str(Signature.State(state).label), n) for state, n in self.states.most_common()]
 
 
-def preview(rule: Rule) -> Preview:
-    """Look what an unsaved rule would have met: one bounded query by an index."""
+@transaction.atomic
+def preview(*, rule: Rule, actor: User, screen: str) -> Preview:
+    """Look what an unsaved rule would have met: one bounded query by an index.
+
+    On record like a search, wherever it tells a number: with four forms of their own for a domain
+    of one person, or from their network, somebody could see whether that person is the fifth.
+    """
+    seen = _look(rule)
+    if seen.states is not None:
+        audit.record(action=Action.SEARCHED, screen=screen, actor_id=actor.pk, why=rule.kind)
+    return seen
+
+
+def _look(rule: Rule) -> Preview:
     if rule.kind == Rule.Kind.ADDRESS:
         return Preview(None, "Not counted: the number would tell whether this address has signed.")
     since = timezone.now() - LOOKS_BACK

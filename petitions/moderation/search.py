@@ -93,6 +93,12 @@ Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
     """Find what the words are about, in a petition first, and put on record that it was sought."""
     kind, found = _find(petition, text.strip())
+    record(petition=petition, kind=kind, actor=actor, screen=screen)
+    return found
+
+
+def record(*, petition: Petition, kind: str, actor: User, screen: str) -> None:
+    """Put on record that somebody looked for signatures of one kind of origin."""
     audit.record(
         action=AuditRecord.Action.SEARCHED,
         screen=screen,
@@ -100,7 +106,6 @@ def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
         about=petition,
         why=kind,
     )
-    return found
 
 
 def _find(petition: Petition, text: str) -> tuple[str, Found]:

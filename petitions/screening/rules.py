@@ -2,7 +2,7 @@
 
 A rule takes effect within `SECONDS` in every process, and ten thousand of them cost a signing no
 more than one. Blocking and holding rules are asked again at confirming, about where the signature
-came from (`Rules.catches_waiting`): what waits from there is held, not counted.
+came from (`Rules.catches`), and at moving to another address: what is caught is held, not counted.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from petitions.crypto import vault
 from petitions.identity import email_addresses
 from petitions.infra.client_network import Address, Sender
 from petitions.infra.ttl_cache import TTLCache
-from petitions.models import Rule, Signer
+from petitions.models import Rule
 from petitions.signers import sealing
 
 SECONDS = 2.0
@@ -150,17 +150,18 @@ class Rules:
         found = self.hold.matches(sender, address, domain)
         return f"held-{found}" if found else ""
 
-    def catches_waiting(self, signer: Signer, signed_at: datetime) -> str:
-        """The code of the first rule that blocks or holds where an unconfirmed signature came from,
-        "" if none does. Its address is opened only where rules about addresses or domains exist.
+    def catches(
+        self, address: str, network_ix: bytes | memoryview | None, signed_at: datetime
+    ) -> str:
+        """The code of the first rule that blocks or holds a stored signature, by its address and
+        the blind index of its network; "" if none does.
         """
+        domain = email_addresses.domain_of(address)
         for prefix, listed in (("blocked", self.block), ("held", self.hold)):
-            if signer.network_ix and listed.has_origin(bytes(signer.network_ix), signed_at):
+            if network_ix and listed.has_origin(bytes(network_ix), signed_at):
                 return f"{prefix}-network"
-            if listed.domains or listed.parents or listed.mailboxes:
-                address = _address_of(signer)
-                if found := listed.matches(None, address, email_addresses.domain_of(address)):
-                    return f"{prefix}-{found}"
+            if found := listed.matches(None, address, domain):
+                return f"{prefix}-{found}"
         return ""
 
     def allows_network(self, sender: Address | None) -> bool:
@@ -210,13 +211,6 @@ def _network_of(version: int, length: int, bits: int) -> str:
     if version == 4:
         return str(IPv4Network((bits << 32 - length, length)))
     return str(IPv6Network((bits << 128 - length, length)))
-
-
-def _address_of(signer: Signer) -> str:
-    try:
-        return sealing.unsealed(signer)["email"]
-    except vault.CannotOpen:
-        return ""
 
 
 _COLUMNS = ("action", "kind", "pattern", "address_ix", "network_ix", "network_day")

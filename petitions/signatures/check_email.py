@@ -15,12 +15,14 @@ import time
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Self
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Max
+from django.utils import timezone
 
 from petitions.crypto import tokens, vault
 from petitions.identity import typed_text
@@ -34,6 +36,8 @@ from petitions.signers.sealing import Attempt
 
 MAILS_PER_PAGE = 5
 CODE_TRIES = 5
+# Later only the day of a mail is kept.
+NEWER_MAIL_TOLD_FOR = timedelta(hours=72)
 BATCH = 500
 
 
@@ -160,6 +164,28 @@ def _count_try(signature_id: UUID) -> tuple[int, bool] | None:
         )
         row: tuple[int, bool] | None = cursor.fetchone()
     return row
+
+
+def newer_mail(signature_id: UUID) -> datetime | None:
+    """When a newer mail that still waits to be used went to the mailbox of an attempt that was
+    corrected; None if there is none.
+
+    For who opens an older mail of a thread. Nothing of a confirmed signature is found by it: its
+    mails have another blind index (`sealing.Use`).
+    """
+    mails = Mail.objects.filter(kind=Mail.Kind.CONFIRM).select_related("signature")
+    old = mails.filter(signature=signature_id, signature__confirmed_at=None).first()
+    if old is None or old.signature is None:
+        return None
+    waiting = Signature.objects.uncorrected().filter(state=Signature.State.PENDING)
+    newer = mails.filter(
+        global_mailbox_ix=old.global_mailbox_ix,
+        state=Mail.State.SENT,
+        created_at__gt=max(old.created_at, timezone.now() - NEWER_MAIL_TOLD_FOR),
+        signature__in=waiting.filter(petition=old.signature.petition_id),
+    )
+    newest: datetime | None = newer.aggregate(newest=Max("created_at"))["newest"]
+    return newest
 
 
 def digits(typed: str) -> str:

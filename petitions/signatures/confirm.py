@@ -28,6 +28,7 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.crypto import vault
 from petitions.crypto.tokens import Link
+from petitions.identity import email_addresses
 from petitions.infra import prepared
 from petitions.infra.locks import StateChanged
 from petitions.infra.prepared import Statement
@@ -77,6 +78,17 @@ class Pressed(NamedTuple):
     is_narrowed: bool = False
 
 
+class Opened(NamedTuple):
+    """A signer who confirms, unsealed once for all that a press asks of them; `known` are all blind
+    indexes that they may be found by.
+    """
+
+    sealed: bytes
+    person: dict[str, str]
+    address: str
+    known: list[Indexes]
+
+
 class Verdict(NamedTuple):
     """Decision at confirmation: outcome, slot to take, and the signature that stands instead."""
 
@@ -114,20 +126,22 @@ def confirm(*, signature_id: UUID, epoch: int, is_chosen: bool = False) -> Press
 
 @transaction.atomic
 def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
-    known = _known(signature_id)
-    if not known:
+    me = _open(signature_id)
+    if me is None:
         return Pressed(Outcome.GONE)
-    mailbox = _read_under_lock(signature_id, mailboxes(known))
+    mailbox = _read_under_lock(signature_id, mailboxes(me.known))
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
         return Pressed(Outcome.GONE)
+    if bytes(signature.signer.sealed) != me.sealed:
+        raise StateChanged
     may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
     if signature.state == State.PENDING and not may_count:
         return Pressed(Outcome.CLOSED, signature)
     standing = [row for row in (signature, *mailbox.values()) if row.confirmed_at]
-    waiting = _others_waiting(signature, mailbox.values(), known)
-    verdict = _judge(signature, standing, known)
-    caught = rules.in_force().catches_waiting(signature.signer, signature.created_at)
+    waiting = _others_waiting(signature, mailbox.values(), me)
+    verdict = _judge(signature, standing, me.known)
+    caught = rules.in_force().catches(me.address, signature.signer.network_ix, signature.created_at)
     if signature.petition.is_holding:
         caught = caught or HELD_PETITION
     would_join = verdict.outcome is Outcome.CONFIRMED and standing
@@ -135,14 +149,14 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
         return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
     if waiting or would_join:
         _lock([signature, *waiting, *standing])
-    return _carry_out(verdict, signature, standing, known, may_count, waiting, caught)
+    return _carry_out(verdict, signature, standing, me, may_count, waiting, caught)
 
 
 def _carry_out(
     verdict: Verdict,
     signature: Signature,
     standing: list[Signature],
-    known: list[Indexes],
+    me: Opened,
     may_count: bool,
     waiting: list[Signature],
     caught: str,
@@ -150,15 +164,16 @@ def _carry_out(
     """Write what was decided, and delete the forms of those who were not chosen."""
     asked_for = signature.name_use
     if verdict.outcome is Outcome.CONFIRMED:
-        _write(signature, verdict.slot, known, may_count=not caught, caught=caught)
-        _narrow(standing, signature)
+        _write(signature, verdict.slot, me, may_count=not caught, caught=caught)
+        _narrow(standing, signature.name_use, me.address)
     elif verdict.standing:
-        _merge_choices(verdict.standing, known, may_count=may_count and not caught)
+        _merge_choices(verdict.standing, me, may_count=may_count and not caught)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         erasing.erase_attempts(_lock(waiting, state=State.PENDING))
     signature = verdict.standing or signature
+    person = Person(me.person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
-    return Pressed(verdict.outcome, signature, _people([signature]), is_narrowed)
+    return Pressed(verdict.outcome, signature, (person,), is_narrowed)
 
 
 def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
@@ -171,22 +186,21 @@ def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
 
 
 def _others_waiting(
-    signature: Signature, mailbox: Iterable[Signature], known: list[Indexes]
+    signature: Signature, mailbox: Iterable[Signature], me: Opened
 ) -> list[Signature]:
     """Pending forms of other people for the very same address; none if this is confirmed.
 
     Other spellings of the mailbox are left out: nobody has proved to read them.
     """
-    pending = [row for row in mailbox if row.state == State.PENDING]
-    if signature.confirmed_at or not pending:
+    if signature.confirmed_at:
         return []
-    address, mine = sealing.address_of(signature.signer), persons(known)
+    mine = persons(me.known)
     return [
         row
-        for row in pending
-        if bytes(row.signer.person_ix) not in mine
-        and address
-        and sealing.address_of(row.signer) == address
+        for row in mailbox
+        if row.state == State.PENDING
+        and bytes(row.signer.person_ix) not in mine
+        and sealing.address_of(row.signer) == me.address
     ]
 
 
@@ -201,13 +215,10 @@ def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
     return tuple(found.values())
 
 
-def _narrow(standing: list[Signature], joining: Signature) -> None:
+def _narrow(standing: list[Signature], name_use: str, address: str) -> None:
     """Let those who have signed with the very same address be named no more widely than whoever
     joins them: one letter changed makes another person of the same one.
     """
-    if not standing:
-        return
-    address, name_use = sealing.address_of(joining.signer), joining.name_use
     ids = [
         one.pk
         for one in standing
@@ -217,21 +228,23 @@ def _narrow(standing: list[Signature], joining: Signature) -> None:
         Signature.objects.filter(pk__in=ids).update(name_use=name_use)
 
 
-def _known(signature_id: UUID) -> list[Indexes]:
-    """All blind indexes that this person may be found by; none if the signer is gone, or cannot be
-    unsealed: what cannot be told from others must not count.
+def _open(signature_id: UUID) -> Opened | None:
+    """Read and unseal the signer before the lock of the mailbox, which takes the address to know;
+    None if they are gone, or cannot be unsealed: what cannot be told from others must not count.
     """
-    me = _signer(signature_id)
-    known = sealing.known_as(me) if me else []
-    return known if len(known) > 1 else []
-
-
-def _signer(signature_id: UUID) -> Signer | None:
-    """The signer's row, read before the lock of its mailbox, which takes the address to know."""
     with connection.cursor() as cursor:
         prepared.run(cursor, {"id": signature_id}, _READ_SIGNER)
         row = cursor.fetchone()
-    return Signer.from_db(connection.alias, _SIGNER_COLUMNS, row) if row else None
+    if row is None:
+        return None
+    signer = Signer.from_db(connection.alias, _SIGNER_COLUMNS, row)
+    try:
+        person = sealing.unsealed(signer)
+    except vault.CannotOpen:
+        return None
+    address = email_addresses.folded(person["email"])
+    known = sealing.known_by(signer, person)
+    return Opened(bytes(signer.sealed), person, address, known)
 
 
 def _is_live(signature: Signature, epoch: int) -> bool:
@@ -274,13 +287,13 @@ def household_rule(others: list[Signer], homes: set[bytes]) -> Verdict:
     return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
-def _merge_choices(standing: Signature, known: list[Indexes], *, may_count: bool) -> None:
+def _merge_choices(standing: Signature, me: Opened, *, may_count: bool) -> None:
     """Merge the choices of a repeated signing into the standing one: a name is withheld at once.
 
     If that was held, a clean twin releases it: but it counts only in a slot.
     """
     before, slot = standing.state, standing.signer.slot
-    _write(standing, slot, known, may_count=may_count and slot is not None)
+    _write(standing, slot, me, may_count=may_count and slot is not None)
     if standing.state != before:
         transaction.on_commit(partial(warm_cache.one_more, standing.petition_id))
 
@@ -288,7 +301,7 @@ def _merge_choices(standing: Signature, known: list[Indexes], *, may_count: bool
 def _write(
     signature: Signature,
     slot: int | None,
-    known: list[Indexes],
+    me: Opened,
     *,
     may_count: bool,
     caught: str = "",
@@ -302,17 +315,15 @@ def _write(
     Raises `StateChanged` where the row is no longer what was read.
     """
     joins = signature.confirmed_at is None
-    after = sealing.stored(signature.signer)
-    search = None
-    if joins:
-        person = sealing.unsealed(signature.signer)
-        after = sealing.indexes_of(signature.petition_id, person)
-        search = sealing.search_indexes(signature.petition_id, signature.pk, person)
+    after = me.known[sealing.CONFIRMED] if joins else sealing.stored(signature.signer)
+    search = (
+        sealing.search_indexes(signature.petition_id, signature.pk, me.person) if joins else None
+    )
     values = {
         "petition": signature.petition_id,
         "mailbox": bytes(signature.signer.petition_mailbox_ix),
-        "mailboxes": mailboxes(known),
-        "persons": persons(known),
+        "mailboxes": mailboxes(me.known),
+        "persons": persons(me.known),
         "id": signature.pk,
         "slot": slot,
         "shard": tallies.shard_of(signature.pk),

@@ -37,6 +37,8 @@ class Use(StrEnum):
 
 # In the associated data of sealed signers; the row's id is the signature's.
 TABLE = "signer"
+# Place in `known_by` of the indexes of a confirmed signature under the current key.
+CONFIRMED = 1
 # Prefix of the purposes of a signature's blind indexes until it is confirmed.
 _PENDING = "pending-"
 # Signatures fall at random, by their id, into so many groups for the search by name and postcode.
@@ -188,18 +190,21 @@ def known_as(signer: Signer) -> list[Indexes]:
     still stand under an older one, or a later one under a newer.
     """
     try:
-        person = unsealed(signer)
+        return known_by(signer, unsealed(signer))
     except vault.CannotOpen:
         return [stored(signer)]
-    return [stored(signer), *_under_each_key(signer.petition_id, person)]
 
 
-def _under_each_key(petition_id: int, person: Mapping[str, str]) -> list[Indexes]:
-    return [
-        indexes_of(petition_id, person, is_pending=is_pending, key_id=key_id)
+def known_by(signer: Signer, person: Mapping[str, str]) -> list[Indexes]:
+    """The same of a signer who is unsealed already. At `CONFIRMED` those that they have from their
+    confirmation on.
+    """
+    computed = [
+        indexes_of(signer.petition_id, person, is_pending=is_pending, key_id=key_id)
         for key_id in settings.INDEX_KEYS
         for is_pending in (False, True)
     ]
+    return [stored(signer), *computed]
 
 
 def stored(signer: Signer) -> Indexes:

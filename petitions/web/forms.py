@@ -45,6 +45,15 @@ INCOMPLETE_PAGE = _("The page did not load fully. Press the button again.")
 NOT_A_CODE = _("Enter the 8 digits of the code in our message.")
 
 
+class TickBox(forms.CheckboxInput):
+    """A check box that takes for a tick the one value that browsers send for it, "on"; to Django's
+    any text is one, and consent must be unambiguous (UK GDPR Article 4(11)).
+    """
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> bool:
+        return bool(data.get(name) == "on")
+
+
 class LaidOutForm(forms.Form):
     """A form for crispy-forms: fields only, for the template has the form tag and the button."""
 
@@ -97,7 +106,9 @@ class ResidenceForm(KnownFieldsForm):
         error_messages={"required": CHOOSE_RESIDENCE, "invalid_choice": CHOOSE_RESIDENCE},
     )
     postcode = PostcodeField()
-    postcode_unsaid = forms.BooleanField(label=_("I would rather not say"), required=False)
+    postcode_unsaid = forms.BooleanField(
+        label=_("I would rather not say"), required=False, widget=TickBox
+    )
     country = CountryField()
 
     def residence_layout(self) -> Div:
@@ -150,6 +161,7 @@ class SignForm(ResidenceForm):
         )
     )
     consent = forms.BooleanField(
+        widget=TickBox,
         error_messages={
             "required": _("Tick the box to agree; without it we may not keep your signature.")
         },
@@ -157,6 +169,7 @@ class SignForm(ResidenceForm):
     updates = forms.BooleanField(
         label=_("Send me news of this petition by email. I can stop it at any time."),
         required=False,
+        widget=TickBox,
     )
     text_version = forms.IntegerField(
         widget=forms.HiddenInput,

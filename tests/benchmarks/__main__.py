@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from campaign.local.stack import BASE, Stack
 from tests.benchmarks.servers import serving
+from tests.deployed import shipped_proxy
 
 if TYPE_CHECKING:
     from petitions.models import Petition
@@ -107,6 +108,9 @@ def _bench(
             )
             for name, (application, extra) in servers.items()
         }
+        (folder / "proxy").mkdir()
+        site = f"127.0.0.1:{ports['site']}"
+        ports["front"] = stack.enter_context(shipped_proxy(site, folder / "proxy"))
         yield Bench(
             petition=petition,
             ports=ports,

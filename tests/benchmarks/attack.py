@@ -1,24 +1,32 @@
-"""An attack that goes on while signing is measured: `python -m tests.benchmarks.attack PORT SLUG`.
+"""An attack that goes on while signing is measured.
+
+    python -m tests.benchmarks.attack PORT SLUG FRONT
 
 Until it is ended it sends, from ever new networks, what costs the site most for what it costs the
-sender: wrong log-ins (password hashing), messages by the contact form, and share images, posters
-and leaflets in all languages, asked for at random. Slow bodies are no part of it: the proxy passes
-a body on when it is whole (`request_buffers` in deploy/Caddyfile), and there is none here.
+sender: wrong log-ins (password hashing), messages by the contact form, share images, posters and
+leaflets in all languages, asked for at random, and slow bodies: forms that come drop by drop, by
+the shipped proxy in front of the site (FRONT is its port), more of them than the site has threads.
 """
 
 import http.client
 import itertools
 import random
 import re
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlencode
 
 # Threads of each kind of request; each has one under way at any time.
 THREADS = 2
+# Forms that are on their way at any moment, four for each thread of the site.
+SLOW_BODIES = 32
+# Seconds for which they drip; the proxy gives up sooner.
+_DRIPPING = 20
 _FORM = "application/x-www-form-urlencoded"
 _rng = random.Random()
 
@@ -27,9 +35,11 @@ Answer = tuple[http.client.HTTPResponse, str]
 
 
 @contextmanager
-def under_way(port: int, slug: str) -> Iterator[None]:
-    """Attack the site at this port, from a process of its own, within the block."""
-    command = [sys.executable, "-m", "tests.benchmarks.attack", str(port), slug]
+def under_way(port: int, slug: str, *, front: int) -> Iterator[None]:
+    """Attack the site at this port, and the proxy in front of it, from a process of its own,
+    within the block.
+    """
+    command = [sys.executable, "-m", "tests.benchmarks.attack", str(port), slug, str(front)]
     process = subprocess.Popen(command)
     try:
         yield
@@ -76,6 +86,24 @@ def ask_for_papers(port: int, slug: str) -> None:
     _send(port, "GET", f"{language}/share/{name}?{_rng.randrange(10**9)}", {})
 
 
+def drip(port: int, slug: str) -> None:
+    """Forms that say that they are long, of which a few bytes a second come."""
+    head = f"POST /petitions/{slug}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    head += f"Content-Type: {_FORM}\r\nContent-Length: 60000\r\n\r\n"
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+            for _ in range(SLOW_BODIES)
+        ]
+        for one in connections:
+            one.sendall(head.encode())
+        for _ in range(_DRIPPING):
+            for one in connections:
+                with suppress(OSError):
+                    one.sendall(b"name=x&")
+            time.sleep(1)
+
+
 def _repeat(act: Callable[[int, str], None], port: int, slug: str) -> None:
     for _ in itertools.count():
         # Refused or cut off: the next one comes all the same.
@@ -84,10 +112,11 @@ def _repeat(act: Callable[[int, str], None], port: int, slug: str) -> None:
 
 
 if __name__ == "__main__":
+    site, name, front_port = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    acts = [(act, site) for act in (log_in_wrongly, write, ask_for_papers) for _ in range(THREADS)]
     threads = [
-        threading.Thread(target=_repeat, args=[act, int(sys.argv[1]), sys.argv[2]])
-        for act in (log_in_wrongly, write, ask_for_papers)
-        for _ in range(THREADS)
+        threading.Thread(target=_repeat, args=[act, port, name])
+        for act, port in (*acts, (drip, front_port))
     ]
     for thread in threads:
         thread.start()

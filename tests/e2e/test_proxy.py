@@ -1,25 +1,20 @@
 """The shipped Caddyfile, run by a real Caddy in front of the whole site: large and slow bodies."""
 
 import http.client
-import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from campaign.local.stack import Stack
-from tests.deployed import PATIENCE, ROOT, wait_for
+from tests.deployed import shipped_proxy
 
 pytestmark = pytest.mark.e2e
 
-CADDY = Path(sys.executable).parent / "caddy"
 # Twice as many as the web processes have threads, so that each thread could be held.
 SLOW = 16
 LARGE = 900_000
@@ -29,33 +24,11 @@ BEGUN = 300_000
 CSRF_COOKIE = f"csrftoken={'a' * 32}"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def proxy(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a Caddy that runs the shipped file, with ports of ours in it."""
-    folder, port = tmp_path_factory.mktemp("caddy"), free_port()
-    text = (ROOT / "deploy" / "Caddyfile").read_text()
-    text = text.replace("{$SITE_URL}", f"http://127.0.0.1:{port}")
-    text = text.replace("web:8000", urlsplit(stack.site_url).netloc)
-    text = text.replace("127.0.0.1:8081", f"127.0.0.1:{free_port()}")
-    (folder / "Caddyfile").write_text(text)
-    command = [str(CADDY), "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
-    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **homes}, stdout=log, stderr=log
-        )
-    try:
-        wait_for(lambda: listens(port), folder / "log")
+    """The port of a Caddy in front of the whole site."""
+    with shipped_proxy(urlsplit(stack.site_url).netloc, tmp_path_factory.mktemp("caddy")) as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +55,6 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 def host(stack: Stack) -> dict[str, str]:
     return {"Host": f"127.0.0.1:{urlsplit(stack.site_url).port}"}
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def send_slowly(port: int, path: str, cookie: str) -> socket.socket:

@@ -15,11 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from petitions.admin import keyset
+from petitions.admin.acting import acting
 from petitions.admin.signatures import decide, filters, search
 from petitions.admin.signatures.decide import DecisionForm
 from petitions.admin.signatures.filters import Filters
 from petitions.admin.signatures.rows import Render, line
 from petitions.models import Petition, Signature, Signer
+from petitions.moderation import search as lookup
 from petitions.moderation.selection import ANY_SIGNAL, Number, Unselectable
 from petitions.screening import fraud_signals
 
@@ -53,7 +55,17 @@ def view(request: HttpRequest, render: Render) -> HttpResponse:
             return answer
     elif same := _list_of_network(request, asked) or _where_to_begin(request, asked):
         return redirect(same)
+    _record_look(request, asked)
     return render(request, "change_list", _context(request, asked))
+
+
+def _record_look(request: HttpRequest, asked: Filters) -> None:
+    """Put on record that the list of one domain or network was opened: from a form of one's own for
+    the domain of one person it tells whether that person signed.
+    """
+    for name, kind in (("domain_of", "domain"), ("network_of", "network")):
+        if name in asked.given and not asked.cursor:
+            lookup.record(petition=asked.petition, kind=kind, **acting(request))
 
 
 def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:

@@ -37,11 +37,16 @@ _NEIGHBOURS = {
 
 
 class Neighbours(NamedTuple):
-    """How many signatures are alike in one way, this one too, and their list."""
+    """How many signatures are alike in one way, this one too, and their list.
+
+    Of a form that nobody has confirmed the list alone tells the number, on record: with a form of
+    their own, in which anybody can type any domain, staff could count that of one person.
+    """
 
     label: str
     number: Number | None
     url: str
+    is_told: bool
 
 
 class RevealForm(forms.Form):
@@ -117,11 +122,12 @@ def _neighbours(signature: Signature) -> list[Neighbours]:
     found = []
     for name, (condition, label) in _NEIGHBOURS.items():
         selection = Selection(petition_id=signature.petition_id, **{condition: signature.pk})  # type: ignore[arg-type]
+        is_told = name == "minute_of" or signature.confirmed_at is not None
         try:
-            number = selection.count(COUNTED)
+            number = selection.count(COUNTED) if is_told else None
         except Unselectable:
             number = None
-        found.append(Neighbours(label, number, here.url(**{name: str(signature.pk)})))
+        found.append(Neighbours(label, number, here.url(**{name: str(signature.pk)}), is_told))
     return found
 
 

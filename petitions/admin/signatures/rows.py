@@ -66,4 +66,4 @@ def person(signature: Signature) -> dict[str, str]:
         opened = sealing.unsealed(signature.signer)
     except vault.CannotOpen:
         return {"name": "cannot be opened: its key is gone", "email": ""}
-    return {**opened, "email": email_addresses.masked(opened["email"])}
+    return {**opened, "email": email_addresses.masked_for_staff(opened["email"])}

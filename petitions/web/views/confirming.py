@@ -2,7 +2,7 @@
 it is, and the thank-you page.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -16,8 +16,8 @@ from petitions.crypto import tokens
 from petitions.geography import homes
 from petitions.models import Signature
 from petitions.publishing import warm_cache
+from petitions.signatures import check_email, self_service
 from petitions.signatures import confirm as confirming
-from petitions.signatures import self_service
 from petitions.signatures.confirm import Outcome
 from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther, get_or_post
@@ -38,7 +38,7 @@ def confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
         return press(request, link)
     signature = confirming.find(link.signature_id, link.epoch)
     if signature is None:
-        return _dead_link(request)
+        return _dead_link(request, check_email.newer_mail(link.signature_id))
     # A used link invites to sign, and says nothing of who signed.
     is_waiting = signature.state == Signature.State.PENDING
     template = "petitions/confirm.html" if is_waiting else "petitions/used_link.html"
@@ -53,7 +53,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     )
     outcome, signature = pressed.outcome, pressed.signature
     if signature is None:
-        return _dead_link(request)
+        return _dead_link(request, check_email.newer_mail(link.signature_id))
     if outcome is Outcome.CHOOSE:
         people = [(person, _path("confirm", person.link)) for person in pressed.people]
         return _respond(request, "petitions/choose.html", signature, people=people)
@@ -150,5 +150,7 @@ def _respond(
     return render(request, template, context, status=status)
 
 
-def _dead_link(request: HttpRequest) -> HttpResponse:
-    return render(request, "petitions/dead_link.html", status=HTTPStatus.NOT_FOUND)
+def _dead_link(request: HttpRequest, newer: datetime | None = None) -> HttpResponse:
+    """`newer` is when a newer message was sent, whose link works."""
+    context = {"newer": newer}
+    return render(request, "petitions/dead_link.html", context, status=HTTPStatus.NOT_FOUND)

@@ -217,15 +217,11 @@ def test_two_who_confirm_at_once_under_different_keys_need_the_locks_of_both(
         outcomes = at_once(lambda: confirm(under_old), lambda: confirm(under_new))
         assert set(outcomes) == {Outcome.CONFIRMED, Outcome.ALREADY}
     else:
-        monkeypatch.setattr(confirming, "_known", _only_as_stored)
+        monkeypatch.setattr(confirming, "mailboxes", lambda known: [known[0].petition_mailbox])
         assert confirm(under_old) is Outcome.CONFIRMED
         with pytest.raises(StateChanged):
             confirm(under_new)
     assert tallies.total(petition.pk) == 1
-
-
-def _only_as_stored(signature_id: UUID) -> list[sealing.Indexes]:
-    return [sealing.stored(Signer.objects.get(pk=signature_id))]
 
 
 # --- Sealing keys ------------------------------------------------------------------------

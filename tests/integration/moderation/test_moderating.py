@@ -177,7 +177,7 @@ def test_the_moderators_list_finds_by_address_without_putting_it_into_the_url(
     assert mine.spoken_reference in page
     assert other.spoken_reference not in page
     assert "amina@example.org" not in page
-    assert "a•••@example.org" in page
+    assert "a•••@•••" in page
 
 
 def test_the_list_reads_page_by_page_without_counting(

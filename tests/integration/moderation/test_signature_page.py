@@ -1,5 +1,6 @@
 """The page of one signature: its life, its neighbours, the next one, and its address revealed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -76,6 +77,26 @@ def test_neighbours_are_counted_and_lead_to_their_lists(petition: Petition, mona
     assert [str(like.number) for like in answer.context["neighbours"]] == ["3", "1", "1"]
     for like, number in zip(answer.context["neighbours"], (3, 1, 1), strict=True):
         assert len(mona.get(like.url).context["lines"]) == number
+
+
+def test_from_a_form_of_ones_own_nobody_counts_who_signed_from_a_domain_unrecorded(
+    petition: Petition, mona: Client
+) -> None:
+    """Anybody can type any domain; on that of one person the second is that person."""
+    family = replace(somebody(1), email="vera@verity.example")
+    sign_and_confirm(petition, family)
+    own = sign(petition, replace(somebody(2), email="own@verity.example"))
+
+    page = mona.get(f"{LIST}{own}/change/")
+    untold = [like for like in page.context["neighbours"] if not like.is_told]
+    assert [(like.label[:4], like.number) for like in untold] == [("From", None), ("Of t", None)]
+    assert page.content.decode().count("see them: that you look is on record") == 2
+    assert not AuditRecord.objects.filter(action="searched").exists()
+
+    mona.get(untold[1].url)
+    record = AuditRecord.objects.get(action="searched")
+    assert (record.why, record.object_id) == ("domain", str(petition.pk))
+    assert record.screen == "admin:petitions_signature_changelist"
 
 
 def test_previous_and_next_are_those_of_the_list_one_came_from(

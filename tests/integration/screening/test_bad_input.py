@@ -1,5 +1,6 @@
 """What nobody types by mistake: forged hosts, doubled fields, look-alikes, floods of networks."""
 
+import re
 from typing import Any
 
 import pytest
@@ -87,6 +88,34 @@ def test_a_doubled_field_corrects_nothing(petition: Petition, browser: Client) -
     doubled: dict[str, Any] = {**CORRECTION, "email": ["a@example.org", "b@example.org"]}
     assert browser.post(correct_path(check), doubled).status_code == 422
     assert Signature.objects.count() == 1
+
+
+# --- Tick boxes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["", "1", "true", "ON", "on ", "false", "no", "0", "yes"])
+def test_consent_takes_the_one_value_that_a_browser_sends(
+    petition: Petition, browser: Client, value: str
+) -> None:
+    answer = browser.post(PAGE, {**typed(), "consent": value})
+    page = answer.content.decode()
+
+    assert answer.status_code == 422
+    assert "Tick the box to agree; without it we may not keep your signature." in page
+    (box,) = re.findall(r'<input[^>]*name="consent"[^>]*>', page)
+    assert "checked" not in box  # consent is never ticked beforehand
+    assert not Signature.objects.exists()
+
+
+@pytest.mark.parametrize("value", ["1", "no", "yes"])
+def test_no_other_value_asks_for_news_or_withholds_a_postcode(
+    petition: Petition, browser: Client, value: str
+) -> None:
+    untold = browser.post(PAGE, typed(postcode="", postcode_unsaid=value))
+    browser.post(PAGE, typed(updates=value))
+
+    assert untold.status_code == 422
+    assert not Signature.objects.get().wants_updates
 
 
 # --- Look-alikes -------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from limits import parse
 
 from petitions.infra.client_network import Sender, parsed
 from petitions.mail import outbox
-from petitions.models import Mail, Petition, Rule, Signature, Signer
+from petitions.models import AuditRecord, Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rules, screen
 from petitions.signers import sealing
@@ -586,6 +586,25 @@ def test_the_preview_tells_nothing_of_one_address(petition: Petition, moderator:
     assert "the number would tell whether this address has signed" in page
     assert "who signed" not in page
     assert rules.address_index("amina@example.org").hex() not in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "whom", "searched"),
+    [
+        ("network", "192.0.2.0/24", ["network"]),
+        ("domain", "example.org", ["domain"]),
+        ("domain", "*.example.org", []),
+        ("address", "amina@example.org", []),
+    ],
+)
+def test_a_preview_that_tells_a_number_is_on_record_like_a_search(
+    petition: Petition, moderator: User, kind: str, whom: str, searched: list[str]
+) -> None:
+    """With four forms of one's own for a domain of one person, that person is the fifth."""
+    staff(moderator).post(f"{ADMIN}add/", form(kind=kind, whom=whom))
+    records = AuditRecord.objects.filter(action=AuditRecord.Action.SEARCHED)
+    assert [one.why for one in records] == searched
+    assert {(one.actor, one.screen) for one in records} <= {(moderator, "admin:petitions_rule_add")}
 
 
 @pytest.mark.parametrize("whom", ["gmail.com", "*.co.uk"])

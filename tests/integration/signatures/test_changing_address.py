@@ -18,16 +18,18 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.mail import outbox
-from petitions.models import Mail, News, Petition, Signature, Signer
+from petitions.models import Mail, News, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
+from petitions.screening import rules
 from petitions.screening.rate_limits import LimitResult
 from petitions.signatures import change_address, self_service
 from petitions.signatures import withdraw as withdrawing
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt, Use
+from petitions.web.views.self_service import CONFIRMED
 from tests.integration.signatures.test_finding import link_for
-from tests.people import AMINA, BASHIR, confirm, sign, sign_and_confirm
+from tests.people import AMINA, BASHIR, CARYS, confirm, sign, sign_and_confirm
 
 NEW = "amina@new.example"
 
@@ -340,3 +342,31 @@ def test_news_mailed_before_keeps_no_index_of_the_old_address(
     assert address_of(mine) == NEW
     known = sealing.indexes_of(petition.pk, sealing.unsealed(Signer.objects.get(pk=mine.pk)))
     assert bytes(mail.global_mailbox_ix) not in {old, known.global_mailbox}
+
+
+@pytest.mark.parametrize("action", [Rule.Action.BLOCK, Rule.Action.HOLD])
+@pytest.mark.parametrize("kind", [Rule.Kind.DOMAIN, Rule.Kind.ADDRESS])
+def test_a_rule_catches_who_moves_to_what_it_names_and_they_are_told_nothing(
+    petition: Petition, browser: Client, mine: Signature, action: str, kind: str
+) -> None:
+    uncaught = sign_and_confirm(petition, replace(CARYS, email="carys@example.net"))
+    ask(browser, mine)
+    is_address = kind == Rule.Kind.ADDRESS
+    Rule.objects.create(
+        kind=kind,
+        action=action,
+        note="x",
+        pattern="" if is_address else "new.example",
+        address_ix=rules.address_index(NEW) if is_address else None,
+    )
+    rules.invalidate()
+    answer = type_in(browser, mine, code())
+
+    assert "The email address is changed." in answer.content.decode()
+    moved = Signature.objects.get(pk=mine.pk)
+    assert (moved.state, moved.verdict) == (Signature.State.HELD, Signature.Verdict.HOLD)
+    assert moved.signals == [f"{'held' if action == Rule.Action.HOLD else 'blocked'}-{kind}"]
+    assert tallies.total(petition.pk) == 1
+    assert Signature.objects.get(pk=uncaught.pk).state == Signature.State.CONFIRMED
+    page = browser.post(page_of(mine, NEW).removesuffix(f"{mine.reference}/")).content.decode()
+    assert str(CONFIRMED) in page

@@ -55,6 +55,26 @@ def test_where_several_people_wait_a_press_asks_and_counts_nobody(
     assert tallies.total(petition.pk) == 0
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "The other one then signs again, and we send a new message."),
+        ("ar", "وعلى الشخص الآخر أن يوقّع بعد ذلك من جديد، فنرسل رسالة جديدة."),
+        ("cy", "Yna mae’r llall yn llofnodi eto, ac anfonwn neges newydd."),
+    ],
+)
+def test_a_household_of_two_is_told_that_the_other_one_signs_again_and_can(
+    petition: Petition, client: Client, language: str, says: str
+) -> None:
+    hers, his = sign(petition, AMINA), sign(petition, BASHIR)
+
+    assert says in client.post(link(hers, language)).content.decode()
+    assert confirm(hers) is Outcome.CONFIRMED
+    assert confirm(his) is Outcome.GONE
+    assert confirm(sign(petition, BASHIR)) is Outcome.CONFIRMED
+    assert tallies.total(petition.pk) == 2
+
+
 def test_who_is_chosen_counts_and_the_others_are_deleted(
     petition: Petition, client: Client
 ) -> None:

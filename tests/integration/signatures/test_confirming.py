@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,12 +13,15 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from petitions.counting import tallies
-from petitions.crypto import tokens
+from petitions.crypto import tokens, vault
 from petitions.geography import homes
 from petitions.models import Correction, Petition, Signature, Signer
+from petitions.signatures import confirm as confirming
 from petitions.signatures import withdraw
 from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
+from tests.at_once import at_once
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
 
@@ -39,6 +43,38 @@ def test_opening_the_link_changes_nothing_and_its_button_counts(
     assert pressed.status_code == 200
     assert "Thank you. Your signature is confirmed." in pressed.content.decode()
     assert tallies.total(petition.pk) == 1
+
+
+def test_confirming_unseals_its_signer_once(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature_id, opened, unseal = sign(petition), [], vault.unseal
+
+    def noted(*sealed: Any, **of: Any) -> Any:
+        opened.append(of["row_id"])
+        return unseal(*sealed, **of)
+
+    monkeypatch.setattr(vault, "unseal", noted)
+    assert confirm(signature_id) is Outcome.CONFIRMED
+    assert opened == [signature_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_signer_sealed_anew_before_the_lock_is_taken_is_judged_as_they_stand(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature_id, read = sign(petition), confirming._read_under_lock
+    moved = {**sealing.unsealed(Signer.objects.get()), "name": "Amina Moved"}
+
+    def moves_first(*args: Any) -> Any:
+        monkeypatch.setattr(confirming, "_read_under_lock", read)
+        # In a transaction of its own, which is not rolled back with the first judgement.
+        at_once(lambda: Signer.objects.update(sealed=sealing.seal_again(moved, signature_id)))
+        return read(*args)
+
+    monkeypatch.setattr(confirming, "_read_under_lock", moves_first)
+    pressed = confirming.confirm(signature_id=signature_id, epoch=0)
+    assert [person.name for person in pressed.people] == ["Amina Moved"]
 
 
 def test_pressing_twice_is_the_same_success_and_counts_once(

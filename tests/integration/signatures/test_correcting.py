@@ -10,11 +10,12 @@ from django.core import mail as sent
 from django.db import OperationalError, connection
 from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 from limits import parse
 
 from petitions.counting import tallies
 from petitions.crypto import tokens
+from petitions.formatting import languages
 from petitions.mail import outbox, suppression
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
@@ -64,6 +65,52 @@ def test_a_correction_is_mailed_to_the_new_address_and_the_old_link_dies(
         "amina@example.net",
         "CF101AA",
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "There is a newer message. We sent it at 14:05 on {day}."),
+        ("ar", "هناك رسالة أحدث، أرسلناها الساعة 14:05 يوم {day}."),
+        ("cy", "Mae neges fwy newydd. Fe’i hanfonwyd gennym am 14:05 ar {day}."),
+    ],
+)
+def test_the_old_link_of_a_thread_tells_when_the_newer_message_was_sent(
+    petition: Petition, browser: Client, language: str, says: str
+) -> None:
+    """Mail programs fold messages of one subject, and show the first."""
+    check = signed(browser)
+    (old,) = mailed()
+    corrected(browser, check, name="Amina B. Example", email=AMINA.email)
+    (new,) = mailed()
+    afternoon = timezone.localtime().replace(hour=14, minute=5) - timedelta(days=1)
+    Mail.objects.filter(state=Mail.State.SENT).update(created_at=afternoon)
+    Mail.objects.filter(signature__state=Signature.State.WITHDRAWN).update(
+        created_at=afternoon - timedelta(minutes=3)
+    )
+    with translation.override(language):
+        said = says.format(day=languages.day(afternoon))
+    path = link_in(old).replace("/en/", f"/{language}/")
+    for answer in (browser.get(path), browser.post(path)):
+        assert answer.status_code == 404
+        assert said in answer.content.decode()
+
+    # Once the newer one is used, nothing is told of it.
+    browser.post(link_in(new))
+    assert says.partition(".")[0] not in browser.get(path).content.decode()
+
+
+def test_the_old_link_tells_nothing_of_a_message_to_another_address(
+    petition: Petition, browser: Client
+) -> None:
+    check = signed(browser, email="amina@exampel.org")
+    (old,) = mailed()
+    corrected(browser, check)
+    mailed()
+    earlier = timezone.now() - timedelta(minutes=3)
+    Mail.objects.filter(signature__state=Signature.State.WITHDRAWN).update(created_at=earlier)
+
+    assert "There is a newer message" not in browser.get(link_in(old)).content.decode()
 
 
 def test_a_correction_keeps_every_other_choice(petition: Petition, browser: Client) -> None:

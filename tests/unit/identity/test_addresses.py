@@ -252,6 +252,19 @@ def test_a_shown_address_hides_its_local_part_and_how_long_it_is() -> None:
     assert email_addresses.masked("ab@example.org") == "a•••@example.org"
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("amina@gmail.com", "a•••@gmail.com"),
+        ("amina@Fastmail.FM", "a•••@Fastmail.FM"),
+        ("ab12@duck.com", "a•••@duck.com"),
+        ("amina@the-examples.org", "a•••@•••"),
+    ],
+)
+def test_staff_see_the_domain_only_of_those_that_many_have(address: str, shown: str) -> None:
+    assert email_addresses.masked_for_staff(address) == shown
+
+
 def test_a_fingerprint_differs_where_a_rule_does_and_nowhere_else() -> None:
     one, other = Provider(("a.example", "b.example"), ignores="."), Provider(("c.example",))
     same = Provider(("a.example", "b.example"), ignores=".")

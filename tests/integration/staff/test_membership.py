@@ -1,0 +1,225 @@
+"""Nothing in the admin tells staff whether one address signed, but by a look that is on record.
+
+Two worlds are alike but for who signed: in one Vera and Verity, in the other two people of the same
+names, places, choices and minutes, with other addresses. In both, somebody who knows the addresses
+of the first has sent four forms with the domain of one of them; then a member of each role opens
+every page of the admin, follows its links, and types the addresses and the domain into every field
+of every form. Names are seen by moderators, unrecorded: SECURITY.md says so.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+import redis
+from bs4 import BeautifulSoup, Tag
+from django.conf import settings
+from django.core import mail
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from petitions.counting import figures
+from petitions.handover.purposes import OnePerson, Supporters
+from petitions.models import AuditRecord, Export, Petition, Signature
+from petitions.signers.sealing import Attempt
+from tests.integration.staff.test_admin_site import (
+    HOME,
+    addresses,
+    client_of,
+    everything,  # noqa: F401 - a fixture
+)
+from tests.memories import invalidate_all
+from tests.people import CARYS, DAVID, sign, sign_and_confirm
+
+SIGNED = ("vera@verity.example", "verity@gmail.com")
+OTHERS = ("valentina@others.example", "valerie@gmail.com")
+DOMAIN = SIGNED[0].partition("@")[2]
+TYPED = (SIGNED[0], DOMAIN)
+PADDING = 4
+# Acts that are on record for what they tell, and exports of addresses.
+LOOKS = {AuditRecord.Action.SEARCHED, AuditRecord.Action.ADDRESS_REVEALED}
+OF_ADDRESSES = {OnePerson.name, Supporters.name}
+# About staff alone, where each press costs the hash of a password; and the state of the machine.
+_LEFT_OUT = re.compile(r"password|second-factor|log(in|out)|forgotten|reset|/auth/|/health/")
+_MOST_OPTIONS = 4
+_CHANCE_AND_TIME = {
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}": "UUID",
+    r"\b[0-9A-Z]{4}([- ]?)[0-9A-Z]{4}\1[0-9A-Z]{4}\b": "REFERENCE",
+    r"\b(?=\w*\d)[0-9A-Za-z_-]{32,}\b": "TOKEN",
+    r'(name="csrfmiddlewaretoken" value=")\w+': "TOKEN",
+    r"\d\d:\d\d(?::\d\d)?(?:\.\d+)?": "TIME",
+    r"\b\d+\W+(?:second|minute)s?\b": "A WHILE",
+}
+
+
+def alike(text: str) -> str:
+    """A text without what is drawn by lot, or a moment."""
+    for pattern, word in _CHANCE_AND_TIME.items():
+        text = re.sub(pattern, word, text)
+    return text
+
+
+@dataclass
+class Insider:
+    """Somebody of the team at their browser, and all that they were told, in order."""
+
+    client: Client
+    told: list[tuple[str, Any, bool]] = field(default_factory=list)
+
+    def look_everywhere(self, keys: dict[str, Any]) -> None:
+        """Open every page, type into each form once, and follow one link of each kind."""
+        paths = {path: alike(path) for _name, path in addresses(keys)}
+        opened, typed = set(paths.values()), set[str]()
+        linked = dict[str, str]()
+        for path in (path for path in paths if not _LEFT_OUT.search(path)):
+            page = BeautifulSoup(self.open(path), "html.parser")
+            linked |= {alike(target): target for target in _links(page, path)}
+            for form in page.find_all("form"):
+                target = urljoin(path, str(form.get("action") or ""))
+                names = sorted({str(one["name"]) for one in form.select("[name]")})
+                if (known := alike(f"{target} {names}")) not in typed:
+                    typed.add(known)
+                    self.type_into(target, form)
+        for kind, path in linked.items():
+            if kind not in opened:
+                self.open(path)
+
+    def open(self, path: str) -> str:
+        return self._note(path, lambda: self.client.get(path))
+
+    def type_into(self, target: str, form: Tag) -> None:
+        if _LEFT_OUT.search(target) or not target.startswith(HOME):
+            return
+        is_post = str(form.get("method", "")).lower() == "post"
+        send = self.client.post if is_post else self.client.get
+        for fields in _filled(form):
+            self._note(f"{target} {fields}", partial(send, target, fields))
+
+    def _note(self, what: str, ask: Callable[[], Any]) -> str:
+        """Note the answer to a request and whether it is on record, and undo what it changed."""
+        with transaction.atomic():
+            known = set(AuditRecord.objects.values_list("pk", flat=True))
+            answer = ask()
+            text = _text(answer)
+            if answer.status_code == 302 and answer["Location"].startswith(HOME):
+                text += _text(self.client.get(answer["Location"]))
+            looks = AuditRecord.objects.exclude(pk__in=known).filter(action__in=LOOKS)
+            files = Export.objects.filter(purpose__in=OF_ADDRESSES)
+            is_on_record = looks.exists() or files.exists()
+            transaction.set_rollback(True)
+        self.told.append((alike(what), (answer.status_code, alike(text)), is_on_record))
+        return text
+
+
+def _text(answer: Any) -> str:
+    body = b"".join(answer) if answer.streaming else answer.content
+    return str(answer.get("Location", "")) + body.decode("utf-8", "replace")
+
+
+def _links(page: BeautifulSoup, path: str) -> Iterator[str]:
+    for link in page.find_all("a", href=True):
+        target = urljoin(path, str(link["href"])).partition("#")[0]
+        if target.startswith(HOME) and not _LEFT_OUT.search(target):
+            yield target
+
+
+def _filled(form: Tag) -> Iterator[dict[str, str]]:
+    """The form with each text typed into all fields that take one, by each button, and then with
+    each of a few options.
+    """
+    fields, texts, options = dict[str, str](), list[str](), dict[str, list[str]]()
+    buttons = list[dict[str, str]]([{}])
+    for one in form.select("input[name], textarea[name], select[name], button[name]"):
+        name, value = str(one["name"]), str(one.get("value", "")) or one.text
+        match _kind(one):
+            case "select":
+                options[name] = [str(choice.get("value", "")) for choice in one.find_all("option")]
+                chosen = one.find("option", selected=True) or one.find("option")
+                fields[name] = str(chosen.get("value", "")) if isinstance(chosen, Tag) else ""
+            case "button":
+                buttons.append({name: value})
+            case "choice":
+                options.setdefault(name, []).append(value or "on")
+                fields |= {name: value or "on"} if one.has_attr("checked") else {}
+            case kind:
+                fields[name] = value
+                texts += [name] if kind == "text" else []
+    for typed in TYPED if texts else ():
+        filled = {**fields, **dict.fromkeys(texts, typed)}
+        yield from ({**filled, **button} for button in buttons)
+        for name, choices in options.items():
+            yield from ({**filled, name: choice} for choice in choices[:_MOST_OPTIONS])
+
+
+def _kind(one: Tag) -> str:
+    said, looks = str(one.get("type", "text")), str(one.get("class"))
+    if one.name in {"select", "button"}:
+        return str(one.name)
+    if said in {"submit", "radio", "checkbox"}:
+        return "button" if said == "submit" else "choice"
+    takes_text = one.name == "textarea" or said in {"text", "search", "email"}
+    return "text" if takes_text and "vDate" not in looks and "vTime" not in looks else "kept"
+
+
+def world(petition: Petition, signed: tuple[str, ...], start: datetime) -> Signature:
+    """Signatures a minute apart; the last is of the insider's own forms, for somebody's domain."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval(oid, 1000) FROM pg_class WHERE relkind = 'S'")
+    invalidate_all()
+    with redis.Redis.from_url(settings.REDIS_URL) as counters:
+        counters.flushdb()
+    made = [sign_and_confirm(petition, DAVID).pk]
+    for name, address in zip(("Vera Example", "Verity Example"), signed, strict=True):
+        made.append(sign_and_confirm(petition, _somebody(name, address)).pk)
+    made.append(sign(petition, CARYS))
+    made += [sign(petition, _somebody(f"P {n}", f"p{n}@{DOMAIN}")) for n in range(PADDING)]
+    for minute, pk in enumerate(made):
+        moment = start + timedelta(minutes=minute)
+        rows = Signature.objects.filter(pk=pk)
+        rows.update(created_at=moment)
+        rows.exclude(confirmed_at=None).update(confirmed_at=moment)
+    figures.count_due()
+    return Signature.objects.get(pk=made[-1])
+
+
+def _somebody(name: str, address: str) -> Attempt:
+    use = Signature.NameUse.GOVERNMENT
+    return Attempt(name=name, email=address, postcode="M145RX", name_use=use)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("who", ["moderator", "administrator"])
+def test_who_signed_is_told_to_nobody_of_the_team_but_on_record(
+    petition: Petition,
+    who: str,
+    request: pytest.FixtureRequest,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    keys: dict[str, Any] = request.getfixturevalue("everything")
+    user, seen, start = request.getfixturevalue(who), [], timezone.now() - timedelta(minutes=30)
+    for signed in (SIGNED, OTHERS):
+        caplog.clear()
+        mail.outbox.clear()
+        with transaction.atomic():
+            insider = Insider(client_of(user))
+            insider.look_everywhere({**keys, "signature": world(petition, signed, start).pk})
+            transaction.set_rollback(True)
+        mails = [alike(f"{one.to} {one.subject} {one.body}") for one in mail.outbox]
+        seen.append((insider.told, alike(caplog.text), mails))
+
+    (told, logged, mailed), (others_told, others_logged, others_mailed) = seen
+    differing = [
+        (one[0], other[0])
+        for one, other in zip(told, others_told, strict=True)
+        if one != other and not (one[0] == other[0] and one[2] and other[2])
+    ]
+    assert not differing
+    # Not one assertion of both: texts of this length are long compared.
+    assert (logged == others_logged, mailed == others_mailed) == (True, True)
+    assert len(told) > 100
