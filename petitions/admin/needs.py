@@ -40,11 +40,26 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A to-do item: several alerts about one petition, which may be one attack."""
+
+    petition: Petition
+    number: int
+
+    @property
+    def url(self) -> str:
+        """The URL of the page about all of them."""
+        page = reverse("admin:petitions_alert_together")
+        return f"{page}?{urlencode({'petition': self.petition.pk})}"
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """The moderator's to-do list on the admin's home."""
 
     held: list[Held]
     alerts: list[Alert]
+    together: list[Together]
 
     @property
     def number(self) -> int:
@@ -58,7 +73,7 @@ class Needs:
 
 
 def needs() -> Needs:
-    """The moderator's to-do list: three queries, over held signatures and open alerts only."""
+    """The moderator's to-do list: four queries, over held signatures and open alerts only."""
     # The petitions are named, because the index to use starts with `petition`.
     petitions = Petition.objects.titled().in_bulk()
     held = (
@@ -68,11 +83,13 @@ def needs() -> Needs:
         .order_by("oldest")
     )
     # What the other kinds tell, the home tells by itself.
-    bursts = Alert.objects.filter(kind=Alert.Kind.BURST, seen_at=None, petition__isnull=False)
+    bursts = Alert.objects.open_bursts()
+    numbers = bursts.values_list("petition").annotate(number=Count("pk")).order_by("-number")
+    together = [Together(petitions[pk or 0], number) for pk, number in numbers if number > 1]
     alerts = list(bursts.order_by("-created_at")[:MOST_ALERTS])
     for alert in alerts:
         alert.petition = petitions[alert.petition_id or 0]
-    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts)
+    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts, together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +201,11 @@ def old_postcodes() -> OldPostcodes | None:
 
 
 def alert_url(alert: Alert) -> str:
-    """The URL of the list of signatures from an alert's network on its day."""
+    """The URL of the list of the signatures of an alert's network or domain on its day."""
     assert alert.petition is not None, "only bursts have signatures"
-    network = bytes(alert.network_ix or b"").hex()
-    return _list_url(petition=alert.petition.slug, network=network)
+    name = "domain" if alert.kind == Alert.Kind.DOMAIN else "network"
+    index = alert.domain_ix if name == "domain" else alert.network_ix
+    return _list_url(petition=alert.petition.slug, **{name: bytes(index or b"").hex()})
 
 
 def spoken_age(age: timedelta) -> str:

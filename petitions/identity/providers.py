@@ -149,3 +149,5 @@ OTHERS = frozenset({
     "yahoo.co.za", "yahoo.com.ar", "yahoo.com.au", "yahoo.com.br", "yahoo.com.tr", "proton.me",
     "protonmail.ch", "zoho.eu", "zoho.in", "zohomail.com", "inbox.com", "plus.net",
 })  # fmt: skip
+# All domains of which many people sign who have nothing to do with each other.
+ALL_LARGE = frozenset({*LARGE, *OTHERS, *BY_DOMAIN, *RELAYS})
