@@ -15,10 +15,13 @@ Not to be told apart by these means: the script's believable names at large prov
 whose name looks made up, in a network that the script uses, of whom there is none here.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from random import Random
+from typing import NamedTuple
 from uuid import UUID
 
 import redis
@@ -49,6 +52,8 @@ ODD = (
 ODDEST = ("Muhammad 786 Khan 12", "Hhhhans Lee", "Rhydychfgtbs Jones")
 SLICE = timedelta(minutes=2)
 SLICES = 30
+# Forms that are answered at once.
+AT_ONCE = 8
 _HALL, _CARRIER = "198.51.100", "192.0.2"
 # The slices in which people sign in the hall.
 _HALL_MEETS = range(10, 14)
@@ -64,6 +69,16 @@ class Truth:
     believable: set[UUID] = field(default_factory=set)
 
 
+class Signing(NamedTuple):
+    """One form that is sent, of whom, and whether its mail will be confirmed."""
+
+    attempt: Attempt
+    sender: Sender
+    pace: int
+    is_confirmed: bool
+    of: tuple[set[UUID], ...]
+
+
 def attack(petition: Petition, *, scripted: int, genuine: int, networks: int = 44) -> Truth:
     """Let scripts and people sign within an hour, in a random but repeatable order; most confirm.
 
@@ -75,11 +90,14 @@ def attack(petition: Petition, *, scripted: int, genuine: int, networks: int = 4
     domains = min(8, max(2, scripted // 250))
     for part in range(SLICES):
         began = timezone.now()
-        for number in range(part, len(order), SLICES):
-            if order[number]:
-                _script(petition, truth, random, number, networks, domains)
-            else:
-                _person(petition, truth, random, number, networks, part)
+        sent = [
+            _script(truth, random, number, networks, domains)
+            if order[number]
+            else _person(truth, random, number, networks, part)
+            for number in range(part, len(order), SLICES)
+        ]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(partial(_sign_all, petition), [sent[n::AT_ONCE] for n in range(AT_ONCE)]))
         alert_causes.raise_and_close()
         _pass(began, SLICE * (SLICES - part))
     return truth
@@ -104,25 +122,19 @@ def _pass(began: datetime, ago: timedelta) -> None:
         counters.flushdb()
 
 
-def _script(
-    petition: Petition, truth: Truth, random: Random, number: int, networks: int, domains: int
-) -> None:
+def _script(truth: Truth, random: Random, number: int, networks: int, domains: int) -> Signing:
     kind, noise = random.random(), "".join(random.choices("bcdfghjklmnpqrstvxz", k=10))
     name, domain = _name(random), f"mail-{random.randrange(domains)}.example"
     if kind >= 0.9:
         domain = random.choice(LARGE)
     if 0.9 <= kind < 0.98:
         name = noise.capitalize() if kind < 0.945 else f"{name} {number + 1000}"
-    attempt = _attempt(name, f"{noise}{number}@{domain}")
-    signed = _sign(petition, attempt, _of_script(random.randrange(networks)), random, 0.8)
-    truth.scripted.add(signed)
-    if kind >= 0.98:
-        truth.believable.add(signed)
+    network = _of_script(random.randrange(networks))
+    of = (truth.scripted, truth.believable) if kind >= 0.98 else (truth.scripted,)
+    return _signing(random, name, f"{noise}{number}@{domain}", network, 0.8, of)
 
 
-def _person(
-    petition: Petition, truth: Truth, random: Random, number: int, networks: int, part: int
-) -> None:
+def _person(truth: Truth, random: Random, number: int, networks: int, part: int) -> Signing:
     kind, name = random.random(), _name(random)
     network = f"81.{random.randrange(256)}.{random.randrange(256)}"
     domain = "leeds-uni.example" if random.random() < 0.02 else random.choice(LARGE)
@@ -136,8 +148,7 @@ def _person(
         network = _HALL
     elif number % 100 == 0:
         name = random.choice(ODDEST)
-    attempt = _attempt(name, f"person{number}@{domain}")
-    truth.genuine.add(_sign(petition, attempt, network, random, 0.9))
+    return _signing(random, name, f"person{number}@{domain}", network, 0.9, (truth.genuine,))
 
 
 def _of_script(number: int) -> str:
@@ -149,19 +160,38 @@ def _name(random: Random) -> str:
     return f"{random.choice(people.given)} {random.choice(people.family)}"
 
 
-def _sign(
-    petition: Petition, attempt: Attempt, network: str, random: Random, confirming: float
-) -> UUID:
-    address = ip_address(f"{network}.{random.randrange(1, 255)}")
-    evidence = Evidence(sender=Sender.at(address), pace=random.randrange(4_000, 40_000))
-    screened = screen(petition=petition, attempt=attempt, evidence=evidence)
-    with screened as (screening, reservation):
-        reservation.keep()
-        signature_id = submit.store(petition=petition, attempt=attempt, screening=screening)
-    if random.random() < confirming:
-        confirm.confirm(signature_id=signature_id, epoch=0)
-    return signature_id
+def _signing(
+    random: Random,
+    name: str,
+    email: str,
+    network: str,
+    confirming: float,
+    of: tuple[set[UUID], ...],
+) -> Signing:
+    return Signing(
+        Attempt(name=name, email=email, postcode="M145RX", name_use="withheld"),
+        Sender.at(ip_address(f"{network}.{random.randrange(1, 255)}")),
+        random.randrange(4_000, 40_000),
+        random.random() < confirming,
+        of,
+    )
 
 
-def _attempt(name: str, email: str) -> Attempt:
-    return Attempt(name=name, email=email, postcode="M145RX", name_use="withheld")
+def _sign_all(petition: Petition, sent: list[Signing]) -> None:
+    try:
+        for one in sent:
+            signature_id = _sign(petition, one)
+            for ids in one.of:
+                ids.add(signature_id)
+    finally:
+        connection.close()
+
+
+def _sign(petition: Petition, one: Signing) -> UUID:
+    evidence = Evidence(sender=one.sender, pace=one.pace)
+    with screen(petition=petition, attempt=one.attempt, evidence=evidence) as (screening, kept):
+        kept.keep()
+        stored = submit.store(petition=petition, attempt=one.attempt, screening=screening)
+    if one.is_confirmed:
+        confirm.confirm(signature_id=stored, epoch=0)
+    return stored

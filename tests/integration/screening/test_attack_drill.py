@@ -68,7 +68,7 @@ def nadia(moderator: User) -> Moderator:
     return Moderator(colleague)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.django_db(transaction=True)
 def test_an_attack_is_cleaned_with_the_admin_alone(
     petition: Petition, mona: Moderator, nadia: Moderator
