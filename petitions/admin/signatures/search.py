@@ -28,7 +28,8 @@ def view(request: HttpRequest, asked: Filters, render: Render) -> HttpResponse:
     """Search for the posted words, and lead to what they are about."""
     if not request.user.has_perm(MODERATE):
         raise PermissionDenied(MODERATE)
-    text = request.POST["sought"].strip()[:MOST]
+    # PostgreSQL takes no NUL in a text.
+    text = request.POST["sought"].replace("\0", "").strip()[:MOST]
     here = Filters(asked.petition)
     found = search.search(petition=asked.petition, text=text, **acting(request))
     match found:
