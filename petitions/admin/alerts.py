@@ -1,12 +1,11 @@
 """Admin of alerts: what they are about, and what to do about it, on one page.
 
-A burst comes from one network, which nobody reads: its page tells how many signatures there are,
-what they share, and a sample. Attacks come from many networks at once: several alerts of one
-petition are chosen in the list, looked at together, and decided about together.
+A burst comes from one network, which nobody reads, or is of one email domain: its page tells how
+many signatures there are, what they share, and a sample. Attacks come from many networks at once:
+the alerts of one petition are looked at together, and decided about together.
 """
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -36,6 +35,8 @@ DECISIONS = {
     Decision.Kind.REMOVE: "petitions.remove_signature",
     Decision.Kind.APPROVE: "petitions.approve_signature",
 }
+# Alerts looked at together.
+MOST_TOGETHER = 500
 # The style of each one's button.
 LOOKS = {
     Decision.Kind.HOLD: "plain",
@@ -132,8 +133,8 @@ class AlertAdmin(Titled, ReadOnly):
 
     @admin.display(description="which")
     def signatures(self, alert: Alert) -> SafeString | str:
-        """A link to the signatures from the network of a burst."""
-        if alert.kind != Alert.Kind.BURST:
+        """A link to the signatures of a burst."""
+        if not alert.is_burst:
             return "–"
         return format_html('<a href="{}">{}</a>', alert_url(alert), _("See the signatures"))
 
@@ -188,44 +189,42 @@ class AlertAdmin(Titled, ReadOnly):
         return self._about(request, [object_id])
 
     def together_view(self, request: HttpRequest) -> HttpResponse:
-        """The page of several alerts of one petition."""
-        return self._about(request, request.GET.getlist("alert"))
+        """The page of several alerts of one petition: those named, or all of one attack."""
+        petition = request.GET.get("petition", "")
+        if not is_key(petition):
+            return self._about(request, request.GET.getlist("alert"))
+        bursts = Alert.objects.of_one_attack(int(petition)).order_by("-pk")
+        return self._about(request, [str(pk) for pk in bursts.values_list("pk", flat=True)])
 
     def _about(self, request: HttpRequest, ids: list[str]) -> HttpResponse:
         _need(request, MODERATE)
-        found = list(
-            self.get_queryset(request).filter(pk__in=[one for one in ids if one.isdecimal()][:500])
-        )
+        wanted = [one for one in ids if is_key(one)][:MOST_TOGETHER]
+        found = list(self.get_queryset(request).filter(pk__in=wanted).order_by("pk"))
         if not found:
             raise Http404
-        if {one.kind for one in found} != {Alert.Kind.BURST} or len(
-            {one.petition_id for one in found}
-        ) > 1:
-            if len(found) > 1:
-                messages.error(request, "Choose bursts of signatures on one petition.")
-                return redirect("admin:petitions_alert_changelist")
-            return self._page(request, "about", {"title": self.what(found[0]), "alerts": found})
-        return self._about_bursts(request, found)
+        if all(one.is_burst for one in found) and len({one.petition_id for one in found}) == 1:
+            return self._about_bursts(request, found)
+        if len(found) > 1:
+            messages.error(request, "Choose bursts of signatures on one petition.")
+            return redirect("admin:petitions_alert_changelist")
+        return self._page(request, "about", {"title": self.what(found[0]), "alerts": found})
 
     def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
         figures = alerts.figures(found)
         form = DecisionForm(figures, request.POST if "kind" in request.POST else None)
         rule_form = RuleForm(request.POST if "hours" in request.POST else None)
-        if request.method == "POST":
-            answer: HttpResponse | None = None
-            if "start" in request.POST:
-                answer = self._start(request)
-            elif "hours" in request.POST:
-                answer = self._make_rules(request, found, rule_form)
-            elif form.is_valid():
-                answer = self._preview(request, found, form.cleaned_data)
-            if answer:
-                return answer
+        answer: HttpResponse | None = None
+        if "hours" in request.POST:
+            answer = self._make_rules(request, found, rule_form)
+        elif form.is_valid():
+            answer = self._preview(request, found, form.cleaned_data)
+        if answer:
+            return answer
         petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
         context = {
-            "title": f"Many signatures from one network: {petition}"
+            "title": f"{found[0].get_kind_display().capitalize()}: {petition}"
             if len(found) == 1
-            else f"Many signatures from {len(found)} networks: {petition}",
+            else f"{len(found)} alerts about many signatures at once: {petition}",
             "alerts": found,
             "figures": figures,
             "form": form,
@@ -245,10 +244,10 @@ class AlertAdmin(Titled, ReadOnly):
     def _preview(
         self, request: HttpRequest, found: list[Alert], said: dict[str, Any]
     ) -> HttpResponse | None:
-        """Show what a decision would do, with the button that starts it."""
+        """Draft a decision, and lead to its preview."""
         _need(request, DECISIONS[said["kind"]])
         try:
-            seen = bulk.preview(
+            drafted = bulk.preview(
                 selection=alerts.selection(found, said["narrow"]),
                 kind=said["kind"],
                 reason=said["reason"],
@@ -258,28 +257,7 @@ class AlertAdmin(Titled, ReadOnly):
         except (Unselectable, bulk.Refused) as refusal:
             messages.error(request, str(refusal))
             return None
-        context = {"title": "Before you start", "preview": seen, "what": LABELS[said["kind"]]}
-        return self._page(request, "preview", context)
-
-    def _start(self, request: HttpRequest) -> HttpResponse:
-        """Start a previewed decision; it runs within seconds."""
-        try:
-            job = BulkDecision.objects.get(pk=UUID(request.POST["start"]))
-        except (ValueError, BulkDecision.DoesNotExist):
-            raise Http404 from None
-        _need(request, DECISIONS.get(Decision.Kind(job.kind), MODERATE))
-        try:
-            is_running = bulk.start(job=job, **acting(request))
-        except bulk.Refused as refusal:
-            messages.error(request, str(refusal))
-        else:
-            messages.success(
-                request,
-                "Started. Load this page again in some seconds to see how far it is."
-                if is_running
-                else "A second moderator has to approve this. They have been mailed.",
-            )
-        return redirect(request.get_full_path())
+        return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
 
     def _make_rules(
         self, request: HttpRequest, found: list[Alert], form: RuleForm
@@ -311,6 +289,11 @@ class AlertAdmin(Titled, ReadOnly):
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         shared = {**self.admin_site.each_context(request), "opts": self.opts}
         return render(request, f"admin/petitions/alert/{name}.html", {**shared, **context})
+
+
+def is_key(text: str) -> bool:
+    """Whether a parameter may be a primary key, which is a bigint."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _need(request: HttpRequest, permission: str) -> None:

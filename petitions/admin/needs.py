@@ -42,6 +42,20 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A to-do item: several alerts about one petition, which may be one attack."""
+
+    petition: Petition
+    number: int
+
+    @property
+    def url(self) -> str:
+        """The URL of the page about all of them."""
+        page = reverse("admin:petitions_alert_together")
+        return f"{page}?{urlencode({'petition': self.petition.pk})}"
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """The moderator's to-do list on the admin's home."""
 
@@ -49,6 +63,7 @@ class Needs:
     alerts: list[Alert]
     # Those that wait for approval, each with its petition by title.
     jobs: list[BulkDecision]
+    together: list[Together]
 
     @property
     def number(self) -> int:
@@ -62,7 +77,7 @@ class Needs:
 
 
 def needs() -> Needs:
-    """The moderator's to-do list: four queries, over what is held, open or waits only."""
+    """The moderator's to-do list: five queries, over what is held, open or waits only."""
     # The petitions are named, because the index to use starts with `petition`.
     petitions = Petition.objects.titled().in_bulk()
     held = (
@@ -72,7 +87,9 @@ def needs() -> Needs:
         .order_by("oldest")
     )
     # What the other kinds tell, the home tells by itself.
-    bursts = Alert.objects.filter(kind=Alert.Kind.BURST, seen_at=None, petition__isnull=False)
+    bursts = Alert.objects.open_bursts()
+    numbers = bursts.values_list("petition").annotate(number=Count("pk")).order_by("-number")
+    together = [Together(petitions[pk or 0], number) for pk, number in numbers if number > 1]
     alerts = list(bursts.order_by("-created_at")[:MOST_ALERTS])
     jobs = list(
         BulkDecision.objects.waiting().select_related("actor", "undoes__undoes")[:MOST_JOBS]
@@ -81,7 +98,7 @@ def needs() -> Needs:
         alert.petition = petitions[alert.petition_id or 0]
     for job in jobs:
         job.petition = petitions[job.petition_id]
-    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts, jobs)
+    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts, jobs, together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +211,11 @@ def old_postcodes() -> OldPostcodes | None:
 
 
 def alert_url(alert: Alert) -> str:
-    """The URL of the list of signatures from an alert's network on its day."""
+    """The URL of the list of the signatures of an alert's network or domain on its day."""
     assert alert.petition is not None, "only bursts have signatures"
-    network = bytes(alert.network_ix or b"").hex()
-    return _list_url(petition=alert.petition.slug, network=network)
+    name = "domain" if alert.kind == Alert.Kind.DOMAIN else "network"
+    index = alert.domain_ix if name == "domain" else alert.network_ix
+    return _list_url(petition=alert.petition.slug, **{name: bytes(index or b"").hex()})
 
 
 def spoken_age(age: timedelta) -> str:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from django.conf import settings
@@ -97,14 +97,22 @@ class BatchJob(models.Model):
         self.refresh_from_db(from_queryset=type(self)._default_manager.select_for_update())
         return self.state == self.State.RUNNING
 
-    def run(self, batch: Callable[[], bool], *, seconds: float = float("inf")) -> None:
+    def run(
+        self,
+        batch: Callable[[], bool],
+        *,
+        seconds: float = float("inf"),
+        rest: Callable[[float], float] = lambda _took: 0.0,
+    ) -> None:
         """Call `batch`, which returns whether more is left, until the job ends or time is over.
 
+        After each it sleeps for what `rest` answers to how long it took: both in seconds.
         What the database or its locks refused is raised, and tried again by the next call. Any
         other error ends the job as failed, with the exception's class for a code, and is raised.
         """
         deadline = monotonic() + seconds
         while self.state == self.State.RUNNING and monotonic() < deadline:
+            started = monotonic()
             try:
                 is_more_left = batch()
             except (InterfaceError, OperationalError):
@@ -115,6 +123,8 @@ class BatchJob(models.Model):
                 raise
             if not is_more_left:
                 self.change_state(self.State.DONE, self.State.RUNNING)
+            else:
+                sleep(rest(monotonic() - started))
 
 
 class ReindexingQuerySet(models.QuerySet["Reindexing"]):

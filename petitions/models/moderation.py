@@ -1,6 +1,7 @@
 """Moderation: decisions with each signature's state before (for undo), rules, and alerts."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -171,32 +172,56 @@ class Rule(models.Model):
         return f"{self.action} {self.kind} {self.pattern or self.pk}"
 
 
+class AlertQuerySet(models.QuerySet["Alert"]):
+    """Queries about alerts."""
+
+    def open_bursts(self) -> "AlertQuerySet":
+        """Alerts about signatures of one petition that nobody has checked."""
+        return self.filter(kind__in=Alert.BURSTS, seen_at=None, petition__isnull=False)
+
+    def of_one_attack(self, petition_id: int) -> "AlertQuerySet":
+        """Open bursts of a petition, and those of the last day that closed by themselves: what came
+        from their networks may be part of it.
+        """
+        is_open, is_lately = Q(seen_at=None), Q(created_at__gt=Now() - timedelta(days=1))
+        bursts = self.filter(kind__in=Alert.BURSTS, petition=petition_id)
+        return bursts.filter(is_open | (Q(is_decided=True) & is_lately))
+
+
 @with_checked_choices
 class Alert(models.Model):
     """An alert of one cause, open until a moderator dismisses it or its cause ends (`seen_at`).
 
-    A burst is of one petition and one network; `about` names the part that stands still.
+    A burst is of one petition and one network, or one email domain that is no large provider's;
+    `about` names the part that stands still.
     """
 
     class Kind(models.TextChoices):
         BURST = "burst", _("many signatures from one network")
         # English alone from here on, as all of the admin.
+        DOMAIN = "domain", "many signatures of one email domain"
         HELD = "held", "signatures on hold for more than 48 hours"
         MAIL = "mail", "mail that waits for more than 10 minutes"
         BOUNCES = "bounces", "more than 5% of mail refused by servers"
         TALLY = "tally", "a count that did not match its signatures"
         STILL = "still", "a part of the site that stands still"
 
+    BURSTS = (Kind.BURST, Kind.DOMAIN)
+
     petition = models.ForeignKey(Petition, models.CASCADE, null=True, blank=True)
     kind = models.CharField(_("type"), max_length=10, choices=Kind)
     about = models.CharField(max_length=40, blank=True, default="", db_default="")
-    # Blind index of the network under a daily key: finds the signatures, and a repeated alert.
+    # Blind index of the network or the domain under a daily key: finds the signatures, and a
+    # repeated alert.
     network_ix = models.BinaryField(max_length=16, null=True)
+    domain_ix = models.BinaryField(max_length=16, null=True)
     number = models.PositiveIntegerField(_("signatures"))
     created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)
     seen_at = models.DateTimeField(_("checked"), null=True, blank=True)
     # Closed by itself, as all of its signatures were decided: a new burst opens it again.
     is_decided = models.BooleanField(default=False, db_default=False)
+
+    objects = AlertQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("alert")
@@ -206,18 +231,27 @@ class Alert(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["petition", "kind", "network_ix", "about"],
-                name="alert_once_a_network_and_day",
+                fields=["petition", "kind", "network_ix", "domain_ix", "about"],
+                name="alert_once_a_cause_and_day",
                 nulls_distinct=False,
             ),
             models.CheckConstraint(
                 condition=~Q(kind="burst") | Q(petition__isnull=False, network_ix__isnull=False),
                 name="alert_of_a_burst_names_its_network",
             ),
+            models.CheckConstraint(
+                condition=~Q(kind="domain") | Q(petition__isnull=False, domain_ix__isnull=False),
+                name="alert_of_a_domain_names_it",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+    @property
+    def is_burst(self) -> bool:
+        """Whether it is about signatures: many from one network, or of one domain."""
+        return self.kind in self.BURSTS
 
 
 @with_checked_choices

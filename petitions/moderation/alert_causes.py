@@ -47,18 +47,22 @@ def raise_tally(petition: Petition) -> None:
 def close_decided() -> int:
     """Close the alerts about bursts of which every signature is decided; return how many.
 
-    What still waits for confirmation is decided by its removal, or by a rule that holds or blocks
-    its network. The look ends at the first that is not: see the index of `Signer.network_ix`.
+    What still waits for confirmation is decided by its removal, or by a rule of an alert that
+    holds or blocks its network. The look ends at the first that is not: see the indexes of
+    `Signer`.
     """
     rules = Rule.objects.in_force().filter(network_ix=OuterRef("signer__network_ix"))
     undecided = Q(state__in=[State.CONFIRMED, State.HELD], decision=None) | (
         Q(state=State.PENDING) & ~Exists(rules)
     )
-    theirs = Signature.objects.filter(
-        undecided, petition=OuterRef("petition"), signer__network_ix=OuterRef("network_ix")
-    )
-    bursts = Alert.objects.filter(kind=Kind.BURST, seen_at=None)
-    return bursts.filter(~Exists(theirs)).update(seen_at=Now(), is_decided=True)
+    closed = 0
+    for kind, column in ((Kind.BURST, "network_ix"), (Kind.DOMAIN, "domain_ix")):
+        theirs = Signature.objects.filter(
+            undecided, petition=OuterRef("petition"), **{f"signer__{column}": OuterRef(column)}
+        )
+        bursts = Alert.objects.filter(~Exists(theirs), kind=kind, seen_at=None)
+        closed += bursts.update(seen_at=Now(), is_decided=True)
+    return closed
 
 
 def _keep(kind: Alert.Kind, found: Mapping[Subject, int]) -> None:

@@ -1,13 +1,15 @@
 """Alerts about bursts: what they are about, and what a moderator does about them from their page.
 
 Nobody reads which network it is. A decision about "all of it" is a bulk decision; a rule about what
-comes next knows the network by its blind index alone.
+comes next knows the network by its blind index alone. Domains are told: masked addresses show them.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -17,9 +19,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from petitions.crypto import vault
+from petitions.identity import email_addresses, providers
 from petitions.models import Alert, AlertMail, AuditRecord, Rule, Signature, Signer
 from petitions.moderation import rules
-from petitions.moderation.selection import MOST_IDS, Selection, Unselectable
+from petitions.moderation.selection import Selection, Unselectable
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
 from petitions.staff import audit
@@ -32,7 +35,9 @@ MOST_READ, NAMES_READ, SAMPLE = 10_000, 200, 10
 RULE_WITHIN = timedelta(hours=72)
 HOURS = (1, 6, 24, 72)
 # Choices that narrow a decision to signatures alike: a code, or one that has the domain.
-SIGNAL, DOMAIN, DOMAINS_TOLD = "signal:", "domain:", 3
+SIGNAL, DOMAIN, DOMAINS_TOLD = "signal:", "domain:", 10
+# As many as elsewhere hide one person among them.
+NAMED_FROM = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +86,18 @@ class Figures:
 
 
 def figures(alerts: Sequence[Alert]) -> Figures:
-    """Look at the signatures of alerts of one petition: two queries, over at most `MOST_READ`."""
-    rows = _signatures(alerts).order_by("-created_at")
-    columns = rows.values_list("pk", "state", "created_at", "signer__domain_ix", "signals")
-    read = list(columns[:MOST_READ])
-    names = _names(rows, [pk for pk, *_ in read])
+    """Look at the signatures of alerts of one petition: what they are about, and what those share
+    that came from their networks. Reads `MOST_READ` rows of each, the newest.
+    """
+    about = _signatures(alerts).order_by("-created_at").values_list("state", flat=True)
+    nearby = _signatures(alerts, is_nearby=True).filter(state__in=DECIDABLE)
+    rows = nearby.order_by("-created_at")
+    read = list(rows.values_list("pk", "created_at", "signer__domain_ix", "signals")[:MOST_READ])
+    names = _names([pk for pk, *_ in read])
     examples = rows.select_related("place").in_bulk(list(names)[:SAMPLE])
     return Figures(
-        Counter(state for _, state, *_ in read),
-        _likenesses([row for row in read if row[1] in DECIDABLE], list(names.values())),
+        Counter(about[:MOST_READ]),
+        _likenesses(read, list(names.values())),
         [Example(one, names[pk]) for pk, one in examples.items()],
     )
 
@@ -97,25 +105,39 @@ def figures(alerts: Sequence[Alert]) -> Figures:
 def _likenesses(read: Sequence[tuple], names: Sequence[str]) -> list[Likeness]:  # type: ignore[type-arg]
     if not read:
         return []
-    domains: dict[bytes, list[UUID]] = {}
-    for pk, *_, domain, _signals in read:
-        if domain is not None:
-            domains.setdefault(bytes(domain), []).append(pk)
-    minutes = Counter(at.replace(second=0, microsecond=0) for _, _, at, *_ in read)
+    minutes = Counter(at.replace(second=0, microsecond=0) for _, at, *_ in read)
     signals = Counter(text.partition(":")[0] for *_, found in read for text in set(found))
-    shapes = Counter(map(_shape, names))
-    found = []
-    for ids in sorted(domains.values(), key=len, reverse=True)[:DOMAINS_TOLD]:
-        words = f"one email domain (of {len(domains)})"
-        found.append(Likeness(words, len(ids), len(read), f"{DOMAIN}{ids[0]}"))
+    found = _shared_domains(read)
     for minute, number in minutes.most_common(1):
         words = f"one minute, {timezone.localtime(minute):%H:%M} (of {len(minutes)})"
         found.append(Likeness(words, number, len(read)))
-    for shape, number in shapes.most_common(1):
+    for shape, number in Counter(map(_shape, names)).most_common(1):
         found.append(Likeness(f"one shape of name, such as {shape}", number, len(names)))
     for code, number in signals.most_common():
         words = fraud_signals.Signal(code).sentence
         found.append(Likeness(words, number, len(read), f"{SIGNAL}{code}"))
+    return found
+
+
+def _shared_domains(read: Sequence[tuple]) -> list[Likeness]:  # type: ignore[type-arg]
+    """The domains of most of these; by name the large providers, and those of `NAMED_FROM` people:
+    the name of a rare domain tells whose address signed.
+    """
+    domains: dict[bytes, list[UUID]] = {}
+    for pk, _at, domain, _signals in read:
+        if domain is not None:
+            domains.setdefault(bytes(domain), []).append(pk)
+    most = sorted(domains.values(), key=len, reverse=True)[:DOMAINS_TOLD]
+    opened = _people([ids[0] for ids in most])
+    found = []
+    for ids in most:
+        name = email_addresses.domain_of(opened.get(ids[0], {}).get("email", ""))
+        words = f"one email domain (of {len(domains)})"
+        if name in providers.OF_MANY:
+            words = f"the email domain {name} (a large provider)"
+        elif len(ids) >= NAMED_FROM:
+            words = f"the email domain {name} (one of {len(domains)} domains)"
+        found.append(Likeness(words, len(ids), len(read), f"{DOMAIN}{ids[0]}"))
     return found
 
 
@@ -125,80 +147,70 @@ def _shape(name: str) -> str:
     return "".join("9" if char.isdigit() else char for char in classes)
 
 
-def _names(rows: QuerySet[Signature], ids: Iterable[UUID]) -> dict[UUID, str]:
+def _names(ids: Sequence[UUID]) -> dict[UUID, str]:
     """The names of the first `NAMES_READ` that can be opened."""
-    wanted = list(ids)[:NAMES_READ]
-    found = {}
-    for signer in Signer.objects.filter(pk__in=wanted):
-        try:
-            found[signer.pk] = sealing.unsealed(signer)["name"]
-        except vault.CannotOpen:
-            continue
+    return {pk: person["name"] for pk, person in _people(ids[:NAMES_READ]).items()}
+
+
+def _people(ids: Sequence[UUID]) -> dict[UUID, dict[str, str]]:
+    """Those of these signers that can be opened, in the order of their ids."""
+    signers, found = Signer.objects.in_bulk(ids), {}
+    for pk in ids:
+        with suppress(KeyError, vault.CannotOpen):
+            found[pk] = sealing.unsealed(signers[pk])
     return found
 
 
-def _signatures(alerts: Iterable[Alert]) -> QuerySet[Signature]:
-    networks = [bytes(alert.network_ix or b"") for alert in alerts]
-    petitions = {alert.petition_id for alert in alerts}
-    return Signature.objects.filter(
-        petition__in=petitions, signer__network_ix__in=networks
-    ).exclude(state__in=[State.REFUSED, State.WITHDRAWN])
+def _signatures(alerts: Sequence[Alert], *, is_nearby: bool = False) -> QuerySet[Signature]:
+    rows = selection(alerts, is_nearby=is_nearby).queryset()
+    return rows.exclude(state__in=[State.REFUSED, State.WITHDRAWN])
 
 
-def selection(alerts: Sequence[Alert], narrow: str = "") -> Selection:
+def selection(alerts: Sequence[Alert], narrow: str = "", *, is_nearby: bool = False) -> Selection:
     """The selection of what alerts of one petition are about, for a bulk decision.
 
-    `narrow` is the `choice` of a `Likeness`. Of one alert it is a condition; of several it is the
-    ids that there are now. Raises `Unselectable`.
+    `narrow` is the `choice` of a `Likeness`: then it is all that share it, of what came from the
+    networks of the alerts, as with `is_nearby`. Raises `Unselectable`.
     """
     if len({alert.petition_id for alert in alerts}) != 1 or not alerts[0].petition_id:
         raise Unselectable("Choose alerts about signatures of one petition.")
-    rows = _signatures(alerts).filter(state__in=DECIDABLE).order_by()
-    code = narrow.removeprefix(SIGNAL) if narrow.startswith(SIGNAL) else ""
-    alike = UUID(narrow.removeprefix(DOMAIN)) if narrow.startswith(DOMAIN) else None
-    if len(alerts) == 1:
-        origin = rows.values_list("pk", flat=True).first()
-        if origin is None:
-            raise Unselectable("Every signature of this alert is decided already.")
-        return Selection(
-            petition_id=alerts[0].petition_id,
-            same_network_as=origin,
-            same_domain_as=alike,
-            signal=code,
-        )
-    if alike:
-        of_another = Signer.objects.filter(pk=alike).values("domain_ix")
-        rows = rows.filter(signer__domain_ix__in=of_another)
-    read = rows.values_list("pk", "signals")[: None if code else MOST_IDS + 1]
-    wanted = tuple(pk for pk, signals in read if not code or _has(signals, code))
-    if not wanted:
-        raise Unselectable("None of these signatures can be decided about any more.")
-    return Selection(petition_id=alerts[0].petition_id, ids=wanted)
-
-
-def _has(signals: Iterable[str], code: str) -> bool:
-    return any(text.partition(":")[0] == code for text in signals)
+    ids = tuple(alert.pk for alert in alerts)
+    is_nearby = is_nearby or bool(narrow)
+    return Selection(
+        petition_id=alerts[0].petition_id,
+        alerts=() if is_nearby else ids,
+        networks_of_alerts=ids if is_nearby else (),
+        signal=narrow.removeprefix(SIGNAL) if narrow.startswith(SIGNAL) else "",
+        same_domain_as=UUID(narrow.removeprefix(DOMAIN)) if narrow.startswith(DOMAIN) else None,
+    )
 
 
 class TooOld(Exception):
-    """A rule about the network of an alert that is not known any more."""
+    """A rule about the network or domain of an alert that is not known any more."""
 
 
 @transaction.atomic
 def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str) -> Rule:
-    """Block or hold what comes next from an alert's network, for some hours. Raises `TooOld`.
+    """Block or hold what comes next from an alert's network, or of its domain, for some hours.
 
     What waits for confirmation from there is held, too. The rule knows the network by the blind
-    index of the day on which its newest signature was made.
+    index of the day on which its newest signature was made. Raises `TooOld`.
     """
-    newest = _signatures([alert]).order_by("-created_at").values_list("created_at", flat=True)[:1]
-    signed = newest.first()
-    if signed is None or signed < timezone.now() - RULE_WITHIN:
+    newest = _signatures([alert]).order_by("-created_at").select_related("signer").first()
+    if newest is None or newest.created_at < timezone.now() - RULE_WITHIN:
         raise TooOld
-    index = bytes(alert.network_ix or b"")
-    rule = Rule.objects.filter(kind=Rule.Kind.ALERT, action=action, network_ix=index).first()
-    rule = rule or Rule(kind=Rule.Kind.ALERT, action=action, network_ix=index)
-    rule.network_day = signed.astimezone(UTC).date()
+    known: dict[str, Any] = {
+        "kind": Rule.Kind.ALERT,
+        "network_ix": alert.network_ix and bytes(alert.network_ix),
+    }
+    if alert.kind == Alert.Kind.DOMAIN:
+        domain = email_addresses.domain_of(sealing.address_of(newest.signer) or "")
+        if not domain:
+            raise TooOld
+        known = {"kind": Rule.Kind.DOMAIN, "pattern": domain}
+    rule = Rule.objects.filter(action=action, **known).first() or Rule(action=action, **known)
+    if alert.kind == Alert.Kind.BURST:
+        rule.network_day = newest.created_at.astimezone(UTC).date()
     rule.expires_at = timezone.now() + timedelta(hours=hours)
     rule.note = f"From alert {alert.pk}."
     rules.save(rule=rule, actor=actor, screen=screen)

@@ -97,8 +97,7 @@ def _large_providers(pattern: str) -> tuple[str, ...]:
     """The large mail providers whose domain a pattern covers."""
     listed = rules.Listed()
     listed.add({"kind": Rule.Kind.DOMAIN, "pattern": pattern})
-    known = sorted({*providers.LARGE, *providers.OTHERS, *providers.BY_DOMAIN})
-    return tuple(domain for domain in known if listed.has_domain(domain))
+    return tuple(domain for domain in sorted(providers.OF_MANY) if listed.has_domain(domain))
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.db.models.lookups import Regex
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from petitions.models import ABROAD, DecisionItem, Signature, Signer
+from petitions.models import ABROAD, Alert, DecisionItem, Signature, Signer
 
 MOST_IDS = 10_000
 # As `signal`: whichever.
@@ -40,7 +40,9 @@ class Selection:
 
     Network, domain and minute are those of another signature, which is named by its id: what they
     are is read when it is needed, so that a stored selection has nothing personal. A network and a
-    domain are equal within one day only, since their keys are of the day. Names and addresses are
+    domain are equal within one day only, since their keys are of the day. `alerts` are what bursts
+    are about; `networks_of_alerts` is all that came that day from their networks, and from the
+    networks that use their domains. Names and addresses are
     no condition. `is_everything` is to be said where nothing else is.
     """
 
@@ -56,6 +58,8 @@ class Selection:
     same_network_as: UUID | None = None
     same_domain_as: UUID | None = None
     same_minute_as: UUID | None = None
+    alerts: tuple[int, ...] = ()
+    networks_of_alerts: tuple[int, ...] = ()
     is_everything: bool = False
 
     def __post_init__(self) -> None:
@@ -123,7 +127,24 @@ class Selection:
         if self.decision:
             items = DecisionItem.objects.filter(decision=self.decision)
             rows = rows.filter(pk__in=items.values("signature_id"), decision=self.decision)
+        if self.alerts or self.networks_of_alerts:
+            rows = rows.filter(self._of_alerts())
         return self._like_another(rows)
+
+    def _of_alerts(self) -> Q:
+        """By values that are read first: subqueries on both sides of an OR would read all rows."""
+        known = Alert.objects.filter(pk__in=self.alerts or self.networks_of_alerts)
+        networks = {bytes(ix) for ix in known.values_list("network_ix", flat=True) if ix}
+        domains = {bytes(ix) for ix in known.values_list("domain_ix", flat=True) if ix}
+        if not networks | domains:
+            raise Unselectable(
+                _("The alerts are deleted, after 30 days. Choose another condition.")
+            )
+        if not self.networks_of_alerts:
+            return Q(signer__network_ix__in=networks) | Q(signer__domain_ix__in=domains)
+        theirs = Signer.objects.filter(domain_ix__in=domains, petition=self.petition_id)
+        used = theirs.values_list("network_ix", flat=True).distinct()
+        return Q(signer__network_ix__in=networks.union(bytes(ix) for ix in used if ix))
 
     def _like_another(self, rows: QuerySet[Signature]) -> QuerySet[Signature]:
         if self.same_network_as:
@@ -177,7 +198,7 @@ def _minute_of(signature_id: UUID) -> datetime:
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [str(one) for one in value]
+        return [_as_json(one) for one in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, UUID) else value
@@ -189,6 +210,8 @@ def _same(value: Any) -> Any:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "ids": lambda ids: tuple(UUID(one) for one in ids),
+    "alerts": tuple,
+    "networks_of_alerts": tuple,
     "created_from": datetime.fromisoformat,
     "created_to": datetime.fromisoformat,
     "decision": UUID,

@@ -5,16 +5,18 @@ What one attempt does not show, a sweep does: alerts about networks from which m
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 
-from petitions.identity import email_addresses
+from petitions.identity import email_addresses, providers
 from petitions.infra.client_network import NOWHERE, Sender
 from petitions.models import Alert, Petition, Signature
 from petitions.screening import fraud_signals, rate_limits, rules
 from petitions.screening.rate_limits import Act, LimitResult
+from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 
 MAILBOX_RATE = "mailbox-rate"
@@ -24,6 +26,10 @@ HELD_PETITION = "held-petition"
 # 300 an hour, which must pass, are ten here.
 BURST = 20
 WITHIN = timedelta(minutes=2)
+# A script spreads over networks and time, but domains of its own cost it money: so many of one
+# domain within an hour, where it is no large provider's, alert moderators, too.
+DOMAIN_BURST = 50
+DOMAIN_WITHIN = timedelta(hours=1)
 
 
 class Evidence(NamedTuple):
@@ -133,45 +139,63 @@ def _screening(
 
 
 def raise_burst_alerts() -> int:
-    """Raise an alert for each network with a burst of signings of one petition within `WITHIN`.
+    """Raise an alert for each network with a burst of signings of one petition within `WITHIN`,
+    and for each domain with one within `DOMAIN_WITHIN`.
 
-    Returns how many are raised or grew. Idempotent: a network has one alert per petition and day,
-    kept for as long as its blind index, and reopened if its number has doubled since somebody saw
-    it, or by any burst if it had closed by itself. It reads the rows of the last minutes alone, by
-    the index of the list.
+    Returns how many are raised or grew. Idempotent: a network or domain has one alert per petition
+    and day, kept for as long as its blind index, and reopened if its number has doubled since
+    somebody saw it, or by any burst if it had closed by itself. What is decided counts no more. It
+    reads the rows of the last minutes alone, by the index of the list.
     """
-    counted = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
+    return _raise_alerts(Alert.Kind.BURST, "network_ix", BURST, WITHIN, []) + _raise_alerts(
+        Alert.Kind.DOMAIN, "domain_ix", DOMAIN_BURST, DOMAIN_WITHIN, _large_providers()
+    )
+
+
+def _large_providers() -> list[bytes]:
+    """The blind indexes of the domains of large providers, on the days of the last hour."""
+    now = timezone.now()
+    days = {moment.astimezone(UTC).date() for moment in (now, now - DOMAIN_WITHIN)}
+    return [sealing.domain_index(f"@{one}", day) for day in days for one in providers.OF_MANY]
+
+
+def _raise_alerts(
+    kind: Alert.Kind, column: str, burst: int, within: timedelta, unsuspicious: list[bytes]
+) -> int:
+    """Raise the alerts of one kind, by `column` of the signer; `unsuspicious` values raise none."""
+    states = [Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.HELD]
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO petitions_alert (petition_id, kind, network_ix, number, created_at)
-            SELECT recent.petition_id, %(kind)s, recent.network_ix, count(*), now()
+            f"""
+            INSERT INTO petitions_alert (petition_id, kind, {column}, number, created_at)
+            SELECT recent.petition_id, %(kind)s, recent.shared, count(*), now()
             FROM (
-                SELECT s.petition_id, g.network_ix
+                SELECT s.petition_id, g.{column} AS shared
                 FROM petitions_signature s JOIN petitions_signer g ON g.signature_id = s.id
                 WHERE s.petition_id = ANY(ARRAY(
                           SELECT id FROM petitions_petition WHERE state = %(open)s))
-                      AND s.state = ANY(%(states)s)
+                      AND s.state = ANY(%(states)s) AND s.decision_id IS NULL
                       AND s.created_at > now() - make_interval(secs => %(seconds)s)
-                      AND g.network_ix IS NOT NULL
+                      AND g.{column} IS NOT NULL
             ) recent
-            GROUP BY recent.petition_id, recent.network_ix
-            HAVING count(*) >= %(burst)s
-            ORDER BY recent.petition_id, recent.network_ix
-            ON CONFLICT (petition_id, kind, network_ix, about) DO UPDATE SET
+            GROUP BY recent.petition_id, recent.shared
+            HAVING count(*) >= %(burst)s AND recent.shared <> ALL(%(unsuspicious)s::bytea[])
+            ORDER BY recent.petition_id, recent.shared
+            ON CONFLICT (petition_id, kind, network_ix, domain_ix, about) DO UPDATE SET
                 number = EXCLUDED.number, seen_at = NULL, is_decided = false,
                 created_at = CASE WHEN petitions_alert.seen_at IS NULL
                                   THEN petitions_alert.created_at ELSE now() END
             WHERE EXCLUDED.number > petitions_alert.number * (
                 CASE WHEN petitions_alert.seen_at IS NULL THEN 1
                      WHEN petitions_alert.is_decided THEN 0 ELSE 2 END)
-            """,
+            """,  # noqa: S608 - the column is ours
             {
-                "kind": Alert.Kind.BURST,
+                "kind": kind,
                 "open": Petition.State.OPEN,
-                "states": counted,
-                "seconds": WITHIN.total_seconds(),
-                "burst": BURST,
+                "states": states,
+                "seconds": within.total_seconds(),
+                "burst": burst,
+                "unsuspicious": unsuspicious,
             },
         )
         return int(cursor.rowcount)

@@ -35,7 +35,7 @@ PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
     "sketch", "post", "attacked", "confirm", "hot", "mail", "news", "export", "export-supporters",
-    "export-research", "export-by-constituency", "export-xlsx", "cockpit",
+    "export-research", "export-by-constituency", "export-xlsx", "cockpit", "lists",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
@@ -101,6 +101,9 @@ def _bench(
         "site": (_SITE, {}),
         "cold": (_SITE, {"PAGE_CACHE_SECONDS": "0"}),
     }
+    if options.only == ["lists"]:
+        # Answered in this process.
+        servers = {}
     with ExitStack() as stack:
         ports = {
             name: stack.enter_context(
@@ -134,7 +137,7 @@ def _seed(petition: "Petition", rows: int) -> float:
 
 
 def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measure"]:
-    from tests.benchmarks import cockpit, exports, hot, size
+    from tests.benchmarks import cockpit, exports, hot, lists, size
     from tests.benchmarks import measures as site
 
     known = {
@@ -142,7 +145,9 @@ def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measur
         for module in (site, size, hot, exports, cockpit)
         for name, measure in module.MEASURES.items()
     }
-    measures = [known[name](bench) for name in NAMES if name in names]
+    measures = [known[name](bench) for name in NAMES if name in names and name in known]
+    if "lists" in names:
+        measures += lists.measures(bench)
     with tqdm(total=ROUNDS * len(measures), desc="Measuring", disable=None) as bar:
         for measure in measures:
             for _ in range(ROUNDS):

@@ -53,7 +53,7 @@ def view(request: HttpRequest, render: Render) -> HttpResponse:
         answer = _post(request, asked)
         if answer is not None:
             return answer
-    elif same := _list_of_network(request, asked) or _where_to_begin(request, asked):
+    elif same := _list_of_alert(request, asked) or _where_to_begin(request, asked):
         return redirect(same)
     _record_look(request, asked)
     return render(request, "change_list", _context(request, asked))
@@ -138,18 +138,23 @@ def _where_to_begin(request: HttpRequest, asked: Filters) -> str:
     return asked.url(state=Signature.State.HELD, order=filters.OLDEST)
 
 
-def _list_of_network(request: HttpRequest, asked: Filters) -> str:
-    """For a link by a network's blind index: the list by one of its signatures."""
-    try:
-        index = bytes.fromhex(request.GET.get("network", ""))
-    except ValueError:
-        return ""
-    if not index:
-        return ""
-    one = Signer.objects.filter(petition=asked.petition, network_ix=index).first()
-    if one is None:
-        messages.warning(request, "That network is not known any more: it is erased after 30 days.")
-    return asked.url(network_of=str(one.pk) if one else "")
+def _list_of_alert(request: HttpRequest, asked: Filters) -> str:
+    """For a link by the blind index of a network or domain: the list by one of its signatures."""
+    for name in ("network", "domain"):
+        try:
+            index = bytes.fromhex(request.GET.get(name, ""))
+        except ValueError:
+            continue
+        if not index:
+            continue
+        theirs = Signer.objects.filter(petition=asked.petition, **{f"{name}_ix": index})
+        one = theirs.first()
+        if one is None:
+            messages.warning(
+                request, f"That {name} is not known any more: it is erased after 30 days."
+            )
+        return asked.url(**{f"{name}_of": str(one.pk) if one else ""})
+    return ""
 
 
 def _ready(asked: Filters) -> list[Choice]:

@@ -208,15 +208,22 @@ def conditions_in_words(conditions: dict[str, Any]) -> list[str]:
     words = []
     for name, value in conditions.items():
         shown = _STORED.get(name)
-        if shown == "ids":
-            words.append(f"{len(value):,} ticked rows")
+        if shown in _NUMBERED:
+            words.append(_NUMBERED[shown].format(len(value)))
         elif shown:
             words.append(_in_words(shown, _stored_value(shown, value), str(value)))
     return words
 
 
+_NUMBERED = {
+    "ids": "{:,} ticked rows",
+    "alerts": "what {:,} alerts are about",
+    "networks_of_alerts": "from the networks of {:,} alerts, on those days",
+}
 _STORED = {
     "ids": "ids",
+    "alerts": "alerts",
+    "networks_of_alerts": "networks_of_alerts",
     "state": "state",
     "signal": "signal",
     "place": "place",

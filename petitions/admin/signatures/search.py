@@ -31,7 +31,8 @@ def view(request: HttpRequest, asked: Filters, render: Render) -> HttpResponse:
     """Search for the posted words, and lead to what they are about."""
     if not request.user.has_perm(MODERATE):
         raise PermissionDenied(MODERATE)
-    text = request.POST["sought"].strip()[:MOST]
+    # PostgreSQL takes no NUL in a text.
+    text = request.POST["sought"].replace("\0", "").strip()[:MOST]
     found = search.search(petition=asked.petition, text=text, **acting(request))
     if isinstance(found, search.OfDomain) and len(found.days) > 1:
         return _days(request, asked, found, render)

@@ -32,7 +32,7 @@ def crowd(petition: Petition, number: int, network: str = HERE) -> None:
     """So many different people who sign from one network."""
     for i in range(number):
         attempt = Attempt(
-            name=f"Person {network} {i}", email=f"p{i}@example.org", name_use="withheld"
+            name=f"Person {network} {i}", email=f"p{i}@gmail.com", name_use="withheld"
         )
         submit.store(petition=petition, attempt=attempt, screening=Screening(network=network))
 
@@ -113,20 +113,43 @@ def test_two_workers_never_look_at_once(petition: Petition) -> None:
 
 def test_looking_reads_the_last_minutes_alone_by_index(petition: Petition) -> None:
     seeding.seed(petition=petition, total=5_000)
-    Signer.objects.update(network_ix=sealing.network_index(HERE))
+    Signer.objects.update(
+        network_ix=sealing.network_index(HERE), domain_ix=sealing.domain_index("@gmail.com")
+    )
     crowd(petition, 5)
     with CaptureQueriesContext(connection) as queries:
         screen.raise_burst_alerts()
-    (query,) = queries.captured_queries
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_petition")
-        cursor.execute(f"EXPLAIN {query['sql']}")
-        plan = [line.strip() for (line,) in cursor.fetchall()]
-    (by_index,) = [line for line in plan if "signature_list" in line]
-    assert not [line for line in plan if "Seq Scan on petitions_sign" in line]
-    condition = plan[plan.index(by_index) + 1]
-    for column in ("petition_id", "state", "created_at"):
-        assert column in condition
+    assert len(queries) == 2, "networks and domains"
+    for query in queries.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_petition")
+            cursor.execute(f"EXPLAIN {query['sql']}")
+            plan = [line.strip() for (line,) in cursor.fetchall()]
+        (by_index,) = [line for line in plan if "signature_list" in line]
+        assert not [line for line in plan if "Seq Scan on petitions_sign" in line]
+        condition = plan[plan.index(by_index) + 1]
+        for column in ("petition_id", "state", "created_at"):
+            assert column in condition
+
+
+@pytest.mark.parametrize(("domain", "raised"), [("script.example", 1), ("gmail.com", 0)])
+def test_many_of_one_domain_within_an_hour_raise_one_unless_it_is_a_large_provider_s(
+    petition: Petition, domain: str, raised: int
+) -> None:
+    """A script signs from ever new networks, too slowly for a burst from any of them."""
+    for n in range(screen.DOMAIN_BURST):
+        attempt = Attempt(name=f"Person {n}", email=f"p{n}@{domain}", name_use="withheld")
+        network = Screening(network=f"203.0.{n}.0/24")
+        signed = submit.store(petition=petition, attempt=attempt, screening=network)
+        ago = timezone.now() - timedelta(minutes=n)
+        Signature.objects.filter(pk=signed).update(created_at=ago)
+    assert screen.raise_burst_alerts() == raised
+    assert screen.raise_burst_alerts() == 0
+    assert Alert.objects.filter(kind="domain", petition=petition).count() == raised
+    # What is removed counts no more.
+    Alert.objects.all().delete()
+    Signature.objects.update(state=Signature.State.REMOVED)
+    assert screen.raise_burst_alerts() == 0
 
 
 def test_alerts_and_their_networks_are_kept_for_thirty_days(petition: Petition) -> None:

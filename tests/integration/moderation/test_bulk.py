@@ -1,5 +1,6 @@
 """Bulk decisions: previewed, started, approved, run in batches, cancelled, resumed, and undone."""
 
+import time
 from datetime import timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -12,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from petitions.counting import tallies
-from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Signature, Signer
+from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Signature, Signer, jobs
 from petitions.moderation import bulk, decisions
 from petitions.moderation.bulk import Refused
 from petitions.moderation.selection import Selection
@@ -371,6 +372,33 @@ def test_what_the_database_refused_is_tried_again_and_any_other_error_ends_it(
     assert (job.state, job.error) == (State.FAILED, "TallyBroken")
     monkeypatch.setattr(lifecycle, "move", move)
     assert _states(signed) == ["confirmed"] * 5
+
+
+@pytest.mark.usefixtures("batches_of_two")
+@pytest.mark.parametrize("is_signing", [True, False])
+def test_while_people_sign_it_rests_longer_than_it_works(
+    petition: Petition,
+    moderator: User,
+    signed: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    is_signing: bool,
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(jobs, "sleep", rests.append)
+    # A busy machine takes longer than people do.
+    monkeypatch.setattr(bulk, "LATELY", timedelta(minutes=10))
+    ago = timedelta() if is_signing else timedelta(minutes=11)
+    pending = Signature.objects.filter(pk=sign(petition, somebody(99)))
+    pending.update(created_at=timezone.now() - ago)
+    job = _start(_preview(petition, moderator, state="confirmed", is_abroad=False))
+    started = time.monotonic()
+    bulk.run_due()
+    took = time.monotonic() - started
+    job.refresh_from_db()
+    assert (job.state, job.done) == (State.DONE, len(signed))
+    assert len(rests) > 1
+    assert all(bool(one) is is_signing for one in rests)
+    assert sum(rests) <= bulk.REST * took
 
 
 def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(

@@ -1,8 +1,10 @@
-"""The attack drill: cleaned with the admin's alerts alone, in few decisions, harming nobody.
+"""The attack drill: cleaned by two moderators with the admin alone, in few decisions, harming
+nobody.
 
-`DRILL=2000 DRILL_GENUINE=100` sets its size; -s shows what it took.
+`DRILL=2000 DRILL_GENUINE=100 DRILL_NETWORKS=400` sets its size; -s shows what it took.
 """
 
+import html
 import os
 import re
 import time
@@ -12,93 +14,114 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from petitions.models import Alert, BulkDecision, Petition, Signature
+from petitions.models import Petition, Signature
 from petitions.moderation import alert_causes, bulk
 from petitions.staff.roles import MODERATORS
 from tests import drill
 
-ALERTS = "/admin/petitions/alert/"
 SCRIPTED = int(os.environ.get("DRILL", "400"))
 GENUINE = int(os.environ.get("DRILL_GENUINE", "40"))
-# So few that the small drill, too, has bursts of twenty in each network.
-NETWORKS = max(4, 44 * SCRIPTED // 2000)
+NETWORKS = int(os.environ.get("DRILL_NETWORKS", "44"))
+# What somebody takes, in seconds: to read a page, and to click or choose once.
+READING, CLICKING = 8, 2
 
 
 class Moderator:
-    """A moderator at the admin, whose page loads and decisions are counted."""
+    """A moderator at the admin, whose page loads and clicks are counted."""
 
-    def __init__(self, user: User, colleague: User) -> None:
+    def __init__(self, user: User) -> None:
         self.client = Client()
         self.client.force_login(user)
-        self.colleague = colleague
-        self.pages = self.decisions = 0
+        self.pages = self.clicks = 0
 
-    def get(self, path: str) -> str:
+    def open(self, path: str) -> str:
+        """Follow a link, and read."""
         self.pages += 1
-        return self.client.get(path).content.decode()
+        self.clicks += 1
+        answer = self.client.get(path)
+        assert answer.status_code == 200, path
+        return html.unescape(answer.content.decode())
 
-    def together(self) -> str:
-        """Tick all open alerts, and look at them together."""
+    def press(self, path: str, *, chosen: int = 0, **form: str) -> tuple[str, str]:
+        """Choose so many fields of a form, press its button, and read the page that follows."""
         self.pages += 1
-        ids = [str(pk) for pk in Alert.objects.filter(seen_at=None).values_list("pk", flat=True)]
-        chosen = {"action": "together", "_selected_action": ids}
-        return str(self.client.post(ALERTS, chosen)["Location"])
+        self.clicks += 1 + chosen
+        answer = self.client.post(path, form, follow=True)
+        assert answer.status_code == 200, path
+        where = answer.redirect_chain[-1][0] if answer.redirect_chain else path
+        return where, html.unescape(answer.content.decode())
 
-    def remove(self, path: str, narrow: str) -> None:
-        """Preview a removal, start it, and let a colleague approve what is large."""
-        self.pages += 2
-        self.decisions += 1
-        typed = {"kind": "remove", "reason": "automated", "note": "drill", "narrow": narrow}
-        shown = self.client.post(path, typed).content.decode()
-        job = re.search(r'name="start" value="([\w-]+)"', shown)
-        assert job
-        self.client.post(path, {"start": job[1]})
-        for waiting in BulkDecision.objects.waiting():
-            bulk.approve(job=waiting, actor=self.colleague, screen="drill")
-        bulk.run_due()
+    @property
+    def seconds(self) -> int:
+        return READING * self.pages + CLICKING * self.clicks
 
 
 @pytest.fixture
 def mona(moderator: User) -> Moderator:
+    return Moderator(moderator)
+
+
+@pytest.fixture
+def nadia(moderator: User) -> Moderator:
     colleague = User.objects.create_user("nadia", is_staff=True)
     colleague.groups.add(Group.objects.get(name=MODERATORS))
-    return Moderator(moderator, colleague)
+    return Moderator(colleague)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.django_db(transaction=True)
-def test_an_attack_is_cleaned_with_the_admin_alone(petition: Petition, mona: Moderator) -> None:
+def test_an_attack_is_cleaned_with_the_admin_alone(
+    petition: Petition, mona: Moderator, nadia: Moderator
+) -> None:
     truth = drill.attack(petition, scripted=SCRIPTED, genuine=GENUINE, networks=NETWORKS)
-    alert_causes.raise_and_close()
-    before = counted(truth.scripted)
+    before, start, decisions = counted(truth.scripted), time.monotonic(), 0
     assert before > SCRIPTED // 2
 
-    start = time.monotonic()
-    mona.get(ALERTS)
-    path = mona.together()
-    while choice := telling(mona.get(path)):
-        mona.remove(path, choice)
-    took = time.monotonic() - start
-    alert_causes.raise_and_close()
+    path = link(mona.open("/admin/"), "alert")
+    while choice := telling(mona.open(path)):
+        preview, _page = mona.press(
+            path, chosen=1, kind="remove", reason="automated", note="", narrow=choice
+        )
+        _same, page = mona.press(preview, act="start")
+        decisions += 1
+        if "a second moderator has to look at it" in page:
+            waiting = nadia.open(link(nadia.open("/admin/petitions/decision/"), "bulkdecision"))
+            assert "Approve it" in waiting
+            nadia.press(preview, act="approve")
+        # The worker, which looks every few seconds.
+        bulk.run_due(seconds=600)
+        alert_causes.raise_and_close()
 
-    left, genuine = counted(truth.scripted), Signature.objects.filter(pk__in=truth.genuine)
+    took, left = time.monotonic() - start, counted(truth.scripted)
+    missed = left - counted(truth.believable)
     print(  # noqa: T201 - what it took
-        f"{SCRIPTED} scripted, {GENUINE} genuine, {NETWORKS} networks: {before} counted, {left} "
-        f"left after {mona.decisions} decisions, {mona.pages} pages, {took:.1f} s of the machine"
+        f"\n{SCRIPTED} scripted from {NETWORKS} networks, {GENUINE} genuine: {before} counted, "
+        f"{left} left ({missed} of them not believable) after {decisions} decisions; first "
+        f"moderator {mona.pages} pages, {mona.clicks} clicks, about {mona.seconds} s; second "
+        f"{nadia.pages} pages, {nadia.clicks} clicks, about {nadia.seconds} s; machine {took:.0f} s"
     )
-    assert left <= before * 3 // 100
+    genuine = Signature.objects.filter(pk__in=truth.genuine)
     assert not genuine.filter(state=Signature.State.REMOVED).exists()
-    assert mona.decisions <= 15
+    assert left <= before * 3 // 100
+    assert decisions <= 15
+    assert mona.seconds + nadia.seconds <= 600
+
+
+def link(page: str, kind: str) -> str:
+    """The address of the first link of a page to an alert or a bulk decision."""
+    found = re.search(rf'href="(/admin/petitions/{kind}/[^"]+)"', page)
+    assert found, page
+    return found[1]
 
 
 def telling(page: str) -> str:
-    """What a moderator would choose: a domain of far more than people would share, or a signal
-    of made-up names; "" if nothing tells scripts from people any more.
+    """What a moderator would choose: a domain of far more than people would share, or a signal of
+    made-up names; "" if nothing tells scripts from people any more.
     """
     options = re.findall(r'<option value="((?:domain|signal):[^"]+)">([\d,]+): ([^<]+)<', page)
     for value, number, words in options:
-        is_large = value.startswith("domain:") and int(number.replace(",", "")) > SCRIPTED // 10
-        if is_large or "The name" in words:
+        is_many = int(number.replace(",", "")) > SCRIPTED // 50
+        if (is_many and "one of" in words) or words.startswith("The name"):
             return str(value)
     return ""
 

@@ -1,0 +1,182 @@
+"""Benchmarks of moderators' screens: those of the largest petition beside those of a small one.
+
+Answered in this process, by Django's test client: what is measured is queries and rendering.
+"""
+
+import math
+import secrets
+import time
+from collections.abc import Callable
+
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+
+from petitions.models import BulkDecision, Decision, Petition, Signature
+from petitions.moderation import decisions
+from petitions.staff.roles import MODERATORS, ORGANISERS
+from tests.benchmarks.load import LoadFailed
+from tests.benchmarks.measures import Bench, Limit, Measure, settle_database
+from tests.benchmarks.size import FEW, _few
+
+# Requests of each screen in a round.
+TIMES = 10
+WITHIN_MS, PREVIEW_WITHIN_MS = 200, 1_000
+_LIST = "/admin/petitions/signature/"
+
+
+class _Example:
+    """A petition, and one recent signature of it on which the screens' addresses rest."""
+
+    def __init__(self, petition: Petition) -> None:
+        _give_origins(petition)
+        self.petition = f"petition={petition.slug}"
+        rows = Signature.objects.filter(petition=petition, state=Signature.State.CONFIRMED)
+        recent = rows.exclude(signer__network_ix=None).select_related("place")
+        self.row = recent.latest("created_at")
+        self.day = self.row.created_at.date()
+        removed = Decision.objects.filter(petition=petition, kind=Decision.Kind.REMOVE)
+        self.decision = removed.latest("created_at").pk
+
+
+def _give_origins(petition: Petition) -> None:
+    """Give signatures of the last days networks and domains, and some of them fraud signals."""
+    domains, networks = [secrets.token_bytes(16) for _ in range(3)], secrets.token_bytes(14)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE petitions_signer SET domain_ix = (%s::bytea[])[1 + get_byte(sealed, 40) %% 3],
+                network_ix = %s::bytea || substr(sealed, 41, 2)
+            FROM petitions_signature s WHERE s.id = signature_id AND s.petition_id = %s
+                AND s.created_at > now() - '3 days'::interval
+            """,
+            [domains, networks, petition.pk],
+        )
+        cursor.execute(
+            """
+            UPDATE petitions_signature SET signals = CASE
+                WHEN get_byte(uuid_send(id), 9) = 0 THEN ARRAY['name-digits'] ELSE ARRAY['burst:9']
+            END WHERE petition_id = %s AND get_byte(uuid_send(id), 10) < 8
+            """,
+            [petition.pk],
+        )
+    settle_database()
+
+
+_SCREENS: dict[str, Callable[[_Example], str]] = {
+    "home": lambda one: "/admin/",
+    "newest": lambda one: f"{_LIST}?{one.petition}&order=newest",
+    "oldest": lambda one: f"{_LIST}?{one.petition}&order=oldest",
+    "held": lambda one: f"{_LIST}?{one.petition}&state=held&order=oldest",
+    "confirmed": lambda one: f"{_LIST}?{one.petition}&state=confirmed",
+    "removed": lambda one: f"{_LIST}?{one.petition}&state=removed",
+    "signs": lambda one: f"{_LIST}?{one.petition}&signal=any",
+    "rare sign": lambda one: f"{_LIST}?{one.petition}&signal=name-digits",
+    "counted, signs": lambda one: f"{_LIST}?{one.petition}&state=confirmed&signal=any",
+    "place": lambda one: f"{_LIST}?{one.petition}&place={one.row.place_id}",
+    "abroad": lambda one: f"{_LIST}?{one.petition}&abroad=yes",
+    "held abroad": lambda one: f"{_LIST}?{one.petition}&abroad=yes&state=held",
+    "in the UK": lambda one: f"{_LIST}?{one.petition}&abroad=no",
+    "days": lambda one: f"{_LIST}?{one.petition}&since=2020-01-01&until={one.day}",
+    "network": lambda one: f"{_LIST}?{one.petition}&network_of={one.row.pk}",
+    "domain": lambda one: f"{_LIST}?{one.petition}&domain_of={one.row.pk}",
+    "minute": lambda one: f"{_LIST}?{one.petition}&minute_of={one.row.pk}",
+    "of a decision": lambda one: f"{_LIST}?{one.petition}&decision={one.decision}",
+    "signature": lambda one: f"{_LIST}{one.row.pk}/change/?{one.petition}&state=confirmed",
+    "decisions": lambda one: "/admin/petitions/decision/",
+    "decision": lambda one: f"/admin/petitions/decision/{one.decision}/change/",
+    "outbox": lambda one: "/admin/petitions/mail/",
+    "alerts": lambda one: "/admin/petitions/alert/",
+}
+_SEARCHES: dict[str, Callable[[_Example], str]] = {
+    "address": lambda one: "nobody@example.org",
+    "reference": lambda one: one.row.reference,
+    "domain": lambda one: "example.org",
+    "constituency": lambda one: one.row.place.name or "Leeds",
+}
+
+
+class _Screens:
+    """The moderator, and the examples of both petitions, made once."""
+
+    def __init__(self, bench: Bench) -> None:
+        user = User.objects.create_user(f"bench{secrets.token_hex(3)}", is_staff=True)
+        # Organisers have the outbox.
+        user.groups.set(Group.objects.filter(name__in=[MODERATORS, ORGANISERS]))
+        self.client = Client(SERVER_NAME="127.0.0.1")
+        self.client.force_login(user)
+        self.many, self.few = _Example(bench.petition), _Example(_few(bench))
+
+    def measure(
+        self, bench: Bench, name: str, within: float, ask: Callable[[_Example], None]
+    ) -> Measure:
+        """A measure of one screen: `ask` requests it once about an example."""
+        slowest = Limit("p95", "ms", within)
+
+        def rate(one: _Example, seen: list[float]) -> float:
+            ask(one)
+            took = []
+            for _ in range(TIMES):
+                started = time.perf_counter()
+                ask(one)
+                took.append(time.perf_counter() - started)
+            took.sort()
+            seen.append(1000 * took[math.ceil(0.95 * TIMES) - 1])
+            return 1 / took[TIMES // 2]
+
+        return Measure(
+            title=f"Moderators: {name}, {bench.rows:,} signed",
+            floor_title=f"the same, {FEW:,} signed",
+            floor=lambda: rate(self.few, []),
+            value=lambda: rate(self.many, slowest.seen),
+            least_ratio=1 / 1.3,
+            limits=[slowest],
+        )
+
+    def get(self, path: Callable[[_Example], str]) -> Callable[[_Example], None]:
+        """Open a screen."""
+        return lambda one: _expect(self.client.get(path(one)).status_code, 200, path(one))
+
+    def search(self, sought: Callable[[_Example], str]) -> Callable[[_Example], None]:
+        """Search in the list."""
+
+        def ask(one: _Example) -> None:
+            form = {"sought": sought(one)}
+            answer = self.client.post(f"{_LIST}?{one.petition}", form, follow=True)
+            _expect(answer.status_code, 200, "search")
+
+        return ask
+
+    def preview(self, one: _Example) -> None:
+        """Preview the removal of all that count from within the country."""
+        form = {
+            "scope": "all", "kind": "remove", "reason_remove": "automated", "note": "",
+            "seen": str(decisions.latest_item()),
+        }  # fmt: skip
+        path = f"{_LIST}?{one.petition}&state=confirmed&abroad=no"
+        answer = self.client.post(path, form, follow=True)
+        _expect(answer.status_code, 200, path)
+        job = BulkDecision.objects.latest("created_at")
+        _expect(int(str(job.pk) in answer.redirect_chain[-1][0]), 1, path)
+        job.delete()
+
+
+def _expect(seen: int, wanted: int, path: str) -> None:
+    if seen != wanted:
+        raise LoadFailed(f"{path}: {seen}")
+
+
+def measures(bench: Bench) -> list[Measure]:
+    """One measure for each screen, each search and the preview of a bulk decision."""
+    screens = _Screens(bench)
+    return [
+        *(
+            screens.measure(bench, name, WITHIN_MS, screens.get(path))
+            for name, path in _SCREENS.items()
+        ),
+        *(
+            screens.measure(bench, f"search by {name}", WITHIN_MS, screens.search(sought))
+            for name, sought in _SEARCHES.items()
+        ),
+        screens.measure(bench, "preview of a removal", PREVIEW_WITHIN_MS, screens.preview),
+    ]

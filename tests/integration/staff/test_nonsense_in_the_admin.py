@@ -1,0 +1,91 @@
+"""Nonsense and hostile words in the admin: every parameter and every field of every address."""
+
+import html
+import re
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from django.contrib.auth.models import Group, User
+
+from petitions.models import Alert, Decision, Petition, Rule
+from petitions.moderation import bulk
+from petitions.moderation.selection import Selection
+from petitions.screening.screen import Screening
+from petitions.signatures import submit
+from petitions.signers import sealing
+from tests.integration.staff.test_admin_site import OPEN, addresses, client_of, everything
+from tests.people import AMINA, confirm
+
+__all__ = ["everything"]
+
+NONSENSE = ("\x00", "9" * 40, "-٣' OR 1=1 --")
+HOSTILE = "<script>alert(1)</script>{{ 7|add:7 }}'\"=HYPERLINK(1)"
+# What a page may answer to nonsense: itself, another page, or a refusal in words.
+ANSWERS = {200, 302, 400, 403, 404, 405, 429}
+
+
+@pytest.fixture
+def everybody(db: None) -> User:
+    """Somebody who holds every role."""
+    person = User.objects.create_user("everybody", is_staff=True)
+    person.groups.set(Group.objects.all())
+    return person
+
+
+@pytest.mark.timeout(600)
+def test_nonsense_in_every_parameter_and_field_breaks_no_page(
+    everything: dict[str, Any], everybody: User
+) -> None:
+    """Parameters are those of a page's own links, fields those of its forms."""
+    client, asked = client_of(everybody), 0
+    for name, path in addresses(everything):
+        answer = client.get(path, follow=True)
+        if name in OPEN or answer.status_code != 200 or answer.streaming:
+            continue
+        page = html.unescape(answer.content.decode())
+        links = re.findall(rf'href="(?:{re.escape(path)})?\?([^"#]+)"', page)
+        parameters = {name for link in links for name, _value in parse_qsl(link)}
+        fields = set(re.findall(r'<(?:input|select|textarea|button)[^>]* name="([^"]+)"', page))
+        for value in NONSENSE:
+            for parameter in sorted(parameters):
+                got = client.get(f"{path}?{urlencode({parameter: value})}")
+                assert got.status_code in ANSWERS, (path, parameter, value)
+                asked += 1
+            posted = client.post(path, dict.fromkeys(fields - {"csrfmiddlewaretoken"}, value))
+            assert posted.status_code in ANSWERS, (path, value)
+    assert asked > 60
+
+
+def test_hostile_names_notes_and_domains_are_text_on_every_screen(
+    petition: Petition, everything: dict[str, Any], everybody: User, moderator: User
+) -> None:
+    attempt = replace(AMINA, name=HOSTILE, email="amina@<script>alert(1)</script>.example")
+    screening = Screening(network="192.0.2.0/24")
+    signed = submit.store(petition=petition, attempt=attempt, screening=screening)
+    confirm(signed)
+    alert = Alert.objects.create(
+        petition=petition,
+        kind="burst",
+        network_ix=sealing.network_index("192.0.2.0/24"),
+        number=20,
+    )
+    Decision.objects.filter(pk=everything["decision"]).update(note=HOSTILE)
+    Rule.objects.filter(pk=everything["rule"]).update(note=HOSTILE, pattern=HOSTILE)
+    User.objects.filter(pk=moderator.pk).update(first_name=HOSTILE[:100], last_name=HOSTILE[:100])
+    chosen = Selection(petition_id=petition.pk, ids=(signed,))
+    job = bulk.preview(
+        selection=chosen, kind="hold", reason="other", note=HOSTILE, actor=moderator
+    ).job
+    keys = {**everything, "signature": signed, "alert": alert.pk, "bulkdecision": job.pk}
+    client, shown = client_of(everybody), 0
+    for name, path in addresses(keys):
+        answer = client.get(path, follow=True)
+        if name in OPEN or answer.streaming:
+            continue
+        page = answer.content.decode()
+        assert "<script>alert" not in page, path
+        assert "14'" not in page, path
+        shown += "&lt;script&gt;alert(1)" in page
+    assert shown > 8
