@@ -7,6 +7,8 @@ TRIGGERS = {
     ("petitions_signature", "signature_forgets_source"),
     ("petitions_auditrecord", "audit_record_append_only"),
     ("petitions_auditrecord", "audit_record_no_truncate"),
+    ("petitions_petitiontext", "petition_text_changes_on_record"),
+    ("petitions_textcorrection", "text_correction_append_only"),
 }
 
 
