@@ -29,18 +29,24 @@ VIEWS = ((f"/petitions/{SLUG}/", 1100), (f"/ar/petitions/{SLUG}/", 340))
 SHEET = """<body style="display: flex; gap: 20px; margin: 20px; background: #dfe5e6">
 {}</body>"""
 VIEW = '<img src="data:image/png;base64,{}" style="border-radius: 10px">'
-# An attack that raises alerts, among people who sign; and figures, as at the next full hour.
+# An attack that raises alerts, among people who sign; a message; figures as at the next full hour.
 _PREPARE = """
 import sys, django
 django.setup()
 from datetime import timedelta
 from django.utils import timezone
 from petitions.counting import figures
+from petitions.mail import enquiries
+from petitions.mail.enquiries import Letter
 from petitions.models import Petition
-from petitions.moderation import alert_causes
+from petitions.moderation import activity, alert_causes
 from tests import drill
 drill.attack(Petition.objects.get(slug=sys.argv[1]), scripted=90, genuine=30, networks=3)
 alert_causes.raise_and_close()
+activity.roll_up()
+said = "I signed last week, and would like to know which day you hand it in."
+letter = Letter(name="Robin Example", email="robin@example.org", message=said, language="en")
+enquiries.receive(kind="question", letter=letter)
 figures.count_due(timezone.now() + timedelta(hours=1))
 """
 
@@ -56,29 +62,39 @@ class Screen:
     height: int = HEIGHT
 
 
-LIST = "/admin/petitions/signature/"
+LIST, PETITIONS = "/admin/petitions/signature/", "/admin/petitions/petition/"
+FIRST = "#result_list tbody a"
+
+
+def _of_petition(name: str, tool: str, height: int = HEIGHT) -> Screen:
+    """A screen that one of the links at the top of a petition's page leads to."""
+    return Screen(name, PETITIONS, (FIRST, f".object-tools a:has-text('{tool}')"), height=height)
+
+
 SCREENS = {
     "Moderators": (
         Screen("home", "/admin/"),
         Screen("list", LIST),
         Screen("list-telephone", LIST, width=TELEPHONE),
-        Screen("signature", LIST, ("#result_list tbody a",), height=1000),
-        Screen("alert", "/admin/", ("text=What to do",), height=1000),
+        Screen("signature", LIST, (FIRST,), height=900),
+        Screen("alert", "/admin/", ("text=What to do",), height=900),
+        Screen("cockpit", "/admin/petitions/activityminute/", height=1200),
         Screen("decisions", "/admin/petitions/decision/"),
         Screen("rule", "/admin/petitions/rule/add/"),
+        _of_petition("switches", "Switches"),
     ),
     "Organisers": (
         Screen("home", "/admin/"),
-        Screen("petition", "/admin/petitions/petition/", ("#result_list tbody a",)),
-        Screen(
-            "figures",
-            "/admin/petitions/petition/",
-            ("#result_list tbody a", ".object-tools a:has-text('Figures')"),
-            height=1400,
-        ),
-        Screen("exports", "/admin/petitions/export/new/"),
-        Screen("news", "/admin/petitions/news/add/", height=1000),
-        Screen("enquiries", "/admin/petitions/enquiry/"),
+        Screen("petition", PETITIONS, (FIRST,)),
+        _of_petition("texts", "Texts", height=1000),
+        _of_petition("preview", "Preview", height=1000),
+        _of_petition("checklist", "Checklist", height=1000),
+        _of_petition("figures", "Figures", height=1400),
+        _of_petition("exports", "Export", height=1000),
+        Screen("mail", "/admin/petitions/sendercheck/", height=900),
+        Screen("news", "/admin/petitions/news/add/", height=900),
+        Screen("messages", "/admin/petitions/enquiry/"),
+        Screen("message", "/admin/petitions/enquiry/", (FIRST,), height=1200),
     ),
     "Administrators": (
         Screen("audit", "/admin/petitions/auditrecord/"),
