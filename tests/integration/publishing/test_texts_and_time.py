@@ -133,6 +133,10 @@ TIMES_OF_THE_HOUSE = {
     "petitions.Reindexing", "petitions.Rule", "petitions.TextCorrection", "sessions.Session",
     # When a moderator was mailed of alerts, and when all figures of a petition were counted.
     "petitions.AlertMail", "petitions.Figures",
+    # Deleted after a day; counts, of nobody.
+    "petitions.ActivityMinute",
+    # When an organiser asked DNS.
+    "petitions.SenderCheck",
     # Deleted once it is sent.
     "petitions.StaffMail",
     # Deleted once they expired, an hour after they were used at the latest.
