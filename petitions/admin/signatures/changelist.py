@@ -72,7 +72,7 @@ def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
     """Decide; None if the list is to be shown again with what was ticked."""
     if not request.user.has_perm(decide.MODERATE):
         raise PermissionDenied(decide.MODERATE)
-    form = DecisionForm(request.POST, state=asked.state, user=request.user)
+    form = DecisionForm(request.POST, states={asked.state} - {""}, user=request.user)
     if request.POST.get("scope") != decide.ALL:
         ids = _ticked(request)
         is_done = decide.decide(request, form, petition=asked.petition, ids=ids)
@@ -86,7 +86,7 @@ def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
 
 def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
     # First, so that what is decided while the rows are read is known to be later.
-    form = DecisionForm(request.POST or None, state=asked.state, user=request.user)
+    form = DecisionForm(request.POST or None, states={asked.state} - {""}, user=request.user)
     try:
         found = _page(asked)
         number = _number(asked) if found.rows else None

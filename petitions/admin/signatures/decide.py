@@ -1,6 +1,6 @@
 """The form of a decision on moderators' screens: buttons, each with the reasons that fit it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -64,12 +64,12 @@ class DecisionForm(forms.Form):
         help_text="Other moderators can read this. Do not write names or email addresses.",
     )
 
-    def __init__(self, data: Any, *, state: str, user: Any) -> None:
-        """`state` is that of all the signatures, "" where they have several."""
+    def __init__(self, data: Any, *, states: Collection[str], user: Any) -> None:
+        """`states` are those that the signatures may have; none where they may have any."""
         super().__init__(data, initial={} if data else {"seen": decisions.latest_item()})
         self._kinds = [
             kind
-            for kind in lifecycle.possible(state)
+            for kind in lifecycle.possible(*states)
             if user.has_perm(decisions.permission(Decision(kind=kind)))
         ]
         for kind in self._kinds:

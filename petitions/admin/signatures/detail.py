@@ -68,7 +68,7 @@ def view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
     signature = _find(object_id)
     if request.method == "POST" and ERASE in request.POST:
         return _erase(request, signature)
-    form = DecisionForm(request.POST or None, state=signature.state, user=request.user)
+    form = DecisionForm(request.POST or None, states=[signature.state], user=request.user)
     if request.method == "POST":
         if not request.user.has_perm(decide.MODERATE):
             raise PermissionDenied(decide.MODERATE)
