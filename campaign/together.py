@@ -17,7 +17,8 @@ from petitions.admin.texts import shown
 from petitions.formatting.languages import moment_in_london
 from petitions.models import Petition
 from petitions.publishing import life, readiness
-from petitions.publishing.life import Phase, Refused
+from petitions.publishing.life import Phase
+from petitions.staff.refusal import Refused
 
 NOW, AT = "now", "at"
 SURE = life.ACTS[life.OPEN].tick

@@ -18,6 +18,7 @@ from petitions.admin.signatures.rows import line
 from petitions.models import BulkDecision, Petition
 from petitions.moderation import bulk
 from petitions.moderation.selection import Selection, Unselectable
+from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_bulkdecision"
 State = BulkDecision.State
@@ -61,7 +62,7 @@ def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> Htt
     if request.method == "POST":
         try:
             _act(request, job)
-        except bulk.Refused as refusal:
+        except Refused as refusal:
             messages.error(request, str(refusal))
         return redirect(request.path)
     context = {
@@ -101,7 +102,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:
-    """Do what the pressed button says. Raises `bulk.Refused`."""
+    """Do what the pressed button says. Raises `Refused`."""
     act = request.POST.get("act")
     if act == "start":
         typed = request.POST.get("typed", "")[:20].replace(",", "").strip()

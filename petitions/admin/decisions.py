@@ -19,7 +19,8 @@ from petitions.admin.signatures.decide import actor, refuse_address, tell
 from petitions.admin.signatures.filters import Filters, conditions_in_words
 from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
 from petitions.moderation import bulk, decisions
-from petitions.moderation.selection import Unselectable, bounded
+from petitions.moderation.selection import bounded
+from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_decision"
 # How far the signatures of a decision are counted.
@@ -129,7 +130,7 @@ class DecisionAdmin(ReadOnly):
             return redirect("admin:petitions_decision_change", pk)
         try:
             drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))
-        except (bulk.Refused, Unselectable) as refusal:
+        except Refused as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:petitions_decision_change", pk)
         return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)

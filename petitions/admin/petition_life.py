@@ -14,6 +14,7 @@ from petitions.admin.acting import acting
 from petitions.admin.fields import LondonMoment
 from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
+from petitions.staff.refusal import Refused
 
 PERMISSION = "petitions.change_petition"
 
@@ -87,7 +88,7 @@ class PetitionLife(admin.ModelAdmin[Petition]):
         if request.method == "POST" and form.is_valid():
             try:
                 self._do(request, petition, name, form.cleaned_data)
-            except life.Refused as refused:
+            except Refused as refused:
                 form.add_error(None, str(refused))
             else:
                 self._tell(request, Petition.objects.titled().get(pk=pk), name)

@@ -13,6 +13,7 @@ from petitions.mail import messages as letters
 from petitions.mail import trials
 from petitions.mail.sender import check, dkim
 from petitions.models import SenderCheck
+from petitions.staff.refusal import Refused
 
 PERMISSION = "petitions.change_sendercheck"
 _URL_NAME = "petitions_sendercheck_changelist"
@@ -66,7 +67,7 @@ class SenderAdmin(ReadOnly):
 def _check(request: HttpRequest, form: SelectorForm) -> bool:
     try:
         check.check_sender(selector=form.cleaned_data["selector"], **acting(request))
-    except check.Refused as refused:
+    except Refused as refused:
         form.add_error(None, str(refused))
         return False
     return True
@@ -75,7 +76,7 @@ def _check(request: HttpRequest, form: SelectorForm) -> bool:
 def _send_trials(request: HttpRequest) -> HttpResponse:
     try:
         number = trials.send(**acting(request))
-    except trials.Refused as refused:
+    except Refused as refused:
         messages.error(request, str(refused))
     else:
         words = f"{number} messages are on their way to your own address. Nobody else gets any."

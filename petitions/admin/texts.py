@@ -29,7 +29,7 @@ from petitions.formatting.differences import differences
 from petitions.formatting.languages import direction, moment_in_london
 from petitions.formatting.sanitising import plain, render_markdown
 from petitions.models import AuditRecord, Publication
-from petitions.publishing.life import Refused
+from petitions.staff.refusal import Refused
 
 _SHOWN = 100
 PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")

@@ -19,15 +19,12 @@ from petitions.mail.wake_worker import nudge
 from petitions.models import AuditRecord, Mail
 from petitions.signers import sealing
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 # How often one person gets them in a day.
 ROUNDS_A_DAY = 5
 # What differs from “find my signature” by nothing but whom it reaches is sent once.
 KINDS = [kind for kind in messages.TEXTS if kind != Mail.Kind.FIND_OTHER]
-
-
-class Refused(Exception):
-    """Nothing was sent; the message says why and what to do."""
 
 
 def send(*, actor: User, screen: str) -> int:

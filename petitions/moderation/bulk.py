@@ -32,6 +32,7 @@ from petitions.moderation import decisions
 from petitions.moderation.selection import Number, Selection, Unselectable, bounded
 from petitions.signatures import lifecycle
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 BATCH = 2_000
 # While people sign, in multiples of the time that the last batch took: two fifths of one processor
@@ -54,10 +55,6 @@ BY_CLOCK = "run_bulk_decisions"
 State = BulkDecision.State
 Action = AuditRecord.Action
 logger = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """A bulk decision that must not be: the text says in words why, and what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from django.utils.html import format_html
 
 from petitions.models import Decision, Petition
 from petitions.moderation import bulk, decisions
-from petitions.moderation.selection import Selection, Unselectable
+from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle
+from petitions.staff.refusal import Refused
 
 MODERATE = decisions.MODERATE
 # As `scope` of the list's form: all that the list shows, not only what is ticked.
@@ -142,7 +143,7 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
             note=form.cleaned_data["note"],
             actor=actor(request),
         )
-    except (bulk.Refused, Unselectable) as refusal:
+    except Refused as refusal:
         messages.error(request, str(refusal))
         return None
     return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
