@@ -9,7 +9,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.needs import alert_url
 from petitions.admin.records import ReadOnly
 from petitions.admin.signatures import decide
@@ -117,7 +116,7 @@ class AlertAdmin(Titled, ReadOnly):
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Dismiss an alert (POST)."""
-        _need(request, MODERATE)
+        need(request, MODERATE)
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, _("Marked as checked. The alert comes back only if the number doubles.")
@@ -126,7 +125,7 @@ class AlertAdmin(Titled, ReadOnly):
 
     def mail_view(self, request: HttpRequest) -> HttpResponse:
         """Choose which alerts to get by mail."""
-        _need(request, MODERATE)
+        need(request, MODERATE)
         user = acting(request)["actor"]
         known = list(AlertMail.objects.filter(user=user).values_list("kind", flat=True))
         is_sent = request.method == "POST"
@@ -156,7 +155,7 @@ class AlertAdmin(Titled, ReadOnly):
         return self._about(request, [str(pk) for pk in bursts.values_list("pk", flat=True)])
 
     def _about(self, request: HttpRequest, ids: list[str]) -> HttpResponse:
-        _need(request, MODERATE)
+        need(request, MODERATE)
         wanted = [one for one in ids if is_key(one)][:MOST_TOGETHER]
         found = list(self.get_queryset(request).filter(pk__in=wanted).order_by("pk"))
         if not found:
@@ -201,7 +200,7 @@ class AlertAdmin(Titled, ReadOnly):
         self, request: HttpRequest, found: list[Alert], form: RuleForm
     ) -> HttpResponse | None:
         """Hold or block what comes next from the networks of alerts."""
-        _need(request, "petitions.add_rule")
+        need(request, "petitions.add_rule")
         if not form.is_valid():
             return None
         old = 0
@@ -232,8 +231,3 @@ class AlertAdmin(Titled, ReadOnly):
 def is_key(text: str) -> bool:
     """Whether a parameter may be a primary key, which is a bigint."""
     return text.isascii() and text.isdecimal() and len(text) < 19
-
-
-def _need(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied(permission)

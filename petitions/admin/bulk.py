@@ -4,13 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.records import ReadOnly
 from petitions.admin.signatures.decide import actor
 from petitions.admin.signatures.filters import conditions_in_words
@@ -120,8 +119,7 @@ def _act(request: HttpRequest, job: BulkDecision) -> None:
 
 
 def _find(request: HttpRequest, pk: UUID) -> BulkDecision:
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied(VIEW)
+    need(request, VIEW)
     rows = BulkDecision.objects.select_related("actor", "approver", "decision", "undoes__undoes")
     job = rows.filter(pk=pk).first()
     if job is None:

@@ -2,12 +2,11 @@
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.records import ReadOnly
 from petitions.mail import messages as letters
 from petitions.mail import trials
@@ -43,8 +42,7 @@ class SenderAdmin(ReadOnly):
         return [path("", view, name=_URL_NAME)]
 
     def page(self, request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perm(PERMISSION):
-            raise PermissionDenied(PERMISSION)
+        need(request, PERMISSION)
         if request.method == "POST" and "trial" in request.POST:
             return _send_trials(request)
         stored = SenderCheck.objects.current()
