@@ -215,7 +215,7 @@ class _Shown:
     """A text with what its readers get."""
 
     def __init__(self, text: NewsText, *, is_neutral: bool = False) -> None:
-        self.text = text
+        self.heading = text.get_language_display()
         letter = letters.sample_of_news(
             text, to="reader@example.org", mail_id=UUID(int=0), is_neutral=is_neutral
         )
