@@ -92,9 +92,9 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Switches: {petition}",
         "lines": lines,
-        "history": AuditRecord.objects.filter(
-            object_type="petitions.petition", object_id=str(petition.pk), action__in=acts
-        ).select_related("actor")[:10],
+        "history": AuditRecord.objects.about(petition)
+        .filter(action__in=acts)
+        .select_related("actor")[:10],
     }
     return render(request, "admin/petitions/petition/switches.html", context)
 

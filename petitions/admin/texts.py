@@ -277,9 +277,7 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
 
     def _history(self, owner: Any) -> list["Entry"]:
         """Acts about the texts, and corrections with their difference, the newest first."""
-        acts = AuditRecord.objects.filter(
-            object_type=owner._meta.label_lower, object_id=str(owner.pk), action__in=self.history_of
-        )
+        acts = AuditRecord.objects.about(owner).filter(action__in=self.history_of)
         corrections = owner.texts.model.corrections.rel.related_model.objects.filter(
             **{f"text__{owner.texts.field.name}": owner}
         )

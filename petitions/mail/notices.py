@@ -87,9 +87,7 @@ def send_enquiries() -> int:
     What fails is tried again by the next sweep.
     """
     organisation, now = Organisation.load(), timezone.now()
-    lately = AuditRecord.objects.filter(
-        action=AuditRecord.Action.ENQUIRIES_MAILED, created_at__gt=now - ENQUIRIES_APART
-    )
+    lately = AuditRecord.objects.lately(AuditRecord.Action.ENQUIRIES_MAILED, ENQUIRIES_APART)
     untold = _untold_enquiries()
     if not organisation.privacy_email or not untold or lately.exists():
         return 0

@@ -81,12 +81,8 @@ def _addressees(mail: StaffMail) -> Iterator[tuple[User, str]]:
 
 
 def _had_enough(person: User) -> bool:
-    lately = AuditRecord.objects.filter(
-        object_type=person._meta.label_lower,
-        object_id=str(person.pk),
-        action=AuditRecord.Action.PASSWORD_MAILED,
-        created_at__gt=timezone.now() - timedelta(hours=1),
-    )
+    mailed = AuditRecord.Action.PASSWORD_MAILED
+    lately = AuditRecord.objects.about(person).lately(mailed, timedelta(hours=1))
     return lately.count() >= LINKS_AN_HOUR
 
 

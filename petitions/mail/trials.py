@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from petitions.mail import messages
 from petitions.mail.wake_worker import nudge
@@ -48,12 +47,8 @@ def send(*, actor: User, screen: str) -> int:
 
 
 def _need_within_limit(actor: User) -> None:
-    lately = AuditRecord.objects.filter(
-        actor=actor,
-        action=AuditRecord.Action.MAIL_TRIED,
-        created_at__gt=timezone.now() - timedelta(days=1),
-    )
-    if lately.count() >= ROUNDS_A_DAY:
+    lately = AuditRecord.objects.lately(AuditRecord.Action.MAIL_TRIED, timedelta(days=1))
+    if lately.filter(actor=actor).count() >= ROUNDS_A_DAY:
         raise Refused(
             f"You have had every message {ROUNDS_A_DAY} times within a day. Try again tomorrow."
         )
