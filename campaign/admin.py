@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
-from campaign import previews, publishing, together
+from campaign import previews, publish_together, publishing
 from campaign.models import Statement, StatementText
 from petitions.admin.acting import acting
 from petitions.admin.fields import CarefulForm
@@ -142,7 +142,7 @@ class StatementAdmin(PublicationAdmin):
             *previews.urls(site),
             path(
                 "<int:pk>/together/",
-                site.admin_view(together.view),
+                site.admin_view(publish_together.view),
                 {"site": site},
                 name="campaign_statement_together",
             ),

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_safe
 from campaign import draft_links
 from campaign.drafts import petition_page, statement_page
 from campaign.models import Statement
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.mail import messages as letters
 from petitions.models import Mail, Petition
 from petitions.web.responses import as_frame, with_frames
@@ -32,6 +31,7 @@ MAILS = {
     letters.NOTICE: "Entered again after “this was not me”",
     Mail.Kind.FIND: "“Find my signature”",
     Mail.Kind.ADDRESS: "A signer moves to another address",
+    Mail.Kind.ANSWER: "An answer to a message, here with the ready words about deletion",
 }
 
 
@@ -108,7 +108,7 @@ def mails(
     request: HttpRequest, site: admin.AdminSite, language: str = settings.LANGUAGE_CODE
 ) -> HttpResponse:
     """Every mail in a language, to an invented reader. Nothing is sent or stored."""
-    _need(request, MAY_LINK)
+    need(request, MAY_LINK)
     _need_language(language)
     frames = []
     for kind, label in MAILS.items():
@@ -122,7 +122,7 @@ def mails(
 @require_safe
 def mail_frame(request: HttpRequest, language: str, kind: str) -> HttpResponse:
     """One mail, for the frames of the preview."""
-    _need(request, MAY_LINK)
+    need(request, MAY_LINK)
     _need_language(language)
     if kind not in MAILS:
         raise Http404
@@ -153,7 +153,7 @@ def _languages(of: Statement | Petition) -> Iterator[Frame]:
 
 def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkForm) -> bool:
     """End a link, or make one; False if the form has errors."""
-    _need(request, MAY_LINK)
+    need(request, MAY_LINK)
     if link_id := request.POST.get("end"):
         is_ended = draft_links.end(of=of, link_id=link_id, **acting(request))
         said = "The link leads nowhere from now on." if is_ended else "It had ended before."
@@ -169,15 +169,10 @@ def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkFor
 def _find(request: HttpRequest, kind: str, pk: int) -> Statement | Petition:
     """The statement or petition, for users who may see it."""
     if kind == "statement":
-        _need(request, "campaign.view_statement")
+        need(request, "campaign.view_statement")
         return get_object_or_404(Statement, pk=pk)
-    _need(request, "petitions.view_petition")
+    need(request, "petitions.view_petition")
     return get_object_or_404(Petition.objects.titled(), pk=pk)
-
-
-def _need(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied(permission)
 
 
 def _need_language(language: str) -> None:

@@ -12,9 +12,9 @@ from petitions.formatting.languages import moment_in_london
 from petitions.infra import locks
 from petitions.models import AuditRecord, Petition
 from petitions.publishing import life, opening
-from petitions.publishing.life import Refused
 from petitions.publishing.texts import changed, correct
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 
 @transaction.atomic

@@ -47,7 +47,7 @@ class StaffBackend(ModelBackend):
 class LoginForm(AdminAuthenticationForm):
     """Log-in form that says when passwords are not checked (lockout), and when to try again."""
 
-    refusal: logins.Refused | None = None
+    refusal: logins.Refusal | None = None
 
     def clean(self) -> dict[str, Any]:
         try:
@@ -59,7 +59,7 @@ class LoginForm(AdminAuthenticationForm):
 class OwnPasswordForm(AdminPasswordChangeForm):
     """Change of one's own password; the old one is checked, and limited, as at logging in."""
 
-    refusal: logins.Refused | None = None
+    refusal: logins.Refusal | None = None
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         self.request = request
@@ -79,7 +79,7 @@ class PasswordAgainForm(forms.Form):
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
-    refusal: logins.Refused | None = None
+    refusal: logins.Refusal | None = None
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         self.request = request
@@ -117,7 +117,7 @@ def _is_right(form: Any, request: HttpRequest, password: str) -> bool:
         raise _told(form, refusal) from None
 
 
-def _told(form: Any, refusal: logins.Refused) -> ValidationError:
+def _told(form: Any, refusal: logins.Refusal) -> ValidationError:
     """Store on a form why no password was checked; return it as a `ValidationError`."""
     form.refusal = refusal
     if isinstance(refusal, password_hashing.Busy):

@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
-from campaign import health, standing_still
+from campaign import health, health_words
 from campaign.errors import SITE_NAME, error_page
 from campaign.staff import passwords, second_factor
 from campaign.staff.authentication import LoginForm, with_status
@@ -130,7 +130,7 @@ class StaffSite(AdminSite):
         return redirect("admin:index")
 
     def index(self, request: HttpRequest, extra_context: Extra = None) -> TemplateResponse:
-        still = standing_still.sentences()
+        still = health_words.sentences()
         return super().index(request, {"still": still, **(extra_context or {})})
 
     def login(self, request: HttpRequest, extra_context: Extra = None) -> HttpResponse:

@@ -1,8 +1,9 @@
-"""Actor and screen of an admin request, for the audit log."""
+"""Actor and screen of an admin request, for the audit log, and what the actor may do."""
 
 from typing import TypedDict
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 
@@ -18,3 +19,9 @@ def acting(request: HttpRequest) -> Acting:
     assert request.user.is_authenticated
     match = request.resolver_match
     return {"actor": request.user, "screen": match.view_name if match else ""}
+
+
+def need(request: HttpRequest, permission: str) -> None:
+    """Raise `PermissionDenied`, with the permission's name, unless the user has it."""
+    if not request.user.has_perm(permission):
+        raise PermissionDenied(permission)

@@ -9,7 +9,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,71 +19,30 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.needs import alert_url
 from petitions.admin.records import ReadOnly
+from petitions.admin.signatures import decide
+from petitions.admin.signatures.decide import MODERATE
 from petitions.admin.titles import Titled
-from petitions.models import Alert, AlertMail, BulkDecision, Decision, Petition, Rule
-from petitions.moderation import alerts, bulk
-from petitions.moderation.selection import Unselectable
+from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
+from petitions.moderation import alerts
 
-MODERATE = "petitions.moderate_signature"
-# What may be decided about all of it, and the permission that it needs.
-DECISIONS = {
-    Decision.Kind.HOLD: MODERATE,
-    Decision.Kind.REMOVE: "petitions.remove_signature",
-    Decision.Kind.APPROVE: "petitions.approve_signature",
-}
 # Alerts looked at together.
 MOST_TOGETHER = 500
-# The style of each one's button.
-LOOKS = {
-    Decision.Kind.HOLD: "plain",
-    Decision.Kind.REMOVE: "danger",
-    Decision.Kind.APPROVE: "default",
-}
-LABELS = {
-    Decision.Kind.HOLD: "Hold…",
-    Decision.Kind.REMOVE: "Remove from the count…",
-    Decision.Kind.APPROVE: "Approve…",
-}
 
 
-class DecisionForm(forms.Form):
-    """The form of a decision about what alerts are about."""
+class AlertDecisionForm(decide.DecisionForm):
+    """A decision about all that alerts are about, or those of it that are alike in one way."""
 
-    kind = forms.ChoiceField(choices=list(LABELS.items()), widget=forms.HiddenInput)
     narrow = forms.ChoiceField(label="Which of them", required=False)
-    reason = forms.ChoiceField(
-        label="Reason",
-        choices=Decision.Reason.choices,
-        initial=Decision.Reason.AUTOMATED,
-    )
-    note = forms.CharField(
-        label="Note",
-        required=False,
-        max_length=300,
-        help_text="Other moderators can read this. Do not write names or email addresses.",
-    )
 
-    def __init__(self, figures: alerts.Figures, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any, *, figures: alerts.Figures, user: Any) -> None:
+        super().__init__(data, states=alerts.DECIDABLE, user=user)
         alike = [
             (one.choice, f"{one.number:,}: {one.words}") for one in figures.likenesses if one.choice
         ]
         self.fields["narrow"].choices = [("", "all of them"), *alike]  # type: ignore[attr-defined]
-
-    def clean_note(self) -> str:
-        note: str = self.cleaned_data["note"]
-        if "@" in note:
-            raise forms.ValidationError("Do not write an email address here.")
-        return note
-
-    def clean(self) -> dict[str, Any]:
-        said = self.cleaned_data
-        if said.get("reason") == Decision.Reason.OTHER and not said.get("note"):
-            self.add_error("note", "Say in the note what the reason is.")
-        return said
 
 
 class RuleForm(forms.Form):
@@ -158,7 +116,7 @@ class AlertAdmin(Titled, ReadOnly):
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Dismiss an alert (POST)."""
-        _need(request, MODERATE)
+        need(request, MODERATE)
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, _("Marked as checked. The alert comes back only if the number doubles.")
@@ -167,7 +125,7 @@ class AlertAdmin(Titled, ReadOnly):
 
     def mail_view(self, request: HttpRequest) -> HttpResponse:
         """Choose which alerts to get by mail."""
-        _need(request, MODERATE)
+        need(request, MODERATE)
         user = acting(request)["actor"]
         known = list(AlertMail.objects.filter(user=user).values_list("kind", flat=True))
         is_sent = request.method == "POST"
@@ -197,7 +155,7 @@ class AlertAdmin(Titled, ReadOnly):
         return self._about(request, [str(pk) for pk in bursts.values_list("pk", flat=True)])
 
     def _about(self, request: HttpRequest, ids: list[str]) -> HttpResponse:
-        _need(request, MODERATE)
+        need(request, MODERATE)
         wanted = [one for one in ids if is_key(one)][:MOST_TOGETHER]
         found = list(self.get_queryset(request).filter(pk__in=wanted).order_by("pk"))
         if not found:
@@ -211,13 +169,15 @@ class AlertAdmin(Titled, ReadOnly):
 
     def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
         figures = alerts.figures(found)
-        form = DecisionForm(figures, request.POST if "kind" in request.POST else None)
+        sent = request.POST if "kind" in request.POST else None
+        form = AlertDecisionForm(sent, figures=figures, user=request.user)
         rule_form = RuleForm(request.POST if "hours" in request.POST else None)
         answer: HttpResponse | None = None
         if "hours" in request.POST:
             answer = self._make_rules(request, found, rule_form)
-        elif form.is_valid():
-            answer = self._preview(request, found, form.cleaned_data)
+        elif form.is_bound:
+            narrow = form.cleaned_data["narrow"] if form.is_valid() else ""
+            answer = decide.preview(request, form, alerts.selection(found, narrow))
         if answer:
             return answer
         petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
@@ -229,11 +189,6 @@ class AlertAdmin(Titled, ReadOnly):
             "figures": figures,
             "form": form,
             "rule_form": rule_form,
-            "buttons": [
-                (kind, LABELS[kind], LOOKS[kind])
-                for kind, permission in DECISIONS.items()
-                if request.user.has_perm(permission)
-            ],
             "list_url": alert_url(found[0]) if len(found) == 1 else "",
             "jobs": BulkDecision.objects.filter(petition=petition)
             .exclude(state=BulkDecision.State.DRAFT)
@@ -241,29 +196,11 @@ class AlertAdmin(Titled, ReadOnly):
         }
         return self._page(request, "about", context)
 
-    def _preview(
-        self, request: HttpRequest, found: list[Alert], said: dict[str, Any]
-    ) -> HttpResponse | None:
-        """Draft a decision, and lead to its preview."""
-        _need(request, DECISIONS[said["kind"]])
-        try:
-            drafted = bulk.preview(
-                selection=alerts.selection(found, said["narrow"]),
-                kind=said["kind"],
-                reason=said["reason"],
-                note=said["note"],
-                actor=acting(request)["actor"],
-            )
-        except (Unselectable, bulk.Refused) as refusal:
-            messages.error(request, str(refusal))
-            return None
-        return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
-
     def _make_rules(
         self, request: HttpRequest, found: list[Alert], form: RuleForm
     ) -> HttpResponse | None:
         """Hold or block what comes next from the networks of alerts."""
-        _need(request, "petitions.add_rule")
+        need(request, "petitions.add_rule")
         if not form.is_valid():
             return None
         old = 0
@@ -294,8 +231,3 @@ class AlertAdmin(Titled, ReadOnly):
 def is_key(text: str) -> bool:
     """Whether a parameter may be a primary key, which is a bigint."""
     return text.isascii() and text.isdecimal() and len(text) < 19
-
-
-def _need(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied(permission)

@@ -4,13 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.records import ReadOnly
 from petitions.admin.signatures.decide import actor
 from petitions.admin.signatures.filters import conditions_in_words
@@ -18,6 +17,7 @@ from petitions.admin.signatures.rows import line
 from petitions.models import BulkDecision, Petition
 from petitions.moderation import bulk
 from petitions.moderation.selection import Selection, Unselectable
+from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_bulkdecision"
 State = BulkDecision.State
@@ -61,7 +61,7 @@ def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> Htt
     if request.method == "POST":
         try:
             _act(request, job)
-        except bulk.Refused as refusal:
+        except Refused as refusal:
             messages.error(request, str(refusal))
         return redirect(request.path)
     context = {
@@ -101,7 +101,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:
-    """Do what the pressed button says. Raises `bulk.Refused`."""
+    """Do what the pressed button says. Raises `Refused`."""
     act = request.POST.get("act")
     if act == "start":
         typed = request.POST.get("typed", "")[:20].replace(",", "").strip()
@@ -119,8 +119,7 @@ def _act(request: HttpRequest, job: BulkDecision) -> None:
 
 
 def _find(request: HttpRequest, pk: UUID) -> BulkDecision:
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied(VIEW)
+    need(request, VIEW)
     rows = BulkDecision.objects.select_related("actor", "approver", "decision", "undoes__undoes")
     job = rows.filter(pk=pk).first()
     if job is None:

@@ -8,9 +8,6 @@ from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, IntegerField, Sum
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
@@ -24,7 +21,7 @@ from petitions.admin.signatures.filters import Filters, where_something_waits
 from petitions.formatting import charts
 from petitions.models import ActivityMinute, Alert, Petition
 from petitions.moderation import cockpit, switches
-from petitions.moderation.activity import HOUR, MINUTE, Event
+from petitions.moderation.activity import MINUTE, Event
 from petitions.moderation.cockpit import Activity, Bucket, Origin, Queue
 
 # The series, in the words of the page. Holds are for who sees signatures: the public total does not
@@ -52,7 +49,7 @@ class CockpitAdmin(ReadOnly):
         petitions = list(Petition.objects.titled().order_by("-pk"))
         asked = request.GET.get("petition")
         chosen = next((one for one in petitions if one.slug == asked), None)
-        petition = chosen or _signed_most() or where_something_waits()
+        petition = chosen or cockpit.signed_most() or where_something_waits()
         context = {
             **self.admin_site.each_context(request),
             "title": "Cockpit",
@@ -62,15 +59,6 @@ class CockpitAdmin(ReadOnly):
             **(_shown(request, petition) if petition else {}),
         }
         return render(request, "admin/petitions/activityminute/cockpit.html", context)
-
-
-def _signed_most() -> Petition | None:
-    """The petition with most forms in the last hour."""
-    lately = ActivityMinute.objects.filter(minute__gt=Now() - HOUR)
-    number = Sum(Cast(KT("counts__signed"), IntegerField()))
-    counted = lately.values("petition").annotate(number=number)
-    busiest = counted.order_by(F("number").desc(nulls_last=True)).first()
-    return Petition.objects.titled().get(pk=busiest["petition"]) if busiest else None
 
 
 class Period(NamedTuple):

@@ -6,20 +6,22 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from petitions.admin.acting import need
+from petitions.admin.fields import refuse_address
 from petitions.admin.keyset import Keyset
 from petitions.admin.records import ReadOnly
-from petitions.admin.signatures.decide import actor, refuse_address, tell
+from petitions.admin.signatures.decide import actor, tell
 from petitions.admin.signatures.filters import Filters, conditions_in_words
 from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
 from petitions.moderation import bulk, decisions
-from petitions.moderation.selection import Unselectable, bounded
+from petitions.moderation.selection import bounded
+from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_decision"
 # How far the signatures of a decision are counted.
@@ -73,8 +75,7 @@ class DecisionAdmin(ReadOnly):
         return [path("<uuid:pk>/undo/", undo, name="petitions_decision_undo"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        if not request.user.has_perm(VIEW):
-            raise PermissionDenied(VIEW)
+        need(request, VIEW)
         form = SearchForm(request.GET)
         found = NEWEST.page(_told(form.rows()), request.GET.get("after", ""))
         context = {
@@ -90,8 +91,7 @@ class DecisionAdmin(ReadOnly):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        if not request.user.has_perm(VIEW):
-            raise PermissionDenied(VIEW)
+        need(request, VIEW)
         decision = _find(object_id)
         items = ITEMS.page(decision.items.all(), request.GET.get("after", ""))
         standing = bounded(decisions.standing(decision), COUNTED)
@@ -115,8 +115,7 @@ class DecisionAdmin(ReadOnly):
 
     def undo_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Undo a decision at once, or where it is about very many, lead to the preview of that."""
-        if not request.user.has_perm(decisions.MODERATE):
-            raise PermissionDenied(decisions.MODERATE)
+        need(request, decisions.MODERATE)
         decision = _find(str(pk))
         form = UndoForm(request.POST)
         if not form.is_valid():
@@ -129,7 +128,7 @@ class DecisionAdmin(ReadOnly):
             return redirect("admin:petitions_decision_change", pk)
         try:
             drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))
-        except (bulk.Refused, Unselectable) as refusal:
+        except Refused as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:petitions_decision_change", pk)
         return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats
 from django.utils.decorators import method_decorator
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.recent_password import password_again
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
@@ -167,8 +167,7 @@ class ExportAdmin(Titled, ReadOnly):
         """Ask for selection and reason; tell how many rows there are about, or send the file."""
         if (purpose := PURPOSES.get(name)) is None:
             raise Http404
-        if not request.user.has_perm(purpose.permission):
-            raise PermissionDenied(purpose.permission)
+        need(request, purpose.permission)
         initial = {"petition": request.GET.get("petition"), "number": uuid.uuid4()}
         form = ExportForm(purpose, request.POST or None, initial=initial)
         context: dict[str, Any] = {"title": purpose.label, "purpose": purpose, "form": form}

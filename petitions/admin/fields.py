@@ -1,4 +1,4 @@
-"""Form fields that leave unchanged values alone, and a form that asks twice."""
+"""Form fields that leave unchanged values alone, a validator, and a form that asks twice."""
 
 import hashlib
 from datetime import datetime
@@ -11,6 +11,12 @@ from django.db import models
 from django.utils import timezone
 
 M = TypeVar("M", bound=models.Model)
+
+
+def refuse_address(note: str) -> None:
+    """Validator: no e-mail address in what colleagues read, or stays in the audit log."""
+    if "@" in note:
+        raise forms.ValidationError("Do not write an email address here.")
 
 
 class LondonMoment(forms.SplitDateTimeField):

@@ -22,6 +22,7 @@ from petitions.mail import messages as letters
 from petitions.mail import news as use_cases
 from petitions.mail import news_counts
 from petitions.models import News, NewsCount, NewsText, Place
+from petitions.staff.refusal import Refused
 from petitions.web.responses import as_frame, with_frames
 
 State = News.State
@@ -205,7 +206,7 @@ class NewsAdmin(Titled):
             if act in _ACTS:
                 said = _ACTS[act](news=news, **acting(request))
                 messages.success(request, said)
-        except use_cases.Refused as refused:
+        except Refused as refused:
             messages.error(request, str(refused))
         return redirect("admin:petitions_news_send", news.pk)
 
@@ -214,7 +215,7 @@ class _Shown:
     """A text with what its readers get."""
 
     def __init__(self, text: NewsText, *, is_neutral: bool = False) -> None:
-        self.text = text
+        self.heading = text.get_language_display()
         letter = letters.sample_of_news(
             text, to="reader@example.org", mail_id=UUID(int=0), is_neutral=is_neutral
         )

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from petitions.admin.acting import acting
 from petitions.admin.recent_password import password_again
 from petitions.staff import logins, people, second_factor
+from petitions.staff.refusal import Refused
 from petitions.staff.roles import ROLES
 
 # Django's own, which the import of `UserAdmin` has registered.
@@ -123,7 +124,7 @@ class PersonAdmin(admin.ModelAdmin[User]):
             return
         try:
             people.change(person=obj, roles=roles, **acting(request))
-        except people.Refused as refused:
+        except Refused as refused:
             messages.error(request, f"Nothing was changed. {refused}")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -141,7 +142,7 @@ class PersonAdmin(admin.ModelAdmin[User]):
             raise PermissionDenied("auth.change_user")
         try:
             messages.success(request, _ACTS[act](person, request))
-        except people.Refused as refused:
+        except Refused as refused:
             messages.error(request, f"Nothing was changed. {refused}")
         return redirect("admin:auth_user_change", pk)
 
@@ -170,9 +171,9 @@ def _unlock(person: User, request: HttpRequest) -> str:
 def _reset(person: User, request: HttpRequest) -> str:
     said = acting(request)
     if person.pk == said["actor"].pk:
-        raise people.Refused("Another administrator resets yours; or use “Second factor” above.")
+        raise Refused("Another administrator resets yours; or use “Second factor” above.")
     if not second_factor.reset(user=person, **said):
-        raise people.Refused(f"{person} has no second factor yet.")
+        raise Refused(f"{person} has no second factor yet.")
     return f"{person} sets up another authenticator app at the next log-in."
 
 

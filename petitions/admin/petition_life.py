@@ -4,16 +4,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.fields import LondonMoment
 from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
+from petitions.staff.refusal import Refused
 
 PERMISSION = "petitions.change_petition"
 
@@ -87,7 +87,7 @@ class PetitionLife(admin.ModelAdmin[Petition]):
         if request.method == "POST" and form.is_valid():
             try:
                 self._do(request, petition, name, form.cleaned_data)
-            except life.Refused as refused:
+            except Refused as refused:
                 form.add_error(None, str(refused))
             else:
                 self._tell(request, Petition.objects.titled().get(pk=pk), name)
@@ -121,8 +121,7 @@ class PetitionLife(admin.ModelAdmin[Petition]):
         return redirect("admin:petitions_petition_checklist", pk)
 
     def _petition(self, request: HttpRequest, pk: int) -> Petition:
-        if not request.user.has_perm(PERMISSION):
-            raise PermissionDenied(PERMISSION)
+        need(request, PERMISSION)
         return get_object_or_404(Petition.objects.titled(), pk=pk)
 
     def _do(self, request: HttpRequest, petition: Petition, name: str, said: Any) -> None:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
 from petitions.admin.acting import acting
-from petitions.admin.fields import FIELDS, StoredMoment
+from petitions.admin.fields import FIELDS, StoredMoment, refuse_address
 from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.models import Rule
@@ -96,18 +96,13 @@ class RuleForm(forms.ModelForm[Rule]):
         super().__init__(*args, **kwargs)
         self.fields["whom"].initial = self.instance.pattern
         self.fields["note"].widget.attrs["size"] = 60
+        self.fields["note"].validators.append(refuse_address)
         self.fields["expires_at"].help_text = "A rule without an end stands for ever."
         if kind := self.fields.get("kind"):
             chosen = [one for one in Rule.Kind.choices if one[0] != Rule.Kind.ALERT]
             kind.choices = [("", "---------"), *chosen]  # type: ignore[attr-defined]
         if isinstance(ends := self.fields["expires_at"], StoredMoment):
             ends.stored = self.instance.expires_at
-
-    def clean_note(self) -> str:
-        note: str = self.cleaned_data["note"]
-        if "@" in note:
-            raise ValidationError(_("Do not write an email address here."))
-        return note
 
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data["expires_at"]

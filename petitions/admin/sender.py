@@ -2,17 +2,17 @@
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.records import ReadOnly
 from petitions.mail import messages as letters
 from petitions.mail import trials
 from petitions.mail.sender import check, dkim
 from petitions.models import SenderCheck
+from petitions.staff.refusal import Refused
 
 PERMISSION = "petitions.change_sendercheck"
 _URL_NAME = "petitions_sendercheck_changelist"
@@ -42,8 +42,7 @@ class SenderAdmin(ReadOnly):
         return [path("", view, name=_URL_NAME)]
 
     def page(self, request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perm(PERMISSION):
-            raise PermissionDenied(PERMISSION)
+        need(request, PERMISSION)
         if request.method == "POST" and "trial" in request.POST:
             return _send_trials(request)
         stored = SenderCheck.objects.current()
@@ -66,7 +65,7 @@ class SenderAdmin(ReadOnly):
 def _check(request: HttpRequest, form: SelectorForm) -> bool:
     try:
         check.check_sender(selector=form.cleaned_data["selector"], **acting(request))
-    except check.Refused as refused:
+    except Refused as refused:
         form.add_error(None, str(refused))
         return False
     return True
@@ -75,7 +74,7 @@ def _check(request: HttpRequest, form: SelectorForm) -> bool:
 def _send_trials(request: HttpRequest) -> HttpResponse:
     try:
         number = trials.send(**acting(request))
-    except trials.Refused as refused:
+    except Refused as refused:
         messages.error(request, str(refused))
     else:
         words = f"{number} messages are on their way to your own address. Nobody else gets any."

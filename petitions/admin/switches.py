@@ -5,11 +5,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
+from petitions.admin.fields import refuse_address
 from petitions.models import AuditRecord, Petition
 from petitions.moderation import switches
 from petitions.moderation.switches import Switch
@@ -47,14 +47,9 @@ class SwitchForm(forms.Form):
     why = forms.CharField(
         label="Why, for your colleagues",
         max_length=300,
+        validators=[refuse_address],
         help_text="It stands in the audit log. Do not write names or email addresses.",
     )
-
-    def clean_why(self) -> str:
-        why: str = self.cleaned_data["why"]
-        if "@" in why:
-            raise forms.ValidationError("Do not write an email address here.")
-        return why
 
 
 class PauseForm(SwitchForm):
@@ -78,8 +73,7 @@ class PauseForm(SwitchForm):
 
 def view(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a petition's switches, and turn one (POST)."""
-    if not request.user.has_perm("petitions.moderate_signature"):
-        raise PermissionDenied("petitions.moderate_signature")
+    need(request, "petitions.moderate_signature")
     petition = get_object_or_404(Petition.objects.titled(), pk=pk)
     sent = _form(request.POST) if request.method == "POST" else None
     if sent and sent.is_valid():
@@ -98,9 +92,9 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Switches: {petition}",
         "lines": lines,
-        "history": AuditRecord.objects.filter(
-            object_type="petitions.petition", object_id=str(petition.pk), action__in=acts
-        ).select_related("actor")[:10],
+        "history": AuditRecord.objects.about(petition)
+        .filter(action__in=acts)
+        .select_related("actor")[:10],
     }
     return render(request, "admin/petitions/petition/switches.html", context)
 

@@ -14,7 +14,6 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -24,12 +23,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
+from petitions.admin.acting import need
 from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.formatting.differences import differences
 from petitions.formatting.languages import direction, moment_in_london
 from petitions.formatting.sanitising import plain, render_markdown
 from petitions.models import AuditRecord, Publication
-from petitions.publishing.life import Refused
+from petitions.staff.refusal import Refused
 
 _SHOWN = 100
 PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")
@@ -210,8 +210,7 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
         """Write the texts in all languages side by side: preview, save, publish."""
         text_model = self.model.texts.rel.related_model
         permission = f"{text_model._meta.app_label}.change_{text_model._meta.model_name}"
-        if not request.user.has_perm(permission):
-            raise PermissionDenied(permission)
+        need(request, permission)
         # Of two who save at once the second waits here, and is told.
         with transaction.atomic():
             owners = self.get_queryset(request)
@@ -278,9 +277,7 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
 
     def _history(self, owner: Any) -> list["Entry"]:
         """Acts about the texts, and corrections with their difference, the newest first."""
-        acts = AuditRecord.objects.filter(
-            object_type=owner._meta.label_lower, object_id=str(owner.pk), action__in=self.history_of
-        )
+        acts = AuditRecord.objects.about(owner).filter(action__in=self.history_of)
         corrections = owner.texts.model.corrections.rel.related_model.objects.filter(
             **{f"text__{owner.texts.field.name}": owner}
         )

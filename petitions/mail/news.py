@@ -30,6 +30,7 @@ from petitions.mail import messages, news_counts, pace, replies, suppression
 from petitions.models import AuditRecord, News, NewsText, Signature, Signer
 from petitions.signers import sealing
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 SEND = "petitions.send_news"
 APPROVE = "petitions.approve_news"
@@ -46,10 +47,6 @@ State = News.State
 Pause = News.Pause
 Action = AuditRecord.Action
 logger = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """News that must not be sent so: the text says in words why, and what to do instead."""
 
 
 class Size(NamedTuple):

@@ -13,14 +13,11 @@ from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
-from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from django.template.loader import render_to_string
 
 from petitions.crypto import vault
-from petitions.mail import news, news_counts, notices, outbox
+from petitions.mail import news, news_counts, outbox, team
 from petitions.models import Mail, News, Signature
 from petitions.signers import sealing
 from petitions.signers.sealing import Use
@@ -163,14 +160,11 @@ def _cancel_rest(one: News) -> None:
 
 def _tell(one: News) -> None:
     """Mail all who may send news that it waits or has stopped; what fails is tried again."""
-    context = {
-        "news": one,
-        "is_alone": not news.others_who_approve(one),
-        "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}",
-    }
-    body = render_to_string("admin/petitions/news/mail.txt", context)
-    team = User.objects.filter(is_active=True, is_staff=True).exclude(email="").order_by("pk")
-    to = [user for user in team if user.has_perm(news.SEND)]
-    named = f"{one.pk}.{one.pause or one.state}"
-    if notices.tell(to, body=body, name=named, at=one.created_at):
+    if team.send_to_all(
+        "admin/petitions/news/mail.txt",
+        {"news": one, "is_alone": not news.others_who_approve(one)},
+        permission=news.SEND,
+        message_id=f"{one.pk}.{one.pause or one.state}",
+        date=one.created_at,
+    ):
         News.objects.filter(pk=one.pk, pause=one.pause, state=one.state).update(is_to_tell=False)

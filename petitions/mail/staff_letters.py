@@ -8,18 +8,15 @@ without a word about the cause.
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
-from email.utils import format_datetime
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from petitions.crypto import vault
-from petitions.mail import messages, replies
-from petitions.mail.letters import Letter
-from petitions.models import AuditRecord, Organisation, StaffMail
+from petitions.mail import team
+from petitions.models import AuditRecord, StaffMail
 from petitions.staff import audit, people
 
 Kind = StaffMail.Kind
@@ -27,7 +24,7 @@ SUBJECTS = {
     Kind.INVITATION: "You are invited to the admin of a site",
     Kind.PASSWORD: "A new password for the admin of your site",
     Kind.CHANGED: "Your account in the admin of your site was changed",
-    Kind.SWITCHED: "Please look at the admin of your site",
+    Kind.SWITCHED: team.SUBJECT,
 }
 BATCH = 100
 # What the mail server does not take within a day is dropped: its link would be old.
@@ -48,14 +45,23 @@ def send() -> int:
 def _send(mail: StaffMail) -> int:
     sent = 0
     try:
-        for person, address in _addressees(mail):
-            _letter(mail, person, address).send(fail_silently=False)
-            _note(mail, person)
-            sent += 1
-    except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
-        # Its text may hold the address.
-        logger.warning("mail to staff %s not sent (%s)", mail.pk, replies.code_of(error))
-        return sent
+        addressees = list(_addressees(mail))
+    except vault.CannotOpen:
+        logger.warning("mail to staff %s cannot be opened", mail.pk)
+        return 0
+    for person, address in addressees:
+        link = reverse("admin:password_reset_confirm", args=people.password_link_parts(person))
+        if not team.send(
+            f"admin/mail/{mail.kind}.txt",
+            {"person": person, "link": f"{settings.SITE_URL}{link}"},
+            to=address,
+            message_id=f"{mail.pk}.{person.pk}",
+            date=mail.created_at,
+            subject=SUBJECTS[Kind(mail.kind)],
+        ):
+            return sent
+        _note(mail, person)
+        sent += 1
     mail.delete()
     return sent
 
@@ -75,12 +81,8 @@ def _addressees(mail: StaffMail) -> Iterator[tuple[User, str]]:
 
 
 def _had_enough(person: User) -> bool:
-    lately = AuditRecord.objects.filter(
-        object_type=person._meta.label_lower,
-        object_id=str(person.pk),
-        action=AuditRecord.Action.PASSWORD_MAILED,
-        created_at__gt=timezone.now() - timedelta(hours=1),
-    )
+    mailed = AuditRecord.Action.PASSWORD_MAILED
+    lately = AuditRecord.objects.about(person).lately(mailed, timedelta(hours=1))
     return lately.count() >= LINKS_AN_HOUR
 
 
@@ -89,29 +91,3 @@ def _note(mail: StaffMail, person: User) -> None:
         audit.record(
             action=AuditRecord.Action.PASSWORD_MAILED, screen="send_staff_mail", about=person
         )
-
-
-def _letter(mail: StaffMail, person: User, address: str) -> Letter:
-    organisation = Organisation.load()
-    link = reverse("admin:password_reset_confirm", args=people.password_link_parts(person))
-    context = {
-        "person": person,
-        "organisation": organisation,
-        "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}",
-        "link": f"{settings.SITE_URL}{link}",
-    }
-    with translation.override(settings.LANGUAGE_CODE):
-        body = render_to_string(f"admin/mail/{mail.kind}.txt", context)
-    letter = Letter(
-        subject=SUBJECTS[Kind(mail.kind)],
-        body=body,
-        from_email=messages.sender(organisation),
-        to=[address],
-        headers={
-            "Message-ID": f"<{mail.pk}.{person.pk}@{messages.sender_domain()}>",
-            "Date": format_datetime(mail.created_at),
-            "Auto-Submitted": "auto-generated",
-        },
-    )
-    letter.metadata = {}
-    return letter

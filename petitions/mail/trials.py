@@ -12,22 +12,18 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from petitions.mail import messages
 from petitions.mail.wake_worker import nudge
 from petitions.models import AuditRecord, Mail
 from petitions.signers import sealing
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 # How often one person gets them in a day.
 ROUNDS_A_DAY = 5
 # What differs from “find my signature” by nothing but whom it reaches is sent once.
 KINDS = [kind for kind in messages.TEXTS if kind != Mail.Kind.FIND_OTHER]
-
-
-class Refused(Exception):
-    """Nothing was sent; the message says why and what to do."""
 
 
 def send(*, actor: User, screen: str) -> int:
@@ -51,12 +47,8 @@ def send(*, actor: User, screen: str) -> int:
 
 
 def _need_within_limit(actor: User) -> None:
-    lately = AuditRecord.objects.filter(
-        actor=actor,
-        action=AuditRecord.Action.MAIL_TRIED,
-        created_at__gt=timezone.now() - timedelta(days=1),
-    )
-    if lately.count() >= ROUNDS_A_DAY:
+    lately = AuditRecord.objects.lately(AuditRecord.Action.MAIL_TRIED, timedelta(days=1))
+    if lately.filter(actor=actor).count() >= ROUNDS_A_DAY:
         raise Refused(
             f"You have had every message {ROUNDS_A_DAY} times within a day. Try again tomorrow."
         )

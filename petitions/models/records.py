@@ -1,14 +1,28 @@
 """Records of what was done: the audit log, and scheduled erasures."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from petitions.models.base import with_checked_choices
 from petitions.models.petition import Petition
+
+
+class AuditRecordQuerySet(models.QuerySet["AuditRecord"]):
+    """Queries about acts of staff."""
+
+    def about(self, one: models.Model) -> "AuditRecordQuerySet":
+        """Those about one object."""
+        return self.filter(object_type=one._meta.label_lower, object_id=str(one.pk))
+
+    def lately(self, action: str, within: timedelta) -> "AuditRecordQuerySet":
+        """Those of an act within a period up to now, for rate limits."""
+        return self.filter(action=action, created_at__gt=timezone.now() - within)
 
 
 @with_checked_choices
@@ -117,6 +131,8 @@ class AuditRecord(models.Model):
     why = models.CharField("why", max_length=300, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
     network_ix = models.BinaryField(max_length=16, null=True)
+
+    objects = AuditRecordQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("audit record")

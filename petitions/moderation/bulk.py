@@ -23,17 +23,16 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.template.loader import render_to_string
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from petitions.mail import notices
+from petitions.mail import team
 from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Signature
 from petitions.moderation import decisions
 from petitions.moderation.selection import Number, Selection, Unselectable, bounded
 from petitions.signatures import lifecycle
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 BATCH = 2_000
 # While people sign, in multiples of the time that the last batch took: two fifths of one processor
@@ -56,10 +55,6 @@ BY_CLOCK = "run_bulk_decisions"
 State = BulkDecision.State
 Action = AuditRecord.Action
 logger = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """A bulk decision that must not be: the text says in words why, and what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,16 +291,13 @@ def _change_by_clock(
 
 def _mail_the_team(job: BulkDecision) -> None:
     """Tell all who moderate that a job waits; if that fails it is tried again by the next call."""
-    context = {
-        "job": job,
-        "is_alone": not others_who_approve(job),
-        "admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}",
-    }
-    with translation.override(settings.LANGUAGE_CODE):
-        body = render_to_string("admin/petitions/bulkdecision/mail.txt", context)
-    team = User.objects.filter(is_active=True, is_staff=True).exclude(email="").order_by("pk")
-    moderators = [one for one in team if one.has_perm(MODERATE)]
-    if notices.tell(moderators, body=body, name=str(job.pk), at=job.created_at):
+    if team.send_to_all(
+        "admin/petitions/bulkdecision/mail.txt",
+        {"job": job, "is_alone": not others_who_approve(job)},
+        permission=MODERATE,
+        message_id=str(job.pk),
+        date=job.created_at,
+    ):
         BulkDecision.objects.filter(pk=job.pk).update(mailed_at=Now())
 
 

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, Min, OuterRef
-from django.db.models.functions import Now
+from django.db.models import Exists, F, IntegerField, Min, OuterRef, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from petitions.identity import providers
@@ -75,6 +76,15 @@ def activity(petition: Petition) -> Activity:
     end = last_full_minute()
     rows = ActivityMinute.objects.filter(petition=petition, minute__gte=end - DAY, minute__lt=end)
     return Activity(end, list(rows.values_list("minute", "counts")))
+
+
+def signed_most() -> Petition | None:
+    """The petition with most forms in the last hour; None if there is none."""
+    lately = ActivityMinute.objects.filter(minute__gt=Now() - HOUR)
+    number = Sum(Cast(KT("counts__signed"), IntegerField()))
+    counted = lately.values("petition").annotate(number=number)
+    busiest = counted.order_by(F("number").desc(nulls_last=True)).first()
+    return Petition.objects.titled().get(pk=busiest["petition"]) if busiest else None
 
 
 class Form(NamedTuple):

@@ -77,8 +77,7 @@ def reveal(
 
 def _lately(actor: User, action: AuditRecord.Action) -> list[datetime]:
     """The moments of this person's records of an action within the period, oldest first."""
-    since = timezone.now() - PERIOD
-    rows = AuditRecord.objects.filter(actor=actor, action=action, created_at__gt=since)
+    rows = AuditRecord.objects.lately(action, PERIOD).filter(actor=actor)
     return list(rows.order_by("created_at").values_list("created_at", flat=True))
 
 

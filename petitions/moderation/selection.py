@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from petitions.models import ABROAD, Alert, DecisionItem, Signature, Signer
+from petitions.staff.refusal import Refused
 
 MOST_IDS = 10_000
 # As `signal`: whichever.
@@ -20,8 +21,8 @@ ANY_SIGNAL = "any"
 _MINUTE = timedelta(minutes=1)
 
 
-class Unselectable(Exception):
-    """No set of signatures: the text says in words why, and what to do instead."""
+class Unselectable(Refused):
+    """The conditions give no set of signatures."""
 
 
 class Number(NamedTuple):

@@ -1,6 +1,8 @@
-"""What the public may see of a petition, and the preconditions of opening it.
+"""What the public may see of a petition: its phases, texts, names, and what changes for good.
 
-Front door: `visibility` (which text to show), `opening` (the checks before it opens), `warm_cache`
-(TTL cache of the same, for the signing path), `organisation` and `timeline`. Knows nothing of
-signatures but their number.
+Front door: `life` (the buttons, and in which phases each is there), `opening` and `readiness` (what
+is checked before it opens), `texts` (drafts, corrections, versions), `changes` (address, name of
+the organisation), `visibility` (which text to show), `name_list`, `organisation` and `timeline`;
+`warm_cache` is a TTL cache of these for the signing path. Knows nothing of signatures but their
+number, and the names on the list.
 """

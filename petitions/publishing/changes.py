@@ -17,8 +17,9 @@ from petitions.models import (
     PetitionText,
     Signer,
 )
-from petitions.publishing.life import EDITABLE, PUBLIC, Phase, Refused, phase_of
+from petitions.publishing.life import EDITABLE, PUBLIC, Phase, phase_of
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 
 def stored(petition: Petition) -> Petition | None:

@@ -17,6 +17,7 @@ from petitions.counting import tallies
 from petitions.models import AuditRecord, Petition, Signer
 from petitions.publishing import name_list
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 Action = AuditRecord.Action
 State = Petition.State
@@ -44,10 +45,6 @@ EDITABLE: Mapping[str, frozenset[Phase]] = {
     "opens_at": frozenset({Phase.DRAFT, Phase.ANNOUNCED}),
     "closes_at": frozenset({Phase.DRAFT, Phase.ANNOUNCED, *RUNNING}),
 }
-
-
-class Refused(Exception):
-    """An act is not possible now; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from django.utils import timezone
 from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition
 from petitions.publishing import life, readiness
-from petitions.publishing.life import Refused
 from petitions.publishing.readiness import Words
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 
 class NotReady(Refused):

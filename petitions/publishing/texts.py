@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from petitions.models import AuditRecord, Petition, PetitionText, Signature
 from petitions.models.corrections import digest
-from petitions.publishing.life import PUBLIC, Phase, Refused, phase_of
+from petitions.publishing.life import PUBLIC, Phase, phase_of
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 Action = AuditRecord.Action
 T = TypeVar("T", bound=Any)

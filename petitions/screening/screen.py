@@ -85,7 +85,7 @@ def screen(
     refunded then unless `Reservation.keep` was called.
 
     `suspected` are the signals of the form that this one corrects, or a correction would clear
-    them. Constant work: what the sender is told (`Reservation.taken`) never depends on what
+    them. Constant work: what the sender is told (`Reservation.result`) never depends on what
     refuses silently, and a blocked attempt is counted, challenged and rate-limited like any
     other. Raises `DatabaseError`.
     """

@@ -1,6 +1,6 @@
 """Confirmation: a pending signature is counted, once, under the advisory lock of its mailbox.
 
-Four rules decide, each in a function or a fragment of SQL of its name:
+Five rules decide, each in a function or a fragment of SQL of its name:
 
 - the household rule: a mailbox counts once, or twice for two people of one home;
 - nobody is added unasked: anybody can type anybody's address under any name. Where forms of several

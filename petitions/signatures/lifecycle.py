@@ -127,9 +127,11 @@ def targets(transition: Transition, signatures: Sequence[Movable]) -> dict[UUID,
     return dict.fromkeys((one.pk for one in signatures), transition.target)
 
 
-def possible(state: str) -> list[str]:
-    """The kinds of decision allowed in a state; all of them for ""."""
-    return [kind for kind, one in DECISIONS.items() if not state or state in one.sources]
+def possible(*states: str) -> list[str]:
+    """The kinds of decision allowed in any of these states; all of them for none."""
+    return [
+        kind for kind, one in DECISIONS.items() if not states or {*states}.intersection(one.sources)
+    ]
 
 
 def move(

@@ -42,7 +42,7 @@ class TooMany(Exception):
         self.retry_after = retry_after
 
 
-Refused = TooMany | password_hashing.Busy
+Refusal = TooMany | password_hashing.Busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from petitions.crypto import vault
 from petitions.infra import locks
 from petitions.models import AuditRecord, StaffMail
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 from petitions.staff.roles import ADMINISTRATORS
 
 Action = AuditRecord.Action
@@ -27,10 +28,6 @@ SEALED_LENGTH = 512
 # Unsent requests for a new password at most: what floods the form may not fill the table.
 REQUESTS_AT_ONCE = 500
 _NAMED = ("username", "first_name", "last_name", "email")
-
-
-class Refused(Exception):
-    """An account cannot be changed so; the message says why, for the person who tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

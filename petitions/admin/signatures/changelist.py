@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from petitions.admin import keyset
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.signatures import decide, filters, search
 from petitions.admin.signatures.decide import DecisionForm
 from petitions.admin.signatures.filters import Filters
@@ -42,8 +41,7 @@ class Choice(NamedTuple):
 @require_http_methods(["GET", "HEAD", "POST"])
 def view(request: HttpRequest, render: Render) -> HttpResponse:
     """The list; a POST searches, or decides about ticked rows or about all that match."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied(VIEW)
+    need(request, VIEW)
     asked = filters.read(request.GET)
     if asked is None:
         return render(request, "no_petition", {"title": "Signatures"})
@@ -70,9 +68,8 @@ def _record_look(request: HttpRequest, asked: Filters) -> None:
 
 def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
     """Decide; None if the list is to be shown again with what was ticked."""
-    if not request.user.has_perm(decide.MODERATE):
-        raise PermissionDenied(decide.MODERATE)
-    form = DecisionForm(request.POST, state=asked.state, user=request.user)
+    need(request, decide.MODERATE)
+    form = DecisionForm(request.POST, states={asked.state} - {""}, user=request.user)
     if request.POST.get("scope") != decide.ALL:
         ids = _ticked(request)
         is_done = decide.decide(request, form, petition=asked.petition, ids=ids)
@@ -86,7 +83,7 @@ def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
 
 def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
     # First, so that what is decided while the rows are read is known to be later.
-    form = DecisionForm(request.POST or None, state=asked.state, user=request.user)
+    form = DecisionForm(request.POST or None, states={asked.state} - {""}, user=request.user)
     try:
         found = _page(asked)
         number = _number(asked) if found.rows else None

@@ -1,32 +1,27 @@
 """The form of a decision on moderators' screens: buttons, each with the reasons that fit it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from petitions.admin.fields import refuse_address
 from petitions.models import Decision, Petition
 from petitions.moderation import bulk, decisions
-from petitions.moderation.selection import Selection, Unselectable
+from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle
+from petitions.staff.refusal import Refused
 
 MODERATE = decisions.MODERATE
 # As `scope` of the list's form: all that the list shows, not only what is ticked.
 ALL = "all"
-
-
-def refuse_address(note: str) -> None:
-    """Refuse e-mail addresses in what colleagues read."""
-    if "@" in note:
-        raise ValidationError("Do not write an email address here.")
 
 
 class Button(NamedTuple):
@@ -64,12 +59,12 @@ class DecisionForm(forms.Form):
         help_text="Other moderators can read this. Do not write names or email addresses.",
     )
 
-    def __init__(self, data: Any, *, state: str, user: Any) -> None:
-        """`state` is that of all the signatures, "" where they have several."""
+    def __init__(self, data: Any, *, states: Collection[str], user: Any) -> None:
+        """`states` are those that the signatures may have; none where they may have any."""
         super().__init__(data, initial={} if data else {"seen": decisions.latest_item()})
         self._kinds = [
             kind
-            for kind in lifecycle.possible(state)
+            for kind in lifecycle.possible(*states)
             if user.has_perm(decisions.permission(Decision(kind=kind)))
         ]
         for kind in self._kinds:
@@ -142,7 +137,7 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
             note=form.cleaned_data["note"],
             actor=actor(request),
         )
-    except (bulk.Refused, Unselectable) as refusal:
+    except Refused as refusal:
         messages.error(request, str(refusal))
         return None
     return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)

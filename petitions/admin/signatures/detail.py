@@ -5,14 +5,14 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
+from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.admin.signatures import decide, filters
 from petitions.admin.signatures.changelist import VIEW
@@ -55,7 +55,7 @@ class RevealForm(forms.Form):
     reason = forms.CharField(
         label="Why you need it",
         max_length=300,
-        validators=[decide.refuse_address],
+        validators=[refuse_address],
         help_text="It is recorded under your name. Do not write names or email addresses.",
     )
 
@@ -63,15 +63,13 @@ class RevealForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
     """The page of one signature; a POST decides about it, or erases its signer's data."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied(VIEW)
+    need(request, VIEW)
     signature = _find(object_id)
     if request.method == "POST" and ERASE in request.POST:
         return _erase(request, signature)
-    form = DecisionForm(request.POST or None, state=signature.state, user=request.user)
+    form = DecisionForm(request.POST or None, states=[signature.state], user=request.user)
     if request.method == "POST":
-        if not request.user.has_perm(decide.MODERATE):
-            raise PermissionDenied(decide.MODERATE)
+        need(request, decide.MODERATE)
         if decide.decide(request, form, petition=signature.petition, ids=[signature.pk]):
             return redirect(request.get_full_path())
     return render(request, "change_form", _context(request, signature, form))
@@ -156,8 +154,7 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
 @password_again
 def reveal_view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
     """Ask for a reason, and show the address on the answer to that POST alone."""
-    if not request.user.has_perm(reveal.PERMISSION):
-        raise PermissionDenied(reveal.PERMISSION)
+    need(request, reveal.PERMISSION)
     signature = _find(object_id)
     form = RevealForm(request.POST or None)
     context: dict[str, Any] = {

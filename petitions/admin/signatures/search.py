@@ -1,12 +1,11 @@
 """Search by POST: leads to a signature or to a list whose address names nobody."""
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.signatures.decide import MODERATE
 from petitions.admin.signatures.filters import Filters
 from petitions.admin.signatures.rows import Render
@@ -29,8 +28,7 @@ KINDS = (
 
 def view(request: HttpRequest, asked: Filters, render: Render) -> HttpResponse:
     """Search for the posted words, and lead to what they are about."""
-    if not request.user.has_perm(MODERATE):
-        raise PermissionDenied(MODERATE)
+    need(request, MODERATE)
     # PostgreSQL takes no NUL in a text.
     text = request.POST["sought"].replace("\0", "").strip()[:MOST]
     found = search.search(petition=asked.petition, text=text, **acting(request))

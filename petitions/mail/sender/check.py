@@ -14,6 +14,7 @@ from petitions.mail.sender import dkim, dmarc, spf
 from petitions.mail.sender.lookup import Lookup, Record, Unanswered
 from petitions.models import AuditRecord, SenderCheck
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 T = TypeVar("T")
 # The SPF term that allows a provider's servers.
@@ -22,10 +23,6 @@ _AWAY = (
     "No name server answered in time, so nothing is known of this record. Check again in a minute. "
     "If that does not help, ask your operator whether the server may ask DNS."
 )
-
-
-class Refused(Exception):
-    """Nothing was asked; the message says why and what to do."""
 
 
 def check(*, domain: str, selector: str) -> list[Record]:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from petitions.mail import messages
 from petitions.mail.sender import check
 from petitions.mail.sender.lookup import Record
+from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         domain = options["domain"] or messages.sender_domain()
         try:
             records = check.check(domain=domain, selector=options["selector"])
-        except check.Refused as refused:
+        except Refused as refused:
             raise CommandError(str(refused)) from None
         for record in records:
             self._print(record)

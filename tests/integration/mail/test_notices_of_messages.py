@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from petitions import tasks
 from petitions.formatting.languages import day
-from petitions.mail import enquiries, notices
+from petitions.mail import enquiries, notices, team
 from petitions.mail.enquiries import Letter
 from petitions.mail.letters import Letter as Message
 from petitions.models import AuditRecord, Enquiry, Organisation
@@ -50,7 +50,7 @@ def test_a_new_message_is_mailed_to_the_organisation_without_a_word_of_it() -> N
 
     (message,) = sent.outbox
     assert message.to == ["privacy@example.org"]
-    assert message.subject == notices.SUBJECT
+    assert message.subject == team.SUBJECT
     assert f"New: complaint (1), answer by {day(enquiry.due_on)}" in str(message.body)
     assert "/admin/petitions/enquiry/?to_do=waiting" in str(message.body)
     whole = str(message.message()).lower()

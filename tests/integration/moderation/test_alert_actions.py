@@ -28,7 +28,7 @@ from petitions.models import (
 from petitions.moderation import alert_causes, alerts, bulk
 from petitions.screening import rules, screen
 from petitions.screening.screen import Screening
-from petitions.signatures import submit
+from petitions.signatures import lifecycle, submit
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
 from tests.people import AMINA, confirm, sign_and_confirm, somebody
@@ -70,7 +70,8 @@ def mona(moderator: User, client: Client) -> Client:
 
 def decide(client: Client, path: str, kind: str, **form: str) -> Any:
     """Press a decision's button, then the one that starts it; then the worker runs."""
-    typed = {"kind": kind, "reason": "automated", "note": "", "narrow": "", **form}
+    reason = "suspicious" if kind == "hold" else "automated"
+    typed = {"kind": kind, f"reason_{kind}": reason, "seen": "0", "note": "", "narrow": "", **form}
     preview = client.post(path, typed)["Location"]
     shown = client.get(preview)
     client.post(preview, {"act": "start"})
@@ -102,6 +103,20 @@ def test_a_domain_of_many_is_named(
     monkeypatch.setattr(alerts, "NAMED_FROM", 20)
     page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
     assert "the email domain bot.example (one of 3 domains)" in page
+
+
+def test_its_buttons_and_reasons_are_those_of_the_life_of_a_signature(
+    burst: Alert, mona: Client
+) -> None:
+    page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
+    buttons = re.findall(r'<button[^>]*name="kind" value="(\w+)"', page)
+    assert buttons == lifecycle.possible(*alerts.DECIDABLE)
+    for kind in buttons:
+        assert str(lifecycle.DECISIONS[kind].effect) in page
+        offered = re.search(rf'<select name="reason_{kind}".*?</select>', page, re.DOTALL)
+        assert offered
+        reasons = re.findall(r'<option value="([^"]*)"', offered[0])
+        assert reasons == [*lifecycle.DECISIONS[kind].reasons]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -15,9 +15,9 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Signature, Signer, jobs
 from petitions.moderation import bulk, decisions
-from petitions.moderation.bulk import Refused
 from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle, withdraw
+from petitions.staff.refusal import Refused
 from petitions.staff.roles import MODERATORS
 from tests.held import hold_one
 from tests.people import AMINA, confirm, sign, sign_and_confirm, somebody

@@ -121,6 +121,12 @@ def test_each_switch_is_on_record_and_organisers_are_mailed(
     assert kept.count() == 2
 
 
+def test_a_reason_with_an_email_address_turns_nothing(mona: Client, path: str) -> None:
+    form = {"switch": "hold", "on": "yes", "why": "amina@example.org wrote"}
+    assert "Do not write an email address here." in mona.post(path, form).content.decode()
+    assert not Petition.objects.get().is_holding
+
+
 def test_others_turn_nothing(
     petition: Petition, organiser: User, client: Client, path: str
 ) -> None:

@@ -27,7 +27,8 @@ from petitions.models import (
 )
 from petitions.models.petition import PetitionQuerySet
 from petitions.publishing import changes, life, opening, readiness, warm_cache
-from petitions.publishing.life import Phase, Refused
+from petitions.publishing.life import Phase
+from petitions.staff.refusal import Refused
 from tests.people import sign_and_confirm, typed
 from tests.pressing import press
 from tests.racing import race

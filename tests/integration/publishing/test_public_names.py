@@ -15,10 +15,10 @@ from django.utils import timezone
 from petitions.models import AuditRecord, Decision, NamePage, Petition, Signature
 from petitions.moderation import decisions
 from petitions.publishing import life, name_list
-from petitions.publishing.life import Refused
 from petitions.signatures import self_service
 from petitions.signers import consent, sealing
 from petitions.signers.sealing import Attempt
+from petitions.staff.refusal import Refused
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm, typed
 from tests.pressing import press
 

@@ -14,8 +14,9 @@ from campaign import publishing
 from campaign.models import Statement
 from petitions.models import AuditRecord, Petition, PetitionText
 from petitions.publishing import changes, life, opening
-from petitions.publishing.life import Phase, Refused
+from petitions.publishing.life import Phase
 from petitions.publishing.opening import NotReady
+from petitions.staff.refusal import Refused
 
 # Nine in the morning in London, in winter.
 TO_COME = datetime(2031, 12, 4, 9, 0, tzinfo=UTC)

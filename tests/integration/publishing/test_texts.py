@@ -18,7 +18,7 @@ from campaign.models import Statement, StatementCorrection, StatementText
 from petitions.models import AuditRecord, Petition, PetitionText, Signature, TextCorrection
 from petitions.models.corrections import digest
 from petitions.publishing import texts
-from petitions.publishing.life import Refused
+from petitions.staff.refusal import Refused
 from tests.people import AMINA, DAVID, sign, sign_and_confirm, typed
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}

@@ -10,7 +10,7 @@ from campaign.models import Statement, StatementText
 from petitions.infra import locks
 from petitions.models import AuditRecord, Petition
 from petitions.models.petition import PetitionQuerySet
-from petitions.publishing.life import Refused
+from petitions.staff.refusal import Refused
 from tests.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True)

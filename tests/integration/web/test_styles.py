@@ -20,7 +20,7 @@ TELLING = {
     "chart-rows", "chosen", "copy-link", "counted-at", "goal", "home-told", "label", "to-statement",
 }  # fmt: skip
 # ... and these crispy-forms gives to fields, after their widgets.
-WIDGETS = {"checkboxinput", "emailinput", "longselect", "textarea", "textinput"}
+WIDGETS = {"emailinput", "longselect", "textarea", "textinput", "tickbox"}
 SAID_IN_CSS = re.compile(r"""/\*.*?\*/|url\(.*?\)|"[^"]*\"""", re.DOTALL)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from celery.schedules import crontab
 
-from campaign import standing_still
+from campaign import health_words
 from campaign.celery import app
 from campaign.monitoring import OVERDUE_AFTER
 from tests.deployed import OPERATORS
@@ -49,4 +49,4 @@ def said_in_the_guide() -> Iterator[tuple[str, timedelta]]:
 
 
 def test_the_admins_home_has_a_sentence_for_every_sweep() -> None:
-    assert standing_still.SWEEPS.keys() == OVERDUE_AFTER.keys()
+    assert health_words.SWEEPS.keys() == OVERDUE_AFTER.keys()

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from petitions.mail import news as use_cases
 from petitions.mail import news_counts, news_sending
-from petitions.mail.news import Refused
 from petitions.models import AuditRecord, Mail, News, NewsCount, Petition
 from petitions.privacy import retention
+from petitions.staff.refusal import Refused
 from petitions.staff.roles import ORGANISERS
 from tests.integration.mail.news.conftest import supporter
 

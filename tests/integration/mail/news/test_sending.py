@@ -15,12 +15,12 @@ from django.db import OperationalError
 from petitions.crypto.tokens import Inbox
 from petitions.mail import news as use_cases
 from petitions.mail import news_counts, news_sending, outbox, suppression
-from petitions.mail.news import Refused
 from petitions.models import Mail, News, Petition, Signature
 from petitions.moderation import reindex
 from petitions.signatures import withdraw
 from petitions.signers import sealing
 from petitions.signers.sealing import Use
+from petitions.staff.refusal import Refused
 from tests.integration.mail.news.conftest import WORDS, asking, supporter
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm, somebody
 

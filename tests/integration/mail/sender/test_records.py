@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from petitions.mail.sender import check as use_case
 from petitions.mail.sender import lookup
 from petitions.mail.sender.lookup import Record
+from petitions.staff.refusal import Refused
 from tests.integration.mail.sender.conftest import DKIM, DMARC, DOMAIN, RSA, SELECTOR, key_of
 from tests.name_server import BROKEN, SILENT, NameServer
 
@@ -231,6 +232,6 @@ def test_a_record_that_lets_everybody_in_is_mended_to_be_copied(server: NameServ
 def test_what_cannot_be_asked_is_refused_unasked(
     domain: str, selector: str, words: str, server: NameServer
 ) -> None:
-    with pytest.raises(use_case.Refused, match=words):
+    with pytest.raises(Refused, match=words):
         use_case.check(domain=domain, selector=selector)
     assert not server.asked

@@ -4,20 +4,20 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from campaign import publishing
 from campaign.models import Statement
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
 from petitions.admin.fields import LondonMoment
 from petitions.admin.petition_life import PERMISSION
 from petitions.admin.texts import shown
 from petitions.formatting.languages import moment_in_london
 from petitions.models import Petition
 from petitions.publishing import life, readiness
-from petitions.publishing.life import Phase, Refused
+from petitions.publishing.life import Phase
+from petitions.staff.refusal import Refused
 
 NOW, AT = "now", "at"
 SURE = life.ACTS[life.OPEN].tick
@@ -55,8 +55,7 @@ class TogetherForm(forms.Form):
 def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
     """Ask about it, or show what is planned (GET); do it, plan it, or take it back (POST)."""
     for permission in ("campaign.change_statement", PERMISSION):
-        if not request.user.has_perm(permission):
-            raise PermissionDenied(permission)
+        need(request, permission)
     statement = get_object_or_404(Statement.objects.select_related("petition"), pk=pk)
     planned = publishing.planned_for(statement)
     if request.method == "POST" and "take_back" in request.POST:
