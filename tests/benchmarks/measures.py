@@ -113,19 +113,23 @@ class Bench:
     generator_seconds: float = 0.0
 
     def load(
-        self, server: str, requests: Iterator[bytes], status: int, connections: int = CONNECTIONS
+        self,
+        server: str,
+        requests: Iterator[bytes],
+        *statuses: int,
+        connections: int = CONNECTIONS,
     ) -> load.Run:
         """Warm up the server's threads, then send requests for `seconds`."""
         port = self.ports[server]
-        load.run(port, islice(requests, 8 * connections), connections=connections).expect(status)
+        load.run(port, islice(requests, 8 * connections), connections=connections).expect(*statuses)
         run = load.run(port, requests, connections=connections, seconds=self.seconds)
         self.generator_cpu += run.cpu_seconds
         self.generator_seconds += run.seconds
-        return run.expect(status)
+        return run.expect(*statuses)
 
     def floor(self, server: str, connections: int = CONNECTIONS) -> float:
         """Answers a second of one of the floors."""
-        return self.load(server, _get("/"), 200, connections).rate
+        return self.load(server, _get("/"), 200, connections=connections).rate
 
 
 def petition_page(bench: Bench) -> Measure:
@@ -217,24 +221,43 @@ def signing_post(bench: Bench) -> Measure:
 
 
 def signing_under_attack(bench: Bench) -> Measure:
-    """Valid signatures while `tests.benchmarks.attack` goes on, beside those in calm."""
-    slowest = Limit("p99", "ms", 500)
+    """Valid signatures while `tests.benchmarks.attack` goes on, beside those in calm.
 
-    def value() -> float:
-        with attack.under_way(bench.ports["site"], bench.petition.slug, front=bench.ports["front"]):
-            run = bench.load("site", _forms(bench), 303, connections=_SIGNING_MEANWHILE)
-        slowest.seen.append(run.latency(99) * 1000)
+    Where Redis does not answer within its time-out, as on a busy machine, a signer is asked for the
+    challenge (403) instead: a limit of its own.
+    """
+    slowest = Limit("p99", "ms", 500)
+    asked = Limit("asked for the challenge", "%", 2)
+    slowest_in_calm: list[float] = []
+
+    def sign() -> load.Run:
+        return bench.load("site", _forms(bench), 303, 403, connections=_SIGNING_MEANWHILE)
+
+    def calm() -> float:
+        run = sign()
+        slowest_in_calm.append(run.latency(99) * 1000)
+        measure.note = f"{note}; p99 in calm {median(slowest_in_calm):.0f} ms"
         return run.rate
 
-    return Measure(
+    def attacked() -> float:
+        with attack.under_way(bench.ports["site"], bench.petition.slug, front=bench.ports["front"]):
+            run = sign()
+        slowest.seen.append(run.latency(99) * 1000)
+        asked.seen.append(100 * run.statuses[403] / len(run.latencies))
+        return run.rate
+
+    note = (
+        f"{_SIGNING_MEANWHILE} sign; {3 * attack.THREADS} requests and "
+        f"{attack.SLOW_BODIES} slow bodies attack at any moment"
+    )
+    measure = Measure(
         title="POST of a valid signature, under attack",
         floor_title="the same in calm",
-        floor=lambda: bench.load("site", _forms(bench), 303, _SIGNING_MEANWHILE).rate,
-        value=value,
-        limits=[slowest],
-        note=f"{_SIGNING_MEANWHILE} sign; {3 * attack.THREADS} requests and "
-        f"{attack.SLOW_BODIES} slow bodies attack at any moment",
+        floor=calm,
+        value=attacked,
+        limits=[slowest, asked],
     )
+    return measure
 
 
 def confirming_post(bench: Bench) -> Measure:

@@ -3,6 +3,9 @@
 import os
 import re
 import struct
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -165,6 +168,71 @@ def test_a_hostile_title_is_set_as_the_words_that_it_is(
         assert client.get(path).content.startswith(b"%PDF-")
     # Where typst cannot set something, it is logged and a plain picture stands in.
     assert not caplog.records
+
+
+def typeset(number: int) -> bool:
+    """Typeset a picture of its own; whether it had a turn."""
+    try:
+        typesetting.png("plain.typ", {"mark": cards.mark(), "number": str(number)})
+    except typesetting.Busy:
+        return False
+    return True
+
+
+def test_no_more_than_two_pictures_are_typeset_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_: Any = typst.compile
+    under_way, most = list[int](), list[int]()
+
+    def slowly(*args: Any, **options: Any) -> bytes:
+        under_way.append(1)
+        most.append(len(under_way))
+        time.sleep(0.5)
+        made: bytes = compile_(*args, **options)
+        under_way.pop()
+        return made
+
+    monkeypatch.setattr(typst, "compile", slowly)
+    with ThreadPoolExecutor(6) as threads:
+        had_turns = list(threads.map(typeset, range(6)))
+
+    assert had_turns.count(True) == max(most) == typesetting.AT_ONCE
+    assert typeset(6)
+
+
+def test_a_turn_is_free_again_after_an_error() -> None:
+    for _ in range(typesetting.AT_ONCE + 1):
+        with pytest.raises(RuntimeError, match="No such file"):
+            typesetting.png("absent.typ", {})
+
+
+@pytest.fixture
+def all_turns_taken() -> Iterator[None]:
+    with typesetting._turn(), typesetting._turn():
+        yield
+
+
+@pytest.mark.parametrize("path", [IMAGES["en"], *PAPERS])
+def test_whoever_finds_no_turn_is_told_to_come_again_and_gets_no_plain_picture(
+    petition: Petition, client: Client, all_turns_taken: None, path: str
+) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 503
+    assert response["Retry-After"] == "30"
+    assert response["Cache-Control"] == "no-store"
+
+
+def test_while_no_turn_is_free_the_picture_from_before_is_served(
+    petition: Petition, client: Client, settings: Any
+) -> None:
+    settings.PAGE_CACHE_SECONDS = 0
+    before = client.get(IMAGES["en"]).content
+    typesetting._compile.cache_clear()
+    with typesetting._turn(), typesetting._turn():
+        response = client.get(IMAGES["en"])
+
+    assert response.status_code == 200
+    assert response.content == before
 
 
 def test_markup_in_a_title_is_not_run() -> None:

@@ -2,7 +2,8 @@
 
 import gc
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,10 +63,19 @@ def test_with_processors_to_spare_the_kernel_chooses(
     assert [fork(pid) for pid in range(4)] == [None] * 4
 
 
-def test_what_is_loaded_is_not_looked_through_for_garbage() -> None:
-    worker: Any = _Worker()
-    gunicorn_conf.post_worker_init(worker)
-    try:
-        assert gc.get_freeze_count() > 10_000
-    finally:
-        gc.unfreeze()
+@pytest.fixture
+def worker() -> Iterator[Any]:
+    """A worker that is ready; what that changed in this process is taken back."""
+    interval, ready = sys.getswitchinterval(), _Worker()
+    gunicorn_conf.post_worker_init(ready)  # type: ignore[arg-type]
+    yield ready
+    sys.setswitchinterval(interval)
+    gc.unfreeze()
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage(worker: Any) -> None:
+    assert gc.get_freeze_count() > 10_000
+
+
+def test_a_thread_that_waits_for_the_gil_gets_it_after_a_millisecond(worker: Any) -> None:
+    assert sys.getswitchinterval() == pytest.approx(0.001)

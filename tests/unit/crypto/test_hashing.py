@@ -1,4 +1,6 @@
-"""Password hashing: two at once on the machine, and a slot that is free when its process dies."""
+"""Password hashing: two at once on the machine, a slot that is free when its process dies, and
+what a hash leaves of a processor that it shares.
+"""
 
 import subprocess
 import sys
@@ -19,6 +21,25 @@ from petitions.staff import password_hashing
 with password_hashing.slot():
     print("held", flush=True)
     input()
+"""
+
+# On one processor, which nothing else of this process uses: prints the share that the main thread
+# gets of it while another thread hashes, and how long ago that one began.
+SHARING = """
+import os, threading, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+os.sched_setaffinity = lambda *_: None
+import django
+django.setup()
+from django.contrib.auth.hashers import make_password
+hashing = threading.Thread(target=make_password, args=["wrong and long"])
+hashing.start()
+time.sleep(0.1)
+own, both = time.thread_time(), time.process_time()
+while time.thread_time() - own < 0.3:
+    pass
+assert hashing.is_alive(), "too short: the hash was ready before"
+print((time.thread_time() - own) / (time.process_time() - both))
 """
 
 
@@ -87,6 +108,16 @@ def test_all_hashing_needs_a_slot_and_what_holds_one_needs_no_other(
         for hash_it in (make_password, lambda password: check_password(password, stored)):
             with pytest.raises(password_hashing.Busy):
                 hash_it("right")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities on Linux alone")
+def test_a_hash_leaves_a_processor_that_it_shares_to_whoever_signs() -> None:
+    command = [sys.executable, "-c", SHARING]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    # Of equal priority they get half each.
+    assert float(done.stdout) > 0.8
 
 
 def test_passwords_that_django_hashed_before_are_still_right(settings: Any) -> None:
