@@ -32,6 +32,7 @@ MAILS = {
     letters.NOTICE: "Entered again after “this was not me”",
     Mail.Kind.FIND: "“Find my signature”",
     Mail.Kind.ADDRESS: "A signer moves to another address",
+    Mail.Kind.ANSWER: "Your answer to somebody who wrote to you",
 }
 
 
