@@ -75,7 +75,9 @@ def draft(
         raise Http404
     if petition.is_public and petition.texts.published().exists():
         return SeeOther(in_language(petition.get_absolute_url(), language))
-    shown = petition_page(petition, language) | {"is_sent": request.method == "POST"}
+    # A draft has no public history to link to.
+    shown = petition_page(petition, language)
+    shown |= {"is_draft": True, "is_sent": request.method == "POST"}
     if statement:
         shown["draft_statement_path"] = reverse("drafts:draft", args=[language, token])
     return render(request, "campaign/draft_petition.html", shown)
@@ -86,6 +88,6 @@ def _statement(
 ) -> HttpResponse:
     if statement.texts.published().exists():
         return SeeOther(in_language(statement.get_absolute_url(), language))
-    shown = statement_page(statement, language)
+    shown = statement_page(statement, language) | {"is_draft": True}
     shown["draft_petition_path"] = reverse("drafts:petition", args=[language, token])
     return render(request, "campaign/draft_statement.html", shown)

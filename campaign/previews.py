@@ -31,7 +31,7 @@ MAILS = {
     letters.NOTICE: "Entered again after “this was not me”",
     Mail.Kind.FIND: "“Find my signature”",
     Mail.Kind.ADDRESS: "A signer moves to another address",
-    Mail.Kind.ANSWER: "An answer to a message, here with the ready words about deletion",
+    Mail.Kind.ANSWER: "Your answer to somebody who wrote to you",
 }
 
 

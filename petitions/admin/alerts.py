@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -165,7 +166,9 @@ class AlertAdmin(Titled, ReadOnly):
         if len(found) > 1:
             messages.error(request, "Choose bursts of signatures on one petition.")
             return redirect("admin:petitions_alert_changelist")
-        return self._page(request, "about", {"title": self.what(found[0]), "alerts": found})
+        return self._page(
+            request, "about", {"title": capfirst(self.what(found[0])), "alerts": found}
+        )
 
     def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
         figures = alerts.figures(found)

@@ -27,7 +27,7 @@ _REFUSED = {
     ),
 }
 _DONE = {
-    STOP: _("The erasure is stopped. What is there still stays. Nobody was e-mailed."),
+    STOP: _("The erasure is stopped. What is there still stays. Nobody was emailed."),
     RELEASE: _("The erasure goes on, and can be stopped again for seven days."),
 }
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path, reverse
 from django.utils import formats
 from django.utils.decorators import method_decorator
@@ -148,7 +149,7 @@ class ExportAdmin(Titled, ReadOnly):
     @admin.display(description="outcome")
     def outcome(self, export: Export) -> str:
         """How it ended, and how many rows left the server."""
-        return f"{export.state.label}, {export.rows:,} rows"
+        return f"{export.state.label}, {export.rows:,} row{pluralize(export.rows)}"
 
     @admin.display(description="copies", ordering="delete_by")
     def until(self, export: Export) -> str:
@@ -170,7 +171,8 @@ class ExportAdmin(Titled, ReadOnly):
         need(request, purpose.permission)
         initial = {"petition": request.GET.get("petition"), "number": uuid.uuid4()}
         form = ExportForm(purpose, request.POST or None, initial=initial)
-        context: dict[str, Any] = {"title": purpose.label, "purpose": purpose, "form": form}
+        title = f"New export: {purpose.label}"
+        context: dict[str, Any] = {"title": title, "purpose": purpose, "form": form}
         context["progress_url"] = reverse(
             "admin:petitions_export_progress", args=[uuid.UUID(int=0)]
         )
@@ -185,11 +187,14 @@ class ExportAdmin(Titled, ReadOnly):
         export = get_object_or_404(Export, pk=pk, actor=request.user)
         words = {
             Export.State.RUNNING: "{rows:,} of about {expected:,} rows have left the server.",
-            Export.State.DONE: "Complete: {rows:,} rows. Delete every copy by {by}.",
-            Export.State.BROKEN: "It broke off after {rows:,} rows. Delete the file; export again.",
+            Export.State.DONE: "Complete: {rows:,} row{s}. Delete every copy by {by}.",
+            Export.State.BROKEN: "It broke off after {rows:,} row{s}. Delete it; export again.",
         }[export.state]
         said = words.format(
-            rows=export.rows, expected=export.expected, by=formats.date_format(export.delete_by)
+            rows=export.rows,
+            s=pluralize(export.rows),
+            expected=export.expected,
+            by=formats.date_format(export.delete_by),
         )
         values = {"rows": export.rows, "expected": export.expected, "state": export.state}
         return JsonResponse({**values, "words": said})

@@ -246,7 +246,8 @@ def _before(news: News) -> dict[str, Any]:
 
 def _mailed_test(**kwargs: Any) -> str:
     number = use_cases.mail_test(**kwargs)
-    return f"{number} mailed to {kwargs['actor'].email}, one for each language. Nobody else has it."
+    messages = "1 message was" if number == 1 else f"{number} messages, one for each language, were"
+    return f"{messages} mailed to {kwargs['actor'].email}. Nobody else has it."
 
 
 def _started(**kwargs: Any) -> str:

@@ -106,7 +106,7 @@ class PetitionLife(admin.ModelAdmin[Petition]):
         items = readiness.checklist(petition)
         ready = sum(item.is_ready for item in items)
         context = {"items": items, "acts": life.possible(petition)}
-        title = f"{ready} of {len(items)} ready"
+        title = f"Checklist: {ready} of {len(items)} ready"
         return self._page(request, petition, "checklist", title, context)
 
     def tick_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -32,6 +32,15 @@ from petitions.models import AuditRecord, Publication
 from petitions.staff.refusal import Refused
 
 _SHOWN = 100
+_SLUG_HELP = _("Letters, digits and hyphens, such as clean-water.")
+_SLUG_HELP_AT_FIRST = _(
+    "Letters, digits and hyphens, such as clean-water. The texts are written on the next page."
+)
+_SLUG_ERROR = _("Use letters, digits and hyphens alone, without spaces: clean-water.")
+_WORDS_HELP: dict[str, Any] = {
+    "addressee": _("As it reads after “A petition to”, such as: the British Government"),
+    "body": _("Markdown: ## Heading, - list, **bold**, [link](https://example.org)"),
+}
 PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")
 
 
@@ -62,6 +71,8 @@ class TextInline(admin.StackedInline[Any, Any]):
     form = TextForm
     formfield_overrides = FIELDS
     extra = 0
+    verbose_name = _("text")
+    verbose_name_plural = _("when each text is public")
     readonly_fields = ("language", "title", "shown")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -201,6 +212,19 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
     # Acts of staff that belong to the history of the texts.
     history_of: tuple[AuditRecord.Action, ...] = ()
 
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """The texts, once there are some: they begin on the page "Texts"."""
+        return self.inlines if obj and obj.texts.exists() else ()
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Any]]:
+        """Say what an address may be made of, before and after it is typed."""
+        slug_help = _SLUG_HELP if obj else _SLUG_HELP_AT_FIRST
+        kwargs["help_texts"] = {"slug": slug_help, **kwargs.get("help_texts", {})}
+        kwargs["error_messages"] = {"slug": {"invalid": _SLUG_ERROR}}
+        return super().get_form(request, obj, change, **kwargs)
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_texts"
         view = self.admin_site.admin_view(self.texts_view)
@@ -235,7 +259,7 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
                 sheet.errors.append(str(refused))
         context |= {
             **self.admin_site.each_context(request),
-            "title": "Texts",
+            "title": f"Texts of {owner}",
             "opts": self.opts,
             "owner": owner,
             "change": reverse(
@@ -271,7 +295,11 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
     def _form_of_words(self, request: HttpRequest, model: Any) -> type[WordsForm]:
         callback = partial(self.formfield_for_dbfield, request=request)
         form = forms.modelform_factory(
-            model, form=WordsForm, fields=model.WORDS, formfield_callback=callback
+            model,
+            form=WordsForm,
+            fields=model.WORDS,
+            formfield_callback=callback,
+            help_texts=_WORDS_HELP,
         )
         return cast("type[WordsForm]", form)
 

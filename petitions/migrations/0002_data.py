@@ -24,7 +24,7 @@ CHANNELS = {
     "x": "X",
     "bluesky": "Bluesky",
     "telegram": "Telegram",
-    "email": "E-mail",
+    "email": "Email",
     "sms": "Text message",
     "share": "An app on the device",
     "link": "Copied address",

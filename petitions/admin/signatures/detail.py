@@ -158,7 +158,7 @@ def reveal_view(request: HttpRequest, object_id: str, render: Render) -> HttpRes
     signature = _find(object_id)
     form = RevealForm(request.POST or None)
     context: dict[str, Any] = {
-        "title": f"E-mail address of {signature.spoken_reference}",
+        "title": f"Email address of {signature.spoken_reference}",
         "form": form,
         "back_url": _url(signature.pk),
         "reference": signature.spoken_reference,

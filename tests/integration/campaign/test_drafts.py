@@ -64,6 +64,15 @@ def rows() -> dict[str, int]:
 # --- Secret links ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("of", ["", "petition/"])
+def test_a_draft_links_to_no_history_for_it_has_none_in_public(
+    link: DraftLink, browser: Client, of: str
+) -> None:
+    shown = page(browser.get(f"{path_of(link)}{of}"))
+    assert "<h1>" in shown
+    assert "/history/" not in shown
+
+
 @pytest.mark.parametrize(
     ("language", "direction", "mark", "title"),
     [
@@ -76,12 +85,12 @@ def test_a_colleague_reads_statement_and_petition_marked_in_their_language(
     link: DraftLink, browser: Client, language: str, direction: str, mark: str, title: str
 ) -> None:
     shown = page(browser.get(path_of(link, language)))
-    assert f"<strong>{mark}</strong>" in shown
+    assert f"<strong>{mark}:</strong>" in shown
     assert f'dir="{direction}"' in shown.splitlines()[1]
     assert title in shown
     assert f'href="{path_of(link, language)}petition/#sign"' in shown
     asked = page(browser.get(f"{path_of(link, language)}petition/"))
-    assert f"<strong>{mark}</strong>" in asked
+    assert f"<strong>{mark}:</strong>" in asked
     assert 'name="email"' in asked
     assert path_of(link, language) in asked
 

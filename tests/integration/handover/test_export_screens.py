@@ -60,7 +60,7 @@ def test_an_organiser_comes_from_the_petition_and_leaves_with_the_file(
     assert len(rows) == 2
     assert (export.actor, export.rows, export.state) == (organiser, 1, Export.State.DONE)
     listed = page.get("/admin/petitions/export/").content.decode()
-    assert "complete, 1 rows" in listed
+    assert "complete, 1 row<" in listed
     assert "delete by" in listed
     assert (
         export.sha256 in page.get(f"/admin/petitions/export/{export.pk}/change/").content.decode()
@@ -146,7 +146,9 @@ def test_progress_tells_its_own_organiser_what_the_record_says(
         "words": "0 of about 1 rows have left the server.",
     }  # fmt: skip
     response.getvalue()
-    assert page.get(progress).json()["state"] == "done"
+    done = page.get(progress).json()
+    assert done["state"] == "done"
+    assert done["words"].startswith("Complete: 1 row. Delete every copy by ")
     client.force_login(moderator)
     assert client.get(progress).status_code == 404
 
@@ -168,7 +170,7 @@ def test_a_client_that_goes_leaves_a_record_of_the_rows(
 
     export = Export.objects.get()
     assert (export.rows, export.state) == (1, Export.State.BROKEN)
-    assert "broke off, 1 rows" in page.get("/admin/petitions/export/").content.decode()
+    assert "broke off, 1 row<" in page.get("/admin/petitions/export/").content.decode()
 
 
 def test_a_moderator_reads_who_may(

@@ -325,6 +325,13 @@ def test_signatures_held_for_two_days_raise_an_alert_that_goes_with_them(
     assert "held" not in kinds()
 
 
+def test_an_alert_of_signatures_on_hold_leads_to_them(petition: Petition, mona: Client) -> None:
+    alert = Alert.objects.create(petition=petition, kind="held", number=3)
+    shown = mona.get(f"/admin/petitions/alert/{alert.pk}/change/").content.decode()
+    assert "<h1>Signatures on hold for more than 48 hours</h1>" in shown
+    assert 'href="/admin/petitions/signature/?petition=protect&amp;state=held&amp;order=' in shown
+
+
 def test_mail_that_waits_for_ten_minutes_raises_an_alert(petition: Petition) -> None:
     submit.store(petition=petition, attempt=AMINA)
     mails = Mail.objects.all()

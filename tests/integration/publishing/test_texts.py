@@ -115,7 +115,9 @@ def test_the_languages_stand_side_by_side_and_a_missing_one_is_named(
     places = [page.index(f'id="language-{code}"') for code in ("en", "ar", "cy")]
     assert places == sorted(places)
     assert '<div lang="ar" dir="rtl">' in page
-    assert "No text in Welsh: who reads that sees another language." in page
+    assert "No text in Welsh: its readers see another language." in page
+    assert "<h1>Texts of Protect people (protect)</h1>" in page
+    assert f'petition/{petition.pk}/preview/">Preview and links</a>' in page
     assert 'name="en-version"' not in page, "no version is typed"
 
 
@@ -219,8 +221,13 @@ def test_who_may_not_change_texts_is_refused(petition: Petition, moderator: User
 def test_a_new_petition_leads_to_its_texts(organiser: User, db: None) -> None:
     client = Client()
     client.force_login(organiser)
-    form = {"slug": "new", "challenge": "auto", "texts-TOTAL_FORMS": 0, "texts-INITIAL_FORMS": 0}
-    answer = client.post("/admin/petitions/petition/add/", form)
+    path = "/admin/petitions/petition/add/"
+    form = {"slug": "two words", "challenge": "auto"}
+    page = client.post(path, form).content.decode()
+    assert "The texts are written on the next page." in page
+    assert "Use letters, digits and hyphens alone, without spaces" in page
+    assert "texts-TOTAL_FORMS" not in page, "there is nothing yet to publish"
+    answer = client.post(path, {**form, "slug": "new"})
     petition = Petition.objects.get()
     assert answer["Location"] == f"/admin/petitions/petition/{petition.pk}/texts/"
     omar = Omar(organiser, answer["Location"])

@@ -48,6 +48,15 @@ def words(response: object) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
+@pytest.mark.parametrize(
+    ("name", "heading"), [("petition", "Petitions"), ("snapshot", "Daily counts")]
+)
+def test_a_list_is_headed_by_its_name(chief: Client, name: str, heading: str) -> None:
+    page = chief.get(f"/admin/petitions/{name}/").content.decode()
+    assert f"<h1>{heading}</h1>" in page
+    assert f"<title>{heading} |" in page
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_every_list_names_petitions_by_their_titles_at_one_price(
     petition: Petition, chief: Client, name: str

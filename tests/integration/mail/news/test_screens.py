@@ -45,7 +45,8 @@ def test_an_organiser_writes_looks_tests_sends_and_sees_what_became_of_it(
     assert "No text in" in shown
     assert "Send to 2 people" in shown
 
-    page.post(send, {"act": "test"})
+    tested = page.post(send, {"act": "test"}, follow=True).content.decode()
+    assert f"1 message was mailed to {omar.email}." in tested
     assert [message.to for message in sent.outbox] == [[omar.email]]
     sent.outbox.clear()
     assert (
