@@ -178,7 +178,7 @@ class ExportAdmin(Titled, ReadOnly):
         if request.method == "POST" and form.is_valid():
             if COUNT not in request.POST:
                 return self._download(request, form, context)
-            context["about"] = f"{purposes.of(form.instance).about():,}"
+            context["about"] = purposes.told(purposes.of(form.instance).about())
         return self._page(request, "new", context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

@@ -240,7 +240,7 @@ def _before(news: News) -> dict[str, Any]:
     size = use_cases.size(news)
     missing = use_cases.missing(news, size.people)
     # How few people of a small place want news is not told.
-    return {"missing": missing} if missing else {"size": size, "people": f"{size.people:,}"}
+    return {"missing": missing} if missing else {"size": size}
 
 
 def _mailed_test(**kwargs: Any) -> str:
