@@ -210,6 +210,8 @@ class AlertAdmin(Titled, ReadOnly):
         return self._page(request, "about", {"title": self.what(found[0]), "alerts": found})
 
     def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
+        petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
+        alerts.record_look(alerts=found, petition=petition, **acting(request))
         figures = alerts.figures(found)
         form = DecisionForm(figures, request.POST if "kind" in request.POST else None)
         rule_form = RuleForm(request.POST if "hours" in request.POST else None)
@@ -220,7 +222,6 @@ class AlertAdmin(Titled, ReadOnly):
             answer = self._preview(request, found, form.cleaned_data)
         if answer:
             return answer
-        petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
         context = {
             "title": f"{found[0].get_kind_display().capitalize()}: {petition}"
             if len(found) == 1

@@ -12,7 +12,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from petitions.models import AuditRecord, Petition
+from petitions.models import Alert, AuditRecord, Petition
+from petitions.screening import screen
 from tests.held import LIST, button
 from tests.people import sign, sign_and_confirm, somebody
 
@@ -78,3 +79,15 @@ def test_the_preview_of_a_decision_about_a_domain_is_on_record(own: UUID, mona: 
     page = mona.get(answer["Location"])
     assert VERA.name in [line.name for line in page.context["sample"]]
     assert looks() == ["domain"] * 2
+
+
+def test_the_page_of_an_alert_about_one_domain_is_on_record(
+    own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forms of one's own raise an alert about any domain that is no large provider's."""
+    monkeypatch.setattr(screen, "DOMAIN_BURST", 2)
+    assert screen.raise_burst_alerts() == 1
+    alert = Alert.objects.get()
+    page = mona.get(f"/admin/petitions/alert/{alert.pk}/change/")
+    assert page.context["figures"].states == {"confirmed": 1, "pending": 1}
+    assert looks() == ["domain"]
