@@ -7,6 +7,8 @@
    within seconds.
 """
 
+import hashlib
+import json
 import logging
 import math
 import uuid
@@ -165,14 +167,25 @@ def others_who_approve(news: News) -> list[User]:
     return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
 
 
+def digest(news: News) -> str:
+    """SHA-256 of whom a news is for and all of its words, in hexadecimal."""
+    texts = news.texts.order_by("language").values_list("language", "subject", "body")
+    written = [news.petition_id, news.region, news.place_id, *map(list, texts)]
+    return hashlib.sha256(json.dumps(written).encode()).hexdigest()
+
+
 @transaction.atomic
-def start(*, news: News, actor: User, screen: str) -> bool:
+def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     """Give a draft to the worker; False if it waits first. Raises `Refused`.
 
-    Locked, so that a form that is saved at the same moment changes nothing of it any more.
+    Locked, so that a form that is saved at the same moment changes nothing of it any more. `seen`
+    is the `digest` of what the actor looked at: nobody sends in their name what others changed
+    since. Without it nothing is compared.
     """
     _need(actor, SEND)
     news.refresh_from_db(from_queryset=News.objects.select_for_update())
+    if seen and seen != digest(news):
+        raise Refused("Nothing was sent: it was changed since you looked. Read it as it is now.")
     people, is_exact, *_rest = size(news)
     if problems := missing(news, people):
         raise Refused(" ".join(problems))

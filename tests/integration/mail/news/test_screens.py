@@ -156,3 +156,23 @@ def test_how_many_of_a_place_want_news_is_told_in_steps(
         assert "at least 2 people, 1 language" in shown
         assert "Send to at least 2 people" in shown
         assert "3 people" not in shown
+
+
+def test_nobody_sends_what_a_colleague_changed_since_they_looked(
+    petition: Petition, page: Client
+) -> None:
+    supporter(petition, 1)
+    page.post(ADD, typed(petition))
+    news = News.objects.get()
+    send = f"/admin/petitions/news/{news.pk}/send/"
+    pressed = {"act": "start", "seen": page.get(send).context["seen"]}
+    news.texts.update(body="Other words")
+
+    refused = page.post(send, pressed, follow=True)
+    assert "it was changed since you looked" in refused.content.decode()
+    news.refresh_from_db()
+    assert news.state == News.State.DRAFT
+
+    page.post(send, {**pressed, "seen": refused.context["seen"]})
+    news.refresh_from_db()
+    assert news.state == News.State.RUNNING
