@@ -13,9 +13,10 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from petitions.admin.fields import refuse_address
 from petitions.admin.keyset import Keyset
 from petitions.admin.records import ReadOnly
-from petitions.admin.signatures.decide import actor, refuse_address, tell
+from petitions.admin.signatures.decide import actor, tell
 from petitions.admin.signatures.filters import Filters, conditions_in_words
 from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
 from petitions.moderation import bulk, decisions

@@ -16,6 +16,7 @@ from django.utils import formats
 from django.utils.decorators import method_decorator
 
 from petitions.admin.acting import acting
+from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
@@ -69,6 +70,8 @@ class ExportForm(forms.ModelForm[Export]):
             self._offer_petitions(is_required=not purpose.spans_petitions)
         if "proof" in self.fields:
             self.fields["proof"].required = True
+        for name in {"why", "proof"} & self.fields.keys():
+            self.fields[name].validators.append(refuse_address)
         # Asked how many rows there are, nobody has to say why yet.
         self.fields["why"].required = COUNT not in self.data
 

@@ -56,6 +56,12 @@ class StoredMoment(LondonMoment):
         return super().clean(value)
 
 
+def refuse_address(note: str) -> None:
+    """Validator: refuse e-mail addresses in what stays on record, in clear, for colleagues."""
+    if "@" in note:
+        raise forms.ValidationError("Do not write an email address here.")
+
+
 class Lines(forms.CharField):
     """Text of several lines, with LF at their ends as files have it. Browsers send CRLF, and
     Django's field would call that a change.

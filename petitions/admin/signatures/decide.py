@@ -7,12 +7,12 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from petitions.admin.fields import refuse_address
 from petitions.models import Decision, Petition
 from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import Selection, Unselectable
@@ -21,12 +21,6 @@ from petitions.signatures import lifecycle
 MODERATE = decisions.MODERATE
 # As `scope` of the list's form: all that the list shows, not only what is ticked.
 ALL = "all"
-
-
-def refuse_address(note: str) -> None:
-    """Refuse e-mail addresses in what colleagues read."""
-    if "@" in note:
-        raise ValidationError("Do not write an email address here.")
 
 
 class Button(NamedTuple):

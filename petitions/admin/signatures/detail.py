@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from petitions.admin.acting import acting
+from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.admin.signatures import decide, filters
 from petitions.admin.signatures.changelist import VIEW
@@ -55,7 +56,7 @@ class RevealForm(forms.Form):
     reason = forms.CharField(
         label="Why you need it",
         max_length=300,
-        validators=[decide.refuse_address],
+        validators=[refuse_address],
         help_text="It is recorded under your name. Do not write names or email addresses.",
     )
 

@@ -128,6 +128,14 @@ def test_the_number_of_rows_is_told_in_steps_without_a_reason_and_without_a_reco
     assert not Export.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["why", "proof"])
+def test_no_address_stays_on_record_in_clear(petition: Petition, page: Client, name: str) -> None:
+    sent = form(petition, address=AMINA.email, proof="answered our mail")
+    answer = page.post(f"{NEW}person/", {**sent, name: f"answered from {AMINA.email}"})
+    assert "Do not write an email address here." in answer.content.decode()
+    assert not Export.objects.exists()
+
+
 def test_pressing_twice_takes_one_file(petition: Petition, page: Client) -> None:
     sent = form(petition)
     page.post(f"{NEW}hand-in/", sent).getvalue()
