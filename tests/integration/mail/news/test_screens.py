@@ -153,7 +153,7 @@ def test_how_many_of_a_place_want_news_is_told_in_steps(
         assert "Fewer than 2 people are chosen" in shown
         assert "Nobody of those chosen" not in shown
     else:
-        assert "at least 2 people, 1 language" in shown
+        assert "At least 2 people, 1 language" in shown
         assert "Send to at least 2 people" in shown
         assert "3 people" not in shown
 
