@@ -78,13 +78,15 @@ def preview(request: HttpRequest, pk: int, kind: str, site: admin.AdminSite) -> 
     form = LinkForm(request.POST or None)
     if request.method == "POST" and _changed_links(request, of, form):
         return redirect(request.path)
-    is_public = of.texts.published().exists()
-    links = [] if is_public else draft_links.links_to(of).select_related("actor")
+    # Also once it is public: the petition that a public statement leads to may be a draft still.
+    links = list(draft_links.links_to(of).select_related("actor"))
+    may_make = not of.texts.published().exists()
     context = {
         "of": of,
         "change": f"admin:{of._meta.app_label}_{kind}_change",
         "form": form,
-        "may_link": request.user.has_perm(MAY_LINK) and not is_public,
+        "may_make": may_make,
+        "may_link": request.user.has_perm(MAY_LINK) and (may_make or links),
         "links": [(link, draft_links.address(link)) for link in links],
     }
     return _page(request, site, "Preview", list(_languages(of)), **context)
@@ -158,6 +160,9 @@ def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkFor
         is_ended = draft_links.end(of=of, link_id=link_id, **acting(request))
         said = "The link leads nowhere from now on." if is_ended else "It had ended before."
         messages.success(request, said)
+        return True
+    if of.texts.published().exists():
+        messages.error(request, "Nothing was done: it is public, so it needs no secret link.")
         return True
     if not form.is_valid():
         return False

@@ -171,6 +171,8 @@ class AlertAdmin(Titled, ReadOnly):
         )
 
     def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
+        petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
+        alerts.record_look(alerts=found, petition=petition, **acting(request))
         figures = alerts.figures(found)
         sent = request.POST if "kind" in request.POST else None
         form = AlertDecisionForm(sent, figures=figures, user=request.user)
@@ -183,7 +185,6 @@ class AlertAdmin(Titled, ReadOnly):
             answer = decide.preview(request, form, alerts.selection(found, narrow))
         if answer:
             return answer
-        petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
         context = {
             "title": f"{found[0].get_kind_display().capitalize()}: {petition}"
             if len(found) == 1

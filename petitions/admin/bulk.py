@@ -15,12 +15,13 @@ from petitions.admin.signatures.decide import actor
 from petitions.admin.signatures.filters import conditions_in_words
 from petitions.admin.signatures.rows import line
 from petitions.models import BulkDecision, Petition
-from petitions.moderation import bulk
+from petitions.moderation import bulk, search
 from petitions.moderation.selection import Selection, Unselectable
 from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_bulkdecision"
 State = BulkDecision.State
+_LOOKS = {"same_domain_as": "domain", "same_network_as": "network"}
 
 
 @admin.register(BulkDecision)
@@ -96,8 +97,16 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
         is_total = Selection.from_conditions(job.conditions).is_total
     except Unselectable as refusal:
         return {**shown, "problem": str(refusal)}
+    _record_looks(request, job)
     sample = [line(one) for one in preview.sample]
     return {**shown, "preview": preview, "sample": sample, "is_total": is_total}
+
+
+def _record_looks(request: HttpRequest, job: BulkDecision) -> None:
+    """Put on record that somebody sees a sample of one domain or network, as with its list."""
+    for condition, kind in _LOOKS.items():
+        if condition in job.conditions:
+            search.record(petition=job.petition, kind=kind, **acting(request))
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:

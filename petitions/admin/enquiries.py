@@ -18,7 +18,7 @@ from django.utils.translation import get_language_info
 
 from petitions.admin import outcomes
 from petitions.admin.acting import acting
-from petitions.admin.fields import Lines
+from petitions.admin.fields import Lines, refuse_address
 from petitions.admin.records import ReadOnly
 from petitions.crypto import vault
 from petitions.formatting.languages import day, days
@@ -76,6 +76,12 @@ class OutcomeForm(forms.ModelForm[Enquiry]):
     class Meta:
         model = Enquiry
         fields = ("outcome",)
+
+    def clean_outcome(self) -> str:
+        """Refuse addresses: unlike the message and its answers, this is not sealed."""
+        outcome = str(self.cleaned_data["outcome"])
+        refuse_address(outcome)
+        return outcome
 
 
 class ToDo(admin.SimpleListFilter):
@@ -228,7 +234,7 @@ class EnquiryAdmin(ReadOnly):
         """Save what was done, and nothing else of the row."""
         form = OutcomeForm(request.POST, instance=enquiry)
         if not form.is_valid():
-            messages.error(request, "Nothing was saved: write at most 300 characters.")
+            messages.error(request, " ".join(["Nothing was saved.", *form.errors["outcome"]]))
             return
         if form.has_changed():
             Enquiry.objects.filter(pk=enquiry.pk).update(outcome=form.cleaned_data["outcome"])

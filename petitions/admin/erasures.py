@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
+from petitions.admin.fields import refuse_address
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
 from petitions.models import Erasure, ErasureStop
@@ -38,6 +39,7 @@ class WhyForm(forms.Form):
     reason = forms.CharField(
         label=_("Why"),
         max_length=300,
+        validators=[refuse_address],
         help_text=_("Other organisers read it. Write no signer’s name."),
     )
     sure = forms.BooleanField(label=_("I have talked about it with whoever answers for the data."))

@@ -17,6 +17,7 @@ from django.utils import formats
 from django.utils.decorators import method_decorator
 
 from petitions.admin.acting import acting, need
+from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.admin.records import ReadOnly
 from petitions.admin.titles import Titled
@@ -70,6 +71,8 @@ class ExportForm(forms.ModelForm[Export]):
             self._offer_petitions(is_required=not purpose.spans_petitions)
         if "proof" in self.fields:
             self.fields["proof"].required = True
+        for name in {"why", "proof"} & self.fields.keys():
+            self.fields[name].validators.append(refuse_address)
         # Asked how many rows there are, nobody has to say why yet.
         self.fields["why"].required = COUNT not in self.data
 
@@ -179,7 +182,7 @@ class ExportAdmin(Titled, ReadOnly):
         if request.method == "POST" and form.is_valid():
             if COUNT not in request.POST:
                 return self._download(request, form, context)
-            context["about"] = f"{purposes.of(form.instance).about():,}"
+            context["about"] = purposes.told(purposes.of(form.instance).about())
         return self._page(request, "new", context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

@@ -204,7 +204,8 @@ class NewsAdmin(Titled):
             return recent_password.ask(request)
         try:
             if act in _ACTS:
-                said = _ACTS[act](news=news, **acting(request))
+                seen = {"seen": request.POST.get("seen", "")} if act == "start" else {}
+                said = _ACTS[act](news=news, **seen, **acting(request))
                 messages.success(request, said)
         except Refused as refused:
             messages.error(request, str(refused))
@@ -241,7 +242,7 @@ def _before(news: News) -> dict[str, Any]:
     size = use_cases.size(news)
     missing = use_cases.missing(news, size.people)
     # How few people of a small place want news is not told.
-    return {"missing": missing} if missing else {"size": size, "people": f"{size.people:,}"}
+    return {"missing": missing} if missing else {"size": size, "seen": use_cases.digest(news)}
 
 
 def _mailed_test(**kwargs: Any) -> str:

@@ -207,6 +207,15 @@ def of(export: Export, subject: str = "") -> Purpose:
     return PURPOSES[export.purpose](export, subject)
 
 
+def told(number: int) -> str:
+    """About how many rows, in words, in steps of `RARE`.
+
+    No record is kept of asking: of a place, or of today, two exact numbers would tell whether
+    somebody has signed in between.
+    """
+    return f"about {number // RARE * RARE:,}" if number >= RARE else f"fewer than {RARE}"
+
+
 def _person(row: Row) -> dict[str, str]:
     """The unsealed signer; empty once erased by retention, when the signature still counts."""
     return {} if row.sealed is None else sealing.unseal_exported(row.sealed, row.id)

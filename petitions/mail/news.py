@@ -7,6 +7,8 @@
    within seconds.
 """
 
+import hashlib
+import json
 import logging
 import math
 import uuid
@@ -50,19 +52,30 @@ logger = logging.getLogger(__name__)
 
 
 class Size(NamedTuple):
-    """To how many people a news goes, in how many languages, and in about how many minutes."""
+    """To how many people a news goes, in how many languages, and in about how many minutes.
+
+    Of a region or constituency it is told in steps of `FEWEST`: somebody who loads the page again
+    would read in an exact number where the one person lives who has just signed.
+    """
 
     people: int
     is_exact: bool
+    is_of_place: bool
     languages: int
     minutes: int
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
+        """How many people, in words."""
+        if self.is_of_place:
+            return f"at least {self.people // FEWEST * FEWEST:,} people"
         number = f"{self.people:,}" if self.is_exact else f"more than {self.people:,}"
+        return f"{number} {'person' if self.people == 1 else 'people'}"
+
+    def __str__(self) -> str:
         languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
         minutes = "1 minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
-        people = "person" if self.people == 1 else "people"
-        return f"{number} {people}, {languages}, about {minutes}"
+        return f"{self.told}, {languages}, about {minutes}"
 
 
 def supporters(news: News) -> QuerySet[Signature]:
@@ -76,9 +89,12 @@ def supporters(news: News) -> QuerySet[Signature]:
 def size(news: News) -> Size:
     """How large it is; who leaves until it is sent is not known yet."""
     people = supporters(news)[: COUNTED + 1].count()
-    one_provider = people * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
-    minutes = math.ceil(max(one_provider, people / MAILS_A_MINUTE, 1))
-    return Size(min(people, COUNTED), people <= COUNTED, news.texts.count(), minutes)
+    is_of_place = bool(news.place_id or news.region)
+    rounded = people // FEWEST * FEWEST if is_of_place else people
+    one_provider = rounded * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
+    minutes = math.ceil(max(one_provider, rounded / MAILS_A_MINUTE, 1))
+    is_exact = people <= COUNTED
+    return Size(min(people, COUNTED), is_exact, is_of_place, news.texts.count(), minutes)
 
 
 def missing(news: News, people: int) -> list[str]:
@@ -88,13 +104,14 @@ def missing(news: News, people: int) -> list[str]:
     if not texts:
         said.append("It has no text. Write it in at least one language.")
     said += [problem for text in texts for problem in broken_links(text.body)]
-    if not people:
-        said.append("Nobody of those chosen asked for news.")
-    elif (news.place_id or news.region) and people < FEWEST:
+    # Nobody of a place is said like few.
+    if (news.place_id or news.region) and people < FEWEST:
         said.append(
             f"Fewer than {FEWEST} people are chosen, and so few may point at somebody. Choose a "
             "larger region, or all supporters."
         )
+    elif not people:
+        said.append("Nobody of those chosen asked for news.")
     return said
 
 
@@ -147,14 +164,25 @@ def others_who_approve(news: News) -> list[User]:
     return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
 
 
+def digest(news: News) -> str:
+    """SHA-256 of whom a news is for and all of its words, in hexadecimal."""
+    texts = news.texts.order_by("language").values_list("language", "subject", "body")
+    written = [news.petition_id, news.region, news.place_id, *map(list, texts)]
+    return hashlib.sha256(json.dumps(written).encode()).hexdigest()
+
+
 @transaction.atomic
-def start(*, news: News, actor: User, screen: str) -> bool:
+def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     """Give a draft to the worker; False if it waits first. Raises `Refused`.
 
-    Locked, so that a form that is saved at the same moment changes nothing of it any more.
+    Locked, so that a form that is saved at the same moment changes nothing of it any more. `seen`
+    is the `digest` of what the actor looked at: nobody sends in their name what others changed
+    since. Without it nothing is compared.
     """
     _need(actor, SEND)
     news.refresh_from_db(from_queryset=News.objects.select_for_update())
+    if seen and seen != digest(news):
+        raise Refused("Nothing was sent: it was changed since you looked. Read it as it is now.")
     people, is_exact, *_rest = size(news)
     if problems := missing(news, people):
         raise Refused(" ".join(problems))

@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses, providers
-from petitions.models import Alert, AlertMail, AuditRecord, Rule, Signature, Signer
-from petitions.moderation import rules
+from petitions.models import Alert, AlertMail, AuditRecord, Petition, Rule, Signature, Signer
+from petitions.moderation import rules, search
 from petitions.moderation.selection import Selection, Unselectable
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
@@ -100,6 +100,16 @@ def figures(alerts: Sequence[Alert]) -> Figures:
         _likenesses(read, list(names.values())),
         [Example(one, names[pk]) for pk, one in examples.items()],
     )
+
+
+def record_look(*, alerts: Iterable[Alert], petition: Petition, actor: User, screen: str) -> None:
+    """Put on record that somebody sees what came from the networks or domains of alerts: with forms
+    of their own, staff can raise an alert about the domain of one person.
+    """
+    for kind in sorted(
+        {"domain" if one.kind == Alert.Kind.DOMAIN else "network" for one in alerts}
+    ):
+        search.record(petition=petition, kind=kind, actor=actor, screen=screen)
 
 
 def _likenesses(read: Sequence[tuple], names: Sequence[str]) -> list[Likeness]:  # type: ignore[type-arg]

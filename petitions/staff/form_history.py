@@ -12,7 +12,7 @@ _ACTIONS = {
     CHANGE: AuditRecord.Action.CHANGED,
     DELETION: AuditRecord.Action.DELETED,
 }
-# Their use cases record more than Django's history has.
+# Their use cases record more than Django's history has, but for deletions.
 _RECORDED_ELSEWHERE = {("petitions", "rule"), ("auth", "user")}
 _LONGEST = 300
 _NOTHING = {"", "[]"}
@@ -28,7 +28,9 @@ def record(instance: LogEntry, created: bool, **_kwargs: Any) -> None:
         LogEntry.objects.filter(pk=instance.pk).delete()
         return
     kind = instance.content_type
-    if not created or kind is None or kind.natural_key() in _RECORDED_ELSEWHERE:
+    if not created or kind is None:
+        return
+    if instance.action_flag != DELETION and kind.natural_key() in _RECORDED_ELSEWHERE:
         return
     model = kind.model_class()
     audit.record(

@@ -53,17 +53,17 @@ def view(request: HttpRequest, render: Render) -> HttpResponse:
             return answer
     elif same := _list_of_alert(request, asked) or _where_to_begin(request, asked):
         return redirect(same)
-    _record_look(request, asked)
+    _record_looks(request, asked)
     return render(request, "change_list", _context(request, asked))
 
 
-def _record_look(request: HttpRequest, asked: Filters) -> None:
-    """Put on record that the list of one domain or network was opened: from a form of one's own for
-    the domain of one person it tells whether that person signed.
+def _record_looks(request: HttpRequest, asked: Filters) -> None:
+    """Put on record that somebody reads a page of a list that may tell whether one person signed.
+
+    Every page, because anybody can write a cursor into an address.
     """
-    for name, kind in (("domain_of", "domain"), ("network_of", "network")):
-        if name in asked.given and not asked.cursor:
-            lookup.record(petition=asked.petition, kind=kind, **acting(request))
+    for kind in asked.looks:
+        lookup.record(petition=asked.petition, kind=kind, **acting(request))
 
 
 def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
@@ -75,7 +75,10 @@ def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
         is_done = decide.decide(request, form, petition=asked.petition, ids=ids)
         return redirect(asked.url()) if is_done else None
     try:
-        return decide.preview(request, form, asked.selection())
+        selection = asked.selection()
+        # What it finds or refuses tells as much as the list.
+        _record_looks(request, asked)
+        return decide.preview(request, form, selection)
     except Unselectable as refusal:
         messages.error(request, str(refusal))
         return None

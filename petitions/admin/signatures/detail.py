@@ -101,8 +101,10 @@ def _came_from(request: HttpRequest, signature: Signature) -> Filters:
 
 def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str:
     """The address of the signature before or after this one in the list, whether it still has
-    this one or not; "" if there is none.
+    this one or not; "" if there is none, or if only the list itself may tell, on record.
     """
+    if came_from.looks:
+        return ""
     keyset = came_from.keyset.reversed() if is_before else came_from.keyset
     try:
         row = came_from.first(keyset, keyset.cursor_of(signature), 1).first()

@@ -98,6 +98,15 @@ class Filters:
         """Whether it is what a search for a person found, which is no condition of a decision."""
         return not _OF_PERSON.isdisjoint(self.given)
 
+    @property
+    def looks(self) -> list[str]:
+        """The kinds of conditions by which the list tells whether one person signed.
+
+        Whoever reads such a list is on record: anybody can sign with any domain, name or postcode,
+        and ask from that form of their own for all that is like it.
+        """
+        return [kind for name, kind in _LOOKS.items() if name in self.given]
+
     @cached_property
     def is_narrowed(self) -> bool:
         """Whether any condition is given."""
@@ -168,6 +177,13 @@ class Filters:
 
 # Conditions for which an index gives the rows: in order of time, or few.
 _OF_PERSON = frozenset({"mailbox", "name_of", "postcode_of"})
+_LOOKS = {
+    "mailbox": "address",
+    "name_of": "name",
+    "postcode_of": "postcode",
+    "domain_of": "domain",
+    "network_of": "network",
+}
 _INDEXED = _OF_PERSON | {"state", "signal", "place", "decision", "network_of", "domain_of"}
 
 

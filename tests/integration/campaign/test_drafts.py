@@ -143,6 +143,24 @@ def test_it_expires_and_can_be_ended_at_once(
     assert browser.get(path_of(other)).status_code == HTTPStatus.NOT_FOUND
 
 
+def test_a_link_can_be_ended_while_its_petition_is_a_draft_and_its_statement_public(
+    statement: Statement, link: DraftLink, omar: Client
+) -> None:
+    publishing.publish(statement=statement, actor=None, screen="-")
+    browser = Client()
+    assert browser.get(f"{path_of(link)}petition/").status_code == HTTPStatus.OK
+
+    path = reverse("admin:campaign_statement_preview", args=[statement.pk])
+    shown = page(omar.get(path))
+    assert draft_links.address(link) in shown
+    assert "Make a link" not in shown
+    omar.post(path, {"days": 3})
+    assert DraftLink.objects.get() == link
+
+    omar.post(path, {"end": str(link.pk)})
+    assert browser.get(f"{path_of(link)}petition/").status_code == HTTPStatus.NOT_FOUND
+
+
 @pytest.mark.parametrize("days", [0, 15, -1])
 def test_it_works_for_one_day_to_fourteen(
     statement: Statement, organiser: User, omar: Client, days: int

@@ -15,11 +15,11 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from petitions.handover import exports, reminders
+from petitions.handover import exports, purposes, reminders
 from petitions.handover.purposes import PURPOSES
 from petitions.models import Export, Petition
 from petitions.signers.sealing import Attempt
-from tests.people import AMINA, sign_and_confirm
+from tests.people import AMINA, sign_and_confirm, somebody
 
 NEW = "/admin/petitions/export/new/"
 
@@ -115,12 +115,24 @@ def test_what_is_wrong_is_said_and_nothing_leaves(
     assert not Export.objects.exists()
 
 
-def test_the_number_of_rows_is_told_without_a_reason_and_without_a_record(
-    petition: Petition, page: Client
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_the_number_of_rows_is_told_in_steps_without_a_reason_and_without_a_record(
+    petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    sign_and_confirm(petition)
+    monkeypatch.setattr(purposes, "RARE", 2)
+    for n in range(number):
+        sign_and_confirm(petition, somebody(n))
     response = page.post(f"{NEW}hand-in/", form(petition, why="", count="1"))
-    assert "Rows in the file: about 1." in response.content.decode()
+    words = "fewer than 2" if number < 2 else "about 2"
+    assert f"Rows in the file: {words}." in response.content.decode()
+    assert not Export.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["why", "proof"])
+def test_no_address_stays_on_record_in_clear(petition: Petition, page: Client, name: str) -> None:
+    sent = form(petition, address=AMINA.email, proof="answered our mail")
+    answer = page.post(f"{NEW}person/", {**sent, name: f"answered from {AMINA.email}"})
+    assert "Do not write an email address here." in answer.content.decode()
     assert not Export.objects.exists()
 
 

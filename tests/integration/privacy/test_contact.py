@@ -351,6 +351,16 @@ def test_spam_is_closed_and_opened_again_as_new(enquiry: Enquiry, organiser: Use
     assert Enquiry.objects.get().state == Enquiry.State.NEW
 
 
+def test_the_outcome_holds_no_address_for_it_is_not_sealed(
+    organiser: User, enquiry: Enquiry
+) -> None:
+    path = f"/admin/petitions/enquiry/{enquiry.pk}/change/"
+    answer = log_in(organiser).post(path, {"outcome": "Told vera@verity.example"}, follow=True)
+    assert "Do not write an email address here." in answer.content.decode()
+    enquiry.refresh_from_db()
+    assert enquiry.outcome == ""
+
+
 def test_an_organiser_writes_the_outcome_and_can_change_nothing_else(
     enquiry: Enquiry, organiser: User
 ) -> None:

@@ -630,3 +630,22 @@ def test_the_list_of_signatures_shows_refused_ones_with_their_rule(
     one = client.get(f"/admin/petitions/signature/{Signature.objects.get().pk}/change/")
     assert one.status_code == 200
     assert "its key is gone" not in one.content.decode()
+
+
+def test_deleting_a_rule_is_on_record_and_several_at_once_are_not_deleted(
+    moderator: User, client: Client
+) -> None:
+    """What a deleted rule did to whom nobody can look up any more."""
+    client.force_login(moderator)
+    one, *others = (
+        Rule.objects.create(kind="domain", action="hold", pattern=f"{name}.example")
+        for name in ("one", "two", "three")
+    )
+    client.post(f"{ADMIN}{one.pk}/delete/", {"post": "yes"})
+    record = AuditRecord.objects.get(action=AuditRecord.Action.DELETED)
+    assert (record.actor, record.object_type) == (moderator, "petitions.rule")
+    assert record.object_id == str(one.pk)
+
+    chosen = {"_selected_action": [rule.pk for rule in others], "post": "yes"}
+    client.post(ADMIN, {"action": "delete_selected", **chosen})
+    assert set(Rule.objects.all()) == set(others)

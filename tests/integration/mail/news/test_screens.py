@@ -8,6 +8,7 @@ from django.core import mail as sent
 from django.test import Client
 
 from petitions.admin import recent_password
+from petitions.mail import news as use_cases
 from petitions.mail import news_sending
 from petitions.models import News, Petition
 from tests.integration.mail.news.conftest import supporter
@@ -137,3 +138,42 @@ def test_moderators_see_no_news(news: News, moderator: User, client: Client) -> 
     client.force_login(moderator)
     assert client.get(f"/admin/petitions/news/{news.pk}/send/").status_code == 403
     assert client.get(f"/admin/petitions/news/{news.pk}/text/en/").status_code == 403
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_how_many_of_a_place_want_news_is_told_in_steps(
+    petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Whoever loads the page again when somebody has signed must not read where they live."""
+    monkeypatch.setattr(use_cases, "FEWEST", 2)
+    for n in range(number):
+        supporter(petition, n, postcode="", country="FR")
+    page.post(ADD, typed(petition, place="abroad"))
+    shown = page.get(f"/admin/petitions/news/{News.objects.get().pk}/send/").content.decode()
+    if number < 2:
+        assert "Fewer than 2 people are chosen" in shown
+        assert "Nobody of those chosen" not in shown
+    else:
+        assert "At least 2 people, 1 language" in shown
+        assert "Send to at least 2 people" in shown
+        assert "3 people" not in shown
+
+
+def test_nobody_sends_what_a_colleague_changed_since_they_looked(
+    petition: Petition, page: Client
+) -> None:
+    supporter(petition, 1)
+    page.post(ADD, typed(petition))
+    news = News.objects.get()
+    send = f"/admin/petitions/news/{news.pk}/send/"
+    pressed = {"act": "start", "seen": page.get(send).context["seen"]}
+    news.texts.update(body="Other words")
+
+    refused = page.post(send, pressed, follow=True)
+    assert "it was changed since you looked" in refused.content.decode()
+    news.refresh_from_db()
+    assert news.state == News.State.DRAFT
+
+    page.post(send, {**pressed, "seen": refused.context["seen"]})
+    news.refresh_from_db()
+    assert news.state == News.State.RUNNING

@@ -1,0 +1,93 @@
+"""Lists that tell whether one person signed: whichever way a moderator opens one is on record.
+
+Anybody can sign with any domain, name or postcode. From a form of their own, that nobody confirms,
+a moderator could ask for all that is like it.
+"""
+
+from dataclasses import replace
+from urllib.parse import quote
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from petitions.models import Alert, AuditRecord, Petition
+from petitions.screening import screen
+from tests.held import LIST, button
+from tests.people import sign, sign_and_confirm, somebody
+
+VERA = replace(somebody(1), name="Vera Example", email="vera@verity.example", postcode="EH991SP")
+LIKE_HER = {"domain_of": "domain", "name_of": "name", "postcode_of": "postcode"}
+
+
+@pytest.fixture
+def mona(moderator: User, client: Client) -> Client:
+    client.force_login(moderator)
+    return client
+
+
+@pytest.fixture
+def own(petition: Petition) -> UUID:
+    """A form of the moderator's own, with the domain, name and postcode of somebody who signed."""
+    sign_and_confirm(petition, VERA)
+    return sign(petition, replace(VERA, email="own@verity.example"))
+
+
+def looks() -> list[str]:
+    """The kinds of looks that are on record."""
+    records = AuditRecord.objects.filter(action=AuditRecord.Action.SEARCHED).order_by("pk")
+    return list(records.values_list("why", flat=True))
+
+
+@pytest.mark.parametrize("condition", LIKE_HER)
+@pytest.mark.parametrize(
+    "cursor", ["", "&after=nonsense", "&after=2099-01-01T00:00:00%2B00:00_" + "f" * 32]
+)
+def test_a_list_of_what_is_like_one_form_is_on_record_whatever_cursor_it_has(
+    own: UUID, mona: Client, condition: str, cursor: str
+) -> None:
+    page = mona.get(f"{LIST}?petition=protect&{condition}={own}{cursor}")
+    assert VERA.name in [line.name for line, _url in page.context["lines"]]
+    assert looks() == [LIKE_HER[condition]]
+
+
+def test_the_list_of_an_address_that_was_searched_for_is_on_record_each_time(
+    own: UUID, mona: Client
+) -> None:
+    url = mona.post(LIST, {"sought": VERA.email})["Location"]
+    for _time in range(2):
+        assert mona.get(url).status_code == 200
+    assert looks() == ["address"] * 3
+
+
+@pytest.mark.parametrize("condition", LIKE_HER)
+def test_the_page_of_a_form_leads_to_no_neighbour_in_a_list_of_what_is_like_it(
+    own: UUID, mona: Client, condition: str
+) -> None:
+    came_from = quote(f"petition=protect&{condition}={own}")
+    context = mona.get(f"{LIST}{own}/change/?list={came_from}").context
+    assert (context["before"], context["after"]) == ("", "")
+    assert f"{condition}={own}" in context["list_url"]
+
+
+def test_the_preview_of_a_decision_about_a_domain_is_on_record(own: UUID, mona: Client) -> None:
+    asked = button("remove", "automated") | {"scope": "all"}
+    answer = mona.post(f"{LIST}?petition=protect&domain_of={own}", asked)
+    assert looks() == ["domain"]
+
+    page = mona.get(answer["Location"])
+    assert VERA.name in [line.name for line in page.context["sample"]]
+    assert looks() == ["domain"] * 2
+
+
+def test_the_page_of_an_alert_about_one_domain_is_on_record(
+    own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forms of one's own raise an alert about any domain that is no large provider's."""
+    monkeypatch.setattr(screen, "DOMAIN_BURST", 2)
+    assert screen.raise_burst_alerts() == 1
+    alert = Alert.objects.get()
+    page = mona.get(f"/admin/petitions/alert/{alert.pk}/change/")
+    assert page.context["figures"].states == {"confirmed": 1, "pending": 1}
+    assert looks() == ["domain"]
