@@ -99,7 +99,7 @@ def object_(petition: Petition, victim: Attempt) -> None:
     signature_id = sign(petition, victim)
     inbox = sealing.inbox_of(victim.email)
     mailbox = tokens.Mailbox(signature_id, 0, petition.pk, inbox.key_id, inbox.ix)
-    assert suppression.suppress_petition(mailbox=mailbox)
+    suppression.suppress_petition(mailbox=mailbox)
 
 
 def bounce(petition: Petition, victim: Attempt) -> None:
