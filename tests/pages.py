@@ -405,10 +405,12 @@ class Visitor:
         yield self._post("left all mail", leave, {"no_mail": "1"})
 
     def _objecting(self) -> Pages:
-        link = self._not_me(sign(self.petition, self._attempt(email="stranger@example.net")))
+        signature_id = sign(self.petition, self._attempt(email="stranger@example.net"))
+        link = self._not_me(signature_id)
         yield self._get("it was not me", link)
         yield self._post("it was not me, said", link, {})
         yield self._get("it was not me, said before", link)
+        yield self._post("both buttons", self._link(signature_id), {})
         yield self._post("it was not me, taken back", link, {"lift": "1"})
 
     def _not_counted(self) -> Pages:

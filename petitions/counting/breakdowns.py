@@ -168,7 +168,7 @@ def write(
             SnapshotPart(
                 snapshot=snapshot, group=group, n=n, shown=renewed(n, before.get(group, 0))
             )
-            for group, n in counts.items()
+            for group, n in sorted(counts.items())
         )
     return is_new
 

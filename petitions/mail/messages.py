@@ -232,15 +232,9 @@ class Text(NamedTuple):
 
 
 def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
-    signature, inbox = mail.signature, sealing.inbox_of(address)
+    signature = mail.signature
     assert signature
-    mailbox = tokens.Mailbox(
-        signature_id=signature.pk,
-        epoch=signature.link_epoch,
-        petition_id=signature.petition_id,
-        key_id=inbox.key_id,
-        ix=inbox.ix,
-    )
+    mailbox = sealing.mailbox_of(signature, address)
     return {
         "confirm": tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch),
         "code": tokens.spoken(tokens.code(signature.pk, signature.link_epoch)),

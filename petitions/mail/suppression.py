@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from petitions.crypto.tokens import Inbox, Mailbox
-from petitions.models import Objection, Petition, Signature
-from petitions.signers import erasing, sealing
+from petitions.models import Objection, Petition
+from petitions.signers import sealing
 from petitions.signers.sealing import Use
 
 Reason = Objection.Reason
@@ -34,34 +34,20 @@ class Addressee(NamedTuple):
     address: str
 
 
-@transaction.atomic
-def suppress_petition(*, mailbox: Mailbox) -> bool:
-    """Suppress mail about a petition to this mailbox ("not me") for `ENDS_AFTER`, and delete its
-    pending attempt.
-
-    Only the attempt of this mail: a confirmed signature stays, whoever says so. Idempotent. Returns
-    False if there is no such petition any more. The attempt is locked first, as in confirming: of
-    two at once, the second finds it gone, or counted.
-    """
-    pending = Signature.objects.filter(
-        pk=mailbox.signature_id, link_epoch=mailbox.epoch, state=Signature.State.PENDING
-    )
-    if pending.select_for_update().first() is not None:
-        erasing.erase_attempts([mailbox.signature_id])
-    if not Petition.objects.filter(pk=mailbox.petition_id).exists():
-        return False
+def suppress_petition(*, mailbox: Mailbox) -> None:
+    """Suppress mail about a petition to this mailbox ("not me") for `ENDS_AFTER`. Idempotent."""
     _insert(Inbox(mailbox.key_id, mailbox.ix), Reason.NOT_ME, mailbox.petition_id)
-    return True
 
 
-def unsuppress_petition(*, mailbox: Mailbox) -> None:
+def unsuppress_petition(*, inboxes: Collection[Inbox], petition_id: int) -> None:
     """Undo "not me": the mailbox's owner wants mail about the petition after all, and can sign."""
-    _not_me(mailbox).delete()
+    _of_mailbox(inboxes).filter(petition=petition_id, reason=Reason.NOT_ME).delete()
 
 
 def is_petition_suppressed(mailbox: Mailbox) -> bool:
     """Whether mail about the petition to this mailbox is suppressed ("not me")."""
-    return _not_me(mailbox).exists()
+    entries = _of_mailbox([Inbox(mailbox.key_id, mailbox.ix)]) & _standing()
+    return entries.filter(petition=mailbox.petition_id, reason=Reason.NOT_ME).exists()
 
 
 def suppress_all(*, inbox: Inbox) -> None:
@@ -170,12 +156,3 @@ def _of_mailbox(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
     for inbox in inboxes:
         either |= Q(ix=_stored(inbox), key_id=inbox.key_id)
     return Objection.objects.filter(either)
-
-
-def _not_me(mailbox: Mailbox) -> QuerySet[Objection]:
-    return _standing().filter(
-        ix=_stored(Inbox(mailbox.key_id, mailbox.ix)),
-        key_id=mailbox.key_id,
-        petition=mailbox.petition_id,
-        reason=Reason.NOT_ME,
-    )

@@ -112,6 +112,9 @@ class Signature(models.Model):
         db_index=False,
         db_constraint=False,
     )
+    # When "this was not me" was pressed in its mail: retention soon deletes it, unless it is
+    # confirmed before. Null of all that is confirmed.
+    disowned_at = models.DateTimeField(null=True, editable=False)
     decision = models.ForeignKey(
         "petitions.Decision", models.PROTECT, null=True, blank=True, db_index=False
     )
@@ -146,6 +149,11 @@ class Signature(models.Model):
             models.Index(
                 fields=["petition", "place", "created_at", "id"], name="signature_place_list"
             ),
+            models.Index(
+                fields=["disowned_at"],
+                condition=Q(disowned_at__isnull=False),
+                name="signature_disowned",
+            ),
         ]
         constraints = [
             # Not `unique=True`, which adds a `varchar_pattern_ops` index for prefix searches.
@@ -157,6 +165,10 @@ class Signature(models.Model):
             models.CheckConstraint(
                 condition=~Q(state__in=["pending", "refused"]) | Q(confirmed_at__isnull=True),
                 name="signature_pending_has_no_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(disowned_at__isnull=True) | Q(confirmed_at__isnull=True),
+                name="signature_disowned_is_unconfirmed",
             ),
         ]
 

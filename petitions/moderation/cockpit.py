@@ -134,13 +134,15 @@ class Origin(NamedTuple):
 
 
 def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
-    """The networks and the domains of most forms within the last hour, the busiest first.
+    """The networks and the domains of most confirmed forms of the last hour, the busiest first.
 
+    Anybody can send forms with the domain of one person: one fewer than `LEAST_TOLD` of those that
+    wait would tell whether that person has signed.
     Nobody reads which network it is, nor which domain, but for those of large providers. Those of
     fewer than `LEAST_TOLD` forms are left out.
     """
     hour_ago = timezone.now() - HOUR
-    late = [form for form in forms if form.created_at > hour_ago]
+    late = [form for form in forms if form.created_at > hour_ago and form.confirmed_at]
     known = _large_providers()
     networks = _busiest([(form.network, form.pk) for form in late], {})
     return networks, _busiest([(form.domain, form.pk) for form in late], known)

@@ -32,7 +32,7 @@ from petitions.models import (
 )
 from petitions.privacy import erasure_notice
 from petitions.screening import challenge, rate_limits
-from petitions.signatures import change_address
+from petitions.signatures import change_address, disown
 from petitions.signers import erasing
 from petitions.staff import audit, logins
 
@@ -59,6 +59,7 @@ KEPT_UNANSWERED = timedelta(days=365)
 def apply() -> None:
     """Purge expired data and truncate old timestamps, in batches. Idempotent."""
     delete_expired_pending()
+    delete_disowned()
     erase_after_close()
     delete_decoys()
     delete_refused()
@@ -84,6 +85,15 @@ def delete_expired_pending() -> int:
     states = [Signature.State.PENDING, Signature.State.REMOVED, Signature.State.WITHDRAWN]
     expired = _unconfirmed_for(timedelta(days=settings.PENDING_DAYS)).filter(state__in=states)
     return _in_batches(expired, erasing.erase_attempts)
+
+
+def delete_disowned() -> int:
+    """Delete the forms of whom "this was not me" was said, once that is not undone any more; return
+    how many.
+    """
+    before = timezone.now() - disown.KEPT_FOR
+    disowned = Signature.objects.filter(disowned_at__lt=before, confirmed_at=None)
+    return _in_batches(disowned, erasing.erase_attempts)
 
 
 def delete_decoys() -> int:

@@ -177,7 +177,9 @@ def newer_mail(signature_id: UUID) -> datetime | None:
     old = mails.filter(signature=signature_id, signature__confirmed_at=None).first()
     if old is None or old.signature is None:
         return None
-    waiting = Signature.objects.uncorrected().filter(state=Signature.State.PENDING)
+    waiting = Signature.objects.uncorrected().filter(
+        state=Signature.State.PENDING, disowned_at=None
+    )
     newer = mails.filter(
         global_mailbox_ix=old.global_mailbox_ix,
         state=Mail.State.SENT,
@@ -284,7 +286,7 @@ def _queue_again(signature_id: UUID, is_silenced: bool) -> None:
                 created_at)
             SELECT gen_random_uuid(), s.id, %(kind)s,
                 coalesce(earlier.global_mailbox_ix, uuid_send(gen_random_uuid())),
-                CASE WHEN s.state = %(pending)s AND earlier.n > 0
+                CASE WHEN s.state = %(pending)s AND s.disowned_at IS NULL AND earlier.n > 0
                     THEN %(wanted)s ELSE %(withheld)s END,
                 now(), 0, '', now()
             FROM (

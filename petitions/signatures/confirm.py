@@ -1,6 +1,6 @@
 """Confirmation: a pending signature is counted, once, under the advisory lock of its mailbox.
 
-Five rules decide, each in a function or a fragment of SQL of its name:
+Six rules decide, each in a function or a fragment of SQL of its name:
 
 - the household rule: a mailbox counts once, or twice for two people of one home;
 - nobody is added unasked: anybody can type anybody's address under any name. Where forms of several
@@ -8,6 +8,8 @@ Five rules decide, each in a function or a fragment of SQL of its name:
   which of them it is; who is chosen is confirmed, and the forms of the others are deleted;
 - the narrowest use of a name wins: of all forms of the mailbox, whichever link is pressed, until
   the owner widens it in "find my signature";
+- of two presses that contradict each other neither stands: where "not me" was pressed before, the
+  press undoes that alone, and asks which of the two was meant (`disown`);
 - a clean twin releases a held one: where a form of the same person passed screening, none of
   theirs is held;
 - what a moderator's rule or switch catches is held, though it was signed before that.
@@ -27,7 +29,7 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import vault
-from petitions.crypto.tokens import Link
+from petitions.crypto.tokens import Link, Mailbox
 from petitions.identity import email_addresses
 from petitions.infra import prepared
 from petitions.infra.locks import StateChanged
@@ -36,6 +38,7 @@ from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rules
 from petitions.screening.screen import HELD_PETITION
+from petitions.signatures import disown as disowning
 from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
@@ -51,6 +54,7 @@ class Outcome(Enum):
 
     CONFIRMED = "confirmed"
     CHOOSE = "choose"  # nothing has changed: which of these people is it?
+    CONTRADICTED = "contradicted"  # "not me" was pressed before, and is undone: which was meant?
     ALREADY = "already"  # idempotent: the same person's signature already stands
     OTHER_HOME = "other-home"  # somebody from another postcode signed with this mailbox
     MAILBOX_FULL = "mailbox-full"  # two people have signed with this mailbox
@@ -69,13 +73,15 @@ class Person(NamedTuple):
 class Pressed(NamedTuple):
     """What became of a press: `people` are the person who was added, or those to choose from.
 
-    `is_narrowed`: another form of the mailbox allows less to be done with the name.
+    `is_narrowed`: another form of the mailbox allows less to be done with the name. `not_me` is
+    what the other link of the mail says, where the press contradicts it.
     """
 
     outcome: Outcome
     signature: Signature | None = None
     people: tuple[Person, ...] = ()
     is_narrowed: bool = False
+    not_me: Mailbox | None = None
 
 
 class Opened(NamedTuple):
@@ -138,12 +144,16 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
     may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
     if signature.state == State.PENDING and not may_count:
         return Pressed(Outcome.CLOSED, signature)
+    if signature.disowned_at is not None:
+        disowning.contradict(signature, me.address)
+        not_me = sealing.mailbox_of(signature, me.address)
+        return Pressed(Outcome.CONTRADICTED, signature, not_me=not_me)
     standing = [row for row in (signature, *mailbox.values()) if row.confirmed_at]
     waiting = _others_waiting(signature, mailbox.values(), me)
     verdict = _judge(signature, standing, me.known)
-    caught = rules.in_force().catches(me.address, signature.signer.network_ix, signature.created_at)
-    if signature.petition.is_holding:
-        caught = caught or HELD_PETITION
+    caught = rules.in_force().catches(
+        me.address, signature.signer.network_ix, signature.created_at
+    ) or (HELD_PETITION if signature.petition.is_holding else "")
     would_join = verdict.outcome is Outcome.CONFIRMED and standing
     if (waiting or would_join) and not is_chosen:
         return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
@@ -352,7 +362,7 @@ def _write(
 
 _COLUMNS = (
     "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
-    "link_epoch", "created_at", "confirmed_at",
+    "link_epoch", "disowned_at", "created_at", "confirmed_at",
 )  # fmt: skip
 # In the model's order, as `from_db` takes them.
 _SIGNER_COLUMNS = (
@@ -418,7 +428,8 @@ _READ_MAILBOX = Statement(
               UNION ALL SELECT unnest(%(others)s::bytea[])))
           -- Also who stands without a slot: a moderator let them, beyond the household rule.
           AND (s.confirmed_at IS NOT NULL
-               OR (s.id = %(id)s OR s.state = '{State.PENDING}' AND s.created_at > %(oldest)s)
+               OR (s.id = %(id)s OR s.state = '{State.PENDING}' AND s.created_at > %(oldest)s
+                                    AND s.disowned_at IS NULL)
                   AND NOT EXISTS (SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
     ORDER BY s.id <> %(id)s, s.confirmed_at IS NULL, g.slot, s.created_at DESC, s.id
     LIMIT {MOST_ROWS}
@@ -431,7 +442,7 @@ _READ_MAILBOX = Statement(
 _FORMS = """
     FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
     WHERE g.petition_id = %(petition)s AND g.petition_mailbox_ix = ANY(%(mailboxes)s)
-          AND (s.state = 'pending' OR s.id = %(id)s
+          AND (s.state = 'pending' AND s.disowned_at IS NULL OR s.id = %(id)s
                OR %(joins)s::boolean AND s.confirmed_at IS NOT NULL)"""
 # Those of the same person: anybody can type anybody's address, and use up the mails of a day.
 _TWIN = "(g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s))"

@@ -1,6 +1,8 @@
 """State machine of a signature: its states, its transitions, and the function that makes them.
 
         attempt -> pending -> confirmed <-> held
+                      ^           |          |
+                      +-----------+----------+  within a minute, by "not me": see `disown`
                       |           |  ^       |  ^
                       +---------> removed <--+  |   by a decision, which can be undone
                       |           |
@@ -56,6 +58,7 @@ class Transition(NamedTuple):
 # What the signer does. A confirmation that looks suspicious holds: see `CONFIRMED_AS`.
 CONFIRM = Transition((State.PENDING,), State.CONFIRMED)
 RELEASE = Transition((State.HELD,), State.CONFIRMED)
+UNCONFIRM = Transition((State.CONFIRMED, State.HELD), State.PENDING)
 CORRECT = Transition((State.PENDING, State.REFUSED), State.WITHDRAWN)
 # A moderator may withdraw for a signer who asks for it.
 WITHDRAW = Transition((State.CONFIRMED, State.HELD, State.REMOVED), State.WITHDRAWN)

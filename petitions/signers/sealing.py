@@ -11,9 +11,9 @@ from uuid import UUID
 from django.conf import settings
 
 from petitions.crypto import vault
-from petitions.crypto.tokens import Inbox, Recipient
+from petitions.crypto.tokens import Inbox, Mailbox, Recipient
 from petitions.identity import email_addresses, names
-from petitions.models import Mail, Signer
+from petitions.models import Mail, Signature, Signer
 from petitions.signers import consent
 
 # Room for all that the form takes: `names.MAX_NAME_BYTES`, an address, a home, and what JSON adds.
@@ -240,6 +240,18 @@ def inboxes_of(address: str) -> list[Inbox]:
     """A mailbox over all petitions, by its blind index under each key; the first is current."""
     mailbox = email_addresses.canonical(address)
     return [_inbox(mailbox, key_id) for key_id in settings.INDEX_KEYS]
+
+
+def mailbox_of(signature: Signature, address: str) -> Mailbox:
+    """What the "not me" link in the mail about a form says, by the current key."""
+    inbox = inbox_of(address)
+    return Mailbox(
+        signature_id=signature.pk,
+        epoch=signature.link_epoch,
+        petition_id=signature.petition_id,
+        key_id=inbox.key_id,
+        ix=inbox.ix,
+    )
 
 
 def inbox_of(address: str) -> Inbox:

@@ -1,5 +1,5 @@
 """Views of confirmation (double opt-in): the page of the mailed link, the question whose signature
-it is, and the thank-you page.
+it is, and the thank-you page; and "this was not me".
 """
 
 from datetime import datetime, timedelta
@@ -14,10 +14,12 @@ from django.utils.translation import get_language
 
 from petitions.crypto import tokens
 from petitions.geography import homes
+from petitions.mail import suppression
 from petitions.models import Signature
 from petitions.publishing import warm_cache
 from petitions.signatures import check_email, self_service
 from petitions.signatures import confirm as confirming
+from petitions.signatures import disown as disowning
 from petitions.signatures.confirm import Outcome
 from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther, get_or_post
@@ -57,6 +59,8 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     if outcome is Outcome.CHOOSE:
         people = [(person, _path("confirm", person.link)) for person in pressed.people]
         return _respond(request, "petitions/choose.html", signature, people=people)
+    if pressed.not_me:
+        return _which_was_meant(request, pressed.not_me)
     if signature.pk == link.signature_id:
         used_at = signature.confirmed_at
         if used_at is not None and used_at < timezone.now() - SAID_AGAIN:
@@ -88,6 +92,45 @@ def _path(name: str, link: tokens.Link) -> str:
     """The path of a view behind a link's token."""
     token = tokens.link(tokens.CONFIRM, link.signature_id, link.epoch)
     return reverse(f"links:{name}", args=[get_language(), token])
+
+
+@token_is_proof
+@get_or_post
+def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    """ "It was not me": show one button (GET), or opt out or back in (POST).
+
+    The answer does not reveal whether anything was pending, confirmed or never there: somebody
+    else may read the mail. Only to who presses within a minute of confirming it asks which of the
+    two was meant, and for ten minutes the other link says more.
+    """
+    try:
+        mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)
+    except tokens.BadToken:
+        return _dead_link(request)
+    if request.method != "POST":
+        stage = "before" if suppression.is_petition_suppressed(mailbox) else "ask"
+    elif request.POST.get("lift"):
+        disowning.take_back(mailbox=mailbox)
+        stage = "lifted"
+    else:
+        outcome = disowning.disown(mailbox=mailbox)
+        if outcome is disowning.Outcome.CONTRADICTED:
+            return _which_was_meant(request, mailbox)
+        if outcome is disowning.Outcome.GONE:
+            return _dead_link(request)
+        stage = "done"
+    return render(request, f"petitions/not_me_{stage}.html")
+
+
+def _which_was_meant(request: HttpRequest, mailbox: tokens.Mailbox) -> HttpResponse:
+    """Ask whoever pressed both buttons of a mail, or whose mail was checked by a program."""
+    own = tokens.Link(mailbox.signature_id, mailbox.epoch)
+    token = tokens.mailbox_link(tokens.NOT_ME, mailbox)
+    paths = {
+        "confirm": _path("confirm", own),
+        "not_me": reverse("links:not_me", args=[get_language(), token]),
+    }
+    return render(request, "petitions/which_was_meant.html", paths)
 
 
 @token_is_proof

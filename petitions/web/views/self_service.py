@@ -6,7 +6,7 @@ may see the mail over a shoulder. Personal data is only in answers to POST, whic
 """
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -332,31 +332,6 @@ def mail_again(request: HttpRequest, language: str, token: str) -> HttpResponse:
         suppression.unsuppress_all(inboxes=[inbox])
     context = {"is_done": request.method == "POST"}
     return render(request, "petitions/mail_again.html", context)
-
-
-@token_is_proof
-@get_or_post
-def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
-    """ "It was not me": show one button (GET), or opt out or back in (POST).
-
-    The answer does not reveal whether anything was pending, confirmed or never there: somebody
-    else may read the mail.
-    """
-    dead = partial(render, request, "petitions/dead_link.html", status=HTTPStatus.NOT_FOUND)
-    try:
-        mailbox = tokens.read_mailbox_link(tokens.NOT_ME, token)
-    except tokens.BadToken:
-        return dead()
-    if request.method != "POST":
-        stage = "before" if suppression.is_petition_suppressed(mailbox) else "ask"
-    elif request.POST.get("lift"):
-        suppression.unsuppress_petition(mailbox=mailbox)
-        stage = "lifted"
-    elif suppression.suppress_petition(mailbox=mailbox):
-        stage = "done"
-    else:
-        return dead()
-    return render(request, f"petitions/not_me_{stage}.html")
 
 
 def _show(

@@ -88,9 +88,9 @@ def test_busy_networks_and_domains_lead_to_their_lists_and_name_none_but_large_p
     petition: Petition, mona: Client
 ) -> None:
     for number in range(6):
-        from_network(petition, "192.0.2.0/24", of("raid.example", number))
+        confirm(from_network(petition, "192.0.2.0/24", of("raid.example", number)))
     for number in range(5):
-        from_network(petition, f"198.51.{number}.0/24", of("gmail.com", 10 + number))
+        confirm(from_network(petition, f"198.51.{number}.0/24", of("gmail.com", 10 + number)))
     sign(petition, of("own.example", 20))
 
     page = text(mona)
@@ -105,6 +105,17 @@ def test_busy_networks_and_domains_lead_to_their_lists_and_name_none_but_large_p
     for url, _name, number in lists:
         listed = mona.get(url.replace("&amp;", "&")).content.decode()
         assert listed.count('name="chosen"') == int(number)
+
+
+def test_forms_that_wait_do_not_bring_the_domain_of_one_who_signed_into_view(
+    petition: Petition, mona: Client
+) -> None:
+    """Anybody can send them: with four of one's own, the bar said that a fifth had signed."""
+    sign_and_confirm(petition, of("verity.example", 0))
+    for number in range(1, 9):
+        from_network(petition, "192.0.2.0/24", of("verity.example", number))
+    assert cockpit.busiest(cockpit.newest(petition)) == ([], [])
+    assert "_of=" not in text(mona)
 
 
 def test_mail_is_told_by_mailboxes_in_steps_of_25_of_large_providers_alone(

@@ -18,11 +18,11 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions import tasks
-from petitions.crypto import tokens
 from petitions.mail import outbox, suppression
 from petitions.models import Mail, Petition, Rule, Signature
 from petitions.screening import rate_limits, rules
 from petitions.screening.rate_limits import Act
+from petitions.signatures import disown
 from petitions.signatures import withdraw as withdrawing
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -96,10 +96,8 @@ def use_up_the_mails_of_the_day(petition: Petition, victim: Attempt) -> None:
 
 
 def object_(petition: Petition, victim: Attempt) -> None:
-    signature_id = sign(petition, victim)
-    inbox = sealing.inbox_of(victim.email)
-    mailbox = tokens.Mailbox(signature_id, 0, petition.pk, inbox.key_id, inbox.ix)
-    assert suppression.suppress_petition(mailbox=mailbox)
+    signature = Signature.objects.get(pk=sign(petition, victim))
+    disown.disown(mailbox=sealing.mailbox_of(signature, victim.email))
 
 
 def bounce(petition: Petition, victim: Attempt) -> None:

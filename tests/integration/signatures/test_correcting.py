@@ -16,11 +16,11 @@ from limits import parse
 from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.formatting import languages
-from petitions.mail import outbox, suppression
+from petitions.mail import outbox
 from petitions.models import Correction, Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening.screen import Evidence
-from petitions.signatures import check_email, submit, withdraw
+from petitions.signatures import check_email, disown, submit, withdraw
 from petitions.signatures.check_email import Page
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
@@ -362,7 +362,7 @@ def test_what_becomes_of_a_correction_does_not_depend_on_what_became_of_the_atte
     if happens == "objected":
         inbox = sealing.inbox_of(AMINA.email)
         mailbox = tokens.Mailbox(attempt_id, 0, petition.pk, inbox.key_id, inbox.ix)
-        assert suppression.suppress_petition(mailbox=mailbox)
+        assert disown.disown(mailbox=mailbox) is disown.Outcome.DISOWNED
     if happens == "withdrawn":
         withdraw.withdraw(signature_id=attempt_id)
     if happens == "deleted":

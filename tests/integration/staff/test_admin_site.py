@@ -111,8 +111,12 @@ def everything(petition: Petition, moderator: User) -> dict[str, Any]:
         "source": Source.objects.create(code="choir", name="Choir").pk,
         "news": News.objects.create(petition=petition).pk,
         "statement": Statement.objects.create(slug="one").pk,
+        # With an end: one without is running first, and broken off after some minutes.
         "export": Export.objects.create(
-            petition=petition, purpose="hand-in", delete_by=timezone.localdate()
+            petition=petition,
+            purpose="hand-in",
+            delete_by=timezone.localdate(),
+            finished_at=timezone.now(),
         ).pk,
         "user": moderator.pk,
         "way": "stop",
