@@ -9,11 +9,13 @@ import hashlib
 import io
 import struct
 import zlib
-from typing import NamedTuple
-
-from PIL import Image, ImageOps, UnidentifiedImageError
+from typing import TYPE_CHECKING, NamedTuple
 
 from petitions.models import Organisation
+
+# Imported where it is used: it takes 5 MB of every process, and decodes a logo once.
+if TYPE_CHECKING:
+    from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MOST_BYTES = 1024 * 1024
@@ -39,6 +41,8 @@ class Logo(NamedTuple):
 
 def read(content: bytes) -> Logo:
     """Re-encode an uploaded picture. Raises `NoLogo`."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     if len(content) > MOST_BYTES:
         raise NoLogo("The file is larger than 1 MB. Save the picture smaller.")
     try:
@@ -80,8 +84,10 @@ def _need_sensible(width: int, height: int) -> None:
         raise NoLogo(f"{said} Use one of {LEAST_PIXELS} at least on each side.")
 
 
-def _encoded(picture: Image.Image) -> bytes:
+def _encoded(picture: "Image.Image") -> bytes:
     """PNG of the pixels alone: a new picture has no colour profile, text or EXIF."""
+    from PIL import Image
+
     bare = Image.new("RGBA", picture.size)
     bare.paste(picture)
     out = io.BytesIO()

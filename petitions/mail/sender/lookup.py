@@ -2,14 +2,15 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dns.exception
-import dns.name
-import dns.resolver
 from django.conf import settings
 
 from petitions.formatting.sanitising import legible
+
+# Imported where it is used: it takes 13 MB, and hardly any process ever asks DNS.
+if TYPE_CHECKING:
+    import dns.resolver
 
 # Seconds for all queries of a check, and for one of them.
 ALL, EACH = 5.0, 2.0
@@ -64,6 +65,10 @@ class Lookup:
         return bool(self._ask(name, "A") or self._ask(name, "AAAA"))
 
     def _ask(self, name: str, kind: str) -> list[Any]:
+        import dns.exception
+        import dns.name
+        import dns.resolver
+
         seconds = min(EACH, self._until - time.monotonic())
         try:
             full = dns.name.from_text(name)
@@ -82,8 +87,10 @@ class Lookup:
         return list(answer)
 
 
-def _resolver() -> dns.resolver.Resolver:
+def _resolver() -> "dns.resolver.Resolver":
     """The name server of `DNS_SERVER`, or else the machine's. Raises `Unanswered`."""
+    import dns.resolver
+
     try:
         resolver = dns.resolver.Resolver(configure=not settings.DNS_SERVER)
     except dns.exception.DNSException:

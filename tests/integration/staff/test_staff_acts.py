@@ -41,6 +41,8 @@ def test_saving_and_ending_a_rule(petition: Petition, moderator: User, client: C
 
     about = (moderator.pk, "petitions.rule", str(rule.pk))
     assert records() == [
+        # The preview tells how many it would have met.
+        ("searched", moderator.pk, "", "", "admin:petitions_rule_add"),
         ("rule-saved", *about, "admin:petitions_rule_add"),
         ("rule-ended", *about, "admin:petitions_rule_changelist"),
     ]
