@@ -63,15 +63,18 @@ class ErasureAdmin(Titled, ReadOnly):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        stopped = Erasure.objects.stopped().filter(pk=object_id).exists()
-        way = RELEASE if stopped else STOP
-        context = {
-            "stopped": stopped,
-            "decide_form": WhyForm(),
-            "decide_url": reverse("admin:petitions_erasure_decide", args=[object_id, way]),
-            "may_decide": _may_decide(request),
-            **(extra_context or {}),
-        }
+        # None where the address names no erasure: Django says so, once it has checked who asks.
+        erasure = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if erasure is not None:
+            stopped = Erasure.objects.stopped().filter(pk=erasure.pk).exists()
+            way = RELEASE if stopped else STOP
+            context |= {
+                "stopped": stopped,
+                "decide_form": WhyForm(),
+                "decide_url": reverse("admin:petitions_erasure_decide", args=[erasure.pk, way]),
+                "may_decide": _may_decide(request),
+            }
         return super().change_view(request, object_id, form_url, context)
 
     def decide_view(self, request: HttpRequest, pk: str, way: str) -> HttpResponse:

@@ -236,6 +236,12 @@ def test_opening_the_address_of_a_stop_stops_nothing(
     assert not ErasureStop.objects.exists()
 
 
+def test_an_address_that_names_no_erasure_leads_home(organiser: User, client: Client) -> None:
+    client.force_login(organiser)
+    response = client.get("/admin/petitions/erasure/nonsense/change/")
+    assert response.status_code == 302
+
+
 @pytest.mark.parametrize("way", ["stop", "release"])
 @pytest.mark.parametrize(
     ("role", "status"),
