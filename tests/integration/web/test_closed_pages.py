@@ -12,6 +12,7 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.models import UNKNOWN, Petition, Source
 from petitions.models.petition import CONFIRMING_AFTER_CLOSE
+from petitions.sharing import typesetting
 
 PAGE = "/petitions/protect/"
 IN_EACH = pytest.mark.parametrize("home", ["", "/ar", "/cy"])
@@ -74,6 +75,7 @@ def test_a_paper_asks_nobody_to_sign_what_is_closed(
         return compile_(*args, sys_inputs=sys_inputs, **options)
 
     monkeypatch.setattr(typst, "compile", note)
+    typesetting._compile.cache_clear()
     address = f"/share/protect-{paper}.pdf"
     assert client.get(address).content.startswith(b"%PDF")
     close(A_MINUTE)
@@ -95,6 +97,7 @@ def test_the_picture_of_a_closed_petition_has_the_count_and_no_bar(
         return compile_(*args, sys_inputs=sys_inputs, **options)
 
     monkeypatch.setattr(typst, "compile", note)
+    typesetting._compile.cache_clear()
     close(A_MINUTE)
     assert client.get("/share/protect.png").content.startswith(b"\x89PNG")
     assert given[0]["count"] == "60"
