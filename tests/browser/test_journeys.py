@@ -112,7 +112,8 @@ def is_on_screen(page: Page, selector: str) -> bool:
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing makes the page scroll sideways."""
+    """Whether nothing makes the page, once it is loaded, scroll sideways."""
+    page.wait_for_load_state()
     width = page.evaluate("document.documentElement.scrollWidth")
     size = page.viewport_size
     assert size
