@@ -1,7 +1,7 @@
 # One image for everything of ours that runs: web, worker, beat and migration.
 # docker-compose.yml says which command each of them runs.
 
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -32,7 +32,7 @@ RUN python manage.py collectstatic --noinput
 RUN python -m compileall -q campaign petitions deploy && chmod -R a+rX /app
 
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

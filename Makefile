@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint faults timing bench lighthouse pictures styles lock clean
+.PHONY: help run test quick lint faults timing bench lighthouse pictures styles lock images clean
 # Recipes depend on each other's order, and their output should read in it.
 .NOTPARALLEL:
 
@@ -18,6 +18,7 @@ export LOCAL_DIR PORT UNDERSIGNED_STARTED VENV
 
 BIN := $(VENV)/bin
 LOCKS := requirements
+PINNED := docker-compose.yml Dockerfile
 
 # The first of these that runs and is new enough: a version manager's shim may exist for
 # a Python that does not, and a system's `python3` may be too old. `PYTHON=` goes first.
@@ -99,6 +100,14 @@ lock: ## Compile pyproject.toml into requirements/, with hashes
 	$(compile) pyproject.toml --group local --constraints $(LOCKS)/production.txt --output-file $(LOCKS)/local.txt
 	$(compile) pyproject.toml --group local --group dev --constraints $(LOCKS)/local.txt --output-file $(LOCKS)/dev.txt
 	$(compile) --group tools --output-file $(LOCKS)/tools.txt
+
+# A tag can be moved to another image; a digest names one for ever.
+images: ## Pin the images of others to what their tags name today; wants Docker
+	@for image in $$(sed -nE 's/^(FROM| *image:) ([^ $$]+)@sha256:.*/\2/p' $(PINNED) | sort -u); do \
+		digest=$$(docker buildx imagetools inspect "$$image" --format '{{.Manifest.Digest}}') || exit 1; \
+		sed -i -E "s|([ ]$$image@)sha256:[0-9a-f]{64}|\1$$digest|" $(PINNED); \
+		echo "$$image@$$digest"; \
+	done
 
 clean: ## Remove the local database, mailbox, secrets and logs
 	@$(find_python); exec "$$python" -m campaign.local clean
