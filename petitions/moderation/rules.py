@@ -81,7 +81,7 @@ def _look(rule: Rule) -> Preview:
                 "but cannot hold what already waits for confirmation.",
             )
         return Preview(_states(since, signer__network_ix__in=parts))
-    large = _large_providers(rule.pattern)
+    large = _large_domains(rule.pattern)
     if rule.pattern.startswith("*."):
         return Preview(None, "Not counted: which domains lie below this one is not known.", large)
     domains = [sealing.domain_index(f"@{rule.pattern}", day) for day in days]
@@ -93,7 +93,7 @@ def _states(since: datetime, **origin: Any) -> Counter[str]:
     return Counter(rows.values_list("state", flat=True)[:MOST_COUNTED])
 
 
-def _large_providers(pattern: str) -> tuple[str, ...]:
+def _large_domains(pattern: str) -> tuple[str, ...]:
     """The large mail providers whose domain a pattern covers."""
     listed = rules.Listed()
     listed.add({"kind": Rule.Kind.DOMAIN, "pattern": pattern})
