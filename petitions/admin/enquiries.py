@@ -227,19 +227,19 @@ class EnquiryAdmin(ReadOnly):
         elif act in {"send", "send-more"}:
             return _send(request, enquiry, is_last=act == "send")
         else:
-            self._save_outcome(request, enquiry)
+            _note_outcome(request, enquiry)
         return None
 
-    def _save_outcome(self, request: HttpRequest, enquiry: Enquiry) -> None:
-        """Save what was done, and nothing else of the row."""
-        form = OutcomeForm(request.POST, instance=enquiry)
-        if not form.is_valid():
-            messages.error(request, " ".join(["Nothing was saved.", *form.errors["outcome"]]))
-            return
-        if form.has_changed():
-            Enquiry.objects.filter(pk=enquiry.pk).update(outcome=form.cleaned_data["outcome"])
-            self.log_change(request, enquiry, [{"changed": {"fields": ["outcome"]}}])
-        messages.success(request, "What was done is saved. Nobody gets an email.")
+
+def _note_outcome(request: HttpRequest, enquiry: Enquiry) -> None:
+    form = OutcomeForm(request.POST, instance=enquiry)
+    if not form.is_valid():
+        messages.error(request, " ".join(["Nothing was saved.", *form.errors["outcome"]]))
+        return
+    enquiries.note_outcome(
+        enquiry_id=enquiry.pk, outcome=form.cleaned_data["outcome"], **acting(request)
+    )
+    messages.success(request, "What was done is saved. Nobody gets an email.")
 
 
 def _send(request: HttpRequest, enquiry: Enquiry, *, is_last: bool) -> AnswerForm | None:

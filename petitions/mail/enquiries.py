@@ -192,6 +192,13 @@ def reopen(*, ids: Collection[UUID], actor: User, screen: str) -> int:
     return _update(finished, changes, Action.ENQUIRY_REOPENED, actor, screen)
 
 
+@transaction.atomic
+def note_outcome(*, enquiry_id: UUID, outcome: str, actor: User, screen: str) -> None:
+    """Save what was done about a message, on the audit record if it says something else now."""
+    others = Enquiry.objects.filter(pk=enquiry_id).exclude(outcome=outcome)
+    _update(others, {"outcome": outcome}, Action.CHANGED, actor, screen)
+
+
 def _update(
     enquiries: QuerySet[Enquiry],
     changes: dict[str, Any],
