@@ -86,10 +86,15 @@ def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None
     return user
 
 
-def unlock(*, user: User, screen: str, actor_id: int | None = None) -> int:
+def unlock(*, person: User, actor: User | None, screen: str) -> int:
     """Delete the counted failures of an account; return how many there were."""
-    forgotten = LoginFailure.objects.filter(name_ix__in=_indexes("name", user.username)).delete()
-    audit.record(action=Action.LOGIN_UNLOCKED, screen=screen, actor_id=actor_id, about=user)
+    forgotten = LoginFailure.objects.filter(name_ix__in=_indexes("name", person.username)).delete()
+    audit.record(
+        action=Action.LOGIN_UNLOCKED,
+        screen=screen,
+        actor_id=actor.pk if actor else None,
+        about=person,
+    )
     return forgotten[0]
 
 
