@@ -42,7 +42,7 @@ def publish(
     audit.record(
         action=AuditRecord.Action.STATEMENT_PUBLISHED,
         screen=screen,
-        actor_id=actor.pk if actor else None,
+        actor=actor,
         about=statement,
         why=f"It appears {moment_in_london(at)}" if at and at > timezone.now() else "",
     )
@@ -62,7 +62,7 @@ def save_texts(
         audit.record(
             action=AuditRecord.Action.TEXTS_SAVED,
             screen=screen,
-            actor_id=actor.pk if actor else None,
+            actor=actor,
             about=statement,
             why=text.language,
         )
@@ -129,10 +129,7 @@ def take_back(*, statement: Statement, actor: User | None, screen: str) -> None:
     petition.texts.filter(published_at=planned).update(published_at=None)
     Petition.objects.filter(pk=petition.pk).update(opens_at=None)
     audit.record(
-        action=AuditRecord.Action.STATEMENT_RECALLED,
-        screen=screen,
-        actor_id=actor.pk if actor else None,
-        about=statement,
+        action=AuditRecord.Action.STATEMENT_RECALLED, screen=screen, actor=actor, about=statement
     )
 
 

@@ -135,7 +135,7 @@ def send_answer(
     enquiry.answered_on = today if is_last else None
     enquiry.acknowledged_on = enquiry.acknowledged_on or today
     enquiry.save(update_fields=["state", "answered_on", "acknowledged_on"])
-    audit.record(action=Action.ANSWER_SENT, screen=screen, actor_id=actor.pk, about=enquiry)
+    audit.record(action=Action.ANSWER_SENT, screen=screen, actor=actor, about=enquiry)
     transaction.on_commit(nudge)
     return Outcome.SENT
 
@@ -209,7 +209,7 @@ def _update(
     """Lock rows, change them, and record the act about each; return how many."""
     locked = list(enquiries.only("pk").select_for_update().order_by("pk"))
     Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in locked]).update(**changes)
-    audit.record_each(action=action, screen=screen, actor_id=actor.pk, about=locked)
+    audit.record_each(action=action, screen=screen, actor=actor, about=locked)
     return len(locked)
 
 

@@ -146,7 +146,7 @@ def save_organisation(
         audit.record(
             action=AuditRecord.Action.ORGANISATION_RENAMED,
             screen=screen,
-            actor_id=actor.pk if actor else None,
+            actor=actor,
             about=organisation,
             why=reason,
         )

@@ -112,7 +112,7 @@ def ask_for_password(*, email: str) -> None:
 
 def note_password_set(*, person: User, screen: str) -> None:
     """Record that the owner of a mailed link has set a password."""
-    audit.record(action=Action.PASSWORD_SET, screen=screen, actor_id=person.pk, about=person)
+    audit.record(action=Action.PASSWORD_SET, screen=screen, actor=person, about=person)
 
 
 def password_link_parts(person: User) -> tuple[str, str]:
@@ -156,4 +156,4 @@ def _need_an_administrator() -> None:
 def _record(
     action: AuditRecord.Action, person: User, actor: User, screen: str, why: str = ""
 ) -> None:
-    audit.record(action=action, screen=screen, actor_id=actor.pk, about=person, why=why)
+    audit.record(action=action, screen=screen, actor=actor, about=person, why=why)
