@@ -17,6 +17,7 @@ from petitions.admin.acting import acting
 from petitions.admin.fields import CarefulForm
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline, shown
 from petitions.models import AuditRecord
+from petitions.publishing import changes
 
 
 class StatementTextInline(TextInline):
@@ -29,17 +30,10 @@ class StatementForm(CarefulForm[Statement]):
     """The form of a statement; a new address is asked about once more."""
 
     def refusals(self) -> dict[str, str]:
-        words = publishing.taken_address(self.instance)
-        return {"slug": words} if words else {}
+        return changes.taken_address(self.instance)
 
     def consequences(self) -> list[str]:
-        former = publishing.moves_from(self.instance)
-        if not former:
-            return []
-        return [
-            f"The statement’s address changes from “{former}” to “{self.instance.slug}”.",
-            "The old one redirects to it for ever, and no other statement can have it.",
-        ]
+        return changes.consequences(self.instance)
 
 
 @admin.register(Statement)

@@ -70,4 +70,4 @@ def find(token: str) -> DraftLink | None:
 def _record(
     action: AuditRecord.Action, of: models.Model, actor: User, screen: str, why: str
 ) -> None:
-    audit.record(action=action, screen=screen, actor_id=actor.pk, about=of, why=why)
+    audit.record(action=action, screen=screen, actor=actor, about=of, why=why)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
 from campaign.models import Statement
-from petitions.publishing import changes
+from petitions.models import Petition
 
 # Seconds. Not for ever in browsers: a slug may be given back to what had it first.
 _KEPT = 300
@@ -24,8 +24,10 @@ def redirect_of(request: HttpRequest) -> HttpResponse | None:
     match = request.resolver_match
     if match is None or not (old := match.kwargs.get("slug")):
         return None
+    model = Statement if match.view_name in _OF_STATEMENTS else Petition
     try:
-        slug = _statement(old) if match.view_name in _OF_STATEMENTS else changes.current_slug(old)
+        owners = model.objects.filter(former_addresses__slug=old)
+        slug = owners.values_list("slug", flat=True).first()
     except (DatabaseError, InterfaceError):
         return None
     if slug is None:
@@ -38,8 +40,3 @@ def redirect_of(request: HttpRequest) -> HttpResponse | None:
     response.status_code = moved
     patch_cache_control(response, public=True, max_age=_KEPT)
     return response
-
-
-def _statement(slug: str) -> str | None:
-    found = Statement.objects.filter(former_addresses__slug=slug)
-    return found.values_list("slug", flat=True).first()

@@ -1,4 +1,4 @@
-"""Health endpoints: liveness, readiness, and the state of all parts.
+"""Health endpoints (liveness, readiness, the state of all parts), and the state in sentences.
 
 `/live` and `/ready` stay 200 while PostgreSQL, Redis or the worker are away: cached pages
 still serve, and a load balancer that took the process out would take those down too. `/health`
@@ -11,6 +11,30 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from campaign import monitoring
+
+# By the part and its state in `campaign.monitoring`; mail has a section of its own.
+_SENTENCES = {
+    ("database", "takes no writes"): "The database takes nothing in: nobody can sign.",
+    ("redis", "away"): "Redis is away: everybody who signs solves the challenge.",
+    ("mailboxes", "compare"): "Signatures wait to be compared: run manage.py reindex_mailboxes.",
+}
+SWEEPS = {
+    "deliver-mail": "no mail is sent",
+    "raise-alerts": "no alert is raised",
+    "count-activity": "the cockpit’s figures by minute stay behind",
+    "send-staff-mail": "no mail to staff is sent",
+    "send-news": "no news to supporters is sent",
+    "run-bulk-decisions": "no bulk decision is carried out",
+    "queue-reminders": "no reminder is mailed",
+    "apply-retention": "nothing is deleted that should go",
+    "record-closes": "no petition is noted as closed",
+    "give-notice": "nobody is told of a coming erasure",
+    "count-figures": "the figures by constituency are not updated",
+    "count-countries": "the figures by country are not updated",
+    "list-names": "the public lists of names are not renewed",
+    "take-snapshots": "the figures by day and region are not updated",
+    "check-tallies": "the count is not checked",
+}
 
 
 def live(request: HttpRequest) -> HttpResponse:
@@ -33,6 +57,22 @@ def details(request: HttpRequest) -> HttpResponse:
     """Health details: the state of each part, for staff."""
     report = monitoring.report()
     return JsonResponse(report.for_staff(), status=_status_code(report))
+
+
+def sentences() -> list[str]:
+    """What the admin's home says: a sentence for each part that does not work; none if all do."""
+    found = []
+    for name, part in monitoring.report().parts.items():
+        if part.state == monitoring.WELL or name == "mail":
+            continue
+        if name == "sweeps":
+            found += [
+                f"The worker stands still: {SWEEPS[sweep]}." for sweep in part.figures["overdue"]
+            ]
+        else:
+            otherwise = f"{name}: {part.state}."
+            found.append(_SENTENCES.get((name, part.state), otherwise))
+    return found
 
 
 def _status_code(report: monitoring.Report) -> int:

@@ -168,11 +168,11 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
 
     def to_show(self, language: str) -> "StatementTextQuerySet":
         """Published texts, the wanted language first, then English, then any."""
-        return self.published().with_surroundings().order_by(rank_of(language), "id")
+        return self.published().with_related().order_by(rank_of(language), "id")
 
     def to_preview(self, statement: Statement, language: str) -> "StatementText | None":
         """`to_show` of one statement, drafts and embargoed texts included: never for the public."""
-        texts = self.filter(statement=statement).with_surroundings()
+        texts = self.filter(statement=statement).with_related()
         return texts.order_by(rank_of(language), "id").first()
 
     def on_front_page(
@@ -185,7 +185,7 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
         statements = Statement.objects.exclude(pk=without.pk) if without else Statement.objects
         return self.to_show(language).filter(statement__in=statements.on_front_page()).first()
 
-    def with_surroundings(self) -> "StatementTextQuerySet":
+    def with_related(self) -> "StatementTextQuerySet":
         """Join statement and petition; annotate the `languages` the statement is published in."""
         published = self.model.objects.published().filter(statement=OuterRef("statement"))
         said = {"languages": ArraySubquery(published.order_by("language").values("language"))}
@@ -219,7 +219,7 @@ class StatementText(Publication, models.Model):
     )
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
 
-    # Annotated by `with_surroundings`.
+    # Annotated by `with_related`.
     languages: list[str]
 
     objects = StatementTextQuerySet.as_manager()

@@ -27,7 +27,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
 from petitions.counting import sources
-from petitions.infra.ttl_cache import left_of_the_minute
+from petitions.infra.ttl_cache import seconds_left_of_minute
 from petitions.web.responses import is_carrying, seconds_left
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -164,7 +164,7 @@ class PageCacheMiddleware:
 
     def _render(self, request: HttpRequest) -> tuple[HttpResponse, float]:
         """The page, and the end of the minute in which it was begun, on the monotonic clock."""
-        minute_ends = time.monotonic() + left_of_the_minute()
+        minute_ends = time.monotonic() + seconds_left_of_minute()
         # A page is rendered whole even if a HEAD asked first: the next reader wants it.
         method, request.method = request.method, "GET"
         try:

@@ -7,11 +7,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from campaign.models import FRONT_PAGE, FormerStatementAddress, Statement, StatementText
+from campaign.models import FRONT_PAGE, Statement, StatementText
 from petitions.formatting.languages import moment_in_london
 from petitions.infra import locks
 from petitions.models import AuditRecord, Petition
-from petitions.publishing import life, opening
+from petitions.publishing import changes, life, opening
 from petitions.publishing.texts import changed, correct
 from petitions.staff import audit
 from petitions.staff.refusal import Refused
@@ -42,7 +42,7 @@ def publish(
     audit.record(
         action=AuditRecord.Action.STATEMENT_PUBLISHED,
         screen=screen,
-        actor_id=actor.pk if actor else None,
+        actor=actor,
         about=statement,
         why=f"It appears {moment_in_london(at)}" if at and at > timezone.now() else "",
     )
@@ -62,7 +62,7 @@ def save_texts(
         audit.record(
             action=AuditRecord.Action.TEXTS_SAVED,
             screen=screen,
-            actor_id=actor.pk if actor else None,
+            actor=actor,
             about=statement,
             why=text.language,
         )
@@ -129,10 +129,7 @@ def take_back(*, statement: Statement, actor: User | None, screen: str) -> None:
     petition.texts.filter(published_at=planned).update(published_at=None)
     Petition.objects.filter(pk=petition.pk).update(opens_at=None)
     audit.record(
-        action=AuditRecord.Action.STATEMENT_RECALLED,
-        screen=screen,
-        actor_id=actor.pk if actor else None,
-        about=statement,
+        action=AuditRecord.Action.STATEMENT_RECALLED, screen=screen, actor=actor, about=statement
     )
 
 
@@ -150,27 +147,9 @@ def feature(*, statement: Statement) -> None:
     statement.save(update_fields=["is_featured"])
 
 
-def taken_address(statement: Statement) -> str:
-    """Why a statement cannot have its new slug; "" if it can."""
-    former = FormerStatementAddress.objects.filter(slug=statement.slug)
-    other = former.exclude(statement_id=statement.pk).select_related("statement").first()
-    if other is None:
-        return ""
-    return f"This was the address of “{other.statement}”, and leads there. Choose another."
-
-
-def moves_from(statement: Statement) -> str:
-    """The slug that people may know, if saving would change it; else ""."""
-    before = Statement.objects.filter(pk=statement.pk).first()
-    if before is None or before.slug == statement.slug or not before.texts.published().exists():
-        return ""
-    return before.slug
-
-
 @transaction.atomic
 def save(*, statement: Statement) -> None:
     """Save a statement; an address that people may know redirects from now on."""
-    if former := moves_from(statement):
-        FormerStatementAddress.objects.create(slug=former, statement=statement)
-    FormerStatementAddress.objects.filter(slug=statement.slug, statement=statement.pk).delete()
+    if statement.pk:
+        changes.keep_address(statement)
     statement.save()

@@ -8,7 +8,7 @@ from django.urls import include, path
 from campaign import discovery, health, site_urls, sitemaps
 from petitions.api import v1
 from petitions.web import urls
-from petitions.web.views import broken_links, mail_reports, pages, sharing
+from petitions.web.views import mail, pages, sharing
 
 # The most requested first: patterns are tried in order, and those that did not match took 4 % of
 # a signing.
@@ -36,8 +36,8 @@ urlpatterns = [
     path("api/v1/petitions/<slug:slug>/regions.csv", v1.regions, name="api_regions"),
     path("oembed", sharing.oembed, name="oembed"),
     # A mailed link in capitals.
-    path("T/<path:rest>", broken_links.mend),
-    path("reports/mail/", mail_reports.report, name="mail_report"),
+    path("T/<path:rest>", mail.mend),
+    path("reports/mail/", mail.report, name="mail_report"),
 ]
 if settings.LOCAL_MAILBOX and settings.ENVIRONMENT in {"local", "test"}:
     urlpatterns.append(path("mailbox/", include("campaign.local.mailbox")))

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
-from campaign.database.client_timeout import client_timeout
+from campaign.database.timeouts import client_timeout
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

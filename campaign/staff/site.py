@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
-from campaign import health, health_words
+from campaign import health
 from campaign.errors import SITE_NAME, error_page
 from campaign.staff import passwords, second_factor
 from campaign.staff.authentication import LoginForm, with_status
@@ -136,7 +136,7 @@ class StaffSite(AdminSite):
         return redirect("admin:index")
 
     def index(self, request: HttpRequest, extra_context: Extra = None) -> TemplateResponse:
-        still = health_words.sentences()
+        still = health.sentences()
         return super().index(request, {"still": still, **(extra_context or {})})
 
     def login(self, request: HttpRequest, extra_context: Extra = None) -> HttpResponse:
@@ -184,7 +184,10 @@ class StaffSite(AdminSite):
 
     def _logged_in(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
         """A page for staff whose password was right, before their second factor."""
-        is_staff = user_passes_test(_may_log_in, login_url=f"/{settings.ADMIN_PATH}login/")
+        is_staff = user_passes_test(
+            lambda user: user.is_active and user.is_staff,
+            login_url=f"/{settings.ADMIN_PATH}login/",
+        )
         return is_staff(self._open(view, title))
 
     def _own(self, view: View, title: str) -> Callable[[HttpRequest], HttpResponse]:
@@ -197,10 +200,6 @@ class StaffSite(AdminSite):
 def _form_of(page: HttpResponse) -> object:
     """The form of a page that is not rendered yet; None for a redirect."""
     return (getattr(page, "context_data", None) or {}).get("form")
-
-
-def _may_log_in(user: Any) -> bool:
-    return bool(user.is_active and user.is_staff)
 
 
 def _sent(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

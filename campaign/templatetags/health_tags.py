@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from django import template
 
-from campaign import health_words, monitoring
+from campaign import health, monitoring
 
 register = template.Library()
 
@@ -41,7 +41,7 @@ def health_of_parts() -> list[Health]:
     for name, seconds in sweeps.figures.get("seconds_since", {}).items():
         words = f"last done {_age(seconds)} ago"
         if name in overdue:
-            words += f": {health_words.SWEEPS[name]}"
+            words += f": {health.SWEEPS[name]}"
         parts.append(Health(f"Worker: {name}", name not in overdue, words))
     return parts
 

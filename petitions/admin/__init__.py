@@ -8,11 +8,11 @@ from petitions.admin.decisions import DecisionAdmin
 from petitions.admin.enquiries import EnquiryAdmin
 from petitions.admin.erasures import ErasureAdmin, ErasureStopAdmin
 from petitions.admin.exports import ExportAdmin
+from petitions.admin.mail import MailAdmin
 from petitions.admin.milestones import MilestoneAdmin, SnapshotAdmin
 from petitions.admin.news import NewsAdmin
 from petitions.admin.organising import OrganisationAdmin, PetitionAdmin
 from petitions.admin.people import PersonAdmin
-from petitions.admin.records import MailAdmin
 from petitions.admin.rules import RuleAdmin
 from petitions.admin.sender import SenderAdmin
 from petitions.admin.signatures import SignatureAdmin

@@ -14,11 +14,16 @@ class Acting(TypedDict):
     screen: str
 
 
+def actor(request: HttpRequest) -> User:
+    """The logged-in user."""
+    assert request.user.is_authenticated
+    return request.user
+
+
 def acting(request: HttpRequest) -> Acting:
     """The logged-in user, and the URL name of the view."""
-    assert request.user.is_authenticated
     match = request.resolver_match
-    return {"actor": request.user, "screen": match.view_name if match else ""}
+    return {"actor": actor(request), "screen": match.view_name if match else ""}
 
 
 def need(request: HttpRequest, permission: str) -> None:

@@ -11,7 +11,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -20,12 +20,11 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, actor, need
+from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.needs import alert_url
-from petitions.admin.records import ReadOnly
 from petitions.admin.signatures import decide
 from petitions.admin.signatures.decide import MODERATE
-from petitions.admin.titles import Titled
 from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
 from petitions.moderation import alerts
 
@@ -127,7 +126,7 @@ class AlertAdmin(Titled, ReadOnly):
     def mail_view(self, request: HttpRequest) -> HttpResponse:
         """Choose which alerts to get by mail."""
         need(request, MODERATE)
-        user = acting(request)["actor"]
+        user = actor(request)
         known = list(AlertMail.objects.filter(user=user).values_list("kind", flat=True))
         is_sent = request.method == "POST"
         form = MailForm(request.POST if is_sent else None, initial={"kinds": known})
@@ -136,7 +135,7 @@ class AlertAdmin(Titled, ReadOnly):
             messages.success(request, "Saved.")
             return redirect("admin:petitions_alert_changelist")
         context = {"title": "Alerts by mail", "form": form, "address": user.email}
-        return self._page(request, "by_mail", context)
+        return self.page(request, "admin/petitions/alert/by_mail.html", context)
 
     def change_view(
         self,
@@ -166,9 +165,8 @@ class AlertAdmin(Titled, ReadOnly):
         if len(found) > 1:
             messages.error(request, "Choose bursts of signatures on one petition.")
             return redirect("admin:petitions_alert_changelist")
-        return self._page(
-            request, "about", {"title": capfirst(self.what(found[0])), "alerts": found}
-        )
+        context = {"title": capfirst(self.what(found[0])), "alerts": found}
+        return self.page(request, "admin/petitions/alert/about.html", context)
 
     def _about_bursts(self, request: HttpRequest, found: list[Alert]) -> HttpResponse:
         petition = Petition.objects.titled().get(pk=found[0].petition_id or 0)
@@ -198,7 +196,7 @@ class AlertAdmin(Titled, ReadOnly):
             .exclude(state=BulkDecision.State.DRAFT)
             .order_by("-created_at")[:3],
         }
-        return self._page(request, "about", context)
+        return self.page(request, "admin/petitions/alert/about.html", context)
 
     def _make_rules(
         self, request: HttpRequest, found: list[Alert], form: RuleForm
@@ -226,10 +224,6 @@ class AlertAdmin(Titled, ReadOnly):
                 "is not known any more.",
             )
         return redirect(request.get_full_path())
-
-    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
-        shared = {**self.admin_site.each_context(request), "opts": self.opts}
-        return render(request, f"admin/petitions/alert/{name}.html", {**shared, **context})
 
 
 def is_key(text: str) -> bool:

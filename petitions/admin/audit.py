@@ -2,25 +2,23 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
+from petitions.admin.base import ReadOnly
+from petitions.admin.fields import start_of_day
 from petitions.admin.keyset import Keyset
 from petitions.admin.recent_password import password_again
-from petitions.admin.records import ReadOnly
 from petitions.formatting.languages import moment_of_staff
 from petitions.models import AuditRecord
 from petitions.staff import audit
@@ -65,8 +63,8 @@ class SearchForm(forms.Form):
             "action": said.get("what"),
             "object_type": said.get("about"),
             "object_id": said.get("number"),
-            "created_at__gte": _start(said.get("since")),
-            "created_at__lt": _start(said.get("until"), days=1),
+            "created_at__gte": start_of_day(said.get("since")),
+            "created_at__lt": start_of_day(said.get("until"), days=1),
         }
         given = {name: value for name, value in wanted.items() if value}
         return AuditRecord.objects.filter(**given).select_related("actor").order_by("-id")
@@ -91,9 +89,7 @@ class AuditRecordAdmin(ReadOnly):
         asked = {name: value for name, value in request.GET.items() if value and name != "before"}
         older = {**asked, "before": found.next} if found.next else {}
         context = {
-            **self.admin_site.each_context(request),
             "title": "Audit log",
-            "opts": self.opts,
             "form": form,
             "columns": COLUMNS,
             "lines": [_line(record) for record in found.rows],
@@ -101,18 +97,13 @@ class AuditRecordAdmin(ReadOnly):
             "newest": urlencode(asked) if "before" in request.GET else None,
             "csv": urlencode(asked),
         }
-        return render(request, "admin/petitions/auditrecord/list.html", context)
+        return self.page(request, "admin/petitions/auditrecord/list.html", context)
 
     @method_decorator(password_again)
     def csv_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """All that matches as CSV; that somebody took it is on record."""
         rows = self._asked(request).rows()
-        said = acting(request)
-        audit.record(
-            action=AuditRecord.Action.RECORDS_EXPORTED,
-            screen=said["screen"],
-            actor_id=said["actor"].pk,
-        )
+        audit.record(action=AuditRecord.Action.RECORDS_EXPORTED, **acting(request))
         name = f"audit-{timezone.localdate().isoformat()}.csv"
         return StreamingHttpResponse(
             _csv(rows),
@@ -121,21 +112,11 @@ class AuditRecordAdmin(ReadOnly):
         )
 
     def _asked(self, request: HttpRequest) -> SearchForm:
-        if not self.has_view_permission(request):
-            raise PermissionDenied("petitions.view_auditrecord")
+        need(request, "petitions.view_auditrecord")
         form = SearchForm(request.GET)
         # What is no answer to its question is left out, and the form says so.
         form.is_valid()
         return form
-
-
-def _start(day: Any, days: int = 0) -> datetime | None:
-    """The beginning of a day in London, or of one some days later."""
-    try:
-        moment = datetime.combine(day + timedelta(days=days), time()) if day else None
-        return timezone.make_aware(moment) if moment else None
-    except OverflowError:
-        return None
 
 
 def _line(record: AuditRecord) -> dict[str, str]:

@@ -5,13 +5,12 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting, need
-from petitions.admin.records import ReadOnly
-from petitions.admin.signatures.decide import actor
+from petitions.admin.acting import acting, actor, need
+from petitions.admin.base import ReadOnly
 from petitions.admin.signatures.filters import conditions_in_words
 from petitions.admin.signatures.rows import line
 from petitions.models import BulkDecision, Petition
@@ -66,8 +65,6 @@ def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> Htt
             messages.error(request, str(refusal))
         return redirect(request.path)
     context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
         "title": f"{job.get_state_display()}: {job.title}".capitalize(),
         "job": job,
         "petition": Petition.objects.titled().get(pk=job.petition_id),
@@ -78,7 +75,7 @@ def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> Htt
         "is_own": job.actor_id == actor(request).pk,
         **_waiting(request, job),
     }
-    return render(request, "admin/petitions/bulkdecision/change_form.html", context)
+    return model_admin.page(request, "admin/petitions/bulkdecision/change_form.html", context)
 
 
 def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:

@@ -7,16 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
+from petitions.admin.acting import need
+from petitions.admin.base import ReadOnly
 from petitions.admin.needs import spoken_age
-from petitions.admin.records import ReadOnly
 from petitions.admin.signatures.filters import Filters, where_something_waits
 from petitions.formatting import charts
 from petitions.models import ActivityMinute, Alert, Petition
@@ -44,21 +43,18 @@ class CockpitAdmin(ReadOnly):
 
     def page_view(self, request: HttpRequest) -> HttpResponse:
         """Show the petition in `?petition=`, else the one that is signed most."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied("petitions.view_activityminute")
+        need(request, "petitions.view_activityminute")
         petitions = list(Petition.objects.titled().order_by("-pk"))
         asked = request.GET.get("petition")
         chosen = next((one for one in petitions if one.slug == asked), None)
         petition = chosen or cockpit.signed_most() or where_something_waits()
         context = {
-            **self.admin_site.each_context(request),
             "title": "Cockpit",
-            "opts": self.opts,
             "petition": petition,
             "others": [one for one in petitions if one != petition],
             **(_shown(request, petition) if petition else {}),
         }
-        return render(request, "admin/petitions/activityminute/cockpit.html", context)
+        return self.page(request, "admin/petitions/activityminute/cockpit.html", context)
 
 
 class Period(NamedTuple):

@@ -8,15 +8,15 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import need
+from petitions.admin.acting import actor, need
+from petitions.admin.base import ReadOnly
 from petitions.admin.fields import refuse_address
 from petitions.admin.keyset import Keyset
-from petitions.admin.records import ReadOnly
-from petitions.admin.signatures.decide import actor, tell
+from petitions.admin.signatures.decide import tell
 from petitions.admin.signatures.filters import Filters, conditions_in_words
 from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
 from petitions.moderation import bulk, decisions
@@ -77,7 +77,7 @@ class DecisionAdmin(ReadOnly):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         need(request, VIEW)
         form = SearchForm(request.GET)
-        found = NEWEST.page(_told(form.rows()), request.GET.get("after", ""))
+        found = NEWEST.page(_with_related(form.rows()), request.GET.get("after", ""))
         context = {
             "title": "Decisions",
             "form": form,
@@ -86,7 +86,7 @@ class DecisionAdmin(ReadOnly):
             "next": _query(request, found.next) if found.next else "",
             "begin": _query(request, "") if request.GET.get("after") else None,
         }
-        return self._render(request, "change_list", context)
+        return self.page(request, "admin/petitions/decision/change_list.html", context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -111,7 +111,7 @@ class DecisionAdmin(ReadOnly):
         context["conditions"] = (
             conditions_in_words(context["job"].conditions) if context["job"] else []
         )
-        return self._render(request, "change_form", context)
+        return self.page(request, "admin/petitions/decision/change_form.html", context)
 
     def undo_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Undo a decision at once, or where it is about very many, lead to the preview of that."""
@@ -133,13 +133,9 @@ class DecisionAdmin(ReadOnly):
             return redirect("admin:petitions_decision_change", pk)
         return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
 
-    def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        everything = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return render(request, f"admin/petitions/decision/{template}.html", everything)
 
-
-def _told(rows: QuerySet[Decision]) -> QuerySet[Decision]:
-    """With all that a line of the list tells: a query for each relation, however many rows."""
+def _with_related(rows: QuerySet[Decision]) -> QuerySet[Decision]:
+    """Prefetch what a line of the list shows: a query for each relation, however many rows."""
     return rows.select_related("actor", "undoes__undoes").prefetch_related(
         "undone_by", "bulk", Prefetch("petition", Petition.objects.titled())
     )
@@ -184,7 +180,7 @@ def _find(object_id: str) -> Decision:
         wanted = UUID(object_id)
     except ValueError:
         raise Http404 from None
-    decision = _told(Decision.objects.filter(pk=wanted)).first()
+    decision = _with_related(Decision.objects.filter(pk=wanted)).first()
     if decision is None:
         raise Http404
     return decision

@@ -10,16 +10,15 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import get_language_info
 
-from petitions.admin import outcomes
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, need
+from petitions.admin.base import ReadOnly
 from petitions.admin.fields import Lines, refuse_address
-from petitions.admin.records import ReadOnly
+from petitions.admin.mail import explained
 from petitions.crypto import vault
 from petitions.formatting.languages import day, days
 from petitions.mail import bounces, enquiries
@@ -194,30 +193,26 @@ class EnquiryAdmin(ReadOnly):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The message, the answers to it, and the forms to answer and to say what was done."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied("petitions.view_enquiry")
+        need(request, "petitions.view_enquiry")
         enquiry = self.get_object(request, object_id)
         if enquiry is None:
             messages.warning(request, "There is no such message any more.")
             return redirect("admin:petitions_enquiry_changelist")
         form = _new_form(request, enquiry)
         if request.method == "POST":
-            if not self.has_change_permission(request):
-                raise PermissionDenied("petitions.change_enquiry")
+            need(request, "petitions.change_enquiry")
             refused = self._act(request, enquiry)
             if refused is None:
                 return redirect("admin:petitions_enquiry_change", enquiry.pk)
             form = refused
         context = {
-            **self.admin_site.each_context(request),
             **_shown(enquiry),
             "title": f"{enquiry}, {_when(enquiry)}",
-            "opts": self.opts,
             "may_answer": self.has_change_permission(request),
             "form": form,
             "words": _words(request, enquiry),
         }
-        return render(request, "admin/petitions/enquiry/change_form.html", context)
+        return self.page(request, "admin/petitions/enquiry/change_form.html", context)
 
     def _act(self, request: HttpRequest, enquiry: Enquiry) -> AnswerForm | None:
         """Do what a button says; return the form of an answer that was not sent."""
@@ -227,19 +222,19 @@ class EnquiryAdmin(ReadOnly):
         elif act in {"send", "send-more"}:
             return _send(request, enquiry, is_last=act == "send")
         else:
-            self._save_outcome(request, enquiry)
+            _note_outcome(request, enquiry)
         return None
 
-    def _save_outcome(self, request: HttpRequest, enquiry: Enquiry) -> None:
-        """Save what was done, and nothing else of the row."""
-        form = OutcomeForm(request.POST, instance=enquiry)
-        if not form.is_valid():
-            messages.error(request, " ".join(["Nothing was saved.", *form.errors["outcome"]]))
-            return
-        if form.has_changed():
-            Enquiry.objects.filter(pk=enquiry.pk).update(outcome=form.cleaned_data["outcome"])
-            self.log_change(request, enquiry, [{"changed": {"fields": ["outcome"]}}])
-        messages.success(request, "What was done is saved. Nobody gets an email.")
+
+def _note_outcome(request: HttpRequest, enquiry: Enquiry) -> None:
+    form = OutcomeForm(request.POST, instance=enquiry)
+    if not form.is_valid():
+        messages.error(request, " ".join(["Nothing was saved.", *form.errors["outcome"]]))
+        return
+    enquiries.note_outcome(
+        enquiry_id=enquiry.pk, outcome=form.cleaned_data["outcome"], **acting(request)
+    )
+    messages.success(request, "What was done is saved. Nobody gets an email.")
 
 
 def _send(request: HttpRequest, enquiry: Enquiry, *, is_last: bool) -> AnswerForm | None:
@@ -325,7 +320,7 @@ class _Shown:
 
 
 def _outcome(mail: Mail) -> str:
-    why = outcomes.explained(mail.code)
+    why = explained(mail.code)
     if mail.state == Mail.State.QUEUED:
         return f"Not sent yet; it is tried again ({why})." if why else "Waits to be sent."
     if mail.state == Mail.State.SENT:

@@ -12,9 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
+from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.fields import refuse_address
-from petitions.admin.records import ReadOnly
-from petitions.admin.titles import Titled
 from petitions.models import Erasure, ErasureStop
 from petitions.privacy import erasure_notice
 

@@ -10,22 +10,22 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path, reverse
 from django.utils import formats
 from django.utils.decorators import method_decorator
 
 from petitions.admin.acting import acting, need
+from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
-from petitions.admin.records import ReadOnly
-from petitions.admin.titles import Titled
 from petitions.handover import encryption, exports, purposes
 from petitions.handover.purposes import PURPOSES, Purpose
 from petitions.models import Export, Petition, Place
 
 COUNT = "count"
+NEW = "admin/petitions/export/new.html"
 SELECTION = ("petition", "petition_state", "place", "first_day", "last_day")
 FILE = ("file_format", "recipient", "why")
 
@@ -164,7 +164,7 @@ class ExportAdmin(Titled, ReadOnly):
         if not any(kind.is_allowed for kind in kinds):
             raise PermissionDenied(purposes.EXPORT)
         context = {"title": "New export", "kinds": kinds}
-        return self._page(request, "choose", context)
+        return self.page(request, "admin/petitions/export/choose.html", context)
 
     @method_decorator(password_again)
     def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
@@ -183,7 +183,7 @@ class ExportAdmin(Titled, ReadOnly):
             if COUNT not in request.POST:
                 return self._download(request, form, context)
             context["about"] = purposes.told(purposes.of(form.instance).about())
-        return self._page(request, "new", context)
+        return self.page(request, NEW, context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """How far an export is, as JSON, for the page's script."""
@@ -215,7 +215,7 @@ class ExportAdmin(Titled, ReadOnly):
                 f"You have looked up {exports.LOOKS_AN_HOUR} people within an hour. Wait, or ask "
                 "another organiser: each look is on record, because it tells who signed.",
             )
-            return self._page(request, "new", context, status=429)
+            return self.page(request, NEW, context, status=429)
         subject = form.cleaned_data.get("address", "")
         name = exports.file_name(export)
         return StreamingHttpResponse(
@@ -223,12 +223,6 @@ class ExportAdmin(Titled, ReadOnly):
             content_type=exports.content_type(export),
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
-
-    def _page(
-        self, request: HttpRequest, name: str, context: dict[str, Any], status: int = 200
-    ) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return render(request, f"admin/petitions/export/{name}.html", context, status=status)
 
 
 class _Offer:

@@ -1,7 +1,7 @@
 """Form fields that leave unchanged values alone, a validator, and a form that asks twice."""
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +17,15 @@ def refuse_address(note: str) -> None:
     """Validator: no e-mail address in what colleagues read, or stays in the audit log."""
     if "@" in note:
         raise forms.ValidationError("Do not write an email address here.")
+
+
+def start_of_day(day: date | None, days: int = 0) -> datetime | None:
+    """The beginning of a day in London, or of one some days later; None beyond all calendars."""
+    try:
+        moment = datetime.combine(day + timedelta(days=days), time()) if day else None
+        return timezone.make_aware(moment) if moment else None
+    except (OverflowError, ValueError):
+        return None
 
 
 class LondonMoment(forms.SplitDateTimeField):

@@ -2,9 +2,8 @@
 
 from django.contrib import admin
 
+from petitions.admin.base import OfPetitions, ReadOnly, Titled
 from petitions.admin.fields import FIELDS
-from petitions.admin.records import ReadOnly
-from petitions.admin.titles import OfPetitions, Titled
 from petitions.counting import breakdowns
 from petitions.models import Milestone, MilestoneText, Snapshot, SnapshotPart
 

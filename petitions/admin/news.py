@@ -10,13 +10,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 
 from petitions.admin import recent_password
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, actor, need
+from petitions.admin.base import OfPetitions, Titled
 from petitions.admin.fields import FIELDS
-from petitions.admin.titles import OfPetitions, Titled
 from petitions.formatting import sanitising
 from petitions.mail import messages as letters
 from petitions.mail import news as use_cases
@@ -133,7 +133,7 @@ class NewsAdmin(Titled):
         rows = News.objects.select_for_update().filter(pk=obj.pk)
         if change and not all(row.is_editable for row in rows):
             raise PermissionDenied("petitions.change_news")
-        obj.actor = obj.actor or acting(request)["actor"]
+        obj.actor = obj.actor or actor(request)
         super().save_model(request, obj, form, change)
 
     def response_post_save_add(self, request: HttpRequest, obj: News) -> Any:
@@ -163,16 +163,13 @@ class NewsAdmin(Titled):
 
     def send_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """How it looks, to how many it goes, how far it is, and its buttons (POST)."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied("petitions.view_news")
+        need(request, "petitions.view_news")
         news = get_object_or_404(self.get_queryset(request), pk=pk)
         if request.method == "POST":
             return self._act(request, news)
         totals = news_counts.totals(news)
         context = {
-            **self.admin_site.each_context(request),
             "title": "Preview and send",
-            "opts": self.opts,
             "news": news,
             "whom": _whom(news),
             "state": _state(news),
@@ -182,17 +179,16 @@ class NewsAdmin(Titled):
             "counts": NewsCount.objects.filter(news=news).order_by("provider"),
             "totals": totals,
             "fraction": f"{news_counts.fraction(news, totals):.3f}",
-            "buttons": _buttons(news, acting(request)["actor"]),
+            "buttons": _buttons(news, actor(request)),
             **(_before(news) if news.is_editable else {}),
         }
-        return with_frames(render(request, "admin/petitions/news/send.html", context))
+        return with_frames(self.page(request, "admin/petitions/news/send.html", context))
 
     def text_view(self, request: HttpRequest, pk: UUID, language: str) -> HttpResponse:
         """One text as its readers get it, for the frames of the preview; with `?neutral`, as those
         do who withheld their name.
         """
-        if not self.has_view_permission(request):
-            raise PermissionDenied("petitions.view_news")
+        need(request, "petitions.view_news")
         text = get_object_or_404(NewsText, news=pk, language=language)
         is_neutral = "neutral" in request.GET
         return as_frame(HttpResponse(_Shown(text, is_neutral=is_neutral).html), is_mail=True)

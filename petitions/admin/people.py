@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
 from petitions.admin.recent_password import password_again
-from petitions.staff import logins, people, second_factor
+from petitions.staff import logins, people
 from petitions.staff.refusal import Refused
 from petitions.staff.roles import ROLES
 
@@ -145,47 +145,29 @@ class PersonAdmin(admin.ModelAdmin[User]):
         person = get_object_or_404(self.get_queryset(request), pk=pk)
         if act not in _ACTS or not self.has_change_permission(request, person):
             raise PermissionDenied("auth.change_user")
+        use_case, said = _ACTS[act]
         try:
-            messages.success(request, _ACTS[act](person, request))
+            result = use_case(person=person, **acting(request))
+            messages.success(request, said.format(person, result))
         except Refused as refused:
             messages.error(request, f"Nothing was changed. {refused}")
         return redirect("admin:auth_user_change", pk)
 
 
-def _deactivate(person: User, request: HttpRequest) -> str:
-    people.deactivate(person=person, **acting(request))
-    return f"{person} is logged out everywhere, and cannot log in. What they did stays on record."
-
-
-def _reactivate(person: User, request: HttpRequest) -> str:
-    people.reactivate(person=person, **acting(request))
-    return f"{person} can log in again."
-
-
-def _invite_again(person: User, request: HttpRequest) -> str:
-    people.invite_again(person=person, **acting(request))
-    return f"{person} gets another mail with a link to choose a password."
-
-
-def _unlock(person: User, request: HttpRequest) -> str:
-    said = acting(request)
-    number = logins.unlock(user=person, screen=said["screen"], actor_id=said["actor"].pk)
-    return f"{number} wrong passwords of {person} are forgotten."
-
-
-def _reset(person: User, request: HttpRequest) -> str:
-    said = acting(request)
-    if person.pk == said["actor"].pk:
-        raise Refused("Another administrator resets yours; or use “Second factor” above.")
-    if not second_factor.reset(user=person, **said):
-        raise Refused(f"{person} has no second factor yet.")
-    return f"{person} sets up another authenticator app at the next log-in."
-
-
-_ACTS: dict[str, Callable[[User, HttpRequest], str]] = {
-    "deactivate": _deactivate,
-    "reactivate": _reactivate,
-    "invite-again": _invite_again,
-    "unlock": _unlock,
-    "reset-second-factor": _reset,
+# Each button: the use case, and what is said once it is done, of the person and of its result.
+_ACTS: dict[str, tuple[Callable[..., object], str]] = {
+    "deactivate": (
+        people.deactivate,
+        "{} is logged out everywhere, and cannot log in. What they did stays on record.",
+    ),
+    "reactivate": (people.reactivate, "{} can log in again."),
+    "invite-again": (
+        people.invite_again,
+        "{} gets another mail with a link to choose a password.",
+    ),
+    "unlock": (logins.unlock, "{1} wrong passwords of {0} are forgotten."),
+    "reset-second-factor": (
+        people.reset_second_factor,
+        "{} sets up another authenticator app at the next log-in.",
+    ),
 }

@@ -5,11 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting, need
+from petitions.admin.base import WithPages
 from petitions.admin.fields import LondonMoment
 from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
@@ -47,7 +48,7 @@ class ActForm(forms.Form):
             del self.fields["sure"]
 
 
-class PetitionLife(admin.ModelAdmin[Petition]):
+class PetitionLife(WithPages):
     """The part of a petition's admin that moves it from phase to phase."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -98,7 +99,7 @@ class PetitionLife(admin.ModelAdmin[Petition]):
             "items": [item for item in items if not item.is_ready],
             "blocked": bool(readiness.blocking(items)),
         }
-        return self._page(request, petition, "act", life.ACTS[name].label, context)
+        return self._page_of(request, petition, "act", life.ACTS[name].label, context)
 
     def checklist_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The checklist, with the ticks by hand."""
@@ -107,7 +108,7 @@ class PetitionLife(admin.ModelAdmin[Petition]):
         ready = sum(item.is_ready for item in items)
         context = {"items": items, "acts": life.possible(petition)}
         title = f"Checklist: {ready} of {len(items)} ready"
-        return self._page(request, petition, "checklist", title, context)
+        return self._page_of(request, petition, "checklist", title, context)
 
     def tick_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Tick one item, or take the tick back."""
@@ -152,14 +153,9 @@ class PetitionLife(admin.ModelAdmin[Petition]):
         self.message_user(request, words, messages.WARNING)
         return redirect("admin:petitions_petition_change", petition.pk)
 
-    def _page(
+    def _page_of(
         self, request: HttpRequest, petition: Petition, name: str, title: str, context: Any
     ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "petition": petition,
-            "opts": self.opts,
-            **context,
-        }
-        return render(request, f"admin/petitions/petition/{name}.html", context)
+        shared = {"title": title, "petition": petition}
+        template = f"admin/petitions/petition/{name}.html"
+        return self.page(request, template, {**shared, **context})

@@ -3,11 +3,11 @@
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
 from petitions.admin.acting import acting, need
-from petitions.admin.records import ReadOnly
+from petitions.admin.base import ReadOnly
 from petitions.mail import messages as letters
 from petitions.mail import trials
 from petitions.mail.sender import check, dkim
@@ -38,10 +38,10 @@ class SenderAdmin(ReadOnly):
     """One page: what DNS said lately, the button that asks again, and the one that mails."""
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.page)
+        view = self.admin_site.admin_view(self.page_view)
         return [path("", view, name=_URL_NAME)]
 
-    def page(self, request: HttpRequest) -> HttpResponse:
+    def page_view(self, request: HttpRequest) -> HttpResponse:
         need(request, PERMISSION)
         if request.method == "POST" and "trial" in request.POST:
             return _send_trials(request)
@@ -52,14 +52,13 @@ class SenderAdmin(ReadOnly):
         if request.method == "POST" and form.is_valid() and _check(request, form):
             return redirect(f"admin:{_URL_NAME}")
         context = {
-            **self.admin_site.each_context(request),
             "title": "Does our mail arrive?",
             "form": form,
             "domain": letters.sender_domain(),
             "stored": stored,
             "rounds": trials.ROUNDS_A_DAY,
         }
-        return render(request, "admin/petitions/mail/sender.html", context)
+        return self.page(request, "admin/petitions/mail/sender.html", context)
 
 
 def _check(request: HttpRequest, form: SelectorForm) -> bool:

@@ -16,7 +16,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -24,6 +24,7 @@ from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.acting import need
+from petitions.admin.base import WithPages
 from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.formatting.differences import differences
 from petitions.formatting.languages import direction, moment_in_london
@@ -205,7 +206,7 @@ class Entry(NamedTuple):
     changes: Sequence[SafeString] = ()
 
 
-class PublicationAdmin(admin.ModelAdmin[Any]):
+class PublicationAdmin(WithPages):
     """Base admin for models with texts; after saving it tells when embargoes end."""
 
     formfield_overrides = FIELDS
@@ -246,7 +247,8 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
         versions = self.versions(owner)
         asked = request.GET.get("version", "")
         version = next((one for one in versions if str(one) == asked), next(iter(versions), None))
-        sheet = Sheet(owner, self._form_of_words(request, text_model), version, _typed(request))
+        typed = request.POST if request.method == "POST" else None
+        sheet = Sheet(owner, self._form_of_words(request, text_model), version, typed)
         act = request.POST.get("act", "")
         context: dict[str, Any] = {}
         if act in {"save", "publish"} and sheet.is_valid():
@@ -258,9 +260,7 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
             except Refused as refused:
                 sheet.errors.append(str(refused))
         context |= {
-            **self.admin_site.each_context(request),
             "title": f"Texts of {owner}",
-            "opts": self.opts,
             "owner": owner,
             "change": reverse(
                 f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[owner.pk]
@@ -272,7 +272,7 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
             "can_publish": self.can_publish(owner, version),
             "history": self._history(owner),
         }
-        return render(request, "admin/texts/texts.html", context)
+        return self.page(request, "admin/texts/texts.html", context)
 
     def versions(self, owner: Any) -> list[int]:
         """The numbers of the versions that there are, the newest first; none without versions."""
@@ -342,7 +342,3 @@ class PublicationAdmin(admin.ModelAdmin[Any]):
         for text in owner.texts.embargoed().order_by("published_at", "id"):
             said = {"title": text.title, "language": text.language, "appears": shown(text)}
             self.message_user(request, words % said, messages.INFO)
-
-
-def _typed(request: HttpRequest) -> Any:
-    return request.POST if request.method == "POST" else None

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone, translation
 
 from petitions.counting import breakdowns, disclosure, goals, tallies
-from petitions.counting.breakdowns import Course
+from petitions.counting.breakdowns import Statistics
 from petitions.models import Petition, PetitionText
 from petitions.publishing.visibility import find_text
 from petitions.web.responses import allow_any_origin, public_page, turns_at
@@ -55,16 +55,16 @@ def _state(petition: Petition) -> str:
 @of_petition
 def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """Days, regions and milestones as JSON; regions by their English names."""
-    course = breakdowns.course_of(text.petition)
+    statistics = breakdowns.statistics_of(text.petition)
     return JsonResponse(
         {
             "slug": text.petition.slug,
-            "days": list(_days(course)),
+            "days": list(_days(statistics)),
             "regions": {
-                "counted_after": course.shared_after,
+                "counted_after": statistics.shared_after,
                 "rounded_to": disclosure.ROUNDED_TO,
                 "null_means_fewer_than": disclosure.FEWEST,
-                "shares": list(_shares(course)),
+                "shares": list(_shares(statistics)),
             },
             "milestones": text.milestones,
         }
@@ -75,7 +75,7 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
 def days(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """The count at the end of each day as CSV."""
     columns = ("from", "to", "signatures", "change")
-    rows = _days(breakdowns.course_of(text.petition))
+    rows = _days(breakdowns.statistics_of(text.petition))
     return _csv(f"{text.petition.slug}-days", columns, rows)
 
 
@@ -83,12 +83,12 @@ def days(request: HttpRequest, text: PetitionText) -> HttpResponse:
 def regions(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """Signatures by region as CSV; empty where the count is suppressed (disclosure control)."""
     columns = ("code", "name", "signatures")
-    rows = _shares(breakdowns.course_of(text.petition))
+    rows = _shares(breakdowns.statistics_of(text.petition))
     return _csv(f"{text.petition.slug}-regions", columns, rows)
 
 
-def _days(course: Course) -> Iterator[dict[str, Any]]:
-    for span in course.spans:
+def _days(statistics: Statistics) -> Iterator[dict[str, Any]]:
+    for span in statistics.spans:
         yield {
             "from": span.first.isoformat(),
             "to": span.last.isoformat(),
@@ -97,8 +97,8 @@ def _days(course: Course) -> Iterator[dict[str, Any]]:
         }
 
 
-def _shares(course: Course) -> Iterator[dict[str, Any]]:
-    for share in course.shares:
+def _shares(statistics: Statistics) -> Iterator[dict[str, Any]]:
+    for share in statistics.shares:
         with translation.override(settings.LANGUAGE_CODE):
             name = share.name
         yield {"code": share.group, "name": name, "signatures": share.signatures}

@@ -81,7 +81,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Course:
+class Statistics:
     """The public statistics: a time series and a breakdown by region. Both may be empty."""
 
     spans: tuple[Span, ...] = ()
@@ -176,16 +176,16 @@ def write(
 # --- Reading ------------------------------------------------------------------------------
 
 
-def course_of(petition: Petition) -> Course:
+def statistics_of(petition: Petition) -> Statistics:
     """The public statistics of a petition; two queries."""
     taken = list(petition.snapshots.order_by("day").values_list("day", "total"))
     day = released(taken)
     if day is None:
-        return Course()
+        return Statistics()
     large = [(day, total) for day, total in taken if total >= STEP]
     opened = timezone.localdate(petition.opens_at) if petition.opens_at else None
     shares = _shares(petition, day)
-    return Course(tuple(_spans(large, opened)), shares, day if shares else None)
+    return Statistics(tuple(_spans(large, opened)), shares, day if shares else None)
 
 
 def released(taken: Iterable[tuple[date, int]]) -> date | None:

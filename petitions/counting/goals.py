@@ -22,8 +22,5 @@ def goal_for(count: int, chosen: int | None = None) -> int:
     if chosen and count < chosen:
         return chosen
     beyond = max(count, (chosen or 0) - 1)
-    return next((step for step in LADDER if step > beyond), _next_million(beyond))
-
-
-def _next_million(count: int) -> int:
-    return (count // 1_000_000 + 1) * 1_000_000
+    next_million = (beyond // 1_000_000 + 1) * 1_000_000
+    return next((step for step in LADDER if step > beyond), next_million)

@@ -42,7 +42,7 @@ def read(query: Mapping[str, str]) -> str:
     return code_of(query.get(PARAMETER, ""))
 
 
-def said_by(request: HttpRequest) -> str:
+def code_in(request: HttpRequest) -> str:
     """The code in the query of a request, or "" if there is none."""
     # Most requests have no query, and Django would parse it all the same.
     return read(request.GET) if request.META.get("QUERY_STRING") else ""
@@ -63,12 +63,12 @@ def carried(meta: MutableMapping[str, Any]) -> str:
     if not query:
         return ""
     if _CARRIED not in meta:
-        code = _said_once(query)
+        code = _unambiguous(query)
         meta[_CARRIED] = code if code and code in _registered() else ""
     return str(meta[_CARRIED])
 
 
-def _said_once(query: str) -> str:
+def _unambiguous(query: str) -> str:
     """The code, unless a cache before us may parse the query otherwise (cache poisoning); or "".
 
     It keeps the page under the source that it reads. Of two it may take the first or the last, and

@@ -9,7 +9,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-def left_of_the_minute() -> float:
+def seconds_left_of_minute() -> float:
     """Seconds until the next full minute, when texts appear whose embargo ends then."""
     return 60 - time.time() % 60
 

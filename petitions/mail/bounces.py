@@ -24,7 +24,7 @@ _FOR_GOOD = {RejectReason.BOUNCED, RejectReason.INVALID}
 # Postmark's soft bounces, some of which anymail reports as hard ones.
 _SOFT = {"SoftBounce", "Transient", "DnsError", "VirusNotification"}
 
-# The outbox's code for a bounce: see `admin.outcomes`.
+# The outbox's code for a bounce: see `petitions.admin.mail`.
 BOUNCED = "bounced"
 COMPLAINED = "complained"
 

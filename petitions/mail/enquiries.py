@@ -135,7 +135,7 @@ def send_answer(
     enquiry.answered_on = today if is_last else None
     enquiry.acknowledged_on = enquiry.acknowledged_on or today
     enquiry.save(update_fields=["state", "answered_on", "acknowledged_on"])
-    audit.record(action=Action.ANSWER_SENT, screen=screen, actor_id=actor.pk, about=enquiry)
+    audit.record(action=Action.ANSWER_SENT, screen=screen, actor=actor, about=enquiry)
     transaction.on_commit(nudge)
     return Outcome.SENT
 
@@ -192,6 +192,13 @@ def reopen(*, ids: Collection[UUID], actor: User, screen: str) -> int:
     return _update(finished, changes, Action.ENQUIRY_REOPENED, actor, screen)
 
 
+@transaction.atomic
+def note_outcome(*, enquiry_id: UUID, outcome: str, actor: User, screen: str) -> None:
+    """Save what was done about a message, on the audit record if it says something else now."""
+    others = Enquiry.objects.filter(pk=enquiry_id).exclude(outcome=outcome)
+    _update(others, {"outcome": outcome}, Action.CHANGED, actor, screen)
+
+
 def _update(
     enquiries: QuerySet[Enquiry],
     changes: dict[str, Any],
@@ -202,7 +209,7 @@ def _update(
     """Lock rows, change them, and record the act about each; return how many."""
     locked = list(enquiries.only("pk").select_for_update().order_by("pk"))
     Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in locked]).update(**changes)
-    audit.record_each(action=action, screen=screen, actor_id=actor.pk, about=locked)
+    audit.record_each(action=action, screen=screen, actor=actor, about=locked)
     return len(locked)
 
 

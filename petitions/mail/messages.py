@@ -7,7 +7,7 @@ shows them on its lock screen. No message names the petition at all, so that sea
 tells nothing either; but news, which their readers asked for, may name it, if they gave their name.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.utils import format_datetime
@@ -102,7 +102,7 @@ def sample(
     """
     text = TEXTS[kind]
     with translation.override(language):
-        said = text.invented(language) if text.invented else text.written(None, language)
+        said = text.invented(language)
         if is_trial:
             said = said._replace(subject=_("Trial: %(subject)s") % {"subject": said.subject})
     template = _render(text, said, language, sender(organisation()), settings.SITE_URL)
@@ -164,7 +164,7 @@ def sender(of: Organisation) -> str:
 def _template(kind: str, language: str, sender_line: str, site: str, variant: Hashable) -> Template:
     """The MIME template of all mails of a kind, language and variant."""
     with translation.override(language):
-        said = TEXTS[kind].written(variant, language)
+        said = TEXTS[kind].words(variant, language)
     return _render(TEXTS[kind], said, language, sender_line, site)
 
 
@@ -200,86 +200,119 @@ class Written(NamedTuple):
     context: dict[str, object]
 
 
-def _no_variant(_mail: Mail) -> Hashable:
-    return None
+class Text:
+    """What a kind of mail says: a subclass for each.
 
-
-def _no_headers(_links: dict[str, str]) -> dict[str, str]:
-    return {}
-
-
-class Text(NamedTuple):
-    """What a kind of mail says.
-
-    name: its two templates in `templates/mail`. fields: the placeholders, for what differs between
-    two mails of the kind. links: which of them are tokens of a link, by the name of the link in the
-    templates. values: those of one mail to an address, each of the same length for everybody
-    (constant work). written: the words of a variant in a language, which is active. variant: what
-    tells mails of the kind apart whose words differ. headers: further ones, of those links.
-    invented: the words of a trial in a language, where `written` needs a row.
-    is_cached: not where each mail has words of its own, which are personal data.
+    `name` is that of its two templates in `templates/mail`; `fields` are the placeholders, for what
+    differs between two mails of the kind; `links` says which of them are tokens of a link, by the
+    name of the link in the templates. `is_cached` is false where each mail has words of its own,
+    which are personal data.
     """
 
     name: str
-    fields: tuple[str, ...]
-    links: dict[str, str]
-    values: Callable[[Mail, str], dict[str, str]]
-    written: Callable[[Any, str], Written]
-    variant: Callable[[Mail], Hashable] = _no_variant
-    headers: Callable[[dict[str, str]], dict[str, str]] = _no_headers
-    invented: Callable[[str], Written] | None = None
-    is_cached: bool = True
+    fields: tuple[str, ...] = ()
+    links: dict[str, str] = {}
+    is_cached = True
+
+    def values(self, mail: Mail, address: str) -> dict[str, str]:
+        """The fields of one mail to an address, each of one length for everybody."""
+        return {}
+
+    def variant(self, mail: Mail) -> Hashable:
+        """What tells mails of the kind apart whose words differ."""
+        return None
+
+    def words(self, variant: Any, language: str) -> Written:
+        """The words of a variant in a language, which is active."""
+        raise NotImplementedError
+
+    def invented(self, language: str) -> Written:
+        """The words of a trial in a language, about nobody."""
+        return self.words(None, language)
+
+    def headers(self, links: dict[str, str]) -> dict[str, str]:
+        """Further headers, of those links."""
+        return {}
 
 
-def _confirm_values(mail: Mail, address: str) -> dict[str, str]:
-    signature = mail.signature
-    assert signature
-    mailbox = sealing.mailbox_of(signature, address)
-    return {
-        "confirm": tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch),
-        "code": tokens.spoken(tokens.code(signature.pk, signature.link_epoch)),
-        "not_me": tokens.mailbox_link(tokens.NOT_ME, mailbox),
-    }
+class Confirm(Text):
+    """The link and the code that confirm a signature."""
+
+    name = "confirm"
+    fields = ("confirm", "not_me", "code")
+    links = {"link": "confirm", "not_me_link": "not_me"}
+
+    def values(self, mail: Mail, address: str) -> dict[str, str]:
+        signature = mail.signature
+        assert signature
+        mailbox = sealing.mailbox_of(signature, address)
+        return {
+            "confirm": tokens.link(tokens.CONFIRM, signature.pk, signature.link_epoch),
+            "code": tokens.spoken(tokens.code(signature.pk, signature.link_epoch)),
+            "not_me": tokens.mailbox_link(tokens.NOT_ME, mailbox),
+        }
+
+    def words(self, variant: Any, language: str) -> Written:
+        context: dict[str, object] = {
+            "time": days(settings.PENDING_DAYS),
+            "reminder": hours(reminders.AFTER),
+        }
+        return Written(confirm_subject(), context)
 
 
-def _notice_values(mail: Mail, address: str) -> dict[str, str]:
-    return {"not_me": _confirm_values(mail, address)["not_me"]}
+class Remind(Confirm):
+    """The same once more, to who has not confirmed. Its link is the first one's, and as old."""
+
+    def words(self, variant: Any, language: str) -> Written:
+        time = days(settings.PENDING_DAYS - reminders.AFTER.days)
+        return Written(confirm_subject(), {"time": time, "is_reminder": True})
 
 
-def _notice_words(_variant: object, _language: str) -> Written:
-    return Written(notice_subject(), {"time": days(suppression.ENDS_AFTER.days)})
+class Notice(Text):
+    """The address was entered again after its owner said "not me"."""
+
+    name = "notice"
+    fields = ("not_me",)
+    links = {"link": "not_me"}
+
+    def values(self, mail: Mail, address: str) -> dict[str, str]:
+        assert mail.signature
+        mailbox = sealing.mailbox_of(mail.signature, address)
+        return {"not_me": tokens.mailbox_link(tokens.NOT_ME, mailbox)}
+
+    def words(self, variant: Any, language: str) -> Written:
+        return Written(notice_subject(), {"time": days(suppression.ENDS_AFTER.days)})
 
 
-def _find_values(_mail: Mail, address: str) -> dict[str, str]:
-    # The link's hour begins when its batch is composed: an outage of the mail server takes nothing
-    # of it, and a slow server ten minutes at most.
-    return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
+class Find(Text):
+    """The link to one's signatures.
+
+    Its hour begins when its batch is composed: an outage of the mail server takes nothing of it,
+    and a slow server ten minutes at most.
+    """
+
+    name = "find"
+    fields = ("mine",)
+    links = {"link": "mine"}
+
+    def values(self, mail: Mail, address: str) -> dict[str, str]:
+        return {"mine": tokens.recipient_link(sealing.recipient_of(address))}
+
+    def words(self, variant: Any, language: str) -> Written:
+        return Written(find_subject(), {"time": hours(timedelta(seconds=tokens.FIND_SECONDS))})
 
 
-def _address_values(mail: Mail, _address: str) -> dict[str, str]:
-    return {"code": tokens.spoken(tokens.code(mail.pk, 0))}
+class NewAddress(Text):
+    """The code that moves a signature to this address."""
 
+    name = "address"
+    fields = ("code",)
 
-def _confirm_words(_variant: object, _language: str) -> Written:
-    context: dict[str, object] = {
-        "time": days(settings.PENDING_DAYS),
-        "reminder": hours(reminders.AFTER),
-    }
-    return Written(confirm_subject(), context)
+    def values(self, mail: Mail, address: str) -> dict[str, str]:
+        return {"code": tokens.spoken(tokens.code(mail.pk, 0))}
 
-
-def _remind_words(_variant: object, _language: str) -> Written:
-    # A reminder's link is the first one's, and as old.
-    time = days(settings.PENDING_DAYS - reminders.AFTER.days)
-    return Written(confirm_subject(), {"time": time, "is_reminder": True})
-
-
-def _find_words(_variant: object, _language: str) -> Written:
-    return Written(find_subject(), {"time": hours(timedelta(seconds=tokens.FIND_SECONDS))})
-
-
-def _address_words(variant: object, language: str) -> Written:
-    return _find_words(variant, language)._replace(subject=confirm_subject())
+    def words(self, variant: Any, language: str) -> Written:
+        return Written(confirm_subject(), {"time": hours(timedelta(seconds=tokens.FIND_SECONDS))})
 
 
 class NewsVariant(NamedTuple):
@@ -289,33 +322,43 @@ class NewsVariant(NamedTuple):
     is_neutral: bool
 
 
-def _news_variant(mail: Mail) -> NewsVariant:
-    """Signers who withheld their name get a subject that names nothing."""
-    assert mail.news_id
-    assert mail.signature
-    is_neutral = mail.signature.name_use == Signature.NameUse.WITHHELD
-    return NewsVariant(mail.news_id, is_neutral)
+class OfNews(Text):
+    """A news to a supporter, with one-click unsubscription (RFC 8058)."""
 
+    name = "news"
+    fields = ("no_news",)
+    links = {"no_news_link": "no_news"}
 
-def _news_values(mail: Mail, address: str) -> dict[str, str]:
-    assert mail.news_id
-    assert mail.signature
-    to = tokens.Subscription(
-        mail.news_id, mail.signature.pk, mail.signature.petition_id, sealing.inbox_of(address)
-    )
-    return {"no_news": tokens.subscription_link(to)}
+    def values(self, mail: Mail, address: str) -> dict[str, str]:
+        assert mail.news_id
+        assert mail.signature
+        to = tokens.Subscription(
+            mail.news_id, mail.signature.pk, mail.signature.petition_id, sealing.inbox_of(address)
+        )
+        return {"no_news": tokens.subscription_link(to)}
 
+    def variant(self, mail: Mail) -> NewsVariant:
+        """Signers who withheld their name get a subject that names nothing."""
+        assert mail.news_id
+        assert mail.signature
+        is_neutral = mail.signature.name_use == Signature.NameUse.WITHHELD
+        return NewsVariant(mail.news_id, is_neutral)
 
-def _news_words(variant: NewsVariant, language: str) -> Written:
-    """A news in the language, or else in English, or else in any that it has."""
-    texts = NewsText.objects.filter(news=variant.news_id)
-    return news_words(texts.order_by(rank_of(language), "id")[0], is_neutral=variant.is_neutral)
+    def words(self, variant: NewsVariant, language: str) -> Written:
+        """In the language, or else in English, or else in any that the news has."""
+        texts = NewsText.objects.filter(news=variant.news_id)
+        return news_words(texts.order_by(rank_of(language), "id")[0], is_neutral=variant.is_neutral)
 
+    def invented(self, language: str) -> Written:
+        body = _("Here stands what you write to your supporters.")
+        text = NewsText(language=language, subject=_("News of the petition"), body=body)
+        return news_words(text, is_neutral=False)
 
-def _invented_news(language: str) -> Written:
-    body = _("Here stands what you write to your supporters.")
-    text = NewsText(language=language, subject=_("News of the petition"), body=body)
-    return news_words(text, is_neutral=False)
+    def headers(self, links: dict[str, str]) -> dict[str, str]:
+        return {
+            "List-Unsubscribe": f"<{links['no_news_link']}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
 
 
 def news_words(text: NewsText, *, is_neutral: bool) -> Written:
@@ -334,96 +377,44 @@ def news_words(text: NewsText, *, is_neutral: bool) -> Written:
     return Written(subject, context)
 
 
-def _news_headers(links: dict[str, str]) -> dict[str, str]:
-    """One-click unsubscription (RFC 8058)."""
-    return {
-        "List-Unsubscribe": f"<{links['no_news_link']}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
+class OfAnswer(Text):
+    """The answer to a message; a reply to it reaches the organisation."""
+
+    name = "answer"
+    is_cached = False
+
+    def variant(self, mail: Mail) -> UUID | None:
+        return mail.answer_id
+
+    def words(self, variant: UUID, language: str) -> Written:
+        return self._written(enquiries.read_answer(Answer.objects.get(pk=variant)))
+
+    def invented(self, language: str) -> Written:
+        enquiry = Enquiry(received_on=timezone.localdate())
+        return self._written(ready_words.ready(Words.ERASURE, enquiry=enquiry, language=language))
+
+    def headers(self, links: dict[str, str]) -> dict[str, str]:
+        # A person wrote it.
+        reply_to = organisation().privacy_email
+        return {"Auto-Submitted": "no", **({"Reply-To": reply_to} if reply_to else {})}
+
+    def _written(self, text: str) -> Written:
+        context: dict[str, object] = {
+            "text": text,
+            # Each with a direction of its own.
+            "paragraphs": text.split("\n\n"),
+            "contact": settings.SITE_URL + reverse("petitions:contact"),
+        }
+        return Written(answer_subject(), context)
 
 
-def _answer_of(mail: Mail) -> UUID | None:
-    return mail.answer_id
-
-
-def _answer_words(answer_id: UUID, _language: str) -> Written:
-    return _answer_said(enquiries.read_answer(Answer.objects.get(pk=answer_id)))
-
-
-def _invented_answer(language: str) -> Written:
-    enquiry = Enquiry(received_on=timezone.localdate())
-    return _answer_said(ready_words.ready(Words.ERASURE, enquiry=enquiry, language=language))
-
-
-def _answer_said(text: str) -> Written:
-    context: dict[str, object] = {
-        "text": text,
-        # Each with a direction of its own.
-        "paragraphs": text.split("\n\n"),
-        "contact": settings.SITE_URL + reverse("petitions:contact"),
-    }
-    return Written(answer_subject(), context)
-
-
-def _answer_headers(_links: dict[str, str]) -> dict[str, str]:
-    """A person wrote it, and a reply reaches the organisation."""
-    reply_to = organisation().privacy_email
-    return {"Auto-Submitted": "no", **({"Reply-To": reply_to} if reply_to else {})}
-
-
-_CONFIRM = Text(
-    name="confirm",
-    fields=("confirm", "not_me", "code"),
-    links={"link": "confirm", "not_me_link": "not_me"},
-    values=_confirm_values,
-    written=_confirm_words,
-)
-_FIND = Text(
-    name="find",
-    fields=("mine",),
-    links={"link": "mine"},
-    values=_find_values,
-    written=_find_words,
-)
-_ADDRESS = Text(
-    name="address",
-    fields=("code",),
-    links={},
-    values=_address_values,
-    written=_address_words,
-)
 TEXTS: dict[str, Text] = {
-    NOTICE: Text(
-        name="notice",
-        fields=("not_me",),
-        links={"link": "not_me"},
-        values=_notice_values,
-        written=_notice_words,
-    ),
-    Mail.Kind.CONFIRM: _CONFIRM,
-    Mail.Kind.REMIND: _CONFIRM._replace(written=_remind_words),
-    Mail.Kind.FIND: _FIND,
-    Mail.Kind.FIND_OTHER: _FIND,
-    Mail.Kind.ADDRESS: _ADDRESS,
-    Mail.Kind.NEWS: Text(
-        name="news",
-        fields=("no_news",),
-        links={"no_news_link": "no_news"},
-        values=_news_values,
-        written=_news_words,
-        variant=_news_variant,
-        headers=_news_headers,
-        invented=_invented_news,
-    ),
-    Mail.Kind.ANSWER: Text(
-        name="answer",
-        fields=(),
-        links={},
-        values=lambda _mail, _address: {},
-        written=_answer_words,
-        variant=_answer_of,
-        headers=_answer_headers,
-        invented=_invented_answer,
-        is_cached=False,
-    ),
+    NOTICE: Notice(),
+    Mail.Kind.CONFIRM: Confirm(),
+    Mail.Kind.REMIND: Remind(),
+    Mail.Kind.FIND: Find(),
+    Mail.Kind.FIND_OTHER: Find(),
+    Mail.Kind.ADDRESS: NewAddress(),
+    Mail.Kind.NEWS: OfNews(),
+    Mail.Kind.ANSWER: OfAnswer(),
 }

@@ -55,7 +55,7 @@ NEWS_TURN = 2.0
 FEWEST_AT_ONCE = 10
 # Seconds. A domain that refuses us is then probed with one mail at a time.
 DOMAIN_WAIT = 300
-# What organisers are told of each code stands in `admin.outcomes`.
+# What organisers are told of each code stands in `petitions.admin.mail`.
 OVER_LIMIT, OBJECTED, UNDELIVERABLE = "limit", "objected", "undeliverable"
 
 logger = logging.getLogger(__name__)
@@ -432,5 +432,5 @@ def requeue(*, kind: Mail.Kind, hour: datetime, actor: User, screen: str) -> int
     failed.filter(kind__in=_ALONG_WITH.get(kind, [])).update(**anew)
     queued = failed.filter(kind=kind).update(**anew)
     # Also where nothing had failed: otherwise a record would tell of uncounted ones.
-    audit.record(action=AuditRecord.Action.MAIL_REQUEUED, screen=screen, actor_id=actor.pk)
+    audit.record(action=AuditRecord.Action.MAIL_REQUEUED, screen=screen, actor=actor)
     return queued

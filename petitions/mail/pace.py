@@ -5,13 +5,10 @@ is halved, and grows again by a tenth of the usual one each minute (AIMD, as TCP
 the memory of the one process that sends news: a restart begins at the usual pace and learns again.
 """
 
-import random
-import time
-from collections import Counter
-
 from django.conf import settings
 
-MINUTE = 60.0
+from petitions.mail.throttle import FixedWindow
+
 # No provider is slowed to less, in mails a minute.
 SLOWEST = 6
 LONGEST_WAIT = 3600.0
@@ -37,30 +34,20 @@ def provider_of(domain: str) -> str:
 
 
 class Pace:
-    """Fixed windows of a minute per provider; a domain of no large one stands for itself."""
+    """A limit per provider, which moves; a domain of no large one stands for itself."""
 
     def __init__(self) -> None:
-        self._started = 0.0
+        self._window = FixedWindow(LONGEST_WAIT)
         self._limits: dict[str, float] = {}
         self._all = float("inf")
-        self._passed: Counter[str] = Counter()
-        self._deferred: Counter[str] = Counter()
 
     def wait(self, domain: str) -> float:
-        """Seconds by which to defer a mail to the domain; 0 if it may go now.
-
-        Deferred mails are spread over as many minutes as they need.
-        """
-        self._turn_window()
-        key = _key(domain)
-        most = self.limit(domain)
-        if self._passed[key] < most:
-            self._passed[key] += 1
-            return 0.0
-        minutes = self._deferred[key] // most + random.random()
-        self._deferred[key] += 1
-        left = self._started + MINUTE - time.monotonic()
-        return min(left + minutes * MINUTE, LONGEST_WAIT)
+        """Seconds by which to defer a mail to the domain; 0 if it may go now."""
+        if self._window.turn():
+            step = settings.NEWS_PER_PROVIDER_AND_MINUTE / 10
+            self._all += step
+            self._limits = {key: most + step for key, most in self._limits.items()}
+        return self._window.wait(_key(domain), self.limit(domain))
 
     def limit(self, domain: str) -> int:
         """How many mails a minute may go to the domain's provider now."""
@@ -75,17 +62,6 @@ class Pace:
         """Halve the pace everywhere: our own mail server has asked for it."""
         usual = settings.NEWS_PER_PROVIDER_AND_MINUTE
         self._all = max(SLOWEST, min(usual, self._all) / 2)
-
-    def _turn_window(self) -> None:
-        now = time.monotonic()
-        if now < self._started + MINUTE:
-            return
-        self._started = now
-        self._passed.clear()
-        self._deferred.clear()
-        step = settings.NEWS_PER_PROVIDER_AND_MINUTE / 10
-        self._all += step
-        self._limits = {key: most + step for key, most in self._limits.items()}
 
 
 def _key(domain: str) -> str:

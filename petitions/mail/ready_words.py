@@ -1,4 +1,4 @@
-"""Ready words for answers to enquiries, in the writer's language, to be edited before sending.
+"""Reply templates ("ready words") for answers to enquiries, to be edited before sending.
 
 None of them says whether the writer signed: the organiser who sends them does not know, and anybody
 can type anybody's address into the form. What is held is shown behind "Find my signature" alone,

@@ -39,9 +39,7 @@ def send(*, actor: User, screen: str) -> int:
         _need_within_limit(actor)
         mails = [_trial(kind, lang, actor) for lang, _name in settings.LANGUAGES for kind in KINDS]
         Mail.objects.bulk_create(mails)
-        audit.record(
-            action=AuditRecord.Action.MAIL_TRIED, screen=screen, actor_id=actor.pk, about=actor
-        )
+        audit.record(action=AuditRecord.Action.MAIL_TRIED, screen=screen, actor=actor, about=actor)
     nudge()
     return len(mails)
 

@@ -56,7 +56,11 @@ class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
         """Accept and use up a code of the app, or a recovery code. Call with the row locked."""
         if not self.verify_is_allowed()[0]:
             return False
-        is_right = self._is_of_now(token) if is_of_an_app(token) else self._is_spent(token)
+        is_right = (
+            self._is_of_now(token)
+            if is_of_an_app(token)
+            else bool(self.codes.filter(code_ix__in=code_indexes(token)).delete()[0])
+        )
         if is_right:
             self.throttle_reset()
         else:
@@ -74,9 +78,6 @@ class Authenticator(ThrottlingMixin, Device):  # type: ignore[misc]
         if is_right:
             self.last_t = totp.t()
         return is_right
-
-    def _is_spent(self, token: str) -> bool:
-        return bool(self.codes.filter(code_ix__in=code_indexes(token)).delete()[0])
 
 
 class RecoveryCode(models.Model):

@@ -255,13 +255,13 @@ class Petition(models.Model):
         if is_over and (self.closes_at is None or self.closes_at > now):
             seen = self.closed_at or now
             self.closes_at = max(seen, (self.opens_at or seen) + timedelta(seconds=1))
-        self.closed_at = self._seen_to_close(now, is_over=is_over)
+        self.closed_at = self._new_closed_at(now, is_over=is_over)
         named = kwargs.get("update_fields")
         if named is not None and not {"state", "closes_at"}.isdisjoint(named):
             kwargs["update_fields"] = {*named, "closes_at", "closed_at"}
         super().save(*args, **kwargs)
 
-    def _seen_to_close(self, now: datetime, *, is_over: bool) -> datetime | None:
+    def _new_closed_at(self, now: datetime, *, is_over: bool) -> datetime | None:
         """The new `closed_at`: reopening clears it, and once set it does not move."""
         if is_over or self.has_closed:
             return self.closed_at or now
@@ -357,13 +357,13 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
         Annotated with `languages`, those that the petition is published in, and `milestones`: see
         `public_milestones`. None if there is no such petition.
         """
-        return self.published().filter(petition__slug=slug)._with_surroundings(language).first()
+        return self.published().filter(petition__slug=slug)._with_related(language).first()
 
     def to_preview(self, petition: Petition, language: str) -> "PetitionText | None":
         """`to_show`, drafts and embargoed texts included: never for the public."""
-        return self.filter(petition=petition)._with_surroundings(language).first()
+        return self.filter(petition=petition)._with_related(language).first()
 
-    def _with_surroundings(self, language: str) -> "PetitionTextQuerySet":
+    def _with_related(self, language: str) -> "PetitionTextQuerySet":
         published = self.model.objects.published().filter(petition=OuterRef("petition"))
         said = {
             "languages": ArraySubquery(

@@ -35,7 +35,8 @@ def raise_and_close() -> None:
     _keep(Kind.HELD, _held_for_long())
     _keep(Kind.MAIL, _waiting_mail())
     _keep(Kind.BOUNCES, _refused_mail())
-    _keep(Kind.STILL, _standing_still())
+    overdue = locks.overdue(locks.last_successes(locks.OVERDUE_AFTER))
+    _keep(Kind.STILL, {(None, name): 1 for name in overdue})
 
 
 def raise_tally(petition: Petition) -> None:
@@ -98,7 +99,3 @@ def _refused_mail() -> dict[Subject, int]:
     failing, _sent, asked = Mail.objects.outcomes_lately()
     is_too_much = failing >= FEWEST_REFUSED and failing > REFUSED_SHARE * asked
     return {(None, ""): failing} if is_too_much else {}
-
-
-def _standing_still() -> dict[Subject, int]:
-    return {(None, name): 1 for name in locks.overdue(locks.last_successes(locks.OVERDUE_AFTER))}

@@ -143,7 +143,7 @@ def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
     """
     hour_ago = timezone.now() - HOUR
     late = [form for form in forms if form.created_at > hour_ago and form.confirmed_at]
-    known = _large_providers()
+    known = _large_domains()
     networks = _busiest([(form.network, form.pk) for form in late], {})
     return networks, _busiest([(form.domain, form.pk) for form in late], known)
 
@@ -159,11 +159,10 @@ def _busiest(of: Sequence[tuple[bytes | None, UUID]], known: dict[bytes, str]) -
     ]
 
 
-def _large_providers() -> dict[bytes, str]:
+def _large_domains() -> dict[bytes, str]:
     """The domains of large mail providers by their blind indexes of yesterday and today."""
     today = datetime.now(UTC).date()
-    days = (today - timedelta(days=1), today)
-    return {sealing.domain_index(f"@{name}", day): name for name in providers.LARGE for day in days}
+    return sealing.domains_by_index(providers.LARGE, [today - timedelta(days=1), today])
 
 
 class Funnel(NamedTuple):
@@ -181,7 +180,7 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
     Mailboxes, and not forms: a withdrawal takes all forms of a mailbox along. Providers with fewer
     than `STEP` are counted with the others.
     """
-    known = _large_providers()
+    known = _large_domains()
     named = [(known.get(form.domain or b"", OTHERS), form) for form in forms if form.mailbox]
     sizes = Counter(name for name, _mailbox in {(name, form.mailbox) for name, form in named})
     reached: dict[str, list[set[bytes]]] = {}

@@ -84,4 +84,4 @@ def _lately(actor: User, action: AuditRecord.Action) -> list[datetime]:
 def _record(
     action: AuditRecord.Action, actor: User, about: Signature, screen: str, reason: str
 ) -> None:
-    audit.record(action=action, screen=screen, actor_id=actor.pk, about=about, why=reason[:300])
+    audit.record(action=action, screen=screen, actor=actor, about=about, why=reason[:300])

@@ -62,7 +62,7 @@ def preview(*, rule: Rule, actor: User, screen: str) -> Preview:
     """
     seen = _look(rule)
     if seen.states is not None:
-        audit.record(action=Action.SEARCHED, screen=screen, actor_id=actor.pk, why=rule.kind)
+        audit.record(action=Action.SEARCHED, screen=screen, actor=actor, why=rule.kind)
     return seen
 
 
@@ -81,7 +81,7 @@ def _look(rule: Rule) -> Preview:
                 "but cannot hold what already waits for confirmation.",
             )
         return Preview(_states(since, signer__network_ix__in=parts))
-    large = _large_providers(rule.pattern)
+    large = _large_domains(rule.pattern)
     if rule.pattern.startswith("*."):
         return Preview(None, "Not counted: which domains lie below this one is not known.", large)
     domains = [sealing.domain_index(f"@{rule.pattern}", day) for day in days]
@@ -93,7 +93,7 @@ def _states(since: datetime, **origin: Any) -> Counter[str]:
     return Counter(rows.values_list("state", flat=True)[:MOST_COUNTED])
 
 
-def _large_providers(pattern: str) -> tuple[str, ...]:
+def _large_domains(pattern: str) -> tuple[str, ...]:
     """The large mail providers whose domain a pattern covers."""
     listed = rules.Listed()
     listed.add({"kind": Rule.Kind.DOMAIN, "pattern": pattern})
@@ -105,7 +105,7 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
     """Save a rule, which names its last editor; the audit record names the earlier ones."""
     rule.actor = actor
     rule.save()
-    audit.record(action=Action.RULE_SAVED, screen=screen, actor_id=actor.pk, about=rule)
+    audit.record(action=Action.RULE_SAVED, screen=screen, actor=actor, about=rule)
 
 
 @transaction.atomic
@@ -114,5 +114,5 @@ def end(*, rules: QuerySet[Rule], actor: User, screen: str) -> int:
     chosen = Rule.objects.in_force().filter(pk__in=rules.values("pk"))
     ending = list(chosen.select_for_update().order_by("pk"))
     Rule.objects.filter(pk__in=[rule.pk for rule in ending]).update(expires_at=Now())
-    audit.record_each(action=Action.RULE_ENDED, screen=screen, actor_id=actor.pk, about=ending)
+    audit.record_each(action=Action.RULE_ENDED, screen=screen, actor=actor, about=ending)
     return len(ending)

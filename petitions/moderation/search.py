@@ -100,11 +100,7 @@ def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
 def record(*, petition: Petition, kind: str, actor: User, screen: str) -> None:
     """Put on record that somebody looked for signatures of one kind of origin."""
     audit.record(
-        action=AuditRecord.Action.SEARCHED,
-        screen=screen,
-        actor_id=actor.pk,
-        about=petition,
-        why=kind,
+        action=AuditRecord.Action.SEARCHED, screen=screen, actor=actor, about=petition, why=kind
     )
 
 

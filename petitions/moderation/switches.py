@@ -68,11 +68,7 @@ def turn(
     petition.save(update_fields=["is_paused", "pause_reasons", "is_holding", "challenge"])
     when_on, when_off = ACTIONS[switch]
     audit.record(
-        action=when_on if on else when_off,
-        screen=screen,
-        actor_id=actor.pk,
-        about=petition,
-        why=why,
+        action=when_on if on else when_off, screen=screen, actor=actor, about=petition, why=why
     )
     StaffMail.objects.bulk_create(
         StaffMail(kind=StaffMail.Kind.SWITCHED, user=person)

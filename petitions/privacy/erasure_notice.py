@@ -74,9 +74,7 @@ def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
         return Outcome.DONE_BEFORE
     ErasureStop.objects.create(petition_id=erasure.petition_id, reason=reason, stopped_by=actor)
     # About the petition, because the row of the erasure is deleted.
-    audit.record(
-        action=Action.ERASURE_STOPPED, screen=screen, actor_id=actor.pk, about=erasure.petition
-    )
+    audit.record(action=Action.ERASURE_STOPPED, screen=screen, actor=actor, about=erasure.petition)
     return Outcome.DONE
 
 
@@ -92,9 +90,7 @@ def release(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outco
     # A new row, so that the organisation is mailed again.
     Erasure.objects.filter(pk=erasure.pk).delete()
     _begin(erasure.petition_id, due_at=now + NOTICE)
-    audit.record(
-        action=Action.ERASURE_RELEASED, screen=screen, actor_id=actor.pk, about=erasure.petition
-    )
+    audit.record(action=Action.ERASURE_RELEASED, screen=screen, actor=actor, about=erasure.petition)
     return Outcome.DONE
 
 

@@ -71,7 +71,7 @@ def apply() -> None:
     challenge.delete_expired_nonces()
     rate_limits.delete_expired_counts()
     logins.delete_old_failures()
-    audit.keep_no_longer(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
+    audit.purge(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
     truncate_timestamps()
     # Last: it schedules what a later sweep erases, and deletes the schedule of what is erased.
     erasure_notice.schedule(kept=KEPT_AFTER_CLOSE)

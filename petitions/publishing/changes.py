@@ -4,13 +4,13 @@
 """
 
 from collections.abc import Collection
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import models, transaction
 
 from petitions.models import (
     AuditRecord,
-    FormerAddress,
     FormerName,
     Organisation,
     Petition,
@@ -21,10 +21,12 @@ from petitions.publishing.life import EDITABLE, PUBLIC, Phase, phase_of
 from petitions.staff import audit
 from petitions.staff.refusal import Refused
 
+M = TypeVar("M", bound=models.Model)
 
-def stored(petition: Petition) -> Petition | None:
-    """The petition as the database has it; None before it is saved."""
-    return Petition.objects.filter(pk=petition.pk).first() if petition.pk else None
+
+def stored(owner: M) -> M | None:
+    """A petition or statement as the database has it; None before it is saved."""
+    return type(owner)._default_manager.filter(pk=owner.pk).first() if owner.pk else None
 
 
 def refusals(petition: Petition) -> dict[str, str]:
@@ -40,28 +42,43 @@ def refusals(petition: Petition) -> dict[str, str]:
     waits = phase is Phase.ANNOUNCED and not petition.texts.published().exists()
     if "opens_at" in changed and waits:
         found["opens_at"] = "It opens when its texts appear. Take it back to draft, and plan anew."
-    former = FormerAddress.objects.filter(slug=petition.slug).exclude(petition_id=petition.pk)
-    if taken := former.select_related("petition").first():
-        found["slug"] = (
-            f"This was the address of “{taken.petition.slug}”, and leads there. Choose another."
-        )
-    return found
+    return found | taken_address(petition)
 
 
-def consequences(petition: Petition) -> list[str]:
-    """What saving a petition changes for the public for good, a sentence each."""
-    before = stored(petition)
-    if before is None or before.slug == petition.slug or not was_public(before):
+def taken_address(owner: Any) -> dict[str, str]:
+    """Why a petition or statement cannot have its new slug, by field; empty if it can."""
+    model = type(owner)
+    other = model.objects.filter(former_addresses__slug=owner.slug).exclude(pk=owner.pk).first()
+    if other is None:
+        return {}
+    return {"slug": f"This was the address of “{other}”, and leads there. Choose another."}
+
+
+def consequences(owner: Any) -> list[str]:
+    """What saving a petition or statement changes for the public for good, a sentence each."""
+    former, kind = moves_from(owner), owner._meta.verbose_name
+    if not former:
         return []
     return [
-        f"The petition’s address changes from “{before.slug}” to “{petition.slug}”.",
-        "The old one redirects to it for ever, and no other petition can have it.",
+        f"The {kind}’s address changes from “{former}” to “{owner.slug}”.",
+        f"The old one redirects to it for ever, and no other {kind} can have it.",
     ]
 
 
-def was_public(petition: Petition) -> bool:
-    """Whether people may know its address."""
-    return phase_of(petition) in PUBLIC or petition.texts.published().exists()
+def moves_from(owner: Any) -> str:
+    """The stored slug of a petition or statement, if people may know it and saving changes it."""
+    before = stored(owner)
+    if before is None or before.slug == owner.slug:
+        return ""
+    is_public = isinstance(before, Petition) and phase_of(before) in PUBLIC
+    return before.slug if is_public or before.texts.published().exists() else ""
+
+
+def keep_address(owner: Any) -> None:
+    """Let the slug that a stored petition or statement leaves redirect, for ever."""
+    if former := moves_from(owner):
+        owner.former_addresses.create(slug=former)
+    owner.former_addresses.filter(slug=owner.slug).delete()
 
 
 @transaction.atomic
@@ -76,18 +93,8 @@ def save_petition(*, petition: Petition, changed: Collection[str]) -> None:
     if before is None:
         petition.save()
         return
-    if before.slug != petition.slug:
-        if was_public(before):
-            FormerAddress.objects.create(slug=before.slug, petition=petition)
-        FormerAddress.objects.filter(slug=petition.slug).delete()
+    keep_address(petition)
     petition.save(update_fields=[name for name in changed if name in EDITABLE])
-
-
-def current_slug(slug: str) -> str | None:
-    """The slug of the petition that had this one once."""
-    return (
-        Petition.objects.filter(former_addresses__slug=slug).values_list("slug", flat=True).first()
-    )
 
 
 def hidden(
@@ -139,7 +146,7 @@ def save_organisation(
         audit.record(
             action=AuditRecord.Action.ORGANISATION_RENAMED,
             screen=screen,
-            actor_id=actor.pk if actor else None,
+            actor=actor,
             about=organisation,
             why=reason,
         )

@@ -223,8 +223,7 @@ def perform(
 
 def record(*, act: Act, petition: Petition, actor: User | None, screen: str, why: str = "") -> None:
     """Append the audit record of an act."""
-    actor_id = actor.pk if actor else None
-    audit.record(action=act.action, screen=screen, actor_id=actor_id, about=petition, why=why)
+    audit.record(action=act.action, screen=screen, actor=actor, about=petition, why=why)
 
 
 def _need_to_reopen(petition: Petition, closes_at: datetime | None) -> None:

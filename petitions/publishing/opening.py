@@ -92,7 +92,7 @@ def _record_override(
     audit.record(
         action=AuditRecord.Action.OPENED_UNREADY,
         screen=screen,
-        actor_id=actor.pk if actor else None,
+        actor=actor,
         about=petition,
         why=f"{override[: 290 - len(names)]} [{names}]",
     )

@@ -112,7 +112,7 @@ def tick(*, petition: Petition, item: Tick, is_done: bool, actor: User, screen: 
     audit.record(
         action=action.READINESS_TICKED if is_done else action.READINESS_UNTICKED,
         screen=screen,
-        actor_id=actor.pk,
+        actor=actor,
         about=petition,
         why=item.label,
     )

@@ -71,7 +71,8 @@ def changed(texts: Iterable[T]) -> list[tuple[T, T | None]]:
 
 def needs_meaning(petition: Petition, texts: Iterable[PetitionText]) -> bool:
     """Whether saving these changes words that people could sign."""
-    return _could_be_signed(petition) and any(
+    can_be_signed = phase_of(petition) not in {Phase.DRAFT, Phase.ANNOUNCED}
+    return can_be_signed and any(
         stored is not None and stored.was_public for _text, stored in changed(texts)
     )
 
@@ -115,7 +116,7 @@ def correct(text: T, stored: T, *, actor: User | None, screen: str) -> None:
     audit.record(
         action=Action.TEXT_CORRECTED,
         screen=screen,
-        actor_id=actor.pk if actor else None,
+        actor=actor,
         about=text,
         why=f"{text.language}: SHA-256 {digest(stored.words)} became {digest(text.words)}",
     )
@@ -159,10 +160,6 @@ def signed(petition: Petition, version: int) -> int:
     if until:
         rows = rows.filter(created_at__lt=min(until) + timedelta(days=2))
     return rows.order_by("created_at", "id")[: COUNTED + 1].count()
-
-
-def _could_be_signed(petition: Petition) -> bool:
-    return phase_of(petition) not in {Phase.DRAFT, Phase.ANNOUNCED}
 
 
 def _begin_version(
@@ -211,7 +208,7 @@ def _record(
         audit.record(
             action=action,
             screen=screen,
-            actor_id=actor.pk if actor else None,
+            actor=actor,
             about=petition,
             why=f"version {version}: {languages}",
         )

@@ -141,7 +141,8 @@ def offer(
     form: str, network: str = "", *, seconds: int = WAIT_SECONDS, is_crowded: bool = False
 ) -> Offer:
     """A new challenge: a fresh task, and a fresh wait of which the page says so many seconds."""
-    patience = _new_patience(form, network)
+    good_from = int(time.time()) + WAIT_SECONDS
+    patience = _signer(form, network).sign_object([good_from, secrets.token_urlsafe(12)])
     return Offer(_new_task(form, network), patience, seconds, is_crowded=is_crowded)
 
 
@@ -219,11 +220,6 @@ def _payload(raw: str) -> altcha.Payload | None:
 
 def _secrets(form: str, network: str) -> list[bytes]:
     return [f"{form} {network} ".encode() + key for key in vault.link_keys("challenge")]
-
-
-def _new_patience(form: str, network: str) -> str:
-    good_from = int(time.time()) + WAIT_SECONDS
-    return _signer(form, network).sign_object([good_from, secrets.token_urlsafe(12)])
 
 
 def _read_patience(token: str, form: str, network: str) -> tuple[str, int] | None:

@@ -147,16 +147,12 @@ def raise_burst_alerts() -> int:
     somebody saw it, or by any burst if it had closed by itself. What is decided counts no more. It
     reads the rows of the last minutes alone, by the index of the list.
     """
-    return _raise_alerts(Alert.Kind.BURST, "network_ix", BURST, WITHIN, []) + _raise_alerts(
-        Alert.Kind.DOMAIN, "domain_ix", DOMAIN_BURST, DOMAIN_WITHIN, _large_providers()
-    )
-
-
-def _large_providers() -> list[bytes]:
-    """The blind indexes of the domains of large providers, on the days of the last hour."""
     now = timezone.now()
     days = {moment.astimezone(UTC).date() for moment in (now, now - DOMAIN_WITHIN)}
-    return [sealing.domain_index(f"@{one}", day) for day in days for one in providers.OF_MANY]
+    large = list(sealing.domains_by_index(providers.OF_MANY, days))
+    return _raise_alerts(Alert.Kind.BURST, "network_ix", BURST, WITHIN, []) + _raise_alerts(
+        Alert.Kind.DOMAIN, "domain_ix", DOMAIN_BURST, DOMAIN_WITHIN, large
+    )
 
 
 def _raise_alerts(

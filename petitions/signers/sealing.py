@@ -296,6 +296,12 @@ def domain_index(address: str, day: date | None = None) -> bytes:
     return _of_the_day("domain", email_addresses.domain_of(address), day)
 
 
+def domains_by_index(domains: Iterable[str], days: Iterable[date]) -> dict[bytes, str]:
+    """Domains by their blind indexes of these days (UTC), to recognise them in stored rows."""
+    days = set(days)
+    return {domain_index(f"@{name}", day): name for name in domains for day in days}
+
+
 def _of_the_day(purpose: str, text: str, day: date | None) -> bytes:
     return vault.blind_index(purpose, (day or datetime.now(UTC).date()).isoformat(), text)
 

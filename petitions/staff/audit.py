@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models.functions import TruncDay
 from django.utils import timezone
@@ -11,7 +12,7 @@ from petitions.models import AuditRecord
 
 Action = AuditRecord.Action
 
-# Retention. The table's trigger has the same periods and those of `keep_no_longer`, and forbids
+# Retention. The table's trigger has the same periods and those of `purge`, and forbids
 # earlier deletion.
 FAILURES_KEPT = timedelta(days=30)
 LOGINS_KEPT = timedelta(days=365)
@@ -21,6 +22,7 @@ def record(
     *,
     action: AuditRecord.Action,
     screen: str,
+    actor: User | None = None,
     actor_id: int | None = None,
     about: models.Model | None = None,
     network_ix: bytes | None = None,
@@ -28,14 +30,14 @@ def record(
 ) -> None:
     """Append one record, in the transaction of the act itself.
 
-    `screen` is a route's or a command's name; no actor means a command, or nobody known. `about` is
-    stored as its model and primary key. `why` is the reason that the actor gave, up to 300
-    characters, never a signer's data.
+    `screen` is a route's or a command's name; no actor means a command, or nobody known, and
+    `actor_id` is for an account of which only the id is. `about` is stored as its model and primary
+    key. `why` is the reason that the actor gave, up to 300 characters, never a signer's data.
     """
     AuditRecord.objects.create(
         action=action,
         screen=screen,
-        actor_id=actor_id,
+        actor_id=actor.pk if actor else actor_id,
         object_type=about._meta.label_lower if about else "",
         object_id=str(about.pk) if about else "",
         network_ix=network_ix,
@@ -47,17 +49,18 @@ def record_each(
     *,
     action: AuditRecord.Action,
     screen: str,
-    actor_id: int | None,
+    actor: User | None,
     about: Iterable[models.Model],
 ) -> None:
     """Append one record for each of several objects."""
     for one in about:
-        record(action=action, screen=screen, actor_id=actor_id, about=one)
+        record(action=action, screen=screen, actor=actor, about=one)
 
 
-def keep_no_longer(*, exact_for: timedelta, network_kept: timedelta) -> int:
-    """Retention: delete old records of passwords, and erase old networks and truncate old times of
-    all; return how many rows changed. All other records stay for ever.
+def purge(*, exact_for: timedelta, network_kept: timedelta) -> int:
+    """Retention: delete old records of passwords; erase old networks and truncate old times of all.
+
+    Return how many rows changed. All other records stay for ever.
     """
     failures = AuditRecord.objects.filter(
         action__in=[Action.PASSWORD_WRONG, Action.PASSWORD_REFUSED],

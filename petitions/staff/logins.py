@@ -29,7 +29,7 @@ from petitions.staff import audit, password_hashing
 
 Action = AuditRecord.Action
 # Limits that hold in every network, also in one from which the owner logged in lately.
-_EVEN_AT_HOME = frozenset({"ACCOUNT_NETWORK"})
+_EVERYWHERE = frozenset({"ACCOUNT_NETWORK"})
 # A /48 of IPv6 may fail as often as so many of its /64 together.
 PREFIX_FACTOR = 4
 
@@ -86,10 +86,10 @@ def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None
     return user
 
 
-def unlock(*, user: User, screen: str, actor_id: int | None = None) -> int:
+def unlock(*, person: User, actor: User | None, screen: str) -> int:
     """Delete the counted failures of an account; return how many there were."""
-    forgotten = LoginFailure.objects.filter(name_ix__in=_indexes("name", user.username)).delete()
-    audit.record(action=Action.LOGIN_UNLOCKED, screen=screen, actor_id=actor_id, about=user)
+    forgotten = LoginFailure.objects.filter(name_ix__in=_indexes("name", person.username)).delete()
+    audit.record(action=Action.LOGIN_UNLOCKED, screen=screen, actor=actor, about=person)
     return forgotten[0]
 
 
@@ -104,7 +104,7 @@ def _refuse_too_many(attempt: Attempt, account: int | None) -> None:
     windows = [
         rate.get_expiry()
         for name, (rate, most) in _limits().items()
-        if counts[name] >= most and (name in _EVEN_AT_HOME or not _is_at_home(attempt, account))
+        if counts[name] >= most and (name in _EVERYWHERE or not _is_known_network(attempt, account))
     ]
     if windows:
         _record_refusal(attempt, account, max(windows))
@@ -132,7 +132,7 @@ def _counts(attempt: Attempt) -> dict[str, int]:
     return LoginFailure.objects.filter(name | network | prefix).aggregate(**counted)
 
 
-def _is_at_home(attempt: Attempt, account: int | None) -> bool:
+def _is_known_network(attempt: Attempt, account: int | None) -> bool:
     """Whether the account's owner logged in from this network, while its index is retained."""
     return AuditRecord.objects.filter(
         actor_id=account, action=Action.PASSWORD_RIGHT, network_ix__in=attempt.networks
@@ -158,10 +158,7 @@ def _record_refusal(attempt: Attempt, account: int | None, window: int) -> None:
 
 def _record(action: AuditRecord.Action, attempt: Attempt, account: int | None) -> None:
     audit.record(
-        action=action,
-        screen=attempt.screen,
-        actor_id=account,
-        network_ix=attempt.networks[0],
+        action=action, screen=attempt.screen, actor_id=account, network_ix=attempt.networks[0]
     )
 
 

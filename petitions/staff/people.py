@@ -4,7 +4,6 @@ Nothing deletes an account: what it did stays readable under its name.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import uuid4
 
 from django.contrib.auth.models import Group, User
@@ -17,7 +16,7 @@ from django.utils.http import urlsafe_base64_encode
 from petitions.crypto import vault
 from petitions.infra import locks
 from petitions.models import AuditRecord, StaffMail
-from petitions.staff import audit
+from petitions.staff import audit, second_factor
 from petitions.staff.refusal import Refused
 from petitions.staff.roles import ADMINISTRATORS
 
@@ -28,14 +27,6 @@ SEALED_LENGTH = 512
 # Unsent requests for a new password at most: what floods the form may not fill the table.
 REQUESTS_AT_ONCE = 500
 _NAMED = ("username", "first_name", "last_name", "email")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class By:
-    """Who does it, and on which screen."""
-
-    actor: User
-    screen: str
 
 
 def may_manage(actor: User, person: User) -> bool:
@@ -49,8 +40,8 @@ def invite(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     person.is_staff = True
     person.set_unusable_password()
     person.save()
-    _record(Action.PERSON_INVITED, person, By(actor=actor, screen=screen))
-    _set_roles(person, roles, By(actor=actor, screen=screen))
+    _record(Action.PERSON_INVITED, person, actor, screen)
+    _set_roles(person, roles, actor, screen)
     StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
 
 
@@ -59,7 +50,7 @@ def invite_again(*, person: User, actor: User, screen: str) -> None:
     """Mail another link to set a password; earlier ones work until one is used."""
     _need_to_manage(actor, person)
     StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
-    _record(Action.PERSON_INVITED, person, By(actor=actor, screen=screen))
+    _record(Action.PERSON_INVITED, person, actor, screen)
 
 
 @transaction.atomic
@@ -74,11 +65,10 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     changed = [name for name in _NAMED if getattr(before, name) != getattr(person, name)]
     if changed:
         person.save(update_fields=changed)
-        by = By(actor=actor, screen=screen)
-        _record(Action.PERSON_CHANGED, person, by, why=", ".join(changed))
+        _record(Action.PERSON_CHANGED, person, actor, screen, why=", ".join(changed))
     if "email" in changed and before.email:
         _queue(StaffMail.Kind.CHANGED, before.email, user=person)
-    _set_roles(person, roles, By(actor=actor, screen=screen))
+    _set_roles(person, roles, actor, screen)
     _need_an_administrator()
 
 
@@ -90,7 +80,7 @@ def deactivate(*, person: User, actor: User, screen: str) -> None:
     if person.pk == actor.pk:
         raise Refused("You cannot deactivate your own account. Ask another administrator.")
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
-        _record(Action.PERSON_DEACTIVATED, person, By(actor=actor, screen=screen))
+        _record(Action.PERSON_DEACTIVATED, person, actor, screen)
     _need_an_administrator()
 
 
@@ -99,7 +89,15 @@ def reactivate(*, person: User, actor: User, screen: str) -> None:
     """Let a deactivated account log in again, with the roles it had."""
     _need_to_manage(actor, person)
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
-        _record(Action.PERSON_REACTIVATED, person, By(actor=actor, screen=screen))
+        _record(Action.PERSON_REACTIVATED, person, actor, screen)
+
+
+def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
+    """Let somebody else set up another authenticator app. Raises `Refused`."""
+    if person.pk == actor.pk:
+        raise Refused("Another administrator resets yours; or use “Second factor” above.")
+    if not second_factor.reset(user=person, actor=actor, screen=screen):
+        raise Refused(f"{person} has no second factor yet.")
 
 
 def ask_for_password(*, email: str) -> None:
@@ -114,7 +112,7 @@ def ask_for_password(*, email: str) -> None:
 
 def note_password_set(*, person: User, screen: str) -> None:
     """Record that the owner of a mailed link has set a password."""
-    audit.record(action=Action.PASSWORD_SET, screen=screen, actor_id=person.pk, about=person)
+    audit.record(action=Action.PASSWORD_SET, screen=screen, actor=person, about=person)
 
 
 def password_link_parts(person: User) -> tuple[str, str]:
@@ -134,13 +132,13 @@ def _queue(kind: StaffMail.Kind, email: str, user: User | None = None) -> None:
     StaffMail.objects.create(id=key, kind=kind, user=user, sealed=sealed)
 
 
-def _set_roles(person: User, roles: Iterable[Group], by: By) -> None:
+def _set_roles(person: User, roles: Iterable[Group], actor: User, screen: str) -> None:
     wanted = sorted(roles, key=lambda role: role.name)
     if {role.pk for role in wanted} == set(person.groups.values_list("pk", flat=True)):
         return
     person.groups.set(wanted)
     why = ", ".join(role.name for role in wanted) or "none"
-    _record(Action.ROLES_CHANGED, person, by, why=why)
+    _record(Action.ROLES_CHANGED, person, actor, screen, why=why)
 
 
 def _need_to_manage(actor: User, person: User) -> None:
@@ -155,5 +153,7 @@ def _need_an_administrator() -> None:
         raise Refused("Somebody must stay administrator. Make another person one first.")
 
 
-def _record(action: AuditRecord.Action, person: User, by: By, why: str = "") -> None:
-    audit.record(action=action, screen=by.screen, actor_id=by.actor.pk, about=person, why=why)
+def _record(
+    action: AuditRecord.Action, person: User, actor: User, screen: str, why: str = ""
+) -> None:
+    audit.record(action=action, screen=screen, actor=actor, about=person, why=why)

@@ -132,7 +132,9 @@ def _wait(authenticator: Authenticator) -> int:
 def make_recovery_codes(*, user: User, screen: str) -> list[str]:
     """Replace the recovery codes of a confirmed authenticator; return the new ones, shown once."""
     authenticator = Authenticator.objects.get(user=user, confirmed=True)
-    codes = [_random_code() for _ in range(RECOVERY_CODES)]
+    codes = [
+        "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH)) for _ in range(RECOVERY_CODES)
+    ]
     authenticator.codes.all().delete()
     RecoveryCode.objects.bulk_create(
         RecoveryCode(authenticator=authenticator, code_ix=next(iter(code_indexes(code))))
@@ -152,11 +154,7 @@ def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool
     removed = Authenticator.objects.filter(user=user).delete()[0]
     if removed:
         audit.record(
-            action=Action.SECOND_FACTOR_RESET,
-            screen=screen,
-            actor_id=actor.pk if actor else None,
-            about=user,
-            why=why,
+            action=Action.SECOND_FACTOR_RESET, screen=screen, actor=actor, about=user, why=why
         )
     return bool(removed)
 
@@ -184,12 +182,8 @@ def typed(code: str) -> str:
     return "".join(code.split()).replace("-", "").lower()
 
 
-def _random_code() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-
-
 def _record(action: AuditRecord.Action, user: User, screen: str) -> None:
-    audit.record(action=action, screen=screen, actor_id=user.pk, about=user)
+    audit.record(action=action, screen=screen, actor=user, about=user)
 
 
 def _grouped(code: str, by: str = " ") -> str:

@@ -4,12 +4,10 @@ from django.urls import path
 
 from petitions.web.long_pages import NAMES
 from petitions.web.views import (
-    broken_links,
     confirming,
-    history,
-    news,
+    mail,
     pages,
-    progress,
+    petition_pages,
     self_service,
     sharing,
     signing,
@@ -20,10 +18,10 @@ app_name = "petitions"
 urlpatterns = [
     path("petitions/", pages.petitions, name="petitions"),
     path("petitions/<slug:slug>/", signing.petition, name="petition"),
-    path("petitions/<slug:slug>/progress/", progress.page, name="progress"),
-    path("petitions/<slug:slug>/names/", pages.names, name="names"),
-    path("petitions/<slug:slug>/names/<int:number>/", pages.names, name="names_page"),
-    path("petitions/<slug:slug>/history/", history.page, name="history"),
+    path("petitions/<slug:slug>/progress/", petition_pages.progress, name="progress"),
+    path("petitions/<slug:slug>/names/", petition_pages.names, name="names"),
+    path("petitions/<slug:slug>/names/<int:number>/", petition_pages.names, name="names_page"),
+    path("petitions/<slug:slug>/history/", petition_pages.history, name="history"),
     path("find/", self_service.find, name="find"),
     path("find/sent/", self_service.find_sent, name="find_sent"),
     path("contact/", pages.contact, name="contact"),
@@ -46,7 +44,7 @@ links = [
     path("<str:language>/correct/<str:token>/", signing.correct, name="correct"),
     path("<str:language>/not-me/<str:token>/", confirming.not_me, name="not_me"),
     path("<str:language>/mail-again/<str:token>/", self_service.mail_again, name="mail_again"),
-    path("<str:language>/no-news/<str:token>/", news.no_news, name="no_news"),
+    path("<str:language>/no-news/<str:token>/", mail.no_news, name="no_news"),
     path(_mine, self_service.mine, name="mine"),
     path(f"{_mine}download/", self_service.download, name="download"),
     path(f"{_mine}mail/", self_service.mail, name="mail"),
@@ -57,8 +55,8 @@ links = [
     path(f"{_signature}address/code/", self_service.address_code, name="address_code"),
     path(f"{_signature}withdraw/", self_service.withdraw, name="withdraw"),
     # Last: whatever else came of a mailed link.
-    path("<path:rest>", broken_links.mend, name="broken"),
-    path("", broken_links.mend, {"rest": ""}),
+    path("<path:rest>", mail.mend, name="broken"),
+    path("", mail.mend, {"rest": ""}),
 ]
 
 shared = [

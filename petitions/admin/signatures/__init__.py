@@ -7,10 +7,9 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
 from django.urls import URLPattern, path
 
-from petitions.admin.records import ReadOnly
+from petitions.admin.base import ReadOnly
 from petitions.admin.signatures import changelist, detail
 from petitions.models import Signature
 
@@ -41,5 +40,4 @@ class SignatureAdmin(ReadOnly):
         return detail.view(request, object_id, self._render)
 
     def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        everything = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return render(request, f"admin/petitions/signature/{template}.html", everything)
+        return self.page(request, f"admin/petitions/signature/{template}.html", context)

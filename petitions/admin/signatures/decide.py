@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
+from petitions.admin.acting import actor
 from petitions.admin.fields import refuse_address
 from petitions.models import Decision, Petition
 from petitions.moderation import bulk, decisions
@@ -97,7 +97,7 @@ class DecisionForm(forms.Form):
         ]
 
     @property
-    def said_wrong(self) -> list[str]:
+    def problems(self) -> list[str]:
         """What is wrong, in sentences."""
         return [str(text) for texts in self.errors.values() for text in texts]
 
@@ -155,15 +155,9 @@ def tell(request: HttpRequest, done: decisions.Decided) -> None:
     messages.success(request, said)
 
 
-def actor(request: HttpRequest) -> User:
-    """Who is logged in."""
-    assert request.user.is_authenticated
-    return request.user
-
-
 def _is_valid(request: HttpRequest, form: DecisionForm) -> bool:
     if not form.is_valid():
-        said = " ".join(["Nothing was changed.", *form.said_wrong])
+        said = " ".join(["Nothing was changed.", *form.problems])
         messages.error(request, said)
     return form.is_valid()
 

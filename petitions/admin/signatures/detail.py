@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, actor, need
 from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.admin.signatures import decide, filters
@@ -141,7 +141,7 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
             "data: this cannot be undone.",
         )
         return redirect(here)
-    if decisions.erase(signature=signature, actor=decide.actor(request)):
+    if decisions.erase(signature=signature, actor=actor(request)):
         messages.success(
             request,
             "This person’s data is deleted and their signature no longer counts. Nobody gets an "

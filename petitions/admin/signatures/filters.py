@@ -1,7 +1,7 @@
 """Filters of the list of signatures: its address read into a selection, and written again."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -10,8 +10,8 @@ from django import forms
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 from django.http import QueryDict
 from django.urls import reverse
-from django.utils import timezone
 
+from petitions.admin.fields import start_of_day
 from petitions.admin.keyset import Keyset
 from petitions.formatting.languages import moment_of_staff
 from petitions.models import Decision, Petition, Place, Signature, as_array
@@ -124,8 +124,8 @@ class Filters:
             signal=self.given.get("signal", ""),
             place=self.given.get("place", ""),
             is_abroad=is_abroad,
-            created_from=_start(values.get("since")),
-            created_to=_start(values.get("until"), days=1),
+            created_from=start_of_day(values.get("since")),
+            created_to=start_of_day(values.get("until"), days=1),
             decision=_pk(values.get("decision")),
             same_network_as=_pk(values.get("network_of")),
             same_domain_as=_pk(values.get("domain_of")),
@@ -306,15 +306,6 @@ def _signal_in_words(code: str) -> str:
 
 def _day(value: date | datetime) -> str:
     return moment_of_staff(value) if isinstance(value, datetime) else value.isoformat()
-
-
-def _start(day: date | None, days: int = 0) -> datetime | None:
-    """The beginning of a day in London, or of one some days later."""
-    try:
-        moment = datetime.combine(day + timedelta(days=days), time()) if day else None
-        return timezone.make_aware(moment) if moment else None
-    except (OverflowError, ValueError):
-        return None
 
 
 def _pk(row: Any) -> Any:

@@ -73,7 +73,7 @@ def check_sender(*, selector: str, actor: User, screen: str) -> SenderCheck:
             },
         )
         audit.record(
-            action=AuditRecord.Action.SENDER_CHECKED, screen=screen, actor_id=actor.pk, about=stored
+            action=AuditRecord.Action.SENDER_CHECKED, screen=screen, actor=actor, about=stored
         )
     return stored
 

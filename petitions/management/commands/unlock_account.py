@@ -21,5 +21,5 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["username"]).first()
         if user is None:
             raise CommandError("There is no account of that name. Upper and lower case differ.")
-        forgotten = logins.unlock(user=user, screen="unlock_account")
+        forgotten = logins.unlock(person=user, actor=None, screen="unlock_account")
         self.stdout.write(f"{user}: {forgotten} wrong passwords are forgotten.")

@@ -3,19 +3,22 @@ it is, and the thank-you page; and "this was not me".
 """
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from petitions.crypto import tokens
-from petitions.geography import homes
+from petitions.geography import known
 from petitions.mail import suppression
-from petitions.models import Signature
+from petitions.models import UNKNOWN, Place, Signature
 from petitions.publishing import warm_cache
 from petitions.signatures import check_email, self_service
 from petitions.signatures import confirm as confirming
@@ -26,6 +29,7 @@ from petitions.web.responses import SeeOther, get_or_post
 
 # For how long a used link still shows its thank-you page: enough for a second click.
 SAID_AGAIN = timedelta(minutes=10)
+_MEMBERS = "https://members.parliament.uk"
 
 
 @token_is_proof
@@ -82,10 +86,36 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         outcome=outcome.value,
         person=pressed.people[0] if pressed.people else None,
         is_narrowed=pressed.is_narrowed,
-        home=homes.as_html(signature.place_id),
+        home=home(signature.place_id),
         news=_path("news", own),
         back=_path("take_back", own),
     )
+
+
+def home(place_id: str) -> str:
+    """HTML with the place where a signature counts, and how to write to the MP there; no query.
+
+    The link to Parliament's site holds the constituency's name, which identifies nobody.
+    """
+    place = known.place(place_id)
+    language = get_language()
+    if place is None or place.kind != Place.Kind.CONSTITUENCY:
+        return _rendered_home(language, place.kind if place else UNKNOWN, "", "")
+    return _rendered_home(language, place.kind, place.name_in(language), place.name)
+
+
+@lru_cache(maxsize=2048)
+def _rendered_home(language: str, kind: str, name: str, english: str) -> str:
+    """One entry per place and language: fewer than a thousand are ever asked for twice."""
+    # Parliament's search takes the English names.
+    search = f"/members/Commons?{urlencode({'SearchText': english})}" if english else "/FindYourMP"
+    context = {
+        "kind": kind,
+        "name": name,
+        "name_language": "en" if name == english else language,
+        "mp": _MEMBERS + search,
+    }
+    return render_to_string("petitions/_home.html", context)
 
 
 def _path(name: str, link: tokens.Link) -> str:

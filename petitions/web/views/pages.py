@@ -3,15 +3,12 @@
 Messages are sealed, and read by organisers in the admin.
 """
 
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -19,8 +16,7 @@ from django.views.decorators.http import require_safe
 from petitions.mail import enquiries
 from petitions.models import Enquiry
 from petitions.publishing import logo as logos
-from petitions.publishing import name_list
-from petitions.publishing.visibility import find_text, listing
+from petitions.publishing.visibility import listing
 from petitions.screening import challenge, fraud_signals, rate_limits
 from petitions.screening.rate_limits import Act
 from petitions.web import long_pages
@@ -48,25 +44,6 @@ def logo(request: HttpRequest, digest: str) -> HttpResponse:
     if content is None:
         raise Http404
     return HttpResponse(content, content_type="image/png")
-
-
-@public_page
-def names(request: HttpRequest, slug: str, number: int = 1) -> HttpResponse:
-    """List the people who let their name be shown, a page of the alphabet at a time.
-
-    Never served stale, and unknown to search engines: a name that is taken off is gone at once.
-    """
-    text = find_text(slug)
-    if text.petition.is_removed:
-        removed = {"petition": text.petition}
-        return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
-    page = name_list.page(text.petition, number)
-    if page is None:
-        raise Http404
-    renewed = timezone.now() + 2 * timedelta(seconds=settings.PAGE_CACHE_SECONDS)
-    response = render(request, "petitions/names.html", {"text": text, "page": page})
-    response["X-Robots-Tag"] = "noindex"
-    return turns_at(renewed, response)
 
 
 @public_page

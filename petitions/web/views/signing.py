@@ -114,7 +114,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         offer = carried(request, slug)
         return again(HTTPStatus.UNPROCESSABLE_ENTITY, challenge=offer)
-    attempt = replace(form.attempt(), source=sources.said_by(request))
+    attempt = replace(form.attempt(), source=sources.code_in(request))
     evidence = _evidence(
         request,
         honeypot=request.POST.get(fraud_signals.HONEYPOT, ""),

@@ -14,7 +14,7 @@ from django.core.management.commands import migrate as django_migrate
 from django.db import OperationalError, connection, connections, transaction
 from pytest_django import Settings
 
-from campaign.database import client_timeout, timeouts
+from campaign.database import timeouts
 from campaign.management.commands import migrate
 from tests.pooler import direct
 
@@ -122,13 +122,13 @@ def test_another_error_of_a_migration_is_not_tried_again(monkeypatch: pytest.Mon
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Half a second for an answer, and a moment until the next try."""
-    monkeypatch.setattr(client_timeout, "PAUSE", 0.5)
-    client_timeout.client_timeout.limit(0.5)
+    monkeypatch.setattr(timeouts, "PAUSE", 0.5)
+    timeouts.client_timeout.limit(0.5)
     connection.close()
     try:
         yield
     finally:
-        client_timeout.client_timeout.remove()
+        timeouts.client_timeout.remove()
         connection.close()
 
 
@@ -157,8 +157,8 @@ def test_a_silent_database_is_given_up_and_then_refused_at_once(limited: None) -
 
 
 def test_one_at_a_time_tries_whether_it_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaker = client_timeout.ClientTimeout()
-    monkeypatch.setattr(client_timeout, "PAUSE", 0.0)
+    breaker = timeouts.ClientTimeout()
+    monkeypatch.setattr(timeouts, "PAUSE", 0.0)
     breaker.seconds = 60
     for _time in range(3):
         breaker.check()

@@ -142,7 +142,7 @@ def test_whoever_calls_a_mail_spam_gets_no_more_about_anything(
     assert "example" not in caplog.text
 
 
-def test_mailguns_complaints_are_heeded_too(petition: Petition, mailgun: None) -> None:
+def test_mailguns_complaints_suppress_too(petition: Petition, mailgun: None) -> None:
     body = from_mailgun(sent_mail(petition).pk, "permanent")
     body["event-data"] |= {"event": "complained"}
     assert report(body, password=None) == 200

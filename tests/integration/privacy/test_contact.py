@@ -22,7 +22,7 @@ from petitions.admin import needs
 from petitions.crypto import vault
 from petitions.formatting.languages import day
 from petitions.mail import enquiries
-from petitions.models import Enquiry, Organisation
+from petitions.models import AuditRecord, Enquiry, Organisation
 from petitions.privacy import retention
 from tests.proof import solved, task_in
 
@@ -370,6 +370,14 @@ def test_an_organiser_writes_the_outcome_and_can_change_nothing_else(
     enquiry.refresh_from_db()
     assert enquiry.outcome == "Erased, and told so."
     assert enquiry.due_on == due
+
+
+def test_what_was_done_is_on_the_audit_record_once(enquiry: Enquiry, organiser: User) -> None:
+    client = log_in(organiser)
+    for _press in range(2):
+        client.post(f"/admin/petitions/enquiry/{enquiry.pk}/change/", {"outcome": "Told."})
+    record = AuditRecord.objects.about(enquiry).get(action=AuditRecord.Action.CHANGED)
+    assert (record.actor, record.screen) == (organiser, "admin:petitions_enquiry_change")
 
 
 def test_the_admins_home_says_what_waits_and_what_is_overdue(

@@ -186,7 +186,7 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
             assert timezone.localtime(moment).strftime("%H:%M:%S.%f") == "00:00:00.000000"
 
 
-def test_reports_of_mailboxes_that_take_no_mail_are_deleted_once_nobody_heeds_them(
+def test_reports_of_mailboxes_that_take_no_mail_are_deleted_once_they_have_ended(
     petition: Petition,
 ) -> None:
     for days, reason in ((31, "bounced"), (29, "bounced"), (400, "no-mail")):

@@ -168,7 +168,7 @@ def test_nobody_is_told_that_they_stand_after_they_were_erased(
     sibling = sign(petition)
     if not guarded:
         without_mailbox_locks(monkeypatch)
-        # Nor a look whether there is still anybody whose wishes could be heeded.
+        # Nor a look whether there is still anybody whose choices could be kept.
         monkeypatch.setattr(confirming, "_merge_choices", lambda *_given, **_options: None)
 
     run = race(

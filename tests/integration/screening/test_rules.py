@@ -157,7 +157,7 @@ def test_ipv4_in_the_clothes_of_ipv6_is_blocked_too(petition: Petition) -> None:
     assert signals_after(petition, "::ffff:192.0.2.7") == ("blocked-network",)
 
 
-def test_every_process_heeds_a_change_within_seconds(
+def test_every_process_sees_a_change_within_seconds(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rules.SECONDS <= 2

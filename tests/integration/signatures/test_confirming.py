@@ -14,13 +14,13 @@ from pytest_django import Settings
 
 from petitions.counting import tallies
 from petitions.crypto import tokens, vault
-from petitions.geography import homes
 from petitions.models import Correction, Petition, Signature, Signer
 from petitions.signatures import confirm as confirming
 from petitions.signatures import withdraw
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
+from petitions.web.views import confirming as confirming_views
 from tests.at_once import at_once
 from tests.people import AMINA, BASHIR, CARYS, DAVID, confirm, sign, sign_and_confirm
 
@@ -288,10 +288,10 @@ def test_a_second_link_tells_neither_reference_nor_place_of_what_stands(
     assert 'class="reference"' not in page
     for reference in (standing.spoken_reference, Signature.objects.get(pk=again).spoken_reference):
         assert reference not in page
-    assert homes.as_html(standing.place_id) not in page
+    assert confirming_views.home(standing.place_id) not in page
 
 
-def test_signing_again_to_keep_the_name_back_is_heeded(petition: Petition) -> None:
+def test_signing_again_to_keep_the_name_back_withholds_it(petition: Petition) -> None:
     shown = sign_and_confirm(petition, DAVID)
     again = sign(
         petition,

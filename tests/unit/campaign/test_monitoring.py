@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from celery.schedules import crontab
 
-from campaign import health_words
+from campaign import health
 from campaign.celery import app
 from campaign.monitoring import OVERDUE_AFTER
 from tests.deployed import OPERATORS
@@ -49,4 +49,4 @@ def said_in_the_guide() -> Iterator[tuple[str, timedelta]]:
 
 
 def test_the_admins_home_has_a_sentence_for_every_sweep() -> None:
-    assert health_words.SWEEPS.keys() == OVERDUE_AFTER.keys()
+    assert health.SWEEPS.keys() == OVERDUE_AFTER.keys()

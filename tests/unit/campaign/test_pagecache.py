@@ -55,7 +55,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("campaign.pagecache.time.monotonic", clock)
     # Of no test that tells nothing of it does a real minute end.
-    monkeypatch.setattr("campaign.pagecache.left_of_the_minute", lambda: 60.0)
+    monkeypatch.setattr("campaign.pagecache.seconds_left_of_minute", lambda: 60.0)
     return clock
 
 
@@ -106,11 +106,11 @@ def test_an_old_page_is_rendered_afresh(cache: PageCacheMiddleware, clock: Clock
 def test_a_page_is_rendered_afresh_when_the_minute_ends_and_shows_the_old_one_if_that_fails(
     cache: PageCacheMiddleware, clock: Clock, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("campaign.pagecache.left_of_the_minute", lambda: 0.5)
+    monkeypatch.setattr("campaign.pagecache.seconds_left_of_minute", lambda: 0.5)
     # Begun in the minute before: it cannot know of a text that appeared while it was rendered.
     site.change = lambda _response: clock.pass_by(0.5)
     cache(get())
-    monkeypatch.setattr("campaign.pagecache.left_of_the_minute", lambda: 60.0)
+    monkeypatch.setattr("campaign.pagecache.seconds_left_of_minute", lambda: 60.0)
     site.status = 503
     assert number(cache(get())) == 1
     assert len(site.rendered) == 2

@@ -71,7 +71,7 @@ def test_nobody_is_held_for_their_network_alone(number: int) -> None:
 
 @pytest.mark.parametrize("others", [{}, {"from_network": 8}, {"from_network": 10_000}])
 def test_a_neighbours_form_never_refuses(others: dict[str, object]) -> None:
-    """Or who is within a hair of being refused could tell by it that a neighbour signed."""
+    """Or who is nearly refused could tell by it that a neighbour signed."""
     nearly = {"name": "Amina 1234", "says_origin": False, "honeypot": "x", "pace": 40}
     assert verdict(**nearly, **others) is Verdict.HOLD
 

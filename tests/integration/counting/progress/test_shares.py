@@ -114,7 +114,7 @@ def test_a_busy_region_renews_no_quiet_one(
     """Hundreds sign in London, two or three in Wales, night after night."""
 
     def shown() -> dict[str, int | None]:
-        shares = breakdowns.course_of(petition).shares
+        shares = breakdowns.statistics_of(petition).shares
         return {share.group: share.signatures for share in shares}
 
     spread(petition, constituencies)
@@ -171,7 +171,7 @@ def test_equal_shares_do_not_tell_which_is_the_greater(
     add(petition, constituencies[Region.NORTHERN_IRELAND].code, 24)
     breakdowns.take_snapshots(NIGHT)
 
-    shares = breakdowns.course_of(petition).shares
+    shares = breakdowns.statistics_of(petition).shares
     assert [(share.group, share.signatures) for share in shares][:2] == [
         (Region.LONDON, 40),
         (Region.WALES, 40),
@@ -188,7 +188,7 @@ def test_one_confirmation_and_one_withdrawal_change_no_breakdown(
     add(petition, ABROAD, 40)
     add(petition, UNKNOWN, 32)
     breakdowns.take_snapshots()
-    assert breakdowns.course_of(petition).shares
+    assert breakdowns.statistics_of(petition).shares
 
     def seen() -> list[Any]:
         pages = [by_region(read(client, path)) for path in PAGES]

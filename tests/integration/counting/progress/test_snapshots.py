@@ -76,7 +76,7 @@ def test_days_that_were_missed_stay_unwritten_and_the_next_change_covers_them(
     add(petition, ABROAD, 40)
     breakdowns.take_snapshots(NIGHT + 4 * DAY)
 
-    last = breakdowns.course_of(petition).spans[-1]
+    last = breakdowns.statistics_of(petition).spans[-1]
     assert last == Span(TODAY, TODAY + 3 * DAY, total=70, change=40)
     assert (last.days, last.per_day) == (4, 10)
 

@@ -249,7 +249,7 @@ def test_samples_have_a_course_that_ends_with_their_count(
     petition: Petition, client: Client
 ) -> None:
     call_command("seed_signatures", petition.slug, 400, days=10)
-    spans = breakdowns.course_of(petition).spans
+    spans = breakdowns.statistics_of(petition).spans
     signed_before_today = Signature.objects.filter(
         state="confirmed", confirmed_at__date__lt=timezone.localdate()
     )

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from petitions.admin import outcomes
+from petitions.admin.mail import explained
 from petitions.mail import monitoring, outbox, suppression
 from petitions.models import Mail, Petition, Resend, Signature
 from petitions.privacy import retention
@@ -408,7 +408,7 @@ def test_the_home_of_the_admin_says_what_health_says_of_a_server_that_refuses_al
 
 @pytest.mark.parametrize("code", ["", "limit", "550", "559", "432", "http-503", "SomethingElse"])
 def test_every_code_reads_as_itself_at_least(code: str) -> None:
-    assert outcomes.explained(code).startswith(code)
+    assert explained(code).startswith(code)
 
 
 @pytest.mark.parametrize(
@@ -426,4 +426,4 @@ def test_every_code_reads_as_itself_at_least(code: str) -> None:
     ],
 )
 def test_an_enhanced_code_says_more_than_the_basic_one(code: str, meaning: str) -> None:
-    assert outcomes.explained(code).startswith(f"{code}: {meaning}")
+    assert explained(code).startswith(f"{code}: {meaning}")

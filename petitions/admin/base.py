@@ -1,12 +1,39 @@
-"""Admin helpers that show petitions by title instead of slug."""
+"""Base classes of the admin: pages of our own, read-only records, petitions by their titles."""
 
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Field, ForeignKey, Prefetch, QuerySet
-from django.http import HttpRequest
+from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from petitions.models import Petition
+
+
+class WithPages(admin.ModelAdmin[Any]):
+    """Base admin for models with pages of our own, beside Django's or in their place."""
+
+    def page(
+        self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+    ) -> HttpResponse:
+        """Render a template with what every page of the admin has."""
+        shared = {**self.admin_site.each_context(request), "opts": self.opts}
+        return render(request, template, {**shared, **context}, status=status)
+
+
+class ReadOnly(WithPages):
+    """Base admin for records: no permission to add, change or delete one."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 class OfPetitions(admin.RelatedFieldListFilter):
@@ -18,7 +45,7 @@ class OfPetitions(admin.RelatedFieldListFilter):
         return [(str(one.pk), str(one)) for one in Petition.objects.titled().order_by("-pk")]
 
 
-class Titled(admin.ModelAdmin[Any]):
+class Titled(WithPages):
     """Base admin for models with a petition, shown by title in list and form.
 
     Titles are prefetched in one query for all rows: a join has no `title` annotation.

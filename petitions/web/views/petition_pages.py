@@ -1,10 +1,16 @@
-"""View of a petition's progress: time series, regional breakdown and milestones."""
+"""Views of a petition's further pages: its progress, its public names, the history of its text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import wraps
 from http import HTTPStatus
+from typing import Concatenate, ParamSpec
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
@@ -14,23 +20,67 @@ from petitions.counting.breakdowns import Share, Span
 from petitions.formatting import charts
 from petitions.formatting.charts import Words
 from petitions.formatting.languages import day, grouped, short_day
+from petitions.models import PetitionText
+from petitions.publishing import name_list
 from petitions.publishing.visibility import find_text, standing
+from petitions.web.guards import View
 from petitions.web.responses import public_page, turns_at
 
+P = ParamSpec("P")
 
-@public_page
-def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show a petition's progress, as far as it is published."""
-    text = find_text(slug)
+
+def of_petition(view: Callable[Concatenate[HttpRequest, PetitionText, P], HttpResponse]) -> View:
+    """Decorator: pass the petition's text to the view; a removed petition's page says why, 410."""
+
+    @public_page
+    @wraps(view)
+    def found(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        text = find_text(slug)
+        if text.petition.is_removed:
+            removed = {"petition": text.petition}
+            return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
+        return view(request, text, *args, **kwargs)
+
+    return found
+
+
+@of_petition
+def names(request: HttpRequest, text: PetitionText, number: int = 1) -> HttpResponse:
+    """List the people who let their name be shown, a page of the alphabet at a time.
+
+    Never served stale, and unknown to search engines: a name that is taken off is gone at once.
+    """
+    page = name_list.page(text.petition, number)
+    if page is None:
+        raise Http404
+    renewed = timezone.now() + 2 * timedelta(seconds=settings.PAGE_CACHE_SECONDS)
+    response = render(request, "petitions/names.html", {"text": text, "page": page})
+    response["X-Robots-Tag"] = "noindex"
+    return turns_at(renewed, response)
+
+
+@of_petition
+def history(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """Show every public version in the reader's language, the newest first; nobody's name."""
+    versions = text.petition.texts.published().filter(language=text.language).order_by("-version")
+    shown = {
+        "text": text,
+        "path": reverse("petitions:petition", args=[text.petition.slug]),
+        "versions": versions.prefetch_related("corrections"),
+        "is_signed": True,
+    }
+    return render(request, "petitions/history.html", shown)
+
+
+@of_petition
+def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
+    """Show a petition's time series, regional breakdown and milestones, as far as published."""
     petition = text.petition
-    if petition.is_removed:
-        removed = {"petition": petition}
-        return render(request, "petitions/removed.html", removed, status=HTTPStatus.GONE)
-    course = breakdowns.course_of(petition)
-    spans = breakdowns.merged(course.spans)
+    statistics = breakdowns.statistics_of(petition)
+    spans = breakdowns.merged(statistics.spans)
     shown = standing(petition, tallies.total(petition.pk)) | {
         "text": text,
-        "course": course,
+        "statistics": statistics,
         "spans": spans,
         "least": disclosure.STEP,
         "rounded_to": disclosure.ROUNDED_TO,
@@ -41,7 +91,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             "totals": _totals(spans),
             "changes": _changes(spans),
             "states": states.published(petition),
-            "regions": _regions(course.shares) if course.shares else "",
+            "regions": _regions(statistics.shares) if statistics.shares else "",
             "fewest": disclosure.FEWEST,
             "fewest_groups": breakdowns.FEWEST_GROUPS,
         }

@@ -1,0 +1,140 @@
+"""Admin of the outbox: figures of its mails, and what an outcome means; no single mail."""
+
+from datetime import UTC
+from typing import Any, NamedTuple
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from petitions.admin.acting import acting, need
+from petitions.admin.base import ReadOnly
+from petitions.mail import monitoring, outbox
+from petitions.models import Mail
+
+_KNOWN: dict[str, str | Promise] = {
+    "limit": _("its mailbox had enough mail for now"),
+    "objected": _("the mailbox’s owner wants no mail about this"),
+    "undeliverable": _("the address was reported as not existing; tried again after 30 days"),
+    "bounced": _("it came back: there is no such mailbox"),
+    "domain": _("waits: many mails to the same provider at once"),
+    "CannotOpen": _("what was sealed cannot be opened: is a key missing?"),
+    "refused": _("the provider refuses this address"),
+    "ValueError": _("the message cannot be written for this address"),
+    "1.1": _("the server refuses this address"),
+    "1.10": _("the server refuses this address"),
+    "2.1": _("the server refuses this address"),
+    "2.2": _("the mailbox is full"),
+    "3.1": _("the server had no room"),
+    "4.5": _("the provider’s limit for a day is used up: it is tried again"),
+    "7": _(
+        "the provider wants no mail from our server: it is tried again. Ask your operator to look "
+        "at SPF, DKIM, DMARC and block lists."
+    ),
+    "7.8": _("the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD"),
+    "421": _("the server was busy or shutting down"),
+    "450": _("the mailbox was busy"),
+    "451": _("the server asked to try later"),
+    "452": _("the server had no room"),
+    "530": _("the server wants a log-in: check SMTP_USER"),
+    "535": _("the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD"),
+    "550": _("the server refuses this address"),
+    "551": _("the address is elsewhere"),
+    "552": _("the mailbox is full"),
+    "553": _("the server does not understand the address"),
+    "554": _("the server refuses the message"),
+    "http-401": _("the provider refuses our key: check MAIL_API_KEY"),
+    "http-429": _("the provider says that we are too quick"),
+    "ConnectionRefusedErr": _("the mail server does not answer"),
+    "SMTPServerDisconnect": _("the mail server hung up"),
+    "TimeoutError": _("the mail server did not answer in time"),
+    "gaierror": _("the mail server’s name is not known: check SMTP_HOST"),
+}
+
+
+class RequeueForm(forms.Form):
+    """The form to requeue all failed mails of one kind and one hour of creation."""
+
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in monitoring.SHOWN])
+    hour = forms.DateTimeField()
+
+
+@admin.register(Mail)
+class MailAdmin(ReadOnly):
+    """Figures of the outbox: no single mail is shown, and none can be searched for."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """One page only: without object URLs, nobody can look up a single mail."""
+        view = self.admin_site.admin_view(self.numbers_view)
+        return [path("", view, name="petitions_mail_changelist")]
+
+    def numbers_view(self, request: HttpRequest) -> HttpResponse:
+        """Show how many mails wait, failed and were requested; requeue failed ones (POST)."""
+        need(request, "petitions.view_mail")
+        if request.method == "POST":
+            return self._requeue(request)
+        context = {
+            "title": _("Outbox"),
+            "may_requeue": request.user.has_perm("petitions.change_mail"),
+            "waiting": [_in_words(line) for line in monitoring.waiting()],
+            "failed": _with_buttons(monitoring.failed()),
+            "lately": [_in_words(line) for line in monitoring.by_hour()],
+        }
+        return self.page(request, "admin/petitions/mail/numbers.html", context)
+
+    def _requeue(self, request: HttpRequest) -> HttpResponse:
+        form = RequeueForm(request.POST)
+        if not request.user.has_perm("petitions.change_mail") or not form.is_valid():
+            raise PermissionDenied
+        kind = Mail.Kind(form.cleaned_data["kind"])
+        queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"], **acting(request))
+        said = _("%(n)d mails are queued again. What had not failed stays as it is.")
+        self.message_user(request, said % {"n": queued}, messages.SUCCESS)
+        return redirect("admin:petitions_mail_changelist")
+
+
+def _in_words(line: NamedTuple) -> dict[str, Any]:
+    """A row of figures as a dict, with labels for its kind and outcome."""
+    values = line._asdict()
+    return {
+        **values,
+        "kind": Mail.Kind(values["kind"]).label,
+        "value": values["kind"],
+        "outcome": explained(values.get("code", "")),
+    }
+
+
+def _with_buttons(failed: list[monitoring.Failure]) -> list[dict[str, Any]]:
+    """Rows as dicts; the first of each kind and hour has the requeue button for all of them."""
+    lines, seen = [], set()
+    for line in failed:
+        group = (line.kind, line.start)
+        hour = line.start.astimezone(UTC).isoformat()
+        lines.append({**_in_words(line), "hour": hour, "is_first": group not in seen})
+        seen.add(group)
+    return lines
+
+
+def explained(code: str) -> str:
+    """An outcome, of which the outbox keeps the status code alone, with its meaning, if known."""
+    meaning = _meaning(code)
+    return f"{code}: {meaning}" if meaning else code
+
+
+def _meaning(code: str) -> str | Promise:
+    """By the enhanced status code ("550 5.7.1"), its subject, then the basic code: as
+    `mail.replies`.
+    """
+    basic, _space, enhanced = code.partition(" ")
+    detail = enhanced.partition(".")[2]
+    for known in (detail, detail.partition(".")[0], basic):
+        if known and known in _KNOWN:
+            return _KNOWN[known]
+    if basic.isdecimal():
+        return _("put off for now")
+    return _("the provider’s answer") if code.startswith("http-") else ""
