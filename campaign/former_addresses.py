@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
-from campaign.models import Statement
+from campaign.models import Statement, StatementText
 from petitions.publishing import changes
 
 # Seconds. Not for ever in browsers: a slug may be given back to what had it first.
@@ -17,7 +17,7 @@ _OF_STATEMENTS = {"campaign:statement", "campaign:history"}
 
 def redirect_of(request: HttpRequest) -> HttpResponse | None:
     """The redirect for a request that found nothing: any page, picture or figure of a petition, or
-    a statement; None if nothing had this slug. One query, and only where a slug was not found.
+    a statement; None if nothing public had this slug. One query, and only where a slug was not found.
 
     A form that was sent to the old address is sent again to the new one (308).
     """
@@ -41,5 +41,6 @@ def redirect_of(request: HttpRequest) -> HttpResponse | None:
 
 
 def _statement(slug: str) -> str | None:
-    found = Statement.objects.filter(former_addresses__slug=slug)
+    public = StatementText.objects.published().values("statement")
+    found = Statement.objects.filter(former_addresses__slug=slug, pk__in=public)
     return found.values_list("slug", flat=True).first()

@@ -84,10 +84,13 @@ def save_petition(*, petition: Petition, changed: Collection[str]) -> None:
 
 
 def current_slug(slug: str) -> str | None:
-    """The slug of the petition that had this one once."""
-    return (
-        Petition.objects.filter(former_addresses__slug=slug).values_list("slug", flat=True).first()
+    """The slug of the petition that had this one once, if people may know it: a redirect to one
+    that is a draft again, or has no public text, would tell its new slug.
+    """
+    public = Petition.objects.published().filter(
+        pk__in=PetitionText.objects.published().values("petition")
     )
+    return public.filter(former_addresses__slug=slug).values_list("slug", flat=True).first()
 
 
 def hidden(
