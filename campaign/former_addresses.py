@@ -17,7 +17,7 @@ _OF_STATEMENTS = {"campaign:statement", "campaign:history"}
 
 def redirect_of(request: HttpRequest) -> HttpResponse | None:
     """The redirect for a request that found nothing: any page, picture or figure of a petition, or
-    a statement; None if nothing public had this slug. One query, and only where a slug was not found.
+    a statement; None if nothing public had this slug. One query, where a slug was not found alone.
 
     A form that was sent to the old address is sent again to the new one (308).
     """
