@@ -14,11 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import outcomes
 from petitions.admin.acting import acting
+from petitions.admin.lookups import Narrow
 from petitions.mail import monitoring, outbox
 from petitions.models import Mail
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ReadOnly(Narrow):
     """A read-only ModelAdmin: no add, change or delete permission."""
 
     show_full_result_count = False

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Field, ForeignKey, Prefetch, QuerySet
 from django.http import HttpRequest
 
+from petitions.admin.lookups import Narrow
 from petitions.models import Petition
 
 
@@ -18,7 +19,7 @@ class OfPetitions(admin.RelatedFieldListFilter):
         return [(str(one.pk), str(one)) for one in Petition.objects.titled().order_by("-pk")]
 
 
-class Titled(admin.ModelAdmin[Any]):
+class Titled(Narrow):
     """Base admin for models with a petition, shown by title in list and form.
 
     Titles are prefetched in one query for all rows: a join has no `title` annotation.
