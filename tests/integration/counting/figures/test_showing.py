@@ -15,8 +15,8 @@ from openpyxl import load_workbook
 from petitions.counting import figures
 from petitions.geography import hexagons
 from petitions.models import Figures, Petition, Place, Source
-from tests.integration.counting.figures.test_counting import ALDERSHOT, CARDIFF, at
 from tests.held import hold_one
+from tests.integration.counting.figures.test_counting import ALDERSHOT, CARDIFF, at
 from tests.people import sign_and_confirm, somebody
 
 
