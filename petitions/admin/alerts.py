@@ -72,7 +72,7 @@ class MailForm(forms.Form):
 class AlertAdmin(Titled, ReadOnly):
     """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
 
-    list_display = ("created_at", "what", "number", "petition", "signatures", "state")
+    list_display = ("created_at", "what", "told", "petition", "signatures", "state")
     list_display_links = ("created_at",)
     list_filter = ("kind",)
     ordering = ("-created_at",)
@@ -82,6 +82,10 @@ class AlertAdmin(Titled, ReadOnly):
     @admin.display(description="what")
     def what(self, alert: Alert) -> str:
         return f"{alert.get_kind_display()} {alert.about}".rstrip()
+
+    @admin.display(description="signatures", ordering="number")
+    def told(self, alert: Alert) -> str:
+        return alert.told
 
     @admin.display(description="state", ordering="seen_at")
     def state(self, alert: Alert) -> str:

@@ -7,10 +7,11 @@ from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from petitions.admin.lookups import Narrow
 from petitions.models import Petition
 
 
-class WithPages(admin.ModelAdmin[Any]):
+class WithPages(Narrow):
     """Base admin for models with pages of our own, beside Django's or in their place."""
 
     def page(

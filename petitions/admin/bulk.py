@@ -13,8 +13,8 @@ from petitions.admin.acting import acting, actor, need
 from petitions.admin.base import ReadOnly
 from petitions.admin.signatures.filters import conditions_in_words
 from petitions.admin.signatures.rows import line
-from petitions.models import BulkDecision, Petition
-from petitions.moderation import bulk, search
+from petitions.models import Alert, BulkDecision, Petition
+from petitions.moderation import alerts, bulk, search
 from petitions.moderation.selection import Selection, Unselectable
 from petitions.staff.refusal import Refused
 
@@ -100,10 +100,15 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
 
 
 def _record_looks(request: HttpRequest, job: BulkDecision) -> None:
-    """Put on record that somebody sees a sample of one domain or network, as with its list."""
+    """Put on record that somebody sees a sample of one domain or network, as with its list, or of
+    those of alerts, as with their page.
+    """
     for condition, kind in _LOOKS.items():
         if condition in job.conditions:
             search.record(petition=job.petition, kind=kind, **acting(request))
+    of_alerts = job.conditions.get("alerts") or job.conditions.get("networks_of_alerts") or []
+    found = Alert.objects.filter(pk__in=of_alerts)
+    alerts.record_look(alerts=found, petition=job.petition, **acting(request))
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:

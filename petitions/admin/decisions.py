@@ -114,7 +114,7 @@ class DecisionAdmin(ReadOnly):
         return self.page(request, "admin/petitions/decision/change_form.html", context)
 
     def undo_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Undo a decision at once, or where it is about very many, lead to the preview of that."""
+        """Undo a decision at once, or where it is large, lead to the preview of that."""
         need(request, decisions.MODERATE)
         decision = _find(str(pk))
         form = UndoForm(request.POST)
@@ -122,11 +122,12 @@ class DecisionAdmin(ReadOnly):
             messages.error(request, " ".join(["Nothing was undone.", *form.errors["note"]]))
             return redirect("admin:petitions_decision_change", pk)
         note = form.cleaned_data["note"]
-        if bounded(decisions.standing(decision), bulk.BATCH).is_exact:
-            done = decisions.undo(decision=decision, note=note, actor=actor(request))
-            tell(request, done)
-            return redirect("admin:petitions_decision_change", pk)
+        number = bounded(decisions.standing(decision), bulk.COUNTED)
         try:
+            if not decisions.is_large(number.n):
+                done = decisions.undo(decision=decision, note=note, actor=actor(request))
+                tell(request, done)
+                return redirect("admin:petitions_decision_change", pk)
             drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))
         except Refused as refusal:
             messages.error(request, str(refusal))

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from petitions.admin import figures, switches
 from petitions.admin.acting import acting
 from petitions.admin.fields import FIELDS, CarefulForm
+from petitions.admin.lookups import Narrow
 from petitions.admin.petition_life import PERMISSION, PetitionLife
 from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
@@ -67,7 +68,7 @@ class OrganisationForm(CarefulForm[Organisation]):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(admin.ModelAdmin[Organisation]):
+class OrganisationAdmin(Narrow):
     form = OrganisationForm
     formfield_overrides = FIELDS
     fields = (

@@ -22,6 +22,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from petitions.admin.acting import acting
 from petitions.admin.fields import FIELDS, StoredMoment, refuse_address
+from petitions.admin.lookups import Narrow
 from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.models import Rule
@@ -221,7 +222,7 @@ class InForce(admin.SimpleListFilter):
 
 
 @admin.register(Rule)
-class RuleAdmin(admin.ModelAdmin[Rule]):
+class RuleAdmin(Narrow):
     """The list of rules; the pattern comes first, so that a phone shows it."""
 
     form = RuleForm

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from petitions.admin.lookups import Narrow
 from petitions.counting.source_counts import LEAST_SHOWN, counts
 from petitions.identity import email_addresses
 from petitions.models import Petition, Source
@@ -80,7 +81,7 @@ class SourceForm(forms.ModelForm[Source]):
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin[Source]):
+class SourceAdmin(Narrow):
     """Sources: organisers register partners, and deactivate those that no longer count."""
 
     form = SourceForm

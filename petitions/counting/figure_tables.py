@@ -18,7 +18,7 @@ Cell = str | int
 _NATIONS = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 _STATES = {
     Signature.State.CONFIRMED: "counted",
-    Signature.State.HELD: "on hold, waiting for a moderator",
+    Signature.State.HELD: f"on hold, waiting for a moderator, in steps of {STEP}",
     Signature.State.PENDING: f"mailboxes that wait for confirmation, in steps of {STEP}",
     Signature.State.REMOVED: "removed by a moderator",
     Signature.State.WITHDRAWN: "withdrawn by the signer",
@@ -132,8 +132,11 @@ def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     yield Table("text-versions", "Versions of the text", ("version", "signatures"), versions)
     uses = [(str(use.label), counts["name_use"].get(use, 0)) for use in Signature.NameUse]
     yield Table("name-use", "What signers allow for their name", ("choice", "signatures"), uses)
-    states = [(label, counts["state"].get(state, 0)) for state, label in _STATES.items()]
-    yield Table("states", "States", ("state", "signatures"), states)
+    states = dict(counts["state"])
+    # Organisers may make rules that hold one address: an exact number would tell that it confirmed.
+    states[Signature.State.HELD] = states.get(Signature.State.HELD, 0) // STEP * STEP
+    lines = [(label, states.get(state, 0)) for state, label in _STATES.items()]
+    yield Table("states", "States", ("state", "signatures"), lines)
     removed = {str(Decision.Reason(reason).label): n for reason, n in counts["removed"].items()}
     yield Table("removed", "Removed, by reason", ("reason", "signatures"), _largest_first(removed))
 

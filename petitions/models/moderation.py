@@ -207,6 +207,8 @@ class Alert(models.Model):
         STILL = "still", "a part of the site that stands still"
 
     BURSTS = (Kind.BURST, Kind.DOMAIN)
+    # Kinds whose number is kept in steps, so that it never tells of one address.
+    STEPPED = (*BURSTS, Kind.MAIL, Kind.BOUNCES)
 
     petition = models.ForeignKey(Petition, models.CASCADE, null=True, blank=True)
     kind = models.CharField(_("type"), max_length=10, choices=Kind)
@@ -215,6 +217,7 @@ class Alert(models.Model):
     # repeated alert.
     network_ix = models.BinaryField(max_length=16, null=True)
     domain_ix = models.BinaryField(max_length=16, null=True)
+    # Rounded down where the kind is one of `STEPPED`.
     number = models.PositiveIntegerField(_("signatures"))
     created_at = models.DateTimeField(_("first noticed"), auto_now_add=True)
     seen_at = models.DateTimeField(_("checked"), null=True, blank=True)
@@ -252,6 +255,13 @@ class Alert(models.Model):
     def is_burst(self) -> bool:
         """Whether it is about signatures: many from one network, or of one domain."""
         return self.kind in self.BURSTS
+
+    @property
+    def told(self) -> str:
+        """Its number in words: "40 or more" where it is kept in steps."""
+        if self.kind not in self.STEPPED:
+            return f"{self.number:,}"
+        return f"{self.number:,} or more" if self.number else "a few"
 
 
 @with_checked_choices

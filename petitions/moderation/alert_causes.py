@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from petitions.infra import locks
-from petitions.mail import replies
+from petitions.mail import monitoring, replies
 from petitions.models import Alert, Mail, Petition, Rule, Signature
 from petitions.screening import screen
 
@@ -22,6 +22,8 @@ HELD_FOR = timedelta(hours=48)
 MAIL_WAITS = timedelta(minutes=10)
 # Of the mails to the newest signers: so large a share, and at least so many.
 REFUSED_SHARE, FEWEST_REFUSED = 0.05, 10
+# Steps of the number of mails, as in the cockpit: one more would tell what an address has done.
+STEP = 25
 # Alerts say how many, but count no further.
 MOST = 10_000
 # What an alert is about, besides its kind: a petition's id, and the name of a part.
@@ -89,13 +91,16 @@ def _held_for_long() -> dict[Subject, int]:
 
 
 def _waiting_mail() -> dict[Subject, int]:
-    late = Mail.objects.late(replies.UNWANTED).filter(created_at__lt=Now() - MAIL_WAITS)
+    """Late mail, of the kinds that there are whatever an address has done."""
+    late = Mail.objects.late(replies.UNWANTED).filter(
+        kind__in=monitoring.SHOWN, created_at__lt=Now() - MAIL_WAITS
+    )
     number = late.order_by()[:MOST].count()
-    return {(None, ""): number} if number else {}
+    return {(None, ""): number // STEP * STEP} if number else {}
 
 
 def _refused_mail() -> dict[Subject, int]:
     """Mail that fails through no fault of its address: see `mail.monitoring` why no other."""
     failing, _sent, asked = Mail.objects.outcomes_lately()
     is_too_much = failing >= FEWEST_REFUSED and failing > REFUSED_SHARE * asked
-    return {(None, ""): failing} if is_too_much else {}
+    return {(None, ""): failing // FEWEST_REFUSED * FEWEST_REFUSED} if is_too_much else {}

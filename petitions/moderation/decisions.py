@@ -1,11 +1,12 @@
 """Moderation decisions: remove, hold, restore, approve, undo, erase. Each is on record."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -24,10 +25,13 @@ from petitions.models import (
 )
 from petitions.signatures import lifecycle, withdraw
 from petitions.staff import audit
+from petitions.staff.refusal import Refused
 
 State = Signature.State
 Kind = Decision.Kind
 _DECIDING = "deciding"
+# Rows on a page of the list.
+AT_ONCE = 50
 # What each kind of decision needs, others `MODERATE`; an undo needs what the undone one does.
 MODERATE = "petitions.moderate_signature"
 _NEEDED = {
@@ -50,6 +54,21 @@ def require_permission(decision: Decision, actor: User) -> None:
     needed = permission(decision)
     if not actor.has_perm(needed):
         raise PermissionDenied(needed)
+
+
+def is_large(number: int) -> bool:
+    """Whether a decision, or an undo, about so many has to be a bulk decision, for a second
+    moderator to approve: see `moderation.bulk`. The ticked rows of one page never have to.
+    """
+    return number > AT_ONCE and number >= settings.BULK_DECISION_APPROVAL_FROM
+
+
+def _refuse_if_large(number: int) -> None:
+    if is_large(number):
+        raise Refused(
+            _("%(n)s at once need a second moderator. Nothing was changed: load the page again.")
+            % {"n": f"{number:,}"}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +145,7 @@ def decide(
     *,
     kind: str,
     petition: Petition,
-    ids: Iterable[UUID],
+    ids: Collection[UUID],
     reason: str,
     note: str,
     actor: User | None,
@@ -136,11 +155,12 @@ def decide(
 
     Left alone are signatures in another state by now or of another petition, and, given the
     `latest_item` that the actor had `seen`, those about which somebody decided since. No e-mail.
-    Raises `PermissionDenied`.
+    Raises `PermissionDenied`, and `Refused` where an actor's decision `is_large`.
     """
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
     if actor is not None:
         require_permission(decision, actor)
+        _refuse_if_large(len(ids))
     announce()
     return decide_more(decision, ids, seen=seen)
 
@@ -232,8 +252,8 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
     """Restore the previous state of every signature of a decision, by one that names it.
 
     Skips those with a later decision, and those withdrawn or erased: a person's data cannot be
-    restored. No e-mail is sent. One transaction: for very many there is `bulk.preview_undo`.
-    Raises `PermissionDenied`.
+    restored. No e-mail is sent. Raises `PermissionDenied`, and `Refused` where it `is_large`: for
+    those there is `bulk.preview_undo`.
     """
     require_permission(decision, actor)
     announce()
@@ -245,8 +265,9 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
         note=note,
         actor=actor,
     )
-    rows = standing(decision).select_for_update(of=("self",)).order_by("id")
-    return apply(undoing, list(rows))
+    rows = list(standing(decision).select_for_update(of=("self",)).order_by("id"))
+    _refuse_if_large(len(rows))
+    return apply(undoing, rows)
 
 
 @transaction.atomic

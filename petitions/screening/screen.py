@@ -144,8 +144,10 @@ def raise_burst_alerts() -> int:
 
     Returns how many are raised or grew. Idempotent: a network or domain has one alert per petition
     and day, kept for as long as its blind index, and reopened if its number has doubled since
-    somebody saw it, or by any burst if it had closed by itself. What is decided counts no more. It
-    reads the rows of the last minutes alone, by the index of the list.
+    somebody saw it, or by any burst if it had closed by itself. What is decided counts no more.
+    Numbers are kept in steps of a burst: lists show them to whoever sends the other forms, and one
+    more would tell whether the owner of a domain signed within the hour. It reads the rows of the
+    last minutes alone, by the index of the list.
     """
     now = timezone.now()
     days = {moment.astimezone(UTC).date() for moment in (now, now - DOMAIN_WITHIN)}
@@ -164,7 +166,8 @@ def _raise_alerts(
         cursor.execute(
             f"""
             INSERT INTO petitions_alert (petition_id, kind, {column}, number, created_at)
-            SELECT recent.petition_id, %(kind)s, recent.shared, count(*), now()
+            SELECT recent.petition_id, %(kind)s, recent.shared,
+                   count(*) / %(burst)s * %(burst)s, now()
             FROM (
                 SELECT s.petition_id, g.{column} AS shared
                 FROM petitions_signature s JOIN petitions_signer g ON g.signature_id = s.id
@@ -181,9 +184,9 @@ def _raise_alerts(
                 number = EXCLUDED.number, seen_at = NULL, is_decided = false,
                 created_at = CASE WHEN petitions_alert.seen_at IS NULL
                                   THEN petitions_alert.created_at ELSE now() END
-            WHERE EXCLUDED.number > petitions_alert.number * (
-                CASE WHEN petitions_alert.seen_at IS NULL THEN 1
-                     WHEN petitions_alert.is_decided THEN 0 ELSE 2 END)
+            WHERE EXCLUDED.number >= CASE
+                WHEN petitions_alert.seen_at IS NULL THEN petitions_alert.number + 1
+                WHEN petitions_alert.is_decided THEN 0 ELSE petitions_alert.number * 2 END
             """,  # noqa: S608 - the column is ours
             {
                 "kind": kind,

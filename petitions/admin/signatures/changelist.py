@@ -20,8 +20,9 @@ from petitions.admin.signatures.decide import DecisionForm
 from petitions.admin.signatures.filters import Filters
 from petitions.admin.signatures.rows import Render, line
 from petitions.models import Petition, Signature, Signer
+from petitions.moderation import decisions
 from petitions.moderation import search as lookup
-from petitions.moderation.selection import ANY_SIGNAL, Number, Unselectable
+from petitions.moderation.selection import ANY_SIGNAL, Number, Selection, Unselectable
 from petitions.screening import fraud_signals
 
 # How far "all that match" is counted.
@@ -70,12 +71,16 @@ def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
     """Decide; None if the list is to be shown again with what was ticked."""
     need(request, decide.MODERATE)
     form = DecisionForm(request.POST, states={asked.state} - {""}, user=request.user)
-    if request.POST.get("scope") != decide.ALL:
-        ids = _ticked(request)
+    ids, is_all = _ticked(request), request.POST.get("scope") == decide.ALL
+    if not is_all and not decisions.is_large(len(ids)):
         is_done = decide.decide(request, form, petition=asked.petition, ids=ids)
         return redirect(asked.url()) if is_done else None
     try:
-        selection = asked.selection()
+        selection = (
+            asked.selection()
+            if is_all
+            else Selection(petition_id=asked.petition.pk, ids=tuple(ids))
+        )
         # What it finds or refuses tells as much as the list.
         _record_looks(request, asked)
         return decide.preview(request, form, selection)

@@ -1,6 +1,6 @@
 """The form of a decision on moderators' screens: buttons, each with the reasons that fit it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -103,11 +103,10 @@ class DecisionForm(forms.Form):
 
 
 def decide(
-    request: HttpRequest, form: DecisionForm, *, petition: Petition, ids: Iterable[UUID]
+    request: HttpRequest, form: DecisionForm, *, petition: Petition, ids: Collection[UUID]
 ) -> bool:
     """Carry out a valid form about these signatures, and tell; False if nothing was tried."""
-    chosen = list(ids)
-    if not chosen:
+    if not ids:
         messages.warning(request, "Select at least one signature.")
         return False
     if not _is_valid(request, form):
@@ -115,7 +114,7 @@ def decide(
     done = decisions.decide(
         kind=form.cleaned_data["kind"],
         petition=petition,
-        ids=chosen,
+        ids=ids,
         reason=form.cleaned_data["reason"],
         note=form.cleaned_data["note"],
         actor=actor(request),

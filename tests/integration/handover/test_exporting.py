@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.counting import tallies
-from petitions.handover import exports, reading
+from petitions.handover import csv_file, exports, reading
 from petitions.models import Export, Petition, Signature
 from petitions.signers.sealing import Attempt
 from tests.benchmarks import seeding
@@ -70,6 +70,19 @@ def test_a_name_that_is_a_formula_is_harmless(petition: Petition) -> None:
     sign_and_confirm(petition, Attempt(name="=cmd(A)", email="f@example.org", name_use="public"))
     _export, raw = exported(petition)
     assert rows_of(raw)[1][1] == "'=cmd(A)"
+
+
+def test_the_digest_on_record_tests_no_name(petition: Petition) -> None:
+    """A dump has all of a row but the name, and the digest: of few rows names could be tried."""
+    sign_and_confirm(petition)
+    export, raw = exported(petition)
+    export.refresh_from_db()
+    header, *rows = rows_of(raw)
+    known = exports.note(export)
+    guessed = b"".join(csv_file.write(header[:-1], [[row[:-1] for row in rows]], known))
+    assert len(guessed) == len(raw)
+    assert hashlib.sha256(raw).hexdigest() == export.sha256
+    assert hashlib.sha256(guessed).hexdigest() != export.sha256
 
 
 def test_an_export_is_recorded_with_rows_and_the_digest_of_the_file(petition: Petition) -> None:

@@ -342,7 +342,27 @@ def test_mail_that_waits_for_ten_minutes_raises_an_alert(petition: Petition) -> 
     long_ago -= timedelta(minutes=2)
     mails.update(created_at=long_ago, due_at=long_ago)
     alert_causes.raise_and_close()
-    assert Alert.objects.get(kind="mail").number == 1
+    assert Alert.objects.get(kind="mail").told == "a few"
+
+
+def test_the_number_of_mails_that_wait_does_not_tell_what_an_address_has_done(
+    petition: Petition, mona: Client
+) -> None:
+    """Links to other spellings of a mailbox are made only where it has signed."""
+    long_ago = timezone.now() - timedelta(minutes=11)
+
+    def wait(kind: str, number: int) -> str:
+        for _ in range(number):
+            times = {"created_at": long_ago, "due_at": long_ago}
+            Mail.objects.create(kind=kind, global_mailbox_ix=bytes(16), sealed=b"x", **times)
+        alert_causes.raise_and_close()
+        return mona.get(ALERT).content.decode()
+
+    kept = wait("find", alert_causes.STEP)
+    assert "25 or more" in kept
+    wait("find", 1)
+    wait("find-other", alert_causes.STEP)
+    assert Alert.objects.get(kind="mail").told == "25 or more"
 
 
 def test_a_job_that_stands_still_raises_an_alert(db: None) -> None:

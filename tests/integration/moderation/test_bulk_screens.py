@@ -10,6 +10,7 @@ from django.test import Client
 from petitions.counting import tallies
 from petitions.models import BulkDecision, Decision, Petition
 from petitions.moderation import bulk, decisions
+from petitions.staff.refusal import Refused
 from petitions.staff.roles import MODERATORS
 from tests.held import LIST, button, states
 from tests.people import sign_and_confirm, somebody
@@ -152,23 +153,63 @@ def test_no_other_role_sees_a_bulk_decision(
     assert client.post(url, {"act": "cancel"}).status_code == 403
 
 
-def test_an_undo_of_very_many_is_previewed_first(
+def test_an_undo_of_very_many_is_previewed_first_and_waits_for_a_second_moderator(
     petition: Petition,
     mona: Client,
     moderator: User,
     signed: list[UUID],
+    second: Client,
+    settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done = decisions.decide(kind="remove", petition=petition, ids=signed, actor=moderator, **WHY)
     assert done.decision
-    monkeypatch.setattr(bulk, "BATCH", 3)
+    _let_be_large(settings, monkeypatch, 4)
     page = mona.post(f"{DECISIONS}{done.decision.pk}/undo/", {"note": "real"}, follow=True)
     url = page.redirect_chain[-1][0]
     assert "/bulkdecision/" in url
     assert "Undone: remove" in page.content.decode()
     text(mona, url, "start")
     bulk.run_due()
+    assert tallies.total(petition.pk) == 0, "it waits for a second moderator"
+    with pytest.raises(Refused):
+        decisions.undo(decision=done.decision, note="", actor=moderator)
+    text(second, url, "approve")
+    bulk.run_due()
     assert tallies.total(petition.pk) == 4
+
+
+def _let_be_large(settings: Any, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = number
+    monkeypatch.setattr(decisions, "AT_ONCE", number - 1)
+
+
+def test_more_ticks_than_a_page_has_get_round_no_second_moderator(
+    petition: Petition,
+    mona: Client,
+    second: Client,
+    moderator: User,
+    signed: list[UUID],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A form made by hand may name two thousand signatures."""
+    _let_be_large(settings, monkeypatch, 4)
+    path = f"{LIST}?petition=protect&abroad=no"
+    three = {"chosen": [str(pk) for pk in signed[:3]], **button("hold", "suspicious")}
+    mona.post(path, three)
+    assert states(signed[:3]) == {"held"}
+    ticked = {"chosen": [str(pk) for pk in signed], **button("remove", "automated")}
+    url = str(mona.post(path, ticked)["Location"])
+    assert "/bulkdecision/" in url
+    text(mona, url, "start")
+    bulk.run_due()
+    assert states(signed) == {"held", "confirmed"}
+    with pytest.raises(Refused):
+        decisions.decide(kind="remove", petition=petition, ids=signed, actor=moderator, **WHY)
+    text(second, url, "approve")
+    bulk.run_due()
+    assert states(signed) == {"removed"}
 
 
 def test_a_decisions_page_says_when_why_and_which_and_what_undid_it(

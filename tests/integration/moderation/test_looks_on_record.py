@@ -91,3 +91,17 @@ def test_the_page_of_an_alert_about_one_domain_is_on_record(
     page = mona.get(f"/admin/petitions/alert/{alert.pk}/change/")
     assert page.context["figures"].states == {"confirmed": 1, "pending": 1}
     assert looks() == ["domain"]
+
+
+def test_the_preview_of_a_decision_about_an_alert_is_on_record_each_time(
+    own: UUID, petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "DOMAIN_BURST", 2)
+    screen.raise_burst_alerts()
+    asked = button("remove", "automated") | {"narrow": ""}
+    answer = mona.post(f"/admin/petitions/alert/{Alert.objects.get().pk}/change/", asked)
+    before = looks()
+
+    page = mona.get(answer["Location"])
+    assert VERA.name in [line.name for line in page.context["sample"]]
+    assert looks() == [*before, "domain"]

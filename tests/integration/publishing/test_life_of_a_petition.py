@@ -380,6 +380,45 @@ def test_addresses_that_redirect_are_nobody_elses_and_may_be_taken_back(
     assert browser.get("/petitions/shield/")["Location"] == "/petitions/protect/"
 
 
+@pytest.mark.parametrize("hide", ["draft", "embargo"])
+def test_an_old_address_does_not_tell_the_new_one_of_a_petition_that_is_hidden(
+    petition: Petition, browser: Client, hide: str
+) -> None:
+    petition.slug = "shield"
+    changes.save_petition(petition=petition, changed=["slug"])
+    if hide == "draft":
+        draft(petition)
+    else:
+        petition.texts.update(published_at=timezone.now() + timedelta(days=1))
+
+    for old in ("/petitions/protect/", "/api/v1/petitions/protect.json"):
+        answer = browser.get(old)
+        assert answer.status_code == HTTPStatus.NOT_FOUND
+        assert b"shield" not in answer.content
+
+
+def test_an_old_address_leads_to_the_page_that_says_why_a_petition_was_removed(
+    petition: Petition, browser: Client
+) -> None:
+    petition.slug = "shield"
+    changes.save_petition(petition=petition, changed=["slug"])
+    put(petition, Phase.REMOVED)
+    assert browser.get("/petitions/protect/", follow=True).status_code == HTTPStatus.GONE
+
+
+def test_an_old_address_does_not_tell_the_new_one_of_a_statement_that_is_hidden(
+    petition: Petition, browser: Client
+) -> None:
+    statement = Statement.objects.create(slug="new")
+    FormerStatementAddress.objects.create(slug="old", statement=statement)
+    text = statement.texts.create(language="en", title="T", body="B", published_at=timezone.now())
+    assert browser.get("/statements/old/")["Location"] == "/statements/new/"
+
+    text.published_at = None
+    text.save()
+    assert browser.get("/statements/old/").status_code == HTTPStatus.NOT_FOUND
+
+
 def test_a_draft_that_nobody_knew_moves_without_a_trace(petition: Petition, omar: Client) -> None:
     petition.texts.update(published_at=None)
     sent(omar, f"{LIST}{draft(petition).pk}/change/", slug="shield")

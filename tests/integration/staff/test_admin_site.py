@@ -208,6 +208,40 @@ def test_every_address_answers_every_role_in_the_admins_own_words(
     assert opened == LISTS[who]
 
 
+@pytest.mark.parametrize("who", ["admin_user", "organiser", "moderator", "administrator"])
+def test_no_list_answers_lookups_that_are_no_filter_of_it(
+    everything: dict[str, Any], who: str, request: pytest.FixtureRequest
+) -> None:
+    """By relations and columns in its address a list counted what no screen of staff tells."""
+    client = client_of(request.getfixturevalue(who))
+    answered, refused = [], 0
+    for model, options in admin.site._registry.items():
+        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        shown = client.get(path)
+        if "cl" not in (shown.context or {}):
+            continue  # no list of Django's
+        offered = [one[0] if isinstance(one, tuple) else one for one in options.list_filter]
+        for field in model._meta._get_fields(include_hidden=True):
+            if field.name in offered:
+                continue
+            asked = client.get(path, {f"{field.name}__isnull": "False"})
+            refused += asked.status_code == 400
+            if asked.status_code != 400:
+                answered.append(f"{model._meta.model_name}: {field.name}")
+    assert not answered
+    assert refused > 5
+
+
+def test_an_organiser_cannot_see_when_a_form_was_sent_by_asking_the_list_of_petitions(
+    petition: Petition, organiser: User
+) -> None:
+    held = hold_one(petition)
+    answer = client_of(organiser).get(
+        reverse("admin:petitions_petition_changelist"), {"signatures": str(held.pk)}
+    )
+    assert answer.status_code == 400
+
+
 @pytest.mark.parametrize("who", PEOPLE)
 def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.FixtureRequest) -> None:
     client = client_of(request.getfixturevalue(who))
