@@ -14,7 +14,6 @@ from petitions.models import Petition, PetitionText
 
 _texts: TTLCache[tuple[str, str], PetitionText | None] = TTLCache(by_the_minute=True)
 _petitions: TTLCache[int, Petition] = TTLCache()
-_open: TTLCache[None, list[Petition]] = TTLCache()
 _totals: TTLCache[int, int] = TTLCache()
 # Held while a total is read and stored: otherwise a concurrent increment would be lost.
 _counting = Lock()
@@ -40,16 +39,6 @@ def petition(petition_id: int) -> Petition:
     )
 
 
-def accepting() -> list[int]:
-    """Ids of the petitions that take signatures now, by rows at most `PAGE_CACHE_SECONDS` old."""
-    published = _open.get_or_set(
-        None,
-        settings.PAGE_CACHE_SECONDS,
-        lambda: list(Petition.objects.filter(state=Petition.State.OPEN)),
-    )
-    return [petition.pk for petition in published if petition.is_accepting()]
-
-
 def total(petition_id: int) -> int:
     """The count, at most `PAGE_CACHE_SECONDS` old, plus the increments by `one_more` since.
 
@@ -69,5 +58,5 @@ def one_more(petition_id: int) -> None:
 
 def invalidate() -> None:
     """Clear these caches."""
-    for kept in (_texts, _petitions, _open, _totals):
+    for kept in (_texts, _petitions, _totals):
         kept.invalidate()

@@ -40,7 +40,7 @@ def invite(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     person.is_staff = True
     person.set_unusable_password()
     person.save()
-    _record(Action.PERSON_INVITED, person, actor, screen)
+    audit.record(action=Action.PERSON_INVITED, screen=screen, actor=actor, about=person)
     _set_roles(person, roles, actor, screen)
     StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
 
@@ -50,7 +50,7 @@ def invite_again(*, person: User, actor: User, screen: str) -> None:
     """Mail another link to set a password; earlier ones work until one is used."""
     _need_to_manage(actor, person)
     StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
-    _record(Action.PERSON_INVITED, person, actor, screen)
+    audit.record(action=Action.PERSON_INVITED, screen=screen, actor=actor, about=person)
 
 
 @transaction.atomic
@@ -65,7 +65,13 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     changed = [name for name in _NAMED if getattr(before, name) != getattr(person, name)]
     if changed:
         person.save(update_fields=changed)
-        _record(Action.PERSON_CHANGED, person, actor, screen, why=", ".join(changed))
+        audit.record(
+            action=Action.PERSON_CHANGED,
+            screen=screen,
+            actor=actor,
+            about=person,
+            why=", ".join(changed),
+        )
     if "email" in changed and before.email:
         _queue(StaffMail.Kind.CHANGED, before.email, user=person)
     _set_roles(person, roles, actor, screen)
@@ -80,7 +86,7 @@ def deactivate(*, person: User, actor: User, screen: str) -> None:
     if person.pk == actor.pk:
         raise Refused("You cannot deactivate your own account. Ask another administrator.")
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
-        _record(Action.PERSON_DEACTIVATED, person, actor, screen)
+        audit.record(action=Action.PERSON_DEACTIVATED, screen=screen, actor=actor, about=person)
     _need_an_administrator()
 
 
@@ -89,7 +95,7 @@ def reactivate(*, person: User, actor: User, screen: str) -> None:
     """Let a deactivated account log in again, with the roles it had."""
     _need_to_manage(actor, person)
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
-        _record(Action.PERSON_REACTIVATED, person, actor, screen)
+        audit.record(action=Action.PERSON_REACTIVATED, screen=screen, actor=actor, about=person)
 
 
 def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
@@ -138,7 +144,7 @@ def _set_roles(person: User, roles: Iterable[Group], actor: User, screen: str) -
         return
     person.groups.set(wanted)
     why = ", ".join(role.name for role in wanted) or "none"
-    _record(Action.ROLES_CHANGED, person, actor, screen, why=why)
+    audit.record(action=Action.ROLES_CHANGED, screen=screen, actor=actor, about=person, why=why)
 
 
 def _need_to_manage(actor: User, person: User) -> None:
@@ -151,9 +157,3 @@ def _need_an_administrator() -> None:
     left = User.objects.filter(is_active=True, is_staff=True)
     if not left.filter(Q(is_superuser=True) | Q(groups__name=ADMINISTRATORS)).exists():
         raise Refused("Somebody must stay administrator. Make another person one first.")
-
-
-def _record(
-    action: AuditRecord.Action, person: User, actor: User, screen: str, why: str = ""
-) -> None:
-    audit.record(action=action, screen=screen, actor=actor, about=person, why=why)

@@ -29,7 +29,9 @@ from petitions.web.responses import public_page, turns_at
 P = ParamSpec("P")
 
 
-def of_petition(view: Callable[Concatenate[HttpRequest, PetitionText, P], HttpResponse]) -> View:
+def page_of_petition(
+    view: Callable[Concatenate[HttpRequest, PetitionText, P], HttpResponse],
+) -> View:
     """Decorator: pass the petition's text to the view; a removed petition's page says why, 410."""
 
     @public_page
@@ -44,7 +46,7 @@ def of_petition(view: Callable[Concatenate[HttpRequest, PetitionText, P], HttpRe
     return found
 
 
-@of_petition
+@page_of_petition
 def names(request: HttpRequest, text: PetitionText, number: int = 1) -> HttpResponse:
     """List the people who let their name be shown, a page of the alphabet at a time.
 
@@ -59,7 +61,7 @@ def names(request: HttpRequest, text: PetitionText, number: int = 1) -> HttpResp
     return turns_at(renewed, response)
 
 
-@of_petition
+@page_of_petition
 def history(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """Show every public version in the reader's language, the newest first; nobody's name."""
     versions = text.petition.texts.published().filter(language=text.language).order_by("-version")
@@ -72,7 +74,7 @@ def history(request: HttpRequest, text: PetitionText) -> HttpResponse:
     return render(request, "petitions/history.html", shown)
 
 
-@of_petition
+@page_of_petition
 def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """Show a petition's time series, regional breakdown and milestones, as far as published."""
     petition = text.petition

@@ -5,12 +5,12 @@ what many rows share is made once.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from django.conf import settings
 from petitions.crypto import vault
 from petitions.identity import email_addresses, names
 from petitions.management import sample_people as people
-from petitions.management.sample_people import Person, pick
+from petitions.management.sample_people import Person
 from petitions.models import ABROAD, UNKNOWN, Signature
 from petitions.models.signature import new_references
 from petitions.privacy import retention
@@ -37,6 +37,7 @@ SIGNER_COLUMNS = (
 )
 ITEM_COLUMNS = "decision_id, signature_id, previous_state"
 _NULL = r"\N"
+T = TypeVar("T")
 _NAME_USES = {NameUse.PUBLIC.value: 7, NameUse.GOVERNMENT.value: 9, NameUse.WITHHELD.value: 4}
 _WANTS_UPDATES = {"t": 35, "f": 65}
 _SECOND_OF_MAILBOX_SHARE = 0.04
@@ -292,6 +293,11 @@ class _Indexer:
 # Translation table that sets the version (4) of random UUIDs, for all of them at once.
 _VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))
 _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
+
+
+def pick(rng: Random, values: Sequence[T]) -> T:
+    """A random value: three times as fast as `rng.choice`, and as uniform for short lists."""
+    return values[int(rng.random() * len(values))]
 
 
 def _ids(number: int) -> list[bytes]:
