@@ -1,4 +1,5 @@
-"""PostgreSQL's `statement_timeout` and `lock_timeout` for each kind of process.
+"""PostgreSQL's `statement_timeout` and `lock_timeout` for each kind of process, and one plan for
+each prepared statement.
 
 They are startup parameters of the connection, which cost no round trip. A pooler would hand a
 connection with one process's settings to another, and PgBouncer refuses the parameters: there
@@ -15,6 +16,9 @@ from django.db import connection, connections
 from campaign.database.client_timeout import GRACE, client_timeout
 
 Kind = Literal["web", "worker", "command", "migrate"]
+# For `petitions.infra.prepared`: by itself PostgreSQL plans a confirmation anew each time, which
+# took two fifths of its own time for it (1.29 instead of 0.77 ms of its processor).
+_ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 
 
 def limit(kind: Kind) -> None:
@@ -26,7 +30,7 @@ def limit(kind: Kind) -> None:
         return
     options = connections.databases["default"]["OPTIONS"]
     # What DATABASE_URL says comes later, and so prevails.
-    ours = f"-c statement_timeout={statement}s -c lock_timeout={lock}s"
+    ours = f"-c statement_timeout={statement}s -c lock_timeout={lock}s {_ONE_PLAN}"
     options["options"] = f"{ours} {settings.DATABASE_OPTIONS}".strip()
 
 
