@@ -138,38 +138,41 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
         return Pressed(Outcome.GONE)
     if bytes(signature.signer.sealed) != me.sealed:
         raise StateChanged
-    may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
-    if signature.state == State.PENDING and not may_count:
+    return _unconfirmable(signature, me) or _decide(signature, [*mailbox.values()], me, is_chosen)
+
+
+def _unconfirmable(signature: Signature, me: Opened) -> Pressed | None:
+    """The answer where the petition is closed, or "not me" was pressed before; None elsewhere."""
+    if signature.state == State.PENDING and not _may_count(signature):
         return Pressed(Outcome.CLOSED, signature)
-    if signature.disowned_at is not None:
-        disowning.contradict(signature, me.address)
-        not_me = sealing.mailbox_of(signature, me.address)
-        return Pressed(Outcome.CONTRADICTED, signature, not_me=not_me)
-    standing = [row for row in (signature, *mailbox.values()) if row.confirmed_at]
-    waiting = _others_waiting(signature, mailbox.values(), me)
+    if signature.disowned_at is None:
+        return None
+    disowning.contradict(signature, me.address)
+    not_me = sealing.mailbox_of(signature, me.address)
+    return Pressed(Outcome.CONTRADICTED, signature, not_me=not_me)
+
+
+def _decide(signature: Signature, mailbox: list[Signature], me: Opened, is_chosen: bool) -> Pressed:
+    """Judge the signature beside the others of its mailbox, and ask or carry it out."""
+    standing = [row for row in (signature, *mailbox) if row.confirmed_at]
+    waiting = _others_waiting(signature, mailbox, me)
     verdict = _judge(signature, standing, me.known)
-    caught = rules.in_force().catches(
-        me.address, signature.signer.network_ix, signature.created_at
-    ) or (HELD_PETITION if signature.petition.is_holding else "")
-    would_join = verdict.outcome is Outcome.CONFIRMED and standing
-    if (waiting or would_join) and not is_chosen:
-        return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
-    if waiting or would_join:
+    if waiting or (verdict.outcome is Outcome.CONFIRMED and standing):
+        if not is_chosen:
+            return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
         _lock([signature, *waiting, *standing])
-    return _carry_out(verdict, signature, standing, me, may_count, waiting, caught)
+    return _carry_out(verdict, signature, standing, waiting, me)
 
 
 def _carry_out(
     verdict: Verdict,
     signature: Signature,
     standing: list[Signature],
-    me: Opened,
-    may_count: bool,
     waiting: list[Signature],
-    caught: str,
+    me: Opened,
 ) -> Pressed:
     """Write what was decided, and delete the forms of those who were not chosen."""
-    asked_for = signature.name_use
+    asked_for, caught = signature.name_use, _caught(signature, me.address)
     if verdict.outcome is Outcome.CONFIRMED:
         confirm_sql.write(
             signature,
@@ -181,13 +184,23 @@ def _carry_out(
         )
         _narrow(standing, signature.name_use, me.address)
     elif verdict.standing:
-        _merge_choices(verdict.standing, me, may_count=may_count and not caught)
+        _merge_choices(verdict.standing, me, may_count=_may_count(signature) and not caught)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         erasing.erase_attempts(_lock(waiting, state=State.PENDING))
     signature = verdict.standing or signature
     person = Person(me.person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
     return Pressed(verdict.outcome, signature, (person,), is_narrowed)
+
+
+def _may_count(signature: Signature) -> bool:
+    return signature.petition.is_confirming(signature.created_at, timezone.now())
+
+
+def _caught(signature: Signature, address: str) -> str:
+    """The code of the rule or switch of a moderator that holds a signature, "" if none does."""
+    by_rule = rules.in_force().catches(address, signature.signer.network_ix, signature.created_at)
+    return by_rule or (HELD_PETITION if signature.petition.is_holding else "")
 
 
 def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
