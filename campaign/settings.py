@@ -95,6 +95,9 @@ TEMPLATES = [
         },
     }
 ]
+# Of fragments of templates (`{% cache %}`) that are alike for everybody, in each process: nothing
+# that a page says of its signer goes in. Each varies on all that it shows.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"

@@ -11,6 +11,8 @@ from functools import _lru_cache_wrapper, lru_cache
 from types import ModuleType
 from typing import Any
 
+from django.core.cache import cache
+
 from petitions.infra.ttl_cache import TTLCache
 from petitions.mail import outbox
 from petitions.mail.pace import Pace
@@ -35,6 +37,8 @@ def invalidate_all() -> None:
     """Clear all caches, as in a process that has just started."""
     for invalidate in memories().values():
         invalidate()
+    # Fragments of templates.
+    cache.clear()
     outbox._throttle = Throttle()
     outbox._pace = Pace()
 

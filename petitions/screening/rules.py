@@ -85,9 +85,12 @@ class Listed:
             number >> longest - length in named
             for (of, length), named in self.networks.items()
             if of == version
-        ) or self._is_of_an_alert(Sender.at(address).network)
+        ) or self._is_of_an_alert(address)
 
-    def _is_of_an_alert(self, network: str) -> bool:
+    def _is_of_an_alert(self, address: Address) -> bool:
+        if not self.of_alerts:
+            return False
+        network = Sender.at(address).network
         return any(
             sealing.network_index(network, day) in known for day, known in self.of_alerts.items()
         )

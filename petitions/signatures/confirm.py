@@ -24,28 +24,23 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from petitions.counting import tallies
 from petitions.crypto import vault
 from petitions.crypto.tokens import Link, Mailbox
 from petitions.identity import email_addresses
-from petitions.infra import prepared
 from petitions.infra.locks import StateChanged
-from petitions.infra.prepared import Statement
 from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rules
 from petitions.screening.screen import HELD_PETITION
+from petitions.signatures import confirm_sql, lifecycle
 from petitions.signatures import disown as disowning
-from petitions.signatures import lifecycle
 from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
 
 SLOTS = (1, 2)
-# Rows of one mailbox that a press looks at: anybody can send forms for it.
-MOST_ROWS = 20
 State = Signature.State
 
 
@@ -135,55 +130,77 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
     me = _open(signature_id)
     if me is None:
         return Pressed(Outcome.GONE)
-    mailbox = _read_under_lock(signature_id, mailboxes(me.known))
+    mailbox = confirm_sql.read_under_lock(
+        signature_id, others=mailboxes(me.known), oldest=_oldest()
+    )
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
         return Pressed(Outcome.GONE)
     if bytes(signature.signer.sealed) != me.sealed:
         raise StateChanged
-    may_count = signature.petition.is_confirming(signature.created_at, timezone.now())
-    if signature.state == State.PENDING and not may_count:
+    return _unconfirmable(signature, me) or _decide(signature, [*mailbox.values()], me, is_chosen)
+
+
+def _unconfirmable(signature: Signature, me: Opened) -> Pressed | None:
+    """The answer where the petition is closed, or "not me" was pressed before; None elsewhere."""
+    if signature.state == State.PENDING and not _may_count(signature):
         return Pressed(Outcome.CLOSED, signature)
-    if signature.disowned_at is not None:
-        disowning.contradict(signature, me.address)
-        not_me = sealing.mailbox_of(signature, me.address)
-        return Pressed(Outcome.CONTRADICTED, signature, not_me=not_me)
-    standing = [row for row in (signature, *mailbox.values()) if row.confirmed_at]
-    waiting = _others_waiting(signature, mailbox.values(), me)
+    if signature.disowned_at is None:
+        return None
+    disowning.contradict(signature, me.address)
+    not_me = sealing.mailbox_of(signature, me.address)
+    return Pressed(Outcome.CONTRADICTED, signature, not_me=not_me)
+
+
+def _decide(signature: Signature, mailbox: list[Signature], me: Opened, is_chosen: bool) -> Pressed:
+    """Judge the signature beside the others of its mailbox, and ask or carry it out."""
+    standing = [row for row in (signature, *mailbox) if row.confirmed_at]
+    waiting = _others_waiting(signature, mailbox, me)
     verdict = _judge(signature, standing, me.known)
-    caught = rules.in_force().catches(
-        me.address, signature.signer.network_ix, signature.created_at
-    ) or (HELD_PETITION if signature.petition.is_holding else "")
-    would_join = verdict.outcome is Outcome.CONFIRMED and standing
-    if (waiting or would_join) and not is_chosen:
-        return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
-    if waiting or would_join:
+    if waiting or (verdict.outcome is Outcome.CONFIRMED and standing):
+        if not is_chosen:
+            return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
         _lock([signature, *waiting, *standing])
-    return _carry_out(verdict, signature, standing, me, may_count, waiting, caught)
+    return _carry_out(verdict, signature, standing, waiting, me)
 
 
 def _carry_out(
     verdict: Verdict,
     signature: Signature,
     standing: list[Signature],
-    me: Opened,
-    may_count: bool,
     waiting: list[Signature],
-    caught: str,
+    me: Opened,
 ) -> Pressed:
     """Write what was decided, and delete the forms of those who were not chosen."""
-    asked_for = signature.name_use
+    asked_for, caught = signature.name_use, _caught(signature, me.address)
     if verdict.outcome is Outcome.CONFIRMED:
-        _write(signature, verdict.slot, me, may_count=not caught, caught=caught)
+        confirm_sql.write(
+            signature,
+            person=me.person,
+            known=me.known,
+            slot=verdict.slot,
+            may_count=not caught,
+            caught=caught,
+        )
         _narrow(standing, signature.name_use, me.address)
     elif verdict.standing:
-        _merge_choices(verdict.standing, me, may_count=may_count and not caught)
+        _merge_choices(verdict.standing, me, may_count=_may_count(signature) and not caught)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         erasing.erase_attempts(_lock(waiting, state=State.PENDING))
     signature = verdict.standing or signature
     person = Person(me.person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
     return Pressed(verdict.outcome, signature, (person,), is_narrowed)
+
+
+def _may_count(signature: Signature) -> bool:
+    return signature.petition.is_confirming(signature.created_at, timezone.now())
+
+
+def _caught(signature: Signature, address: str) -> str:
+    """The code of the rule or switch of a moderator that holds a signature, "" if none does."""
+    by_rule = rules.in_force().catches(address, signature.signer.network_ix, signature.created_at)
+    return by_rule or (HELD_PETITION if signature.petition.is_holding else "")
 
 
 def _lock(signatures: Iterable[Signature], **conditions: str) -> list[UUID]:
@@ -242,12 +259,9 @@ def _open(signature_id: UUID) -> Opened | None:
     """Read and unseal the signer before the lock of the mailbox, which takes the address to know;
     None if they are gone, or cannot be unsealed: what cannot be told from others must not count.
     """
-    with connection.cursor() as cursor:
-        prepared.run(cursor, {"id": signature_id}, _READ_SIGNER)
-        row = cursor.fetchone()
-    if row is None:
+    signer = confirm_sql.read_signer(signature_id)
+    if signer is None:
         return None
-    signer = Signer.from_db(connection.alias, _SIGNER_COLUMNS, row)
     try:
         person = sealing.unsealed(signer)
     except vault.CannotOpen:
@@ -303,206 +317,12 @@ def _merge_choices(standing: Signature, me: Opened, *, may_count: bool) -> None:
     If that was held, a clean twin releases it: but it counts only in a slot.
     """
     before, slot = standing.state, standing.signer.slot
-    _write(standing, slot, me, may_count=may_count and slot is not None)
+    confirm_sql.write(
+        standing,
+        person=me.person,
+        known=me.known,
+        slot=slot,
+        may_count=may_count and slot is not None,
+    )
     if standing.state != before:
         transaction.on_commit(partial(warm_cache.one_more, standing.petition_id))
-
-
-def _write(
-    signature: Signature,
-    slot: int | None,
-    me: Opened,
-    *,
-    may_count: bool,
-    caught: str = "",
-) -> None:
-    """Compare-and-set: state, slot, indexes, choices and tally together; refreshes `signature`.
-
-    One that joins gets the blind indexes of the confirmed, and so do its mails: see `sealing.Use`.
-
-    `may_count` is whether a clean twin may release it, `caught` the code of a rule that holds it.
-    It compares the mailbox, too: a reindex may have changed it during the wait for its lock.
-    Raises `StateChanged` where the row is no longer what was read.
-    """
-    joins = signature.confirmed_at is None
-    after = me.known[sealing.CONFIRMED] if joins else sealing.stored(signature.signer)
-    search = (
-        sealing.search_indexes(signature.petition_id, signature.pk, me.person) if joins else None
-    )
-    values = {
-        "petition": signature.petition_id,
-        "mailbox": bytes(signature.signer.petition_mailbox_ix),
-        "mailboxes": mailboxes(me.known),
-        "persons": persons(me.known),
-        "id": signature.pk,
-        "slot": slot,
-        "shard": tallies.shard_of(signature.pk),
-        "from_state": signature.state,
-        "joins": joins,
-        "new_mailbox": after.petition_mailbox,
-        "new_person": after.person,
-        "new_home": after.home,
-        "new_global": after.global_mailbox,
-        "new_name": search and search.name,
-        "new_postcode": search and search.postcode,
-        "may_count": may_count,
-        "caught": caught,
-    }
-    try:
-        with connection.cursor() as cursor:
-            prepared.run(cursor, values, _CONFIRM)
-            row = cursor.fetchone()
-    except IntegrityError:
-        # Unique violation: somebody else has the slot, under a lock that was not ours.
-        raise StateChanged from None
-    if row is None:
-        raise StateChanged
-    signature.name_use, signature.wants_updates, signature.state = row
-
-
-_COLUMNS = (
-    "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
-    "link_epoch", "disowned_at", "created_at", "confirmed_at",
-)  # fmt: skip
-# In the model's order, as `from_db` takes them.
-_SIGNER_COLUMNS = (
-    "signature_id", "petition_id", "sealed", "petition_mailbox_ix", "person_ix", "home_ix",
-    "network_ix", "slot",
-)  # fmt: skip
-
-
-def _read_under_lock(signature_id: UUID, others: list[bytes]) -> dict[UUID, Signature]:
-    """Lock a mailbox; read the signature, unless it was corrected, and what stands and waits in it.
-
-    `others` are more indexes of the mailbox. Two statements in one round trip: each sees what was
-    committed when it began (READ COMMITTED), and the second begins when the locks are taken. SQL
-    for speed: with two queries of the ORM and `locks.lock_mailboxes` a whole confirmation took two
-    thirds more of the processor (12.4 instead of 7.4 ms), in paired runs.
-    """
-    with connection.cursor() as cursor:
-        values = {"id": signature_id, "others": others, "oldest": _oldest()}
-        prepared.run(cursor, values, _LOCK_MAILBOX, _READ_MAILBOX)
-        rows = cursor.fetchall()
-    if not rows:
-        return {}
-    read = {}
-    # All are of one petition, the third of the columns.
-    petition = warm_cache.petition(rows[0][2])
-    for row in rows:
-        columns, of_signer = row[: len(_COLUMNS)], row[len(_COLUMNS) :]
-        # Not the constructor, which computes a default for each missing column.
-        signature = Signature.from_db(connection.alias, _COLUMNS, columns)
-        signature.petition = petition
-        signature.signer = Signer.from_db(connection.alias, _SIGNER_COLUMNS, of_signer)
-        read[signature.pk] = signature
-    return read
-
-
-_READ_SIGNER = Statement(
-    "read_signer",
-    f"""
-    SELECT {", ".join(_SIGNER_COLUMNS)} FROM petitions_signer WHERE signature_id = %(id)s
-    """,  # noqa: S608 - our own names of columns
-)
-# The same lock keys, in the same order, as `locks.lock_mailboxes` takes.
-_LOCK_MAILBOX = Statement(
-    "lock_mailbox",
-    """
-    SELECT pg_advisory_xact_lock(n) FROM (
-        SELECT ('x' || encode(substr(ix, 1, 8), 'hex'))::bit(64)::bigint AS n FROM (
-            SELECT petition_mailbox_ix AS ix FROM petitions_signer WHERE signature_id = %(id)s
-            UNION SELECT unnest(%(others)s::bytea[])
-        ) mailboxes ORDER BY n
-    ) numbers
-    """,
-)
-_READ_MAILBOX = Statement(
-    "read_mailbox",
-    f"""
-    SELECT {", ".join(f"s.{name}" for name in _COLUMNS)},
-           {", ".join(f"g.{name}" for name in _SIGNER_COLUMNS)}
-    FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
-    WHERE g.petition_id = (SELECT petition_id FROM petitions_signer WHERE signature_id = %(id)s)
-          AND g.petition_mailbox_ix = ANY(ARRAY(
-              SELECT petition_mailbox_ix FROM petitions_signer WHERE signature_id = %(id)s
-              UNION ALL SELECT unnest(%(others)s::bytea[])))
-          -- Also who stands without a slot: a moderator let them, beyond the household rule.
-          AND (s.confirmed_at IS NOT NULL
-               OR (s.id = %(id)s OR s.state = '{State.PENDING}' AND s.created_at > %(oldest)s
-                                    AND s.disowned_at IS NULL)
-                  AND NOT EXISTS (SELECT FROM petitions_correction c WHERE c.attempt_id = s.id))
-    ORDER BY s.id <> %(id)s, s.confirmed_at IS NULL, g.slot, s.created_at DESC, s.id
-    LIMIT {MOST_ROWS}
-    """,  # noqa: S608 - our own names of columns
-)
-
-
-# All forms of the mailbox that wait, and the one to be written; beside one that joins those who
-# have signed with the mailbox, they as well.
-_FORMS = """
-    FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
-    WHERE g.petition_id = %(petition)s AND g.petition_mailbox_ix = ANY(%(mailboxes)s)
-          AND (s.state = 'pending' AND s.disowned_at IS NULL OR s.id = %(id)s
-               OR %(joins)s::boolean AND s.confirmed_at IS NOT NULL)"""
-# Those of the same person: anybody can type anybody's address, and use up the mails of a day.
-_TWIN = "(g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s))"
-# The narrowest use of a name wins: whichever link the owner presses must not publish a name that
-# they themselves chose to withhold, under whatever spelling.
-_NARROWEST_NAME_USE = """
-    CASE WHEN bool_or(s.name_use = 'withheld') THEN 'withheld'
-         WHEN bool_or(s.name_use = 'government') THEN 'government' ELSE 'public' END"""
-# News only for those who asked for it every time.
-_NEWS = f"bool_and(s.wants_updates) FILTER (WHERE {_TWIN})"
-# A clean twin releases a held one: pressing any of the links shows that the mailbox is theirs, and
-# anybody can send a suspicious form in somebody's name before they sign themselves.
-_HAS_CLEAN_TWIN = f"""
-    coalesce(bool_or(s.verdict = 'pass') FILTER (WHERE s.id <> %(id)s AND {_TWIN}), false)
-        AND %(may_count)s::boolean"""
-# It releases nothing about which a moderator has decided.
-_RELEASED = "twins.has_clean AND s.decision_id IS NULL"
-# A rule of a moderator catches what waits.
-_CAUGHT = f"%(caught)s::varchar <> '' AND s.state = '{State.PENDING}'"
-_RELEASABLE = tuple(
-    state.value for state in (*lifecycle.CONFIRM.sources, *lifecycle.RELEASE.sources)
-)
-_CONFIRM = Statement(
-    "confirm",
-    f"""
-    WITH twins AS (
-        SELECT {_NARROWEST_NAME_USE} AS name_use, {_NEWS} AS news, {_HAS_CLEAN_TWIN} AS has_clean
-        {_FORMS}
-    ), moved AS (
-        UPDATE petitions_signature s SET
-            -- The verdict as it is at this moment: it may have changed since it was read.
-            state = CASE WHEN {_RELEASED} AND s.state IN {_RELEASABLE} THEN '{State.CONFIRMED}'
-                         WHEN {_CAUGHT} THEN '{State.HELD}'
-                         WHEN s.state = '{State.PENDING}' THEN {lifecycle.CONFIRMED_AS}
-                         ELSE s.state END,
-            -- Else today's rules would hold it once more: see rescan.py.
-            verdict = CASE WHEN {_RELEASED} THEN 'pass' WHEN {_CAUGHT} THEN 'hold'
-                           ELSE s.verdict END,
-            signals = CASE WHEN {_RELEASED} AND s.verdict = 'hold' THEN '{{}}'
-                           WHEN {_CAUGHT} AND NOT %(caught)s = ANY(s.signals)
-                           THEN s.signals || %(caught)s::varchar
-                           ELSE s.signals END,
-            confirmed_at = coalesce(s.confirmed_at, now()),
-            wants_updates = twins.news,
-            name_use = twins.name_use
-        FROM twins WHERE s.id = %(id)s AND s.state = %(from_state)s
-        RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
-    ), placed AS (
-        UPDATE petitions_signer SET slot = %(slot)s, petition_mailbox_ix = %(new_mailbox)s,
-            person_ix = %(new_person)s, home_ix = %(new_home)s,
-            name_ix = coalesce(%(new_name)s, name_ix),
-            postcode_ix = coalesce(%(new_postcode)s, postcode_ix)
-        FROM moved
-        WHERE signature_id = %(id)s AND petition_mailbox_ix = %(mailbox)s RETURNING signature_id
-    ), mailed AS (
-        UPDATE petitions_mail SET global_mailbox_ix = %(new_global)s FROM moved
-        WHERE signature_id = %(id)s AND %(joins)s::boolean
-    ), counted AS (
-        {lifecycle.ADD_TO_TALLY}
-    )
-    SELECT name_use, wants_updates, state FROM moved JOIN placed ON signature_id = id
-    """,  # noqa: S608 - our own SQL
-)

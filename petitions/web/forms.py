@@ -145,6 +145,10 @@ def _consent_wording(text: PetitionText) -> SafeString:
     return consent.wording(name, text.addressee, language=text.language, version=version)
 
 
+# Made once: each call of `lazy` builds a class, which took a twentieth of a signing.
+_consent_label = lazy(_consent_wording, SafeString)
+
+
 class SignForm(ResidenceForm):
     """The signing form: name, its permitted use, address, residence, and two separate consents.
 
@@ -193,7 +197,7 @@ class SignForm(ResidenceForm):
         options["initial"] = {**options.get("initial", {}), **self.shown}
         super().__init__(data, **options)
         cast("NameUseField", self.fields["name_use"]).offer(publishes_names=publishes_names)
-        self.fields["consent"].label = lazy(_consent_wording, SafeString)(text)
+        self.fields["consent"].label = _consent_label(text)
 
     def layout(self) -> Iterable[Any]:
         return (

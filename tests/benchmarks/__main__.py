@@ -34,8 +34,9 @@ ROUNDS = 3
 PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
-    "sketch", "post", "attacked", "confirm", "hot", "mail", "news", "export", "export-supporters",
-    "export-research", "export-by-constituency", "export-xlsx", "cockpit", "lists",
+    "sketch", "post", "attacked", "confirm", "confirm-alone", "hot", "mail", "news", "export",
+    "export-supporters", "export-research", "export-by-constituency", "export-xlsx", "cockpit",
+    "lists",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"

@@ -3,6 +3,9 @@
 Stock Django: its form, which costs twice what the site's own does, and its handler. Of the site
 there are sealing, indexes, the outbox and the one insert; no languages, limits, rules, signals or
 challenge, and no page that follows. What slows those parts of the site slows this, too.
+
+Beside it the use case of confirming, under the same handler and without a page: the most that the
+site could reach, whatever its middleware and its thank-you page cost.
 """
 
 import os
@@ -19,8 +22,9 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 django.setup()
 
-from petitions.publishing import warm_cache  # noqa: E402 - models want Django to be set up
-from petitions.signatures import submit  # noqa: E402
+from petitions.crypto import tokens  # noqa: E402 - models want Django to be set up
+from petitions.publishing import warm_cache  # noqa: E402
+from petitions.signatures import confirm, submit  # noqa: E402
 from petitions.signers.sealing import Attempt  # noqa: E402
 
 
@@ -52,11 +56,22 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
 
 
+def _confirm(request: HttpRequest, language: str, token: str) -> HttpResponse:
+    link = tokens.read_link(tokens.CONFIRM, token)
+    pressed = confirm.confirm(signature_id=link.signature_id, epoch=link.epoch)
+    is_done = pressed.outcome is confirm.Outcome.CONFIRMED
+    return HttpResponse(status=HTTPStatus.OK if is_done else HTTPStatus.CONFLICT)
+
+
 def _live(request: HttpRequest) -> HttpResponse:
     return HttpResponse("Hello\n")
 
 
-urlpatterns = [path("petitions/<slug:slug>/", _sign), path("live", _live)]
+urlpatterns = [
+    path("petitions/<slug:slug>/", _sign),
+    path("t/<str:language>/confirm/<str:token>/", _confirm),
+    path("live", _live),
+]
 settings.ROOT_URLCONF = __name__
 # It sets Content-Length, without which there is no keep-alive.
 settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]

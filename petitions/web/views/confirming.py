@@ -61,7 +61,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
     if signature is None:
         return _dead_link(request, check_email.newer_mail(link.signature_id))
     if outcome is Outcome.CHOOSE:
-        people = [(person, _path("confirm", person.link)) for person in pressed.people]
+        people = [(person, _path("confirm", _token(person.link))) for person in pressed.people]
         return _respond(request, "petitions/choose.html", signature, people=people)
     if pressed.not_me:
         return _which_was_meant(request, pressed.not_me)
@@ -78,7 +78,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         return _respond(request, template, signature, conflict, outcome=outcome.value)
     # The thank-you page, rendered for its signer only: never cache or share it. What it offers is
     # behind the link's token, also after a code.
-    own = tokens.Link(signature.pk, signature.link_epoch)
+    own = _token(tokens.Link(signature.pk, signature.link_epoch))
     return _respond(
         request,
         "petitions/thanks.html",
@@ -118,9 +118,12 @@ def _rendered_home(language: str, kind: str, name: str, english: str) -> str:
     return render_to_string("petitions/_home.html", context)
 
 
-def _path(name: str, link: tokens.Link) -> str:
+def _token(link: tokens.Link) -> str:
+    return tokens.link(tokens.CONFIRM, link.signature_id, link.epoch)
+
+
+def _path(name: str, token: str) -> str:
     """The path of a view behind a link's token."""
-    token = tokens.link(tokens.CONFIRM, link.signature_id, link.epoch)
     return reverse(f"links:{name}", args=[get_language(), token])
 
 
@@ -154,11 +157,9 @@ def not_me(request: HttpRequest, language: str, token: str) -> HttpResponse:
 
 def _which_was_meant(request: HttpRequest, mailbox: tokens.Mailbox) -> HttpResponse:
     """Ask whoever pressed both buttons of a mail, or whose mail was checked by a program."""
-    own = tokens.Link(mailbox.signature_id, mailbox.epoch)
-    token = tokens.mailbox_link(tokens.NOT_ME, mailbox)
     paths = {
-        "confirm": _path("confirm", own),
-        "not_me": reverse("links:not_me", args=[get_language(), token]),
+        "confirm": _path("confirm", _token(tokens.Link(mailbox.signature_id, mailbox.epoch))),
+        "not_me": _path("not_me", tokens.mailbox_link(tokens.NOT_ME, mailbox)),
     }
     return render(request, "petitions/which_was_meant.html", paths)
 

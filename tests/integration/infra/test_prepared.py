@@ -1,5 +1,7 @@
 """SQL of the hot paths: planned once a connection, and the same where that cannot be."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,7 +11,7 @@ from petitions.counting import tallies
 from petitions.infra import prepared
 from petitions.infra.prepared import Statement
 from petitions.models import Petition
-from tests.people import sign_and_confirm
+from tests.people import AMINA, sign_and_confirm
 from tests.pooler import direct
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,6 +35,17 @@ def test_a_statement_is_planned_once_a_connection() -> None:
 
     connection.close()
     assert ask(5, 6) == 16
+
+
+@direct
+def test_signing_and_confirming_are_planned_once_however_often(petition: Petition) -> None:
+    connection.close()
+    for number in range(7):
+        sign_and_confirm(petition, replace(AMINA, email=f"rana{number}@example.org"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, generic_plans, custom_plans FROM pg_prepared_statements")
+        plans = {name: (generic, custom) for name, generic, custom in cursor.fetchall()}
+    assert plans["sign"] == plans["confirm"] == (7, 0)
 
 
 def test_it_is_prepared_on_the_very_connection_that_asks() -> None:
