@@ -7,7 +7,7 @@ Six rules decide, each in a function or a fragment of SQL of its name:
   people wait for one address, or one more person would join those who have signed, the press asks
   which of them it is; who is chosen is confirmed, and the forms of the others are deleted;
 - the narrowest use of a name wins: of all forms of the mailbox, whichever link is pressed, until
-  the owner widens it in "find my signature";
+  the owner widens it in "find my signature"; and so does a subject of news that names nothing;
 - of two presses that contradict each other neither stands: where "not me" was pressed before, the
   press undoes that alone, and asks which of the two was meant (`disown`);
 - a clean twin releases a held one: where a form of the same person passed screening, none of
@@ -25,6 +25,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from petitions.counting import tallies
@@ -175,7 +176,7 @@ def _carry_out(
     asked_for = signature.name_use
     if verdict.outcome is Outcome.CONFIRMED:
         _write(signature, verdict.slot, me, may_count=not caught, caught=caught)
-        _narrow(standing, signature.name_use, me.address)
+        _narrow(standing, signature, me.address)
     elif verdict.standing:
         _merge_choices(verdict.standing, me, may_count=may_count and not caught)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
@@ -225,17 +226,21 @@ def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
     return tuple(found.values())
 
 
-def _narrow(standing: list[Signature], name_use: str, address: str) -> None:
+def _narrow(standing: list[Signature], joined: Signature, address: str) -> None:
     """Let those who have signed with the very same address be named no more widely than whoever
-    joins them: one letter changed makes another person of the same one.
+    joins them, nor their news: one letter changed makes another person of the same one.
     """
+    name_use, may_name = joined.name_use, joined.news_may_name
     ids = [
         one.pk
         for one in standing
-        if one.name_use != name_use and sealing.address_of(one.signer) == address
+        if (one.name_use != name_use or one.news_may_name > may_name)
+        and sealing.address_of(one.signer) == address
     ]
     if ids:
-        Signature.objects.filter(pk__in=ids).update(name_use=name_use)
+        Signature.objects.filter(pk__in=ids).update(
+            name_use=name_use, news_may_name=F("wants_updates") if may_name else False
+        )
 
 
 def _open(signature_id: UUID) -> Opened | None:
@@ -357,12 +362,12 @@ def _write(
         raise StateChanged from None
     if row is None:
         raise StateChanged
-    signature.name_use, signature.wants_updates, signature.state = row
+    signature.name_use, signature.wants_updates, signature.news_may_name, signature.state = row
 
 
 _COLUMNS = (
     "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
-    "link_epoch", "disowned_at", "created_at", "confirmed_at",
+    "news_may_name", "link_epoch", "disowned_at", "created_at", "confirmed_at",
 )  # fmt: skip
 # In the model's order, as `from_db` takes them.
 _SIGNER_COLUMNS = (
@@ -453,6 +458,8 @@ _NARROWEST_NAME_USE = """
          WHEN bool_or(s.name_use = 'government') THEN 'government' ELSE 'public' END"""
 # News only for those who asked for it every time.
 _NEWS = f"bool_and(s.wants_updates) FILTER (WHERE {_TWIN})"
+# Every form of the mailbox allows its subject to name the petition.
+_NEWS_MAY_NAME = "bool_and(s.news_may_name OR s.name_use <> 'withheld')"
 # A clean twin releases a held one: pressing any of the links shows that the mailbox is theirs, and
 # anybody can send a suspicious form in somebody's name before they sign themselves.
 _HAS_CLEAN_TWIN = f"""
@@ -469,7 +476,8 @@ _CONFIRM = Statement(
     "confirm",
     f"""
     WITH twins AS (
-        SELECT {_NARROWEST_NAME_USE} AS name_use, {_NEWS} AS news, {_HAS_CLEAN_TWIN} AS has_clean
+        SELECT {_NARROWEST_NAME_USE} AS name_use, {_NEWS} AS news,
+            {_NEWS_MAY_NAME} AS may_name, {_HAS_CLEAN_TWIN} AS has_clean
         {_FORMS}
     ), moved AS (
         UPDATE petitions_signature s SET
@@ -487,9 +495,11 @@ _CONFIRM = Statement(
                            ELSE s.signals END,
             confirmed_at = coalesce(s.confirmed_at, now()),
             wants_updates = twins.news,
+            news_may_name = twins.news AND twins.may_name AND twins.name_use = 'withheld',
             name_use = twins.name_use
         FROM twins WHERE s.id = %(id)s AND s.state = %(from_state)s
-        RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
+        RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates,
+            s.news_may_name, s.state
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s, petition_mailbox_ix = %(new_mailbox)s,
             person_ix = %(new_person)s, home_ix = %(new_home)s,
@@ -503,6 +513,6 @@ _CONFIRM = Statement(
     ), counted AS (
         {lifecycle.ADD_TO_TALLY}
     )
-    SELECT name_use, wants_updates, state FROM moved JOIN placed ON signature_id = id
+    SELECT name_use, wants_updates, news_may_name, state FROM moved JOIN placed ON signature_id = id
     """,  # noqa: S608 - our own SQL
 )

@@ -140,8 +140,11 @@ def test_a_region_or_a_constituency_can_be_chosen_if_it_has_enough(
     with pytest.raises(Refused, match="Fewer than 25"):
         use_cases.start(news=news, actor=omar, screen="test")
 
-    monkeypatch.setattr(use_cases, "FEWEST", 1)
-    _run(_start(news, omar))
+    monkeypatch.setattr(News, "FEWEST", 1)
+    assert not use_cases.start(news=news, actor=omar, screen="test")
+    sent.outbox.clear()
+    assert use_cases.begin(news)
+    _run(news)
 
     assert _got() == [DAVID.email]
 
