@@ -98,6 +98,11 @@ class NewsTextInline(admin.StackedInline[NewsText, News]):
 
 @admin.register(News)
 class NewsAdmin(Titled):
+    when_empty = (
+        "Here stands the news that you write to supporters. Once people have signed and ticked "
+        "“Send me news”, add one: it is a draft that you test on yourself before anybody gets "
+        "it."
+    )
     form = NewsForm
     formfield_overrides = FIELDS
     inlines = (NewsTextInline,)
