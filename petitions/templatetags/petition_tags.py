@@ -7,7 +7,9 @@ from django.utils.safestring import SafeString
 from petitions.counting import breakdowns
 from petitions.formatting import languages, sanitising
 from petitions.identity import residence
+from petitions.models import PetitionText, Signature
 from petitions.publishing import timeline
+from petitions.signers import consent
 from petitions.web import long_pages
 
 register = template.Library()
@@ -30,6 +32,16 @@ register.filter("postcode", residence.spaced)
 register.simple_tag(timeline.story_of, name="story")
 # Periods and limits, such as "14 days", from the constants that enforce them.
 register.simple_tag(long_pages.promises)
+
+
+@register.filter
+def name_use(signature: Signature, text: PetitionText | None) -> str:
+    """The choice for the name in the words of the form; of a text that is off the site, in general
+    ones.
+    """
+    if text is None:
+        return signature.get_name_use_display()
+    return consent.name_use_wording(signature.name_use, text.addressee, language=text.language)
 
 
 @register.filter

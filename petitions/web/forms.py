@@ -213,7 +213,9 @@ class SignForm(ResidenceForm):
         }
         options["initial"] = {**options.get("initial", {}), **self.shown}
         super().__init__(data, **options)
-        cast("NameUseField", self.fields["name_use"]).offer(publishes_names=publishes_names)
+        cast("NameUseField", self.fields["name_use"]).offer(
+            publishes_names=publishes_names, text=text
+        )
         self.fields["consent"].label = lazy(_consent_wording, SafeString)(text)
 
     def layout(self) -> Iterable[Any]:
@@ -345,10 +347,17 @@ class NameUseForm(KnownFieldsForm):
     news_may_name = NewsMayNameField()
 
     def __init__(
-        self, *args: Any, publishes_names: bool, wants_updates: bool, **options: Any
+        self,
+        *args: Any,
+        publishes_names: bool,
+        wants_updates: bool,
+        text: PetitionText | None,
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
-        cast("NameUseField", self.fields["name_use"]).offer(publishes_names=publishes_names)
+        cast("NameUseField", self.fields["name_use"]).offer(
+            publishes_names=publishes_names, text=text
+        )
         self.wants_updates = wants_updates
 
     def layout(self) -> Iterable[Any]:

@@ -221,6 +221,7 @@ def name_use(
         auto_id=_ids(reference),
         publishes_names=one.signature.petition.publishes_names,
         wants_updates=one.signature.wants_updates,
+        text=warm_cache.text(one.signature.petition.slug, get_language()),
     )
     if not form.is_valid():
         return _show(request, recipient, token, refused=(reference, form))
@@ -372,6 +373,7 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
     signature, reference = one.signature, one.signature.reference
     language, country, ids = get_language(), one.person["country"], _ids(reference)
     place = signature.place.name_in(language)
+    text = warm_cache.text(signature.petition.slug, language)
     # Constituencies have English names, some of Wales Welsh ones too.
     is_constituency = signature.place.kind == Place.Kind.CONSTITUENCY
     is_english = is_constituency and place == signature.place.name
@@ -385,6 +387,7 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
             auto_id=ids,
             publishes_names=signature.petition.publishes_names,
             wants_updates=signature.wants_updates,
+            text=text,
         ),
         NewAddressForm: NewAddressForm(auto_id=ids),
         CodeForm: CodeForm(auto_id=ids),
@@ -394,7 +397,7 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
     return {
         "signature": signature,
         "person": one.person,
-        "text": warm_cache.text(signature.petition.slug, language),
+        "text": text,
         "state": STATES[signature.state] % {"days": days(settings.PENDING_DAYS)},
         "home": residence.country_name(country, language) if country else place,
         "home_language": "en" if is_english else language,
