@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from petitions.models import (
     AuditRecord,
@@ -20,6 +22,12 @@ from petitions.models import (
 from petitions.publishing.life import EDITABLE, PUBLIC, Phase, phase_of
 from petitions.staff import audit
 from petitions.staff.refusal import Refused
+
+# What somebody chooses as "now" has passed when they save.
+JUST_NOW = timedelta(hours=1)
+OPENING_HAS_PASSED = (
+    "This time has passed. Type one to come, or empty it: it then opens when you press “Open”."
+)
 
 
 def stored(petition: Petition) -> Petition | None:
@@ -40,6 +48,9 @@ def refusals(petition: Petition) -> dict[str, str]:
     waits = phase is Phase.ANNOUNCED and not petition.texts.published().exists()
     if "opens_at" in changed and waits:
         found["opens_at"] = "It opens when its texts appear. Take it back to draft, and plan anew."
+    opens_at = petition.opens_at
+    if "opens_at" in changed and opens_at and opens_at < timezone.now() - JUST_NOW:
+        found.setdefault("opens_at", OPENING_HAS_PASSED)
     former = FormerAddress.objects.filter(slug=petition.slug).exclude(petition_id=petition.pk)
     if taken := former.select_related("petition").first():
         found["slug"] = (
