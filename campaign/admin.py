@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import ForeignKey, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +16,7 @@ from campaign.models import Statement, StatementText
 from petitions.admin.acting import acting
 from petitions.admin.fields import CarefulForm
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline, shown
-from petitions.models import AuditRecord
+from petitions.models import AuditRecord, Petition
 from petitions.publishing import changes
 
 
@@ -38,8 +38,12 @@ class StatementForm(CarefulForm[Statement]):
 
 @admin.register(Statement)
 class StatementAdmin(PublicationAdmin):
-    list_display = ("slug", "titles", "is_featured", "petition")
-    list_select_related = ("petition",)
+    when_empty = (
+        "Here stand your statements, the public texts that lead to a petition. Add the petition "
+        "first, then a statement that leads to it: both stay drafts until you publish them "
+        "together."
+    )
+    list_display = ("name", "slug", "languages", "is_featured", "leads_to")
     form = StatementForm
     fields = ("slug", "petition", "is_featured", "sure", "seen")
     inlines = (StatementTextInline,)
@@ -61,13 +65,36 @@ class StatementAdmin(PublicationAdmin):
                 publishing.publish(statement=owner, **acting(request))
             self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        named = Prefetch("petition", Petition.objects.titled())
+        rows = Statement.objects.titled().prefetch_related(named, "texts")
+        return rows.order_by(*self.get_ordering(request) or ("-pk",))
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """The petitions by title."""
+        kwargs["queryset"] = Petition.objects.titled().order_by("-pk")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description=_("title"), ordering="title")
+    def name(self, statement: Statement) -> str:
+        return str(statement)
+
     @admin.display(description=_("texts"))
-    def titles(self, statement: Statement) -> str:
-        """Each language's title, and whether the public sees it."""
-        return ", ".join(
-            f"{text.title} ({text.language}{'' if text.is_public else ', ' + shown(text)})"
-            for text in statement.texts.all()
+    def languages(self, statement: Statement) -> str:
+        """Each language, and whether the public sees its text."""
+        return (
+            ", ".join(
+                f"{text.get_language_display()}{'' if text.is_public else ': ' + shown(text)}"
+                for text in statement.texts.all()
+            )
+            or "none yet"
         )
+
+    @admin.display(description=_("linked petition"))
+    def leads_to(self, statement: Statement) -> str:
+        return str(statement.petition or "–")
 
     def view_on_site(self, obj: Statement) -> str | None:
         """The public page; a draft has none."""

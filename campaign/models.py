@@ -28,6 +28,13 @@ FRONT_PAGE = "front-page"
 class StatementQuerySet(models.QuerySet["Statement"]):
     """Queries about statements."""
 
+    def titled(self) -> "StatementQuerySet":
+        """Annotate the `title` of a text, in English if there is one, for `__str__`."""
+        texts = StatementText.objects.filter(statement=OuterRef("pk"))
+        titles = texts.order_by(rank_of("en"), "id").values("title")
+        said = {"title": Subquery(titles[:1])}
+        return self.annotate(**said)
+
     def by_petition(self) -> "dict[int, Statement]":
         """Published statements by the id of their petition: the featured one, else the first.
 
@@ -68,6 +75,9 @@ class Statement(models.Model):
         help_text=_("Only one statement can be on the front page."),
     )
 
+    # Annotated by `titled`.
+    title: str | None = None
+
     objects = StatementQuerySet.as_manager()
 
     class Meta:
@@ -82,7 +92,7 @@ class Statement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.slug
+        return self.title or self.slug
 
     def get_absolute_url(self) -> str:
         return reverse("campaign:statement", args=[self.slug])

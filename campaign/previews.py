@@ -175,7 +175,7 @@ def _find(request: HttpRequest, kind: str, pk: int) -> Statement | Petition:
     """The statement or petition, for users who may see it."""
     if kind == "statement":
         need(request, "campaign.view_statement")
-        return get_object_or_404(Statement, pk=pk)
+        return get_object_or_404(Statement.objects.titled(), pk=pk)
     need(request, "petitions.view_petition")
     return get_object_or_404(Petition.objects.titled(), pk=pk)
 

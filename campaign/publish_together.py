@@ -56,7 +56,7 @@ def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
     """Ask about it, or show what is planned (GET); do it, plan it, or take it back (POST)."""
     for permission in ("campaign.change_statement", PERMISSION):
         need(request, permission)
-    statement = get_object_or_404(Statement.objects.select_related("petition"), pk=pk)
+    statement = get_object_or_404(Statement.objects.titled(), pk=pk)
     planned = publishing.planned_for(statement)
     if request.method == "POST" and "take_back" in request.POST:
         return _taken_back(request, statement)

@@ -1,5 +1,5 @@
-"""Settings of database connections: timeouts for each kind of process, the web's circuit breaker, and
-one plan for each prepared statement.
+"""Settings of database connections: timeouts for each kind of process, the web's circuit breaker,
+and one plan for each prepared statement.
 
 PostgreSQL's `statement_timeout` and `lock_timeout` are startup parameters of the connection, which
 cost no round trip. A pooler would hand a connection with one process's settings to another, and

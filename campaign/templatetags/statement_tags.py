@@ -56,7 +56,7 @@ def to_publish_together(
     has_to_open = Q(petition__state=Petition.State.DRAFT) | Q(
         petition__state=Petition.State.OPEN, petition__opens_at__gt=timezone.now()
     )
-    statements = Statement.objects.filter(has_to_open).select_related("petition")
+    statements = Statement.objects.titled().filter(has_to_open).select_related("petition")
     if petition is not None:
         statements = statements.filter(petition=petition)
     return [

@@ -72,6 +72,7 @@ class MailForm(forms.Form):
 class AlertAdmin(Titled, ReadOnly):
     """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
 
+    when_empty = "Here stands what looks like an attack. Nothing does."
     list_display = ("created_at", "what", "told", "petition", "signatures", "state")
     list_display_links = ("created_at",)
     list_filter = ("kind",)

@@ -27,6 +27,11 @@ _LOOKS = {"same_domain_as": "domain", "same_network_as": "network"}
 class BulkDecisionAdmin(ReadOnly):
     """One bulk decision a page; those that wait or run are listed on the page of decisions."""
 
+    when_empty = (
+        "Here stand decisions about many signatures at once, with their progress. Start one "
+        "from the list of signatures, by “all that match”."
+    )
+
     def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
         """Not in the menu."""
         return {}

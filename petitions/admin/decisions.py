@@ -70,6 +70,11 @@ class UndoForm(forms.Form):
 class DecisionAdmin(ReadOnly):
     """The list of decisions, and the page of one, which undoes it as a whole."""
 
+    when_empty = (
+        "Here stand the decisions about signatures, each with its undo. None was taken yet: "
+        "decide from the list of signatures."
+    )
+
     def get_urls(self) -> list[URLPattern]:
         undo = self.admin_site.admin_view(require_POST(self.undo_view))
         return [path("<uuid:pk>/undo/", undo, name="petitions_decision_undo"), *super().get_urls()]

@@ -159,6 +159,10 @@ def _mark(request: HttpRequest, name: str, ids: list[UUID]) -> None:
 class EnquiryAdmin(ReadOnly):
     """The list shows no personal data; the page of one enquiry does."""
 
+    when_empty = (
+        "Here stand the messages that people write by the contact form. The privacy contact of "
+        "the organisation is mailed when one comes. Nothing waits for you."
+    )
     list_display = ("what", "when", "state", "spam", "outcome")
     list_filter = (ToDo, "kind", "looks_automatic")
     actions = tuple(map(_action, _ACTS))

@@ -46,6 +46,10 @@ class WhyForm(forms.Form):
 
 @admin.register(Erasure)
 class ErasureAdmin(Titled, ReadOnly):
+    when_empty = (
+        "Here stand petitions whose signers are erased within a week, half a year after they "
+        "closed. The privacy contact is mailed before. Nothing waits for you."
+    )
     list_display = ("petition", "erasure_due_at", "scheduled_at", "mailed_at")
     fields = ("petition", "erasure_due_at", "scheduled_at", "mailed_at")
     change_form_template = "admin/petitions/erasure/change_form.html"
@@ -99,6 +103,7 @@ class ErasureAdmin(Titled, ReadOnly):
 
 @admin.register(ErasureStop)
 class ErasureStopAdmin(Titled, ReadOnly):
+    when_empty = "Here stands who stopped an erasure, and why. Nobody has."
     list_display = (
         "petition",
         "stopped_at",

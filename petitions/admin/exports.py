@@ -111,6 +111,10 @@ class ExportForm(forms.ModelForm[Export]):
 class ExportAdmin(Titled, ReadOnly):
     """The list of exports with their delete-by dates, and the way to a new one."""
 
+    when_empty = (
+        "Here stands every file that was taken out of the site: by whom, what for, and when it "
+        "must be deleted. “New export” makes one, once people have signed."
+    )
     change_list_template = "admin/petitions/export/change_list.html"
     # Their values say what they are: on a telephone the columns have no heads.
     list_display = (

@@ -19,6 +19,10 @@ class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
 
 @admin.register(Milestone)
 class MilestoneAdmin(Titled):
+    when_empty = (
+        "Here stands what has become of a petition: handed in, answered, debated. Add it once "
+        "it has happened: readers see it on the petition’s page."
+    )
     list_display = ("day", "kind", "petition", "is_public")
     list_filter = (("petition", OfPetitions),)
     ordering = ("-day", "-pk")
@@ -41,6 +45,10 @@ class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):
 
 @admin.register(Snapshot)
 class SnapshotAdmin(Titled, ReadOnly):
+    when_empty = (
+        "Here stands how many had signed each petition at the end of each day. The first count "
+        "comes in the night after a petition opens."
+    )
     list_display = ("day", "petition", "total")
     list_filter = (("petition", OfPetitions),)
     ordering = ("-day", "petition")

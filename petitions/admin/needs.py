@@ -165,9 +165,9 @@ def erasures() -> list[ComingErasure]:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A petition that is not public yet, with its checklist."""
+    """A petition that is not public yet, with its checklist; None: the first, not yet added."""
 
-    petition: Petition
+    petition: Petition | None
     items: list[readiness.Item]
 
     @property
@@ -182,18 +182,27 @@ class Draft:
     @property
     def url(self) -> str:
         """The URL of its form."""
+        if self.petition is None:
+            return reverse("admin:petitions_petition_add")
         return reverse("admin:petitions_petition_change", args=[self.petition.pk])
 
     @property
     def checklist_url(self) -> str:
-        """The URL of its checklist."""
+        """The URL of its checklist; empty without a petition."""
+        if self.petition is None:
+            return ""
         return reverse("admin:petitions_petition_checklist", args=[self.petition.pk])
 
 
 def drafts() -> list[Draft]:
-    """Draft petitions, the newest first; a few queries for each: there are few."""
+    """Draft petitions, the newest first; a few queries for each: there are few. On a site without
+    any petition, the checklist of the first.
+    """
     rows = Petition.objects.titled().filter(state=Petition.State.DRAFT).order_by("-pk")
-    return [Draft(one, readiness.checklist(one)) for one in rows[:MOST_DRAFTS]]
+    found: list[Petition | None] = [*rows[:MOST_DRAFTS]]
+    if not found and not Petition.objects.exists():
+        found = [None]
+    return [Draft(one, readiness.checklist(one)) for one in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,14 @@ class NewsForm(forms.ModelForm[News]):
         model = News
         fields = ("petition", "region", "place")
         help_texts = {
-            "region": "Empty: all supporters of the petition. A region needs 25 supporters.",
-            "place": "Instead of a region. A constituency needs 25 supporters.",
+            "region": (
+                "Empty: all supporters of the petition. A region needs 25 supporters, and a second "
+                "organiser to approve it."
+            ),
+            "place": (
+                "Instead of a region. A constituency needs 25 supporters, and a second organiser "
+                "to approve it."
+            ),
         }
 
     def clean(self) -> dict[str, Any]:
@@ -92,6 +98,11 @@ class NewsTextInline(admin.StackedInline[NewsText, News]):
 
 @admin.register(News)
 class NewsAdmin(Titled):
+    when_empty = (
+        "Here stands the news that you write to supporters. Once people have signed and ticked "
+        "“Send me news”, add one: it is a draft that you test on yourself before anybody gets "
+        "it."
+    )
     form = NewsForm
     formfield_overrides = FIELDS
     inlines = (NewsTextInline,)
@@ -155,7 +166,7 @@ class NewsAdmin(Titled):
 
     @admin.display(description="people")
     def number(self, news: News) -> str:
-        return "–" if news.is_editable else f"{news.matching:,} people"
+        return "–" if news.is_editable else news.people
 
     @admin.display(description="begun", ordering="started_at")
     def day(self, news: News) -> Any:
@@ -275,7 +286,6 @@ _ACTS: dict[str, Callable[..., str]] = {
 
 def _buttons(news: News, user: User) -> list[tuple[str, str, str, str]]:
     """Name, label, effect and look of each button that does something now."""
-    people = f"{news.matching:,} people"
     test = ("test", "Test to me", f"Mails each language to {user.email}, and to nobody else.", "")
     stop = ("stop", "Stop for good", "Nobody else gets it. It cannot be resumed.", "danger")
     pause = ("pause", "Pause", "Within seconds nobody else gets it, until it is resumed.", "plain")
@@ -284,7 +294,7 @@ def _buttons(news: News, user: User) -> list[tuple[str, str, str, str]]:
         return [test]
     if news.state == State.AWAITING:
         is_own = news.actor_id == user.pk
-        approve = ("approve", "Approve and send", f"Sends it to {people}.", "")
+        approve = ("approve", "Approve and send", f"Sends it to {news.people}.", "")
         return [stop] if is_own or not user.has_perm(use_cases.APPROVE) else [approve, stop]
     if news.state == State.RUNNING:
         return [resume if news.pause else pause, stop]

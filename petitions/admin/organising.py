@@ -69,6 +69,7 @@ class OrganisationForm(CarefulForm[Organisation]):
 
 @admin.register(Organisation)
 class OrganisationAdmin(Narrow):
+    when_empty = "Add the organisation: signers consent to it by its name."
     form = OrganisationForm
     formfield_overrides = FIELDS
     fields = (
@@ -153,7 +154,11 @@ GOAL_HELP = _(
 
 @admin.register(Petition)
 class PetitionAdmin(PetitionLife, PublicationAdmin):
-    list_display = ("slug", "title", "phase", "opens_at", "closes_at", "count")
+    when_empty = (
+        "Here stand your petitions. Add the first one: it stays a draft, with a checklist of "
+        "what is missing, until you open it."
+    )
+    list_display = ("title", "slug", "phase", "opens_at", "closes_at", "count")
     form = PetitionForm
     inlines = (PetitionTextInline,)
     # What is needed in a hurry comes first.
@@ -210,6 +215,15 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
             names = ", ".join(text.get_language_display() for text in published) or "nothing"
             self.message_user(request, f"Published: {names}. Nobody was emailed.", messages.SUCCESS)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Petition | None = None) -> Any:
+        """Without the reason for a removal, where there is none; of a new one the address first."""
+        hidden = () if obj and obj.removed_reason else ("removed_reason",)
+        sets = [
+            (heading, {**said, "fields": [name for name in said["fields"] if name not in hidden]})
+            for heading, said in super().get_fieldsets(request, obj)
+        ]
+        return sets if obj else sets[::-1]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Petition | None = None) -> list[str]:
         """What the stored petition's phase locks, besides what only buttons change."""
         stored = changes.stored(obj) if obj else None
@@ -237,9 +251,9 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         """The public page; a draft has none."""
         return obj.get_absolute_url() if obj.is_public else None
 
-    @admin.display(description=_("title"))
+    @admin.display(description=_("title"), ordering="title")
     def title(self, petition: Petition) -> str:
-        return petition.title or ""
+        return petition.title or "(no text yet)"
 
     def get_form(
         self, request: HttpRequest, obj: Petition | None = None, change: bool = False, **kwargs: Any
@@ -253,9 +267,10 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
     ) -> HttpResponse:
         """Add the buttons above the form, and the counts by source below."""
         if petition := context.get("original"):
-            context["channels"] = channels(petition)
             # As stored: a refused form has changed the object itself.
             stored = changes.stored(petition)
+            if stored and stored.is_public:
+                context["channels"] = channels(petition)
             if stored and request.user.has_perm(PERMISSION):
                 context["acts"] = life.possible(stored)
         return super().render_change_form(request, context, *args, **kwargs)

@@ -68,6 +68,7 @@ class PersonForm(forms.ModelForm[User]):
 class PersonAdmin(Narrow):
     """People of the team. Nobody is deleted: what they did stays on record under their name."""
 
+    when_empty = "Here stand the people of the team. Invite the first."
     form = PersonForm
     fields = PersonForm.Meta.fields
     list_display = ("username", "name", "roles", "factor", "is_active", "last_day")
@@ -86,6 +87,13 @@ class PersonAdmin(Narrow):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().changelist_view(request, {"title": "People", **(extra_context or {})})
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        """Invite somebody: one button, for each has a page of their own after that."""
+        said = {"title": "Invite somebody", "show_save_and_add_another": False}
+        return super().add_view(
+            request, form_url, {**said, "show_save_and_continue": False, **(extra_context or {})}
+        )
 
     @admin.display(description="name")
     def name(self, person: User) -> str:

@@ -225,6 +225,10 @@ class InForce(admin.SimpleListFilter):
 class RuleAdmin(Narrow):
     """The list of rules; the pattern comes first, so that a phone shows it."""
 
+    when_empty = (
+        "Here stand the rules that refuse or hold forms from a network, a domain or an address. "
+        "None is needed until somebody abuses the form: then an alert tells you."
+    )
     form = RuleForm
     formfield_overrides = FIELDS
     fields = ("action", "kind", "whom", "note", "expires_at", "seen")

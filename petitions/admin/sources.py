@@ -84,6 +84,9 @@ class SourceForm(forms.ModelForm[Source]):
 class SourceAdmin(Narrow):
     """Sources: organisers register partners, and deactivate those that no longer count."""
 
+    when_empty = (
+        "Here stand the partners and channels whose links are counted. Add one to get its link."
+    )
     form = SourceForm
     fields = SourceForm.Meta.fields
     list_display = ("name", "code", "is_active", "is_channel", "note")

@@ -37,7 +37,7 @@ ATTEMPT = "attempt"
 ATTEMPT_SECONDS = 3600
 # Room for the longest of everything: a name of 200 characters takes up to 800 bytes, and so
 # does an address. With it the URL of the page stays below gunicorn's limit of 4094.
-ATTEMPT_BYTES = 2048
+ATTEMPT_BYTES = 2304
 CODE = "code"
 CODE_DIGITS = 8
 _SIV_BYTES = 16

@@ -125,7 +125,8 @@ class Supporters(Purpose):
     )
     allowed = (
         "To send news of this petition, once, within a week, with a way to unsubscribe. Export "
-        "again before each sending: people leave the list every day."
+        "again before each sending: people leave the list every day. Where a row has no name, its "
+        "owner withheld it: the subject of their mail must name no petition."
     )
     permission = "petitions.export_supporters"
     kept_for = timedelta(days=7)
@@ -181,8 +182,8 @@ class OnePerson(Purpose):
     kept_for = timedelta(days=30)
     columns = (
         "petition", "reference", "state", "name", "email", "postcode", "country", "language",
-        "counts_for", "name_use", "wants_updates", "text_version", "consent_version", "source",
-        "signed", "confirmed", "mails",
+        "counts_for", "name_use", "wants_updates", "news_may_name", "text_version",
+        "consent_version", "source", "signed", "confirmed", "mails",
     )  # fmt: skip
     spans_petitions = True
     is_of_one_person = True

@@ -4,7 +4,8 @@ What is the same for everybody is rendered once per kind and language: see `lett
 
 Subject, sender and the first 150 characters name no petition, person, country or cause: a phone
 shows them on its lock screen. No message names the petition at all, so that searching an inbox
-tells nothing either; but news, which their readers asked for, may name it, if they gave their name.
+tells nothing either; but news, which their readers asked for, may name it, unless they withheld
+their name and did not allow that.
 """
 
 from collections.abc import Hashable
@@ -28,7 +29,7 @@ from petitions.identity import email_addresses, typed_text
 from petitions.mail import enquiries, ready_words, reminders, suppression
 from petitions.mail.letters import Letter, Template
 from petitions.mail.ready_words import Words
-from petitions.models import Answer, Enquiry, Mail, NewsText, Organisation, Signature, rank_of
+from petitions.models import Answer, Enquiry, Mail, NewsText, Organisation, rank_of
 from petitions.publishing.organisation import organisation
 from petitions.signers import sealing
 
@@ -136,7 +137,9 @@ def notice_subject() -> str:
 
 
 def news_subject() -> str:
-    """The subject of news to signers who withheld their name; it names nothing."""
+    """The subject of news to signers who withheld their name and did not let news name the
+    petition; it names nothing.
+    """
     return _("The news that you asked for")
 
 
@@ -338,11 +341,10 @@ class OfNews(Text):
         return {"no_news": tokens.subscription_link(to)}
 
     def variant(self, mail: Mail) -> NewsVariant:
-        """Signers who withheld their name get a subject that names nothing."""
+        """Who withheld their name gets a subject that names nothing, unless they allowed it."""
         assert mail.news_id
         assert mail.signature
-        is_neutral = mail.signature.name_use == Signature.NameUse.WITHHELD
-        return NewsVariant(mail.news_id, is_neutral)
+        return NewsVariant(mail.news_id, mail.signature.gets_neutral_news)
 
     def words(self, variant: NewsVariant, language: str) -> Written:
         """In the language, or else in English, or else in any that the news has."""

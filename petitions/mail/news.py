@@ -2,7 +2,9 @@
 
 1. `missing` says what keeps a draft from being sent; `mail_test` mails it to its writer alone.
 2. `start` gives it to the worker, or lets it wait for a second organiser (`approve`) where it goes
-   to many. Where nobody else may send news it starts by itself after `ALONE_WAITS`.
+   to many, or to one region or constituency: nobody alone writes to the few of a place, or learns
+   from what became of it how many they are. Where nobody else may send
+   news it starts by itself after `ALONE_WAITS`.
 3. The worker queues and sends it: see `news_sending`. `pause`, `resume` and `stop` take effect
    within seconds.
 """
@@ -37,8 +39,6 @@ from petitions.staff.refusal import Refused
 SEND = "petitions.send_news"
 APPROVE = "petitions.approve_news"
 ALONE_WAITS = timedelta(minutes=10)
-# A smaller group may point at somebody.
-FEWEST = 25
 # Supporters are counted no further, for a page.
 COUNTED = 100_000
 # What one process sends in a minute where no provider slows it, and how much of a list is usually
@@ -54,8 +54,8 @@ logger = logging.getLogger(__name__)
 class Size(NamedTuple):
     """To how many people a news goes, in how many languages, and in about how many minutes.
 
-    Of a region or constituency it is told in steps of `FEWEST`: somebody who loads the page again
-    would read in an exact number where the one person lives who has just signed.
+    Of a region or constituency it is told in steps of `News.FEWEST`: somebody who loads the page
+    again would read in an exact number where the one person lives who has just signed.
     """
 
     people: int
@@ -68,7 +68,7 @@ class Size(NamedTuple):
     def told(self) -> str:
         """How many people, in words."""
         if self.is_of_place:
-            return f"at least {self.people // FEWEST * FEWEST:,} people"
+            return f"at least {self.people // News.FEWEST * News.FEWEST:,} people"
         number = f"{self.people:,}" if self.is_exact else f"more than {self.people:,}"
         return f"{number} {'person' if self.people == 1 else 'people'}"
 
@@ -89,12 +89,11 @@ def supporters(news: News) -> QuerySet[Signature]:
 def size(news: News) -> Size:
     """How large it is; who leaves until it is sent is not known yet."""
     people = supporters(news)[: COUNTED + 1].count()
-    is_of_place = bool(news.place_id or news.region)
-    rounded = people // FEWEST * FEWEST if is_of_place else people
+    rounded = people // News.FEWEST * News.FEWEST if news.is_of_place else people
     one_provider = rounded * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
     minutes = math.ceil(max(one_provider, rounded / MAILS_A_MINUTE, 1))
     is_exact = people <= COUNTED
-    return Size(min(people, COUNTED), is_exact, is_of_place, news.texts.count(), minutes)
+    return Size(min(people, COUNTED), is_exact, news.is_of_place, news.texts.count(), minutes)
 
 
 def missing(news: News, people: int) -> list[str]:
@@ -105,10 +104,10 @@ def missing(news: News, people: int) -> list[str]:
         said.append("It has no text. Write it in at least one language.")
     said += [problem for text in texts for problem in broken_links(text.body)]
     # Nobody of a place is said like few.
-    if (news.place_id or news.region) and people < FEWEST:
+    if news.is_of_place and people < News.FEWEST:
         said.append(
-            f"Fewer than {FEWEST} people are chosen, and so few may point at somebody. Choose a "
-            "larger region, or all supporters."
+            f"Fewer than {News.FEWEST} people are chosen, and so few may point at somebody. "
+            "Choose a larger region, or all supporters."
         )
     elif not people:
         said.append("Nobody of those chosen asked for news.")
@@ -186,7 +185,8 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     people, is_exact, *_rest = size(news)
     if problems := missing(news, people):
         raise Refused(" ".join(problems))
-    waits = not is_exact or people >= settings.NEWS_APPROVAL_FROM
+    is_large = not is_exact or people >= settings.NEWS_APPROVAL_FROM
+    waits = is_large or news.is_of_place
     columns = {"actor": actor, "matching": people, "is_to_tell": waits, "created_at": Now()}
     begun = {} if waits else {"started_at": Now(), "has_list": True}
     target = State.AWAITING if waits else State.RUNNING
@@ -283,7 +283,7 @@ def unsubscribe(*, to: Subscription) -> None:
         # Locked in id order, as everywhere, against deadlocks.
         theirs = rows.filter(petition=to.petition_id).select_for_update(of=("self",)).order_by("id")
         wanting = [row.pk for row in theirs if row.wants_updates]
-        Signature.objects.filter(pk__in=wanting).update(wants_updates=False)
+        Signature.objects.filter(pk__in=wanting).update(**Signature.NO_NEWS)
     if suppression.suppress_news(inbox=to.inbox, petition_id=to.petition_id):
         news_counts.add(to.news_id, "unsubscribed", _provider(signer))
 

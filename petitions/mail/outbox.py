@@ -74,6 +74,7 @@ _NEEDED = (
     "signature__state",
     "signature__name_use",
     "signature__wants_updates",
+    "signature__news_may_name",
     "signature__link_epoch",
     "signature__created_at",
     "signature__signer__sealed",

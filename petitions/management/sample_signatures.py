@@ -149,6 +149,7 @@ class _Maker:
             signals=[str(signal) for signal in judged.signals],
             name_use=attempt.name_use,
             wants_updates=attempt.wants_updates,
+            news_may_name=attempt.news_may_name,
             text_version=attempt.text_version,
             consent_version=attempt.consent_version,
             created_at=created_at,

@@ -1,6 +1,6 @@
 """News to supporters: a message that organisers send once to those who asked for it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -64,6 +64,9 @@ class News(BatchJob):
     # Whether the outbox still says who got it: see retention.
     has_list = models.BooleanField(default=False)
 
+    # A smaller group may point at somebody.
+    FEWEST: ClassVar = 25
+
     objects = NewsQuerySet.as_manager()
 
     class Meta(BatchJob.Meta):
@@ -90,6 +93,22 @@ class News(BatchJob):
         return texts[0].subject if texts else "(no text yet)"
 
     @property
+    def is_of_place(self) -> bool:
+        """Whether it goes to those of one region or constituency alone."""
+        return bool(self.place_id or self.region)
+
+    @property
+    def people(self) -> str:
+        """How many people were chosen, in words.
+
+        Of a region or constituency in steps of `FEWEST` until sending begins: whoever starts and
+        stops it twice would read in two exact numbers whether somebody there has signed in between.
+        """
+        if self.is_of_place and not self.started_at:
+            return f"at least {self.matching // self.FEWEST * self.FEWEST:,} people"
+        return f"{self.matching:,} {'person' if self.matching == 1 else 'people'}"
+
+    @property
     def is_editable(self) -> bool:
         """Whether its texts and recipients can still be changed."""
         return self.state == self.State.DRAFT
@@ -104,7 +123,10 @@ class NewsText(models.Model):
     subject = models.CharField(
         "subject",
         max_length=100,
-        help_text="It may name the petition. Signers who withheld their name get a neutral one.",
+        help_text=(
+            "It may name the petition. Signers who withheld their name get a neutral one, unless "
+            "they allowed news to name it."
+        ),
     )
     body = models.TextField(
         "text", max_length=20_000, help_text="In Markdown. Nobody is named, no picture is loaded."

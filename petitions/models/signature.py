@@ -7,6 +7,7 @@ person and is deleted when they withdraw or are erased. Confirming rewrites narr
 import os
 import uuid
 from collections.abc import Collection
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -94,6 +95,10 @@ class Signature(models.Model):
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.PENDING)
     name_use = models.CharField(_("choice for the name"), max_length=10, choices=NameUse)
     wants_updates = models.BooleanField(_("wants updates"), default=False)
+    # Asked only of those who withhold their name and want news: all others' news may name it.
+    news_may_name = models.BooleanField(
+        _("news may name the petition"), default=False, db_default=False
+    )
     consent_version = models.PositiveSmallIntegerField(_("consent version"))
     # Decided at signing, applied at confirmation; `signals` says why.
     verdict = models.CharField(_("verdict"), max_length=4, choices=Verdict, db_default=Verdict.PASS)
@@ -122,6 +127,9 @@ class Signature(models.Model):
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
 
     objects = SignatureQuerySet.as_manager()
+
+    # The columns of those who want no news, for `update`.
+    NO_NEWS: ClassVar[dict[str, Any]] = {"wants_updates": False, "news_may_name": False}
 
     class Meta:
         verbose_name = _("signature")
@@ -170,10 +178,19 @@ class Signature(models.Model):
                 condition=Q(disowned_at__isnull=True) | Q(confirmed_at__isnull=True),
                 name="signature_disowned_is_unconfirmed",
             ),
+            models.CheckConstraint(
+                condition=Q(news_may_name=False) | Q(name_use="withheld", wants_updates=True),
+                name="signature_news_named_as_asked",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.spoken_reference
+
+    @property
+    def gets_neutral_news(self) -> bool:
+        """Whether subject and first lines of news must not name the petition."""
+        return self.name_use == self.NameUse.WITHHELD and not self.news_may_name
 
     @property
     def spoken_reference(self) -> str:

@@ -4,10 +4,12 @@
 """
 
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
 from django.db import models, transaction
+from django.utils import timezone
 
 from petitions.models import (
     AuditRecord,
@@ -22,6 +24,11 @@ from petitions.staff import audit
 from petitions.staff.refusal import Refused
 
 M = TypeVar("M", bound=models.Model)
+# What somebody chooses as "now" has passed when they save.
+JUST_NOW = timedelta(hours=1)
+OPENING_HAS_PASSED = (
+    "This time has passed. Type one to come, or empty it: it then opens when you press “Open”."
+)
 
 
 def stored(owner: M) -> M | None:
@@ -42,6 +49,9 @@ def refusals(petition: Petition) -> dict[str, str]:
     waits = phase is Phase.ANNOUNCED and not petition.texts.published().exists()
     if "opens_at" in changed and waits:
         found["opens_at"] = "It opens when its texts appear. Take it back to draft, and plan anew."
+    opens_at = petition.opens_at
+    if "opens_at" in changed and opens_at and opens_at < timezone.now() - JUST_NOW:
+        found.setdefault("opens_at", OPENING_HAS_PASSED)
     return found | taken_address(petition)
 
 

@@ -36,6 +36,7 @@ POSTCODES_LAST = timedelta(days=366)
 TRUE_FOR = timedelta(days=7)
 # Keys and mail servers change: then DNS is looked at again.
 DNS_LASTS = timedelta(days=90)
+_NO_PETITION = "Add the petition, then write its text in at least one language."
 # What a tick by hand promises, and what its absence costs.
 _BY_HAND: dict[Tick, tuple[str, str]] = {
     Tick.MAIL: (
@@ -83,11 +84,15 @@ class Item:
         return self.blocking + self.todo
 
 
-def checklist(petition: Petition) -> list[Item]:
-    """All items for one petition: a query or two each, none of which grows with signatures."""
+def checklist(petition: Petition | None) -> list[Item]:
+    """All items for one petition, or for the first one before it is there: a query or two each,
+    none of which grows with signatures.
+    """
     return [
         _of_organisation(),
-        Item("Texts", tuple(_of_texts(petition)), tuple(_untranslated(petition))),
+        Item("Texts", tuple(_of_texts(petition)), tuple(_untranslated(petition)))
+        if petition
+        else Item("Texts", (_NO_PETITION,), screen="admin:petitions_petition_add"),
         _of_places(),
         Item("A second administrator", todo=tuple(_of_people())),
         *_by_hand(petition),
@@ -183,18 +188,20 @@ def _of_places() -> Item:
 
 
 def _of_people() -> Iterator[str]:
-    chiefs = {person.pk for person in roles.people_of([roles.ADMINISTRATORS])}
+    """Organisers cannot give the role: they are told who can."""
     superusers = User.objects.filter(is_superuser=True, is_active=True, is_staff=True)
-    if len(chiefs | set(superusers.values_list("pk", flat=True))) < 2:
+    chiefs = {*roles.people_of([roles.ADMINISTRATORS]), *superusers}
+    if len(chiefs) < 2:
+        who = next((person.get_full_name() or str(person) for person in chiefs), "your operator")
         yield (
-            "Give a second person the role “Administrators”: if one loses phone or password, "
-            "nobody else can let them in again."
+            f"Ask {who} to give a second person the role “Administrators”, under People: if one "
+            "loses phone or password, nobody else can let them in again."
         )
 
 
-def _by_hand(petition: Petition) -> list[Item]:
+def _by_hand(petition: Petition | None) -> list[Item]:
     rows = ReadinessTick.objects.select_related("ticked_by").filter(petition__isnull=True)
-    own = ReadinessTick.objects.select_related("ticked_by").filter(petition=petition.pk)
+    own = ReadinessTick.objects.select_related("ticked_by").filter(petition=petition)
     ticked = {row.item: row for row in [*rows, *own]}
     return [_item(name, ticked.get(name)) for name in _BY_HAND]
 

@@ -235,7 +235,7 @@ def _withdraw(ids: list[UUID]) -> None:
     lifecycle.move(
         corrected,
         lifecycle.targets(lifecycle.CORRECT, corrected),
-        wants_updates=False,
+        **Signature.NO_NEWS,
         link_epoch=F("link_epoch") + 1,
     )
 

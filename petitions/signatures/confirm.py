@@ -7,7 +7,7 @@ Six rules decide, each in a function or a fragment of SQL of its name:
   people wait for one address, or one more person would join those who have signed, the press asks
   which of them it is; who is chosen is confirmed, and the forms of the others are deleted;
 - the narrowest use of a name wins: of all forms of the mailbox, whichever link is pressed, until
-  the owner widens it in "find my signature";
+  the owner widens it in "find my signature"; and so does a subject of news that names nothing;
 - of two presses that contradict each other neither stands: where "not me" was pressed before, the
   press undoes that alone, and asks which of the two was meant (`disown`);
 - a clean twin releases a held one: where a form of the same person passed screening, none of
@@ -25,6 +25,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from petitions.crypto import vault
@@ -182,7 +183,7 @@ def _carry_out(
             may_count=not caught,
             caught=caught,
         )
-        _narrow(standing, signature.name_use, me.address)
+        _narrow(standing, signature, me.address)
     elif verdict.standing:
         _merge_choices(verdict.standing, me, may_count=_may_count(signature) and not caught)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
@@ -242,17 +243,21 @@ def _people(signatures: Iterable[Signature]) -> tuple[Person, ...]:
     return tuple(found.values())
 
 
-def _narrow(standing: list[Signature], name_use: str, address: str) -> None:
+def _narrow(standing: list[Signature], joined: Signature, address: str) -> None:
     """Let those who have signed with the very same address be named no more widely than whoever
-    joins them: one letter changed makes another person of the same one.
+    joins them, nor their news: one letter changed makes another person of the same one.
     """
+    name_use, may_name = joined.name_use, joined.news_may_name
     ids = [
         one.pk
         for one in standing
-        if one.name_use != name_use and sealing.address_of(one.signer) == address
+        if (one.name_use != name_use or one.news_may_name > may_name)
+        and sealing.address_of(one.signer) == address
     ]
     if ids:
-        Signature.objects.filter(pk__in=ids).update(name_use=name_use)
+        Signature.objects.filter(pk__in=ids).update(
+            name_use=name_use, news_may_name=F("wants_updates") if may_name else False
+        )
 
 
 def _open(signature_id: UUID) -> Opened | None:

@@ -26,7 +26,7 @@ State = Signature.State
 
 _COLUMNS = (
     "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
-    "link_epoch", "disowned_at", "created_at", "confirmed_at",
+    "news_may_name", "link_epoch", "disowned_at", "created_at", "confirmed_at",
 )  # fmt: skip
 # In the model's order, as `from_db` takes them.
 _SIGNER_COLUMNS = (
@@ -122,7 +122,7 @@ def write(
         raise StateChanged from None
     if row is None:
         raise StateChanged
-    signature.name_use, signature.wants_updates, signature.state = row
+    signature.name_use, signature.wants_updates, signature.news_may_name, signature.state = row
 
 
 _READ_SIGNER = Statement(
@@ -180,6 +180,8 @@ _NARROWEST_NAME_USE = """
          WHEN bool_or(s.name_use = 'government') THEN 'government' ELSE 'public' END"""
 # News only for those who asked for it every time.
 _NEWS = f"bool_and(s.wants_updates) FILTER (WHERE {_TWIN})"
+# Every form of the mailbox allows its subject to name the petition.
+_NEWS_MAY_NAME = "bool_and(s.news_may_name OR s.name_use <> 'withheld')"
 # A clean twin releases a held one: pressing any of the links shows that the mailbox is theirs, and
 # anybody can send a suspicious form in somebody's name before they sign themselves.
 _HAS_CLEAN_TWIN = f"""
@@ -196,7 +198,8 @@ _CONFIRM = Statement(
     "confirm",
     f"""
     WITH twins AS (
-        SELECT {_NARROWEST_NAME_USE} AS name_use, {_NEWS} AS news, {_HAS_CLEAN_TWIN} AS has_clean
+        SELECT {_NARROWEST_NAME_USE} AS name_use, {_NEWS} AS news,
+            {_NEWS_MAY_NAME} AS may_name, {_HAS_CLEAN_TWIN} AS has_clean
         {_FORMS}
     ), moved AS (
         UPDATE petitions_signature s SET
@@ -214,9 +217,11 @@ _CONFIRM = Statement(
                            ELSE s.signals END,
             confirmed_at = coalesce(s.confirmed_at, now()),
             wants_updates = twins.news,
+            news_may_name = twins.news AND twins.may_name AND twins.name_use = 'withheld',
             name_use = twins.name_use
         FROM twins WHERE s.id = %(id)s AND s.state = %(from_state)s
-        RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates, s.state
+        RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates,
+            s.news_may_name, s.state
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s, petition_mailbox_ix = %(new_mailbox)s,
             person_ix = %(new_person)s, home_ix = %(new_home)s,
@@ -230,6 +235,6 @@ _CONFIRM = Statement(
     ), counted AS (
         {lifecycle.ADD_TO_TALLY}
     )
-    SELECT name_use, wants_updates, state FROM moved JOIN placed ON signature_id = id
+    SELECT name_use, wants_updates, news_may_name, state FROM moved JOIN placed ON signature_id = id
     """,  # noqa: S608 - our own SQL
 )

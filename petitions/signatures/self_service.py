@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from petitions.crypto import vault
@@ -103,29 +103,45 @@ def _signed_with(recipient: Recipient, rows: Iterable[Signature]) -> list[OwnSig
     return found
 
 
-def choose_name_use(*, recipient: Recipient, reference: str, name_use: str) -> None:
+def choose_name_use(
+    *, recipient: Recipient, reference: str, name_use: str, news_may_name: bool = False
+) -> None:
     """Change how the name may be used, narrower or wider. Raises `NoSuchSignature`.
 
     Whoever lets it be shown publicly has seen here what that means, whatever their form said.
+    `news_may_name` is kept of those who withhold it and want news.
     """
-    changes: dict[str, Any] = {"name_use": NameUse(name_use)}
+    is_asked = news_may_name and name_use == NameUse.WITHHELD
+    changes: dict[str, Any] = {
+        "name_use": NameUse(name_use),
+        "news_may_name": F("wants_updates") if is_asked else False,
+    }
     if name_use == NameUse.PUBLIC:
         changes["consent_version"] = consent.PUBLISHING
     _update(recipient, reference, **changes)
 
 
-def choose_updates(*, recipient: Recipient, reference: str, wants_updates: bool) -> None:
+def choose_updates(
+    *, recipient: Recipient, reference: str, wants_updates: bool, news_may_name: bool = False
+) -> None:
     """Subscribe to news of the petition, or unsubscribe. Raises `NoSuchSignature`.
 
     Who subscribes here takes back that they have unsubscribed by the link of a news.
+    `news_may_name` is kept of those who withhold their name.
     """
-    petition_id = _update(recipient, reference, wants_updates=wants_updates)
+    changes = _choice_of_news(wants_updates, news_may_name)
+    petition_id = _update(recipient, reference, **changes)
     if wants_updates:
         suppression.unsuppress_news(inboxes=recipient.inboxes, petition_id=petition_id)
 
 
 def choose_updates_once_confirmed(
-    *, signature_id: UUID, epoch: int, wants_updates: bool, since: datetime
+    *,
+    signature_id: UUID,
+    epoch: int,
+    wants_updates: bool,
+    since: datetime,
+    news_may_name: bool = False,
 ) -> None:
     """Subscribe or unsubscribe on the thank-you page, by its link alone. Raises `NoSuchSignature`.
 
@@ -135,13 +151,22 @@ def choose_updates_once_confirmed(
     signatures = Signature.objects.filter(
         pk=signature_id, link_epoch=epoch, state__in=CHANGEABLE, confirmed_at__gte=since
     )
-    if not signatures.update(wants_updates=wants_updates):
+    if not signatures.update(**_choice_of_news(wants_updates, news_may_name)):
         raise NoSuchSignature
     if wants_updates:
         with suppress(vault.CannotOpen, Signer.DoesNotExist):
             signer = Signer.objects.get(pk=signature_id)
             recipient = sealing.recipient_of(sealing.unsealed(signer)["email"])
             suppression.unsuppress_news(inboxes=recipient.inboxes, petition_id=signer.petition_id)
+
+
+def _choice_of_news(wants_updates: bool, news_may_name: bool) -> dict[str, Any]:
+    if not wants_updates:
+        return Signature.NO_NEWS
+    return {
+        "wants_updates": True,
+        "news_may_name": Q(name_use=NameUse.WITHHELD) if news_may_name else False,
+    }
 
 
 def take_back(*, signature_id: UUID, epoch: int, since: datetime) -> None:
@@ -196,7 +221,7 @@ def want_no_mail(*, recipient: Recipient) -> None:
     # Locked in id order, as everywhere, against deadlocks.
     rows = Signature.objects.filter(pk__in=ids).select_for_update().order_by("id")
     wanting = [row.pk for row in rows if row.wants_updates]
-    Signature.objects.filter(pk__in=wanting).update(wants_updates=False)
+    Signature.objects.filter(pk__in=wanting).update(**Signature.NO_NEWS)
     suppression.suppress_all(inbox=recipient.inboxes[0])
 
 
@@ -294,6 +319,7 @@ def _as_data(one: OwnSignature) -> dict[str, Any]:
         "counts_for": place.name if place.kind == place.Kind.CONSTITUENCY else place.kind,
         "name_use": signature.name_use,
         "wants_updates": signature.wants_updates,
+        "news_may_name": signature.news_may_name,
         "text_version": signature.text_version,
         "consent_version": signature.consent_version,
         "source": signature.source.code if signature.source else None,

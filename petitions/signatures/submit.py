@@ -134,6 +134,7 @@ def _new_row(
         "state": Signature.State.PENDING,
         "name_use": attempt.name_use,
         "wants_updates": attempt.wants_updates,
+        "news_may_name": attempt.news_may_name,
         "consent": attempt.consent_version,
         "sealed": sealing.seal(attempt, signature_id),
         "petition_mailbox_ix": index.petition_mailbox,
@@ -176,7 +177,7 @@ def _decoy_row(row: dict[str, Any]) -> dict[str, Any]:
         "elsewhere": UNKNOWN,
         "state": Signature.State.REFUSED,
         "name_use": Signature.NameUse.WITHHELD,
-        "wants_updates": False,
+        **Signature.NO_NEWS,
         "mail_state": Mail.State.WITHHELD,
         "source": "",
     }
@@ -189,13 +190,13 @@ _INSERT = Statement(
     WITH new_signature AS (
         INSERT INTO petitions_signature (
             id, reference, petition_id, text_version, place_id, state, name_use,
-            wants_updates, consent_version, verdict, signals, code_tries, link_epoch,
+            wants_updates, news_may_name, consent_version, verdict, signals, code_tries, link_epoch,
             source_id, created_at)
         VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
             coalesce((SELECT place_id FROM petitions_postcode
                       WHERE postcode = %(postcode)s), %(elsewhere)s),
-            %(state)s, %(name_use)s, %(wants_updates)s, %(consent)s,
-            %(verdict)s, %(signals)s, 0, 0,
+            %(state)s, %(name_use)s, %(wants_updates)s, %(news_may_name)s,
+            %(consent)s, %(verdict)s, %(signals)s, 0, 0,
             (SELECT id FROM petitions_source WHERE code = %(source)s AND is_active), now())
     ), new_signer AS (
         INSERT INTO petitions_signer (

@@ -43,7 +43,7 @@ def _withdraw(signature_id: UUID) -> bool:
     stood = [row for row in signatures if row.confirmed_at is not None]
     erasing.erase_people([row.pk for row in stood])
     try:
-        lifecycle.move(stood, lifecycle.targets(lifecycle.WITHDRAW, stood), wants_updates=False)
+        lifecycle.move(stood, lifecycle.targets(lifecycle.WITHDRAW, stood), **Signature.NO_NEWS)
     except tallies.TallyBroken:
         # Erasure must not fail on a wrong tally: the nightly check repairs the count.
         logger.exception("a count is lower than what is withdrawn from it")

@@ -9,6 +9,8 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from petitions.models import Signature
+
 CURRENT = 2
 # Of a form that offers to show the name publicly. Nobody is listed who has not seen it.
 PUBLISHING = 3
@@ -32,6 +34,14 @@ WORDING: dict[int, Promise] = {
 }
 
 
+# What may be done with the name, in the form and wherever its choice is shown to its signer.
+NAME_USE: dict[str, Promise] = {
+    Signature.NameUse.PUBLIC: _("Show my name publicly, and give it to %(addressee)s"),
+    Signature.NameUse.GOVERNMENT: _("Give my name to %(addressee)s only"),
+    Signature.NameUse.WITHHELD: Signature.NameUse.WITHHELD.label,
+}
+
+
 def version_of(*, publishes_names: bool) -> int:
     """The version that the form of a petition shows."""
     return PUBLISHING if publishes_names else CURRENT
@@ -45,6 +55,18 @@ def wording(
     """
     names = {
         "organisation": format_html("<bdi>{}</bdi>", organisation),
-        "addressee": format_html('<bdi lang="{}">{}</bdi>', language, addressee),
+        "addressee": _isolated(addressee, language),
     }
     return mark_safe(escape(WORDING[version]) % names)  # noqa: S308 - all of it is escaped
+
+
+def name_use_wording(name_use: str, addressee: str, *, language: str = "") -> SafeString:
+    """The words of a choice for the name as HTML in the language of the page, naming whom the
+    petition is addressed to: see `wording`.
+    """
+    names = {"addressee": _isolated(addressee, language)}
+    return mark_safe(escape(NAME_USE[name_use]) % names)  # noqa: S308 - all of it is escaped
+
+
+def _isolated(addressee: str, language: str) -> SafeString:
+    return format_html('<bdi lang="{}">{}</bdi>', language, addressee)

@@ -59,6 +59,7 @@ class Attempt:
     language: str = "en"
     name_use: str
     wants_updates: bool = False
+    news_may_name: bool = False
     text_version: int = 1
     consent_version: int = consent.CURRENT
     # The source code in the link that they followed: see `petitions.counting.sources`.

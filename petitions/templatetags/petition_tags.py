@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from petitions.counting import breakdowns, sources
 from petitions.formatting import languages, sanitising
 from petitions.identity import residence
-from petitions.models import Petition, PetitionText
+from petitions.models import Petition, PetitionText, Signature
 from petitions.publishing import timeline
 from petitions.sharing import embeds, heads
+from petitions.signers import consent
 from petitions.web import long_pages
 
 register = template.Library()
@@ -41,6 +42,16 @@ register.simple_tag(timeline.story_of, name="story")
 register.simple_tag(long_pages.promises)
 # A petition's absolute URL in the active language, with the code of a channel.
 register.simple_tag(sources.address, name="petition_address")
+
+
+@register.filter
+def name_use(signature: Signature, text: PetitionText | None) -> str:
+    """The choice for the name in the words of the form; of a text that is off the site, in general
+    ones.
+    """
+    if text is None:
+        return signature.get_name_use_display()
+    return consent.name_use_wording(signature.name_use, text.addressee, language=text.language)
 
 
 @register.filter

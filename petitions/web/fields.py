@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy as _
 from petitions.geography import known
 from petitions.identity import email_addresses, names, typed_text
 from petitions.identity import residence as places
-from petitions.models import Signature
+from petitions.models import PetitionText, Signature
+from petitions.signers import consent
 
 MAX_ADDRESS = 254
 UNUSABLE_CHARACTER = _(
@@ -128,7 +129,7 @@ class PersonNameField(OptionalNameField):
         return name
 
 
-_PRIVATE_USES = [one for one in Signature.NameUse.choices if one[0] != Signature.NameUse.PUBLIC]
+_words_of = lazy(consent.name_use_wording, SafeString)
 LISTED = _(
     "Public names stand on this site in alphabetical order, from the day after you confirm, "
     "without place or time. Anyone can read and copy them. You can take yours off at any time."
@@ -141,14 +142,20 @@ class NameUseField(forms.ChoiceField):
     def __init__(self) -> None:
         super().__init__(
             label=_("What may we do with your name?"),
-            choices=_PRIVATE_USES,
+            choices=Signature.NameUse.choices,
             widget=forms.RadioSelect,
             error_messages={"required": CHOOSE_NAME_USE, "invalid_choice": CHOOSE_NAME_USE},
         )
 
-    def offer(self, *, publishes_names: bool) -> None:
-        """Offer to show the name publicly, only where the petition does so."""
-        self.choices = Signature.NameUse.choices if publishes_names else _PRIVATE_USES
+    def offer(self, *, publishes_names: bool, text: PetitionText | None) -> None:
+        """Offer to show the name publicly, only where the petition does so; of its text, say whom
+        it is addressed to.
+        """
+        uses = [one for one in Signature.NameUse if publishes_names or one != one.PUBLIC]
+        self.choices = [
+            (one, _words_of(one, text.addressee, language=text.language) if text else one.label)
+            for one in uses
+        ]
         self.help_text = LISTED if publishes_names else ""
 
 

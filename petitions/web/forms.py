@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from petitions.identity import typed_text
 from petitions.identity.residence import spaced
 from petitions.mail.enquiries import Letter
-from petitions.models import Enquiry, PetitionText
+from petitions.models import Enquiry, PetitionText, Signature
 from petitions.publishing.organisation import organisation
 from petitions.screening import challenge, fraud_signals
 from petitions.signatures import check_email
@@ -52,6 +52,26 @@ class TickBox(forms.CheckboxInput):
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> bool:
         return bool(data.get(name) == "on")
+
+
+class NewsMayNameField(forms.BooleanField):
+    """Whether news may name the petition to a signer who withholds their name."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("The news may name this petition in its subject and first lines."),
+            help_text=_(
+                "Asked of those who are counted without their name. Without this tick, nobody who "
+                "sees a locked screen or a list of messages learns what the news is about."
+            ),
+            required=False,
+            widget=TickBox,
+        )
+
+    @staticmethod
+    def laid_out() -> Div:
+        """The style sheet shows it where it means something, and always without `:has()`."""
+        return Div(Field("news_may_name", wrapper_class="optional"), css_class="may-name")
 
 
 class LaidOutForm(forms.Form):
@@ -175,6 +195,7 @@ class SignForm(ResidenceForm):
         required=False,
         widget=TickBox,
     )
+    news_may_name = NewsMayNameField()
     text_version = forms.IntegerField(
         widget=forms.HiddenInput,
         min_value=1,
@@ -196,7 +217,9 @@ class SignForm(ResidenceForm):
         }
         options["initial"] = {**options.get("initial", {}), **self.shown}
         super().__init__(data, **options)
-        cast("NameUseField", self.fields["name_use"]).offer(publishes_names=publishes_names)
+        cast("NameUseField", self.fields["name_use"]).offer(
+            publishes_names=publishes_names, text=text
+        )
         self.fields["consent"].label = _consent_label(text)
 
     def layout(self) -> Iterable[Any]:
@@ -208,6 +231,7 @@ class SignForm(ResidenceForm):
             self.residence_layout(),
             Field("consent"),
             Field("updates", wrapper_class="optional"),
+            NewsMayNameField.laid_out(),
             Field("text_version"),
             Field("consent_version"),
         )
@@ -235,6 +259,7 @@ class SignForm(ResidenceForm):
     def attempt(self) -> Attempt:
         """The valid form as the argument of the use case."""
         said = self.cleaned_data
+        is_withheld = said["name_use"] == Signature.NameUse.WITHHELD
         return Attempt(
             name=said["name"],
             email=said["email"],
@@ -243,6 +268,8 @@ class SignForm(ResidenceForm):
             language=get_language(),
             name_use=said["name_use"],
             wants_updates=said["updates"],
+            # Ticked and hidden again, it means nothing.
+            news_may_name=said["updates"] and is_withheld and said["news_may_name"],
             text_version=said["text_version"],
             consent_version=said["consent_version"],
         )
@@ -321,10 +348,26 @@ class NameUseForm(KnownFieldsForm):
     """The permitted use of the name."""
 
     name_use = NameUseField()
+    news_may_name = NewsMayNameField()
 
-    def __init__(self, *args: Any, publishes_names: bool, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        publishes_names: bool,
+        wants_updates: bool,
+        text: PetitionText | None,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
-        cast("NameUseField", self.fields["name_use"]).offer(publishes_names=publishes_names)
+        cast("NameUseField", self.fields["name_use"]).offer(
+            publishes_names=publishes_names, text=text
+        )
+        self.wants_updates = wants_updates
+
+    def layout(self) -> Iterable[Any]:
+        """What news may name is asked of those who want it."""
+        asked = [NewsMayNameField.laid_out()] if self.wants_updates else []
+        return Field("name_use"), *asked
 
 
 class ContactForm(LaidOutForm):

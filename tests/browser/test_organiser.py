@@ -71,7 +71,7 @@ def written(stack: Stack, width: int) -> Iterator[str]:
 
 def to_publish(page: Page, name: str) -> None:
     page.goto("/admin/")
-    page.locator("li", has_text=f"“words-{name}”").get_by_role("link").click()
+    page.locator("li", has_text=f"“Ask {name}”").get_by_role("link").click()
     assert fits(page)
 
 
@@ -107,7 +107,7 @@ def test_an_organiser_looks_at_a_draft_and_shares_it(
 ) -> None:
     log_in(page, stack, ORGANISERS)
     page.goto("/admin/campaign/statement/")
-    page.get_by_role("link", name=f"words-{written}").click()
+    page.get_by_role("link", name=f"Ask {written}", exact=True).click()
     page.get_by_role("link", name="Preview and links").click()
     assert fits(page)
     assert page.locator("iframe:visible").count() == (6 if width > 1000 else 3)

@@ -18,6 +18,10 @@ from petitions.models import Signature
 class SignatureAdmin(ReadOnly):
     """The list, and the page of one signature."""
 
+    when_empty = (
+        "Here stand signatures, also those that wait for confirmation. Nobody has signed yet."
+    )
+
     def get_urls(self) -> list[URLPattern]:
         show = self.admin_site.admin_view(self.reveal_view)
         name = "petitions_signature_reveal"

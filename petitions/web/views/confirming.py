@@ -24,6 +24,7 @@ from petitions.signatures import check_email, self_service
 from petitions.signatures import confirm as confirming
 from petitions.signatures import disown as disowning
 from petitions.signatures.confirm import Outcome
+from petitions.web.forms import SignForm
 from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther, get_or_post
 
@@ -88,6 +89,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         is_narrowed=pressed.is_narrowed,
         home=home(signature.place_id),
         news=_path("news", own),
+        may_name=SignForm.base_fields["news_may_name"],
         back=_path("take_back", own),
     )
 
@@ -199,6 +201,7 @@ def choose_news(request: HttpRequest, language: str, token: str) -> HttpResponse
             signature_id=link.signature_id,
             epoch=link.epoch,
             wants_updates=wants_updates,
+            news_may_name=request.POST.get("news_may_name") == "on",
             since=timezone.now() - SAID_AGAIN,
         )
     except (self_service.NoSuchSignature, tokens.BadToken):

@@ -220,11 +220,14 @@ def name_use(
         files=request.FILES,
         auto_id=_ids(reference),
         publishes_names=one.signature.petition.publishes_names,
+        wants_updates=one.signature.wants_updates,
+        text=warm_cache.text(one.signature.petition.slug, get_language()),
     )
     if not form.is_valid():
         return _show(request, recipient, token, refused=(reference, form))
-    chosen = form.cleaned_data["name_use"]
-    self_service.choose_name_use(recipient=recipient, reference=reference, name_use=chosen)
+    # `name_use` and `news_may_name`.
+    chosen = form.cleaned_data
+    self_service.choose_name_use(recipient=recipient, reference=reference, **chosen)
     return _show(request, recipient, token, done=_("Your choice for the name is changed."))
 
 
@@ -232,7 +235,12 @@ def name_use(
 def updates(request: HttpRequest, recipient: Recipient, token: str, reference: str) -> HttpResponse:
     """Subscribe to news of a petition, or unsubscribe."""
     wanted = request.POST.get("updates") == "on"
-    self_service.choose_updates(recipient=recipient, reference=reference, wants_updates=wanted)
+    self_service.choose_updates(
+        recipient=recipient,
+        reference=reference,
+        wants_updates=wanted,
+        news_may_name=request.POST.get("news_may_name") == "on",
+    )
     done = (
         _("You will get news of this petition by email.")
         if wanted
@@ -365,15 +373,21 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
     signature, reference = one.signature, one.signature.reference
     language, country, ids = get_language(), one.person["country"], _ids(reference)
     place = signature.place.name_in(language)
+    text = warm_cache.text(signature.petition.slug, language)
     # Constituencies have English names, some of Wales Welsh ones too.
     is_constituency = signature.place.kind == Place.Kind.CONSTITUENCY
     is_english = is_constituency and place == signature.place.name
     forms: dict[type, Any] = {
         NameForm: NameForm(initial={"name": one.person["name"]}, auto_id=ids),
         NameUseForm: NameUseForm(
-            initial={"name_use": signature.name_use},
+            initial={
+                "name_use": signature.name_use,
+                "news_may_name": signature.news_may_name,
+            },
             auto_id=ids,
             publishes_names=signature.petition.publishes_names,
+            wants_updates=signature.wants_updates,
+            text=text,
         ),
         NewAddressForm: NewAddressForm(auto_id=ids),
         CodeForm: CodeForm(auto_id=ids),
@@ -383,13 +397,15 @@ def _row(one: OwnSignature, refused: tuple[str, Any] | None, new_address: str) -
     return {
         "signature": signature,
         "person": one.person,
-        "text": warm_cache.text(signature.petition.slug, language),
+        "text": text,
         "state": STATES[signature.state] % {"days": days(settings.PENDING_DAYS)},
         "home": residence.country_name(country, language) if country else place,
         "home_language": "en" if is_english else language,
         "is_changeable": one.is_changeable,
         "name_form": forms[NameForm],
         "name_use_form": forms[NameUseForm],
+        "is_asked": signature.name_use == Signature.NameUse.WITHHELD,
+        "may_name": NameUseForm.base_fields["news_may_name"],
         "new_address": email_addresses.masked(new_address) if new_address else "",
         "address_form": forms[NewAddressForm],
         "code_form": forms[CodeForm],

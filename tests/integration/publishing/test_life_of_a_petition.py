@@ -221,6 +221,18 @@ def test_opening_writes_when_and_figures_by_day_begin_there(
     assert not row.snapshots.exists(), "no day has ended since"
 
 
+@pytest.mark.parametrize(("day", "is_refused"), [("2025-12-05", True), ("2099-12-05", False)])
+def test_an_opening_that_has_passed_is_refused_when_it_is_typed(
+    petition: Petition, omar: Client, day: str, is_refused: bool
+) -> None:
+    """The year is easily wrong, and it would open as soon as somebody presses "Open"."""
+    path = f"{LIST}{draft(petition, opens_at=None).pk}/change/"
+    page = sent(omar, path, opens_at_0=day, opens_at_1="09:30", goal="4711")
+    assert ("This time has passed." in page) is is_refused
+    assert 'value="4711"' in page or not is_refused
+    assert (Petition.objects.get().opens_at is None) is is_refused
+
+
 def test_nothing_that_blocks_is_opened_over(petition: Petition, omar: Client) -> None:
     Organisation.objects.update(privacy_email="")
     assert "privacy contact" in press(omar, draft(petition), "open", reason="Hurry.")

@@ -47,6 +47,10 @@ AUDIT = reverse("admin:petitions_auditrecord_changelist")
 PASSWORD = "kestrel amber violin sofa"
 # For everybody, with or without a log-in.
 OPEN = {"login", "logout", "forgotten", "forgotten_sent", "password_reset_confirm", "may_upload"}
+# Never empty, or pages of their own.
+NO_LISTS = {
+    "activityminute", "mail", "sendercheck", "organisation", "source", "signature", "decision",
+}  # fmt: skip
 PEOPLE = ("moderator", "organiser", "administrator", "both", "nobody")
 # What opens for whom; all else is refused.
 LISTS = {
@@ -317,6 +321,36 @@ def test_the_home_says_which_parts_stand_still(petition: Petition, moderator: Us
     page = client.get(HOME).content.decode()
     assert "The worker stands still: no mail is sent." in page
     assert "Nothing needs you" not in page
+
+
+@pytest.mark.parametrize("name", sorted(LISTS["both"] - NO_LISTS))
+def test_an_empty_list_says_what_will_stand_there(both: User, name: str) -> None:
+    app = "campaign" if name == "statement" else "petitions"
+    page = client_of(both).get(reverse(f"admin:{app}_{name}_changelist")).content.decode()
+    assert re.search(r'<p class="empty">Here stand.{30,}</p>', page)
+
+
+def test_the_home_of_an_empty_site_says_where_to_begin(organiser: User) -> None:
+    page = client_of(organiser).get(HOME).content.decode()
+    assert "0 of 8 ready" in page
+    for name in ("petition_add", "organisation_changelist", "sendercheck_changelist"):
+        assert f'<a href="{reverse(f"admin:petitions_{name}")}">' in page
+
+
+def test_who_may_add_a_second_administrator_is_told_to_who_may_not(
+    petition: Petition, organiser: User
+) -> None:
+    Petition.objects.update(state=Petition.State.DRAFT)
+    assert (
+        "Ask your operator to give a second person"
+        in client_of(organiser).get(HOME).content.decode()
+    )
+
+    ada = User.objects.create_user("ada", first_name="Ada", last_name="Example", is_staff=True)
+    ada.groups.add(Group.objects.get(name="Administrators"))
+    assert (
+        "Ask Ada Example to give a second person" in client_of(organiser).get(HOME).content.decode()
+    )
 
 
 def test_the_home_says_what_a_draft_lacks_before_it_can_open(organiser: User) -> None:

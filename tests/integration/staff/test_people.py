@@ -42,6 +42,15 @@ def invite(ada: Client, name: str = "nour", **fields: Any) -> str:
     return answer.content.decode()
 
 
+def test_an_account_begins_with_an_invitation_and_one_button(ada: Client) -> None:
+    listed = ada.get(PEOPLE).content.decode()
+    assert "Invite somebody" in listed
+    assert "Add user" not in listed
+    form = ada.get(ADD).content.decode()
+    assert "<h1>Invite somebody</h1>" in form
+    assert "Save and" not in form
+
+
 def act(ada: Client, person: User, what: str) -> str:
     answer = ada.post(reverse("admin:auth_user_act", args=[person.pk, what]), follow=True)
     return answer.content.decode()

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from campaign.models import Statement
 from petitions.models import Alert, Decision, Erasure, Export, Milestone, Petition, Snapshot
 from tests.held import hold_one
 from tests.people import AMINA, sign_and_confirm
@@ -87,6 +88,70 @@ def test_the_list_of_petitions_counts_and_sorts_by_their_signatures(
     for order, expected in (("-5", ["1", "0"]), ("5", ["0", "1"])):
         page = chief.get(PETITIONS, {"o": order}).content.decode()
         assert re.findall(r'class="field-count">(\d+)<', page) == expected
+
+
+@pytest.fixture
+def statement(petition: Petition) -> Statement:
+    Petition.objects.update(state=Petition.State.DRAFT)
+    statement = Statement.objects.create(slug="our-call", petition=petition)
+    statement.texts.create(language="cy", title="Ein galwad", body="x")
+    statement.texts.create(language="en", title="Our call to all", body="x")
+    return statement
+
+
+def test_statements_are_named_by_their_titles(statement: Statement, chief: Client) -> None:
+    listed = words(chief.get("/admin/campaign/statement/"))
+    assert "Our call to all our-call Cymraeg: draft, English: draft" in listed
+    assert NAME in listed
+    assert "statement “Our call to all” and its petition are drafts" in words(chief.get("/admin/"))
+    for page in ("change", "texts", "preview", "together"):
+        assert "Our call to all" in words(
+            chief.get(f"/admin/campaign/statement/{statement.pk}/{page}/")
+        )
+    form = words(chief.get("/admin/campaign/statement/add/"))
+    assert f"Linked petition: --------- {NAME}" in form
+
+
+def test_a_list_of_statements_costs_the_same_however_many_there_are(
+    statement: Statement, chief: Client
+) -> None:
+    path = "/admin/campaign/statement/"
+    chief.get(path)
+    costs = []
+    for number in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            chief.get(path)
+        costs.append(len(queries))
+        other = Statement.objects.create(slug=f"other-{number}", petition=another(number))
+        other.texts.create(language="en", title="Other", body="x")
+    assert costs[0] == costs[1]
+
+
+def test_on_a_telephone_each_value_has_the_name_of_its_column(
+    petition: Petition, chief: Client
+) -> None:
+    page = chief.get(PETITIONS).content.decode()
+    assert re.findall(r'data-label="([^"]+)"', page) == [
+        "End of the web address", "Now", "Opens", "Closes", "Signatures",
+    ]  # fmt: skip
+
+
+def test_a_draft_has_no_reason_for_a_removal_and_no_channels(
+    petition: Petition, chief: Client
+) -> None:
+    path = f"{PETITIONS}{petition.pk}/change/"
+    Petition.objects.update(state=Petition.State.DRAFT)
+    draft = words(chief.get(path))
+    assert "eason for removal" not in draft
+    assert "Signatures by channel" not in draft
+
+    Petition.objects.update(state=Petition.State.REMOVED, removed_reason="A court told us to.")
+    assert "A court told us to." in words(chief.get(path))
+
+
+def test_a_new_petition_begins_with_its_address(chief: Client) -> None:
+    page = chief.get(f"{PETITIONS}add/").content.decode()
+    assert page.index('id="id_slug"') < page.index('id="id_opens_at_0"')
 
 
 def test_filters_and_choices_name_them_so_too(petition: Petition, chief: Client) -> None:

@@ -1,5 +1,6 @@
 """The petition's page and its form: what it refuses, what it keeps, what it never does."""
 
+import re
 from datetime import timedelta
 from html import escape
 from typing import Any
@@ -14,11 +15,12 @@ from django.utils import timezone, translation
 
 from campaign.templatetags.statement_tags import statement_behind
 from petitions.counting import tallies
+from petitions.crypto import tokens
 from petitions.geography import known
 from petitions.models import Petition, PetitionText, Signature, Signer
 from petitions.signers import consent, sealing
 from petitions.web.forms import SignForm
-from tests.people import sign_and_confirm, typed
+from tests.people import AMINA, sign, sign_and_confirm, typed
 
 PAGE = "/petitions/protect/"
 
@@ -379,8 +381,8 @@ def test_the_consent_and_the_promises_name_whom_the_petition_is_addressed_to(
     page = client.get(f"{home}/petitions/protect/").content.decode()
 
     named = f'<bdi lang="{language}">the &lt;Mayor&gt; of Leeds</bdi>'
-    # Above the title, in the consent and in the promises.
-    assert page.count(named) == 3
+    # Above the title, in the choice for the name, in the consent and in the promises.
+    assert page.count(named) == 4
     assert "British Government" not in page
     assert sign_and_confirm(petition).consent_version == consent.CURRENT == 2
 
@@ -397,3 +399,29 @@ def test_forms_that_share_their_fields_are_each_shown_as_the_first_one_was(db: N
 
     assert shown("en") == first
     assert shown("ar") == arabic != first
+
+
+@pytest.mark.parametrize(
+    ("language", "government"), [("en", "Government"), ("ar", "الحكومة"), ("cy", "Llywodraeth")]
+)
+@pytest.mark.parametrize("publishes_names", [False, True])
+def test_the_choice_for_the_name_names_whom_the_petition_is_addressed_to(
+    petition: Petition, client: Client, language: str, government: str, publishes_names: bool
+) -> None:
+    Petition.objects.update(publishes_names=publishes_names)
+    PetitionText.objects.update(addressee="the <Mayor> of Leeds")
+    mayor = f'<bdi lang="{language}">the &lt;Mayor&gt; of Leeds</bdi>'
+    form = client.get(f"/{language}/petitions/protect/".replace("/en/", "/")).content.decode()
+    question = form[form.index('id="safety"') : form.index('name="email"')]
+    assert question.count(mayor) == 1 + publishes_names
+    assert government not in question
+
+    token = tokens.link(tokens.CONFIRM, sign(petition, AMINA), 0)
+    for answer in (client.get, client.post):
+        page = answer(f"/t/{language}/confirm/{token}/").content.decode()
+        chosen = re.search(r'<strong>([^<]*<bdi lang="\w+">.*?</bdi>[^<]*)</strong>', page)
+        assert chosen
+        assert mayor in chosen[1]
+    mine = f"/t/{language}/mine/{tokens.recipient_link(sealing.recipient_of(AMINA.email))}/"
+    page = client.post(mine).content.decode()
+    assert page.count(mayor) == 2 + publishes_names

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail as sent
+from django.test import Client
 from django.utils import timezone
 
 from petitions.mail import news as use_cases
 from petitions.mail import news_counts, news_sending
-from petitions.models import AuditRecord, Mail, News, NewsCount, Petition
+from petitions.models import AuditRecord, Mail, News, NewsCount, Petition, Place, Signature
 from petitions.privacy import retention
 from petitions.staff.refusal import Refused
 from petitions.staff.roles import ORGANISERS
@@ -62,6 +63,52 @@ def test_news_to_many_waits_for_a_second_person_who_is_mailed(
     assert (has_gone_out(), news.state, news.approver) == (3, State.DONE, second)
     actions = AuditRecord.objects.filter(object_id=str(news.pk)).values_list("action", flat=True)
     assert sorted(actions) == ["news-approved", "news-started"]
+
+
+@pytest.fixture
+def to_a_region(news: News, supporters: None, monkeypatch: pytest.MonkeyPatch) -> News:
+    monkeypatch.setattr(News, "FEWEST", 2)
+    poplar = Place.objects.create(
+        code="E14001438", kind="constituency", name="Poplar", region="E12000007"
+    )
+    Signature.objects.update(place=poplar)
+    news.region = poplar.region
+    news.save()
+    return news
+
+
+@pytest.mark.parametrize("kind", ["region", "place"])
+def test_news_to_one_place_waits_for_a_second_person_however_few_they_are(
+    to_a_region: News, omar: User, second: User, kind: str
+) -> None:
+    news = to_a_region
+    if kind == "place":
+        news.region, news.place = "", Place.objects.get(name="Poplar")
+        news.save()
+    assert not act(use_cases.start, news, omar)
+    assert (run(news).state, has_gone_out()) == (State.AWAITING, 0)
+
+    act(use_cases.approve, news, second)
+    assert (run(news).state, has_gone_out()) == (State.DONE, 3)
+
+
+def test_who_starts_and_stops_news_to_a_place_reads_no_exact_number(
+    to_a_region: News, omar: User, second: User, client: Client
+) -> None:
+    news = to_a_region
+    act(use_cases.start, news, omar)
+    run(news)
+    act(use_cases.stop, news, omar)
+
+    client.force_login(omar)
+    pages = [
+        client.get(f"/admin/petitions/news/{path}").content.decode()
+        for path in ("", f"{news.pk}/send/")
+    ]
+    for said in (*pages, *(message.body for message in sent.outbox)):
+        assert "at least 2 people" in said
+        assert "3 people" not in said
+        assert "of 3" not in said
 
 
 @pytest.mark.usefixtures("supporters", "many")

@@ -8,7 +8,6 @@ from django.core import mail as sent
 from django.test import Client
 
 from petitions.admin import recent_password
-from petitions.mail import news as use_cases
 from petitions.mail import news_sending
 from petitions.models import News, Petition
 from tests.integration.mail.news.conftest import supporter
@@ -145,7 +144,7 @@ def test_how_many_of_a_place_want_news_is_told_in_steps(
     petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """Whoever loads the page again when somebody has signed must not read where they live."""
-    monkeypatch.setattr(use_cases, "FEWEST", 2)
+    monkeypatch.setattr(News, "FEWEST", 2)
     for n in range(number):
         supporter(petition, n, postcode="", country="FR")
     page.post(ADD, typed(petition, place="abroad"))

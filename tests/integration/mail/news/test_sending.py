@@ -1,5 +1,6 @@
 """News reaches each supporter once, who asked for it and has not left since, behind other mail."""
 
+import time
 from dataclasses import replace
 from email import message_from_bytes, policy
 from smtplib import SMTPRecipientsRefused
@@ -126,6 +127,55 @@ def test_whoever_left_in_the_meantime_gets_none(petition: Petition, news: News, 
     assert news.state == News.State.DONE
 
 
+def test_a_list_that_empties_while_it_is_sent_ends_and_mails_nobody(
+    petition: Petition, news: News, omar: User
+) -> None:
+    everybody = [supporter(petition, number) for number in range(3)]
+    _start(news, omar)
+    assert news_sending._queue_batch(news)
+    for one in everybody:
+        withdraw.withdraw(signature_id=one.pk)
+
+    _run(news)
+
+    assert (_got(), news.state) == ([], News.State.DONE)
+    assert not Mail.objects.filter(kind=Mail.Kind.NEWS, state=Mail.State.QUEUED).exists()
+
+
+def test_a_server_that_refuses_all_stops_it_and_the_rest_gets_it_once_it_is_resumed(
+    petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Backend(BaseEmailBackend):
+        def open(self) -> bool:
+            return True
+
+        def send_messages(self, email_messages: Any) -> int:
+            (message,) = email_messages
+            time.sleep(0.05)
+            raise SMTPRecipientsRefused({message.to[0]: (550, b"no")})
+
+    for number in range(12):
+        supporter(petition, number)
+    outbox.deliver()
+    _start(news, omar)
+    with monkeypatch.context() as broken:
+        broken.setattr(outbox, "get_connection", lambda **_kwargs: Backend())
+        broken.setattr(outbox, "NEWS_TURN", 0.1)
+        broken.setattr(news_sending, "TURN", 0.1)
+        # As the worker does, again and again.
+        for _time in range(12):
+            _run(news)
+    assert (news.state, news.pause) == (News.State.RUNNING, News.Pause.RETURNED)
+    refused = news_counts.totals(news)["refused"]
+    assert news_sending.FEWEST_RETURNED <= refused < 12
+    assert any("came back" in message.body for message in sent.outbox)
+
+    use_cases.resume(news=news, actor=omar, screen="test")
+    _run(news)
+    assert news.state == News.State.DONE
+    assert len(_got()) == 12 - refused
+
+
 def _inbox(number: int) -> Inbox:
     return sealing.inbox_of(f"p{number}@mail{number}.example")
 
@@ -140,8 +190,11 @@ def test_a_region_or_a_constituency_can_be_chosen_if_it_has_enough(
     with pytest.raises(Refused, match="Fewer than 25"):
         use_cases.start(news=news, actor=omar, screen="test")
 
-    monkeypatch.setattr(use_cases, "FEWEST", 1)
-    _run(_start(news, omar))
+    monkeypatch.setattr(News, "FEWEST", 1)
+    assert not use_cases.start(news=news, actor=omar, screen="test")
+    sent.outbox.clear()
+    assert use_cases.begin(news)
+    _run(news)
 
     assert _got() == [DAVID.email]
 
