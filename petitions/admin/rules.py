@@ -22,6 +22,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from petitions.admin.acting import acting
 from petitions.admin.fields import FIELDS, StoredMoment, refuse_address
+from petitions.admin.records import WithActions
 from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.models import Rule
@@ -221,13 +222,13 @@ class InForce(admin.SimpleListFilter):
 
 
 @admin.register(Rule)
-class RuleAdmin(admin.ModelAdmin[Rule]):
+class RuleAdmin(WithActions):
     """The list of rules; the pattern comes first, so that a phone shows it."""
 
     form = RuleForm
     formfield_overrides = FIELDS
     fields = ("action", "kind", "whom", "note", "expires_at", "seen")
-    list_display = ("says", "until", "note", "actor")
+    list_display = ("says", "until", "note", "by")
     list_filter = ("action", "kind", InForce)
     list_select_related = ("actor",)
     list_per_page = 50
@@ -275,6 +276,10 @@ class RuleAdmin(admin.ModelAdmin[Rule]):
         moment = timezone.localtime(rule.expires_at).strftime("%Y-%m-%d %H:%M")
         words = _("ended %s") if rule.expires_at <= timezone.now() else _("until %s")
         return words % moment
+
+    @admin.display(description="made by", ordering="actor")
+    def by(self, rule: Rule) -> str:
+        return str(rule.actor or "–")
 
     @admin.action(permissions=["change"], description=gettext_lazy("End the chosen rules now"))
     def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:

@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.acting import need
 from petitions.admin.fields import FIELDS, CarefulForm
+from petitions.admin.records import WithActions
 from petitions.formatting.differences import differences
 from petitions.formatting.languages import direction, moment_in_london
 from petitions.formatting.sanitising import plain, render_markdown
@@ -205,7 +206,7 @@ class Entry(NamedTuple):
     changes: Sequence[SafeString] = ()
 
 
-class PublicationAdmin(admin.ModelAdmin[Any]):
+class PublicationAdmin(WithActions):
     """Base admin for models with texts; after saving it tells when embargoes end."""
 
     formfield_overrides = FIELDS
