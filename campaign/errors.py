@@ -6,6 +6,7 @@ Only the admin's page for 403 asks the database: it says who may do what was ref
 from http import HTTPStatus
 
 from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -29,6 +30,10 @@ _IN_THE_ADMIN = {
         "Wait a minute, go back, and press the button again: your browser keeps what you typed.",
     ),
 }
+_TOO_MANY = (
+    "More was ticked or filled in than one form may send. Choose rows by a condition, and then all "
+    "that match, or tick fewer. Nothing was changed."
+)
 # What permissions allow, for those whose name does not say it.
 _ACTS = {
     "petitions.export_signatures": "export signatures",
@@ -73,7 +78,9 @@ def error_page(request: HttpRequest, status: int) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400."""
+    """Django's handler400. In the admin it says so where too much was ticked."""
+    if is_admin(request) and isinstance(exception, TooManyFieldsSent):
+        return _admin_page(request, 413, _TOO_MANY)
     return error_page(request, 400)
 
 

@@ -1,4 +1,4 @@
-"""Titles that are markup somewhere: in HTML, in JSON, in XML, in typst, in URLs."""
+"""Words that are markup somewhere: in HTML, JSON, XML, typst, URLs, spreadsheets, mail headers."""
 
 TITLES = (
     """Quotes " and ' and ` and \\ here""",
@@ -17,4 +17,22 @@ TITLES = (
     "ب" * 150,
     "سوريا Syria 2020 حلب (Aleppo)!",
     "&#x27; %27 %00 + ? # /",
+)
+
+# Names as somebody may store them: whatever their form refuses may have come another way.
+NAMES = (
+    "<script>alert(1)</script>",
+    "<img src=https://evil.example/x.png onerror=alert(1)>",
+    '"><a href="javascript:alert(1)">click</a>',
+    "{{ 7|add:7 }}{% now 'Y' %}%(name)s%s{0}",
+    "@@confirm@@ \x07\x1b[31m {confirm}",
+    '=HYPERLINK("https://evil.example","Amina")',
+    "+1+1;=1+1",
+    "@SUM(A1)\t=1",
+    "-2+3|cmd",
+    "＝1+1; ＋1",
+    "Amina\r\nBcc: victim@example.net\r\n\r\nread this",
+    "Amina\u2028Bcc: victim@example.net",
+    "Turned \u202e around",
+    "javascript:alert(1)",
 )

@@ -33,16 +33,27 @@ MOST_TOGETHER = 500
 
 
 class AlertDecisionForm(decide.DecisionForm):
-    """A decision about all that alerts are about, or those of it that are alike in one way."""
+    """A decision about all that alerts are about, or those of it that are alike."""
 
-    narrow = forms.ChoiceField(label="Which of them", required=False)
+    domains = forms.MultipleChoiceField(
+        label="Of these email domains (of all, if you tick none)",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    sign = forms.ChoiceField(label="With this warning sign", required=False)
 
     def __init__(self, data: Any, *, figures: alerts.Figures, user: Any) -> None:
         super().__init__(data, states=alerts.DECIDABLE, user=user)
-        alike = [
-            (one.choice, f"{one.number:,}: {one.words}") for one in figures.likenesses if one.choice
-        ]
-        self.fields["narrow"].choices = [("", "all of them"), *alike]  # type: ignore[attr-defined]
+        alike = [(one.choice, f"{one.number:,}: {one.words}") for one in figures.likenesses]
+        domains = [one for one in alike if one[0].startswith(alerts.DOMAIN)]
+        signs = [one for one in alike if one[0].startswith(alerts.SIGNAL)]
+        self.fields["domains"].choices = domains  # type: ignore[attr-defined]
+        self.fields["sign"].choices = [("", "any, or none"), *signs]  # type: ignore[attr-defined]
+
+    @property
+    def alike(self) -> list[str]:
+        """What a valid form was narrowed to."""
+        return [*self.cleaned_data["domains"], *filter(None, [self.cleaned_data["sign"]])]
 
 
 class RuleForm(forms.Form):
@@ -184,8 +195,8 @@ class AlertAdmin(Titled, ReadOnly):
         if "hours" in request.POST:
             answer = self._make_rules(request, found, rule_form)
         elif form.is_bound:
-            narrow = form.cleaned_data["narrow"] if form.is_valid() else ""
-            answer = decide.preview(request, form, alerts.selection(found, narrow))
+            alike = form.alike if form.is_valid() else []
+            answer = decide.preview(request, form, alerts.selection(found, alike))
         if answer:
             return answer
         context = {

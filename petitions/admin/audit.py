@@ -1,6 +1,5 @@
 """Admin of the audit log: search by who, what, about what and when; keyset pages; CSV."""
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +19,7 @@ from petitions.admin.fields import start_of_day
 from petitions.admin.keyset import Keyset
 from petitions.admin.recent_password import password_again
 from petitions.formatting.languages import moment_of_staff
+from petitions.handover import csv_file
 from petitions.models import AuditRecord
 from petitions.staff import audit
 
@@ -28,8 +28,6 @@ NEWEST = Keyset(("id",))
 COLUMNS = ("when", "who", "what", "about", "number", "why", "screen", "network")
 # The largest of a bigint.
 _LAST_ID = 2**63 - 1
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = tuple("=+-@\t\r")
 
 
 class SearchForm(forms.Form):
@@ -106,7 +104,7 @@ class AuditRecordAdmin(ReadOnly):
         audit.record(action=AuditRecord.Action.RECORDS_EXPORTED, **acting(request))
         name = f"audit-{timezone.localdate().isoformat()}.csv"
         return StreamingHttpResponse(
-            _csv(rows),
+            csv_file.write(COLUMNS, _batches(rows)),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
@@ -147,23 +145,9 @@ def _who(record: AuditRecord) -> str:
     return record.actor.get_username() if record.actor else f"account {record.actor_id}, deleted"
 
 
-def _csv(rows: QuerySet[AuditRecord]) -> Iterator[str]:
-    """Lines of CSV, read in keyset batches: a slow client holds no transaction open."""
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(COLUMNS)
+def _batches(rows: QuerySet[AuditRecord]) -> Iterator[list[tuple[str, ...]]]:
+    """Rows of the file, read in keyset batches: a slow client holds no transaction open."""
     before = _LAST_ID
     while batch := list(rows.filter(id__lt=before)[:CSV_BATCH]):
-        for record in batch:
-            yield writer.writerow([_cell(value) for value in _line(record).values()])
+        yield [tuple(_line(record).values()) for record in batch]
         before = batch[-1].pk
-
-
-def _cell(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA) else value
-
-
-class _Echo:
-    """A file whose `write` returns what it was given, as `csv.writer` returns it in turn."""
-
-    def write(self, line: str) -> str:
-        return line

@@ -1,17 +1,49 @@
 """Base classes of the admin: pages of our own, read-only records, petitions by their titles."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from petitions.admin.lookups import Narrow
 from petitions.models import Petition
 
 
-class WithPages(Narrow):
+class Strict(admin.ModelAdmin[Any]):
+    """Base of all model admins: refuses lookups that its list has no filter for, and bad ids.
+
+    Django's takes any of the model's own fields and relations, and counts what they find: by
+    `?signatures__gt=<id>` the list of petitions told an organiser, without record, when each form
+    was sent and when it went. And its actions fail on an id that the column cannot hold.
+    """
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.to_python(text)
+            except ValidationError:
+                raise BadRequest("an id that is none") from None
+        return super().response_action(request, *args, **kwargs)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Whether a parameter of the list's address is one of its filters. Others answer 400."""
+        is_ours = any(
+            lookup == name or lookup.startswith(f"{name}__") for name in self._filters(request)
+        )
+        return is_ours and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    def _filters(self, request: HttpRequest | None) -> Iterator[str]:
+        listed: Any = self.list_filter if request is None else self.get_list_filter(request)
+        for one in listed:
+            name = one[0] if isinstance(one, tuple) else one
+            yield name if isinstance(name, str) else name.parameter_name
+
+
+class WithPages(Strict):
     """Base admin for models with pages of our own, beside Django's or in their place."""
 
     def page(

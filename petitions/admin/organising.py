@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import figures, switches
 from petitions.admin.acting import acting
+from petitions.admin.base import Strict
 from petitions.admin.fields import FIELDS, CarefulForm
-from petitions.admin.lookups import Narrow
 from petitions.admin.petition_life import PERMISSION, PetitionLife
 from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
@@ -68,7 +68,7 @@ class OrganisationForm(CarefulForm[Organisation]):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(Narrow):
+class OrganisationAdmin(Strict):
     when_empty = "Add the organisation: signers consent to it by its name."
     form = OrganisationForm
     formfield_overrides = FIELDS

@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
-from petitions.admin.lookups import Narrow
+from petitions.admin.base import Strict
 from petitions.admin.recent_password import password_again
 from petitions.staff import logins, people
 from petitions.staff.refusal import Refused
@@ -65,7 +65,7 @@ class PersonForm(forms.ModelForm[User]):
 
 
 @admin.register(User)
-class PersonAdmin(Narrow):
+class PersonAdmin(Strict):
     """People of the team. Nobody is deleted: what they did stays on record under their name."""
 
     when_empty = "Here stand the people of the team. Invite the first."

@@ -21,8 +21,8 @@ from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
 from petitions.admin.acting import acting
+from petitions.admin.base import Strict
 from petitions.admin.fields import FIELDS, StoredMoment, refuse_address
-from petitions.admin.lookups import Narrow
 from petitions.identity import email_addresses
 from petitions.infra import client_network
 from petitions.models import Rule
@@ -222,7 +222,7 @@ class InForce(admin.SimpleListFilter):
 
 
 @admin.register(Rule)
-class RuleAdmin(Narrow):
+class RuleAdmin(Strict):
     """The list of rules; the pattern comes first, so that a phone shows it."""
 
     when_empty = (
@@ -232,7 +232,7 @@ class RuleAdmin(Narrow):
     form = RuleForm
     formfield_overrides = FIELDS
     fields = ("action", "kind", "whom", "note", "expires_at", "seen")
-    list_display = ("says", "until", "note", "actor")
+    list_display = ("says", "until", "note", "by")
     list_filter = ("action", "kind", InForce)
     list_select_related = ("actor",)
     list_per_page = 50
@@ -280,6 +280,10 @@ class RuleAdmin(Narrow):
         moment = timezone.localtime(rule.expires_at).strftime("%Y-%m-%d %H:%M")
         words = _("ended %s") if rule.expires_at <= timezone.now() else _("until %s")
         return words % moment
+
+    @admin.display(description="made by", ordering="actor")
+    def by(self, rule: Rule) -> str:
+        return str(rule.actor or "–")
 
     @admin.action(permissions=["change"], description=gettext_lazy("End the chosen rules now"))
     def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:

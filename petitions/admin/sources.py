@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from petitions.admin.lookups import Narrow
+from petitions.admin.base import Strict
 from petitions.counting.source_counts import LEAST_SHOWN, counts
 from petitions.identity import email_addresses
 from petitions.models import Petition, Source
@@ -81,7 +81,7 @@ class SourceForm(forms.ModelForm[Source]):
 
 
 @admin.register(Source)
-class SourceAdmin(Narrow):
+class SourceAdmin(Strict):
     """Sources: organisers register partners, and deactivate those that no longer count."""
 
     when_empty = (

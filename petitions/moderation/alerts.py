@@ -34,7 +34,7 @@ MOST_READ, NAMES_READ, SAMPLE = 10_000, 200, 10
 # An older network is not to be expected again, and the day of its index is not known any more.
 RULE_WITHIN = timedelta(hours=72)
 HOURS = (1, 6, 24, 72)
-# Choices that narrow a decision to signatures alike: a code, or one that has the domain.
+# Beginnings of the choices that narrow a decision to signatures alike.
 SIGNAL, DOMAIN, DOMAINS_TOLD = "signal:", "domain:", 10
 # As many as elsewhere hide one person among them.
 NAMED_FROM = 25
@@ -44,7 +44,8 @@ NAMED_FROM = 25
 class Likeness:
     """One thing that many of an alert's signatures share: `number` of `of`.
 
-    `choice` narrows a decision to these, "" where that is not possible.
+    `choice` narrows a decision to these, "" where that is not possible: a warning sign, or a domain
+    by one signature that has it.
     """
 
     words: str
@@ -176,22 +177,27 @@ def _signatures(alerts: Sequence[Alert], *, is_nearby: bool = False) -> QuerySet
     return rows.exclude(state__in=[State.REFUSED, State.WITHDRAWN])
 
 
-def selection(alerts: Sequence[Alert], narrow: str = "", *, is_nearby: bool = False) -> Selection:
+def selection(
+    alerts: Sequence[Alert], alike: Sequence[str] = (), *, is_nearby: bool = False
+) -> Selection:
     """The selection of what alerts of one petition are about, for a bulk decision.
 
-    `narrow` is the `choice` of a `Likeness`: then it is all that share it, of what came from the
-    networks of the alerts, as with `is_nearby`. Raises `Unselectable`.
+    `alike` are choices of `Likeness`, of which one at most is a warning sign: then it is all that
+    have one of the domains, and the sign, of what came from the networks of the alerts, as with
+    `is_nearby`. Raises `Unselectable`.
     """
     if len({alert.petition_id for alert in alerts}) != 1 or not alerts[0].petition_id:
         raise Unselectable("Choose alerts about signatures of one petition.")
     ids = tuple(alert.pk for alert in alerts)
-    is_nearby = is_nearby or bool(narrow)
+    signs = [one.removeprefix(SIGNAL) for one in alike if one.startswith(SIGNAL)]
+    domains = [UUID(one.removeprefix(DOMAIN)) for one in alike if one.startswith(DOMAIN)]
+    is_nearby = is_nearby or bool(signs or domains)
     return Selection(
         petition_id=alerts[0].petition_id,
         alerts=() if is_nearby else ids,
         networks_of_alerts=ids if is_nearby else (),
-        signal=narrow.removeprefix(SIGNAL) if narrow.startswith(SIGNAL) else "",
-        same_domain_as=UUID(narrow.removeprefix(DOMAIN)) if narrow.startswith(DOMAIN) else None,
+        signal=signs[0] if signs else "",
+        same_domain_as=tuple(domains),
     )
 
 

@@ -40,10 +40,10 @@ class Selection:
     """Signatures of one petition: those in `ids`, or all that meet every condition given.
 
     Network, domain and minute are those of another signature, which is named by its id: what they
-    are is read when it is needed, so that a stored selection has nothing personal. A network and a
-    domain are equal within one day only, since their keys are of the day. `alerts` are what bursts
-    are about; `networks_of_alerts` is all that came that day from their networks, and from the
-    networks that use their domains. Names and addresses are
+    are is read when it is needed, so that a stored selection has nothing personal. A domain may be
+    that of any of several. A network and a domain are equal within one day only, since their keys
+    are of the day. `alerts` are what bursts are about; `networks_of_alerts` is all that came that
+    day from their networks, and from the networks that use their domains. Names and addresses are
     no condition. `is_everything` is to be said where nothing else is.
     """
 
@@ -57,7 +57,7 @@ class Selection:
     created_to: datetime | None = None
     decision: UUID | None = None
     same_network_as: UUID | None = None
-    same_domain_as: UUID | None = None
+    same_domain_as: tuple[UUID, ...] = ()
     same_minute_as: UUID | None = None
     alerts: tuple[int, ...] = ()
     networks_of_alerts: tuple[int, ...] = ()
@@ -149,9 +149,11 @@ class Selection:
 
     def _like_another(self, rows: QuerySet[Signature]) -> QuerySet[Signature]:
         if self.same_network_as:
-            rows = rows.filter(signer__network_ix=_of_origin(self.same_network_as, "network_ix"))
+            rows = rows.filter(
+                signer__network_ix__in=_of_origin("network_ix", self.same_network_as)
+            )
         if self.same_domain_as:
-            rows = rows.filter(signer__domain_ix=_of_origin(self.same_domain_as, "domain_ix"))
+            rows = rows.filter(signer__domain_ix__in=_of_origin("domain_ix", *self.same_domain_as))
         if self.same_minute_as:
             minute = _minute_of(self.same_minute_as)
             rows = rows.filter(created_at__gte=minute, created_at__lt=minute + _MINUTE)
@@ -172,18 +174,18 @@ def bounded(rows: QuerySet[Any], limit: int) -> Number:
     return Number(min(n, limit), n <= limit)
 
 
-def _of_origin(signature_id: UUID, name: str) -> bytes:
-    index: bytes | None = (
-        Signer.objects.filter(pk=signature_id).values_list(name, flat=True).first()
-    )
-    if index is None:
+def _of_origin(name: str, *signature_ids: UUID) -> set[bytes]:
+    """The blind indexes of where these came from, as far as they are known; at least one."""
+    known = Signer.objects.filter(pk__in=signature_ids).values_list(name, flat=True)
+    found = {bytes(index) for index in known if index is not None}
+    if not found:
         raise Unselectable(
             _(
                 "Where that signature came from is not known any more: it is erased after 30 "
                 "days, and with its signer. Choose another condition."
             )
         )
-    return index
+    return found
 
 
 def _minute_of(signature_id: UUID) -> datetime:
@@ -217,6 +219,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "created_to": datetime.fromisoformat,
     "decision": UUID,
     "same_network_as": UUID,
-    "same_domain_as": UUID,
+    "same_domain_as": lambda ids: tuple(UUID(one) for one in ids),
     "same_minute_as": UUID,
 }

@@ -36,8 +36,10 @@ NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
     "sketch", "post", "attacked", "confirm", "confirm-alone", "hot", "mail", "news", "export",
     "export-supporters", "export-research", "export-by-constituency", "export-xlsx", "cockpit",
-    "lists",
+    "lists", "bulk", "bulk-signing",
 )  # fmt: skip
+# Measured in this process, without a server.
+_UNSERVED = frozenset({"lists", "bulk"})
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
 # The load comes from many networks, by X-Forwarded-For. All rate limits are counted; those that
@@ -102,8 +104,7 @@ def _bench(
         "site": (_SITE, {}),
         "cold": (_SITE, {"PAGE_CACHE_SECONDS": "0"}),
     }
-    if options.only == ["lists"]:
-        # Answered in this process.
+    if _UNSERVED.issuperset(options.only or NAMES):
         servers = {}
     with ExitStack() as stack:
         ports = {
@@ -112,9 +113,10 @@ def _bench(
             )
             for name, (application, extra) in servers.items()
         }
-        (folder / "proxy").mkdir()
-        site = f"127.0.0.1:{ports['site']}"
-        ports["front"] = stack.enter_context(shipped_proxy(site, folder / "proxy"))
+        if "site" in ports:
+            (folder / "proxy").mkdir()
+            site = f"127.0.0.1:{ports['site']}"
+            ports["front"] = stack.enter_context(shipped_proxy(site, folder / "proxy"))
         yield Bench(
             petition=petition,
             ports=ports,
@@ -138,12 +140,12 @@ def _seed(petition: "Petition", rows: int) -> float:
 
 
 def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measure"]:
-    from tests.benchmarks import cockpit, exports, hot, lists, size
+    from tests.benchmarks import bulk, cockpit, exports, hot, lists, size
     from tests.benchmarks import measures as site
 
     known = {
         name: measure
-        for module in (site, size, hot, exports, cockpit)
+        for module in (site, size, hot, exports, cockpit, bulk)
         for name, measure in module.MEASURES.items()
     }
     measures = [known[name](bench) for name in NAMES if name in names and name in known]

@@ -22,7 +22,7 @@ from petitions.admin.signatures.rows import Render, line
 from petitions.formatting.languages import minutes
 from petitions.models import Decision, Petition, Signature
 from petitions.moderation import decisions, reveal, search, timeline
-from petitions.moderation.selection import Number, Selection, Unselectable
+from petitions.moderation.selection import Number, Unselectable
 
 ERASE = "erase"
 # The list that somebody came from, as its query.
@@ -30,9 +30,9 @@ CAME_FROM = "list"
 # How far neighbours are counted.
 COUNTED = 1_000
 _NEIGHBOURS = {
-    "network_of": ("same_network_as", "From the same network that day"),
-    "domain_of": ("same_domain_as", "Of the same email domain that day"),
-    "minute_of": ("same_minute_as", "Signed in the same minute"),
+    "network_of": "From the same network that day",
+    "domain_of": "Of the same email domain that day",
+    "minute_of": "Signed in the same minute",
 }
 
 
@@ -118,16 +118,15 @@ def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str
 
 
 def _neighbours(signature: Signature) -> list[Neighbours]:
-    here = Filters(signature.petition)
     found = []
-    for name, (condition, label) in _NEIGHBOURS.items():
-        selection = Selection(petition_id=signature.petition_id, **{condition: signature.pk})  # type: ignore[arg-type]
+    for name, label in _NEIGHBOURS.items():
+        theirs = Filters(signature.petition, {name: str(signature.pk)}, {name: signature})
         is_told = name == "minute_of" or signature.confirmed_at is not None
         try:
-            number = selection.count(COUNTED) if is_told else None
+            number = theirs.selection().count(COUNTED) if is_told else None
         except Unselectable:
             number = None
-        found.append(Neighbours(label, number, here.url(**{name: str(signature.pk)}), is_told))
+        found.append(Neighbours(label, number, theirs.url(), is_told))
     return found
 
 

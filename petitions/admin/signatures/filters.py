@@ -128,7 +128,7 @@ class Filters:
             created_to=start_of_day(values.get("until"), days=1),
             decision=_pk(values.get("decision")),
             same_network_as=_pk(values.get("network_of")),
-            same_domain_as=_pk(values.get("domain_of")),
+            same_domain_as=(_pk(domain_of),) if (domain_of := values.get("domain_of")) else (),
             same_minute_as=_pk(values.get("minute_of")),
             is_everything=not self.is_narrowed,
         )
@@ -265,7 +265,9 @@ def _stored_value(name: str, value: Any) -> Any:
     if name == "abroad":
         return "yes" if value else "no"
     if name in _LIKE:
-        return Signature.objects.filter(pk=value).first() or "one that is deleted"
+        ids = value if isinstance(value, list) else [value]
+        found = Signature.objects.filter(pk__in=ids).order_by("pk")
+        return ", ".join(map(str, found)) or "one that is deleted"
     if name == "place":
         return Place.objects.filter(pk=value).first() or value
     return value

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -18,6 +19,7 @@ from petitions.models import (
     Alert,
     AlertMail,
     AuditRecord,
+    BulkDecision,
     Lease,
     Mail,
     Petition,
@@ -68,10 +70,10 @@ def mona(moderator: User, client: Client) -> Client:
     return client
 
 
-def decide(client: Client, path: str, kind: str, **form: str) -> Any:
+def decide(client: Client, path: str, kind: str, **form: Any) -> Any:
     """Press a decision's button, then the one that starts it; then the worker runs."""
     reason = "suspicious" if kind == "hold" else "automated"
-    typed = {"kind": kind, f"reason_{kind}": reason, "seen": "0", "note": "", "narrow": "", **form}
+    typed = {"kind": kind, f"reason_{kind}": reason, "seen": "0", "note": "", "sign": "", **form}
     preview = client.post(path, typed)["Location"]
     shown = client.get(preview)
     client.post(preview, {"act": "start"})
@@ -141,12 +143,14 @@ def test_all_of_it_is_decided_from_its_page_and_the_alert_closes(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("by", ["domain:", "signal:"])
+@pytest.mark.parametrize("by", ["domains", "sign", "both"])
 def test_only_those_alike_are_decided(burst: Alert, mona: Client, by: str) -> None:
     path = f"{ALERT}{burst.pk}/change/"
-    narrow = re.search(rf'<option value="({by}[^"]+)">20:', mona.get(path).content.decode())
-    assert narrow
-    decide(mona, path, "remove", narrow=narrow[1])
+    page = mona.get(path).content.decode()
+    domain = re.findall(r'value="(domain:[^"]+)"[^>]*>\s*20: one email domain', page)
+    assert re.search(r'value="signal:name-digits">20:', page)
+    chosen = {"domains": domain, "sign": "signal:name-digits"}
+    decide(mona, path, "remove", **{k: v for k, v in chosen.items() if by in {k, "both"}})
     assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST
     assert Signature.objects.filter(state=State.PENDING).count() == 2
 
@@ -162,9 +166,38 @@ def test_several_alerts_are_decided_by_one_decision(
     path = mona.post(ALERT, chosen)["Location"]
     page = mona.get(path).content.decode()
     assert "2 alerts about many signatures at once" in page
-    decide(mona, path, "remove", narrow="signal:name-digits")
+    decide(mona, path, "remove", sign="signal:name-digits")
     assert Signature.objects.filter(state=State.REMOVED).count() == 2 * screen.BURST
     assert len(set(Signature.objects.filter(state=State.REMOVED).values_list("decision"))) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_domains_are_decided_by_one_decision_which_names_them_by_signatures(
+    of_domain: Alert, mona: Client
+) -> None:
+    crowd(Petition.objects.get(), 3, "203.1.0.0/24", "robot.example")
+    path = f"{ALERT}{of_domain.pk}/change/"
+    domains = re.findall(r'value="(domain:[^"]+)"', mona.get(path).content.decode())
+    assert len(domains) == 3
+    preview = decide(mona, path, "remove", domains=domains[:2]).content.decode()
+    assert len(re.findall(r"domain that day as (?:[-0-9A-Z]{14}(?:, )?){2}<", preview)) == 1
+    left = Signature.objects.counted().select_related("signer")
+    assert {sealing.unsealed(one.signer)["email"][-9:] for one in left} == {"gmail.com"}
+    removed = Signature.objects.filter(state=State.REMOVED)
+    assert removed.count() == screen.DOMAIN_BURST + 3
+    assert removed.values("decision").distinct().count() == 1
+
+
+def test_a_domain_that_the_page_does_not_offer_decides_nothing(burst: Alert, mona: Client) -> None:
+    typed = {
+        "kind": "hold",
+        "reason_hold": "suspicious",
+        "seen": "0",
+        "domains": f"domain:{uuid4()}",
+    }
+    page = mona.post(f"{ALERT}{burst.pk}/change/", typed).content.decode()
+    assert "Nothing was changed." in page
+    assert not BulkDecision.objects.exists()
 
 
 @pytest.mark.parametrize("action", ["hold", "block"])
@@ -226,7 +259,7 @@ def test_what_came_from_the_networks_that_use_a_domain_is_decided_by_its_warning
     assert "50: the email domain script.example (one of 2 domains)" in page
     assert "1: the email domain gmail.com (a large provider)" in page
     assert "51: The name contains several digits." in page
-    decide(mona, path, "remove", narrow=choice)
+    decide(mona, path, "remove", sign=choice)
     standing = Signature.objects.counted().select_related("signer")
     addresses = [sealing.unsealed(one.signer)["email"] for one in standing]
     assert {f"{one[:3]}@{one.partition('@')[2][:5]}" for one in addresses} == left

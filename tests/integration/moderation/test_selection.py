@@ -90,7 +90,7 @@ def test_network_and_domain_of_another_are_found_and_not_stored(petition: Petiti
     Signer.objects.filter(pk=other.pk).update(domain_ix=Signer.objects.get(pk=one.pk).domain_ix)
 
     assert _matched(petition, same_network_as=one.pk) == {one, same}
-    assert _matched(petition, same_domain_as=one.pk) == {one, other}
+    assert _matched(petition, same_domain_as=(one.pk,)) == {one, other}
     stored = Selection(petition_id=petition.pk, same_network_as=one.pk).conditions()
     assert stored == {"petition_id": petition.pk, "same_network_as": str(one.pk)}
 
@@ -99,9 +99,20 @@ def test_where_one_came_from_is_no_condition_once_it_is_erased(petition: Petitio
     one = _from_network(petition, 1, "192.0.2.0/24")
     Signer.objects.update(network_ix=None, domain_ix=None)
 
-    for name in ("same_network_as", "same_domain_as"):
+    like: tuple[dict[str, Any], ...] = ({"same_network_as": one.pk}, {"same_domain_as": (one.pk,)})
+    for condition in like:
         with pytest.raises(Unselectable, match="not known any more"):
-            Selection.from_conditions({"petition_id": petition.pk, name: str(one.pk)}).queryset()
+            Selection(petition_id=petition.pk, **condition).queryset()
+
+
+def test_any_of_several_domains_is_a_condition_and_a_forgotten_one_is_left_out(
+    petition: Petition,
+) -> None:
+    one, two, three = (_from_network(petition, n, "192.0.2.0/24") for n in (1, 2, 3))
+    assert _matched(petition, same_domain_as=(one.pk, three.pk)) == {one, three}
+
+    Signer.objects.filter(pk=one.pk).update(domain_ix=None)
+    assert _matched(petition, same_domain_as=(one.pk, two.pk)) == {two}
 
 
 def test_the_minute_of_another_is_a_condition_until_only_its_day_is_known(

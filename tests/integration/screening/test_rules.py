@@ -549,7 +549,10 @@ def test_rules_are_ended_from_the_list_at_once(moderator: User) -> None:
     client = staff(moderator)
     client.post(ADMIN, {"action": "end", "_selected_action": [rule.pk]})
     assert not Rule.objects.in_force().exists()
-    assert "ended 20" in client.get(ADMIN).content.decode()
+    page = client.get(ADMIN).content.decode()
+    assert "ended 20" in page
+    assert "Made by" in page
+    assert "Actor" not in page
     assert "block: 198.51.100.0/24" in client.get(f"{ADMIN}?in_force=no").content.decode()
     assert "198.51.100.0" not in client.get(f"{ADMIN}?in_force=yes").content.decode()
 

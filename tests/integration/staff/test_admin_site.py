@@ -189,6 +189,32 @@ def test_no_address_opens_before_the_second_factor(
             assert client.get(path).status_code == 302, path
 
 
+def test_no_address_opens_for_somebody_who_is_locked_out(
+    everything: dict[str, Any], moderator: User
+) -> None:
+    moderator.set_password(PASSWORD)
+    moderator.save()
+    client = Client()
+    typed = [*("wrong",) * 5, PASSWORD]
+    answers = [client.post(LOGIN, {"username": "mona", "password": one}) for one in typed]
+    assert answers[-1].status_code == 429
+    for name, path in addresses(everything):
+        if name not in OPEN:
+            assert client.get(path).status_code == 302, path
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_what_somebody_may_not_read_takes_nothing_from_them_either(
+    everything: dict[str, Any], who: str, request: pytest.FixtureRequest
+) -> None:
+    client, refused = client_of(request.getfixturevalue(who)), 0
+    for name, path in addresses(everything):
+        if name not in OPEN and client.get(path).status_code == 403:
+            assert client.post(path, {"act": "x"}).status_code in {403, 405}, path
+            refused += 1
+    assert refused > 10
+
+
 @pytest.mark.parametrize("who", PEOPLE)
 def test_every_address_answers_every_role_in_the_admins_own_words(
     everything: dict[str, Any], who: str, request: pytest.FixtureRequest

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -15,6 +16,7 @@ from petitions.moderation.selection import Selection
 from petitions.screening.screen import Screening
 from petitions.signatures import submit
 from petitions.signers import sealing
+from tests.held import LIST, button
 from tests.integration.staff.test_admin_site import OPEN, addresses, client_of, everything
 from tests.people import AMINA, confirm
 
@@ -56,6 +58,39 @@ def test_nonsense_in_every_parameter_and_field_breaks_no_page(
             posted = client.post(path, dict.fromkeys(fields - {"csrfmiddlewaretoken"}, value))
             assert posted.status_code in ANSWERS, (path, value)
     assert asked > 60
+
+
+def test_an_action_on_ids_that_are_none_is_refused(
+    everything: dict[str, Any], everybody: User
+) -> None:
+    """Django's own actions answer them with an error of the server."""
+    client, asked = client_of(everybody), 0
+    for name, path in addresses(everything):
+        if not name.endswith("_changelist"):
+            continue
+        page = client.get(path, follow=True).content.decode()
+        offered = re.search(r'<select name="action".*?</select>', page, re.DOTALL)
+        for action in re.findall(r'value="(\w+)"', offered[0]) if offered else []:
+            for value in NONSENSE:
+                answer = client.post(
+                    path, {"action": action, "_selected_action": value, "index": 0}
+                )
+                # A number may be an id that nothing has.
+                wanted = {302, 400} if value.isdecimal() else {400}
+                assert answer.status_code in wanted, (path, action, value)
+                asked += 1
+    assert asked > 15
+
+
+def test_5_000_ids_in_one_form_are_refused_in_words(petition: Petition, everybody: User) -> None:
+    client = client_of(everybody)
+    chosen = [str(uuid4()) for _ in range(5_000)]
+    answer = client.post(LIST, {"chosen": chosen, **button("hold", "suspicious")})
+    assert answer.status_code == 413
+    assert "Choose rows by a condition, and then all that match" in answer.content.decode()
+    # So many as a page may have are none too many.
+    few = client.post(LIST, {"chosen": chosen[:1_900], **button("hold", "suspicious")})
+    assert few.status_code == 302
 
 
 def test_hostile_names_notes_and_domains_are_text_on_every_screen(
