@@ -18,6 +18,7 @@ and one of sixty give values of the same length.
 
 import json
 import os
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from uuid import UUID
@@ -35,6 +36,7 @@ NONCE_BYTES = 12
 HEADER_BYTES = 2
 LENGTH_BYTES = 4
 INDEX_BYTES = 16
+_LENGTH = struct.Struct("!I").unpack_from
 _PREFIX = HEADER_BYTES + NONCE_BYTES
 # Shared: `json.dumps` with options makes one per call, which doubles the cost of encoding.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -80,7 +82,8 @@ def opener(table: str) -> Callable[[bytes | memoryview, bytes], dict[str, object
             padded = _cipher(blob[1]).decrypt(nonce, ciphertext, binding + row_id)
         except InvalidTag:
             raise CannotOpen from None
-        value: dict[str, object] = _DECODE(_unpad(padded).decode())[0]
+        end = LENGTH_BYTES + _LENGTH(padded)[0]
+        value: dict[str, object] = _DECODE(padded[LENGTH_BYTES:end].decode())[0]
         return value
 
     return unseal_row
@@ -151,8 +154,3 @@ def _framed(parts: Iterable[str | bytes]) -> bytes:
 def _pad(plain: bytes, at_least: int) -> bytes:
     framed = _framed((plain,))
     return framed.ljust(-(-max(len(framed), at_least) // BUCKET) * BUCKET, b"\0")
-
-
-def _unpad(padded: bytes) -> bytes:
-    length = int.from_bytes(padded[:LENGTH_BYTES], "big")
-    return padded[LENGTH_BYTES : LENGTH_BYTES + length]

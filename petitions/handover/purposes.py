@@ -27,6 +27,7 @@ Cells = tuple[str | int, ...]
 # Fewer signatures than this of one place may point at somebody.
 RARE = 25
 EXPORT = "petitions.export_signatures"
+_open = sealing.opener()
 _WITHHELD = Signature.NameUse.WITHHELD.value
 
 
@@ -219,7 +220,7 @@ def told(number: int) -> str:
 
 def _person(row: Row) -> dict[str, str]:
     """The unsealed signer; empty once erased by retention, when the signature still counts."""
-    return {} if row.sealed is None else sealing.unseal_exported(row.sealed, row.id)
+    return {} if row.sealed is None else _open(row.sealed, bytes.fromhex(row.id))
 
 
 def _handed_in(row: Row, place: str) -> Cells:

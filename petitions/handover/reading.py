@@ -24,7 +24,7 @@ COUNTED_EXACTLY = 20_000
 
 
 class Row(NamedTuple):
-    """One signature. The id is text, and the day too: their Python types cost 5 us a row."""
+    """One signature. Its id is in hexadecimal, its day text: Python's types cost 5 us a row."""
 
     id: str
     reference: str
@@ -53,7 +53,7 @@ def batches(export: Export, *, where: str = "TRUE", opened: str = "TRUE") -> Ite
     """
     for petition_id in petition_ids(export):
         condition = _condition(export, [petition_id], where)
-        after, limit = "00000000-0000-0000-0000-000000000000", FIRST_BATCH
+        after, limit = "0" * 32, FIRST_BATCH
         while batch := _read(condition, opened, after, limit):
             yield batch
             if len(batch) < limit:
@@ -106,14 +106,14 @@ def _read(condition: Condition, opened: str, after: str, limit: int) -> list[Row
     # A subquery reads signers by key: a join would scan all up to the batch, every time.
     signer = "(SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)"
     columns = (
-        "s.id::text, s.reference, s.petition_id, s.name_use, s.place_id, "
+        "encode(uuid_send(s.id), 'hex'), s.reference, s.petition_id, s.name_use, s.place_id, "
         "(s.confirmed_at AT TIME ZONE 'Europe/London')::date::text, "
         f"CASE WHEN {opened} THEN {signer} END"
     )
     rows = f"SELECT {columns} FROM petitions_signature s WHERE {condition.sql}"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{rows} AND s.id > %s ORDER BY s.id LIMIT %s", [*condition.params, after, limit]
+            f"{rows} AND s.id > %s::uuid ORDER BY s.id LIMIT %s", [*condition.params, after, limit]
         )
         return list(map(Row._make, cursor.fetchall()))
 

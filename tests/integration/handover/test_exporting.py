@@ -16,9 +16,11 @@ from django.db.models import Q
 from django.test import Client
 from django.utils import timezone
 
+from campaign.database.timeouts import client_timeout
 from petitions.counting import tallies
+from petitions.crypto import vault
 from petitions.handover import csv_file, exports, reading
-from petitions.models import Export, Petition, Signature
+from petitions.models import Export, Petition, Signature, Signer
 from petitions.signers.sealing import Attempt
 from tests.benchmarks import seeding
 from tests.people import AMINA, BASHIR, DAVID, sign, sign_and_confirm
@@ -159,6 +161,39 @@ def test_many_batches_hold_every_signature_once(
 
     references = [row[0] for row in rows_of(raw)[1:]]
     assert sorted(references) == sorted(s.spoken_reference for s in Signature.objects.all())
+
+
+def test_a_signature_whose_signer_is_erased_keeps_its_row(petition: Petition) -> None:
+    signature = sign_and_confirm(petition)
+    signature.signer.delete()
+    _export, raw = exported(petition)
+    (row,) = rows_of(raw)[1:]
+    assert row[:3] == [signature.spoken_reference, "", "UK, constituency not known"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_signer_that_cannot_be_opened_breaks_the_export_off_on_record(petition: Petition) -> None:
+    seeding.seed(petition=petition, total=2_000)
+    told = Signature.objects.counted().exclude(name_use="withheld").order_by("id")
+    Signer.objects.filter(pk=told[10].pk).update(sealed=b"damaged")
+
+    with pytest.raises(vault.CannotOpen):
+        exported(petition)
+    assert Export.objects.get().state == Export.State.BROKEN
+    assert Export.objects.get().rows == 0
+
+
+def test_an_export_leaves_the_web_process_whose_connections_have_a_client_side_timeout(
+    petition: Petition,
+) -> None:
+    """There COPY does not work."""
+    sign_and_confirm(petition)
+    client_timeout.limit(30)
+    try:
+        _export, raw = exported(petition)
+    finally:
+        client_timeout.remove()
+    assert len(rows_of(raw)) == 2
 
 
 def test_the_command_writes_a_file_that_only_its_owner_reads(
