@@ -66,7 +66,7 @@ def start(*, export: Export, actor: User | None = None, screen: str = "") -> Exp
     audit.record(
         action=AuditRecord.Action.EXPORTED,
         screen=screen,
-        actor_id=actor.pk if actor else None,
+        actor=actor,
         about=export,
         why=export.why,
     )

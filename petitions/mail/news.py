@@ -153,7 +153,7 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
             raise Refused(
                 f"The mail server did not take it ({code}). Try again, or ask your operator."
             ) from None
-    audit.record(action=Action.NEWS_TESTED, screen=screen, actor_id=actor.pk, about=news)
+    audit.record(action=Action.NEWS_TESTED, screen=screen, actor=actor, about=news)
     return len(texts)
 
 
@@ -192,7 +192,7 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     target = State.AWAITING if waits else State.RUNNING
     if not news.change_state(target, State.DRAFT, **columns, **begun):
         raise Refused("This has been started or stopped already. Load the page again.")
-    audit.record(action=Action.NEWS_STARTED, screen=screen, actor_id=actor.pk, about=news)
+    audit.record(action=Action.NEWS_STARTED, screen=screen, actor=actor, about=news)
     return not waits
 
 
@@ -204,7 +204,7 @@ def approve(*, news: News, actor: User, screen: str) -> None:
         raise Refused("Somebody else has to approve your own news. You can stop it.")
     if not begin(news, approver=actor):
         raise Refused("This does not wait for approval any more. Load the page again.")
-    audit.record(action=Action.NEWS_APPROVED, screen=screen, actor_id=actor.pk, about=news)
+    audit.record(action=Action.NEWS_APPROVED, screen=screen, actor=actor, about=news)
 
 
 def begin(news: News, *, approver: User | None = None) -> bool:
@@ -224,7 +224,7 @@ def pause(*, news: News, actor: User, screen: str) -> None:
     """Stop sending until somebody resumes it. Raises `Refused`."""
     _need(actor, SEND)
     _change_pause(news, "", pause=Pause.BY_HAND)
-    audit.record(action=Action.NEWS_PAUSED, screen=screen, actor_id=actor.pk, about=news)
+    audit.record(action=Action.NEWS_PAUSED, screen=screen, actor=actor, about=news)
 
 
 @transaction.atomic
@@ -238,7 +238,7 @@ def resume(*, news: News, actor: User, screen: str) -> None:
         _change_pause(news, news.pause, pause="", is_watched=False)
     else:
         _change_pause(news, Pause.BY_HAND, pause="")
-    audit.record(action=Action.NEWS_RESUMED, screen=screen, actor_id=actor.pk, about=news)
+    audit.record(action=Action.NEWS_RESUMED, screen=screen, actor=actor, about=news)
 
 
 @transaction.atomic
@@ -251,7 +251,7 @@ def stop(*, news: News, actor: User, screen: str) -> None:
         _need(actor, SEND)
     if not news.change_state(State.CANCELLED, State.AWAITING, State.RUNNING, is_to_tell=False):
         raise Refused("This has ended already. Load the page again.")
-    audit.record(action=Action.NEWS_STOPPED, screen=screen, actor_id=actor.pk, about=news)
+    audit.record(action=Action.NEWS_STOPPED, screen=screen, actor=actor, about=news)
 
 
 def _change_pause(news: News, before: str, **columns: object) -> None:

@@ -201,7 +201,7 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
     begun = {} if target == State.AWAITING else {"started_at": Now()}
     if not job.change_state(target, State.DRAFT, **begun):
         raise Refused(_("This has been started or cancelled already."))
-    audit.record(action=Action.BULK_STARTED, screen=screen, actor_id=actor.pk, about=job)
+    audit.record(action=Action.BULK_STARTED, screen=screen, actor=actor, about=job)
     return target == State.RUNNING
 
 
@@ -215,7 +215,7 @@ def approve(*, job: BulkDecision, actor: User, screen: str) -> None:
     _refuse_if_old(job)
     if not job.change_state(State.RUNNING, State.AWAITING, approver=actor, started_at=Now()):
         raise Refused(_("This does not wait for approval any more. Load the page again."))
-    audit.record(action=Action.BULK_APPROVED, screen=screen, actor_id=actor.pk, about=job)
+    audit.record(action=Action.BULK_APPROVED, screen=screen, actor=actor, about=job)
 
 
 @transaction.atomic
@@ -228,7 +228,7 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
         raise Refused(_("Only moderators can cancel this. Ask one of them."))
     if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
         raise Refused(_("This has ended already. You can undo what it did."))
-    audit.record(action=Action.BULK_CANCELLED, screen=screen, actor_id=actor.pk, about=job)
+    audit.record(action=Action.BULK_CANCELLED, screen=screen, actor=actor, about=job)
 
 
 def _refuse_if_old(job: BulkDecision) -> None:
