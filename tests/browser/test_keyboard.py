@@ -12,6 +12,7 @@ from tests.browser.test_journeys import (
     WORDS,
     OpenPage,
     fill,
+    fits,
     new_address,
     open_page,
 )
@@ -72,6 +73,29 @@ def test_every_stop_of_the_keyboard_is_in_sight_and_in_order(
     assert stops[start : start + 9] == [
         "name", "a", "name_use", "email", "residence", "consent", "updates", "summary", "button",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(360, 640), DESK])
+@PREFIXES
+def test_what_news_may_name_is_asked_where_it_means_something(
+    open_page: OpenPage, prefix: str, size: tuple[int, int]
+) -> None:
+    """Of those who are counted without their name and want news: by the style sheet alone."""
+    page = open_page(size)
+    page.goto(f"{prefix}{PAGE}")
+    asked = page.locator("[name=news_may_name]")
+    expect(asked).to_be_hidden()
+    page.check("[name=updates]")
+    page.check("[name=name_use][value=government]")
+    expect(asked).to_be_hidden()
+    page.check("[name=name_use][value=withheld]")
+    expect(asked).to_be_visible()
+    expect(asked).not_to_be_checked()
+    assert fits(page)
+    page.focus("[name=updates]")
+    assert press(page)["is"] == "news_may_name"
+    page.uncheck("[name=updates]")
+    expect(asked).to_be_hidden()
 
 
 @PREFIXES
