@@ -95,10 +95,12 @@ _ALONG_WITH = {
 
 
 class Ready(NamedTuple):
-    """A claimed mail, its message, and the domain of its recipient."""
+    """A claimed mail, its message, and the domain of its recipient. A decoy has no message, and is
+    settled as if it were sent.
+    """
 
     mail: Mail
-    message: EmailMessage
+    message: EmailMessage | None
     domain: str
 
 
@@ -251,6 +253,8 @@ def _throttle_or_compose(
         domain = email_addresses.domain_of(person["email"])
         if seconds := _wait(mail, domain):
             decided.throttled.append((mail, seconds))
+        elif sealing.DECOY in person:
+            decided.ready.append(Ready(mail, None, domain))
         else:
             decided.ready.append(
                 Ready(mail, messages.compose(mail, person, is_notice=is_notice), domain)
@@ -346,14 +350,15 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
     total = 0
     try:
         while ready and claim.is_held() and time.monotonic() < until:
+            message = ready[0].message
             try:
-                is_sent = _send(server, ready[0])
+                is_sent = message is None or _send(server, ready[0], message)
             except DomainAway as away:
                 _put_off_domain(ready, ready[0].domain, str(away))
                 continue
             if is_sent:
                 sent.append(ready[0])
-                total += 1
+                total += message is not None
             ready.popleft()
             if len(sent) == SETTLE_EVERY:
                 _settle(sent, Mail.State.SENT)
@@ -377,7 +382,7 @@ def _open(server: BaseEmailBackend) -> None:
         raise ServerAway(replies.code_of(error)) from None
 
 
-def _send(server: BaseEmailBackend, ready: Ready) -> bool:
+def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool:
     """Send one mail, or settle its refusal; return whether it was sent.
 
     Raises `ServerAway` if none would go now, `DomainAway` if none to its domain would. The
@@ -385,7 +390,7 @@ def _send(server: BaseEmailBackend, ready: Ready) -> bool:
     """
     mail = ready.mail
     try:
-        server.send_messages([ready.message])
+        server.send_messages([message])
         return True
     except ValueError as error:
         # A header that cannot be serialised, such as one with a line break in it.

@@ -13,7 +13,7 @@ from django.db import connection, models
 from django.test import Client
 
 from petitions.crypto import tokens
-from petitions.mail import suppression
+from petitions.mail import outbox, suppression
 from petitions.models import Mail, Petition, Signature
 from petitions.signatures import find
 from petitions.signatures.check_email import Page
@@ -84,6 +84,30 @@ def test_nothing_of_a_form_equals_what_its_address_did_before(petition: Petition
 
     assert len(stored_bytes(of=forged)) >= 5
     assert not stored_bytes(of=forged) & before
+
+
+@pytest.mark.parametrize("typed_address", [AMINA.email, "amina+made-up@example.org"])
+def test_a_request_for_a_link_leaves_the_same_rows_whether_or_not_its_mailbox_has_signed(
+    petition: Petition, typed_address: str
+) -> None:
+    """Mallory asks for the signatures of an alias of Amina's, which anybody can make up."""
+
+    def rows_of_a_request() -> list[tuple[object, ...]]:
+        before = set(Mail.objects.values_list("pk", flat=True))
+        find.request_links(address=typed_address, language="en")
+        find.settle()
+        outbox.deliver()
+        rows = Mail.objects.exclude(pk__in=before).order_by("kind")
+        assert len({row.created_at for row in rows}) == 1
+        return [
+            (row.kind, row.state, row.code, row.attempts, row.signature_id, len(row.sealed or b""))
+            for row in rows
+        ]
+
+    nobody = rows_of_a_request()
+    sign_and_confirm(petition, AMINA)
+    outbox.deliver()
+    assert rows_of_a_request() == nobody
 
 
 def test_the_comparison_finds_what_is_equal(petition: Petition) -> None:
