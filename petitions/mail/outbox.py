@@ -38,7 +38,16 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.mail import claims, messages, monitoring, news_counts, pace, replies, suppression
+from petitions.mail import (
+    claims,
+    messages,
+    monitoring,
+    news_counts,
+    pace,
+    reminders,
+    replies,
+    suppression,
+)
 from petitions.mail.claims import Claim
 from petitions.mail.pace import Pace
 from petitions.mail.replies import Verdict
@@ -208,7 +217,7 @@ def _decide(mails: Sequence[Mail]) -> Decided:
     """
     decided = Decided()
     over = over_limit([mail.pk for mail in mails])
-    wanted = _still_wanted(mails)
+    wanted, superfluous = _still_wanted(mails), reminders.superfluous(mails)
     people = {mail.pk: _person(mail) for mail in mails if mail.pk in wanted and mail.pk not in over}
     suppressed = suppression.reasons(
         {
@@ -232,7 +241,10 @@ def _decide(mails: Sequence[Mail]) -> Decided:
         elif (reason := suppressed.get(mail.pk)) and not _is_notice(mail, person, reason):
             decided.settled[_SUPPRESSED[reason]].append(mail)
         else:
-            _throttle_or_compose(mail, person, decided, is_notice=reason is not None)
+            is_decoy = sealing.DECOY in person or mail.pk in superfluous
+            _throttle_or_compose(
+                mail, person, decided, is_notice=reason is not None, is_decoy=is_decoy
+            )
     return decided
 
 
@@ -247,13 +259,13 @@ def _is_notice(mail: Mail, person: dict[str, str], reason: Objection.Reason) -> 
 
 
 def _throttle_or_compose(
-    mail: Mail, person: dict[str, str], decided: Decided, *, is_notice: bool
+    mail: Mail, person: dict[str, str], decided: Decided, *, is_notice: bool, is_decoy: bool
 ) -> None:
     try:
         domain = email_addresses.domain_of(person["email"])
         if seconds := _wait(mail, domain):
             decided.throttled.append((mail, seconds))
-        elif sealing.DECOY in person:
+        elif is_decoy:
             decided.ready.append(Ready(mail, None, domain))
         else:
             decided.ready.append(
