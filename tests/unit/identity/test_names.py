@@ -1,5 +1,6 @@
 """Names are taken in any script, compared kindly, and hold nothing that deceives."""
 
+import time
 import unicodedata
 
 import pytest
@@ -217,3 +218,23 @@ def test_a_name_with_letters_never_folds_to_nothing(name: str) -> None:
     assume(names.has_a_letter(name))
 
     assert folded(name)
+
+
+def test_no_two_names_take_long_to_compare() -> None:
+    """Of names as long as the form takes, whose ligatures fold to 15 and to 7 letters each."""
+    began = time.process_time()
+    names.is_spelling_of("\ufdfa" * 200, "\ufdfb" * 200)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_one"),
+    [
+        ("Amnia Exmaple", "Amina Example", True),
+        ("Amina", "Amina Example", True),
+        ("Amina Example", "Bob Smith", False),
+        ("Amina Example " * 14, "Amina Exmaple " * 14, True),
+    ],
+)
+def test_spellings_of_one_name_are_told_from_another(name: str, other: str, is_one: bool) -> None:
+    assert names.is_spelling_of(name, other) is is_one
