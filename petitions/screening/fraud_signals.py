@@ -97,8 +97,8 @@ class Signal(NamedTuple):
         """What a moderator reads, in the language of the page."""
         if self.code == "burst" and self.number:
             return ngettext(
-                "%(n)d signature from one network in two minutes.",
-                "%(n)d signatures from one network in two minutes.",
+                "At least %(n)d signature from one network in two minutes.",
+                "At least %(n)d signatures from one network in two minutes.",
                 self.number,
             ) % {"n": self.number}
         return str(_RULES[self.code][1]) if self.code in _RULES else self.code
