@@ -23,9 +23,16 @@ _BEFORE, _AFTER = ' \t<([{"“„«', " \t>)]}\"”“»'’.,;:!?/،؛؟。"
 _WITH_NAME = re.compile(r"[^<>]*<\s*(?:mailto:)?([^<>@]+@[^<>]+)>\W*")
 # Full-width forms, of keyboards for Chinese and Japanese.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("。"): "."}
-# Some domains are spelt with them; no address in ASCII is.
-_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
+# Some domains are spelt with joiners; no address in ASCII is. The others are letters and marks that
+# nobody sees: the grapheme joiner, fillers, and variation selectors.
+_UNSEEN = dict.fromkeys(
+    [
+        *map(ord, "\u200c\u200d\u034f\u115f\u1160\u180b\u180c\u180d\u3164\uffa0"),
+        *range(0xFE00, 0xFE10),
+    ]
+)
 _WRITTEN_OUT = re.compile(r"(?i)\s*[\[({]\s*at\s*[\])}]\s*|\s+at\s+")
+_DOT_WRITTEN_OUT = re.compile(r"(?i)\s*[\[({]\s*dot\s*[\])}]\s*|\s+dot\s+")
 
 
 class NotAnAddress(ValueError):
@@ -46,7 +53,7 @@ def read(typed: str) -> str:
     Only what cannot be part of an address is dropped; a guess is offered, and never taken.
     """
     text = without_invisible(typed).translate(_FULL_WIDTH)
-    if (bare := text.translate(_JOINERS)).isascii():
+    if (bare := text.translate(_UNSEEN)).isascii():
         text = bare
     if named := _WITH_NAME.fullmatch(text):
         text = named[1]
@@ -79,6 +86,7 @@ def _meant(text: str) -> str:
     mistaken for others, spaces within. "" if there is none.
     """
     text = _WRITTEN_OUT.sub("@", text) if "@" not in text else text
+    text = _DOT_WRITTEN_OUT.sub(".", text)
     text = re.sub(r"\s", "", text)
     local, at, domain = text.rpartition("@")
     if not at:

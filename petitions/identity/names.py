@@ -41,8 +41,12 @@ _PLAIN |= str.maketrans("کیىةہ", "كييهه")
 # Combining classes of marks without which another word is written: the voicing marks of kana,
 # the virama of Indic scripts, and vowels and tones from Telugu to Tibetan.
 _MARKS_THAT_SPELL = {8, 9, *range(84, 133)}
-# The least similarity (difflib) of two spellings of one name.
-_ALIKE = 0.6
+# More marks on one letter than any script writes: Hebrew with its accents takes four.
+_PILE = re.compile(r"m{6}")
+# The least similarity (difflib) of two spellings of one name, and of how many folded letters. Names
+# of ligatures fold to 3,000, for which difflib takes nine seconds of the processor, and for 100 a
+# fiftieth of one.
+_ALIKE, _COMPARED = 0.6, 100
 
 
 def tidy(name: str) -> str:
@@ -63,12 +67,14 @@ def is_spelling_of(name: str, other: str) -> bool:
     one, two = folded(name), folded(other)
     if one in two or two in one:
         return True
-    return SequenceMatcher(None, one, two, autojunk=False).ratio() >= _ALIKE
+    beginnings = one[:_COMPARED], two[:_COMPARED]
+    return SequenceMatcher(None, *beginnings, autojunk=False).ratio() >= _ALIKE
 
 
 def looks_like_a_link(text: str) -> bool:
     """Whether a name plainly contains a URL; initials and titles with full stops are none."""
-    return bool(_LINK.search(text) or _SHORT_LINK.search(text))
+    plain = _plain(text)
+    return bool(_LINK.search(plain) or _SHORT_LINK.search(plain))
 
 
 def looks_like_an_address(text: str) -> bool:
@@ -81,12 +87,26 @@ def holds_markup(text: str) -> bool:
 
     Everything that shows names escapes for itself; this is for moderators (`fraud_signals`).
     """
-    return bool(_MARKUP.search(text))
+    return bool(_MARKUP.search(_plain(text)))
+
+
+def piles_up_marks(text: str) -> bool:
+    """Whether marks stand on each other until the lines around them cannot be read."""
+    return bool(_PILE.search("".join(map(_kind_of, unicodedata.normalize("NFC", text)))))
 
 
 def has_a_letter(text: str) -> bool:
     """Whether anything in the text is a letter of some script, or may be a new one."""
     return any(_is_letter(char) and char not in _NO_LETTERS for char in text)
+
+
+def _plain(text: str) -> str:
+    """Full-width forms and the like as the letters and signs that they are read as."""
+    return unicodedata.normalize("NFKC", text).replace("。", ".")
+
+
+def _kind_of(char: str) -> str:
+    return "m" if unicodedata.combining(char) or unicodedata.category(char) == "Me" else "-"
 
 
 def _spells(char: str) -> bool:

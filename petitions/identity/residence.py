@@ -36,6 +36,8 @@ _ABROAD = (
     (re.compile(r"IM[0-9]{1,2}[0-9][A-Z]{2}"), "IM"),
     (re.compile(r"(?:ASCN|STHL|TDCU)1ZZ"), "SH"),
     (re.compile(r"FIQQ1ZZ"), "FK"),
+    (re.compile(r"SIQQ1ZZ"), "GS"),
+    (re.compile(r"BBND1ZZ"), "IO"),
     (re.compile(r"TKCA1ZZ"), "TC"),
     (re.compile(r"PCRN1ZZ"), "PN"),
     (re.compile(r"KY[1-3][0-9]{4}"), "KY"),
@@ -45,7 +47,7 @@ _ABROAD = (
     (re.compile(r"(?:[AC-FHKNPRTV-Y][0-9]{2}|D6W)[0-9AC-FHKNPRTV-Y]{4}"), "IE"),
 )
 _INWARD = 3
-_AS_DIGITS, _AS_LETTERS = str.maketrans("OIL", "011"), str.maketrans("01", "OI")
+_AS_DIGITS, _AS_LETTERS = str.maketrans("OILSZB", "011528"), str.maketrans("0158", "OISB")
 # Codes that CLDR lists beside countries: groups, outlying islands without people, pseudo-locales.
 _NOT_COUNTRIES = {
     "AC", "AQ", "BV", "CP", "CQ", "DG", "EA", "EU", "EZ", "GB", "HM", "IC", "QO", "TA", "TF",
@@ -103,7 +105,8 @@ def _compact(typed: str) -> str:
 
 
 def _readings(compact: str) -> Iterator[str]:
-    """What may be meant where O stands for zero, I or L for one, or a zero leads the district.
+    """What may be meant where a letter stands for the digit that looks like it (O, I, L, S, Z, B),
+    a digit for such a letter of the area, or a zero leads the district.
 
     Areas of two letters come first: "S01 4AB" is more often SO1 than S1.
     """

@@ -9,6 +9,9 @@ import unicodedata
 
 # Persian, Sinhala and others are written with these two; they change letters' shapes, not order.
 _JOINERS = frozenset("\u200c\u200d")
+# OBJECT REPLACEMENT CHARACTER, which stands for a picture that was not copied along, and dictation
+# leaves behind; and the pattern of Braille without a dot.
+_BLANKS = frozenset("\ufffc\u2800")
 # LEFT-TO-RIGHT and RIGHT-TO-LEFT OVERRIDE reverse what is read. Embeddings and isolates only wrap:
 # contact cards and phones add them when text is copied.
 _OVERRIDES = frozenset("\u202d\u202e")
@@ -54,6 +57,8 @@ def is_unassigned(char: str) -> bool:
 
 
 def _is_invisible(char: str) -> bool:
+    if char in _BLANKS:
+        return True
     return unicodedata.category(char) == "Cf" and char not in _JOINERS and char not in _OVERRIDES
 
 

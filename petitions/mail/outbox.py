@@ -38,7 +38,16 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses
-from petitions.mail import claims, messages, monitoring, news_counts, pace, replies, suppression
+from petitions.mail import (
+    claims,
+    messages,
+    monitoring,
+    news_counts,
+    pace,
+    reminders,
+    replies,
+    suppression,
+)
 from petitions.mail.claims import Claim
 from petitions.mail.pace import Pace
 from petitions.mail.replies import Verdict
@@ -96,10 +105,12 @@ _ALONG_WITH = {
 
 
 class Ready(NamedTuple):
-    """A claimed mail, its message, and the domain of its recipient."""
+    """A claimed mail, its message, and the domain of its recipient. A decoy has no message, and is
+    settled as if it were sent.
+    """
 
     mail: Mail
-    message: EmailMessage
+    message: EmailMessage | None
     domain: str
 
 
@@ -207,7 +218,7 @@ def _decide(mails: Sequence[Mail]) -> Decided:
     """
     decided = Decided()
     over = over_limit([mail.pk for mail in mails])
-    wanted = _still_wanted(mails)
+    wanted, superfluous = _still_wanted(mails), reminders.superfluous(mails)
     people = {mail.pk: _person(mail) for mail in mails if mail.pk in wanted and mail.pk not in over}
     suppressed = suppression.reasons(
         {
@@ -231,7 +242,10 @@ def _decide(mails: Sequence[Mail]) -> Decided:
         elif (reason := suppressed.get(mail.pk)) and not _is_notice(mail, person, reason):
             decided.settled[_SUPPRESSED[reason]].append(mail)
         else:
-            _throttle_or_compose(mail, person, decided, is_notice=reason is not None)
+            is_decoy = sealing.DECOY in person or mail.pk in superfluous
+            _throttle_or_compose(
+                mail, person, decided, is_notice=reason is not None, is_decoy=is_decoy
+            )
     return decided
 
 
@@ -246,12 +260,14 @@ def _is_notice(mail: Mail, person: dict[str, str], reason: Objection.Reason) -> 
 
 
 def _throttle_or_compose(
-    mail: Mail, person: dict[str, str], decided: Decided, *, is_notice: bool
+    mail: Mail, person: dict[str, str], decided: Decided, *, is_notice: bool, is_decoy: bool
 ) -> None:
     try:
         domain = email_addresses.domain_of(person["email"])
         if seconds := _wait(mail, domain):
             decided.throttled.append((mail, seconds))
+        elif is_decoy:
+            decided.ready.append(Ready(mail, None, domain))
         else:
             decided.ready.append(
                 Ready(mail, messages.compose(mail, person, is_notice=is_notice), domain)
@@ -347,14 +363,15 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
     total = 0
     try:
         while ready and claim.is_held() and time.monotonic() < until:
+            message = ready[0].message
             try:
-                is_sent = _send(server, ready[0])
+                is_sent = message is None or _send(server, ready[0], message)
             except DomainAway as away:
                 _put_off_domain(ready, ready[0].domain, str(away))
                 continue
             if is_sent:
                 sent.append(ready[0])
-                total += 1
+                total += message is not None
             ready.popleft()
             if len(sent) == SETTLE_EVERY:
                 _settle(sent, Mail.State.SENT)
@@ -378,7 +395,7 @@ def _open(server: BaseEmailBackend) -> None:
         raise ServerAway(replies.code_of(error)) from None
 
 
-def _send(server: BaseEmailBackend, ready: Ready) -> bool:
+def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool:
     """Send one mail, or settle its refusal; return whether it was sent.
 
     Raises `ServerAway` if none would go now, `DomainAway` if none to its domain would. The
@@ -386,7 +403,7 @@ def _send(server: BaseEmailBackend, ready: Ready) -> bool:
     """
     mail = ready.mail
     try:
-        server.send_messages([ready.message])
+        server.send_messages([message])
         return True
     except ValueError as error:
         # A header that cannot be serialised, such as one with a line break in it.

@@ -3,14 +3,16 @@
 Pages and mails announce it. A sweep reads the pending signatures of the last hours by keyset
 pagination, over the index `signature_list` (petition, state, created_at, id): it reads nothing
 older, however many millions are stored. Of each batch one statement queues those that have no
-reminder yet.
+reminder yet; the outbox sends those that are not `superfluous`.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -57,62 +59,82 @@ def _remind_about(petition: Petition) -> int:
 
 @transaction.atomic
 def _queue(petition: Petition, ids: list[UUID]) -> int:
-    """Queue reminders for those of these signatures that are to get one; return how many.
+    """Queue a reminder for each of these signatures whose first mail was sent, and that has none
+    yet; return how many.
 
     Two runs could each see that there is none yet, so an advisory lock makes the second wait, and
     then read what the first has committed. Nothing else writes reminders.
     """
     locks.lock_named("queue-reminders")
-    chosen = _to_remind(petition, ids)
-    Mail.objects.bulk_create(
+    mails = Mail.objects.filter(signature=OuterRef("pk"))
+    first = mails.filter(kind=Mail.Kind.CONFIRM, state=Mail.State.SENT)
+    waiting = Signature.objects.filter(
+        ~Exists(mails.filter(kind=Mail.Kind.REMIND)),
+        pk__in=ids,
+        petition=petition,
+        state=Signature.State.PENDING,
+        signer__isnull=False,
+    ).annotate(mailbox=Subquery(first.values("global_mailbox_ix")[:1]))
+    due = waiting.filter(mailbox__isnull=False).values_list("pk", "mailbox")
+    queued = Mail.objects.bulk_create(
         Mail(
             kind=Mail.Kind.REMIND,
-            signature_id=signer.pk,
-            global_mailbox_ix=_mail_index(signer),
+            signature_id=signature_id,
+            global_mailbox_ix=mailbox,
             due_at=Now(),
             created_at=Now(),
         )
-        for signer in chosen
+        for signature_id, mailbox in due
     )
-    return len(chosen)
+    return len(queued)
 
 
-def _to_remind(petition: Petition, ids: list[UUID]) -> list[Signer]:
-    """The newest form of each person, after a first mail that was sent; nobody twice.
+def superfluous(mails: Iterable[Mail]) -> set[UUID]:
+    """Which of these mails are reminders that nobody needs: of who has confirmed through another
+    link, or is reminded of another form. Of several forms the newest is reminded of.
 
-    None for one who has confirmed through another link, or was reminded of another form. The same
-    person is one with the very same address: another spelling may be somebody else's. The outbox
-    applies rate limits and suppression.
+    Decided when they are sent, and not by leaving the row out: anybody can send a form in
+    somebody's name, and a copy of the database would tell by its missing reminder that they have
+    signed. The same person is one with the very same address: another spelling may be somebody
+    else's.
     """
-    sent = Mail.objects.filter(
-        signature=OuterRef("pk"), kind=Mail.Kind.CONFIRM, state=Mail.State.SENT
+    mine = {mail.signature_id: mail for mail in mails if mail.kind == Mail.Kind.REMIND}
+    known = {
+        signer: sealing.known_as(signer)
+        for signer in Signer.objects.filter(pk__in=mine).select_related("signature")
+    }
+    others = _standing_or_reminded([index for indexes in known.values() for index in indexes])
+    return {
+        mine[signer.pk].pk
+        for signer, indexes in known.items()
+        if any(
+            other.pk != signer.pk
+            and bytes(other.person_ix) in sealing.persons(indexes)
+            and sealing.address_of(other) == sealing.address_of(signer)
+            and _comes_before(other, mine[signer.pk], signer)
+            for other in others
+        )
+    }
+
+
+def _standing_or_reminded(known: list[Indexes]) -> list[Signer]:
+    """Signers under these blind indexes who have confirmed, or have a reminder."""
+    reminder = Mail.objects.filter(signature=OuterRef("pk"), kind=Mail.Kind.REMIND)
+    rows = Signer.objects.annotate(reminded_at=Subquery(reminder.values("created_at")[:1]))
+    return list(
+        rows.filter(
+            Q(slot__isnull=False) | Q(reminded_at__isnull=False),
+            petition_mailbox_ix__in=sealing.mailboxes(known),
+            person_ix__in=sealing.persons(known),
+        ).select_related("signature")
     )
-    rows = Signer.objects.filter(Exists(sent), pk__in=ids, signature__state=Signature.State.PENDING)
-    newest_first = rows.order_by("-signature__created_at", "pk")
-    known = {signer: sealing.known_as(signer) for signer in newest_first}
-    done = _done(petition, [index for indexes in known.values() for index in indexes])
-    chosen = []
-    for signer, indexes in known.items():
-        address = sealing.address_of(signer)
-        mine = {(person, address) for person in sealing.persons(indexes)}
-        if address and not mine & done:
-            chosen.append(signer)
-            done |= mine
-    return chosen
 
 
-def _done(petition: Petition, known: list[Indexes]) -> set[tuple[bytes, str | None]]:
-    """Who of these people has confirmed or was reminded: blind index and address."""
-    reminded = Mail.objects.filter(signature=OuterRef("pk"), kind=Mail.Kind.REMIND)
-    rows = Signer.objects.filter(
-        Q(slot__isnull=False) | Exists(reminded),
-        petition=petition,
-        petition_mailbox_ix__in=sealing.mailboxes(known),
-        person_ix__in=sealing.persons(known),
-    )
-    return {(bytes(row.person_ix), sealing.address_of(row)) for row in rows}
-
-
-def _mail_index(signer: Signer) -> bytes:
-    person = sealing.unsealed(signer)
-    return sealing.indexes_of(signer.petition_id, person, is_pending=True).global_mailbox
+def _comes_before(other: Any, mail: Mail, signer: Signer) -> bool:
+    """Whether another form of the same person makes the reminder of this one superfluous."""
+    if other.slot is not None:
+        return True
+    if other.reminded_at != mail.created_at:
+        return bool(other.reminded_at < mail.created_at)
+    newer = other.signature.created_at, other.pk
+    return bool(newer > (signer.signature.created_at, signer.pk))

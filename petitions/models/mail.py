@@ -97,7 +97,8 @@ class Mail(models.Model):
         CONFIRM = "confirm", _("confirmation")
         REMIND = "remind", _("reminder to confirm")
         FIND = "find", _("“Find my signature” link")
-        # The same link to another spelling of the mailbox that has signed: never shown to staff.
+        # The same link to another spelling of the mailbox that has signed, or a decoy, which mails
+        # nobody: never shown to staff.
         FIND_OTHER = "find-other", "the same, to another spelling"
         # Of somebody who changes their address: never shown to staff either.
         ADDRESS = "address", "code to a new address"

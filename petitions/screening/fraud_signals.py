@@ -97,8 +97,8 @@ class Signal(NamedTuple):
         """What a moderator reads, in the language of the page."""
         if self.code == "burst" and self.number:
             return ngettext(
-                "%(n)d signature from one network in two minutes.",
-                "%(n)d signatures from one network in two minutes.",
+                "At least %(n)d signature from one network in two minutes.",
+                "At least %(n)d signatures from one network in two minutes.",
                 self.number,
             ) % {"n": self.number}
         return str(_RULES[self.code][1]) if self.code in _RULES else self.code
@@ -254,7 +254,7 @@ def _of_name(name: str) -> Iterator[Signal]:
         yield Signal("name-test")
     elif any(word in _KEYS for word in words):
         yield Signal("name-keys")
-    if _REPEATS.search(plain):
+    if _REPEATS.search(plain) or names.piles_up_marks(name):
         yield Signal("name-repeats")
     if _DIGITS.search(name):
         yield Signal("name-digits")
@@ -290,7 +290,10 @@ _RULES: dict[str, tuple[int, Promise | str]] = {
     "no-origin": (20, _("The browser did not say which page the form came from.")),
     "name-test": (100, _("The name looks like a test.")),
     "name-keys": (100, _("The name is a row of keyboard keys (such as qwerty).")),
-    "name-repeats": (100, _("The name repeats one letter four times or more.")),
+    "name-repeats": (
+        100,
+        _("The name repeats one letter four times or more, or piles up accents on a letter."),
+    ),
     "name-code": (100, _("The name contains program code.")),
     "name-slogan": (60, _("The name looks like a slogan.")),
     "name-digits": (60, _("The name contains several digits.")),

@@ -15,6 +15,7 @@ to a mailbox are always limited in PostgreSQL: see `petitions.mail.outbox`.
 """
 
 import secrets
+import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -39,6 +40,13 @@ PREFIX_FACTOR = 4
 # people behind one IP address: 300 an hour, which pass unasked, are ten in two minutes.
 BURST_SECONDS = 120
 _NEVER = -1
+# By how much a count of what others did, too, is lowered at most: a share of it, and at least so
+# many. See `_lowered`.
+_LOWERED_BY = {
+    "BURST": (1 / 2, 16),
+    "BURST_PREFIX": (1 / 2, 16 * PREFIX_FACTOR),
+    **dict.fromkeys(("NETWORK", "PREFIX", "DOMAIN"), (1 / 4, 0)),
+}
 # The kinds of limit that PostgreSQL counts while Redis is away.
 _FALLBACK = frozenset({"NETWORK", "PREFIX"})
 
@@ -60,7 +68,7 @@ class LimitResult(NamedTuple):
     is_refused: bool = False  # too many: visible to the sender, with `RETRY_AFTER`
     needs_challenge: bool = False  # many, or nobody counts: visible to the sender
     is_silenced: bool = False  # too many for a mailbox: silent, answered like any other
-    from_network: int = 0  # signings of the petition from the network within `BURST_SECONDS`
+    from_network: int = 0  # at least so many signed from the network within `BURST_SECONDS`
 
 
 class Limit(NamedTuple):
@@ -166,7 +174,9 @@ def hit(
         answer = redis.run_script(_HIT, keys, ",".join(policies))
     except redis.Unavailable:
         return _hit_in_database(limits, keys)
-    return _result(limits, [int(count) for count in answer.split()])
+    counts = [int(count) for count in answer.split()]
+    told = [_lowered(*one) for one in zip(counts, limits, keys, strict=True)]
+    return _result(limits, counts, told)
 
 
 def _hit_in_database(limits: Sequence[Limit], keys: Sequence[bytes]) -> LimitResult:
@@ -223,11 +233,27 @@ def _mailbox(address: str, *, is_counted: bool) -> str:
     return mailbox if is_counted or not mailbox else secrets.token_hex(8)
 
 
-def _result(limits: Sequence[Limit], counts: Sequence[int]) -> LimitResult:
+def _lowered(count: int, limit: Limit, key: bytes) -> int:
+    """A count of what others did, too, lowered by a number that nobody knows: another one in each
+    window of each counter. Whoever has sent one form fewer than it takes would see, by what happens
+    to their last one, that somebody else sent one from the network, or with the domain.
+    """
+    if limit.kind not in _LOWERED_BY:
+        return count
+    share, least = _LOWERED_BY[limit.kind]
+    window = str(int(time.time()) // limit.window)
+    secret = vault.blind_index("limit-share", key, window)[0] / 256
+    return max(1, count - int(max(count * share, least) * secret))
+
+
+def _result(limits: Sequence[Limit], counts: Sequence[int], told: Sequence[int]) -> LimitResult:
+    """What the counts of an attempt mean. `told` are those that the sender may conclude from; hard
+    limits take them as they are.
+    """
     refused = challenged = silenced = False
     from_network = 0
-    for limit, count in zip(limits, counts, strict=True):
-        if 0 <= limit.hard_limit < count:
+    for limit, exact, count in zip(limits, counts, told, strict=True):
+        if 0 <= limit.hard_limit < exact:
             refused, silenced = refused or limit.is_visible, silenced or not limit.is_visible
         elif 0 <= limit.challenge_at < count:
             challenged = True

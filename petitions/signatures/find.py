@@ -6,11 +6,13 @@ it has signed: neither a mailbox nor the numbers in the outbox tell.
 
 A mailbox may have other spellings (aliases), with a dot or a tag; a wrong or tampered alias rule
 must not show anybody a stranger's signatures. So the link is bound to the address that it was
-mailed to, folded for case alone. Other spellings that have confirmed a signature get a link of
-their own at the same time, at the address as they gave it; those that have not get no mail, for
-anybody can make them up. The answer to the form tells none of this. Each kind of mail has a rate
-limit per mailbox, over all its spellings, and the mails to other spellings use up nothing of what
-may go to those that ask: that would tell.
+mailed to, folded for case alone. Another spelling that has confirmed a signature gets a link of
+its own at the same time, at the address as it was given; where there are several, they take turns.
+Those that have not get no mail, for anybody can make them up. The answer to the form tells none of
+this, nor does the outbox: where no other spelling has signed, a decoy row stands in it, which is
+settled as if its mail were sent. Each kind of mail has a rate limit per mailbox, over all its
+spellings, and the mails to other spellings use up nothing of what may go to those that ask: that
+would tell.
 """
 
 import uuid
@@ -86,19 +88,36 @@ def with_signer() -> QuerySet[Signature]:
 
 
 def _queue(request: Mapping[str, Any]) -> None:
-    """Queue a mail to the address that was typed, and to each other spelling that has signed."""
+    """Queue a mail to the address that was typed, and one to another spelling that has signed, or a
+    decoy: one row would tell a copy of the database that there is none (constant work).
+    """
     address, language = request["address"], request["language"]
-    to = [(Mail.Kind.FIND, address, language)]
+    mailbox = sealing.stored_index(Use.FIND, sealing.inbox_of(address))
+    to = [(Mail.Kind.FIND, {"address": address, "language": language})]
     if not request["is_silenced"]:
-        to += [(Mail.Kind.FIND_OTHER, *other) for other in _other_spellings(address)]
-    mailbox, mails = sealing.stored_index(Use.FIND, sealing.inbox_of(address)), []
-    for kind, address, language in to:
+        other = _other_spelling(address, mailbox)
+        decoy = {"address": address, "language": language, sealing.DECOY: "yes"}
+        to.append((Mail.Kind.FIND_OTHER, other or decoy))
+    mails = []
+    for kind, addressee in to:
         mail = Mail(kind=kind, global_mailbox_ix=mailbox, due_at=Now(), created_at=Now())
-        mail.sealed = sealing.seal_addressee(mail.pk, address=address, language=language)
+        mail.sealed = sealing.seal_addressee(mail.pk, **addressee)
         if request["is_silenced"]:
             mail.state, mail.code = Mail.State.WITHHELD, outbox.OVER_LIMIT
         mails.append(mail)
     Mail.objects.bulk_create(mails)
+
+
+def _other_spelling(typed: str, mailbox: bytes) -> dict[str, str] | None:
+    """Another address of a mailbox that has confirmed, with its language: of several the next one,
+    by how many of these mails it has had.
+    """
+    others = _other_spellings(typed)
+    if not others:
+        return None
+    earlier = Mail.objects.filter(kind=Mail.Kind.FIND_OTHER, global_mailbox_ix=mailbox).count()
+    address, language = others[earlier % len(others)]
+    return {"address": address, "language": language}
 
 
 def _other_spellings(typed: str) -> list[tuple[str, str]]:

@@ -6,7 +6,6 @@ petition still takes signatures. A shared address shows each person. Other spell
 mailbox may be other people's, for all that is proved, and have their own links: see `find`.
 """
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from petitions.crypto import vault
@@ -31,6 +30,9 @@ from petitions.signers.sealing import Indexes, Use
 State, NameUse = Signature.State, Signature.NameUse
 # States that allow a change; a pending one has its own link, a removed one is only withdrawn.
 CHANGEABLE = (State.CONFIRMED, State.HELD)
+# Forms that wait, of one mailbox, that are shown: anybody can send them, hundreds in a day, and its
+# owner must be able to see and withdraw what stands at all times.
+MOST_WAITING = 20
 
 
 class NoSuchSignature(Exception):
@@ -68,6 +70,7 @@ class Withdrawn:
 
 def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
     """All signatures made with the address that was mailed, with their signers; confirmed first.
+    Of forms of its mailbox that wait, only the newest `MOST_WAITING`.
 
     The mailbox is found by the blind index of its mails. Signatures under another key, or from
     before the provider's alias rules changed, are found through the sealed address, and that
@@ -89,10 +92,11 @@ def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
     return list(found.values())
 
 
-def _signed_with(recipient: Recipient, rows: Iterable[Signature]) -> list[OwnSignature]:
+def _signed_with(recipient: Recipient, rows: QuerySet[Signature]) -> list[OwnSignature]:
     """Those of the rows that were signed with that very address, unsealed."""
     found = []
-    for row in rows:
+    waiting = rows.filter(confirmed_at=None).order_by("-created_at", "id")[:MOST_WAITING]
+    for row in [*rows.filter(confirmed_at__isnull=False), *waiting]:
         try:
             person = sealing.unsealed(row.signer)
         except vault.CannotOpen:
@@ -239,7 +243,16 @@ def subject_access(*, recipient: Recipient) -> dict[str, Any]:
     """
     held = own_signatures(recipient=recipient)
     objects = suppression.is_all_suppressed(recipient.inboxes)
-    return {"signatures": [_as_data(one) for one in held], "no_mail": objects}
+    return {
+        "signatures": [_as_data(one) for one in held],
+        "only_newest_waiting": has_more_waiting(held),
+        "no_mail": objects,
+    }
+
+
+def has_more_waiting(shown: list[OwnSignature]) -> bool:
+    """Whether more forms may wait than these, which `own_signatures` found."""
+    return sum(one.signature.confirmed_at is None for one in shown) >= MOST_WAITING
 
 
 def own_signature(*, recipient: Recipient, reference: str) -> OwnSignature:

@@ -46,6 +46,8 @@ SEARCH_GROUPS = 4096
 _GROUP_SHIFT = 128 - 12  # 4096 is two to the twelfth
 # The same for recipients without a known signature; the row's id is the mail's.
 MAIL_TABLE = "mail"
+# Sealed with the address in a mail that is never sent: see `petitions.signatures.find`.
+DECOY = "decoy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

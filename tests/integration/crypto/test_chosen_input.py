@@ -5,15 +5,19 @@ index in them may equal one of what Amina did before.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.apps import apps
+from django.core import mail as sent
 from django.db import connection, models
 from django.test import Client
+from django.utils import timezone
 
 from petitions.crypto import tokens
-from petitions.mail import suppression
+from petitions.mail import outbox, reminders, suppression
 from petitions.models import Mail, Petition, Signature
 from petitions.signatures import find
 from petitions.signatures.check_email import Page
@@ -84,6 +88,54 @@ def test_nothing_of_a_form_equals_what_its_address_did_before(petition: Petition
 
     assert len(stored_bytes(of=forged)) >= 5
     assert not stored_bytes(of=forged) & before
+
+
+@pytest.mark.parametrize("typed_address", [AMINA.email, "amina+made-up@example.org"])
+def test_a_request_for_a_link_leaves_the_same_rows_whether_or_not_its_mailbox_has_signed(
+    petition: Petition, typed_address: str
+) -> None:
+    """Mallory asks for the signatures of an alias of Amina's, which anybody can make up."""
+
+    def rows_of_a_request() -> list[tuple[object, ...]]:
+        before = set(Mail.objects.values_list("pk", flat=True))
+        find.request_links(address=typed_address, language="en")
+        find.settle()
+        outbox.deliver()
+        rows = Mail.objects.exclude(pk__in=before).order_by("kind")
+        assert len({row.created_at for row in rows}) == 1
+        return [
+            (row.kind, row.state, row.code, row.attempts, row.signature_id, len(row.sealed or b""))
+            for row in rows
+        ]
+
+    nobody = rows_of_a_request()
+    sign_and_confirm(petition, AMINA)
+    outbox.deliver()
+    assert rows_of_a_request() == nobody
+
+
+def test_a_form_that_waits_for_a_day_has_the_same_reminder_whether_or_not_its_person_has_signed(
+    petition: Petition,
+) -> None:
+    """Mallory sends a form in Amina's name, with her address, and waits."""
+
+    def rows_of_a_form(person: Attempt) -> list[tuple[object, ...]]:
+        forged = sign(petition, person)
+        outbox.deliver()
+        then = timezone.now() - timedelta(hours=24.5)
+        Signature.objects.filter(pk=forged).update(created_at=then)
+        reminders.queue_reminders()
+        outbox.deliver()
+        rows = Mail.objects.filter(signature=forged).order_by("kind")
+        return [(row.kind, row.state, row.code, row.attempts, row.sealed) for row in rows]
+
+    nobody = rows_of_a_form(replace(AMINA, email="nobody@example.org"))
+    sign_and_confirm(petition, AMINA)
+    mailed = len(sent.outbox)
+    assert rows_of_a_form(AMINA) == nobody
+    assert [kind for kind, *_rest in nobody] == ["confirm", "remind"]
+    # The confirmation that was queued before, the forged form's, and no reminder.
+    assert len(sent.outbox) == mailed + 2
 
 
 def test_the_comparison_finds_what_is_equal(petition: Petition) -> None:

@@ -61,6 +61,10 @@ def of_line(number: int) -> Sender:
     return Sender(network=f"2001:db8:7:{number:x}::/64", prefix="2001:db8:7::/48")
 
 
+# The others count exactly: see the fixture `_fresh`.
+LOWERED_BY = rate_limits._LOWERED_BY
+
+
 def take(number: int = 0, **changes: Any) -> LimitResult:
     place = {"sender": HOUSEHOLD, "petition": 1, "address": f"p{number}@example.org"}
     return rate_limits.hit(Act.SIGN, **{**place, **changes})
@@ -123,6 +127,27 @@ def test_a_burst_of_one_network_is_challenged_and_others_are_not(settings: Any) 
     assert not take(sender=Sender.at(ip_address("198.51.100.1"))).needs_challenge
     lines = [take(n, sender=of_line(n)).needs_challenge for n in range(18)]
     assert lines == [False] * 16 + [True] * 2
+
+
+def test_nobody_knows_how_many_forms_from_a_network_bring_the_challenge_or_weigh(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who sends one form fewer sees by their last that a neighbour has signed."""
+    settings.BURST_CHALLENGE = 40
+    monkeypatch.setattr(rate_limits, "_LOWERED_BY", LOWERED_BY)
+    challenged, weighs = set(), set()
+    for number in range(20):
+        home = Sender.at(ip_address(f"192.0.{number}.1"))
+        answers = [take(n, sender=home) for n in range(81)]
+        asked = [answer.needs_challenge for answer in answers]
+        numbers = [answer.from_network for answer in answers]
+        assert not any(asked[:39])
+        assert asked[-1]
+        challenged.add(asked.index(True))
+        weighs.add(next(n for n, told in enumerate(numbers) if told >= 8))
+    assert len(challenged) > 8
+    assert len(weighs) > 6
+    assert min(weighs) >= 7
 
 
 def test_ipv6_is_counted_by_its_64_bits(

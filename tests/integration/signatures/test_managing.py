@@ -549,8 +549,26 @@ def test_pages_and_queries_do_not_grow_with_the_signatures_of_others(
     browser.post(link_for())
     for number in range(20):
         sign_and_confirm(petition, replace(DAVID, email=f"david{number}@example.net"))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         browser.post(link_for())
+
+
+def test_a_flood_of_forms_hides_nothing_that_stands_and_makes_no_page_longer(
+    petition: Petition, browser: Client
+) -> None:
+    """Anybody can send thirty forms an hour in somebody's name: a fortnight's are ten thousand."""
+    stands = sign_and_confirm(petition)
+    for number in range(30):
+        sign(petition, replace(AMINA, name=f"Mallory {'abcdefghijklmnopqrstuvwxyz'[number % 26]}"))
+    page = browser.post(link_for()).content.decode()
+    assert page.count("/withdraw/") == 21
+    assert stands.spoken_reference in page
+    assert "only the newest 20 are shown" in page
+    data = json.loads(browser.post(f"{link_for()}download/").content)
+    assert len(data["signatures"]) == 21
+    assert data["only_newest_waiting"] is True
+    assert browser.post(change(stands, "withdraw")).status_code == 200
+    assert Signature.objects.get(pk=stands.pk).state == Signature.State.WITHDRAWN
 
 
 OTHER = "a.mina+tag@googlemail.com"

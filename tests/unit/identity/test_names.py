@@ -1,5 +1,6 @@
 """Names are taken in any script, compared kindly, and hold nothing that deceives."""
 
+import time
 import unicodedata
 
 import pytest
@@ -52,6 +53,7 @@ def test_a_name_of_two_hundred_characters_is_taken() -> None:
         "https://example.org/x", "http:example", "ftp://x", "Buy at www.example", "WWW.EXAMPLE.ORG",
         "example.com", "EXAMPLE.ORG", "evil.co.uk", "my-shop.xyz", "a.b.example.net",
         "bit.ly/abc", "t.me/abc", "cheap-pills.shop/now", "see example.com/x now",
+        "ｗｗｗ．ｅｖｉｌ．ｃｏｍ", "evil。com", "ｈｔｔｐ：evil",
     ],
 )  # fmt: skip
 def test_a_name_that_is_plainly_a_web_address_is_refused(name: str) -> None:
@@ -84,7 +86,8 @@ def test_an_email_address_in_place_of_the_name_is_seen(name: str) -> None:
         "<script>alert(1)</script>", "Robert'); DROP TABLE--", "</b>", "<img src=x onerror=y>",
         "' or 1=1", "x'; select 1", "{{7*7}}", "${jndi:ldap}", "#{x}", "{% now %}",
         '=HYPERLINK("x")', "=cmd|' /C calc'!A0", "javascript:alert(1)", "&lt;b&gt;",
-        "Amina evil.co.uk", "Buy at pills.shop now", "1 UNION SELECT name",
+        "Amina evil.co.uk", "Buy at pills.shop now", "1 UNION SELECT name", "＜script＞alert(1)",
+        "Amina ｅｖｉｌ．com",
     ],
 )  # fmt: skip
 def test_markup_and_code_in_a_name_are_told_to_moderators(name: str) -> None:
@@ -217,3 +220,23 @@ def test_a_name_with_letters_never_folds_to_nothing(name: str) -> None:
     assume(names.has_a_letter(name))
 
     assert folded(name)
+
+
+def test_no_two_names_take_long_to_compare() -> None:
+    """Of names as long as the form takes, whose ligatures fold to 15 and to 7 letters each."""
+    began = time.process_time()
+    names.is_spelling_of("\ufdfa" * 200, "\ufdfb" * 200)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_one"),
+    [
+        ("Amnia Exmaple", "Amina Example", True),
+        ("Amina", "Amina Example", True),
+        ("Amina Example", "Bob Smith", False),
+        ("Amina Example " * 14, "Amina Exmaple " * 14, True),
+    ],
+)
+def test_spellings_of_one_name_are_told_from_another(name: str, other: str, is_one: bool) -> None:
+    assert names.is_spelling_of(name, other) is is_one

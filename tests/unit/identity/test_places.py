@@ -140,7 +140,9 @@ def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -
         ("W1A OAA", "W1A 0AA"), ("SWIA IAA", "SW1A 1AA"), ("0X1 2JD", "OX1 2JD"),
         ("Ll 8JQ", "L1 8JQ"), ("M1I 1AA", "M11 1AA"), ("S014 0AA", "SO14 0AA"),
         ("S01 4AB", "SO1 4AB"), ("M01 2AB", "M1 2AB"), ("CB01 2AB", "CB1 2AB"),
-        ("ECIA lBB", "EC1A 1BB"), ("BFP0 6I", "BFPO 61"), ("1P1 2AB", "IP1 2AB"),
+        ("ECIA lBB", "EC1A 1BB"), ("M14 SRX", "M14 5RX"), ("M1A ZRX", "M1A 2RX"),
+        ("ECIA BBB", "EC1A 8BB"), ("5W1A 1AA", "SW1A 1AA"),
+        ("BFP0 6I", "BFPO 61"), ("1P1 2AB", "IP1 2AB"),
     ],
 )  # fmt: skip
 def test_letters_that_look_like_digits_are_read_by_their_position(typed: str, meant: str) -> None:
@@ -172,7 +174,7 @@ def test_the_addresses_of_the_forces_are_taken(typed: str, written: str) -> None
         ("GX11 1AA", "GI"), ("gx111aa,", "GI"), ("GXII IAA", "GI"), ("JE2 3AB", "JE"),
         ("JE2 4O0", ""), ("GY1 1AA", "GG"), ("IM1 1AF", "IM"), ("FIQQ 1ZZ", "FK"),
         ("STHL 1ZZ", "SH"), ("TKCA 1ZZ", "TC"), ("KY1-1100", "KY"), ("D02 AF30", "IE"),
-        ("D6W XY00", "IE"), ("AI-2640", "AI"),
+        ("D6W XY00", "IE"), ("AI-2640", "AI"), ("SIQQ 1ZZ", "GS"), ("BBND 1ZZ", "IO"),
     ],
 )  # fmt: skip
 def test_the_codes_of_places_outside_the_uk_name_their_country(typed: str, country: str) -> None:

@@ -16,7 +16,7 @@ WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
         "\u200b", "\u200e", "\u200f", "\u061c", "\ufeff", "\u00ad", "\u2060", "\u180e", "\u2064",
         "\u202a", "\u202b", "\u202c",  # embeddings, and their end
         "\u2066", "\u2067", "\u2068", "\u2069",  # isolates
-        "\U000e0041",
+        "\U000e0041", "\ufffc", "\u2800",
     ],
     ids=ascii,
 )  # fmt: skip

@@ -88,17 +88,17 @@ def test_by_default_three_hundred_an_hour_from_one_network_pass_unasked() -> Non
 
 def test_only_what_a_mailbox_comes_to_is_silent() -> None:
     for kind in ("NETWORK", "PREFIX", "DOMAIN", "PETITION"):
-        taken = rate_limits._result([limit(kind, hard_limit=1)], [2])
+        taken = rate_limits._result([limit(kind, hard_limit=1)], [2], [2])
         assert taken.is_refused
         assert not taken.is_silenced
-    taken = rate_limits._result([limit("MAILBOX", hard_limit=1)], [2])
+    taken = rate_limits._result([limit("MAILBOX", hard_limit=1)], [2], [2])
     assert taken.is_silenced
     assert not taken.is_refused
 
 
 def test_the_steps_are_nothing_then_a_challenge_then_a_refusal() -> None:
     counted = limit("NETWORK", hard_limit=3, challenge_at=1)
-    steps = [rate_limits._result([counted], [n]) for n in (1, 2, 3, 4)]
+    steps = [rate_limits._result([counted], [n], [n]) for n in (1, 2, 3, 4)]
     assert [(one.needs_challenge, one.is_refused) for one in steps] == [
         (False, False),
         (True, False),

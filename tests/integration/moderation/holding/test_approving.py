@@ -101,7 +101,7 @@ def test_a_held_row_says_in_words_why(petition: Petition, moderator: User, clien
     client.force_login(moderator)
     for path in (f"{LIST}?petition=protect&state=held", f"{LIST}{held.pk}/change/"):
         page = client.get(path).content.decode()
-        assert "9 signatures from one network in two minutes." in page
+        assert "At least 9 signatures from one network in two minutes." in page
         assert "A field that people cannot see was filled in." in page
 
 
