@@ -65,3 +65,12 @@ def test_a_class_that_bootstrap_would_have_is_missed() -> None:
     """What is not built in is not found, though Bootstrap has it."""
     found = Classes('<nav class="navbar btn"><p class="lead">').found
     assert found - styled(*BOOTSTRAP, *OURS) == {"navbar"}
+
+
+def test_marks_piled_up_on_a_name_are_clipped_where_names_of_others_stand_beside_it() -> None:
+    css = "".join(path.read_text() for path in OURS)
+    rule = re.search(r"([^{}]*)\{[^}]*overflow: clip;[^}]*\}", css)
+    assert rule
+    assert {".names li", "main .btn"} <= {
+        one.strip().split("*/")[-1].strip() for one in rule[1].split(",")
+    }
