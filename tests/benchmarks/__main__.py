@@ -35,7 +35,8 @@ PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
     "sketch", "post", "attacked", "confirm", "hot", "mail", "news", "export", "export-supporters",
-    "export-research", "export-by-constituency", "export-xlsx", "cockpit", "lists",
+    "export-research", "export-by-constituency", "export-xlsx", "export-two", "export-deciding",
+    "export-drops", "figures", "cockpit", "lists",
 )  # fmt: skip
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
@@ -101,7 +102,7 @@ def _bench(
         "site": (_SITE, {}),
         "cold": (_SITE, {"PAGE_CACHE_SECONDS": "0"}),
     }
-    if options.only == ["lists"]:
+    if {*(options.only or NAMES)} <= {"figures", "lists"}:
         # Answered in this process.
         servers = {}
     with ExitStack() as stack:
@@ -111,9 +112,10 @@ def _bench(
             )
             for name, (application, extra) in servers.items()
         }
-        (folder / "proxy").mkdir()
-        site = f"127.0.0.1:{ports['site']}"
-        ports["front"] = stack.enter_context(shipped_proxy(site, folder / "proxy"))
+        if servers:
+            (folder / "proxy").mkdir()
+            site = f"127.0.0.1:{ports['site']}"
+            ports["front"] = stack.enter_context(shipped_proxy(site, folder / "proxy"))
         yield Bench(
             petition=petition,
             ports=ports,
@@ -142,7 +144,7 @@ def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measur
 
     known = {
         name: measure
-        for module in (site, size, hot, exports, cockpit)
+        for module in (site, size, hot, exports, cockpit, lists)
         for name, measure in module.MEASURES.items()
     }
     measures = [known[name](bench) for name in NAMES if name in names and name in known]
