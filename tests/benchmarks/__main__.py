@@ -35,11 +35,11 @@ PATIENCE = 330.0
 NAMES = (
     "petition", "statement", "cold", "cold-statement", "petition-size", "statement-size",
     "sketch", "post", "attacked", "confirm", "confirm-alone", "hot", "mail", "news", "export",
-    "export-supporters", "export-research", "export-by-constituency", "export-xlsx", "cockpit",
-    "lists", "bulk", "bulk-signing",
+    "export-supporters", "export-research", "export-by-constituency", "export-xlsx", "export-two",
+    "export-deciding", "export-drops", "figures", "cockpit", "lists", "bulk", "bulk-signing",
 )  # fmt: skip
 # Measured in this process, without a server.
-_UNSERVED = frozenset({"lists", "bulk"})
+_UNSERVED = frozenset({"figures", "lists", "bulk"})
 _FLOORS = "tests.benchmarks.floors"
 _SITE = "campaign.wsgi:application"
 # The load comes from many networks, by X-Forwarded-For. All rate limits are counted; those that
@@ -113,7 +113,7 @@ def _bench(
             )
             for name, (application, extra) in servers.items()
         }
-        if "site" in ports:
+        if servers:
             (folder / "proxy").mkdir()
             site = f"127.0.0.1:{ports['site']}"
             ports["front"] = stack.enter_context(shipped_proxy(site, folder / "proxy"))
@@ -145,7 +145,7 @@ def _measure(bench: "Bench", names: Sequence[str], until: float) -> list["Measur
 
     known = {
         name: measure
-        for module in (site, size, hot, exports, cockpit, bulk)
+        for module in (site, size, hot, exports, cockpit, lists, bulk)
         for name, measure in module.MEASURES.items()
     }
     measures = [known[name](bench) for name in NAMES if name in names and name in known]

@@ -1,4 +1,4 @@
-"""Benchmarks of moderators' screens: those of the largest petition beside those of a small one.
+"""Benchmarks of staff's screens: those of the largest petition beside those of a small one.
 
 Answered in this process, by Django's test client: what is measured is queries and rendering.
 """
@@ -11,7 +11,9 @@ from collections.abc import Callable
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
+from petitions.counting import figures
 from petitions.models import BulkDecision, Decision, Petition, Signature
 from petitions.moderation import decisions
 from petitions.signers import sealing
@@ -115,11 +117,8 @@ class _Screens:
     """The moderator, and the examples of both petitions, made once."""
 
     def __init__(self, bench: Bench) -> None:
-        user = User.objects.create_user(f"bench{secrets.token_hex(3)}", is_staff=True)
         # Organisers have the outbox.
-        user.groups.set(Group.objects.filter(name__in=[MODERATORS, ORGANISERS]))
-        self.client = Client(SERVER_NAME="127.0.0.1")
-        self.client.force_login(user)
+        self.client = _client(MODERATORS, ORGANISERS)
         self.many, self.few = _Example(bench.petition), _Example(_few(bench))
 
     def measure(
@@ -131,26 +130,13 @@ class _Screens:
         least_ratio: float = 1 / 1.3,
     ) -> Measure:
         """A measure of one screen: `ask` requests it once about an example."""
-        slowest = Limit("p95", "ms", within)
-
-        def rate(one: _Example, seen: list[float]) -> float:
-            ask(one)
-            took = []
-            for _ in range(TIMES):
-                started = time.perf_counter()
-                ask(one)
-                took.append(time.perf_counter() - started)
-            took.sort()
-            seen.append(1000 * took[math.ceil(0.95 * TIMES) - 1])
-            return 1 / took[TIMES // 2]
-
-        return Measure(
-            title=f"Moderators: {name}, {bench.rows:,} signed",
-            floor_title=f"the same, {FEW:,} signed",
-            floor=lambda: rate(self.few, []),
-            value=lambda: rate(self.many, slowest.seen),
-            least_ratio=least_ratio,
-            limits=[slowest],
+        return _screen(
+            f"Moderators: {name}",
+            bench,
+            within,
+            lambda: ask(self.few),
+            lambda: ask(self.many),
+            least_ratio,
         )
 
     def get(self, path: Callable[[_Example], str]) -> Callable[[_Example], None]:
@@ -179,6 +165,68 @@ class _Screens:
         job = BulkDecision.objects.latest("created_at")
         _expect(int(str(job.pk) in answer.redirect_chain[-1][0]), 1, path)
         job.delete()
+
+
+def _client(*roles: str) -> Client:
+    """A browser in which somebody of these roles has logged in."""
+    user = User.objects.create_user(f"bench{secrets.token_hex(3)}", is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    client = Client(SERVER_NAME="127.0.0.1")
+    client.force_login(user)
+    return client
+
+
+def _screen(
+    title: str,
+    bench: Bench,
+    within: float,
+    few: Callable[[], None],
+    many: Callable[[], None],
+    least_ratio: float = 1 / 1.3,
+) -> Measure:
+    """A measure of one screen: `few` and `many` request it once, of the two petitions."""
+    slowest = Limit("p95", "ms", within)
+
+    def rate(ask: Callable[[], None], seen: list[float]) -> float:
+        ask()
+        took = []
+        for _ in range(TIMES):
+            started = time.perf_counter()
+            ask()
+            took.append(time.perf_counter() - started)
+        took.sort()
+        seen.append(1000 * took[math.ceil(0.95 * TIMES) - 1])
+        return 1 / took[TIMES // 2]
+
+    return Measure(
+        title=f"{title}, {bench.rows:,} signed",
+        floor_title=f"the same, {FEW:,} signed",
+        floor=lambda: rate(few, []),
+        value=lambda: rate(many, slowest.seen),
+        least_ratio=least_ratio,
+        limits=[slowest],
+    )
+
+
+def figures_page(bench: Bench) -> Measure:
+    """Organisers' figures, which a sweep counts every hour: how long that takes is in the note."""
+    client, few = _client(ORGANISERS), _few(bench)
+    started = time.perf_counter()
+    figures.count_due()
+    took = time.perf_counter() - started
+
+    def ask(petition: Petition) -> None:
+        path = reverse("admin:petitions_petition_figures", args=[petition.pk])
+        _expect(client.get(path).status_code, 200, path)
+
+    measure = _screen(
+        "Organisers: figures", bench, WITHIN_MS, lambda: ask(few), lambda: ask(bench.petition)
+    )
+    measure.note = f"the hourly sweep counted both petitions in {took:.1f} s"
+    return measure
+
+
+MEASURES: dict[str, Callable[[Bench], Measure]] = {"figures": figures_page}
 
 
 def _expect(seen: int, wanted: int, path: str) -> None:
