@@ -157,6 +157,12 @@ class Signature(models.Model):
             models.Index(
                 fields=["petition", "place", "created_at", "id"], name="signature_place_list"
             ),
+            # Without it the list of one decision reads the table.
+            models.Index(
+                fields=["decision", "created_at", "id"],
+                condition=Q(decision__isnull=False),
+                name="signature_decision_list",
+            ),
             models.Index(
                 fields=["disowned_at"],
                 condition=Q(disowned_at__isnull=False),

@@ -39,6 +39,8 @@ LEAST_PACE_MS = 500
 # card has its name, so that what fills in forms for people does not know what to write there.
 HONEYPOT, PACE = "feedback", "pace"
 FIELDS = frozenset({HONEYPOT, PACE})
+# Signals whose sentence tells a number.
+NUMBERED = frozenset({"burst"})
 # Signals about other senders, and rules that hold.
 _OF_OTHERS = frozenset({"burst", "held-network", "held-domain", "held-address", "held-petition"})
 # Signals of rules and switches that hold, which are asked again about every form.
