@@ -102,10 +102,12 @@ def _large_domains(pattern: str) -> tuple[str, ...]:
 
 @transaction.atomic
 def save(*, rule: Rule, actor: User, screen: str) -> None:
-    """Save a rule, which names its last editor; the audit record names the earlier ones."""
+    """Save a rule, which names its last editor; the audit record names the earlier ones, and what
+    the rule said: else somebody could turn a domain away, and then write another into the rule.
+    """
     rule.actor = actor
     rule.save()
-    audit.record(action=Action.RULE_SAVED, screen=screen, actor=actor, about=rule)
+    audit.record(action=Action.RULE_SAVED, screen=screen, actor=actor, about=rule, why=str(rule))
 
 
 @transaction.atomic

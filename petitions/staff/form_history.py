@@ -38,5 +38,6 @@ def record(instance: LogEntry, created: bool, **_kwargs: Any) -> None:
         screen="admin",
         actor_id=instance.user_id,
         about=model(pk=instance.object_id) if model else None,
-        why=instance.get_change_message()[:_LONGEST],
+        # What is deleted can be looked up nowhere else.
+        why=(instance.get_change_message() or instance.object_repr)[:_LONGEST],
     )

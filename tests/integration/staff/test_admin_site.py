@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, reverse
 from django.utils import timezone
@@ -236,6 +237,15 @@ def test_every_address_answers_every_role_in_the_admins_own_words(
         if is_list and name.endswith("_changelist"):
             opened.add(name.split("_")[1])
     assert opened == LISTS[who]
+
+
+def test_an_account_without_a_role_learns_no_address_of_a_draft(nobody: User) -> None:
+    """Django leads from any id to the address of what has it, whoever asks."""
+    draft = Petition.objects.create(slug="secret", state=Petition.State.DRAFT)
+    kind = ContentType.objects.get_for_model(Petition)
+    answer = client_of(nobody).get(f"{HOME}r/{kind.pk}/{draft.pk}/")
+    assert answer.status_code == 404
+    assert "secret" not in answer.get("Location", "")
 
 
 @pytest.mark.parametrize("who", ["admin_user", "organiser", "moderator", "administrator"])

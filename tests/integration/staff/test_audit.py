@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from petitions.models import AuditRecord, Petition
+from petitions.models import AuditRecord, Petition, Rule
+from petitions.moderation import rules
 from petitions.privacy import retention
 from petitions.staff import audit
 
@@ -178,3 +179,21 @@ def test_no_role_sees_the_record(client: Client, role: str, request: pytest.Fixt
     client.force_login(request.getfixturevalue(role))
 
     assert client.get(LIST).status_code == 403
+
+
+def test_a_rule_that_is_changed_and_deleted_stays_on_record_with_what_it_said(
+    organiser: User, client: Client
+) -> None:
+    rule = Rule(action="block", kind="domain", pattern="first.example", note="x")
+    rules.save(rule=rule, actor=organiser, screen="-")
+    rule.pattern = "other.example"
+    rules.save(rule=rule, actor=organiser, screen="-")
+    client.force_login(organiser)
+    client.post(f"/admin/petitions/rule/{rule.pk}/delete/", {"post": "yes"})
+
+    said = AuditRecord.objects.filter(object_type="petitions.rule").order_by("pk")
+    assert list(said.values_list("action", "why")) == [
+        ("rule-saved", "block domain first.example"),
+        ("rule-saved", "block domain other.example"),
+        ("deleted", "block domain other.example"),
+    ]
