@@ -224,6 +224,8 @@ STORAGES = {
 # --- Web security ------------------------------------------------------------------------
 # Cookies exist for the admin alone; the public site sets none.
 ADMIN_PATH = "admin/"
+# Where a log-in leads whose `next` is not ours.
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "campaign.sessions"
 SESSION_COOKIE_PATH = f"/{ADMIN_PATH}"
 SESSION_COOKIE_HTTPONLY = True

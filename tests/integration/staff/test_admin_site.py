@@ -480,6 +480,14 @@ def test_the_page_that_asks_for_the_password_leads_nowhere_else(
     assert answer["Location"] == HOME
 
 
+@pytest.mark.parametrize("away", ["https://evil.example/admin/", "//evil.example", "javascript:x"])
+def test_a_log_in_leads_nowhere_else(administrator: User, away: str) -> None:
+    administrator.set_password(PASSWORD)
+    administrator.save()
+    typed = {"username": administrator.username, "password": PASSWORD, "next": away}
+    assert Client().post(f"{LOGIN}?next={away}", typed)["Location"] == HOME
+
+
 def test_the_audit_log_has_decisions_exports_and_changed_texts(
     petition: Petition, both: User, administrator: User
 ) -> None:
