@@ -16,6 +16,7 @@ from petitions.admin.signatures.rows import line
 from petitions.models import Alert, BulkDecision, Petition
 from petitions.moderation import alerts, bulk, search
 from petitions.moderation.selection import Selection, Unselectable
+from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_bulkdecision"
@@ -87,7 +88,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
     """What the page shows of a decision that has not begun: what it would do, and who may go on."""
     if job.state not in {State.DRAFT, State.AWAITING}:
         return {}
-    others = bulk.others_who_approve(job)
+    others = roles.others_who_approve(job)
     shown: dict[str, Any] = {
         "needs_approval": bulk.needs_approval(job),
         "others": others,

@@ -37,7 +37,7 @@ from petitions.staff import audit
 from petitions.staff.refusal import Refused
 
 SEND = "petitions.send_news"
-APPROVE = "petitions.approve_news"
+APPROVE = News.APPROVAL
 ALONE_WAITS = timedelta(minutes=10)
 # Supporters are counted no further, for a page.
 COUNTED = 100_000
@@ -155,12 +155,6 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
             ) from None
     audit.record(action=Action.NEWS_TESTED, screen=screen, actor=actor, about=news)
     return len(texts)
-
-
-def others_who_approve(news: News) -> list[User]:
-    """Active staff other than its writer who may approve it; none where the writer is alone."""
-    users = User.objects.filter(is_active=True, is_staff=True).exclude(pk=news.actor_id or 0)
-    return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
 
 
 def digest(news: News) -> str:

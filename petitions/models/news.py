@@ -64,6 +64,7 @@ class News(BatchJob):
     # Whether the outbox still says who got it: see retention.
     has_list = models.BooleanField(default=False)
 
+    APPROVAL = "petitions.approve_news"
     # A smaller group may point at somebody.
     FEWEST: ClassVar = 25
 

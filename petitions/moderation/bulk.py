@@ -31,7 +31,7 @@ from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Sign
 from petitions.moderation import decisions
 from petitions.moderation.selection import Number, Selection, Unselectable, bounded
 from petitions.signatures import lifecycle
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 BATCH = 2_000
@@ -46,7 +46,7 @@ ALONE_WAITS = timedelta(minutes=30)
 # An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
 DRAFT_LASTS = timedelta(hours=24)
 MODERATE = decisions.MODERATE
-APPROVE = "petitions.approve_bulkdecision"
+APPROVE = BulkDecision.APPROVAL
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
 # The screen of audit records that no person caused.
@@ -69,11 +69,6 @@ class Preview:
     number: Number
     effect: int | None
     sample: list[Signature]
-
-    @property
-    def waits_for_another(self) -> bool:
-        """Whether somebody else would have to approve it."""
-        return needs_approval(self.job)
 
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
@@ -152,12 +147,6 @@ def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
 def needs_approval(job: BulkDecision) -> bool:
     """Whether a job is large enough that a second person is to look at it."""
     return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
-
-
-def others_who_approve(job: BulkDecision) -> list[User]:
-    """Active staff other than the actor who may approve the job; none where the actor is alone."""
-    users = User.objects.filter(is_active=True, is_staff=True).exclude(pk=job.actor_id or 0)
-    return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
 
 
 def told(job: BulkDecision) -> str:
@@ -269,7 +258,7 @@ def _start_or_end_waiting() -> None:
     for job in BulkDecision.objects.waiting().filter(is_old):
         _change_by_clock(job, State.CANCELLED, Action.BULK_CANCELLED, "nobody approved it in a day")
     for job in BulkDecision.objects.waiting().filter(created_at__lt=Now() - ALONE_WAITS):
-        if not others_who_approve(job):
+        if not roles.others_who_approve(job):
             why = "nobody else may approve, and nobody cancelled it in 30 minutes"
             _change_by_clock(job, State.RUNNING, Action.BULK_APPROVED, why, started_at=Now())
     for job in BulkDecision.objects.waiting().filter(mailed_at=None):
@@ -293,7 +282,7 @@ def _mail_the_team(job: BulkDecision) -> None:
     """Tell all who moderate that a job waits; if that fails it is tried again by the next call."""
     if team.send_to_all(
         "admin/petitions/bulkdecision/mail.txt",
-        {"job": job, "is_alone": not others_who_approve(job)},
+        {"job": job, "is_alone": not roles.others_who_approve(job)},
         permission=MODERATE,
         message_id=str(job.pk),
         date=job.created_at,
