@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import ForeignKey, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from campaign import previews, publish_together, publishing
 from campaign.models import Statement, StatementText
 from petitions.admin.acting import acting
+from petitions.admin.base import Titled
 from petitions.admin.fields import CarefulForm
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline, shown
 from petitions.models import AuditRecord, Petition
@@ -37,7 +38,7 @@ class StatementForm(CarefulForm[Statement]):
 
 
 @admin.register(Statement)
-class StatementAdmin(PublicationAdmin):
+class StatementAdmin(Titled, PublicationAdmin):
     when_empty = (
         "Here stand your statements, the public texts that lead to a petition. Add the petition "
         "first, then a statement that leads to it: both stay drafts until you publish them "
@@ -69,13 +70,6 @@ class StatementAdmin(PublicationAdmin):
         named = Prefetch("petition", Petition.objects.titled())
         rows = Statement.objects.titled().prefetch_related(named, "texts")
         return rows.order_by(*self.get_ordering(request) or ("-pk",))
-
-    def formfield_for_foreignkey(
-        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        """The petitions by title."""
-        kwargs["queryset"] = Petition.objects.titled().order_by("-pk")
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description=_("title"), ordering="title")
     def name(self, statement: Statement) -> str:

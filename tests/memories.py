@@ -12,6 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from django.core.cache import cache
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from petitions.infra.ttl_cache import TTLCache
 from petitions.mail import outbox
@@ -41,6 +43,15 @@ def invalidate_all() -> None:
     cache.clear()
     outbox._throttle = Throttle()
     outbox._pace = Pace()
+
+
+@receiver(setting_changed)
+def _clear_derived_keys(*, setting: str, **_kwargs: Any) -> None:
+    """As the restart of all processes that an exchange of keys needs."""
+    if "KEY" in setting:
+        for name, invalidate in memories().items():
+            if name.startswith("petitions.crypto.vault."):
+                invalidate()
 
 
 def memories() -> dict[str, Callable[[], object]]:

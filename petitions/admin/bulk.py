@@ -13,14 +13,14 @@ from petitions.admin.acting import acting, actor, need
 from petitions.admin.base import ReadOnly
 from petitions.admin.signatures.filters import conditions_in_words
 from petitions.admin.signatures.rows import line
-from petitions.models import Alert, BulkDecision, Petition
-from petitions.moderation import alerts, bulk, search
+from petitions.models import BulkDecision, Petition
+from petitions.moderation import bulk
 from petitions.moderation.selection import Selection, Unselectable
+from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_bulkdecision"
 State = BulkDecision.State
-_LOOKS = {"same_domain_as": "domain", "same_network_as": "network"}
 
 
 @admin.register(BulkDecision)
@@ -87,7 +87,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
     """What the page shows of a decision that has not begun: what it would do, and who may go on."""
     if job.state not in {State.DRAFT, State.AWAITING}:
         return {}
-    others = bulk.others_who_approve(job)
+    others = roles.others_who_approve(job)
     shown: dict[str, Any] = {
         "needs_approval": bulk.needs_approval(job),
         "others": others,
@@ -99,21 +99,9 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
         is_total = Selection.from_conditions(job.conditions).is_total
     except Unselectable as refusal:
         return {**shown, "problem": str(refusal)}
-    _record_looks(request, job)
+    bulk.record_look(job=job, **acting(request))
     sample = [line(one) for one in preview.sample]
     return {**shown, "preview": preview, "sample": sample, "is_total": is_total}
-
-
-def _record_looks(request: HttpRequest, job: BulkDecision) -> None:
-    """Put on record that somebody sees a sample of one domain or network, as with its list, or of
-    those of alerts, as with their page.
-    """
-    for condition, kind in _LOOKS.items():
-        if condition in job.conditions:
-            search.record(petition=job.petition, kind=kind, **acting(request))
-    of_alerts = job.conditions.get("alerts") or job.conditions.get("networks_of_alerts") or []
-    found = Alert.objects.filter(pk__in=of_alerts)
-    alerts.record_look(alerts=found, petition=job.petition, **acting(request))
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:

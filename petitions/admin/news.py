@@ -22,6 +22,7 @@ from petitions.mail import messages as letters
 from petitions.mail import news as use_cases
 from petitions.mail import news_counts
 from petitions.models import News, NewsCount, NewsText, Place
+from petitions.staff import roles
 from petitions.staff.refusal import Refused
 from petitions.web.responses import as_frame, with_frames
 
@@ -261,7 +262,7 @@ def _mailed_test(**kwargs: Any) -> str:
 def _started(**kwargs: Any) -> str:
     if use_cases.start(**kwargs):
         return "It is being sent. You can pause or stop it here."
-    if use_cases.others_who_approve(kwargs["news"]):
+    if roles.others_who_approve(kwargs["news"]):
         return "It waits until another organiser approves it. They get a mail. Nobody has it yet."
     return "It starts by itself in ten minutes. Until then you can stop it. Nobody has it yet."
 

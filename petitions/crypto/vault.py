@@ -111,13 +111,6 @@ def link_keys(purpose: str) -> list[bytes]:
     return [_link_key(master, purpose) for master in settings.LINK_KEYS.values()]
 
 
-def clear_derived_keys() -> None:
-    """Clear the cache of derived keys, after the key rings changed."""
-    _cipher.cache_clear()
-    _index_hmac.cache_clear()
-    _link_key.cache_clear()
-
-
 @cache
 def _cipher(key_id: int) -> AESGCM:
     # Cached by key: building one per row doubles the cost of sealing (1.5 against 0.5 us).

@@ -37,7 +37,7 @@ from petitions.staff import audit
 from petitions.staff.refusal import Refused
 
 SEND = "petitions.send_news"
-APPROVE = "petitions.approve_news"
+APPROVE = News.APPROVAL
 ALONE_WAITS = timedelta(minutes=10)
 # Supporters are counted no further, for a page.
 COUNTED = 100_000
@@ -68,9 +68,15 @@ class Size(NamedTuple):
     def told(self) -> str:
         """How many people, in words."""
         if self.is_of_place:
-            return f"at least {self.people // News.FEWEST * News.FEWEST:,} people"
+            return News.in_steps(self.people)
         number = f"{self.people:,}" if self.is_exact else f"more than {self.people:,}"
         return f"{number} {'person' if self.people == 1 else 'people'}"
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a second organiser has to approve it, if there is one."""
+        is_large = not self.is_exact or self.people >= settings.NEWS_APPROVAL_FROM
+        return is_large or self.is_of_place
 
     def __str__(self) -> str:
         languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
@@ -157,12 +163,6 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
     return len(texts)
 
 
-def others_who_approve(news: News) -> list[User]:
-    """Active staff other than its writer who may approve it; none where the writer is alone."""
-    users = User.objects.filter(is_active=True, is_staff=True).exclude(pk=news.actor_id or 0)
-    return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
-
-
 def digest(news: News) -> str:
     """SHA-256 of whom a news is for and all of its words, in hexadecimal."""
     texts = news.texts.order_by("language").values_list("language", "subject", "body")
@@ -182,12 +182,11 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     news.refresh_from_db(from_queryset=News.objects.select_for_update())
     if seen and seen != digest(news):
         raise Refused("Nothing was sent: it was changed since you looked. Read it as it is now.")
-    people, is_exact, *_rest = size(news)
-    if problems := missing(news, people):
+    about = size(news)
+    if problems := missing(news, about.people):
         raise Refused(" ".join(problems))
-    is_large = not is_exact or people >= settings.NEWS_APPROVAL_FROM
-    waits = is_large or news.is_of_place
-    columns = {"actor": actor, "matching": people, "is_to_tell": waits, "created_at": Now()}
+    waits = about.needs_approval
+    columns = {"actor": actor, "matching": about.people, "is_to_tell": waits, "created_at": Now()}
     begun = {} if waits else {"started_at": Now(), "has_list": True}
     target = State.AWAITING if waits else State.RUNNING
     if not news.change_state(target, State.DRAFT, **columns, **begun):

@@ -18,9 +18,10 @@ from django.db.models.functions import Now
 
 from petitions.crypto import vault
 from petitions.mail import news, news_counts, outbox, team
-from petitions.models import Mail, News, Signature
+from petitions.models import AuditRecord, Mail, News, Signature
 from petitions.signers import sealing
 from petitions.signers.sealing import Use
+from petitions.staff import audit, roles
 
 BATCH = 1_000
 # Shares of what was sent. Gmail and Yahoo ask bulk senders to stay below 0.3 % of complaints.
@@ -29,10 +30,13 @@ MOST_COMPLAINTS, MOST_RETURNED = 0.003, 0.05
 FEWEST_COMPLAINTS, FEWEST_RETURNED = 2, 5
 WAITS_FOR_APPROVAL = timedelta(days=1)
 PAUSED_FOR = timedelta(days=30)
+# The screen of audit records that no person caused.
+BY_CLOCK = "send_news"
 # Seconds between two looks at pause and complaints.
 TURN = 5.0
 
 State = News.State
+Action = AuditRecord.Action
 logger = logging.getLogger(__name__)
 
 
@@ -143,13 +147,27 @@ def _watch(one: News) -> None:
 def _begin_or_end_waiting() -> None:
     waiting = News.objects.waiting()
     for one in waiting.filter(created_at__lt=Now() - news.ALONE_WAITS):
-        if not news.others_who_approve(one):
-            news.begin(one)
+        if not roles.others_who_approve(one):
+            _begin_by_clock(one)
     for one in waiting.filter(created_at__lt=Now() - WAITS_FOR_APPROVAL):
-        one.change_state(State.CANCELLED, State.AWAITING)
+        _end_by_clock(one, State.AWAITING, "nobody approved it in a day")
     paused = News.objects.filter(state=State.RUNNING).exclude(pause="")
     for one in paused.filter(started_at__lt=Now() - PAUSED_FOR):
-        one.change_state(State.CANCELLED, State.RUNNING)
+        _end_by_clock(one, State.RUNNING, "nobody resumed it in 30 days")
+
+
+@transaction.atomic
+def _begin_by_clock(one: News) -> None:
+    """Begin what has waited long enough, on the audit record without an actor."""
+    if news.begin(one):
+        why = "nobody else may approve, and nobody stopped it in ten minutes"
+        audit.record(action=Action.NEWS_APPROVED, screen=BY_CLOCK, about=one, why=why)
+
+
+@transaction.atomic
+def _end_by_clock(one: News, source: News.State, why: str) -> None:
+    if one.change_state(State.CANCELLED, source):
+        audit.record(action=Action.NEWS_STOPPED, screen=BY_CLOCK, about=one, why=why)
 
 
 def _cancel_rest(one: News) -> None:
@@ -162,7 +180,7 @@ def _tell(one: News) -> None:
     """Mail all who may send news that it waits or has stopped; what fails is tried again."""
     if team.send_to_all(
         "admin/petitions/news/mail.txt",
-        {"news": one, "is_alone": not news.others_who_approve(one)},
+        {"news": one, "is_alone": not roles.others_who_approve(one)},
         permission=news.SEND,
         message_id=f"{one.pk}.{one.pause or one.state}",
         date=one.created_at,

@@ -12,13 +12,13 @@ from email.utils import format_datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.utils import translation
 
 from petitions.mail import messages, replies
 from petitions.mail.letters import Letter
 from petitions.models import Organisation
+from petitions.staff import roles
 
 SUBJECT = "Please look at the admin of your site"
 
@@ -53,11 +53,10 @@ def send_to_all(
     template: str, context: dict[str, Any], *, permission: str, message_id: str, date: datetime
 ) -> bool:
     """Send it to all staff with a permission; False if the mail server did not take one."""
-    staff = User.objects.filter(is_active=True, is_staff=True).exclude(email="").order_by("pk")
     return all(
         send(template, context, to=one.email, message_id=f"{message_id}.{one.pk}", date=date)
-        for one in staff
-        if one.has_perm(permission)
+        for one in roles.staff_with(permission)
+        if one.email
     )
 
 

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -39,6 +39,8 @@ class BatchJob(models.Model):
         FAILED = "failed", _("stopped by an error")
 
     ENDED = (State.DONE, State.CANCELLED, State.FAILED)
+    # The permission of a second person to approve it: see `staff.roles.others_who_approve`.
+    APPROVAL: ClassVar[str] = ""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.DRAFT)
@@ -202,6 +204,8 @@ class BulkDecision(BatchJob):
     # The newest item of any decision at the preview: later ones mark what changed since.
     seen_item = models.BigIntegerField(default=0)
     mailed_at = models.DateTimeField(null=True)
+
+    APPROVAL = "petitions.approve_bulkdecision"
 
     objects = BulkDecisionQuerySet.as_manager()
 

@@ -192,10 +192,6 @@ class Mail(models.Model):
         return f"{self.kind} {self.id}"
 
 
-# The kinds that "find my signature" sends: see `petitions.signatures.find`.
-FINDS = (Mail.Kind.FIND, Mail.Kind.FIND_OTHER)
-
-
 @with_checked_choices
 class Objection(models.Model):
     """One suppressed mailbox: for one petition, or for all mail.

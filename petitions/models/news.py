@@ -64,6 +64,7 @@ class News(BatchJob):
     # Whether the outbox still says who got it: see retention.
     has_list = models.BooleanField(default=False)
 
+    APPROVAL = "petitions.approve_news"
     # A smaller group may point at somebody.
     FEWEST: ClassVar = 25
 
@@ -105,8 +106,13 @@ class News(BatchJob):
         stops it twice would read in two exact numbers whether somebody there has signed in between.
         """
         if self.is_of_place and not self.started_at:
-            return f"at least {self.matching // self.FEWEST * self.FEWEST:,} people"
+            return self.in_steps(self.matching)
         return f"{self.matching:,} {'person' if self.matching == 1 else 'people'}"
+
+    @classmethod
+    def in_steps(cls, people: int) -> str:
+        """A number of people of a region or constituency, in words, rounded down."""
+        return f"at least {people // cls.FEWEST * cls.FEWEST:,} people"
 
     @property
     def is_editable(self) -> bool:

@@ -27,11 +27,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions.mail import team
-from petitions.models import AuditRecord, BulkDecision, Decision, Petition, Signature
-from petitions.moderation import decisions
+from petitions.models import Alert, AuditRecord, BulkDecision, Decision, Petition, Signature
+from petitions.moderation import alerts, decisions, search
 from petitions.moderation.selection import Number, Selection, Unselectable, bounded
 from petitions.signatures import lifecycle
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 BATCH = 2_000
@@ -46,9 +46,11 @@ ALONE_WAITS = timedelta(minutes=30)
 # An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
 DRAFT_LASTS = timedelta(hours=24)
 MODERATE = decisions.MODERATE
-APPROVE = "petitions.approve_bulkdecision"
+APPROVE = BulkDecision.APPROVAL
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
+# Conditions by which a sample tells whether one person signed, and how that is recorded.
+_LOOKS = {"same_domain_as": "domain", "same_network_as": "network"}
 # The screen of audit records that no person caused.
 BY_CLOCK = "run_bulk_decisions"
 
@@ -69,11 +71,6 @@ class Preview:
     number: Number
     effect: int | None
     sample: list[Signature]
-
-    @property
-    def waits_for_another(self) -> bool:
-        """Whether somebody else would have to approve it."""
-        return needs_approval(self.job)
 
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
@@ -131,6 +128,18 @@ def preview_of(job: BulkDecision) -> Preview:
     return Preview(job, Number(job.matching, job.is_exact), _effect(job, rows), sample)
 
 
+def record_look(*, job: BulkDecision, actor: User, screen: str) -> None:
+    """Put on record that somebody sees a sample of one domain or network, as with its list, or of
+    those of alerts, as with their page.
+    """
+    for condition, kind in _LOOKS.items():
+        if condition in job.conditions:
+            search.record(petition=job.petition, kind=kind, actor=actor, screen=screen)
+    of_alerts = job.conditions.get("alerts") or job.conditions.get("networks_of_alerts") or []
+    found = Alert.objects.filter(pk__in=of_alerts)
+    alerts.record_look(alerts=found, petition=job.petition, actor=actor, screen=screen)
+
+
 def _rows(job: BulkDecision) -> QuerySet[Signature]:
     """What a job is about: selected, movable, and as old as its preview."""
     selection = Selection.from_conditions(job.conditions)
@@ -152,12 +161,6 @@ def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
 def needs_approval(job: BulkDecision) -> bool:
     """Whether a job is large enough that a second person is to look at it."""
     return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
-
-
-def others_who_approve(job: BulkDecision) -> list[User]:
-    """Active staff other than the actor who may approve the job; none where the actor is alone."""
-    users = User.objects.filter(is_active=True, is_staff=True).exclude(pk=job.actor_id or 0)
-    return [user for user in users.order_by("pk") if user.has_perm(APPROVE)]
 
 
 def told(job: BulkDecision) -> str:
@@ -269,7 +272,7 @@ def _start_or_end_waiting() -> None:
     for job in BulkDecision.objects.waiting().filter(is_old):
         _change_by_clock(job, State.CANCELLED, Action.BULK_CANCELLED, "nobody approved it in a day")
     for job in BulkDecision.objects.waiting().filter(created_at__lt=Now() - ALONE_WAITS):
-        if not others_who_approve(job):
+        if not roles.others_who_approve(job):
             why = "nobody else may approve, and nobody cancelled it in 30 minutes"
             _change_by_clock(job, State.RUNNING, Action.BULK_APPROVED, why, started_at=Now())
     for job in BulkDecision.objects.waiting().filter(mailed_at=None):
@@ -293,7 +296,7 @@ def _mail_the_team(job: BulkDecision) -> None:
     """Tell all who moderate that a job waits; if that fails it is tried again by the next call."""
     if team.send_to_all(
         "admin/petitions/bulkdecision/mail.txt",
-        {"job": job, "is_alone": not others_who_approve(job)},
+        {"job": job, "is_alone": not roles.others_who_approve(job)},
         permission=MODERATE,
         message_id=str(job.pk),
         date=job.created_at,

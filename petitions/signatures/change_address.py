@@ -159,10 +159,10 @@ def _hold_if_caught(signature: Signature, signer: Signer, address: str) -> None:
     confirmation would have been: else who has confirmed anywhere could move it past the rule.
     """
     caught = rules.in_force().catches(address, signer.network_ix, signature.created_at)
-    if caught and signature.state == Signature.State.CONFIRMED:
+    if caught and signature.state in lifecycle.CATCH.sources:
         lifecycle.move(
             [signature],
-            {signature.pk: Signature.State.HELD},
+            lifecycle.targets(lifecycle.CATCH, [signature]),
             verdict=Signature.Verdict.HOLD,
             signals=sorted({*signature.signals, caught}),
         )

@@ -1,7 +1,7 @@
 """SQL of a confirmation: the signer, the mailbox under its lock, and the one statement that writes.
 
 The rules are in `confirm`; here are those that must hold at the moment of writing: the narrowest
-use of a name, the clean twin that releases, and the verdict as it is by then.
+use of a name and of news, the clean twin that releases, and the verdict as it is by then.
 """
 
 from collections.abc import Mapping
@@ -166,13 +166,13 @@ _READ_MAILBOX = Statement(
 
 # All forms of the mailbox that wait, and the one to be written; beside one that joins those who
 # have signed with the mailbox, they as well.
-_FORMS = """
+_FORMS = f"""
     FROM petitions_signer g JOIN petitions_signature s ON s.id = g.signature_id
     WHERE g.petition_id = %(petition)s AND g.petition_mailbox_ix = ANY(%(mailboxes)s)
-          AND (s.state = 'pending' AND s.disowned_at IS NULL OR s.id = %(id)s
+          AND (s.state = '{State.PENDING}' AND s.disowned_at IS NULL OR s.id = %(id)s
                OR %(joins)s::boolean AND s.confirmed_at IS NOT NULL)"""
 # Those of the same person: anybody can type anybody's address, and use up the mails of a day.
-_TWIN = "(g.person_ix = ANY(%(persons)s) AND (s.state = 'pending' OR s.id = %(id)s))"
+_TWIN = f"(g.person_ix = ANY(%(persons)s) AND (s.state = '{State.PENDING}' OR s.id = %(id)s))"
 # The narrowest use of a name wins: whichever link the owner presses must not publish a name that
 # they themselves chose to withhold, under whatever spelling.
 _NARROWEST_NAME_USE = """

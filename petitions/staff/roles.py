@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q
 
+from petitions.models import BatchJob
+
 MODERATORS = "Moderators"
 ORGANISERS = "Organisers"
 ADMINISTRATORS = "Administrators"
@@ -113,3 +115,16 @@ def people_of(role_names: Iterable[str]) -> list[User]:
     """Active members of any of these roles, by user name."""
     members = User.objects.filter(groups__name__in=role_names, is_active=True, is_staff=True)
     return list(members.distinct().order_by("username"))
+
+
+def staff_with(permission: str) -> list[User]:
+    """Active staff with a permission, by any role or as superusers."""
+    staff = User.objects.filter(is_active=True, is_staff=True).order_by("pk")
+    return [person for person in staff if person.has_perm(permission)]
+
+
+def others_who_approve(job: BatchJob) -> list[User]:
+    """Who may approve a job as a second person; none where its actor is alone: then it starts by
+    itself after a while, within which it can be stopped.
+    """
+    return [person for person in staff_with(job.APPROVAL) if person.pk != job.actor_id]

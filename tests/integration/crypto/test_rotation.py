@@ -14,7 +14,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from petitions.counting import tallies
-from petitions.crypto import tokens, vault
+from petitions.crypto import tokens
 from petitions.infra.locks import StateChanged
 from petitions.mail import outbox
 from petitions.models import Mail, Objection, Petition, Signature, Signer
@@ -44,7 +44,6 @@ def ring(settings: Settings) -> Callable[..., None]:
     def change(**rings: Ring) -> None:
         for name, keys in rings.items():
             setattr(settings, f"{name.upper()}_KEYS", keys)
-        vault.clear_derived_keys()
 
     change(index=ONLY_OLD, sealing=ONLY_OLD)
     return change
@@ -362,7 +361,6 @@ def test_changing_secret_key_leaves_links_and_data_working(
 
     settings.SECRET_KEY = "another" * 10
     settings.SECRET_KEY_FALLBACKS = []
-    vault.clear_derived_keys()
 
     assert browser.get(check_page).status_code == 200
     path = link.removeprefix(settings.SITE_URL)
@@ -386,7 +384,6 @@ def test_holding_secret_key_forges_no_link_and_tests_no_address(
     stored = {bytes(row.petition_mailbox_ix), bytes(row.person_ix), bytes(row.home_ix)}
     secret = settings.SECRET_KEY.encode()
     settings.INDEX_KEYS = {1: secret, 2: secret[:32]}
-    vault.clear_derived_keys()
     for key_id in settings.INDEX_KEYS:
         for is_pending in (False, True):
             guessed = sealing.indexes(petition.pk, AMINA, is_pending=is_pending, key_id=key_id)

@@ -101,7 +101,7 @@ def test_a_preview_of_very_many_counts_no_further_than_its_bound(
 
     assert str(preview.number) == "more than 3"
     # So many may be any number: somebody else looks at it.
-    assert preview.waits_for_another
+    assert bulk.needs_approval(preview.job)
 
 
 def test_what_matches_nothing_is_refused_and_leaves_no_draft(
@@ -249,7 +249,7 @@ def test_a_large_one_waits_for_a_second_moderator(
 ) -> None:
     settings.BULK_DECISION_APPROVAL_FROM = 5
     preview = _preview(petition, moderator)
-    assert preview.waits_for_another
+    assert bulk.needs_approval(preview.job)
     assert not bulk.start(job=preview.job, actor=moderator, screen="test")
     BulkDecision.objects.update(created_at=timezone.now() - timedelta(minutes=31))
     assert _run(preview.job).state == State.AWAITING

@@ -256,7 +256,6 @@ def test_messages_are_sealed_anew_with_the_signers_when_a_key_is_exchanged(
     (old,) = settings.SEALING_KEYS.values()
     new = b"n" * 32
     settings.SEALING_KEYS = {2: new, 1: old}
-    vault.clear_derived_keys()
     with pytest.raises(CommandError, match="Do not destroy"):
         call_command("check_keys")
     assert "another sealing key: 1 messages to us" in capsys.readouterr().out
@@ -272,7 +271,6 @@ def test_messages_are_sealed_anew_with_the_signers_when_a_key_is_exchanged(
 
 def test_a_message_that_no_key_opens_is_left_and_said(enquiry: Enquiry, settings: Any) -> None:
     settings.SEALING_KEYS = {2: b"n" * 32}
-    vault.clear_derived_keys()
     with pytest.raises(CommandError, match="1 are left under another key"):
         call_command("reseal")
 

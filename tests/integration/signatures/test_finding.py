@@ -25,7 +25,6 @@ from petitions.crypto.tokens import Inbox
 from petitions.identity.providers import Provider
 from petitions.mail import bounces, messages, outbox, suppression
 from petitions.models import Correction, FindRequest, Mail, Petition, PetitionText, Signature
-from petitions.models.mail import FINDS
 from petitions.privacy import retention
 from petitions.screening import rate_limits
 from petitions.screening.screen import Screening
@@ -305,7 +304,7 @@ def test_other_spellings_get_five_a_day_together_and_use_up_nothing_of_who_asks(
     for number in range(5):
         to += [message.to[0] for message in asked(browser, f"a.nna+{number}@gmail.com")]
         # A test's transaction has but one moment.
-        Mail.objects.filter(kind__in=FINDS).update(
+        Mail.objects.filter(kind__in=(Mail.Kind.FIND, Mail.Kind.FIND_OTHER)).update(
             created_at=timezone.now() - timedelta(minutes=5 - number)
         )
     assert sum(address.startswith("a.nna") for address in to) == 5

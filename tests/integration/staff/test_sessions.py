@@ -18,7 +18,6 @@ from django.utils.http import urlsafe_base64_encode
 from psycopg2 import sql
 
 from campaign.sessions import SEEN, SEEN_EVERY, SessionStore
-from petitions.crypto import vault
 from petitions.privacy import retention
 
 PASSWORD = "a long pass phrase of Mona's"
@@ -119,7 +118,6 @@ def test_a_session_lives_through_an_exchange_of_the_index_key(
     logged_in: Client, settings: Any
 ) -> None:
     settings.INDEX_KEYS = {2: bytes(32), **settings.INDEX_KEYS}
-    vault.clear_derived_keys()
     before = Session.objects.get().pk
 
     store = SessionStore(cookie_of(logged_in))
@@ -136,7 +134,6 @@ def test_sessions_end_with_the_index_key_that_they_stand_under(
     logged_in: Client, settings: Any
 ) -> None:
     settings.INDEX_KEYS = {2: bytes(32)}
-    vault.clear_derived_keys()
 
     assert not is_in(logged_in)
 

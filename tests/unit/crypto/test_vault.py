@@ -168,7 +168,6 @@ def test_different_parts_give_different_indexes_wherever_they_are_cut(
 def test_indexes_are_those_that_are_stored_already(settings: Settings) -> None:
     # Worked out by hand with HKDF (RFC 5869) and HMAC: another format would orphan every row.
     settings.INDEX_KEYS = {1: OLD_KEY}
-    vault.clear_derived_keys()
 
     index = vault.blind_index("mailbox", "1", "amina@example.org")
 
@@ -177,7 +176,6 @@ def test_indexes_are_those_that_are_stored_already(settings: Settings) -> None:
 
 def test_what_was_sealed_by_the_written_format_opens(settings: Settings) -> None:
     settings.SEALING_KEYS = {7: OLD_KEY}
-    vault.clear_derived_keys()
     # HKDF by hand (RFC 5869): one block is enough for 32 bytes.
     begun = hmac.digest(bytes(32), OLD_KEY, "sha256")
     key = hmac.digest(begun, b"undersigned/seal\x01", "sha256")
@@ -202,7 +200,6 @@ def test_text_and_its_bytes_are_the_same_part() -> None:
 def test_without_the_index_key_nobody_can_test_an_address(settings: Settings) -> None:
     index = vault.blind_index("mailbox", "amina@example.org")
     settings.INDEX_KEYS = {1: NEW_KEY}
-    vault.clear_derived_keys()
 
     assert vault.blind_index("mailbox", "amina@example.org") != index
 
@@ -212,7 +209,6 @@ def test_changing_secret_key_changes_no_index_and_no_sealed_value(
 ) -> None:
     index, sealed = vault.blind_index("mailbox", "amina@example.org"), seal({"name": "Amina"})
     settings.SECRET_KEY = "y" * 60
-    vault.clear_derived_keys()
 
     assert vault.blind_index("mailbox", "amina@example.org") == index
     assert unseal(sealed) == {"name": "Amina"}
@@ -221,8 +217,6 @@ def test_changing_secret_key_changes_no_index_and_no_sealed_value(
 def test_every_ring_and_purpose_has_a_key_of_its_own(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Even an operator who gave all rings one key gets different keys for different ends.
-    settings.INDEX_KEYS = settings.LINK_KEYS = settings.SEALING_KEYS = {1: OLD_KEY}
     derived: list[bytes] = []
     derive = vault._derive
 
@@ -231,7 +225,8 @@ def test_every_ring_and_purpose_has_a_key_of_its_own(
         return derived[-1]
 
     monkeypatch.setattr(vault, "_derive", noted)
-    vault.clear_derived_keys()
+    # Even an operator who gave all rings one key gets different keys for different ends.
+    settings.INDEX_KEYS = settings.LINK_KEYS = settings.SEALING_KEYS = {1: OLD_KEY}
     for purpose in ("confirm", "find"):
         vault.link_keys(purpose)
         vault.blind_index(purpose, "amina@example.org")

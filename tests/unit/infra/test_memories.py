@@ -1,6 +1,7 @@
 """No test begins with what another one left in the memory of the process."""
 
 import sys
+from typing import Any
 
 from petitions.crypto import vault
 from petitions.infra import client_network
@@ -21,6 +22,13 @@ def test_memories_of_every_kind_are_found() -> None:
         "petitions.web.views.throttling._pages",
     }
     assert not memories().keys() & UNCHANGING
+
+
+def test_an_exchange_of_keys_forgets_those_that_were_derived(settings: Any) -> None:
+    for name in ("INDEX_KEYS", "LINK_KEYS", "SEALING_KEYS", "SECRET_KEY"):
+        vault._link_key(b"m" * 32, "a purpose")
+        setattr(settings, name, getattr(settings, name))
+        assert vault._link_key.cache_info().currsize == 0, name
 
 
 def test_nothing_is_left_of_them() -> None:

@@ -234,6 +234,8 @@ def test_names_of_people_are_left_alone(name: str) -> None:
 )
 def test_names_of_nobody_are_noticed(name: str, code: str) -> None:
     assert code in codes(AMINA._replace(name=name))
+    # Else a correction of the name would not clear it.
+    assert fraud_signals.lasting([code]) == []
 
 
 # Letters of every script but those that a row of keys or a Latin rule is about.

@@ -1,12 +1,10 @@
 """The blind indexes of the search by name and postcode: what they tell without the keys."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from petitions.crypto import vault
 from petitions.signers import sealing
 from petitions.signers.sealing import SearchIndexes
 
@@ -16,11 +14,8 @@ FIRST, SAME, OTHER, LAST = (UUID(int=n) for n in (0, 2**116 - 1, 2**116, 2**128 
 
 
 @pytest.fixture(autouse=True)
-def _keys(settings: Any) -> Iterator[None]:
+def _keys(settings: Any) -> None:
     settings.INDEX_KEYS = {1: b"1" * 32, 2: b"2" * 32}
-    vault.clear_derived_keys()
-    yield
-    vault.clear_derived_keys()
 
 
 def of(signature_id: UUID, **changes: Any) -> SearchIndexes:

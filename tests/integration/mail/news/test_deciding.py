@@ -46,6 +46,12 @@ def has_gone_out() -> int:
     return sum("List-Unsubscribe" in message.extra_headers for message in sent.outbox)
 
 
+def by_clock() -> list[tuple[str, str]]:
+    """What is on record that no person did, with what it is about."""
+    records = AuditRecord.objects.filter(actor=None).exclude(why="")
+    return list(records.values_list("action", "object_id"))
+
+
 @pytest.mark.usefixtures("supporters", "many")
 def test_news_to_many_waits_for_a_second_person_who_is_mailed(
     news: News, omar: User, second: User
@@ -121,6 +127,7 @@ def test_who_is_alone_has_ten_minutes_in_which_to_stop_it(news: News, omar: User
     run(news)
 
     assert (has_gone_out(), news.state) == (3, State.DONE)
+    assert by_clock() == [("news-approved", str(news.pk))]
 
 
 @pytest.mark.usefixtures("supporters", "many")
@@ -131,6 +138,7 @@ def test_news_that_nobody_approves_within_a_day_is_cancelled(
     News.objects.update(created_at=timezone.now() - news_sending.WAITS_FOR_APPROVAL)
     run(news)
     assert (news.state, has_gone_out()) == (State.CANCELLED, 0)
+    assert by_clock() == [("news-stopped", str(news.pk))]
 
 
 @pytest.mark.usefixtures("supporters")

@@ -65,6 +65,17 @@ def test_an_organiser_writes_looks_tests_sends_and_sees_what_became_of_it(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_who_writes_to_many_reads_before_sending_that_another_organiser_has_to_approve(
+    petition: Petition, page: Client, news: News, settings: Any
+) -> None:
+    supporter(petition, 0)
+    send, said = f"/admin/petitions/news/{news.pk}/send/", "Another organiser has to approve it"
+    assert said not in page.get(send).content.decode()
+    settings.NEWS_APPROVAL_FROM = 1
+    assert said in page.get(send).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_news_that_was_started_can_be_changed_and_deleted_by_no_form(
     petition: Petition, page: Client, news: News, omar: User
 ) -> None:
