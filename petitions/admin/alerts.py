@@ -5,7 +5,7 @@ many signatures there are, what they share, and a sample. Attacks come from many
 the alerts of one petition are looked at together, and decided about together.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -32,10 +32,21 @@ from petitions.moderation import alerts
 MOST_TOGETHER = 500
 
 
+class DomainsField(forms.MultipleChoiceField):
+    """Domains to tick, each named by a signature; taken is any signature of `known`, for those that
+    the page named may not be the newest any more.
+    """
+
+    known: frozenset[str] = frozenset()
+
+    def valid_value(self, value: str) -> bool:
+        return value in self.known
+
+
 class AlertDecisionForm(decide.DecisionForm):
     """A decision about all that alerts are about, or those of it that are alike."""
 
-    domains = forms.MultipleChoiceField(
+    domains = DomainsField(
         label="Of these email domains (of all, if you tick none)",
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -47,7 +58,8 @@ class AlertDecisionForm(decide.DecisionForm):
         alike = [(one.choice, f"{one.number:,}: {one.words}") for one in figures.likenesses]
         domains = [one for one in alike if one[0].startswith(alerts.DOMAIN)]
         signs = [one for one in alike if one[0].startswith(alerts.SIGNAL)]
-        self.fields["domains"].choices = domains  # type: ignore[attr-defined]
+        field = cast("DomainsField", self.fields["domains"])
+        field.choices, field.known = domains, figures.domains
         self.fields["sign"].choices = [("", "any, or none"), *signs]  # type: ignore[attr-defined]
 
     @property

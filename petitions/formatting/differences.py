@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import takewhile
 
 from django.utils.html import format_html, format_html_join
@@ -11,17 +12,20 @@ from django.utils.safestring import SafeString
 _WORD = re.compile(r"\S+|\s+")
 # How many words of what stays are shown around a change, and as many spaces.
 _AROUND = 24
-# Comparing takes up to the square of the length: longer passages are shown whole.
-_MOST_WORDS = 4_000
+# How many words, or lines, of both wordings are compared: it takes up to the square of the number,
+# on a public page. Longer passages are shown whole.
+_MOST = 4_000
 
 # A passage before and after: one side is empty where it was inserted or deleted.
 Step = tuple[str, str]
 
 
+@lru_cache(maxsize=64)
 def differences(before: str, after: str) -> SafeString:
     """What was deleted and inserted, each with the words around it; empty if nothing was.
 
-    For every language that puts spaces between words. The text is escaped.
+    For every language that puts spaces between words. The text is escaped. Cached, for the public
+    history of a text compares all of its corrections anew with each page.
     """
     if before == after:
         return SafeString()
@@ -38,30 +42,27 @@ def _by_line(before: str, after: str) -> Iterator[Step]:
         if gone == come:
             yield gone, come
         else:
-            yield from _by_word(_WORD.findall(gone), _WORD.findall(come))
+            yield from _compared(_WORD.findall(gone), _WORD.findall(come))
 
 
-def _by_word(old: list[str], new: list[str]) -> Iterator[Step]:
+def _compared(old: list[str], new: list[str]) -> Iterator[Step]:
+    """Compare lines or words; what lies between many changes is one step."""
     start = _alike(old, new)
     end = _alike(old[start:][::-1], new[start:][::-1])
     if same := "".join(old[:start]):
         yield same, same
     middle, other = old[start : len(old) - end], new[start : len(new) - end]
-    if len(middle) + len(other) > _MOST_WORDS:
+    if len(middle) + len(other) > _MOST:
         yield "".join(middle), "".join(other)
     else:
-        yield from _compared(middle, other)
+        for _tag, a, b, c, d in SequenceMatcher(None, middle, other).get_opcodes():
+            yield "".join(middle[a:b]), "".join(other[c:d])
     if same := "".join(old[len(old) - end :]):
         yield same, same
 
 
-def _compared(old: list[str], new: list[str]) -> Iterator[Step]:
-    for _tag, a, b, c, d in SequenceMatcher(None, old, new).get_opcodes():
-        yield "".join(old[a:b]), "".join(new[c:d])
-
-
 def _alike(old: list[str], new: list[str]) -> int:
-    """How many words at the beginning are the same."""
+    """How many words or lines at the beginning are the same."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 

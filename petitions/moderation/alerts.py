@@ -74,11 +74,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What alerts are about: counts by state, what their signatures share, and a sample."""
+    """What alerts are about: counts by state, what their signatures share, and a sample.
+
+    `domains` are the choices of a domain by each of the signatures: a page names one by the newest,
+    which is another one a moment later while an attack goes on.
+    """
 
     states: Counter[str]
     likenesses: list[Likeness]
     sample: list[Example]
+    domains: frozenset[str]
 
     @property
     def told_by_state(self) -> list[tuple[str, int]]:
@@ -100,6 +105,7 @@ def figures(alerts: Sequence[Alert]) -> Figures:
         Counter(about[:MOST_READ]),
         _likenesses(read, list(names.values())),
         [Example(one, names[pk]) for pk, one in examples.items()],
+        frozenset(f"{DOMAIN}{pk}" for pk, _at, domain, _signals in read if domain is not None),
     )
 
 

@@ -27,10 +27,14 @@ from petitions.mail.wake_worker import nudge
 from petitions.models import Mail, Signature, Signer
 from petitions.screening import challenge, rules
 from petitions.signatures import confirm as confirming
-from petitions.signatures import lifecycle
 from petitions.signatures import withdraw as withdrawing
 from petitions.signatures.confirm import Outcome
-from petitions.signatures.self_service import CHANGEABLE, NoSuchSignature, own_signature
+from petitions.signatures.self_service import (
+    CHANGEABLE,
+    NoSuchSignature,
+    hold_if_suspicious,
+    own_signature,
+)
 from petitions.signers import erasing, sealing
 from petitions.signers.sealing import Use
 
@@ -151,21 +155,8 @@ def _move(signature: Signature, recipient: Recipient, address: str) -> None:
     )
     # Nor is the old mailbox kept here: whose news this was. The new one may have got the same news.
     mails.filter(kind=Mail.Kind.NEWS).update(global_mailbox_ix=erasing.RandomBytes())
-    _hold_if_caught(locked, signer, address)
-
-
-def _hold_if_caught(signature: Signature, signer: Signer, address: str) -> None:
-    """Hold a counted signature whose new address or network a moderator's rule catches, as its
-    confirmation would have been: else who has confirmed anywhere could move it past the rule.
-    """
-    caught = rules.in_force().catches(address, signer.network_ix, signature.created_at)
-    if caught and signature.state in lifecycle.CATCH.sources:
-        lifecycle.move(
-            [signature],
-            lifecycle.targets(lifecycle.CATCH, [signature]),
-            verdict=Signature.Verdict.HOLD,
-            signals=sorted({*signature.signals, caught}),
-        )
+    caught = rules.in_force().catches(address, signer.network_ix, locked.created_at)
+    hold_if_suspicious(locked, {**person, "email": address}, caught)
 
 
 def _indexes(signer: Signer, address: str) -> list[sealing.Indexes]:

@@ -58,7 +58,7 @@ class Transition(NamedTuple):
 # What the signer does. A confirmation that looks suspicious holds: see `CONFIRMED_AS`.
 CONFIRM = Transition((State.PENDING,), State.CONFIRMED)
 RELEASE = Transition((State.HELD,), State.CONFIRMED)
-# Its signer moves it to an address that a moderator's rule holds: see `change_address`.
+# Its signer changes name or address to what a rule or the signals hold: see `self_service`.
 CATCH = Transition((State.CONFIRMED,), State.HELD)
 UNCONFIRM = Transition((State.CONFIRMED, State.HELD), State.PENDING)
 CORRECT = Transition((State.PENDING, State.REFUSED), State.WITHDRAWN)

@@ -6,6 +6,7 @@ petition still takes signatures. A shared address shows each person. Other spell
 mailbox may be other people's, for all that is proved, and have their own links: see `find`.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,10 +20,11 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.crypto.tokens import Recipient
-from petitions.identity import names
+from petitions.identity import email_addresses, names
 from petitions.mail import suppression
 from petitions.models import Export, Mail, Signature, Signer
-from petitions.signatures import find
+from petitions.screening import fraud_signals
+from petitions.signatures import find, lifecycle
 from petitions.signatures import withdraw as withdrawing
 from petitions.signers import consent, erasing, sealing
 from petitions.signers.sealing import Indexes, Use
@@ -205,6 +207,27 @@ def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
         raise NameTaken from None
 
 
+def hold_if_suspicious(signature: Signature, person: Mapping[str, str], caught: str = "") -> None:
+    """Judge what name and domain show after a change, and hold a counted signature as it would have
+    been held at signing: else who has confirmed anything could change it to what the signals catch.
+
+    `signature` is locked, `caught` the code of a moderator's rule, "" if none catches it. What was
+    noticed before is not held again: a moderator may have approved it.
+    """
+    domain = email_addresses.domain_of(person["email"])
+    seen = {str(signal) for signal in fraud_signals.of_person(person["name"], domain)}
+    if not caught and seen <= set(signature.signals):
+        return
+    signals = sorted({*signature.signals, *seen, *filter(None, [caught])})
+    judged = fraud_signals.weigh(map(fraud_signals.Signal.read, signals))
+    is_held = bool(caught) or judged.verdict is not fraud_signals.Verdict.PASS
+    if is_held and signature.state in lifecycle.CATCH.sources:
+        held = lifecycle.targets(lifecycle.CATCH, [signature])
+        lifecycle.move([signature], held, verdict=Signature.Verdict.HOLD, signals=signals)
+    else:
+        Signature.objects.filter(pk=signature.pk).update(signals=signals)
+
+
 def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
     """Withdraw: erase the signer and take the signature out of the count. Raises `NoSuchSignature`.
 
@@ -293,6 +316,7 @@ def _rename(one: OwnSignature, name: str) -> None:
         signer.name_ix = sealing.search_indexes(signature.petition_id, signature.pk, person).name
     signer.sealed = sealing.seal_again(person, signature.pk)
     signer.save(update_fields=["sealed", "person_ix", "name_ix"])
+    hold_if_suspicious(signature, person)
 
 
 def _need_free(signer: Signer, after: list[Indexes]) -> None:

@@ -24,7 +24,8 @@ function sayPace() {
 // 2. A lost network keeps what was typed. Browsers show a page of their own in the form's place when
 // the sending fails; so the site is asked first whether it can be reached. Browsers that lack what
 // this takes send the form as without a script. Where there is a network and the site was asked in
-// vain, the next press sends the form: some proxies drop a HEAD, or hold it back.
+// vain, the next press sends the form: some proxies drop a HEAD, or hold it back. It is asked
+// whatever `navigator.onLine` says, which is wrong behind some VPNs.
 
 const PATIENCE = 15_000;
 const canAsk = "timeout" in AbortSignal && "requestSubmit" in form;
@@ -33,7 +34,6 @@ let state = "idle";
 let wasInVain = false;
 
 async function isReached() {
-  if (!navigator.onLine) return false;
   try {
     const signal = AbortSignal.timeout(PATIENCE);
     await fetch(location.pathname, { method: "HEAD", cache: "no-store", signal });

@@ -99,6 +99,19 @@ def test_where_a_proxy_drops_what_asks_for_the_site_the_second_press_sends_the_f
     assert mailbox.wait_for(address)
 
 
+def test_a_browser_that_takes_itself_to_be_offline_signs_where_the_site_is_reached(
+    open_page: OpenPage, mailbox: Mailbox
+) -> None:
+    page, address = open_page(PHONE), new_address("behind-vpn")
+    page.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })"
+    )
+    typed_in(page, "", address)
+    page.click(BUTTON)
+    expect(page.locator("h1")).to_contain_text(WORDS["en"]["check"])
+    assert mailbox.wait_for(address)
+
+
 @pytest.mark.parametrize(
     ("field", "typed"),
     [

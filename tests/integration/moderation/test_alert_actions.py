@@ -188,6 +188,21 @@ def test_several_domains_are_decided_by_one_decision_which_names_them_by_signatu
     assert removed.values("decision").distinct().count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_while_the_attack_goes_on_the_ticked_domains_are_decided_all_the_same(
+    burst: Alert, mona: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{ALERT}{burst.pk}/change/"
+    page = mona.get(path).content.decode()
+    domain = re.findall(r'value="(domain:[^"]+)"[^>]*>\s*20: one email domain', page)
+    # More of the same come in while the moderator reads, and of so many others that the page would
+    # not offer the domain any more.
+    crowd(Petition.objects.get(), 2)
+    monkeypatch.setattr(alerts, "DOMAINS_TOLD", 0)
+    assert "22 signatures" in decide(mona, path, "remove", domains=domain).content.decode()
+    assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST + 2
+
+
 def test_a_domain_that_the_page_does_not_offer_decides_nothing(burst: Alert, mona: Client) -> None:
     typed = {
         "kind": "hold",

@@ -370,3 +370,19 @@ def test_a_rule_catches_who_moves_to_what_it_names_and_they_are_told_nothing(
     assert Signature.objects.get(pk=uncaught.pk).state == Signature.State.CONFIRMED
     page = browser.post(page_of(mine, NEW).removesuffix(f"{mine.reference}/")).content.decode()
     assert str(CONFIRMED) in page
+
+
+@pytest.mark.parametrize("is_approved", [False, True])
+def test_who_moves_to_a_throwaway_address_is_held_as_at_signing_and_told_nothing(
+    petition: Petition, browser: Client, mine: Signature, is_approved: bool
+) -> None:
+    if is_approved:
+        Signature.objects.filter(pk=mine.pk).update(signals=["disposable"])
+    ask(browser, mine, "amina@mailinator.com")
+    answer = type_in(browser, mine, code())
+
+    assert "The email address is changed." in answer.content.decode()
+    moved = Signature.objects.get(pk=mine.pk)
+    assert moved.state == (Signature.State.CONFIRMED if is_approved else Signature.State.HELD)
+    assert moved.signals == ["disposable"]
+    assert tallies.total(petition.pk) == is_approved

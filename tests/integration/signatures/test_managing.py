@@ -179,6 +179,27 @@ def test_the_spelling_of_a_name_is_corrected(petition: Petition, browser: Client
     assert confirm(sign(petition, AMINA)) is Outcome.ALREADY
 
 
+@pytest.mark.parametrize(
+    ("name", "state", "signals"),
+    [
+        ("Amina Example {{ 7*7 }}", "held", ["name-code"]),
+        ("Amina Example 1 2 3", "confirmed", ["name-digits"]),
+    ],
+)
+def test_a_corrected_name_is_judged_as_at_signing_and_its_owner_is_told_nothing(
+    petition: Petition, browser: Client, name: str, state: str, signals: list[str]
+) -> None:
+    signature = sign_and_confirm(petition, AMINA)
+
+    page = browser.post(change(signature, "name"), {"name": name}).content.decode()
+
+    assert "The name is corrected." in page
+    assert "Confirmed." in page
+    signature.refresh_from_db()
+    assert (signature.state, signature.signals) == (state, signals)
+    assert tallies.total(petition.pk) == (state == "confirmed")
+
+
 def test_a_name_that_folds_to_the_same_keeps_its_index(petition: Petition, browser: Client) -> None:
     signature = sign_and_confirm(petition)
     before = bytes(Signer.objects.get().person_ix)
