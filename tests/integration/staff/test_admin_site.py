@@ -292,6 +292,15 @@ def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.Fixt
     assert {task["name"] for task in shown} <= set(MENU)
 
 
+def test_the_menu_has_no_field_that_keeps_in_the_browser_what_is_typed(moderator: User) -> None:
+    page = client_of(moderator).get(reverse("admin:petitions_decision_changelist")).content.decode()
+
+    assert 'id="nav-sidebar"' in page
+    assert re.findall(r'<input[^>]*id="nav-filter"[^>]*>', page) == [
+        '<input type="hidden" id="nav-filter">'
+    ]
+
+
 def test_who_may_not_export_reads_who_may_and_whom_to_ask(
     petition: Petition, moderator: User, organiser: User
 ) -> None:
