@@ -406,6 +406,13 @@ def test_the_home_says_what_a_draft_lacks_before_it_can_open(organiser: User) ->
     assert "Write the petition’s text" in page
 
 
+def test_who_logs_out_is_told_to_close_the_browser(moderator: User) -> None:
+    page = client_of(moderator).post(reverse("admin:logout")).content.decode()
+
+    assert "You are logged out. On a computer that others use, close the browser" in page
+    assert "quality time" not in page
+
+
 def test_a_log_in_ends_after_half_an_hour_without_a_request(
     moderator: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
