@@ -10,6 +10,7 @@ from django.db.models import Count, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from petitions.admin.signatures.filters import OLDEST
 from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
 from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop, Petition, Signature
@@ -32,8 +33,9 @@ class Held:
 
     @property
     def url(self) -> str:
-        """The URL of the list of them."""
-        return _list_url(petition=self.petition.slug, state=Signature.State.HELD)
+        """The URL of the list of them, the oldest first."""
+        held = Signature.State.HELD
+        return _list_url(petition=self.petition.slug, state=held, order=OLDEST)
 
     @property
     def age(self) -> str:

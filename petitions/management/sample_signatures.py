@@ -118,6 +118,9 @@ class _Maker:
         self.now = timezone.localtime()
         self.homes = _homes(rng)
         self.shared: tuple[str, Home, str] | None = None
+        self.name_uses = dict(_NAME_USES)
+        if not petition.publishes_names:
+            del self.name_uses["public"]
 
     def make(self, number: int, course: str) -> Signer:
         """An unsaved signer and signature, screened by the evidence of their form."""
@@ -136,7 +139,7 @@ class _Maker:
             postcode=home.postcode,
             country=home.country,
             language=person.language,
-            name_use=self.rng.choices(list(_NAME_USES), list(_NAME_USES.values()))[0],
+            name_use=self.rng.choices(list(self.name_uses), list(self.name_uses.values()))[0],
             wants_updates=self.rng.random() < _WANTS_UPDATES_SHARE,
             text_version=self.text_version,
             consent_version=consent.version_of(publishes_names=self.petition.publishes_names),

@@ -129,7 +129,8 @@ def _likenesses(read: Sequence[tuple], names: Sequence[str]) -> list[Likeness]: 
         words = f"one minute, {timezone.localtime(minute):%H:%M} (of {len(minutes)})"
         found.append(Likeness(words, number, len(read)))
     for shape, number in Counter(map(_shape, names)).most_common(1):
-        found.append(Likeness(f"one shape of name, such as {shape}", number, len(names)))
+        words = f"one shape of name, {shape} (A is a capital, a any other letter, 9 a digit)"
+        found.append(Likeness(words, number, len(names)))
     for code, number in signals.most_common():
         words = fraud_signals.Signal(code).sentence
         found.append(Likeness(words, number, len(read), f"{SIGNAL}{code}"))

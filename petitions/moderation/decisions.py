@@ -102,7 +102,8 @@ class Decided:
         said = [moved]
         # Every approved signature counts, so the change is the same number.
         if self.signatures and self.kind != Decision.Kind.APPROVE:
-            said.append(_("The count changed by %(change)+d.") % {"change": self.count_change})
+            changed = _("The count changed by %(change)+d.") % {"change": self.count_change}
+            said.append(changed if self.count_change else _("The count stays as it is."))
         if self.signatures:
             said.append(_("Nobody gets an email."))
         return " ".join([*said, *self._left_alone()])

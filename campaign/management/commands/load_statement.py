@@ -90,7 +90,7 @@ def _described(loaded: loading.Loaded) -> str:
     state = "a draft; publish it with --publish or in the admin"
     if text.published_at:
         appears = f"appears {moment_in_london(text.published_at)}"
-        state = appears if text.is_embargoed else "published"
+        state = appears if text.is_embargoed else "public"
     path = settings.SITE_URL + text.statement.get_absolute_url()
     return f"{done[0].upper()}{done[1:]} “{text.title}” ({text.language}) at {path}, {state}."
 

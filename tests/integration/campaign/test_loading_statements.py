@@ -79,6 +79,7 @@ def test_a_page_says_what_it_lost(tmp_path: Path, db: None, client: Client) -> N
     said = load(path, publish=True)
 
     assert said.startswith("Created and published “Help is needed”")
+    assert "/statements/help-is-needed/, public.\n" in said
     assert "Read as an HTML page.\nDropped, so look at the result: 2 × picture.\n" in said
     assert "<p>First <strong>aid</strong>.</p>" in client.get("/").content.decode()
 

@@ -78,6 +78,19 @@ def test_even_the_smallest_sample_has_every_state(petition: Petition) -> None:
     assert {*Signature.objects.values_list("state", flat=True)} == {*State.values} - {State.REFUSED}
 
 
+@pytest.mark.parametrize("publishes_names", [False, True])
+def test_nobody_chose_what_the_form_does_not_offer(
+    petition: Petition, publishes_names: bool
+) -> None:
+    petition.publishes_names = publishes_names
+
+    sample_signatures.seed(petition=petition, total=60)
+
+    chosen = set(Signature.objects.values_list("name_use", flat=True))
+    assert ("public" in chosen) is publishes_names
+    assert {"government", "withheld"} <= chosen
+
+
 def test_most_signatures_are_confirmed_and_the_count_agrees(petition: Petition) -> None:
     call_command("seed_signatures", petition.slug, 300)
     states = Counter(Signature.objects.values_list("state", flat=True))

@@ -94,7 +94,7 @@ def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
     assert "waiting for confirmation</th>" in page
     assert "one email domain (of 3)" in page
     assert "bot.example" not in page
-    assert "one shape of name, such as Aaa Aaaaaa 9" in page
+    assert "one shape of name, Aaa Aaaaaa 9 (A is a capital, a any other letter" in page
     assert "<bdi>Bot Botson" in page
     assert "192.0.2" not in page
 

@@ -292,6 +292,15 @@ def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.Fixt
     assert {task["name"] for task in shown} <= set(MENU)
 
 
+def test_the_menu_has_no_field_that_keeps_in_the_browser_what_is_typed(moderator: User) -> None:
+    page = client_of(moderator).get(reverse("admin:petitions_decision_changelist")).content.decode()
+
+    assert 'id="nav-sidebar"' in page
+    assert re.findall(r'<input[^>]*id="nav-filter"[^>]*>', page) == [
+        '<input type="hidden" id="nav-filter">'
+    ]
+
+
 def test_who_may_not_export_reads_who_may_and_whom_to_ask(
     petition: Petition, moderator: User, organiser: User
 ) -> None:
@@ -395,6 +404,13 @@ def test_the_home_says_what_a_draft_lacks_before_it_can_open(organiser: User) ->
 
     assert "Enter the organisation’s name" in page
     assert "Write the petition’s text" in page
+
+
+def test_who_logs_out_is_told_to_close_the_browser(moderator: User) -> None:
+    page = client_of(moderator).post(reverse("admin:logout")).content.decode()
+
+    assert "You are logged out. On a computer that others use, close the browser" in page
+    assert "quality time" not in page
 
 
 def test_a_log_in_ends_after_half_an_hour_without_a_request(

@@ -102,6 +102,7 @@ def test_who_is_invited_sets_a_password_by_a_mailed_link_and_has_their_role(
 def test_a_link_works_once_and_not_for_a_password_that_is_easily_guessed(ada: Client) -> None:
     invite(ada)
     link = mailed_link()
+    assert "You have no role yet" not in Client().get(link, follow=True).content.decode()
     refused = set_password(link, "passwordpassword").content.decode()
     assert "Easily guessed passwords are refused" in refused
 

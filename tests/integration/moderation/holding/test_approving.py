@@ -64,9 +64,10 @@ def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: U
     held = decisions.decide(
         kind="hold", petition=petition, ids=ids, reason="suspicious", note="", actor=moderator
     )
-    decisions.decide(
+    removed = decisions.decide(
         kind="remove", petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator
     )
+    assert "The count stays as it is." in removed.told()
     assert held.decision
 
     undone = decisions.undo(decision=held.decision, note="", actor=moderator)
@@ -120,7 +121,7 @@ def test_a_moderator_approves_ten_and_ends_with_nothing_to_do(
 
     home = client.get("/admin/").content.decode()
     assert "10 signatures to check (oldest waiting 3 hours)" in home
-    assert "?petition=protect&amp;state=held" in home
+    assert "?petition=protect&amp;state=held&amp;order=oldest" in home
 
     address = f"{LIST}?petition=protect&state=held"
     chosen = [str(signature.pk) for signature in held]
