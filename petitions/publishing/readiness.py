@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import get_language_info
@@ -63,7 +64,7 @@ class Item:
     """One item of the checklist: `blocking` must be done before opening, `todo` should be.
 
     facts: what is known of it, ready or not. screen: the URL name of the admin page where it is
-    mended, if there is one.
+    mended, if there is one, and petition whose page that is, unless it is of the whole site.
     """
 
     label: str
@@ -71,6 +72,7 @@ class Item:
     todo: tuple[Words, ...] = ()
     facts: tuple[str, ...] = ()
     screen: str = ""
+    petition: Petition | None = None
     # Ticked by hand, and by whom; None if the program sees it itself.
     tick: Tick | None = None
     ticked: ReadinessTick | None = None
@@ -78,6 +80,12 @@ class Item:
     @property
     def is_ready(self) -> bool:
         return not self.blocking and not self.todo
+
+    @property
+    def url(self) -> str:
+        """The path of the page where it is mended; "" if there is none."""
+        of = [self.petition.pk] if self.petition else []
+        return reverse(self.screen, args=of) if self.screen else ""
 
     @property
     def missing(self) -> tuple[Words, ...]:
@@ -90,9 +98,7 @@ def checklist(petition: Petition | None) -> list[Item]:
     """
     return [
         _of_organisation(),
-        Item("Texts", tuple(_of_texts(petition)), tuple(_untranslated(petition)))
-        if petition
-        else Item("Texts", (_NO_PETITION,), screen="admin:petitions_petition_add"),
+        _of_petition(petition),
         _of_places(),
         Item("A second administrator", todo=tuple(_of_people())),
         *_by_hand(petition),
@@ -140,6 +146,18 @@ def _of_organisation() -> Item:
         tuple(blocking),
         tuple(todo),
         screen="admin:petitions_organisation_changelist",
+    )
+
+
+def _of_petition(petition: Petition | None) -> Item:
+    if petition is None:
+        return Item("Texts", (_NO_PETITION,), screen="admin:petitions_petition_add")
+    return Item(
+        "Texts",
+        tuple(_of_texts(petition)),
+        tuple(_untranslated(petition)),
+        screen="admin:petitions_petition_texts",
+        petition=petition,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from campaign.models import FormerStatementAddress, Statement
@@ -263,7 +264,11 @@ def test_ticks_are_on_record_and_can_be_taken_back(petition: Petition, omar: Cli
     Organisation.objects.update(logo_hash="0" * 16, sender_name="SBC")
     SenderCheck.objects.create(domain=DOMAIN, is_right=True, checked_at=timezone.now())
     path = f"{LIST}{draft(petition).pk}/"
-    assert "2 of 8 ready" in omar.get(f"{path}ready/").content.decode()
+    page = omar.get(f"{path}ready/").content.decode()
+    assert "2 of 8 ready" in page
+    texts = reverse("admin:petitions_petition_texts", args=[petition.pk])
+    assert f'href="{texts}">See to it: texts</a>' in page
+    assert omar.get(texts).status_code == HTTPStatus.OK
     for item in ReadinessTick.Item:
         omar.post(f"{path}tick/", {"item": item, "done": "1"})
         omar.post(f"{path}tick/", {"item": item, "done": "1"})
