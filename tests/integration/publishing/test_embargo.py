@@ -287,7 +287,7 @@ def test_the_time_is_typed_and_said_as_london_has_it(
     assert StatementText.objects.get().published_at == at
     assert f"“News” (en) appears {says}" in said
     assert "Until then the public does not see it." in said
-    assert f"News (en, appears {says}" in said, "the list says it, too"
+    assert f"English: appears {says}" in said, "the list says it, too"
     assert f"appears {says}" in post(path), "so does the form"
 
 
