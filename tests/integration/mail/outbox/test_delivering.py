@@ -187,6 +187,41 @@ def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
     assert mail_state().state == MailState.REFUSED
 
 
+def test_a_reply_that_the_server_takes_nothing_stops_only_its_domain_while_other_mail_goes_out(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_one_domain(_self: Backend, email_messages: Any) -> int:
+        (address,) = email_messages[0].to
+        if address.endswith("@hostile.example"):
+            raise smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
+        return 1
+
+    monkeypatch.setattr(failing, "send_messages", refuse_one_domain)
+    for number in range(3):
+        sign(petition, replace(AMINA, email=f"a{number}@hostile.example"))
+        sign(petition, replace(AMINA, email=f"b{number}@example.org"))
+
+    assert outbox.deliver() == 3
+
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert list(waiting.values_list("attempts", "code")) == [(0, "452 4.3.1")] * 3
+    assert waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).count() == 3
+
+
+def test_a_server_that_says_so_of_two_domains_takes_nothing(
+    petition: Petition, failing: type[Backend]
+) -> None:
+    failing.failure = smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
+    for number in range(3):
+        sign(petition, replace(AMINA, email=f"a@{number}.example"))
+
+    assert outbox.deliver() == 0
+
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert list(waiting.values_list("attempts", "code")) == [(0, "452 4.3.1")] * 3
+    assert not waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).exists()
+
+
 def test_tries_go_on_for_five_days() -> None:
     waits = [
         min(claims.FIRST_WAIT * 2**attempt, claims.LONGEST_WAIT)
