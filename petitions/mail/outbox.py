@@ -413,7 +413,9 @@ def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:
 
 
 def _open(server: BaseEmailBackend) -> None:
+    """Open a connection, instead of the one that is there: smtplib hangs up after any 421."""
     try:
+        server.close()
         server.open()
     except (OSError, smtplib.SMTPException) as error:
         raise ServerAway(replies.code_of(error)) from None
@@ -435,18 +437,19 @@ def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool
     except (OSError, smtplib.SMTPException, replies.provider().AnymailError) as error:
         verdict, code = replies.verdict_of(error), replies.code_of(error)
     if verdict is Verdict.SERVER:
+        _open(server)
         raise TakesNothing(code)
     logger.warning("mail %s not sent (%s)", mail.pk, code)
     if mail.kind == Mail.Kind.NEWS and code.startswith(pace.BUSY):
         _pace.slow(ready.domain)
     if verdict is Verdict.DOMAIN:
+        _open(server)
         raise DomainAway(code)
     if verdict is Verdict.ADDRESS:
         _settle([ready], Mail.State.REFUSED, code)
     else:
         claims.put_back(mail, code)
     if verdict is Verdict.CONNECTION:
-        server.close()
         _open(server)
     return False
 
