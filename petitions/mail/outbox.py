@@ -132,6 +132,10 @@ class ServerAway(Exception):
     """The mail server takes no mail at all now; the argument is a code, never its reply."""
 
 
+class TakesNothing(ServerAway):
+    """The server says so in reply to one mail; behind some relays a recipient's own server does."""
+
+
 class DomainAway(Exception):
     """A recipient's domain takes no mail from us now; the argument is a code, never its reply."""
 
@@ -360,7 +364,8 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
     """
     _open(server)
     sent: list[Ready] = []
-    total = 0
+    aside: list[Ready] = []
+    code, total = "", 0
     try:
         while ready and claim.is_held() and time.monotonic() < until:
             message = ready[0].message
@@ -368,6 +373,9 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
                 is_sent = message is None or _send(server, ready[0], message)
             except DomainAway as away:
                 _put_off_domain(ready, ready[0].domain, str(away))
+                continue
+            except TakesNothing as away:
+                aside, code = _put_aside(ready, aside, away), str(away)
                 continue
             if is_sent:
                 sent.append(ready[0])
@@ -378,7 +386,23 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
                 sent = []
     finally:
         _settle(sent, Mail.State.SENT)
+    if aside:
+        claims.defer([(one.mail, DOMAIN_WAIT * claims.jitter()) for one in aside], code)
     return total
+
+
+def _put_aside(ready: deque[Ready], aside: list[Ready], away: TakesNothing) -> list[Ready]:
+    """Take what goes to the domain of the first mail out of the queue, to see whether the server
+    takes other mail: else whoever has a domain of their own could stop all. Raises `ServerAway` for
+    the second domain, and where there is no other.
+    """
+    same = [one for one in ready if one.domain == ready[0].domain]
+    if aside or len(same) == len(ready):
+        ready.extend(aside)
+        raise away
+    for one in same:
+        ready.remove(one)
+    return same
 
 
 def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:
@@ -389,7 +413,9 @@ def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:
 
 
 def _open(server: BaseEmailBackend) -> None:
+    """Open a connection, instead of the one that is there: smtplib hangs up after any 421."""
     try:
+        server.close()
         server.open()
     except (OSError, smtplib.SMTPException) as error:
         raise ServerAway(replies.code_of(error)) from None
@@ -398,7 +424,7 @@ def _open(server: BaseEmailBackend) -> None:
 def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool:
     """Send one mail, or settle its refusal; return whether it was sent.
 
-    Raises `ServerAway` if none would go now, `DomainAway` if none to its domain would. The
+    Raises `TakesNothing` if none would go now, `DomainAway` if none to its domain would. The
     exceptions' texts may hold the address, so only their codes are kept.
     """
     mail = ready.mail
@@ -411,18 +437,19 @@ def _send(server: BaseEmailBackend, ready: Ready, message: EmailMessage) -> bool
     except (OSError, smtplib.SMTPException, replies.provider().AnymailError) as error:
         verdict, code = replies.verdict_of(error), replies.code_of(error)
     if verdict is Verdict.SERVER:
-        raise ServerAway(code)
+        _open(server)
+        raise TakesNothing(code)
     logger.warning("mail %s not sent (%s)", mail.pk, code)
     if mail.kind == Mail.Kind.NEWS and code.startswith(pace.BUSY):
         _pace.slow(ready.domain)
     if verdict is Verdict.DOMAIN:
+        _open(server)
         raise DomainAway(code)
     if verdict is Verdict.ADDRESS:
         _settle([ready], Mail.State.REFUSED, code)
     else:
         claims.put_back(mail, code)
     if verdict is Verdict.CONNECTION:
-        server.close()
         _open(server)
     return False
 

@@ -56,10 +56,9 @@ _BY_ENHANCED = {
     "3.2": Verdict.SERVER,
     # X.4 Network: congestion, by which Gmail's relay means its daily limit.
     "4.5": Verdict.SERVER,
-    # X.7 Policy: authentication and encryption fail for all mail, the rest is our reputation.
+    # X.7 Policy: wrong credentials fail for all mail, the rest is our reputation. 7.9 and 7.11 are
+    # about the way to log in, and then answer AUTH; elsewhere Yahoo says 5.7.9 for its policy.
     "7.8": Verdict.SERVER,
-    "7.9": Verdict.SERVER,
-    "7.11": Verdict.SERVER,
     "7": Verdict.DOMAIN,
 }
 
@@ -95,7 +94,8 @@ _BY_BASIC = {
 # Wording of replies without an enhanced code: about our reputation, and about a full mailbox.
 _ABOUT_US = re.compile(
     r"block ?list|black ?list|blocked|spamhaus|spamcop|reputation|S3150|\b(?:SC|DY|OU)-\d{3}"
-    r"|rate limit|too many",
+    r"|rate limit|too many|\bpolic(?:y|ies)\b|\bSPF\b|\bDKIM\b|\bDMARC\b|reverse DNS|\bPTR\b"
+    r"|DNS reverse|sender verif|cannot find your hostname",
     re.IGNORECASE,
 )
 _FULL = re.compile(r"quota|full|storage|space", re.IGNORECASE)

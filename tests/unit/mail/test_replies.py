@@ -64,6 +64,14 @@ TO_RCPT = [
     (554, "5.7.1 <x@example.org>: Relay access denied", DOMAIN),
     (550, "5.1.8 <post@example.org>: Sender address rejected: Domain not found", DOMAIN),
     (523, "5.7.10 Encryption needed", DOMAIN),
+    (554, "5.7.9 Message not accepted for policy reasons. See https://postmaster.example", DOMAIN),
+    (550, "Requested action not taken: mailbox unavailable. Reject due to policy.", DOMAIN),
+    (554, "Transaction failed\nReject due to policy restrictions.", DOMAIN),
+    (550, "SPF check failed", DOMAIN),
+    (550, "Message rejected by the DMARC policy of its sender", DOMAIN),
+    (550, "no reverse DNS record for 192.0.2.1", DOMAIN),
+    (550, "Client host rejected: cannot find your hostname, [192.0.2.1]", DOMAIN),
+    (550, "Sender verify failed", DOMAIN),
     # The server takes nothing now.
     (421, "Service not available, closing transmission channel", SERVER),
     (421, "4.3.2 System not accepting network messages", SERVER),
@@ -82,6 +90,7 @@ TO_THE_MESSAGE = [
     (552, "Message exceeds fixed size", MAIL),
     (452, "4.3.1 Insufficient system storage", SERVER),
     (550, "5.7.1 Message contains a link on a block list", DOMAIN),
+    (554, "5.7.9 Message not accepted for policy reasons. See https://postmaster.example", DOMAIN),
     (550, "5.4.5 Daily user sending limit exceeded", SERVER),
 ]
 

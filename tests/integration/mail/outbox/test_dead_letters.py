@@ -384,7 +384,7 @@ def test_the_home_of_the_admin_says_that_mail_waits_for_a_provider_that_blocks_u
     assert "Mail waits longer than it should" in _as(organiser).get("/admin/").content.decode()
 
 
-@pytest.mark.parametrize("code", ["550 5.7.9", "535 5.7.8"])
+@pytest.mark.parametrize("code", ["452 4.3.1", "535 5.7.8"])
 def test_a_refusal_of_the_server_itself_is_not_told_as_one_of_a_provider(
     petition: Petition, organiser: User, code: str
 ) -> None:

@@ -6,7 +6,7 @@ import socketserver
 import threading
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core import mail as sent
@@ -187,6 +187,41 @@ def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
     assert mail_state().state == MailState.REFUSED
 
 
+def test_a_reply_that_the_server_takes_nothing_stops_only_its_domain_while_other_mail_goes_out(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_one_domain(_self: Backend, email_messages: Any) -> int:
+        (address,) = email_messages[0].to
+        if address.endswith("@hostile.example"):
+            raise smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
+        return 1
+
+    monkeypatch.setattr(failing, "send_messages", refuse_one_domain)
+    for number in range(3):
+        sign(petition, replace(AMINA, email=f"a{number}@hostile.example"))
+        sign(petition, replace(AMINA, email=f"b{number}@example.org"))
+
+    assert outbox.deliver() == 3
+
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert list(waiting.values_list("attempts", "code")) == [(0, "452 4.3.1")] * 3
+    assert waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).count() == 3
+
+
+def test_a_server_that_says_so_of_two_domains_takes_nothing(
+    petition: Petition, failing: type[Backend]
+) -> None:
+    failing.failure = smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
+    for number in range(3):
+        sign(petition, replace(AMINA, email=f"a@{number}.example"))
+
+    assert outbox.deliver() == 0
+
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert list(waiting.values_list("attempts", "code")) == [(0, "452 4.3.1")] * 3
+    assert not waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).exists()
+
+
 def test_tries_go_on_for_five_days() -> None:
     waits = [
         min(claims.FIRST_WAIT * 2**attempt, claims.LONGEST_WAIT)
@@ -323,6 +358,82 @@ def test_a_server_that_quotes_the_address_puts_it_into_no_log_and_no_row(
     assert (row["state"], row["code"]) == (Mail.State.REFUSED, "550 5.1.1")
     assert "amina" not in caplog.text.lower()
     assert "amina" not in str(row).lower()
+
+
+class Blocking(socketserver.StreamRequestHandler):
+    """Passes on that Outlook wants no mail from us, in reply to `verb`; takes all other mail."""
+
+    verb, reply, hangs_up = b"RCPT", b"", False
+    taken: ClassVar[list[bytes]] = []
+    asked: ClassVar[list[bytes]] = []
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        to = b""
+        while line := self.rfile.readline():
+            verb = line[:4].upper()
+            if verb == b"RCPT":
+                to = line.partition(b"<")[2].partition(b">")[0]
+                self.asked.append(to)
+            if verb == self.verb and to.endswith(b"@outlook.com") and self.reply:
+                self.wfile.write(self.reply + b"\r\n")
+                if self.hangs_up:
+                    return
+            elif verb == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                while self.rfile.readline() != b".\r\n":
+                    pass
+                self.taken.append(to)
+                self.wfile.write(b"250 ok\r\n")
+            elif verb == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 ok\r\n")
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "hangs_up"),
+    [
+        (b"RCPT", b"550 5.7.1 part of their network is on our block list (S3150)", False),
+        (b"DATA", b"554 5.7.9 Message not accepted for policy reasons", False),
+        (b"RCPT", b"421 4.7.0 [TSS04] Messages temporarily deferred", True),
+        (b"RCPT", b"452 4.3.1 Insufficient system storage", False),
+    ],
+)
+def test_a_provider_that_refuses_all_holds_up_no_other_mail_and_gets_its_own_once_it_takes_mail(
+    petition: Petition,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: bytes,
+    reply: bytes,
+    hangs_up: bool,
+) -> None:
+    """By real SMTP, for a server that hangs up leaves a connection that is of no use."""
+    settings.EMAIL_BACKEND = "petitions.mail.letters.EmailBackend"
+    for name, value in (("verb", verb), ("reply", reply), ("hangs_up", hangs_up)):
+        monkeypatch.setattr(Blocking, name, value)
+    Blocking.taken.clear()
+    Blocking.asked.clear()
+    for number in range(3):
+        sign(petition, replace(AMINA, email=f"a{number}@outlook.com"))
+        sign(petition, replace(AMINA, email=f"b{number}@example.org"))
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Blocking) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address[:2]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert outbox.deliver() == 3
+            assert sum(to.endswith(b"@outlook.com") for to in Blocking.asked) == 1
+            assert set(Mail.objects.values_list("state", flat=True)) == {"sent", "queued"}
+            Blocking.reply = b""
+            Mail.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+            assert outbox.deliver() == 3
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(Blocking.taken) == 6
+    assert set(Mail.objects.values_list("state", flat=True)) == {"sent"}
 
 
 def test_mail_that_the_server_does_not_take_is_late_but_mail_that_waits_its_turn_is_not(
