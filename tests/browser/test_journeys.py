@@ -299,7 +299,7 @@ def test_an_administrator_removes_restores_and_exports(
 
     log_in(page, stack, ORGANISERS)
     page.goto("/admin/petitions/petition/")
-    page.get_by_role("link", name=SLUG).click()
+    page.get_by_role("link", name="Protect civilians in Idlib").click()
     page.get_by_role("link", name="Export signatures").click()
     page.get_by_role("link", name="Hand the petition in").click()
     page.fill("#id_why", "a test of the hand-in")
@@ -326,7 +326,7 @@ def test_a_petition_that_was_signed_can_still_be_paused_and_opened_again(
 
     log_in(page, stack, ORGANISERS)
     page.goto("/admin/petitions/petition/")
-    page.get_by_role("link", name=SLUG).click()
+    page.get_by_role("link", name="Protect civilians in Idlib").click()
     for button, phase in (("Pause", "open, signing paused"), ("Go on", "open")):
         page.get_by_role("link", name=f"{button} …").click()
         page.get_by_role("button", name=button).click()
