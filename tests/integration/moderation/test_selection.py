@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from petitions.models import ABROAD, Petition, Signature, Signer
@@ -14,7 +16,9 @@ from petitions.moderation import decisions, selection
 from petitions.moderation.selection import Selection, Unselectable
 from petitions.screening.screen import Screening
 from petitions.signatures import submit
+from tests.benchmarks import seeding
 from tests.people import confirm, sign, sign_and_confirm, somebody
+from tests.plans import rows_read
 
 pytestmark = pytest.mark.django_db
 
@@ -149,3 +153,24 @@ def test_a_count_is_bounded_and_says_so(petition: Petition) -> None:
     assert chosen.count(2) == (2, False)
     assert (str(chosen.count(3)), str(chosen.count(2))) == ("3", "more than 2")
     assert len(chosen.sample(2)) == 2
+
+
+def test_right_after_a_decision_its_signatures_are_found_without_its_other_records(
+    petition: Petition,
+) -> None:
+    """No statistics know of it by then, and a join would be planned as one of a row with a row."""
+    seeding.seed(petition=petition, total=3_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE petitions_signature, petitions_decisionitem")
+    ids = list(Signature.objects.counted().values_list("pk", flat=True)[:1_000])
+    done = decisions.decide(
+        kind="remove", petition=petition, ids=ids, reason="automated", note="", actor=None
+    )
+    assert done.decision
+
+    with CaptureQueriesContext(connection) as captured:
+        found = Selection(petition_id=petition.pk, decision=done.decision.pk).count(2_000)
+    assert found == (1_000, True)
+    (sql,) = [query["sql"] for query in captured.captured_queries]
+    assert rows_read(sql, "petitions_signature") <= 1_000
+    assert rows_read(sql, "petitions_decisionitem") == 0
