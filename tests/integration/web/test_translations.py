@@ -28,7 +28,8 @@ from tests.pages import TEXTS, Visitor
 
 ROOT = Path(settings.BASE_DIR)
 SOURCES = ("campaign", "petitions", "templates", "locale")
-NOT_PUBLIC = {"admin", "local"}
+# Nobody but staff logs in.
+NOT_PUBLIC = {"admin", "local", "registration"}
 LANGUAGES = pytest.mark.parametrize("language", ["ar", "cy"])
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 # The plural forms that are for one number alone and say it in words: «يوم واحد», «يومين».
