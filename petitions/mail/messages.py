@@ -8,6 +8,7 @@ tells nothing either; but news, which their readers asked for, may name it, unle
 their name and did not allow that.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from datetime import datetime, timedelta
 from email.headerregistry import Address
@@ -203,7 +204,7 @@ class Written(NamedTuple):
     context: dict[str, object]
 
 
-class Text:
+class Text(ABC):
     """What a kind of mail says: a subclass for each.
 
     `name` is that of its two templates in `templates/mail`; `fields` are the placeholders, for what
@@ -225,9 +226,9 @@ class Text:
         """What tells mails of the kind apart whose words differ."""
         return None
 
+    @abstractmethod
     def words(self, variant: Any, language: str) -> Written:
         """The words of a variant in a language, which is active."""
-        raise NotImplementedError
 
     def invented(self, language: str) -> Written:
         """The words of a trial in a language, about nobody."""
