@@ -375,7 +375,7 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
                 _put_off_domain(ready, ready[0].domain, str(away))
                 continue
             except TakesNothing as away:
-                aside, code = _put_aside(ready, aside, away), str(away)
+                aside, code = _put_aside(ready, aside, away, total), str(away)
                 continue
             if is_sent:
                 sent.append(ready[0])
@@ -391,13 +391,15 @@ def _send_all(server: BaseEmailBackend, ready: deque[Ready], claim: Claim, until
     return total
 
 
-def _put_aside(ready: deque[Ready], aside: list[Ready], away: TakesNothing) -> list[Ready]:
+def _put_aside(
+    ready: deque[Ready], aside: list[Ready], away: TakesNothing, sent: int
+) -> list[Ready]:
     """Take what goes to the domain of the first mail out of the queue, to see whether the server
     takes other mail: else whoever has a domain of their own could stop all. Raises `ServerAway` for
-    the second domain, and where there is no other.
+    the second domain, and where no other mail was `sent` or waits.
     """
     same = [one for one in ready if one.domain == ready[0].domain]
-    if aside or len(same) == len(ready):
+    if aside or (len(same) == len(ready) and not sent):
         ready.extend(aside)
         raise away
     for one in same:

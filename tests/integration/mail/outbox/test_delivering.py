@@ -187,8 +187,9 @@ def test_a_provider_that_blocks_us_is_asked_with_one_mail_and_others_go_out(
     assert mail_state().state == MailState.REFUSED
 
 
+@pytest.mark.parametrize("is_first", [True, False])
 def test_a_reply_that_the_server_takes_nothing_stops_only_its_domain_while_other_mail_goes_out(
-    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch, is_first: bool
 ) -> None:
     def refuse_one_domain(_self: Backend, email_messages: Any) -> int:
         (address,) = email_messages[0].to
@@ -200,6 +201,11 @@ def test_a_reply_that_the_server_takes_nothing_stops_only_its_domain_while_other
     for number in range(3):
         sign(petition, replace(AMINA, email=f"a{number}@hostile.example"))
         sign(petition, replace(AMINA, email=f"b{number}@example.org"))
+    asked = Mail.objects.order_by("created_at", "id").values_list("pk", flat=True)
+    hostile, other = timedelta(minutes=9 if is_first else 1), timedelta(minutes=5)
+    for number, pk in enumerate(asked):
+        wait = other if number % 2 else hostile
+        Mail.objects.filter(pk=pk).update(due_at=timezone.now() - wait)
 
     assert outbox.deliver() == 3
 
