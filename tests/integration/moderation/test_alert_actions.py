@@ -46,7 +46,7 @@ def crowd(
     """So many who sign from one network, and confirm."""
     for n in range(number):
         attempt = Attempt(
-            name=f"Bot Botson {n}", email=f"{network[:3]}{n}@{domain}", name_use="withheld"
+            name=f"Bot Botson {n:02}", email=f"{network[:3]}{n}@{domain}", name_use="withheld"
         )
         screening = Screening(network=network, signals=("name-digits",))
         confirm(submit.store(petition=petition, attempt=attempt, screening=screening))
@@ -94,7 +94,7 @@ def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
     assert "waiting for confirmation</th>" in page
     assert "one email domain (of 3)" in page
     assert "bot.example" not in page
-    assert "one shape of name, Aaa Aaaaaa 9 (A is a capital, a any other letter" in page
+    assert "one shape of name, Aaa Aaaaaa 99 (A is a capital, a any other letter" in page
     assert "<bdi>Bot Botson" in page
     assert "192.0.2" not in page
 
