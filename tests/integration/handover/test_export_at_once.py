@@ -48,8 +48,8 @@ def test_while_many_are_removed_an_export_has_each_signature_once_and_waits_for_
     assert len(references) == len(set(references))
     standing = {s.spoken_reference for s in Signature.objects.counted()}
     assert standing <= set(references)
-    # Of the removed, those alone that had left before.
-    assert len(references) - len(standing) <= 50
+    # Of the removed, those alone that had been read before: a first batch and the next.
+    assert len(references) - len(standing) <= 50 + 100
     assert tallies.total(many.pk) == before - len(removed)
 
 
