@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, Min, Q
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, Func, IntegerField, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,9 +15,12 @@ from petitions.admin.signatures.filters import OLDEST
 from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
 from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop, Petition, Signature
+from petitions.moderation.selection import Number
 from petitions.publishing import readiness
 from petitions.publishing.readiness import POSTCODES_LAST
 
+# How far held signatures are counted.
+MOST_HELD = 10_000
 MOST_ALERTS = 20
 MOST_JOBS = 5
 MOST_DRAFTS = 5
@@ -28,7 +32,7 @@ class Held:
     """A to-do item: the held signatures of one petition."""
 
     petition: Petition
-    number: int
+    number: Number
     oldest: datetime
 
     @property
@@ -68,9 +72,10 @@ class Needs:
     together: list[Together]
 
     @property
-    def number(self) -> int:
+    def number(self) -> Number:
         """How many signatures wait for a decision."""
-        return sum(held.number for held in self.held)
+        numbers = [held.number for held in self.held]
+        return Number(sum(one.n for one in numbers), all(one.is_exact for one in numbers))
 
     @property
     def age(self) -> str:
@@ -80,14 +85,7 @@ class Needs:
 
 def needs() -> Needs:
     """The moderator's to-do list: five queries, over what is held, open or waits only."""
-    # The petitions are named, because the index to use starts with `petition`.
     petitions = Petition.objects.titled().in_bulk()
-    held = (
-        Signature.objects.filter(petition__in=petitions, state=Signature.State.HELD)
-        .values_list("petition")
-        .annotate(number=Count("pk"), oldest=Min("confirmed_at"))
-        .order_by("oldest")
-    )
     # What the other kinds tell, the home tells by itself.
     bursts = Alert.objects.open_bursts()
     numbers = bursts.values_list("petition").annotate(number=Count("pk")).order_by("-number")
@@ -100,7 +98,24 @@ def needs() -> Needs:
         alert.petition = petitions[alert.petition_id or 0]
     for job in jobs:
         job.petition = petitions[job.petition_id]
-    return Needs([Held(petitions[pk], *row) for pk, *row in held], alerts, jobs, together)
+    return Needs(_held(petitions), alerts, jobs, together)
+
+
+def _held(petitions: dict[int, Petition]) -> list[Held]:
+    """The held signatures of each of the petitions that has any, those that wait longest first."""
+    held = Signature.objects.filter(petition=OuterRef("pk"), state=Signature.State.HELD)
+    some = ArraySubquery(held.order_by().values("pk")[: MOST_HELD + 1])
+    oldest = held.order_by("created_at", "id").values("confirmed_at")[:1]
+    numbers = Petition.objects.annotate(
+        number=Func(some, function="cardinality", output_field=IntegerField()),
+        oldest=Subquery(oldest),
+    ).values_list("pk", "number", "oldest")
+    found = [
+        Held(petitions[pk], Number(min(n, MOST_HELD), n <= MOST_HELD), confirmed_at)
+        for pk, n, confirmed_at in numbers
+        if n
+    ]
+    return sorted(found, key=lambda one: one.oldest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,18 +54,19 @@ def batches(export: Export, *, where: str = "TRUE", opened: str = "TRUE") -> Ite
     and would move rows behind the cursor. In SQL, `where` narrows the selection, and `opened` says
     of which signatures the signer is read at all.
 
-    PostgreSQL reads the next batch while the caller works on this one, which takes a third of the
-    time away. It is the caller's connection, which psycopg2 lets one thread use at a time.
+    PostgreSQL reads the next batch while the caller works on this one. It is the caller's
+    connection, which psycopg2 lets one thread use at a time.
     """
-    with ThreadPoolExecutor(1) as ahead, connection.cursor() as cursor:
+    with ThreadPoolExecutor(1) as thread, connection.cursor() as cursor:
         for petition_id in petition_ids(export):
-            condition = _condition(export, [petition_id], where)
-            read = partial(ahead.submit, _read, cursor, condition, opened)
-            limit, reading = FIRST_BATCH, read("0" * 32, FIRST_BATCH)
-            while batch := reading.result():
+            read = partial(_read, cursor, _condition(export, [petition_id], where), opened)
+            limit = FIRST_BATCH
+            ahead = thread.submit(read, "0" * 32, limit)
+            while batch := ahead.result():
                 is_last = len(batch) < limit
                 if not is_last:
-                    limit, reading = BATCH, read(batch[-1].id, BATCH)
+                    limit = BATCH
+                    ahead = thread.submit(read, batch[-1].id, limit)
                 yield batch
                 if is_last:
                     break

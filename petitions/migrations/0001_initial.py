@@ -3297,14 +3297,16 @@ class Migration(migrations.Migration):
             model_name="signature",
             index=models.Index(
                 condition=models.Q(("signals", []), _negated=True),
-                fields=["petition", "created_at", "id"],
+                fields=["petition", "state", "created_at", "id"],
+                include=["signals"],
                 name="signature_signals_list",
             ),
         ),
         migrations.AddIndex(
             model_name="signature",
             index=models.Index(
-                fields=["petition", "place", "created_at", "id"], name="signature_place_list"
+                fields=["petition", "place", "state", "created_at", "id"],
+                name="signature_place_list",
             ),
         ),
         migrations.AddIndex(
@@ -3457,7 +3459,7 @@ class Migration(migrations.Migration):
             model_name="signer",
             index=models.Index(
                 condition=models.Q(("network_ix__isnull", False)),
-                fields=["network_ix"],
+                fields=["network_ix", "petition"],
                 name="signer_network",
             ),
         ),
@@ -3465,7 +3467,7 @@ class Migration(migrations.Migration):
             model_name="signer",
             index=models.Index(
                 condition=models.Q(("domain_ix__isnull", False)),
-                fields=["domain_ix"],
+                fields=["domain_ix", "petition"],
                 name="signer_domain",
             ),
         ),

@@ -148,14 +148,17 @@ class Signature(models.Model):
             models.Index(
                 fields=["petition", "id"], condition=~Q(signals=[]), name="signature_with_signals"
             ),
-            # For the moderators' list, which is in order of time.
+            # For the moderators' list, which is in order of time. A rare signal is looked for in
+            # the index alone.
             models.Index(
-                fields=["petition", "created_at", "id"],
+                fields=["petition", "state", "created_at", "id"],
+                include=["signals"],
                 condition=~Q(signals=[]),
                 name="signature_signals_list",
             ),
             models.Index(
-                fields=["petition", "place", "created_at", "id"], name="signature_place_list"
+                fields=["petition", "place", "state", "created_at", "id"],
+                name="signature_place_list",
             ),
             # Without it the list of one decision reads the table.
             models.Index(
@@ -231,11 +234,16 @@ class Signer(models.Model):
             models.Index(fields=["name_ix"], name="signer_name"),
             models.Index(fields=["postcode_ix"], name="signer_postcode"),
             models.Index(fields=["petition", "petition_mailbox_ix"], name="signer_mailbox"),
+            # With the petition, so that those of one domain are counted in the index alone.
             models.Index(
-                fields=["network_ix"], condition=Q(network_ix__isnull=False), name="signer_network"
+                fields=["network_ix", "petition"],
+                condition=Q(network_ix__isnull=False),
+                name="signer_network",
             ),
             models.Index(
-                fields=["domain_ix"], condition=Q(domain_ix__isnull=False), name="signer_domain"
+                fields=["domain_ix", "petition"],
+                condition=Q(domain_ix__isnull=False),
+                name="signer_domain",
             ),
         ]
         constraints = [

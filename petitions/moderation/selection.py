@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models import (
+    F,
+    Func,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
 from django.db.models.lookups import Regex
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +30,12 @@ from petitions.staff.refusal import Refused
 MOST_IDS = 10_000
 # As `signal`: whichever.
 ANY_SIGNAL = "any"
+# So many of one network or domain are gathered and sorted; of more, a list reads all that signed
+# about that day, in order of time, and looks at each.
+MANY_ALIKE = 3_000
 _MINUTE = timedelta(minutes=1)
+# Blind indexes are of a UTC day; retention truncates times to the day in London.
+_ABOUT_THAT_DAY = timedelta(days=2)
 
 
 class Unselectable(Refused):
@@ -100,6 +116,43 @@ class Selection:
 
     def queryset(self) -> QuerySet[Signature]:
         """The signatures selected now. Raises `Unselectable` if a signature it names is gone."""
+        theirs = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
+        return self._unlike().filter(**theirs)
+
+    def is_like_many(self) -> bool:
+        """Whether more than `MANY_ALIKE` have the network, or the domain. Raises `Unselectable`."""
+        return bool(self._origins()) and not bounded(self._alike(), MANY_ALIKE).is_exact
+
+    def by_time(self) -> QuerySet[Signature]:
+        """The same, for reading a page in order of time where it `is_like_many`.
+
+        The network or domain of each row is read by a subquery: joined, PostgreSQL could gather
+        all that have it, and sort them.
+        """
+        rows = self._unlike()
+        for name, ids in self._origins():
+            theirs = Signer.objects.filter(pk=OuterRef("pk")).values(name)
+            rows = rows.alias(**{name: Subquery(theirs)}).filter(
+                **{f"{name}__in": _of_origin(name, *ids)}
+            )
+            rows = rows.filter(created_at__range=_days_about(ids))
+        return rows
+
+    def _origins(self) -> list[tuple[str, tuple[UUID, ...]]]:
+        """The columns of the origins that others share, and of which signatures they are."""
+        network = (self.same_network_as,) if self.same_network_as else ()
+        origins = [("network_ix", network), ("domain_ix", self.same_domain_as)]
+        return [(name, ids) for name, ids in origins if ids]
+
+    def _alike(self) -> QuerySet[Signer]:
+        """Signers of the petition whose network and domain are as those of the others."""
+        return Signer.objects.filter(
+            petition=self.petition_id,
+            **{f"{name}__in": _of_origin(name, *ids) for name, ids in self._origins()},
+        )
+
+    def _unlike(self) -> QuerySet[Signature]:
+        """By all conditions but those of network and domain."""
         exact = {
             "pk__in": self.ids,
             "state": self.state,
@@ -126,7 +179,10 @@ class Selection:
             rows = rows.filter(decision=self.decision)
         if self.alerts or self.networks_of_alerts:
             rows = rows.filter(self._of_alerts())
-        return self._like_another(rows)
+        if self.same_minute_as:
+            minute = _minute_of(self.same_minute_as)
+            rows = rows.filter(created_at__gte=minute, created_at__lt=minute + _MINUTE)
+        return rows
 
     def _of_alerts(self) -> Q:
         """By values that are read first: subqueries on both sides of an OR would read all rows."""
@@ -143,21 +199,18 @@ class Selection:
         used = theirs.values_list("network_ix", flat=True).distinct()
         return Q(signer__network_ix__in=networks.union(bytes(ix) for ix in used if ix))
 
-    def _like_another(self, rows: QuerySet[Signature]) -> QuerySet[Signature]:
-        if self.same_network_as:
-            rows = rows.filter(
-                signer__network_ix__in=_of_origin("network_ix", self.same_network_as)
-            )
-        if self.same_domain_as:
-            rows = rows.filter(signer__domain_ix__in=_of_origin("domain_ix", *self.same_domain_as))
-        if self.same_minute_as:
-            minute = _minute_of(self.same_minute_as)
-            rows = rows.filter(created_at__gte=minute, created_at__lt=minute + _MINUTE)
-        return rows
-
     def count(self, limit: int) -> Number:
-        """How many are selected, counting no further than `limit`."""
-        return bounded(self.queryset(), limit)
+        """How many are selected, counting no further than `limit`. Of a network or domain of many,
+        among `MANY_ALIKE` alone, where there are other conditions.
+        """
+        origins = {"same_network_as", "same_domain_as"} & self.conditions().keys()
+        if not origins:
+            return bounded(self.queryset(), limit)
+        if self.conditions().keys() == origins | {"petition_id"}:
+            return bounded(self._alike(), limit)
+        some = self._alike().order_by().values("pk")[: MANY_ALIKE + 1]
+        rows = bounded(self._unlike().filter(pk__in=some), limit)
+        return Number(rows.n, rows.is_exact and not self.is_like_many())
 
     def sample(self, size: int = 10) -> list[Signature]:
         """Some of them: the first by id, which is random."""
@@ -193,6 +246,14 @@ def _of_origin(name: str, *signature_ids: UUID) -> set[bytes]:
             )
         )
     return found
+
+
+def _days_about(signature_ids: tuple[UUID, ...]) -> tuple[datetime, datetime]:
+    """Times between which all signed whose origin may have one of the indexes of these."""
+    times = Signature.objects.filter(pk__in=signature_ids).aggregate(
+        first=Min("created_at"), last=Max("created_at")
+    )
+    return times["first"] - _ABOUT_THAT_DAY, times["last"] + _ABOUT_THAT_DAY
 
 
 def _minute_of(signature_id: UUID) -> datetime:

@@ -152,18 +152,27 @@ class Filters:
     def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:
         """The first rows of the list behind a cursor, by an index. Raises `Unselectable`.
 
-        The index for lists has the state before the time. Without a condition that has an index of
-        its own, the first rows of each state are united, which hold the first of all: one query
+        The indexes for lists have the state before the time. Without a condition that has an index
+        of its own, the first rows of each state are united, which hold the first of all: one query
         over all states would sort every row.
         """
         rows = self.rows()
-        if not (self.given.keys() & _INDEXED or self.given.get("abroad") == "yes"):
-            each = [
+        if not self._is_gathered():
+            rows = self.selection().by_time()
+            states = [self.state] if self.state else State.values
+            one, *others = [
                 keyset.first(rows.filter(state=state), cursor, number).values("pk")
-                for state in State.values
+                for state in states
             ]
-            rows = Signature.objects.filter(pk__in=each[0].union(*each[1:], all=True))
+            found = one.union(*others, all=True) if others else one
+            rows = Signature.objects.filter(pk__in=found)
         return keyset.first(rows.select_related("place", "signer"), cursor, number)
+
+    def _is_gathered(self) -> bool:
+        """Whether an index gives all rows of the list, in order of time or few enough to sort."""
+        if self.is_of_person or "decision" in self.given:
+            return True
+        return bool(self.given.keys() & _ORIGINS) and not self.selection().is_like_many()
 
     @property
     def chips(self) -> list[tuple[str, str]]:
@@ -175,7 +184,6 @@ class Filters:
         ]
 
 
-# Conditions for which an index gives the rows: in order of time, or few.
 _OF_PERSON = frozenset({"mailbox", "name_of", "postcode_of"})
 _LOOKS = {
     "mailbox": "address",
@@ -184,7 +192,7 @@ _LOOKS = {
     "domain_of": "domain",
     "network_of": "network",
 }
-_INDEXED = _OF_PERSON | {"state", "signal", "place", "decision", "network_of", "domain_of"}
+_ORIGINS = frozenset({"network_of", "domain_of"})
 
 
 def read(asked: QueryDict) -> Filters | None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from petitions.admin.signatures.filters import Filters, read
 from petitions.counting import tallies
 from petitions.models import BulkDecision, Decision, Petition, Place, Signature, Signer
-from petitions.moderation import decisions, search
+from petitions.moderation import decisions, search, selection
 from tests.benchmarks import seeding
 from tests.held import LIST, button, hold_one, states, suspect
 from tests.people import AMINA, DAVID, sign, sign_and_confirm, somebody
@@ -56,6 +56,29 @@ def test_where_nothing_waits_it_opens_at_the_open_petition(
     Petition.objects.create(slug="newest-draft", state=Petition.State.DRAFT)
     page = mona.get(LIST)
     assert [line.signature for line, _url in page.context["lines"]] == [mine]
+
+
+def test_of_a_network_or_domain_of_many_the_same_is_listed_in_order_of_time(
+    petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [hold_one(petition, somebody(n)).pk for n in range(3)]
+    hold_one(petition, somebody(4))
+    alike = {"network_ix": b"network".ljust(16), "domain_ix": b"domain".ljust(16)}
+    Signer.objects.filter(pk__in=many).update(**alike)
+    lists = [
+        f"{like}={many[0]}&{more}"
+        for like in ("network_of", "domain_of")
+        for more in ("", "state=held", "state=confirmed", "order=oldest")
+    ]
+    gathered = [shown(mona, query) for query in lists]
+    assert set(gathered[0]) == set(gathered[4]) == set(many)
+
+    monkeypatch.setattr(selection, "MANY_ALIKE", 2)
+    assert [shown(mona, query) for query in lists] == gathered
+    page = mona.get(f"{LIST}?petition=protect&{lists[0]}")
+    assert str(page.context["number"]) == "3"
+    page = mona.get(f"{LIST}?petition=protect&{lists[1]}")
+    assert str(page.context["number"]) == "more than 3"
 
 
 def test_each_filter_shows_what_it_says(petition: Petition, mona: Client) -> None:
@@ -248,8 +271,9 @@ def many(petition: Petition) -> Petition:
     seeding.seed(petition=petition, total=MANY, days=60)
     suspected = Signature.objects.filter(id__lt=UUID(int=2**128 // 10))
     suspected.update(signals=["name-digits"])
-    newest = Signature.objects.order_by("-created_at").values("pk")[:300]
-    Signer.objects.filter(pk__in=newest).update(network_ix=b"n" * 16, domain_ix=b"d" * 16)
+    newest = Signature.objects.order_by("-created_at").values("pk")
+    Signer.objects.filter(pk__in=newest[300:6_000]).update(domain_ix=b"l" * 16)
+    Signer.objects.filter(pk__in=newest[:300]).update(network_ix=b"n" * 16, domain_ix=b"d" * 16)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_signer, petitions_decisionitem")
     return petition
@@ -268,6 +292,7 @@ def test_every_filter_and_search_reads_few_rows_among_many(
     assert decided
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE petitions_signature, petitions_decisionitem")
+    of_many = Signature.objects.filter(signer__domain_ix=b"l" * 16).latest("created_at").pk
     rare = Place.objects.create(code="E14009999", name="Rare")
     Signature.objects.filter(pk=middle.pk).update(place=rare)
     queries = (
@@ -276,6 +301,9 @@ def test_every_filter_and_search_reads_few_rows_among_many(
         "abroad=no", "abroad=yes&order=oldest", f"since={day}&until={day}",
         f"minute_of={newest.pk}",
         f"network_of={newest.pk}", f"domain_of={newest.pk}", f"decision={decided.pk}",
+        f"domain_of={of_many}", f"domain_of={of_many}&state=confirmed",
+        "abroad=yes&state=withdrawn", f"place={middle.place_id}&state=removed",
+        "signal=name-random&state=held",
     )  # fmt: skip
     read_by = {query: _rows_read(petition, query) for query in queries}
     assert max(read_by.values()) < FEW, read_by
