@@ -3314,6 +3314,7 @@ class Migration(migrations.Migration):
             index=models.Index(
                 condition=models.Q(("decision__isnull", False)),
                 fields=["decision", "created_at", "id"],
+                include=["petition", "state"],
                 name="signature_decision_list",
             ),
         ),
