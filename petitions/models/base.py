@@ -38,11 +38,15 @@ def with_checked_choices(model: type[M]) -> type[M]:
     return model
 
 
-def as_array(ids: Iterable[UUID]) -> RawSQL:
-    """The right side of an `__in` over very many ids: one array instead of a parameter for each,
+def as_array(values: Iterable[UUID | int], element: str = "uuid") -> RawSQL:
+    """The right side of an `__in` over very many values: one array instead of a parameter for each,
     which took a fifth of the time of a bulk decision.
+
+    It is sent as text, for psycopg2 adapts each element of a list by itself. `element` is the
+    PostgreSQL type.
     """
-    return RawSQL("SELECT unnest(%s::uuid[])", [list(ids)])
+    text = f"{{{','.join(map(str, values))}}}"
+    return RawSQL(f"SELECT unnest(%s::{element}[])", [text])  # noqa: S611 - of constants
 
 
 class PublicationQuerySet(models.QuerySet[M]):

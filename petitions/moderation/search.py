@@ -13,11 +13,10 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses, names, residence
-from petitions.models import AuditRecord, Petition, Place, Signature, Signer
+from petitions.models import AuditRecord, Petition, Place, Signature, Signer, as_array
 from petitions.signers import sealing
 from petitions.staff import audit
 
@@ -169,8 +168,7 @@ def _signers(kind: Kind, petition_id: int, text: str) -> list[UUID]:
     Without a LIMIT, for which PostgreSQL would read the table in the hope of an early find.
     """
     indexes_of = sealing.indexes_of_name if kind == "name" else sealing.indexes_of_postcode
-    # One array, for thousands of parameters take as long as the query.
-    any_of = RawSQL("SELECT unnest(%s::bigint[])", [indexes_of(petition_id, text)])
+    any_of = as_array(indexes_of(petition_id, text), "bigint")
     rows = Signer.objects.filter(petition=petition_id, **{f"{kind}_ix__in": any_of})
     return list(rows.values_list("pk", flat=True))
 
