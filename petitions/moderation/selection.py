@@ -117,11 +117,11 @@ class Selection:
     def queryset(self) -> QuerySet[Signature]:
         """The signatures selected now. Raises `Unselectable` if a signature it names is gone."""
         theirs = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
-        return self._unlike().filter(**theirs)
+        return self._except_origins().filter(**theirs)
 
     def is_like_many(self) -> bool:
         """Whether more than `MANY_ALIKE` have the network, or the domain. Raises `Unselectable`."""
-        return bool(self._origins()) and not bounded(self._alike(), MANY_ALIKE).is_exact
+        return bool(self._origins()) and not bounded(self._of_same_origin(), MANY_ALIKE).is_exact
 
     def by_time(self) -> QuerySet[Signature]:
         """The same, for reading a page in order of time where it `is_like_many`.
@@ -129,7 +129,7 @@ class Selection:
         The network or domain of each row is read by a subquery: joined, PostgreSQL could gather
         all that have it, and sort them.
         """
-        rows = self._unlike()
+        rows = self._except_origins()
         for name, ids in self._origins():
             theirs = Signer.objects.filter(pk=OuterRef("pk")).values(name)
             rows = rows.alias(**{name: Subquery(theirs)}).filter(
@@ -144,14 +144,14 @@ class Selection:
         origins = [("network_ix", network), ("domain_ix", self.same_domain_as)]
         return [(name, ids) for name, ids in origins if ids]
 
-    def _alike(self) -> QuerySet[Signer]:
+    def _of_same_origin(self) -> QuerySet[Signer]:
         """Signers of the petition whose network and domain are as those of the others."""
         return Signer.objects.filter(
             petition=self.petition_id,
             **{f"{name}__in": _of_origin(name, *ids) for name, ids in self._origins()},
         )
 
-    def _unlike(self) -> QuerySet[Signature]:
+    def _except_origins(self) -> QuerySet[Signature]:
         """By all conditions but those of network and domain."""
         exact = {
             "pk__in": self.ids,
@@ -207,9 +207,9 @@ class Selection:
         if not origins:
             return bounded(self.queryset(), limit)
         if self.conditions().keys() == origins | {"petition_id"}:
-            return bounded(self._alike(), limit)
-        some = self._alike().order_by().values("pk")[: MANY_ALIKE + 1]
-        rows = bounded(self._unlike().filter(pk__in=some), limit)
+            return bounded(self._of_same_origin(), limit)
+        some = self._of_same_origin().order_by().values("pk")[: MANY_ALIKE + 1]
+        rows = bounded(self._except_origins().filter(pk__in=some), limit)
         return Number(rows.n, rows.is_exact and not self.is_like_many())
 
     def sample(self, size: int = 10) -> list[Signature]:
