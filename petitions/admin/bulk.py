@@ -1,5 +1,6 @@
 """Pages of a bulk decision: its preview, its approval, its progress, and what it did."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from petitions.admin.acting import acting, actor, need
@@ -92,7 +94,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
         "needs_approval": bulk.needs_approval(job),
         "others": others,
         "may_approve": actor(request) in others,
-        "starts_alone_at": None if others else job.created_at + bulk.ALONE_WAITS,
+        "starts_alone_at": None if others else _starts_alone_at(job),
     }
     try:
         preview = bulk.preview_of(job)
@@ -102,6 +104,10 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
     bulk.record_look(job=job, **acting(request))
     sample = [line(one) for one in preview.sample]
     return {**shown, "preview": preview, "sample": sample, "is_total": is_total}
+
+
+def _starts_alone_at(job: BulkDecision) -> datetime:
+    return (job.awaiting_since or timezone.now()) + bulk.ALONE_WAITS
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:

@@ -26,6 +26,7 @@ from petitions.staff.refusal import Refused
 VIEW = "petitions.view_decision"
 # How far the signatures of a decision are counted.
 COUNTED = 10_000
+MOST_OPEN = 20
 NEWEST = Keyset(("created_at", "id"))
 ITEMS = Keyset(("id",), is_ascending=True)
 
@@ -153,7 +154,8 @@ def _line(decision: Decision) -> dict[str, Any]:
 
 def _open() -> list[BulkDecision]:
     """Bulk decisions that wait for somebody or run."""
-    return [*BulkDecision.objects.waiting(), *BulkDecision.objects.running()]
+    jobs = BulkDecision.objects.select_related("actor", "undoes__undoes")
+    return [*jobs.waiting()[:MOST_OPEN], *jobs.running()[:MOST_OPEN]]
 
 
 def _number(decision: Decision) -> str:

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, actor
 from petitions.admin.base import Strict
 from petitions.admin.recent_password import password_again
 from petitions.staff import logins, people
@@ -115,15 +115,19 @@ class PersonAdmin(Strict):
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         may = super().has_change_permission(request, obj)
-        assert isinstance(request.user, User) or request.user.is_authenticated
-        return may and (obj is None or people.may_manage(request.user, obj))
+        return may and (obj is None or people.may_manage(actor(request), obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
     @method_decorator(password_again)
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return super().changeform_view(request, *args, **kwargs)
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Refused as refused:
+            # Django's own transaction is rolled back, its success message and log entry too.
+            messages.error(request, f"Nothing was changed. {refused}")
+            return redirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         roles = form.cleaned_data["groups"]
@@ -131,10 +135,7 @@ class PersonAdmin(Strict):
             people.invite(person=obj, roles=roles, **acting(request))
             messages.success(request, f"{obj} gets a mail with a link to choose a password.")
             return
-        try:
-            people.change(person=obj, roles=roles, **acting(request))
-        except Refused as refused:
-            messages.error(request, f"Nothing was changed. {refused}")
+        people.change(person=obj, roles=roles, **acting(request))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing: the use case has saved the roles."""

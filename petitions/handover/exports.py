@@ -83,7 +83,7 @@ def stream(
     """
     purpose, record = purposes.of(export, subject), _Record(export, progress)
     chunks = _WRITERS[export.file_format](
-        purpose.columns, record.counted(purpose.batches()), note(export)
+        purpose.columns, record.counted(purpose.batches()), _note(export)
     )
     if export.recipient:
         chunks = encryption.encrypted(chunks, export.recipient)
@@ -98,16 +98,19 @@ def stream(
     record.write(finished_at=timezone.now(), sha256=record.digest.hexdigest())
 
 
-def note(export: Export) -> str:
-    """The note that travels in the file: until when it may be kept, and what it is for.
+def allowance(export: Export) -> str:
+    """Until when copies of the file may be kept, and what it may be used for."""
+    allowed = purposes.PURPOSES[export.purpose].allowed
+    return f"Delete every copy by {export.delete_by:%Y-%m-%d}. {allowed}"
 
-    Its random mark is stored nowhere else. Without it, whoever has a dump could test a name or an
+
+def _note(export: Export) -> str:
+    """The note that travels in the file: its `allowance`, and a random mark of this copy.
+
+    The mark is stored nowhere else. Without it, whoever has a dump could test a name or an
     address against the SHA-256 of a file of few rows, for all else of them is in the dump.
     """
-    return (
-        f"Delete every copy by {export.delete_by:%Y-%m-%d}. "
-        f"{purposes.PURPOSES[export.purpose].allowed} Mark of this copy: {secrets.token_hex(16)}."
-    )
+    return f"{allowance(export)} Mark of this copy: {secrets.token_hex(16)}."
 
 
 def file_name(export: Export) -> str:
@@ -147,7 +150,7 @@ class _Record:
         self._noted = time.monotonic()
 
     def counted(self, batches: Iterator[list[Cells]]) -> Iterator[list[Cells]]:
-        """Count rows as they leave: before, so that none can leave uncounted."""
+        """Count the rows of a batch before it is written, so that none leaves uncounted."""
         for batch in batches:
             self.export.rows += len(batch)
             self.progress(len(batch))

@@ -203,6 +203,8 @@ class BulkDecision(BatchJob):
     count_change = models.IntegerField(_("change of the count"), default=0)
     # The newest item of any decision at the preview: later ones mark what changed since.
     seen_item = models.BigIntegerField(default=0)
+    # Since when it waits for a second moderator: a preview may be started hours after it was made.
+    awaiting_since = models.DateTimeField(null=True)
     mailed_at = models.DateTimeField(null=True)
 
     APPROVAL = "petitions.approve_bulkdecision"

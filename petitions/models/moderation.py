@@ -84,7 +84,7 @@ class Decision(models.Model):
 class DecisionItem(models.Model):
     """One signature of a decision, and its state before. Kept after the signer is erased."""
 
-    decision = models.ForeignKey(Decision, models.CASCADE, related_name="items")
+    decision = models.ForeignKey(Decision, models.CASCADE, related_name="items", db_index=False)
     signature_id = models.UUIDField(db_index=True)
     previous_state = models.CharField(max_length=9, choices=Signature.State)
 
@@ -92,6 +92,8 @@ class DecisionItem(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["decision", "signature_id"], name="decision_item_once"),
         ]
+        # For the pages of a decision.
+        indexes = [models.Index(fields=["decision", "id"], name="decision_item_list")]
 
     def __str__(self) -> str:
         return str(self.signature_id)

@@ -21,7 +21,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -199,10 +199,11 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
             _("This is about all of them. Type their number, %(n)d, to go on.")
             % {"n": job.matching}
         )
-    _refuse_if_old(job)
-    target = State.AWAITING if needs_approval(job) else State.RUNNING
-    begun = {} if target == State.AWAITING else {"started_at": Now()}
-    if not job.change_state(target, State.DRAFT, **begun):
+    _refuse_if_old(job, "created_at")
+    target, since = State.RUNNING, "started_at"
+    if needs_approval(job):
+        target, since = State.AWAITING, "awaiting_since"
+    if not job.change_state(target, State.DRAFT, **{since: Now()}):
         raise Refused(_("This has been started or cancelled already."))
     audit.record(action=Action.BULK_STARTED, screen=screen, actor=actor, about=job)
     return target == State.RUNNING
@@ -215,7 +216,7 @@ def approve(*, job: BulkDecision, actor: User, screen: str) -> None:
         raise Refused(_("Somebody else has to approve your own bulk decision. You can cancel it."))
     if not actor.has_perm(APPROVE):
         raise Refused(_("You may not approve bulk decisions. Ask an administrator for that right."))
-    _refuse_if_old(job)
+    _refuse_if_old(job, "awaiting_since")
     if not job.change_state(State.RUNNING, State.AWAITING, approver=actor, started_at=Now()):
         raise Refused(_("This does not wait for approval any more. Load the page again."))
     audit.record(action=Action.BULK_APPROVED, screen=screen, actor=actor, about=job)
@@ -234,8 +235,9 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
     audit.record(action=Action.BULK_CANCELLED, screen=screen, actor=actor, about=job)
 
 
-def _refuse_if_old(job: BulkDecision) -> None:
-    if not BulkDecision.objects.filter(pk=job.pk, created_at__gt=Now() - DRAFT_LASTS).exists():
+def _refuse_if_old(job: BulkDecision, since: str) -> None:
+    is_recent = {f"{since}__gt": Now() - DRAFT_LASTS}
+    if not BulkDecision.objects.filter(pk=job.pk, **is_recent).exists():
         raise Refused(_("This preview is more than a day old. Make a new one."))
 
 
@@ -267,11 +269,11 @@ def _rest(took: float) -> float:
 
 def _start_or_end_waiting() -> None:
     """Delete old drafts, cancel what waited for a day, start what waits for nobody."""
-    is_old = Q(created_at__lt=Now() - DRAFT_LASTS)
-    BulkDecision.objects.filter(is_old, state=State.DRAFT).delete()
-    for job in BulkDecision.objects.waiting().filter(is_old):
+    long_ago = Now() - DRAFT_LASTS
+    BulkDecision.objects.filter(created_at__lt=long_ago, state=State.DRAFT).delete()
+    for job in BulkDecision.objects.waiting().filter(awaiting_since__lt=long_ago):
         _change_by_clock(job, State.CANCELLED, Action.BULK_CANCELLED, "nobody approved it in a day")
-    for job in BulkDecision.objects.waiting().filter(created_at__lt=Now() - ALONE_WAITS):
+    for job in BulkDecision.objects.waiting().filter(awaiting_since__lt=Now() - ALONE_WAITS):
         if not roles.others_who_approve(job):
             why = "nobody else may approve, and nobody cancelled it in 30 minutes"
             _change_by_clock(job, State.RUNNING, Action.BULK_APPROVED, why, started_at=Now())

@@ -35,8 +35,10 @@ from petitions.signers.sealing import Indexes, SearchIndexes
 BATCH = 2_000
 # Mailboxes locked at a time: signers wait for milliseconds, and PostgreSQL's lock table has room.
 AT_ONCE = 100
+# How often a batch is tried again after a slot was taken meanwhile.
+MOST_COLLISIONS = 20
 # The lease: one process at a time reindexes.
-JOB = "compare-mailboxes"
+JOB = "reindex-mailboxes"
 SAME_MAILBOX = "same-mailbox"
 _DECISIONS = UUID("6f1d7c52-6a2b-4c39-9e0b-0c6a8c1b7a11")
 
@@ -77,7 +79,7 @@ class _Move(NamedTuple):
         return self.signer.signature_id
 
 
-class AlreadyComparing(Exception):
+class AlreadyReindexing(Exception):
     """Another process holds the lease of this job. Retry later."""
 
 
@@ -88,16 +90,16 @@ def is_due() -> bool:
     return last != providers.FINGERPRINT and Signer.objects.exists()
 
 
-def compare_all(progress: Progress = lambda _fraction: None) -> Reindexing:
+def reindex_all(progress: Progress = lambda _fraction: None) -> Reindexing:
     """Reindex all signers under the current rules and first index key; resumes after a crash.
 
-    `progress` gets the fraction done, 0 to 1. Raises `AlreadyComparing`.
+    `progress` gets the fraction done, 0 to 1. Raises `AlreadyReindexing`.
     """
     with locks.lease(JOB) as is_acquired:
         if not is_acquired:
-            raise AlreadyComparing
+            raise AlreadyReindexing
         job = _begun()
-        job.run(lambda: _compare_batch(job, progress))
+        job.run(lambda: _reindex_batch(job, progress))
         progress(1.0)
         return job
 
@@ -115,14 +117,23 @@ def _begun() -> Reindexing:
     return job
 
 
-def _compare_batch(job: Reindexing, progress: Progress) -> bool:
+def _reindex_batch(job: Reindexing, progress: Progress) -> bool:
     batch = _read(job.cursor)
     if not batch:
         return False
     waiting, unreadable = _to_move(batch)
+    collisions = 0
     while waiting:
         # Optimistic: rows that changed since they were read are retried.
-        changed = _move(job, waiting[:AT_ONCE])
+        try:
+            changed = _move(job, waiting[:AT_ONCE])
+        except IntegrityError:
+            # A concurrent confirmation, which had waited for the lock of the old mailbox, took a
+            # slot of the new one.
+            collisions += 1
+            if collisions > MOST_COLLISIONS:
+                raise
+            changed = [move.id for move in waiting[:AT_ONCE]]
         again = Signer.objects.select_related("signature").filter(pk__in=changed)
         stale, _gone = _to_move(list(again), is_certain=True)
         waiting = [*waiting[AT_ONCE:], *stale]
@@ -222,16 +233,11 @@ def _indexes(signer: Signer) -> _Stored:
 
 
 def _move(job: Reindexing, moves: Sequence[_Move]) -> list[UUID]:
-    """Write new indexes; return the ids to retry.
-
-    Those changed since they were read; or (`IntegrityError`) a concurrent confirmation, which had
-    waited for the lock of the old mailbox, took a slot of the new one.
+    """Write new indexes; return the ids to retry, because they changed since they were read. Raises
+    `IntegrityError` where a slot is taken meanwhile.
     """
     _move_mails({move.id: move.wanted.global_mailbox for move in moves})
-    try:
-        moved = _move_signers(job, moves)
-    except IntegrityError:
-        moved = set()
+    moved = _move_signers(job, moves)
     return [move.id for move in moves if move.id not in moved]
 
 

@@ -212,10 +212,6 @@ class Selection:
         rows = bounded(self._except_origins().filter(pk__in=some), limit)
         return Number(rows.n, rows.is_exact and not self.is_like_many())
 
-    def sample(self, size: int = 10) -> list[Signature]:
-        """Some of them: the first by id, which is random."""
-        return list(self.queryset().select_related("signer", "place").order_by("id")[:size])
-
 
 def _says(code: str) -> Q:
     """Whether a signal is among those stored as "code" or, where it has a number, "code:number"."""

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from petitions.models import AuditRecord, Petition, StaffMail
+from petitions.publishing import life
 from petitions.staff import audit
 from petitions.staff.roles import ORGANISERS, people_of
 
@@ -59,13 +60,13 @@ def turn(
     if is_on(petition, switch) == on:
         return False
     if switch is Switch.PAUSE:
-        petition.is_paused, petition.pause_reasons = on, dict(public_reasons or {}) if on else {}
+        life.set_paused(petition, is_paused=on, public_reasons=public_reasons)
     elif switch is Switch.HOLD:
         petition.is_holding = on
     else:
         challenge = Petition.Challenge
         petition.challenge = challenge.ALWAYS if on else challenge.AUTO
-    petition.save(update_fields=["is_paused", "pause_reasons", "is_holding", "challenge"])
+    petition.save(update_fields=["is_holding", "challenge", *life.PAUSE_FIELDS])
     when_on, when_off = ACTIONS[switch]
     audit.record(
         action=when_on if on else when_off, screen=screen, actor=actor, about=petition, why=why

@@ -1,8 +1,8 @@
 """The life of a petition: which act is possible in which phase, and which field may still change.
 
 `ACTS` and `EDITABLE` are the one table. Buttons, form and commands ask it; nothing else writes
-`Petition.state`, `is_paused`, `removed_reason` or `publishes_names`. Opening has a file of its own:
-`opening`.
+`Petition.state`, `is_paused`, `removed_reason` or `publishes_names`, but for moderators' switch by
+`set_paused`. Opening has a file of its own: `opening`.
 """
 
 from collections.abc import Mapping
@@ -69,6 +69,7 @@ class Act:
 
 
 OPEN, PAUSE, RESUME, CLOSE = "open", "pause", "resume", "close"
+PAUSE_FIELDS = ("is_paused", "pause_reasons")
 REMOVE, RESTORE, REOPEN, RECALL = "remove", "restore", "reopen", "recall"
 SHOW_NAMES, HIDE_NAMES = "show-names", "hide-names"
 ACTS: Mapping[str, Act] = {
@@ -200,7 +201,7 @@ def perform(
         raise Refused(f"Nothing was done: say why. {act.reason}")
     match name:
         case "pause" | "resume":
-            row.is_paused = name == PAUSE
+            set_paused(row, is_paused=name == PAUSE)
         case "close" | "restore":
             row.state, row.removed_reason = State.CLOSED, ""
         case "remove":
@@ -212,13 +213,23 @@ def perform(
             row.state = State.DRAFT
         case "reopen":
             _need_to_reopen(row, closes_at)
-            row.state, row.closes_at, row.is_paused = State.OPEN, closes_at, False
-            row.removed_reason = ""
+            row.state, row.closes_at, row.removed_reason = State.OPEN, closes_at, ""
+            set_paused(row, is_paused=False)
         case _:
             raise ValueError(f"{name!r} is done elsewhere")
-    changed = ["state", "is_paused", "removed_reason", "closes_at", "publishes_names"]
+    changed = ["state", "removed_reason", "closes_at", "publishes_names", *PAUSE_FIELDS]
     row.save(update_fields=changed)
     record(act=act, petition=row, actor=actor, screen=screen, why=reason)
+
+
+def set_paused(
+    row: Petition, *, is_paused: bool, public_reasons: Mapping[str, str] | None = None
+) -> None:
+    """Set the fields of a pause (`PAUSE_FIELDS`), without saving: the public reasons, by language,
+    go when it ends.
+    """
+    row.is_paused = is_paused
+    row.pause_reasons = dict(public_reasons or {}) if is_paused else {}
 
 
 def record(*, act: Act, petition: Petition, actor: User | None, screen: str, why: str = "") -> None:

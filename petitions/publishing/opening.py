@@ -60,8 +60,9 @@ def open_petition(
     opens_at = at or (row.opens_at if is_to_come else row.appears_at()) or now
     row.opens_at = opens_at
     row.texts.filter(published_at=None).update(published_at=at or now)
-    row.state, row.is_paused = Petition.State.OPEN, False
-    row.save(update_fields=["state", "opens_at", "is_paused"])
+    row.state = Petition.State.OPEN
+    life.set_paused(row, is_paused=False)
+    row.save(update_fields=["state", "opens_at", *life.PAUSE_FIELDS])
     planned = f"It opens {moment_in_london(opens_at)}" if opens_at > now else ""
     life.record(act=life.ACTS[life.OPEN], petition=row, actor=actor, screen=screen, why=planned)
     if unready:

@@ -49,7 +49,7 @@ class Command(BaseCommand):
             exports.start(export=export, screen="export_signatures")
             _write(export, target)
         self.stderr.write(f"{export.rows} rows, SHA-256 {export.sha256}")
-        self.stderr.write(f"{exports.note(export)}")
+        self.stderr.write(exports.allowance(export))
 
 
 def _chosen(petition: Petition, options: dict[str, Any]) -> Export:

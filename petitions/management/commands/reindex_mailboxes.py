@@ -25,8 +25,8 @@ class Command(BaseCommand):
         """Run it, and print the result. Raises `CommandError` while another process does."""
         with tqdm(total=100, unit="%", disable=None) as bar:
             try:
-                job = reindex.compare_all(lambda fraction: bar.update(100 * fraction - bar.n))
-            except reindex.AlreadyComparing:
+                job = reindex.reindex_all(lambda fraction: bar.update(100 * fraction - bar.n))
+            except reindex.AlreadyReindexing:
                 raise CommandError(
                     "Another command compares mailboxes at this moment. Wait for it, and try again."
                 ) from None

@@ -187,7 +187,7 @@ def test_a_comparison_interrupted_under_the_old_key_begins_anew_under_the_new_on
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reindex.compare_all(interrupt)
+        reindex.reindex_all(interrupt)
     ring(index=BOTH)
     call_command("rotate_index_key")
 

@@ -275,8 +275,11 @@ def test_where_nobody_else_could_approve_it_starts_after_half_an_hour_unless_can
     assert _run(one).state == State.AWAITING
     bulk.cancel(job=other, actor=moderator, screen="test")
 
+    # An old preview, started just now, still leaves half an hour for others to cancel it.
     BulkDecision.objects.update(created_at=timezone.now() - timedelta(minutes=31))
+    assert _run(one).state == State.AWAITING
 
+    BulkDecision.objects.update(awaiting_since=timezone.now() - timedelta(minutes=31))
     assert (_run(one).state, _run(other).state) == (State.DONE, State.CANCELLED)
     assert _by_clock() == [("bulk-approved", str(one.pk))]
 
@@ -305,8 +308,11 @@ def test_old_drafts_are_deleted_and_what_waited_for_a_day_is_cancelled(
     draft = _preview(petition, moderator).job
     settings.BULK_DECISION_APPROVAL_FROM = 1
     waiting = _preview(petition, moderator).job
+    BulkDecision.objects.update(created_at=timezone.now() - timedelta(hours=23))
     bulk.start(job=waiting, actor=moderator, screen="test")
     BulkDecision.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert _run(waiting).state == State.AWAITING
+    BulkDecision.objects.update(awaiting_since=timezone.now() - timedelta(hours=25))
 
     assert _run(waiting).state == State.CANCELLED
     assert not BulkDecision.objects.filter(pk=draft.pk).exists()

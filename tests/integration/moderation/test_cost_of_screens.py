@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from petitions.models import Petition
 from petitions.moderation import bulk, decisions
@@ -32,8 +33,9 @@ def cost(client: Client, path: str) -> int:
 
 
 def test_each_screen_costs_the_same_however_much_it_shows(
-    petition: Petition, moderator: User, mona: Client
+    petition: Petition, moderator: User, mona: Client, settings: Settings
 ) -> None:
+    settings.BULK_DECISION_APPROVAL_FROM = 1
     one = hold_one(petition)
     first = decisions.decide(
         kind="remove", petition=petition, ids=[one.pk], actor=moderator, **WHY
@@ -41,6 +43,8 @@ def test_each_screen_costs_the_same_however_much_it_shows(
     assert first
     chosen = Selection(petition_id=petition.pk, is_abroad=False)
     job = bulk.preview(selection=chosen, kind="restore", actor=moderator, **WHY).job
+    undo = bulk.preview_undo(decision=first, note="", actor=moderator).job
+    bulk.start(job=undo, actor=moderator, screen="test")
     pages = (
         f"{LIST}?petition=protect&order=newest",
         f"{LIST}?petition=protect&signal=any",
@@ -53,7 +57,12 @@ def test_each_screen_costs_the_same_however_much_it_shows(
 
     ids = [sign_and_confirm(petition, somebody(n)).pk for n in range(6)]
     for pk in ids:
-        decisions.decide(kind="hold", petition=petition, ids=[pk], actor=moderator, **WHY)
+        held = decisions.decide(
+            kind="hold", petition=petition, ids=[pk], actor=moderator, **WHY
+        ).decision
+        assert held
+        undo = bulk.preview_undo(decision=held, note="", actor=moderator).job
+        bulk.start(job=undo, actor=moderator, screen="test")
 
     assert [cost(mona, page) for page in pages] == before
     # A signature's page also counts three kinds of neighbours and looks for two beside it.

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 from django.test import Client
 from django.utils import timezone
 
@@ -69,7 +69,7 @@ def test_two_signatures_that_turn_out_to_be_one_mailbox_leave_the_earlier_counte
     bystander = sign_and_confirm(petition, who("somebody"))
     release()
 
-    job = reindex.compare_all()
+    job = reindex.reindex_all()
 
     assert (state(earlier), state(later), state(bystander)) == ("confirmed", "held", "confirmed")
     assert tallies.total(petition.pk) == 2
@@ -87,12 +87,12 @@ def test_what_was_held_is_undone_as_one_and_stays_so_when_compared_again(
     for name in ("a.mina", "amina", "am.ina"):
         sign_and_confirm(petition, who(name))
     release()
-    reindex.compare_all()
+    reindex.reindex_all()
     assert tallies.total(petition.pk) == 1
 
     decisions.undo(decision=Decision.objects.get(), note="", actor=moderator)
     assert tallies.total(petition.pk) == 3
-    again = reindex.compare_all()
+    again = reindex.reindex_all()
 
     assert (again.moved, again.held) == (0, 0)
     assert tallies.total(petition.pk) == 3
@@ -105,7 +105,7 @@ def test_two_people_of_one_home_stand_both(petition: Petition, release: Release)
     sign_and_confirm(petition, who("amina", name="Bashir Example"))
 
     release()
-    reindex.compare_all()
+    reindex.reindex_all()
 
     assert tallies.total(petition.pk) == 2
     assert set(Signer.objects.values_list("slot", flat=True)) == {1, 2}
@@ -123,7 +123,7 @@ def test_two_couples_in_one_mailbox_meet_without_breaking_a_constraint(
             sign_and_confirm(petition, who(address, name, home))
 
     release()
-    reindex.compare_all()
+    reindex.reindex_all()
 
     assert tallies.total(petition.pk) == 2
     assert not tallies.differences(petition.pk)
@@ -145,7 +145,7 @@ def test_what_a_moderator_removed_takes_no_slot_from_who_stands(
     standing = sign_and_confirm(petition, who("amina"))
 
     release()
-    reindex.compare_all()
+    reindex.reindex_all()
 
     assert (state(removed), state(standing)) == ("removed", "confirmed")
     assert tallies.total(petition.pk) == 1
@@ -158,7 +158,7 @@ def test_a_pending_signature_and_its_mail_follow_their_mailbox(
     pending = sign(petition, who("a.mina"))
 
     release()
-    reindex.compare_all()
+    reindex.reindex_all()
 
     wanted = sealing.indexes(petition.pk, who("amina"), is_pending=True)
     assert bytes(Mail.objects.get(signature=pending).global_mailbox_ix) == wanted.global_mailbox
@@ -174,7 +174,7 @@ def test_signers_at_other_domains_are_left_alone(petition: Petition, release: Re
     before = Signer.objects.get(pk=signature.pk)
 
     release()
-    job = reindex.compare_all()
+    job = reindex.reindex_all()
 
     after = Signer.objects.get(pk=signature.pk)
     assert (job.done, job.moved) == (1, 0)
@@ -190,7 +190,7 @@ def test_who_signed_by_the_old_rules_is_found_and_who_signs_meanwhile_is_right(
     assert confirm(sign(petition, who("am.ina"))) is Outcome.ALREADY
     assert tallies.total(petition.pk) == 2
 
-    reindex.compare_all()
+    reindex.reindex_all()
 
     assert state(late) == State.HELD
     assert tallies.total(petition.pk) == 1
@@ -207,7 +207,7 @@ def test_after_a_crash_it_goes_on_where_it_was(
     interrupted = Reindexing.objects.unfinished().get()
     assert 0 < interrupted.fraction < 1
 
-    resumed = reindex.compare_all()
+    resumed = reindex.reindex_all()
 
     assert resumed == interrupted
     assert resumed.done == 5
@@ -223,7 +223,7 @@ def interrupt_after(signers: int) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reindex.compare_all(crash)
+        reindex.reindex_all(crash)
 
 
 def test_what_was_interrupted_under_other_rules_begins_anew(
@@ -236,7 +236,7 @@ def test_what_was_interrupted_under_other_rules_begins_anew(
     interrupt_after(3)
 
     release()
-    job = reindex.compare_all()
+    job = reindex.reindex_all()
 
     assert (job.done, job.held) == (4, 2)
     assert not Reindexing.objects.unfinished().exists()
@@ -322,7 +322,7 @@ def _while_it_moves(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object
         return settle(*args)
 
     monkeypatch.setattr(reindex, "_settle", settle_late)
-    reindex.compare_all()
+    reindex.reindex_all()
     thread.join(timeout=20)
     return results[0]
 
@@ -374,7 +374,7 @@ def test_who_withdraws_while_they_are_compared_is_not_brought_back(
 
     monkeypatch.setattr("petitions.infra.locks.lock_mailboxes", late)
 
-    job = reindex.compare_all()
+    job = reindex.reindex_all()
 
     assert [row.pk for row in Signer.objects.all()] == [stays.pk]
     assert job.moved == 1
@@ -418,10 +418,28 @@ def test_a_moderator_reads_who_held_it_and_why(
     confirmed_days_ago(sign_and_confirm(petition, who("a.mina")), 1)
     held = sign_and_confirm(petition, who("amina"))
     release()
-    reindex.compare_all()
+    reindex.reindex_all()
     client.force_login(moderator)
 
     page = client.get(f"/admin/petitions/signature/{held.pk}/change/").content.decode()
 
     assert "the same person signed more than once" in page
     assert "Other people have signed with the same mailbox." in page
+
+
+def test_a_collision_that_does_not_pass_ends_the_job_and_not_in_an_endless_loop(
+    petition: Petition, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_and_confirm(petition, who("a.mina"))
+    release()
+    tries = []
+
+    def collide(*_args: object) -> set[UUID]:
+        tries.append(1)
+        raise IntegrityError
+
+    monkeypatch.setattr(reindex, "_move_signers", collide)
+    with pytest.raises(IntegrityError):
+        reindex.reindex_all()
+    assert len(tries) == reindex.MOST_COLLISIONS + 1
+    assert Reindexing.objects.unfinished().get().state == Reindexing.State.FAILED

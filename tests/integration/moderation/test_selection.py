@@ -152,7 +152,6 @@ def test_a_count_is_bounded_and_says_so(petition: Petition) -> None:
     assert chosen.count(3) == (3, True)
     assert chosen.count(2) == (2, False)
     assert (str(chosen.count(3)), str(chosen.count(2))) == ("3", "more than 2")
-    assert len(chosen.sample(2)) == 2
 
 
 def test_right_after_a_decision_its_signatures_are_found_without_its_other_records(

@@ -10,7 +10,7 @@ from django.test import Client
 from petitions.mail import staff_letters
 from petitions.models import AuditRecord, Petition, Signature
 from petitions.moderation import switches
-from petitions.publishing import warm_cache
+from petitions.publishing import life, warm_cache
 from tests.people import confirm, sign, somebody, typed
 
 PAGE = "/petitions/protect/"
@@ -133,3 +133,14 @@ def test_others_turn_nothing(
     client.force_login(organiser)
     assert client.get(path).status_code == 403
     assert client.post(path, {"switch": "hold", "on": "yes", "why": "x"}).status_code == 403
+
+
+def test_the_reason_of_one_pause_is_not_told_at_the_next(
+    petition: Petition, mona: Client, moderator: User, path: str
+) -> None:
+    turn(mona, path, "pause", **REASONS)
+    for act in (life.RESUME, life.PAUSE):
+        life.perform(name=act, petition=petition, actor=moderator, screen="test")
+    petition.refresh_from_db()
+    assert petition.is_paused
+    assert petition.pause_reasons == {}
