@@ -10,7 +10,7 @@ from petitions.counting import breakdowns, figures, tallies
 from petitions.geography import countries
 from petitions.handover import reminders as delete_by
 from petitions.infra import locks
-from petitions.mail import news_sending, notices, outbox, reminders, staff_letters, wake_worker
+from petitions.mail import news_sending, outbox, reminders, team, wake_worker
 from petitions.moderation import activity, alert_causes, bulk
 from petitions.privacy import retention
 from petitions.publishing import name_list, opening
@@ -62,15 +62,15 @@ def give_notice() -> None:
     that wait for an answer; and whoever took an export on the day by which its copies are to be
     deleted.
     """
-    notices.send()
-    notices.send_enquiries()
+    team.send_erasures()
+    team.send_enquiries()
     delete_by.send()
 
 
 @sweep
 def send_staff_mail() -> None:
     """Send invitations and links for new passwords to staff."""
-    staff_letters.send()
+    team.send_letters()
 
 
 @sweep
@@ -83,7 +83,7 @@ def send_news() -> None:
 def raise_alerts() -> None:
     """Raise and close alerts for moderators, and mail them to those who want it."""
     alert_causes.raise_and_close()
-    notices.send_alerts()
+    team.send_alerts()
 
 
 @sweep

@@ -17,8 +17,7 @@ from django.dispatch import receiver
 
 from petitions.infra.ttl_cache import TTLCache
 from petitions.mail import outbox
-from petitions.mail.pace import Pace
-from petitions.mail.throttle import Throttle
+from petitions.mail.pace import Pace, Throttle
 
 # Pure functions of their arguments and of files that no test changes: they are never stale, and
 # some take long. `_flag` holds a thread, which its own tests see to.

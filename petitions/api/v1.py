@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone, translation
 
-from petitions.counting import breakdowns, disclosure, goals, tallies
+from petitions.counting import breakdowns, goals, tallies
 from petitions.counting.breakdowns import Statistics
 from petitions.models import Petition, PetitionText
 from petitions.publishing.visibility import find_text
@@ -62,8 +62,8 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
             "days": list(_days(statistics)),
             "regions": {
                 "counted_after": statistics.shared_after,
-                "rounded_to": disclosure.ROUNDED_TO,
-                "null_means_fewer_than": disclosure.FEWEST,
+                "rounded_to": breakdowns.ROUNDED_TO,
+                "null_means_fewer_than": breakdowns.FEWEST,
                 "shares": list(_shares(statistics)),
             },
             "milestones": text.milestones,

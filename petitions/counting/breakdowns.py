@@ -11,11 +11,13 @@ one signature shows nothing of where that one came from:
 - of fewer than `FEWEST_GROUPS` nothing is published: with the exact total, few rounded figures
   would leave little to guess.
 
-The exact total is no secret, and the page of the petition shows it at any time.
+The exact total is no secret, and the page of the petition shows it at any time. What does not count
+is published from the same snapshots: its totals by state, and by reason of removal, each renewed
+only when it has moved by `STEP` since the one that is public.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
@@ -25,20 +27,27 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from petitions.counting import states
-from petitions.counting.disclosure import FEWEST, STEP, renewed, rounded
 from petitions.formatting.languages import grouped
 from petitions.models import (
     ABROAD,
     UNKNOWN,
+    Decision,
+    Figures,
     Petition,
     Place,
     Region,
+    Signature,
     Snapshot,
     SnapshotPart,
     Tally,
 )
 
+# How far a count must have moved before its public value is renewed: the difference of two public
+# values is made by at least so many people.
+STEP = 25
+ROUNDED_TO = 5
+# Fewer than this are not published.
+FEWEST = STEP
 FEWEST_GROUPS = 6
 # By then mails sent before the close are confirmed, and moderators have decided.
 FOLLOWED_AFTER_CLOSE = timedelta(days=7)
@@ -47,6 +56,14 @@ _WIDTHS = (1, 7, 28, 91, 364)
 _ONE_DAY = timedelta(days=1)
 # The order of equal shares: any other would tell which is the greater.
 _GROUPS = (*Region.values, UNKNOWN, ABROAD)
+_REMOVED = "removed:"
+# What the totals of what does not count are stored under: a state, or a reason of removal.
+_STATE_KEYS = (
+    Signature.State.PENDING,
+    Signature.State.HELD,
+    *(f"{_REMOVED}{reason}" for reason in Decision.Reason.values),
+    Signature.State.WITHDRAWN,
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,42 @@ class Statistics:
     shared_after: date | None = None
 
 
+@dataclass(frozen=True)
+class StateTotal:
+    """The public total of one state, or of one reason of removal, rounded."""
+
+    key: str
+    signatures: int
+
+    @property
+    def name(self) -> str:
+        if self.key.startswith(_REMOVED):
+            reason = Decision.Reason(self.key.removeprefix(_REMOVED)).label
+            return _("Removed from the count: %(reason)s") % {"reason": reason}
+        return {
+            Signature.State.PENDING: _("Waiting for confirmation"),
+            Signature.State.HELD: _("On hold until a person has checked them"),
+            Signature.State.WITHDRAWN: _("Withdrawn by their signers"),
+        }[Signature.State(self.key)]
+
+
+# --- Steps --------------------------------------------------------------------------------
+
+
+def renewed(n: int, before: int) -> int:
+    """The count behind a public value from now on: unchanged until it has moved by `STEP`."""
+    if abs(n - before) < STEP:
+        return before
+    return n if n >= FEWEST else 0
+
+
+def rounded(n: int) -> int | None:
+    """The publishable value of a count: the nearest multiple of `ROUNDED_TO`; None if too small."""
+    if n < FEWEST:
+        return None
+    return (n + ROUNDED_TO // 2) // ROUNDED_TO * ROUNDED_TO
+
+
 # --- Writing ------------------------------------------------------------------------------
 
 
@@ -118,7 +171,7 @@ def take_snapshots(now: datetime | None = None) -> int:
             petition_id,
             day,
             counts[petition_id],
-            states=states.to_publish(petition_id, day, ended_at),
+            states=_states(petition_id, day, ended_at),
         )
         for petition_id in due
     )
@@ -136,6 +189,25 @@ def _count(petition_ids: list[int]) -> dict[int, Counter[str]]:
     for petition_id, kind, region, n in sums:
         counts[petition_id][group_of(kind, region)] += n
     return counts
+
+
+def _states(petition_id: int, day: date, ended_at: datetime) -> dict[str, int]:
+    """The totals behind what is public of what does not count, after a day that ended then.
+
+    Those of the day before where the hourly count has not looked since.
+    """
+    earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("-day").first()
+    before: dict[str, int] = earlier.states if earlier else {}
+    figures = Figures.objects.filter(petition=petition_id, counted_at__gte=ended_at).first()
+    if figures is None:
+        return before
+    now = _by_key(figures.counts)
+    return {key: renewed(now.get(key, 0), before.get(key, 0)) for key in _STATE_KEYS}
+
+
+def _by_key(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    removed = {f"{_REMOVED}{reason}": n for reason, n in counts["removed"].items()}
+    return {**counts["state"], **removed}
 
 
 def no_shares() -> Counter[str]:
@@ -186,6 +258,15 @@ def statistics_of(petition: Petition) -> Statistics:
     opened = timezone.localdate(petition.opens_at) if petition.opens_at else None
     shares = _shares(petition, day)
     return Statistics(tuple(_spans(large, opened)), shares, day if shares else None)
+
+
+def states_of(petition: Petition) -> tuple[StateTotal, ...]:
+    """The public totals of what does not count, of those that reached `STEP`; one query."""
+    newest = petition.snapshots.order_by("-day").first()
+    shown = newest.states if newest else {}
+    return tuple(
+        StateTotal(key, total) for key in _STATE_KEYS if (total := rounded(shown.get(key, 0)))
+    )
 
 
 def released(taken: Iterable[tuple[date, int]]) -> date | None:

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Self
 from uuid import UUID
@@ -32,6 +32,14 @@ FIRST_WAIT = 20
 LONGEST_WAIT = 4 * 3600
 # Five days with this backoff, after which a mail server gives up (RFC 5321, 4.5.4.1).
 MOST_ATTEMPTS = 40
+# The column of `NewsCount` for each outcome.
+_NEWS_COLUMNS = {
+    Mail.State.SENT: "sent",
+    Mail.State.REFUSED: "refused",
+    Mail.State.FAILED: "refused",
+    Mail.State.WITHHELD: "withheld",
+    Mail.State.CANCELLED: "withheld",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +149,40 @@ def settle(
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit TO off")
             mine.update(state=state, code=code, attempts=F("attempts") - int(untried))
+
+
+def settle_news(mails: Sequence[tuple[Mail, str]], state: Mail.State, code: str = "") -> None:
+    """Write the outcome of claimed mails of news, each with its provider, and count them.
+
+    As `settle`, in one statement: a mail is counted only if that wrote its row, so that the counts
+    are exact, whatever crashes.
+    """
+    if not mails:
+        return
+    column = _NEWS_COLUMNS[state]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")
+        cursor.execute(
+            f"""
+            WITH settled AS (
+                UPDATE petitions_mail m SET state = %s, code = %s
+                FROM unnest(%s::uuid[], %s::int[], %s::text[]) AS w (id, attempts, provider)
+                WHERE m.id = w.id AND m.attempts = w.attempts AND m.state = 'queued'
+                RETURNING m.news_id, w.provider
+            )
+            INSERT INTO petitions_newscount (news_id, provider, {column})
+            SELECT news_id, provider, count(*) FROM settled GROUP BY 1, 2 ORDER BY 1, 2
+            ON CONFLICT ON CONSTRAINT news_count_once
+            DO UPDATE SET {column} = petitions_newscount.{column} + EXCLUDED.{column}
+            """,  # noqa: S608 - one of the columns above
+            [
+                state,
+                code,
+                [mail.pk for mail, _provider in mails],
+                [mail.attempts for mail, _provider in mails],
+                [provider for _mail, provider in mails],
+            ],
+        )
 
 
 def defer(waits: Iterable[tuple[Mail, float]], code: str, *, tried: bool = False) -> None:

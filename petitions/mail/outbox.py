@@ -42,16 +42,14 @@ from petitions.mail import (
     claims,
     messages,
     monitoring,
-    news_counts,
     pace,
     reminders,
     replies,
     suppression,
 )
 from petitions.mail.claims import Claim
-from petitions.mail.pace import Pace
+from petitions.mail.pace import Pace, Throttle
 from petitions.mail.replies import Verdict
-from petitions.mail.throttle import Throttle
 from petitions.models import AuditRecord, Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import THROTTLED
 from petitions.signers import sealing
@@ -209,7 +207,7 @@ def _deliver_batch(claim: Claim, *, seconds: float = float("inf")) -> int:
     claims.defer(decided.throttled, THROTTLED)
     for outcome, mails in decided.settled.items():
         news = [(mail, pace.OTHER) for mail in mails if mail.news_id]
-        news_counts.settle(news, *outcome)
+        claims.settle_news(news, *outcome)
         others = [mail for mail in mails if not mail.news_id]
         claims.settle(others, *outcome, untried=outcome == _OBSOLETE)
     return sent
@@ -410,7 +408,7 @@ def _put_aside(
 def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:
     """Settle mails that the server has answered; of news, count them by provider."""
     news = [(one.mail, pace.provider_of(one.domain)) for one in dealt if one.mail.news_id]
-    news_counts.settle(news, state, code)
+    claims.settle_news(news, state, code)
     claims.settle([one.mail for one in dealt if not one.mail.news_id], state, code)
 
 

@@ -4,23 +4,65 @@ The outbox holds messages to the public alone. Here the caller's own row records
 out, after the mail server took it (at least once): what fails or is interrupted is sent again, with
 the same Message-ID and Date, so that mail programs show one. English, as all of the admin, without
 a word about the cause.
+
+- Notices: that a closed petition's signers will be erased (retention), alerts, and messages that
+  wait for an answer.
+- Letters to one person of staff: invitations, links for a new password, and news of changed
+  accounts and switches. Each row of `StaffMail` is deleted once its message was taken.
 """
 
 import logging
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.urls import reverse
+from django.utils import timezone, translation
 
+from petitions.crypto import vault
+from petitions.formatting.languages import day
 from petitions.mail import messages, replies
 from petitions.mail.letters import Letter
-from petitions.models import Organisation
-from petitions.staff import roles
+from petitions.models import (
+    Alert,
+    AlertMail,
+    AuditRecord,
+    Enquiry,
+    Erasure,
+    Organisation,
+    StaffMail,
+)
+from petitions.models.enquiries import KINDS
+from petitions.staff import audit, people, roles
 
 SUBJECT = "Please look at the admin of your site"
+ALERTS_APART = timedelta(hours=1)
+MODERATE = "petitions.moderate_signature"
+ENQUIRIES_APART = timedelta(hours=1)
+REMIND_BEFORE = timedelta(days=7)
+Notice = Enquiry.Notice
+_SAID = {
+    Notice.ARRIVED: "New: {} ({}), answer by {}",
+    Notice.NEAR: "Due soon: {} ({}), answer by {}",
+    Notice.MISSED: "Overdue: {} ({}), was to be answered by {}",
+}
+_SUBJECTS = {
+    StaffMail.Kind.INVITATION: "You are invited to the admin of a site",
+    StaffMail.Kind.PASSWORD: "A new password for the admin of your site",
+    StaffMail.Kind.CHANGED: "Your account in the admin of your site was changed",
+    StaffMail.Kind.SWITCHED: SUBJECT,
+}
+_BATCH = 100
+# What the mail server does not take within a day is dropped: its link would be old.
+KEPT_FOR = timedelta(days=1)
+# Links for a new password an account gets within an hour; more requests are dropped.
+LINKS_AN_HOUR = 3
 
 logger = logging.getLogger(__name__)
 
@@ -80,3 +122,170 @@ def _composed(
     )
     letter.metadata = {}
     return letter
+
+
+# --- Notices ----------------------------------------------------------------------------
+
+
+def send_erasures() -> int:
+    """Mail the organisation about each scheduled erasure of which it was not told; return how many.
+
+    What fails is retried by the next sweep. Erasing does not wait for it: signers were promised a
+    day, and the admin's home page tells organisers as well.
+    """
+    organisation = Organisation.load()
+    if not organisation.privacy_email:
+        return 0
+    sent = 0
+    for erasure in Erasure.objects.standing().filter(mailed_at=None):
+        # It names no petition, as no mail does: phones show its beginning when locked.
+        if send(
+            "admin/petitions/erasure/mail.txt",
+            {"day": timezone.localdate(erasure.erasure_due_at)},
+            to=organisation.privacy_email,
+            message_id=str(erasure.pk),
+            date=erasure.scheduled_at,
+        ):
+            unmailed = Erasure.objects.filter(pk=erasure.pk, mailed_at=None)
+            sent += unmailed.update(mailed_at=timezone.now())
+    return sent
+
+
+def send_alerts() -> int:
+    """Mail alerts to the moderators who want them, at most one mail an hour a cause; return how
+    many were sent.
+
+    Told is what is new since a person's last mail of that cause. What fails is tried again by the
+    next sweep.
+    """
+    now, sent = timezone.now(), 0
+    due = Q(mailed_at=None) | Q(mailed_at__lte=now - ALERTS_APART)
+    wishes = AlertMail.objects.filter(due).select_related("user").order_by("pk")
+    for wish in wishes.filter(Exists(Alert.objects.filter(kind=OuterRef("kind"), seen_at=None))):
+        new = Alert.objects.filter(kind=wish.kind, seen_at=None)
+        if wish.mailed_at:
+            new = new.filter(created_at__gt=wish.mailed_at)
+        user = wish.user
+        if not (user.is_active and user.email and user.has_perm(MODERATE) and new.exists()):
+            continue
+        if not send(
+            "admin/petitions/alert/mail.txt",
+            {"cause": Alert.Kind(wish.kind).label, "number": new.count()},
+            to=user.email,
+            message_id=f"{wish.kind}.{user.pk}.{now:%Y%m%d%H%M}",
+            date=now,
+        ):
+            break
+        AlertMail.objects.filter(pk=wish.pk).update(mailed_at=now)
+        sent += 1
+    return sent
+
+
+def send_enquiries() -> int:
+    """Mail the organisation about enquiries that wait: once when each has come, once when its day
+    is near, once when it is over; at most one mail an hour. Returns about how many it was.
+
+    What fails is tried again by the next sweep.
+    """
+    organisation, now = Organisation.load(), timezone.now()
+    lately = AuditRecord.objects.lately(AuditRecord.Action.ENQUIRIES_MAILED, ENQUIRIES_APART)
+    untold = _untold_enquiries()
+    if not organisation.privacy_email or not untold or lately.exists():
+        return 0
+    if not send(
+        "admin/petitions/enquiry/mail.txt",
+        {"lines": _lines(untold)},
+        to=organisation.privacy_email,
+        message_id=f"messages.{now:%Y%m%d%H%M}",
+        date=now,
+    ):
+        return 0
+    for notice, enquiries in untold.items():
+        told = Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in enquiries])
+        told.update(notice=notice)
+    audit.record(action=AuditRecord.Action.ENQUIRIES_MAILED, screen="give_notice")
+    return sum(map(len, untold.values()))
+
+
+def _untold_enquiries() -> dict[Notice, list[Enquiry]]:
+    """Enquiries that wait, by what the organisation was not told about them yet."""
+    today, untold = timezone.localdate(), defaultdict[Notice, list[Enquiry]](list)
+    waiting = Enquiry.objects.waiting().filter(notice__lt=Notice.MISSED)
+    for enquiry in waiting.only("kind", "due_on", "notice"):
+        is_near = enquiry.due_on <= today + REMIND_BEFORE
+        notice = Notice.NEAR if is_near else Notice.ARRIVED
+        notice = Notice.MISSED if enquiry.due_on < today else notice
+        if notice > enquiry.notice:
+            untold[notice].append(enquiry)
+    return dict(untold)
+
+
+def _lines(untold: dict[Notice, list[Enquiry]]) -> list[str]:
+    """How many of each kind and by when; nothing of who wrote, or what."""
+    lines = []
+    for notice in sorted(untold, reverse=True):
+        for kind, number in Counter(enquiry.kind for enquiry in untold[notice]).items():
+            first = min(one.due_on for one in untold[notice] if one.kind == kind)
+            lines.append(_SAID[notice].format(KINDS[kind].lower(), number, day(first)))
+    return lines
+
+
+# --- Letters ----------------------------------------------------------------------------
+
+
+def send_letters() -> int:
+    """Send what waits, oldest first; return how many messages were sent. Run by one process."""
+    StaffMail.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
+    waiting = StaffMail.objects.select_related("user").order_by("created_at")[:_BATCH]
+    return sum(_send_letter(mail) for mail in waiting)
+
+
+def _send_letter(mail: StaffMail) -> int:
+    sent = 0
+    try:
+        addressees = list(_addressees(mail))
+    except vault.CannotOpen:
+        logger.warning("mail to staff %s cannot be opened", mail.pk)
+        return 0
+    for person, address in addressees:
+        link = reverse("admin:password_reset_confirm", args=people.password_link_parts(person))
+        if not send(
+            f"admin/mail/{mail.kind}.txt",
+            {"person": person, "link": f"{settings.SITE_URL}{link}"},
+            to=address,
+            message_id=f"{mail.pk}.{person.pk}",
+            date=mail.created_at,
+            subject=_SUBJECTS[StaffMail.Kind(mail.kind)],
+        ):
+            return sent
+        _note(mail, person)
+        sent += 1
+    mail.delete()
+    return sent
+
+
+def _addressees(mail: StaffMail) -> Iterator[tuple[User, str]]:
+    """Accounts and addresses to write to: of a forgotten password none, one or several."""
+    if mail.user:
+        yield mail.user, people.address_in(mail) if mail.sealed else mail.user.email
+        return
+    try:
+        typed = people.address_in(mail)
+    except vault.CannotOpen:
+        return
+    for person in User.objects.filter(email__iexact=typed, is_active=True, is_staff=True):
+        if not _had_enough(person):
+            yield person, person.email
+
+
+def _had_enough(person: User) -> bool:
+    mailed = AuditRecord.Action.PASSWORD_MAILED
+    lately = AuditRecord.objects.about(person).lately(mailed, timedelta(hours=1))
+    return lately.count() >= LINKS_AN_HOUR
+
+
+def _note(mail: StaffMail, person: User) -> None:
+    if mail.kind == StaffMail.Kind.PASSWORD:
+        audit.record(
+            action=AuditRecord.Action.PASSWORD_MAILED, screen="send_staff_mail", about=person
+        )

@@ -51,7 +51,7 @@ class Snapshot(models.Model):
     petition = models.ForeignKey(Petition, models.CASCADE, related_name="snapshots", db_index=False)
     day = models.DateField(_("after the day"))
     total = models.PositiveIntegerField(_("signatures"))
-    # {table: {key: n}} of `counting.states`: fit to publish, as `SnapshotPart.shown` is.
+    # {table: {key: n}} of `counting.breakdowns`: fit to publish, as `SnapshotPart.shown` is.
     states = models.JSONField(default=dict, db_default={}, editable=False)
 
     class Meta:

@@ -21,7 +21,7 @@ class Switch(StrEnum):
     """What can be switched on and off."""
 
     PAUSE = "pause"  # nobody new can sign, and the page says why
-    CHALLENGE = "challenge"  # everybody who signs solves the proof of work
+    CHALLENGE = "challenge"  # everybody who signs solves the challenge
     HOLD = "hold"  # whatever is signed or confirmed is held
 
 

@@ -1,8 +1,8 @@
-"""The challenge: proof of work, in place of a CAPTCHA, while many sign at once; single-use nonces.
+"""The challenge, in place of a CAPTCHA, while many sign at once; and single-use nonces.
 
-It is ALTCHA's (https://altcha.org, version 2 of its proof of work), made and verified here: no
-third party is asked. It stands only in answers to a POST, never in a cached page. Each answer
-offers two ways, and either is enough:
+The public reads "extra check". It is ALTCHA's proof of work (https://altcha.org, version 2), made
+and verified here: no third party is asked. It stands only in answers to a POST, never in a cached
+page. Each answer offers two ways, and either is enough:
 
 - the proof, which the browser finds by itself in a second or two;
 - patience, for browsers without JavaScript or that cannot calculate: a signed token that is

@@ -9,7 +9,7 @@ alphabet leave all others alone.
 Signals about other senders of the same network add to the others, by the heaviest alone, but can
 only hold, never block: they would tell a sender just below `BLOCK_AT`, by the refusal, that a
 neighbour signed. Nor does the network alone hold anybody: a carrier, a relay or a hall full of
-people is asked for a proof of work first (`settings.BURST_CHALLENGE`).
+people is asked for the challenge first (`settings.BURST_CHALLENGE`).
 """
 
 import re

@@ -44,7 +44,7 @@ class TooMany(NamedTuple):
 
 
 class ChallengeRequired(NamedTuple):
-    """A proof of work is required: send the same form again, with what `offer` asks for."""
+    """A challenge must be solved: send the same form again, with what `offer` asks for."""
 
     offer: Offer
 
@@ -65,8 +65,8 @@ def submit(
 ) -> Outcome:
     """Submit a signature, or the correction of one that waits for confirmation.
 
-    A correction is a signing: rate limits count it, and it needs a proof of work of its own where
-    one is required, or one proof would do for as many signings as a page may request mails.
+    A correction is a signing: rate limits count it, and it needs a challenge of its own where
+    one is required, or one solution would do for as many signings as a page may request mails.
     Raises `DatabaseError` and `InterfaceError`; then nothing was stored and nothing is used up.
     """
     if not petition.is_accepting():

@@ -1,4 +1,4 @@
-// Finds the proof of work that an answer asks for, with ALTCHA's own worker. Without this
+// Solves the challenge that an answer brings, with ALTCHA's own worker. Without this
 // script, or where it fails, the form can be sent after a wait: see templates/petitions.
 
 const PATIENCE = 20_000;

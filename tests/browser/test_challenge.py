@@ -91,7 +91,7 @@ def test_who_presses_while_it_calculates_is_sent_on_by_itself(
     page.route("**/worker*.js", hold)
     press(page, "", address)
     expect(page.locator("#challenge")).to_be_focused()
-    expect(page.locator("#challenge [role=status]")).to_contain_text("a small calculation")
+    expect(page.locator("#challenge [role=status]")).to_contain_text("the extra check")
     # From the notice the button is the next stop of the keyboard.
     page.keyboard.press("Tab")
     expect(page.locator(BUTTON)).to_be_focused()
@@ -124,7 +124,7 @@ def test_without_javascript_and_without_the_worker_one_is_told_so_waits_and_sign
     without_worker.route("**/worker*.js", lambda route: route.abort())
     press(without_worker, "", lost)
     status = without_worker.locator("#challenge [role=status]")
-    expect(status).to_contain_text("cannot do this calculation")
+    expect(status).to_contain_text("cannot do the extra check")
 
     time.sleep(20)
     for each, address in ((page, patient), (without_worker, lost)):

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 
-from petitions.counting import breakdowns, disclosure, states, tallies
+from petitions.counting import breakdowns, tallies
 from petitions.counting.breakdowns import Share, Span
 from petitions.formatting import charts
 from petitions.formatting.charts import Words
@@ -84,17 +84,17 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
         "text": text,
         "statistics": statistics,
         "spans": spans,
-        "least": disclosure.STEP,
-        "rounded_to": disclosure.ROUNDED_TO,
+        "least": breakdowns.STEP,
+        "rounded_to": breakdowns.ROUNDED_TO,
     }
     if spans:
         shown |= {
             "last_day": spans[-1].last,
             "totals": _totals(spans),
             "changes": _changes(spans),
-            "states": states.published(petition),
+            "states": breakdowns.states_of(petition),
             "regions": _regions(statistics.shares) if statistics.shares else "",
-            "fewest": disclosure.FEWEST,
+            "fewest": breakdowns.FEWEST,
             "fewest_groups": breakdowns.FEWEST_GROUPS,
         }
     return turns_at(shown["opens_at"], render(request, "petitions/progress.html", shown))

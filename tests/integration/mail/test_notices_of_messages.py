@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from petitions import tasks
 from petitions.formatting.languages import day
-from petitions.mail import enquiries, notices, team
+from petitions.mail import enquiries, team
 from petitions.mail.enquiries import Letter
 from petitions.mail.letters import Letter as Message
 from petitions.models import AuditRecord, Enquiry, Organisation
@@ -60,14 +60,14 @@ def test_a_new_message_is_mailed_to_the_organisation_without_a_word_of_it() -> N
 
 def test_many_that_come_within_an_hour_are_one_mail_more() -> None:
     write()
-    assert notices.send_enquiries() == 1
+    assert team.send_enquiries() == 1
     for kind in ("question", "question", "complaint"):
         write(kind)
-        assert notices.send_enquiries() == 0
+        assert team.send_enquiries() == 0
     sent.outbox.clear()
 
     pass_an_hour()
-    assert notices.send_enquiries() == 3
+    assert team.send_enquiries() == 3
     (body,) = bodies()
     assert "New: question (2), " in body
     assert "New: complaint (1), " in body
@@ -79,7 +79,7 @@ def test_a_day_that_comes_near_and_passes_is_mailed_once_each() -> None:
     for left in (30, 30, 8, 7, 3, 0, -1, -20):
         due_in(left)
         pass_an_hour()
-        notices.send_enquiries()
+        team.send_enquiries()
         told.append([body.split("\n")[2].partition(":")[0] for body in bodies()])
     assert told == [["New"], [], [], ["Due soon"], [], [], ["Overdue"], []]
 
@@ -88,7 +88,7 @@ def test_what_was_answered_is_not_reminded_of(organiser: User) -> None:
     enquiry = write()
     due_in(-1)
     enquiries.close(ids=[enquiry.pk], actor=organiser, screen="test")
-    assert notices.send_enquiries() == 0
+    assert team.send_enquiries() == 0
 
 
 def test_a_mail_server_that_refuses_loses_no_notice(
@@ -101,15 +101,15 @@ def test_a_mail_server_that_refuses_loses_no_notice(
 
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
         patched.setattr(Message, "send", refuse)
-        assert notices.send_enquiries() == 0
+        assert team.send_enquiries() == 0
     assert "privacy@" not in caplog.text
     assert not AuditRecord.objects.filter(action="enquiries-mailed").exists()
-    assert notices.send_enquiries() == 1
+    assert team.send_enquiries() == 1
 
 
 def test_without_a_privacy_contact_nobody_is_mailed_and_nothing_is_lost() -> None:
     Organisation.objects.update(privacy_email="")
     write()
-    assert notices.send_enquiries() == 0
+    assert team.send_enquiries() == 0
     Organisation.objects.update(privacy_email="privacy@example.org")
-    assert notices.send_enquiries() == 1
+    assert team.send_enquiries() == 1

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from petitions import tasks
 from petitions.infra.client_network import Sender, parsed
-from petitions.mail import notices
+from petitions.mail import team
 from petitions.models import (
     Alert,
     AlertMail,
@@ -442,9 +442,9 @@ def wants(moderator: User) -> Callable[..., None]:
 def test_alerts_are_mailed_to_who_wants_them_at_most_once_an_hour_a_cause(
     petition: Petition, burst: Alert, wants: Callable[..., None]
 ) -> None:
-    assert notices.send_alerts() == 0
+    assert team.send_alerts() == 0
     wants("burst", "held")
-    assert notices.send_alerts() == 1
+    assert team.send_alerts() == 1
     (letter,) = mail.outbox
     assert letter.to == ["mona@example.org"]
     text = f"{letter.subject} {letter.body}"
@@ -456,19 +456,19 @@ def test_alerts_are_mailed_to_who_wants_them_at_most_once_an_hour_a_cause(
     screen.raise_burst_alerts()
     # In the test's one transaction the database's clock stands still.
     Alert.objects.exclude(pk=burst.pk).update(created_at=timezone.now())
-    assert notices.send_alerts() == 0, "within the hour"
+    assert team.send_alerts() == 0, "within the hour"
     # Another cause is told of by itself.
     Alert.objects.create(kind="held", petition=petition, number=1)
-    assert notices.send_alerts() == 1
+    assert team.send_alerts() == 1
     hour_ago = timezone.now() - timedelta(minutes=61)
     AlertMail.objects.filter(kind="burst").update(mailed_at=hour_ago)
     Alert.objects.filter(pk=burst.pk).update(created_at=hour_ago - timedelta(minutes=1))
     Alert.objects.filter(kind="burst").exclude(pk=burst.pk).update(created_at=timezone.now())
-    assert notices.send_alerts() == 1
+    assert team.send_alerts() == 1
     assert "(new alerts: 1)" in mail.outbox[-1].body
     AlertMail.objects.filter(kind="burst").update(mailed_at=timezone.now() - timedelta(hours=2))
     Alert.objects.update(created_at=timezone.now() - timedelta(hours=3))
-    assert notices.send_alerts() == 0, "nothing is new"
+    assert team.send_alerts() == 0, "nothing is new"
 
 
 def test_who_may_not_moderate_any_more_is_not_mailed(
@@ -476,7 +476,7 @@ def test_who_may_not_moderate_any_more_is_not_mailed(
 ) -> None:
     wants("burst")
     moderator.groups.clear()
-    assert notices.send_alerts() == 0
+    assert team.send_alerts() == 0
 
 
 def test_moderators_choose_their_alerts_by_mail(mona: Client, moderator: User) -> None:

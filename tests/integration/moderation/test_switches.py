@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from petitions.mail import staff_letters
+from petitions.mail import team
 from petitions.models import AuditRecord, Petition, Signature
 from petitions.moderation import switches
 from petitions.publishing import life, warm_cache
@@ -112,7 +112,7 @@ def test_each_switch_is_on_record_and_organisers_are_mailed(
     assert [(one.action, one.actor, one.why) for one in kept] == [
         (action, moderator, "An attack.") for action in acts
     ]
-    staff_letters.send()
+    team.send_letters()
     assert [letter.to for letter in mail.outbox] == [["omar@example.org"]] * 2
     assert "protect" not in f"{mail.outbox[0].subject} {mail.outbox[0].body[:150]}".lower()
     assert "An attack." in mona.get(path).content.decode()

@@ -20,7 +20,7 @@ from openpyxl.utils.escape import unescape
 from petitions.counting import figures
 from petitions.handover import exports
 from petitions.handover.purposes import PURPOSES
-from petitions.mail import enquiries, messages, notices, outbox, staff_letters
+from petitions.mail import enquiries, messages, outbox, team
 from petitions.mail.enquiries import Letter
 from petitions.models import (
     Alert,
@@ -170,9 +170,9 @@ def test_mails_to_staff_hold_hostile_words_as_text_alone(
     ).job
     bulk.start(job=job, actor=moderator, screen="test")
 
-    staff_letters.send()
-    notices.send_enquiries()
-    notices.send_alerts()
+    team.send_letters()
+    team.send_enquiries()
+    team.send_alerts()
     bulk.run_due(seconds=0)
 
     assert len(sent.outbox) == 6

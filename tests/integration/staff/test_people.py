@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from petitions.mail import staff_letters
+from petitions.mail import team
 from petitions.mail.letters import Letter
 from petitions.models import AuditRecord, StaffMail
 from petitions.staff import people, second_factor
@@ -57,7 +57,7 @@ def act(ada: Client, person: User, what: str) -> str:
 
 
 def mailed_link() -> str:
-    staff_letters.send()
+    team.send_letters()
     (link,) = _LINK.findall(str(mail.outbox[-1].body))
     return str(link)
 
@@ -148,7 +148,7 @@ def test_forgotten_passwords_do_not_tell_who_is_staff(administrator: User) -> No
     assert seen[0] == seen[1]
     assert len({len(bytes(row.sealed or b"")) for row in StaffMail.objects.all()}) == 1
 
-    assert staff_letters.send() == 1
+    assert team.send_letters() == 1
     assert [message.to for message in mail.outbox] == [["ada@example.org"]]
     assert not StaffMail.objects.exists()
 
@@ -158,9 +158,9 @@ def test_an_account_gets_three_links_an_hour_however_often_somebody_asks(
 ) -> None:
     for _ask in range(6):
         people.ask_for_password(email="ADA@example.org")
-    staff_letters.send()
+    team.send_letters()
 
-    assert len(mail.outbox) == staff_letters.LINKS_AN_HOUR
+    assert len(mail.outbox) == team.LINKS_AN_HOUR
     assert not StaffMail.objects.exists()
 
 
@@ -182,7 +182,7 @@ def test_deactivated_people_and_those_who_are_no_staff_get_no_link(
     for address in ("mona@example.org", "visitor@example.org"):
         people.ask_for_password(email=address)
 
-    assert staff_letters.send() == 0
+    assert team.send_letters() == 0
 
 
 def test_what_the_mail_server_refuses_is_tried_again_for_a_day(
@@ -195,13 +195,13 @@ def test_what_the_mail_server_refuses_is_tried_again_for_a_day(
         raise smtplib.SMTPServerDisconnected("nour@example.org")
 
     monkeypatch.setattr(Letter, "send", refuse)
-    assert staff_letters.send() == 0
+    assert team.send_letters() == 0
     monkeypatch.setattr(Letter, "send", send)
-    assert staff_letters.send() == 1
+    assert team.send_letters() == 1
 
     people.ask_for_password(email="nobody@example.org")
     StaffMail.objects.update(created_at=timezone.now() - timedelta(hours=25))
-    staff_letters.send()
+    team.send_letters()
     assert not StaffMail.objects.exists()
 
 
@@ -269,7 +269,7 @@ def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: 
     page = reverse("admin:auth_user_change", args=[moderator.pk])
     roles = [role(MODERATORS), role(ORGANISERS)]
     ada.post(page, {"username": "mona", "email": "other@example.org", "groups": roles})
-    staff_letters.send()
+    team.send_letters()
 
     assert [message.to for message in mail.outbox] == [["mona@example.org"]]
     assert actions(moderator) == [Action.PERSON_CHANGED, Action.ROLES_CHANGED]

@@ -5,15 +5,14 @@ from typing import Any
 import pytest
 
 from petitions.mail import pace
-from petitions.mail.pace import Pace
-from petitions.mail.throttle import MINUTE
+from petitions.mail.pace import MINUTE, Pace
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[float]:
     settings.NEWS_PER_PROVIDER_AND_MINUTE = 100
     now = [1_000.0]
-    monkeypatch.setattr("petitions.mail.throttle.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("petitions.mail.pace.time.monotonic", lambda: now[0])
     return now
 
 

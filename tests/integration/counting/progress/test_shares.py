@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from petitions.counting import breakdowns, disclosure, tallies
+from petitions.counting import breakdowns, tallies
 from petitions.models import (
     ABROAD,
     UNKNOWN,
@@ -36,7 +36,7 @@ from tests.people import sign_and_confirm
     ("n", "said"), [(0, None), (24, None), (25, 25), (27, 25), (28, 30), (33, 35), (998, 1000)]
 )
 def test_shares_are_rounded_and_small_ones_are_not_said(n: int, said: int | None) -> None:
-    assert disclosure.rounded(n) == said
+    assert breakdowns.rounded(n) == said
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_shares_are_renewed_only_when_many_make_the_difference(
 def test_a_share_is_renewed_only_when_its_own_region_moved(counts: list[int], shown: int) -> None:
     stands = 0
     for n in counts:
-        stands = disclosure.renewed(n, stands)
+        stands = breakdowns.renewed(n, stands)
     assert stands == shown
 
 
@@ -98,7 +98,7 @@ def test_no_difference_of_two_days_is_of_fewer_people_than_the_step(
     add(petition, constituencies[Region.LONDON].code, 1)
     breakdowns.take_snapshots(NIGHT + DAY)
 
-    assert disclosure.rounded(27) != disclosure.rounded(28)
+    assert breakdowns.rounded(27) != breakdowns.rounded(28)
     assert series(client)["regions"] == regions
     assert read(client, API + "regions.csv") == before[0]
     assert by_region(read(client, PAGE)) == by_region(before[1])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from petitions.counting import breakdowns, states
+from petitions.counting import breakdowns
 from petitions.models import Decision, Figures, Petition, Snapshot
 from tests.course import DAY, NIGHT, PAGE, PAGES, lived, read, section
 
@@ -25,7 +25,7 @@ def night(petition: Petition, nights: int = 0, *, removed: int = 0, **by_state: 
 
 
 def told(petition: Petition) -> dict[str, int]:
-    return {one.key: one.signatures for one in states.published(petition)}
+    return {one.key: one.signatures for one in breakdowns.states_of(petition)}
 
 
 def test_they_are_rounded_and_fewer_than_a_step_are_not_told(petition: Petition) -> None:

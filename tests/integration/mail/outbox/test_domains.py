@@ -7,7 +7,7 @@ import pytest
 from django.core import mail as sent
 from django.utils import timezone
 
-from petitions.mail import outbox, throttle
+from petitions.mail import outbox, pace
 from petitions.models import Mail, Petition
 from petitions.models.mail import THROTTLED
 from petitions.signers import sealing
@@ -22,8 +22,8 @@ def throttled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """At most two to a domain in a minute, and a clock to turn: `clock[0]` seconds."""
     clock = [1000.0]
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 2
-    monkeypatch.setattr(outbox, "_throttle", throttle.Throttle())
-    monkeypatch.setattr("petitions.mail.throttle.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(outbox, "_throttle", pace.Throttle())
+    monkeypatch.setattr("petitions.mail.pace.time.monotonic", lambda: clock[0])
     return clock
 
 
@@ -50,7 +50,7 @@ def test_a_domain_gets_only_so_many_in_a_minute_and_the_rest_later(
 def test_many_that_wait_are_spread_over_as_many_minutes_as_they_need(
     settings: Any, throttled: list[float]
 ) -> None:
-    limit = throttle.Throttle()
+    limit = pace.Throttle()
     waits = [limit.wait("example.org") for _ in range(22)]
     assert waits[:2] == [0, 0]
     assert 60 <= waits[2] < 120
@@ -82,4 +82,4 @@ def test_kinds_without_figures_take_no_place_of_those_that_staff_see(
 
 def test_no_limit_is_no_limit(settings: Any, throttled: list[float]) -> None:
     settings.MAILS_PER_DOMAIN_AND_MINUTE = 0
-    assert {throttle.Throttle().wait("example.org") for _ in range(50)} == {0}
+    assert {pace.Throttle().wait("example.org") for _ in range(50)} == {0}
