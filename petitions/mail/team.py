@@ -94,12 +94,15 @@ def send(
 def send_to_all(
     template: str, context: dict[str, Any], *, permission: str, message_id: str, date: datetime
 ) -> bool:
-    """Send it to all staff with a permission; False if the mail server did not take one."""
-    return all(
+    """Send it to all staff with a permission; False if there was somebody, and the mail server took
+    none. One address that it refuses does not have the others mailed again and again.
+    """
+    taken = [
         send(template, context, to=one.email, message_id=f"{message_id}.{one.pk}", date=date)
         for one in roles.staff_with(permission)
         if one.email
-    )
+    ]
+    return any(taken) or not taken
 
 
 def _composed(
@@ -175,7 +178,7 @@ def send_alerts() -> int:
             message_id=f"{wish.kind}.{user.pk}.{now:%Y%m%d%H%M}",
             date=now,
         ):
-            break
+            continue
         AlertMail.objects.filter(pk=wish.pk).update(mailed_at=now)
         sent += 1
     return sent

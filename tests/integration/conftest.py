@@ -1,11 +1,14 @@
 """What integration tests share: a petition, empty counters, and pages without the page cache."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 import redis
 from django.contrib.auth.models import Group, User
+from django.core.mail import EmailMessage
 from django.test import Client
 from django.utils import timezone
 
@@ -89,6 +92,23 @@ def _staff(name: str, group: str) -> User:
 @pytest.fixture
 def moderator(db: None) -> User:
     return _staff("mona", MODERATORS)
+
+
+@pytest.fixture
+def refuse_address(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have the mail server refuse one address, and take all others."""
+
+    def refuse(address: str) -> None:
+        send = EmailMessage.send
+
+        def send_to_others(letter: EmailMessage, **options: Any) -> int:
+            if address in letter.to:
+                raise SMTPRecipientsRefused({address: (550, b"5.1.1 no such user")})
+            return send(letter, **options)
+
+        monkeypatch.setattr(EmailMessage, "send", send_to_others)
+
+    return refuse
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -33,6 +33,7 @@ from petitions.screening.screen import Screening
 from petitions.signatures import lifecycle, submit
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
+from petitions.staff.roles import MODERATORS
 from tests.people import AMINA, confirm, sign_and_confirm, somebody
 
 HERE, ELSEWHERE = "192.0.2.0/24", "198.51.100.0/24"
@@ -495,3 +496,15 @@ def test_organisers_decide_nothing_here(burst: Alert, organiser: User, client: C
     for path in (f"{ALERT}{burst.pk}/change/", f"{ALERT}mail/", f"{ALERT}together/?alert=1"):
         assert client.get(path).status_code == 403
         assert client.post(path, {"kind": "remove", "reason": "automated"}).status_code == 403
+
+
+def test_a_moderator_whose_address_is_refused_keeps_nobody_from_theirs(
+    burst: Alert, wants: Callable[..., None], refuse_address: Callable[[str], None]
+) -> None:
+    wants("burst")
+    other = User.objects.create_user("other", "other@example.org", is_staff=True)
+    other.groups.add(Group.objects.get(name=MODERATORS))
+    alerts.subscribe(user=other, kinds=["burst"])
+    refuse_address("mona@example.org")
+    assert team.send_alerts() == 1
+    assert [letter.to for letter in mail.outbox] == [["other@example.org"]]

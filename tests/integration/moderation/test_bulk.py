@@ -1,6 +1,7 @@
 """Bulk decisions: previewed, started, approved, run in batches, cancelled, resumed, and undone."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -417,3 +418,19 @@ def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
     assert (job.state, job.done) == (State.RUNNING, 0)
 
     assert (_run(job).state, job.done) == (State.DONE, 5)
+
+
+def test_an_address_that_is_refused_keeps_no_colleague_from_the_mail_and_mails_nobody_twice(
+    petition: Petition, moderator: User, second: User, signed: list[UUID], settings: Any,
+    refuse_address: Callable[[str], None],
+) -> None:  # fmt: skip
+    settings.BULK_DECISION_APPROVAL_FROM = 5
+    User.objects.filter(pk=moderator.pk).update(email="gone@example.org")
+    User.objects.filter(pk=second.pk).update(email="second@example.org")
+    refuse_address("gone@example.org")
+    bulk.start(job=_preview(petition, moderator).job, actor=moderator, screen="test")
+
+    for _sweep in range(3):
+        bulk.run_due()
+
+    assert [message.to for message in mail.outbox] == [["second@example.org"]]
