@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 
 class Acting(TypedDict):
-    """Keyword arguments of every use case that writes an audit record."""
+    """Keyword arguments of the use cases that write an audit record."""
 
     actor: User
     screen: str

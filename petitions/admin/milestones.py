@@ -1,4 +1,4 @@
-"""Admin inlines of a petition: milestones, and its daily snapshots with exact counts."""
+"""Admin of milestones of a petition, and of its daily snapshots with exact counts."""
 
 from django.contrib import admin
 

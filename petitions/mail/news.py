@@ -109,7 +109,7 @@ def missing(news: News, people: int) -> list[str]:
     if not texts:
         said.append("It has no text. Write it in at least one language.")
     said += [problem for text in texts for problem in broken_links(text.body)]
-    # Nobody of a place is said like few.
+    # The words are the same where there is nobody: which of the two it is would tell something.
     if news.is_of_place and people < News.FEWEST:
         said.append(
             f"Fewer than {News.FEWEST} people are chosen, and so few may point at somebody. "

@@ -1,6 +1,6 @@
 """Activity of each petition by the minute: rolled up by the worker, read by the cockpit.
 
-A minute is counted once, soon after its end, and never again: so no count falls when somebody
+A minute with events is counted once, soon after its end: so no count falls when somebody
 withdraws, which takes all forms with their address along, and watching it tells of nobody. Every
 form that was taken counts as signed, whatever became of it (constant work, docs/architecture.md).
 """

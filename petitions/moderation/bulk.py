@@ -3,8 +3,8 @@
 1. `preview` stores a draft: how many the selection matches (bounded), what that does to the count,
    and a sample. From then on what changes is left alone.
 2. `start` queues it, or lets it wait for a second moderator (`approve`) where it is large. Where
-   nobody else has the role it starts by itself after `ALONE_WAITS`, within which anybody on the
-   team can `cancel` it.
+   nobody else has the role it starts by itself after `ALONE_WAITS`, within which any moderator can
+   `cancel` it.
 3. The worker runs it (`run_due`), batch by batch: see `models.BatchJob`. While people sign it rests
    between batches, so that they keep most of the machine. It is stopped if its actor may no longer
    moderate. What was moved is one `Decision`, which `preview_undo` takes back.
