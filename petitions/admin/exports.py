@@ -186,7 +186,7 @@ class ExportAdmin(Titled, ReadOnly):
         if request.method == "POST" and form.is_valid():
             if COUNT not in request.POST:
                 return self._download(request, form, context)
-            context["about"] = purposes.told(purposes.of(form.instance).about())
+            context["about"] = exports.about(export=form.instance, **acting(request))
         return self.page(request, NEW, context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

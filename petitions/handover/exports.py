@@ -73,6 +73,26 @@ def start(*, export: Export, actor: User | None = None, screen: str = "") -> Exp
     return export
 
 
+@transaction.atomic
+def about(*, export: Export, actor: User, screen: str) -> str:
+    """About how many rows an unsaved export would have, in words. On record, like a search.
+
+    Steps alone hide nobody: days can be chosen so that a place stands one below a step, and then
+    the next answer that differs tells that somebody of that place has just signed. Raises `MayNot`.
+    """
+    purpose = purposes.of(export)
+    if not actor.has_perm(purpose.permission):
+        raise MayNot
+    audit.record(
+        action=AuditRecord.Action.SEARCHED,
+        screen=screen,
+        actor=actor,
+        about=export.petition,
+        why=f"how many rows: {purpose.name}",
+    )
+    return purposes.told(purpose.about())
+
+
 def stream(
     export: Export, *, subject: str = "", progress: Progress = lambda _rows: None
 ) -> Generator[bytes, None, None]:

@@ -210,10 +210,8 @@ def of(export: Export, subject: str = "") -> Purpose:
 
 
 def told(number: int) -> str:
-    """About how many rows, in words, in steps of `RARE`.
-
-    No record is kept of asking: of a place, or of today, two exact numbers would tell whether
-    somebody has signed in between.
+    """About how many rows, in words, in steps of `RARE`: of a place, or of today, two exact numbers
+    would tell whether somebody has signed in between.
     """
     return f"about {number // RARE * RARE:,}" if number >= RARE else f"fewer than {RARE}"
 

@@ -147,7 +147,7 @@ def _condition(export: Export, petitions: list[int], where: str) -> Condition:
     if export.first_day:
         parts.append("s.confirmed_at >= %s")
         params.append(_midnight(export.first_day))
-    if export.last_day:
+    if export.last_day and export.last_day < date.max:
         parts.append("s.confirmed_at < %s")
         params.append(_midnight(export.last_day + timedelta(days=1)))
     return Condition(" AND ".join(parts), params)

@@ -29,9 +29,9 @@ from petitions.identity.providers import RELAYS
 HOLD_AT = 100
 BLOCK_AT = 300
 BURST_MINUTES = 2
-# Less than `HOLD_AT`, however many: see above.
+# Less than `HOLD_AT`, however many: see above. No number between these is stored or told: staff
+# who send forms from somebody's network would read in two of their own how many came between.
 _BURST_WEIGHTS = ((40, 60), (8, 30))
-_LEAST_BURST = _BURST_WEIGHTS[-1][0]
 # From the first changed field to pressing the button, where all required fields changed in
 # between. Autofill and a practised hand take two seconds; no hand takes half of one.
 LEAST_PACE_MS = 500
@@ -134,9 +134,7 @@ def weigh(signals: Iterable[Signal]) -> Judgement:
 
 def with_burst(judged: Judgement, number: int) -> Judgement:
     """Add the burst signal of `number` signings from the network; it may hold, never block."""
-    if number < _LEAST_BURST:
-        return judged
-    return weigh(_merged([*judged.signals, Signal("burst", number)]))
+    return weigh(_merged([*judged.signals, *_of_burst(number)]))
 
 
 def lasting(suspected: Iterable[str]) -> list[Signal]:
@@ -195,10 +193,17 @@ def _of_request(facts: Facts) -> Iterator[Signal]:
         yield Signal("honeypot")
     if facts.pace is not None and facts.pace < LEAST_PACE_MS:
         yield Signal("pace")
-    if facts.from_network >= _LEAST_BURST:
-        yield Signal("burst", facts.from_network)
+    yield from _of_burst(facts.from_network)
     if not facts.says_origin:
         yield Signal("no-origin")
+
+
+def _of_burst(number: int) -> Iterator[Signal]:
+    """The burst signal of `number` signings, if it has a weight, with the least that has it."""
+    for least, _weight in _BURST_WEIGHTS:
+        if number >= least:
+            yield Signal("burst", least)
+            return
 
 
 # --- Names -----------------------------------------------------------------------------------

@@ -64,10 +64,13 @@ class OwnSignature:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """Result of a withdrawal: whether it stood until then, and the days of earlier exports."""
+    """Result of a withdrawal: whether it stood until then, the days of earlier exports, and of a
+    form that waited, whether the same person's confirmed signature is still there.
+    """
 
     stood: bool
     copied_on: list[date]
+    is_confirmed_elsewhere: bool
 
 
 def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
@@ -231,14 +234,17 @@ def hold_if_suspicious(signature: Signature, person: Mapping[str, str], caught: 
 def withdraw(*, recipient: Recipient, reference: str) -> Withdrawn:
     """Withdraw: erase the signer and take the signature out of the count. Raises `NoSuchSignature`.
 
+    A form that waits, which may be a stranger's in the same name, takes nothing confirmed along.
+
     Exports for the hand-in that were made while it counted are out of our reach; their days are
     returned, so that the signer is told.
     """
-    signature = own_signature(recipient=recipient, reference=reference).signature
-    copied_on = _copied_on(signature)
+    one = own_signature(recipient=recipient, reference=reference)
+    signature, copied_on = one.signature, _copied_on(one.signature)
     if not withdrawing.withdraw(signature_id=signature.pk):
         raise NoSuchSignature
-    return Withdrawn(signature.state in CHANGEABLE, copied_on)
+    is_left = signature.confirmed_at is None and _has_confirmed(recipient, one)
+    return Withdrawn(signature.state in CHANGEABLE, copied_on, is_left)
 
 
 @transaction.atomic
@@ -329,6 +335,17 @@ def _need_free(signer: Signer, after: list[Indexes]) -> None:
     )
     if others.exclude(pk=signer.pk).exists():
         raise NameTaken
+
+
+def _has_confirmed(recipient: Recipient, one: OwnSignature) -> bool:
+    """Whether the same person has confirmed a signature of the same petition."""
+    name = names.folded(one.person["name"])
+    return any(
+        other.signature.petition_id == one.signature.petition_id
+        and other.signature.confirmed_at is not None
+        and names.folded(other.person["name"]) == name
+        for other in own_signatures(recipient=recipient)
+    )
 
 
 def _copied_on(signature: Signature) -> list[date]:

@@ -19,7 +19,9 @@ def withdraw(*, signature_id: UUID) -> bool:
     """Erase the signer of a signature and take it out of the count; False if erased already.
 
     Every attempt of the same person with the same address goes with it, so that no other link
-    mailed there can count them again. What stays of a counted signature is never personal.
+    mailed there can count them again. But a form that waits takes no confirmed signature along:
+    anybody can send one in anybody's name, and its end must neither take back nor tell what its
+    owner has confirmed. What stays of a counted signature is never personal.
     Source: UK GDPR Articles 7(3) and 17. Copies that were exported before are out of our reach.
     Raises `StateChanged` only if the signer's indexes are recomputed twice running meanwhile.
     """
@@ -35,12 +37,13 @@ def _withdraw(signature_id: UUID) -> bool:
     if me is None:
         return False
     signatures = lock_attempts_of(me)
-    if signature_id not in {row.pk for row in signatures}:
+    named = next((row for row in signatures if row.pk == signature_id), None)
+    if named is None:
         raise StateChanged
     if address := sealing.address_of(me):
         erasing.erase_finds(address)
     erasing.erase_attempts([row.pk for row in signatures if row.confirmed_at is None])
-    stood = [row for row in signatures if row.confirmed_at is not None]
+    stood = [row for row in signatures if row.confirmed_at and named.confirmed_at]
     erasing.erase_people([row.pk for row in stood])
     try:
         lifecycle.move(stood, lifecycle.targets(lifecycle.WITHDRAW, stood), **Signature.NO_NEWS)

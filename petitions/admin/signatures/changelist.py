@@ -144,7 +144,11 @@ def _where_to_begin(request: HttpRequest, asked: Filters) -> str:
 
 
 def _list_of_alert(request: HttpRequest, asked: Filters) -> str:
-    """For a link by the blind index of a network or domain: the list by one of its signatures."""
+    """For a link by the blind index of a network or domain: the list by one of its signatures.
+
+    On record already here: where it leads tells whether anybody signed from there, and whoever has
+    the link of an alert can ask it of another petition, and read no list.
+    """
     for name in ("network", "domain"):
         try:
             index = bytes.fromhex(request.GET.get(name, ""))
@@ -152,6 +156,7 @@ def _list_of_alert(request: HttpRequest, asked: Filters) -> str:
             continue
         if not index:
             continue
+        lookup.record(petition=asked.petition, kind=name, **acting(request))
         theirs = Signer.objects.filter(petition=asked.petition, **{f"{name}_ix": index})
         one = theirs.first()
         if one is None:

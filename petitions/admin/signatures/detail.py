@@ -29,6 +29,14 @@ ERASE = "erase"
 CAME_FROM = "list"
 # How far neighbours are counted.
 COUNTED = 1_000
+_ERASED = (
+    "This person’s data is deleted and their signature no longer counts. Nobody gets an email."
+)
+# The same whatever the address has done: anybody can send a form in anybody's name.
+_FORM_ERASED = (
+    "This form is deleted. If the same person has confirmed a signature, that stays: search for "
+    "their address to find it. Nobody gets an email."
+)
 _NEIGHBOURS = {
     "network_of": "From the same network that day",
     "domain_of": "Of the same email domain that day",
@@ -141,11 +149,7 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
         )
         return redirect(here)
     if decisions.erase(signature=signature, actor=actor(request)):
-        messages.success(
-            request,
-            "This person’s data is deleted and their signature no longer counts. Nobody gets an "
-            "email.",
-        )
+        messages.success(request, _ERASED if signature.confirmed_at else _FORM_ERASED)
     # An unconfirmed attempt is deleted altogether, and its page with it.
     remains = Signature.objects.filter(pk=signature.pk).exists()
     return redirect(here if remains else _came_from(request, signature).url())

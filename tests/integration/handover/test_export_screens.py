@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from petitions.handover import exports, purposes, reminders
 from petitions.handover.purposes import PURPOSES
-from petitions.models import Export, Petition
+from petitions.models import AuditRecord, Export, Petition
 from petitions.signers.sealing import Attempt
 from tests.people import AMINA, sign_and_confirm, somebody
 
@@ -116,9 +116,14 @@ def test_what_is_wrong_is_said_and_nothing_leaves(
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
-def test_the_number_of_rows_is_told_in_steps_without_a_reason_and_without_a_record(
-    petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int
+def test_the_number_of_rows_is_told_in_steps_without_a_reason_on_the_audit_record(
+    petition: Petition,
+    page: Client,
+    organiser: User,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
 ) -> None:
+    """Days can be chosen so that the next who signs from a place makes the difference."""
     monkeypatch.setattr(purposes, "RARE", 2)
     for n in range(number):
         sign_and_confirm(petition, somebody(n))
@@ -126,6 +131,15 @@ def test_the_number_of_rows_is_told_in_steps_without_a_reason_and_without_a_reco
     words = "fewer than 2" if number < 2 else "about 2"
     assert f"Rows in the file: {words}." in response.content.decode()
     assert not Export.objects.exists()
+    asked = AuditRecord.objects.get(action=AuditRecord.Action.SEARCHED)
+    assert (asked.actor, asked.object_id) == (organiser, str(petition.pk))
+    assert asked.why == "how many rows: hand-in"
+
+
+def test_a_last_day_at_the_end_of_all_calendars_is_one(petition: Petition, page: Client) -> None:
+    sign_and_confirm(petition)
+    sent = form(petition, last_day="9999-12-31")
+    assert AMINA.name in page.post(f"{NEW}hand-in/", sent).getvalue().decode()
 
 
 @pytest.mark.parametrize("name", ["why", "proof"])

@@ -14,6 +14,7 @@ from django.test import Client
 
 from petitions.models import Alert, AuditRecord, Petition
 from petitions.screening import screen
+from petitions.signers import sealing
 from tests.held import LIST, button
 from tests.people import sign, sign_and_confirm, somebody
 
@@ -90,6 +91,19 @@ def test_the_page_of_an_alert_about_one_domain_is_on_record(
     alert = Alert.objects.get()
     page = mona.get(f"/admin/petitions/alert/{alert.pk}/change/")
     assert page.context["figures"].states == {"confirmed": 1, "pending": 1}
+    assert looks() == ["domain"]
+
+
+@pytest.mark.parametrize("has_signed", [True, False])
+def test_where_the_link_of_an_alert_leads_is_on_record_for_any_petition(
+    petition: Petition, mona: Client, has_signed: bool
+) -> None:
+    """An alert about forms of one's own has the index of the day of a domain, to ask with."""
+    if has_signed:
+        sign_and_confirm(petition, VERA)
+    index = sealing.domain_index(VERA.email).hex()
+    answer = mona.get(f"{LIST}?petition=protect&domain={index}")
+    assert ("domain_of=" in answer["Location"]) is has_signed
     assert looks() == ["domain"]
 
 

@@ -163,6 +163,25 @@ def test_a_moderator_erases_a_person_only_after_typing_the_reference(
     assert "mona" in client.get(page).content.decode()
 
 
+@pytest.mark.parametrize("has_signed", [True, False])
+def test_erasing_a_form_that_waits_neither_erases_nor_tells_what_is_confirmed(
+    petition: Petition, moderator: User, client: Client, has_signed: bool
+) -> None:
+    """Anybody can send a form in anybody's name, moderators as well."""
+    if has_signed:
+        sign_and_confirm(petition)
+    bait = Signature.objects.get(pk=sign(petition))
+    client.force_login(moderator)
+
+    url = f"{LIST}{bait.pk}/change/"
+    told = client.post(url, {"erase": bait.spoken_reference}, follow=True).content.decode()
+
+    assert "This form is deleted. If the same person has confirmed a signature, that stays" in told
+    assert not Signature.objects.filter(pk=bait.pk).exists()
+    assert tallies.total(petition.pk) == int(has_signed)
+    assert Signer.objects.count() == int(has_signed)
+
+
 def test_the_moderators_list_finds_by_address_without_putting_it_into_the_url(
     petition: Petition, moderator: User, client: Client
 ) -> None:

@@ -667,6 +667,25 @@ def test_withdrawing_takes_every_attempt_that_was_made_with_the_same_address(
     assert confirm(capital) is Outcome.GONE
 
 
+def test_withdrawing_a_form_that_waits_leaves_what_the_same_person_has_confirmed(
+    petition: Petition, browser: Client
+) -> None:
+    """A stranger sends it in her name, and she sees it on her page, and wants it gone."""
+    mine = sign_and_confirm(petition)
+    strangers = Signature.objects.get(pk=sign(petition, replace(AMINA, name="AMINA EXAMPLE")))
+
+    page = browser.post(change(strangers, "withdraw")).content.decode()
+
+    assert "The signature that you confirmed under this name stays as it is." in page
+    mine.refresh_from_db()
+    assert (mine.state, name_of(mine)) == (Signature.State.CONFIRMED, AMINA.name)
+    assert tallies.total(petition.pk) == 1
+    assert not Signature.objects.filter(pk=strangers.pk).exists()
+    told = browser.post(change(mine, "withdraw")).content.decode()
+    assert "The signature no longer counts." in told
+    assert tallies.total(petition.pk) == 0
+
+
 def test_withdrawing_while_the_link_is_on_its_way_stops_it(
     petition: Petition, browser: Client
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_carrier_a_relay_or_a_hall_solves_a_challenge_and_counts(
 
     pending = signed_with(browser, altcha=solved(task_in(asked.content.decode())))
 
-    assert (pending.verdict, pending.signals) == ("pass", ["burst:122"])
+    assert (pending.verdict, pending.signals) == ("pass", ["burst:40"])
     confirm(pending.pk)
     assert tallies.total(petition.pk) == 1
 
@@ -135,7 +135,7 @@ def test_random_letters_from_a_crowded_network_are_held(
     asked = browser.post(PAGE, typed(name="Hvnkjdsft Bcdfghjkl"))
     proof = solved(task_in(asked.content.decode()))
     pending = signed_with(browser, name="Hvnkjdsft Bcdfghjkl", altcha=proof)
-    assert (pending.verdict, pending.signals) == ("hold", ["burst:62", "name-random"])
+    assert (pending.verdict, pending.signals) == ("hold", ["burst:40", "name-random"])
 
 
 def test_the_trap_has_a_name_that_no_contact_card_has() -> None:
