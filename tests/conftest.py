@@ -18,6 +18,7 @@ from campaign.local.stack import Stack
 from tests import SLUG
 from tests.breakable import BreakableStack
 from tests.environment import FOLDER
+from tests.flush import keep_roles
 from tests.memories import invalidate_all
 from tests.name_server import NameServer
 
@@ -34,6 +35,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         cursor.execute("ALTER TABLE petitions_auditrecord DISABLE TRIGGER audit_record_no_truncate")
         cursor.execute("ALTER SYSTEM SET autovacuum = off")
         cursor.execute("SELECT pg_reload_conf()")
+        keep_roles()
 
 
 class Mailbox:
