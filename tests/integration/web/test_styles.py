@@ -5,11 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
 from django.template.loader import render_to_string
 
 from petitions.models import Petition
-from tests.memories import invalidate_all
 from tests.pages import Visitor
 
 STATIC = Path(settings.BASE_DIR) / "static"
@@ -76,37 +74,3 @@ def test_marks_piled_up_on_a_name_are_clipped_where_names_of_others_stand_beside
     assert {".names li", "main .btn"} <= {
         one.strip().split("*/")[-1].strip() for one in rule[1].split(",")
     }
-
-
-def of_one_language_alone(css: str) -> list[str]:
-    """Selectors for Welsh or English whose rule has no equal one for the other of the two."""
-    found = []
-    for rule in re.findall(r"([^{}]+)\{", re.sub(r"/\*.*?\*/", " ", css, flags=re.DOTALL)):
-        selectors = {re.sub(r"[\s\"']", "", one) for one in rule.split(",")}
-        for one in selectors:
-            other = re.sub(r"(lang\W+)(en|cy)\b", _other_language, one)
-            found += [] if other in selectors else [one]
-    return found
-
-
-def _other_language(named: re.Match[str]) -> str:
-    return named[1] + ("cy" if named[2] == "en" else "en")
-
-
-def test_welsh_has_the_colours_of_english(petition: Petition) -> None:
-    """So tests/browser/test_every_state.py looks at the colours of English pages alone."""
-    assert of_one_language_alone('[lang="cy"] { color: red }') == ["[lang=cy]"]
-    assert of_one_language_alone("p:not(:lang(en)) { color: red }") == ["p:not(:lang(en))"]
-    assert [
-        one for path in (*BOOTSTRAP, *OURS) for one in of_one_language_alone(path.read_text())
-    ] == []
-    assert classes_in("cy", petition) == classes_in("en", petition)
-
-
-def classes_in(language: str, petition: Petition) -> set[str]:
-    """All classes of all pages in one language; what the walk changes is undone."""
-    with transaction.atomic():
-        invalidate_all()
-        pages = list(Visitor(petition, language).walk())
-        transaction.set_rollback(True)
-    return {name for _, html in pages for name in Classes(html).found}
