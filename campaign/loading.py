@@ -10,11 +10,13 @@ from typing import Any
 import frontmatter
 import yaml
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
 
 from campaign import documents, publishing
 from campaign.models import Statement, StatementText
+from petitions.formatting.sanitising import need_few_marks
 from petitions.models import LONGEST_BODY, Petition
 from petitions.publishing import texts
 
@@ -96,6 +98,10 @@ def read(path: Path, format_: Format | None = None) -> TextFile:
             f"{path}: the text has {len(source.body):,} characters. A statement has at most "
             f"{LONGEST_BODY:,}, some thirty pages: is this the right file?"
         )
+    try:
+        need_few_marks(source.body)
+    except ValidationError as error:
+        raise BadFile(f"{path}: {error.message}") from None
     return source
 
 

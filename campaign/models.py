@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from petitions.formatting.sanitising import need_few_marks
 from petitions.infra import locks
 from petitions.models import (
     LONGEST_BODY,
@@ -217,7 +218,12 @@ class StatementText(Publication, models.Model):
         blank=True,
         help_text=_("One or two sentences, shown at the top."),
     )
-    body = models.TextField(_("body"), max_length=LONGEST_BODY, help_text=_("Markdown"))
+    body = models.TextField(
+        _("body"),
+        max_length=LONGEST_BODY,
+        help_text=_("Markdown"),
+        validators=[need_few_marks],
+    )
     dated = models.DateField(
         _("month it was written"),
         null=True,

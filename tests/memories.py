@@ -11,7 +11,6 @@ from functools import _lru_cache_wrapper, lru_cache
 from types import ModuleType
 from typing import Any
 
-from django.core.cache import cache
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
@@ -38,8 +37,6 @@ def invalidate_all() -> None:
     """Clear all caches, as in a process that has just started."""
     for invalidate in memories().values():
         invalidate()
-    # Fragments of templates.
-    cache.clear()
     outbox._throttle = Throttle()
     outbox._pace = Pace()
 

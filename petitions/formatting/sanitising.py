@@ -7,6 +7,7 @@ from functools import lru_cache
 from html import unescape
 
 import nh3
+from django.core.exceptions import ValidationError
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from markdown_it import MarkdownIt
@@ -18,6 +19,12 @@ _TAGS = {
     "code", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+# Paragraphs alone, for what `need_few_marks` refuses.
+_without_marks = MarkdownIt("zero")
+# Of a text: far more than people write. A link that is begun takes 20 µs of the processor, and a
+# line in a deep quotation 70.
+MOST_LINKS = 2_000
+MOST_LINES = 5_000
 # What follows each kind of token in plain text. A hidden one is a paragraph of a tight list.
 _AFTER = {
     "softbreak": "\n", "hardbreak": "\n", "tr_close": "\n", "th_close": "  ", "td_close": "  ",
@@ -30,13 +37,39 @@ _DROPPED = {"Cc", "Cs", "Cn"}
 _TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+def need_few_marks(text: str) -> None:
+    """Raise `ValidationError` for a Markdown text that would take seconds to render."""
+    links, lines = text.count("["), text.count("\n") + 1
+    if links > MOST_LINKS:
+        raise ValidationError(
+            f"This text has {links:,} “[”, each of which begins a link. Leave at most "
+            f"{MOST_LINKS:,} of them."
+        )
+    if lines > MOST_LINES:
+        raise ValidationError(
+            f"This text has {lines:,} lines. Shorten it to {MOST_LINES:,}, or join the lines of "
+            "each paragraph."
+        )
+
+
+def _parser(text: str) -> MarkdownIt:
+    """The Markdown parser, or that of paragraphs alone for a text of too many marks, which forms
+    show again beside what is wrong with it.
+    """
+    try:
+        need_few_marks(text)
+    except ValidationError:
+        return _without_marks
+    return _markdown
+
+
 @lru_cache(maxsize=128)
 def render_markdown(text: str) -> SafeString:
     """Sanitised HTML of a Markdown text, cached: without, a refused form takes 1.18 times as long.
 
     A first-level heading becomes a second-level one: the page has its own.
     """
-    html = _markdown.render(text).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
+    html = _parser(text).render(text).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
     clean = nh3.clean(
         html,
         tags=_TAGS,
@@ -61,7 +94,7 @@ def plain_text(text: str) -> str:
     """
     written: list[str] = []
     hrefs: list[str] = []
-    for token in _flat(_markdown.parse(text)):
+    for token in _flat(_parser(text).parse(text)):
         if token.type == "link_open":
             hrefs.append(str(token.attrGet("href")))
         elif token.type == "link_close":
@@ -78,7 +111,7 @@ def plain_text(text: str) -> str:
 
 def links_in(text: str) -> list[str]:
     """The addresses of the links of a Markdown text, in order."""
-    opened = (token for token in _flat(_markdown.parse(text)) if token.type == "link_open")
+    opened = (token for token in _flat(_parser(text).parse(text)) if token.type == "link_open")
     return [str(token.attrGet("href")) for token in opened]
 
 

@@ -32,6 +32,10 @@ _UNSEEN = dict.fromkeys(
     ]
 )
 _WRITTEN_OUT = re.compile(r"(?i)\s*[\[({]\s*at\s*[\])}]\s*|\s+at\s+")
+# What stands between an address and the words or the address that are copied along with it.
+_BESIDE = re.compile(r"[,;:]\s+|[,;:](?=\S*@)|[()<>?]")
+# Telephones make these of an apostrophe and a hyphen.
+_TYPOGRAPHIC = str.maketrans("’‘‑–—", "''---")
 _DOT_WRITTEN_OUT = re.compile(r"(?i)\s*[\[({]\s*dot\s*[\])}]\s*|\s+dot\s+")
 
 
@@ -62,6 +66,8 @@ def read(typed: str) -> str:
     text = re.sub(r"\s*@\s*", "@", text)
     if _is_valid(text):
         return text
+    if _is_valid(plain := text.translate(_TYPOGRAPHIC)):
+        raise NotAnAddress(meant=plain)
     if _is_valid(text, allow_smtputf8=True):
         raise NotAnAddress(is_foreign=True)
     raise NotAnAddress(meant=_meant(text))
@@ -82,9 +88,12 @@ def _is_valid(address: str, *, allow_smtputf8: bool = False) -> bool:
 
 
 def _meant(text: str) -> str:
-    """The valid address nearest to one that is not: full stops and signs doubled, left out or
-    mistaken for others, spaces within. "" if there is none.
+    """The valid address nearest to one that is not: the only one among other words, or one without
+    full stops and signs doubled, left out or mistaken for others, and spaces within; "" if none.
     """
+    parts = {part.strip(_BEFORE).rstrip(_AFTER) for part in _BESIDE.split(text)}
+    if len(among := [part for part in parts if _is_valid(part)]) == 1:
+        return among[0]
     text = _WRITTEN_OUT.sub("@", text) if "@" not in text else text
     text = _DOT_WRITTEN_OUT.sub(".", text)
     text = re.sub(r"\s", "", text)

@@ -46,6 +46,8 @@ _ABROAD = (
     # Eircode: a letter, two digits, and four more.
     (re.compile(r"(?:[AC-FHKNPRTV-Y][0-9]{2}|D6W)[0-9AC-FHKNPRTV-Y]{4}"), "IE"),
 )
+# What contact cards and labels put around a postcode, as `_compact` leaves it.
+_AROUND = re.compile(r"^(?:POSTCODE|CODPOST)|(?:UK|GB|ENGLAND|SCOTLAND|WALES|CYMRU)$")
 _INWARD = 3
 _AS_DIGITS, _AS_LETTERS = str.maketrans("OILSZB", "011528"), str.maketrans("0158", "OISB")
 # Codes that CLDR lists beside countries: groups, outlying islands without people, pseudo-locales.
@@ -69,12 +71,14 @@ class PostcodeAbroad(NotAPostcode):
 
 def canonical_postcode(typed: str) -> str:
     """Normalise a postcode to capitals without its space, from any spacing, case, punctuation and
-    script of digits; letters that look like digits are read by their position ("W1A OAA").
+    script of digits; letters that look like digits are read by their position ("W1A OAA"), and
+    "Postcode" before it and a country of the UK behind it are dropped.
 
     `is_read_as_typed` tells whether that changed anything. Raises `NotAPostcode`, `PostcodeAbroad`.
     """
     compact = _compact(typed)
-    for reading in (compact, *_readings(compact)):
+    alone = _AROUND.sub("", compact)
+    for reading in (compact, *_readings(compact), alone, *_readings(alone)):
         for code, country in _ABROAD:
             if code.fullmatch(reading):
                 raise PostcodeAbroad(country)

@@ -95,7 +95,8 @@ _BY_BASIC = {
 _ABOUT_US = re.compile(
     r"block ?list|black ?list|blocked|spamhaus|spamcop|reputation|S3150|\b(?:SC|DY|OU)-\d{3}"
     r"|rate limit|too many|\bpolic(?:y|ies)\b|\bSPF\b|\bDKIM\b|\bDMARC\b|reverse DNS|\bPTR\b"
-    r"|DNS reverse|sender verif|cannot find your hostname",
+    r"|DNS reverse|sender verif|cannot find your hostname|\bRBL|DNSBL|UCEPROTECT|barracuda"
+    r"|junk ?mail|unsolicited|\blisted (?:at|in|on|by)\b|sender (?:address )?rejected|\bAUP#",
     re.IGNORECASE,
 )
 _FULL = re.compile(r"quota|full|storage|space", re.IGNORECASE)
@@ -114,10 +115,12 @@ _OUR_FAULT = frozenset({401, 402, 403, 429})
 def read(basic: int, words: bytes | str) -> Reply:
     """Parse the codes of a reply. An enhanced one stands at the beginning of its text.
 
-    A reply without one whose words are about our reputation counts as X.7.0 (other security).
+    A reply without one, or with one that says no detail (X.Y.0), whose words are about our
+    reputation counts as X.7.0 (other security).
     """
     text = words.decode("ascii", "replace") if isinstance(words, bytes) else words
-    if found := _ENHANCED.match(text):
+    found = _ENHANCED.match(text)
+    if found and (found[3] != "0" or not _ABOUT_US.search(text)):
         return Reply(basic, ".".join(found.groups()))
     return Reply(basic, f"{str(basic)[0]}.7.0" if _ABOUT_US.search(text) else "")
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from petitions.formatting.sanitising import need_few_marks
 from petitions.models.base import with_checked_choices
 from petitions.models.geography import Place, Region
 from petitions.models.jobs import BatchJob
@@ -135,7 +136,10 @@ class NewsText(models.Model):
         ),
     )
     body = models.TextField(
-        "text", max_length=20_000, help_text="In Markdown. Nobody is named, no picture is loaded."
+        "text",
+        max_length=20_000,
+        help_text="In Markdown. Nobody is named, no picture is loaded.",
+        validators=[need_few_marks],
     )
 
     class Meta:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from petitions.formatting.sanitising import need_few_marks
 from petitions.models.base import (
     LONGEST_BODY,
     Publication,
@@ -416,7 +417,13 @@ class PetitionText(Publication, models.Model):
     title = models.CharField(_("title"), max_length=150)
     addressee = models.CharField(_("addressed to"), max_length=100)
     ask = models.TextField(_("what the petition asks for"), max_length=400)
-    body = models.TextField(_("body"), blank=True, max_length=LONGEST_BODY, help_text=_("Markdown"))
+    body = models.TextField(
+        _("body"),
+        blank=True,
+        max_length=LONGEST_BODY,
+        help_text=_("Markdown"),
+        validators=[need_few_marks],
+    )
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
     # Kept by a trigger when a text that was public is hidden, or its time is changed.
     first_public_at = models.DateTimeField(null=True, editable=False)

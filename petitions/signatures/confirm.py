@@ -11,7 +11,7 @@ Six rules decide, each in a function or a fragment of SQL of its name:
 - of two presses that contradict each other neither stands: where "not me" was pressed before, the
   press undoes that alone, and asks which of the two was meant (`disown`);
 - a clean twin releases a held one: where a form of the same person passed screening, none of
-  theirs is held;
+  theirs is held, and it is the name of that form, in its spelling, that counts;
 - what a moderator's rule or switch catches is held, though it was signed before that.
 """
 
@@ -162,7 +162,7 @@ def _decide(signature: Signature, mailbox: list[Signature], me: Opened, is_chose
         if not is_chosen:
             return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
         _lock([signature, *waiting, *standing])
-    return _carry_out(verdict, signature, standing, waiting, me)
+    return _carry_out(verdict, signature, standing, waiting, [signature, *mailbox], me)
 
 
 def _carry_out(
@@ -170,11 +170,15 @@ def _carry_out(
     signature: Signature,
     standing: list[Signature],
     waiting: list[Signature],
+    forms: list[Signature],
     me: Opened,
 ) -> Pressed:
     """Write what was decided, and delete the forms of those who were not chosen."""
     asked_for, caught = signature.name_use, _caught(signature, me.address)
+    person = me.person
     if verdict.outcome is Outcome.CONFIRMED:
+        twin = None if caught else _clean_twin(signature, forms, me)
+        person = twin or person
         confirm_sql.write(
             signature,
             person=me.person,
@@ -182,16 +186,19 @@ def _carry_out(
             slot=verdict.slot,
             may_count=not caught,
             caught=caught,
+            twin=twin,
         )
         _narrow(standing, signature, me.address)
     elif verdict.standing:
-        _merge_choices(verdict.standing, me, may_count=_may_count(signature) and not caught)
+        may_count = _may_count(signature) and not caught
+        twin = _clean_twin(verdict.standing, forms, me)
+        _merge_choices(verdict.standing, me, may_count=may_count, twin=twin)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
         erasing.erase_attempts(_lock(waiting, state=State.PENDING))
     signature = verdict.standing or signature
-    person = Person(me.person["name"], Link(signature.pk, signature.link_epoch))
+    added = Person(person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for
-    return Pressed(verdict.outcome, signature, (person,), is_narrowed)
+    return Pressed(verdict.outcome, signature, (added,), is_narrowed)
 
 
 def _may_count(signature: Signature) -> bool:
@@ -316,7 +323,35 @@ def household_rule(others: list[Signer], homes: set[bytes]) -> Verdict:
     return Verdict(Outcome.CONFIRMED, slot=next(slot for slot in SLOTS if slot not in taken))
 
 
-def _merge_choices(standing: Signature, me: Opened, *, may_count: bool) -> None:
+def _clean_twin(held: Signature, forms: list[Signature], me: Opened) -> dict[str, str] | None:
+    """The held person under the name of the newest clean form that they sent; None without one.
+
+    Names that differ by signs, accents or case alone are one person's to us, and not to who reads
+    them; and anybody may have typed the one that is held.
+    """
+    if held.verdict != Signature.Verdict.HOLD:
+        return None
+    mine = persons(me.known)
+    twins = [
+        form
+        for form in forms
+        if form.pk != held.pk
+        and form.state == State.PENDING
+        and form.verdict == Signature.Verdict.PASS
+        and bytes(form.signer.person_ix) in mine
+        and sealing.address_of(form.signer) == me.address
+    ]
+    with suppress(vault.CannotOpen):
+        if twins:
+            newest = max(twins, key=lambda form: form.created_at)
+            name = sealing.unsealed(newest.signer)["name"]
+            return {**sealing.unsealed(held.signer), "name": name}
+    return None
+
+
+def _merge_choices(
+    standing: Signature, me: Opened, *, may_count: bool, twin: dict[str, str] | None
+) -> None:
     """Merge the choices of a repeated signing into the standing one: a name is withheld at once.
 
     If that was held, a clean twin releases it: but it counts only in a slot.
@@ -328,6 +363,7 @@ def _merge_choices(standing: Signature, me: Opened, *, may_count: bool) -> None:
         known=me.known,
         slot=slot,
         may_count=may_count and slot is not None,
+        twin=twin,
     )
     if standing.state != before:
         transaction.on_commit(partial(warm_cache.one_more, standing.petition_id))

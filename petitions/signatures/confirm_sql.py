@@ -26,7 +26,7 @@ State = Signature.State
 
 _COLUMNS = (
     "id", "reference", "petition_id", "place_id", "state", "name_use", "wants_updates",
-    "news_may_name", "link_epoch", "disowned_at", "created_at", "confirmed_at",
+    "news_may_name", "verdict", "link_epoch", "disowned_at", "created_at", "confirmed_at",
 )  # fmt: skip
 # In the model's order, as `from_db` takes them.
 _SIGNER_COLUMNS = (
@@ -81,6 +81,7 @@ def write(
     slot: int | None,
     may_count: bool,
     caught: str = "",
+    twin: Mapping[str, str] | None = None,
 ) -> None:
     """Compare-and-set: state, slot, indexes, choices and tally together; refreshes `signature`.
 
@@ -88,7 +89,8 @@ def write(
 
     `person` and `known` are the unsealed signer, and all blind indexes that they may be found by:
     `sealing.known_by`. `may_count` is whether a clean twin may release it, `caught` the code of a
-    rule that holds it. It compares the mailbox, too: a reindex may have changed it during the wait
+    rule that holds it; `twin` is sealed instead of the person if a clean twin releases it. It
+    compares the mailbox, too: a reindex may have changed it during the wait
     for its lock. Raises `StateChanged` where the row is no longer what was read.
     """
     joins = signature.confirmed_at is None
@@ -112,6 +114,7 @@ def write(
         "new_postcode": search and search.postcode,
         "may_count": may_count,
         "caught": caught,
+        "sealed": twin and sealing.seal_again(twin, signature.pk),
     }
     try:
         with connection.cursor() as cursor:
@@ -221,12 +224,13 @@ _CONFIRM = Statement(
             name_use = twins.name_use
         FROM twins WHERE s.id = %(id)s AND s.state = %(from_state)s
         RETURNING s.id, s.petition_id, s.place_id, s.name_use, s.wants_updates,
-            s.news_may_name, s.state
+            s.news_may_name, s.state, {_RELEASED} AS is_released
     ), placed AS (
         UPDATE petitions_signer SET slot = %(slot)s, petition_mailbox_ix = %(new_mailbox)s,
             person_ix = %(new_person)s, home_ix = %(new_home)s,
             name_ix = coalesce(%(new_name)s, name_ix),
-            postcode_ix = coalesce(%(new_postcode)s, postcode_ix)
+            postcode_ix = coalesce(%(new_postcode)s, postcode_ix),
+            sealed = CASE WHEN is_released THEN coalesce(%(sealed)s, sealed) ELSE sealed END
         FROM moved
         WHERE signature_id = %(id)s AND petition_mailbox_ix = %(mailbox)s RETURNING signature_id
     ), mailed AS (

@@ -148,6 +148,7 @@ def test_before_anybody_could_sign_a_text_changes_freely(petition: Petition, oma
         ("en-ask", "", "This field is required"),
         ("en-body", "x" * 100_001, "at most 100000 characters"),
         ("en-body", "[x]: https://example.org", "Nothing of this would show"),
+        ("en-body", "![" * 30_000, "This text has 30,000 “[”"),
     ],
 )
 def test_an_empty_or_enormous_text_is_refused_and_nothing_typed_is_lost(
@@ -461,5 +462,8 @@ def test_the_command_changes_a_statement_by_the_same_use_case(
     assert AuditRecord.objects.get(action="text-corrected").screen == "load_statement"
     file.write_text("# News\n\n" + "x" * 100_001)
     with pytest.raises(CommandError, match="at most 100,000"):
+        call_command("load_statement", file)
+    file.write_text("# News\n\n" + "![" * 30_000)
+    with pytest.raises(CommandError, match="Leave at most 2,000"):
         call_command("load_statement", file)
     assert StatementText.objects.get().body == "Other words."

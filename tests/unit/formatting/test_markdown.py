@@ -1,12 +1,14 @@
 """Texts that people write are shown without anything that could act on the reader."""
 
 import re
+import time
 
 import pytest
+from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.formatting.sanitising import plain_text, render_markdown
+from petitions.formatting.sanitising import links_in, need_few_marks, plain_text, render_markdown
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -93,3 +95,31 @@ def test_the_plain_twin_keeps_paragraphs_lists_numbers_and_addresses_and_no_mark
         "3. three\n4. four\n\n"
         "quoted\n\na  b\nc  d"
     )
+
+
+MARKS = {
+    "pictures": "![" * 30_000,
+    "links": "[" * 100_000,
+    "links in quotations": "> [a](" * 16_000,
+    "lines in a quotation": "> " * 50 + "a\n" * 40_000,
+    "headings": "a\n" * 50_000 + "===",
+}
+
+
+@pytest.mark.parametrize("text", MARKS.values(), ids=MARKS)
+def test_a_text_of_too_many_marks_is_refused_and_costs_little_to_show(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"Leave at most 2,000|Shorten it to 5,000"):
+        need_few_marks(text)
+
+    started = time.process_time()
+    shown = render_markdown(text)
+    plain_text(text)
+    links_in(text)
+
+    assert time.process_time() - started < 1
+    assert shown.startswith("<p>")
+
+
+def test_a_long_text_of_many_links_and_lines_is_taken() -> None:
+    need_few_marks("- [a source](https://example.org/a)\n" * 2_000)
+    need_few_marks("line\n" * 4_999)

@@ -212,6 +212,8 @@ def test_what_may_be_part_of_an_address_stays(typed: str) -> None:
         "anna@gmail .com",
         "anna at gmail.com", "anna at gmail dot com", "anna[at]gmail[dot]com",
         "anna.@gmail.com", "anna@.gmail.com", "anna@gmial..com",
+        "mailto:anna@gmail.com?subject=Petition", "anna@gmail.com (work)", "Email: anna@gmail.com",
+        "anna@gmail.com,anna@gmail.com", "Anna, anna@gmail.com", "anna@gmail.com; tel: 0161",
     ],
 )  # fmt: skip
 def test_an_address_that_is_none_is_asked_about_where_one_was_meant(typed: str) -> None:
@@ -222,7 +224,26 @@ def test_an_address_that_is_none_is_asked_about_where_one_was_meant(typed: str) 
     assert "Did you mean <bdi>anna@gmail.com</bdi>?" in refusal.value.message
 
 
-@pytest.mark.parametrize("typed", ["anna", "anna@", "@gmail.com", "gmail.com", "a@b@c.org", "@"])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("o’brien@example.org", "o'brien@example.org"),
+        ("anna–maria@example.org", "anna-maria@example.org"),
+        ("anna@my‑mail.org", "anna@my-mail.org"),
+        ("anna@hotmail.co,uk", "anna@hotmail.co.uk"),
+    ],
+)
+def test_typographic_signs_are_asked_about(typed: str, meant: str) -> None:
+    with pytest.raises(ReadOtherwise) as refusal:
+        EmailAddressField().clean(typed)
+
+    assert refusal.value.values == {"email": meant}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["anna", "anna@", "@gmail.com", "gmail.com", "a@b@c.org", "@", "anna@b.org, bashir@c.org"],
+)
 def test_where_nothing_is_near_nothing_is_guessed(typed: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         EmailAddressField().clean(typed)

@@ -142,10 +142,12 @@ def test_whatever_is_typed_is_a_postcode_in_stored_form_or_refused(typed: str) -
         ("S01 4AB", "SO1 4AB"), ("M01 2AB", "M1 2AB"), ("CB01 2AB", "CB1 2AB"),
         ("ECIA lBB", "EC1A 1BB"), ("M14 SRX", "M14 5RX"), ("M1A ZRX", "M1A 2RX"),
         ("ECIA BBB", "EC1A 8BB"), ("5W1A 1AA", "SW1A 1AA"),
-        ("BFP0 6I", "BFPO 61"), ("1P1 2AB", "IP1 2AB"),
+        ("BFP0 6I", "BFPO 61"), ("1P1 2AB", "IP1 2AB"), ("M14 SGB", "M14 5GB"),
+        ("M14 5RX, UK", "M14 5RX"), ("W1A OAA England", "W1A 0AA"), ("SW1A 1AA (GB)", "SW1A 1AA"),
+        ("Postcode: M14 5RX", "M14 5RX"), ("Cod post CF10 1AA", "CF10 1AA"),
     ],
 )  # fmt: skip
-def test_letters_that_look_like_digits_are_read_by_their_position(typed: str, meant: str) -> None:
+def test_another_reading_of_a_postcode_is_known_for_one(typed: str, meant: str) -> None:
     postcode = canonical_postcode(typed)
 
     assert residence.spaced(postcode) == meant

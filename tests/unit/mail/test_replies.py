@@ -72,6 +72,13 @@ TO_RCPT = [
     (550, "no reverse DNS record for 192.0.2.1", DOMAIN),
     (550, "Client host rejected: cannot find your hostname, [192.0.2.1]", DOMAIN),
     (550, "Sender verify failed", DOMAIN),
+    (550, "5.1.0 <post@example.org> sender rejected. AUP#CNCT-001", DOMAIN),
+    (550, "5.2.0 Host 192.0.2.1 is listed in a DNSBL", DOMAIN),
+    (550, "Rejected: 192.0.2.1 listed at psbl.example", DOMAIN),
+    (550, "JunkMail rejected - mail.example.org is in an RBL", DOMAIN),
+    (554, "refused: see http://www.barracudacentral.example/reputation", DOMAIN),
+    (450, "4.1.0 Sender address rejected, try again later", DOMAIN),
+    (550, "5.1.0 Address rejected", ADDRESS),
     # The server takes nothing now.
     (421, "Service not available, closing transmission channel", SERVER),
     (421, "4.3.2 System not accepting network messages", SERVER),

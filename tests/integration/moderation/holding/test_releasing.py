@@ -1,5 +1,6 @@
 """Whoever was held by a machine alone is counted once they sign themselves."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from petitions.models import Petition, Signature, Signer
 from petitions.moderation import decisions, rescan
 from petitions.publishing import warm_cache
 from petitions.signatures.confirm import Outcome
+from petitions.signers import sealing
 from tests.held import (
     CHECKED,
     State,
@@ -38,6 +40,52 @@ def test_nobody_stays_held_for_a_form_that_others_sent_in_their_name(
     assert (counted.verdict, counted.signals) == (Signature.Verdict.PASS, [])
     assert tallies.total(petition.pk) == 1
     assert not tallies.differences(petition.pk)
+
+
+@pytest.mark.parametrize("pressed", ["the suspicious one first", "the suspicious one alone"])
+def test_what_counts_is_the_name_as_its_owner_wrote_it(
+    petition: Petition, client: Client, pressed: str
+) -> None:
+    theirs = suspect(petition, replace(AMINA, name="“AMÍNA” !!! EXAMPLE 🤡"))
+    earlier = sign(petition, replace(AMINA, name="Amina-Example"))
+    Signature.objects.filter(pk=earlier).update(created_at=timezone.now() - timedelta(hours=1))
+    own = sign(petition)
+
+    page = client.post(link(theirs)).content.decode()
+    if pressed == "the suspicious one first":
+        client.post(link(own))
+
+    counted = Signer.objects.get(signature__state=State.CONFIRMED)
+    assert counted.signature_id == theirs
+    assert sealing.unsealed(counted) == sealing.person_of(AMINA)
+    assert f"<bdi>{AMINA.name}</bdi>" in page
+
+
+def test_a_held_signature_that_is_released_later_takes_the_name_of_the_clean_form(
+    petition: Petition,
+) -> None:
+    held = suspect(petition, replace(AMINA, name="AMINA (!) EXAMPLE"))
+    confirm(held)
+    confirm(sign(petition))
+
+    assert sealing.unsealed(Signer.objects.get(pk=held)) == sealing.person_of(AMINA)
+    assert states([held]) == {State.CONFIRMED}
+
+
+def test_what_is_not_released_or_was_never_held_keeps_its_name(
+    petition: Petition, moderator: User
+) -> None:
+    mine, other = replace(AMINA, name="Amína Example"), replace(BASHIR, name=f"{BASHIR.name} (!)")
+    counted = sign_and_confirm(petition, mine)
+    decided = hold_one(petition, other)
+    for kind in ("remove", "restore"):
+        decisions.decide(kind=kind, petition=petition, ids=[decided.pk], **CHECKED, actor=moderator)
+    confirm(sign(petition))
+    confirm(sign(petition, BASHIR))
+
+    assert sealing.unsealed(Signer.objects.get(pk=counted.pk)) == sealing.person_of(mine)
+    assert sealing.unsealed(Signer.objects.get(pk=decided.pk)) == sealing.person_of(other)
+    assert states([decided.pk]) == {State.HELD}
 
 
 def test_who_was_held_counts_once_they_sign_themselves(petition: Petition, client: Client) -> None:
