@@ -29,7 +29,7 @@ from django.utils.translation import ngettext
 from petitions.mail import team
 from petitions.models import Alert, AuditRecord, BulkDecision, Decision, Petition, Signature
 from petitions.moderation import alerts, decisions, search
-from petitions.moderation.selection import Number, Selection, Unselectable, bounded
+from petitions.moderation.selection import Number, Selection, Unselectable, bounded, looks
 from petitions.signatures import lifecycle
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
@@ -49,8 +49,6 @@ MODERATE = decisions.MODERATE
 APPROVE = BulkDecision.APPROVAL
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
-# Conditions by which a sample tells whether one person signed, and how that is recorded.
-_LOOKS = {"same_domain_as": "domain", "same_network_as": "network"}
 # The screen of audit records that no person caused.
 BY_CLOCK = "run_bulk_decisions"
 
@@ -132,9 +130,8 @@ def record_look(*, job: BulkDecision, actor: User, screen: str) -> None:
     """Put on record that somebody sees a sample of one domain or network, as with its list, or of
     those of alerts, as with their page.
     """
-    for condition, kind in _LOOKS.items():
-        if condition in job.conditions:
-            search.record(petition=job.petition, kind=kind, actor=actor, screen=screen)
+    for kind in looks(job.conditions):
+        search.record(petition=job.petition, kind=kind, actor=actor, screen=screen)
     of_alerts = job.conditions.get("alerts") or job.conditions.get("networks_of_alerts") or []
     found = Alert.objects.filter(pk__in=of_alerts)
     alerts.record_look(alerts=found, petition=job.petition, actor=actor, screen=screen)

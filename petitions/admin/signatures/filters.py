@@ -16,7 +16,7 @@ from petitions.admin.keyset import Keyset
 from petitions.formatting.languages import moment_of_staff
 from petitions.models import Decision, Petition, Place, Signature, as_array
 from petitions.moderation import search
-from petitions.moderation.selection import ANY_SIGNAL, Selection, Unselectable
+from petitions.moderation.selection import ANY_SIGNAL, Selection, Unselectable, looks
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
 
@@ -100,12 +100,8 @@ class Filters:
 
     @property
     def looks(self) -> list[str]:
-        """The kinds of conditions by which the list tells whether one person signed.
-
-        Whoever reads such a list is on record: anybody can sign with any domain, name or postcode,
-        and ask from that form of their own for all that is like it.
-        """
-        return [kind for name, kind in _LOOKS.items() if name in self.given]
+        """The kinds of look at one person's signature that the list gives, to be on record."""
+        return looks(_CONDITIONS.get(name, name) for name in self.given)
 
     @cached_property
     def is_narrowed(self) -> bool:
@@ -177,13 +173,6 @@ class Filters:
 
 # Conditions for which an index gives the rows: in order of time, or few.
 _OF_PERSON = frozenset({"mailbox", "name_of", "postcode_of"})
-_LOOKS = {
-    "mailbox": "address",
-    "name_of": "name",
-    "postcode_of": "postcode",
-    "domain_of": "domain",
-    "network_of": "network",
-}
 _INDEXED = _OF_PERSON | {"state", "signal", "place", "decision", "network_of", "domain_of"}
 
 
@@ -252,6 +241,8 @@ _STORED = {
     "same_minute_as": "minute_of",
     "is_everything": "everything",
 }
+# The conditions of `Selection` by the names of the form.
+_CONDITIONS = {shown: name for name, shown in _STORED.items()}
 _LIKE = {
     "network_of": "from the same network that day as",
     "domain_of": "of the same email domain that day as",
