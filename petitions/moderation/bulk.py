@@ -21,13 +21,21 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions.mail import team
-from petitions.models import Alert, AuditRecord, BulkDecision, Decision, Petition, Signature
+from petitions.models import (
+    Alert,
+    AuditRecord,
+    BulkDecision,
+    Decision,
+    DecisionItem,
+    Petition,
+    Signature,
+)
 from petitions.moderation import alerts, decisions, search
 from petitions.moderation.selection import Number, Selection, Unselectable, bounded, looks
 from petitions.signatures import lifecycle
@@ -61,13 +69,12 @@ logger = logging.getLogger(__name__)
 class Preview:
     """What a bulk decision would do: `job` is the draft to `start`.
 
-    `effect` is by how much the count would change, at least so much where the number is not exact;
-    None for a restoration or an undo, which depends on what each was before.
+    `effect` is by how much the count would change, at least so much where the number is not exact.
     """
 
     job: BulkDecision
     number: Number
-    effect: int | None
+    effect: int
     sample: list[Signature]
 
 
@@ -146,10 +153,16 @@ def _rows(job: BulkDecision) -> QuerySet[Signature]:
     return rows if selection.state in states else rows.filter(state__in=states)
 
 
-def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
+def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int:
     transition = lifecycle.DECISIONS.get(job.kind)
     if transition is None or transition.target is None:
-        return None
+        # An undo or a restoration: to what each was before.
+        latest = DecisionItem.objects.filter(
+            decision=OuterRef("decision"), signature_id=OuterRef("pk")
+        )
+        counted = rows.filter(Exists(latest.filter(previous_state__in=lifecycle.COUNTED)))
+        now = rows.filter(state__in=lifecycle.COUNTED)
+        return bounded(counted, job.matching).n - bounded(now, job.matching).n
     if transition.target in lifecycle.COUNTED:
         return min(job.matching, bounded(rows.exclude(state__in=lifecycle.COUNTED), COUNTED).n)
     return -bounded(rows.filter(state__in=lifecycle.COUNTED), job.matching).n

@@ -1,7 +1,7 @@
 """Filters of the list of signatures: its address read into a selection, and written again."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 
 from petitions.admin.fields import start_of_day
 from petitions.admin.keyset import Keyset
@@ -258,7 +259,10 @@ def _stored_value(name: str, value: Any) -> Any:
     if name in _LIKE:
         ids = value if isinstance(value, list) else [value]
         found = Signature.objects.filter(pk__in=ids).order_by("pk")
-        return ", ".join(map(str, found)) or "one that is deleted"
+        pages = [(reverse("admin:petitions_signature_change", args=[one.pk]), one) for one in found]
+        return format_html_join(", ", '<a href="{}">{}</a>', pages) or "one that is deleted"
+    if name == "decision":
+        return Decision.objects.get(pk=value)
     if name == "place":
         return Place.objects.filter(pk=value).first() or value
     return value
@@ -267,9 +271,9 @@ def _stored_value(name: str, value: Any) -> Any:
 def _in_words(name: str, value: Any, text: str) -> str:
     """One condition in words. `value` is a date, a model instance or a text, as the form has it."""
     if name in _LIKE:
-        return f"{_LIKE[name]} {value}"
-    if name in _DAYS:
-        return _DAYS[name].format(_day(value))
+        return format_html("{} {}", _LIKE[name], value)
+    if name in _WITH:
+        return _WITH[name].format(_written(value))
     if name == "state":
         return str(State(text).label)
     if name == "signal":
@@ -279,13 +283,13 @@ def _in_words(name: str, value: Any, text: str) -> str:
     return _WORDS.get(name, str(value))
 
 
-_DAYS = {
+_WITH = {
+    "decision": "as a decision left it: {}",
     "since": "signed from {} on",
     "until": "signed until {}, with that day",
     "before": "signed before {}",
 }
 _WORDS = {
-    "decision": "as a decision left it",
     "name_of": "the name that was searched for",
     "postcode_of": "the postcode that was searched for",
     "mailbox": "the email address that was searched for",
@@ -297,7 +301,9 @@ def _signal_in_words(code: str) -> str:
     return "has warning signs" if code == ANY_SIGNAL else fraud_signals.sentences([code])[0]
 
 
-def _day(value: date | datetime) -> str:
+def _written(value: Any) -> str:
+    if isinstance(value, Decision):
+        return f"{value.title}, {moment_of_staff(value.created_at)}"
     return moment_of_staff(value) if isinstance(value, datetime) else value.isoformat()
 
 
