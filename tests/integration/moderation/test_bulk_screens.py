@@ -272,6 +272,7 @@ def test_the_list_of_decisions_is_filtered_and_read_page_by_page(
     older = mona.get(f"{DECISIONS}?{page.context['next']}")
     kinds = [line["decision"].kind for one in (page, older) for line in one.context["lines"]]
     assert kinds == ["hold", "restore", "remove"]
+    assert "Hold (4 signatures)" in page.content.decode()
     assert not older.context["next"]
     holds = mona.get(f"{DECISIONS}?kind=hold&petition={petition.pk}&actor={moderator.pk}")
     assert [line["decision"].kind for line in holds.context["lines"]] == ["hold"]
