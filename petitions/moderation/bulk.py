@@ -50,6 +50,8 @@ REST = 1.5
 LATELY = timedelta(seconds=2)
 # A preview counts no further; above it the number is known when the decision runs.
 COUNTED = 100_000
+# Decisions of others that are told.
+MEANWHILE = 5
 ALONE_WAITS = timedelta(minutes=30)
 # An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
 DRAFT_LASTS = timedelta(hours=24)
@@ -193,6 +195,19 @@ def told(job: BulkDecision) -> str:
     elif job.error:
         said.append(_("It was stopped by an error: ask your operator."))
     return " ".join(said)
+
+
+def meanwhile(job: BulkDecision) -> list[Decision]:
+    """The newest decisions about the petition between a job's preview and its end, where it left
+    signatures alone: what others did stands, and is told.
+    """
+    if not job.skipped:
+        return []
+    others = Decision.objects.filter(petition=job.petition_id, created_at__gt=job.created_at)
+    if job.finished_at:
+        others = others.filter(created_at__lt=job.finished_at)
+    others = others.exclude(bulk=job).select_related("actor", "undoes__undoes")
+    return list(others.order_by("-created_at", "-id")[:MEANWHILE])
 
 
 @transaction.atomic

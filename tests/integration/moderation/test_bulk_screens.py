@@ -76,6 +76,22 @@ def test_what_a_preview_names_leads_there(
     assert f'<a href="{LIST}?petition=protect">' in page
 
 
+def test_what_a_colleague_did_meanwhile_is_told_and_stands(
+    petition: Petition, mona: Client, signed: list[UUID], second: Client
+) -> None:
+    url = drafted(mona)
+    held = {"chosen": str(signed[0]), **button("hold", "suspicious")}
+    second.post(f"{LIST}?petition=protect&state=confirmed", held)
+    text(mona, url, "start")
+    bulk.run_due()
+
+    theirs = Decision.objects.get(kind="hold")
+    page = text(mona, url)
+    assert "1 left alone" in page
+    assert f'<a href="{DECISIONS}{theirs.pk}/change/">hold, by musa</a>' in page
+    assert states(signed[:1]) == {"held"}
+
+
 def test_all_that_match_stay_chosen_when_the_form_comes_back(
     petition: Petition, mona: Client, signed: list[UUID]
 ) -> None:
