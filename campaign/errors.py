@@ -43,6 +43,7 @@ _ACTS = {
     "petitions.reveal_signature": "reveal addresses",
     "petitions.remove_signature": "remove signatures",
     "petitions.change_petition": "publish petitions",
+    "petitions.view_figures": "see the exact figures",
     "campaign.change_statement": "publish statements",
     "petitions.approve_signature": "approve held signatures",
     "petitions.add_rule": "make rules",

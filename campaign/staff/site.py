@@ -79,8 +79,10 @@ class StaffSite(AdminSite):
         }
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
-        # It tells anybody with an account the address of each draft; the admin's own links do not.
-        others = [one for one in super().get_urls() if getattr(one, "name", "") != "view_on_site"]
+        # The first tells anybody with an account the address of each draft, as the admin's own
+        # links do not; no form uses the second.
+        unused = {"view_on_site", "autocomplete"}
+        others = [one for one in super().get_urls() if getattr(one, "name", "") not in unused]
         return [
             path("may-upload/", self.may_upload, name="may_upload"),
             path("health/", self.admin_view(health.details), name="health"),
@@ -124,9 +126,13 @@ class StaffSite(AdminSite):
             for model in app["models"]
         }
         seen = {name: {**one, "name": WORDS.get(name, one["name"])} for name, one in models.items()}
+        menu = dict(MENU)
+        if seen.get("petitions.petition", {}).get("view_only"):
+            # Whoever cannot write a petition turns its switches.
+            menu["Check signatures"] += ("petitions.petition",)
         groups = [
             {"name": task, "models": [seen.pop(name) for name in names if name in seen]}
-            for task, names in MENU.items()
+            for task, names in menu.items()
         ]
         groups.append({"name": "Other", "models": list(seen.values())})
         shown = [group for group in groups if group["models"]]

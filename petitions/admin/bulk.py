@@ -77,6 +77,7 @@ def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> Htt
         "petition": Petition.objects.titled().get(pk=job.petition_id),
         "conditions": conditions_in_words(job.conditions),
         "told": bulk.told(job),
+        "meanwhile": bulk.meanwhile(job),
         "is_open": job.state in {State.DRAFT, State.AWAITING, State.RUNNING},
         "is_of_alerts": not job.conditions.keys().isdisjoint({"alerts", "networks_of_alerts"}),
         "is_own": job.actor_id == actor(request).pk,

@@ -6,7 +6,8 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db.models import Prefetch, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Func, IntegerField, OuterRef, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -25,10 +26,15 @@ from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_decision"
 # How far the signatures of a decision are counted.
-COUNTED = 10_000
-MOST_OPEN = 20
+COUNTED, COUNTED_IN_LIST, MOST_OPEN = 10_000, 500, 20
 NEWEST = Keyset(("created_at", "id"))
 ITEMS = Keyset(("id",), is_ascending=True)
+_ITEMS = DecisionItem.objects.filter(decision=OuterRef("pk")).order_by().values("pk")
+_NUMBER = Func(
+    ArraySubquery(_ITEMS[: COUNTED_IN_LIST + 1]),
+    function="cardinality",
+    output_field=IntegerField(),
+)
 
 
 class SearchForm(forms.Form):
@@ -83,12 +89,14 @@ class DecisionAdmin(ReadOnly):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         need(request, VIEW)
         form = SearchForm(request.GET)
-        found = NEWEST.page(_with_related(form.rows()), request.GET.get("after", ""))
+        rows = _with_related(form.rows()).annotate(number=_NUMBER)
+        found = NEWEST.page(rows, request.GET.get("after", ""))
         context = {
             "title": "Decisions",
             "form": form,
             "open": _open() if not request.GET.get("after") else [],
             "lines": [_line(one) for one in found.rows],
+            "counted": COUNTED_IN_LIST,
             "next": _query(request, found.next) if found.next else "",
             "begin": _query(request, "") if request.GET.get("after") else None,
         }

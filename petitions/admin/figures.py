@@ -6,12 +6,12 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
+from petitions.admin.acting import need
 from petitions.counting import figure_tables
 from petitions.counting.figure_tables import Report, Seat, Table
 from petitions.geography import hexagons
@@ -86,8 +86,7 @@ def download(request: HttpRequest, pk: int, name: str, extension: str) -> HttpRe
 
 
 def _find(request: HttpRequest, pk: int) -> tuple[Petition, Report | None]:
-    if not request.user.has_perm("petitions.view_figures"):
-        raise PermissionDenied
+    need(request, "petitions.view_figures")
     petition = get_object_or_404(Petition.objects.titled(), pk=pk)
     return petition, figure_tables.report(petition)
 

@@ -269,7 +269,7 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         if petition := context.get("original"):
             # As stored: a refused form has changed the object itself.
             stored = changes.stored(petition)
-            if stored and stored.is_public:
+            if stored and stored.is_public and request.user.has_perm("petitions.view_source"):
                 context["channels"] = channels(petition)
             if stored and request.user.has_perm(PERMISSION):
                 context["acts"] = life.possible(stored)

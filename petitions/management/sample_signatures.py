@@ -6,7 +6,7 @@ They have no outbox rows, so that nothing is ever sent.
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 from uuid import UUID
@@ -34,6 +34,7 @@ from petitions.models import (
 )
 from petitions.moderation import decisions
 from petitions.privacy import retention
+from petitions.screening import screen
 from petitions.screening.fraud_signals import Facts, Verdict, judge
 from petitions.signatures import withdraw
 from petitions.signers import consent, sealing
@@ -57,6 +58,9 @@ _NAME_USES = {"public": 7, "government": 9, "withheld": 4}
 _SECOND_OF_MAILBOX_SHARE = 0.04
 _WANTS_UPDATES_SHARE = 0.35
 _MINUTES_TO_CONFIRM = 30
+# A sample of so many ends with a meeting: people in one hall who sign at once, about whom there is
+# an alert.
+_WITH_MEETING, _AT_MEETING, _HALL = 200, 24, "192.0.2.0/24"
 _HOMES = 2_000
 _AT_ONCE = 1_000
 
@@ -90,6 +94,8 @@ def seed(
     """
     maker = _Maker(petition, days, Random(seed))
     courses = [*_COURSES, *maker.rng.choices(list(_COURSES), list(_COURSES.values()), k=total)]
+    if total >= _WITH_MEETING:
+        courses[total - _AT_MEETING :] = ["meeting"] * _AT_MEETING
     ids: defaultdict[str, list[UUID]] = defaultdict(list)
     for start in range(0, total, _AT_ONCE):
         wanted = courses[start:total][:_AT_ONCE]
@@ -104,6 +110,7 @@ def seed(
     for signature_id in ids["withdrawn"]:
         withdraw.withdraw(signature_id=signature_id)
     _write_snapshots(petition)
+    screen.raise_burst_alerts()
 
 
 class _Maker:
@@ -118,6 +125,7 @@ class _Maker:
         self.now = timezone.localtime()
         self.homes = _homes(rng)
         self.shared: tuple[str, Home, str] | None = None
+        self.in_hall = 0
         self.name_uses = dict(_NAME_USES)
         if not petition.publishes_names:
             del self.name_uses["public"]
@@ -126,13 +134,18 @@ class _Maker:
         """An unsaved signer and signature, screened by the evidence of their form."""
         is_confirmed = course != "pending"
         facts = self.rng.choice(_SUSPICIOUS) if course == "suspicious" else Facts("", "")
+        if course == "meeting":
+            self.in_hall += 1
+            facts = Facts("", "", from_network=self.in_hall)
         (person,) = sample_people.crowd(self.rng, 1)
         name = facts.name or person.name
         email, home, slot = self._mailbox(f"{person.handle}.{self.run}.{number}", name)
         judged = judge(facts._replace(name=name, domain=email_addresses.domain_of(email)))
         is_held = judged.verdict is Verdict.HOLD
         counts = State.HELD if is_held else State.CONFIRMED
-        created_at, confirmed_at = self._times(is_confirmed=is_confirmed)
+        # Within a minute and a half.
+        days = 0.001 if course == "meeting" else self.days
+        created_at, confirmed_at = self._times(days, is_confirmed=is_confirmed)
         attempt = Attempt(
             name=name,
             email=email,
@@ -158,7 +171,12 @@ class _Maker:
             created_at=created_at,
             confirmed_at=confirmed_at,
         )
-        return _signer(signature, attempt, slot if is_confirmed else None)
+        signer = _signer(signature, attempt, slot if is_confirmed else None)
+        if self.now - created_at < retention.KEPT_OF_ORIGIN:
+            day = created_at.astimezone(UTC).date()
+            signer.domain_ix = sealing.domain_index(email, day)
+            signer.network_ix = sealing.network_index(_HALL if course == "meeting" else "", day)
+        return signer
 
     def _mailbox(self, handle: str, name: str) -> tuple[str, Home, int]:
         """A new mailbox, or at times slot 2 of the last one, for another of the household."""
@@ -171,9 +189,9 @@ class _Maker:
         self.shared = email, home, name
         return email, home, 1
 
-    def _times(self, *, is_confirmed: bool) -> tuple[datetime, datetime | None]:
+    def _times(self, days: float, *, is_confirmed: bool) -> tuple[datetime, datetime | None]:
         """Times of signing and confirming: more at the start, as when a campaign is news."""
-        days = self.days if is_confirmed else min(self.days, settings.PENDING_DAYS - 1)
+        days = days if is_confirmed else min(days, settings.PENDING_DAYS - 1)
         signed = self.now - timedelta(days=days) * self.rng.random() ** 0.6
         waited = timedelta(minutes=self.rng.expovariate(1 / _MINUTES_TO_CONFIRM))
         confirmed = self._kept(min(signed + waited, self.now)) if is_confirmed else None

@@ -23,6 +23,8 @@ class Tally(models.Model):
     row lock for each other's flush to disk.
     """
 
+    # On paper there is nothing yet, and no count has it: it is to be a line of its own. `kind` is
+    # part of the key already, for each confirmation writes here, and it would be dear to add.
     class Kind(models.TextChoices):
         ONLINE = "online", _("online")
         PAPER = "paper", _("on paper")

@@ -21,15 +21,23 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from petitions.mail import team
-from petitions.models import Alert, AuditRecord, BulkDecision, Decision, Petition, Signature
+from petitions.models import (
+    Alert,
+    AuditRecord,
+    BulkDecision,
+    Decision,
+    DecisionItem,
+    Petition,
+    Signature,
+)
 from petitions.moderation import alerts, decisions, search
-from petitions.moderation.selection import Number, Selection, Unselectable, bounded
+from petitions.moderation.selection import Number, Selection, Unselectable, bounded, looks
 from petitions.signatures import lifecycle
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
@@ -42,6 +50,8 @@ REST = 1.5
 LATELY = timedelta(seconds=2)
 # A preview counts no further; above it the number is known when the decision runs.
 COUNTED = 100_000
+# Decisions of others that are told.
+MEANWHILE = 5
 ALONE_WAITS = timedelta(minutes=30)
 # An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
 DRAFT_LASTS = timedelta(hours=24)
@@ -49,8 +59,6 @@ MODERATE = decisions.MODERATE
 APPROVE = BulkDecision.APPROVAL
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
-# Conditions by which a sample tells whether one person signed, and how that is recorded.
-_LOOKS = {"same_domain_as": "domain", "same_network_as": "network"}
 # The screen of audit records that no person caused.
 BY_CLOCK = "run_bulk_decisions"
 
@@ -63,13 +71,12 @@ logger = logging.getLogger(__name__)
 class Preview:
     """What a bulk decision would do: `job` is the draft to `start`.
 
-    `effect` is by how much the count would change, at least so much where the number is not exact;
-    None for a restoration or an undo, which depends on what each was before.
+    `effect` is by how much the count would change, at least so much where the number is not exact.
     """
 
     job: BulkDecision
     number: Number
-    effect: int | None
+    effect: int
     sample: list[Signature]
 
 
@@ -132,9 +139,8 @@ def record_look(*, job: BulkDecision, actor: User, screen: str) -> None:
     """Put on record that somebody sees a sample of one domain or network, as with its list, or of
     those of alerts, as with their page.
     """
-    for condition, kind in _LOOKS.items():
-        if condition in job.conditions:
-            search.record(petition=job.petition, kind=kind, actor=actor, screen=screen)
+    for kind in looks(job.conditions):
+        search.record(petition=job.petition, kind=kind, actor=actor, screen=screen)
     of_alerts = job.conditions.get("alerts") or job.conditions.get("networks_of_alerts") or []
     found = Alert.objects.filter(pk__in=of_alerts)
     alerts.record_look(alerts=found, petition=job.petition, actor=actor, screen=screen)
@@ -149,10 +155,16 @@ def _rows(job: BulkDecision) -> QuerySet[Signature]:
     return rows if selection.state in states else rows.filter(state__in=states)
 
 
-def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
+def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int:
     transition = lifecycle.DECISIONS.get(job.kind)
     if transition is None or transition.target is None:
-        return None
+        # An undo or a restoration: to what each was before.
+        latest = DecisionItem.objects.filter(
+            decision=OuterRef("decision"), signature_id=OuterRef("pk")
+        )
+        counted = rows.filter(Exists(latest.filter(previous_state__in=lifecycle.COUNTED)))
+        now = rows.filter(state__in=lifecycle.COUNTED)
+        return bounded(counted, job.matching).n - bounded(now, job.matching).n
     if transition.target in lifecycle.COUNTED:
         return min(job.matching, bounded(rows.exclude(state__in=lifecycle.COUNTED), COUNTED).n)
     return -bounded(rows.filter(state__in=lifecycle.COUNTED), job.matching).n
@@ -183,6 +195,19 @@ def told(job: BulkDecision) -> str:
     elif job.error:
         said.append(_("It was stopped by an error: ask your operator."))
     return " ".join(said)
+
+
+def meanwhile(job: BulkDecision) -> list[Decision]:
+    """The newest decisions about the petition between a job's preview and its end, where it left
+    signatures alone: what others did stands, and is told.
+    """
+    if not job.skipped:
+        return []
+    others = Decision.objects.filter(petition=job.petition_id, created_at__gt=job.created_at)
+    if job.finished_at:
+        others = others.filter(created_at__lt=job.finished_at)
+    others = others.exclude(bulk=job).select_related("actor", "undoes__undoes")
+    return list(others.order_by("-created_at", "-id")[:MEANWHILE])
 
 
 @transaction.atomic

@@ -107,22 +107,35 @@ def _find(petition: Petition, text: str) -> tuple[str, Found]:
     """The kind of what was sought, and what is found: the first kind that has something."""
     if "@" in text.lstrip("@"):
         return "address", _by_address(petition, text)
-    is_domain, reference = bool(_DOMAIN.fullmatch(text)), as_reference(text)
-    if is_domain and (days := _days_of_domain(petition, text)):
+    if _DOMAIN.fullmatch(text) and (days := _days_of_domain(petition, text)):
         return "domain", OfDomain(days)
     named = Place.objects.filter(Q(name__iexact=text) | Q(name_cy__iexact=text)).first()
     if named:
         return "place", AtPlace(named)
+    reference = as_reference(text)
     is_reference = len(reference) == _REFERENCE_LENGTH
     if is_reference and (one := Signature.objects.filter(reference=reference).first()):
         return "reference", One(one.pk)
     if postcode := _as_postcode(text):
         return "postcode", _like("postcode", petition, postcode)
     # "J.Smith" looks like a domain, and a name of twelve letters like a reference.
-    by_name = _like("name", petition, text) if names.has_a_letter(text) else Nothing("")
-    if isinstance(by_name, Nothing) and (is_domain or is_reference):
-        by_name = Nothing("domain" if is_domain else "reference")
-    return by_name.kind or "unknown", by_name
+    found = _like("name", petition, text) if names.has_a_letter(text) else Nothing("")
+    if isinstance(found, Nothing):
+        found = Nothing(_taken_for(text) or found.kind)
+    return found.kind or "unknown", found
+
+
+def _taken_for(text: str) -> str:
+    """What words look like that were found under no name: "part" is half a reference or postcode;
+    "" where they look like nothing but a name.
+    """
+    reference = as_reference(text)
+    if _DOMAIN.fullmatch(text):
+        return "domain"
+    if len(reference) == _REFERENCE_LENGTH:
+        return "reference"
+    is_part = len(reference) < _REFERENCE_LENGTH and reference.isascii()
+    return "part" if is_part and any(char.isdigit() for char in text) else ""
 
 
 def _as_postcode(text: str) -> str:

@@ -1,7 +1,7 @@
 """Selections: which signatures of a petition a decision is about, as ticked rows or conditions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -33,6 +33,15 @@ ANY_SIGNAL = "any"
 # So many of one network or domain are gathered and sorted; of more, a list reads all that signed
 # about that day, in order of time, and looks at each.
 MANY_ALIKE = 3_000
+# Conditions by which a list tells whether one person signed: those of a search, and two of
+# `Selection`; and how the audit log calls them.
+_LOOKS = {
+    "mailbox": "address",
+    "name_of": "name",
+    "postcode_of": "postcode",
+    "same_domain_as": "domain",
+    "same_network_as": "network",
+}
 _MINUTE = timedelta(minutes=1)
 # Blind indexes are of a UTC day; retention truncates times to the day in London.
 _ABOUT_THAT_DAY = timedelta(days=2)
@@ -50,6 +59,15 @@ class Number(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.n:,}" if self.is_exact else _("more than %(n)s") % {"n": f"{self.n:,}"}
+
+
+def looks(conditions: Iterable[str]) -> list[str]:
+    """The kinds of look at one person's signature that a list with these conditions gives.
+
+    Whoever reads such a list is on record: anybody can sign with any domain, name or postcode, and
+    ask from that form of their own for all that is like it.
+    """
+    return [_LOOKS[name] for name in conditions if name in _LOOKS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

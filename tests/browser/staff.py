@@ -63,7 +63,8 @@ def log_in(page: Page, stack: Stack, role: str = MODERATORS) -> None:
         page.goto("/admin/")
         page.fill("#id_username", NAMES[role])
         page.fill("#id_password", PASSWORD)
-        page.click("[type=submit]")
+        # Hashing a password gives way to all else on a busy machine.
+        page.click("[type=submit]", timeout=120_000)
     expect(page.locator("#user-tools")).to_be_visible()
 
 

@@ -1,13 +1,19 @@
 """Every screen of the admin, as each role: axe finds nothing, nothing sticks out or overlaps."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from campaign.local.stack import Stack
 from petitions.staff.roles import ADMINISTRATORS, MODERATORS, ORGANISERS
+from tests import SLUG
 from tests.browser.staff import log_in
 from tests.browser.test_journeys import fits
 
@@ -67,6 +73,18 @@ def looked_at(page: Page, path: str) -> Iterator[str]:
         yield from (f"/admin/{path} {width} {scheme}: {what}" for what in wrong_on(page))
 
 
+PILE_UP = """
+import sys, django
+django.setup()
+from petitions.models import Petition
+from petitions.signers.sealing import Attempt
+from tests.people import sign_and_confirm
+piled = Attempt(name="Z" + "\u030b" * 60 + "o Example", email="zo@example.net", postcode="M145RX",
+                name_use="withheld")
+sign_and_confirm(Petition.objects.get(slug=sys.argv[1]), piled)
+"""
+
+
 @pytest.fixture
 def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
     # With the page's policy in force axe could not be brought in.
@@ -106,6 +124,46 @@ def test_a_moderator_who_tries_the_export_reads_whom_to_ask(page: Page, stack: S
 
     expect(page.locator("#content-main")).to_contain_text("Only organisers export signatures.")
     expect(page.locator("#content-main")).to_contain_text("Ask omar")
+
+
+def test_filters_stand_beside_the_list_at_a_desk_and_below_it_on_a_telephone(
+    page: Page, stack: Stack
+) -> None:
+    log_in(page, stack)
+    boxes = []
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"/admin/petitions/signature/?petition={SLUG}&order=newest")
+        boxes.append([page.locator(one).bounding_box() for one in (".shown", "#filters")])
+    (shown, beside), (above, below) = boxes
+    assert shown
+    assert beside
+    assert beside["x"] >= shown["x"] + shown["width"]
+    assert above
+    assert below
+    assert below["y"] >= above["y"] + above["height"]
+    assert below["x"] == above["x"]
+
+
+def test_marks_piled_up_on_a_name_cover_nothing(page: Page, stack: Stack) -> None:
+    command = [sys.executable, "-c", PILE_UP, SLUG]
+    environment = {**os.environ, **stack.environment}
+    subprocess.run(command, env=environment, cwd=settings.BASE_DIR, check=True)
+    log_in(page, stack)
+    page.goto(f"/admin/petitions/signature/?petition={SLUG}&order=newest")
+    assert is_clipped(page, "#result_list td bdi")
+    page.locator("#result_list tbody a").first.click()
+    assert is_clipped(page, ".facts bdi")
+
+
+def is_clipped(page: Page, name: str) -> bool:
+    """Whether what stands above the first such name looks the same with and without its marks."""
+    box = page.locator(name).first.bounding_box()
+    assert box
+    above: Any = {"x": box["x"], "y": box["y"] - 100, "width": 300, "height": 90}
+    with_marks = page.screenshot(clip=above)
+    page.locator(name).first.evaluate("one => one.style.visibility = 'hidden'")
+    return page.screenshot(clip=above) == with_marks
 
 
 def test_the_home_can_be_walked_with_the_keyboard_alone(page: Page, stack: Stack) -> None:

@@ -1,8 +1,8 @@
-"""Django date formats in British English; its own for "en" are American."""
+"""Django date formats of the admin, where all times have one form; public pages use Babel."""
 
-DATE_FORMAT = "j F Y"
+DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i"
-DATETIME_FORMAT = "j F Y, H:i"
+DATETIME_FORMAT = "Y-m-d H:i"
 MONTH_DAY_FORMAT = "j F"
 SHORT_DATE_FORMAT = "d/m/Y"
 SHORT_DATETIME_FORMAT = "d/m/Y H:i"

@@ -114,10 +114,11 @@ def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
         "kept": [item for item in asked.given.items() if item[0] not in _IN_FORM],
         "is_held": asked.state == Signature.State.HELD,
         "number": number,
+        # An invalid form comes back with the same signatures selected.
+        "is_all": request.POST.get("scope") == decide.ALL,
+        "ticked": {str(pk) for pk in _ticked(request)},
         "form": form,
         "may_moderate": request.user.has_perm(decide.MODERATE),
-        # An invalid form comes back with the same signatures selected.
-        "ticked": {str(pk) for pk in _ticked(request)},
     }
 
 

@@ -1,7 +1,7 @@
 """Filters of the list of signatures: its address read into a selection, and written again."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -10,13 +10,14 @@ from django import forms
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 
 from petitions.admin.fields import start_of_day
 from petitions.admin.keyset import Keyset
 from petitions.formatting.languages import moment_of_staff
 from petitions.models import Decision, Petition, Place, Signature, as_array
 from petitions.moderation import search
-from petitions.moderation.selection import ANY_SIGNAL, Selection, Unselectable
+from petitions.moderation.selection import ANY_SIGNAL, Selection, Unselectable, looks
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
 
@@ -100,12 +101,8 @@ class Filters:
 
     @property
     def looks(self) -> list[str]:
-        """The kinds of conditions by which the list tells whether one person signed.
-
-        Whoever reads such a list is on record: anybody can sign with any domain, name or postcode,
-        and ask from that form of their own for all that is like it.
-        """
-        return [kind for name, kind in _LOOKS.items() if name in self.given]
+        """The kinds of look at one person's signature that the list gives, to be on record."""
+        return looks(_CONDITIONS.get(name, name) for name in self.given)
 
     @cached_property
     def is_narrowed(self) -> bool:
@@ -185,13 +182,6 @@ class Filters:
 
 
 _OF_PERSON = frozenset({"mailbox", "name_of", "postcode_of"})
-_LOOKS = {
-    "mailbox": "address",
-    "name_of": "name",
-    "postcode_of": "postcode",
-    "domain_of": "domain",
-    "network_of": "network",
-}
 _ORIGINS = frozenset({"network_of", "domain_of"})
 
 
@@ -260,6 +250,8 @@ _STORED = {
     "same_minute_as": "minute_of",
     "is_everything": "everything",
 }
+# The conditions of `Selection` by the names of the form.
+_CONDITIONS = {shown: name for name, shown in _STORED.items()}
 _LIKE = {
     "network_of": "from the same network that day as",
     "domain_of": "of the same email domain that day as",
@@ -275,7 +267,10 @@ def _stored_value(name: str, value: Any) -> Any:
     if name in _LIKE:
         ids = value if isinstance(value, list) else [value]
         found = Signature.objects.filter(pk__in=ids).order_by("pk")
-        return ", ".join(map(str, found)) or "one that is deleted"
+        pages = [(reverse("admin:petitions_signature_change", args=[one.pk]), one) for one in found]
+        return format_html_join(", ", '<a href="{}">{}</a>', pages) or "one that is deleted"
+    if name == "decision":
+        return Decision.objects.get(pk=value)
     if name == "place":
         return Place.objects.filter(pk=value).first() or value
     return value
@@ -284,9 +279,9 @@ def _stored_value(name: str, value: Any) -> Any:
 def _in_words(name: str, value: Any, text: str) -> str:
     """One condition in words. `value` is a date, a model instance or a text, as the form has it."""
     if name in _LIKE:
-        return f"{_LIKE[name]} {value}"
-    if name in _DAYS:
-        return _DAYS[name].format(_day(value))
+        return format_html("{} {}", _LIKE[name], value)
+    if name in _WITH:
+        return _WITH[name].format(_written(value))
     if name == "state":
         return str(State(text).label)
     if name == "signal":
@@ -296,13 +291,13 @@ def _in_words(name: str, value: Any, text: str) -> str:
     return _WORDS.get(name, str(value))
 
 
-_DAYS = {
+_WITH = {
+    "decision": "as a decision left it: {}",
     "since": "signed from {} on",
     "until": "signed until {}, with that day",
     "before": "signed before {}",
 }
 _WORDS = {
-    "decision": "as a decision left it",
     "name_of": "the name that was searched for",
     "postcode_of": "the postcode that was searched for",
     "mailbox": "the email address that was searched for",
@@ -314,7 +309,9 @@ def _signal_in_words(code: str) -> str:
     return "has warning signs" if code == ANY_SIGNAL else fraud_signals.sentences([code])[0]
 
 
-def _day(value: date | datetime) -> str:
+def _written(value: Any) -> str:
+    if isinstance(value, Decision):
+        return f"{value.title}, {moment_of_staff(value.created_at)}"
     return moment_of_staff(value) if isinstance(value, datetime) else value.isoformat()
 
 

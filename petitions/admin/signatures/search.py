@@ -17,7 +17,10 @@ _NOTHING = {
     "address": "No signature has that email address. It has to be the whole address.",
     "reference": "No signature has that reference.",
     "postcode": "Nobody has signed a petition here with that postcode.",
-    "name": "Nobody has signed a petition here under that name. It has to be the whole name.",
+    "name": "No signature was found under that name. It has to be the whole name: a first name or "
+    "half a name finds nothing.",
+    "part": "No signature was found. Half a reference or half a postcode finds nothing: type all "
+    "of it.",
     "domain": "Nobody has signed this petition from that email domain in the last 30 days.",
 }
 KINDS = (

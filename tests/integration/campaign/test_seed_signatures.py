@@ -20,6 +20,7 @@ from petitions.management import sample_signatures
 from petitions.models import (
     ABROAD,
     UNKNOWN,
+    Alert,
     Decision,
     DecisionItem,
     Mail,
@@ -31,7 +32,7 @@ from petitions.models import (
 )
 from petitions.moderation import decisions, rescan
 from petitions.privacy import retention
-from petitions.screening import fraud_signals
+from petitions.screening import fraud_signals, screen
 from petitions.signers.sealing import Attempt, indexes, unsealed
 from tests.benchmarks import seeding
 
@@ -76,6 +77,20 @@ def definitions() -> set[str]:
 def test_even_the_smallest_sample_has_every_state(petition: Petition) -> None:
     call_command("seed_signatures", petition.slug, 5)
     assert {*Signature.objects.values_list("state", flat=True)} == {*State.values} - {State.REFUSED}
+
+
+def test_a_sample_ends_with_a_meeting_about_which_there_is_one_alert(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    call_command("seed_signatures", petition.slug, 200)
+
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.number) == (Alert.Kind.BURST, screen.BURST)
+    client.force_login(moderator)
+    page = client.get(f"/admin/petitions/alert/{alert.pk}/change/").content.decode()
+    assert "Many signatures from one network in two minutes." in page
+    found = client.post("/admin/petitions/signature/", {"sought": "example.org"}, follow=True)
+    assert "Signatures of one email domain" in found.content.decode()
 
 
 @pytest.mark.parametrize("publishes_names", [False, True])

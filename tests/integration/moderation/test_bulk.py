@@ -148,7 +148,7 @@ def test_it_is_undone_as_one_by_a_decision_that_names_it_and_that_one_again(
     assert done.decision
 
     undo = bulk.preview_undo(decision=done.decision, note="", actor=moderator)
-    assert undo.number == (4, True)
+    assert (undo.number, undo.effect) == ((4, True), 4)
     undone = _run(_start(undo))
 
     assert (undone.state, undone.done) == ("done", 4)
@@ -156,11 +156,24 @@ def test_it_is_undone_as_one_by_a_decision_that_names_it_and_that_one_again(
     assert undone.decision
     assert undone.decision.undoes == done.decision
     assert undone.decision.title == "undone: remove"
-    again = _run(_start(bulk.preview_undo(decision=undone.decision, note="", actor=moderator)))
+    undo_again = bulk.preview_undo(decision=undone.decision, note="", actor=moderator)
+    assert undo_again.effect == -4
+    again = _run(_start(undo_again))
     assert _states(signed) == ["confirmed", *["removed"] * 4]
     assert again.decision
     assert again.decision.title == "done again: remove"
     assert not tallies.differences(petition.pk)
+
+
+def test_a_preview_of_a_restoration_tells_how_many_had_counted(
+    petition: Petition, moderator: User, signed: list[UUID]
+) -> None:
+    removed = [*signed[:2], sign(petition, somebody(9))]
+    decisions.decide(kind="remove", petition=petition, ids=removed, actor=moderator, **WHY)
+
+    preview = _preview(petition, moderator, kind="restore")
+
+    assert (preview.number, preview.effect) == ((3, True), 2)
 
 
 def test_what_changed_since_the_preview_is_left_alone_and_counted(

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from petitions.counting import tallies
-from petitions.models import BulkDecision, Decision, Petition
+from petitions.models import BulkDecision, Decision, Petition, Signature
 from petitions.moderation import bulk, decisions
 from petitions.staff.refusal import Refused
 from petitions.staff.roles import MODERATORS
@@ -64,6 +64,42 @@ def test_a_preview_shows_conditions_number_effect_and_sample_and_changes_nothing
     assert page.count('data-label="Name"') == 4
     assert "a raid" in page
     assert tallies.total(petition.pk) == 4
+
+
+def test_what_a_preview_names_leads_there(
+    petition: Petition, mona: Client, signed: list[UUID]
+) -> None:
+    page = text(mona, drafted(mona, f"minute_of={signed[0]}"))
+
+    like = Signature.objects.get(pk=signed[0])
+    assert f'as <a href="{LIST}{like.pk}/change/">{like}</a></li>' in page
+    assert f'<a href="{LIST}?petition=protect">' in page
+
+
+def test_what_a_colleague_did_meanwhile_is_told_and_stands(
+    petition: Petition, mona: Client, signed: list[UUID], second: Client
+) -> None:
+    url = drafted(mona)
+    held = {"chosen": str(signed[0]), **button("hold", "suspicious")}
+    second.post(f"{LIST}?petition=protect&state=confirmed", held)
+    text(mona, url, "start")
+    bulk.run_due()
+
+    theirs = Decision.objects.get(kind="hold")
+    page = text(mona, url)
+    assert "1 left alone" in page
+    assert f'<a href="{DECISIONS}{theirs.pk}/change/">hold, by musa</a>' in page
+    assert states(signed[:1]) == {"held"}
+
+
+def test_all_that_match_stay_chosen_when_the_form_comes_back(
+    petition: Petition, mona: Client, signed: list[UUID]
+) -> None:
+    post = {"scope": "all", **button("remove", "")}
+    page = mona.post(f"{LIST}?petition=protect&abroad=no", post).content.decode()
+
+    assert "Choose a reason." in page
+    assert 'name="scope" value="all" checked>' in page
 
 
 def test_it_runs_tells_its_progress_and_leads_to_its_undo(
@@ -168,7 +204,10 @@ def test_an_undo_of_very_many_is_previewed_first_and_waits_for_a_second_moderato
     page = mona.post(f"{DECISIONS}{done.decision.pk}/undo/", {"note": "real"}, follow=True)
     url = page.redirect_chain[-1][0]
     assert "/bulkdecision/" in url
-    assert "Undone: remove" in page.content.decode()
+    said = page.content.decode()
+    assert "Undo: 4 signatures</button>" in said
+    assert "changes by <b>+4</b>" in said
+    assert f"{DECISIONS}{done.decision.pk}/change/" in said, "what it undoes is named"
     text(mona, url, "start")
     bulk.run_due()
     assert tallies.total(petition.pk) == 0, "it waits for a second moderator"
@@ -222,6 +261,7 @@ def test_a_decisions_page_says_when_why_and_which_and_what_undid_it(
     assert f"{done.decision.created_at:%Y-%m-%d} " in page
     assert "automated" in page
     assert page.count('data-label="Now">removed from the count') == 4
+    assert f'<a href="{LIST}?petition=protect">' in page
     assert f"{LIST}?petition=protect&amp;decision={done.decision.pk}" in page
 
     undone = decisions.undo(decision=done.decision, note="", actor=moderator)
@@ -248,6 +288,7 @@ def test_the_list_of_decisions_is_filtered_and_read_page_by_page(
     older = mona.get(f"{DECISIONS}?{page.context['next']}")
     kinds = [line["decision"].kind for one in (page, older) for line in one.context["lines"]]
     assert kinds == ["hold", "restore", "remove"]
+    assert "Hold (4 signatures)" in page.content.decode()
     assert not older.context["next"]
     holds = mona.get(f"{DECISIONS}?kind=hold&petition={petition.pk}&actor={moderator.pk}")
     assert [line["decision"].kind for line in holds.context["lines"]] == ["hold"]

@@ -77,7 +77,12 @@ def test_a_place_leads_to_its_list(petition: Petition, mona: Client) -> None:
         ("nobody@example.org", "No signature has that email address."),
         ("0000-0000-0000", "No signature has that reference."),
         ("nowhere.example", "Nobody has signed this petition from that email domain"),
-        ("737", "Nothing was found."),
+        ("737", "Half a reference or half a postcode finds nothing: type all of it."),
+        ("51V4-32Q5", "Half a reference or half a postcode finds nothing: type all of it."),
+        ("reference: 737O", "Half a reference or half a postcode finds nothing: type all of it."),
+        ("m145", "Half a reference or half a postcode finds nothing: type all of it."),
+        ("Amina", "a first name or half a name finds nothing."),
+        ("???", "Nothing was found."),
         ("👍", "Nothing was found."),
     ],
 )
@@ -148,7 +153,7 @@ def test_a_name_is_found_before_it_is_confirmed_after_it_is_corrected_and_not_on
     url, _page = found(mona, "Aminah Example")
     assert "name_of=" in url
     self_service.withdraw(recipient=recipient, reference=reference)
-    assert "Nobody has signed a petition here under that name" in found(mona, "Aminah Example")[1]
+    assert "No signature was found under that name" in found(mona, "Aminah Example")[1]
     assert "Nobody has signed a petition here with that postcode" in found(mona, "M14 5RX")[1]
     assert reference not in mona.get(url).content.decode()
 

@@ -1,5 +1,6 @@
 """The admin site: every URL as every person, error pages of its own, its menu and its home."""
 
+import html
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client, RequestFactory
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, resolve, reverse
 from django.utils import timezone
 
 from campaign import sessions
@@ -221,7 +222,8 @@ def test_every_address_answers_every_role_in_the_admins_own_words(
     everything: dict[str, Any], who: str, request: pytest.FixtureRequest
 ) -> None:
     client = client_of(request.getfixturevalue(who))
-    opened = set()
+    opened: set[str] = set()
+    links: dict[str, tuple[str, str]] = {}
     for name, path in addresses(everything):
         if name in OPEN:
             continue
@@ -232,11 +234,22 @@ def test_every_address_answers_every_role_in_the_admins_own_words(
         if answer.status_code in {403, 404, 405}:
             assert b"To the admin\xe2\x80\x99s home" in page, path
             assert b"css/site" not in page, path
+        if answer.status_code == 403:
+            assert re.search(rb"<p>(Only \w|Nobody but a superuser).* Ask \w", page), path
         # The list of signatures leads on to the petition where something waits.
         is_list = answer.status_code == 200 or path in answer.get("Location", "")
         if is_list and name.endswith("_changelist"):
             opened.add(name.split("_")[1])
+        links |= {resolve(one).view_name: (path, one) for one in links_of(page)}
     assert opened == LISTS[who]
+    for path, link in links.values():
+        assert client.get(link).status_code in {200, 302}, f"{path} leads to {link}"
+
+
+def links_of(page: bytes) -> set[str]:
+    """The paths of the admin that a page links to."""
+    found = re.findall(r'<a [^>]*href="(/admin/[^"?#]*)', page.decode(errors="replace"))
+    return {html.unescape(one) for one in found}
 
 
 def test_an_account_without_a_role_learns_no_address_of_a_draft(nobody: User) -> None:
@@ -290,6 +303,15 @@ def test_the_menu_has_what_opens_and_nothing_else(who: str, request: pytest.Fixt
 
     assert models == LISTS[who]
     assert {task["name"] for task in shown} <= set(MENU)
+
+
+def test_a_moderators_menu_has_their_task_alone(moderator: User, organiser: User) -> None:
+    tasks = {
+        who: [task["name"] for task in client_of(who).get(HOME).context["app_list"]]
+        for who in (moderator, organiser)
+    }
+    assert tasks[moderator] == ["Check signatures"]
+    assert "Write and publish" in tasks[organiser]
 
 
 def test_the_menu_has_no_field_that_keeps_in_the_browser_what_is_typed(moderator: User) -> None:

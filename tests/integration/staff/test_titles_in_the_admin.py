@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaign.models import Statement
+from petitions.formatting.languages import moment_of_staff
 from petitions.models import Alert, Decision, Erasure, Export, Milestone, Petition, Snapshot
 from tests.held import hold_one
 from tests.people import AMINA, sign_and_confirm
@@ -191,6 +192,33 @@ def test_several_petitions_are_not_deleted_at_once_and_signed_ones_not_at_all(
     assert "has been signed, so it cannot be deleted." in refused.content.decode()
     chief.post(f"{PETITIONS}{draft.pk}/delete/", {"post": "yes"})
     assert list(Petition.objects.all()) == [petition]
+
+
+def test_times_have_one_form_and_lists_no_app_above_them(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    alert = Alert.objects.create(petition=petition, kind="held", number=3)
+    alert.refresh_from_db()
+    client.force_login(moderator)
+    Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=20)
+    for path in (
+        "/admin/",
+        "/admin/petitions/alert/",
+        f"/admin/petitions/alert/{alert.pk}/change/",
+    ):
+        assert moment_of_staff(alert.created_at) in client.get(path).content.decode()
+    opened = client.get(f"{PETITIONS}{petition.pk}/change/").content.decode()
+    assert moment_of_staff(petition.opens_at or timezone.now()) in opened
+    # No page by app stands on the way, for there is none.
+    assert '>Home</a> › <a href="/admin/petitions/petition/">Petitions</a> › Protect' in opened
+
+
+def test_moderators_see_no_counts_of_partners(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    client.force_login(moderator)
+    page = client.get(f"{PETITIONS}{petition.pk}/change/").content.decode()
+    assert 'class="channels"' not in page
 
 
 def test_the_form_begins_with_signing_and_ends_with_the_channels(
