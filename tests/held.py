@@ -35,7 +35,7 @@ def hold_one(petition: Petition, attempt: Attempt = AMINA) -> Signature:
 
 def button(kind: str, reason: str, note: str = "") -> dict[str, str]:
     """What the form of a decision posts, by somebody who sees all that is decided by now."""
-    seen = str(decisions.latest_item())
+    seen = str(decisions.watermark())
     return {"kind": kind, f"reason_{kind}": reason, "note": note, "seen": seen}
 
 

@@ -1,4 +1,4 @@
-"""The page of a petition's switches: pause, proof of work for everybody, hold everything new."""
+"""The page of a petition's switches: pause, extra check for everybody, hold everything new."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ SWITCHES = {
         "Nobody new can sign, and the page says why. Links already mailed still work.",
     ),
     Switch.CHALLENGE: (
-        "Everybody solves a proof of work",
+        "Everybody gets the extra check",
         "A few seconds of calculation by the browser, for everybody who signs.",
     ),
     Switch.HOLD: (

@@ -238,7 +238,7 @@ def _remove(petition: Petition, ids: list[UUID]) -> None:
     actor, _new = User.objects.get_or_create(
         username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": make_password(None)}
     )
-    decisions.announce()
+    decisions.share_lock()
     for n, reason in enumerate(_REASONS):
         decision = Decision(
             petition=petition,

@@ -113,7 +113,7 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
         note=decision.note,
         actor=actor,
         conditions=selection.conditions(),
-        seen_item=decisions.latest_item(),
+        seen_item=decisions.watermark(),
     )
     with transaction.atomic():
         job.save()
@@ -344,7 +344,7 @@ def _batch(job: BulkDecision) -> bool:
     rows = _rows(job)
     if not job.is_exact:
         job.matching, job.is_exact = rows.count(), True
-    decisions.announce()
+    decisions.share_lock()
     left = rows.filter(pk__gt=job.cursor) if job.cursor else rows
     batch = left.order_by("id").select_for_update(of=("self",)).values_list(*_Row._fields)[:BATCH]
     locked = [_Row._make(values) for values in batch]

@@ -124,13 +124,13 @@ class Decided:
         return said
 
 
-def announce() -> None:
-    """Lock that every decision shares until commit, taken before any row (`latest_item` waits)."""
+def share_lock() -> None:
+    """Lock that every decision shares until commit, taken before any row (`watermark` waits)."""
     locks.lock_named(_DECIDING, is_shared=True)
 
 
 @transaction.atomic
-def latest_item() -> int:
+def watermark() -> int:
     """The newest item of any decision: a watermark, to be read before signatures are shown.
 
     It waits for the decisions that are in flight, for tenths of a second: so each item up to it is
@@ -155,21 +155,21 @@ def decide(
     """Approve, hold, remove or restore signatures: the transition of `lifecycle.DECISIONS[kind]`.
 
     Left alone are signatures in another state by now or of another petition, and, given the
-    `latest_item` that the actor had `seen`, those about which somebody decided since. No e-mail.
+    `watermark` that the actor had `seen`, those about which somebody decided since. No e-mail.
     Raises `PermissionDenied`, and `Refused` where an actor's decision `is_large`.
     """
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
     if actor is not None:
         require_permission(decision, actor)
         _refuse_if_large(len(ids))
-    announce()
+    share_lock()
     return decide_more(decision, ids, seen=seen)
 
 
 def decide_more(decision: Decision, ids: Iterable[UUID], *, seen: int | None = None) -> Decided:
     """Apply a decision, which may have moved others before, to more signatures.
 
-    Must run in a transaction that has called `announce` before it locked any row.
+    Must run in a transaction that has called `share_lock` before it locked any row.
     """
     return apply(decision, _locked(decision.petition_id, ids), seen=seen)
 
@@ -254,7 +254,7 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
     those there is `bulk.preview_undo`.
     """
     require_permission(decision, actor)
-    announce()
+    share_lock()
     undoing = Decision(
         petition=decision.petition,
         kind=Decision.Kind.UNDO,
@@ -282,7 +282,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
         actor=actor,
     )
     require_permission(decision, actor)
-    announce()
+    share_lock()
     if not withdraw.withdraw(signature_id=signature.pk):
         return False
     decision.save()

@@ -247,7 +247,7 @@ def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
     id (those that move, and those with slots in the target mailboxes), signers, tallies. Returns
     the ids moved.
     """
-    decisions.announce()
+    decisions.share_lock()
     locks.lock_mailboxes(
         index
         for move in moves

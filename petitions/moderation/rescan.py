@@ -75,7 +75,7 @@ def rescan(
     after = UUID(int=0)
     while True:
         with transaction.atomic():
-            decisions.announce()
+            decisions.share_lock()
             batch = _read(petition, after, is_locked=not is_dry)
             if not batch:
                 return found

@@ -3,9 +3,10 @@
 A hash keeps a processor busy for a third of a second. Without a limit, whoever sends wrong
 passwords takes every thread and every processor (denial of service), and signing waits for seconds.
 
-It is computed in a thread of the lowest priority (nice 19), which gets what signing leaves of the
-processors; hashlib holds no GIL meanwhile. These threads do nothing else, for without privileges a
-thread cannot raise its priority again.
+It is computed in a thread of low priority (nice 10): on a machine that has no time to spare it gets
+a tenth of what a thread that signs gets, so that moderators still log in during an attack. hashlib
+holds no GIL meanwhile. These threads do nothing else, for without privileges a thread cannot raise
+its priority again.
 
 A slot is a lock (`flock`) on a file in the temporary folder. It counts over all processes, holds no
 transaction and no connection, and the kernel frees it when its process dies.
@@ -28,6 +29,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 SLOTS = 2
+PRIORITY = 10
 # Seconds for `Retry-After`, where no slot is free.
 RETRY_AFTER = 2
 # Seconds that somebody who is logged in, or a command, waits for a slot. Logging in never waits.
@@ -80,7 +82,7 @@ def _lower_priority() -> None:
         # A sandbox may forbid it: then hashes are as urgent as signing.
         with suppress(OSError):
             thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, 19)
+            os.setpriority(os.PRIO_PROCESS, thread, PRIORITY)
             # The worker is pinned to one processor; a hash may use any that has nothing else to do.
             os.sched_setaffinity(thread, range(os.cpu_count() or 1))
 

@@ -189,7 +189,7 @@ class _Screens:
         """Preview the removal of all that count from within the country."""
         form = {
             "scope": "all", "kind": "remove", "reason_remove": "automated", "note": "",
-            "seen": str(decisions.latest_item()),
+            "seen": str(decisions.watermark()),
         }  # fmt: skip
         path = f"{_LIST}?{one.petition}&state=confirmed&abroad=no"
         answer = self.client.post(path, form, follow=True)

@@ -37,7 +37,7 @@ class Button(NamedTuple):
 class DecisionForm(forms.Form):
     """A decision about signatures: the button that was pressed, its reason, and a note.
 
-    `seen` is `decisions.latest_item` from before the signatures were read.
+    `seen` is `decisions.watermark` from before the signatures were read.
     """
 
     kind = forms.ChoiceField(
@@ -61,7 +61,7 @@ class DecisionForm(forms.Form):
 
     def __init__(self, data: Any, *, states: Collection[str], user: Any) -> None:
         """`states` are those that the signatures may have; none where they may have any."""
-        super().__init__(data, initial={} if data else {"seen": decisions.latest_item()})
+        super().__init__(data, initial={} if data else {"seen": decisions.watermark()})
         self._kinds = [
             kind
             for kind in lifecycle.possible(*states)

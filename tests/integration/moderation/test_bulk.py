@@ -204,7 +204,7 @@ def test_what_changed_since_the_preview_is_left_alone_and_counted(
 def test_ticked_rows_that_a_colleague_decided_about_since_are_left_alone_and_told(
     petition: Petition, moderator: User, second: User, signed: list[UUID]
 ) -> None:
-    seen = decisions.latest_item()
+    seen = decisions.watermark()
     for kind in ("remove", "restore"):
         decisions.decide(kind=kind, petition=petition, ids=signed[:1], actor=second, **WHY)
 

@@ -141,7 +141,7 @@ def test_a_decision_in_flight_is_waited_for_before_a_page_may_show_its_rows(
             note="",
             actor=moderator,
         ),
-        decisions.latest_item,
+        decisions.watermark,
     )
 
     assert run.second_waited

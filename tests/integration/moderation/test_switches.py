@@ -1,4 +1,4 @@
-"""Switches of moderators: pause with a public reason, proof of work for everybody, hold all new."""
+"""Switches of moderators: pause with a public reason, extra check for everybody, hold all new."""
 
 from typing import Any
 

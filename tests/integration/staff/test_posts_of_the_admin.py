@@ -88,7 +88,7 @@ def bodies(keys: dict[str, Any]) -> Iterator[dict[str, Any]]:
     decided = {f"reason_{kind}": "automated" for kind in ("remove", "hold", "restore")}
     common: dict[str, Any] = {
         "post": "yes", "sure": "on", "reason": "because", "why": "because", "proof": "because",
-        "seen": decisions.latest_item(), "note": "because", "typed": "1", "confirm": "yes",
+        "seen": decisions.watermark(), "note": "because", "typed": "1", "confirm": "yes",
         "chosen": str(keys["signature"]), "erase": signed.reference if signed else "",
         "petition": keys["petition"], "file_format": "csv", "address": "a@example.org",
         "number": str(uuid4()), "slug": "mine", "code": "mine", "name": "Mine", "username": "mine",
