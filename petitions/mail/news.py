@@ -14,6 +14,7 @@ import json
 import logging
 import math
 import uuid
+from collections import Counter
 from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from petitions.crypto import vault
@@ -31,7 +32,7 @@ from petitions.crypto.tokens import Subscription
 from petitions.formatting import sanitising
 from petitions.identity import email_addresses
 from petitions.mail import messages, news_counts, pace, replies, suppression
-from petitions.models import AuditRecord, News, NewsText, Signature, Signer
+from petitions.models import AuditRecord, Mail, News, NewsText, Signature, Signer
 from petitions.signers import sealing
 from petitions.staff import audit
 from petitions.staff.refusal import Refused
@@ -259,6 +260,24 @@ def _change_pause(news: News, before: str, **columns: object) -> None:
     if not rows.update(**columns):
         raise Refused("It has changed in the meantime. Load the page again.")
     news.refresh_from_db()
+
+
+def _queue_refused_again(news: News) -> None:
+    """Queue mails again that failed, or were refused by an unclear code, and uncount them.
+
+    A refusal that names the mailbox is final, and so is what came back.
+    """
+    may_be_ours = Q(state=Mail.State.FAILED) | Q(
+        state=Mail.State.REFUSED, code__regex=replies.UNCLEAR
+    )
+    refused = Mail.objects.filter(may_be_ours, news=news, kind=Mail.Kind.NEWS)
+    # Whoever was erased since stays counted as refused.
+    there = refused.filter(signature__signer__isnull=False)
+    again = list(there.select_related("signature__signer"))
+    rows = Mail.objects.filter(pk__in=[mail.pk for mail in again])
+    rows.update(state=Mail.State.QUEUED, attempts=0, code="", due_at=Now())
+    providers = Counter(_provider(mail.signature.signer) for mail in again if mail.signature)
+    news_counts.take_back(news.pk, "refused", providers)
 
 
 def _need(actor: User, permission: str) -> None:
