@@ -55,34 +55,31 @@ logger = logging.getLogger(__name__)
 class Size(NamedTuple):
     """To how many people a news goes, in how many languages, and in about how many minutes.
 
-    Of a region or constituency it is told in steps of `News.FEWEST`: somebody who loads the page
-    again would read in an exact number where the one person lives who has just signed.
+    What a page says of it goes in steps: no record is kept of asking, and whoever loads it again
+    would read in an exact number whether the one person who has just signed asked for news, and
+    where they live.
     """
 
     people: int
-    is_exact: bool
     is_of_place: bool
     languages: int
     minutes: int
 
     @property
     def told(self) -> str:
-        """How many people, in words."""
-        if self.is_of_place:
-            return News.in_steps(self.people)
-        number = f"{self.people:,}" if self.is_exact else f"more than {self.people:,}"
-        return f"{number} {'person' if self.people == 1 else 'people'}"
+        """How many people, in words and in steps."""
+        return News.in_steps(self.people)
 
     @property
     def needs_approval(self) -> bool:
         """Whether a second organiser has to approve it, if there is one."""
-        is_large = not self.is_exact or self.people >= settings.NEWS_APPROVAL_FROM
-        return is_large or self.is_of_place
+        return self.is_of_place or self.people >= settings.NEWS_APPROVAL_FROM
 
     def __str__(self) -> str:
         languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
         minutes = "1 minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
-        return f"{self.told}, {languages}, about {minutes}"
+        about = "at least" if self.people == COUNTED else "about"
+        return f"{self.told}, {languages}, {about} {minutes}"
 
 
 def supporters(news: News) -> QuerySet[Signature]:
@@ -95,12 +92,11 @@ def supporters(news: News) -> QuerySet[Signature]:
 
 def size(news: News) -> Size:
     """How large it is; who leaves until it is sent is not known yet."""
-    people = supporters(news)[: COUNTED + 1].count()
-    rounded = people // News.FEWEST * News.FEWEST if news.is_of_place else people
+    people = supporters(news)[:COUNTED].count()
+    rounded = people // News.FEWEST * News.FEWEST
     one_provider = rounded * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
     minutes = math.ceil(max(one_provider, rounded / MAILS_A_MINUTE, 1))
-    is_exact = people <= COUNTED
-    return Size(min(people, COUNTED), is_exact, news.is_of_place, news.texts.count(), minutes)
+    return Size(people, news.is_of_place, news.texts.count(), minutes)
 
 
 def missing(news: News, people: int) -> list[str]:
@@ -231,11 +227,13 @@ def pause(*, news: News, actor: User, screen: str) -> None:
 def resume(*, news: News, actor: User, screen: str) -> None:
     """Go on where it was paused. Raises `Refused`.
 
-    What stopped by itself does not do so again: somebody has looked at it, and is on record.
+    What stopped by itself does not do so again: somebody has looked at it, and is on record. So
+    whoever was refused before for what may have been our fault is tried once more.
     """
     _need(actor, SEND)
     if news.pause in (Pause.COMPLAINTS, Pause.RETURNED):
         _change_pause(news, news.pause, pause="", is_watched=False)
+        _queue_refused_again(news)
     else:
         _change_pause(news, Pause.BY_HAND, pause="")
     audit.record(action=Action.NEWS_RESUMED, screen=screen, actor=actor, about=news)
