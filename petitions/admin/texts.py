@@ -321,7 +321,7 @@ class PublicationAdmin(WithPages):
         )
 
     def _history(self, owner: Any, *besides: AuditRecord.Action) -> list["Entry"]:
-        """Acts about the texts and `besides`, and corrections with their difference, newest first."""
+        """Acts about the texts and `besides`, and corrections with their difference."""
         actions = (*self.history_of, *besides)
         acts = AuditRecord.objects.about(owner).filter(action__in=actions)
         corrections = owner.texts.model.corrections.rel.related_model.objects.filter(
