@@ -110,8 +110,6 @@ def invite(chromium: Browser, stack: Stack, name: str, size: ViewportSize) -> No
     page.get_by_label("Organisers: write and publish").check()
     page.locator("[name=_save]").click()
     expect(page.locator(".messagelist")).to_contain_text(f"“{name}” gets a mail with a link")
-    cut = "(one => one.scrollWidth > one.clientWidth)(document.querySelector('.results'))"
-    assert not page.evaluate(cut), "the list shows all of its columns"
     context.close()
 
 
