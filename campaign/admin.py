@@ -51,6 +51,7 @@ class StatementAdmin(Titled, PublicationAdmin):
     actions = ("publish",)
 
     history_of = (AuditRecord.Action.STATEMENT_PUBLISHED, AuditRecord.Action.TEXTS_SAVED)
+    acts_of = (*PublicationAdmin.acts_of, AuditRecord.Action.STATEMENT_RECALLED)
 
     def can_publish(self, owner: Statement, version: int | None) -> bool:
         return owner.texts.filter(published_at=None).exists()

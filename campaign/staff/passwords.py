@@ -42,7 +42,7 @@ class SetPasswordView(PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
         people.note_password_set(person=form.user, screen=screen_of(self.request))
-        messages.success(self.request, "Your password is set. Log in with it.")
+        messages.success(self.request, f"Your password is set. Log in with it as {form.user}.")
         return answer
 
 

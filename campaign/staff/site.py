@@ -76,6 +76,8 @@ class StaffSite(AdminSite):
         return {
             **super().each_context(request),
             "is_without_second_factor": not settings.SECOND_FACTOR_REQUIRED,
+            # Before it is given every link of the menu would lead back to it.
+            "is_nav_sidebar_enabled": self.has_permission(request),
         }
 
     def get_urls(self) -> list[URLResolver | URLPattern]:

@@ -173,6 +173,13 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         AuditRecord.Action.TEXTS_PUBLISHED,
         AuditRecord.Action.VERSION_BEGUN,
     )
+    acts_of = (
+        *PublicationAdmin.acts_of,
+        *(act.action for act in life.ACTS.values()),
+        AuditRecord.Action.OPENED_UNREADY,
+        AuditRecord.Action.READINESS_TICKED,
+        AuditRecord.Action.READINESS_UNTICKED,
+    )
 
     def versions(self, owner: Petition) -> list[int]:
         numbers = owner.texts.order_by("-version").values_list("version", flat=True).distinct()

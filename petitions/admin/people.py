@@ -133,7 +133,7 @@ class PersonAdmin(Strict):
         roles = form.cleaned_data["groups"]
         if not change:
             people.invite(person=obj, roles=roles, **acting(request))
-            messages.success(request, f"{obj} gets a mail with a link to choose a password.")
+            messages.success(request, f"“{obj}” gets a mail with a link to choose a password.")
             return
         people.change(person=obj, roles=roles, **acting(request))
 
@@ -159,20 +159,21 @@ class PersonAdmin(Strict):
         return redirect("admin:auth_user_change", pk)
 
 
-# Each button: the use case, and what is said once it is done, of the person and of its result.
+# Each button: the use case, and what is said once it is done, of the person and of its result. The
+# page writes the first letter large, which in a username would be another one.
 _ACTS: dict[str, tuple[Callable[..., object], str]] = {
     "deactivate": (
         people.deactivate,
-        "{} is logged out everywhere, and cannot log in. What they did stays on record.",
+        "“{}” is logged out everywhere, and cannot log in. What they did stays on record.",
     ),
-    "reactivate": (people.reactivate, "{} can log in again."),
+    "reactivate": (people.reactivate, "“{}” can log in again."),
     "invite-again": (
         people.invite_again,
-        "{} gets another mail with a link to choose a password.",
+        "“{}” gets another mail with a link to choose a password.",
     ),
     "unlock": (logins.unlock, "{1} wrong passwords of {0} are forgotten."),
     "reset-second-factor": (
         people.reset_second_factor,
-        "{} sets up another authenticator app at the next log-in.",
+        "“{}” sets up another authenticator app at the next log-in.",
     ),
 }

@@ -212,6 +212,13 @@ class PublicationAdmin(WithPages):
     formfield_overrides = FIELDS
     # Acts of staff that belong to the history of the texts.
     history_of: tuple[AuditRecord.Action, ...] = ()
+    # Those that its own history has besides; never what moderators do about its signatures.
+    acts_of: tuple[AuditRecord.Action, ...] = (
+        AuditRecord.Action.ADDED,
+        AuditRecord.Action.CHANGED,
+        AuditRecord.Action.DRAFT_LINK_MADE,
+        AuditRecord.Action.DRAFT_LINK_ENDED,
+    )
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """The texts, once there are some: they begin on the page "Texts"."""
@@ -303,9 +310,20 @@ class PublicationAdmin(WithPages):
         )
         return cast("type[WordsForm]", form)
 
-    def _history(self, owner: Any) -> list["Entry"]:
-        """Acts about the texts, and corrections with their difference, the newest first."""
-        acts = AuditRecord.objects.about(owner).filter(action__in=self.history_of)
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What was done with it by whichever way: Django's history knows forms alone."""
+        owner = self.get_object(request, object_id)
+        history = self._history(owner, *self.acts_of) if owner else []
+        return super().history_view(
+            request, object_id, {"history": history, **(extra_context or {})}
+        )
+
+    def _history(self, owner: Any, *besides: AuditRecord.Action) -> list["Entry"]:
+        """Acts about the texts and `besides`, and corrections with their difference."""
+        actions = (*self.history_of, *besides)
+        acts = AuditRecord.objects.about(owner).filter(action__in=actions)
         corrections = owner.texts.model.corrections.rel.related_model.objects.filter(
             **{f"text__{owner.texts.field.name}": owner}
         )

@@ -14,6 +14,7 @@ import json
 import logging
 import math
 import uuid
+from collections import Counter
 from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from petitions.crypto import vault
@@ -31,7 +32,7 @@ from petitions.crypto.tokens import Subscription
 from petitions.formatting import sanitising
 from petitions.identity import email_addresses
 from petitions.mail import messages, news_counts, pace, replies, suppression
-from petitions.models import AuditRecord, News, NewsText, Signature, Signer
+from petitions.models import AuditRecord, Mail, News, NewsText, Signature, Signer
 from petitions.signers import sealing
 from petitions.staff import audit
 from petitions.staff.refusal import Refused
@@ -54,34 +55,31 @@ logger = logging.getLogger(__name__)
 class Size(NamedTuple):
     """To how many people a news goes, in how many languages, and in about how many minutes.
 
-    Of a region or constituency it is told in steps of `News.FEWEST`: somebody who loads the page
-    again would read in an exact number where the one person lives who has just signed.
+    What a page says of it goes in steps: no record is kept of asking, and whoever loads it again
+    would read in an exact number whether the one person who has just signed asked for news, and
+    where they live.
     """
 
     people: int
-    is_exact: bool
     is_of_place: bool
     languages: int
     minutes: int
 
     @property
     def told(self) -> str:
-        """How many people, in words."""
-        if self.is_of_place:
-            return News.in_steps(self.people)
-        number = f"{self.people:,}" if self.is_exact else f"more than {self.people:,}"
-        return f"{number} {'person' if self.people == 1 else 'people'}"
+        """How many people, in words and in steps."""
+        return News.in_steps(self.people)
 
     @property
     def needs_approval(self) -> bool:
         """Whether a second organiser has to approve it, if there is one."""
-        is_large = not self.is_exact or self.people >= settings.NEWS_APPROVAL_FROM
-        return is_large or self.is_of_place
+        return self.is_of_place or self.people >= settings.NEWS_APPROVAL_FROM
 
     def __str__(self) -> str:
         languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
         minutes = "1 minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
-        return f"{self.told}, {languages}, about {minutes}"
+        about = "at least" if self.people == COUNTED else "about"
+        return f"{self.told}, {languages}, {about} {minutes}"
 
 
 def supporters(news: News) -> QuerySet[Signature]:
@@ -94,12 +92,11 @@ def supporters(news: News) -> QuerySet[Signature]:
 
 def size(news: News) -> Size:
     """How large it is; who leaves until it is sent is not known yet."""
-    people = supporters(news)[: COUNTED + 1].count()
-    rounded = people // News.FEWEST * News.FEWEST if news.is_of_place else people
+    people = supporters(news)[:COUNTED].count()
+    rounded = people // News.FEWEST * News.FEWEST
     one_provider = rounded * LARGEST_SHARE / settings.NEWS_PER_PROVIDER_AND_MINUTE
     minutes = math.ceil(max(one_provider, rounded / MAILS_A_MINUTE, 1))
-    is_exact = people <= COUNTED
-    return Size(min(people, COUNTED), is_exact, news.is_of_place, news.texts.count(), minutes)
+    return Size(people, news.is_of_place, news.texts.count(), minutes)
 
 
 def missing(news: News, people: int) -> list[str]:
@@ -230,11 +227,13 @@ def pause(*, news: News, actor: User, screen: str) -> None:
 def resume(*, news: News, actor: User, screen: str) -> None:
     """Go on where it was paused. Raises `Refused`.
 
-    What stopped by itself does not do so again: somebody has looked at it, and is on record.
+    What stopped by itself does not do so again: somebody has looked at it, and is on record. So
+    whoever was refused before for what may have been our fault is tried once more.
     """
     _need(actor, SEND)
     if news.pause in (Pause.COMPLAINTS, Pause.RETURNED):
         _change_pause(news, news.pause, pause="", is_watched=False)
+        _queue_refused_again(news)
     else:
         _change_pause(news, Pause.BY_HAND, pause="")
     audit.record(action=Action.NEWS_RESUMED, screen=screen, actor=actor, about=news)
@@ -259,6 +258,24 @@ def _change_pause(news: News, before: str, **columns: object) -> None:
     if not rows.update(**columns):
         raise Refused("It has changed in the meantime. Load the page again.")
     news.refresh_from_db()
+
+
+def _queue_refused_again(news: News) -> None:
+    """Queue mails again that failed, or were refused by an unclear code, and uncount them.
+
+    A refusal that names the mailbox is final, and so is what came back.
+    """
+    may_be_ours = Q(state=Mail.State.FAILED) | Q(
+        state=Mail.State.REFUSED, code__regex=replies.UNCLEAR
+    )
+    refused = Mail.objects.filter(may_be_ours, news=news, kind=Mail.Kind.NEWS)
+    # Whoever was erased since stays counted as refused.
+    there = refused.filter(signature__signer__isnull=False)
+    again = list(there.select_related("signature__signer"))
+    rows = Mail.objects.filter(pk__in=[mail.pk for mail in again])
+    rows.update(state=Mail.State.QUEUED, attempts=0, code="", due_at=Now())
+    providers = Counter(_provider(mail.signature.signer) for mail in again if mail.signature)
+    news_counts.take_back(news.pk, "refused", providers)
 
 
 def _need(actor: User, permission: str) -> None:

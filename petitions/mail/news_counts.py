@@ -4,10 +4,12 @@
 here. The counts stay when the list of recipients is deleted.
 """
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import F, Sum
+from django.db.models.functions import Greatest
 
 from petitions.mail.pace import OTHER
 from petitions.models import News, NewsCount
@@ -28,6 +30,13 @@ def add(news_id: UUID, column: str, provider: str = OTHER) -> None:
             """,  # noqa: S608 - one of the columns above
             [provider, news_id],
         )
+
+
+def take_back(news_id: UUID, column: str, numbers: Mapping[str, int]) -> None:
+    """Subtract, by provider, what is queued again; not below 0, for an address may have changed."""
+    for provider, number in numbers.items():
+        rows = NewsCount.objects.filter(news=news_id, provider=provider)
+        rows.update(**{column: Greatest(0, F(column) - number)})
 
 
 def fraction(news: News, n: dict[str, int]) -> float:

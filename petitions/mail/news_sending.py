@@ -80,10 +80,12 @@ def _queue_batch(one: News) -> bool:
     queued = _insert(one.pk, _without_queued(one.pk, _mailboxes(batch)))
     one.done += queued
     one.skipped += len(batch) - queued
+    # Of a long list it was counted up to a limit.
+    one.matching = max(one.matching, one.done + one.skipped)
     one.is_queued = len(batch) < BATCH
     if batch:
         one.cursor = batch[-1].pk
-    one.save(update_fields=["cursor", "done", "skipped", "is_queued"])
+    one.save(update_fields=["cursor", "done", "skipped", "matching", "is_queued"])
     return True
 
 

@@ -76,6 +76,9 @@ def _matching(verdict: Verdict) -> str:
 
 # Stored codes with which a provider refuses all mail from us.
 UNWANTED = _matching(Verdict.DOMAIN)
+# Stored codes of refusals that may be about us as well as about the address: no enhanced code says
+# which, and RFC 5321 has 550 for a missing mailbox and for a server's policy alike.
+UNCLEAR = r"^55[013]( 5[.]0[.]\d+)?$"
 _BY_BASIC = {
     421: Verdict.SERVER,  # it closes the connection
     454: Verdict.SERVER,  # TLS or authentication is unavailable

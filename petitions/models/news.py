@@ -34,8 +34,9 @@ class NewsQuerySet(models.QuerySet["News"]):
 class News(BatchJob):
     """One message to the supporters of a petition, or to those of a region or constituency.
 
-    `matching` is how many were chosen at the start; `done` how many are queued, `skipped` how many
-    share the mailbox of another or cannot be unsealed. The texts can be edited while it is a draft.
+    `matching` is how many were chosen at the start, or queued since; `done` how many are queued,
+    `skipped` how many share the mailbox of another or cannot be unsealed. The texts can be edited
+    while it is a draft.
     """
 
     class Pause(models.TextChoices):
@@ -103,16 +104,18 @@ class News(BatchJob):
     def people(self) -> str:
         """How many people were chosen, in words.
 
-        Of a region or constituency in steps of `FEWEST` until sending begins: whoever starts and
-        stops it twice would read in two exact numbers whether somebody there has signed in between.
+        In steps of `FEWEST` until sending begins: whoever starts and stops it twice would read in
+        two exact numbers whether somebody has signed in between.
         """
-        if self.is_of_place and not self.started_at:
+        if not self.started_at:
             return self.in_steps(self.matching)
         return f"{self.matching:,} {'person' if self.matching == 1 else 'people'}"
 
     @classmethod
     def in_steps(cls, people: int) -> str:
-        """A number of people of a region or constituency, in words, rounded down."""
+        """A number of people in words, rounded down."""
+        if people < cls.FEWEST:
+            return f"fewer than {cls.FEWEST} people"
         return f"at least {people // cls.FEWEST * cls.FEWEST:,} people"
 
     @property

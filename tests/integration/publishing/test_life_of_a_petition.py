@@ -29,6 +29,7 @@ from petitions.models import (
 from petitions.models.petition import PetitionQuerySet
 from petitions.publishing import changes, life, opening, readiness, warm_cache
 from petitions.publishing.life import Phase
+from petitions.staff import audit
 from petitions.staff.refusal import Refused
 from tests.people import sign_and_confirm, typed
 from tests.pressing import press
@@ -128,6 +129,25 @@ def test_code_that_asks_for_an_act_is_refused_as_the_button_is(
     else:
         with pytest.raises(Refused):
             life.perform(petition=petition, name=name, actor=None, screen="-", reason="x")
+
+
+def test_its_history_has_every_act_and_nothing_of_its_signatures(
+    petition: Petition, omar: Client
+) -> None:
+    path = f"{LIST}{petition.pk}/history/"
+    assert "Nobody has done anything with it here yet." in omar.get(path).content.decode()
+    put(petition, Phase.OPEN)
+    life.perform(petition=petition, name=life.PAUSE, actor=None, screen="-", reason="")
+    press(omar, petition, life.RESUME)
+    sent(omar, f"{LIST}{petition.pk}/change/", goal="4711")
+    audit.record(action=AuditRecord.Action.SEARCHED, screen="-", about=petition, why="by name")
+
+    history = omar.get(path).content.decode()
+
+    acts = ("changed by a form", "signing goes on", "signing paused")
+    assert sorted(acts, key=history.index) == list(acts)
+    assert 'a command</td><td data-label="What">signing paused' in history
+    assert "signatures searched" not in history
 
 
 def test_no_form_sets_a_state_a_pause_or_a_reason(petition: Petition, omar: Client) -> None:

@@ -226,7 +226,7 @@ def test_a_second_administrator_resets_it_on_record_and_nobody_their_own(
         act = reverse("admin:auth_user_act", args=[person.pk, "reset-second-factor"])
         return administrator.post(act, follow=True).content.decode()
 
-    assert "ona sets up another authenticator app" in reset(moderator)
+    assert "“mona” sets up another authenticator app" in reset(moderator)
     assert browser.get(HOME, follow=True).redirect_chain[-1][0] == SET_UP
     record = AuditRecord.objects.latest("id")
     assert (record.action, record.actor_id) == (Action.SECOND_FACTOR_RESET, ada.pk)

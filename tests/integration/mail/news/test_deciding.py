@@ -98,10 +98,14 @@ def test_news_to_one_place_waits_for_a_second_person_however_few_they_are(
     assert (run(news).state, has_gone_out()) == (State.DONE, 3)
 
 
-def test_who_starts_and_stops_news_to_a_place_reads_no_exact_number(
-    to_a_region: News, omar: User, second: User, client: Client
+@pytest.mark.usefixtures("many", "second")
+@pytest.mark.parametrize("region", ["", "E12000007"])
+def test_who_starts_and_stops_news_reads_no_exact_number(
+    to_a_region: News, omar: User, client: Client, region: str
 ) -> None:
     news = to_a_region
+    news.region = region
+    news.save()
     act(use_cases.start, news, omar)
     run(news)
     act(use_cases.stop, news, omar)

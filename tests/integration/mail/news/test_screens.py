@@ -8,6 +8,7 @@ from django.core import mail as sent
 from django.test import Client
 
 from petitions.admin import recent_password
+from petitions.mail import news as use_cases
 from petitions.mail import news_sending
 from petitions.models import News, Petition
 from tests.integration.mail.news.conftest import supporter
@@ -41,9 +42,9 @@ def test_an_organiser_writes_looks_tests_sends_and_sees_what_became_of_it(
     send = f"/admin/petitions/news/{news.pk}/send/"
     assert answer.redirect_chain[-1][0] == send
     shown = answer.content.decode()
-    assert "2 people, 1 language, about 1 minute" in shown
+    assert "Fewer than 25 people, 1 language, about 1 minute" in shown
     assert "No text in" in shown
-    assert "Send to 2 people" in shown
+    assert "Send to fewer than 25 people" in shown
 
     tested = page.post(send, {"act": "test"}, follow=True).content.decode()
     assert f"1 message was mailed to {omar.email}." in tested
@@ -151,22 +152,41 @@ def test_moderators_see_no_news(news: News, moderator: User, client: Client) -> 
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
-def test_how_many_of_a_place_want_news_is_told_in_steps(
-    petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int
+@pytest.mark.parametrize("place", ["", "abroad"])
+def test_how_many_want_news_is_told_in_steps_before_it_is_sent(
+    petition: Petition, page: Client, monkeypatch: pytest.MonkeyPatch, number: int, place: str
 ) -> None:
-    """Whoever loads the page again when somebody has signed must not read where they live."""
+    """Whoever loads the page again when somebody has signed must not read in it what they chose."""
     monkeypatch.setattr(News, "FEWEST", 2)
     for n in range(number):
         supporter(petition, n, postcode="", country="FR")
-    page.post(ADD, typed(petition, place="abroad"))
+    page.post(ADD, typed(petition, place=place))
     shown = page.get(f"/admin/petitions/news/{News.objects.get().pk}/send/").content.decode()
-    if number < 2:
+    assert "1 person" not in shown
+    assert "3 people" not in shown
+    if number >= 2:
+        assert "At least 2 people, 1 language" in shown
+        assert "Send to at least 2 people" in shown
+    elif place:
         assert "Fewer than 2 people are chosen" in shown
         assert "Nobody of those chosen" not in shown
     else:
-        assert "At least 2 people, 1 language" in shown
-        assert "Send to at least 2 people" in shown
-        assert "3 people" not in shown
+        assert ("Send to fewer than 2 people" if number else "Nobody of those chosen") in shown
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_long_list_that_is_counted_to_a_limit_all_are_told_once_they_are_queued(
+    petition: Petition, page: Client, news: News, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use_cases, "COUNTED", 2)
+    monkeypatch.setattr(News, "FEWEST", 1)
+    for n in range(3):
+        supporter(petition, n)
+    send = f"/admin/petitions/news/{news.pk}/send/"
+    assert "At least 2 people, 3 languages, at least 1 minute" in page.get(send).content.decode()
+    page.post(send, {"act": "start"})
+    news_sending.run_due()
+    assert "3 of 3 sent" in page.get(send).content.decode()
 
 
 def test_nobody_sends_what_a_colleague_changed_since_they_looked(

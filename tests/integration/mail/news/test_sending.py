@@ -142,9 +142,9 @@ def test_a_list_that_empties_while_it_is_sent_ends_and_mails_nobody(
     assert not Mail.objects.filter(kind=Mail.Kind.NEWS, state=Mail.State.QUEUED).exists()
 
 
-def test_a_server_that_refuses_all_stops_it_and_the_rest_gets_it_once_it_is_resumed(
-    petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def refusing(monkeypatch: pytest.MonkeyPatch, words: bytes) -> None:
+    """A server that refuses every recipient, and news in turns so short that they are watched."""
+
     class Backend(BaseEmailBackend):
         def open(self) -> bool:
             return True
@@ -152,16 +152,17 @@ def test_a_server_that_refuses_all_stops_it_and_the_rest_gets_it_once_it_is_resu
         def send_messages(self, email_messages: Any) -> int:
             (message,) = email_messages
             time.sleep(0.05)
-            raise SMTPRecipientsRefused({message.to[0]: (550, b"no")})
+            raise SMTPRecipientsRefused({message.to[0]: (550, words)})
 
-    for number in range(12):
-        supporter(petition, number)
-    outbox.deliver()
-    _start(news, omar)
+    monkeypatch.setattr(outbox, "get_connection", lambda **_kwargs: Backend())
+    monkeypatch.setattr(outbox, "NEWS_TURN", 0.1)
+    monkeypatch.setattr(news_sending, "TURN", 0.1)
+
+
+def stop_by_refusals(news: News, monkeypatch: pytest.MonkeyPatch, words: bytes) -> int:
+    """Run it against such a server until it stops by itself; how many were refused."""
     with monkeypatch.context() as broken:
-        broken.setattr(outbox, "get_connection", lambda **_kwargs: Backend())
-        broken.setattr(outbox, "NEWS_TURN", 0.1)
-        broken.setattr(news_sending, "TURN", 0.1)
+        refusing(broken, words)
         # As the worker does, again and again.
         for _time in range(12):
             _run(news)
@@ -169,11 +170,67 @@ def test_a_server_that_refuses_all_stops_it_and_the_rest_gets_it_once_it_is_resu
     refused = news_counts.totals(news)["refused"]
     assert news_sending.FEWEST_RETURNED <= refused < 12
     assert any("came back" in message.body for message in sent.outbox)
+    return refused
+
+
+def test_a_server_that_refuses_all_stops_it_and_everybody_gets_it_once_it_is_resumed(
+    petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        supporter(petition, number)
+    outbox.deliver()
+    refused = stop_by_refusals(_start(news, omar), monkeypatch, b"no")
+    gone, left = Mail.objects.filter(news=news, state="refused")[:2]
+    assert gone.signature
+    withdraw.withdraw(signature_id=gone.signature.pk)
+    Mail.objects.filter(pk=left.pk).update(state="failed", code="451 4.7.1", attempts=40)
+
+    use_cases.resume(news=news, actor=omar, screen="test")
+    assert news_counts.totals(news)["refused"] == 1, "of who has withdrawn"
+    _run(news)
+    assert news.state == News.State.DONE
+    assert len(_got()) == len(set(_got())) == 11
+    totals = news_counts.totals(news)
+    assert (totals["sent"], totals["refused"]) == (11, 1)
+    assert refused > 2
+
+
+def test_mailboxes_that_a_server_said_it_has_not_are_not_tried_again(
+    petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        supporter(petition, number)
+    outbox.deliver()
+    refused = stop_by_refusals(_start(news, omar), monkeypatch, b"5.1.1 no such user")
+    bounced = Mail.objects.filter(news=news, state="refused").first()
+    assert bounced
+    Mail.objects.filter(pk=bounced.pk).update(code="bounced")
 
     use_cases.resume(news=news, actor=omar, screen="test")
     _run(news)
     assert news.state == News.State.DONE
     assert len(_got()) == 12 - refused
+    assert news_counts.totals(news)["refused"] == refused
+
+
+def test_who_is_refused_again_after_it_was_resumed_is_tried_no_third_time(
+    petition: Petition, news: News, omar: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        supporter(petition, number)
+    outbox.deliver()
+    stop_by_refusals(_start(news, omar), monkeypatch, b"no")
+    with monkeypatch.context() as broken:
+        refusing(broken, b"no")
+        use_cases.resume(news=news, actor=omar, screen="test")
+        _run(news)
+        use_cases.pause(news=news, actor=omar, screen="test")
+    before = news_counts.totals(news)["refused"]
+    use_cases.resume(news=news, actor=omar, screen="test")
+    _run(news)
+
+    assert news.state == News.State.DONE
+    assert (len(_got()), news_counts.totals(news)["refused"]) == (12 - before, before)
 
 
 def _inbox(number: int) -> Inbox:
