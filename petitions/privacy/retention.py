@@ -218,6 +218,7 @@ def truncate_timestamps() -> int:
         (Objection.objects.all(), "created_at"),
         (Decision.objects.all(), "created_at"),
         (BulkDecision.objects.all(), "created_at"),
+        (BulkDecision.objects.all(), "awaiting_since"),
         (BulkDecision.objects.all(), "started_at"),
         (BulkDecision.objects.all(), "finished_at"),
         (BulkDecision.objects.all(), "mailed_at"),

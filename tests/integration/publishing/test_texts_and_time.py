@@ -176,7 +176,7 @@ def test_after_72_hours_no_table_holds_a_time_finer_than_the_day(
         for name in set(names) - NOT_CUT:
             assert model._default_manager.update(**{name: moment}) == 1, model
 
-    assert retention.truncate_timestamps() == 11
+    assert retention.truncate_timestamps() == 12
     assert retention.truncate_timestamps() == 0
     assert BulkDecision.objects.get().conditions == {"state": "held"}
 
