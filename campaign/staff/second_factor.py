@@ -17,6 +17,8 @@ from petitions.staff import second_factor
 Context = dict[str, Any]
 # Pixels per module: a phone reads it from a laptop's screen, and it fits beside 360 px.
 QR_SCALE = 5
+# In the session: the mark of the secret that its set-up page shows.
+_BEGUN = "authenticator-begun"
 
 
 class CodeForm(forms.Form):
@@ -66,9 +68,7 @@ def set_up(request: HttpRequest, context: Context) -> HttpResponse:
             _let_in(request, found)
             return _show_new_codes(request, context)
         form.refuse(found)
-    # After a wrong code the same, which the app has read.
-    before = second_factor.begun(user) if request.method == "POST" else None
-    authenticator = before or second_factor.begin(user)
+    authenticator = _to_set_up(request, user)
     picture = segno.make(second_factor.address_of(authenticator), micro=False)
     shown = {
         "form": form,
@@ -78,6 +78,20 @@ def set_up(request: HttpRequest, context: Context) -> HttpResponse:
         "link": second_factor.address_of(authenticator),
     }
     return render(request, "admin/second_factor_set_up.html", {**context, **shown})
+
+
+def _to_set_up(request: HttpRequest, user: User) -> Authenticator:
+    """A new authenticator; after a wrong code the same, which the app has read.
+
+    But only in the session that began it: whoever has the password alone could type a wrong code
+    while the owner's page is open, and read the secret that the owner is about to confirm.
+    """
+    before = second_factor.begun(user) if request.method == "POST" else None
+    if before and request.session.get(_BEGUN) == second_factor.mark_of(before):
+        return before
+    authenticator = second_factor.begin(user)
+    request.session[_BEGUN] = second_factor.mark_of(authenticator)
+    return authenticator
 
 
 def own(request: HttpRequest, context: Context) -> HttpResponse:

@@ -88,6 +88,8 @@ class RuleForm(forms.ModelForm[Rule]):
     # What the last preview was about, keyed: an address is not to stand in the page.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     needs_preview = False
+    # Whether its answer tells that a rule about this address stands already.
+    tells_of_address = False
 
     class Meta:
         model = Rule
@@ -198,6 +200,7 @@ class RuleForm(forms.ModelForm[Rule]):
             address_ix=rule.address_ix,
         ).exclude(pk=rule.pk)
         if found := same.first():
+            self.tells_of_address = said["kind"] == Rule.Kind.ADDRESS
             raise ValidationError(
                 _("Rule %(number)d already does this. Edit that rule instead."),
                 code="twice",
@@ -259,8 +262,12 @@ class RuleAdmin(Strict):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the preview in place of Django's "correct the errors below"."""
+        """Show the preview in place of Django's "correct the errors below"; put on record who was
+        told that a rule names an address.
+        """
         form = context["adminform"].form
+        if form.tells_of_address:
+            moderation_rules.record_look(kind=Rule.Kind.ADDRESS, **acting(request))
         if form.needs_preview:
             preview = moderation_rules.preview(rule=form.instance, **acting(request))
             context |= {"preview": preview, "errors": []}

@@ -5,6 +5,7 @@ be kept, and its rows. To add one, write its class below, and what its file may 
 docs/organisers.md. The screens, the command, the record and the reminder follow.
 """
 
+import random
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
@@ -137,7 +138,11 @@ class Supporters(Purpose):
 
     def batches(self) -> Iterator[list[Cells]]:
         for batch in reading.batches(self.export, where=self.wanted):
-            yield list(_mailable(batch))
+            found = list(_mailable(batch))
+            # In the order of the hand-in list its rows would stand beside these: constituency, day
+            # and reference of an address whose owner withheld the name.
+            random.SystemRandom().shuffle(found)
+            yield found
 
     def about(self) -> int:
         return reading.about(self.export, self.wanted)

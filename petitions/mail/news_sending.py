@@ -77,7 +77,7 @@ def _queue_batch(one: News) -> bool:
     rows = news.supporters(one).select_related("signer").order_by("id")
     left = rows.filter(pk__gt=one.cursor) if one.cursor else rows
     batch = list(left.only("id", "signer__sealed")[:BATCH])
-    queued = _insert(one.pk, _without_queued(one.pk, _mailboxes(batch)))
+    queued = _insert(one.pk, _without_queued(one.pk, _mailboxes(one.pk, batch)))
     one.done += queued
     one.skipped += len(batch) - queued
     # Of a long list it was counted up to a limit.
@@ -89,9 +89,9 @@ def _queue_batch(one: News) -> bool:
     return True
 
 
-def _mailboxes(batch: list[Signature]) -> dict[UUID, list[bytes]]:
-    """The mailbox of each signature, by its blind index under each key, the current one first;
-    without those that cannot be unsealed.
+def _mailboxes(news_id: UUID, batch: list[Signature]) -> dict[UUID, list[bytes]]:
+    """The mailbox of each signature, by its blind index for this news under each key, the current
+    one first; without those that cannot be unsealed.
     """
     found = {}
     for signature in batch:
@@ -100,7 +100,9 @@ def _mailboxes(batch: list[Signature]) -> dict[UUID, list[bytes]]:
         except (vault.CannotOpen, Signature.signer.RelatedObjectDoesNotExist):
             continue
         inboxes = sealing.inboxes_of(person["email"])
-        found[signature.pk] = [sealing.stored_index(Use.NEWS, inbox) for inbox in inboxes]
+        found[signature.pk] = [
+            sealing.stored_index(Use.NEWS, inbox, of=news_id) for inbox in inboxes
+        ]
     return found
 
 

@@ -237,9 +237,13 @@ def _lines(untold: dict[Notice, list[Enquiry]]) -> list[str]:
 
 
 def send_letters() -> int:
-    """Send what waits, oldest first; return how many messages were sent. Run by one process."""
+    """Send what waits, a batch at most; return how many messages were sent. Run by one process.
+
+    In random order: else as many as a batch to addresses that are refused would keep back all that
+    were queued after them for a day, such as the news that somebody's account was changed.
+    """
     StaffMail.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
-    waiting = StaffMail.objects.select_related("user").order_by("created_at")[:_BATCH]
+    waiting = StaffMail.objects.select_related("user").order_by("?")[:_BATCH]
     return sum(_send_letter(mail) for mail in waiting)
 
 

@@ -62,8 +62,15 @@ def preview(*, rule: Rule, actor: User, screen: str) -> Preview:
     """
     seen = _look(rule)
     if seen.states is not None:
-        audit.record(action=Action.SEARCHED, screen=screen, actor=actor, why=rule.kind)
+        record_look(kind=rule.kind, actor=actor, screen=screen)
     return seen
+
+
+def record_look(*, kind: str, actor: User, screen: str) -> None:
+    """Record that somebody was told something of a network, a domain or an address, like a search;
+    its kind alone.
+    """
+    audit.record(action=Action.SEARCHED, screen=screen, actor=actor, why=kind)
 
 
 def _look(rule: Rule) -> Preview:

@@ -22,7 +22,7 @@ from petitions.crypto import vault
 from petitions.crypto.tokens import Recipient
 from petitions.identity import email_addresses, names
 from petitions.mail import suppression
-from petitions.models import Export, Mail, Signature, Signer
+from petitions.models import Export, Mail, Petition, Signature, Signer
 from petitions.screening import fraud_signals
 from petitions.signatures import find, lifecycle
 from petitions.signatures import withdraw as withdrawing
@@ -81,10 +81,11 @@ def own_signatures(*, recipient: Recipient) -> list[OwnSignature]:
     before the provider's alias rules changed, are found through the sealed address, and that
     address decides.
     """
+    petitions = list(Petition.objects.values_list("pk", flat=True))
     indexes = [
-        sealing.stored_index(use, inbox)
+        sealing.stored_index(use, inbox, of=petition)
         for inbox in recipient.inboxes
-        for use in (Use.MAIL, Use.SIGNED)
+        for use, petition in [(Use.MAIL, None), *((Use.SIGNED, pk) for pk in petitions)]
     ]
     mails = Mail.objects.filter(global_mailbox_ix__in=indexes, signature__isnull=False)
     known = find.with_signer().filter(pk__in=mails.values("signature_id"))

@@ -25,14 +25,16 @@ class Use(StrEnum):
     """What the blind index of a mailbox over all petitions is stored for.
 
     Each use has an index of its own: anybody can have a row stored for any address, and whoever
-    has that row and a copy of the database must not see which other rows it equals.
+    has that row and a copy of the database must not see which other rows it equals. Some have
+    another in each petition or news: whoever knows by a hand-in list whose row of one petition it
+    is must not see what else that person has signed.
     """
 
     MAIL = "mail"  # mails to confirm, whose number is limited
-    SIGNED = "signed"  # the same mails once their signature is confirmed
+    SIGNED = "signed"  # the same mails once their signature is confirmed, by petition
     FIND = "find"  # mails with a link to one's signatures
     ADDRESS = "address"  # mails with a code to a new address
-    NEWS = "news"  # news, of which each mailbox gets one
+    NEWS = "news"  # news, of which each mailbox gets one, by news
     OBJECTION = "objection"
 
 
@@ -71,7 +73,8 @@ class Attempt:
 
 class Indexes(NamedTuple):
     """The blind indexes of one signer, 16 bytes each: of the mailbox, the person in it and the
-    home within one petition, and of the mailbox over all petitions, as their mails have it.
+    home within one petition, and of the mailbox as their mails have it: over all petitions until
+    it is confirmed, within the petition since.
 
     A signature has others while it waits for confirmation than once it is confirmed: see `Use`.
     """
@@ -117,14 +120,15 @@ def indexes_of(
     key_id = vault.index_key_id() if key_id is None else key_id
     prefix = _PENDING if is_pending else ""
     petition, mailbox = str(petition_id), email_addresses.canonical(person["email"])
+    inbox = _inbox(mailbox, key_id)
     name, home = names.folded(person["name"]), (person["postcode"], person["country"] or "GB")
     return Indexes(
         petition_mailbox=vault.blind_index(f"{prefix}mailbox", petition, mailbox, key_id=key_id),
         person=vault.blind_index(f"{prefix}person", petition, mailbox, name, key_id=key_id),
         home=vault.blind_index(f"{prefix}home", petition, mailbox, *home, key_id=key_id),
-        global_mailbox=stored_index(
-            Use.MAIL if is_pending else Use.SIGNED, _inbox(mailbox, key_id)
-        ),
+        global_mailbox=stored_index(Use.MAIL, inbox)
+        if is_pending
+        else stored_index(Use.SIGNED, inbox, of=petition_id),
     )
 
 
@@ -272,9 +276,12 @@ def _inbox(mailbox: str, key_id: int) -> Inbox:
     return Inbox(key_id, vault.blind_index("inbox", mailbox, key_id=key_id))
 
 
-def stored_index(use: Use, inbox: Inbox) -> bytes:
-    """The blind index of a mailbox over all petitions as it is stored for one use."""
-    return vault.blind_index(f"inbox:{use}", inbox.ix, key_id=inbox.key_id)
+def stored_index(use: Use, inbox: Inbox, *, of: int | UUID | None = None) -> bytes:
+    """The blind index of a mailbox as it is stored for one use: over all petitions, or `of` one
+    petition or news.
+    """
+    scope = [] if of is None else [str(of)]
+    return vault.blind_index(f"inbox:{use}", inbox.ix, *scope, key_id=inbox.key_id)
 
 
 def recipient_of(address: str) -> Recipient:

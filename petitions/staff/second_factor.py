@@ -74,6 +74,11 @@ def begun(user: User) -> Authenticator | None:
     return found
 
 
+def mark_of(authenticator: Authenticator) -> str:
+    """A keyed hash of the sealed secret, by which a session knows the one that it began."""
+    return vault.blind_index("authenticator", bytes(authenticator.sealed)).hex()
+
+
 def key_of(authenticator: Authenticator) -> str:
     """The secret as apps let it be typed: base32, in groups of four."""
     return _grouped(b32encode(authenticator.secret).decode())

@@ -17,9 +17,9 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.crypto import tokens
-from petitions.mail import outbox, reminders, suppression
-from petitions.models import Mail, Petition, Signature
-from petitions.signatures import find
+from petitions.mail import news_sending, outbox, reminders, suppression
+from petitions.models import Mail, News, Petition, Signature
+from petitions.signatures import find, self_service
 from petitions.signatures.check_email import Page
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -136,6 +136,32 @@ def test_a_form_that_waits_for_a_day_has_the_same_reminder_whether_or_not_its_pe
     assert [kind for kind, *_rest in nobody] == ["confirm", "remind"]
     # The confirmation that was queued before, the forged form's, and no reminder.
     assert len(sent.outbox) == mailed + 2
+
+
+def test_nothing_of_a_confirmed_signature_equals_one_of_the_same_person_elsewhere(
+    petition: Petition,
+) -> None:
+    """By a hand-in list of one petition, whose rows have references, a copy of the database tells
+    whose rows there are theirs; it is not to tell what else they signed, or got news of.
+    """
+    other = Petition.objects.create(slug="other", state=Petition.State.OPEN)
+    signatures = [
+        sign_and_confirm(one, replace(AMINA, wants_updates=True)) for one in (petition, other)
+    ]
+    for signature in signatures:
+        news = News.objects.create(petition=signature.petition)
+        assert news_sending._insert(
+            news.pk,
+            news_sending._without_queued(news.pk, news_sending._mailboxes(news.pk, [signature])),
+        )
+
+    here, elsewhere = (stored_bytes(of=signature.pk) for signature in signatures)
+
+    assert len(here) >= 6
+    assert not here & elsewhere
+    # Their owner finds both by one link.
+    shown = self_service.own_signatures(recipient=sealing.recipient_of(AMINA.email))
+    assert {one.signature.pk for one in shown} == {signature.pk for signature in signatures}
 
 
 def test_the_comparison_finds_what_is_equal(petition: Petition) -> None:

@@ -38,6 +38,9 @@ def wants_news(petition: Petition, name: str, *, name_use: str = "public") -> Si
     return sign_and_confirm(petition, attempt)
 
 
+ALPHABET = "abcdefghijkl"
+
+
 def at(petition: Petition, code: str, number: int) -> None:
     """Move so many of the petition's signatures to a place, and recount."""
     ids = Signature.objects.filter(petition=petition, place="unknown").values_list("pk")[:number]
@@ -72,6 +75,17 @@ def test_news_goes_to_those_who_asked_and_may_still_be_mailed(petition: Petition
         ("asked.example@example.org", "Asked Example", "ar"),
         ("quiet.example@example.org", "", "ar"),
     ]
+
+
+def test_addresses_do_not_stand_in_the_order_of_the_hand_in_list(petition: Petition) -> None:
+    """Side by side, they would tell where somebody lives who withheld their name."""
+    people = {wants_news(petition, f"Person {letter} Example").pk: letter for letter in ALPHABET}
+    handed_in = [name for _reference, name, *_rest in lines(petition, "hand-in")]
+    addressed = [name for _address, name, *_rest in lines(petition, "supporters")]
+
+    assert handed_in == [f"Person {people[pk]} Example" for pk in sorted(people)]
+    assert sorted(addressed) == sorted(handed_in)
+    assert addressed != handed_in
 
 
 def wants_person(petition: Petition, name: str) -> str:

@@ -544,6 +544,20 @@ def test_the_same_rule_cannot_be_made_twice(moderator: User) -> None:
     assert f"Rule {Rule.objects.get().pk} already does this." in answer.content.decode()
 
 
+def test_whoever_is_told_that_a_rule_names_an_address_is_on_record(moderator: User) -> None:
+    client = staff(moderator)
+    save(client, kind="address", whom="amina@example.org")
+    looks = AuditRecord.objects.filter(action=AuditRecord.Action.SEARCHED, actor=moderator)
+    looks_before = looks.count()
+
+    same = form(kind="address", whom="amina@example.org")
+    assert "already does this" in client.post(f"{ADMIN}add/", same).content.decode()
+
+    assert looks.count() == looks_before + 1
+    newest = looks.latest("id")
+    assert (newest.why, newest.object_id) == ("address", "")
+
+
 def test_rules_are_ended_from_the_list_at_once(moderator: User) -> None:
     rule = make("network", "block", "198.51.100.0/24")
     client = staff(moderator)

@@ -304,3 +304,24 @@ def test_only_administrators_manage_people(who: str, request: pytest.FixtureRequ
 def test_the_list_of_people_tells_nothing_of_a_password_hash(ada: Client, lookup: str) -> None:
     for begins in ("argon2", "nonsense"):
         assert ada.get(PEOPLE, {lookup: begins}).status_code == 400
+
+
+def test_a_batch_that_is_refused_keeps_no_later_message_back(
+    ada: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes an account over must not keep its owner from being told."""
+    send = Letter.send
+
+    def refuse_gone(self: Any, fail_silently: bool = False) -> int:
+        if self.to[0].startswith("gone"):
+            raise smtplib.SMTPRecipientsRefused({self.to[0]: (550, b"5.1.1 no such user")})
+        return int(send(self, fail_silently=fail_silently))
+
+    monkeypatch.setattr(Letter, "send", refuse_gone)
+    monkeypatch.setattr(team, "_BATCH", 3)
+    for number in range(3):
+        invite(ada, f"gone{number}")
+    invite(ada)
+
+    assert 1 in (team.send_letters() for _sweep in range(60))
+    assert [message.to for message in mail.outbox] == [["nour@example.org"]]

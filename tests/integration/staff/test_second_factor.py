@@ -190,6 +190,21 @@ def test_a_wrong_first_code_keeps_the_secret_that_the_app_has_read(browser: Clie
     assert secret_on(page) == secret
 
 
+def test_a_wrong_code_in_another_session_does_not_show_the_secret_that_is_being_set_up(
+    browser: Client, moderator: User
+) -> None:
+    of_the_owner = secret_on(browser.get(SET_UP).content.decode())
+    thief = Client()
+    thief.force_login(moderator)
+
+    page = thief.post(SET_UP, {"code": "000000"}).content.decode()
+
+    assert secret_on(page) != of_the_owner
+    # Nor is the owner shown what somebody else has seen.
+    again = browser.post(SET_UP, {"code": code_at(of_the_owner)}).content.decode()
+    assert secret_on(again) not in {of_the_owner, secret_on(page)}
+
+
 def test_a_log_in_without_the_second_factor_can_log_out(browser: Client) -> None:
     assert browser.post(reverse("admin:logout")).status_code in {200, 302}
     assert "_auth_user_id" not in browser.session

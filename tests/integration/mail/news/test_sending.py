@@ -100,7 +100,7 @@ def test_the_index_of_its_mailbox_is_that_of_no_other_mail_also_after_reindexing
     reindex._move_mails({signature.pk: b"s" * 16})
 
     mine = Mail.objects.get(kind=Mail.Kind.NEWS)
-    assert bytes(mine.global_mailbox_ix) == sealing.stored_index(Use.NEWS, _inbox(1))
+    assert bytes(mine.global_mailbox_ix) == sealing.stored_index(Use.NEWS, _inbox(1), of=news.pk)
     others = Mail.objects.exclude(pk=mine.pk).values_list("global_mailbox_ix", flat=True)
     assert {bytes(ix) for ix in others} == {b"s" * 16}
 
