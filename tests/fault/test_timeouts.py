@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
@@ -117,13 +117,18 @@ def ask(site: Site, method: str, path: str, body: str | None = None, network: st
 def frozen(site: Site) -> Iterator[None]:
     """SIGSTOP all processes of PostgreSQL: it accepts connections, and nothing answers."""
     stopped = site.processes_of("postgres")
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(stopped, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        _signal(stopped, signal.SIGCONT)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        # A backend may have ended meanwhile; the others must not be left standing for it.
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def warm(site: Site) -> None:
