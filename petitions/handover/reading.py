@@ -7,14 +7,12 @@ time may be one family, and a withheld name must not be next to a name that give
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
+from django.db import connection, connections
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -38,6 +36,9 @@ class Row(NamedTuple):
     sealed: memoryview | None
 
 
+Submit = Callable[..., Future[list[Row]]]
+
+
 class Condition(NamedTuple):
     """A WHERE clause over signatures `s`, of this file's and the purposes' constants alone, and its
     parameters.
@@ -54,22 +55,38 @@ def batches(export: Export, *, where: str = "TRUE", opened: str = "TRUE") -> Ite
     and would move rows behind the cursor. In SQL, `where` narrows the selection, and `opened` says
     of which signatures the signer is read at all.
 
-    PostgreSQL reads the next batch while the caller works on this one. It is the caller's
-    connection, which psycopg2 lets one thread use at a time.
+    The next batch is read ahead, while the caller works on this one: by a thread with a connection
+    of its own, for psycopg2 lets one statement at a time run on a connection, and in the web's
+    processes refuses a second one.
     """
-    with ThreadPoolExecutor(1) as thread, connection.cursor() as cursor:
-        for petition_id in petition_ids(export):
-            read = partial(_read, cursor, _condition(export, [petition_id], where), opened)
-            limit = FIRST_BATCH
-            ahead = thread.submit(read, "0" * 32, limit)
-            while batch := ahead.result():
-                is_last = len(batch) < limit
-                if not is_last:
-                    limit = BATCH
-                    ahead = thread.submit(read, batch[-1].id, limit)
-                yield batch
-                if is_last:
-                    break
+    with ThreadPoolExecutor(1) as thread:
+        # Another connection would not see what a transaction has written.
+        run: Submit = _at_once if connection.in_atomic_block else thread.submit
+        try:
+            for petition_id in petition_ids(export):
+                condition = _condition(export, [petition_id], where)
+                yield from _of_petition(run, condition, opened)
+        finally:
+            thread.submit(connections.close_all)
+
+
+def _of_petition(run: Submit, condition: Condition, opened: str) -> Iterator[list[Row]]:
+    limit = FIRST_BATCH
+    ahead = run(_read, condition, opened, "0" * 32, limit)
+    while batch := ahead.result():
+        is_last = len(batch) < limit
+        if not is_last:
+            limit = BATCH
+            ahead = run(_read, condition, opened, batch[-1].id, limit)
+        yield batch
+        if is_last:
+            break
+
+
+def _at_once(function: Callable[..., list[Row]], *args: Any) -> Future[list[Row]]:
+    done = Future[list[Row]]()
+    done.set_result(function(*args))
+    return done
 
 
 def by_place(export: Export) -> Counter[str]:
@@ -113,9 +130,7 @@ def places() -> dict[str, Place]:
     return Place.objects.in_bulk()
 
 
-def _read(
-    cursor: CursorWrapper, condition: Condition, opened: str, after: str, limit: int
-) -> list[Row]:
+def _read(condition: Condition, opened: str, after: str, limit: int) -> list[Row]:
     # A subquery reads signers by key: a join would scan all up to the batch, every time.
     signer = "(SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)"
     columns = (
@@ -124,10 +139,11 @@ def _read(
         f"CASE WHEN {opened} THEN {signer} END"
     )
     rows = f"SELECT {columns} FROM petitions_signature s WHERE {condition.sql}"  # noqa: S608
-    cursor.execute(
-        f"{rows} AND s.id > %s::uuid ORDER BY s.id LIMIT %s", [*condition.params, after, limit]
-    )
-    return list(map(Row._make, cursor.fetchall()))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{rows} AND s.id > %s::uuid ORDER BY s.id LIMIT %s", [*condition.params, after, limit]
+        )
+        return list(map(Row._make, cursor.fetchall()))
 
 
 def _counted_by_place(export: Export) -> Counter[str]:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from pytest_django import Settings
 
+from campaign.database.timeouts import client_timeout
 from petitions.counting import tallies
 from petitions.handover import exports, reading
 from petitions.models import Export, Petition, Signature
@@ -74,3 +75,21 @@ def test_two_exports_at_once_are_each_whole(many: Petition) -> None:
     assert first == second
     assert len(first) == tallies.total(many.pk)
     assert set(Export.objects.values_list("rows", flat=True)) == {tallies.total(many.pk)}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("purpose", ["hand-in", "supporters"])
+def test_under_the_timeout_of_the_web_an_export_notes_its_progress_while_it_reads(
+    many: Petition, monkeypatch: pytest.MonkeyPatch, purpose: str
+) -> None:
+    """With a wait callback psycopg2 refuses a second statement on a busy connection."""
+    monkeypatch.setattr(exports, "NOTED_EVERY", 0.0)
+    client_timeout.limit(5)
+    try:
+        export = exports.start(export=Export(petition=many, purpose=purpose, why="x"))
+        rows = rows_of(b"".join(exports.stream(export)))
+    finally:
+        client_timeout.remove()
+    export.refresh_from_db()
+    assert export.finished_at
+    assert export.rows == len(rows) - 1 > 500
