@@ -17,9 +17,10 @@ from django.utils.text import slugify
 from campaign import documents, publishing
 from campaign.models import Statement, StatementText
 from petitions.formatting.sanitising import need_few_marks
-from petitions.models import LONGEST_BODY, Petition
+from petitions.models import LONGEST_BODY, AuditRecord, Petition
 from petitions.publishing import texts
 
+Action = AuditRecord.Action
 _RESIDUE = re.compile(r"(?im)^[ \t]*(?:top|bottom) of page[ \t]*$")
 _BLANK_RUN = re.compile(r"\n(?:[ \t]*\n){2,}")
 # Markdown wants the space; "#Idlib" is a word.
@@ -160,13 +161,15 @@ def load_statement(
     """Create or update one language of a statement; idempotent.
 
     Without `publish`, a new text is a draft and a published one stays published. With `feature`
-    it takes the front page; the first published statement has it anyway. Raises `BadFile`.
+    it takes the front page; the first published statement has it anyway. Raises `BadFile`, also
+    where it would replace what staff wrote under an address that was only made of the title.
     """
-    slug = slug or source.text("slug") or slugify(source.title)[:80]
+    named = slug or source.text("slug")
+    slug = named or slugify(source.title)[:80]
     language = language or source.text("language") or settings.LANGUAGE_CODE
     _check(source, slug, language)
     statement, _new = Statement.objects.get_or_create(slug=slug)
-    _link(statement, petition or source.text("petition"), required=bool(petition))
+    is_led = _link(statement, petition or source.text("petition"), required=bool(petition))
     wanted = {
         "title": source.title,
         "summary": source.text("summary"),
@@ -179,6 +182,11 @@ def load_statement(
     for name, value in wanted.items():
         setattr(text, name, value)
     changed = bool(texts.changed([text]))
+    if changed and not named and _is_of_staff(text):
+        raise BadFile(
+            f"Somebody has written a text at {statement.get_absolute_url()} in the admin. "
+            f"Give --slug {slug} to replace it, or another --slug to keep both."
+        )
     publishing.save_texts(statement=statement, texts=[text], actor=None, screen="load_statement")
     is_published = publish and text.published_at is None
     if is_published:
@@ -188,7 +196,7 @@ def load_statement(
         text.refresh_from_db()
     if feature:
         publishing.feature(statement=statement)
-    return Loaded(text, created, changed, is_published)
+    return Loaded(text, created, changed or is_led, is_published)
 
 
 def _contents(path: Path) -> bytes:
@@ -240,8 +248,10 @@ def _check(source: TextFile, slug: str, language: str) -> None:
         raise BadFile(f"The title (the first line) is longer than {longest} characters.")
 
 
-def _link(statement: Statement, slug: str, *, required: bool) -> None:
-    """Link to the named petition; to the only one there is where none is named."""
+def _link(statement: Statement, slug: str, *, required: bool) -> bool:
+    """Link to the named petition; to the only one there is where none is named. True if it led
+    elsewhere before.
+    """
     petitions = list(Petition.objects.filter(slug=slug) if slug else Petition.objects.all()[:2])
     petition = petitions[0] if len(petitions) == 1 else None
     if petition is None and required:
@@ -249,6 +259,17 @@ def _link(statement: Statement, slug: str, *, required: bool) -> None:
     if petition and statement.petition_id != petition.pk:
         statement.petition = petition
         statement.save(update_fields=["petition"])
+        return True
+    return False
+
+
+def _is_of_staff(text: StatementText) -> bool:
+    """Whether a person saved this text last, in the admin, and not a command."""
+    saved = AuditRecord.objects.about(text.statement).filter(why=text.language)
+    records = saved | AuditRecord.objects.about(text)
+    written = records.filter(action__in=[Action.TEXTS_SAVED, Action.TEXT_CORRECTED])
+    last = written.order_by("-pk").first()
+    return last is not None and last.actor_id is not None
 
 
 def _month(text: str) -> date | None:

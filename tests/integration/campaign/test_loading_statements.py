@@ -4,9 +4,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from campaign import publishing
 from campaign.models import Statement, StatementText
 from petitions.models import Petition, PetitionText
 
@@ -288,3 +290,29 @@ def test_loading_the_campaign_again_leaves_edits_alone(db: None) -> None:
     assert out.getvalue() == "Nothing to add.\n"
     assert PetitionText.objects.get(language="en").title == "Edited"
     assert StatementText.objects.get(language="en").title == "Edited"
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+def test_what_somebody_wrote_in_the_admin_is_replaced_only_under_an_address_that_was_given(
+    document: Path, organiser: User, is_public: bool
+) -> None:
+    load(document, publish=is_public)
+    text = StatementText.objects.get(language="en")
+    text.body = "Written in the admin."
+    publishing.save_texts(statement=text.statement, texts=[text], actor=organiser, screen="a form")
+
+    with pytest.raises(CommandError, match=r"Give --slug help-is-needed-in-testford"):
+        load(document)
+    text.refresh_from_db()
+    assert text.body == "Written in the admin."
+
+    assert "Updated" in load(document, slug="help-is-needed-in-testford")
+    assert "unchanged" in load(document).lower()
+
+
+def test_a_statement_that_leads_elsewhere_now_is_not_called_unchanged(
+    document: Path, petition: Petition
+) -> None:
+    load(document)
+    Petition.objects.create(slug="another")
+    assert "Updated" in load(document, petition="another")
