@@ -126,7 +126,8 @@ def _act(request: HttpRequest, job: BulkDecision) -> None:
         messages.success(request, "Approved: it runs now.")
     elif act == "cancel":
         bulk.cancel(job=job, **acting(request))
-        messages.success(request, "Cancelled. What it had changed by then can be undone.")
+        undo = " What it had changed by then can be undone." if job.done else ""
+        messages.success(request, f"Cancelled.{undo or ' Nothing was changed.'}")
 
 
 def _find(request: HttpRequest, pk: UUID) -> BulkDecision:

@@ -148,9 +148,9 @@ def _shared_domains(read: Sequence[tuple]) -> list[Likeness]:  # type: ignore[ty
     most = sorted(domains.values(), key=len, reverse=True)[:DOMAINS_TOLD]
     opened = _people([ids[0] for ids in most])
     found = []
-    for ids in most:
+    for place, ids in enumerate(most, start=1):
         name = email_addresses.domain_of(opened.get(ids[0], {}).get("email", ""))
-        words = f"one email domain (of {len(domains)})"
+        words = f"email domain {place} of {len(domains)}"
         if name in providers.OF_MANY:
             words = f"the email domain {name} (a large provider)"
         elif len(ids) >= NAMED_FROM:

@@ -93,7 +93,7 @@ def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
     assert "confirmed</th>" in page
     assert ">20</td>" in page
     assert "waiting for confirmation</th>" in page
-    assert "one email domain (of 3)" in page
+    assert "email domain 1 of 3" in page
     assert "bot.example" not in page
     assert "one shape of name, Aaa Aaaaaa 99 (A is a capital, a any other letter" in page
     assert "<bdi>Bot Botson" in page
