@@ -224,14 +224,14 @@ def _targets(decision: Decision, signatures: Sequence[Row]) -> dict[UUID, State]
     states = frozenset(sources(decision))
     movable = [one for one in signatures if one.state in states]
     if decision.kind == Decision.Kind.UNDO:
-        return _states_before([one for one in movable if one.decision_id == decision.undoes_id])
+        return states_before([one for one in movable if one.decision_id == decision.undoes_id])
     transition = lifecycle.DECISIONS[decision.kind]
     if transition.target is None:
-        return _states_before(movable)
+        return states_before(movable)
     return lifecycle.targets(transition, movable)
 
 
-def _states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
+def states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
     """The state of each before its latest decision."""
     latest = {one.pk: one.decision_id for one in signatures if one.decision_id}
     items = DecisionItem.objects.filter(
