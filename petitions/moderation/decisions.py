@@ -234,9 +234,10 @@ def _targets(decision: Decision, signatures: Sequence[Row]) -> dict[UUID, State]
 def states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
     """The state of each before its latest decision."""
     latest = {one.pk: one.decision_id for one in signatures if one.decision_id}
-    items = DecisionItem.objects.filter(
-        decision__in=set(latest.values()), signature_id__in=as_array(latest)
-    ).values_list("signature_id", "decision_id", "previous_state")
+    # By signature alone: right after a decision the planner takes it for one about few.
+    items = DecisionItem.objects.filter(signature_id__in=as_array(latest)).values_list(
+        "signature_id", "decision_id", "previous_state"
+    )
     return {pk: State(state) for pk, decision, state in items if decision == latest[pk]}
 
 
