@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail
 from django.db import OperationalError
+from django.test import Client
 from django.utils import timezone
 
 from petitions.counting import tallies
@@ -174,6 +175,21 @@ def test_a_preview_of_a_restoration_tells_how_many_had_counted(
     preview = _preview(petition, moderator, kind="restore")
 
     assert (preview.number, preview.effect) == ((3, True), 2)
+
+
+def test_of_more_than_is_quick_a_restoration_tells_no_number_for_the_count(
+    petition: Petition, moderator: User, signed: list[UUID], client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    decisions.decide(kind="remove", petition=petition, ids=signed[:3], actor=moderator, **WHY)
+    monkeypatch.setattr(bulk, "LOOKED_AT", 2)
+
+    preview = _preview(petition, moderator, kind="restore")
+
+    assert preview.effect is None
+    client.force_login(moderator)
+    page = client.get(f"/admin/petitions/bulkdecision/{preview.job.pk}/change/").content.decode()
+    assert "changes by what each was before" in page
 
 
 def test_what_changed_since_the_preview_is_left_alone_and_counted(
