@@ -83,19 +83,48 @@ def test_a_signer_finds_changes_and_withdraws_in_two_taps_on_a_phone_without_jav
     assert page.context.cookies() == []
 
 
+def test_a_form_that_waits_is_withdrawn_in_arabic_and_the_confirmed_signature_stays(
+    open_page: OpenPage, mailbox: Mailbox, stack: Stack
+) -> None:
+    page, address = open_page(PHONE, javascript=False), new_address("twice")
+    standing = sign(page, mailbox, stack, "ar", address)
+    send(page, "ar", address)
+
+    page.goto("/ar/find/")
+    page.fill("[name=email]", address)
+    page.click(MAIN_BUTTON)
+    page.goto(link_in(mailbox, address))
+    page.click(MAIN_BUTTON)
+    waiting = page.locator("section.mine").filter(has_text="غير مؤكَّد")
+    waiting.locator(".withdraw summary").click()
+    waiting.locator(".withdraw button").click()
+    page.wait_for_url("**/withdraw/")
+    expect(page.locator(".lead")).to_contain_text("فيبقى كما هو")
+    assert fits(page)
+
+    page.click(MAIN_BUTTON)
+    expect(page.locator("section.mine h2")).to_have_text(NAME["ar"])
+    assert counted(stack) == standing
+
+
 def sign(page: Page, mailbox: Mailbox, stack: Stack, language: str, address: str) -> int:
     """Sign and confirm; how many count then."""
-    page.goto(f"{'' if language == 'en' else f'/{language}'}/petitions/{SLUG}/")
     before = counted(stack)
-    fill(page, NAME[language], address, "M14 5RX")
-    page.check("[name=consent]")
-    page.click("form button[type=submit]")
-    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
+    send(page, language, address)
     page.goto(mailbox.link_for(address))
     page.get_by_role("button", name=WORDS[language]["add"]).click()
     expect(page.locator("h1")).to_contain_text(WORDS[language]["thanks"])
     assert eventually_counts(page, before + 1)
     return before + 1
+
+
+def send(page: Page, language: str, address: str) -> None:
+    """Fill in the form and send it."""
+    page.goto(f"{'' if language == 'en' else f'/{language}'}/petitions/{SLUG}/")
+    fill(page, NAME[language], address, "M14 5RX")
+    page.check("[name=consent]")
+    page.click("form button[type=submit]")
+    expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
 
 
 def link_in(mailbox: Mailbox, address: str) -> str:
