@@ -2628,7 +2628,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("signature_id", models.UUIDField(db_index=True)),
+                ("signature_id", models.UUIDField()),
                 (
                     "previous_state",
                     models.CharField(
@@ -2646,6 +2646,7 @@ class Migration(migrations.Migration):
                 (
                     "decision",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="items",
@@ -2657,7 +2658,7 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["decision", "id"], name="decision_item_list")],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("decision", "signature_id"), name="decision_item_once"
+                        fields=("signature_id", "decision"), name="decision_item_once"
                     ),
                     petitions.models.base.ChoicesConstraint(
                         condition=models.Q(

@@ -38,15 +38,20 @@ def with_checked_choices(model: type[M]) -> type[M]:
     return model
 
 
+def array_text(values: Iterable[object]) -> str:
+    """A PostgreSQL array of ids, numbers or plain words in its text form, as one parameter.
+
+    psycopg2 adapts each element of a list by itself, which took a tenth of the time of a bulk
+    decision. Nothing is quoted: not for what somebody typed.
+    """
+    return f"{{{','.join(map(str, values))}}}"
+
+
 def as_array(values: Iterable[UUID | int], element: str = "uuid") -> RawSQL:
     """The right side of an `__in` over very many values: one array instead of a parameter for each,
-    which took a fifth of the time of a bulk decision.
-
-    It is sent as text, for psycopg2 adapts each element of a list by itself. `element` is the
-    PostgreSQL type.
+    which took a fifth of the time of a bulk decision. `element` is the PostgreSQL type.
     """
-    text = f"{{{','.join(map(str, values))}}}"
-    return RawSQL(f"SELECT unnest(%s::{element}[])", [text])  # noqa: S611 - of constants
+    return RawSQL(f"SELECT unnest(%s::{element}[])", [array_text(values)])  # noqa: S611 - of constants
 
 
 class PublicationQuerySet(models.QuerySet[M]):

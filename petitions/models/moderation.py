@@ -84,13 +84,15 @@ class Decision(models.Model):
 class DecisionItem(models.Model):
     """One signature of a decision, and its state before. Kept after the signer is erased."""
 
-    decision = models.ForeignKey(Decision, models.CASCADE, related_name="items", db_index=False)
-    signature_id = models.UUIDField(db_index=True)
+    decision = models.ForeignKey(
+        Decision, models.CASCADE, related_name="items", db_index=False, db_constraint=False
+    )
+    signature_id = models.UUIDField()
     previous_state = models.CharField(max_length=9, choices=Signature.State)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["decision", "signature_id"], name="decision_item_once"),
+            models.UniqueConstraint(fields=["signature_id", "decision"], name="decision_item_once"),
         ]
         # For the pages of a decision.
         indexes = [models.Index(fields=["decision", "id"], name="decision_item_list")]

@@ -27,7 +27,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from petitions.counting import tallies
-from petitions.models import Decision, Signature, as_array
+from petitions.models import Decision, Signature, array_text, as_array
 
 State = Signature.State
 Reason = Decision.Reason
@@ -174,7 +174,11 @@ def _record_items(decision: Decision, signatures: Sequence[Movable]) -> None:
             INSERT INTO petitions_decisionitem (decision_id, signature_id, previous_state)
             SELECT %s, * FROM unnest(%s::uuid[], %s::text[])
             """,
-            [decision.pk, [one.pk for one in signatures], [str(one.state) for one in signatures]],
+            [
+                decision.pk,
+                array_text(one.pk for one in signatures),
+                array_text(one.state for one in signatures),
+            ],
         )
 
 
