@@ -23,6 +23,8 @@ from petitions.staff import audit
 # For how long the blind indexes of domains are kept.
 DOMAINS_KEPT = timedelta(days=30)
 Kind = Literal["name", "postcode"]
+# No more of one name or postcode are listed: for a list in order of time all have to be sorted.
+MOST_ALIKE = 1_000
 _REFERENCE_LENGTH = 12
 # Letters that Crockford's base 32 leaves out, for they look like digits.
 _LOOK_ALIKE = str.maketrans("OIL", "011")
@@ -154,15 +156,15 @@ def as_reference(text: str) -> str:
 
 
 def same(kind: Kind, signature_id: UUID) -> list[UUID]:
-    """The ids of the signatures of the same petition with the name, or postcode, of this one; none
-    if its signer is gone.
+    """The ids of the signatures of the same petition with the name, or postcode, of this one: at
+    most `MOST_ALIKE`, and none if its signer is gone.
     """
     signer = Signer.objects.filter(pk=signature_id).first()
     try:
         text = sealing.unsealed(signer)[kind] if signer else ""
     except vault.CannotOpen:
         text = ""
-    return _signers(kind, signer.petition_id, text) if signer and text else []
+    return _signers(kind, signer.petition_id, text)[:MOST_ALIKE] if signer and text else []
 
 
 def _like(kind: Kind, petition: Petition, text: str) -> Like | Nothing:

@@ -28,6 +28,10 @@ from petitions.screening import fraud_signals
 # How far "all that match" is counted.
 COUNTED = 10_000
 VIEW = "petitions.view_signature"
+_MANY_ALIKE = (
+    "Very many have this name or postcode: the list has {:,} of them. To find one person, search "
+    "for the address or the reference."
+)
 _IN_FORM = frozenset({"place", "since", "until", "after"})
 
 
@@ -95,6 +99,8 @@ def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
     try:
         found = _page(asked)
         number = _number(asked) if found.rows else None
+        if asked.is_cut:
+            messages.warning(request, _MANY_ALIKE.format(lookup.MOST_ALIKE))
     except Unselectable as refusal:
         messages.warning(request, str(refusal))
         found, number = keyset.Page[Signature]([], ""), None

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
@@ -140,11 +141,23 @@ class Filters:
         if mailbox := self.given.get("mailbox"):
             same = sealing.same_mailbox(self.petition.pk, bytes.fromhex(mailbox))
             rows = rows.of_mailbox(same)
-        if pk := self.values.get("name_of"):
-            rows = rows.filter(pk__in=as_array(search.same("name", pk)))
-        if pk := self.values.get("postcode_of"):
-            rows = rows.filter(pk__in=as_array(search.same("postcode", pk)))
+        for ids in self._alike:
+            rows = rows.filter(pk__in=as_array(ids))
         return rows
+
+    @cached_property
+    def _alike(self) -> list[list[UUID]]:
+        """The ids of the name, and of the postcode, that were searched for."""
+        return [
+            search.same(kind, pk)
+            for kind in get_args(search.Kind)
+            if (pk := self.values.get(f"{kind}_of"))
+        ]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more have the name, or the postcode, than the list may have."""
+        return any(len(ids) == search.MOST_ALIKE for ids in self._alike)
 
     def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:
         """The first rows of the list behind a cursor, by an index. Raises `Unselectable`.

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from petitions.models import AuditRecord, Petition, Place, Signature, Signer
+from petitions.moderation import search
 from petitions.moderation.search import as_reference
 from petitions.screening.screen import Screening
 from petitions.signatures import self_service, submit
@@ -171,6 +172,20 @@ def test_a_name_is_found_in_another_petition(petition: Petition, mona: Client) -
     Petition.objects.create(slug="newer", state=Petition.State.OPEN)
     answer = mona.post(f"{LIST}?petition=newer", {"sought": AMINA.name}, follow=True)
     assert hers.spoken_reference in answer.content.decode()
+
+
+def test_the_list_of_a_name_is_bounded_and_says_so(
+    petition: Petition, mona: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MOST_ALIKE", 2)
+    sign_and_confirm(petition, DAVID)
+    for n in range(2):
+        assert "Very many" not in found(mona, AMINA.name)[1]
+        sign_and_confirm(petition, replace(AMINA, email=f"{n}@example.com"))
+    sign_and_confirm(petition)
+    page = found(mona, AMINA.name)[1]
+    assert "Very many have this name or postcode: the list has 2 of them." in page
+    assert page.count('name="chosen"') == 2
 
 
 def test_a_refused_attempt_is_found_by_nothing(petition: Petition, mona: Client) -> None:
