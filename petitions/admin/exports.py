@@ -18,7 +18,7 @@ from django.utils.decorators import method_decorator
 
 from petitions.admin.acting import acting, need
 from petitions.admin.base import ReadOnly, Titled
-from petitions.admin.fields import refuse_address
+from petitions.admin.fields import PastedAddressField, refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.handover import encryption, exports, purposes
 from petitions.handover.purposes import PURPOSES, Purpose
@@ -35,7 +35,7 @@ class ExportForm(forms.ModelForm[Export]):
 
     # Chosen by the page, so that its script can ask how far the export is.
     number = forms.UUIDField(widget=forms.HiddenInput)
-    address = forms.EmailField(
+    address = PastedAddressField(
         label="Their email address", help_text="It stays in no record: the file alone has it."
     )
 

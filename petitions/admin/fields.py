@@ -10,6 +10,8 @@ from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
 from django.db import models
 from django.utils import timezone
 
+from petitions.identity import email_addresses
+
 M = TypeVar("M", bound=models.Model)
 
 
@@ -157,3 +159,10 @@ class CarefulForm(forms.ModelForm[M], Generic[M]):
         if self.cleaned_data.get("sure") != token:
             self.fields["sure"].widget = Tick(token)
             self.add_error("sure", [*asked, "If you mean that, tick the box and save again."])
+
+
+class PastedAddressField(forms.EmailField):
+    """An email address without what was copied along: marks that nobody sees, a name, brackets."""
+
+    def to_python(self, value: Any) -> str:
+        return email_addresses.as_read(super().to_python(value) or "")

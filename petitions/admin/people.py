@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting, actor
 from petitions.admin.base import Strict
+from petitions.admin.fields import PastedAddressField
 from petitions.admin.recent_password import password_again
 from petitions.staff import logins, people
 from petitions.staff.refusal import Refused
@@ -43,7 +44,7 @@ class RoleField(forms.ModelMultipleChoiceField[Group]):
 class PersonForm(forms.ModelForm[User]):
     """The form of a person: names, address and roles; never a password, which is its owner's."""
 
-    email = forms.EmailField(label="Email address", max_length=254)
+    email = PastedAddressField(label="Email address", max_length=254)
     groups = RoleField(
         label="Roles",
         queryset=Group.objects.filter(name__in=ROLES).order_by("name"),

@@ -173,7 +173,8 @@ class RuleForm(forms.ModelForm[Rule]):
         if is_network:
             self._need_to_be_small(rule.pattern)
 
-    def _index(self, address: str) -> bytes:
+    def _index(self, typed: str) -> bytes:
+        address = email_addresses.as_read(typed)
         try:
             validate_email(address, check_deliverability=False, allow_display_name=False)
         except EmailNotValidError:

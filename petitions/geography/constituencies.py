@@ -39,8 +39,8 @@ class Imported:
 def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
     """Upsert the constituencies of a file. None is ever deleted: signatures count in them.
 
-    A file that adds some and lacks others is of other boundaries, and wanted only after an election
-    changed them. Raises `UnusableFile`, and then nothing has changed.
+    A file that adds some to those that are known is of other boundaries, and wanted only after an
+    election changed them. Raises `UnusableFile`, and then nothing has changed.
     """
     places, columns = _read(path)
     if not places:
@@ -49,12 +49,12 @@ def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
     with transaction.atomic():
         known = set(Place.objects.constituencies().values_list("code", flat=True))
         new, lacking = codes - known, known - codes
-        if new and lacking and not new_boundaries:
+        if new and known and not new_boundaries:
             raise UnusableFile(
                 f"{path.name} has {len(new):,} constituencies that are not known here, and lacks "
-                f"{len(lacking):,} that are: it is of other boundaries. Former and present ones "
-                "together would be counted side by side. If the boundaries did change since, add "
-                "--new-boundaries."
+                f"{len(lacking):,} that are: it is of other boundaries, or of several. Former and "
+                "present ones together would be counted side by side. If the boundaries did change "
+                "since, add --new-boundaries."
             )
         Place.objects.bulk_create(
             places, update_conflicts=True, unique_fields=["code"], update_fields=columns
@@ -94,14 +94,16 @@ def _from_hexjson(path: Path) -> Iterator[Place]:
 def _from_table(path: Path) -> Iterator[Place]:
     """Parse the Office for National Statistics' names and codes: PCON24CD, PCON24NM, PCON24NMW."""
     with files.table(path) as table:
+        if sum(bool(re.fullmatch(r"pcon\d\dcd", name)) for name in table.header) > 1:
+            raise UnusableFile(f"{table.name} has former and present constituencies side by side.")
         code, name = (_column(table.header, rf"pcon\d\d{end}") for end in ("cd", "nm"))
         welsh = _column(table.header, r"pcon\d\dnmw")
         if code is None or name is None:
             raise UnusableFile(f"{table.name} has no columns such as PCON24CD and PCON24NM.")
         for number, row in table.rows:
             if len(row) <= max(code, name, welsh or 0):
-                raise UnusableFile(f"{table.name} breaks off in line {number:,}.")
-            if not PSEUDO.fullmatch(row[code].strip()):
+                raise files.breaks_off(table.name, number)
+            if not PSEUDO.fullmatch(row[code].strip().upper()):
                 yield _place(row[code], row[name], name_cy="" if welsh is None else row[welsh])
 
 
@@ -110,12 +112,27 @@ def _column(header: list[str], pattern: str) -> int | None:
 
 
 def _place(code: str, name: Any, *, region: Any = "", name_cy: str = "") -> Place:
-    code, name, name_cy = code.strip(), str(name).strip(), name_cy.strip()
-    if not _CODE.fullmatch(code):
-        raise UnusableFile(f"{code!r} is not the code of a constituency.")
+    written, name, name_cy = code.strip(), str(name).strip(), name_cy.strip()
+    if not _CODE.fullmatch(code := written.upper()):
+        raise UnusableFile(f"{written!r} is not the code of a constituency.")
+    if spoilt := next(filter(_is_spoilt, (name, name_cy)), ""):
+        raise UnusableFile(
+            f"{code} is called {spoilt!r}: its letters were lost when the file was saved. Open "
+            "it in the program that it comes from, and save it as “CSV UTF-8 (comma delimited)”."
+        )
     if not name or max(len(name), len(name_cy)) > _LONGEST_NAME:
         raise UnusableFile(f"{code} has no name, or one of more than {_LONGEST_NAME} characters.")
     region = region or _NATIONS.get(code[0], "")
     if region and region not in Region.values:
         raise UnusableFile(f"{code} lies in {region!r}, which is no region of the UK.")
     return Place(code=code, name=name, name_cy=name_cy, region=region)
+
+
+def _is_spoilt(name: str) -> bool:
+    """Whether a program wrote "?" for letters that it lacked, or read UTF-8 as Windows-1252."""
+    if "?" in name or "\ufffd" in name:
+        return True
+    try:
+        return name.encode("cp1252").decode() != name
+    except UnicodeError:
+        return False

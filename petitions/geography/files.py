@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -16,8 +17,16 @@ _LONGEST_LINE = 10_000
 _LARGEST = 8 << 30
 _TIGHTEST = 50
 _TIGHT_FROM = 100 << 20
-_SEPARATORS = ",;\t"
+_SEPARATORS = ",;\t|"
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+# The first bytes of other archives and of compressed files: gzip, bzip2, xz, Zstandard, 7z, RAR.
+_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
+# Titles, blank lines and "sep=;" may stand above the header.
+_LINES_ABOVE = 20
+_UNPACK_FIRST = (
+    "{} is packed in a way that cannot be read here, or has a password. Unpack it first, and give "
+    "the CSV file from it."
+)
 
 
 class UnusableFile(Exception):
@@ -55,8 +64,9 @@ def small(path: Path, most: int) -> bytes:
 def table(path: Path) -> Iterator[Table]:
     """Open a CSV file, or the largest one in a zip: the same may lie beside it in smaller parts.
 
-    Values are separated by commas, semicolons or tabs, and not stripped; the text is UTF-8, or
-    UTF-16 with its byte order mark. Raises `UnusableFile`, also while rows are read.
+    Values are separated by commas, semicolons, tabs or bars, and not stripped; the text is UTF-8,
+    or UTF-16 with its byte order mark. The header is the first line of more than one title. Raises
+    `UnusableFile`, also while rows are read.
     """
     with _one_line_of_errors(path), ExitStack() as stack:
         name, size, raw = _opened(path, stack)
@@ -67,26 +77,42 @@ def table(path: Path) -> Iterator[Table]:
         encoding = "utf-16" if mark in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
         text = stack.enter_context(io.TextIOWrapper(raw, encoding=encoding, newline=""))
         lines = _lines(text, name)
-        first = next(lines, "")
-        separator = max(_SEPARATORS, key=first.count)
-        titles = next(csv.reader([first], delimiter=separator), [])
-        header = [title.strip().lower() for title in titles]
-        rows = enumerate(csv.reader(lines, delimiter=separator), 2)
+        number, separator, header = _header(lines)
+        rows = enumerate(csv.reader(lines, delimiter=separator), number + 1)
         yield Table(
             name, size, raw.tell, header, (row for row in rows if any(map(str.strip, row[1])))
         )
 
 
+def _header(lines: Iterator[str]) -> tuple[int, str, list[str]]:
+    """The number of the header's line, its separator, and its titles; [] if there is none."""
+    for number, line in enumerate(islice(lines, _LINES_ABOVE), 1):
+        if "\0" in line:
+            raise UnicodeError  # UTF-16 without its mark, or UTF-32
+        separator = max(_SEPARATORS, key=line.count)
+        titles = next(csv.reader([line], delimiter=separator), [])
+        header = [title.strip().lower() for title in titles]
+        if sum(map(bool, header)) > 1:
+            return number, separator, header
+    return 0, ",", []
+
+
 def _opened(path: Path, stack: ExitStack) -> tuple[str, int, IO[bytes]]:
     if not zipfile.is_zipfile(path):
         file = stack.enter_context(path.open("rb"))
-        if file.read(2) == b"PK":
+        start = file.read(6)
+        if start.startswith(b"PK"):
             raise UnusableFile(f"{path.name} breaks off: download it again.")
+        if start.startswith(_ARCHIVES):
+            raise UnusableFile(_UNPACK_FIRST.format(path.name))
         return path.name, path.stat().st_size, file
     archive = stack.enter_context(zipfile.ZipFile(path))
     members = [one for one in archive.infolist() if one.filename.lower().endswith(".csv")]
     if not members:
-        raise UnusableFile(f"{path.name} holds no CSV file.")
+        raise UnusableFile(
+            f"{path.name} holds no CSV file. Unpack it, or save the table in it as “CSV UTF-8 "
+            "(comma delimited)”, and give that."
+        )
     largest = max(members, key=lambda member: member.file_size)
     is_tight = largest.file_size > _TIGHTEST * max(largest.compress_size, 1)
     if largest.file_size > _LARGEST or (is_tight and largest.file_size > _TIGHT_FROM):
@@ -95,10 +121,7 @@ def _opened(path: Path, stack: ExitStack) -> tuple[str, int, IO[bytes]]:
         )
     # Windows packs large files with Deflate64; the lowest flag says that there is a password.
     if largest.compress_type not in _METHODS or largest.flag_bits & 1:
-        raise UnusableFile(
-            f"{path.name} is packed in a way that cannot be read here, or has a password. Unpack "
-            "it first, and give the CSV file from it."
-        )
+        raise UnusableFile(_UNPACK_FIRST.format(path.name))
     raw = stack.enter_context(archive.open(largest))
     return Path(largest.filename).name, largest.file_size, raw
 
@@ -112,8 +135,16 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
                 "published table."
             )
         if line.count('"') % 2:
-            raise UnusableFile(f"{name} breaks off in line {number:,}, within quotation marks.")
+            raise breaks_off(name, number)
         yield line
+
+
+def breaks_off(name: str, number: int) -> UnusableFile:
+    """The error of a line that has too few values, or half of one."""
+    return UnusableFile(
+        f"{name} breaks off in line {number:,}. Download it again; or if that line is a note and "
+        "no row of the table, delete it."
+    )
 
 
 @contextmanager

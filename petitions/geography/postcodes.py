@@ -34,9 +34,9 @@ _ISLANDS = ("GY", "IM", "JE")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _EDITION = re.compile(rf"({'|'.join(_MONTHS)})[a-z]*[ _-]*(20\d\d)", re.IGNORECASE)
 _BATCH = 50_000
-# An edition may lose that share of its postcodes without a question, and a few in any case.
-_SHARE_LOST = 0.01
-_FEW_LOST = 1_000
+# An edition may lose or move that share of its postcodes without a question, and a few in any case.
+_SHARE_CHANGED = 0.01
+_FEW_CHANGED = 1_000
 
 Progress = Callable[[int, int], object]
 
@@ -47,6 +47,7 @@ class Doubt(StrEnum):
     OLDER = "older"
     FUTURE = "future"
     LOSS = "loss"
+    MOVES = "moves"
 
 
 @dataclass(slots=True)
@@ -135,11 +136,11 @@ def _lines(table: Table, imported: Imported) -> Iterator[str]:
     of_postcode, of_constituency, of_end = _columns(table)
     for number, row in table.rows:
         try:
-            postcode = "".join(row[of_postcode].split())
-            constituency = row[of_constituency].strip()
+            postcode = "".join(row[of_postcode].split()).upper()
+            constituency = row[of_constituency].strip().upper()
             is_terminated = of_end is not None and row[of_end].strip() != ""
         except IndexError:
-            raise UnusableFile(f"{table.name} breaks off in line {number:,}.") from None
+            raise files.breaks_off(table.name, number) from None
         if not constituency or PSEUDO.fullmatch(constituency):
             imported.nowhere += 1
             imported.astray += not is_terminated and not postcode.startswith(_ISLANDS)
@@ -161,7 +162,12 @@ def _columns(table: Table) -> tuple[int, int, int | None]:
     header = table.header
     postcode = next((name for name in _POSTCODE_COLUMNS if name in header), None)
     constituency = [name for name in header if _CONSTITUENCY_COLUMN.fullmatch(name)]
-    if postcode is None or len(constituency) != 1:
+    if len(constituency) > 1:
+        raise UnusableFile(
+            f"{table.name} has the constituencies of several years: {', '.join(constituency)}. "
+            "Delete the columns of those that are no longer in force."
+        )
+    if postcode is None or not constituency:
         raise UnusableFile(
             f"{table.name} has no columns pcds and pcon (or pcon24cd), as ONSPD and NSPL have. "
             "Code-Point Open has no constituencies."
@@ -180,9 +186,16 @@ def _index() -> None:
 
 
 def _need_whole(name: str, imported: Imported, accepted: Collection[Doubt]) -> None:
-    """Ask about a file of a part of the country, a download cut off between two lines, and an
-    edition that no longer says where many postcodes lie.
+    """Ask about a file of a part of the country, a download cut off between two lines, an edition
+    that no longer says where many postcodes lie, and one that says it otherwise.
     """
+    placed, moved = Postcode.objects.count(), _count(_MOVED)
+    if moved > max(_FEW_CHANGED, placed * _SHARE_CHANGED) and Doubt.MOVES not in accepted:
+        raise UnusableFile(
+            f"{moved:,} of the {placed:,} postcodes in use would move to another constituency. "
+            "Were the columns sorted one without the other? If the boundaries changed, add "
+            "--accept moves."
+        )
     if Doubt.LOSS in accepted:
         return
     force = "If that is right, add --accept loss."
@@ -192,13 +205,13 @@ def _need_whole(name: str, imported: Imported, accepted: Collection[Doubt]) -> N
         raise UnusableFile(
             f"{name} has postcodes in {held} of {in_use} constituencies: it is only a part. {force}"
         )
-    placed, lost = Postcode.objects.count(), _count(_LOST)
-    if lost > max(_FEW_LOST, placed * _SHARE_LOST):
+    lost = _count(_LOST)
+    if lost > max(_FEW_CHANGED, placed * _SHARE_CHANGED):
         raise UnusableFile(
             f"{lost:,} of the {placed:,} postcodes in use would lose their constituency: "
             f"{name} has none for them. {force}"
         )
-    if not placed and imported.astray > max(_FEW_LOST, imported.rows * _SHARE_LOST):
+    if not placed and imported.astray > max(_FEW_CHANGED, imported.rows * _SHARE_CHANGED):
         raise UnusableFile(
             f"{imported.astray:,} postcodes that are in use have no constituency in {name}, beside "
             f"{imported.rows:,} that have one. {force}"
@@ -227,6 +240,10 @@ _USED_CONSTITUENCIES = "SELECT count(DISTINCT place_id) FROM petitions_postcode"
 _LOST = """
     SELECT count(*) FROM petitions_postcode old
     WHERE NOT EXISTS (SELECT FROM new_postcode new WHERE new.postcode = old.postcode)
+"""
+_MOVED = """
+    SELECT count(*) FROM petitions_postcode old JOIN new_postcode new USING (postcode)
+    WHERE new.place_id <> old.place_id
 """
 # Three statements, for nobody else writes meanwhile; an upsert is slower.
 _DELETE_GONE = """

@@ -70,7 +70,18 @@ def read(typed: str) -> str:
         raise NotAnAddress(meant=plain)
     if _is_valid(text, allow_smtputf8=True):
         raise NotAnAddress(is_foreign=True)
-    raise NotAnAddress(meant=_meant(text))
+    if meant := _meant(text):
+        raise NotAnAddress(meant=meant)
+    # With another slip besides, as in "josé@gmail..com": without it, it could not be mailed either.
+    raise NotAnAddress(is_foreign=_is_valid(_mended(text), allow_smtputf8=True))
+
+
+def as_read(typed: str) -> str:
+    """The address in what was typed, as `read` finds it; what was typed, where it finds none."""
+    try:
+        return read(typed)
+    except NotAnAddress:
+        return typed
 
 
 def _is_valid(address: str, *, allow_smtputf8: bool = False) -> bool:
@@ -88,12 +99,21 @@ def _is_valid(address: str, *, allow_smtputf8: bool = False) -> bool:
 
 
 def _meant(text: str) -> str:
-    """The valid address nearest to one that is not: the only one among other words, or one without
-    full stops and signs doubled, left out or mistaken for others, and spaces within; "" if none.
+    """The valid address nearest to one that is not: the only one among other words, or what
+    `_mended` gives; "" if none.
     """
     parts = {part.strip(_BEFORE).rstrip(_AFTER) for part in _BESIDE.split(text)}
     if len(among := [part for part in parts if _is_valid(part)]) == 1:
         return among[0]
+    # Joined, as in "anna smith@example.org", before a word of it alone.
+    words = text.split() if text.count("@") == 1 else []
+    return next(filter(_is_valid, (_mended(text), *words)), "")
+
+
+def _mended(text: str) -> str:
+    """The text without full stops and signs doubled, left out or mistaken for others, and spaces
+    within, at the large provider that is probably meant; it may still be no address.
+    """
     text = _WRITTEN_OUT.sub("@", text) if "@" not in text else text
     text = _DOT_WRITTEN_OUT.sub(".", text)
     text = re.sub(r"\s", "", text)
@@ -104,8 +124,7 @@ def _meant(text: str) -> str:
     local = re.sub(r"\.{2,}", ".", local.strip("@.,"))
     domain = re.sub(r"[.,;:]+", ".", domain).strip(".-")
     alone = next((large for large in LARGE if large.partition(".")[0] == domain.lower()), domain)
-    address = f"{local}@{suggested_domain(alone) or alone}"
-    return address if _is_valid(address) else ""
+    return f"{local}@{suggested_domain(alone) or alone}"
 
 
 def canonical(address: str) -> str:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from petitions.crypto import vault
-from petitions.identity import email_addresses, names, residence
+from petitions.identity import email_addresses, names, residence, typed_text
 from petitions.models import AuditRecord, Petition, Place, Signature, Signer, as_array
 from petitions.signers import sealing
 from petitions.staff import audit
@@ -93,7 +93,7 @@ Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 @transaction.atomic
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
     """Find what the words are about, in a petition first, and put on record that it was sought."""
-    kind, found = _find(petition, text.strip())
+    kind, found = _find(petition, typed_text.without_invisible(text).strip())
     record(petition=petition, kind=kind, actor=actor, screen=screen)
     return found
 
@@ -107,8 +107,8 @@ def record(*, petition: Petition, kind: str, actor: User, screen: str) -> None:
 
 def _find(petition: Petition, text: str) -> tuple[str, Found]:
     """The kind of what was sought, and what is found: the first kind that has something."""
-    if "@" in text.lstrip("@"):
-        return "address", _by_address(petition, text)
+    if "@" in (address := email_addresses.as_read(text)).lstrip("@"):
+        return "address", _by_address(petition, address)
     if _DOMAIN.fullmatch(text) and (days := _days_of_domain(petition, text)):
         return "domain", OfDomain(days)
     named = Place.objects.filter(Q(name__iexact=text) | Q(name_cy__iexact=text)).first()

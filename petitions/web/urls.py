@@ -1,6 +1,6 @@
 """URLs of the public site: the pages, what is behind a token, and what others show of petitions."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from petitions.web.long_pages import NAMES
 from petitions.web.views import (
@@ -29,10 +29,11 @@ urlpatterns = [
     *(path(f"{name}/", pages.long_page, {"name": name}, name=name) for name in NAMES),
 ]
 
-_confirm, _check = "<str:language>/confirm/<str:token>/", "<str:language>/check/<str:token>/"
-_mine = "<str:language>/mine/<str:token>/"
+_confirm, _check = "<str:language>/confirm/<slug:token>/", "<str:language>/check/<slug:token>/"
+_mine = "<str:language>/mine/<slug:token>/"
 _signature = f"{_mine}<str:reference>/"
 # All under one prefix, `/t/`: one proxy rule keeps them out of its logs. The most requested first.
+# What no token can hold falls through to `mail.mend`.
 links = [
     path(_confirm, confirming.confirm, name="confirm"),
     path(f"{_confirm}news/", confirming.choose_news, name="news"),
@@ -41,10 +42,10 @@ links = [
     path(f"{_check}again/", signing.send_again, name="ask_again"),
     path(f"{_check}code/", signing.type_code, name="type_code"),
     path(f"{_check}meant/", signing.take_suggestion, name="meant"),
-    path("<str:language>/correct/<str:token>/", signing.correct, name="correct"),
-    path("<str:language>/not-me/<str:token>/", confirming.not_me, name="not_me"),
-    path("<str:language>/mail-again/<str:token>/", self_service.mail_again, name="mail_again"),
-    path("<str:language>/no-news/<str:token>/", mail.no_news, name="no_news"),
+    path("<str:language>/correct/<slug:token>/", signing.correct, name="correct"),
+    path("<str:language>/not-me/<slug:token>/", confirming.not_me, name="not_me"),
+    path("<str:language>/mail-again/<slug:token>/", self_service.mail_again, name="mail_again"),
+    path("<str:language>/no-news/<slug:token>/", mail.no_news, name="no_news"),
     path(_mine, self_service.mine, name="mine"),
     path(f"{_mine}download/", self_service.download, name="download"),
     path(f"{_mine}mail/", self_service.mail, name="mail"),
@@ -54,9 +55,8 @@ links = [
     path(f"{_signature}address/", self_service.new_address, name="new_address"),
     path(f"{_signature}address/code/", self_service.address_code, name="address_code"),
     path(f"{_signature}withdraw/", self_service.withdraw, name="withdraw"),
-    # Last: whatever else came of a mailed link.
-    path("<path:rest>", mail.mend, name="broken"),
-    path("", mail.mend, {"rest": ""}),
+    # Last: whatever else came of a mailed link, line breaks within it, too.
+    re_path(r"^(?P<rest>[\s\S]*)$", mail.mend, name="broken"),
 ]
 
 shared = [

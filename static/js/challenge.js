@@ -55,7 +55,8 @@ start().then(
   () => {
     const wasPressed = state === "sending";
     say("ready");
-    if (wasPressed) form.requestSubmit(wantsToSend);
+    // Safari before 16 has no requestSubmit, and before 15.4 no submitter.
+    if (wasPressed) (wantsToSend || form.querySelector("[type=submit]")).click();
   },
   () => say("failed"),
 );

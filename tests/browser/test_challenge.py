@@ -76,11 +76,18 @@ def test_the_browser_finds_the_proof_by_itself_and_signs(
     assert mailbox.wait_for(address)
 
 
+# What Safari lacks: before 16 and before 15.4.
+NO_REQUEST_SUBMIT = "delete HTMLFormElement.prototype.requestSubmit;"
+NO_SUBMITTER = "delete SubmitEvent.prototype.submitter;"
+
+
+@pytest.mark.parametrize("lacking", ["", NO_REQUEST_SUBMIT, NO_REQUEST_SUBMIT + NO_SUBMITTER])
 @pytest.mark.usefixtures("busy")
 def test_who_presses_while_it_calculates_is_sent_on_by_itself(
-    open_page: OpenPage, mailbox: Mailbox
+    open_page: OpenPage, mailbox: Mailbox, lacking: str
 ) -> None:
     page, address = open_page(PHONE), new_address("quick")
+    page.add_init_script(lacking)
     held: list[Route] = []
     released: list[bool] = []
 

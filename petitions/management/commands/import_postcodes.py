@@ -31,8 +31,8 @@ class Command(BaseCommand):
             default=[],
             type=postcodes.Doubt,
             choices=list(postcodes.Doubt),
-            help="import although it is older than what is in use, of a month to come, or loses"
-            " the constituency of many postcodes",
+            help="import although it is older than what is in use, of a month to come, loses the"
+            " constituency of many postcodes, or moves many to another",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

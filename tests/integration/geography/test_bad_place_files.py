@@ -201,6 +201,28 @@ def test_former_and_present_constituencies_do_not_stand_side_by_side(
     assert Place.objects.constituencies().count() == 653
 
 
+def test_former_constituencies_beside_all_present_ones_are_refused(
+    places: None, tmp_path: Path
+) -> None:
+    present = [f'{one.code},"{one.name}",,1' for one in Place.objects.constituencies()]
+    former = [f'{code},"{name}",,1' for code, name in FORMER.items()]
+
+    told = refusal("import_constituencies", names(tmp_path, NAMES, *present, *former))
+
+    assert "3 constituencies that are not known here, and lacks 0 that are" in told
+    both = names(tmp_path, f"PCON10CD,PCON10NM,{NAMES}", f"W07000041,Ynys Môn,{MONA}")
+    assert "side by side" in refusal("import_constituencies", both)
+
+
+@pytest.mark.parametrize("spoilt", ["Ynys M?n", "Ynys M\ufffdn", "Ynys MÃ´n"])
+def test_names_whose_letters_were_lost_are_refused(
+    places: None, tmp_path: Path, spoilt: str
+) -> None:
+    for line in (f"{YNYS_MON},{spoilt},,1", f"{YNYS_MON},Ynys Môn,{spoilt},1"):
+        told = refusal("import_constituencies", names(tmp_path, NAMES, line))
+        assert f"is called '{spoilt}': its letters were lost" in told
+
+
 def test_constituencies_of_one_nation_may_come_alone_where_they_are_known(
     places: None, tmp_path: Path
 ) -> None:
@@ -256,6 +278,42 @@ def test_a_file_of_endless_lines_does_not_fill_the_memory(
     assert told in refusal("import_postcodes", path)
     assert tracemalloc.get_traced_memory()[1] < 16 << 20
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"\x1f\x8b\x08\x00", b"BZh91AY", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07"],
+)
+def test_another_archive_is_to_be_unpacked_first(
+    constituencies: None, tmp_path: Path, start: bytes
+) -> None:
+    path = tmp_path / "NSPL_AUG_2026_UK.csv.gz"
+    path.write_bytes(start + bytes(range(256)))
+    assert "Unpack it first" in refusal("import_postcodes", path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_postcodes_in_an_encoding_that_is_not_announced_are_to_be_saved_as_utf_8(
+    constituencies: None, tmp_path: Path, encoding: str
+) -> None:
+    path = published.postcodes(tmp_path)
+    path.write_bytes(published.csv_lines().encode(encoding))
+    assert "save it as “CSV UTF-8 (comma delimited)”" in refusal("import_postcodes", path)
+
+
+@pytest.mark.parametrize(
+    "above", ["\n", "sep=,\n", "National Statistics Postcode Lookup\r\n\r\n", '"Table 1","",""\n']
+)
+def test_what_stands_above_the_header_is_passed_over(
+    constituencies: None, tmp_path: Path, above: str
+) -> None:
+    lines = published.csv_lines().replace("LL65 1AA", "ll65 1aa").replace(GORTON, GORTON.lower())
+    call_command("import_postcodes", published.postcodes(tmp_path, above + lines))
+    assert Postcode.objects.count() == 6
+
+    table = names(tmp_path, *above.splitlines(), NAMES, MONA, "Source: ONS")
+    lines_above = len(above.splitlines())
+    assert f"breaks off in line {lines_above + 3}. " in refusal("import_constituencies", table)
 
 
 def test_a_zip_that_is_packed_too_tightly_is_not_unpacked(
@@ -334,6 +392,29 @@ def test_an_edition_that_loses_many_postcodes_is_refused_until_the_loss_is_accep
     assert Postcode.objects.count() == 6
 
 
+def test_an_edition_that_moves_many_postcodes_is_refused_until_that_is_accepted(
+    constituencies: None, tmp_path: Path
+) -> None:
+    """As where a spreadsheet sorted one column and not the other."""
+    whole = ("M14 5RX", "", RUSHOLME)
+    call_command("import_postcodes", edition(tmp_path, [whole, *many(GORTON)]))
+    moved = edition(tmp_path, [whole, *many(RUSHOLME)], "NSPL_NOV_2026_UK.csv")
+
+    told = refusal("import_postcodes", moved)
+
+    assert "1,100 of the 1,106 postcodes in use would move to another constituency" in told
+    call_command("import_postcodes", str(moved), "--accept", "moves")
+    assert Postcode.objects.filter(place_id=RUSHOLME).count() == 1_101
+
+
+def test_postcodes_with_the_constituencies_of_two_years_are_refused(
+    constituencies: None, tmp_path: Path
+) -> None:
+    lines = published.csv_lines().replace("rgn26cd", "pcon10cd")
+    told = refusal("import_postcodes", published.postcodes(tmp_path, lines))
+    assert "the constituencies of several years: pcon10cd, pcon24cd" in told
+
+
 def test_an_edition_may_lose_a_few(constituencies: None, tmp_path: Path) -> None:
     whole = ("M14 5RX", "", RUSHOLME)
     call_command("import_postcodes", edition(tmp_path, [whole, *many(GORTON, 1_000)]))
@@ -355,7 +436,7 @@ def test_a_first_edition_must_say_where_postcodes_in_use_lie(
     assert "1,101 postcodes that are in use have no constituency" in told
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("padding", [" ", "\u00a0", "  "])
 def test_spaces_around_values_and_other_separators_are_read(
     constituencies: None, tmp_path: Path, separator: str, padding: str
@@ -372,8 +453,8 @@ def test_spaces_around_values_and_other_separators_are_read(
     }  # fmt: skip
 
 
-def test_bars_as_separators_are_no_table(constituencies: None, tmp_path: Path) -> None:
-    path = published.postcodes(tmp_path, published.csv_lines().replace(",", "|"))
+def test_spaces_as_separators_are_no_table(constituencies: None, tmp_path: Path) -> None:
+    path = published.postcodes(tmp_path, published.csv_lines().replace(",", " "))
     assert "has no columns pcds and pcon" in refusal("import_postcodes", path)
 
 

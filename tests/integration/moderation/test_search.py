@@ -95,6 +95,25 @@ def test_what_finds_nothing_says_what_can_be_searched_for(
     assert "Search takes" in page
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\u200bamina@example.org", "\u202aamina@example.org\u202c", "<amina@example.org>",
+        "Amina Example <amina@example.org>", "mailto:amina@example.org", "amina @example.org",
+        "ａｍｉｎａ＠example.org", "(Amina@Example.ORG),",
+    ],
+)  # fmt: skip
+def test_an_address_is_found_as_it_is_pasted(
+    petition: Petition, mona: Client, written: str
+) -> None:
+    hers = sign_and_confirm(petition)
+    theirs = sign_and_confirm(petition, DAVID)
+    url, page = found(mona, written)
+    assert "mailbox=" in url
+    assert hers.spoken_reference in page
+    assert theirs.spoken_reference not in page
+
+
 LEILA = Attempt(
     name="ليلى أحمد", email="l@example.org", postcode="SW1A0AA", language="ar",
     name_use="withheld",

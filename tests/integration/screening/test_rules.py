@@ -486,7 +486,7 @@ def test_an_address_is_kept_as_its_index_alone(
 ) -> None:
     client = staff(moderator)
     with caplog.at_level(logging.DEBUG):
-        answer = save(client, kind="address", whom="Victim+x@Example.org")
+        answer = save(client, kind="address", whom="\u202aVictim+x@Example.org\u202c,")
     rule = Rule.objects.get()
     assert bytes(rule.address_ix or b"") == rules.address_index("victim@example.org")
     assert rule.pattern == ""

@@ -1,11 +1,14 @@
 """Links as mail programs break them: they work, or lead to a page with the other ways."""
 
+import time
+
 import pytest
 from django.core import mail as sent
 from django.test import Client
 
 from petitions.mail import outbox
 from petitions.models import Petition
+from petitions.web.views.mail import mended
 from tests.checking import link_in
 from tests.people import AMINA, sign
 
@@ -26,6 +29,28 @@ def test_what_is_stuck_on_a_link_does_not_break_it(
     browser: Client, link: str, slash: str, stuck: str
 ) -> None:
     page = browser.get(link.rstrip("/") + slash + stuck, follow=True)
+
+    assert page.status_code == 200
+    assert "Add my signature" in page.content.decode()
+
+
+@pytest.mark.parametrize("sign", ["_", "-", "._", "_)"])
+def test_a_sign_behind_the_last_slash_is_no_part_of_a_link(
+    browser: Client, link: str, sign: str
+) -> None:
+    page = browser.get(link + sign, follow=True)
+    assert "Add my signature" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "put_in", ["%20", "%0D%0A", "=%0A", "=", "%0A%20%20", "%E2%80%8B", "%C2%AD", "%C2%A0", "%09"]
+)
+@pytest.mark.parametrize("place", [-1, -20, -40])
+def test_a_line_break_within_a_link_does_not_break_it(
+    browser: Client, link: str, place: int, put_in: str
+) -> None:
+    token = link.rstrip("/")
+    page = browser.get(f"{token[:place]}{put_in}{token[place:]}/", follow=True)
 
     assert page.status_code == 200
     assert "Add my signature" in page.content.decode()
@@ -70,6 +95,14 @@ def test_a_link_cut_off_or_all_in_capitals_offers_the_code_and_a_new_link(
         assert f'href="{prefix}/find/"' in text
         assert page["Cache-Control"] == "no-store"
         assert page["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("filler", ["=", "=a", "./", "-", " ", "a/", "\u200b"])
+def test_a_path_of_nothing_but_signs_costs_no_time(filler: str) -> None:
+    """As long as a request's first line may be."""
+    path, began = "/t/en/confirm/" + filler * (4000 // len(filler)), time.process_time()
+    mended(path)
+    assert time.process_time() - began < 0.01
 
 
 def test_nothing_but_a_link_of_ours_is_redirected_to(petition: Petition, browser: Client) -> None:

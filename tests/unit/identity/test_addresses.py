@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from petitions.admin.fields import PastedAddressField
 from petitions.identity import email_addresses, providers
 from petitions.identity.email_addresses import canonical
 from petitions.identity.providers import Provider
@@ -253,13 +254,24 @@ def test_where_nothing_is_near_nothing_is_guessed(typed: str) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["josé@example.org", "jose\u0301@example.org", "أمينة@example.org", "аmina@example.org"],
-)
+    [
+        "josé@example.org", "jose\u0301@example.org", "أمينة@example.org", "аmina@example.org",
+        "josé@gmail..com", "josé@gmail", "أمينة @ example.org", "josé(at)example.org",
+    ],
+)  # fmt: skip
 def test_an_address_that_cannot_be_mailed_yet_is_told_so(typed: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         EmailAddressField().clean(typed)
 
     assert refusal.value.code == "foreign"
+
+
+@pytest.mark.parametrize("typed", ["عنوان anna@example.org", "e–bost anna@example.org"])
+def test_an_address_beside_words_of_another_script_is_offered(typed: str) -> None:
+    with pytest.raises(ReadOtherwise) as refusal:
+        EmailAddressField().clean(typed)
+
+    assert refusal.value.values == {"email": "anna@example.org"}
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[a-z.,@ <>'\u200b]{0,30}", fullmatch=True))
@@ -396,3 +408,15 @@ def test_nothing_that_was_typed_makes_the_next_answer_quicker() -> None:
     """A memory of domains would tell whose domain somebody else has just signed with."""
     for function in (email_addresses.ascii_domain, email_addresses.suggested_domain):
         assert not hasattr(function, "cache_info"), function
+
+
+@pytest.mark.parametrize(
+    "pasted", ["\u200bamina@example.org", "Amina <amina@example.org>", "mailto:amina@example.org,"]
+)
+def test_an_address_that_staff_paste_is_read_as_the_public_forms_read_it(pasted: str) -> None:
+    assert PastedAddressField().clean(pasted) == "amina@example.org"
+
+
+@pytest.mark.parametrize("typed", ["amina", "josé@example.org", "amina@gmail..com"])
+def test_what_is_no_address_is_not_guessed_for_staff(typed: str) -> None:
+    assert email_addresses.as_read(typed) == typed
