@@ -26,7 +26,8 @@ from petitions.models import Export, Petition, Place
 
 COUNT = "count"
 NEW = "admin/petitions/export/new.html"
-SELECTION = ("petition", "petition_state", "place", "first_day", "last_day")
+PARTS = ("place", "first_day", "last_day")
+SELECTION = ("petition", "petition_state", *PARTS)
 FILE = ("file_format", "recipient", "why")
 
 
@@ -65,7 +66,9 @@ class ExportForm(forms.ModelForm[Export]):
         unwanted = SELECTION if purpose.is_of_one_person else ("address", "proof")
         if not purpose.spans_petitions:
             unwanted = (*unwanted, "petition_state")
-        for name in unwanted:
+        if not purpose.has_parts:
+            unwanted = (*unwanted, *PARTS)
+        for name in {*unwanted}:
             del self.fields[name]
         if "petition" in self.fields:
             self._offer_petitions(is_required=not purpose.spans_petitions)
@@ -77,14 +80,14 @@ class ExportForm(forms.ModelForm[Export]):
         self.fields["why"].required = COUNT not in self.data
 
     def _offer_petitions(self, *, is_required: bool) -> None:
-        petitions, places = self.fields["petition"], self.fields["place"]
+        petitions, places = self.fields["petition"], self.fields.get("place")
         assert isinstance(petitions, forms.ModelChoiceField)
-        assert isinstance(places, forms.ModelChoiceField)
         petitions.queryset = Petition.objects.titled().order_by("-pk")
         petitions.required = is_required
         petitions.empty_label = "---------" if is_required else "all petitions"
-        places.queryset = Place.objects.order_by("kind", "name")
-        places.empty_label = "all places"
+        if isinstance(places, forms.ModelChoiceField):
+            places.queryset = Place.objects.order_by("kind", "name")
+            places.empty_label = "all places"
 
     def clean_recipient(self) -> str:
         recipient = str(self.cleaned_data["recipient"]).strip()

@@ -46,6 +46,8 @@ class Purpose(ABC):
     has_people: ClassVar[bool] = True
     # Whether it may be of all petitions together.
     spans_petitions: ClassVar[bool] = False
+    # Whether it may be of one place, or of some days.
+    has_parts: ClassVar[bool] = True
     # Whether it asks for one address instead of a selection.
     is_of_one_person: ClassVar[bool] = False
     # Django's templates call what can be called, and pages show the class.
@@ -134,6 +136,10 @@ class Supporters(Purpose):
     kept_for = timedelta(days=7)
     columns = ("address", "name", "language")
     spans_petitions = True
+    # Of a place and a day it would tell where and when the owner of an address signed, and beside
+    # the hand-in list of the same few their reference: also of who withheld their name. News to one
+    # place is written on the site, which asks for 25 people and a second organiser.
+    has_parts = False
     wanted: ClassVar[str] = "s.wants_updates"
 
     def batches(self) -> Iterator[list[Cells]]:

@@ -151,7 +151,10 @@ def _watch(one: News) -> None:
 def _begin_or_end_waiting() -> None:
     waiting = News.objects.waiting()
     for one in waiting.filter(created_at__lt=Now() - news.ALONE_WAITS):
-        if not roles.others_who_approve(one):
+        if one.actor is None or not one.actor.has_perm(news.SEND):
+            # Nobody else has read it: whoever was taken off the team must not speak for it.
+            _end_by_clock(one, State.AWAITING, "who started it may not send news any more")
+        elif not roles.others_who_approve(one):
             _begin_by_clock(one)
     for one in waiting.filter(created_at__lt=Now() - WAITS_FOR_APPROVAL):
         _end_by_clock(one, State.AWAITING, "nobody approved it in a day")

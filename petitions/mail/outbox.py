@@ -83,6 +83,7 @@ _NEEDED = (
     "signature__wants_updates",
     "signature__news_may_name",
     "signature__link_epoch",
+    "signature__disowned_at",
     "signature__created_at",
     "signature__signer__sealed",
 )
@@ -313,8 +314,8 @@ def over_limit(ids: Collection[UUID]) -> set[UUID]:
 
 
 def _still_wanted(mails: Sequence[Mail]) -> set[UUID]:
-    """Ids of the mails that are still of use: not those of erased signers, of corrected attempts,
-    or about a signature that needs no confirmation any more.
+    """Ids of the mails that are still of use: not those of erased signers, of corrected, disowned
+    or retired attempts, or about a signature that needs no confirmation any more.
 
     A link to one's signatures is sent whether or not there are any (constant work).
     """
@@ -329,6 +330,8 @@ def _still_wanted(mails: Sequence[Mail]) -> set[UUID]:
         if mail.sealed:
             return True
         if signature is None or not hasattr(signature, "signer") or signature.pk in corrected:
+            return False
+        if signature.disowned_at:
             return False
         if mail.kind == Mail.Kind.REMIND:
             petition = petitions[signature.petition_id]

@@ -57,6 +57,7 @@ _SUBJECTS = {
     StaffMail.Kind.PASSWORD: "A new password for the admin of your site",
     StaffMail.Kind.CHANGED: "Your account in the admin of your site was changed",
     StaffMail.Kind.SWITCHED: SUBJECT,
+    StaffMail.Kind.CONTACT: SUBJECT,
 }
 _BATCH = 100
 # What the mail server does not take within a day is dropped: its link would be old.

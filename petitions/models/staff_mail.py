@@ -22,11 +22,12 @@ class StaffMail(models.Model):
         PASSWORD = "password", "forgotten password"
         CHANGED = "changed", "the account was changed"
         SWITCHED = "switched", "a moderator used a switch of a petition"
+        CONTACT = "contact", "the privacy contact was changed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=10, choices=Kind)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
-    # `{"email": ...}`: what was typed, or the address that an account no longer has.
+    # `{"email": ...}`: what was typed, or the former address of an account or the organisation.
     sealed = models.BinaryField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Max, QuerySet
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -32,6 +34,8 @@ Kind = Decision.Kind
 _DECIDING = "deciding"
 # Rows on a page of the list.
 AT_ONCE = 50
+# How many people one moderator may erase in an hour: nothing undoes it, and nobody else is asked.
+ERASURES_AN_HOUR, HOUR = 20, timedelta(hours=1)
 # What each kind of decision needs, others `MODERATE`; an undo needs what the undone one does.
 MODERATE = "petitions.moderate_signature"
 _NEEDED = {
@@ -274,7 +278,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
     """Erase the personal data of a signature at its signer's request; False if there is none left.
 
     The record says who did it and when, and keeps only the signature's id. Raises
-    `PermissionDenied`.
+    `PermissionDenied`, and `Refused` for more than `ERASURES_AN_HOUR` of one moderator.
     """
     decision = Decision(
         petition=signature.petition,
@@ -284,6 +288,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
     )
     require_permission(decision, actor)
     share_lock()
+    _refuse_too_many_erasures(actor)
     if not withdraw.withdraw(signature_id=signature.pk):
         return False
     decision.save()
@@ -292,6 +297,20 @@ def erase(*, signature: Signature, actor: User) -> bool:
     )
     _record(decision)
     return True
+
+
+def _refuse_too_many_erasures(actor: User) -> None:
+    # Locked, or two at once would each find the last one free.
+    locks.lock_named(f"erase {actor.pk}")
+    lately = Decision.objects.filter(actor=actor, kind=Kind.ERASE, created_at__gt=Now() - HOUR)
+    if lately.count() >= ERASURES_AN_HOUR:
+        raise Refused(
+            _(
+                "Nothing was deleted. You have deleted the data of %(n)d people within an hour, "
+                "which cannot be undone. Wait, or ask another moderator."
+            )
+            % {"n": ERASURES_AN_HOUR}
+        )
 
 
 def _locked(petition_id: int, ids: Iterable[UUID]) -> list[Signature]:

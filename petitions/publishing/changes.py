@@ -20,7 +20,7 @@ from petitions.models import (
     Signer,
 )
 from petitions.publishing.life import EDITABLE, PUBLIC, Phase, phase_of
-from petitions.staff import audit
+from petitions.staff import audit, people
 from petitions.staff.refusal import Refused
 
 M = TypeVar("M", bound=models.Model)
@@ -147,7 +147,8 @@ def save_organisation(
     """Save the organisation. A name that people consented to stays on record, with the reason.
 
     Consent is given to a named controller: UK GDPR Article 7(1), recital 42. Raises `Refused`
-    without a reason, and if signers would lose their contact.
+    without a reason, and if signers would lose their contact. Of another contact the earlier one
+    and the other organisers are told by mail.
     """
     if reasons := organisation_refusals(organisation, reason):
         raise Refused(" ".join(reasons.values()))
@@ -160,7 +161,10 @@ def save_organisation(
             about=organisation,
             why=reason,
         )
+    before = Organisation.objects.filter(pk=organisation.pk).first()
     organisation.save()
+    if before and before.privacy_email and before.privacy_email != organisation.privacy_email:
+        people.warn_of_contact(earlier=before.privacy_email, actor=actor)
 
 
 def _changed(before: Petition, after: Petition) -> set[str]:

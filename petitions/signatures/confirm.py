@@ -5,7 +5,7 @@ Six rules decide, each in a function or a fragment of SQL of its name:
 - the household rule: a mailbox counts once, or twice for two people of one home;
 - nobody is added unasked: anybody can type anybody's address under any name. Where forms of several
   people wait for one address, or one more person would join those who have signed, the press asks
-  which of them it is; who is chosen is confirmed, and the forms of the others are deleted;
+  which of them it is; who is chosen is confirmed, and the forms of the others are retired;
 - the narrowest use of a name wins: of all forms of the mailbox, whichever link is pressed, until
   the owner widens it in "find my signature"; and so does a subject of news that names nothing;
 - of two presses that contradict each other neither stands: where "not me" was pressed before, the
@@ -38,7 +38,7 @@ from petitions.screening import rules
 from petitions.screening.screen import HELD_PETITION
 from petitions.signatures import confirm_sql, lifecycle
 from petitions.signatures import disown as disowning
-from petitions.signers import erasing, sealing
+from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
 
 SLOTS = (1, 2)
@@ -103,7 +103,9 @@ def find(signature_id: UUID, epoch: int) -> Signature | None:
     """The signature that a mailed link names, with its signer and petition; None if invalid."""
     rows = Signature.objects.uncorrected().select_related("signer", "petition")
     signature = rows.filter(pk=signature_id, signer__isnull=False).first()
-    return signature if signature and _is_live(signature, epoch) else None
+    if signature is None or not _is_live(signature, epoch) or disowning.is_retired(signature):
+        return None
+    return signature
 
 
 def confirm(*, signature_id: UUID, epoch: int, is_chosen: bool = False) -> Pressed:
@@ -143,7 +145,11 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
 
 
 def _unconfirmable(signature: Signature, me: Opened) -> Pressed | None:
-    """The answer where the petition is closed, or "not me" was pressed before; None elsewhere."""
+    """The answer where the petition is closed, the form is retired, or "not me" was pressed before;
+    None elsewhere.
+    """
+    if disowning.is_retired(signature):
+        return Pressed(Outcome.GONE)
     if signature.state == State.PENDING and not _may_count(signature):
         return Pressed(Outcome.CLOSED, signature)
     if signature.disowned_at is None:
@@ -173,7 +179,7 @@ def _carry_out(
     forms: list[Signature],
     me: Opened,
 ) -> Pressed:
-    """Write what was decided, and delete the forms of those who were not chosen."""
+    """Write what was decided, and retire the forms of those who were not chosen."""
     asked_for, caught = signature.name_use, _caught(signature, me.address)
     person = me.person
     if verdict.outcome is Outcome.CONFIRMED:
@@ -194,7 +200,8 @@ def _carry_out(
         twin = _clean_twin(verdict.standing, forms, me)
         _merge_choices(verdict.standing, me, may_count=may_count, twin=twin)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
-        erasing.erase_attempts(_lock(waiting, state=State.PENDING))
+        locked = _lock(waiting, state=State.PENDING)
+        disowning.retire([one for one in waiting if one.pk in locked])
     signature = verdict.standing or signature
     added = Person(person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for

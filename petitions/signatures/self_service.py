@@ -24,9 +24,10 @@ from petitions.identity import email_addresses, names
 from petitions.mail import suppression
 from petitions.models import Export, Mail, Petition, Signature, Signer
 from petitions.screening import fraud_signals
+from petitions.signatures import disown as disowning
 from petitions.signatures import find, lifecycle
 from petitions.signatures import withdraw as withdrawing
-from petitions.signers import consent, erasing, sealing
+from petitions.signers import consent, sealing
 from petitions.signers.sealing import Indexes, Use
 
 State, NameUse = Signature.State, Signature.NameUse
@@ -196,7 +197,7 @@ def correct_name(*, recipient: Recipient, reference: str, name: str) -> None:
 
     A signature cannot be transferred to somebody else: only its spelling changes. Where that
     changes the blind index of the person, nobody else of the mailbox may have the new one; and
-    pending attempts of the old spelling are deleted, or one of them could be confirmed and
+    pending attempts of the old spelling are retired, or one of them could be confirmed and
     count the same person twice.
     """
     one = own_signature(recipient=recipient, reference=reference)
@@ -318,7 +319,7 @@ def _rename(one: OwnSignature, name: str) -> None:
             for key_id in settings.INDEX_KEYS
         ]
         _need_free(signer, after)
-        erasing.erase_attempts([row.pk for row in attempts if row.state == State.PENDING])
+        disowning.retire([row for row in attempts if row.state == State.PENDING])
         signer.person_ix = after[0].person
         signer.name_ix = sealing.search_indexes(signature.petition_id, signature.pk, person).name
     signer.sealed = sealing.seal_again(person, signature.pk)

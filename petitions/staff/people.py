@@ -18,7 +18,7 @@ from petitions.infra import locks
 from petitions.models import AuditRecord, StaffMail
 from petitions.staff import audit, second_factor
 from petitions.staff.refusal import Refused
-from petitions.staff.roles import ADMINISTRATORS
+from petitions.staff.roles import ADMINISTRATORS, ORGANISERS, people_of
 
 Action = AuditRecord.Action
 TABLE = "staff mail"
@@ -114,6 +114,17 @@ def ask_for_password(*, email: str) -> None:
     """
     if StaffMail.objects.count() < REQUESTS_AT_ONCE:
         _queue(StaffMail.Kind.PASSWORD, email)
+
+
+def warn_of_contact(*, earlier: str, actor: User | None) -> None:
+    """Mail whoever reads the earlier privacy contact, and the other organisers, that it changed:
+    signers write to it, and the notices of erasures go there.
+    """
+    others = [person for person in people_of([ORGANISERS]) if person.email and person != actor]
+    for person in others:
+        StaffMail.objects.create(kind=StaffMail.Kind.CONTACT, user=person)
+    if reader := actor or next(iter(others), None):
+        _queue(StaffMail.Kind.CONTACT, earlier, user=reader)
 
 
 def note_password_set(*, person: User, screen: str) -> None:

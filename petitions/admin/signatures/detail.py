@@ -23,6 +23,7 @@ from petitions.formatting.languages import minutes
 from petitions.models import Decision, Petition, Signature
 from petitions.moderation import decisions, reveal, search, timeline
 from petitions.moderation.selection import Number, Unselectable
+from petitions.staff.refusal import Refused
 
 ERASE = "erase"
 # The list that somebody came from, as its query.
@@ -148,8 +149,11 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
             "data: this cannot be undone.",
         )
         return redirect(here)
-    if decisions.erase(signature=signature, actor=actor(request)):
-        messages.success(request, _ERASED if signature.confirmed_at else _FORM_ERASED)
+    try:
+        if decisions.erase(signature=signature, actor=actor(request)):
+            messages.success(request, _ERASED if signature.confirmed_at else _FORM_ERASED)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
     # An unconfirmed attempt is deleted altogether, and its page with it.
     remains = Signature.objects.filter(pk=signature.pk).exists()
     return redirect(here if remains else _came_from(request, signature).url())

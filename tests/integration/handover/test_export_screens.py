@@ -4,6 +4,7 @@ import csv
 import io
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -65,6 +66,22 @@ def test_an_organiser_comes_from_the_petition_and_leaves_with_the_file(
     assert (
         export.sha256 in page.get(f"/admin/petitions/export/{export.pk}/change/").content.decode()
     )
+
+
+def test_the_list_for_news_is_of_no_single_place_or_day(petition: Petition, page: Client) -> None:
+    """Else two files of one row each tell where somebody lives who withheld their name."""
+    for country, address in (("", "uk@example.org"), ("FR", "fr@example.org")):
+        postcode = "" if country else "M145RX"
+        withheld = replace(AMINA, email=address, name_use="withheld", wants_updates=True)
+        sign_and_confirm(petition, replace(withheld, country=country, postcode=postcode))
+    url, today = f"{NEW}supporters/", timezone.localdate()
+    assert not page.get(url).context["form"].fields.keys() & {"place", "first_day", "last_day"}
+
+    chosen = form(petition, place="abroad", first_day=today, last_day=today)
+    rows = list(csv.reader(io.StringIO(page.post(url, chosen).getvalue().decode("utf-8-sig"))))
+
+    assert sorted(row[0] for row in rows[1:]) == ["fr@example.org", "uk@example.org"]
+    assert page.get(f"{NEW}hand-in/").context["form"].fields.keys() >= {"place", "first_day"}
 
 
 @pytest.mark.parametrize("purpose", [name for name in PURPOSES if name != "person"])

@@ -1,5 +1,6 @@
 """Removing, restoring and erasing: the tally moves with the state, in one decision."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.models import Decision, DecisionItem, Mail, Petition, Signature, Signer
@@ -161,6 +163,27 @@ def test_a_moderator_erases_a_person_only_after_typing_the_reference(
     erased = Decision.objects.get(kind=Decision.Kind.ERASE)
     assert erased.actor == moderator
     assert "mona" in client.get(page).content.decode()
+
+
+def test_one_moderator_erases_no_more_than_so_many_people_in_an_hour(
+    petition: Petition, moderator: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing undoes an erasure, and no second moderator is asked for one."""
+    monkeypatch.setattr(decisions, "ERASURES_AN_HOUR", 2)
+    people = [sign_and_confirm(petition, person) for person in (AMINA, BASHIR, DAVID)]
+    client.force_login(moderator)
+
+    def erase(signature: Signature) -> str:
+        page, typed = f"{LIST}{signature.pk}/change/", {"erase": signature.spoken_reference}
+        return client.post(page, typed, follow=True).content.decode()
+
+    assert "within an hour" not in "".join(map(erase, people[:2]))
+    assert "You have deleted the data of 2 people within an hour" in erase(people[2])
+    assert tallies.total(petition.pk) == 1
+
+    Decision.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    assert "This person’s data is deleted" in erase(people[2])
+    assert tallies.total(petition.pk) == 0
 
 
 @pytest.mark.parametrize("has_signed", [True, False])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +17,7 @@ from django.utils import timezone
 from campaign.models import FormerStatementAddress, Statement
 from petitions.counting import breakdowns
 from petitions.formatting.languages import day
+from petitions.mail import team
 from petitions.models import (
     AuditRecord,
     FormerAddress,
@@ -25,6 +27,7 @@ from petitions.models import (
     ReadinessTick,
     SenderCheck,
     Signer,
+    StaffMail,
 )
 from petitions.models.petition import PetitionQuerySet
 from petitions.publishing import changes, life, opening, readiness, warm_cache
@@ -515,6 +518,29 @@ def test_a_name_that_people_consented_to_changes_with_a_reason_asked_twice_and_o
     assert AuditRecord.objects.filter(action="organisation-renamed").exists()
     notice = Client().get("/privacy/").content.decode()
     assert "SBC UK" in notice
+
+
+def test_a_new_privacy_contact_is_told_to_the_earlier_one_and_to_other_organisers(
+    petition: Petition, organiser: User, omar: Client
+) -> None:
+    """Signers write to it that they have signed."""
+    organiser.email = "omar@example.org"
+    organiser.save()
+    sara = User.objects.create_user("sara", "sara@example.org", is_staff=True)
+    sara.groups.set(organiser.groups.all())
+    path, earlier = "/admin/petitions/organisation/1/change/", Organisation.load().privacy_email
+
+    sent(omar, path, website="https://www.example.org")
+    team.send_letters()
+    assert not mail.outbox
+
+    sent(omar, path, privacy_email="another@example.org")
+    assert "example.org" not in str(list(StaffMail.objects.values()))
+    team.send_letters()
+    assert sorted(one.to[0] for one in mail.outbox) == sorted([earlier, "sara@example.org"])
+    assert all("The privacy contact" in str(one.body) for one in mail.outbox)
+    assert not any("/password/" in str(one.body) for one in mail.outbox)
+    assert not StaffMail.objects.exists()
 
 
 def test_signers_do_not_lose_their_contact(petition: Petition, omar: Client) -> None:

@@ -260,7 +260,7 @@ def test_what_waits_at_the_old_address_cannot_count_the_same_person_again(
 
     assert type_in(browser, mine, code()).status_code == 200
 
-    assert not Signature.objects.filter(pk=twin).exists()
+    assert confirm(twin) is Outcome.GONE
 
 
 def test_a_withdrawal_takes_the_new_address_along(

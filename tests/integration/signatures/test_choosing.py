@@ -76,7 +76,7 @@ def test_a_household_of_two_is_told_that_the_other_one_signs_again_and_can(
     assert tallies.total(petition.pk) == 2
 
 
-def test_who_is_chosen_counts_and_the_others_are_deleted(
+def test_who_is_chosen_counts_and_the_links_of_the_others_die(
     petition: Petition, client: Client
 ) -> None:
     """The press of a stranger's link, too, adds the owner, once."""
@@ -87,7 +87,7 @@ def test_who_is_chosen_counts_and_the_others_are_deleted(
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert "Thank you. Your signature is confirmed." in answers[1].content.decode()
-    (signature,) = Signature.objects.all()
+    (signature,) = Signature.objects.counted()
     assert (signature.pk, signature.name_use) == (hers, WITHHELD)
     assert tallies.total(petition.pk) == 1
     assert client.post(link(forged)).status_code == 404
@@ -151,7 +151,7 @@ def test_a_form_that_is_not_chosen_narrows_the_use_of_a_name_and_the_page_says_s
 
     page = client.post(link(hers), {"chosen": "yes"}).content.decode()
 
-    assert Signature.objects.get().name_use == WITHHELD
+    assert Signature.objects.counted().get().name_use == WITHHELD
     assert "Another form that was sent with this email address allows less" in page
 
 

@@ -135,6 +135,24 @@ def test_who_is_alone_has_ten_minutes_in_which_to_stop_it(news: News, omar: User
 
 
 @pytest.mark.usefixtures("supporters", "many")
+@pytest.mark.parametrize("change", ["deactivated", "without the role"])
+def test_news_of_somebody_who_left_the_team_does_not_begin_by_itself(
+    news: News, omar: User, change: str
+) -> None:
+    act(use_cases.start, news, omar)
+    if change == "deactivated":
+        User.objects.filter(pk=omar.pk).update(is_active=False)
+    else:
+        omar.groups.clear()
+
+    News.objects.update(created_at=timezone.now() - use_cases.ALONE_WAITS)
+    run(news)
+
+    assert (has_gone_out(), news.state) == (0, State.CANCELLED)
+    assert by_clock() == [("news-stopped", str(news.pk))]
+
+
+@pytest.mark.usefixtures("supporters", "many")
 def test_news_that_nobody_approves_within_a_day_is_cancelled(
     news: News, omar: User, second: User
 ) -> None:
