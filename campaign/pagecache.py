@@ -7,11 +7,11 @@ While one request renders it afresh, the others get the stale copy; when renderi
 because the database is away, everybody gets the stale copy, for up to a day, or until the
 page says that it becomes wrong. Each process has its own cache, bounded in entries.
 
-It is the outermost middleware: a copy costs none of what the others do. Entries are keyed by
-scheme, host and path, for a plain http request must still be redirected to https. Pages ignore
-their query strings, so a request that has one gets the page without it, and hostile query
-strings fill no cache. Only pages whose links carry a source on are cached once for each
-registered source; any other source gets the page without one.
+It is the outermost middleware: a copy costs none of what the others do, and a fresh one not even
+Django's handler (`fresh_pages_first`). Entries are keyed by scheme, host and path, for a plain http
+request must still be redirected to https. Pages ignore their query strings, so a request that has
+one gets the page without it, and hostile query strings fill no cache. Only pages whose links carry
+a source on are cached once for each registered source; any other source gets the page without one.
 """
 
 import gzip
@@ -20,8 +20,9 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
@@ -31,6 +32,8 @@ from petitions.infra.ttl_cache import seconds_left_of_minute
 from petitions.web.responses import is_carrying, seconds_left
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Headers = list[tuple[str, str]]
 Key = tuple[str, str, str, str]
 _PORT = re.compile(r":\d+$")
 
@@ -38,40 +41,44 @@ STALE_SECONDS = 86_400
 _WORTH_COMPRESSING = 500
 # "gzip;q=0" refuses it.
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))")
-_NOT_KEPT = {"content-length", "etag", "content-encoding"}
+_NOT_KEPT = {"content-length", "etag", "content-encoding", "vary"}
 
 
 class Page:
     """One cached response: never changed, only replaced by a fresher one."""
 
-    __slots__ = ("body", "by_source", "etag", "fresh_until", "headers", "packed", "usable_until")
+    __slots__ = ("by_source", "etag", "fresh_until", "packed", "plain", "unchanged", "usable_until")
 
     def __init__(self, response: HttpResponse, minute_ends: float) -> None:
         body = response.content
-        self.body = body
         self.by_source = is_carrying(response)
-        self.packed = gzip.compress(body, 6, mtime=0) if _is_worth_packing(response) else b""
         self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
-        self.headers = {k: v for k, v in response.items() if k.lower() not in _NOT_KEPT}
-        self.headers |= {"ETag": self.etag, "Vary": "Accept-Encoding"}
+        kept = [(k, v) for k, v in response.items() if k.lower() not in _NOT_KEPT]
+        kept += [("ETag", self.etag), ("Vary", "Accept-Encoding")]
+        self.unchanged = [(k, v) for k, v in kept if k.lower() != "content-type"]
+        self.plain = _measured(kept, body)
+        self.packed: tuple[Headers, bytes] | None = None
+        if _is_worth_packing(response):
+            smaller = gzip.compress(body, 6, mtime=0)
+            self.packed = _measured([*kept, ("Content-Encoding", "gzip")], smaller)
         now, left = time.monotonic(), seconds_left(response)
         usable = STALE_SECONDS if left is None else left
         self.usable_until = now + usable
         self.fresh_until = min(now + min(usable, settings.PAGE_CACHE_SECONDS), minute_ends)
 
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        """The page, or 304 where the browser's ETag matches."""
-        meta = request.META
+    def answer(self, meta: Mapping[str, Any]) -> tuple[HTTPStatus, Headers, bytes]:
+        """The page, or 304 where the browser's ETag matches, for a request's WSGI environ."""
         if self.etag in meta.get("HTTP_IF_NONE_MATCH", ""):
-            return HttpResponseNotModified(headers=self.headers)
-        packed = bool(self.packed and _GZIP.search(meta.get("HTTP_ACCEPT_ENCODING", "")))
-        body = self.packed if packed else self.body
-        content = b"" if request.method == "HEAD" else body
-        response = HttpResponse(content, headers=self.headers)
-        if packed:
-            response["Content-Encoding"] = "gzip"
-        response["Content-Length"] = str(len(body))
-        return response
+            return HTTPStatus.NOT_MODIFIED, self.unchanged, b""
+        takes_gzip = self.packed and _GZIP.search(meta.get("HTTP_ACCEPT_ENCODING", ""))
+        headers, body = self.packed if self.packed and takes_gzip else self.plain
+        return HTTPStatus.OK, headers, b"" if meta["REQUEST_METHOD"] == "HEAD" else body
+
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """The same as a response of Django."""
+        status, headers, body = self.answer(request.META)
+        kind = HttpResponse if status == HTTPStatus.OK else HttpResponseNotModified
+        return kind(body, headers=dict(headers))
 
 
 class Entry:
@@ -87,7 +94,11 @@ class Entry:
 class PageCacheMiddleware:
     """Answer GET and HEAD of public pages from the cache."""
 
+    # The one that was made last: outside tests a process makes one alone.
+    newest: ClassVar["PageCacheMiddleware"]
+
     def __init__(self, get_response: GetResponse) -> None:
+        PageCacheMiddleware.newest = self
         self.get_response = get_response
         self.entries: OrderedDict[Key, Entry] = OrderedDict()
         self.lock = threading.Lock()
@@ -95,18 +106,27 @@ class PageCacheMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
             return self.get_response(request)
-        key, entry = self._find(request)
+        key, entry = self._find(request.META)
         if entry is None:
             return self._first(request)
         if time.monotonic() < entry.page.fresh_until:
-            return entry.page.answer(request)
+            return entry.page.respond(request)
         return self._renew(request, key, entry)
 
-    def _find(self, request: HttpRequest) -> tuple[Key, Entry | None]:
+    def fresh(self, meta: Mapping[str, Any]) -> Page | None:
+        """The fresh page for a request's WSGI environ, if it is found without the database."""
+        if meta["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return None
+        entry = self.entries.get(_key(meta))
+        if entry is None or (entry.page.by_source and meta.get("QUERY_STRING")):
+            return None
+        return entry.page if time.monotonic() < entry.page.fresh_until else None
+
+    def _find(self, meta: MutableMapping[str, Any]) -> tuple[Key, Entry | None]:
         """The cache key, as far as it is known yet, and its entry."""
-        key = _key(request)
+        key = _key(meta)
         entry = self.entries.get(key)
-        code = sources.carried(request.META)
+        code = sources.carried(meta)
         if not code or (entry and not entry.page.by_source):
             return key, entry
         key = (*key[:3], code)
@@ -118,11 +138,11 @@ class PageCacheMiddleware:
             return response
         page = Page(response, minute_ends)
         self._keep(request, Entry(page))
-        return page.answer(request)
+        return page.respond(request)
 
     def _keep(self, request: HttpRequest, entry: Entry) -> None:
         """Store an entry as the newest, and evict the ones longest unrenewed."""
-        key = _key(request)
+        key = _key(request.META)
         if entry.page.by_source:
             key = (*key[:3], sources.carried(request.META))
         with self.lock:
@@ -135,11 +155,11 @@ class PageCacheMiddleware:
         """Render afresh, unless another request is at it: then serve the stale copy."""
         too_old = time.monotonic() >= entry.page.usable_until
         if not entry.lock.acquire(blocking=too_old):
-            return entry.page.answer(request)
+            return entry.page.respond(request)
         try:
             if time.monotonic() < entry.page.fresh_until:
                 # Another request has rendered it while this one waited.
-                return entry.page.answer(request)
+                return entry.page.respond(request)
             response, minute_ends = self._render(request)
             if _is_public(response):
                 return self._replace(request, key, entry, Page(response, minute_ends))
@@ -147,7 +167,7 @@ class PageCacheMiddleware:
                 # Closed to the public, removed, or gone: the copy must not outlive it.
                 self.entries.pop(key, None)
                 return response
-            return entry.page.answer(request)
+            return entry.page.respond(request)
         finally:
             entry.lock.release()
 
@@ -160,7 +180,7 @@ class PageCacheMiddleware:
             self.entries.pop(key, None)
             entry = Entry(page)
         self._keep(request, entry)
-        return page.answer(request)
+        return page.respond(request)
 
     def _render(self, request: HttpRequest) -> tuple[HttpResponse, float]:
         """The page, and the end of the minute in which it was begun, on the monotonic clock."""
@@ -173,10 +193,41 @@ class PageCacheMiddleware:
             request.method = method
 
 
-def _key(request: HttpRequest) -> Key:
+def fresh_pages_first(application: Application, pages: PageCacheMiddleware) -> Application:
+    """Wrap Django's WSGI application: fresh pages of its cache are answered without it.
+
+    For speed alone: through Django's handler, its request, response and signals, an answer took 1.8
+    times the processor (370 instead of 210 us, gunicorn's part included), in paired runs.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        page = pages.fresh(environ)
+        if page is None:
+            return application(environ, start_response)
+        status, headers, body = page.answer(environ)
+        start_response(f"{status.value} {status.phrase}", [*headers])
+        return [body]
+
+    return answer
+
+
+def _key(meta: Mapping[str, Any]) -> Key:
     # The port is left out: a site has one, and a client that makes up thousands fills no cache.
-    host = _PORT.sub("", request.META.get("HTTP_HOST", "").lower())
-    return request.scheme or "", host, request.path, ""
+    host = _PORT.sub("", meta.get("HTTP_HOST", "").lower())
+    return _scheme(meta), host, meta["PATH_INFO"], ""
+
+
+def _scheme(meta: Mapping[str, Any]) -> str:
+    """`HttpRequest.scheme`, as Django has it from the proxy's header or else from the server."""
+    header, secure = settings.SECURE_PROXY_SSL_HEADER
+    said = meta.get(header)
+    if said is None:
+        return str(meta["wsgi.url_scheme"])
+    return "https" if said.partition(",")[0].strip() == secure else "http"
+
+
+def _measured(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+    return [*headers, ("Content-Length", str(len(body)))], body
 
 
 def _is_worth_packing(response: HttpResponse) -> bool:

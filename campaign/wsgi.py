@@ -11,7 +11,10 @@ from campaign.database import timeouts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
-application = with_plain_content_type(get_wsgi_application())
+_django = with_plain_content_type(get_wsgi_application())
+from campaign.pagecache import PageCacheMiddleware, fresh_pages_first  # noqa: E402 - it has models
+
+application = fresh_pages_first(_django, PageCacheMiddleware.newest)
 refuse_unsafe_start()
 timeouts.limit("web")
 # Needed to wake the worker: loaded now, so that the first signer does not wait for it.

@@ -4,6 +4,7 @@ import gzip
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -11,7 +12,7 @@ from django.test import RequestFactory
 from django.utils.http import http_date
 from pytest_django import Settings
 
-from campaign.pagecache import PageCacheMiddleware
+from campaign.pagecache import PageCacheMiddleware, _scheme, fresh_pages_first
 from petitions.web.responses import carries_source
 
 PUBLIC = "public, max-age=0, s-maxage=2"
@@ -78,6 +79,30 @@ def cache(site: Site, clock: Clock) -> PageCacheMiddleware:
 def get(path: str = "/", method: str = "GET", **headers: str) -> HttpRequest:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return RequestFactory().generic(method, path, headers=named)
+
+
+class Django:
+    """Stands behind the cache as a WSGI application, and tells that it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(
+        self, _environ: dict[str, Any], start_response: Callable[..., object]
+    ) -> list[bytes]:
+        self.asked += 1
+        start_response("200 OK", [])
+        return [b"Django"]
+
+
+def by_wsgi(
+    cache: PageCacheMiddleware, request: HttpRequest, django: Django | None = None
+) -> tuple[str, dict[str, str], bytes]:
+    """Status, headers and body of what the WSGI application answers."""
+    said: list[Any] = []
+    application = fresh_pages_first(django or Django(), cache)
+    body = application(request.META, lambda *started: said.extend(started))
+    return said[0], dict(said[1]), b"".join(body)
 
 
 def number(response: HttpResponse) -> int:
@@ -575,3 +600,72 @@ def test_while_a_page_that_has_become_wrong_is_rendered_nobody_gets_the_old_copy
     second.join(10)
 
     assert 1 not in answers
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("GET", {}),
+        ("GET", {"Accept_Encoding": "gzip"}),
+        ("HEAD", {"Accept_Encoding": "gzip"}),
+        ("GET", {"If_None_Match": "etag"}),
+    ],
+)
+def test_a_fresh_page_is_answered_before_django_as_the_middleware_answers_it(
+    method: str, headers: dict[str, str], cache: PageCacheMiddleware
+) -> None:
+    etag = cache(get())["ETag"]
+    headers = {name: said.replace("etag", etag) for name, said in headers.items()}
+    request, django = get(method=method, **headers), Django()
+
+    status, shown, body = by_wsgi(cache, request, django)
+
+    response = cache(request)
+    assert django.asked == 0
+    assert status == f"{response.status_code} {response.reason_phrase}"
+    assert (shown, body) == (dict(response.items()), response.content)
+
+
+def test_what_is_not_fresh_reaches_django(cache: PageCacheMiddleware, clock: Clock) -> None:
+    django = Django()
+    by_wsgi(cache, get(), django)
+    cache(get())
+    by_wsgi(cache, get(method="POST"), django)
+    by_wsgi(cache, get(Host="another.example"), django)
+    clock.pass_by(LATER)
+    by_wsgi(cache, get(), django)
+
+    assert django.asked == 4
+
+
+def test_one_readers_headers_cannot_change_anothers_before_django(
+    cache: PageCacheMiddleware,
+) -> None:
+    cache(get())
+    application = fresh_pages_first(Django(), cache)
+    application(get().META, lambda _status, headers: headers.append(("X-Request-Id", "Amina's")))
+
+    assert "X-Request-Id" not in by_wsgi(cache, get())[1]
+
+
+@pytest.mark.usefixtures("carries")
+def test_a_page_that_carries_sources_is_answered_before_django_without_one_alone(
+    cache: PageCacheMiddleware,
+) -> None:
+    django = Django()
+    assert [number(cache(get(path))) for path in ("/", "/?s=mosque")] == [1, 2]
+
+    assert by_wsgi(cache, get("/"), django)[2].startswith(b"1 ")
+    by_wsgi(cache, get("/?s=mosque"), django)
+    assert django.asked == 1
+
+
+@pytest.mark.parametrize(
+    "said", [None, "https", "http", "https,http", " https , http", "HTTPS", ""]
+)
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_the_scheme_is_the_one_that_django_sees(said: str | None, is_secure: bool) -> None:
+    headers = {} if said is None else {"X-Forwarded-Proto": said}
+    request = RequestFactory().get("/", secure=is_secure, headers=headers)
+
+    assert _scheme(request.META) == request.scheme
