@@ -18,6 +18,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_url": settings.SITE_URL,
         "language": language,
         "direction": "rtl" if translation.get_language_bidi() else "ltr",
+        # Of pages whose links carry a source on: see `petitions.counting.sources`.
+        "source_query": "",
         "languages": [
             {
                 "code": code,
