@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from petitions.counting import tallies
+from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition, Signer
 from petitions.publishing import name_list
 from petitions.staff import audit
@@ -104,8 +105,8 @@ ACTS: Mapping[str, Act] = {
     REOPEN: Act(
         "Open again",
         frozenset({Phase.CLOSED, Phase.REMOVED}),
-        "People can sign again at once. The time after which names are erased begins anew with "
-        "the next close. Nobody is emailed.",
+        "People can sign again: at once, or from “opens” on if it is to come. The time after which "
+        "names are erased begins anew with the next close. Nobody is emailed.",
         Action.PETITION_REOPENED,
         reason="Why it opens again. It stays in the audit log.",
     ),
@@ -238,9 +239,16 @@ def record(*, act: Act, petition: Petition, actor: User | None, screen: str, why
 
 
 def _need_to_reopen(petition: Petition, closes_at: datetime | None) -> None:
-    """Refuse a close that has passed, and a petition whose signers could sign a second time."""
+    """Refuse a close that has passed or comes before the opening, and a petition whose signers
+    could sign a second time.
+    """
     if closes_at and closes_at <= timezone.now():
         raise Refused("Nothing was done: that close has passed in London. Choose one to come.")
+    if closes_at and petition.opens_at and closes_at <= petition.opens_at:
+        raise Refused(
+            "Nothing was done: that close comes before the petition opens, "
+            f"{moment_in_london(petition.opens_at)}. Choose a later one."
+        )
     is_erased = not Signer.objects.filter(petition=petition).exists()
     if is_erased and tallies.total(petition.pk):
         raise Refused(
