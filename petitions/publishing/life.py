@@ -62,10 +62,14 @@ class Act:
     tick: str = ""
     # Where it is there only while names are published, or only while they are not.
     names: bool | None = None
+    # Where it is there only once the petition has opened: what never did cannot have closed.
+    needs_opened: bool = False
 
     def is_possible(self, petition: Petition) -> bool:
         """Whether the act is there for a petition as it stands now."""
         applies = self.names in {None, petition.publishes_names}
+        if self.needs_opened and not petition.has_opened:
+            return False
         return applies and phase_of(petition) in self.allowed_in
 
 
@@ -116,6 +120,7 @@ ACTS: Mapping[str, Act] = {
         "The page shows the petition again, as a closed one. Nobody is emailed.",
         Action.PETITION_RESTORED,
         reason="Why it comes back. It stays in the audit log.",
+        needs_opened=True,
     ),
     RECALL: Act(
         "Take back to draft",

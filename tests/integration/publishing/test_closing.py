@@ -162,6 +162,8 @@ def test_what_was_removed_before_it_opened_is_opened_again_no_earlier_than_plann
     Petition.objects.update(state=State.OPEN, opens_at=timezone.now() + 9 * DAY, closes_at=None)
     press(omar, petition, "remove", reason="Why.")
 
+    # It would read that it closed on a day to come.
+    assert "“Put back on the site, closed” is not possible" in press(omar, petition, "restore")
     said = press(omar, petition, "reopen", **moment(timezone.now() + 8 * DAY))
     assert "that close comes before the petition opens" in said
     assert stored(petition).state == State.REMOVED
