@@ -187,7 +187,7 @@ class NewsAdmin(Titled):
             "state": _state(news),
             "texts": [_Shown(text) for text in news.texts.order_by("id")],
             "neutral_subject": letters.news_subject(),
-            "missing_languages": use_cases.texts_missing(news.texts.all()),
+            "untranslated": use_cases.untranslated(news),
             "counts": NewsCount.objects.filter(news=news).order_by("provider"),
             "totals": totals,
             "fraction": f"{news_counts.fraction(news, totals):.3f}",

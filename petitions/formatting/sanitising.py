@@ -25,6 +25,8 @@ _without_marks = MarkdownIt("zero")
 # line in a deep quotation 70.
 MOST_LINKS = 2_000
 MOST_LINES = 5_000
+# A link that was begun and became none: its address has a space or no end, or may not be followed.
+_NO_LINK = re.compile(r"(?:\[[^\[\]]*)?\](?:\(| +\((?=https?:))[^)]*\)?")
 # What follows each kind of token in plain text. A hidden one is a paragraph of a tight list.
 _AFTER = {
     "softbreak": "\n", "hardbreak": "\n", "tr_close": "\n", "th_close": "  ", "td_close": "  ",
@@ -113,6 +115,12 @@ def links_in(text: str) -> list[str]:
     """The addresses of the links of a Markdown text, in order."""
     opened = (token for token in _flat(_parser(text).parse(text)) if token.type == "link_open")
     return [str(token.attrGet("href")) for token in opened]
+
+
+def unparsed_links(text: str) -> list[str]:
+    """What looks like a link of a Markdown text and is none, so that readers see its marks."""
+    shown = (token.content for token in _flat(_parser(text).parse(text)) if token.type == "text")
+    return [found for part in shown for found in _NO_LINK.findall(part)]
 
 
 def _flat(tokens: Sequence[Token]) -> Iterator[Token]:

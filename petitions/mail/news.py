@@ -22,17 +22,19 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import URLValidator, validate_email
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.text import get_text_list
+from django.utils.translation import get_language_info
 
 from petitions.crypto import vault
 from petitions.crypto.tokens import Subscription
 from petitions.formatting import sanitising
 from petitions.identity import email_addresses
 from petitions.mail import messages, news_counts, pace, replies, suppression
-from petitions.models import AuditRecord, Mail, News, NewsText, Signature, Signer
+from petitions.models import AuditRecord, Mail, News, Signature, Signer, rank_of
 from petitions.signers import sealing
 from petitions.staff import audit
 from petitions.staff.refusal import Refused
@@ -45,6 +47,8 @@ COUNTED = 100_000
 # What one process sends in a minute where no provider slows it, and how much of a list is usually
 # at the largest provider.
 MAILS_A_MINUTE, LARGEST_SHARE = 6_000, 0.5
+
+_need_web_address = URLValidator(["http", "https"])
 
 State = News.State
 Pause = News.Pause
@@ -119,10 +123,15 @@ def missing(news: News, people: int) -> list[str]:
 
 def broken_links(body: str) -> list[str]:
     """A sentence for each link of a Markdown text that leads nowhere outside of this site."""
-    return [
+    incomplete = [
         f"The link “{link}” works in no mail. Write it in full, with https://."
         for link in sanitising.links_in(body)
         if not _is_whole(link)
+    ]
+    return incomplete + [
+        f"“{typed}” is no link, and is shown as it stands. Write it as [words](https://...), "
+        "without a space in the address."
+        for typed in sanitising.unparsed_links(body)
     ]
 
 
@@ -131,10 +140,11 @@ def _is_whole(link: str) -> bool:
         parts = urlsplit(link)
         if parts.scheme == "mailto":
             validate_email(parts.path)
-            return True
-        return parts.scheme in ("http", "https") and "." in (parts.hostname or "")
+        else:
+            _need_web_address(link)
     except (ValueError, ValidationError):
         return False
+    return parts.hostname != "localhost"
 
 
 def mail_test(*, news: News, actor: User, screen: str) -> int:
@@ -318,7 +328,15 @@ def _provider(signer: Signer | None) -> str:
     return pace.provider_of(email_addresses.domain_of(address)) if address else pace.OTHER
 
 
-def texts_missing(texts: QuerySet[NewsText]) -> list[str]:
-    """The names of the site's languages that it has no text in: they get another one."""
-    there = set(texts.values_list("language", flat=True))
-    return [str(name) for code, name in settings.LANGUAGES if code not in there]
+def untranslated(news: News) -> str:
+    """What readers of the site's languages get in which a news has no text; empty if there are
+    none.
+    """
+    texts = list(news.texts.order_by(rank_of(settings.LANGUAGE_CODE), "id"))
+    written = {text.language for text in texts}
+    names = {code: get_language_info(code)["name"] for code, _own_name in settings.LANGUAGES}
+    missing = [name for code, name in names.items() if code not in written]
+    if not texts or not missing:
+        return ""
+    instead = names[texts[0].language]
+    return f"No text in {get_text_list(missing, 'and')}: their readers get the {instead} one."

@@ -279,6 +279,11 @@ class Petition(models.Model):
         return waiting.order_by("published_at").values_list("published_at", flat=True).first()
 
     @property
+    def has_opened(self) -> bool:
+        """Whether it has no opening time to come, in any state."""
+        return self._has_opened(timezone.now())
+
+    @property
     def has_closed(self) -> bool:
         """Whether its closing time has passed, in any state."""
         return self.closes_at is not None and self.closes_at <= timezone.now()

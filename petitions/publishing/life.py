@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from petitions.counting import tallies
+from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition, Signer
 from petitions.publishing import name_list
 from petitions.staff import audit
@@ -61,10 +62,14 @@ class Act:
     tick: str = ""
     # Where it is there only while names are published, or only while they are not.
     names: bool | None = None
+    # Where it is there only once the petition has opened: what never did cannot have closed.
+    needs_opened: bool = False
 
     def is_possible(self, petition: Petition) -> bool:
         """Whether the act is there for a petition as it stands now."""
         applies = self.names in {None, petition.publishes_names}
+        if self.needs_opened and not petition.has_opened:
+            return False
         return applies and phase_of(petition) in self.allowed_in
 
 
@@ -104,8 +109,8 @@ ACTS: Mapping[str, Act] = {
     REOPEN: Act(
         "Open again",
         frozenset({Phase.CLOSED, Phase.REMOVED}),
-        "People can sign again at once. The time after which names are erased begins anew with "
-        "the next close. Nobody is emailed.",
+        "People can sign again: at once, or from “opens” on if it is to come. The time after which "
+        "names are erased begins anew with the next close. Nobody is emailed.",
         Action.PETITION_REOPENED,
         reason="Why it opens again. It stays in the audit log.",
     ),
@@ -115,6 +120,7 @@ ACTS: Mapping[str, Act] = {
         "The page shows the petition again, as a closed one. Nobody is emailed.",
         Action.PETITION_RESTORED,
         reason="Why it comes back. It stays in the audit log.",
+        needs_opened=True,
     ),
     RECALL: Act(
         "Take back to draft",
@@ -238,9 +244,16 @@ def record(*, act: Act, petition: Petition, actor: User | None, screen: str, why
 
 
 def _need_to_reopen(petition: Petition, closes_at: datetime | None) -> None:
-    """Refuse a close that has passed, and a petition whose signers could sign a second time."""
+    """Refuse a close that has passed or comes before the opening, and a petition whose signers
+    could sign a second time.
+    """
     if closes_at and closes_at <= timezone.now():
         raise Refused("Nothing was done: that close has passed in London. Choose one to come.")
+    if closes_at and petition.opens_at and closes_at <= petition.opens_at:
+        raise Refused(
+            "Nothing was done: that close comes before the petition opens, "
+            f"{moment_in_london(petition.opens_at)}. Choose a later one."
+        )
     is_erased = not Signer.objects.filter(petition=petition).exists()
     if is_erased and tallies.total(petition.pk):
         raise Refused(

@@ -63,6 +63,7 @@ def _chosen(petition: Petition, options: dict[str, Any]) -> Export:
         why=options["why"],
     )
     try:
+        export.clean_fields(exclude={"actor_name", "delete_by"})
         export.validate_constraints()
         if export.recipient:
             encryption.recipient_of(export.recipient)

@@ -5,7 +5,7 @@ import hashlib
 import io
 import itertools
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +213,24 @@ def test_the_command_writes_a_file_that_only_its_owner_reads(
 def test_the_command_names_the_petitions_there_are(petition: Petition) -> None:
     with pytest.raises(CommandError, match="There are: protect"):
         call_command("export_signatures", "nonesuch", purpose="hand-in")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"recipient": "age1nonsense"}, "no public key of age or SSH"),
+        ({"first_day": date(2026, 3, 2), "last_day": date(2026, 3, 1)}, "last day comes before"),
+        ({"why": "x" * 301}, "at most 300 characters"),
+    ],
+)
+def test_the_command_refuses_what_the_form_refuses_and_nothing_is_on_record(
+    petition: Petition, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    target = tmp_path / "list.csv"
+    with pytest.raises(CommandError, match=message):
+        call_command("export_signatures", "protect", purpose="hand-in", output=target, **options)
+    assert not target.exists()
+    assert not Export.objects.exists()
 
 
 def test_every_signer_whose_name_or_country_is_told_is_read_once_and_no_other(

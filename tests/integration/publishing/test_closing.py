@@ -156,6 +156,23 @@ def test_open_again_refuses_a_close_that_has_passed(petition: Petition, omar: Cl
     assert not stored(petition).is_accepting()
 
 
+def test_what_was_removed_before_it_opened_is_opened_again_no_earlier_than_planned(
+    petition: Petition, omar: Client
+) -> None:
+    Petition.objects.update(state=State.OPEN, opens_at=timezone.now() + 9 * DAY, closes_at=None)
+    press(omar, petition, "remove", reason="Why.")
+
+    # It would read that it closed on a day to come.
+    assert "“Put back on the site, closed” is not possible" in press(omar, petition, "restore")
+    said = press(omar, petition, "reopen", **moment(timezone.now() + 8 * DAY))
+    assert "that close comes before the petition opens" in said
+    assert stored(petition).state == State.REMOVED
+
+    said = press(omar, petition, "reopen", **moment(timezone.now() + 10 * DAY))
+    assert "is now “announced: opens by itself”" in said
+    assert not stored(petition).is_accepting()
+
+
 def test_a_new_petition_with_a_past_close_is_refused(omar: Client) -> None:
     form = {
         "slug": "new", "challenge": "auto", **moment(timezone.now() - DAY),

@@ -153,6 +153,17 @@ def test_its_history_has_every_act_and_nothing_of_its_signatures(
     assert "signatures searched" not in history
 
 
+@pytest.mark.parametrize("phase", Phase)
+def test_list_and_form_say_how_it_stands_by_clock_and_pause_as_well(
+    petition: Petition, omar: Client, phase: Phase
+) -> None:
+    put(petition, phase)
+    listed = omar.get(LIST).content.decode()
+    assert f'field-phase">{phase.label}</td>' in listed
+    form = omar.get(f"{LIST}{petition.pk}/change/").content.decode()
+    assert f'<div class="readonly">{phase.label}</div>' in form
+
+
 def test_no_form_sets_a_state_a_pause_or_a_reason(petition: Petition, omar: Client) -> None:
     path = f"{LIST}{petition.pk}/change/"
     sent(omar, path, state="removed", is_paused="on", removed_reason="x", goal="4711")

@@ -8,7 +8,13 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.formatting.sanitising import links_in, need_few_marks, plain_text, render_markdown
+from petitions.formatting.sanitising import (
+    links_in,
+    need_few_marks,
+    plain_text,
+    render_markdown,
+    unparsed_links,
+)
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -115,9 +121,23 @@ def test_a_text_of_too_many_marks_is_refused_and_costs_little_to_show(text: str)
     shown = render_markdown(text)
     plain_text(text)
     links_in(text)
+    unparsed_links(text)
 
     assert time.process_time() - started < 1
     assert shown.startswith("<p>")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](https://example.org/(b))",
+        "`[a](b c)`",
+        "as he said [sic] (2020)",
+        "![a](https://b.c/d)",
+    ],
+)
+def test_what_is_a_link_or_none_was_meant_is_not_called_a_broken_one(text: str) -> None:
+    assert unparsed_links(text) == []
 
 
 def test_a_long_text_of_many_links_and_lines_is_taken() -> None:

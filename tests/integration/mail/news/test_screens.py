@@ -43,7 +43,7 @@ def test_an_organiser_writes_looks_tests_sends_and_sees_what_became_of_it(
     assert answer.redirect_chain[-1][0] == send
     shown = answer.content.decode()
     assert "Fewer than 25 people, 1 language, about 1 minute" in shown
-    assert "No text in" in shown
+    assert "No text in Arabic and Welsh: their readers get the English one." in shown
     assert "Send to fewer than 25 people" in shown
 
     tested = page.post(send, {"act": "test"}, follow=True).content.decode()
@@ -119,6 +119,12 @@ def test_the_preview_frames_run_and_load_nothing(page: Client, news: News) -> No
     ("changes", "said"),
     [
         ({"texts-0-body": "[x](/here)"}, "works in no mail"),
+        ({"texts-0-body": "[x](https://example..org)"}, "works in no mail"),
+        ({"texts-0-body": "[x](http://[a)"}, "works in no mail"),
+        ({"texts-0-body": "[x](https://exam ple.org)"}, "is no link"),
+        ({"texts-0-body": "[x](https://example.org"}, "is no link"),
+        ({"texts-0-body": "[**x**] (https://example.org)"}, "is no link"),
+        ({"texts-0-body": "[x](javascript:alert(1))"}, "is no link"),
         ({"region": "E12000007", "place": "abroad"}, "not both"),
         ({"texts-0-subject": ""}, "required"),
         ({"texts-0-body": "x" * 20_001}, "20000"),
@@ -129,6 +135,14 @@ def test_what_cannot_be_sent_is_refused_when_it_is_written(
 ) -> None:
     assert said in page.post(ADD, typed(petition, **changes)).content.decode()
     assert not News.objects.exists()
+
+
+def test_who_writes_in_no_english_reads_what_the_others_get(
+    petition: Petition, page: Client
+) -> None:
+    shown = page.post(ADD, typed(petition, **{"texts-0-language": "ar"}), follow=True)
+    told = "No text in English and Welsh: their readers get the Arabic one."
+    assert told in shown.content.decode()
 
 
 def test_a_line_break_in_a_subject_reaches_no_header(
