@@ -11,7 +11,6 @@ from campaign import publishing
 from campaign.models import Statement
 from petitions.admin.acting import acting, need
 from petitions.admin.fields import LondonMoment
-from petitions.admin.petition_life import PERMISSION
 from petitions.admin.texts import shown
 from petitions.formatting.languages import moment_in_london
 from petitions.models import Petition
@@ -54,7 +53,7 @@ class TogetherForm(forms.Form):
 
 def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
     """Ask about it, or show what is planned (GET); do it, plan it, or take it back (POST)."""
-    for permission in ("campaign.change_statement", PERMISSION):
+    for permission in (publishing.PERMISSION, life.PERMISSION):
         need(request, permission)
     statement = get_object_or_404(Statement.objects.titled(), pk=pk)
     planned = publishing.planned_for(statement)

@@ -3,8 +3,9 @@
 from typing import TypedDict
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+from petitions.staff import roles
 
 
 class Acting(TypedDict):
@@ -27,6 +28,5 @@ def acting(request: HttpRequest) -> Acting:
 
 
 def need(request: HttpRequest, permission: str) -> None:
-    """Raise `PermissionDenied`, with the permission's name, unless the user has it."""
-    if not request.user.has_perm(permission):
-        raise PermissionDenied(permission)
+    """Raise `PermissionDenied`, as use cases do, unless the user may see the page."""
+    roles.require(actor(request), permission)

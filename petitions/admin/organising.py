@@ -13,10 +13,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import figures, switches
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, actor
 from petitions.admin.base import Strict
 from petitions.admin.fields import FIELDS, CarefulForm
-from petitions.admin.petition_life import PERMISSION, PetitionLife
+from petitions.admin.petition_life import PetitionLife
 from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
 from petitions.counting import goals, tallies
@@ -239,7 +239,7 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         return ["now", "removed_reason", *locked]
 
     def save_model(self, request: HttpRequest, obj: Petition, form: Any, change: bool) -> None:
-        changes.save_petition(petition=obj, changed=form.changed_data)
+        changes.save_petition(petition=obj, changed=form.changed_data, actor=actor(request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Petition]:
         said = {"total": tallies.as_column()}
@@ -278,7 +278,7 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
             stored = changes.stored(petition)
             if stored and stored.is_public and request.user.has_perm("petitions.view_source"):
                 context["channels"] = channels(petition)
-            if stored and request.user.has_perm(PERMISSION):
+            if stored and request.user.has_perm(life.PERMISSION):
                 context["acts"] = life.possible(stored)
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -16,8 +16,6 @@ from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
 from petitions.staff.refusal import Refused
 
-PERMISSION = "petitions.change_petition"
-
 
 class ActForm(forms.Form):
     """What one act asks: a reason, a tick, and a new close where it opens again."""
@@ -122,7 +120,7 @@ class PetitionLife(WithPages):
         return redirect("admin:petitions_petition_checklist", pk)
 
     def _petition(self, request: HttpRequest, pk: int) -> Petition:
-        need(request, PERMISSION)
+        need(request, life.PERMISSION)
         return get_object_or_404(Petition.objects.titled(), pk=pk)
 
     def _do(self, request: HttpRequest, petition: Petition, name: str, said: Any) -> None:

@@ -34,7 +34,7 @@ from petitions.identity import email_addresses
 from petitions.mail import messages, news_counts, pace, replies, suppression
 from petitions.models import AuditRecord, Mail, News, NewsText, Signature, Signer
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 SEND = "petitions.send_news"
@@ -142,7 +142,7 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
 
     Its link to unsubscribe works, and unsubscribes nobody.
     """
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     if not actor.email:
         raise Refused("Your account has no email address. Ask an administrator to enter it.")
     texts = list(news.texts.order_by("id"))
@@ -175,7 +175,7 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     is the `digest` of what the actor looked at: nobody sends in their name what others changed
     since. Without it nothing is compared.
     """
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     news.refresh_from_db(from_queryset=News.objects.select_for_update())
     if seen and seen != digest(news):
         raise Refused("Nothing was sent: it was changed since you looked. Read it as it is now.")
@@ -195,7 +195,7 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
 @transaction.atomic
 def approve(*, news: News, actor: User, screen: str) -> None:
     """Give news that waits to the worker, as a second person. Raises `Refused`."""
-    _need(actor, APPROVE)
+    roles.require(actor, APPROVE)
     if actor.pk == news.actor_id:
         raise Refused("Somebody else has to approve your own news. You can stop it.")
     if not begin(news, approver=actor):
@@ -218,7 +218,7 @@ def begin(news: News, *, approver: User | None = None) -> bool:
 @transaction.atomic
 def pause(*, news: News, actor: User, screen: str) -> None:
     """Stop sending until somebody resumes it. Raises `Refused`."""
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     _change_pause(news, "", pause=Pause.BY_HAND)
     audit.record(action=Action.NEWS_PAUSED, screen=screen, actor=actor, about=news)
 
@@ -230,7 +230,7 @@ def resume(*, news: News, actor: User, screen: str) -> None:
     What stopped by itself does not do so again: somebody has looked at it, and is on record. So
     whoever was refused before for what may have been our fault is tried once more.
     """
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     if news.pause in (Pause.COMPLAINTS, Pause.RETURNED):
         _change_pause(news, news.pause, pause="", is_watched=False)
         _queue_refused_again(news)
@@ -245,8 +245,7 @@ def stop(*, news: News, actor: User, screen: str) -> None:
 
     Raises `Refused`.
     """
-    if not (actor.has_perm(SEND) or actor.has_perm(APPROVE)):
-        _need(actor, SEND)
+    roles.require(actor, SEND)
     if not news.change_state(State.CANCELLED, State.AWAITING, State.RUNNING, is_to_tell=False):
         raise Refused("This has ended already. Load the page again.")
     audit.record(action=Action.NEWS_STOPPED, screen=screen, actor=actor, about=news)
@@ -276,11 +275,6 @@ def _queue_refused_again(news: News) -> None:
     rows.update(state=Mail.State.QUEUED, attempts=0, code="", due_at=Now())
     providers = Counter(_provider(mail.signature.signer) for mail in again if mail.signature)
     news_counts.take_back(news.pk, "refused", providers)
-
-
-def _need(actor: User, permission: str) -> None:
-    if not actor.has_perm(permission):
-        raise Refused("Only organisers can do this. Ask one of them.")
 
 
 @transaction.atomic

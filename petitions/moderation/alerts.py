@@ -25,7 +25,7 @@ from petitions.moderation import rules, search
 from petitions.moderation.selection import Selection, Unselectable
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
 State = Signature.State
 DECIDABLE = (State.PENDING, State.CONFIRMED, State.HELD)
@@ -219,6 +219,7 @@ def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str
     What waits for confirmation from there is held, too. The rule knows the network by the blind
     index of the day on which its newest signature was made. Raises `TooOld`.
     """
+    roles.require(actor, rules.PERMISSION)
     newest = _signatures([alert]).order_by("-created_at").select_related("signer").first()
     if newest is None or newest.created_at < timezone.now() - RULE_WITHIN:
         raise TooOld
@@ -243,6 +244,7 @@ def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str
 @transaction.atomic
 def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
     """Mark an alert as seen by a moderator, on the audit record: it leaves the admin's home."""
+    roles.require(actor, "petitions.moderate_signature")
     if Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now()):
         audit.record(
             action=AuditRecord.Action.ALERT_DISMISSED, screen=screen, actor=actor, about=alert

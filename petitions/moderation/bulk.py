@@ -99,7 +99,7 @@ def preview_undo(*, decision: Decision, note: str, actor: User) -> Preview:
 
 
 def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
-    decisions.require_permission(decision, actor)
+    roles.require(actor, decisions.permission(decision))
     job = BulkDecision(
         petition_id=decision.petition_id,
         kind=decision.kind,
@@ -219,8 +219,9 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
 
     `typed` is the number that the actor typed, needed where it is all of a petition.
     """
+    roles.require(actor, decisions.permission(_decision(job)))
     selection = Selection.from_conditions(job.conditions)
-    if actor.pk != job.actor_id or not actor.has_perm(decisions.permission(_decision(job))):
+    if actor.pk != job.actor_id:
         raise Refused(_("Only the moderator who made this preview can start it. Make your own."))
     if selection.is_total and typed != job.matching:
         raise Refused(
@@ -240,10 +241,9 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
 @transaction.atomic
 def approve(*, job: BulkDecision, actor: User, screen: str) -> None:
     """Queue a decision that waits, as a second person. Raises `Refused`."""
+    roles.require(actor, APPROVE)
     if actor.pk == job.actor_id:
         raise Refused(_("Somebody else has to approve your own bulk decision. You can cancel it."))
-    if not actor.has_perm(APPROVE):
-        raise Refused(_("You may not approve bulk decisions. Ask an administrator for that right."))
     _refuse_if_old(job, "awaiting_since")
     if not job.change_state(State.RUNNING, State.AWAITING, approver=actor, started_at=Now()):
         raise Refused(_("This does not wait for approval any more. Load the page again."))
@@ -256,8 +256,7 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
 
     What it has moved stays under its `decision`, which can be undone.
     """
-    if not (actor.has_perm(MODERATE) or actor.has_perm(APPROVE)):
-        raise Refused(_("Only moderators can cancel this. Ask one of them."))
+    roles.require(actor, MODERATE)
     if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
         raise Refused(_("This has ended already. You can undo what it did."))
     audit.record(action=Action.BULK_CANCELLED, screen=screen, actor=actor, about=job)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
@@ -24,7 +23,7 @@ from petitions.models import (
     as_array,
 )
 from petitions.signatures import lifecycle, withdraw
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 State = Signature.State
@@ -47,13 +46,6 @@ def permission(decision: Decision) -> str:
     while first.undoes is not None:
         first = first.undoes
     return _NEEDED.get(Kind(first.kind), MODERATE)
-
-
-def require_permission(decision: Decision, actor: User) -> None:
-    """Raise `PermissionDenied`, with the permission's name, unless the actor may decide so."""
-    needed = permission(decision)
-    if not actor.has_perm(needed):
-        raise PermissionDenied(needed)
 
 
 def is_large(number: int) -> bool:
@@ -159,8 +151,8 @@ def decide(
     Raises `PermissionDenied`, and `Refused` where an actor's decision `is_large`.
     """
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
+    roles.require(actor, permission(decision))
     if actor is not None:
-        require_permission(decision, actor)
         _refuse_if_large(len(ids))
     share_lock()
     return decide_more(decision, ids, seen=seen)
@@ -254,7 +246,7 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
     restored. No e-mail is sent. Raises `PermissionDenied`, and `Refused` where it `is_large`: for
     those there is `bulk.preview_undo`.
     """
-    require_permission(decision, actor)
+    roles.require(actor, permission(decision))
     share_lock()
     undoing = Decision(
         petition=decision.petition,
@@ -282,7 +274,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
         reason=Decision.Reason.REQUESTED,
         actor=actor,
     )
-    require_permission(decision, actor)
+    roles.require(actor, permission(decision))
     share_lock()
     if not withdraw.withdraw(signature_id=signature.pk):
         return False

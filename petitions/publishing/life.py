@@ -16,9 +16,10 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.models import AuditRecord, Petition, Signer
 from petitions.publishing import name_list
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
+PERMISSION = "petitions.change_petition"
 Action = AuditRecord.Action
 State = Petition.State
 
@@ -196,6 +197,7 @@ def perform(
 
     Of two at once the second gets `Refused`, like every act that its phase does not allow.
     """
+    roles.require(actor, PERMISSION)
     act, row = ACTS[name], locked_for(petition, name)
     if act.reason and not reason.strip():
         raise Refused(f"Nothing was done: say why. {act.reason}")

@@ -11,7 +11,7 @@ from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition
 from petitions.publishing import life, readiness
 from petitions.publishing.readiness import Words
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 
@@ -47,6 +47,7 @@ def open_petition(
     opened over with a reason, `override`, on record. Raises `NotReady`, or `Refused` where the
     petition is no draft (any more).
     """
+    roles.require(actor, life.PERMISSION)
     row = life.locked_for(petition, life.OPEN)
     row.opens_at = at or row.opens_at
     items = readiness.checklist(row)

@@ -69,7 +69,6 @@ def _record_looks(request: HttpRequest, asked: Filters) -> None:
 
 def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
     """Decide; None if the list is to be shown again with what was ticked."""
-    need(request, decide.MODERATE)
     form = DecisionForm(request.POST, states={asked.state} - {""}, user=request.user)
     ids, is_all = _ticked(request), request.POST.get("scope") == decide.ALL
     if not is_all and not decisions.is_large(len(ids)):

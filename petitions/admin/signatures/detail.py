@@ -76,10 +76,10 @@ def view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
     if request.method == "POST" and ERASE in request.POST:
         return _erase(request, signature)
     form = DecisionForm(request.POST or None, states=[signature.state], user=request.user)
-    if request.method == "POST":
-        need(request, decide.MODERATE)
-        if decide.decide(request, form, petition=signature.petition, ids=[signature.pk]):
-            return redirect(request.get_full_path())
+    if request.method == "POST" and decide.decide(
+        request, form, petition=signature.petition, ids=[signature.pk]
+    ):
+        return redirect(request.get_full_path())
     return render(request, "change_form", _context(request, signature, form))
 
 

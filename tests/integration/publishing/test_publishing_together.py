@@ -169,7 +169,7 @@ def test_what_is_planned_does_not_come_apart_by_another_opening_time(statement: 
     petition = Petition.objects.get()
     petition.opens_at = TO_COME - timedelta(days=1)
     with pytest.raises(Refused, match="opens when its texts appear"):
-        changes.save_petition(petition=petition, changed=["opens_at"])
+        changes.save_petition(petition=petition, changed=["opens_at"], actor=None)
     assert publishing.planned_for(statement) == TO_COME
 
 
