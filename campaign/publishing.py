@@ -85,8 +85,8 @@ def publish_together(
 
     Now, or `at` a time to come. Then both are under an embargo that ends at that minute: the clock
     makes them public, whatever runs or is away, and there is nothing to do twice. Texts with a time
-    of their own keep it. Raises `opening.NotReady`, and `Refused` where the statement would not be
-    public with the petition, or the petition is no draft: also for the second of two at once.
+    of their own keep it. Raises `Refused`, also where the statement would not be public with the
+    petition, or the petition is no draft, as for the second of two at once.
     """
     roles.require(actor, PERMISSION)
     now = timezone.now()

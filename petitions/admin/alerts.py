@@ -27,6 +27,7 @@ from petitions.admin.signatures import decide
 from petitions.admin.signatures.decide import MODERATE
 from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
 from petitions.moderation import alerts
+from petitions.staff.refusal import Refused
 
 # Alerts looked at together.
 MOST_TOGETHER = 500
@@ -235,7 +236,7 @@ class AlertAdmin(Titled, ReadOnly):
         for one in found:
             try:
                 alerts.make_rule(alert=one, **form.cleaned_data, **acting(request))
-            except alerts.TooOld:
+            except Refused:
                 old += 1
         if old < len(found):
             messages.success(
@@ -246,8 +247,7 @@ class AlertAdmin(Titled, ReadOnly):
         if old:
             messages.warning(
                 request,
-                f"Without a rule: {old}. Where signatures of more than three days ago came from "
-                "is not known any more.",
+                f"Without a rule: {old}. {alerts.ORIGIN_UNKNOWN}",
             )
         return redirect(request.get_full_path())
 

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats
 from django.utils.decorators import method_decorator
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
@@ -211,22 +211,15 @@ class ExportAdmin(Titled, ReadOnly):
     ) -> HttpResponseBase:
         export = form.instance
         export.pk = form.cleaned_data["number"]
-        try:
+        with show_refusals(request, form):
             exports.start(export=export, **acting(request))
-        except exports.TooManyLooks:
-            form.add_error(
-                None,
-                f"You have looked up {exports.LOOKS_AN_HOUR} people within an hour. Wait, or ask "
-                "another organiser: each look is on record, because it tells who signed.",
+            name = exports.file_name(export)
+            return StreamingHttpResponse(
+                exports.stream(export, subject=form.cleaned_data.get("address", "")),
+                content_type=exports.content_type(export),
+                headers={"Content-Disposition": f'attachment; filename="{name}"'},
             )
-            return self.page(request, NEW, context, status=429)
-        subject = form.cleaned_data.get("address", "")
-        name = exports.file_name(export)
-        return StreamingHttpResponse(
-            exports.stream(export, subject=subject),
-            content_type=exports.content_type(export),
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        return self.page(request, NEW, context, status=429)
 
 
 class _Offer:

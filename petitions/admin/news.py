@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 
 from petitions.admin import recent_password
-from petitions.admin.acting import acting, actor, need
+from petitions.admin.acting import acting, actor, need, show_refusals
 from petitions.admin.base import OfPetitions, Titled
 from petitions.admin.fields import FIELDS
 from petitions.formatting import sanitising
@@ -23,7 +23,6 @@ from petitions.mail import news as use_cases
 from petitions.mail import news_counts
 from petitions.models import News, NewsCount, NewsText, Place
 from petitions.staff import roles
-from petitions.staff.refusal import Refused
 from petitions.web.responses import as_frame, with_frames
 
 State = News.State
@@ -210,13 +209,10 @@ class NewsAdmin(Titled):
         act = request.POST.get("act", "")
         if act in _WITH_PASSWORD and not recent_password.is_recent(request):
             return recent_password.ask(request)
-        try:
-            if act in _ACTS:
-                seen = {"seen": request.POST.get("seen", "")} if act == "start" else {}
-                said = _ACTS[act](news=news, **seen, **acting(request))
-                messages.success(request, said)
-        except Refused as refused:
-            messages.error(request, str(refused))
+        if act in _ACTS:
+            seen = {"seen": request.POST.get("seen", "")} if act == "start" else {}
+            with show_refusals(request):
+                messages.success(request, _ACTS[act](news=news, **seen, **acting(request)))
         return redirect("admin:petitions_news_send", news.pk)
 
 

@@ -22,6 +22,7 @@ from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
 from petitions.counting import goals, tallies
 from petitions.models import AuditRecord, Organisation, Petition, PetitionText
 from petitions.publishing import changes, life, logo, texts
+from petitions.staff.refusal import Refused
 
 
 class OrganisationForm(CarefulForm[Organisation]):
@@ -50,7 +51,7 @@ class OrganisationForm(CarefulForm[Organisation]):
         upload = self.cleaned_data["new_logo"]
         try:
             return logo.read(upload.read(logo.MOST_BYTES + 1)) if upload else None
-        except logo.NoLogo as refused:
+        except Refused as refused:
             raise forms.ValidationError(str(refused)) from None
 
     def refusals(self) -> dict[str, str]:

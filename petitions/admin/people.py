@@ -14,11 +14,10 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting, actor
+from petitions.admin.acting import acting, actor, show_refusals
 from petitions.admin.base import Strict
 from petitions.admin.recent_password import password_again
 from petitions.staff import logins, people
-from petitions.staff.refusal import Refused
 from petitions.staff.roles import ROLES, may_manage
 
 # Django's own, which the import of `UserAdmin` has registered.
@@ -121,12 +120,10 @@ class PersonAdmin(Strict):
 
     @method_decorator(password_again)
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        try:
+        # Refused, Django's own transaction is rolled back, its success message and log entry too.
+        with show_refusals(request):
             return super().changeform_view(request, *args, **kwargs)
-        except Refused as refused:
-            # Django's own transaction is rolled back, its success message and log entry too.
-            messages.error(request, f"Nothing was changed. {refused}")
-            return redirect(request.get_full_path())
+        return redirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         roles = form.cleaned_data["groups"]
@@ -150,11 +147,9 @@ class PersonAdmin(Strict):
         if act not in _ACTS:
             raise Http404
         use_case, said = _ACTS[act]
-        try:
+        with show_refusals(request):
             result = use_case(person=person, **acting(request))
             messages.success(request, said.format(person, result))
-        except Refused as refused:
-            messages.error(request, f"Nothing was changed. {refused}")
         return redirect("admin:auth_user_change", pk)
 
 

@@ -9,12 +9,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import WithPages
 from petitions.admin.fields import LondonMoment
 from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
-from petitions.staff.refusal import Refused
 
 
 class ActForm(forms.Form):
@@ -84,11 +83,8 @@ class PetitionLife(WithPages):
         unready = any(item.todo for item in items)
         form = ActForm(name, request.POST or None, unready=unready)
         if request.method == "POST" and form.is_valid():
-            try:
+            with show_refusals(request, form):
                 self._do(request, petition, name, form.cleaned_data)
-            except Refused as refused:
-                form.add_error(None, str(refused))
-            else:
                 self._tell(request, Petition.objects.titled().get(pk=pk), name)
                 return redirect("admin:petitions_petition_change", pk)
         context = {

@@ -23,14 +23,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
-from petitions.admin.acting import need
+from petitions.admin.acting import need, show_refusals
 from petitions.admin.base import WithPages
 from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.formatting.differences import differences
 from petitions.formatting.languages import direction, moment_in_london
 from petitions.formatting.sanitising import plain, render_markdown
 from petitions.models import AuditRecord, Publication
-from petitions.staff.refusal import Refused
 
 _SHOWN = 100
 _SLUG_HELP = _("Letters, digits and hyphens, such as clean-water.")
@@ -162,6 +161,10 @@ class Sheet:
             self.errors.append("Nothing was saved: write the text in one language at least.")
         return is_right and not self.errors
 
+    def add_error(self, field: None, error: str) -> None:
+        """Show an error beside those of its forms."""
+        self.errors.append(error)
+
     @property
     def changed(self) -> list[Any]:
         """The texts that were changed by typing, with their new words."""
@@ -259,13 +262,11 @@ class PublicationAdmin(WithPages):
         act = request.POST.get("act", "")
         context: dict[str, Any] = {}
         if act in {"save", "publish"} and sheet.is_valid():
-            try:
+            with show_refusals(request, sheet):
                 context = self.question(request, owner, sheet)
                 if not context:
                     self.save_texts(request, owner, sheet, is_publishing=act == "publish")
                     return redirect(request.path)
-            except Refused as refused:
-                sheet.errors.append(str(refused))
         context |= {
             "title": f"Texts of {owner}",
             "owner": owner,

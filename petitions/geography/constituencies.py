@@ -16,8 +16,8 @@ from typing import Any
 from django.db import transaction
 
 from petitions.geography import files
-from petitions.geography.files import UnusableFile
 from petitions.models import Place, PlaceFile, Region
+from petitions.staff.refusal import Refused
 
 _CODE = re.compile(r"(?:E14|N0[56]|S14|W07)[0-9]{6}")
 # "None", such as E99999999: the Channel Islands, the Isle of Man, what is on no map.
@@ -40,17 +40,17 @@ def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
     """Upsert the constituencies of a file. None is ever deleted: signatures count in them.
 
     A file that adds some and lacks others is of other boundaries, and wanted only after an election
-    changed them. Raises `UnusableFile`, and then nothing has changed.
+    changed them. Raises `Refused`, and then nothing has changed.
     """
     places, columns = _read(path)
     if not places:
-        raise UnusableFile(f"{path.name} holds no constituency.")
+        raise Refused(f"{path.name} holds no constituency.")
     codes = {place.code for place in places}
     with transaction.atomic():
         known = set(Place.objects.constituencies().values_list("code", flat=True))
         new, lacking = codes - known, known - codes
         if new and lacking and not new_boundaries:
-            raise UnusableFile(
+            raise Refused(
                 f"{path.name} has {len(new):,} constituencies that are not known here, and lacks "
                 f"{len(lacking):,} that are: it is of other boundaries. Former and present ones "
                 "together would be counted side by side. If the boundaries did change since, add "
@@ -83,7 +83,7 @@ def _from_hexjson(path: Path) -> Iterator[Place]:
         hexes = json.loads(files.small(path, _LARGEST_MAP))["hexes"]
         cells = [(code, cell["n"], cell["region"]) for code, cell in hexes.items()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} is no HexJSON of constituencies with n and region, and no CSV file."
         ) from None
     for code, name, region in cells:
@@ -97,10 +97,10 @@ def _from_table(path: Path) -> Iterator[Place]:
         code, name = (_column(table.header, rf"pcon\d\d{end}") for end in ("cd", "nm"))
         welsh = _column(table.header, r"pcon\d\dnmw")
         if code is None or name is None:
-            raise UnusableFile(f"{table.name} has no columns such as PCON24CD and PCON24NM.")
+            raise Refused(f"{table.name} has no columns such as PCON24CD and PCON24NM.")
         for number, row in table.rows:
             if len(row) <= max(code, name, welsh or 0):
-                raise UnusableFile(f"{table.name} breaks off in line {number:,}.")
+                raise Refused(f"{table.name} breaks off in line {number:,}.")
             if not PSEUDO.fullmatch(row[code].strip()):
                 yield _place(row[code], row[name], name_cy="" if welsh is None else row[welsh])
 
@@ -112,10 +112,10 @@ def _column(header: list[str], pattern: str) -> int | None:
 def _place(code: str, name: Any, *, region: Any = "", name_cy: str = "") -> Place:
     code, name, name_cy = code.strip(), str(name).strip(), name_cy.strip()
     if not _CODE.fullmatch(code):
-        raise UnusableFile(f"{code!r} is not the code of a constituency.")
+        raise Refused(f"{code!r} is not the code of a constituency.")
     if not name or max(len(name), len(name_cy)) > _LONGEST_NAME:
-        raise UnusableFile(f"{code} has no name, or one of more than {_LONGEST_NAME} characters.")
+        raise Refused(f"{code} has no name, or one of more than {_LONGEST_NAME} characters.")
     region = region or _NATIONS.get(code[0], "")
     if region and region not in Region.values:
-        raise UnusableFile(f"{code} lies in {region!r}, which is no region of the UK.")
+        raise Refused(f"{code} lies in {region!r}, which is no region of the UK.")
     return Place(code=code, name=name, name_cy=name_cy, region=region)

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from petitions.staff.refusal import Refused
+
 # A line of the published tables has some 400 characters. Longer ones would fill the memory.
 _LONGEST_LINE = 10_000
 # The published tables have 1.3 GB, and their zips a seventh of that.
@@ -18,10 +20,6 @@ _TIGHTEST = 50
 _TIGHT_FROM = 100 << 20
 _SEPARATORS = ",;\t"
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-
-
-class UnusableFile(Exception):
-    """The file cannot be imported. The message is one line for whoever gave it."""
 
 
 class Table(NamedTuple):
@@ -43,11 +41,11 @@ def digest(path: Path) -> str:
 
 
 def small(path: Path, most: int) -> bytes:
-    """The contents of a file of at most so many bytes. Raises `UnusableFile`."""
+    """The contents of a file of at most so many bytes. Raises `Refused`."""
     with _one_line_of_errors(path), path.open("rb") as file:
         contents = file.read(most + 1)
     if len(contents) > most:
-        raise UnusableFile(f"{path.name} is larger than {most:,} bytes: it is another file.")
+        raise Refused(f"{path.name} is larger than {most:,} bytes: it is another file.")
     return contents
 
 
@@ -56,7 +54,7 @@ def table(path: Path) -> Iterator[Table]:
     """Open a CSV file, or the largest one in a zip: the same may lie beside it in smaller parts.
 
     Values are separated by commas, semicolons or tabs, and not stripped; the text is UTF-8, or
-    UTF-16 with its byte order mark. Raises `UnusableFile`, also while rows are read.
+    UTF-16 with its byte order mark. Raises `Refused`, also while rows are read.
     """
     with _one_line_of_errors(path), ExitStack() as stack:
         name, size, raw = _opened(path, stack)
@@ -81,21 +79,21 @@ def _opened(path: Path, stack: ExitStack) -> tuple[str, int, IO[bytes]]:
     if not zipfile.is_zipfile(path):
         file = stack.enter_context(path.open("rb"))
         if file.read(2) == b"PK":
-            raise UnusableFile(f"{path.name} breaks off: download it again.")
+            raise Refused(f"{path.name} breaks off: download it again.")
         return path.name, path.stat().st_size, file
     archive = stack.enter_context(zipfile.ZipFile(path))
     members = [one for one in archive.infolist() if one.filename.lower().endswith(".csv")]
     if not members:
-        raise UnusableFile(f"{path.name} holds no CSV file.")
+        raise Refused(f"{path.name} holds no CSV file.")
     largest = max(members, key=lambda member: member.file_size)
     is_tight = largest.file_size > _TIGHTEST * max(largest.compress_size, 1)
     if largest.file_size > _LARGEST or (is_tight and largest.file_size > _TIGHT_FROM):
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} would unpack to {largest.file_size:,} bytes: it is no published table."
         )
     # Windows packs large files with Deflate64; the lowest flag says that there is a password.
     if largest.compress_type not in _METHODS or largest.flag_bits & 1:
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} is packed in a way that cannot be read here, or has a password. Unpack "
             "it first, and give the CSV file from it."
         )
@@ -107,12 +105,12 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
     """The lines, each of them one row: bounded, and with every quotation mark closed."""
     for number, line in enumerate(iter(lambda: text.readline(_LONGEST_LINE), ""), 1):
         if len(line) == _LONGEST_LINE:
-            raise UnusableFile(
+            raise Refused(
                 f"Line {number:,} of {name} is longer than {_LONGEST_LINE:,} characters: it is no "
                 "published table."
             )
         if line.count('"') % 2:
-            raise UnusableFile(f"{name} breaks off in line {number:,}, within quotation marks.")
+            raise Refused(f"{name} breaks off in line {number:,}, within quotation marks.")
         yield line
 
 
@@ -121,11 +119,11 @@ def _one_line_of_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnusableFile(f"{path} cannot be read ({error.strerror}).") from None
+        raise Refused(f"{path} cannot be read ({error.strerror}).") from None
     except UnicodeError:
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} is no text in UTF-8. Open it in the program that it comes from, and save "
             "it as “CSV UTF-8 (comma delimited)”."
         ) from None
     except (csv.Error, zipfile.BadZipFile, zlib.error, EOFError):
-        raise UnusableFile(f"{path.name} is damaged: download it again.") from None
+        raise Refused(f"{path.name} is damaged: download it again.") from None

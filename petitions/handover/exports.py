@@ -20,6 +20,7 @@ from petitions.handover import csv_file, encryption, purposes, xlsx_file
 from petitions.handover.purposes import Cells
 from petitions.models import AuditRecord, Export
 from petitions.staff import audit, roles
+from petitions.staff.refusal import Refused
 
 # How often, in seconds, a running export writes how far it is.
 NOTED_EVERY = 1.0
@@ -38,15 +39,12 @@ _WRITERS: dict[str, Callable[..., Iterator[bytes]]] = {
 Progress = Callable[[int], object]
 
 
-class TooManyLooks(Exception):
-    """The actor's look-ups of single people are used up. Trying again in an hour helps."""
-
-
 @transaction.atomic
 def start(*, export: Export, actor: User | None, screen: str) -> Export:
     """Record an export (who, what, why, of which signatures) before its first byte is sent.
 
-    `export` is unsaved and says what was chosen. Raises `PermissionDenied` and `TooManyLooks`.
+    `export` is unsaved and says what was chosen. Raises `PermissionDenied`, and `Refused`
+    where the actor's look-ups of single people are used up.
     """
     purpose = purposes.of(export)
     roles.require(actor, purpose.permission)
@@ -150,7 +148,10 @@ def _need_a_look(actor: User) -> None:
         started_at__gt=timezone.now() - timedelta(hours=1),
     )
     if looks.count() >= LOOKS_AN_HOUR:
-        raise TooManyLooks
+        raise Refused(
+            f"You have looked up {LOOKS_AN_HOUR} people within an hour. Wait, or ask another "
+            "organiser: each look is on record, because it tells who signed."
+        )
 
 
 class _Record:

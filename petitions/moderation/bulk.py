@@ -29,7 +29,7 @@ from django.utils.translation import ngettext
 from petitions.mail import team
 from petitions.models import Alert, AuditRecord, BulkDecision, Decision, Petition, Signature
 from petitions.moderation import alerts, decisions, search
-from petitions.moderation.selection import Number, Selection, Unselectable, bounded, looks
+from petitions.moderation.selection import Number, Selection, bounded, looks
 from petitions.signatures import lifecycle
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
@@ -76,7 +76,7 @@ class Preview:
 
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
-    """Draft a decision about a selection. Raises `Unselectable`, `PermissionDenied`, and `Refused`
+    """Draft a decision about a selection. Raises `Refused`, `PermissionDenied`, and `Refused`
     if nothing matches.
     """
     if kind not in lifecycle.DECISIONS:
@@ -124,7 +124,7 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
 
 
 def preview_of(job: BulkDecision) -> Preview:
-    """What a stored draft would do by now. Raises `Unselectable`."""
+    """What a stored draft would do by now. Raises `Refused`."""
     rows = _rows(job)
     # The ids first: sorting all rows with their signers took a second for 100,000.
     ids = list(rows.order_by("id").values_list("pk", flat=True)[:10])
@@ -278,7 +278,7 @@ def run_due(*, seconds: float = 20.0) -> None:
     for job in BulkDecision.objects.running():
         try:
             job.run(partial(_batch, job), seconds=deadline - monotonic(), rest=_rest)
-        except Unselectable:
+        except Refused:
             job.change_state(State.FAILED, State.FAILED, error=UNSELECTABLE)
             logger.warning("bulk decision %s cannot go on: what it names is gone", job.pk)
 

@@ -80,7 +80,10 @@ def deactivate(*, person: User, actor: User, screen: str) -> None:
     locks.lock_named(ADMINISTRATORS)
     require_to_manage(actor, person)
     if person.pk == actor.pk:
-        raise Refused("You cannot deactivate your own account. Ask another administrator.")
+        raise Refused(
+            "Nothing was changed. You cannot deactivate your own account. Ask another "
+            "administrator."
+        )
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
         audit.record(action=Action.PERSON_DEACTIVATED, screen=screen, actor=actor, about=person)
     _need_an_administrator()
@@ -98,9 +101,11 @@ def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
     """Let somebody else set up another authenticator app. Raises `Refused`."""
     require_to_manage(actor, person)
     if person.pk == actor.pk:
-        raise Refused("Another administrator resets yours; or use “Second factor” above.")
+        raise Refused(
+            "Nothing was changed. Another administrator resets yours; or use “Second factor” above."
+        )
     if not second_factor.reset(user=person, actor=actor, screen=screen):
-        raise Refused(f"{person} has no second factor yet.")
+        raise Refused(f"Nothing was changed. {person} has no second factor yet.")
 
 
 def ask_for_password(*, email: str) -> None:
@@ -148,4 +153,6 @@ def _need_an_administrator() -> None:
     """Raise `Refused` if nobody is left who could invite people."""
     left = User.objects.filter(is_active=True, is_staff=True)
     if not left.filter(Q(is_superuser=True) | Q(groups__name=ADMINISTRATORS)).exists():
-        raise Refused("Somebody must stay administrator. Make another person one first.")
+        raise Refused(
+            "Nothing was changed. Somebody must stay administrator. Make another person one first."
+        )

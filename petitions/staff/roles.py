@@ -109,7 +109,7 @@ def require_to_manage(actor: User | None, person: User) -> None:
     """`require` the right to change people, and raise `Refused` unless `may_manage` this one."""
     require(actor, "auth.change_user")
     if actor is not None and not may_manage(actor, person):
-        raise Refused("Only a superuser changes a superuser's account.")
+        raise Refused("Nothing was changed. Only a superuser changes a superuser's account.")
 
 
 def set_permissions(role: str, permissions: Iterable[str]) -> None:

@@ -11,13 +11,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
-from petitions.admin.acting import actor
+from petitions.admin.acting import actor, show_refusals
 from petitions.admin.fields import refuse_address
 from petitions.models import Decision, Petition
 from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle
-from petitions.staff.refusal import Refused
 
 MODERATE = decisions.MODERATE
 # As `scope` of the list's form: all that the list shows, not only what is ticked.
@@ -128,7 +127,7 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
     """Draft a valid form's decision about a whole selection, and lead to its preview."""
     if not _is_valid(request, form):
         return None
-    try:
+    with show_refusals(request):
         drafted = bulk.preview(
             selection=selection,
             kind=form.cleaned_data["kind"],
@@ -136,10 +135,8 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
             note=form.cleaned_data["note"],
             actor=actor(request),
         )
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-        return None
-    return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+        return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+    return None
 
 
 def tell(request: HttpRequest, done: decisions.Decided) -> None:

@@ -22,7 +22,8 @@ from petitions.admin.signatures.rows import Render, line
 from petitions.formatting.languages import minutes
 from petitions.models import Decision, Petition, Signature
 from petitions.moderation import decisions, reveal, search, timeline
-from petitions.moderation.selection import Number, Unselectable
+from petitions.moderation.selection import Number
+from petitions.staff.refusal import Refused
 
 ERASE = "erase"
 # The list that somebody came from, as its query.
@@ -116,7 +117,7 @@ def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str
     keyset = came_from.keyset.reversed() if is_before else came_from.keyset
     try:
         row = came_from.first(keyset, keyset.cursor_of(signature), 1).first()
-    except Unselectable:
+    except Refused:
         return ""
     return (
         f"{_url(row.pk)}?{QueryDict.fromkeys([CAME_FROM], came_from.query()).urlencode()}"
@@ -132,7 +133,7 @@ def _neighbours(signature: Signature) -> list[Neighbours]:
         is_told = name == "minute_of" or signature.confirmed_at is not None
         try:
             number = theirs.selection().count(COUNTED) if is_told else None
-        except Unselectable:
+        except Refused:
             number = None
         found.append(Neighbours(label, number, theirs.url(), is_told))
     return found

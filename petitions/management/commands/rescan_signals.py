@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
@@ -36,9 +37,12 @@ class Command(BaseCommand):
             raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
         actor = _moderator(options["actor"])
         with tqdm(total=rescan.expected(petition), unit=" signatures", disable=None) as bar:
-            found = rescan.rescan(
-                petition=petition, actor=actor, is_dry=options["dry_run"], progress=bar.update
-            )
+            try:
+                found = rescan.rescan(
+                    petition=petition, actor=actor, is_dry=options["dry_run"], progress=bar.update
+                )
+            except PermissionDenied:
+                raise CommandError(f"{options['actor']!r} is no moderator.") from None
         self._tell(found, is_dry=options["dry_run"])
 
     def _tell(self, found: rescan.Found, *, is_dry: bool) -> None:

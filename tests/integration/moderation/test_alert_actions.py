@@ -33,6 +33,7 @@ from petitions.screening.screen import Screening
 from petitions.signatures import lifecycle, submit
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
+from petitions.staff.refusal import Refused
 from petitions.staff.roles import MODERATORS
 from tests.people import AMINA, confirm, sign_and_confirm, somebody
 
@@ -332,7 +333,7 @@ def test_a_network_of_more_than_three_days_ago_is_not_known_any_more(
     burst: Alert, moderator: User
 ) -> None:
     Signature.objects.update(created_at=timezone.now() - timedelta(days=4))
-    with pytest.raises(alerts.TooOld):
+    with pytest.raises(Refused):
         alerts.make_rule(alert=burst, action="block", hours=6, actor=moderator, screen="-")
 
 
