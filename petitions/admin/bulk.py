@@ -106,7 +106,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
 
 
 def _starts_alone_at(job: BulkDecision) -> datetime:
-    return (job.awaiting_since or timezone.now()) + bulk.ALONE_WAITS
+    return (job.awaiting_since or timezone.now()) + bulk.APPROVAL.alone_waits
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:

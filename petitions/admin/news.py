@@ -292,7 +292,7 @@ def _buttons(news: News, user: User) -> list[tuple[str, str, str, str]]:
     if news.state == State.AWAITING:
         is_own = news.actor_id == user.pk
         approve = ("approve", "Approve and send", f"Sends it to {news.people}.", "")
-        return [stop] if is_own or not user.has_perm(use_cases.APPROVE) else [approve, stop]
+        return [stop] if is_own or not user.has_perm(news.APPROVAL) else [approve, stop]
     if news.state == State.RUNNING:
         return [resume if news.pause else pause, stop]
     return []

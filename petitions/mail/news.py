@@ -3,8 +3,7 @@
 1. `missing` says what keeps a draft from being sent; `mail_test` mails it to its writer alone.
 2. `start` gives it to the worker, or lets it wait for a second organiser (`approve`) where it goes
    to many, or to one region or constituency: nobody alone writes to the few of a place, or learns
-   from what became of it how many they are. Where nobody else may send
-   news it starts by itself after `ALONE_WAITS`.
+   from what became of it how many they are. See `approval`.
 3. The worker queues and sends it: see `news_sending`. `pause`, `resume` and `stop` take effect
    within seconds.
 """
@@ -32,14 +31,13 @@ from petitions.crypto.tokens import Subscription
 from petitions.formatting import sanitising
 from petitions.identity import email_addresses
 from petitions.mail import messages, news_counts, pace, replies, suppression
+from petitions.mail.approval import Approval
 from petitions.models import AuditRecord, Mail, News, NewsText, Signature, Signer
 from petitions.signers import sealing
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 SEND = "petitions.send_news"
-APPROVE = News.APPROVAL
-ALONE_WAITS = timedelta(minutes=10)
 # Supporters are counted no further, for a page.
 COUNTED = 100_000
 # What one process sends in a minute where no provider slows it, and how much of a list is usually
@@ -49,6 +47,18 @@ MAILS_A_MINUTE, LARGEST_SHARE = 6_000, 0.5
 State = News.State
 Pause = News.Pause
 Action = AuditRecord.Action
+APPROVAL = Approval(
+    model=News,
+    since="created_at",
+    alone_waits=timedelta(minutes=10),
+    started=Action.NEWS_STARTED,
+    approved=Action.NEWS_APPROVED,
+    cancelled=Action.NEWS_STOPPED,
+    screen="send_news",
+    team=SEND,
+    template="admin/petitions/news/mail.txt",
+    begun={"is_to_tell": False, "has_list": True},
+)
 logger = logging.getLogger(__name__)
 
 
@@ -182,37 +192,15 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     about = size(news)
     if problems := missing(news, about.people):
         raise Refused(" ".join(problems))
-    waits = about.needs_approval
-    columns = {"actor": actor, "matching": about.people, "is_to_tell": waits, "created_at": Now()}
-    begun = {} if waits else {"started_at": Now(), "has_list": True}
-    target = State.AWAITING if waits else State.RUNNING
-    if not news.change_state(target, State.DRAFT, **columns, **begun):
-        raise Refused("This has been started or stopped already. Load the page again.")
-    audit.record(action=Action.NEWS_STARTED, screen=screen, actor=actor, about=news)
-    return not waits
+    columns = {"matching": about.people, "is_to_tell": True, "created_at": Now()}
+    APPROVAL.submit(news, is_large=about.needs_approval, actor=actor, screen=screen, **columns)
+    return news.state == State.RUNNING
 
 
 @transaction.atomic
 def approve(*, news: News, actor: User, screen: str) -> None:
     """Give news that waits to the worker, as a second person. Raises `Refused`."""
-    roles.require(actor, APPROVE)
-    if actor.pk == news.actor_id:
-        raise Refused("Somebody else has to approve your own news. You can stop it.")
-    if not begin(news, approver=actor):
-        raise Refused("This does not wait for approval any more. Load the page again.")
-    audit.record(action=Action.NEWS_APPROVED, screen=screen, actor=actor, about=news)
-
-
-def begin(news: News, *, approver: User | None = None) -> bool:
-    """Let the worker send news that waited; False if it does not wait any more."""
-    return news.change_state(
-        State.RUNNING,
-        State.AWAITING,
-        approver=approver,
-        started_at=Now(),
-        is_to_tell=False,
-        has_list=True,
-    )
+    APPROVAL.approve(news, actor=actor, screen=screen)
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
@@ -270,7 +271,7 @@ def test_nobody_starts_the_preview_of_another_nor_one_of_yesterday_nor_twice(
         bulk.start(job=job, actor=moderator, screen="test")
     BulkDecision.objects.update(created_at=timezone.now())
     assert bulk.start(job=job, actor=moderator, screen="test")
-    with pytest.raises(Refused, match="started or cancelled already"):
+    with pytest.raises(Refused, match="started or stopped already"):
         bulk.start(job=job, actor=moderator, screen="test")
 
 
@@ -286,7 +287,7 @@ def test_a_large_one_waits_for_a_second_moderator(
     with pytest.raises(Refused, match="Somebody else"):
         bulk.approve(job=preview.job, actor=moderator, screen="test")
     nobody = User.objects.create_user("nobody", is_staff=True)
-    with pytest.raises(Refused, match="may not approve"):
+    with pytest.raises(PermissionDenied, match="approve_bulkdecision"):
         bulk.approve(job=preview.job, actor=nobody, screen="test")
 
     bulk.approve(job=preview.job, actor=second, screen="test")

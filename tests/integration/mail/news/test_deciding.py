@@ -10,8 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
+from petitions.mail import approval, news_counts, news_sending
 from petitions.mail import news as use_cases
-from petitions.mail import news_counts, news_sending
 from petitions.models import AuditRecord, Mail, News, NewsCount, Petition, Place, Signature
 from petitions.privacy import retention
 from petitions.staff.refusal import Refused
@@ -128,7 +128,7 @@ def test_who_is_alone_has_ten_minutes_in_which_to_stop_it(news: News, omar: User
     run(news)
     assert news.state == State.AWAITING
 
-    News.objects.update(created_at=timezone.now() - use_cases.ALONE_WAITS)
+    News.objects.update(created_at=timezone.now() - use_cases.APPROVAL.alone_waits)
     run(news)
 
     assert (has_gone_out(), news.state) == (3, State.DONE)
@@ -140,7 +140,7 @@ def test_news_that_nobody_approves_within_a_day_is_cancelled(
     news: News, omar: User, second: User
 ) -> None:
     act(use_cases.start, news, omar)
-    News.objects.update(created_at=timezone.now() - news_sending.WAITS_FOR_APPROVAL)
+    News.objects.update(created_at=timezone.now() - approval.WAITS)
     run(news)
     assert (news.state, has_gone_out()) == (State.CANCELLED, 0)
     assert by_clock() == [("news-stopped", str(news.pk))]
