@@ -31,12 +31,16 @@ WITHOUT_A_RIGHT = {
     "petitions.publishing.life.record",
     "petitions.publishing.texts.correct",
 }
+# Importing them sets limits of a server's process, or is of another program.
+STARTS_A_PROCESS = ("campaign.wsgi", "campaign.celery", "campaign.local")
 
 
 def _with_an_actor() -> Iterator[tuple[str, Callable[..., object]]]:
     """Every public function with a parameter `actor`, by its full name."""
     for package in (petitions, campaign):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.startswith(STARTS_A_PROCESS):
+                continue
             for name, function in getmembers(import_module(module.name), isfunction):
                 is_its_own = function.__module__ == module.name and not name.startswith("_")
                 if is_its_own and "actor" in signature(function).parameters:
