@@ -99,7 +99,7 @@ class StatementAdmin(Titled, PublicationAdmin):
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         for statement in statements:
             publishing.publish(statement=statement, **acting(request))
-            self.tell_when(request, statement)
+            self.show_embargoes(request, statement)
             if statement.petition and not statement.petition.is_public:
                 words = (
                     f"“{statement}” leads to a draft: its readers find no way to sign. Use "

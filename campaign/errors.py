@@ -138,9 +138,9 @@ def _admin_page(request: HttpRequest, status: int, words: str) -> HttpResponse:
 
 def _permission(request: HttpRequest, exception: Exception) -> str:
     """The permission that was missing; "" if nothing tells it."""
-    said = str(exception)
-    if said.count(".") == 1 and " " not in said:
-        return said
+    text = str(exception)
+    if text.count(".") == 1 and " " not in text:
+        return text
     route = request.resolver_match.url_name if request.resolver_match else ""
     app, _, rest = (route or "").partition("_")
     model, _, act = rest.partition("_")

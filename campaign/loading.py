@@ -88,7 +88,7 @@ def read(path: Path, format_: Format | None = None) -> TextFile:
     if kind in {Format.HTML, Format.WORD}:
         source = _from_document(path, raw, kind)
     else:
-        source = _from_text(path, raw, kind, is_told=format_ is not None)
+        source = _from_text(path, raw, kind, is_given=format_ is not None)
     if not source.title or not source.body.strip():
         raise Refused(f"{path}: there is no text in it. It needs a title line and a body.")
     if len(source.body) > LONGEST_BODY:
@@ -112,12 +112,14 @@ def _from_document(path: Path, raw: bytes, kind: Format) -> TextFile:
     return TextFile(document.title, document.body + "\n", kind, dropped=document.dropped)
 
 
-def _from_text(path: Path, raw: bytes, kind: Format, *, is_told: bool) -> TextFile:
+def _from_text(path: Path, raw: bytes, kind: Format, *, is_given: bool) -> TextFile:
     text = _decoded(path, raw)
     start = text.lstrip()[:40].lower()
-    told = next((told for begin, told in _OTHERWISE.items() if start.startswith(begin)), "")
-    if told and not is_told:
-        raise Refused(f"{path}: {told}")
+    problem = next(
+        (problem for begin, problem in _OTHERWISE.items() if start.startswith(begin)), ""
+    )
+    if problem and not is_given:
+        raise Refused(f"{path}: {problem}")
     try:
         post = frontmatter.loads(text)
     except (yaml.YAMLError, ValueError):

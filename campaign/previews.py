@@ -157,8 +157,8 @@ def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkFor
     """End a link, or make one; False if the form has errors."""
     if link_id := request.POST.get("end"):
         is_ended = draft_links.end(of=of, link_id=link_id, **acting(request))
-        said = "The link leads nowhere from now on." if is_ended else "It had ended before."
-        messages.success(request, said)
+        message = "The link leads nowhere from now on." if is_ended else "It had ended before."
+        messages.success(request, message)
         return True
     if of.texts.published().exists():
         messages.error(request, "Nothing was done: it is public, so it needs no secret link.")

@@ -44,10 +44,10 @@ class TogetherForm(forms.Form):
             del self.fields["reason"]
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
-        if said.get("when") == AT and not said.get("at") and "at" not in self.errors:
+        cleaned = super().clean() or {}
+        if cleaned.get("when") == AT and not cleaned.get("at") and "at" not in self.errors:
             self.add_error("at", "Type the date and the time at which both become public.")
-        return said
+        return cleaned
 
 
 def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:

@@ -97,7 +97,7 @@ class AlertAdmin(Titled, ReadOnly):
     """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
 
     when_empty = "Here stands what looks like an attack. Nothing does."
-    list_display = ("created_at", "what", "told", "petition", "signatures", "state")
+    list_display = ("created_at", "what", "number_in_words", "petition", "signatures", "state")
     list_display_links = ("created_at",)
     list_filter = ("kind",)
     ordering = ("-created_at",)
@@ -109,8 +109,8 @@ class AlertAdmin(Titled, ReadOnly):
         return f"{alert.get_kind_display()} {alert.about}".rstrip()
 
     @admin.display(description="signatures", ordering="number")
-    def told(self, alert: Alert) -> str:
-        return alert.told
+    def number_in_words(self, alert: Alert) -> str:
+        return alert.number_in_words
 
     @admin.display(description="state", ordering="seen_at")
     def state(self, alert: Alert) -> str:

@@ -57,9 +57,9 @@ class BulkDecisionAdmin(ReadOnly):
     def progress_view(self, request: HttpRequest, pk: UUID) -> JsonResponse:
         """How far it is, for the page's script."""
         job = _find(request, pk)
-        words = f"{job.get_state_display()}: {bulk.told(job)}"
-        said = {"state": job.state, "fraction": job.fraction, "words": words}
-        return JsonResponse(said, headers={"Cache-Control": "no-store"})
+        words = f"{job.get_state_display()}: {bulk.summary(job)}"
+        progress = {"state": job.state, "fraction": job.fraction, "words": words}
+        return JsonResponse(progress, headers={"Cache-Control": "no-store"})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -74,7 +74,7 @@ def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> Htt
         "job": job,
         "petition": Petition.objects.titled().get(pk=job.petition_id),
         "conditions": conditions_in_words(job.conditions),
-        "told": bulk.told(job),
+        "summary": bulk.summary(job),
         "meanwhile": bulk.meanwhile(job),
         "is_open": job.state in {State.DRAFT, State.AWAITING, State.RUNNING},
         "is_of_alerts": not job.conditions.keys().isdisjoint({"alerts", "networks_of_alerts"}),

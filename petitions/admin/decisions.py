@@ -17,7 +17,7 @@ from petitions.admin.acting import actor, need, show_refusals
 from petitions.admin.base import ReadOnly
 from petitions.admin.fields import refuse_address
 from petitions.admin.keyset import Keyset
-from petitions.admin.signatures.decide import tell
+from petitions.admin.signatures.decide import show_result
 from petitions.admin.signatures.filters import Filters, conditions_in_words
 from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
 from petitions.moderation import bulk, decisions
@@ -140,7 +140,7 @@ class DecisionAdmin(ReadOnly):
                 drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))
                 return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
             done = decisions.undo(decision=decision, note=note, actor=actor(request))
-            tell(request, done)
+            show_result(request, done)
         return redirect("admin:petitions_decision_change", pk)
 
 

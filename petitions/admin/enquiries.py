@@ -252,8 +252,8 @@ def _send(request: HttpRequest, enquiry: Enquiry, *, is_last: bool) -> AnswerFor
     except vault.CannotOpen:
         messages.error(request, f"Nothing was sent. {CANNOT_OPEN}")
         return form
-    level, said = _OUTCOMES[outcome]
-    messages.add_message(request, level, said)
+    level, message = _OUTCOMES[outcome]
+    messages.add_message(request, level, message)
     if outcome is not Outcome.OTHER_FIRST:
         return None
     # Whoever has read the other answer, and presses again, means it.

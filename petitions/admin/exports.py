@@ -197,14 +197,14 @@ class ExportAdmin(Titled, ReadOnly):
             Export.State.DONE: "Complete: {rows:,} row{s}. Delete every copy by {by}.",
             Export.State.BROKEN: "It broke off after {rows:,} row{s}. Delete it; export again.",
         }[export.state]
-        said = words.format(
+        message = words.format(
             rows=export.rows,
             s=pluralize(export.rows),
             expected=export.expected,
             by=formats.date_format(export.delete_by),
         )
         values = {"rows": export.rows, "expected": export.expected, "state": export.state}
-        return JsonResponse({**values, "words": said})
+        return JsonResponse({**values, "words": message})
 
     def _download(
         self, request: HttpRequest, form: ExportForm, context: dict[str, Any]

@@ -93,8 +93,8 @@ class MailAdmin(ReadOnly):
             raise BadRequest("no kind or no hour")
         kind = Mail.Kind(form.cleaned_data["kind"])
         queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"], **acting(request))
-        said = _("%(n)d mails are queued again. What had not failed stays as it is.")
-        self.message_user(request, said % {"n": queued}, messages.SUCCESS)
+        message = _("%(n)d mails are queued again. What had not failed stays as it is.")
+        self.message_user(request, message % {"n": queued}, messages.SUCCESS)
         return redirect("admin:petitions_mail_changelist")
 
 

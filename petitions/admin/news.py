@@ -263,10 +263,10 @@ def _started(**kwargs: Any) -> str:
     return "It starts by itself in ten minutes. Until then you can stop it. Nobody has it yet."
 
 
-def _saying(use_case: Callable[..., None], said: str) -> Callable[..., str]:
+def _with_message(use_case: Callable[..., None], message: str) -> Callable[..., str]:
     def act(**kwargs: Any) -> str:
         use_case(**kwargs)
-        return said
+        return message
 
     return act
 
@@ -274,10 +274,12 @@ def _saying(use_case: Callable[..., None], said: str) -> Callable[..., str]:
 _ACTS: dict[str, Callable[..., str]] = {
     "test": _mailed_test,
     "start": _started,
-    "approve": _saying(use_cases.approve, "It is being sent. You can pause or stop it here."),
-    "pause": _saying(use_cases.pause, "Paused. Within seconds nobody else gets it."),
-    "resume": _saying(use_cases.resume, "It goes on where it was. Nobody gets it twice."),
-    "stop": _saying(use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."),
+    "approve": _with_message(use_cases.approve, "It is being sent. You can pause or stop it here."),
+    "pause": _with_message(use_cases.pause, "Paused. Within seconds nobody else gets it."),
+    "resume": _with_message(use_cases.resume, "It goes on where it was. Nobody gets it twice."),
+    "stop": _with_message(
+        use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."
+    ),
 }
 
 

@@ -211,8 +211,8 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
     def save_texts(
         self, request: HttpRequest, owner: Petition, sheet: Sheet, *, is_publishing: bool
     ) -> None:
-        said = request.POST.get("meaning", "")
-        meaning = texts.Meaning(said) if said in texts.Meaning.values else None
+        answer = request.POST.get("meaning", "")
+        meaning = texts.Meaning(answer) if answer in texts.Meaning.values else None
         if changed := sheet.changed:
             before = changed[0].version
             version = texts.save(petition=owner, texts=changed, meaning=meaning, **acting(request))
@@ -227,8 +227,11 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         """Without the reason for a removal, where there is none; of a new one the address first."""
         hidden = () if obj and obj.removed_reason else ("removed_reason",)
         sets = [
-            (heading, {**said, "fields": [name for name in said["fields"] if name not in hidden]})
-            for heading, said in super().get_fieldsets(request, obj)
+            (
+                heading,
+                {**options, "fields": [name for name in options["fields"] if name not in hidden]},
+            )
+            for heading, options in super().get_fieldsets(request, obj)
         ]
         return sets if obj else sets[::-1]
 
@@ -243,8 +246,8 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         changes.save_petition(petition=obj, changed=form.changed_data, actor=actor(request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Petition]:
-        said = {"total": tallies.as_column()}
-        petitions = Petition.objects.titled().annotate(**said)
+        columns = {"total": tallies.as_column()}
+        petitions = Petition.objects.titled().annotate(**columns)
         return petitions.order_by(*self.get_ordering(request) or ("-pk",))
 
     def get_urls(self) -> list[URLPattern]:

@@ -88,9 +88,9 @@ class PersonAdmin(Strict):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Invite somebody: one button, for each has a page of their own after that."""
-        said = {"title": "Invite somebody", "show_save_and_add_another": False}
+        context = {"title": "Invite somebody", "show_save_and_add_another": False}
         return super().add_view(
-            request, form_url, {**said, "show_save_and_continue": False, **(extra_context or {})}
+            request, form_url, {**context, "show_save_and_continue": False, **(extra_context or {})}
         )
 
     @admin.display(description="name")
@@ -146,10 +146,10 @@ class PersonAdmin(Strict):
         person = get_object_or_404(self.get_queryset(request), pk=pk)
         if act not in _ACTS:
             raise Http404
-        use_case, said = _ACTS[act]
+        use_case, message = _ACTS[act]
         with show_refusals(request):
             result = use_case(person=person, **acting(request))
-            messages.success(request, said.format(person, result))
+            messages.success(request, message.format(person, result))
         return redirect("admin:auth_user_change", pk)
 
 

@@ -85,7 +85,7 @@ class PetitionLife(WithPages):
         if request.method == "POST" and form.is_valid():
             with show_refusals(request, form):
                 self._do(request, petition, name, form.cleaned_data)
-                self._tell(request, Petition.objects.titled().get(pk=pk), name)
+                self._show_result(request, Petition.objects.titled().get(pk=pk), name)
                 return redirect("admin:petitions_petition_change", pk)
         context = {
             "act": life.ACTS[name],
@@ -119,20 +119,20 @@ class PetitionLife(WithPages):
         need(request, life.PERMISSION)
         return get_object_or_404(Petition.objects.titled(), pk=pk)
 
-    def _do(self, request: HttpRequest, petition: Petition, name: str, said: Any) -> None:
-        reason = said.get("reason", "")
+    def _do(self, request: HttpRequest, petition: Petition, name: str, cleaned: Any) -> None:
+        reason = cleaned.get("reason", "")
         if name == life.OPEN:
             opening.open_petition(petition=petition, override=reason, **acting(request))
             return
-        closes_at = said.get("closes_at")
+        closes_at = cleaned.get("closes_at")
         life.perform(
             petition=petition, name=name, reason=reason, closes_at=closes_at, **acting(request)
         )
 
-    def _tell(self, request: HttpRequest, petition: Petition, name: str) -> None:
+    def _show_result(self, request: HttpRequest, petition: Petition, name: str) -> None:
         if name in {life.SHOW_NAMES, life.HIDE_NAMES}:
-            said = "published from tomorrow on" if petition.publishes_names else "not published"
-            words = f"{petition}: names are {said}. Nobody was emailed."
+            shown = "published from tomorrow on" if petition.publishes_names else "not published"
+            words = f"{petition}: names are {shown}. Nobody was emailed."
         elif name != life.OPEN:
             words = f"{petition} is now “{life.phase_of(petition).label}”. Nobody was emailed."
         elif petition.texts.published().exists():

@@ -353,11 +353,11 @@ class PublicationAdmin(WithPages):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        self.tell_when(request, form.instance)
+        self.show_embargoes(request, form.instance)
 
-    def tell_when(self, request: HttpRequest, owner: Any) -> None:
+    def show_embargoes(self, request: HttpRequest, owner: Any) -> None:
         """Add a message for each text under an embargo, with the time it ends."""
         words = _("“%(title)s” (%(language)s) %(appears)s. Until then the public does not see it.")
         for text in owner.texts.embargoed().order_by("published_at", "id"):
-            said = {"title": text.title, "language": text.language, "appears": shown(text)}
-            self.message_user(request, words % said, messages.INFO)
+            values = {"title": text.title, "language": text.language, "appears": shown(text)}
+            self.message_user(request, words % values, messages.INFO)

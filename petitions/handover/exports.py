@@ -81,7 +81,7 @@ def about(*, export: Export, actor: User, screen: str) -> str:
         about=export.petition,
         why=f"how many rows: {purpose.name}",
     )
-    return purposes.told(purpose.about())
+    return purposes.in_steps(purpose.about())
 
 
 def stream(

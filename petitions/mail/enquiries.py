@@ -87,8 +87,8 @@ def due_on(kind: Enquiry.Kind, received: date) -> date:
 
 def read(enquiry: Enquiry) -> Letter:
     """Unseal an enquiry: its text and sender. Raises `vault.CannotOpen`."""
-    said = vault.unseal(enquiry.sealed, table=TABLE, row_id=enquiry.pk)
-    return Letter(**{name: str(value) for name, value in said.items()})
+    values = vault.unseal(enquiry.sealed, table=TABLE, row_id=enquiry.pk)
+    return Letter(**{name: str(value) for name, value in values.items()})
 
 
 def read_answer(answer: Answer) -> str:

@@ -76,7 +76,7 @@ class Size(NamedTuple):
     minutes: int
 
     @property
-    def told(self) -> str:
+    def people_in_words(self) -> str:
         """How many people, in words and in steps."""
         return News.in_steps(self.people)
 
@@ -89,7 +89,7 @@ class Size(NamedTuple):
         languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
         minutes = "1 minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
         about = "at least" if self.people == COUNTED else "about"
-        return f"{self.told}, {languages}, {about} {minutes}"
+        return f"{self.people_in_words}, {languages}, {about} {minutes}"
 
 
 def supporters(news: News) -> QuerySet[Signature]:
@@ -111,20 +111,20 @@ def size(news: News) -> Size:
 
 def missing(news: News, people: int) -> list[str]:
     """What keeps a draft from being sent to so many people, in sentences; empty if nothing does."""
-    said = []
+    problems = []
     texts = list(news.texts.all())
     if not texts:
-        said.append("It has no text. Write it in at least one language.")
-    said += [problem for text in texts for problem in broken_links(text.body)]
+        problems.append("It has no text. Write it in at least one language.")
+    problems += [problem for text in texts for problem in broken_links(text.body)]
     # The words are the same where there is nobody: which of the two it is would tell something.
     if news.is_of_place and people < News.FEWEST:
-        said.append(
+        problems.append(
             f"Fewer than {News.FEWEST} people are chosen, and so few may point at somebody. "
             "Choose a larger region, or all supporters."
         )
     elif not people:
-        said.append("Nobody of those chosen asked for news.")
-    return said
+        problems.append("Nobody of those chosen asked for news.")
+    return problems
 
 
 def broken_links(body: str) -> list[str]:

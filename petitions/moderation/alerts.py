@@ -37,7 +37,7 @@ RULE_WITHIN = timedelta(hours=72)
 ORIGIN_UNKNOWN = "Where signatures of more than three days ago came from is not known any more."
 HOURS = (1, 6, 24, 72)
 # Beginnings of the choices that narrow a decision to signatures alike.
-SIGNAL, DOMAIN, DOMAINS_TOLD = "signal:", "domain:", 10
+SIGNAL, DOMAIN, DOMAINS_SHOWN = "signal:", "domain:", 10
 # As many as elsewhere hide one person among them.
 NAMED_FROM = 25
 
@@ -88,7 +88,7 @@ class Figures:
     domains: frozenset[str]
 
     @property
-    def told_by_state(self) -> list[tuple[str, int]]:
+    def shown_by_state(self) -> list[tuple[str, int]]:
         """The counts with their labels, the largest first."""
         return [(str(State(state).label), n) for state, n in self.states.most_common()]
 
@@ -147,7 +147,7 @@ def _shared_domains(read: Sequence[tuple]) -> list[Likeness]:  # type: ignore[ty
     for pk, _at, domain, _signals in read:
         if domain is not None:
             domains.setdefault(bytes(domain), []).append(pk)
-    most = sorted(domains.values(), key=len, reverse=True)[:DOMAINS_TOLD]
+    most = sorted(domains.values(), key=len, reverse=True)[:DOMAINS_SHOWN]
     opened = _people([ids[0] for ids in most])
     found = []
     for place, ids in enumerate(most, start=1):

@@ -184,26 +184,26 @@ def needs_approval(job: BulkDecision) -> bool:
     return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
 
 
-def told(job: BulkDecision) -> str:
+def summary(job: BulkDecision) -> str:
     """What a job has done by now, in sentences. Its state stands beside it, and is not told."""
-    said = [
+    sentences = [
         ngettext("%(n)s signature changed.", "%(n)s signatures changed.", job.done)
         % {"n": f"{job.done:,}"},
         _("The count changed by %(change)s.") % {"change": f"{job.count_change:+,}"},
         _("Nobody gets an email."),
     ]
     if job.skipped:
-        said.append(
+        sentences.append(
             _("%(n)s left alone, because they changed after the preview.")
             % {"n": f"{job.skipped:,}"}
         )
     if job.error == RIGHTS_ENDED:
-        said.append(_("It was stopped, because its moderator may not moderate any more."))
+        sentences.append(_("It was stopped, because its moderator may not moderate any more."))
     elif job.error == UNSELECTABLE:
-        said.append(_("It was stopped, because what a condition names is not known any more."))
+        sentences.append(_("It was stopped, because what a condition names is not known any more."))
     elif job.error:
-        said.append(_("It was stopped by an error: ask your operator."))
-    return " ".join(said)
+        sentences.append(_("It was stopped by an error: ask your operator."))
+    return " ".join(sentences)
 
 
 def meanwhile(job: BulkDecision) -> list[Decision]:

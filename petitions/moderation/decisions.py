@@ -80,7 +80,7 @@ class Decided:
     overtaken: frozenset[UUID] = frozenset()
     others: tuple[Decision, ...] = ()
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """What happened, in sentences for who decided; a success only if `signatures` moved."""
         moved = _("Nothing was changed.")
         if self.signatures and self.kind == Decision.Kind.UNDO:
@@ -90,30 +90,32 @@ class Decided:
                 self.signatures,
             ) % {"n": self.signatures}
         elif self.signatures:
-            moved = str(lifecycle.DECISIONS[self.kind].told % {"n": self.signatures})
-        said = [moved]
+            moved = str(lifecycle.DECISIONS[self.kind].summary % {"n": self.signatures})
+        sentences = [moved]
         # Every approved signature counts, so the change is the same number.
         if self.signatures and self.kind != Decision.Kind.APPROVE:
             changed = _("The count changed by %(change)+d.") % {"change": self.count_change}
-            said.append(changed if self.count_change else _("The count stays as it is."))
+            sentences.append(changed if self.count_change else _("The count stays as it is."))
         if self.signatures:
-            said.append(_("Nobody gets an email."))
-        return " ".join([*said, *self._left_alone()])
+            sentences.append(_("Nobody gets an email."))
+        return " ".join([*sentences, *self._left_alone()])
 
     def _left_alone(self) -> list[str]:
-        said = [
+        sentences = [
             _("%(n)d left alone: %(state)s.") % {"n": n, "state": State(state).label}
             for state, n in sorted(self.unmoved.items())
         ]
         if self.kind == Decision.Kind.APPROVE and self.unmoved[State.PENDING]:
-            said.append(_("Only its signer can confirm a signature that waits for confirmation."))
+            sentences.append(
+                _("Only its signer can confirm a signature that waits for confirmation.")
+            )
         if self.overtaken:
             what = ", ".join(f"{one.title} ({one.actor or '–'})" for one in self.others)
-            said.append(
+            sentences.append(
                 _("%(n)d left alone, because somebody has decided since: %(what)s.")
                 % {"n": len(self.overtaken), "what": what}
             )
-        return said
+        return sentences
 
 
 def share_lock() -> None:

@@ -23,7 +23,7 @@ LASTS = timedelta(days=7)
 LOOKS_BACK = timedelta(hours=24)
 MOST_COUNTED = 10_000
 # A smaller number could tell whether the one person of a domain has signed.
-LEAST_TOLD = 5
+LEAST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class Preview:
     def number(self) -> str:
         """How many it would have met, in words."""
         total = self.states.total() if self.states else 0
-        if total < LEAST_TOLD:
-            return f"fewer than {LEAST_TOLD}"
+        if total < LEAST_SHOWN:
+            return f"fewer than {LEAST_SHOWN}"
         return f"{total:,}" if total < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
 
     @property
-    def told_by_state(self) -> list[tuple[str, int]]:
+    def shown_by_state(self) -> list[tuple[str, int]]:
         """How many of them are in each state now; empty where they are too few to be told."""
-        if self.states is None or self.states.total() < LEAST_TOLD:
+        if self.states is None or self.states.total() < LEAST_SHOWN:
             return []
         return [(str(Signature.State(state).label), n) for state, n in self.states.most_common()]
 

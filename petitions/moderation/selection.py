@@ -186,7 +186,7 @@ class Selection:
             rows = rows.exclude(signals=[])
         elif self.signal:
             # The first condition has an index.
-            rows = rows.exclude(signals=[]).filter(_says(self.signal))
+            rows = rows.exclude(signals=[]).filter(_has_signal(self.signal))
         if self.decision:
             # By its own index alone: right after a decision the planner takes it for one about
             # nothing, and would look through all of its items for each signature.
@@ -225,15 +225,15 @@ class Selection:
         return Number(rows.n, rows.is_exact and not self.is_like_many())
 
 
-def _says(code: str) -> Q:
+def _has_signal(code: str) -> Q:
     """Whether a signal is among those stored as "code" or, where it has a number, "code:number"."""
-    is_said = Q(signals__contains=[code])
+    is_plain = Q(signals__contains=[code])
     if code not in fraud_signals.NUMBERED:
-        return is_said
+        return is_plain
     # A regular expression takes ten times as long. Beside it the other condition is for the
     # planner, which has statistics of elements and none of the text.
-    said = Func(F("signals"), Value(" "), function="array_to_string", output_field=TextField())
-    return Q(Regex(said, rf"(^| ){re.escape(code)}(:| |$)")) | is_said
+    text = Func(F("signals"), Value(" "), function="array_to_string", output_field=TextField())
+    return Q(Regex(text, rf"(^| ){re.escape(code)}(:| |$)")) | is_plain
 
 
 def bounded(rows: QuerySet[Any], limit: int) -> Number:

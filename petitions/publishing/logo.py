@@ -74,11 +74,11 @@ def find(digest: str) -> bytes | None:
 
 
 def _need_sensible(width: int, height: int) -> None:
-    said = f"The picture is {width:,} by {height:,} pixels."
+    size = f"The picture is {width:,} by {height:,} pixels."
     if max(width, height) > MOST_PIXELS:
-        raise Refused(f"{said} {_AT_MOST}")
+        raise Refused(f"{size} {_AT_MOST}")
     if min(width, height) < LEAST_PIXELS:
-        raise Refused(f"{said} Use one of {LEAST_PIXELS} at least on each side.")
+        raise Refused(f"{size} Use one of {LEAST_PIXELS} at least on each side.")
 
 
 def _encoded(picture: "Image.Image") -> bytes:

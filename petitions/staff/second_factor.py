@@ -89,9 +89,9 @@ def address_of(authenticator: Authenticator) -> str:
 
     Source: https://github.com/google/google-authenticator/wiki/Key-Uri-Format
     """
-    said = {"secret": b32encode(authenticator.secret).decode(), "issuer": ISSUER}
+    parameters = {"secret": b32encode(authenticator.secret).decode(), "issuer": ISSUER}
     label = quote(f"{ISSUER}:{authenticator.user.get_username()}")
-    return f"otpauth://totp/{label}?{urlencode(said)}"
+    return f"otpauth://totp/{label}?{urlencode(parameters)}"
 
 
 @transaction.atomic

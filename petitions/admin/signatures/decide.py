@@ -72,19 +72,19 @@ class DecisionForm(forms.Form):
             )
 
     def clean(self) -> dict[str, Any]:
-        said = self.cleaned_data
-        kind = said.get("kind")
+        cleaned = self.cleaned_data
+        kind = cleaned.get("kind")
         if kind is None:
-            return said
+            return cleaned
         if kind not in self._kinds:
             self.add_error("kind", "This cannot be decided about what the page shows.")
-            return said
-        said["reason"] = said.get(f"reason_{kind}")
-        if not said["reason"]:
+            return cleaned
+        cleaned["reason"] = cleaned.get(f"reason_{kind}")
+        if not cleaned["reason"]:
             self.add_error(f"reason_{kind}", "Choose a reason.")
-        if said["reason"] == Decision.Reason.OTHER and not said.get("note"):
+        if cleaned["reason"] == Decision.Reason.OTHER and not cleaned.get("note"):
             self.add_error("note", "Say in the note what the reason is.")
-        return said
+        return cleaned
 
     @property
     def buttons(self) -> list[Button]:
@@ -119,7 +119,7 @@ def decide(
         actor=actor(request),
         seen=form.cleaned_data["seen"],
     )
-    tell(request, done)
+    show_result(request, done)
     return True
 
 
@@ -139,22 +139,25 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
     return None
 
 
-def tell(request: HttpRequest, done: decisions.Decided) -> None:
+def show_result(request: HttpRequest, done: decisions.Decided) -> None:
     """Say what a decision did, and offer its undo."""
     if done.decision is None:
-        messages.warning(request, done.told())
+        messages.warning(request, done.summary())
         return
     page = reverse("admin:petitions_decision_change", args=[done.decision.pk])
-    said = format_html(
-        '{} <a href="{}#undo">Undo</a> · <a href="{}">See the decision</a>', done.told(), page, page
+    message = format_html(
+        '{} <a href="{}#undo">Undo</a> · <a href="{}">See the decision</a>',
+        done.summary(),
+        page,
+        page,
     )
-    messages.success(request, said)
+    messages.success(request, message)
 
 
 def _is_valid(request: HttpRequest, form: DecisionForm) -> bool:
     if not form.is_valid():
-        said = " ".join(["Nothing was changed.", *form.problems])
-        messages.error(request, said)
+        message = " ".join(["Nothing was changed.", *form.problems])
+        messages.error(request, message)
     return form.is_valid()
 
 

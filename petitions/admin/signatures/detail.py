@@ -55,7 +55,7 @@ class Neighbours(NamedTuple):
     label: str
     number: Number | None
     url: str
-    is_told: bool
+    is_shown: bool
 
 
 class RevealForm(forms.Form):
@@ -130,12 +130,12 @@ def _neighbours(signature: Signature) -> list[Neighbours]:
     found = []
     for name, label in _NEIGHBOURS.items():
         theirs = Filters(signature.petition, {name: str(signature.pk)}, {name: signature})
-        is_told = name == "minute_of" or signature.confirmed_at is not None
+        is_shown = name == "minute_of" or signature.confirmed_at is not None
         try:
-            number = theirs.selection().count(COUNTED) if is_told else None
+            number = theirs.selection().count(COUNTED) if is_shown else None
         except Refused:
             number = None
-        found.append(Neighbours(label, number, theirs.url(), is_told))
+        found.append(Neighbours(label, number, theirs.url(), is_shown))
     return found
 
 
@@ -170,12 +170,12 @@ def reveal_view(request: HttpRequest, object_id: str, render: Render) -> HttpRes
         "reference": signature.spoken_reference,
     }
     if request.method == "POST" and form.is_valid():
-        said = reveal.reveal(
+        outcome = reveal.reveal(
             signature_id=signature.pk, reason=form.cleaned_data["reason"], **acting(request)
         )
-        context |= {"outcome": type(said).__name__, "said": said}
-        if isinstance(said, reveal.BudgetSpent):
-            context["wait"] = minutes(said.wait)
+        context |= {"outcome": outcome, "kind": type(outcome).__name__}
+        if isinstance(outcome, reveal.BudgetSpent):
+            context["wait"] = minutes(outcome.wait)
     return render(request, "reveal", context)
 
 

@@ -35,8 +35,8 @@ class PlaceField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        said = Q(pk=text) | Q(name__iexact=text) | Q(name_cy__iexact=text)
-        found = Place.objects.filter(said).order_by("pk").first()
+        is_named = Q(pk=text) | Q(name__iexact=text) | Q(name_cy__iexact=text)
+        found = Place.objects.filter(is_named).order_by("pk").first()
         if found is None:
             raise forms.ValidationError("No place has this name. Type a constituency in full.")
         return found

@@ -43,9 +43,9 @@ class Command(BaseCommand):
                 )
             except PermissionDenied:
                 raise CommandError(f"{options['actor']!r} is no moderator.") from None
-        self._tell(found, is_dry=options["dry_run"])
+        self._print(found, is_dry=options["dry_run"])
 
-    def _tell(self, found: rescan.Found, *, is_dry: bool) -> None:
+    def _print(self, found: rescan.Found, *, is_dry: bool) -> None:
         self.stdout.write(_row("", *_STATES))
         for code in sorted({code for code, _state in found.signals}):
             self.stdout.write(_row(code, *(found.signals[code, state] for state in _STATES)))
