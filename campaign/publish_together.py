@@ -63,7 +63,7 @@ def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
     items = readiness.checklist(petition) if petition and is_draft else []
     form = TogetherForm(request.POST or None, unready=any(item.todo for item in items))
     if request.method == "POST" and form.is_valid():
-        with show_refusals(request, form):
+        with show_refusals(request, form.add_error):
             _publish(request, statement, form.cleaned_data)
             return redirect("admin:campaign_statement_change", pk)
     context = {

@@ -1,6 +1,8 @@
 """Between a request of the admin and a use case: actor and screen, rights, and refusals."""
 
-from typing import Protocol, TypedDict
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypedDict
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -34,29 +36,19 @@ def need(request: HttpRequest, permission: str) -> None:
     roles.require(actor(request), permission)
 
 
-class TakesErrors(Protocol):
-    """A form, or a sheet of forms."""
+class show_refusals(AbstractContextManager[object, bool]):  # noqa: N801 - as `contextlib.suppress`
+    """Show the text of a `Refused` that ends the block: by a form's `add_error`, or a message."""
 
-    def add_error(self, field: None, error: str) -> None:
-        """Add an error that is about no single field."""
-
-
-class show_refusals:  # noqa: N801 - used as `contextlib.suppress` is
-    """Context manager that shows the text of a `Refused` which ends its block: as an error of the
-    form, if there is one, else as a message.
-    """
-
-    def __init__(self, request: HttpRequest, form: TakesErrors | None = None) -> None:
-        self.request, self.form = request, form
-
-    def __enter__(self) -> None:
-        pass
+    def __init__(
+        self, request: HttpRequest, add_error: Callable[[None, str], None] | None = None
+    ) -> None:
+        self.request, self.add_error = request, add_error
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         if not isinstance(error, Refused):
             return False
-        if self.form is None:
-            messages.error(self.request, str(error))
+        if self.add_error:
+            self.add_error(None, str(error))
         else:
-            self.form.add_error(None, str(error))
+            messages.error(self.request, str(error))
         return True

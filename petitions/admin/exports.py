@@ -211,7 +211,7 @@ class ExportAdmin(Titled, ReadOnly):
     ) -> HttpResponseBase:
         export = form.instance
         export.pk = form.cleaned_data["number"]
-        with show_refusals(request, form):
+        with show_refusals(request, form.add_error):
             exports.start(export=export, **acting(request))
             name = exports.file_name(export)
             return StreamingHttpResponse(

@@ -83,7 +83,7 @@ class PetitionLife(WithPages):
         unready = any(item.todo for item in items)
         form = ActForm(name, request.POST or None, unready=unready)
         if request.method == "POST" and form.is_valid():
-            with show_refusals(request, form):
+            with show_refusals(request, form.add_error):
                 self._do(request, petition, name, form.cleaned_data)
                 self._show_result(request, Petition.objects.titled().get(pk=pk), name)
                 return redirect("admin:petitions_petition_change", pk)

@@ -49,7 +49,7 @@ class SenderAdmin(ReadOnly):
             request.POST or None, initial={"selector": stored.selector if stored else ""}
         )
         if request.method == "POST" and form.is_valid():
-            with show_refusals(request, form):
+            with show_refusals(request, form.add_error):
                 check.check_sender(selector=form.cleaned_data["selector"], **acting(request))
                 return redirect(f"admin:{_URL_NAME}")
         context = {

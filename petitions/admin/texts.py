@@ -262,7 +262,7 @@ class PublicationAdmin(WithPages):
         act = request.POST.get("act", "")
         context: dict[str, Any] = {}
         if act in {"save", "publish"} and sheet.is_valid():
-            with show_refusals(request, sheet):
+            with show_refusals(request, sheet.add_error):
                 context = self.question(request, owner, sheet)
                 if not context:
                     self.save_texts(request, owner, sheet, is_publishing=act == "publish")

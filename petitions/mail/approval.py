@@ -59,7 +59,7 @@ class Approval:
 
     def approve(self, job: BatchJob, *, actor: User, screen: str) -> None:
         """Give a job that waits to the worker, as a second person. Raises `Refused`."""
-        roles.require(actor, job.APPROVAL)
+        roles.require(actor, self.model.APPROVAL)
         if actor.pk == job.actor_id:
             name = self.model._meta.verbose_name
             raise Refused(f"Somebody else has to approve your own {name}. You can stop it.")
@@ -85,15 +85,8 @@ class Approval:
     def mail_team(self, job: BatchJob, *, message_id: str) -> bool:
         """Mail the team that a job waits; False if that failed, and is to be tried again."""
         context = {"job": job, "is_alone": not roles.others_who_approve(job)}
-        return bool(
-            team.send_to_all(
-                self.template,
-                context,
-                permission=self.team,
-                message_id=message_id,
-                date=job.created_at,
-            )
-        )
+        to = {"permission": self.team, "message_id": message_id}
+        return team.send_to_all(self.template, context, date=job.created_at, **to)
 
     @transaction.atomic
     def _begin_by_clock(self, job: BatchJob) -> None:
