@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaign import previews, publish_together, publishing
 from campaign.models import Statement, StatementText
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, actor
 from petitions.admin.base import Titled
 from petitions.admin.fields import CarefulForm
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline, shown
@@ -99,7 +99,7 @@ class StatementAdmin(Titled, PublicationAdmin):
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         for statement in statements:
             publishing.publish(statement=statement, **acting(request))
-            self.tell_when(request, statement)
+            self.show_embargoes(request, statement)
             if statement.petition and not statement.petition.is_public:
                 words = (
                     f"“{statement}” leads to a draft: its readers find no way to sign. Use "
@@ -134,7 +134,7 @@ class StatementAdmin(Titled, PublicationAdmin):
             self.message_user(request, _changed(before, after), messages.WARNING)
 
     def save_model(self, request: HttpRequest, obj: Statement, form: Any, change: bool) -> None:
-        publishing.save(statement=obj)
+        publishing.save(statement=obj, actor=actor(request))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

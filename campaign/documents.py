@@ -16,6 +16,8 @@ import nh3
 from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
 
+from petitions.staff.refusal import Refused
+
 # What the parts of a Word file may unpack to, without its pictures: a book has 5 MB.
 _LARGEST_PARTS = 20 << 20
 _MAIN = "word/document.xml"
@@ -58,10 +60,6 @@ _DEEPEST = 200
 _SILENT = ["style", "noscript", "template", "head"]
 
 
-class BadDocument(Exception):
-    """A document cannot be read. The message is one line that goes after the file's name."""
-
-
 @dataclass(frozen=True, slots=True)
 class Document:
     """A title in plain text, a body in Markdown, and what was dropped, such as "2 pictures"."""
@@ -72,7 +70,7 @@ class Document:
 
 
 def from_word(contents: bytes) -> Document:
-    """Read a .docx. Raises `BadDocument`."""
+    """Read a .docx. Raises `Refused`."""
     dropped = _inspect(contents)
 
     def without_picture(_image: object) -> list[Any]:
@@ -88,19 +86,19 @@ def from_word(contents: bytes) -> Document:
             external_file_access=False,
         ).value
     except Exception:  # noqa: BLE001 - whatever mammoth meets, the file is no whole document
-        raise BadDocument("the Word file is damaged. Save it again, and load that.") from None
+        raise Refused("the Word file is damaged. Save it again, and load that.") from None
     return _document(BeautifulSoup(html, "html.parser"), dropped)
 
 
 def from_html(contents: bytes) -> Document:
-    """Read an HTML page: its article or main part, if it marks one. Raises `BadDocument`."""
+    """Read an HTML page: its article or main part, if it marks one. Raises `Refused`."""
     _need_shallow(contents)
     try:
         soup = BeautifulSoup(contents.decode("utf-8-sig"), "html.parser")
     except UnicodeDecodeError:
         soup = BeautifulSoup(contents, "html.parser")
         if not soup.declared_html_encoding:
-            raise BadDocument("the page is not in UTF-8. Save it so, and load that.") from None
+            raise Refused("the page is not in UTF-8. Save it so, and load that.") from None
     whole = soup.find("article") or soup.find("main") or soup.find("body") or soup
     return _document(whole, Counter())
 
@@ -110,13 +108,13 @@ def _need_shallow(contents: bytes) -> None:
     for end in _NESTING.finditer(contents):
         depth = max(depth + (-1 if end[1] else 1), 0)
         if depth > _DEEPEST:
-            raise BadDocument("parts of the page stand within one another without end.")
+            raise Refused("parts of the page stand within one another without end.")
 
 
 def _inspect(contents: bytes) -> Counter[str]:
-    """Count what mammoth drops. Raises `BadDocument` at what is no Word document, or is unsafe."""
+    """Count what mammoth drops. Raises `Refused` at what is no Word document, or is unsafe."""
     if contents.startswith(_OLE):
-        raise BadDocument(
+        raise Refused(
             "this is an old Word file, or one with a password. Save it as .docx without a password."
         )
     try:
@@ -126,9 +124,9 @@ def _inspect(contents: bytes) -> Counter[str]:
             main = archive.read(_MAIN)
             heads = [archive.read(name) for name in sizes if _HEADS.fullmatch(name)]
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, OSError):
-        raise BadDocument("this is no Word document (.docx), or it is damaged.") from None
+        raise Refused("this is no Word document (.docx), or it is damaged.") from None
     if b"<!DOCTYPE" in main or b"<!ENTITY" in main:
-        raise BadDocument("this is no document that Word wrote.")
+        raise Refused("this is no document that Word wrote.")
     counts = Counter({name: len(trace.findall(main)) for name, trace in _TRACES.items()})
     counts["head or foot of a page"] = sum(bool(_WORDS.search(head)) for head in heads)
     return counts
@@ -136,11 +134,11 @@ def _inspect(contents: bytes) -> Counter[str]:
 
 def _need_document(sizes: dict[str, int]) -> None:
     if any("vbaproject" in name.lower() for name in sizes):
-        raise BadDocument("the Word file has macros. Save it as .docx, which has none.")
+        raise Refused("the Word file has macros. Save it as .docx, which has none.")
     if _MAIN not in sizes:
-        raise BadDocument("this is no Word document. Save the text as .docx.")
+        raise Refused("this is no Word document. Save the text as .docx.")
     if sum(size for name, size in sizes.items() if "media/" not in name) > _LARGEST_PARTS:
-        raise BadDocument("the Word file would unpack to more than any statement has.")
+        raise Refused("the Word file would unpack to more than any statement has.")
 
 
 def _document(whole: BeautifulSoup | Tag, dropped: Counter[str]) -> Document:

@@ -11,8 +11,9 @@ from django.utils import timezone
 from campaign.models import DraftLink, Statement
 from petitions.crypto import tokens
 from petitions.models import AuditRecord, Petition
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
+PERMISSION = "petitions.change_petition"
 MOST_DAYS = 14
 # One epoch for all: a link is ended by deleting its row.
 _EPOCH = 0
@@ -24,6 +25,7 @@ def make(*, of: Statement | Petition, days: int, actor: User, screen: str) -> Dr
 
     Rows of expired links are deleted on this occasion. Raises `ValueError` for other days.
     """
+    roles.require(actor, PERMISSION)
     if not 1 <= days <= MOST_DAYS:
         raise ValueError(f"A link to a draft works for 1 to {MOST_DAYS} days.")
     DraftLink.objects.filter(expires_at__lte=timezone.now()).delete()
@@ -40,6 +42,7 @@ def make(*, of: Statement | Petition, days: int, actor: User, screen: str) -> Dr
 @transaction.atomic
 def end(*, of: Statement | Petition, link_id: str, actor: User, screen: str) -> bool:
     """End a link to a draft at once; False if it did not work any more."""
+    roles.require(actor, PERMISSION)
     found = [link for link in links_to(of) if str(link.pk) == link_id]
     if not found or not DraftLink.objects.filter(pk=found[0].pk).delete()[0]:
         return False

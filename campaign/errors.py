@@ -42,25 +42,27 @@ _ACTS = {
     "petitions.moderate_signature": "decide about signatures",
     "petitions.reveal_signature": "reveal addresses",
     "petitions.remove_signature": "remove signatures",
+    "petitions.erase_signature": "erase a signer’s data",
+    "petitions.approve_bulkdecision": "approve bulk decisions",
     "petitions.change_petition": "publish petitions",
+    "petitions.change_petitiontext": "write texts",
+    "petitions.change_organisation": "change the organisation",
+    "petitions.send_news": "send news",
+    "petitions.approve_news": "approve news",
+    "petitions.change_sendercheck": "check how mail arrives",
+    "petitions.change_enquiry": "answer messages",
     "petitions.view_figures": "see the exact figures",
     "campaign.change_statement": "publish statements",
+    "campaign.change_statementtext": "write texts",
     "petitions.approve_signature": "approve held signatures",
     "petitions.add_rule": "make rules",
+    "petitions.change_rule": "make rules",
     "petitions.change_mail": "send failed mail again",
     "petitions.change_erasure": "stop an erasure",
     "petitions.view_auditrecord": "read the audit log",
     "auth.view_user": "manage people",
     "auth.change_user": "manage people",
     "auth.add_user": "invite people",
-}
-# Routes whose name does not say the permission that they need.
-_ROUTES = {
-    "petitions_export_choose": "petitions.export_signatures",
-    "petitions_petition_switches": "petitions.moderate_signature",
-    "petitions_alert_see": "petitions.moderate_signature",
-    "petitions_decision_undo": "petitions.moderate_signature",
-    "petitions_erasure_decide": "petitions.change_erasure",
 }
 _NAMES_SHOWN = 5
 
@@ -88,7 +90,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler403. In the admin it says who may do it, and whom to ask.
 
-    Views raise `PermissionDenied("app.codename")`; without one the route's name tells.
+    Use cases raise `PermissionDenied("app.codename")`; for Django's own the route's name tells.
     """
     if not is_admin(request):
         return error_page(request, 403)
@@ -136,13 +138,11 @@ def _admin_page(request: HttpRequest, status: int, words: str) -> HttpResponse:
 
 def _permission(request: HttpRequest, exception: Exception) -> str:
     """The permission that was missing; "" if nothing tells it."""
-    said = str(exception)
-    if said.count(".") == 1 and " " not in said:
-        return said
+    text = str(exception)
+    if text.count(".") == 1 and " " not in text:
+        return text
     route = request.resolver_match.url_name if request.resolver_match else ""
-    if not route or route in _ROUTES:
-        return _ROUTES.get(route or "", "")
-    app, _, rest = route.partition("_")
+    app, _, rest = (route or "").partition("_")
     model, _, act = rest.partition("_")
     reads = act in {"changelist", "history"} or (act == "change" and request.method != "POST")
     wanted = "view" if reads else act

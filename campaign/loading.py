@@ -19,6 +19,7 @@ from campaign.models import Statement, StatementText
 from petitions.formatting.sanitising import need_few_marks
 from petitions.models import LONGEST_BODY, AuditRecord, Petition
 from petitions.publishing import texts
+from petitions.staff.refusal import Refused
 
 Action = AuditRecord.Action
 _RESIDUE = re.compile(r"(?im)^[ \t]*(?:top|bottom) of page[ \t]*$")
@@ -40,10 +41,6 @@ _OTHERWISE = {
     "mime-version:": "this is a web archive. Save the page as HTML.",
     "from: <saved by": "this is a web archive. Save the page as HTML.",
 }
-
-
-class BadFile(Exception):
-    """A text file cannot be loaded; the message is one clear line for the operator."""
 
 
 class Format(StrEnum):
@@ -83,7 +80,7 @@ def read(path: Path, format_: Format | None = None) -> TextFile:
 
     The title is the first line, or a page's first heading. Without `format_` the file's suffix
     decides. Its content never does: a "#" or a "*" that somebody typed into plain text would
-    otherwise become markup. Raises `BadFile`.
+    otherwise become markup. Raises `Refused`.
     """
     raw = _contents(path)
     by_name = _SUFFIXES.get(path.suffix.lower(), Format.PLAIN)
@@ -91,18 +88,18 @@ def read(path: Path, format_: Format | None = None) -> TextFile:
     if kind in {Format.HTML, Format.WORD}:
         source = _from_document(path, raw, kind)
     else:
-        source = _from_text(path, raw, kind, is_told=format_ is not None)
+        source = _from_text(path, raw, kind, is_given=format_ is not None)
     if not source.title or not source.body.strip():
-        raise BadFile(f"{path}: there is no text in it. It needs a title line and a body.")
+        raise Refused(f"{path}: there is no text in it. It needs a title line and a body.")
     if len(source.body) > LONGEST_BODY:
-        raise BadFile(
+        raise Refused(
             f"{path}: the text has {len(source.body):,} characters. A statement has at most "
             f"{LONGEST_BODY:,}, some thirty pages: is this the right file?"
         )
     try:
         need_few_marks(source.body)
     except ValidationError as error:
-        raise BadFile(f"{path}: {error.message}") from None
+        raise Refused(f"{path}: {error.message}") from None
     return source
 
 
@@ -110,22 +107,24 @@ def _from_document(path: Path, raw: bytes, kind: Format) -> TextFile:
     try:
         read_as = documents.from_word if kind is Format.WORD else documents.from_html
         document = read_as(raw)
-    except documents.BadDocument as error:
-        raise BadFile(f"{path}: {error}") from None
+    except Refused as error:
+        raise Refused(f"{path}: {error}") from None
     return TextFile(document.title, document.body + "\n", kind, dropped=document.dropped)
 
 
-def _from_text(path: Path, raw: bytes, kind: Format, *, is_told: bool) -> TextFile:
+def _from_text(path: Path, raw: bytes, kind: Format, *, is_given: bool) -> TextFile:
     text = _decoded(path, raw)
     start = text.lstrip()[:40].lower()
-    told = next((told for begin, told in _OTHERWISE.items() if start.startswith(begin)), "")
-    if told and not is_told:
-        raise BadFile(f"{path}: {told}")
+    problem = next(
+        (problem for begin, problem in _OTHERWISE.items() if start.startswith(begin)), ""
+    )
+    if problem and not is_given:
+        raise Refused(f"{path}: {problem}")
     try:
         post = frontmatter.loads(text)
     except (yaml.YAMLError, ValueError):
         # A day that does not exist, such as 2020-02-31, is a ValueError.
-        raise BadFile(
+        raise Refused(
             f"{path}: the front matter between the --- lines is not valid YAML."
         ) from None
     content = _BLANK_RUN.sub("\n\n", _RESIDUE.sub("", post.content)).strip()
@@ -161,7 +160,7 @@ def load_statement(
     """Create or update one language of a statement; idempotent.
 
     Without `publish`, a new text is a draft and a published one stays published. With `feature`
-    it takes the front page; the first published statement has it anyway. Raises `BadFile`, also
+    it takes the front page; the first published statement has it anyway. Raises `Refused`, also
     where it would replace what staff wrote under an address that was only made of the title.
     """
     named = slug or source.text("slug")
@@ -183,7 +182,7 @@ def load_statement(
         setattr(text, name, value)
     changed = bool(texts.changed([text]))
     if changed and not named and _is_of_staff(text):
-        raise BadFile(
+        raise Refused(
             f"Somebody has written a text at {statement.get_absolute_url()} in the admin. "
             f"Give --slug {slug} to replace it, or another --slug to keep both."
         )
@@ -204,23 +203,23 @@ def _contents(path: Path) -> bytes:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise BadFile(f"{path}: there is no such file.") from None
+        raise Refused(f"{path}: there is no such file.") from None
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}).") from None
+        raise Refused(f"{path}: cannot be read ({error.strerror}).") from None
     if len(raw) > _LARGEST_FILE:
-        raise BadFile(f"{path}: the file is larger than 20 MB. Take pictures out of it.")
+        raise Refused(f"{path}: the file is larger than 20 MB. Take pictures out of it.")
     return raw
 
 
 def _decoded(path: Path, raw: bytes) -> str:
     if b"\0" in raw:
-        raise BadFile(
+        raise Refused(
             f"{path}: this is not a text file. Save the text as .docx, .html, .txt or .md."
         )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadFile(
+        raise Refused(
             f"{path}: the text is not in UTF-8. Save it as UTF-8 and load it again."
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -237,15 +236,15 @@ def _escaped(plain: str) -> str:
 
 def _check(source: TextFile, slug: str, language: str) -> None:
     if not slug:
-        raise BadFile("The title gives no address in Latin letters. Give one with --slug.")
+        raise Refused("The title gives no address in Latin letters. Give one with --slug.")
     if slug != slugify(slug):
-        raise BadFile(f"{slug!r} cannot be an address. Use small letters, digits and hyphens.")
+        raise Refused(f"{slug!r} cannot be an address. Use small letters, digits and hyphens.")
     if language not in dict(settings.LANGUAGES):
         codes = ", ".join(code for code, _name in settings.LANGUAGES)
-        raise BadFile(f"{language!r} is not a language of this site. Use one of: {codes}.")
+        raise Refused(f"{language!r} is not a language of this site. Use one of: {codes}.")
     longest = StatementText._meta.get_field("title").max_length or 0
     if len(source.title) > longest:
-        raise BadFile(f"The title (the first line) is longer than {longest} characters.")
+        raise Refused(f"The title (the first line) is longer than {longest} characters.")
 
 
 def _link(statement: Statement, slug: str, *, required: bool) -> bool:
@@ -255,7 +254,7 @@ def _link(statement: Statement, slug: str, *, required: bool) -> bool:
     petitions = list(Petition.objects.filter(slug=slug) if slug else Petition.objects.all()[:2])
     petition = petitions[0] if len(petitions) == 1 else None
     if petition is None and required:
-        raise BadFile(f"There is no petition {slug!r}. Make it in the admin first.")
+        raise Refused(f"There is no petition {slug!r}. Make it in the admin first.")
     if petition and statement.petition_id != petition.pk:
         statement.petition = petition
         statement.save(update_fields=["petition"])
@@ -273,10 +272,10 @@ def _is_of_staff(text: StatementText) -> bool:
 
 
 def _month(text: str) -> date | None:
-    """The date of "2020-02" (its first day) or "2020-02-28". Raises `BadFile` at anything else."""
+    """The date of "2020-02" (its first day) or "2020-02-28". Raises `Refused` at anything else."""
     if not text:
         return None
     try:
         return date.fromisoformat(f"{text}-01" if len(text) == len("2020-02") else text)
     except ValueError:
-        raise BadFile(f"dated: {text!r} should look like 2020-02 or 2020-02-28.") from None
+        raise Refused(f"dated: {text!r} should look like 2020-02 or 2020-02-28.") from None

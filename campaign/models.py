@@ -33,8 +33,8 @@ class StatementQuerySet(models.QuerySet["Statement"]):
         """Annotate the `title` of a text, in English if there is one, for `__str__`."""
         texts = StatementText.objects.filter(statement=OuterRef("pk"))
         titles = texts.order_by(rank_of("en"), "id").values("title")
-        said = {"title": Subquery(titles[:1])}
-        return self.annotate(**said)
+        columns = {"title": Subquery(titles[:1])}
+        return self.annotate(**columns)
 
     def by_petition(self) -> "dict[int, Statement]":
         """Published statements by the id of their petition: the featured one, else the first.
@@ -199,8 +199,8 @@ class StatementTextQuerySet(PublicationQuerySet["StatementText"]):
     def with_related(self) -> "StatementTextQuerySet":
         """Join statement and petition; annotate the `languages` the statement is published in."""
         published = self.model.objects.published().filter(statement=OuterRef("statement"))
-        said = {"languages": ArraySubquery(published.order_by("language").values("language"))}
-        return self.select_related("statement__petition").annotate(**said)
+        columns = {"languages": ArraySubquery(published.order_by("language").values("language"))}
+        return self.select_related("statement__petition").annotate(**columns)
 
 
 @with_checked_choices

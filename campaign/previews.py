@@ -22,7 +22,7 @@ from petitions.mail import messages as letters
 from petitions.models import Mail, Petition
 from petitions.web.responses import as_frame, with_frames
 
-MAY_LINK = "petitions.change_petition"
+MAY_LINK = draft_links.PERMISSION
 READER = "reader@example.org"
 # Every mail to the public but news, which has a preview of its own.
 MAILS = {
@@ -155,11 +155,10 @@ def _languages(of: Statement | Petition) -> Iterator[Frame]:
 
 def _changed_links(request: HttpRequest, of: Statement | Petition, form: LinkForm) -> bool:
     """End a link, or make one; False if the form has errors."""
-    need(request, MAY_LINK)
     if link_id := request.POST.get("end"):
         is_ended = draft_links.end(of=of, link_id=link_id, **acting(request))
-        said = "The link leads nowhere from now on." if is_ended else "It had ended before."
-        messages.success(request, said)
+        message = "The link leads nowhere from now on." if is_ended else "It had ended before."
+        messages.success(request, message)
         return True
     if of.texts.published().exists():
         messages.error(request, "Nothing was done: it is public, so it needs no secret link.")

@@ -9,15 +9,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from campaign import publishing
 from campaign.models import Statement
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.fields import LondonMoment
-from petitions.admin.petition_life import PERMISSION
 from petitions.admin.texts import shown
 from petitions.formatting.languages import moment_in_london
 from petitions.models import Petition
 from petitions.publishing import life, readiness
 from petitions.publishing.life import Phase
-from petitions.staff.refusal import Refused
 
 NOW, AT = "now", "at"
 SURE = life.ACTS[life.OPEN].tick
@@ -46,15 +44,15 @@ class TogetherForm(forms.Form):
             del self.fields["reason"]
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
-        if said.get("when") == AT and not said.get("at") and "at" not in self.errors:
+        cleaned = super().clean() or {}
+        if cleaned.get("when") == AT and not cleaned.get("at") and "at" not in self.errors:
             self.add_error("at", "Type the date and the time at which both become public.")
-        return said
+        return cleaned
 
 
 def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
     """Ask about it, or show what is planned (GET); do it, plan it, or take it back (POST)."""
-    for permission in ("campaign.change_statement", PERMISSION):
+    for permission in (publishing.PERMISSION, life.PERMISSION):
         need(request, permission)
     statement = get_object_or_404(Statement.objects.titled(), pk=pk)
     planned = publishing.planned_for(statement)
@@ -64,8 +62,10 @@ def view(request: HttpRequest, pk: int, site: admin.AdminSite) -> HttpResponse:
     is_draft = petition is not None and life.phase_of(petition) == Phase.DRAFT
     items = readiness.checklist(petition) if petition and is_draft else []
     form = TogetherForm(request.POST or None, unready=any(item.todo for item in items))
-    if request.method == "POST" and form.is_valid() and _done(request, statement, form):
-        return redirect("admin:campaign_statement_change", pk)
+    if request.method == "POST" and form.is_valid():
+        with show_refusals(request, form.add_error):
+            _publish(request, statement, form.cleaned_data)
+            return redirect("admin:campaign_statement_change", pk)
     context = {
         **site.each_context(request),
         "title": "Publish together",
@@ -88,26 +88,17 @@ def _texts(statement: Statement) -> list[tuple[str, Any]]:
     return texts
 
 
-def _done(request: HttpRequest, statement: Statement, form: TogetherForm) -> bool:
-    said = form.cleaned_data
-    at = said["at"] if said["when"] == AT else None
-    try:
-        publishing.publish_together(
-            statement=statement, at=at, override=said.get("reason", ""), **acting(request)
-        )
-    except Refused as refused:
-        form.add_error(None, str(refused))
-        return False
+def _publish(request: HttpRequest, statement: Statement, typed: dict[str, Any]) -> None:
+    at = typed["at"] if typed["when"] == AT else None
+    publishing.publish_together(
+        statement=statement, at=at, override=typed.get("reason", ""), **acting(request)
+    )
     when = f"become public {moment_in_london(at)}" if at else "are public now"
     messages.success(request, f"Statement and petition {when}. Nobody was emailed.")
-    return True
 
 
 def _taken_back(request: HttpRequest, statement: Statement) -> HttpResponse:
-    try:
+    with show_refusals(request):
         publishing.take_back(statement=statement, **acting(request))
-    except Refused as refused:
-        messages.error(request, str(refused))
-    else:
         messages.success(request, "Taken back: both are drafts again. Nobody was emailed.")
     return redirect("admin:campaign_statement_together", statement.pk)

@@ -13,8 +13,10 @@ from petitions.infra import locks
 from petitions.models import AuditRecord, Petition
 from petitions.publishing import changes, life, opening
 from petitions.publishing.texts import changed, correct
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
+
+PERMISSION = "campaign.change_statement"
 
 
 @transaction.atomic
@@ -31,6 +33,7 @@ def publish(
     A text that has a time of publication keeps it. The first statement that is published becomes
     the front page.
     """
+    roles.require(actor, PERMISSION)
     # Of two that are published at once only one may be the first.
     locks.lock_named(FRONT_PAGE)
     drafts = statement.texts.filter(published_at=None)
@@ -53,6 +56,7 @@ def save_texts(
     *, statement: Statement, texts: Collection[StatementText], actor: User | None, screen: str
 ) -> None:
     """Save texts that have changed; of a public one the earlier wording stays in its history."""
+    roles.require(actor, "campaign.change_statementtext")
     Statement.objects.select_for_update().get(pk=statement.pk)
     for text, stored in changed(texts):
         if stored is not None and stored.was_public:
@@ -81,9 +85,10 @@ def publish_together(
 
     Now, or `at` a time to come. Then both are under an embargo that ends at that minute: the clock
     makes them public, whatever runs or is away, and there is nothing to do twice. Texts with a time
-    of their own keep it. Raises `opening.NotReady`, and `Refused` where the statement would not be
-    public with the petition, or the petition is no draft: also for the second of two at once.
+    of their own keep it. Raises `Refused`, also where the statement would not be public with the
+    petition, or the petition is no draft, as for the second of two at once.
     """
+    roles.require(actor, PERMISSION)
     now = timezone.now()
     if at is not None:
         at = at.replace(second=0, microsecond=0)
@@ -119,6 +124,7 @@ def take_back(*, statement: Statement, actor: User | None, screen: str) -> None:
 
     Raises `Refused` once the petition has opened, and where nothing is planned.
     """
+    roles.require(actor, PERMISSION)
     petition = life.locked_for(_petition_of(statement), life.RECALL)
     if (planned := planned_for(statement)) is None:
         raise Refused(
@@ -148,8 +154,9 @@ def feature(*, statement: Statement) -> None:
 
 
 @transaction.atomic
-def save(*, statement: Statement) -> None:
+def save(*, statement: Statement, actor: User | None) -> None:
     """Save a statement; an address that people may know redirects from now on."""
+    roles.require(actor, PERMISSION)
     if statement.pk:
         changes.keep_address(statement)
     statement.save()

@@ -53,7 +53,7 @@ class LoginForm(AdminAuthenticationForm):
         try:
             return super().clean()
         except _REFUSALS as refusal:
-            raise _told(self, refusal) from None
+            raise _as_error(self, refusal) from None
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
@@ -114,10 +114,10 @@ def _is_right(form: Any, request: HttpRequest, password: str) -> bool:
         name = request.user.get_username()
         return authenticate(request, username=name, password=password) is not None
     except _REFUSALS as refusal:
-        raise _told(form, refusal) from None
+        raise _as_error(form, refusal) from None
 
 
-def _told(form: Any, refusal: logins.Refusal) -> ValidationError:
+def _as_error(form: Any, refusal: logins.Refusal) -> ValidationError:
     """Store on a form why no password was checked; return it as a `ValidationError`."""
     form.refusal = refusal
     if isinstance(refusal, password_hashing.Busy):
@@ -127,9 +127,9 @@ def _told(form: Any, refusal: logins.Refusal) -> ValidationError:
                 "Try again in a few seconds."
             )
         )
-    said = gettext(
+    message = gettext(
         "Too many wrong passwords. For %(time)s none is looked at, not even the right one. "
         "Try again then."
     )
     wait = timedelta(seconds=max(60, refusal.retry_after))
-    return ValidationError(said % {"time": minutes(wait)})
+    return ValidationError(message % {"time": minutes(wait)})

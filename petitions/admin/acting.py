@@ -1,10 +1,15 @@
-"""Actor and screen of an admin request, for the audit log, and what the actor may do."""
+"""Between a request of the admin and a use case: actor and screen, rights, and refusals."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypedDict
 
+from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+from petitions.staff import roles
+from petitions.staff.refusal import Refused
 
 
 class Acting(TypedDict):
@@ -27,6 +32,23 @@ def acting(request: HttpRequest) -> Acting:
 
 
 def need(request: HttpRequest, permission: str) -> None:
-    """Raise `PermissionDenied`, with the permission's name, unless the user has it."""
-    if not request.user.has_perm(permission):
-        raise PermissionDenied(permission)
+    """Raise `PermissionDenied`, as use cases do, unless the user may see the page."""
+    roles.require(actor(request), permission)
+
+
+class show_refusals(AbstractContextManager[object, bool]):  # noqa: N801 - as `contextlib.suppress`
+    """Show the text of a `Refused` that ends the block: by a form's `add_error`, or a message."""
+
+    def __init__(
+        self, request: HttpRequest, add_error: Callable[[None, str], None] | None = None
+    ) -> None:
+        self.request, self.add_error = request, add_error
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, Refused):
+            return False
+        if self.add_error:
+            self.add_error(None, str(error))
+        else:
+            messages.error(self.request, str(error))
+        return True

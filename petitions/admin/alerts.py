@@ -27,6 +27,7 @@ from petitions.admin.signatures import decide
 from petitions.admin.signatures.decide import MODERATE
 from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
 from petitions.moderation import alerts
+from petitions.staff.refusal import Refused
 
 # Alerts looked at together.
 MOST_TOGETHER = 500
@@ -96,7 +97,7 @@ class AlertAdmin(Titled, ReadOnly):
     """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
 
     when_empty = "Here stands what looks like an attack. Nothing does."
-    list_display = ("created_at", "what", "told", "petition", "signatures", "state")
+    list_display = ("created_at", "what", "number_in_words", "petition", "signatures", "state")
     list_display_links = ("created_at",)
     list_filter = ("kind",)
     ordering = ("-created_at",)
@@ -108,8 +109,8 @@ class AlertAdmin(Titled, ReadOnly):
         return f"{alert.get_kind_display()} {alert.about}".rstrip()
 
     @admin.display(description="signatures", ordering="number")
-    def told(self, alert: Alert) -> str:
-        return alert.told
+    def number_in_words(self, alert: Alert) -> str:
+        return alert.number_in_words
 
     @admin.display(description="state", ordering="seen_at")
     def state(self, alert: Alert) -> str:
@@ -144,7 +145,6 @@ class AlertAdmin(Titled, ReadOnly):
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Dismiss an alert (POST)."""
-        need(request, MODERATE)
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, _("Marked as checked. The alert comes back only if the number doubles.")
@@ -230,14 +230,13 @@ class AlertAdmin(Titled, ReadOnly):
         self, request: HttpRequest, found: list[Alert], form: RuleForm
     ) -> HttpResponse | None:
         """Hold or block what comes next from the networks of alerts."""
-        need(request, "petitions.add_rule")
         if not form.is_valid():
             return None
         old = 0
         for one in found:
             try:
                 alerts.make_rule(alert=one, **form.cleaned_data, **acting(request))
-            except alerts.TooOld:
+            except Refused:
                 old += 1
         if old < len(found):
             messages.success(
@@ -248,8 +247,7 @@ class AlertAdmin(Titled, ReadOnly):
         if old:
             messages.warning(
                 request,
-                f"Without a rule: {old}. Where signatures of more than three days ago came from "
-                "is not known any more.",
+                f"Without a rule: {old}. {alerts.ORIGIN_UNKNOWN}",
             )
         return redirect(request.get_full_path())
 

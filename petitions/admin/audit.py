@@ -55,14 +55,14 @@ class SearchForm(forms.Form):
 
     def rows(self) -> QuerySet[AuditRecord]:
         """The records that match what is valid of the form, newest first."""
-        said: dict[str, Any] = self.cleaned_data
+        cleaned: dict[str, Any] = self.cleaned_data
         wanted = {
-            "actor": said.get("who"),
-            "action": said.get("what"),
-            "object_type": said.get("about"),
-            "object_id": said.get("number"),
-            "created_at__gte": start_of_day(said.get("since")),
-            "created_at__lt": start_of_day(said.get("until"), days=1),
+            "actor": cleaned.get("who"),
+            "action": cleaned.get("what"),
+            "object_type": cleaned.get("about"),
+            "object_id": cleaned.get("number"),
+            "created_at__gte": start_of_day(cleaned.get("since")),
+            "created_at__lt": start_of_day(cleaned.get("until"), days=1),
         }
         given = {name: value for name, value in wanted.items() if value}
         return AuditRecord.objects.filter(**given).select_related("actor").order_by("-id")

@@ -11,13 +11,13 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting, actor, need
+from petitions.admin.acting import acting, actor, need, show_refusals
 from petitions.admin.base import ReadOnly
 from petitions.admin.signatures.filters import conditions_in_words
 from petitions.admin.signatures.rows import line
 from petitions.models import BulkDecision, Petition
 from petitions.moderation import bulk
-from petitions.moderation.selection import Selection, Unselectable
+from petitions.moderation.selection import Selection
 from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
@@ -57,26 +57,24 @@ class BulkDecisionAdmin(ReadOnly):
     def progress_view(self, request: HttpRequest, pk: UUID) -> JsonResponse:
         """How far it is, for the page's script."""
         job = _find(request, pk)
-        words = f"{job.get_state_display()}: {bulk.told(job)}"
-        said = {"state": job.state, "fraction": job.fraction, "words": words}
-        return JsonResponse(said, headers={"Cache-Control": "no-store"})
+        words = f"{job.get_state_display()}: {bulk.summary(job)}"
+        progress = {"state": job.state, "fraction": job.fraction, "words": words}
+        return JsonResponse(progress, headers={"Cache-Control": "no-store"})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> HttpResponse:
     job = _find(request, pk)
     if request.method == "POST":
-        try:
+        with show_refusals(request):
             _act(request, job)
-        except Refused as refusal:
-            messages.error(request, str(refusal))
         return redirect(request.path)
     context = {
         "title": f"{job.get_state_display()}: {job.title}".capitalize(),
         "job": job,
         "petition": Petition.objects.titled().get(pk=job.petition_id),
         "conditions": conditions_in_words(job.conditions),
-        "told": bulk.told(job),
+        "summary": bulk.summary(job),
         "meanwhile": bulk.meanwhile(job),
         "is_open": job.state in {State.DRAFT, State.AWAITING, State.RUNNING},
         "is_of_alerts": not job.conditions.keys().isdisjoint({"alerts", "networks_of_alerts"}),
@@ -100,7 +98,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
     try:
         preview = bulk.preview_of(job)
         is_total = Selection.from_conditions(job.conditions).is_total
-    except Unselectable as refusal:
+    except Refused as refusal:
         return {**shown, "problem": str(refusal)}
     bulk.record_look(job=job, **acting(request))
     sample = [line(one) for one in preview.sample]
@@ -108,7 +106,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
 
 
 def _starts_alone_at(job: BulkDecision) -> datetime:
-    return (job.awaiting_since or timezone.now()) + bulk.ALONE_WAITS
+    return (job.awaiting_since or timezone.now()) + bulk.APPROVAL.alone_waits
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:

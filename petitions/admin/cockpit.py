@@ -120,8 +120,8 @@ def _chart(
     name: str, title: str, event: Event, buckets: list[Bucket], ends: tuple[str, str]
 ) -> SafeString:
     values = [bucket.counts[event] for bucket in buckets]
-    said = f"{sum(values):,} in all, at most {max(values):,}. The table below has every figure."
-    words = charts.Words(name, f"{SERIES[event]}: {title.lower()}", said, is_rtl=False)
+    summary = f"{sum(values):,} in all, at most {max(values):,}. The table below has every figure."
+    words = charts.Words(name, f"{SERIES[event]}: {title.lower()}", summary, is_rtl=False)
     width = 1 / len(values)
     columns = [charts.Column(n * width, width, value) for n, value in enumerate(values)]
     return charts.columns(words, columns, written="{:,}".format, ends=ends)

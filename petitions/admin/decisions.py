@@ -13,16 +13,15 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import actor, need
+from petitions.admin.acting import actor, need, show_refusals
 from petitions.admin.base import ReadOnly
 from petitions.admin.fields import refuse_address
 from petitions.admin.keyset import Keyset
-from petitions.admin.signatures.decide import tell
+from petitions.admin.signatures.decide import show_result
 from petitions.admin.signatures.filters import Filters, conditions_in_words
 from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
 from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import bounded
-from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_decision"
 # How far the signatures of a decision are counted.
@@ -129,7 +128,6 @@ class DecisionAdmin(ReadOnly):
 
     def undo_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Undo a decision at once, or where it is large, lead to the preview of that."""
-        need(request, decisions.MODERATE)
         decision = _find(str(pk))
         form = UndoForm(request.POST)
         if not form.is_valid():
@@ -137,16 +135,13 @@ class DecisionAdmin(ReadOnly):
             return redirect("admin:petitions_decision_change", pk)
         note = form.cleaned_data["note"]
         number = bounded(decisions.standing(decision), bulk.COUNTED)
-        try:
-            if not decisions.is_large(number.n):
-                done = decisions.undo(decision=decision, note=note, actor=actor(request))
-                tell(request, done)
-                return redirect("admin:petitions_decision_change", pk)
-            drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))
-        except Refused as refusal:
-            messages.error(request, str(refusal))
-            return redirect("admin:petitions_decision_change", pk)
-        return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+        with show_refusals(request):
+            if decisions.is_large(number.n):
+                drafted = bulk.preview_undo(decision=decision, note=note, actor=actor(request))
+                return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+            done = decisions.undo(decision=decision, note=note, actor=actor(request))
+            show_result(request, done)
+        return redirect("admin:petitions_decision_change", pk)
 
 
 def _with_related(rows: QuerySet[Decision]) -> QuerySet[Decision]:

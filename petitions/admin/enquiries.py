@@ -170,7 +170,7 @@ class EnquiryAdmin(ReadOnly):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Allow answering: the message itself is read-only."""
-        return request.user.has_perm("petitions.change_enquiry")
+        return request.user.has_perm(enquiries.PERMISSION)
 
     @admin.display(description="message", ordering="received_on")
     def what(self, enquiry: Enquiry) -> str:
@@ -204,7 +204,6 @@ class EnquiryAdmin(ReadOnly):
             return redirect("admin:petitions_enquiry_changelist")
         form = _new_form(request, enquiry)
         if request.method == "POST":
-            need(request, "petitions.change_enquiry")
             refused = self._act(request, enquiry)
             if refused is None:
                 return redirect("admin:petitions_enquiry_change", enquiry.pk)
@@ -253,8 +252,8 @@ def _send(request: HttpRequest, enquiry: Enquiry, *, is_last: bool) -> AnswerFor
     except vault.CannotOpen:
         messages.error(request, f"Nothing was sent. {CANNOT_OPEN}")
         return form
-    level, said = _OUTCOMES[outcome]
-    messages.add_message(request, level, said)
+    level, message = _OUTCOMES[outcome]
+    messages.add_message(request, level, message)
     if outcome is not Outcome.OTHER_FIRST:
         return None
     # Whoever has read the other answer, and presses again, means it.

@@ -4,8 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -76,14 +75,14 @@ class ErasureAdmin(Titled, ReadOnly):
                 "stopped": stopped,
                 "decide_form": WhyForm(),
                 "decide_url": reverse("admin:petitions_erasure_decide", args=[erasure.pk, way]),
-                "may_decide": _may_decide(request),
+                "may_decide": request.user.has_perm(erasure_notice.PERMISSION),
             }
         return super().change_view(request, object_id, form_url, context)
 
     def decide_view(self, request: HttpRequest, pk: str, way: str) -> HttpResponse:
         """Stop or release an erasure."""
-        if not _may_decide(request) or way not in _USE_CASES:
-            raise PermissionDenied
+        if way not in _USE_CASES:
+            raise Http404
         erasure = Erasure.objects.filter(pk=pk).first()
         if erasure is None:
             messages.warning(request, _REFUSED[erasure_notice.Outcome.OVER])
@@ -114,7 +113,3 @@ class ErasureStopAdmin(Titled, ReadOnly):
         "release_reason",
     )
     list_select_related = ("stopped_by", "released_by")
-
-
-def _may_decide(request: HttpRequest) -> bool:
-    return request.user.has_perm("petitions.change_erasure")

@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats
 from django.utils.decorators import method_decorator
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.fields import PastedAddressField, refuse_address
 from petitions.admin.recent_password import password_again
@@ -200,36 +200,29 @@ class ExportAdmin(Titled, ReadOnly):
             Export.State.DONE: "Complete: {rows:,} row{s}. Delete every copy by {by}.",
             Export.State.BROKEN: "It broke off after {rows:,} row{s}. Delete it; export again.",
         }[export.state]
-        said = words.format(
+        message = words.format(
             rows=export.rows,
             s=pluralize(export.rows),
             expected=export.expected,
             by=formats.date_format(export.delete_by),
         )
         values = {"rows": export.rows, "expected": export.expected, "state": export.state}
-        return JsonResponse({**values, "words": said})
+        return JsonResponse({**values, "words": message})
 
     def _download(
         self, request: HttpRequest, form: ExportForm, context: dict[str, Any]
     ) -> HttpResponseBase:
         export = form.instance
         export.pk = form.cleaned_data["number"]
-        try:
+        with show_refusals(request, form.add_error):
             exports.start(export=export, **acting(request))
-        except exports.TooManyLooks:
-            form.add_error(
-                None,
-                f"You have looked up {exports.LOOKS_AN_HOUR} people within an hour. Wait, or ask "
-                "another organiser: each look is on record, because it tells who signed.",
+            name = exports.file_name(export)
+            return StreamingHttpResponse(
+                exports.stream(export, subject=form.cleaned_data.get("address", "")),
+                content_type=exports.content_type(export),
+                headers={"Content-Disposition": f'attachment; filename="{name}"'},
             )
-            return self.page(request, NEW, context, status=429)
-        subject = form.cleaned_data.get("address", "")
-        name = exports.file_name(export)
-        return StreamingHttpResponse(
-            exports.stream(export, subject=subject),
-            content_type=exports.content_type(export),
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        return self.page(request, NEW, context, status=429)
 
 
 class _Offer:

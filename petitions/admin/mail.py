@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -89,12 +89,12 @@ class MailAdmin(ReadOnly):
 
     def _requeue(self, request: HttpRequest) -> HttpResponse:
         form = RequeueForm(request.POST)
-        if not request.user.has_perm("petitions.change_mail") or not form.is_valid():
-            raise PermissionDenied
+        if not form.is_valid():
+            raise BadRequest("no kind or no hour")
         kind = Mail.Kind(form.cleaned_data["kind"])
         queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"], **acting(request))
-        said = _("%(n)d mails are queued again. What had not failed stays as it is.")
-        self.message_user(request, said % {"n": queued}, messages.SUCCESS)
+        message = _("%(n)d mails are queued again. What had not failed stays as it is.")
+        self.message_user(request, message % {"n": queued}, messages.SUCCESS)
         return redirect("admin:petitions_mail_changelist")
 
 

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 
 from petitions.admin import recent_password
-from petitions.admin.acting import acting, actor, need
+from petitions.admin.acting import acting, actor, need, show_refusals
 from petitions.admin.base import OfPetitions, Titled
 from petitions.admin.fields import FIELDS
 from petitions.formatting import sanitising
@@ -23,7 +23,6 @@ from petitions.mail import news as use_cases
 from petitions.mail import news_counts
 from petitions.models import News, NewsCount, NewsText, Place
 from petitions.staff import roles
-from petitions.staff.refusal import Refused
 from petitions.web.responses import as_frame, with_frames
 
 State = News.State
@@ -210,13 +209,10 @@ class NewsAdmin(Titled):
         act = request.POST.get("act", "")
         if act in _WITH_PASSWORD and not recent_password.is_recent(request):
             return recent_password.ask(request)
-        try:
-            if act in _ACTS:
-                seen = {"seen": request.POST.get("seen", "")} if act == "start" else {}
-                said = _ACTS[act](news=news, **seen, **acting(request))
-                messages.success(request, said)
-        except Refused as refused:
-            messages.error(request, str(refused))
+        if act in _ACTS:
+            seen = {"seen": request.POST.get("seen", "")} if act == "start" else {}
+            with show_refusals(request):
+                messages.success(request, _ACTS[act](news=news, **seen, **acting(request)))
         return redirect("admin:petitions_news_send", news.pk)
 
 
@@ -267,10 +263,10 @@ def _started(**kwargs: Any) -> str:
     return "It starts by itself in ten minutes. Until then you can stop it. Nobody has it yet."
 
 
-def _saying(use_case: Callable[..., None], said: str) -> Callable[..., str]:
+def _with_message(use_case: Callable[..., None], message: str) -> Callable[..., str]:
     def act(**kwargs: Any) -> str:
         use_case(**kwargs)
-        return said
+        return message
 
     return act
 
@@ -278,10 +274,12 @@ def _saying(use_case: Callable[..., None], said: str) -> Callable[..., str]:
 _ACTS: dict[str, Callable[..., str]] = {
     "test": _mailed_test,
     "start": _started,
-    "approve": _saying(use_cases.approve, "It is being sent. You can pause or stop it here."),
-    "pause": _saying(use_cases.pause, "Paused. Within seconds nobody else gets it."),
-    "resume": _saying(use_cases.resume, "It goes on where it was. Nobody gets it twice."),
-    "stop": _saying(use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."),
+    "approve": _with_message(use_cases.approve, "It is being sent. You can pause or stop it here."),
+    "pause": _with_message(use_cases.pause, "Paused. Within seconds nobody else gets it."),
+    "resume": _with_message(use_cases.resume, "It goes on where it was. Nobody gets it twice."),
+    "stop": _with_message(
+        use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."
+    ),
 }
 
 
@@ -296,7 +294,7 @@ def _buttons(news: News, user: User) -> list[tuple[str, str, str, str]]:
     if news.state == State.AWAITING:
         is_own = news.actor_id == user.pk
         approve = ("approve", "Approve and send", f"Sends it to {news.people}.", "")
-        return [stop] if is_own or not user.has_perm(use_cases.APPROVE) else [approve, stop]
+        return [stop] if is_own or not user.has_perm(news.APPROVAL) else [approve, stop]
     if news.state == State.RUNNING:
         return [resume if news.pause else pause, stop]
     return []

@@ -13,15 +13,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import figures, switches
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, actor
 from petitions.admin.base import Strict
 from petitions.admin.fields import FIELDS, CarefulForm
-from petitions.admin.petition_life import PERMISSION, PetitionLife
+from petitions.admin.petition_life import PetitionLife
 from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
 from petitions.counting import goals, tallies
 from petitions.models import AuditRecord, Organisation, Petition, PetitionText
 from petitions.publishing import changes, life, logo, texts
+from petitions.staff.refusal import Refused
 
 
 class OrganisationForm(CarefulForm[Organisation]):
@@ -50,7 +51,7 @@ class OrganisationForm(CarefulForm[Organisation]):
         upload = self.cleaned_data["new_logo"]
         try:
             return logo.read(upload.read(logo.MOST_BYTES + 1)) if upload else None
-        except logo.NoLogo as refused:
+        except Refused as refused:
             raise forms.ValidationError(str(refused)) from None
 
     def refusals(self) -> dict[str, str]:
@@ -210,8 +211,8 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
     def save_texts(
         self, request: HttpRequest, owner: Petition, sheet: Sheet, *, is_publishing: bool
     ) -> None:
-        said = request.POST.get("meaning", "")
-        meaning = texts.Meaning(said) if said in texts.Meaning.values else None
+        answer = request.POST.get("meaning", "")
+        meaning = texts.Meaning(answer) if answer in texts.Meaning.values else None
         if changed := sheet.changed:
             before = changed[0].version
             version = texts.save(petition=owner, texts=changed, meaning=meaning, **acting(request))
@@ -226,8 +227,11 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         """Without the reason for a removal, where there is none; of a new one the address first."""
         hidden = () if obj and obj.removed_reason else ("removed_reason",)
         sets = [
-            (heading, {**said, "fields": [name for name in said["fields"] if name not in hidden]})
-            for heading, said in super().get_fieldsets(request, obj)
+            (
+                heading,
+                {**options, "fields": [name for name in options["fields"] if name not in hidden]},
+            )
+            for heading, options in super().get_fieldsets(request, obj)
         ]
         return sets if obj else sets[::-1]
 
@@ -239,11 +243,11 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         return ["now", "removed_reason", *locked]
 
     def save_model(self, request: HttpRequest, obj: Petition, form: Any, change: bool) -> None:
-        changes.save_petition(petition=obj, changed=form.changed_data)
+        changes.save_petition(petition=obj, changed=form.changed_data, actor=actor(request))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Petition]:
-        said = {"total": tallies.as_column()}
-        petitions = Petition.objects.titled().annotate(**said)
+        columns = {"total": tallies.as_column()}
+        petitions = Petition.objects.titled().annotate(**columns)
         return petitions.order_by(*self.get_ordering(request) or ("-pk",))
 
     def get_urls(self) -> list[URLPattern]:
@@ -278,7 +282,7 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
             stored = changes.stored(petition)
             if stored and stored.is_public and request.user.has_perm("petitions.view_source"):
                 context["channels"] = channels(petition)
-            if stored and request.user.has_perm(PERMISSION):
+            if stored and request.user.has_perm(life.PERMISSION):
                 context["acts"] = life.possible(stored)
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -7,21 +7,19 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin  # noqa: F401 - registers, for us to replace
 from django.contrib.auth.models import Group, User
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting, actor
+from petitions.admin.acting import acting, actor, show_refusals
 from petitions.admin.base import Strict
 from petitions.admin.fields import PastedAddressField
 from petitions.admin.recent_password import password_again
 from petitions.staff import logins, people
-from petitions.staff.refusal import Refused
-from petitions.staff.roles import ROLES
+from petitions.staff.roles import ROLES, may_manage
 
 # Django's own, which the import of `UserAdmin` has registered.
 admin.site.unregister(User)
@@ -91,9 +89,9 @@ class PersonAdmin(Strict):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Invite somebody: one button, for each has a page of their own after that."""
-        said = {"title": "Invite somebody", "show_save_and_add_another": False}
+        context = {"title": "Invite somebody", "show_save_and_add_another": False}
         return super().add_view(
-            request, form_url, {**said, "show_save_and_continue": False, **(extra_context or {})}
+            request, form_url, {**context, "show_save_and_continue": False, **(extra_context or {})}
         )
 
     @admin.display(description="name")
@@ -116,19 +114,17 @@ class PersonAdmin(Strict):
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         may = super().has_change_permission(request, obj)
-        return may and (obj is None or people.may_manage(actor(request), obj))
+        return may and (obj is None or may_manage(actor(request), obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
     @method_decorator(password_again)
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        try:
+        # Refused, Django's own transaction is rolled back, its success message and log entry too.
+        with show_refusals(request):
             return super().changeform_view(request, *args, **kwargs)
-        except Refused as refused:
-            # Django's own transaction is rolled back, its success message and log entry too.
-            messages.error(request, f"Nothing was changed. {refused}")
-            return redirect(request.get_full_path())
+        return redirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         roles = form.cleaned_data["groups"]
@@ -149,14 +145,12 @@ class PersonAdmin(Strict):
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """One of the buttons on a person's page."""
         person = get_object_or_404(self.get_queryset(request), pk=pk)
-        if act not in _ACTS or not self.has_change_permission(request, person):
-            raise PermissionDenied("auth.change_user")
-        use_case, said = _ACTS[act]
-        try:
+        if act not in _ACTS:
+            raise Http404
+        use_case, message = _ACTS[act]
+        with show_refusals(request):
             result = use_case(person=person, **acting(request))
-            messages.success(request, said.format(person, result))
-        except Refused as refused:
-            messages.error(request, f"Nothing was changed. {refused}")
+            messages.success(request, message.format(person, result))
         return redirect("admin:auth_user_change", pk)
 
 

@@ -9,14 +9,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import WithPages
 from petitions.admin.fields import LondonMoment
 from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
-from petitions.staff.refusal import Refused
-
-PERMISSION = "petitions.change_petition"
 
 
 class ActForm(forms.Form):
@@ -86,12 +83,9 @@ class PetitionLife(WithPages):
         unready = any(item.todo for item in items)
         form = ActForm(name, request.POST or None, unready=unready)
         if request.method == "POST" and form.is_valid():
-            try:
+            with show_refusals(request, form.add_error):
                 self._do(request, petition, name, form.cleaned_data)
-            except Refused as refused:
-                form.add_error(None, str(refused))
-            else:
-                self._tell(request, Petition.objects.titled().get(pk=pk), name)
+                self._show_result(request, Petition.objects.titled().get(pk=pk), name)
                 return redirect("admin:petitions_petition_change", pk)
         context = {
             "act": life.ACTS[name],
@@ -122,23 +116,23 @@ class PetitionLife(WithPages):
         return redirect("admin:petitions_petition_checklist", pk)
 
     def _petition(self, request: HttpRequest, pk: int) -> Petition:
-        need(request, PERMISSION)
+        need(request, life.PERMISSION)
         return get_object_or_404(Petition.objects.titled(), pk=pk)
 
-    def _do(self, request: HttpRequest, petition: Petition, name: str, said: Any) -> None:
-        reason = said.get("reason", "")
+    def _do(self, request: HttpRequest, petition: Petition, name: str, cleaned: Any) -> None:
+        reason = cleaned.get("reason", "")
         if name == life.OPEN:
             opening.open_petition(petition=petition, override=reason, **acting(request))
             return
-        closes_at = said.get("closes_at")
+        closes_at = cleaned.get("closes_at")
         life.perform(
             petition=petition, name=name, reason=reason, closes_at=closes_at, **acting(request)
         )
 
-    def _tell(self, request: HttpRequest, petition: Petition, name: str) -> None:
+    def _show_result(self, request: HttpRequest, petition: Petition, name: str) -> None:
         if name in {life.SHOW_NAMES, life.HIDE_NAMES}:
-            said = "published from tomorrow on" if petition.publishes_names else "not published"
-            words = f"{petition}: names are {said}. Nobody was emailed."
+            shown = "published from tomorrow on" if petition.publishes_names else "not published"
+            words = f"{petition}: names are {shown}. Nobody was emailed."
         elif name != life.OPEN:
             words = f"{petition} is now “{life.phase_of(petition).label}”. Nobody was emailed."
         elif petition.texts.published().exists():

@@ -89,7 +89,7 @@ class RuleForm(forms.ModelForm[Rule]):
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     needs_preview = False
     # Whether its answer tells that a rule about this address stands already.
-    tells_of_address = False
+    reveals_a_rule = False
 
     class Meta:
         model = Rule
@@ -114,39 +114,39 @@ class RuleForm(forms.ModelForm[Rule]):
         return moment
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
-        if "kind" not in said or "whom" not in said:
-            return said
+        cleaned = super().clean() or {}
+        if "kind" not in cleaned or "whom" not in cleaned:
+            return cleaned
         try:
-            self._need_to_do_something(said)
-            self._take_over(said["kind"], said["whom"])
-            self._need_to_be_new(said)
+            self._need_to_do_something(cleaned)
+            self._take_over(cleaned["kind"], cleaned["whom"])
+            self._need_to_be_new(cleaned)
         except ValidationError as error:
             self.add_error("whom", error)
         if not self.errors and self._is_about_others():
-            self._need_to_be_previewed(said)
-        return said
+            self._need_to_be_previewed(cleaned)
+        return cleaned
 
     def _is_about_others(self) -> bool:
         return self.instance._state.adding or not {"action", "kind", "whom"}.isdisjoint(
             self.changed_data
         )
 
-    def _need_to_be_previewed(self, said: dict[str, Any]) -> None:
+    def _need_to_be_previewed(self, cleaned: dict[str, Any]) -> None:
         """Show what the rule would have met, until the form comes back with the same rule."""
         rule = self.instance
         whom = rule.pattern if rule.address_ix is None else bytes(rule.address_ix).hex()
-        seen = salted_hmac(__name__, f"{said['action']} {said['kind']} {whom}").hexdigest()
-        if said.get("seen") != seen:
-            rule.kind, rule.action = said["kind"], said["action"]
+        seen = salted_hmac(__name__, f"{cleaned['action']} {cleaned['kind']} {whom}").hexdigest()
+        if cleaned.get("seen") != seen:
+            rule.kind, rule.action = cleaned["kind"], cleaned["action"]
             self.needs_preview = True
             # Not unpacked: a QueryDict would give its lists.
             self.data = {name: self.data[name] for name in self.data} | {"seen": seen}
             self.add_error(None, ValidationError("Not saved yet.", code="preview"))
 
-    def _need_to_do_something(self, said: dict[str, Any]) -> None:
+    def _need_to_do_something(self, cleaned: dict[str, Any]) -> None:
         """Refuse to allow one address: typing it would reveal the rule, so it has no effect."""
-        if said["kind"] == Rule.Kind.ADDRESS and said.get("action") == Rule.Action.ALLOW:
+        if cleaned["kind"] == Rule.Kind.ADDRESS and cleaned.get("action") == Rule.Action.ALLOW:
             raise ValidationError(
                 _(
                     "You can block one email address, but not allow one: anyone who typed it "
@@ -192,16 +192,16 @@ class RuleForm(forms.ModelForm[Rule]):
                 params={"bits": least},
             )
 
-    def _need_to_be_new(self, said: dict[str, Any]) -> None:
+    def _need_to_be_new(self, cleaned: dict[str, Any]) -> None:
         rule = self.instance
         same = Rule.objects.filter(
-            kind=said["kind"],
-            action=said.get("action"),
+            kind=cleaned["kind"],
+            action=cleaned.get("action"),
             pattern=rule.pattern,
             address_ix=rule.address_ix,
         ).exclude(pk=rule.pk)
         if found := same.first():
-            self.tells_of_address = said["kind"] == Rule.Kind.ADDRESS
+            self.reveals_a_rule = cleaned["kind"] == Rule.Kind.ADDRESS
             raise ValidationError(
                 _("Rule %(number)d already does this. Edit that rule instead."),
                 code="twice",
@@ -236,7 +236,7 @@ class RuleAdmin(Strict):
     form = RuleForm
     formfield_overrides = FIELDS
     fields = ("action", "kind", "whom", "note", "expires_at", "seen")
-    list_display = ("says", "until", "note", "by")
+    list_display = ("summary", "until", "note", "by")
     list_filter = ("action", "kind", InForce)
     list_select_related = ("actor",)
     list_per_page = 50
@@ -267,7 +267,7 @@ class RuleAdmin(Strict):
         told that a rule names an address.
         """
         form = context["adminform"].form
-        if form.tells_of_address:
+        if form.reveals_a_rule:
             moderation_rules.record_look(kind=Rule.Kind.ADDRESS, **acting(request))
         if form.needs_preview:
             preview = moderation_rules.preview(rule=form.instance, **acting(request))
@@ -275,7 +275,7 @@ class RuleAdmin(Strict):
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=gettext_lazy("rule"))
-    def says(self, rule: Rule) -> str:
+    def summary(self, rule: Rule) -> str:
         if rule.kind == Rule.Kind.ALERT:
             return f"{rule.get_action_display()}: the network of an alert ({rule.pk})"
         whom = rule.pattern or _("one email address (%(number)d)") % {"number": rule.pk}

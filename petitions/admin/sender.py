@@ -6,13 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import ReadOnly
 from petitions.mail import messages as letters
 from petitions.mail import trials
 from petitions.mail.sender import check, dkim
 from petitions.models import SenderCheck
-from petitions.staff.refusal import Refused
 
 PERMISSION = "petitions.change_sendercheck"
 _URL_NAME = "petitions_sendercheck_changelist"
@@ -49,8 +48,10 @@ class SenderAdmin(ReadOnly):
         form = SelectorForm(
             request.POST or None, initial={"selector": stored.selector if stored else ""}
         )
-        if request.method == "POST" and form.is_valid() and _check(request, form):
-            return redirect(f"admin:{_URL_NAME}")
+        if request.method == "POST" and form.is_valid():
+            with show_refusals(request, form.add_error):
+                check.check_sender(selector=form.cleaned_data["selector"], **acting(request))
+                return redirect(f"admin:{_URL_NAME}")
         context = {
             "title": "Does our mail arrive?",
             "form": form,
@@ -61,21 +62,9 @@ class SenderAdmin(ReadOnly):
         return self.page(request, "admin/petitions/mail/sender.html", context)
 
 
-def _check(request: HttpRequest, form: SelectorForm) -> bool:
-    try:
-        check.check_sender(selector=form.cleaned_data["selector"], **acting(request))
-    except Refused as refused:
-        form.add_error(None, str(refused))
-        return False
-    return True
-
-
 def _send_trials(request: HttpRequest) -> HttpResponse:
-    try:
+    with show_refusals(request):
         number = trials.send(**acting(request))
-    except Refused as refused:
-        messages.error(request, str(refused))
-    else:
         words = f"{number} messages are on their way to your own address. Nobody else gets any."
         messages.success(request, words)
     return redirect(f"admin:{_URL_NAME}")

@@ -20,7 +20,7 @@ from petitions.identity import email_addresses
 from petitions.models import Petition, Source
 from petitions.models.counts import is_origin
 
-_SAID_OF_A_SITE = _(
+_NO_SITE = _(
     "%(site)s: write https:// and the name of the site, nothing after it, such as "
     "https://www.example.org. A site that is reached by http:// alone cannot show the frame."
 )
@@ -63,7 +63,7 @@ class Origins(SimpleArrayField):
         super().validate(value)
         wrong = [site for site in value if not is_origin(site)]
         if wrong:
-            raise forms.ValidationError([_SAID_OF_A_SITE % {"site": site} for site in wrong])
+            raise forms.ValidationError([_NO_SITE % {"site": site} for site in wrong])
 
 
 class SourceForm(forms.ModelForm[Source]):

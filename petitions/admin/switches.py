@@ -42,7 +42,7 @@ class SwitchForm(forms.Form):
 
     switch = forms.ChoiceField(choices=[(one, one) for one in Switch], widget=forms.HiddenInput)
     on = forms.TypedChoiceField(
-        choices=[("yes", ""), ("no", "")], coerce=lambda said: said == "yes"
+        choices=[("yes", ""), ("no", "")], coerce=lambda cleaned: cleaned == "yes"
     )
     why = forms.CharField(
         label="Why, for your colleagues",
@@ -105,12 +105,12 @@ def _form(data: Any) -> SwitchForm:
 
 
 def _turn(request: HttpRequest, petition: Petition, form: SwitchForm) -> None:
-    said = form.cleaned_data
+    cleaned = form.cleaned_data
     is_turned = switches.turn(
         petition=petition,
-        switch=Switch(said["switch"]),
-        on=said["on"],
-        why=said["why"],
+        switch=Switch(cleaned["switch"]),
+        on=cleaned["on"],
+        why=cleaned["why"],
         public_reasons=form.public_reasons if isinstance(form, PauseForm) else None,
         **acting(request),
     )

@@ -23,14 +23,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
-from petitions.admin.acting import need
+from petitions.admin.acting import need, show_refusals
 from petitions.admin.base import WithPages
 from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.formatting.differences import differences
 from petitions.formatting.languages import direction, moment_in_london
 from petitions.formatting.sanitising import plain, render_markdown
 from petitions.models import AuditRecord, Publication
-from petitions.staff.refusal import Refused
 
 _SHOWN = 100
 _SLUG_HELP = _("Letters, digits and hyphens, such as clean-water.")
@@ -162,6 +161,10 @@ class Sheet:
             self.errors.append("Nothing was saved: write the text in one language at least.")
         return is_right and not self.errors
 
+    def add_error(self, field: None, error: str) -> None:
+        """Show an error beside those of its forms."""
+        self.errors.append(error)
+
     @property
     def changed(self) -> list[Any]:
         """The texts that were changed by typing, with their new words."""
@@ -259,13 +262,11 @@ class PublicationAdmin(WithPages):
         act = request.POST.get("act", "")
         context: dict[str, Any] = {}
         if act in {"save", "publish"} and sheet.is_valid():
-            try:
+            with show_refusals(request, sheet.add_error):
                 context = self.question(request, owner, sheet)
                 if not context:
                     self.save_texts(request, owner, sheet, is_publishing=act == "publish")
                     return redirect(request.path)
-            except Refused as refused:
-                sheet.errors.append(str(refused))
         context |= {
             "title": f"Texts of {owner}",
             "owner": owner,
@@ -352,11 +353,11 @@ class PublicationAdmin(WithPages):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        self.tell_when(request, form.instance)
+        self.show_embargoes(request, form.instance)
 
-    def tell_when(self, request: HttpRequest, owner: Any) -> None:
+    def show_embargoes(self, request: HttpRequest, owner: Any) -> None:
         """Add a message for each text under an embargo, with the time it ends."""
         words = _("“%(title)s” (%(language)s) %(appears)s. Until then the public does not see it.")
         for text in owner.texts.embargoed().order_by("published_at", "id"):
-            said = {"title": text.title, "language": text.language, "appears": shown(text)}
-            self.message_user(request, words % said, messages.INFO)
+            values = {"title": text.title, "language": text.language, "appears": shown(text)}
+            self.message_user(request, words % values, messages.INFO)

@@ -74,8 +74,8 @@ def _unambiguous(query: str) -> str:
     It keeps the page under the source that it reads. Of two it may take the first or the last, and
     `S` for `s` or for nothing: then readers would get a source that is not theirs.
     """
-    said = _IN_QUERY.findall(query)
-    return code_of(said[0][1]) if len(said) == 1 and said[0][0] == PARAMETER else ""
+    found = _IN_QUERY.findall(query)
+    return code_of(found[0][1]) if len(found) == 1 and found[0][0] == PARAMETER else ""
 
 
 def invalidate() -> None:

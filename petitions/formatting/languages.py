@@ -50,8 +50,8 @@ def clock_time(moment: datetime) -> str:
 
 def moment_in_london(moment: datetime) -> str:
     """ "on 4 December 2026 at 00:00, London time"."""
-    said = {"day": day(moment), "time": clock_time(moment)}
-    return _("on %(day)s at %(time)s, London time") % said
+    values = {"day": day(moment), "time": clock_time(moment)}
+    return _("on %(day)s at %(time)s, London time") % values
 
 
 def last_day(closes_at: datetime) -> date:

@@ -16,8 +16,8 @@ from typing import Any
 from django.db import transaction
 
 from petitions.geography import files
-from petitions.geography.files import UnusableFile
 from petitions.models import Place, PlaceFile, Region
+from petitions.staff.refusal import Refused
 
 _CODE = re.compile(r"(?:E14|N0[56]|S14|W07)[0-9]{6}")
 # "None", such as E99999999: the Channel Islands, the Isle of Man, what is on no map.
@@ -40,17 +40,17 @@ def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
     """Upsert the constituencies of a file. None is ever deleted: signatures count in them.
 
     A file that adds some to those that are known is of other boundaries, and wanted only after an
-    election changed them. Raises `UnusableFile`, and then nothing has changed.
+    election changed them. Raises `Refused`, and then nothing has changed.
     """
     places, columns = _read(path)
     if not places:
-        raise UnusableFile(f"{path.name} holds no constituency.")
+        raise Refused(f"{path.name} holds no constituency.")
     codes = {place.code for place in places}
     with transaction.atomic():
         known = set(Place.objects.constituencies().values_list("code", flat=True))
         new, lacking = codes - known, known - codes
         if new and known and not new_boundaries:
-            raise UnusableFile(
+            raise Refused(
                 f"{path.name} has {len(new):,} constituencies that are not known here, and lacks "
                 f"{len(lacking):,} that are: it is of other boundaries, or of several. Former and "
                 "present ones together would be counted side by side. If the boundaries did change "
@@ -83,7 +83,7 @@ def _from_hexjson(path: Path) -> Iterator[Place]:
         hexes = json.loads(files.small(path, _LARGEST_MAP))["hexes"]
         cells = [(code, cell["n"], cell["region"]) for code, cell in hexes.items()]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} is no HexJSON of constituencies with n and region, and no CSV file."
         ) from None
     for code, name, region in cells:
@@ -95,11 +95,11 @@ def _from_table(path: Path) -> Iterator[Place]:
     """Parse the Office for National Statistics' names and codes: PCON24CD, PCON24NM, PCON24NMW."""
     with files.table(path) as table:
         if sum(bool(re.fullmatch(r"pcon\d\dcd", name)) for name in table.header) > 1:
-            raise UnusableFile(f"{table.name} has former and present constituencies side by side.")
+            raise Refused(f"{table.name} has former and present constituencies side by side.")
         code, name = (_column(table.header, rf"pcon\d\d{end}") for end in ("cd", "nm"))
         welsh = _column(table.header, r"pcon\d\dnmw")
         if code is None or name is None:
-            raise UnusableFile(f"{table.name} has no columns such as PCON24CD and PCON24NM.")
+            raise Refused(f"{table.name} has no columns such as PCON24CD and PCON24NM.")
         for number, row in table.rows:
             if len(row) <= max(code, name, welsh or 0):
                 raise files.breaks_off(table.name, number)
@@ -114,17 +114,17 @@ def _column(header: list[str], pattern: str) -> int | None:
 def _place(code: str, name: Any, *, region: Any = "", name_cy: str = "") -> Place:
     written, name, name_cy = code.strip(), str(name).strip(), name_cy.strip()
     if not _CODE.fullmatch(code := written.upper()):
-        raise UnusableFile(f"{written!r} is not the code of a constituency.")
+        raise Refused(f"{written!r} is not the code of a constituency.")
     if spoilt := next(filter(_is_spoilt, (name, name_cy)), ""):
-        raise UnusableFile(
+        raise Refused(
             f"{code} is called {spoilt!r}: its letters were lost when the file was saved. Open "
             "it in the program that it comes from, and save it as “CSV UTF-8 (comma delimited)”."
         )
     if not name or max(len(name), len(name_cy)) > _LONGEST_NAME:
-        raise UnusableFile(f"{code} has no name, or one of more than {_LONGEST_NAME} characters.")
+        raise Refused(f"{code} has no name, or one of more than {_LONGEST_NAME} characters.")
     region = region or _NATIONS.get(code[0], "")
     if region and region not in Region.values:
-        raise UnusableFile(f"{code} lies in {region!r}, which is no region of the UK.")
+        raise Refused(f"{code} lies in {region!r}, which is no region of the UK.")
     return Place(code=code, name=name, name_cy=name_cy, region=region)
 
 

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from petitions.staff.refusal import Refused
+
 # A line of the published tables has some 400 characters. Longer ones would fill the memory.
 _LONGEST_LINE = 10_000
 # The published tables have 1.3 GB, and their zips a seventh of that.
@@ -27,10 +29,6 @@ _UNPACK_FIRST = (
     "{} is packed in a way that cannot be read here, or has a password. Unpack it first, and give "
     "the CSV file from it."
 )
-
-
-class UnusableFile(Exception):
-    """The file cannot be imported. The message is one line for whoever gave it."""
 
 
 class Table(NamedTuple):
@@ -52,11 +50,11 @@ def digest(path: Path) -> str:
 
 
 def small(path: Path, most: int) -> bytes:
-    """The contents of a file of at most so many bytes. Raises `UnusableFile`."""
+    """The contents of a file of at most so many bytes. Raises `Refused`."""
     with _one_line_of_errors(path), path.open("rb") as file:
         contents = file.read(most + 1)
     if len(contents) > most:
-        raise UnusableFile(f"{path.name} is larger than {most:,} bytes: it is another file.")
+        raise Refused(f"{path.name} is larger than {most:,} bytes: it is another file.")
     return contents
 
 
@@ -66,7 +64,7 @@ def table(path: Path) -> Iterator[Table]:
 
     Values are separated by commas, semicolons, tabs or bars, and not stripped; the text is UTF-8,
     or UTF-16 with its byte order mark. The header is the first line of more than one title. Raises
-    `UnusableFile`, also while rows are read.
+    `Refused`, also while rows are read.
     """
     with _one_line_of_errors(path), ExitStack() as stack:
         name, size, raw = _opened(path, stack)
@@ -102,26 +100,26 @@ def _opened(path: Path, stack: ExitStack) -> tuple[str, int, IO[bytes]]:
         file = stack.enter_context(path.open("rb"))
         start = file.read(6)
         if start.startswith(b"PK"):
-            raise UnusableFile(f"{path.name} breaks off: download it again.")
+            raise Refused(f"{path.name} breaks off: download it again.")
         if start.startswith(_ARCHIVES):
-            raise UnusableFile(_UNPACK_FIRST.format(path.name))
+            raise Refused(_UNPACK_FIRST.format(path.name))
         return path.name, path.stat().st_size, file
     archive = stack.enter_context(zipfile.ZipFile(path))
     members = [one for one in archive.infolist() if one.filename.lower().endswith(".csv")]
     if not members:
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} holds no CSV file. Unpack it, or save the table in it as “CSV UTF-8 "
             "(comma delimited)”, and give that."
         )
     largest = max(members, key=lambda member: member.file_size)
     is_tight = largest.file_size > _TIGHTEST * max(largest.compress_size, 1)
     if largest.file_size > _LARGEST or (is_tight and largest.file_size > _TIGHT_FROM):
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} would unpack to {largest.file_size:,} bytes: it is no published table."
         )
     # Windows packs large files with Deflate64; the lowest flag says that there is a password.
     if largest.compress_type not in _METHODS or largest.flag_bits & 1:
-        raise UnusableFile(_UNPACK_FIRST.format(path.name))
+        raise Refused(_UNPACK_FIRST.format(path.name))
     raw = stack.enter_context(archive.open(largest))
     return Path(largest.filename).name, largest.file_size, raw
 
@@ -130,7 +128,7 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
     """The lines, each of them one row: bounded, and with every quotation mark closed."""
     for number, line in enumerate(iter(lambda: text.readline(_LONGEST_LINE), ""), 1):
         if len(line) == _LONGEST_LINE:
-            raise UnusableFile(
+            raise Refused(
                 f"Line {number:,} of {name} is longer than {_LONGEST_LINE:,} characters: it is no "
                 "published table."
             )
@@ -139,9 +137,9 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
         yield line
 
 
-def breaks_off(name: str, number: int) -> UnusableFile:
+def breaks_off(name: str, number: int) -> Refused:
     """The error of a line that has too few values, or half of one."""
-    return UnusableFile(
+    return Refused(
         f"{name} breaks off in line {number:,}. Download it again; or if that line is a note and "
         "no row of the table, delete it."
     )
@@ -152,11 +150,11 @@ def _one_line_of_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnusableFile(f"{path} cannot be read ({error.strerror}).") from None
+        raise Refused(f"{path} cannot be read ({error.strerror}).") from None
     except UnicodeError:
-        raise UnusableFile(
+        raise Refused(
             f"{path.name} is no text in UTF-8. Open it in the program that it comes from, and save "
             "it as “CSV UTF-8 (comma delimited)”."
         ) from None
     except (csv.Error, zipfile.BadZipFile, zlib.error, EOFError):
-        raise UnusableFile(f"{path.name} is damaged: download it again.") from None
+        raise Refused(f"{path.name} is damaged: download it again.") from None

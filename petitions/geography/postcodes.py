@@ -19,9 +19,10 @@ from django.utils import timezone
 
 from petitions.geography import files
 from petitions.geography.constituencies import PSEUDO
-from petitions.geography.files import Table, UnusableFile
+from petitions.geography.files import Table
 from petitions.infra.locks import lease
 from petitions.models import Place, PlaceFile, Postcode
+from petitions.staff.refusal import Refused
 
 # Columns of the same postcode, spaced differently; the first that is found will do.
 _POSTCODE_COLUMNS = ("pcds", "pcd7", "pcd8", "pcd", "pcd2")
@@ -76,11 +77,11 @@ def import_file(
     The file goes into a temporary table first (COPY), and from there only what differs: nobody sees
     half of it, readers wait for nothing, and it is idempotent. `progress` gets how many bytes have
     been read, and of how many. `edition` is any day of the month that the file's name does not say.
-    Raises `UnusableFile`, and then nothing has changed.
+    Raises `Refused`, and then nothing has changed.
     """
     with lease("import postcodes") as is_acquired:
         if not is_acquired:
-            raise UnusableFile("Postcodes are being imported at this moment already.")
+            raise Refused("Postcodes are being imported at this moment already.")
         with files.table(path) as table, transaction.atomic():
             imported = Imported(edition=_edition(edition, table.name, path.name))
             _need_timely(imported.edition, accepted)
@@ -99,18 +100,18 @@ def _edition(given: date | None, *names: str) -> date:
     for name in names:
         if found := _EDITION.search(name):
             return date(int(found[2]), _MONTHS.index(found[1].lower()) + 1, 1)
-    raise UnusableFile("The file's name says no month and year: give --edition, such as 2026-08.")
+    raise Refused("The file's name says no month and year: give --edition, such as 2026-08.")
 
 
 def _need_timely(edition: date, accepted: Collection[Doubt]) -> None:
     """Ask about an edition of a month to come, and about one from before the one in use."""
     if edition > timezone.localdate() and Doubt.FUTURE not in accepted:
-        raise UnusableFile(
+        raise Refused(
             f"{edition:%B %Y} has not begun. Is the month right? If it is, add --accept future."
         )
     in_use = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
     if in_use and in_use.edition and edition < in_use.edition and Doubt.OLDER not in accepted:
-        raise UnusableFile(
+        raise Refused(
             f"The postcodes of {in_use.edition:%B %Y} are in use, which are newer than those of "
             f"{edition:%B %Y}. To go back to the older ones, add --accept older."
         )
@@ -129,10 +130,10 @@ def _load(table: Table, imported: Imported, progress: Progress) -> None:
 
 
 def _lines(table: Table, imported: Imported) -> Iterator[str]:
-    """Lines for COPY: only well-formed postcodes with a known code. Raises `UnusableFile`."""
+    """Lines for COPY: only well-formed postcodes with a known code. Raises `Refused`."""
     known = frozenset(Place.objects.constituencies().values_list("code", flat=True))
     if not known:
-        raise UnusableFile("There are no constituencies yet: run import_constituencies first.")
+        raise Refused("There are no constituencies yet: run import_constituencies first.")
     of_postcode, of_constituency, of_end = _columns(table)
     for number, row in table.rows:
         try:
@@ -146,12 +147,12 @@ def _lines(table: Table, imported: Imported) -> Iterator[str]:
             imported.astray += not is_terminated and not postcode.startswith(_ISLANDS)
             continue
         if constituency not in known:
-            raise UnusableFile(
+            raise Refused(
                 f"Line {number:,}: constituency {constituency!r} is not known here. Is the "
                 "file from before a change of boundaries?"
             )
         if not _POSTCODE.fullmatch(postcode):
-            raise UnusableFile(f"Line {number:,}: {postcode!r} is not a postcode.")
+            raise Refused(f"Line {number:,}: {postcode!r} is not a postcode.")
         imported.rows += 1
         imported.terminated += is_terminated
         yield f"{postcode}\t{constituency}\n"
@@ -163,12 +164,12 @@ def _columns(table: Table) -> tuple[int, int, int | None]:
     postcode = next((name for name in _POSTCODE_COLUMNS if name in header), None)
     constituency = [name for name in header if _CONSTITUENCY_COLUMN.fullmatch(name)]
     if len(constituency) > 1:
-        raise UnusableFile(
+        raise Refused(
             f"{table.name} has the constituencies of several years: {', '.join(constituency)}. "
             "Delete the columns of those that are no longer in force."
         )
     if postcode is None or not constituency:
-        raise UnusableFile(
+        raise Refused(
             f"{table.name} has no columns pcds and pcon (or pcon24cd), as ONSPD and NSPL have. "
             "Code-Point Open has no constituencies."
         )
@@ -181,7 +182,7 @@ def _index() -> None:
         try:
             cursor.execute("ALTER TABLE new_postcode ADD PRIMARY KEY (postcode)")
         except IntegrityError:
-            raise UnusableFile("A postcode stands in the file twice.") from None
+            raise Refused("A postcode stands in the file twice.") from None
         cursor.execute("ANALYZE new_postcode")
 
 
@@ -191,7 +192,7 @@ def _need_whole(name: str, imported: Imported, accepted: Collection[Doubt]) -> N
     """
     placed, moved = Postcode.objects.count(), _count(_MOVED)
     if moved > max(_FEW_CHANGED, placed * _SHARE_CHANGED) and Doubt.MOVES not in accepted:
-        raise UnusableFile(
+        raise Refused(
             f"{moved:,} of the {placed:,} postcodes in use would move to another constituency. "
             "Were the columns sorted one without the other? If the boundaries changed, add "
             "--accept moves."
@@ -202,17 +203,17 @@ def _need_whole(name: str, imported: Imported, accepted: Collection[Doubt]) -> N
     in_use = _count(_USED_CONSTITUENCIES) or Place.objects.constituencies().count()
     held = _count("SELECT count(DISTINCT place_id) FROM new_postcode")
     if held < in_use:
-        raise UnusableFile(
+        raise Refused(
             f"{name} has postcodes in {held} of {in_use} constituencies: it is only a part. {force}"
         )
     lost = _count(_LOST)
     if lost > max(_FEW_CHANGED, placed * _SHARE_CHANGED):
-        raise UnusableFile(
+        raise Refused(
             f"{lost:,} of the {placed:,} postcodes in use would lose their constituency: "
             f"{name} has none for them. {force}"
         )
     if not placed and imported.astray > max(_FEW_CHANGED, imported.rows * _SHARE_CHANGED):
-        raise UnusableFile(
+        raise Refused(
             f"{imported.astray:,} postcodes that are in use have no constituency in {name}, beside "
             f"{imported.rows:,} that have one. {force}"
         )

@@ -19,7 +19,8 @@ from django.utils import timezone
 from petitions.handover import csv_file, encryption, purposes, xlsx_file
 from petitions.handover.purposes import Cells
 from petitions.models import AuditRecord, Export
-from petitions.staff import audit
+from petitions.staff import audit, roles
+from petitions.staff.refusal import Refused
 
 # How often, in seconds, a running export writes how far it is.
 NOTED_EVERY = 1.0
@@ -38,24 +39,15 @@ _WRITERS: dict[str, Callable[..., Iterator[bytes]]] = {
 Progress = Callable[[int], object]
 
 
-class MayNot(Exception):
-    """The actor lacks the purpose's permission. Trying again does not help; asking others does."""
-
-
-class TooManyLooks(Exception):
-    """The actor's look-ups of single people are used up. Trying again in an hour helps."""
-
-
 @transaction.atomic
-def start(*, export: Export, actor: User | None = None, screen: str = "") -> Export:
+def start(*, export: Export, actor: User | None, screen: str) -> Export:
     """Record an export (who, what, why, of which signatures) before its first byte is sent.
 
-    `export` is unsaved and says what was chosen; no actor means a command. Raises `MayNot` and
-    `TooManyLooks`.
+    `export` is unsaved and says what was chosen. Raises `PermissionDenied`, and `Refused`
+    where the actor's look-ups of single people are used up.
     """
     purpose = purposes.of(export)
-    if actor and not actor.has_perm(purpose.permission):
-        raise MayNot
+    roles.require(actor, purpose.permission)
     if actor and purpose.is_of_one_person:
         _need_a_look(actor)
     export.actor, export.actor_name = actor, actor.get_username() if actor else "command line"
@@ -78,11 +70,10 @@ def about(*, export: Export, actor: User, screen: str) -> str:
     """About how many rows an unsaved export would have, in words. On record, like a search.
 
     Steps alone hide nobody: days can be chosen so that a place stands one below a step, and then
-    the next answer that differs tells that somebody of that place has just signed. Raises `MayNot`.
+    the next answer that differs tells that somebody of that place has just signed.
     """
     purpose = purposes.of(export)
-    if not actor.has_perm(purpose.permission):
-        raise MayNot
+    roles.require(actor, purpose.permission)
     audit.record(
         action=AuditRecord.Action.SEARCHED,
         screen=screen,
@@ -90,7 +81,7 @@ def about(*, export: Export, actor: User, screen: str) -> str:
         about=export.petition,
         why=f"how many rows: {purpose.name}",
     )
-    return purposes.told(purpose.about())
+    return purposes.in_steps(purpose.about())
 
 
 def stream(
@@ -157,7 +148,10 @@ def _need_a_look(actor: User) -> None:
         started_at__gt=timezone.now() - timedelta(hours=1),
     )
     if looks.count() >= LOOKS_AN_HOUR:
-        raise TooManyLooks
+        raise Refused(
+            f"You have looked up {LOOKS_AN_HOUR} people within an hour. Wait, or ask another "
+            "organiser: each look is on record, because it tells who signed."
+        )
 
 
 class _Record:

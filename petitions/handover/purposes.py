@@ -80,12 +80,12 @@ class HandIn(Purpose):
     kept_for = timedelta(days=183)
     columns = ("reference", "name", "constituency or country", "day")
     # What is not told is not read either: a signer with a withheld name, but for the country.
-    told: ClassVar[str] = "s.name_use <> 'withheld' OR s.place_id = 'abroad'"
+    opened: ClassVar[str] = "s.name_use <> 'withheld' OR s.place_id = 'abroad'"
 
     def batches(self) -> Iterator[list[Cells]]:
         # Names are looked up in the catalogue of translations: once a place, not once a row.
         names = {code: str(place) for code, place in reading.places().items()}
-        for batch in reading.batches(self.export, opened=self.told):
+        for batch in reading.batches(self.export, opened=self.opened):
             yield [_handed_in(row, names[row.place_id]) for row in batch]
 
     def about(self) -> int:
@@ -220,7 +220,7 @@ def of(export: Export, subject: str = "") -> Purpose:
     return PURPOSES[export.purpose](export, subject)
 
 
-def told(number: int) -> str:
+def in_steps(number: int) -> str:
     """About how many rows, in words, in steps of `RARE`: of a place, or of today, two exact numbers
     would tell whether somebody has signed in between.
     """

@@ -29,8 +29,9 @@ from petitions.crypto import vault
 from petitions.mail.wake_worker import nudge
 from petitions.models import Answer, AuditRecord, Enquiry, Mail
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
+PERMISSION = "petitions.change_enquiry"
 Action = AuditRecord.Action
 State = Enquiry.State
 
@@ -86,8 +87,8 @@ def due_on(kind: Enquiry.Kind, received: date) -> date:
 
 def read(enquiry: Enquiry) -> Letter:
     """Unseal an enquiry: its text and sender. Raises `vault.CannotOpen`."""
-    said = vault.unseal(enquiry.sealed, table=TABLE, row_id=enquiry.pk)
-    return Letter(**{name: str(value) for name, value in said.items()})
+    values = vault.unseal(enquiry.sealed, table=TABLE, row_id=enquiry.pk)
+    return Letter(**{name: str(value) for name, value in values.items()})
 
 
 def read_answer(answer: Answer) -> str:
@@ -117,6 +118,7 @@ def send_answer(
     is sent: it is the same form pressed twice, or somebody else was first. Raises
     `vault.CannotOpen`, and `Enquiry.DoesNotExist` if retention has deleted it.
     """
+    roles.require(actor, PERMISSION)
     enquiry = Enquiry.objects.select_for_update().get(pk=enquiry_id)
     if earlier := enquiry.answers.filter(number=number).first():
         is_same = earlier.written_by_id == actor.pk and read_answer(earlier) == text
@@ -207,6 +209,7 @@ def _update(
     screen: str,
 ) -> int:
     """Lock rows, change them, and record the act about each; return how many."""
+    roles.require(actor, PERMISSION)
     locked = list(enquiries.only("pk").select_for_update().order_by("pk"))
     Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in locked]).update(**changes)
     audit.record_each(action=action, screen=screen, actor=actor, about=locked)

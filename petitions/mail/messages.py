@@ -76,9 +76,9 @@ def compose(mail: Mail, person: dict[str, str] | None = None, *, is_notice: bool
 def sample_of_news(text: NewsText, *, to: str, mail_id: UUID, is_neutral: bool = False) -> Letter:
     """A text of news as its readers get it, for its writer; its link unsubscribes nobody."""
     with translation.override(text.language):
-        said = news_words(text, is_neutral=is_neutral)
+        written = news_words(text, is_neutral=is_neutral)
     template = _render(
-        TEXTS[Mail.Kind.NEWS], said, text.language, sender(organisation()), settings.SITE_URL
+        TEXTS[Mail.Kind.NEWS], written, text.language, sender(organisation()), settings.SITE_URL
     )
     nobody = tokens.Subscription(text.news_id, UUID(int=0), 0, tokens.Inbox(0, bytes(16)))
     return template.fill(
@@ -104,10 +104,12 @@ def sample(
     """
     text = TEXTS[kind]
     with translation.override(language):
-        said = text.invented(language)
+        written = text.invented(language)
         if is_trial:
-            said = said._replace(subject=_("Trial: %(subject)s") % {"subject": said.subject})
-    template = _render(text, said, language, sender(organisation()), settings.SITE_URL)
+            written = written._replace(
+                subject=_("Trial: %(subject)s") % {"subject": written.subject}
+            )
+    template = _render(text, written, language, sender(organisation()), settings.SITE_URL)
     nothing = {"code": tokens.spoken("0" * tokens.CODE_DIGITS)}
     return template.fill(
         {field: nothing.get(field, OF_A_TRIAL) for field in text.fields},
@@ -168,11 +170,13 @@ def sender(of: Organisation) -> str:
 def _template(kind: str, language: str, sender_line: str, site: str, variant: Hashable) -> Template:
     """The MIME template of all mails of a kind, language and variant."""
     with translation.override(language):
-        said = TEXTS[kind].words(variant, language)
-    return _render(TEXTS[kind], said, language, sender_line, site)
+        written = TEXTS[kind].words(variant, language)
+    return _render(TEXTS[kind], written, language, sender_line, site)
 
 
-def _render(text: "Text", said: "Written", language: str, sender_line: str, site: str) -> Template:
+def _render(
+    text: "Text", written: "Written", language: str, sender_line: str, site: str
+) -> Template:
     template = Template(text.fields)
     with translation.override(language):
         links = {
@@ -182,13 +186,13 @@ def _render(text: "Text", said: "Written", language: str, sender_line: str, site
         context = {
             **template.marks,
             **links,
-            **said.context,
+            **written.context,
             "language": language,
             "direction": "rtl" if translation.get_language_bidi() else "ltr",
-            "subject": said.subject,
+            "subject": written.subject,
         }
         return template.render(
-            subject=said.subject,
+            subject=written.subject,
             text=render_to_string(f"mail/{text.name}.txt", context),
             html=render_to_string(f"mail/{text.name}.html", context),
             sender=sender_line,

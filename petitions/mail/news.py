@@ -3,8 +3,7 @@
 1. `missing` says what keeps a draft from being sent; `mail_test` mails it to its writer alone.
 2. `start` gives it to the worker, or lets it wait for a second organiser (`approve`) where it goes
    to many, or to one region or constituency: nobody alone writes to the few of a place, or learns
-   from what became of it how many they are. Where nobody else may send
-   news it starts by itself after `ALONE_WAITS`.
+   from what became of it how many they are. See `approval`.
 3. The worker queues and sends it: see `news_sending`. `pause`, `resume` and `stop` take effect
    within seconds.
 """
@@ -34,14 +33,13 @@ from petitions.crypto.tokens import Subscription
 from petitions.formatting import sanitising
 from petitions.identity import email_addresses
 from petitions.mail import messages, news_counts, pace, replies, suppression
+from petitions.mail.approval import Approval
 from petitions.models import AuditRecord, Mail, News, Signature, Signer, rank_of
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 SEND = "petitions.send_news"
-APPROVE = News.APPROVAL
-ALONE_WAITS = timedelta(minutes=10)
 # Supporters are counted no further, for a page.
 COUNTED = 100_000
 # What one process sends in a minute where no provider slows it, and how much of a list is usually
@@ -53,6 +51,19 @@ _need_web_address = URLValidator(["http", "https"])
 State = News.State
 Pause = News.Pause
 Action = AuditRecord.Action
+APPROVAL = Approval(
+    model=News,
+    since="created_at",
+    alone_waits=timedelta(minutes=10),
+    started=Action.NEWS_STARTED,
+    approved=Action.NEWS_APPROVED,
+    cancelled=Action.NEWS_STOPPED,
+    needs=SEND,
+    screen="send_news",
+    team=SEND,
+    template="admin/petitions/news/mail.txt",
+    begun={"is_to_tell": False, "has_list": True},
+)
 logger = logging.getLogger(__name__)
 
 
@@ -70,7 +81,7 @@ class Size(NamedTuple):
     minutes: int
 
     @property
-    def told(self) -> str:
+    def people_in_words(self) -> str:
         """How many people, in words and in steps."""
         return News.in_steps(self.people)
 
@@ -83,7 +94,7 @@ class Size(NamedTuple):
         languages = "1 language" if self.languages == 1 else f"{self.languages} languages"
         minutes = "1 minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
         about = "at least" if self.people == COUNTED else "about"
-        return f"{self.told}, {languages}, {about} {minutes}"
+        return f"{self.people_in_words}, {languages}, {about} {minutes}"
 
 
 def supporters(news: News) -> QuerySet[Signature]:
@@ -105,20 +116,20 @@ def size(news: News) -> Size:
 
 def missing(news: News, people: int) -> list[str]:
     """What keeps a draft from being sent to so many people, in sentences; empty if nothing does."""
-    said = []
+    problems = []
     texts = list(news.texts.all())
     if not texts:
-        said.append("It has no text. Write it in at least one language.")
-    said += [problem for text in texts for problem in broken_links(text.body)]
+        problems.append("It has no text. Write it in at least one language.")
+    problems += [problem for text in texts for problem in broken_links(text.body)]
     # The words are the same where there is nobody: which of the two it is would tell something.
     if news.is_of_place and people < News.FEWEST:
-        said.append(
+        problems.append(
             f"Fewer than {News.FEWEST} people are chosen, and so few may point at somebody. "
             "Choose a larger region, or all supporters."
         )
     elif not people:
-        said.append("Nobody of those chosen asked for news.")
-    return said
+        problems.append("Nobody of those chosen asked for news.")
+    return problems
 
 
 def broken_links(body: str) -> list[str]:
@@ -152,7 +163,7 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
 
     Its link to unsubscribe works, and unsubscribes nobody.
     """
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     if not actor.email:
         raise Refused("Your account has no email address. Ask an administrator to enter it.")
     texts = list(news.texts.order_by("id"))
@@ -185,50 +196,28 @@ def start(*, news: News, actor: User, screen: str, seen: str = "") -> bool:
     is the `digest` of what the actor looked at: nobody sends in their name what others changed
     since. Without it nothing is compared.
     """
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     news.refresh_from_db(from_queryset=News.objects.select_for_update())
     if seen and seen != digest(news):
         raise Refused("Nothing was sent: it was changed since you looked. Read it as it is now.")
     about = size(news)
     if problems := missing(news, about.people):
         raise Refused(" ".join(problems))
-    waits = about.needs_approval
-    columns = {"actor": actor, "matching": about.people, "is_to_tell": waits, "created_at": Now()}
-    begun = {} if waits else {"started_at": Now(), "has_list": True}
-    target = State.AWAITING if waits else State.RUNNING
-    if not news.change_state(target, State.DRAFT, **columns, **begun):
-        raise Refused("This has been started or stopped already. Load the page again.")
-    audit.record(action=Action.NEWS_STARTED, screen=screen, actor=actor, about=news)
-    return not waits
+    columns = {"matching": about.people, "is_to_tell": True, "created_at": Now()}
+    APPROVAL.submit(news, is_large=about.needs_approval, actor=actor, screen=screen, **columns)
+    return news.state == State.RUNNING
 
 
 @transaction.atomic
 def approve(*, news: News, actor: User, screen: str) -> None:
     """Give news that waits to the worker, as a second person. Raises `Refused`."""
-    _need(actor, APPROVE)
-    if actor.pk == news.actor_id:
-        raise Refused("Somebody else has to approve your own news. You can stop it.")
-    if not begin(news, approver=actor):
-        raise Refused("This does not wait for approval any more. Load the page again.")
-    audit.record(action=Action.NEWS_APPROVED, screen=screen, actor=actor, about=news)
-
-
-def begin(news: News, *, approver: User | None = None) -> bool:
-    """Let the worker send news that waited; False if it does not wait any more."""
-    return news.change_state(
-        State.RUNNING,
-        State.AWAITING,
-        approver=approver,
-        started_at=Now(),
-        is_to_tell=False,
-        has_list=True,
-    )
+    APPROVAL.approve(news, actor=actor, screen=screen)
 
 
 @transaction.atomic
 def pause(*, news: News, actor: User, screen: str) -> None:
     """Stop sending until somebody resumes it. Raises `Refused`."""
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     _change_pause(news, "", pause=Pause.BY_HAND)
     audit.record(action=Action.NEWS_PAUSED, screen=screen, actor=actor, about=news)
 
@@ -240,7 +229,7 @@ def resume(*, news: News, actor: User, screen: str) -> None:
     What stopped by itself does not do so again: somebody has looked at it, and is on record. So
     whoever was refused before for what may have been our fault is tried once more.
     """
-    _need(actor, SEND)
+    roles.require(actor, SEND)
     if news.pause in (Pause.COMPLAINTS, Pause.RETURNED):
         _change_pause(news, news.pause, pause="", is_watched=False)
         _queue_refused_again(news)
@@ -255,8 +244,7 @@ def stop(*, news: News, actor: User, screen: str) -> None:
 
     Raises `Refused`.
     """
-    if not (actor.has_perm(SEND) or actor.has_perm(APPROVE)):
-        _need(actor, SEND)
+    roles.require(actor, SEND)
     if not news.change_state(State.CANCELLED, State.AWAITING, State.RUNNING, is_to_tell=False):
         raise Refused("This has ended already. Load the page again.")
     audit.record(action=Action.NEWS_STOPPED, screen=screen, actor=actor, about=news)
@@ -286,11 +274,6 @@ def _queue_refused_again(news: News) -> None:
     rows.update(state=Mail.State.QUEUED, attempts=0, code="", due_at=Now())
     providers = Counter(_provider(mail.signature.signer) for mail in again if mail.signature)
     news_counts.take_back(news.pk, "refused", providers)
-
-
-def _need(actor: User, permission: str) -> None:
-    if not actor.has_perm(permission):
-        raise Refused("Only organisers can do this. Ask one of them.")
 
 
 @transaction.atomic

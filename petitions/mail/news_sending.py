@@ -17,21 +17,17 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from petitions.crypto import vault
-from petitions.mail import news, news_counts, outbox, team
+from petitions.mail import news, news_counts, outbox
 from petitions.models import AuditRecord, Mail, News, Signature
 from petitions.signers import sealing
 from petitions.signers.sealing import Use
-from petitions.staff import audit, roles
 
 BATCH = 1_000
 # Shares of what was sent. Gmail and Yahoo ask bulk senders to stay below 0.3 % of complaints.
 MOST_COMPLAINTS, MOST_RETURNED = 0.003, 0.05
 # A share of very few says nothing.
 FEWEST_COMPLAINTS, FEWEST_RETURNED = 2, 5
-WAITS_FOR_APPROVAL = timedelta(days=1)
 PAUSED_FOR = timedelta(days=30)
-# The screen of audit records that no person caused.
-BY_CLOCK = "send_news"
 # Seconds between two looks at pause and complaints.
 TURN = 5.0
 
@@ -42,7 +38,8 @@ logger = logging.getLogger(__name__)
 
 def run_due(*, seconds: float = 20.0) -> None:
     """Send what is due for so many seconds. One process at a time; call it again for the rest."""
-    _begin_or_end_waiting()
+    news.APPROVAL.settle()
+    _end_paused()
     until = monotonic() + seconds
     for one in News.objects.sending():
         while monotonic() < until and _turn(one, min(TURN, until - monotonic())):
@@ -50,7 +47,7 @@ def run_due(*, seconds: float = 20.0) -> None:
     for one in News.objects.filter(state=State.CANCELLED, has_list=True):
         _cancel_rest(one)
     for one in News.objects.filter(is_to_tell=True):
-        _tell(one)
+        _mail_team(one)
 
 
 def _turn(one: News, seconds: float) -> bool:
@@ -148,33 +145,11 @@ def _watch(one: News) -> None:
         logger.warning("news %s has stopped by itself (%s)", one.pk, why)
 
 
-def _begin_or_end_waiting() -> None:
-    waiting = News.objects.waiting()
-    for one in waiting.filter(created_at__lt=Now() - news.ALONE_WAITS):
-        if one.actor is None or not one.actor.has_perm(news.SEND):
-            # Nobody else has read it: whoever was taken off the team must not speak for it.
-            _end_by_clock(one, State.AWAITING, "who started it may not send news any more")
-        elif not roles.others_who_approve(one):
-            _begin_by_clock(one)
-    for one in waiting.filter(created_at__lt=Now() - WAITS_FOR_APPROVAL):
-        _end_by_clock(one, State.AWAITING, "nobody approved it in a day")
+def _end_paused() -> None:
+    """Cancel what is paused for too long."""
     paused = News.objects.filter(state=State.RUNNING).exclude(pause="")
     for one in paused.filter(started_at__lt=Now() - PAUSED_FOR):
-        _end_by_clock(one, State.RUNNING, "nobody resumed it in 30 days")
-
-
-@transaction.atomic
-def _begin_by_clock(one: News) -> None:
-    """Begin what has waited long enough, on the audit record without an actor."""
-    if news.begin(one):
-        why = "nobody else may approve, and nobody stopped it in ten minutes"
-        audit.record(action=Action.NEWS_APPROVED, screen=BY_CLOCK, about=one, why=why)
-
-
-@transaction.atomic
-def _end_by_clock(one: News, source: News.State, why: str) -> None:
-    if one.change_state(State.CANCELLED, source):
-        audit.record(action=Action.NEWS_STOPPED, screen=BY_CLOCK, about=one, why=why)
+        news.APPROVAL.cancel_by_clock(one, State.RUNNING, "nobody resumed it in 30 days")
 
 
 def _cancel_rest(one: News) -> None:
@@ -183,13 +158,7 @@ def _cancel_rest(one: News) -> None:
     queued.filter(pk__in=queued.values("pk")[:BATCH]).update(state=Mail.State.CANCELLED)
 
 
-def _tell(one: News) -> None:
+def _mail_team(one: News) -> None:
     """Mail all who may send news that it waits or has stopped; what fails is tried again."""
-    if team.send_to_all(
-        "admin/petitions/news/mail.txt",
-        {"news": one, "is_alone": not roles.others_who_approve(one)},
-        permission=news.SEND,
-        message_id=f"{one.pk}.{one.pause or one.state}",
-        date=one.created_at,
-    ):
+    if news.APPROVAL.mail_team(one, message_id=f"{one.pk}.{one.pause or one.state}"):
         News.objects.filter(pk=one.pk, pause=one.pause, state=one.state).update(is_to_tell=False)

@@ -53,7 +53,7 @@ from petitions.mail.replies import Verdict
 from petitions.models import AuditRecord, Correction, Mail, Objection, Petition, Signature
 from petitions.models.mail import THROTTLED
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
 BATCH = 100
 SETTLE_EVERY = 20
@@ -473,6 +473,7 @@ def requeue(*, kind: Mail.Kind, hour: datetime, actor: User, screen: str) -> int
 
     Kinds that staff see no numbers of go along uncounted.
     """
+    roles.require(actor, "petitions.change_mail")
     failed = Mail.objects.filter(
         state=Mail.State.FAILED, created_at__gte=hour, created_at__lt=hour + timedelta(hours=1)
     )

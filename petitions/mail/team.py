@@ -47,7 +47,7 @@ MODERATE = "petitions.moderate_signature"
 ENQUIRIES_APART = timedelta(hours=1)
 REMIND_BEFORE = timedelta(days=7)
 Notice = Enquiry.Notice
-_SAID = {
+_LINES = {
     Notice.ARRIVED: "New: {} ({}), answer by {}",
     Notice.NEAR: "Due soon: {} ({}), answer by {}",
     Notice.MISSED: "Overdue: {} ({}), was to be answered by {}",
@@ -193,44 +193,44 @@ def send_enquiries() -> int:
     """
     organisation, now = Organisation.load(), timezone.now()
     lately = AuditRecord.objects.lately(AuditRecord.Action.ENQUIRIES_MAILED, ENQUIRIES_APART)
-    untold = _untold_enquiries()
-    if not organisation.privacy_email or not untold or lately.exists():
+    due = _enquiries_to_report()
+    if not organisation.privacy_email or not due or lately.exists():
         return 0
     if not send(
         "admin/petitions/enquiry/mail.txt",
-        {"lines": _lines(untold)},
+        {"lines": _lines(due)},
         to=organisation.privacy_email,
         message_id=f"messages.{now:%Y%m%d%H%M}",
         date=now,
     ):
         return 0
-    for notice, enquiries in untold.items():
-        told = Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in enquiries])
-        told.update(notice=notice)
+    for notice, enquiries in due.items():
+        rows = Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in enquiries])
+        rows.update(notice=notice)
     audit.record(action=AuditRecord.Action.ENQUIRIES_MAILED, screen="give_notice")
-    return sum(map(len, untold.values()))
+    return sum(map(len, due.values()))
 
 
-def _untold_enquiries() -> dict[Notice, list[Enquiry]]:
+def _enquiries_to_report() -> dict[Notice, list[Enquiry]]:
     """Enquiries that wait, by what the organisation was not told about them yet."""
-    today, untold = timezone.localdate(), defaultdict[Notice, list[Enquiry]](list)
+    today, due = timezone.localdate(), defaultdict[Notice, list[Enquiry]](list)
     waiting = Enquiry.objects.waiting().filter(notice__lt=Notice.MISSED)
     for enquiry in waiting.only("kind", "due_on", "notice"):
         is_near = enquiry.due_on <= today + REMIND_BEFORE
         notice = Notice.NEAR if is_near else Notice.ARRIVED
         notice = Notice.MISSED if enquiry.due_on < today else notice
         if notice > enquiry.notice:
-            untold[notice].append(enquiry)
-    return dict(untold)
+            due[notice].append(enquiry)
+    return dict(due)
 
 
-def _lines(untold: dict[Notice, list[Enquiry]]) -> list[str]:
+def _lines(due: dict[Notice, list[Enquiry]]) -> list[str]:
     """How many of each kind and by when; nothing of who wrote, or what."""
     lines = []
-    for notice in sorted(untold, reverse=True):
-        for kind, number in Counter(enquiry.kind for enquiry in untold[notice]).items():
-            first = min(one.due_on for one in untold[notice] if one.kind == kind)
-            lines.append(_SAID[notice].format(KINDS[kind].lower(), number, day(first)))
+    for notice in sorted(due, reverse=True):
+        for kind, number in Counter(enquiry.kind for enquiry in due[notice]).items():
+            first = min(one.due_on for one in due[notice] if one.kind == kind)
+            lines.append(_LINES[notice].format(KINDS[kind].lower(), number, day(first)))
     return lines
 
 

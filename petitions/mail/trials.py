@@ -17,7 +17,7 @@ from petitions.mail import messages
 from petitions.mail.wake_worker import nudge
 from petitions.models import AuditRecord, Mail
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 # How often one person gets them in a day.
@@ -31,6 +31,7 @@ def send(*, actor: User, screen: str) -> int:
 
     Raises `Refused` without an address, and above `ROUNDS_A_DAY`.
     """
+    roles.require(actor, "petitions.change_sendercheck")
     if not actor.email:
         raise Refused("Your account has no email address. Ask an administrator to enter it.")
     with transaction.atomic():

@@ -51,7 +51,7 @@ _SUSPICIOUS = (
     Facts(name="Hvnkjdsft", domain="", from_network=130),
     Facts(name="Test Test", domain=""),
     Facts(name="Qwertyuiop", domain=""),
-    Facts(name="Aaaaaa Smith", domain="", says_origin=False),
+    Facts(name="Aaaaaa Smith", domain="", has_origin=False),
 )
 _REASONS = (Decision.Reason.AUTOMATED, Decision.Reason.DUPLICATE, Decision.Reason.FALSE_NAME)
 _NAME_USES = {"public": 7, "government": 9, "withheld": 4}
@@ -74,7 +74,7 @@ class Home(NamedTuple):
 
 
 _ABROAD = [Home("", country, ABROAD) for country in sample_people.COUNTRIES]
-_UNSAID = Home("", "", UNKNOWN)
+_UNKNOWN_HOME = Home("", "", UNKNOWN)
 # Percentages: in the United Kingdom, abroad, not stated.
 _HOME_SHARES = (80, 12, 8)
 
@@ -184,7 +184,7 @@ class _Maker:
         joins = self.rng.random() < _SECOND_OF_MAILBOX_SHARE
         if shared and joins and shared[2] != name:
             return shared[0], shared[1], 2
-        homes = self.rng.choices((self.homes, _ABROAD, [_UNSAID]), _HOME_SHARES)[0]
+        homes = self.rng.choices((self.homes, _ABROAD, [_UNKNOWN_HOME]), _HOME_SHARES)[0]
         email, home = f"{handle}@{self.rng.choice(sample_people.DOMAINS)}", self.rng.choice(homes)
         self.shared = email, home, name
         return email, home, 1

@@ -74,10 +74,10 @@ class Decision(models.Model):
         first, undone = self, 0
         while first.undoes is not None:
             first, undone = first.undoes, undone + 1
-        said = {"decision": first.get_kind_display()}
+        values = {"decision": first.get_kind_display()}
         if not undone:
-            return said["decision"]
-        return (_("undone: %(decision)s") if undone % 2 else _("done again: %(decision)s")) % said
+            return values["decision"]
+        return (_("undone: %(decision)s") if undone % 2 else _("done again: %(decision)s")) % values
 
 
 @with_checked_choices
@@ -261,7 +261,7 @@ class Alert(models.Model):
         return self.kind in self.BURSTS
 
     @property
-    def told(self) -> str:
+    def number_in_words(self) -> str:
         """Its number in words: "40 or more" where it is kept in steps."""
         if self.kind not in self.STEPPED:
             return f"{self.number:,}"

@@ -16,10 +16,6 @@ from petitions.models.petition import Petition
 class NewsQuerySet(models.QuerySet["News"]):
     """Queries about news."""
 
-    def waiting(self) -> "NewsQuerySet":
-        """Those that wait for a second person or for their time, the oldest first."""
-        return self.filter(state=BatchJob.State.AWAITING).order_by("created_at", "id")
-
     def sending(self) -> "NewsQuerySet":
         """Those that the worker has to send now, in the order in which they began."""
         running = self.filter(state=BatchJob.State.RUNNING, pause="")

@@ -141,15 +141,15 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
         """Annotate the `title` of the newest text, in English if there is one, for `__str__`."""
         texts = PetitionText.objects.filter(petition=OuterRef("pk"))
         titles = texts.order_by(rank_of("en"), "-version").values("title")
-        said = {"title": Subquery(titles[:1])}
-        return self.annotate(**said)
+        columns = {"title": Subquery(titles[:1])}
+        return self.annotate(**columns)
 
     def with_news(self) -> "PetitionQuerySet":
         """`readable()`, annotated with `public_texts` and `public_milestones`."""
         texts = PetitionText.objects.published()
-        said = {"public_milestones": public_milestones("pk")}
+        columns = {"public_milestones": public_milestones("pk")}
         with_texts = [models.Prefetch("texts", texts, to_attr="public_texts")]
-        return self.readable().prefetch_related(*with_texts).annotate(**said).order_by("id")
+        return self.readable().prefetch_related(*with_texts).annotate(**columns).order_by("id")
 
 
 @with_checked_choices
@@ -371,13 +371,13 @@ class PetitionTextQuerySet(PublicationQuerySet["PetitionText"]):
 
     def _with_related(self, language: str) -> "PetitionTextQuerySet":
         published = self.model.objects.published().filter(petition=OuterRef("petition"))
-        said = {
+        columns = {
             "languages": ArraySubquery(
                 published.order_by("language").values("language").distinct()
             ),
             "milestones": public_milestones("petition_id"),
         }
-        found = self.select_related("petition").annotate(**said)
+        found = self.select_related("petition").annotate(**columns)
         return found.order_by(rank_of(language), "-version")
 
     def listed(self, language: str) -> "PetitionTextQuerySet":

@@ -22,10 +22,11 @@ from petitions.crypto import vault
 from petitions.identity import email_addresses, providers
 from petitions.models import Alert, AlertMail, AuditRecord, Petition, Rule, Signature, Signer
 from petitions.moderation import rules, search
-from petitions.moderation.selection import Selection, Unselectable
+from petitions.moderation.selection import Selection
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
+from petitions.staff.refusal import Refused
 
 State = Signature.State
 DECIDABLE = (State.PENDING, State.CONFIRMED, State.HELD)
@@ -33,9 +34,10 @@ DECIDABLE = (State.PENDING, State.CONFIRMED, State.HELD)
 MOST_READ, NAMES_READ, SAMPLE = 10_000, 200, 10
 # An older network is not to be expected again, and the day of its index is not known any more.
 RULE_WITHIN = timedelta(hours=72)
+ORIGIN_UNKNOWN = "Where signatures of more than three days ago came from is not known any more."
 HOURS = (1, 6, 24, 72)
 # Beginnings of the choices that narrow a decision to signatures alike.
-SIGNAL, DOMAIN, DOMAINS_TOLD = "signal:", "domain:", 10
+SIGNAL, DOMAIN, DOMAINS_SHOWN = "signal:", "domain:", 10
 # As many as elsewhere hide one person among them.
 NAMED_FROM = 25
 
@@ -86,7 +88,7 @@ class Figures:
     domains: frozenset[str]
 
     @property
-    def told_by_state(self) -> list[tuple[str, int]]:
+    def shown_by_state(self) -> list[tuple[str, int]]:
         """The counts with their labels, the largest first."""
         return [(str(State(state).label), n) for state, n in self.states.most_common()]
 
@@ -145,7 +147,7 @@ def _shared_domains(read: Sequence[tuple]) -> list[Likeness]:  # type: ignore[ty
     for pk, _at, domain, _signals in read:
         if domain is not None:
             domains.setdefault(bytes(domain), []).append(pk)
-    most = sorted(domains.values(), key=len, reverse=True)[:DOMAINS_TOLD]
+    most = sorted(domains.values(), key=len, reverse=True)[:DOMAINS_SHOWN]
     opened = _people([ids[0] for ids in most])
     found = []
     for place, ids in enumerate(most, start=1):
@@ -191,10 +193,10 @@ def selection(
 
     `alike` are choices of `Likeness`, of which one at most is a warning sign: then it is all that
     have one of the domains, and the sign, of what came from the networks of the alerts, as with
-    `is_nearby`. Raises `Unselectable`.
+    `is_nearby`. Raises `Refused`.
     """
     if len({alert.petition_id for alert in alerts}) != 1 or not alerts[0].petition_id:
-        raise Unselectable("Choose alerts about signatures of one petition.")
+        raise Refused("Choose alerts about signatures of one petition.")
     ids = tuple(alert.pk for alert in alerts)
     signs = [one.removeprefix(SIGNAL) for one in alike if one.startswith(SIGNAL)]
     domains = [UUID(one.removeprefix(DOMAIN)) for one in alike if one.startswith(DOMAIN)]
@@ -208,20 +210,18 @@ def selection(
     )
 
 
-class TooOld(Exception):
-    """A rule about the network or domain of an alert that is not known any more."""
-
-
 @transaction.atomic
 def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str) -> Rule:
     """Block or hold what comes next from an alert's network, or of its domain, for some hours.
 
     What waits for confirmation from there is held, too. The rule knows the network by the blind
-    index of the day on which its newest signature was made. Raises `TooOld`.
+    index of the day on which its newest signature was made. Raises `Refused` where it is not known
+    any more.
     """
+    roles.require(actor, rules.PERMISSION)
     newest = _signatures([alert]).order_by("-created_at").select_related("signer").first()
     if newest is None or newest.created_at < timezone.now() - RULE_WITHIN:
-        raise TooOld
+        raise Refused(ORIGIN_UNKNOWN)
     known: dict[str, Any] = {
         "kind": Rule.Kind.ALERT,
         "network_ix": alert.network_ix and bytes(alert.network_ix),
@@ -229,7 +229,7 @@ def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str
     if alert.kind == Alert.Kind.DOMAIN:
         domain = email_addresses.domain_of(sealing.address_of(newest.signer) or "")
         if not domain:
-            raise TooOld
+            raise Refused(ORIGIN_UNKNOWN)
         known = {"kind": Rule.Kind.DOMAIN, "pattern": domain}
     rule = Rule.objects.filter(action=action, **known).first() or Rule(action=action, **known)
     if alert.kind == Alert.Kind.BURST:
@@ -243,6 +243,7 @@ def make_rule(*, alert: Alert, action: str, hours: int, actor: User, screen: str
 @transaction.atomic
 def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
     """Mark an alert as seen by a moderator, on the audit record: it leaves the admin's home."""
+    roles.require(actor, "petitions.moderate_signature")
     if Alert.objects.filter(pk=alert.pk, seen_at=None).update(seen_at=Now()):
         audit.record(
             action=AuditRecord.Action.ALERT_DISMISSED, screen=screen, actor=actor, about=alert

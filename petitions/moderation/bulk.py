@@ -2,9 +2,8 @@
 
 1. `preview` stores a draft: how many the selection matches (bounded), what that does to the count,
    and a sample. From then on what changes is left alone.
-2. `start` queues it, or lets it wait for a second moderator (`approve`) where it is large. Where
-   nobody else has the role it starts by itself after `ALONE_WAITS`, within which any moderator can
-   `cancel` it.
+2. `start` queues it, or lets it wait for a second moderator (`approve`) where it is large: see
+   `mail.approval`. Any moderator can `cancel` it.
 3. The worker runs it (`run_due`), batch by batch: see `models.BatchJob`. While people sign it rests
    between batches, so that they keep most of the machine. It is stopped if its actor may no longer
    moderate. What was moved is one `Decision`, which `preview_undo` takes back.
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -26,10 +25,10 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from petitions.mail import team
+from petitions.mail.approval import Approval
 from petitions.models import Alert, AuditRecord, BulkDecision, Decision, Petition, Signature
 from petitions.moderation import alerts, decisions, search
-from petitions.moderation.selection import Number, Selection, Unselectable, bounded, looks
+from petitions.moderation.selection import Number, Selection, bounded, looks
 from petitions.signatures import lifecycle
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
@@ -46,18 +45,26 @@ COUNTED = 100_000
 LOOKED_AT = 5_000
 # Decisions of others that are told.
 MEANWHILE = 5
-ALONE_WAITS = timedelta(minutes=30)
 # An older preview shows what is no more; times of signatures are cut to the day after 72 hours.
 DRAFT_LASTS = timedelta(hours=24)
 MODERATE = decisions.MODERATE
-APPROVE = BulkDecision.APPROVAL
 RIGHTS_ENDED = "rights-ended"
 UNSELECTABLE = "unselectable"
-# The screen of audit records that no person caused.
-BY_CLOCK = "run_bulk_decisions"
 
 State = BulkDecision.State
 Action = AuditRecord.Action
+APPROVAL = Approval(
+    model=BulkDecision,
+    since="awaiting_since",
+    alone_waits=timedelta(minutes=30),
+    started=Action.BULK_STARTED,
+    approved=Action.BULK_APPROVED,
+    cancelled=Action.BULK_CANCELLED,
+    needs=MODERATE,
+    screen="run_bulk_decisions",
+    team=MODERATE,
+    template="admin/petitions/bulkdecision/mail.txt",
+)
 logger = logging.getLogger(__name__)
 
 
@@ -76,7 +83,7 @@ class Preview:
 
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
-    """Draft a decision about a selection. Raises `Unselectable`, `PermissionDenied`, and `Refused`
+    """Draft a decision about a selection. Raises `Refused`, `PermissionDenied`, and `Refused`
     if nothing matches.
     """
     if kind not in lifecycle.DECISIONS:
@@ -99,7 +106,7 @@ def preview_undo(*, decision: Decision, note: str, actor: User) -> Preview:
 
 
 def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
-    decisions.require_permission(decision, actor)
+    roles.require(actor, decisions.permission(decision))
     job = BulkDecision(
         petition_id=decision.petition_id,
         kind=decision.kind,
@@ -124,7 +131,7 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
 
 
 def preview_of(job: BulkDecision) -> Preview:
-    """What a stored draft would do by now. Raises `Unselectable`."""
+    """What a stored draft would do by now. Raises `Refused`."""
     rows = _rows(job)
     # The ids first: sorting all rows with their signers took a second for 100,000.
     ids = list(rows.order_by("id").values_list("pk", flat=True)[:10])
@@ -178,26 +185,26 @@ def needs_approval(job: BulkDecision) -> bool:
     return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
 
 
-def told(job: BulkDecision) -> str:
+def summary(job: BulkDecision) -> str:
     """What a job has done by now, in sentences. Its state stands beside it, and is not told."""
-    said = [
+    sentences = [
         ngettext("%(n)s signature changed.", "%(n)s signatures changed.", job.done)
         % {"n": f"{job.done:,}"},
         _("The count changed by %(change)s.") % {"change": f"{job.count_change:+,}"},
         _("Nobody gets an email."),
     ]
     if job.skipped:
-        said.append(
+        sentences.append(
             _("%(n)s left alone, because they changed after the preview.")
             % {"n": f"{job.skipped:,}"}
         )
     if job.error == RIGHTS_ENDED:
-        said.append(_("It was stopped, because its moderator may not moderate any more."))
+        sentences.append(_("It was stopped, because its moderator may not moderate any more."))
     elif job.error == UNSELECTABLE:
-        said.append(_("It was stopped, because what a condition names is not known any more."))
+        sentences.append(_("It was stopped, because what a condition names is not known any more."))
     elif job.error:
-        said.append(_("It was stopped by an error: ask your operator."))
-    return " ".join(said)
+        sentences.append(_("It was stopped by an error: ask your operator."))
+    return " ".join(sentences)
 
 
 def meanwhile(job: BulkDecision) -> list[Decision]:
@@ -219,35 +226,26 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
 
     `typed` is the number that the actor typed, needed where it is all of a petition.
     """
+    roles.require(actor, decisions.permission(_decision(job)))
     selection = Selection.from_conditions(job.conditions)
-    if actor.pk != job.actor_id or not actor.has_perm(decisions.permission(_decision(job))):
+    if actor.pk != job.actor_id:
         raise Refused(_("Only the moderator who made this preview can start it. Make your own."))
     if selection.is_total and typed != job.matching:
         raise Refused(
             _("This is about all of them. Type their number, %(n)d, to go on.")
             % {"n": job.matching}
         )
-    _refuse_if_old(job, "created_at")
-    target, since = State.RUNNING, "started_at"
-    if needs_approval(job):
-        target, since = State.AWAITING, "awaiting_since"
-    if not job.change_state(target, State.DRAFT, **{since: Now()}):
-        raise Refused(_("This has been started or cancelled already."))
-    audit.record(action=Action.BULK_STARTED, screen=screen, actor=actor, about=job)
-    return target == State.RUNNING
+    is_recent = {"created_at__gt": Now() - DRAFT_LASTS}
+    if not BulkDecision.objects.filter(pk=job.pk, **is_recent).exists():
+        raise Refused(_("This preview is more than a day old. Make a new one."))
+    APPROVAL.submit(job, is_large=needs_approval(job), actor=actor, screen=screen)
+    return job.state == State.RUNNING
 
 
 @transaction.atomic
 def approve(*, job: BulkDecision, actor: User, screen: str) -> None:
     """Queue a decision that waits, as a second person. Raises `Refused`."""
-    if actor.pk == job.actor_id:
-        raise Refused(_("Somebody else has to approve your own bulk decision. You can cancel it."))
-    if not actor.has_perm(APPROVE):
-        raise Refused(_("You may not approve bulk decisions. Ask an administrator for that right."))
-    _refuse_if_old(job, "awaiting_since")
-    if not job.change_state(State.RUNNING, State.AWAITING, approver=actor, started_at=Now()):
-        raise Refused(_("This does not wait for approval any more. Load the page again."))
-    audit.record(action=Action.BULK_APPROVED, screen=screen, actor=actor, about=job)
+    APPROVAL.approve(job, actor=actor, screen=screen)
 
 
 @transaction.atomic
@@ -256,17 +254,10 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
 
     What it has moved stays under its `decision`, which can be undone.
     """
-    if not (actor.has_perm(MODERATE) or actor.has_perm(APPROVE)):
-        raise Refused(_("Only moderators can cancel this. Ask one of them."))
+    roles.require(actor, MODERATE)
     if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
         raise Refused(_("This has ended already. You can undo what it did."))
     audit.record(action=Action.BULK_CANCELLED, screen=screen, actor=actor, about=job)
-
-
-def _refuse_if_old(job: BulkDecision, since: str) -> None:
-    is_recent = {f"{since}__gt": Now() - DRAFT_LASTS}
-    if not BulkDecision.objects.filter(pk=job.pk, **is_recent).exists():
-        raise Refused(_("This preview is more than a day old. Make a new one."))
 
 
 def run_due(*, seconds: float = 20.0) -> None:
@@ -274,12 +265,16 @@ def run_due(*, seconds: float = 20.0) -> None:
 
     Call it again for the rest: a worker has other things to do, too. One process at a time.
     """
-    _start_or_end_waiting()
+    BulkDecision.objects.filter(created_at__lt=Now() - DRAFT_LASTS, state=State.DRAFT).delete()
+    APPROVAL.settle()
+    for job in BulkDecision.objects.waiting().filter(mailed_at=None):
+        if APPROVAL.mail_team(job, message_id=str(job.pk)):
+            BulkDecision.objects.filter(pk=job.pk).update(mailed_at=Now())
     deadline = monotonic() + seconds
     for job in BulkDecision.objects.running():
         try:
             job.run(partial(_batch, job), seconds=deadline - monotonic(), rest=_rest)
-        except Unselectable:
+        except Refused:
             job.change_state(State.FAILED, State.FAILED, error=UNSELECTABLE)
             logger.warning("bulk decision %s cannot go on: what it names is gone", job.pk)
 
@@ -293,45 +288,6 @@ def _rest(took: float) -> float:
         created_at__gt=Now() - LATELY,
     )
     return REST * took if signed.exists() else 0.0
-
-
-def _start_or_end_waiting() -> None:
-    """Delete old drafts, cancel what waited for a day, start what waits for nobody."""
-    long_ago = Now() - DRAFT_LASTS
-    BulkDecision.objects.filter(created_at__lt=long_ago, state=State.DRAFT).delete()
-    for job in BulkDecision.objects.waiting().filter(awaiting_since__lt=long_ago):
-        _change_by_clock(job, State.CANCELLED, Action.BULK_CANCELLED, "nobody approved it in a day")
-    for job in BulkDecision.objects.waiting().filter(awaiting_since__lt=Now() - ALONE_WAITS):
-        if not roles.others_who_approve(job):
-            why = "nobody else may approve, and nobody cancelled it in 30 minutes"
-            _change_by_clock(job, State.RUNNING, Action.BULK_APPROVED, why, started_at=Now())
-    for job in BulkDecision.objects.waiting().filter(mailed_at=None):
-        _mail_the_team(job)
-
-
-@transaction.atomic
-def _change_by_clock(
-    job: BulkDecision,
-    target: BulkDecision.State,
-    action: AuditRecord.Action,
-    why: str,
-    **columns: Any,
-) -> None:
-    """Approve or cancel what has waited long enough, on the audit record without an actor."""
-    if job.change_state(target, State.AWAITING, **columns):
-        audit.record(action=action, screen=BY_CLOCK, about=job, why=why)
-
-
-def _mail_the_team(job: BulkDecision) -> None:
-    """Tell all who moderate that a job waits; if that fails it is tried again by the next call."""
-    if team.send_to_all(
-        "admin/petitions/bulkdecision/mail.txt",
-        {"job": job, "is_alone": not roles.others_who_approve(job)},
-        permission=MODERATE,
-        message_id=str(job.pk),
-        date=job.created_at,
-    ):
-        BulkDecision.objects.filter(pk=job.pk).update(mailed_at=Now())
 
 
 @transaction.atomic

@@ -21,7 +21,7 @@ from petitions.identity import providers
 from petitions.mail import monitoring
 from petitions.models import ActivityMinute, Mail, Petition, Rule, Signature, as_array
 from petitions.moderation.activity import DAY, HOUR, Event, last_full_minute
-from petitions.moderation.rules import LEAST_TOLD
+from petitions.moderation.rules import LEAST_SHOWN
 from petitions.moderation.selection import Number, bounded
 from petitions.signers import sealing
 
@@ -155,7 +155,7 @@ def _busiest(of: Sequence[tuple[bytes | None, UUID]], known: dict[bytes, str]) -
     return [
         Origin(known.get(index, ""), number, examples[index])
         for index, number in counts.most_common(MOST_ORIGINS)
-        if number >= LEAST_TOLD
+        if number >= LEAST_SHOWN
     ]
 
 
@@ -185,8 +185,8 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
     sizes = Counter(name for name, _mailbox in {(name, form.mailbox) for name, form in named})
     reached: dict[str, list[set[bytes]]] = {}
     for name, form in named:
-        told = name if sizes[name] >= STEP else OTHERS
-        submitted, sent, confirmed = reached.setdefault(told, [set(), set(), set()])
+        shown = name if sizes[name] >= STEP else OTHERS
+        submitted, sent, confirmed = reached.setdefault(shown, [set(), set(), set()])
         mailbox = form.mailbox or b""
         submitted.add(mailbox)
         if form.is_sent:
@@ -245,8 +245,8 @@ def rules_met(seen: Activity) -> list[Met]:
         Met(
             about,
             in_force,
-            (_told(seen.last_hour[refusing]), _told(seen.last_day[refusing])),
-            (_told(seen.last_hour[holding]), _told(seen.last_day[holding])),
+            (_in_steps(seen.last_hour[refusing]), _in_steps(seen.last_day[refusing])),
+            (_in_steps(seen.last_hour[holding]), _in_steps(seen.last_day[holding])),
         )
         for about, in_force, refusing, holding in (
             ("networks", networks, Event.REFUSED_NETWORK, Event.HELD_NETWORK),
@@ -255,6 +255,6 @@ def rules_met(seen: Activity) -> list[Met]:
     ]
 
 
-def _told(number: int) -> str:
-    stepped = number // LEAST_TOLD * LEAST_TOLD
-    return f"{stepped:,}" if stepped else f"fewer than {LEAST_TOLD}"
+def _in_steps(number: int) -> str:
+    stepped = number // LEAST_SHOWN * LEAST_SHOWN
+    return f"{stepped:,}" if stepped else f"fewer than {LEAST_SHOWN}"

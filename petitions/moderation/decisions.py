@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
@@ -26,7 +25,7 @@ from petitions.models import (
     as_array,
 )
 from petitions.signatures import lifecycle, withdraw
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 State = Signature.State
@@ -51,13 +50,6 @@ def permission(decision: Decision) -> str:
     while first.undoes is not None:
         first = first.undoes
     return _NEEDED.get(Kind(first.kind), MODERATE)
-
-
-def require_permission(decision: Decision, actor: User) -> None:
-    """Raise `PermissionDenied`, with the permission's name, unless the actor may decide so."""
-    needed = permission(decision)
-    if not actor.has_perm(needed):
-        raise PermissionDenied(needed)
 
 
 def is_large(number: int) -> bool:
@@ -92,7 +84,7 @@ class Decided:
     overtaken: frozenset[UUID] = frozenset()
     others: tuple[Decision, ...] = ()
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """What happened, in sentences for who decided; a success only if `signatures` moved."""
         moved = _("Nothing was changed.")
         if self.signatures and self.kind == Decision.Kind.UNDO:
@@ -102,30 +94,32 @@ class Decided:
                 self.signatures,
             ) % {"n": self.signatures}
         elif self.signatures:
-            moved = str(lifecycle.DECISIONS[self.kind].told % {"n": self.signatures})
-        said = [moved]
+            moved = str(lifecycle.DECISIONS[self.kind].summary % {"n": self.signatures})
+        sentences = [moved]
         # Every approved signature counts, so the change is the same number.
         if self.signatures and self.kind != Decision.Kind.APPROVE:
             changed = _("The count changed by %(change)+d.") % {"change": self.count_change}
-            said.append(changed if self.count_change else _("The count stays as it is."))
+            sentences.append(changed if self.count_change else _("The count stays as it is."))
         if self.signatures:
-            said.append(_("Nobody gets an email."))
-        return " ".join([*said, *self._left_alone()])
+            sentences.append(_("Nobody gets an email."))
+        return " ".join([*sentences, *self._left_alone()])
 
     def _left_alone(self) -> list[str]:
-        said = [
+        sentences = [
             _("%(n)d left alone: %(state)s.") % {"n": n, "state": State(state).label}
             for state, n in sorted(self.unmoved.items())
         ]
         if self.kind == Decision.Kind.APPROVE and self.unmoved[State.PENDING]:
-            said.append(_("Only its signer can confirm a signature that waits for confirmation."))
+            sentences.append(
+                _("Only its signer can confirm a signature that waits for confirmation.")
+            )
         if self.overtaken:
             what = ", ".join(f"{one.title} ({one.actor or '–'})" for one in self.others)
-            said.append(
+            sentences.append(
                 _("%(n)d left alone, because somebody has decided since: %(what)s.")
                 % {"n": len(self.overtaken), "what": what}
             )
-        return said
+        return sentences
 
 
 def share_lock() -> None:
@@ -163,8 +157,8 @@ def decide(
     Raises `PermissionDenied`, and `Refused` where an actor's decision `is_large`.
     """
     decision = Decision(petition=petition, kind=kind, reason=reason, note=note, actor=actor)
+    roles.require(actor, permission(decision))
     if actor is not None:
-        require_permission(decision, actor)
         _refuse_if_large(len(ids))
     share_lock()
     return decide_more(decision, ids, seen=seen)
@@ -258,7 +252,7 @@ def undo(*, decision: Decision, note: str, actor: User) -> Decided:
     restored. No e-mail is sent. Raises `PermissionDenied`, and `Refused` where it `is_large`: for
     those there is `bulk.preview_undo`.
     """
-    require_permission(decision, actor)
+    roles.require(actor, permission(decision))
     share_lock()
     undoing = Decision(
         petition=decision.petition,
@@ -286,7 +280,7 @@ def erase(*, signature: Signature, actor: User) -> bool:
         reason=Decision.Reason.REQUESTED,
         actor=actor,
     )
-    require_permission(decision, actor)
+    roles.require(actor, permission(decision))
     share_lock()
     _refuse_too_many_erasures(actor)
     if not withdraw.withdraw(signature_id=signature.pk):

@@ -31,6 +31,7 @@ from petitions.moderation import decisions
 from petitions.signatures import confirm
 from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, SearchIndexes
+from petitions.staff.refusal import Refused
 
 BATCH = 2_000
 # Mailboxes locked at a time: signers wait for milliseconds, and PostgreSQL's lock table has room.
@@ -79,10 +80,6 @@ class _Move(NamedTuple):
         return self.signer.signature_id
 
 
-class AlreadyReindexing(Exception):
-    """Another process holds the lease of this job. Retry later."""
-
-
 def is_due() -> bool:
     """Whether signers may be indexed under other alias rules than this release's."""
     finished = Reindexing.objects.filter(state=Reindexing.State.DONE).order_by("-finished_at")
@@ -93,11 +90,13 @@ def is_due() -> bool:
 def reindex_all(progress: Progress = lambda _fraction: None) -> Reindexing:
     """Reindex all signers under the current rules and first index key; resumes after a crash.
 
-    `progress` gets the fraction done, 0 to 1. Raises `AlreadyReindexing`.
+    `progress` gets the fraction done, 0 to 1. Raises `Refused` while another process does it.
     """
     with locks.lease(JOB) as is_acquired:
         if not is_acquired:
-            raise AlreadyReindexing
+            raise Refused(
+                "Another command compares mailboxes at this moment. Wait for it, and try again."
+            )
         job = _begun()
         job.run(lambda: _reindex_batch(job, progress))
         progress(1.0)

@@ -20,6 +20,7 @@ from petitions.models import Decision, Petition, Signature
 from petitions.moderation import decisions
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
+from petitions.staff import roles
 
 BATCH = 1_000
 NOTE = "rescan"
@@ -64,6 +65,7 @@ def rescan(
     skipped, so that the job is idempotent and overrides no approval. Each batch is a transaction:
     an interrupted run keeps its work, the next does the rest. `progress` gets each batch's rows.
     """
+    roles.require(actor, decisions.MODERATE)
     found = Found()
     decision = Decision(
         petition=petition,

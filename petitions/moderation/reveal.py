@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,7 +13,7 @@ from petitions.crypto import vault
 from petitions.infra import locks
 from petitions.models import AuditRecord, Signature, Signer
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
 PERMISSION = "petitions.reveal_signature"
 PERIOD = timedelta(hours=1)
@@ -51,8 +50,7 @@ def reveal(
     The first refusal of an hour is on record. Raises `PermissionDenied`, and `ValueError` for an
     empty reason or one with an address in it, which a form has to refuse first.
     """
-    if not actor.has_perm(PERMISSION):
-        raise PermissionDenied(PERMISSION)
+    roles.require(actor, PERMISSION)
     if not reason.strip() or "@" in reason:
         raise ValueError("A reveal needs a reason without an address in it.")
     # Two at once would both see the last free place of the budget.

@@ -15,14 +15,15 @@ from petitions.identity import providers
 from petitions.models import AuditRecord, Rule, Signature
 from petitions.screening import rules
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
+PERMISSION = "petitions.change_rule"
 Action = AuditRecord.Action
 LASTS = timedelta(days=7)
 LOOKS_BACK = timedelta(hours=24)
 MOST_COUNTED = 10_000
 # A smaller number could tell whether the one person of a domain has signed.
-LEAST_TOLD = 5
+LEAST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,14 @@ class Preview:
     def number(self) -> str:
         """How many it would have met, in words."""
         total = self.states.total() if self.states else 0
-        if total < LEAST_TOLD:
-            return f"fewer than {LEAST_TOLD}"
+        if total < LEAST_SHOWN:
+            return f"fewer than {LEAST_SHOWN}"
         return f"{total:,}" if total < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
 
     @property
-    def told_by_state(self) -> list[tuple[str, int]]:
+    def shown_by_state(self) -> list[tuple[str, int]]:
         """How many of them are in each state now; empty where they are too few to be told."""
-        if self.states is None or self.states.total() < LEAST_TOLD:
+        if self.states is None or self.states.total() < LEAST_SHOWN:
             return []
         return [(str(Signature.State(state).label), n) for state, n in self.states.most_common()]
 
@@ -60,6 +61,7 @@ def preview(*, rule: Rule, actor: User, screen: str) -> Preview:
     On record like a search, wherever it tells a number: with four forms of their own for a domain
     of one person, or from their network, somebody could see whether that person is the fifth.
     """
+    roles.require(actor, PERMISSION)
     seen = _look(rule)
     if seen.states is not None:
         record_look(kind=rule.kind, actor=actor, screen=screen)
@@ -112,6 +114,7 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
     """Save a rule, which names its last editor; the audit record names the earlier ones, and what
     the rule said: else somebody could turn a domain away, and then write another into the rule.
     """
+    roles.require(actor, PERMISSION)
     rule.actor = actor
     rule.save()
     audit.record(action=Action.RULE_SAVED, screen=screen, actor=actor, about=rule, why=str(rule))
@@ -120,6 +123,7 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
 @transaction.atomic
 def end(*, rules: QuerySet[Rule], actor: User, screen: str) -> int:
     """Expire those of `rules` that are still in force; return how many."""
+    roles.require(actor, PERMISSION)
     chosen = Rule.objects.in_force().filter(pk__in=rules.values("pk"))
     ending = list(chosen.select_for_update().order_by("pk"))
     Rule.objects.filter(pk__in=[rule.pk for rule in ending]).update(expires_at=Now())

@@ -18,7 +18,7 @@ from petitions.crypto import vault
 from petitions.identity import email_addresses, names, residence, typed_text
 from petitions.models import AuditRecord, Petition, Place, Signature, Signer, as_array
 from petitions.signers import sealing
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
 # For how long the blind indexes of domains are kept.
 DOMAINS_KEPT = timedelta(days=30)
@@ -93,6 +93,7 @@ Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 @transaction.atomic
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
     """Find what the words are about, in a petition first, and put on record that it was sought."""
+    roles.require(actor, "petitions.moderate_signature")
     kind, found = _find(petition, typed_text.without_invisible(text).strip())
     record(petition=petition, kind=kind, actor=actor, screen=screen)
     return found

@@ -47,10 +47,6 @@ _MINUTE = timedelta(minutes=1)
 _ABOUT_THAT_DAY = timedelta(days=2)
 
 
-class Unselectable(Refused):
-    """The conditions give no set of signatures."""
-
-
 class Number(NamedTuple):
     """A bounded count: `n`, or more than `n` where it is not exact."""
 
@@ -99,14 +95,14 @@ class Selection:
     is_everything: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an empty set of conditions, and too many ids. Raises `Unselectable`."""
+        """Refuse an empty set of conditions, and too many ids. Raises `Refused`."""
         if len(self.ids) > MOST_IDS:
-            raise Unselectable(
+            raise Refused(
                 _("More than %(most)s rows are ticked. Choose them by a condition instead.")
                 % {"most": f"{MOST_IDS:,}"}
             )
         if not self.conditions().keys() - {"petition_id"}:
-            raise Unselectable(
+            raise Refused(
                 _(
                     "No condition was given, so this would be every signature of the petition. "
                     "Choose at least one condition, or say that you mean all of them."
@@ -128,17 +124,17 @@ class Selection:
 
     @classmethod
     def from_conditions(cls, conditions: dict[str, Any]) -> "Selection":
-        """The inverse of `conditions`. Raises `Unselectable` if these no longer say anything."""
+        """The inverse of `conditions`. Raises `Refused` if these no longer say anything."""
         read = {name: _READERS.get(name, _same)(value) for name, value in conditions.items()}
         return cls(**read)
 
     def queryset(self) -> QuerySet[Signature]:
-        """The signatures selected now. Raises `Unselectable` if a signature it names is gone."""
+        """The signatures selected now. Raises `Refused` if a signature it names is gone."""
         theirs = {f"signer__{name}__in": _of_origin(name, *ids) for name, ids in self._origins()}
         return self._except_origins().filter(**theirs)
 
     def is_like_many(self) -> bool:
-        """Whether more than `MANY_ALIKE` have the network, or the domain. Raises `Unselectable`."""
+        """Whether more than `MANY_ALIKE` have the network, or the domain. Raises `Refused`."""
         return bool(self._origins()) and not bounded(self._of_same_origin(), MANY_ALIKE).is_exact
 
     def by_time(self) -> QuerySet[Signature]:
@@ -190,7 +186,7 @@ class Selection:
             rows = rows.exclude(signals=[])
         elif self.signal:
             # The first condition has an index.
-            rows = rows.exclude(signals=[]).filter(_says(self.signal))
+            rows = rows.exclude(signals=[]).filter(_has_signal(self.signal))
         if self.decision:
             # By its own index alone: right after a decision the planner takes it for one about
             # nothing, and would look through all of its items for each signature.
@@ -208,9 +204,7 @@ class Selection:
         networks = {bytes(ix) for ix in known.values_list("network_ix", flat=True) if ix}
         domains = {bytes(ix) for ix in known.values_list("domain_ix", flat=True) if ix}
         if not networks | domains:
-            raise Unselectable(
-                _("The alerts are deleted, after 30 days. Choose another condition.")
-            )
+            raise Refused(_("The alerts are deleted, after 30 days. Choose another condition."))
         if not self.networks_of_alerts:
             return Q(signer__network_ix__in=networks) | Q(signer__domain_ix__in=domains)
         theirs = Signer.objects.filter(domain_ix__in=domains, petition=self.petition_id)
@@ -231,15 +225,15 @@ class Selection:
         return Number(rows.n, rows.is_exact and not self.is_like_many())
 
 
-def _says(code: str) -> Q:
+def _has_signal(code: str) -> Q:
     """Whether a signal is among those stored as "code" or, where it has a number, "code:number"."""
-    is_said = Q(signals__contains=[code])
+    is_plain = Q(signals__contains=[code])
     if code not in fraud_signals.NUMBERED:
-        return is_said
+        return is_plain
     # A regular expression takes ten times as long. Beside it the other condition is for the
     # planner, which has statistics of elements and none of the text.
-    said = Func(F("signals"), Value(" "), function="array_to_string", output_field=TextField())
-    return Q(Regex(said, rf"(^| ){re.escape(code)}(:| |$)")) | is_said
+    text = Func(F("signals"), Value(" "), function="array_to_string", output_field=TextField())
+    return Q(Regex(text, rf"(^| ){re.escape(code)}(:| |$)")) | is_plain
 
 
 def bounded(rows: QuerySet[Any], limit: int) -> Number:
@@ -253,7 +247,7 @@ def _of_origin(name: str, *signature_ids: UUID) -> set[bytes]:
     known = Signer.objects.filter(pk__in=signature_ids).values_list(name, flat=True)
     found = {bytes(index) for index in known if index is not None}
     if not found:
-        raise Unselectable(
+        raise Refused(
             _(
                 "Where that signature came from is not known any more: it is erased after 30 "
                 "days, and with its signer. Choose another condition."
@@ -273,9 +267,9 @@ def _days_about(signature_ids: tuple[UUID, ...]) -> tuple[datetime, datetime]:
 def _minute_of(signature_id: UUID) -> datetime:
     signed = Signature.objects.filter(pk=signature_id).values_list("created_at", flat=True).first()
     if signed is None:
-        raise Unselectable(_("That signature has been deleted. Choose another condition."))
+        raise Refused(_("That signature has been deleted. Choose another condition."))
     if timezone.localtime(signed).time() == datetime.min.time():
-        raise Unselectable(
+        raise Refused(
             _("Of that signature only the day is still known. Choose the day as a condition.")
         )
     return signed.replace(second=0, microsecond=0)

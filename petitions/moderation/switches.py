@@ -11,8 +11,7 @@ from django.db import transaction
 
 from petitions.models import AuditRecord, Petition, StaffMail
 from petitions.publishing import life
-from petitions.staff import audit
-from petitions.staff.roles import ORGANISERS, people_of
+from petitions.staff import audit, roles
 
 Action = AuditRecord.Action
 
@@ -56,6 +55,7 @@ def turn(
 
     `why` is for the audit log. `public_reasons` are shown while signing is paused, by language.
     """
+    roles.require(actor, "petitions.moderate_signature")
     petition = Petition.objects.select_for_update().get(pk=petition.pk)
     if is_on(petition, switch) == on:
         return False
@@ -73,7 +73,7 @@ def turn(
     )
     StaffMail.objects.bulk_create(
         StaffMail(kind=StaffMail.Kind.SWITCHED, user=person)
-        for person in people_of([ORGANISERS])
+        for person in roles.people_of([roles.ORGANISERS])
         if person.email and person != actor
     )
     return True

@@ -18,8 +18,9 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from petitions.models import AuditRecord, Erasure, ErasureStop, Petition, Signer
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
+PERMISSION = "petitions.change_erasure"
 Action = AuditRecord.Action
 
 NOTICE = timedelta(days=7)
@@ -68,6 +69,7 @@ class Outcome(Enum):
 @transaction.atomic
 def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
     """Put an erasure on hold until somebody releases it, and record why."""
+    roles.require(actor, PERMISSION)
     if not _locked(erasure):
         return Outcome.OVER
     if Erasure.objects.stopped().filter(pk=erasure.pk).exists():
@@ -81,6 +83,7 @@ def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
 @transaction.atomic
 def release(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
     """Release a stopped erasure, with a new notice period, and record why."""
+    roles.require(actor, PERMISSION)
     if not _locked(erasure):
         return Outcome.OVER
     now = timezone.now()

@@ -19,8 +19,8 @@ from petitions.models import (
     PetitionText,
     Signer,
 )
-from petitions.publishing.life import EDITABLE, PUBLIC, Phase, phase_of
-from petitions.staff import audit, people
+from petitions.publishing.life import EDITABLE, PERMISSION, PUBLIC, Phase, phase_of
+from petitions.staff import audit, people, roles
 from petitions.staff.refusal import Refused
 
 M = TypeVar("M", bound=models.Model)
@@ -92,11 +92,12 @@ def keep_address(owner: Any) -> None:
 
 
 @transaction.atomic
-def save_petition(*, petition: Petition, changed: Collection[str]) -> None:
+def save_petition(*, petition: Petition, changed: Collection[str], actor: User | None) -> None:
     """Save these fields of a petition; an address that people may know redirects from now on.
 
     Only these, so that a form that was opened earlier takes no act back. Raises `Refused`.
     """
+    roles.require(actor, PERMISSION)
     before = Petition.objects.select_for_update().filter(pk=petition.pk).first()
     if reasons := refusals(petition):
         raise Refused(" ".join(reasons.values()))
@@ -150,6 +151,7 @@ def save_organisation(
     without a reason, and if signers would lose their contact. Of another contact the earlier one
     and the other organisers are told by mail.
     """
+    roles.require(actor, "petitions.change_organisation")
     if reasons := organisation_refusals(organisation, reason):
         raise Refused(" ".join(reasons.values()))
     if former := renames(organisation):

@@ -17,9 +17,10 @@ from petitions.counting import tallies
 from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition, Signer
 from petitions.publishing import name_list
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
+PERMISSION = "petitions.change_petition"
 Action = AuditRecord.Action
 State = Petition.State
 
@@ -202,6 +203,7 @@ def perform(
 
     Of two at once the second gets `Refused`, like every act that its phase does not allow.
     """
+    roles.require(actor, PERMISSION)
     act, row = ACTS[name], locked_for(petition, name)
     if act.reason and not reason.strip():
         raise Refused(f"Nothing was done: say why. {act.reason}")

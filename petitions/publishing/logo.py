@@ -12,6 +12,7 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from petitions.models import Organisation
+from petitions.staff.refusal import Refused
 
 # Imported where it is used: it takes 5 MB of every process, and decodes a logo once.
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ _WORDS = "Upload a PNG, JPEG or WebP picture."
 _AT_MOST = f"Make it smaller: {MOST_PIXELS:,} a side at most; {HEIGHT} high is enough."
 
 
-class NoLogo(Exception):
-    """The upload cannot be used; the message says why and what to do."""
-
-
 class Logo(NamedTuple):
     """A re-encoded logo: PNG, its hash, and its size in pixels."""
 
@@ -40,22 +37,22 @@ class Logo(NamedTuple):
 
 
 def read(content: bytes) -> Logo:
-    """Re-encode an uploaded picture. Raises `NoLogo`."""
+    """Re-encode an uploaded picture. Raises `Refused`."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if len(content) > MOST_BYTES:
-        raise NoLogo("The file is larger than 1 MB. Save the picture smaller.")
+        raise Refused("The file is larger than 1 MB. Save the picture smaller.")
     try:
         # Reads the header, and no pixel.
         picture = Image.open(io.BytesIO(content), formats=FORMATS)
         _need_sensible(*picture.size)
         upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except UnidentifiedImageError:
-        raise NoLogo(f"This is no picture that browsers show everywhere. {_WORDS}") from None
+        raise Refused(f"This is no picture that browsers show everywhere. {_WORDS}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise NoLogo(f"The picture has far too many pixels. {_AT_MOST}") from None
+        raise Refused(f"The picture has far too many pixels. {_AT_MOST}") from None
     except (OSError, SyntaxError, ValueError, struct.error, zlib.error, MemoryError):
-        raise NoLogo(f"The picture is damaged or cut. Save it again. {_WORDS}") from None
+        raise Refused(f"The picture is damaged or cut. Save it again. {_WORDS}") from None
     upright.thumbnail((WIDTH, HEIGHT))
     png = _encoded(upright)
     return Logo(png, hashlib.sha256(png).hexdigest()[:16], *upright.size)
@@ -77,11 +74,11 @@ def find(digest: str) -> bytes | None:
 
 
 def _need_sensible(width: int, height: int) -> None:
-    said = f"The picture is {width:,} by {height:,} pixels."
+    size = f"The picture is {width:,} by {height:,} pixels."
     if max(width, height) > MOST_PIXELS:
-        raise NoLogo(f"{said} {_AT_MOST}")
+        raise Refused(f"{size} {_AT_MOST}")
     if min(width, height) < LEAST_PIXELS:
-        raise NoLogo(f"{said} Use one of {LEAST_PIXELS} at least on each side.")
+        raise Refused(f"{size} Use one of {LEAST_PIXELS} at least on each side.")
 
 
 def _encoded(picture: "Image.Image") -> bytes:

@@ -10,21 +10,8 @@ from django.utils import timezone
 from petitions.formatting.languages import moment_in_london
 from petitions.models import AuditRecord, Petition
 from petitions.publishing import life, readiness
-from petitions.publishing.readiness import Words
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
-
-
-class NotReady(Refused):
-    """A petition cannot open yet. `reasons` say what an organiser has to do first.
-
-    With `is_overridable` a reason of the organiser's own is enough.
-    """
-
-    def __init__(self, reasons: Sequence[Words], *, is_overridable: bool = False) -> None:
-        super().__init__(" ".join(str(reason) for reason in reasons))
-        self.reasons = reasons
-        self.is_overridable = is_overridable
 
 
 @transaction.atomic
@@ -44,17 +31,18 @@ def open_petition(
 
     Signers consent to a named organisation, and need its contact for their rights: without either
     nothing opens. Source: UK GDPR Articles 7(1) and 13(1)(a). What else the checklist misses is
-    opened over with a reason, `override`, on record. Raises `NotReady`, or `Refused` where the
-    petition is no draft (any more).
+    opened over with a reason, `override`, on record. Raises `Refused`, also where the petition
+    is no draft (any more).
     """
+    roles.require(actor, life.PERMISSION)
     row = life.locked_for(petition, life.OPEN)
     row.opens_at = at or row.opens_at
     items = readiness.checklist(row)
     if reasons := readiness.blocking(items):
-        raise NotReady(reasons)
+        raise Refused(" ".join(map(str, reasons)))
     unready = [item for item in items if not item.is_ready]
     if unready and not override.strip():
-        raise NotReady([why for item in unready for why in item.todo], is_overridable=True)
+        raise Refused(" ".join(str(why) for item in unready for why in item.todo))
     now = timezone.now()
     is_to_come = row.opens_at is not None and row.opens_at > now
     opens_at = at or (row.opens_at if is_to_come else row.appears_at()) or now

@@ -27,6 +27,7 @@ from petitions.models import (
     SenderCheck,
 )
 from petitions.models.petition import CLOSE_HAS_PASSED
+from petitions.publishing import life
 from petitions.staff import audit, roles
 
 Tick = ReadinessTick.Item
@@ -113,6 +114,7 @@ def blocking(items: list[Item]) -> list[Words]:
 @transaction.atomic
 def tick(*, petition: Petition, item: Tick, is_done: bool, actor: User, screen: str) -> None:
     """Tick an item, or take the tick back, on record. All but the texts' are of the whole site."""
+    roles.require(actor, life.PERMISSION)
     of = petition if item == Tick.TRUE_TODAY else None
     if is_done:
         now = {"ticked_by": actor, "ticked_on": timezone.localdate()}

@@ -17,9 +17,10 @@ from django.utils import timezone
 from petitions.models import AuditRecord, Petition, PetitionText, Signature
 from petitions.models.corrections import digest
 from petitions.publishing.life import PUBLIC, Phase, phase_of
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
+PERMISSION = "petitions.change_petitiontext"
 Action = AuditRecord.Action
 T = TypeVar("T", bound=Any)
 # From here on "more than", so that asking costs the same at ten million signatures.
@@ -91,6 +92,7 @@ def save(
     Raises `Refused` without a `meaning` where `needs_meaning`, and where an earlier version would
     change its meaning.
     """
+    roles.require(actor, PERMISSION)
     # Waits for signings under way, and keeps later ones out until the commit.
     row = Petition.objects.select_for_update().get(pk=petition.pk)
     version = max((text.version for text in texts), default=1)
@@ -129,6 +131,7 @@ def publish(*, petition: Petition, actor: User | None, screen: str) -> list[Peti
 
     Raises `Refused` for a petition that is a draft: it is opened with its texts.
     """
+    roles.require(actor, PERMISSION)
     row = Petition.objects.select_for_update().get(pk=petition.pk)
     if phase_of(row) not in PUBLIC:
         raise Refused("The petition is a draft. “Open” publishes it with its texts.")

@@ -68,7 +68,7 @@ class Facts(NamedTuple):
     domain: str
     honeypot: str = ""
     pace: int | None = None
-    says_origin: bool = True
+    has_origin: bool = True
     from_network: int = 0
 
 
@@ -194,7 +194,7 @@ def _of_request(facts: Facts) -> Iterator[Signal]:
     if facts.pace is not None and facts.pace < LEAST_PACE_MS:
         yield Signal("pace")
     yield from _of_burst(facts.from_network)
-    if not facts.says_origin:
+    if not facts.has_origin:
         yield Signal("no-origin")
 
 

@@ -175,8 +175,8 @@ def hit(
     except redis.Unavailable:
         return _hit_in_database(limits, keys)
     counts = [int(count) for count in answer.split()]
-    told = [_lowered(*one) for one in zip(counts, limits, keys, strict=True)]
-    return _result(limits, counts, told)
+    lowered = [_lowered(*one) for one in zip(counts, limits, keys, strict=True)]
+    return _result(limits, counts, lowered)
 
 
 def _hit_in_database(limits: Sequence[Limit], keys: Sequence[bytes]) -> LimitResult:
@@ -246,13 +246,13 @@ def _lowered(count: int, limit: Limit, key: bytes) -> int:
     return max(1, count - int(max(count * share, least) * secret))
 
 
-def _result(limits: Sequence[Limit], counts: Sequence[int], told: Sequence[int]) -> LimitResult:
+def _result(limits: Sequence[Limit], counts: Sequence[int], lowered: Sequence[int]) -> LimitResult:
     """What the counts of an attempt mean. `told` are those that the sender may conclude from; hard
     limits take them as they are.
     """
     refused = challenged = silenced = False
     from_network = 0
-    for limit, exact, count in zip(limits, counts, told, strict=True):
+    for limit, exact, count in zip(limits, counts, lowered, strict=True):
         if 0 <= limit.hard_limit < exact:
             refused, silenced = refused or limit.is_visible, silenced or not limit.is_visible
         elif 0 <= limit.challenge_at < count:

@@ -42,7 +42,7 @@ class Evidence(NamedTuple):
     sender: Sender = NOWHERE
     honeypot: str = ""
     pace: int | None = None
-    says_origin: bool = True
+    has_origin: bool = True
     challenge: Mapping[str, str] = {}
 
 
@@ -97,7 +97,7 @@ def screen(
         domain=domain,
         honeypot=evidence.honeypot,
         pace=evidence.pace,
-        says_origin=evidence.says_origin,
+        has_origin=evidence.has_origin,
     )
     holding = [in_force.holds(address, attempt.email, domain)]
     if petition.is_holding:

@@ -58,8 +58,8 @@ def badge(text: PetitionText, *, count: int) -> dict[str, Any]:
     language = get_language() or "en"
     label = _call(text.petition)
     # As on share images, no small count is shown: nobody likes to be the first.
-    is_telling = count >= goals.LEAST_FOR_A_BAR
-    value = f"{grouped(count)} {ngettext('signature', 'signatures', count)}" if is_telling else ""
+    is_shown = count >= goals.LEAST_FOR_A_BAR
+    value = f"{grouped(count)} {ngettext('signature', 'signatures', count)}" if is_shown else ""
     label_width = len(label) * _LETTER + 2 * _MARGIN
     value_width = len(value) * _LETTER + 2 * _MARGIN if value else 0
     is_rtl = direction(language) == "rtl"

@@ -37,7 +37,7 @@ from petitions.signers.sealing import Attempt
 MAILS_PER_PAGE = 5
 CODE_TRIES = 5
 # Later only the day of a mail is kept.
-NEWER_MAIL_TOLD_FOR = timedelta(hours=72)
+NEWER_MAIL_SHOWN_FOR = timedelta(hours=72)
 BATCH = 500
 
 
@@ -183,7 +183,7 @@ def newer_mail(signature_id: UUID) -> datetime | None:
     newer = mails.filter(
         global_mailbox_ix=old.global_mailbox_ix,
         state=Mail.State.SENT,
-        created_at__gt=max(old.created_at, timezone.now() - NEWER_MAIL_TOLD_FOR),
+        created_at__gt=max(old.created_at, timezone.now() - NEWER_MAIL_SHOWN_FOR),
         signature__in=waiting.filter(petition=old.signature.petition_id),
     )
     newest: datetime | None = newer.aggregate(newest=Max("created_at"))["newest"]

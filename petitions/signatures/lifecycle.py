@@ -50,7 +50,7 @@ class Transition(NamedTuple):
     target: State | None
     label: Promise | str = ""
     effect: Promise | str = ""
-    told: Any = ""
+    summary: Any = ""
     look: str = "plain"
     reasons: tuple[str, ...] = ()
 

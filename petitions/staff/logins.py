@@ -25,7 +25,7 @@ from limits import RateLimitItem
 from petitions.crypto import vault
 from petitions.infra.client_network import Sender
 from petitions.models import AuditRecord, LoginFailure
-from petitions.staff import audit, password_hashing
+from petitions.staff import audit, password_hashing, roles
 
 Action = AuditRecord.Action
 # Limits that hold in every network, also in one from which the owner logged in lately.
@@ -88,6 +88,7 @@ def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None
 
 def unlock(*, person: User, actor: User | None, screen: str) -> int:
     """Delete the counted failures of an account; return how many there were."""
+    roles.require_to_manage(actor, person)
     forgotten = LoginFailure.objects.filter(name_ix__in=_indexes("name", person.username)).delete()
     audit.record(action=Action.LOGIN_UNLOCKED, screen=screen, actor=actor, about=person)
     return forgotten[0]

@@ -18,7 +18,13 @@ from petitions.infra import locks
 from petitions.models import AuditRecord, StaffMail
 from petitions.staff import audit, second_factor
 from petitions.staff.refusal import Refused
-from petitions.staff.roles import ADMINISTRATORS, ORGANISERS, people_of
+from petitions.staff.roles import (
+    ADMINISTRATORS,
+    ORGANISERS,
+    people_of,
+    require,
+    require_to_manage,
+)
 
 Action = AuditRecord.Action
 TABLE = "staff mail"
@@ -29,14 +35,10 @@ REQUESTS_AT_ONCE = 500
 _NAMED = ("username", "first_name", "last_name", "email")
 
 
-def may_manage(actor: User, person: User) -> bool:
-    """Whether an administrator may change this account: a superuser's, only superusers may."""
-    return actor.is_superuser or not person.is_superuser
-
-
 @transaction.atomic
 def invite(*, person: User, roles: Iterable[Group], actor: User, screen: str) -> None:
     """Create an account without a password, and mail its owner a link to set one."""
+    require(actor, "auth.add_user")
     person.is_staff = True
     person.set_unusable_password()
     person.save()
@@ -48,7 +50,7 @@ def invite(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
 @transaction.atomic
 def invite_again(*, person: User, actor: User, screen: str) -> None:
     """Mail another link to set a password; earlier ones work until one is used."""
-    _need_to_manage(actor, person)
+    require_to_manage(actor, person)
     StaffMail.objects.create(kind=StaffMail.Kind.INVITATION, user=person)
     audit.record(action=Action.PERSON_INVITED, screen=screen, actor=actor, about=person)
 
@@ -61,7 +63,7 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     """
     locks.lock_named(ADMINISTRATORS)
     before = User.objects.get(pk=person.pk)
-    _need_to_manage(actor, before)
+    require_to_manage(actor, before)
     changed = [name for name in _NAMED if getattr(before, name) != getattr(person, name)]
     if changed:
         person.save(update_fields=changed)
@@ -82,9 +84,12 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
 def deactivate(*, person: User, actor: User, screen: str) -> None:
     """Let an account log in no more, at once and in every session. Raises `Refused`."""
     locks.lock_named(ADMINISTRATORS)
-    _need_to_manage(actor, person)
+    require_to_manage(actor, person)
     if person.pk == actor.pk:
-        raise Refused("You cannot deactivate your own account. Ask another administrator.")
+        raise Refused(
+            "Nothing was changed. You cannot deactivate your own account. Ask another "
+            "administrator."
+        )
     if User.objects.filter(pk=person.pk, is_active=True).update(is_active=False):
         audit.record(action=Action.PERSON_DEACTIVATED, screen=screen, actor=actor, about=person)
     _need_an_administrator()
@@ -93,17 +98,20 @@ def deactivate(*, person: User, actor: User, screen: str) -> None:
 @transaction.atomic
 def reactivate(*, person: User, actor: User, screen: str) -> None:
     """Let a deactivated account log in again, with the roles it had."""
-    _need_to_manage(actor, person)
+    require_to_manage(actor, person)
     if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
         audit.record(action=Action.PERSON_REACTIVATED, screen=screen, actor=actor, about=person)
 
 
 def reset_second_factor(*, person: User, actor: User, screen: str) -> None:
     """Let somebody else set up another authenticator app. Raises `Refused`."""
+    require_to_manage(actor, person)
     if person.pk == actor.pk:
-        raise Refused("Another administrator resets yours; or use “Second factor” above.")
+        raise Refused(
+            "Nothing was changed. Another administrator resets yours; or use “Second factor” above."
+        )
     if not second_factor.reset(user=person, actor=actor, screen=screen):
-        raise Refused(f"{person} has no second factor yet.")
+        raise Refused(f"Nothing was changed. {person} has no second factor yet.")
 
 
 def ask_for_password(*, email: str) -> None:
@@ -158,13 +166,10 @@ def _set_roles(person: User, roles: Iterable[Group], actor: User, screen: str) -
     audit.record(action=Action.ROLES_CHANGED, screen=screen, actor=actor, about=person, why=why)
 
 
-def _need_to_manage(actor: User, person: User) -> None:
-    if not may_manage(actor, person):
-        raise Refused("Only a superuser changes a superuser's account.")
-
-
 def _need_an_administrator() -> None:
     """Raise `Refused` if nobody is left who could invite people."""
     left = User.objects.filter(is_active=True, is_staff=True)
     if not left.filter(Q(is_superuser=True) | Q(groups__name=ADMINISTRATORS)).exists():
-        raise Refused("Somebody must stay administrator. Make another person one first.")
+        raise Refused(
+            "Nothing was changed. Somebody must stay administrator. Make another person one first."
+        )

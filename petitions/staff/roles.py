@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 
 from petitions.models import BatchJob
+from petitions.staff.refusal import Refused
 
 MODERATORS = "Moderators"
 ORGANISERS = "Organisers"
@@ -86,6 +88,28 @@ ROLES: dict[str, tuple[str, ...]] = {
         "petitions.view_auditrecord",
     ),
 }
+
+
+def require(actor: User | None, permission: str) -> None:
+    """Raise `PermissionDenied`, with the permission's name, unless the actor has it.
+
+    Every use case that takes an actor calls it first. No actor means the operator's shell: who runs
+    commands on the server may do everything, and is on record as nobody.
+    """
+    if actor is not None and not actor.has_perm(permission):
+        raise PermissionDenied(permission)
+
+
+def may_manage(actor: User, person: User) -> bool:
+    """Whether an administrator may change this account: a superuser's, only superusers may."""
+    return actor.is_superuser or not person.is_superuser
+
+
+def require_to_manage(actor: User | None, person: User) -> None:
+    """`require` the right to change people, and raise `Refused` unless `may_manage` this one."""
+    require(actor, "auth.change_user")
+    if actor is not None and not may_manage(actor, person):
+        raise Refused("Nothing was changed. Only a superuser changes a superuser's account.")
 
 
 def set_permissions(role: str, permissions: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from petitions.crypto import vault
 from petitions.models import AuditRecord, Authenticator, RecoveryCode
 from petitions.models.authenticator import code_indexes, is_of_an_app
-from petitions.staff import audit
+from petitions.staff import audit, roles
 
 Action = AuditRecord.Action
 # 20 bytes, as RFC 4226 recommends for SHA-1, which all apps know.
@@ -89,9 +89,9 @@ def address_of(authenticator: Authenticator) -> str:
 
     Source: https://github.com/google/google-authenticator/wiki/Key-Uri-Format
     """
-    said = {"secret": b32encode(authenticator.secret).decode(), "issuer": ISSUER}
+    parameters = {"secret": b32encode(authenticator.secret).decode(), "issuer": ISSUER}
     label = quote(f"{ISSUER}:{authenticator.user.get_username()}")
-    return f"otpauth://totp/{label}?{urlencode(said)}"
+    return f"otpauth://totp/{label}?{urlencode(parameters)}"
 
 
 @transaction.atomic
@@ -153,9 +153,11 @@ def make_recovery_codes(*, user: User, screen: str) -> list[str]:
 def reset(*, user: User, actor: User | None, screen: str, why: str = "") -> bool:
     """Remove an account's authenticator and codes, on record; False if it had none.
 
-    Its sessions lose their second factor at once, and it sets up another at its next log-in. No
-    actor means an operator's command.
+    Its sessions lose their second factor at once, and it sets up another at its next log-in.
+    Everybody may reset their own.
     """
+    if actor != user:
+        roles.require_to_manage(actor, user)
     removed = Authenticator.objects.filter(user=user).delete()[0]
     if removed:
         audit.record(

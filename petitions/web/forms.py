@@ -141,22 +141,22 @@ class ResidenceForm(KnownFieldsForm):
         )
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean()
-        if said.get("residence") == ABROAD:
+        cleaned = super().clean()
+        if cleaned.get("residence") == ABROAD:
             # A signer abroad may have typed their own country's postcode: ignore it.
             self.errors.pop("postcode", None)
-            if said.get("country") == "":
+            if cleaned.get("country") == "":
                 self.add_error("country", CHOOSE_COUNTRY)
-            said["postcode"] = ""
-        elif said.get("residence") == UK:
-            said["country"] = ""
-            if said.get("postcode_unsaid"):
+            cleaned["postcode"] = ""
+        elif cleaned.get("residence") == UK:
+            cleaned["country"] = ""
+            if cleaned.get("postcode_unsaid"):
                 self.errors.pop("postcode", None)
-                said["postcode"] = ""
-            elif said.get("postcode") == "":
+                cleaned["postcode"] = ""
+            elif cleaned.get("postcode") == "":
                 message = _("Enter your postcode, or tick “I would rather not say”.")
                 self.add_error("postcode", message)
-        return said
+        return cleaned
 
 
 def _consent_wording(text: PetitionText) -> SafeString:
@@ -258,20 +258,20 @@ class SignForm(ResidenceForm):
 
     def attempt(self) -> Attempt:
         """The valid form as the argument of the use case."""
-        said = self.cleaned_data
-        is_withheld = said["name_use"] == Signature.NameUse.WITHHELD
+        cleaned = self.cleaned_data
+        is_withheld = cleaned["name_use"] == Signature.NameUse.WITHHELD
         return Attempt(
-            name=said["name"],
-            email=said["email"],
-            postcode=said["postcode"],
-            country=said["country"],
+            name=cleaned["name"],
+            email=cleaned["email"],
+            postcode=cleaned["postcode"],
+            country=cleaned["country"],
             language=get_language(),
-            name_use=said["name_use"],
-            wants_updates=said["updates"],
+            name_use=cleaned["name_use"],
+            wants_updates=cleaned["updates"],
             # Ticked and hidden again, it means nothing.
-            news_may_name=said["updates"] and is_withheld and said["news_may_name"],
-            text_version=said["text_version"],
-            consent_version=said["consent_version"],
+            news_may_name=cleaned["updates"] and is_withheld and cleaned["news_may_name"],
+            text_version=cleaned["text_version"],
+            consent_version=cleaned["consent_version"],
         )
 
 
@@ -400,10 +400,10 @@ class ContactForm(LaidOutForm):
 
     def letter(self) -> Letter:
         """The valid form as the argument of the use case."""
-        said = self.cleaned_data
+        cleaned = self.cleaned_data
         return Letter(
-            name=said["name"],
-            email=said["email"],
-            message=said["message"],
+            name=cleaned["name"],
+            email=cleaned["email"],
+            message=cleaned["message"],
             language=get_language(),
         )

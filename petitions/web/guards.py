@@ -27,7 +27,7 @@ class Origin(Enum):
     """The origin of a request, as the browser reports it."""
 
     OURS = "ours"
-    UNSAID = "unsaid"  # no header (very old browsers): accepted, and a weak signal of a bot
+    MISSING = "unsaid"  # no header (very old browsers): accepted, and a weak signal of a bot
     FOREIGN = "foreign"
 
 
@@ -38,7 +38,7 @@ def origin_of(request: HttpRequest) -> Origin:
         return Origin.OURS if site in {"same-origin", "none"} else Origin.FOREIGN
     origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
-        return Origin.UNSAID
+        return Origin.MISSING
     return Origin.OURS if _parts(origin) == _parts(settings.SITE_URL) else Origin.FOREIGN
 
 

@@ -48,13 +48,13 @@ class Page(NamedTuple):
 def read(name: str, language: str) -> Page:
     """Render one of `NAMES` in a language, with the current facts."""
     on = reviewed(name, language)
-    said = facts() | {"reviewed": day(on) if on else ""}
+    values = facts() | {"reviewed": day(on) if on else ""}
     if name == "privacy":
-        said["former_names"] = [
+        values["former_names"] = [
             {"name": _isolated(former.name), "until": day(former.until)}
             for former in former_names()
         ]
-    context = Context(said, autoescape=False)
+    context = Context(values, autoescape=False)
     words = _template(name, language).render(context).strip()
     title, summary, body = words.split("\n\n", 2)
     return Page(title.removeprefix("# "), summary, render_markdown(body))

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from campaign import loading
 from campaign.models import StatementText
 from petitions.formatting.languages import moment_in_london
+from petitions.staff.refusal import Refused
 
 PETITION = "address of the petition it leads to; by default the only one there is"
 _READ_AS = {
@@ -68,7 +69,7 @@ class Command(BaseCommand):
                 publish=options["publish"],
                 feature=options["front_page"],
             )
-        except loading.BadFile as error:
+        except Refused as error:
             raise CommandError(str(error)) from None
         self.stdout.write(_described(loaded))
         self.stdout.write(_READ_AS[source.format])

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from petitions.admin import keyset
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.signatures import decide, filters, search
 from petitions.admin.signatures.decide import DecisionForm
 from petitions.admin.signatures.filters import Filters
@@ -22,7 +22,7 @@ from petitions.admin.signatures.rows import Render, line
 from petitions.models import Petition, Signature, Signer
 from petitions.moderation import decisions
 from petitions.moderation import search as lookup
-from petitions.moderation.selection import ANY_SIGNAL, Number, Selection, Unselectable
+from petitions.moderation.selection import ANY_SIGNAL, Number, Selection
 from petitions.screening import fraud_signals
 
 # How far "all that match" is counted.
@@ -73,13 +73,12 @@ def _record_looks(request: HttpRequest, asked: Filters) -> None:
 
 def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
     """Decide; None if the list is to be shown again with what was ticked."""
-    need(request, decide.MODERATE)
     form = DecisionForm(request.POST, states={asked.state} - {""}, user=request.user)
     ids, is_all = _ticked(request), request.POST.get("scope") == decide.ALL
     if not is_all and not decisions.is_large(len(ids)):
         is_done = decide.decide(request, form, petition=asked.petition, ids=ids)
         return redirect(asked.url()) if is_done else None
-    try:
+    with show_refusals(request):
         selection = (
             asked.selection()
             if is_all
@@ -88,22 +87,18 @@ def _post(request: HttpRequest, asked: Filters) -> HttpResponse | None:
         # What it finds or refuses tells as much as the list.
         _record_looks(request, asked)
         return decide.preview(request, form, selection)
-    except Unselectable as refusal:
-        messages.error(request, str(refusal))
-        return None
+    return None
 
 
 def _context(request: HttpRequest, asked: Filters) -> dict[str, Any]:
     # First, so that what is decided while the rows are read is known to be later.
     form = DecisionForm(request.POST or None, states={asked.state} - {""}, user=request.user)
-    try:
+    found, number = keyset.Page[Signature]([], ""), None
+    with show_refusals(request):
         found = _page(asked)
         number = _number(asked) if found.rows else None
         if asked.is_cut:
             messages.warning(request, _MANY_ALIKE.format(lookup.MOST_ALIKE))
-    except Unselectable as refusal:
-        messages.warning(request, str(refusal))
-        found, number = keyset.Page[Signature]([], ""), None
     return {
         "title": "Signatures",
         "petitions": _petitions(asked),

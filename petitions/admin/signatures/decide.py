@@ -11,13 +11,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
-from petitions.admin.acting import actor
+from petitions.admin.acting import actor, show_refusals
 from petitions.admin.fields import refuse_address
 from petitions.models import Decision, Petition
 from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle
-from petitions.staff.refusal import Refused
 
 MODERATE = decisions.MODERATE
 # As `scope` of the list's form: all that the list shows, not only what is ticked.
@@ -73,19 +72,19 @@ class DecisionForm(forms.Form):
             )
 
     def clean(self) -> dict[str, Any]:
-        said = self.cleaned_data
-        kind = said.get("kind")
+        cleaned = self.cleaned_data
+        kind = cleaned.get("kind")
         if kind is None:
-            return said
+            return cleaned
         if kind not in self._kinds:
             self.add_error("kind", "This cannot be decided about what the page shows.")
-            return said
-        said["reason"] = said.get(f"reason_{kind}")
-        if not said["reason"]:
+            return cleaned
+        cleaned["reason"] = cleaned.get(f"reason_{kind}")
+        if not cleaned["reason"]:
             self.add_error(f"reason_{kind}", "Choose a reason.")
-        if said["reason"] == Decision.Reason.OTHER and not said.get("note"):
+        if cleaned["reason"] == Decision.Reason.OTHER and not cleaned.get("note"):
             self.add_error("note", "Say in the note what the reason is.")
-        return said
+        return cleaned
 
     @property
     def buttons(self) -> list[Button]:
@@ -120,7 +119,7 @@ def decide(
         actor=actor(request),
         seen=form.cleaned_data["seen"],
     )
-    tell(request, done)
+    show_result(request, done)
     return True
 
 
@@ -128,7 +127,7 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
     """Draft a valid form's decision about a whole selection, and lead to its preview."""
     if not _is_valid(request, form):
         return None
-    try:
+    with show_refusals(request):
         drafted = bulk.preview(
             selection=selection,
             kind=form.cleaned_data["kind"],
@@ -136,28 +135,29 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
             note=form.cleaned_data["note"],
             actor=actor(request),
         )
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-        return None
-    return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+        return redirect("admin:petitions_bulkdecision_change", drafted.job.pk)
+    return None
 
 
-def tell(request: HttpRequest, done: decisions.Decided) -> None:
+def show_result(request: HttpRequest, done: decisions.Decided) -> None:
     """Say what a decision did, and offer its undo."""
     if done.decision is None:
-        messages.warning(request, done.told())
+        messages.warning(request, done.summary())
         return
     page = reverse("admin:petitions_decision_change", args=[done.decision.pk])
-    said = format_html(
-        '{} <a href="{}#undo">Undo</a> · <a href="{}">See the decision</a>', done.told(), page, page
+    message = format_html(
+        '{} <a href="{}#undo">Undo</a> · <a href="{}">See the decision</a>',
+        done.summary(),
+        page,
+        page,
     )
-    messages.success(request, said)
+    messages.success(request, message)
 
 
 def _is_valid(request: HttpRequest, form: DecisionForm) -> bool:
     if not form.is_valid():
-        said = " ".join(["Nothing was changed.", *form.problems])
-        messages.error(request, said)
+        message = " ".join(["Nothing was changed.", *form.problems])
+        messages.error(request, message)
     return form.is_valid()
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting, actor, need
+from petitions.admin.acting import acting, actor, need, show_refusals
 from petitions.admin.fields import refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.admin.signatures import decide, filters
@@ -22,7 +22,7 @@ from petitions.admin.signatures.rows import Render, line
 from petitions.formatting.languages import minutes
 from petitions.models import Decision, Petition, Signature
 from petitions.moderation import decisions, reveal, search, timeline
-from petitions.moderation.selection import Number, Unselectable
+from petitions.moderation.selection import Number
 from petitions.staff.refusal import Refused
 
 ERASE = "erase"
@@ -55,7 +55,7 @@ class Neighbours(NamedTuple):
     label: str
     number: Number | None
     url: str
-    is_told: bool
+    is_shown: bool
 
 
 class RevealForm(forms.Form):
@@ -77,10 +77,10 @@ def view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
     if request.method == "POST" and ERASE in request.POST:
         return _erase(request, signature)
     form = DecisionForm(request.POST or None, states=[signature.state], user=request.user)
-    if request.method == "POST":
-        need(request, decide.MODERATE)
-        if decide.decide(request, form, petition=signature.petition, ids=[signature.pk]):
-            return redirect(request.get_full_path())
+    if request.method == "POST" and decide.decide(
+        request, form, petition=signature.petition, ids=[signature.pk]
+    ):
+        return redirect(request.get_full_path())
     return render(request, "change_form", _context(request, signature, form))
 
 
@@ -117,7 +117,7 @@ def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str
     keyset = came_from.keyset.reversed() if is_before else came_from.keyset
     try:
         row = came_from.first(keyset, keyset.cursor_of(signature), 1).first()
-    except Unselectable:
+    except Refused:
         return ""
     return (
         f"{_url(row.pk)}?{QueryDict.fromkeys([CAME_FROM], came_from.query()).urlencode()}"
@@ -130,12 +130,12 @@ def _neighbours(signature: Signature) -> list[Neighbours]:
     found = []
     for name, label in _NEIGHBOURS.items():
         theirs = Filters(signature.petition, {name: str(signature.pk)}, {name: signature})
-        is_told = name == "minute_of" or signature.confirmed_at is not None
+        is_shown = name == "minute_of" or signature.confirmed_at is not None
         try:
-            number = theirs.selection().count(COUNTED) if is_told else None
-        except Unselectable:
+            number = theirs.selection().count(COUNTED) if is_shown else None
+        except Refused:
             number = None
-        found.append(Neighbours(label, number, theirs.url(), is_told))
+        found.append(Neighbours(label, number, theirs.url(), is_shown))
     return found
 
 
@@ -149,11 +149,9 @@ def _erase(request: HttpRequest, signature: Signature) -> HttpResponse:
             "data: this cannot be undone.",
         )
         return redirect(here)
-    try:
+    with show_refusals(request):
         if decisions.erase(signature=signature, actor=actor(request)):
             messages.success(request, _ERASED if signature.confirmed_at else _FORM_ERASED)
-    except Refused as refusal:
-        messages.error(request, str(refusal))
     # An unconfirmed attempt is deleted altogether, and its page with it.
     remains = Signature.objects.filter(pk=signature.pk).exists()
     return redirect(here if remains else _came_from(request, signature).url())
@@ -173,12 +171,12 @@ def reveal_view(request: HttpRequest, object_id: str, render: Render) -> HttpRes
         "reference": signature.spoken_reference,
     }
     if request.method == "POST" and form.is_valid():
-        said = reveal.reveal(
+        outcome = reveal.reveal(
             signature_id=signature.pk, reason=form.cleaned_data["reason"], **acting(request)
         )
-        context |= {"outcome": type(said).__name__, "said": said}
-        if isinstance(said, reveal.BudgetSpent):
-            context["wait"] = minutes(said.wait)
+        context |= {"outcome": outcome, "kind": type(outcome).__name__}
+        if isinstance(outcome, reveal.BudgetSpent):
+            context["wait"] = minutes(outcome.wait)
     return render(request, "reveal", context)
 
 

@@ -18,9 +18,10 @@ from petitions.admin.keyset import Keyset
 from petitions.formatting.languages import moment_of_staff
 from petitions.models import Decision, Petition, Place, Signature, as_array
 from petitions.moderation import search
-from petitions.moderation.selection import ANY_SIGNAL, Selection, Unselectable, looks
+from petitions.moderation.selection import ANY_SIGNAL, Selection, looks
 from petitions.screening import fraud_signals
 from petitions.signers import sealing
+from petitions.staff.refusal import Refused
 
 State = Signature.State
 OLDEST = "oldest"
@@ -35,8 +36,8 @@ class PlaceField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        said = Q(pk=text) | Q(name__iexact=text) | Q(name_cy__iexact=text)
-        found = Place.objects.filter(said).order_by("pk").first()
+        is_named = Q(pk=text) | Q(name__iexact=text) | Q(name_cy__iexact=text)
+        found = Place.objects.filter(is_named).order_by("pk").first()
         if found is None:
             raise forms.ValidationError("No place has this name. Type a constituency in full.")
         return found
@@ -111,9 +112,9 @@ class Filters:
         return bool(self.given.keys() - {"order", "after"})
 
     def selection(self) -> Selection:
-        """All that the list shows, page by page. Raises `Unselectable`."""
+        """All that the list shows, page by page. Raises `Refused`."""
         if self.is_of_person:
-            raise Unselectable("Tick the signatures: what a search found is no condition.")
+            raise Refused("Tick the signatures: what a search found is no condition.")
         values = self.values
         is_abroad = {"yes": True, "no": False}.get(self.given.get("abroad", ""))
         return Selection(
@@ -132,7 +133,7 @@ class Filters:
         )
 
     def rows(self) -> QuerySet[Signature]:
-        """The signatures of the list, without order. Raises `Unselectable`."""
+        """The signatures of the list, without order. Raises `Refused`."""
         if not self.is_of_person:
             return self.selection().queryset()
         rows = Signature.objects.filter(petition=self.petition)
@@ -160,7 +161,7 @@ class Filters:
         return any(len(ids) == search.MOST_ALIKE for ids in self._alike)
 
     def first(self, keyset: Keyset, cursor: str, number: int) -> QuerySet[Signature]:
-        """The first rows of the list behind a cursor, by an index. Raises `Unselectable`.
+        """The first rows of the list behind a cursor, by an index. Raises `Refused`.
 
         The indexes for lists have the state before the time. Without a condition that has an index
         of its own, the first rows of each state are united, which hold the first of all: one query

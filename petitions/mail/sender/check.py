@@ -13,7 +13,7 @@ from petitions.mail import messages
 from petitions.mail.sender import dkim, dmarc, spf
 from petitions.mail.sender.lookup import Lookup, Record, Unanswered
 from petitions.models import AuditRecord, SenderCheck
-from petitions.staff import audit
+from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
 T = TypeVar("T")
@@ -60,6 +60,7 @@ def check_sender(*, selector: str, actor: User, screen: str) -> SenderCheck:
 
     Raises `Refused`. Nothing is asked inside a transaction.
     """
+    roles.require(actor, "petitions.change_sendercheck")
     domain = messages.sender_domain()
     records = check(domain=domain, selector=selector)
     with transaction.atomic():

@@ -62,16 +62,16 @@ def tags(text: str) -> dict[str, str]:
 
 
 def _judge(record: Record) -> None:
-    said = tags(record.found[0])
-    if "v" in said and (next(iter(said)) != "v" or said["v"] != "DKIM1"):
+    values = tags(record.found[0])
+    if "v" in values and (next(iter(values)) != "v" or values["v"] != "DKIM1"):
         record.problems.append("It must begin with “v=DKIM1”.")
-    if "sha256" not in said.get("h", "sha256"):
+    if "sha256" not in values.get("h", "sha256"):
         record.problems.append("“h” allows no SHA-256, which all receivers ask for: take it out.")
-    if not {"*", "email"} & set(said.get("s", "*").replace(" ", "").split(":")):
+    if not {"*", "email"} & set(values.get("s", "*").replace(" ", "").split(":")):
         record.problems.append("“s” does not allow email: take it out.")
-    if "y" in said.get("t", "").replace(" ", "").split(":"):
+    if "y" in values.get("t", "").replace(" ", "").split(":"):
         record.problems.append("“t=y” says that this is a test, to be ignored: take it out.")
-    record.problems += _of_key(said.get("k", "rsa").lower(), "".join(said["p"].split()), record)
+    record.problems += _of_key(values.get("k", "rsa").lower(), "".join(values["p"].split()), record)
 
 
 def _of_key(kind: str, written: str, record: Record) -> list[str]:

@@ -57,8 +57,8 @@ def _judge(record: Record, domain: str, *, is_own: bool) -> Policy:
         )
         record.add = SUGGESTED
         return Policy(record, domain)
-    said = tags(record.found[0])
-    policy = (said.get("p", "") if is_own else said.get("sp", said.get("p", ""))).lower()
+    values = tags(record.found[0])
+    policy = (values.get("p", "") if is_own else values.get("sp", values.get("p", ""))).lower()
     if policy not in _POLICIES:
         record.problems.append("It has no policy that receivers know: “p=quarantine”, say.")
     elif policy == "none":
@@ -66,16 +66,16 @@ def _judge(record: Record, domain: str, *, is_own: bool) -> Policy:
             "“p=none”: forged mail in your name is delivered all the same. Once your own mail "
             "arrives, publish “p=quarantine”, and later “p=reject”."
         )
-    if said.get("pct", "100") != "100":
+    if values.get("pct", "100") != "100":
         record.problems.append("“pct” spares a part of forged mail: take it out.")
     if record.problems:
-        record.add = _mended(said, is_own=is_own)
-    return Policy(record, domain, is_strict=said.get("adkim", "r").lower() == "s")
+        record.add = _mended(values, is_own=is_own)
+    return Policy(record, domain, is_strict=values.get("adkim", "r").lower() == "s")
 
 
-def _mended(said: dict[str, str], *, is_own: bool) -> str:
+def _mended(values: dict[str, str], *, is_own: bool) -> str:
     """The record with a policy that protects; everything else stays."""
-    kept = {name: value for name, value in said.items() if name not in {"v", "pct"}}
+    kept = {name: value for name, value in values.items() if name not in {"v", "pct"}}
     kept["p" if is_own or kept.get("p") not in _POLICIES else "sp"] = "quarantine"
     # The policy stands first.
     ordered = {"p": kept.pop("p"), **kept}

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no petition {options['slug']!r}. There are: {slugs}.")
         export = _chosen(petition, options)
         with closing(_opened(options["output"])) as target:
-            exports.start(export=export, screen="export_signatures")
+            exports.start(export=export, actor=None, screen="export_signatures")
             _write(export, target)
         self.stderr.write(f"{export.rows} rows, SHA-256 {export.sha256}")
         self.stderr.write(exports.allowance(export))

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from petitions.geography import constituencies
-from petitions.geography.files import UnusableFile
+from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
@@ -31,6 +31,6 @@ class Command(BaseCommand):
             imported = constituencies.import_file(
                 options["file"], new_boundaries=options["new_boundaries"]
             )
-        except UnusableFile as error:
+        except Refused as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{imported.rows:,} constituencies, {imported.new:,} of them new.")

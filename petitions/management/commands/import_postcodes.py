@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from petitions.geography import postcodes
-from petitions.geography.files import UnusableFile
+from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                     accepted=options["accept"],
                     progress=progress,
                 )
-            except UnusableFile as error:
+            except Refused as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(
             f"Postcodes of {imported.edition:%B %Y}: {imported.rows:,}, "

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from petitions.models import Reindexing
 from petitions.moderation import reindex
+from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
@@ -26,10 +27,8 @@ class Command(BaseCommand):
         with tqdm(total=100, unit="%", disable=None) as bar:
             try:
                 job = reindex.reindex_all(lambda fraction: bar.update(100 * fraction - bar.n))
-            except reindex.AlreadyReindexing:
-                raise CommandError(
-                    "Another command compares mailboxes at this moment. Wait for it, and try again."
-                ) from None
+            except Refused as refused:
+                raise CommandError(str(refused)) from None
         self.stdout.write(
             f"Looked at {job.done:,}: {job.moved:,} changed, {job.held:,} of them held, "
             f"{job.unreadable:,} cannot be opened."

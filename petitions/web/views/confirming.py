@@ -29,7 +29,7 @@ from petitions.web.guards import token_is_proof
 from petitions.web.responses import SeeOther, get_or_post
 
 # For how long a used link still shows its thank-you page: enough for a second click.
-SAID_AGAIN = timedelta(minutes=10)
+SHOWN_AGAIN_FOR = timedelta(minutes=10)
 _MEMBERS = "https://members.parliament.uk"
 
 
@@ -68,7 +68,7 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         return _which_was_meant(request, pressed.not_me)
     if signature.pk == link.signature_id:
         used_at = signature.confirmed_at
-        if used_at is not None and used_at < timezone.now() - SAID_AGAIN:
+        if used_at is not None and used_at < timezone.now() - SHOWN_AGAIN_FOR:
             # It stays in the browser's history, where somebody else could find and press it.
             return _respond(request, "petitions/used_link.html", signature)
         if outcome is Outcome.ALREADY:
@@ -178,7 +178,7 @@ def take_back(request: HttpRequest, language: str, token: str) -> HttpResponse:
     try:
         link = tokens.read_link(tokens.CONFIRM, token)
         self_service.take_back(
-            signature_id=link.signature_id, epoch=link.epoch, since=timezone.now() - SAID_AGAIN
+            signature_id=link.signature_id, epoch=link.epoch, since=timezone.now() - SHOWN_AGAIN_FOR
         )
     except (self_service.NoSuchSignature, tokens.BadToken):
         return own_page
@@ -202,7 +202,7 @@ def choose_news(request: HttpRequest, language: str, token: str) -> HttpResponse
             epoch=link.epoch,
             wants_updates=wants_updates,
             news_may_name=request.POST.get("news_may_name") == "on",
-            since=timezone.now() - SAID_AGAIN,
+            since=timezone.now() - SHOWN_AGAIN_FOR,
         )
     except (self_service.NoSuchSignature, tokens.BadToken):
         return own_page

@@ -102,7 +102,7 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
 
 def _totals(spans: Sequence[Span]) -> SafeString:
     first, last = spans[0], spans[-1]
-    said = _(
+    summary = _(
         "The count after each day: from %(least)s signatures after %(start)s to %(most)s after"
         " %(end)s. The table below has every figure."
     ) % {
@@ -111,18 +111,18 @@ def _totals(spans: Sequence[Span]) -> SafeString:
         "most": grouped(last.total),
         "end": day(last.last),
     }
-    words = Words("totals", _("All signatures"), said, get_language_bidi())
+    words = Words("totals", _("All signatures"), summary, get_language_bidi())
     return _columns(words, spans, [span.total for span in spans])
 
 
 def _changes(spans: Sequence[Span]) -> SafeString:
     best = max(spans, key=lambda span: span.per_day)
     title = _("New signatures each day, minus those withdrawn or removed")
-    said = _(
+    summary = _(
         "How much the count changed a day, most at %(most)s a day on %(day)s. The table below has"
         " every figure."
     ) % {"most": grouped(round(best.per_day)), "day": day(best.last)}
-    words = Words("changes", title, said, get_language_bidi())
+    words = Words("changes", title, summary, get_language_bidi())
     return _columns(words, spans, [span.per_day for span in spans])
 
 
@@ -137,8 +137,8 @@ def _columns(words: Words, spans: Sequence[Span], values: Sequence[float]) -> Sa
 
 
 def _regions(shares: Sequence[Share]) -> SafeString:
-    said = _("One bar for each region, the longest first. The table below has every figure.")
-    words = Words("regions", _("Signatures by region"), said, get_language_bidi())
+    summary = _("One bar for each region, the longest first. The table below has every figure.")
+    words = Words("regions", _("Signatures by region"), summary, get_language_bidi())
     bars = [
         charts.Row(share.name, share.signatures or 0, breakdowns.written(share)) for share in shares
     ]

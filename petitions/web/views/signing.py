@@ -119,7 +119,7 @@ def _sign(request: HttpRequest, slug: str) -> HttpResponse:
         request,
         honeypot=request.POST.get(fraud_signals.HONEYPOT, ""),
         pace=fraud_signals.read_pace(request.POST.get(fraud_signals.PACE, "")),
-        says_origin=origin_of(request) is not Origin.UNSAID,
+        has_origin=origin_of(request) is not Origin.MISSING,
     )
     match submit(petition=text.petition, attempt=attempt, evidence=evidence):
         case Accepted(page):

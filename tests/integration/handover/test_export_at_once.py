@@ -27,7 +27,9 @@ def many(petition: Petition, monkeypatch: pytest.MonkeyPatch) -> Petition:
 
 
 def started(petition: Petition) -> Export:
-    return exports.start(export=Export(petition=petition, purpose="hand-in", why="x"))
+    return exports.start(
+        export=Export(petition=petition, purpose="hand-in", why="x"), actor=None, screen="test"
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -86,7 +88,9 @@ def test_under_the_timeout_of_the_web_an_export_notes_its_progress_while_it_read
     monkeypatch.setattr(exports, "NOTED_EVERY", 0.0)
     client_timeout.limit(5)
     try:
-        export = exports.start(export=Export(petition=many, purpose=purpose, why="x"))
+        export = exports.start(
+            export=Export(petition=many, purpose=purpose, why="x"), actor=None, screen="test"
+        )
         rows = rows_of(b"".join(exports.stream(export)))
     finally:
         client_timeout.remove()

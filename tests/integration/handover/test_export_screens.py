@@ -267,7 +267,7 @@ def take(petition: Petition, organiser: User) -> Take:
         organiser.email = email
         organiser.save()
         export = Export(petition=petition, purpose="hand-in", why="x")
-        exports.start(export=export, actor=organiser)
+        exports.start(export=export, actor=organiser, screen="test")
         b"".join(exports.stream(export))
         Export.objects.filter(pk=export.pk).update(
             delete_by=timezone.localdate() + timedelta(days=days)

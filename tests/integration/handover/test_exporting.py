@@ -35,7 +35,7 @@ def chosen(petition: Petition, **choices: Any) -> Export:
 
 
 def exported(petition: Petition) -> tuple[Export, bytes]:
-    export = exports.start(export=chosen(petition))
+    export = exports.start(export=chosen(petition), actor=None, screen="test")
     return export, b"".join(exports.stream(export))
 
 
@@ -107,7 +107,7 @@ def test_an_export_that_breaks_off_keeps_the_rows_that_left(
         sign_and_confirm(
             petition, Attempt(name="A B", email=f"p{number}@example.org", name_use="public")
         )
-    chunks = exports.stream(exports.start(export=chosen(petition)))
+    chunks = exports.stream(exports.start(export=chosen(petition), actor=None, screen="test"))
     left = b"".join(itertools.islice(chunks, 3))
     chunks.close()
 
@@ -118,7 +118,9 @@ def test_an_export_that_breaks_off_keeps_the_rows_that_left(
 
 
 def test_an_export_whose_process_was_killed_is_told_by_its_silence(petition: Petition) -> None:
-    killed, running = (exports.start(export=chosen(petition)) for _ in range(2))
+    killed, running = (
+        exports.start(export=chosen(petition), actor=None, screen="test") for _ in range(2)
+    )
     killed.moved_at = killed.started_at = timezone.now() - timedelta(minutes=2)
     assert running.state == Export.State.RUNNING
     assert killed.state == Export.State.BROKEN
@@ -129,7 +131,7 @@ def test_a_running_export_writes_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(exports, "NOTED_EVERY", 0)
     sign_and_confirm(petition)
-    chunks = exports.stream(exports.start(export=chosen(petition)))
+    chunks = exports.stream(exports.start(export=chosen(petition), actor=None, screen="test"))
     next(chunks), next(chunks)
 
     assert Export.objects.get().rows == 1

@@ -65,7 +65,9 @@ def files(petition: Petition, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 def exported(petition: Petition, purpose: str, kind: str) -> bytes:
     export = Export(petition=petition, purpose=purpose, file_format=kind, why="a test")
-    return b"".join(exports.stream(exports.start(export=export), subject=address(0)))
+    return b"".join(
+        exports.stream(exports.start(export=export, actor=None, screen="test"), subject=address(0))
+    )
 
 
 def expected(purpose: str, name: str) -> set[str]:

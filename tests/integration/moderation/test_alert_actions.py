@@ -33,6 +33,7 @@ from petitions.screening.screen import Screening
 from petitions.signatures import lifecycle, submit
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
+from petitions.staff.refusal import Refused
 from petitions.staff.roles import MODERATORS
 from tests.people import AMINA, confirm, sign_and_confirm, somebody
 
@@ -200,7 +201,7 @@ def test_while_the_attack_goes_on_the_ticked_domains_are_decided_all_the_same(
     # More of the same come in while the moderator reads, and of so many others that the page would
     # not offer the domain any more.
     crowd(Petition.objects.get(), 2)
-    monkeypatch.setattr(alerts, "DOMAINS_TOLD", 0)
+    monkeypatch.setattr(alerts, "DOMAINS_SHOWN", 0)
     assert "22 signatures" in decide(mona, path, "remove", domains=domain).content.decode()
     assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST + 2
 
@@ -332,7 +333,7 @@ def test_a_network_of_more_than_three_days_ago_is_not_known_any_more(
     burst: Alert, moderator: User
 ) -> None:
     Signature.objects.update(created_at=timezone.now() - timedelta(days=4))
-    with pytest.raises(alerts.TooOld):
+    with pytest.raises(Refused):
         alerts.make_rule(alert=burst, action="block", hours=6, actor=moderator, screen="-")
 
 
@@ -392,7 +393,7 @@ def test_mail_that_waits_for_ten_minutes_raises_an_alert(petition: Petition) -> 
     long_ago -= timedelta(minutes=2)
     mails.update(created_at=long_ago, due_at=long_ago)
     alert_causes.raise_and_close()
-    assert Alert.objects.get(kind="mail").told == "a few"
+    assert Alert.objects.get(kind="mail").number_in_words == "a few"
 
 
 def test_the_number_of_mails_that_wait_does_not_tell_what_an_address_has_done(
@@ -412,7 +413,7 @@ def test_the_number_of_mails_that_wait_does_not_tell_what_an_address_has_done(
     assert "25 or more" in kept
     wait("find", 1)
     wait("find-other", alert_causes.STEP)
-    assert Alert.objects.get(kind="mail").told == "25 or more"
+    assert Alert.objects.get(kind="mail").number_in_words == "25 or more"
 
 
 def test_a_job_that_stands_still_raises_an_alert(db: None) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
@@ -208,7 +209,7 @@ def test_what_changed_since_the_preview_is_left_alone_and_counted(
     job = _run(_start(preview))
 
     assert (job.done, job.skipped, job.count_change) == (3, 3, -3)
-    assert bulk.told(job) == (
+    assert bulk.summary(job) == (
         "3 signatures changed. The count changed by -3. Nobody gets an email. "
         "3 left alone, because they changed after the preview."
     )
@@ -230,7 +231,9 @@ def test_ticked_rows_that_a_colleague_decided_about_since_are_left_alone_and_tol
 
     assert _states(signed[:2]) == ["confirmed", "held"]
     assert done.overtaken == {signed[0]}
-    assert "1 left alone, because somebody has decided since: remove (second), rest" in done.told()
+    assert (
+        "1 left alone, because somebody has decided since: remove (second), rest" in done.summary()
+    )
 
 
 def test_approving_what_waits_for_its_signer_says_that_nothing_was_changed_and_why(
@@ -241,7 +244,7 @@ def test_approving_what_waits_for_its_signer_says_that_nothing_was_changed_and_w
     done = decisions.decide(kind="approve", petition=petition, ids=ids, actor=moderator, **WHY)
 
     assert not done.signatures
-    assert done.told() == (
+    assert done.summary() == (
         "Nothing was changed. 1 left alone: waiting for confirmation. "
         "Only its signer can confirm a signature that waits for confirmation."
     )
@@ -270,7 +273,7 @@ def test_nobody_starts_the_preview_of_another_nor_one_of_yesterday_nor_twice(
         bulk.start(job=job, actor=moderator, screen="test")
     BulkDecision.objects.update(created_at=timezone.now())
     assert bulk.start(job=job, actor=moderator, screen="test")
-    with pytest.raises(Refused, match="started or cancelled already"):
+    with pytest.raises(Refused, match="started or stopped already"):
         bulk.start(job=job, actor=moderator, screen="test")
 
 
@@ -286,7 +289,7 @@ def test_a_large_one_waits_for_a_second_moderator(
     with pytest.raises(Refused, match="Somebody else"):
         bulk.approve(job=preview.job, actor=moderator, screen="test")
     nobody = User.objects.create_user("nobody", is_staff=True)
-    with pytest.raises(Refused, match="may not approve"):
+    with pytest.raises(PermissionDenied, match="approve_bulkdecision"):
         bulk.approve(job=preview.job, actor=nobody, screen="test")
 
     bulk.approve(job=preview.job, actor=second, screen="test")
@@ -376,7 +379,7 @@ def test_a_moderator_whose_rights_end_while_it_runs_stops_it(
     assert _run(job).state == State.FAILED
 
     assert job.error == "rights-ended"
-    assert "its moderator may not moderate any more" in bulk.told(job)
+    assert "its moderator may not moderate any more" in bulk.summary(job)
     assert _states(signed) == [*["removed"] * 2, *["confirmed"] * 3]
 
 

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from petitions.models import ABROAD, Petition, Signature, Signer
 from petitions.moderation import decisions, selection
-from petitions.moderation.selection import Selection, Unselectable
+from petitions.moderation.selection import Selection
 from petitions.screening.screen import Screening
 from petitions.signatures import submit
+from petitions.staff.refusal import Refused
 from tests.benchmarks import seeding
 from tests.people import confirm, sign, sign_and_confirm, somebody
 from tests.plans import rows_read
@@ -38,13 +39,13 @@ def _from_network(petition: Petition, number: int, network: str, *signals: str) 
 
 
 def test_a_selection_without_a_condition_is_refused_in_words(petition: Petition) -> None:
-    with pytest.raises(Unselectable, match="Choose at least one condition"):
+    with pytest.raises(Refused, match="Choose at least one condition"):
         Selection(petition_id=petition.pk)
 
 
 def test_more_ids_than_a_form_can_tick_are_refused(petition: Petition) -> None:
     ids = tuple(uuid4() for _ in range(selection.MOST_IDS + 1))
-    with pytest.raises(Unselectable, match="Choose them by a condition"):
+    with pytest.raises(Refused, match="Choose them by a condition"):
         Selection(petition_id=petition.pk, ids=ids)
 
 
@@ -105,7 +106,7 @@ def test_where_one_came_from_is_no_condition_once_it_is_erased(petition: Petitio
 
     like: tuple[dict[str, Any], ...] = ({"same_network_as": one.pk}, {"same_domain_as": (one.pk,)})
     for condition in like:
-        with pytest.raises(Unselectable, match="not known any more"):
+        with pytest.raises(Refused, match="not known any more"):
             Selection(petition_id=petition.pk, **condition).queryset()
 
 
@@ -130,7 +131,7 @@ def test_the_minute_of_another_is_a_condition_until_only_its_day_is_known(
     assert _matched(petition, same_minute_as=one.pk) == {one, same}
 
     Signature.objects.filter(pk=one.pk).update(created_at=noon.replace(hour=0, minute=0))
-    with pytest.raises(Unselectable, match="only the day"):
+    with pytest.raises(Refused, match="only the day"):
         Selection(petition_id=petition.pk, same_minute_as=one.pk).queryset()
 
 

@@ -88,7 +88,7 @@ def test_from_a_form_of_ones_own_nobody_counts_who_signed_from_a_domain_unrecord
     own = sign(petition, replace(somebody(2), email="own@verity.example"))
 
     page = mona.get(f"{LIST}{own}/change/")
-    untold = [like for like in page.context["neighbours"] if not like.is_told]
+    untold = [like for like in page.context["neighbours"] if not like.is_shown]
     assert [(like.label[:4], like.number) for like in untold] == [("From", None), ("Of t", None)]
     assert page.content.decode().count("see them: that you look is on record") == 2
     assert not AuditRecord.objects.filter(action="searched").exists()

@@ -136,11 +136,11 @@ def test_others_turn_nothing(
 
 
 def test_the_reason_of_one_pause_is_not_told_at_the_next(
-    petition: Petition, mona: Client, moderator: User, path: str
+    petition: Petition, mona: Client, path: str
 ) -> None:
     turn(mona, path, "pause", **REASONS)
     for act in (life.RESUME, life.PAUSE):
-        life.perform(name=act, petition=petition, actor=moderator, screen="test")
+        life.perform(name=act, petition=petition, actor=None, screen="test")
     petition.refresh_from_db()
     assert petition.is_paused
     assert petition.pause_reasons == {}

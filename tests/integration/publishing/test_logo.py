@@ -18,6 +18,7 @@ from petitions.models import AuditRecord, Organisation, Petition
 from petitions.publishing import logo
 from petitions.publishing import organisation as known
 from petitions.sharing import cards
+from petitions.staff.refusal import Refused
 
 FORM = "/admin/petitions/organisation/1/change/"
 
@@ -88,7 +89,7 @@ def test_pictures_of_every_colour_mode_are_taken(mode: str) -> None:
     ],
 )
 def test_what_is_no_sensible_picture_is_refused_in_words(content: bytes, words: str) -> None:
-    with pytest.raises(logo.NoLogo, match=words):
+    with pytest.raises(Refused, match=words):
         logo.read(content)
 
 
@@ -99,7 +100,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     bomb = bomb[:33] + text + bomb[33:]
     tracemalloc.start()
     for content in (bomb, header_alone(95_000, 95_000)):
-        with pytest.raises(logo.NoLogo):
+        with pytest.raises(Refused):
             logo.read(content)
     assert tracemalloc.get_traced_memory()[1] < 4_000_000
     tracemalloc.stop()

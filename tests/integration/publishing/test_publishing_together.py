@@ -15,7 +15,6 @@ from campaign.models import Statement
 from petitions.models import AuditRecord, Petition, PetitionText
 from petitions.publishing import changes, life, opening
 from petitions.publishing.life import Phase
-from petitions.publishing.opening import NotReady
 from petitions.staff.refusal import Refused
 
 # Nine in the morning in London, in winter.
@@ -107,7 +106,7 @@ def test_a_time_that_has_passed_is_refused(statement: Statement) -> None:
 
 def test_an_opening_after_the_close_is_refused(statement: Statement) -> None:
     Petition.objects.update(closes_at=TO_COME - timedelta(days=1))
-    with pytest.raises(NotReady, match="close before it opens"):
+    with pytest.raises(Refused, match="close before it opens"):
         together(statement, TO_COME)
 
 
@@ -169,7 +168,7 @@ def test_what_is_planned_does_not_come_apart_by_another_opening_time(statement: 
     petition = Petition.objects.get()
     petition.opens_at = TO_COME - timedelta(days=1)
     with pytest.raises(Refused, match="opens when its texts appear"):
-        changes.save_petition(petition=petition, changed=["opens_at"])
+        changes.save_petition(petition=petition, changed=["opens_at"], actor=None)
     assert publishing.planned_for(statement) == TO_COME
 
 

@@ -209,7 +209,7 @@ def assert_no_formula(file: bytes, file_format: str) -> str:
 def test_no_export_holds_a_formula(hostile: Petition, purpose: str, file_format: str) -> None:
     subject = signer(5).email if PURPOSES[purpose].is_of_one_person else ""
     chosen = Export(petition=hostile, purpose=purpose, file_format=file_format, why=NAMES[5])
-    export = exports.start(export=chosen)
+    export = exports.start(export=chosen, actor=None, screen="test")
     words = assert_no_formula(b"".join(exports.stream(export, subject=subject)), file_format)
     if purpose in {"hand-in", "supporters", "person"}:
         assert "HYPERLINK" in words

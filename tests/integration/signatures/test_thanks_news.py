@@ -134,7 +134,7 @@ def test_who_typed_the_code_is_offered_the_same(petition: Petition, browser: Cli
 
 def test_a_link_that_is_found_later_changes_nothing(petition: Petition, client: Client) -> None:
     path = offered(thanks(client, petition))
-    long_ago = timezone.now() - confirming.SAID_AGAIN - timedelta(seconds=1)
+    long_ago = timezone.now() - confirming.SHOWN_AGAIN_FOR - timedelta(seconds=1)
     Signature.objects.update(confirmed_at=long_ago)
 
     answer = client.post(path, {"updates": "on"}, follow=True)

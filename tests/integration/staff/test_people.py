@@ -247,11 +247,12 @@ def test_an_administrator_does_not_touch_a_superuser(ada: Client) -> None:
     page = reverse("admin:auth_user_change", args=[chief.pk])
 
     assert ada.post(page, {"username": "chief", "email": "x@example.org"}).status_code == 403
-    for what in ("deactivate", "reset-second-factor", "invite-again"):
+    for what in ("deactivate", "reactivate", "reset-second-factor", "invite-again", "unlock"):
         path = reverse("admin:auth_user_act", args=[chief.pk, what])
-        assert ada.post(path).status_code == 403
+        assert "Only a superuser changes" in ada.post(path, follow=True).content.decode(), what
     chief.refresh_from_db()
-    assert chief.email == "chief@example.org"
+    assert (chief.email, chief.is_active) == ("chief@example.org", True)
+    assert not AuditRecord.objects.filter(object_id=str(chief.pk)).exists()
 
 
 def test_no_form_makes_a_superuser_or_sets_a_password(ada: Client) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from campaign import documents, loading
-from campaign.documents import BadDocument
 from petitions.formatting.sanitising import render_markdown
+from petitions.staff.refusal import Refused
 
 W = (
     'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
@@ -118,7 +118,7 @@ def test_what_is_no_word_document_is_refused_in_one_line(
 ) -> None:
     path = tmp_path / "statement.docx"
     path.write_bytes(contents)
-    with pytest.raises(loading.BadFile, match=told or "there is no text in it") as refused:
+    with pytest.raises(Refused, match=told or "there is no text in it") as refused:
         loading.read(path)
     assert "\n" not in str(refused.value)
 
@@ -128,7 +128,7 @@ def test_entities_that_multiply_are_refused() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("word/document.xml", laughs)
-    with pytest.raises(BadDocument, match="no document that Word wrote"):
+    with pytest.raises(Refused, match="no document that Word wrote"):
         documents.from_word(out.getvalue())
 
 
@@ -183,7 +183,7 @@ def test_the_title_of_a_page_without_a_heading_is_its_first_block(
 def test_a_page_without_a_text_is_refused(tmp_path: Path, contents: bytes, told: str) -> None:
     path = tmp_path / "page.html"
     path.write_bytes(contents)
-    with pytest.raises(loading.BadFile, match=told):
+    with pytest.raises(Refused, match=told):
         loading.read(path)
 
 
@@ -216,7 +216,7 @@ def test_what_is_no_text_though_its_name_says_so_is_refused(
 ) -> None:
     path = tmp_path / name
     path.write_text(begin + "\n\nBody", encoding="utf-8")
-    with pytest.raises(loading.BadFile, match=told):
+    with pytest.raises(Refused, match=told):
         loading.read(path)
     assert loading.read(path, loading.Format.PLAIN).title
 
@@ -230,7 +230,7 @@ def test_html_in_a_text_file_is_read_where_it_is_asked_for(tmp_path: Path) -> No
 def test_a_text_of_five_megabytes_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "statement.txt"
     path.write_text("Title\n\n" + "word " * (1 << 20))
-    with pytest.raises(loading.BadFile, match="has 5,242,880 characters"):
+    with pytest.raises(Refused, match="has 5,242,880 characters"):
         loading.read(path)
 
 
@@ -239,5 +239,5 @@ def test_an_enormous_file_is_not_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with path.open("wb") as file:
         file.truncate(1 << 30)
-    with pytest.raises(loading.BadFile, match="larger than 20 MB"):
+    with pytest.raises(Refused, match="larger than 20 MB"):
         loading.read(path)

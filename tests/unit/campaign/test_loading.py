@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaign import loading
-from campaign.loading import BadFile, read
+from campaign.loading import read
 from petitions.formatting.sanitising import render_markdown
+from petitions.staff.refusal import Refused
 
 
 def written(folder: Path, content: str | bytes, name: str = "statement.txt") -> Path:
@@ -81,16 +82,16 @@ def test_files_of_any_system_read_alike(tmp_path: Path, encoding: str, ending: s
 def test_a_file_without_a_text_gets_one_clear_line(
     tmp_path: Path, content: bytes, said: str
 ) -> None:
-    with pytest.raises(BadFile, match=said) as refusal:
+    with pytest.raises(Refused, match=said) as refusal:
         read(written(tmp_path, content))
 
     assert "\n" not in str(refusal.value)
 
 
 def test_a_missing_file_and_a_folder_get_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match="no such file"):
+    with pytest.raises(Refused, match="no such file"):
         read(tmp_path / "absent.txt")
-    with pytest.raises(BadFile, match="cannot be read"):
+    with pytest.raises(Refused, match="cannot be read"):
         read(tmp_path)
 
 
@@ -155,7 +156,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(
 def read_or_refuse(path: Path) -> str:
     try:
         text = read(path)
-    except BadFile as refusal:
+    except Refused as refusal:
         return str(refusal)
     return text.body and text.title
 
@@ -173,7 +174,7 @@ def read_or_refuse(path: Path) -> str:
 def test_what_would_not_fit_the_site_is_refused(
     slug: str, language: str, title: str, said: str
 ) -> None:
-    with pytest.raises(BadFile, match=said):
+    with pytest.raises(Refused, match=said):
         loading._check(loading.TextFile(title, "b", loading.Format.PLAIN), slug, language)
 
 
@@ -184,7 +185,7 @@ def test_a_text_is_dated_by_its_month_or_day(said: str, day: str) -> None:
 
 @pytest.mark.parametrize("said", ["February 2020", "2020-13", "2021-02-29", "20-02", "2020"])
 def test_a_date_that_cannot_be_is_refused(said: str) -> None:
-    with pytest.raises(BadFile, match="should look like"):
+    with pytest.raises(Refused, match="should look like"):
         loading._month(said)
 
 

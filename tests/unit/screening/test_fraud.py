@@ -66,13 +66,13 @@ def test_random_letters_in_a_burst_are_held() -> None:
 @pytest.mark.parametrize("number", [8, 40, 120, 10_000])
 def test_nobody_is_held_for_their_network_alone(number: int) -> None:
     assert verdict(from_network=number) is Verdict.PASS
-    assert verdict(from_network=number, says_origin=False) is Verdict.PASS
+    assert verdict(from_network=number, has_origin=False) is Verdict.PASS
 
 
 @pytest.mark.parametrize("others", [{}, {"from_network": 8}, {"from_network": 10_000}])
 def test_a_neighbours_form_never_refuses(others: dict[str, object]) -> None:
     """Or who is nearly refused could tell by it that a neighbour signed."""
-    nearly = {"name": "Amina 1234", "says_origin": False, "honeypot": "x", "pace": 40}
+    nearly = {"name": "Amina 1234", "has_origin": False, "honeypot": "x", "pace": 40}
     assert verdict(**nearly, **others) is Verdict.HOLD
 
 
@@ -86,9 +86,9 @@ def test_whoever_weighs_most_for_their_network_solved_the_challenge() -> None:
 
 @given(st.integers(0, 200), st.booleans(), st.sampled_from(["Amina", "test 123", "Bcdfghjkl"]))
 def test_a_burst_that_is_known_later_weighs_the_same(
-    burst: int, says_origin: bool, name: str
+    burst: int, has_origin: bool, name: str
 ) -> None:
-    facts = AMINA._replace(says_origin=says_origin, name=name)
+    facts = AMINA._replace(has_origin=has_origin, name=name)
     whole = fraud_signals.judge(facts._replace(from_network=burst))
     assert fraud_signals.with_burst(fraud_signals.judge(facts), burst) == whole
 
@@ -278,11 +278,11 @@ def test_nothing_that_anybody_types_breaks_the_rules(name: str, domain: str, tra
 
 @given(st.integers(0, 10**8), st.booleans(), st.none() | st.integers(0, 10**9))
 def test_what_is_stored_is_read_again_and_says_something(
-    burst: int, says_origin: bool, pace: int | None
+    burst: int, has_origin: bool, pace: int | None
 ) -> None:
     facts = Facts(
         name="test 123", domain="mailinator.com", honeypot="x", pace=pace,
-        says_origin=says_origin, from_network=burst,
+        has_origin=has_origin, from_network=burst,
     )  # fmt: skip
     signals = fraud_signals.judge(facts).signals
     stored = [str(signal) for signal in signals]

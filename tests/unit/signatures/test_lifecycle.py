@@ -83,7 +83,7 @@ def test_every_kind_of_decision_but_erasing_and_undoing_has_its_transition_and_i
     kinds = set(Decision.Kind) - {Decision.Kind.ERASE, Decision.Kind.UNDO}
     assert set(lifecycle.DECISIONS) == kinds
     for one in lifecycle.DECISIONS.values():
-        assert all(str(words) for words in (one.label, one.effect, one.told % {"n": 2}))
+        assert all(str(words) for words in (one.label, one.effect, one.summary % {"n": 2}))
         assert "Nobody gets an email." in str(one.effect)
 
 

@@ -102,7 +102,7 @@ def test_an_old_browser_on_our_own_page_is_ours(settings: Settings, site: str, o
 
 
 def test_a_browser_that_says_nothing_is_neither_ours_nor_foreign() -> None:
-    assert origin_of(post()) is Origin.UNSAID
+    assert origin_of(post()) is Origin.MISSING
 
 
 def takes(request: HttpRequest) -> HttpResponse:

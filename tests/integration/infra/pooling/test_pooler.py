@@ -169,7 +169,11 @@ def test_everybody_at_once(
             )
 
     def exports_all() -> None:
-        export = exports.start(export=Export(petition=petition, purpose="hand-in", why="test"))
+        export = exports.start(
+            export=Export(petition=petition, purpose="hand-in", why="test"),
+            actor=None,
+            screen="test",
+        )
         assert b"".join(exports.stream(export)).count(b"\n") > 1
 
     raised = meanwhile(

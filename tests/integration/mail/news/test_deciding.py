@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail as sent
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
+from petitions.mail import approval, news_counts, news_sending
 from petitions.mail import news as use_cases
-from petitions.mail import news_counts, news_sending
 from petitions.models import AuditRecord, Mail, News, NewsCount, Petition, Place, Signature
 from petitions.privacy import retention
 from petitions.staff.refusal import Refused
@@ -127,7 +128,7 @@ def test_who_is_alone_has_ten_minutes_in_which_to_stop_it(news: News, omar: User
     run(news)
     assert news.state == State.AWAITING
 
-    News.objects.update(created_at=timezone.now() - use_cases.ALONE_WAITS)
+    News.objects.update(created_at=timezone.now() - use_cases.APPROVAL.alone_waits)
     run(news)
 
     assert (has_gone_out(), news.state) == (3, State.DONE)
@@ -145,7 +146,7 @@ def test_news_of_somebody_who_left_the_team_does_not_begin_by_itself(
     else:
         omar.groups.clear()
 
-    News.objects.update(created_at=timezone.now() - use_cases.ALONE_WAITS)
+    News.objects.update(created_at=timezone.now() - use_cases.APPROVAL.alone_waits)
     run(news)
 
     assert (has_gone_out(), news.state) == (0, State.CANCELLED)
@@ -157,7 +158,7 @@ def test_news_that_nobody_approves_within_a_day_is_cancelled(
     news: News, omar: User, second: User
 ) -> None:
     act(use_cases.start, news, omar)
-    News.objects.update(created_at=timezone.now() - news_sending.WAITS_FOR_APPROVAL)
+    News.objects.update(created_at=timezone.now() - approval.WAITS)
     run(news)
     assert (news.state, has_gone_out()) == (State.CANCELLED, 0)
     assert by_clock() == [("news-stopped", str(news.pk))]
@@ -224,7 +225,7 @@ def test_at_the_limit_and_not_above_it_goes_on(
 @pytest.mark.usefixtures("supporters")
 def test_only_organisers_decide(news: News, moderator: User, omar: User) -> None:
     for use_case in (use_cases.start, use_cases.mail_test, use_cases.pause, use_cases.stop):
-        with pytest.raises(Refused, match="organisers"):
+        with pytest.raises(PermissionDenied, match="send_news"):
             act(use_case, news, moderator)
     assert act(use_cases.start, news, omar)
     with pytest.raises(Refused, match="already"):
@@ -279,5 +280,5 @@ def test_who_got_it_is_deleted_after_thirty_days_and_text_and_counts_stay(
 def test_someone_whose_role_has_ended_no_longer_approves(news: News, omar: User) -> None:
     omar.groups.remove(Group.objects.get(name=ORGANISERS))
     omar = User.objects.get(pk=omar.pk)
-    with pytest.raises(Refused):
+    with pytest.raises(PermissionDenied):
         act(use_cases.start, news, omar)

@@ -250,7 +250,7 @@ def test_a_region_or_a_constituency_can_be_chosen_if_it_has_enough(
     monkeypatch.setattr(News, "FEWEST", 1)
     assert not use_cases.start(news=news, actor=omar, screen="test")
     sent.outbox.clear()
-    assert use_cases.begin(news)
+    use_cases.approve(news=news, actor=User.objects.create_superuser("olga"), screen="test")
     _run(news)
 
     assert _got() == [DAVID.email]

@@ -69,7 +69,7 @@ def test_a_decision_about_many_is_undone_as_one(petition: Petition, moderator: U
     removed = decisions.decide(
         kind="remove", petition=petition, ids=ids[:1], reason="automated", note="", actor=moderator
     )
-    assert "The count stays as it is." in removed.told()
+    assert "The count stays as it is." in removed.summary()
     assert held.decision
 
     undone = decisions.undo(decision=held.decision, note="", actor=moderator)

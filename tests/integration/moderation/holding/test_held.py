@@ -101,7 +101,9 @@ def test_a_verdict_that_changed_before_the_button_was_pressed_counts(
 
 def test_a_held_signature_is_not_exported(petition: Petition) -> None:
     held, counted = hold_one(petition, AMINA), sign_and_confirm(petition, DAVID)
-    export = exports.start(export=Export(petition=petition, purpose="hand-in", why="a test"))
+    export = exports.start(
+        export=Export(petition=petition, purpose="hand-in", why="a test"), actor=None, screen="test"
+    )
     file = b"".join(exports.stream(export)).decode()
     assert counted.spoken_reference in file
     assert held.spoken_reference not in file

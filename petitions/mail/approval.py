@@ -1,0 +1,113 @@
+"""Approval of large batch jobs by a second person: of bulk decisions and of news alike.
+
+1. `submit` gives a draft to the worker, or lets it wait where it is large.
+2. `approve` gives what waits to the worker, as somebody other than its actor.
+3. `settle`, which the worker calls, cancels what nobody approved in a day. Where nobody else may
+   approve, it starts a job by itself after `alone_waits`, within which it can be stopped; or it
+   cancels it, if its actor has left the team: then nobody who is on it has read it.
+4. `mail_team` mails the team that one waits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from petitions.mail import team
+from petitions.models import AuditRecord, BatchJob
+from petitions.staff import audit, roles
+from petitions.staff.refusal import Refused
+
+WAITS = timedelta(days=1)
+State = BatchJob.State
+Action = AuditRecord.Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """How the jobs of one model are approved, by who has its permission `APPROVAL`.
+
+    `since` is the column with the moment since which a job waits; `begun` has those that change,
+    besides `started_at`, when the worker gets it. `needs` is the permission of its actor, `screen`
+    that of audit records which no person caused. Who has the permission `team` is mailed the
+    `template`, about `job`.
+    """
+
+    model: type[BatchJob]
+    since: str
+    alone_waits: timedelta
+    started: Action
+    approved: Action
+    cancelled: Action
+    needs: str
+    screen: str
+    team: str
+    template: str
+    begun: Mapping[str, object] = field(default_factory=dict)
+
+    def submit(
+        self, job: BatchJob, *, is_large: bool, actor: User, screen: str, **columns: object
+    ) -> None:
+        """Give a draft to the worker, or let it wait if it `is_large`. Raises `Refused`."""
+        target, changes = State.RUNNING, {"started_at": Now(), **self.begun}
+        if is_large:
+            target, changes = State.AWAITING, {self.since: Now()}
+        if not job.change_state(target, State.DRAFT, actor=actor, **{**columns, **changes}):
+            raise Refused("This has been started or stopped already. Load the page again.")
+        audit.record(action=self.started, screen=screen, actor=actor, about=job)
+
+    def approve(self, job: BatchJob, *, actor: User, screen: str) -> None:
+        """Give a job that waits to the worker, as a second person. Raises `Refused`."""
+        roles.require(actor, self.model.APPROVAL)
+        if actor.pk == job.actor_id:
+            name = self.model._meta.verbose_name
+            raise Refused(f"Somebody else has to approve your own {name}. You can stop it.")
+        is_late = self._waiting_for(WAITS).filter(pk=job.pk).exists()
+        if is_late or not self._begin(job, approver=actor):
+            raise Refused("This does not wait for approval any more. Load the page again.")
+        audit.record(action=self.approved, screen=screen, actor=actor, about=job)
+
+    def settle(self) -> None:
+        """Cancel what waited for a day; start what waits for nobody else."""
+        for job in self._waiting_for(WAITS):
+            self.cancel_by_clock(job, State.AWAITING, "nobody approved it in a day")
+        for job in self._waiting_for(self.alone_waits):
+            if job.actor is None or not job.actor.has_perm(self.needs):
+                why = "who started it may not do this any more"
+                self.cancel_by_clock(job, State.AWAITING, why)
+            elif not roles.others_who_approve(job):
+                self._begin_by_clock(job)
+
+    @transaction.atomic
+    def cancel_by_clock(self, job: BatchJob, source: State, why: str) -> None:
+        """Cancel a job that is in this state for too long, on the audit record without an actor."""
+        if job.change_state(State.CANCELLED, source):
+            audit.record(action=self.cancelled, screen=self.screen, about=job, why=why)
+
+    def mail_team(self, job: BatchJob, *, message_id: str) -> bool:
+        """Mail the team that a job waits; False if that failed, and is to be tried again."""
+        context = {"job": job, "is_alone": not roles.others_who_approve(job)}
+        to = {"permission": self.team, "message_id": message_id}
+        return team.send_to_all(self.template, context, date=job.created_at, **to)
+
+    @transaction.atomic
+    def _begin_by_clock(self, job: BatchJob) -> None:
+        minutes = self.alone_waits // timedelta(minutes=1)
+        why = f"nobody else may approve, and nobody stopped it in {minutes} minutes"
+        if self._begin(job):
+            audit.record(action=self.approved, screen=self.screen, about=job, why=why)
+
+    def _begin(self, job: BatchJob, approver: User | None = None) -> bool:
+        return job.change_state(
+            State.RUNNING, State.AWAITING, approver=approver, started_at=Now(), **self.begun
+        )
+
+    def _waiting_for(self, period: timedelta) -> QuerySet[BatchJob]:
+        """Those that have waited so long, the oldest first."""
+        long_ago = {f"{self.since}__lt": Now() - period}
+        rows = self.model._default_manager.filter(state=State.AWAITING, **long_ago)
+        return rows.order_by("created_at", "id")
