@@ -55,7 +55,7 @@ class AlertDecisionForm(decide.DecisionForm):
 
     def __init__(self, data: Any, *, figures: alerts.Figures, user: Any) -> None:
         super().__init__(data, states=alerts.DECIDABLE, user=user)
-        alike = [(one.choice, f"{one.words} ({one.number:,})") for one in figures.likenesses]
+        alike = [(one.choice, f"{one.number:,}: {one.words}") for one in figures.likenesses]
         domains = [one for one in alike if one[0].startswith(alerts.DOMAIN)]
         signs = [one for one in alike if one[0].startswith(alerts.SIGNAL)]
         field = cast("DomainsField", self.fields["domains"])
