@@ -48,11 +48,11 @@ class AlertDecisionForm(decide.DecisionForm):
     """A decision about all that alerts are about, or those of it that are alike."""
 
     domains = DomainsField(
-        label="Of these email domains (of all, if you tick none)",
+        label="Only of these email domains (if you tick none, of all)",
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    sign = forms.ChoiceField(label="With this warning sign", required=False)
+    sign = forms.ChoiceField(label="Only with this warning sign", required=False)
 
     def __init__(self, data: Any, *, figures: alerts.Figures, user: Any) -> None:
         super().__init__(data, states=alerts.DECIDABLE, user=user)
@@ -118,7 +118,7 @@ class AlertAdmin(Titled, ReadOnly):
             return "open"
         return "all decided" if alert.is_decided else "checked"
 
-    @admin.display(description="which")
+    @admin.display(description="its signatures")
     def signatures(self, alert: Alert) -> SafeString | str:
         """A link to the signatures of a burst."""
         if not alert.is_burst:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +22,9 @@ class Strict(admin.ModelAdmin[Any]):
     was sent and when it went. And its actions fail on an id that the column cannot hold.
     """
 
+    # Counts beside the filters would read whole tables.
+    show_facets = admin.ShowFacets.NEVER
+
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
             try:
@@ -28,6 +32,13 @@ class Strict(admin.ModelAdmin[Any]):
             except ValidationError:
                 raise BadRequest("an id that is none") from None
         return super().response_action(request, *args, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A form field without Django's icons that open windows over a half-filled form."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Whether a parameter of the list's address is one of its filters. Others answer 400."""
@@ -96,4 +107,6 @@ class Titled(WithPages):
     ) -> Any:
         if db_field.related_model is Petition:
             kwargs["queryset"] = Petition.objects.titled().order_by("-pk")
+            if not db_field.blank:
+                kwargs["empty_label"] = "Choose a petition"
         return super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -10,7 +10,9 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Func, IntegerField, OuterRef, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import actor, need, show_refusals
@@ -109,11 +111,12 @@ class DecisionAdmin(ReadOnly):
         items = ITEMS.page(decision.items.all(), request.GET.get("after", ""))
         standing = bounded(decisions.standing(decision), COUNTED)
         may_undo = request.user.has_perm(decisions.permission(decision))
+        number = bounded(decision.items.order_by(), COUNTED)
         context = {
-            "title": decision.title.capitalize(),
+            "title": f"{capfirst(decision.title)}: {number} signature{pluralize(number.n)}",
             **_line(decision),
             "job": BulkDecision.objects.filter(decision=decision).first(),
-            "number": _number(decision),
+            "number": number,
             "standing": standing,
             "standing_url": Filters(decision.petition).url(decision=str(decision.pk)),
             "undo_form": UndoForm() if may_undo and standing.n else None,
@@ -159,12 +162,6 @@ def _open() -> list[BulkDecision]:
     """Bulk decisions that wait for somebody or run."""
     jobs = BulkDecision.objects.select_related("actor", "undoes__undoes")
     return [*jobs.waiting()[:MOST_OPEN], *jobs.running()[:MOST_OPEN]]
-
-
-def _number(decision: Decision) -> str:
-    """About how many signatures it was, counted so far as it is quick."""
-    n = decision.items.order_by()[: COUNTED + 1].count()
-    return f"{n:,}" if n <= COUNTED else f"more than {COUNTED:,}"
 
 
 def _signatures(items: list[DecisionItem]) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ class ExportForm(forms.ModelForm[Export]):
         assert isinstance(petitions, forms.ModelChoiceField)
         petitions.queryset = Petition.objects.titled().order_by("-pk")
         petitions.required = is_required
-        petitions.empty_label = "---------" if is_required else "all petitions"
+        petitions.empty_label = "Choose a petition" if is_required else "all petitions"
         if isinstance(places, forms.ModelChoiceField):
             places.queryset = Place.objects.order_by("kind", "name")
             places.empty_label = "all places"

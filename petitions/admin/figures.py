@@ -55,6 +55,7 @@ def _view(site: admin.AdminSite) -> Any:
         context = {
             **site.each_context(request),
             "title": "Figures",
+            "subtitle": petition,
             "petition": petition,
             "report": report,
             "opts": Petition._meta,

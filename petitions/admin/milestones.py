@@ -13,8 +13,8 @@ class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
     formfield_overrides = FIELDS
     extra = 1
     max_num = 3
-    verbose_name = "text in one language (if empty, the page shows the type of event)"
-    verbose_name_plural = "texts"
+    verbose_name = "text"
+    verbose_name_plural = "texts, one for each language (without one, readers see what happened)"
 
 
 @admin.register(Milestone)

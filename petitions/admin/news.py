@@ -86,6 +86,8 @@ class NewsTextInline(admin.StackedInline[NewsText, News]):
     formfield_overrides = FIELDS
     extra = 1
     max_num = 3
+    verbose_name = "text"
+    verbose_name_plural = "texts, one for each language"
 
     def has_add_permission(self, request: HttpRequest, obj: News | None = None) -> bool:
         return obj is None or obj.is_editable
@@ -181,6 +183,7 @@ class NewsAdmin(Titled):
         totals = news_counts.totals(news)
         context = {
             "title": "Preview and send",
+            "subtitle": news,
             "news": news,
             "whom": _whom(news),
             "state": _state(news),

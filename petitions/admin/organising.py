@@ -126,11 +126,8 @@ class PetitionTextFormSet(forms.BaseInlineFormSet[PetitionText, Petition, Any]):
 class PetitionTextInline(TextInline):
     model = PetitionText
     formset = PetitionTextFormSet
-    fields = ("language", "version", "title", "published_at", "shown", "sure")
+    fields = ("published_at", "shown", "sure")
     ordering = ("-version", "language")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
-        return ["version", *super().get_readonly_fields(request, obj)]
 
 
 class PetitionForm(CarefulForm[Petition]):
@@ -287,8 +284,8 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("signatures"), ordering="total")
-    def count(self, petition: Petition) -> int:
-        return petition.total
+    def count(self, petition: Petition) -> str:
+        return f"{petition.total:,}"
 
     def has_delete_permission(self, request: HttpRequest, obj: Petition | None = None) -> bool:
         """Only a petition that nobody has signed may be deleted; others are closed or removed.

@@ -150,6 +150,6 @@ class PetitionLife(WithPages):
     def _page_of(
         self, request: HttpRequest, petition: Petition, name: str, title: str, context: Any
     ) -> HttpResponse:
-        shared = {"title": title, "petition": petition}
+        shared = {"title": title, "subtitle": petition, "petition": petition}
         template = f"admin/petitions/petition/{name}.html"
         return self.page(request, template, {**shared, **context})

@@ -48,9 +48,7 @@ def shown(text: Publication) -> str:
     """The publication status of a text, in words."""
     if text.published_at is None:
         return str(_("draft"))
-    words = (
-        _("appears %(moment)s") if text.is_embargoed else _("public since it appeared %(moment)s")
-    )
+    words = _("appears %(moment)s") if text.is_embargoed else _("public: it appeared %(moment)s")
     return words % {"moment": moment_in_london(text.published_at)}
 
 
@@ -73,7 +71,8 @@ class TextInline(admin.StackedInline[Any, Any]):
     extra = 0
     verbose_name = _("text")
     verbose_name_plural = _("when each text is public")
-    readonly_fields = ("language", "title", "shown")
+    # Language, version and title stand in the heading of each.
+    readonly_fields = ("shown",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

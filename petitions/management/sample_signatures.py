@@ -1,11 +1,11 @@
 """Sample signatures for demos: fictitious people, screened, sealed and counted like real ones.
 
-They have no outbox rows, so that nothing is ever sent.
+Their outbox rows are settled, those who wait have had their reminder: nothing is ever sent.
 """
 
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from petitions.models import (
     ABROAD,
     UNKNOWN,
     Decision,
+    Mail,
     Petition,
     Place,
     Postcode,
@@ -102,6 +103,7 @@ def seed(
         signers = [maker.make(start + n, course) for n, course in enumerate(wanted)]
         signatures = Signature.objects.bulk_create([signer.signature for signer in signers])
         Signer.objects.bulk_create(signers)
+        Mail.objects.bulk_create(mail for signer in signers for mail in _sent_to(signer))
         for course, signature in zip(wanted, signatures, strict=True):
             ids[course].append(signature.pk)
         progress(len(wanted))
@@ -221,6 +223,24 @@ def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
         postcode_ix=search.postcode,
         slot=slot,
     )
+
+
+def _sent_to(signer: Signer) -> Iterator[Mail]:
+    """The mails that a signer got: the confirmation, and the reminder where they still wait."""
+    signature = signer.signature
+    is_pending = signature.confirmed_at is None
+    person = sealing.unsealed(signer)
+    index = sealing.indexes_of(signer.petition_id, person, is_pending=is_pending)
+    for kind in (Mail.Kind.CONFIRM, Mail.Kind.REMIND) if is_pending else (Mail.Kind.CONFIRM,):
+        yield Mail(
+            signature=signature,
+            kind=kind,
+            global_mailbox_ix=index.global_mailbox,
+            state=Mail.State.SENT,
+            attempts=1,
+            due_at=signature.created_at,
+            created_at=signature.created_at,
+        )
 
 
 def _homes(rng: Random) -> list[Home]:

@@ -8,10 +8,10 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from petitions.formatting.sanitising import need_few_marks
@@ -138,11 +138,16 @@ class PetitionQuerySet(models.QuerySet["Petition"]):
         return public.filter(pk__in=texts.values("petition"))
 
     def titled(self) -> "PetitionQuerySet":
-        """Annotate the `title` of the newest text, in English if there is one, for `__str__`."""
+        """Annotate for `__str__` the `title` of the newest text, in English if there is one, and
+        whether another petition has a text of that title.
+        """
         texts = PetitionText.objects.filter(petition=OuterRef("pk"))
         titles = texts.order_by(rank_of("en"), "-version").values("title")
-        columns = {"title": Subquery(titles[:1])}
-        return self.annotate(**columns)
+        namesakes = PetitionText.objects.filter(title=OuterRef("title")).exclude(
+            petition=OuterRef("pk")
+        )
+        title, shared = {"title": Subquery(titles[:1])}, {"shares_title": Exists(namesakes)}
+        return self.annotate(**title).annotate(**shared)
 
     def with_news(self) -> "PetitionQuerySet":
         """`readable()`, annotated with `public_texts` and `public_milestones`."""
@@ -212,6 +217,7 @@ class Petition(models.Model):
 
     # Annotations of `titled`, `with_news` and `tallies.as_column`.
     title: str | None = None
+    shares_title = False
     total: int
     public_texts: "list[PetitionText]"
     public_milestones: list[dict[str, Any]]
@@ -232,7 +238,10 @@ class Petition(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.slug})" if self.title else self.slug
+        """Its title, with its slug where another petition has the same title."""
+        if not self.title:
+            return self.slug
+        return f"{self.title} ({self.slug})" if self.shares_title else self.title
 
     def clean(self) -> None:
         """Validate what the check constraint would refuse, and a closing time in the past."""
@@ -450,7 +459,8 @@ class PetitionText(Publication, models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.language}, {self.version})"
+        language = get_language_info(self.language)["name"]
+        return f"{self.title} ({language}, version {self.version})"
 
     @property
     def public_since(self) -> datetime | None:

@@ -103,8 +103,8 @@ ACTS: Mapping[str, Act] = {
     CLOSE: Act(
         "Close",
         RUNNING,
-        "The form goes at once. Links already emailed still confirm for 24 hours. From now on "
-        "counts the time after which names and addresses are erased. Nobody is emailed.",
+        "The form goes at once. Links already emailed still confirm for 24 hours. Names "
+        "and addresses are erased 183 days from now. Nobody is emailed.",
         Action.PETITION_CLOSED,
     ),
     REOPEN: Act(

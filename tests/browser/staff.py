@@ -15,6 +15,8 @@ from petitions.staff.roles import ADMINISTRATORS, MODERATORS, ORGANISERS
 
 NAMES = {MODERATORS: "mona", ORGANISERS: "omar", ADMINISTRATORS: "ada"}
 PASSWORD = "kestrel amber violin sofa"
+# Milliseconds: hashing a password gives way to all else on a busy machine.
+PATIENCE = 180_000
 # For each name and role, the key of a new session of that account. A process that lives on, for
 # Django takes seconds to start; without a connection meanwhile, so that PostgreSQL can be stopped.
 _LOG_IN = """
@@ -63,8 +65,7 @@ def log_in(page: Page, stack: Stack, role: str = MODERATORS) -> None:
         page.goto("/admin/")
         page.fill("#id_username", NAMES[role])
         page.fill("#id_password", PASSWORD)
-        # Hashing a password gives way to all else on a busy machine.
-        page.click("[type=submit]", timeout=120_000)
+        page.click("[type=submit]", timeout=PATIENCE)
     expect(page.locator("#user-tools")).to_be_visible()
 
 

@@ -27,6 +27,22 @@ RUN = """() => axe.run({resultTypes: ["violations"], preload: false})
 OVERLAPS = """() => [...document.querySelectorAll('.results :is(td, th)')]
     .filter((cell) => cell.innerText.trim() && cell.scrollWidth > cell.clientWidth + 1)
     .map((cell) => cell.innerText.slice(0, 60))"""
+# Menus whose chosen words are cut off, although there is room beside them.
+CUT = """() => [...document.querySelectorAll('select:not([multiple])')].filter((menu) => {
+    const style = getComputedStyle(menu), pen = document.createElement('canvas').getContext('2d');
+    pen.font = style.font;
+    const words = menu.selectedOptions[0]?.text ?? '';
+    const room = menu.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return menu.offsetWidth && pen.measureText(words).width > room + 1
+        && menu.offsetWidth < menu.parentElement.clientWidth - 1;
+}).map((menu) => menu.selectedOptions[0].text)"""
+# Labels that run into the field beside them.
+CROWDED = """() => [...document.querySelectorAll('.form-row > label')].filter((label) => {
+    const field = label.nextElementSibling?.getBoundingClientRect();
+    const words = label.getBoundingClientRect();
+    return field && field.top < words.bottom && field.left >= words.left
+        && field.left - words.right < 8;
+}).map((label) => label.innerText)"""
 # Each width with one scheme: light or dark changes colours alone, and the width none of them.
 VIEWS = [(1280, "light"), (360, "dark")]
 OPEN = ["login/", "forgotten/", "forgotten/sent/", "password/MQ/a-b/"]
@@ -41,8 +57,10 @@ SCREENS = {
         "", "petitions/petition/", "petitions/petition/add/", "petitions/milestone/",
         "petitions/milestone/add/", "petitions/source/", "petitions/source/add/",
         "petitions/organisation/", "petitions/mail/", "petitions/enquiry/", "petitions/snapshot/",
-        "petitions/export/", "petitions/erasure/", "petitions/erasurestop/", "campaign/statement/",
-        "campaign/statement/add/", "petitions/signature/", "petitions/activityminute/",
+        "petitions/export/", "petitions/export/new/", "petitions/export/new/hand-in/",
+        "petitions/news/add/", "petitions/erasure/", "petitions/erasurestop/",
+        "campaign/statement/", "campaign/statement/add/", "petitions/signature/",
+        "petitions/activityminute/",
     ],
     ADMINISTRATORS: ["", "auth/user/", "auth/user/add/", "petitions/auditrecord/"],
 }  # fmt: skip
@@ -59,6 +77,8 @@ def wrong_on(page: Page) -> Iterator[str]:
         page.evaluate(AXE)
     yield from page.evaluate(RUN)
     yield from (f"overlaps: {text}" for text in page.evaluate(OVERLAPS))
+    yield from (f"cut off: {text}" for text in page.evaluate(CUT))
+    yield from (f"runs into its field: {text}" for text in page.evaluate(CROWDED))
     if not fits(page):
         yield "scrolls sideways"
 

@@ -87,7 +87,7 @@ def view(request: HttpRequest, object_id: str, render: Render) -> HttpResponse:
 def _context(request: HttpRequest, signature: Signature, form: DecisionForm) -> dict[str, Any]:
     came_from = _came_from(request, signature)
     return {
-        "title": signature.spoken_reference,
+        "title": f"Signature {signature.spoken_reference}",
         "line": line(signature),
         "events": timeline.timeline(signature),
         "neighbours": _neighbours(signature),

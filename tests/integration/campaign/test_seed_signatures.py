@@ -16,6 +16,7 @@ from django.utils.html import escape
 
 from petitions.counting import tallies
 from petitions.identity import names, typed_text
+from petitions.mail import reminders
 from petitions.management import sample_signatures
 from petitions.models import (
     ABROAD,
@@ -30,7 +31,7 @@ from petitions.models import (
     Signature,
     Signer,
 )
-from petitions.moderation import decisions, rescan
+from petitions.moderation import cockpit, decisions, rescan
 from petitions.privacy import retention
 from petitions.screening import fraud_signals, screen
 from petitions.signers.sealing import Attempt, indexes, unsealed
@@ -91,6 +92,19 @@ def test_a_sample_ends_with_a_meeting_about_which_there_is_one_alert(
     assert "Many signatures from one network in two minutes." in page
     found = client.post("/admin/petitions/signature/", {"sought": "example.org"}, follow=True)
     assert "Signatures of one email domain" in found.content.decode()
+
+
+def test_samples_are_mailed_and_nothing_is_sent_to_them(petition: Petition) -> None:
+    """The cockpit told that 100 had signed and none was mailed."""
+    sample_signatures.seed(petition=petition, total=100, days=2)
+
+    forms = cockpit.newest(petition)
+    assert forms
+    assert all(form.is_sent for form in forms)
+    pending = Signature.objects.filter(state=State.PENDING)
+    pending.update(created_at=timezone.now() - reminders.AFTER)
+    assert reminders.queue_reminders() == 0
+    assert {*Mail.objects.values_list("state", flat=True)} == {Mail.State.SENT}
 
 
 @pytest.mark.parametrize("publishes_names", [False, True])
@@ -223,7 +237,7 @@ def test_ids_and_references_are_such_as_signing_gives(petition: Petition, seed: 
 
 def test_nothing_is_mailed_to_anybody(petition: Petition, seed: Seed) -> None:
     seed(petition=petition, total=100)
-    assert not Mail.objects.exists()
+    assert not Mail.objects.exclude(state=Mail.State.SENT).exists()
 
 
 def test_seeding_again_adds_other_people(petition: Petition, seed: Seed) -> None:

@@ -101,6 +101,18 @@ def test_its_page_tells_what_the_alert_is_about_and_never_which_network(
     assert "192.0.2" not in page
 
 
+def test_who_finds_real_people_marks_the_alert_where_they_would_look_for_approve(
+    burst: Alert, mona: Client
+) -> None:
+    """Those who are confirmed cannot be approved, and the button stood below all others."""
+    page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
+    assert "there is nothing to approve. Mark the alert as checked." in page
+    assert page.index("Mark as checked") < page.index('value="approve"')
+    mona.post(f"{ALERT}{burst.pk}/seen/")
+    assert "Nothing needs you" in mona.get("/admin/").content.decode()
+    assert "Mark as checked" not in mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
+
+
 def test_a_domain_of_many_is_named(
     burst: Alert, mona: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,7 +212,7 @@ def test_a_moderator_sees_the_burst_looks_at_its_signatures_and_says_so(
     client.force_login(moderator)
 
     home = client.get(HOME).content.decode()
-    assert "20 or more signatures on Protect people (protect) came from one network within" in home
+    assert "20 or more signatures on Protect people came from one network within" in home
 
     link = re.search(r'href="([^"]*network=[^"]*)"', home)
     assert link

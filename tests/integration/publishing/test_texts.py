@@ -116,7 +116,7 @@ def test_the_languages_stand_side_by_side_and_a_missing_one_is_named(
     assert places == sorted(places)
     assert '<div lang="ar" dir="rtl">' in page
     assert "No text in Welsh: its readers see another language." in page
-    assert "<h1>Texts of Protect people (protect)</h1>" in page
+    assert "<h1>Texts of Protect people</h1>" in page
     assert f'petition/{petition.pk}/preview/">Preview and links</a>' in page
     assert 'name="en-version"' not in page, "no version is typed"
 
