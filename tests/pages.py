@@ -12,7 +12,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
+from django.template import Template
 from django.test import Client, RequestFactory, override_settings
+from django.test.signals import template_rendered
 from django.utils import timezone, translation
 from limits import parse
 
@@ -548,3 +550,33 @@ class Visitor:
                 dated=date(2020, 2, 1),
                 published_at=timezone.now(),
             )
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What a whole walk in one language showed, and the names of the templates behind it."""
+
+    pages: list[tuple[str, str]]
+    mails: list[tuple[str, str]]
+    templates: set[str]
+
+
+# By language.
+_WALKED: dict[str, Walk] = {}
+
+
+def walked(petition: Petition, language: str) -> Walk:
+    """Every page and mail in one language. All tests of one run share a walk: none changes it."""
+    if language not in _WALKED:
+        templates: set[str] = set()
+
+        def note(sender: object, template: Template, **kwargs: object) -> None:
+            templates.add(str(template.name))
+
+        template_rendered.connect(note)
+        try:
+            visitor = Visitor(petition, language)
+            _WALKED[language] = Walk(list(visitor.walk()), list(visitor.mails()), templates)
+        finally:
+            template_rendered.disconnect(note)
+    return _WALKED[language]

@@ -1,22 +1,25 @@
-"""Run the test suite as two pytest processes side by side, each with a database of its own.
+"""Run the test suite as pytest processes, two at a time, each with a database of its own.
 
     python -m tests.side_by_side [PYTEST ARGUMENTS]
 
-Given arguments, pytest runs once with them. The tests with browsers and whole stacks wait much,
-those of the database calculate: on two cores both together take little longer than one of them.
-The output of the second comes after that of the first. Exits with 1 if either fails.
+Given arguments, pytest runs once with them. Otherwise two workers take one portion after the other,
+the longest first, so that both processors have work to the end. Each line of output has the name of
+its portion before it. Exits with 1 if any portion fails.
 """
 
 import subprocess
 import sys
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
-# The longest walk through the admin calculates too, but makes the halves equally long.
-_LONGEST = "tests/integration/staff/test_membership.py"
-HALVES = (
-    ("tests/unit", "tests/integration", f"--ignore={_LONGEST}"),
-    ("tests/e2e", "tests/browser", "tests/fault", _LONGEST),
-)
+_STAFF = "tests/integration/staff"
+# Browsers and the tests of HTTP share one stack; those of faults start their own.
+PORTIONS = {
+    "browser": ("tests/e2e", "tests/browser"),
+    "database": ("tests/unit", "tests/integration", f"--ignore={_STAFF}"),
+    "staff": (_STAFF,),
+    "faults": ("tests/fault",),
+}
+_WORKERS = 2
 _PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -24,15 +27,21 @@ def main(arguments: list[str]) -> int:
     """Run the suite and return its exit code."""
     if arguments:
         return subprocess.call([*_PYTEST, *arguments])
-    first, second = HALVES
-    with tempfile.TemporaryFile() as said:
-        beside = subprocess.Popen([*_PYTEST, *second], stdout=said, stderr=subprocess.STDOUT)
-        code = subprocess.call([*_PYTEST, *first])
-        code = beside.wait() or code
-        said.seek(0)
-        sys.stdout.flush()
-        sys.stdout.buffer.write(said.read())
-    return code
+    with ThreadPoolExecutor(_WORKERS) as workers:
+        codes = list(workers.map(_run, PORTIONS))
+    return int(any(codes))
+
+
+def _run(name: str) -> int:
+    """Run a portion, passing on its output line by line, and return its exit code."""
+    command = [*_PYTEST, *PORTIONS[name]]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout or ():
+            sys.stdout.write(f"{name:8} {line}")
+            sys.stdout.flush()
+    return process.returncode
 
 
 if __name__ == "__main__":

@@ -97,8 +97,10 @@ def apart(one: Box, other: Box) -> bool:
 
 
 @pytest.mark.usefixtures("_petition")
-@HOMES
-@pytest.mark.parametrize("size", [PHONE, (768, 1024), DESK])
+@pytest.mark.parametrize(
+    ("home", "size"),
+    [("/", PHONE), ("/ar/", PHONE), ("/cy/", PHONE), ("/ar/", (768, 1024)), ("/", DESK)],
+)
 def test_charts_and_their_words_fit_every_screen(
     open_page: OpenPage, home: str, size: tuple[int, int]
 ) -> None:

@@ -120,9 +120,20 @@ def in_folder(folder: Path) -> list[psutil.Process]:
     return [process for stage in (FRONT, MIDDLE, DATABASE) for process in find(folder, stage)]
 
 
-def test_it_says_where_everything_is_and_sigterm_to_the_group_leaves_nothing(run: Run) -> None:
+def test_it_says_where_everything_is_refuses_a_second_run_and_leaves_nothing_after_sigterm(
+    run: Run,
+) -> None:
     started = run.processes()
     password = (run.folder / "admin-password").read_text().strip()
+    # Settings of behaviour reach the site, and nothing that leads elsewhere.
+    for name in ("web", "worker"):
+        environment = Path(f"/proc/{process_named(run, name)}/environ").read_text()
+        assert "LIMIT_FORM_NETWORK=7/minute" in environment.split("\0")
+        assert "elsewhere.example" not in environment
+    second = Run(run.folder, free_port())
+    assert second.ended() == 1
+    assert f"already running (process {run.process.pid})" in second.output
+    assert run.process.poll() is None
 
     os.killpg(run.process.pid, signal.SIGTERM)
 
@@ -135,13 +146,6 @@ def test_it_says_where_everything_is_and_sigterm_to_the_group_leaves_nothing(run
     assert not in_folder(run.folder)
     stopped_last = (run.folder / "logs" / "postgres.log").read_text().splitlines()[-1]
     assert stopped_last.endswith("database system is shut down")
-
-
-def test_settings_of_behaviour_reach_the_site_and_nothing_that_leads_elsewhere(run: Run) -> None:
-    for name in ("web", "worker"):
-        environment = Path(f"/proc/{process_named(run, name)}/environ").read_text()
-        assert "LIMIT_FORM_NETWORK=7/minute" in environment.split("\0")
-        assert "elsewhere.example" not in environment
 
 
 def test_sigkill_leaves_nothing_and_the_next_run_finds_its_data(run: Run, folder: Path) -> None:
@@ -180,14 +184,6 @@ def wait_until(there: Path) -> None:
     while not there.exists():
         assert time.monotonic() < deadline, there
         time.sleep(0.1)
-
-
-def test_a_second_run_on_the_same_folder_is_refused(run: Run) -> None:
-    second = Run(run.folder, free_port())
-
-    assert second.ended() == 1
-    assert f"already running (process {run.process.pid})" in second.output
-    assert run.process.poll() is None
 
 
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:

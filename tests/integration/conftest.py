@@ -20,6 +20,7 @@ from petitions.models import (
 )
 from petitions.screening import rate_limits
 from petitions.signatures import check_email, find, submit
+from petitions.staff.password_hashing import LimitedHasher
 from petitions.staff.roles import MODERATORS, ORGANISERS
 from tests import shipped
 
@@ -39,6 +40,8 @@ def _fresh(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limits, "_LOWERED_BY", {})
     # A busy machine must not look like a stalled Redis.
     monkeypatch.setattr("petitions.infra.redis.TIMEOUT", 2.0)
+    # A third of a second of the processor for each password: tests/unit/crypto has it in full.
+    monkeypatch.setattr(LimitedHasher, "iterations", 1)
     with redis.Redis.from_url(settings.REDIS_URL) as counters:
         counters.flushdb()
 

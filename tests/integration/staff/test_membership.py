@@ -57,6 +57,9 @@ OF_ADDRESSES = {OnePerson.name, Supporters.name}
 # About staff alone, where each press costs the hash of a password; and the state of the machine.
 _LEFT_OUT = re.compile(r"password|second-factor|log(in|out)|forgotten|reset|/auth/")
 _MOST_OPTIONS = 4
+# The rows of a formset are alike: the first stands for all, and what a new one is copied from is
+# read by nobody.
+_LIKE_THE_FIRST = re.compile(r"-(?:[1-9]\d*|__prefix__)-")
 # What was asked, the status and text of the answer, and whether the look is on record.
 Answer = tuple[str, tuple[int, str], bool]
 _CHANCE_AND_TIME = {
@@ -178,6 +181,8 @@ def _filled(form: Tag) -> Iterator[dict[str, str]]:
         filled = {**fields, **dict.fromkeys(texts, typed)}
         yield from ({**filled, **button} for button in buttons)
         for name, choices in options.items():
+            if _LIKE_THE_FIRST.search(name):
+                continue
             yield from ({**filled, name: choice} for choice in choices[:_MOST_OPTIONS])
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 
 from petitions.models import Petition
-from tests.pages import Visitor
+from tests.pages import walked
 
 STATIC = Path(settings.BASE_DIR) / "static"
 BOOTSTRAP = [
@@ -43,7 +43,7 @@ def styled(*sheets: Path) -> set[str]:
 
 
 def test_every_class_of_every_public_page_has_a_style(petition: Petition) -> None:
-    classes = {name for _, html in Visitor(petition, "en").walk() for name in Classes(html).found}
+    classes = {name for _, html in walked(petition, "ar").pages for name in Classes(html).found}
     assert {"btn-danger", "form-select", "is-invalid"} <= classes, "this looks at the wrong pages"
     assert classes - TELLING - WIDGETS <= styled(*BOOTSTRAP, *OURS)
     assert classes >= TELLING | WIDGETS, "names that nothing has any more"

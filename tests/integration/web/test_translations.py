@@ -17,14 +17,12 @@ from babel.messages import Catalog
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 from django.conf import settings
-from django.template import Template
 from django.test import Client
-from django.test.signals import template_rendered
 from django.utils import translation
 
 from petitions.counting import tallies
 from petitions.models import Petition
-from tests.pages import TEXTS, Visitor
+from tests.pages import TEXTS, Visitor, walked
 
 ROOT = Path(settings.BASE_DIR)
 SOURCES = ("campaign", "petitions", "templates", "locale")
@@ -188,21 +186,19 @@ def test_numbers_and_dates_are_written_as_the_language_has_them(
 
 @LANGUAGES
 def test_no_page_and_no_mail_holds_english(petition: Petition, language: str) -> None:
-    visitor = Visitor(petition, language)
+    walk = walked(petition, language)
     direction = "rtl" if language == "ar" else "ltr"
-    pages = dict(visitor.walk())
-    mails = list(visitor.mails())
-    assert {kind for kind, _words in mails} == {"subject", "text", "HTML"}
-    for name, page in pages.items():
+    assert {kind for kind, _words in walk.mails} == {"subject", "text", "HTML"}
+    for name, page in walk.pages:
         assert f'<html lang="{language}" dir="{direction}">' in page, name
-    for name, text in [*pages.items(), *mails]:
+    for name, text in [*walk.pages, *walk.mails]:
         assert list(_english_in(text)) == [], name
 
 
 def test_arabic_pages_and_mails_hold_no_latin_words(petition: Petition) -> None:
     """This also finds what nobody marked for translation."""
-    visitor = Visitor(petition, "ar")
-    for name, page in [*visitor.walk(), *visitor.mails()]:
+    walk = walked(petition, "ar")
+    for name, page in [*walk.pages, *walk.mails]:
         reader = Reader("ar")
         reader.feed(page)
         text = ADDRESSES.sub(" ", " ".join(reader.said))
@@ -214,19 +210,7 @@ def test_arabic_pages_and_mails_hold_no_latin_words(petition: Petition) -> None:
 
 def test_every_public_template_is_among_the_pages(petition: Petition) -> None:
     """A page that nobody walks through would be looked at by none of these tests."""
-    seen: set[str] = set()
-
-    def note(sender: object, template: Template, **kwargs: object) -> None:
-        seen.add(str(template.name))
-
-    template_rendered.connect(note)
-    try:
-        visitor = Visitor(petition, "ar")
-        list(visitor.walk())
-        list(visitor.mails())
-    finally:
-        template_rendered.disconnect(note)
-    assert {str(path) for path in _public_templates()} - seen == set()
+    assert {str(path) for path in _public_templates()} - walked(petition, "ar").templates == set()
 
 
 def _public_templates() -> Iterator[Path]:
