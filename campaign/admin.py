@@ -23,7 +23,7 @@ from petitions.publishing import changes
 
 class StatementTextInline(TextInline):
     model = StatementText
-    fields = ("language", "title", "published_at", "shown", "sure")
+    fields = ("published_at", "shown", "sure")
     ordering = ("id",)
 
 
