@@ -428,8 +428,13 @@ def everything(petition: Petition, moderator: User) -> None:
     Statement.objects.filter(pk=statement.pk).update(petition=petition)
 
 
-# 404: the outbox has no page for a mail, nor for deleting one.
-ANSWERS = {HTTPStatus.OK, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+# The outbox has no page for a mail, nor for deleting one (404), and no such action (400).
+ANSWERS = {
+    HTTPStatus.OK,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+}
 
 
 @pytest.mark.parametrize("who", ["organiser", "admin_user"])

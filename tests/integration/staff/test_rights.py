@@ -22,6 +22,7 @@ WITHOUT_A_RIGHT = {
     "petitions.staff.roles.require",
     "petitions.staff.roles.require_to_manage",
     "petitions.staff.roles.may_manage",
+    "petitions.staff.people.warn_of_contact",
     "petitions.staff.audit.record",
     "petitions.staff.audit.record_each",
     "petitions.moderation.search.record",
