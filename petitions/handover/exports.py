@@ -43,11 +43,10 @@ Progress = Callable[[int], object]
 def start(*, export: Export, actor: User | None, screen: str) -> Export:
     """Record an export (who, what, why, of which signatures) before its first byte is sent.
 
-    `export` is unsaved and says what was chosen. Raises `PermissionDenied`, and `Refused`
-    where the actor's look-ups of single people are used up.
+    `export` is unsaved and says what was chosen. Raises `PermissionDenied`, and `Refused` where its
+    purpose is not of a part, or the actor's look-ups of single people are used up.
     """
-    purpose = purposes.of(export)
-    roles.require(actor, purpose.permission)
+    purpose = _purpose_of(export, actor)
     if actor and purpose.is_of_one_person:
         _need_a_look(actor)
     export.actor, export.actor_name = actor, actor.get_username() if actor else "command line"
@@ -65,6 +64,15 @@ def start(*, export: Export, actor: User | None, screen: str) -> Export:
     return export
 
 
+def _purpose_of(export: Export, actor: User | None) -> purposes.Purpose:
+    """What an export is for, if the actor may have it, of the part that was chosen."""
+    purpose = purposes.of(export)
+    roles.require(actor, purpose.permission)
+    if not purpose.has_parts and (export.place_id or export.first_day or export.last_day):
+        raise Refused("This list is of a whole petition: choose no place and no days.")
+    return purpose
+
+
 @transaction.atomic
 def about(*, export: Export, actor: User, screen: str) -> str:
     """About how many rows an unsaved export would have, in words. On record, like a search.
@@ -72,8 +80,7 @@ def about(*, export: Export, actor: User, screen: str) -> str:
     Steps alone hide nobody: days can be chosen so that a place stands one below a step, and then
     the next answer that differs tells that somebody of that place has just signed.
     """
-    purpose = purposes.of(export)
-    roles.require(actor, purpose.permission)
+    purpose = _purpose_of(export, actor)
     audit.record(
         action=AuditRecord.Action.SEARCHED,
         screen=screen,

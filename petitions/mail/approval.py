@@ -32,9 +32,9 @@ class Approval:
     """How the jobs of one model are approved, by who has its permission `APPROVAL`.
 
     `since` is the column with the moment since which a job waits; `begun` has those that change,
-    besides `started_at`, when the worker gets it. `needs` is the permission of its actor, `screen`
-    that of audit records which no person caused. Who has the permission `team` is mailed the
-    `template`, about `job`.
+    besides `started_at`, when the worker gets it, and `ended` those when it is cancelled. `needs`
+    is the permission of its actor, `screen` that of audit records which no person caused. Who has
+    the permission `team` is mailed the `template`, about `job`.
     """
 
     model: type[BatchJob]
@@ -48,6 +48,7 @@ class Approval:
     team: str
     template: str
     begun: Mapping[str, object] = field(default_factory=dict)
+    ended: Mapping[str, object] = field(default_factory=dict)
 
     def submit(
         self, job: BatchJob, *, is_large: bool, actor: User, screen: str, **columns: object
@@ -76,16 +77,18 @@ class Approval:
         for job in self._waiting_for(WAITS):
             self.cancel_by_clock(job, State.AWAITING, "nobody approved it in a day")
         for job in self._waiting_for(self.alone_waits):
-            if job.actor is None or not job.actor.has_perm(self.needs):
+            if roles.others_who_approve(job):
+                continue
+            if job.actor and job.actor.has_perm(self.needs):
+                self._begin_by_clock(job)
+            else:
                 why = "who started it may not do this any more"
                 self.cancel_by_clock(job, State.AWAITING, why)
-            elif not roles.others_who_approve(job):
-                self._begin_by_clock(job)
 
     @transaction.atomic
     def cancel_by_clock(self, job: BatchJob, source: State, why: str) -> None:
         """Cancel a job that is in this state for too long, on the audit record without an actor."""
-        if job.change_state(State.CANCELLED, source):
+        if job.change_state(State.CANCELLED, source, **self.ended):
             audit.record(action=self.cancelled, screen=self.screen, about=job, why=why)
 
     def mail_team(self, job: BatchJob, *, message_id: str) -> bool:

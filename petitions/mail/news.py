@@ -63,6 +63,7 @@ APPROVAL = Approval(
     team=SEND,
     template="admin/petitions/news/mail.txt",
     begun={"is_to_tell": False, "has_list": True},
+    ended={"is_to_tell": False},
 )
 logger = logging.getLogger(__name__)
 

@@ -50,12 +50,6 @@ def is_petition_suppressed(mailbox: Mailbox) -> bool:
     return entries.filter(petition=mailbox.petition_id, reason=Reason.NOT_ME).exists()
 
 
-def objects_to_petition(*, address: str, petition_id: int) -> bool:
-    """Whether "not me" was said of a petition for the mailbox of an address."""
-    entries = _of_mailbox(sealing.inboxes_of(address)) & _standing()
-    return entries.filter(petition=petition_id, reason=Reason.NOT_ME).exists()
-
-
 def suppress_all(*, inbox: Inbox) -> None:
     """Suppress all mail to a mailbox, about anything (opt-out, complaint).
 

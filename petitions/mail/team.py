@@ -256,10 +256,14 @@ def _send_letter(mail: StaffMail) -> int:
         logger.warning("mail to staff %s cannot be opened", mail.pk)
         return 0
     for person, address in addressees:
-        link = reverse("admin:password_reset_confirm", args=people.password_link_parts(person))
+        context: dict[str, object] = {"person": person}
+        # In no other letter, for one goes to the address that an account no longer has.
+        if mail.kind in (StaffMail.Kind.INVITATION, StaffMail.Kind.PASSWORD):
+            link = reverse("admin:password_reset_confirm", args=people.password_link_parts(person))
+            context["link"] = f"{settings.SITE_URL}{link}"
         if not send(
             f"admin/mail/{mail.kind}.txt",
-            {"person": person, "link": f"{settings.SITE_URL}{link}"},
+            context,
             to=address,
             message_id=f"{mail.pk}.{person.pk}",
             date=mail.created_at,

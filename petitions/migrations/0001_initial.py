@@ -255,11 +255,16 @@ class Migration(migrations.Migration):
                     ("reveal_signature", "Can reveal a signer's address"),
                 ],
                 "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        condition=models.Q(("signals", []), _negated=True),
+                        fields=["signals"],
+                        name="signature_rare_signal",
+                    ),
                     models.Index(
                         condition=models.Q(("disowned_at__isnull", False)),
                         fields=["disowned_at"],
                         name="signature_disowned",
-                    )
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("reference",), name="signature_reference_once"),

@@ -83,8 +83,8 @@ class Preview:
 
 
 def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: User) -> Preview:
-    """Draft a decision about a selection. Raises `Refused`, `PermissionDenied`, and `Refused`
-    if nothing matches.
+    """Draft a decision about a selection. Raises `PermissionDenied`, and `Refused`, also if
+    nothing matches.
     """
     if kind not in lifecycle.DECISIONS:
         raise Refused(_("This cannot be decided about many at once. Open each signature for it."))

@@ -136,10 +136,10 @@ class Origin(NamedTuple):
 def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
     """The networks and the domains of most confirmed forms of the last hour, the busiest first.
 
-    Anybody can send forms with the domain of one person: one fewer than `LEAST_TOLD` of those that
+    Anybody can send forms with the domain of one person: one fewer than `LEAST_SHOWN` of those that
     wait would tell whether that person has signed.
     Nobody reads which network it is, nor which domain, but for those of large providers. Those of
-    fewer than `LEAST_TOLD` forms are left out.
+    fewer than `LEAST_SHOWN` forms are left out.
     """
     hour_ago = timezone.now() - HOUR
     late = [form for form in forms if form.created_at > hour_ago and form.confirmed_at]
@@ -236,7 +236,7 @@ class Met(NamedTuple):
 def rules_met(seen: Activity) -> list[Met]:
     """By what rules are about: how many refused forms and held signatures, last hour and last day.
 
-    In steps of `LEAST_TOLD`, and without rules about one address: a rule about a person's own
+    In steps of `LEAST_SHOWN`, and without rules about one address: a rule about a person's own
     domain would tell whether they have signed, as its preview would.
     """
     kinds = Counter(Rule.objects.in_force().order_by().values_list("kind", flat=True))

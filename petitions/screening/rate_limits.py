@@ -247,8 +247,8 @@ def _lowered(count: int, limit: Limit, key: bytes) -> int:
 
 
 def _result(limits: Sequence[Limit], counts: Sequence[int], lowered: Sequence[int]) -> LimitResult:
-    """What the counts of an attempt mean. `told` are those that the sender may conclude from; hard
-    limits take them as they are.
+    """What the counts of an attempt mean. `lowered` are those that the sender may conclude from;
+    hard limits take them as they are.
     """
     refused = challenged = silenced = False
     from_network = 0

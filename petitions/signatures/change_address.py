@@ -147,7 +147,7 @@ def _move(signature: Signature, recipient: Recipient, address: str) -> None:
     signer.sealed = sealing.seal_again({**person, "email": address}, signer.pk)
     signer.save()
     # What waits at the old address would count the same person once more.
-    disowning.retire([row for row in attempts if row.confirmed_at is None])
+    disowning.retire([row.pk for row in attempts if row.confirmed_at is None])
     # Links mailed to the old address end.
     Signature.objects.filter(pk=signer.pk).update(link_epoch=F("link_epoch") + 1)
     mails = Mail.objects.filter(signature=signer.pk)

@@ -103,9 +103,7 @@ def find(signature_id: UUID, epoch: int) -> Signature | None:
     """The signature that a mailed link names, with its signer and petition; None if invalid."""
     rows = Signature.objects.uncorrected().select_related("signer", "petition")
     signature = rows.filter(pk=signature_id, signer__isnull=False).first()
-    if signature is None or not _is_live(signature, epoch) or disowning.is_retired(signature):
-        return None
-    return signature
+    return signature if signature and _is_live(signature, epoch) else None
 
 
 def confirm(*, signature_id: UUID, epoch: int, is_chosen: bool = False) -> Pressed:
@@ -145,11 +143,7 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
 
 
 def _unconfirmable(signature: Signature, me: Opened) -> Pressed | None:
-    """The answer where the petition is closed, the form is retired, or "not me" was pressed before;
-    None elsewhere.
-    """
-    if disowning.is_retired(signature):
-        return Pressed(Outcome.GONE)
+    """The answer where the petition is closed, or "not me" was pressed before; None elsewhere."""
     if signature.state == State.PENDING and not _may_count(signature):
         return Pressed(Outcome.CLOSED, signature)
     if signature.disowned_at is None:
@@ -200,8 +194,7 @@ def _carry_out(
         twin = _clean_twin(verdict.standing, forms, me)
         _merge_choices(verdict.standing, me, may_count=may_count, twin=twin)
     if waiting and verdict.outcome in {Outcome.CONFIRMED, Outcome.ALREADY}:
-        locked = _lock(waiting, state=State.PENDING)
-        disowning.retire([one for one in waiting if one.pk in locked])
+        disowning.retire(_lock(waiting, state=State.PENDING))
     signature = verdict.standing or signature
     added = Person(person["name"], Link(signature.pk, signature.link_epoch))
     is_narrowed = verdict.outcome is Outcome.CONFIRMED and signature.name_use != asked_for

@@ -5,13 +5,13 @@ the other for a while, and of two presses that contradict each other neither sta
 as it did, whoever pressed is asked which of the two was meant, and both links of the mail work.
 """
 
-import os
 from collections.abc import Collection
 from datetime import timedelta
 from enum import Enum
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from petitions.crypto import vault
@@ -51,7 +51,9 @@ def disown(*, mailbox: Mailbox) -> Outcome:
     if not Petition.objects.filter(pk=mailbox.petition_id).exists():
         return Outcome.GONE
     if signature and signature.state == State.PENDING:
-        _mark([signature.pk])
+        rows = Signature.objects.filter(pk=signature.pk, disowned_at=None)
+        rows.update(disowned_at=timezone.now())
+        _cancel_mail([signature.pk])
     suppression.suppress_petition(mailbox=mailbox)
     return Outcome.DISOWNED
 
@@ -65,35 +67,22 @@ def take_back(*, mailbox: Mailbox) -> None:
     suppression.unsuppress_petition(inboxes=[inbox], petition_id=mailbox.petition_id)
 
 
-def retire(signatures: Collection[Signature]) -> None:
-    """End forms that wait, which are locked: their links are dead, and nothing is mailed any more.
+def retire(signature_ids: Collection[UUID]) -> None:
+    """End forms that wait, which are locked: no link or code of theirs works any more, and nothing
+    is mailed about them.
 
     Retention deletes them with those of "not me". Were it done at once, a moderator who had sent a
-    form for somebody's address would see, without any record, when its owner confirmed another. The
-    rows are those of "not me", an objection too, but of nobody: a copy of the database must not
-    tell which of the two it was (constant work, docs/architecture.md).
+    form for somebody's address would see, without any record, when its owner confirmed another. Of
+    the time only the hour is stored: by the exact one a copy of the database would join the form to
+    the signature that was confirmed at that moment.
     """
-    _mark([one.pk for one in signatures])
-    for one in signatures:
-        nobody = Inbox(vault.index_key_id(), os.urandom(vault.INDEX_BYTES))
-        mailbox = Mailbox(one.pk, one.link_epoch, one.petition_id, nobody.key_id, nobody.ix)
-        suppression.suppress_petition(mailbox=mailbox)
+    next_hour = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    rows = Signature.objects.filter(pk__in=signature_ids)
+    rows.update(disowned_at=next_hour, link_epoch=F("link_epoch") + 1)
+    _cancel_mail(signature_ids)
 
 
-def is_retired(signature: Signature) -> bool:
-    """Whether a form ended by `retire`: no objection of its mailbox belongs to it. Load its signer.
-
-    A second query for forms that are marked alone.
-    """
-    if signature.disowned_at is None:
-        return False
-    address = sealing.address_of(signature.signer) or ""
-    return not suppression.objects_to_petition(address=address, petition_id=signature.petition_id)
-
-
-def _mark(signature_ids: Collection[UUID]) -> None:
-    rows = Signature.objects.filter(pk__in=signature_ids, disowned_at=None)
-    rows.update(disowned_at=timezone.now())
+def _cancel_mail(signature_ids: Collection[UUID]) -> None:
     unsent = Mail.objects.filter(signature__in=signature_ids, state=Mail.State.QUEUED)
     unsent.update(state=Mail.State.CANCELLED)
 

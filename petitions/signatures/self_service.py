@@ -319,7 +319,7 @@ def _rename(one: OwnSignature, name: str) -> None:
             for key_id in settings.INDEX_KEYS
         ]
         _need_free(signer, after)
-        disowning.retire([row for row in attempts if row.state == State.PENDING])
+        disowning.retire([row.pk for row in attempts if row.state == State.PENDING])
         signer.person_ix = after[0].person
         signer.name_ix = sealing.search_indexes(signature.petition_id, signature.pk, person).name
     signer.sealed = sealing.seal_again(person, signature.pk)

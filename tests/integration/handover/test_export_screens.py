@@ -20,6 +20,7 @@ from petitions.handover import exports, purposes, reminders
 from petitions.handover.purposes import PURPOSES
 from petitions.models import AuditRecord, Export, Petition
 from petitions.signers.sealing import Attempt
+from petitions.staff.refusal import Refused
 from tests.people import AMINA, sign_and_confirm, somebody
 
 NEW = "/admin/petitions/export/new/"
@@ -82,6 +83,10 @@ def test_the_list_for_news_is_of_no_single_place_or_day(petition: Petition, page
 
     assert sorted(row[0] for row in rows[1:]) == ["fr@example.org", "uk@example.org"]
     assert page.get(f"{NEW}hand-in/").context["form"].fields.keys() >= {"place", "first_day"}
+    part = Export(petition=petition, purpose="supporters", why="x", first_day=today, last_day=today)
+    with pytest.raises(Refused, match="choose no place and no days"):
+        exports.start(export=part, actor=None, screen="command line")
+    assert Export.objects.filter(purpose="supporters").count() == 1
 
 
 @pytest.mark.parametrize("purpose", [name for name in PURPOSES if name != "person"])

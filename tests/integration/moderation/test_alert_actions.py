@@ -108,6 +108,7 @@ def test_who_finds_real_people_marks_the_alert_where_they_would_look_for_approve
     page = mona.get(f"{ALERT}{burst.pk}/change/").content.decode()
     assert "there is nothing to approve. Mark the alert as checked." in page
     assert page.index("Mark as checked") < page.index('value="approve"')
+    assert page.count('method="post"') == page.count("csrfmiddlewaretoken")
     mona.post(f"{ALERT}{burst.pk}/seen/")
     assert "Nothing needs you" in mona.get("/admin/").content.decode()
     assert "Mark as checked" not in mona.get(f"{ALERT}{burst.pk}/change/").content.decode()

@@ -263,7 +263,7 @@ def test_nonsense_in_any_part_of_the_address_is_left_out(
 
 MANY = 100_000
 # A page, an extra row, each of six states, and rows beside them in the same index.
-FEW = 1_500
+FEW = 2_000
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from campaign.models import Statement
+from petitions.admin.texts import TextInline
 from petitions.models import (
     Alert,
     Milestone,
@@ -457,3 +458,12 @@ def test_deleting_anything_says_what_came_of_it(
     petition.refresh_from_db()
     assert petition.signatures.exists()
     assert petition.texts.count() == 3
+
+
+def test_the_form_of_a_publication_offers_the_hour_of_each_text_and_none_of_its_words() -> None:
+    """What a text says is changed on its sheet, which asks what becomes of those who signed it."""
+    inlines = TextInline.__subclasses__()
+    assert len(inlines) == 2
+    for one in inlines:
+        typed = set(one.fields or ()) - set(one.readonly_fields)
+        assert typed == {"published_at", "sure"}
