@@ -351,6 +351,24 @@ def test_too_many_requests_send_nothing(
     assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
 
 
+def test_a_stranger_gets_five_codes_a_day_however_often_the_sender_withdraws(
+    petition: Petition, browser: Client
+) -> None:
+    """A withdrawal takes the rows along by which the outbox limits mails to a mailbox."""
+    codes = 0
+    for one in (BASHIR, replace(BASHIR, email="b2@example.net")):
+        signature = sign_and_confirm(petition, one)
+        own = f"{link_for(one.email)}{signature.reference}/"
+        for _ in range(4):
+            outbox.deliver()
+            sent.outbox.clear()
+            browser.post(f"{own}address/", {"email": NEW})
+            outbox.deliver()
+            codes += [message.to for message in sent.outbox].count([NEW])
+        browser.post(f"{own}withdraw/")
+    assert codes == 5
+
+
 def test_news_mailed_before_keeps_no_index_of_the_old_address(
     petition: Petition, browser: Client, mine: Signature
 ) -> None:
