@@ -305,6 +305,9 @@ LIMITS = {
     "FIND_DOMAIN": env.rate("LIMIT_FIND_DOMAIN", "off"),
     # All requests together.
     "FIND_PETITION_CHALLENGE": env.rate("LIMIT_FIND_ALL_CHALLENGE", "3000/minute"),
+    # Codes to another address. PostgreSQL forgets them after an hour, or with a withdrawal.
+    "ADDRESS_NETWORK": env.rate("LIMIT_ADDRESS_NETWORK", "200/hour"),
+    "ADDRESS_MAILBOX": env.rate("LIMIT_ADDRESS_MAILBOX", "5/day"),
     "CONTACT_NETWORK_CHALLENGE": env.rate("LIMIT_CONTACT_NETWORK_CHALLENGE", "20/hour"),
     "CONTACT_NETWORK": env.rate("LIMIT_CONTACT_NETWORK", "200/hour"),
     # Off, or typing somebody's address again and again would stop them from complaining.

@@ -8,7 +8,7 @@ docs/organisers.md. The screens, the command, the record and the reminder follow
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -27,6 +27,8 @@ Cells = tuple[str | int, ...]
 
 # Fewer signatures than this of one place may point at somebody.
 RARE = 25
+# Addresses kept in memory, some 5 MB, for no order to tell whose they are.
+MIXED = 20_000
 EXPORT = "petitions.export_signatures"
 _open = sealing.opener()
 _WITHHELD = Signature.NameUse.WITHHELD.value
@@ -143,12 +145,8 @@ class Supporters(Purpose):
     wanted: ClassVar[str] = "s.wants_updates"
 
     def batches(self) -> Iterator[list[Cells]]:
-        for batch in reading.batches(self.export, where=self.wanted):
-            found = list(_mailable(batch))
-            # In the order of the hand-in list its rows would stand beside these: constituency, day
-            # and reference of an address whose owner withheld the name.
-            random.SystemRandom().shuffle(found)
-            yield found
+        read = reading.batches(self.export, where=self.wanted)
+        yield from _mixed([*_mailable(batch)] for batch in read)
 
     def about(self) -> int:
         return reading.about(self.export, self.wanted)
@@ -255,6 +253,29 @@ def _mailable(batch: list[Row]) -> Iterator[Cells]:
         if key not in unwanted:
             name = "" if row.name_use == _WITHHELD else person["name"]
             yield person["email"], name, person["language"]
+
+
+def _mixed(batches: Iterable[list[Cells]]) -> Iterator[list[Cells]]:
+    """The rows of batches in random order, each drawn from at least `MIXED` or from all there are.
+
+    In the order of the hand-in list its rows would stand beside these: constituency, day and
+    reference of an address whose owner withheld the name. Mixed within each batch alone, the one
+    row of a last batch would be among the last of that list; and by supporters of their own an
+    organiser could push one more over the edge each time.
+    """
+    chance, waiting = random.SystemRandom(), list[Cells]()
+    for batch in batches:
+        waiting += batch
+        drawn = []
+        while len(waiting) > MIXED:
+            at = chance.randrange(len(waiting))
+            waiting[at], waiting[-1] = waiting[-1], waiting[at]
+            drawn.append(waiting.pop())
+        if drawn:
+            yield drawn
+    chance.shuffle(waiting)
+    if waiting:
+        yield waiting
 
 
 def _merged(counted: Counter[str], places: dict[str, Place]) -> dict[str, str]:

@@ -17,6 +17,8 @@ from petitions.identity.typed_text import without_invisible
 # name. In a name of up to `_SHORT` letters one typo leaves too little: "gmx" and "sky" are near to
 # anything.
 _ALIKE, _ALIKE_ENDING, _SHORT = 0.88, 0.6, 4
+# Characters beyond which nothing is read: finding an address among others takes up to the square.
+_MOST_TYPED = 1_000
 # What sentences, lists and mail programs put around an address that is copied, and phones behind
 # it: after two spaces they type a full stop.
 _BEFORE, _AFTER = ' \t<([{"“„«', " \t>)]}\"”“»'’.,;:!?/،؛؟。"
@@ -56,6 +58,8 @@ def read(typed: str) -> str:
 
     Only what cannot be part of an address is dropped; a guess is offered, and never taken.
     """
+    if len(typed) > _MOST_TYPED:
+        raise NotAnAddress
     text = without_invisible(typed).translate(_FULL_WIDTH)
     if (bare := text.translate(_UNSEEN)).isascii():
         text = bare

@@ -37,7 +37,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from petitions.crypto import vault
-from petitions.identity import email_addresses
+from petitions.identity import email_addresses, providers
 from petitions.mail import (
     claims,
     messages,
@@ -396,16 +396,19 @@ def _put_aside(
     ready: deque[Ready], aside: list[Ready], away: TakesNothing, sent: int
 ) -> list[Ready]:
     """Take what goes to the domain of the first mail out of the queue, to see whether the server
-    takes other mail: else whoever has a domain of their own could stop all. Raises `ServerAway` for
-    the second domain, and where no other mail was `sent` or waits.
+    takes other mail: else whoever has a domain of their own, and as many below it as they like,
+    could stop all. Returns all that is `aside` by then. Raises `ServerAway` where it says so of a
+    large provider and of another domain, and where no other mail was `sent` or waits.
     """
     same = [one for one in ready if one.domain == ready[0].domain]
-    if aside or (len(same) == len(ready) and not sent):
+    refused = {one.domain for one in (*aside, *same)}
+    is_away = len(refused) > 1 and not refused.isdisjoint(providers.LARGE)
+    if is_away or (len(same) == len(ready) and not sent):
         ready.extend(aside)
         raise away
     for one in same:
         ready.remove(one)
-    return same
+    return [*aside, *same]
 
 
 def _settle(dealt: Sequence[Ready], state: Mail.State, code: str = "") -> None:

@@ -58,6 +58,7 @@ class Act(StrEnum):
     RESEND = "RESEND"
     CODE = "CODE"
     FIND = "FIND"
+    ADDRESS = "ADDRESS"  # a code to another address
     CONTACT = "CONTACT"
     FORM = "FORM"  # a form rendered again, which costs several times what signing does
 

@@ -381,8 +381,15 @@ def _as_data(one: OwnSignature) -> dict[str, Any]:
         "source": signature.source.code if signature.source else None,
         "signed": signature.created_at.isoformat(),
         "confirmed": confirmed.isoformat() if confirmed else None,
-        "mails": [
-            {"kind": mail.kind, "state": mail.state, "asked_for": mail.created_at.isoformat()}
-            for mail in signature.mails.order_by("created_at", "id")
-        ],
+        "mails": [_mail_as_data(mail) for mail in signature.mails.order_by("created_at", "id")],
     }
+
+
+def _mail_as_data(mail: Mail) -> dict[str, str]:
+    """A mail about a signature, with its outcome unless it has the code for another address.
+
+    Anybody can have that one sent to anybody's: what became of it would tell that the mailbox wants
+    no mail or takes none, or that somebody else has just asked for mail to it.
+    """
+    outcome = {} if mail.kind == Mail.Kind.ADDRESS else {"state": mail.state}
+    return {"kind": mail.kind, **outcome, "asked_for": mail.created_at.isoformat()}

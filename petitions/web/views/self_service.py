@@ -260,7 +260,7 @@ def new_address(
     if not form.is_valid():
         return _show(request, recipient, token, refused=(reference, form))
     address = form.cleaned_data["email"]
-    taken = take(request, Act.FIND, address=address)
+    taken = take(request, Act.ADDRESS, address=address)
     if taken.is_refused:
         problem = TOO_MANY % {"time": long_pages.promises()["try_again"]}
         status = HTTPStatus.TOO_MANY_REQUESTS

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from petitions.counting import tallies
-from petitions.handover import exports, purposes
+from petitions.handover import exports, purposes, reading
 from petitions.mail import suppression
 from petitions.models import AuditRecord, Export, Petition, Place, Signature
 from petitions.signatures import withdraw
@@ -90,6 +90,19 @@ def test_addresses_do_not_stand_in_the_order_of_the_hand_in_list(petition: Petit
     assert handed_in == [f"Person {people[pk]} Example" for pk in sorted(people)]
     assert sorted(addressed) == sorted(handed_in)
     assert addressed != handed_in
+
+
+def test_the_last_batch_of_addresses_tells_nobody_who_is_last_in_the_hand_in_list(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "FIRST_BATCH", 4)
+    for letter in ALPHABET[:5]:
+        wants_news(petition, f"Person {letter} Example")
+    last = {lines(petition, "supporters")[-1] for _ in range(30)}
+    assert len(last) > 1
+
+    monkeypatch.setattr(purposes, "MIXED", 2)
+    assert len({*lines(petition, "supporters")}) == 5
 
 
 def wants_person(petition: Petition, name: str) -> str:

@@ -17,12 +17,13 @@ from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import tokens
-from petitions.mail import outbox
+from petitions.mail import outbox, suppression
 from petitions.models import Mail, News, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rules
 from petitions.screening.rate_limits import LimitResult
 from petitions.signatures import change_address, self_service
+from petitions.signatures import disown as disowning
 from petitions.signatures import withdraw as withdrawing
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
@@ -165,6 +166,34 @@ def test_asking_tells_nothing_of_the_new_address(
     assert hidden.sub("", page) == hidden.sub("", reference) == hidden.sub("", mailed)
     outbox.deliver()
     assert [message.to for message in sent.outbox].count([NEW]) == 1
+
+
+def wants_none(_petition: Petition) -> None:
+    suppression.suppress_all(inbox=sealing.inbox_of(NEW))
+
+
+def said_not_me(petition: Petition) -> None:
+    form = Signature.objects.get(pk=sign(petition, replace(BASHIR, email=NEW)))
+    disowning.disown(mailbox=sealing.mailbox_of(form, NEW))
+
+
+def bounced(_petition: Petition) -> None:
+    suppression.suppress_bounced(address=NEW)
+
+
+@pytest.mark.parametrize("fate", [nothing, wants_none, said_not_me, bounced])
+def test_what_is_downloaded_tells_nothing_of_the_new_address(
+    petition: Petition, browser: Client, mine: Signature, fate: Callable[[Petition], None]
+) -> None:
+    """Anybody who has signed can ask for a code to anybody's address, and download at once."""
+    fate(petition)
+    ask(browser, mine)
+    outbox.deliver()
+
+    held = browser.post(f"{link_for()}download/").json()["signatures"][0]
+
+    (asked,) = [mail for mail in held["mails"] if mail["kind"] == Mail.Kind.ADDRESS]
+    assert asked.keys() == {"kind", "asked_for"}
 
 
 def test_five_wrong_codes_end_it_and_a_new_one_helps(
@@ -320,6 +349,24 @@ def test_too_many_requests_send_nothing(
     assert answer.status_code == 429
     assert answer["Retry-After"]
     assert not Mail.objects.filter(kind=Mail.Kind.ADDRESS).exists()
+
+
+def test_a_stranger_gets_five_codes_a_day_however_often_the_sender_withdraws(
+    petition: Petition, browser: Client
+) -> None:
+    """A withdrawal takes the rows along by which the outbox limits mails to a mailbox."""
+    codes = 0
+    for one in (BASHIR, replace(BASHIR, email="b2@example.net")):
+        signature = sign_and_confirm(petition, one)
+        own = f"{link_for(one.email)}{signature.reference}/"
+        for _ in range(4):
+            outbox.deliver()
+            sent.outbox.clear()
+            browser.post(f"{own}address/", {"email": NEW})
+            outbox.deliver()
+            codes += [message.to for message in sent.outbox].count([NEW])
+        browser.post(f"{own}withdraw/")
+    assert codes == 5
 
 
 def test_news_mailed_before_keeps_no_index_of_the_old_address(

@@ -420,3 +420,14 @@ def test_an_address_that_staff_paste_is_read_as_the_public_forms_read_it(pasted:
 @pytest.mark.parametrize("typed", ["amina", "josé@example.org", "amina@gmail..com"])
 def test_what_is_no_address_is_not_guessed_for_staff(typed: str) -> None:
     assert email_addresses.as_read(typed) == typed
+
+
+def test_what_is_far_too_long_is_refused_unread() -> None:
+    """Reading takes up to the square of the length: a form of 1 MB took a process half an hour."""
+    assert email_addresses.as_read("Amina <amina@example.org>") == "amina@example.org"
+    long = f"{',' * 1_000} amina@example.org"
+    with pytest.raises(email_addresses.NotAnAddress) as refused:
+        email_addresses.read(long)
+    assert not refused.value.meant
+    with pytest.raises(ValidationError):
+        PastedAddressField().clean(long)

@@ -214,7 +214,49 @@ def test_a_reply_that_the_server_takes_nothing_stops_only_its_domain_while_other
     assert waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).count() == 3
 
 
-def test_a_server_that_says_so_of_two_domains_takes_nothing(
+def test_whoever_has_many_domains_below_one_stops_no_other_mail_with_such_replies(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_hostile(_self: Backend, email_messages: Any) -> int:
+        (address,) = email_messages[0].to
+        if address.endswith(".hostile.example"):
+            raise smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
+        return 1
+
+    monkeypatch.setattr(failing, "send_messages", refuse_hostile)
+    for number in range(3):
+        sign(petition, replace(AMINA, email=f"a@{number}.hostile.example"))
+    for number in range(3):
+        sign(petition, replace(AMINA, email=f"b{number}@example.org"))
+
+    assert outbox.deliver() == 3
+
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert list(waiting.values_list("attempts", "code")) == [(0, "452 4.3.1")] * 3
+
+
+def test_a_server_that_says_so_of_a_large_provider_and_another_domain_is_asked_no_more(
+    petition: Petition, failing: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def refuse_all(_self: Backend, email_messages: Any) -> int:
+        tried.extend(email_messages[0].to)
+        raise smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
+
+    monkeypatch.setattr(failing, "send_messages", refuse_all)
+    for domain in ("0.example", "gmail.com", "1.example", "2.example"):
+        sign(petition, replace(AMINA, email=f"a@{domain}"))
+
+    assert outbox.deliver() == 0
+
+    # They are claimed in any order.
+    assert len(tried) == max(tried.index("a@gmail.com"), 1) + 1
+    waiting = Mail.objects.filter(state=Mail.State.QUEUED)
+    assert not waiting.filter(due_at__gt=timezone.now() + timedelta(minutes=3)).exists()
+
+
+def test_a_server_that_says_so_of_every_domain_takes_nothing(
     petition: Petition, failing: type[Backend]
 ) -> None:
     failing.failure = smtplib.SMTPDataError(452, b"4.3.1 Insufficient system storage")
