@@ -9,13 +9,15 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
+from petitions.admin.acting import show_refusals
 from petitions.models import Petition
 
 
 class Strict(admin.ModelAdmin[Any]):
-    """Base of all model admins: refuses lookups that its list has no filter for, and bad ids.
+    """Base of all model admins: refuses lookups that its list has no filter for, and bad ids; shows
+    what a use case refuses while a form is saved.
 
     Django's takes any of the model's own fields and relations, and counts what they find: by
     `?signatures__gt=<id>` the list of petitions told an organiser, without record, when each form
@@ -32,6 +34,12 @@ class Strict(admin.ModelAdmin[Any]):
             except ValidationError:
                 raise BadRequest("an id that is none") from None
         return super().response_action(request, *args, **kwargs)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # Refused, Django's own transaction is rolled back, its success message and log entry too.
+        with show_refusals(request):
+            return super().changeform_view(request, *args, **kwargs)
+        return redirect(request.get_full_path())
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """A form field without Django's icons that open windows over a half-filled form."""

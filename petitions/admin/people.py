@@ -121,10 +121,7 @@ class PersonAdmin(Strict):
 
     @method_decorator(password_again)
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        # Refused, Django's own transaction is rolled back, its success message and log entry too.
-        with show_refusals(request):
-            return super().changeform_view(request, *args, **kwargs)
-        return redirect(request.get_full_path())
+        return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         roles = form.cleaned_data["groups"]

@@ -554,6 +554,22 @@ def test_a_new_privacy_contact_is_told_to_the_earlier_one_and_to_other_organiser
     assert not StaffMail.objects.exists()
 
 
+def test_what_a_use_case_refuses_while_a_form_is_saved_is_said_and_nothing_is_saved(
+    petition: Petition, omar: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form was checked, and then somebody else was quicker."""
+
+    def refuse(**given: object) -> None:
+        raise Refused("Somebody has changed this. Load the page again.")
+
+    monkeypatch.setattr(changes, "save_organisation", refuse)
+    monkeypatch.setattr(changes, "save_petition", refuse)
+    for path in ("organisation/1", f"petition/{petition.pk}"):
+        page = sent(omar, f"/admin/petitions/{path}/change/")
+        assert "Somebody has changed this." in page
+        assert "successfully" not in page
+
+
 def test_signers_do_not_lose_their_contact(petition: Petition, omar: Client) -> None:
     page = sent(omar, "/admin/petitions/organisation/1/change/", privacy_email="")
     assert "its signers have a right to a contact" in page
