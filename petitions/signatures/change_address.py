@@ -146,8 +146,9 @@ def _move(signature: Signature, recipient: Recipient, address: str) -> None:
         signer.domain_ix = sealing.domain_index(address, locked.created_at.date())
     signer.sealed = sealing.seal_again({**person, "email": address}, signer.pk)
     signer.save()
-    # What waits at the old address would count the same person once more.
-    disowning.retire([row.pk for row in attempts if row.confirmed_at is None])
+    # What waits at the old address would count the same person once more. What a moderator has
+    # removed goes by nothing else within hours: by its end they would see that somebody moved.
+    disowning.retire([row.pk for row in attempts if row.state == Signature.State.PENDING])
     # Links mailed to the old address end.
     Signature.objects.filter(pk=signer.pk).update(link_epoch=F("link_epoch") + 1)
     mails = Mail.objects.filter(signature=signer.pk)

@@ -18,7 +18,8 @@ from django.utils import timezone
 from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.mail import outbox, suppression
-from petitions.models import Mail, News, Petition, Rule, Signature, Signer
+from petitions.models import Decision, Mail, News, Petition, Rule, Signature, Signer
+from petitions.moderation import decisions
 from petitions.privacy import retention
 from petitions.screening import rules
 from petitions.screening.rate_limits import LimitResult
@@ -290,6 +291,25 @@ def test_what_waits_at_the_old_address_cannot_count_the_same_person_again(
     assert type_in(browser, mine, code()).status_code == 200
 
     assert confirm(twin) is Outcome.GONE
+
+
+def test_a_form_that_a_moderator_has_removed_does_not_go_when_its_person_moves(
+    petition: Petition, browser: Client, mine: Signature
+) -> None:
+    """They may have sent it themselves, and neither "not me" nor a confirmation lets it go."""
+    form = sign(petition, AMINA)
+    decisions.decide(
+        kind=Decision.Kind.REMOVE,
+        petition=petition,
+        ids=[form],
+        reason=Decision.Reason.DUPLICATE,
+        note="",
+        actor=None,
+    )
+    ask(browser, mine)
+    type_in(browser, mine, code())
+    assert address_of(mine) == NEW
+    assert Signature.objects.get(pk=form).disowned_at is None
 
 
 def test_a_withdrawal_takes_the_new_address_along(
