@@ -190,7 +190,9 @@ def summary(job: BulkDecision) -> str:
     sentences = [
         ngettext("%(n)s signature changed.", "%(n)s signatures changed.", job.done)
         % {"n": f"{job.done:,}"},
-        _("The count changed by %(change)s.") % {"change": f"{job.count_change:+,}"},
+        _("The count changed by %(change)s.") % {"change": f"{job.count_change:+,}"}
+        if job.count_change
+        else _("The count stays as it is."),
         _("Nobody gets an email."),
     ]
     if job.skipped:
