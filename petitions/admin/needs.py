@@ -16,6 +16,7 @@ from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
 from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop, Petition, Signature
 from petitions.moderation.selection import Number
+from petitions.moderation.switches import Switch, is_on
 from petitions.publishing import readiness
 from petitions.publishing.readiness import POSTCODES_LAST
 
@@ -116,6 +117,30 @@ def _held(petitions: dict[int, Petition]) -> list[Held]:
         if n
     ]
     return sorted(found, key=lambda one: one.oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """A petition whose switches are not as usual, and each that is on in words."""
+
+    petition: Petition
+    words: list[str]
+
+
+def switched() -> list[Switched]:
+    """The petitions with a switch that is on: one query."""
+    on = Q(is_paused=True) | Q(is_holding=True) | Q(challenge=Petition.Challenge.ALWAYS)
+    return [
+        Switched(one, [words for switch, words in _SWITCHED.items() if is_on(one, switch)])
+        for one in Petition.objects.titled().filter(on).order_by("-pk")
+    ]
+
+
+_SWITCHED = {
+    Switch.PAUSE: "signing is paused",
+    Switch.CHALLENGE: "everybody gets the extra check",
+    Switch.HOLD: "everything new is held",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,16 @@ def needs_you(context: dict[str, Any]) -> needs.Needs | None:
 
 
 @register.simple_tag(takes_context=True)
+def switched_on(context: dict[str, Any]) -> list[needs.Switched]:
+    """Petitions whose signing is paused, checked or held by a switch, for who decides about it."""
+    user = context["request"].user
+    is_concerned = user.has_perm("petitions.moderate_signature") or user.has_perm(
+        "petitions.change_petition"
+    )
+    return needs.switched() if is_concerned else []
+
+
+@register.simple_tag(takes_context=True)
 def enquiries_waiting(context: dict[str, Any]) -> needs.Enquiries | None:
     """Enquiries that wait, for users who may answer them; None if there are none."""
     user = context["request"].user

@@ -144,3 +144,22 @@ def test_the_reason_of_one_pause_is_not_told_at_the_next(
     petition.refresh_from_db()
     assert petition.is_paused
     assert petition.pause_reasons == {}
+
+
+def test_what_is_switched_on_stands_on_the_first_page_of_who_decides_about_it(
+    petition: Petition, mona: Client, organiser: User, path: str
+) -> None:
+    """Else signing stays paused, or held, until somebody remembers."""
+    theirs = Client()
+    theirs.force_login(organiser)
+    assert "Switched on" not in mona.get("/admin/").content.decode()
+    turn(mona, path, "hold", why="A script.")
+    turn(mona, path, "challenge", why="A script.")
+    for browser in (mona, theirs):
+        page = browser.get("/admin/").content.decode()
+        assert "everybody gets the extra check, everything new is held" in page
+    assert path in mona.get("/admin/").content.decode()
+    assert path not in theirs.get("/admin/").content.decode()
+    turn(mona, path, "hold", on="no", why="Over.")
+    turn(mona, path, "challenge", on="no", why="Over.")
+    assert "Switched on" not in mona.get("/admin/").content.decode()
