@@ -237,16 +237,20 @@ def conditions_in_words(conditions: dict[str, Any]) -> list[str]:
     for name, value in conditions.items():
         shown = _STORED.get(name)
         if shown in _NUMBERED:
-            words.append(_NUMBERED[shown].format(len(value)))
+            words.append(_NUMBERED[shown][len(value) > 1].format(len(value)))
         elif shown:
             words.append(_in_words(shown, _stored_value(shown, value), str(value)))
     return words
 
 
+# Of one, and of more.
 _NUMBERED = {
-    "ids": "{:,} ticked rows",
-    "alerts": "what {:,} alerts are about",
-    "networks_of_alerts": "from the networks of {:,} alerts, on those days",
+    "ids": ("one ticked row", "{:,} ticked rows"),
+    "alerts": ("what one alert is about", "what {:,} alerts are about"),
+    "networks_of_alerts": (
+        "from the networks of one alert, on that day",
+        "from the networks of {:,} alerts, on those days",
+    ),
 }
 _STORED = {
     "ids": "ids",
