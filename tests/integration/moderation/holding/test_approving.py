@@ -237,9 +237,9 @@ def test_the_home_and_the_list_ask_the_same_few_queries_however_many_are_held(
             asked.append(len(queries))
     home, held, *again = asked
     assert again == [home, held]
-    # Session, user and permissions, then what needs somebody: petitions, held ones, alerts and
-    # bulk decisions.
-    assert home <= 9
+    # Session, user and permissions, then what needs somebody: petitions, held ones, alerts, bulk
+    # decisions, and switches that are on.
+    assert home <= 10
     # Of the list besides: the petitions, what was decided last, the rows, and how many match.
     assert held <= 12
 
