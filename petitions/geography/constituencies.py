@@ -48,13 +48,13 @@ def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
     codes = {place.code for place in places}
     with transaction.atomic():
         known = set(Place.objects.constituencies().values_list("code", flat=True))
-        new, lacking = codes - known, known - codes
+        new = codes - known
         if new and known and not new_boundaries:
             raise Refused(
-                f"{path.name} has {len(new):,} constituencies that are not known here, and lacks "
-                f"{len(lacking):,} that are: it is of other boundaries, or of several. Former and "
-                "present ones together would be counted side by side. If the boundaries did change "
-                "since, add --new-boundaries."
+                f"{path.name} has {len(new):,} constituencies that are not known here, and "
+                f"{len(codes & known):,} of the {len(known):,} that are: it is of other "
+                "boundaries, or of several. Former and present ones together would be counted side "
+                "by side. If the boundaries did change since, add --new-boundaries."
             )
         Place.objects.bulk_create(
             places, update_conflicts=True, unique_fields=["code"], update_fields=columns

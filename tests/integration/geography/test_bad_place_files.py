@@ -186,7 +186,7 @@ def test_former_and_present_constituencies_do_not_stand_side_by_side(
 ) -> None:
     table = names(tmp_path, NAMES.replace("24", "10"), *(f"{c},{n},,1" for c, n in FORMER.items()))
     told = refusal("import_constituencies", table)
-    assert "3 constituencies that are not known here, and lacks 650 that are" in told
+    assert "3 constituencies that are not known here, and 0 of the 650 that are" in told
     assert "--new-boundaries" in told
     hexes = {code: {"n": name, "region": "E12000002"} for code, name in FORMER.items()}
     assert "other boundaries" in refusal(
@@ -209,7 +209,7 @@ def test_former_constituencies_beside_all_present_ones_are_refused(
 
     told = refusal("import_constituencies", names(tmp_path, NAMES, *present, *former))
 
-    assert "3 constituencies that are not known here, and lacks 0 that are" in told
+    assert "3 constituencies that are not known here, and 650 of the 650 that are" in told
     both = names(tmp_path, f"PCON10CD,PCON10NM,{NAMES}", f"W07000041,Ynys Môn,{MONA}")
     assert "side by side" in refusal("import_constituencies", both)
 

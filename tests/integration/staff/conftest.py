@@ -20,3 +20,10 @@ def ada(administrator: User) -> Client:
     client = Client()
     client.force_login(administrator)
     return client
+
+
+@pytest.fixture
+def both(moderator: User, organiser: User) -> User:
+    person = User.objects.create_user("both", is_staff=True)
+    person.groups.set(Group.objects.filter(name__in=["Moderators", "Organisers"]))
+    return person

@@ -25,14 +25,13 @@ from petitions.moderation.selection import Selection
 from tests.integration.staff.test_admin_site import (
     OPEN,
     addresses,
-    both,
     client_of,
     everything,
     nobody,
 )
 from tests.people import sign, sign_and_confirm, somebody
 
-__all__ = ["both", "everything", "nobody"]  # fixtures
+__all__ = ["everything", "nobody"]  # fixtures
 # What each role may write by any form, by the names of models. All else must stay as it is.
 PUBLISHING = {
     "petition", "petitiontext", "textcorrection", "readinesstick", "formeraddress", "namepage",
