@@ -2,7 +2,9 @@
 
 All limits of one request are one script on Redis: one round trip, and atomic. A counter is a
 sliding window: what the window before counted fades out while the present one fills. Its key is a
-keyed hash, so that Redis holds nobody's address and nobody's network.
+keyed hash, so that Redis holds nobody's address and nobody's network; another one in each window,
+so that no form sent later finds in an older copy of Redis when an address was typed before; and
+each ends with a window, so that no time to live tells the second of a form.
 
 Limits of network, domain and petition are visible: first a challenge, then "too many at the
 moment", without saying which. That of a mailbox is silent: anybody can type anybody's address,
@@ -19,6 +21,7 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 from django.conf import settings
@@ -86,54 +89,59 @@ class Limit(NamedTuple):
         """Whether the sender may learn of it."""
         return self.kind != "MAILBOX"
 
-    def key(self, subject: str) -> bytes:
-        """The Redis key of a subject's counter."""
-        window = str(self.window)
-        return b"limit:" + vault.blind_index("limit", self.act, self.kind, window, subject)
+    def key(self, subject: str, *of_window: str) -> bytes:
+        """The key of a subject's counter; in Redis `of_window` is the number of the window."""
+        parts = (self.act, self.kind, str(self.window), subject, *of_window)
+        return b"limit:" + vault.blind_index("limit", *parts)
+
+    def pair(self, subject: str, now: float) -> tuple[bytes, bytes]:
+        """The keys of a subject's counters in Redis: of the present window, and of the one before.
+
+        `now` is in Unix seconds.
+        """
+        number = int(now) // self.window
+        return self.key(subject, str(number)), self.key(subject, str(number - 1))
 
 
-# KEYS are counters; ARGV[1] holds for each its window in seconds, its hard limit and whether it
-# is visible. The answer is what each comes to with this attempt. An attempt that is visibly
-# refused counts nowhere; nor does one too many for a silent counter, so that a mailbox is free
-# again an hour after somebody began to flood it.
+# KEYS are two counters of each limit, of the present window and of the one before; ARGV[1] holds
+# for each its window in seconds, its hard limit and whether it is visible, and ARGV[2] the time by
+# which the keys were chosen. The answer is what each comes to with this attempt. An attempt that is
+# visibly refused counts nowhere; nor does one too many for a silent counter, so that a mailbox is
+# free again an hour after somebody began to flood it. Counters end by the clock of Redis itself.
 _HIT = """
-local time = redis.call('TIME')
-local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local now, clock = tonumber(ARGV[2]), tonumber(redis.call('TIME')[1])
 local kept = redis.call('MGET', unpack(KEYS))
 local counts, values, refused, i = {}, {}, false, 0
 for window, most, visible in string.gmatch(ARGV[1], '(%d+):(-?%d+):(%d)') do
   i, window, most = i + 1, tonumber(window), tonumber(most)
-  local slot = math.floor(now / window)
-  local old, before, current = -9, 0, 0
-  if kept[i] then
-    local a, b, c = string.match(kept[i], '(%d+) (%d+) (%d+)')
-    old, before, current = tonumber(a), tonumber(b), tonumber(c)
-  end
-  if old == slot - 1 then before, current = current, 0
-  elseif old ~= slot then before, current = 0, 0 end
+  local current, before = tonumber(kept[2 * i - 1] or 0), tonumber(kept[2 * i] or 0)
   local fades = 1 - (now % window) / window
   counts[i] = math.floor(before * fades) + current + 1
   if most >= 0 and counts[i] > most then
     if visible == '1' then refused = true end
   else
-    values[i] = {string.format('%d %d %d', slot, before, current + 1), 2 * window}
+    values[2 * i - 1] = {current + 1, (math.floor(clock / window) + 2) * window}
   end
 end
 if not refused then
-  for n, value in pairs(values) do redis.call('SET', KEYS[n], value[1], 'EX', value[2]) end
+  for n, value in pairs(values) do
+    redis.call('SET', KEYS[n], value[1])
+    redis.call('EXPIREAT', KEYS[n], value[2])
+  end
 end
 return table.concat(counts, ' ')
 """
-# Takes one off each counter, whatever window it is in by now; where there is none, it writes too
-# (constant work).
+# Takes one off a counter of each pair, of whichever window it is in; where there is none, it writes
+# too (constant work).
 _REFUND = """
-for _, key in ipairs(KEYS) do
-  local slot, before, current = string.match(redis.call('GET', key) or '', '(%d+) (%d+) (%d+)')
-  if current then
-    local left = math.max(current - 1, 0)
-    redis.call('SET', key, string.format('%d %d %d', slot, before, left), 'KEEPTTL')
+for n = 1, #KEYS, 2 do
+  local key, count = KEYS[n], redis.call('GET', KEYS[n])
+  local before = redis.call('GET', KEYS[n + 1])
+  if before and tonumber(count or 0) == 0 then key, count = KEYS[n + 1], before end
+  if count then
+    redis.call('SET', key, math.max(tonumber(count) - 1, 0), 'KEEPTTL')
   else
-    redis.call('SET', key, '0 0 0', 'EX', 1)
+    redis.call('SET', key, 0, 'EX', 1)
   end
 end
 """
@@ -169,13 +177,15 @@ def hit(
     limits = [one for one in _limits(act) if subjects[one.kind] and one.kind not in lifted]
     if not limits:
         return LimitResult()
-    keys = [limit.key(subjects[limit.kind]) for limit in limits]
+    now = time.time()
+    pairs = [limit.pair(subjects[limit.kind], now) for limit in limits]
     policies = [f"{one.window}:{one.hard_limit}:{int(one.is_visible)}" for one in limits]
     try:
-        answer = redis.run_script(_HIT, keys, ",".join(policies))
+        answer = redis.run_script(_HIT, [*chain(*pairs)], ",".join(policies), str(now))
     except redis.Unavailable:
-        return _hit_in_database(limits, keys)
+        return _hit_in_database(limits, [limit.key(subjects[limit.kind]) for limit in limits])
     counts = [int(count) for count in answer.split()]
+    keys = [key for key, _before in pairs]
     lowered = [_lowered(*one) for one in zip(counts, limits, keys, strict=True)]
     return _result(limits, counts, lowered)
 
@@ -217,8 +227,8 @@ def delete_expired_counts() -> int:
 def refund(act: Act, *, address: str, is_counted: bool = True) -> None:
     """Refund one attempt to a mailbox; to a random one if it was not counted (constant work)."""
     mailbox = _mailbox(address, is_counted=is_counted)
-    keys = [limit.key(mailbox) for limit in _limits(act) if limit.kind == "MAILBOX" and mailbox]
-    if keys:
+    mailboxes = [limit for limit in _limits(act) if limit.kind == "MAILBOX" and mailbox]
+    if keys := [*chain(*(limit.pair(mailbox, time.time()) for limit in mailboxes))]:
         # Else not refunded: one too many counts, for at most the limit's window.
         with suppress(redis.Unavailable):
             redis.run_script(_REFUND, keys)
@@ -242,8 +252,7 @@ def _lowered(count: int, limit: Limit, key: bytes) -> int:
     if limit.kind not in _LOWERED_BY:
         return count
     share, least = _LOWERED_BY[limit.kind]
-    window = str(int(time.time()) // limit.window)
-    secret = vault.blind_index("limit-share", key, window)[0] / 256
+    secret = vault.blind_index("limit-share", key)[0] / 256
     return max(1, count - int(max(count * share, least) * secret))
 
 

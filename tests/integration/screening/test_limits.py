@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -266,7 +267,7 @@ def test_what_is_given_back_ends_as_early_as_before(
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         mailbox, *others = [key for key in client.scan_iter() if client.ttl(key) > 240]
         assert 0 < client.ttl(mailbox) <= 7200
-        assert bytes(client.get(mailbox) or b"").endswith(b" 0")
+        assert client.get(mailbox) == b"0"
         assert not others, "what is written for nobody ends at once"
 
 
@@ -345,6 +346,63 @@ def test_every_counter_ends_by_itself(settings: Any) -> None:
     take()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         assert all(0 < client.ttl(key) <= 7200 for key in client.scan_iter())
+
+
+def at(moment: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let attempts be counted as of this moment, in Unix seconds."""
+    monkeypatch.setattr(rate_limits, "time", SimpleNamespace(time=lambda: moment))
+
+
+# Far enough on that Redis, whose own clock ends the counters, keeps those of the tests.
+THIS_HOUR = time.time() // 3600 * 3600 + 3600
+
+
+def test_who_sends_a_form_later_finds_nothing_of_it_in_an_older_copy_of_redis(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each copy would tell when a form was sent for an address, to whoever sends one."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        at(THIS_HOUR, monkeypatch)
+        take()
+        copied = {bytes(key) for key in client.scan_iter()}
+        client.flushdb()
+        at(THIS_HOUR + 3601, monkeypatch)
+        take()
+        later = {bytes(key) for key in client.scan_iter()}
+    assert len(copied) == len(later) > 4
+    assert not copied & later
+
+
+def test_no_counter_tells_the_second_of_a_form_by_its_end(settings: Any) -> None:
+    take()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        ends = [client.execute_command("PEXPIRETIME", key) for key in client.scan_iter()]
+    assert len(ends) > 4
+    assert all(end % (60 * 1000) == 0 for end in ends)
+
+
+def test_what_the_window_before_counted_fades(
+    set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_limits(SIGN_NETWORK="10/hour")
+    at(THIS_HOUR + 3599, monkeypatch)
+    assert [take(n).is_refused for n in range(11)] == [False] * 10 + [True]
+    at(THIS_HOUR + 3601, monkeypatch)
+    assert [take(n).is_refused for n in range(3)] == [False] + [True] * 2
+    at(THIS_HOUR + 3600 + 1801, monkeypatch)
+    assert [take(n).is_refused for n in range(7)] == [False] * 5 + [True] * 2
+
+
+def test_what_was_counted_in_the_window_before_is_given_back_there(
+    set_limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_limits(SIGN_MAILBOX="2/hour")
+    at(THIS_HOUR + 3599.9, monkeypatch)
+    assert [take().is_silenced for _ in range(3)] == [False, False, True]
+    at(THIS_HOUR + 3600, monkeypatch)
+    assert take().is_silenced
+    rate_limits.refund(Act.SIGN, address="p0@example.org")
+    assert not take().is_silenced
 
 
 def test_what_arrives_together_is_not_let_through_together(
