@@ -91,3 +91,13 @@ def test_nothing_that_somebody_typed_reaches_the_databases_log(
     loose = "SET log_min_error_statement = error; SET log_error_verbosity = default;"
     psql(superuser, loose + BAD_STATEMENTS.format(canary="SW1A 1AA"))
     assert log.read_text().count("SW1A 1AA") > 4
+
+
+def test_whoever_watches_the_server_reads_no_statement(
+    production_database: tuple[str, Path],
+) -> None:
+    """Each signing is a statement with a postcode, and stays there until the connection's next."""
+    url, _log = production_database
+    watched = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%M14 5RX%'"
+    assert psql(url, watched) == "0"
+    assert psql(url, f"SET track_activities = on; {watched}").splitlines()[-1] == "1"
