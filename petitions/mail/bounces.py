@@ -58,9 +58,7 @@ def handle(event: AnymailTrackingEvent) -> bool:
         _count(mail, address, "complained", code=COMPLAINED)
         logger.info("mail %s was reported as spam", row_id)
         return True
-    if email_addresses.deliverable(address).lower() == email_addresses.canonical(address):
-        # An alias may not exist though its mailbox does: anybody can make one up.
-        suppression.suppress_bounced(address=address)
+    suppression.suppress_bounced(address=address)
     _count(mail, address, "returned", state=Mail.State.REFUSED, code=BOUNCED)
     logger.info("mail %s bounced", row_id)
     return True

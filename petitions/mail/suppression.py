@@ -1,6 +1,6 @@
-"""The suppression list: mailboxes not to be mailed ("not me", opt-outs, hard bounce).
+"""The suppression list: mailboxes not to be mailed ("not me", opt-outs), addresses (hard bounce).
 
-Nothing is stored of a mailbox but its global blind index, with the id of the key, so that an entry
+Nothing is stored of either but its global blind index, with the id of the key, so that an entry
 outlives every erasure and also key rotation: look-ups try every key of the ring. The public never
 sees the list: the outbox alone reads it, when it sends.
 """
@@ -69,8 +69,12 @@ def is_all_suppressed(inboxes: Collection[Inbox]) -> bool:
 
 
 def suppress_bounced(*, address: str) -> None:
-    """Suppress an address after a hard bounce, for `ENDS_AFTER` from the latest one."""
-    _insert(sealing.inbox_of(address), Reason.UNDELIVERABLE)
+    """Suppress an address after a hard bounce, for `ENDS_AFTER` from the latest one.
+
+    The very address alone, which may not exist though its mailbox does under another spelling: an
+    alias that somebody makes up, or a domain of a provider at which not everybody has an address.
+    """
+    _insert(sealing.spellings_of(address)[0], Reason.UNDELIVERABLE)
 
 
 def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
@@ -96,7 +100,8 @@ def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[K
     waiting = [
         (mail_id, to.petition_id, inbox.key_id, _stored(inbox))
         for mail_id, to in mails.items()
-        for inbox in sealing.inboxes_of(to.address)
+        # The last reason is the one that is told: that an address takes no mail.
+        for inbox in (*sealing.inboxes_of(to.address), *sealing.spellings_of(to.address))
     ]
     entries = _standing().filter(ix__in=[ix for *_rest, ix in waiting])
     if not are_news:

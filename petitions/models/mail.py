@@ -194,10 +194,10 @@ class Mail(models.Model):
 
 @with_checked_choices
 class Objection(models.Model):
-    """One suppressed mailbox: for one petition, or for all mail.
+    """One suppressed mailbox, for one petition or for all mail; of a bounce, one address.
 
-    `ix`, the global blind index of the mailbox, is all that is stored of it. `key_id` names its
-    key, so that suppressions survive a key rotation.
+    `ix`, the global blind index of the mailbox or address, is all that is stored of it. `key_id`
+    names its key, so that suppressions survive a key rotation.
     """
 
     class Reason(models.TextChoices):

@@ -272,6 +272,13 @@ def inbox_of(address: str) -> Inbox:
     return _inbox(email_addresses.canonical(address), vault.index_key_id())
 
 
+def spellings_of(address: str) -> list[Inbox]:
+    """One spelling of a mailbox, the very address, by its blind index under each key; the first is
+    current. As an `Inbox`, for it is stored in the same way, and equals none.
+    """
+    return [Inbox(key_id, _address_index(address, key_id)) for key_id in settings.INDEX_KEYS]
+
+
 def _inbox(mailbox: str, key_id: int) -> Inbox:
     return Inbox(key_id, vault.blind_index("inbox", mailbox, key_id=key_id))
 
