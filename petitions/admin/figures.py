@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
 from petitions.admin.acting import need
-from petitions.counting import figure_tables
+from petitions.counting import figure_tables, figures
 from petitions.counting.figure_tables import Report, Seat, Table
 from petitions.geography import hexagons
 from petitions.handover import csv_file, xlsx_file
@@ -49,7 +49,7 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
 
 def _view(site: admin.AdminSite) -> Any:
     @require_safe
-    def figures(request: HttpRequest, pk: int) -> HttpResponse:
+    def page(request: HttpRequest, pk: int) -> HttpResponse:
         """Show every table; `?sort=` has a column of the constituencies, "-" before it reverses."""
         petition, report = _find(request, pk)
         context = {
@@ -58,6 +58,7 @@ def _view(site: admin.AdminSite) -> Any:
             "subtitle": petition,
             "petition": petition,
             "report": report,
+            "next_count": figures.next_count(),
             "opts": Petition._meta,
         }
         if report:
@@ -65,7 +66,7 @@ def _view(site: admin.AdminSite) -> Any:
             context |= _tables(report, request.GET.get("sort", ""))
         return render(request, "admin/petitions/petition/figures.html", context)
 
-    return figures
+    return page
 
 
 @require_safe

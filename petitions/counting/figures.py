@@ -72,9 +72,19 @@ def count_due(now: datetime | None = None) -> int:
     done = Figures.objects.filter(fresh).values("petition")
     due = Petition.objects.published().exclude(pk__in=done).order_by("pk")
     for petition in due:
-        values = {"counted_at": now, "counts": count(petition.pk)}
-        Figures.objects.update_or_create(petition=petition, defaults=values)
+        store(petition, now)
     return len(due)
+
+
+def store(petition: Petition, now: datetime) -> Figures:
+    """Count one petition's tables and keep them, as of `now`."""
+    values = {"counted_at": now, "counts": count(petition.pk)}
+    return Figures.objects.update_or_create(petition=petition, defaults=values)[0]
+
+
+def next_count() -> datetime:
+    """The next full hour, at which the sweep counts."""
+    return timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def count(petition_id: int) -> Counts:

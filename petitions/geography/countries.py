@@ -38,9 +38,14 @@ def count_due(now: datetime | None = None) -> int:
     )
     due = list(Figures.objects.filter(is_due, followed).order_by("pk"))
     for row in due:
-        sealed = figures.seal(row, count(row.petition_id))
-        Figures.objects.filter(pk=row.pk).update(sealed=sealed, sealed_at=now)
+        store(row, now)
     return len(due)
+
+
+def store(row: Figures, now: datetime) -> None:
+    """Count the countries and languages of one petition, and keep them sealed in its figures."""
+    sealed = figures.seal(row, count(row.petition_id))
+    Figures.objects.filter(pk=row.pk).update(sealed=sealed, sealed_at=now)
 
 
 def count(petition_id: int) -> figures.Counts:

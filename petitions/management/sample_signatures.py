@@ -18,7 +18,8 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from petitions.counting import breakdowns, tallies
+from petitions.counting import breakdowns, figures, tallies
+from petitions.geography import countries
 from petitions.identity import email_addresses
 from petitions.management import sample_people
 from petitions.models import (
@@ -111,7 +112,9 @@ def seed(
     _remove(petition, ids["removed"])
     for signature_id in ids["withdrawn"]:
         withdraw.withdraw(signature_id=signature_id)
+    _open_before(petition, timezone.now() - timedelta(days=days))
     _write_snapshots(petition)
+    countries.store(figures.store(petition, timezone.now()), timezone.now())
     screen.raise_burst_alerts()
 
 
@@ -269,6 +272,13 @@ def _remove(petition: Petition, ids: list[UUID]) -> None:
         )
         # Not by `decide`: this actor has no permission.
         decisions.decide_more(decision, ids[n :: len(_REASONS)])
+
+
+def _open_before(petition: Petition, first: datetime) -> None:
+    """Let an open petition have opened before the first of its samples was signed."""
+    midnight = timezone.localtime(first).replace(hour=0, minute=0, second=0, microsecond=0)
+    too_late = Petition.objects.filter(opens_at__gt=midnight, opens_at__lte=timezone.now())
+    too_late.filter(pk=petition.pk).update(opens_at=midnight)
 
 
 def _write_snapshots(petition: Petition) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
 
-from petitions.counting import tallies
+from petitions.counting import figure_tables, tallies
 from petitions.identity import names, typed_text
 from petitions.mail import reminders
 from petitions.management import sample_signatures
@@ -233,6 +233,28 @@ def test_ids_and_references_are_such_as_signing_gives(petition: Petition, seed: 
     assert {letter for one in signatures for letter in one.reference} == set(
         "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
     )
+
+
+def test_no_sample_is_older_than_the_opening(petition: Petition) -> None:
+    Petition.objects.filter(pk=petition.pk).update(opens_at=timezone.now())
+
+    sample_signatures.seed(petition=petition, total=300, days=20)
+
+    petition.refresh_from_db()
+    assert petition.opens_at is not None
+    assert petition.opens_at > timezone.now() - timedelta(days=21)
+    assert not Signature.objects.filter(created_at__lt=petition.opens_at).exists()
+
+
+def test_a_sample_has_its_figures_at_once(petition: Petition) -> None:
+    sample_signatures.seed(petition=petition, total=300)
+
+    report = figure_tables.report(petition)
+    assert report is not None
+    assert report.total == tallies.total(petition.pk) > 200
+    countries = report.table("countries")
+    assert countries is not None
+    assert "United Kingdom" in [row[0] for row in countries.rows]
 
 
 def test_nothing_is_mailed_to_anybody(petition: Petition, seed: Seed) -> None:

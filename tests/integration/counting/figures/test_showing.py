@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import pytest
@@ -143,11 +144,13 @@ def test_what_there_is_no_table_of_is_not_found(client: Client, page: str, organ
 
 
 def test_before_the_first_count_the_page_says_when_it_comes(
-    client: Client, page: str, organiser: User
+    client: Client, page: str, organiser: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Figures.objects.all().delete()
     client.force_login(organiser)
-    assert "counted at every full hour" in read(client, page)
+    now = datetime(2026, 9, 15, 8, 20, tzinfo=UTC)
+    monkeypatch.setattr("petitions.counting.figures.timezone.now", lambda: now)
+    assert "is published, next at 10:00." in read(client, page)
 
 
 def test_a_page_takes_as_many_queries_whatever_the_number(
