@@ -58,7 +58,7 @@ class Likeness:
     @property
     def percent(self) -> int:
         """The share in whole per cent."""
-        return 100 * self.number // max(self.of, 1)
+        return round(100 * self.number / max(self.of, 1))
 
 
 @dataclass(frozen=True, slots=True)

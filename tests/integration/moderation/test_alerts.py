@@ -240,3 +240,8 @@ def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
     assert client.post(seen).status_code == 403
     assert client.get(seen).status_code == 405
     assert Alert.objects.get().seen_at is None
+
+
+@pytest.mark.parametrize(("number", "of", "percent"), [(2, 3, 67), (1, 3, 33), (0, 0, 0)])
+def test_a_share_is_rounded_to_whole_per_cent(number: int, of: int, percent: int) -> None:
+    assert alerts.Likeness("", number, of).percent == percent
