@@ -71,7 +71,7 @@ class Purpose(ABC):
 
 
 class HandIn(Purpose):
-    """The list that is handed in to the Government."""
+    """The list that is handed in to whom the petition is addressed."""
 
     name = "hand-in"
     label = "Hand the petition in"
@@ -79,7 +79,10 @@ class HandIn(Purpose):
         "One row for each counted signature: its reference, the name unless the signer withheld "
         "it, the constituency or country, and the day. No address and no postcode."
     )
-    allowed = "To be handed to the Government with this petition, and to check what was handed in."
+    allowed = (
+        "To be handed to those to whom the petition is addressed, with it, and to check what was "
+        "handed in."
+    )
     kept_for = timedelta(days=183)
     columns = ("reference", "name", "constituency or country", "day")
     # What is not told is not read either: a signer with a withheld name, but for the country.

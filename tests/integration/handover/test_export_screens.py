@@ -89,6 +89,11 @@ def test_the_list_for_news_is_of_no_single_place_or_day(petition: Petition, page
     assert Export.objects.filter(purpose="supporters").count() == 1
 
 
+def test_the_page_names_no_government_to_whom_a_petition_may_not_be_addressed(page: Client) -> None:
+    for name in PURPOSES:
+        assert "Government" not in page.get(f"{NEW}{name}/").content.decode()
+
+
 @pytest.mark.parametrize("purpose", [name for name in PURPOSES if name != "person"])
 def test_every_purpose_leaves_as_a_workbook(petition: Petition, page: Client, purpose: str) -> None:
     sign_and_confirm(petition)
