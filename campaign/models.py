@@ -10,7 +10,6 @@ from django.db import models, transaction
 from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from petitions.formatting.sanitising import need_few_marks
@@ -251,7 +250,7 @@ class StatementText(Publication, models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title} ({get_language_info(self.language)['name']})"
+        return f"{self.title} ({self.get_language_display()})"
 
 
 class StatementCorrection(AbstractCorrection):

@@ -200,7 +200,7 @@ LOCAL_MAILBOX = env.text("LOCAL_MAILBOX")
 
 # --- Languages and time ------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg")]
+LANGUAGES = [("en", "English"), ("ar", "Arabic"), ("cy", "Welsh")]
 LANGUAGES_BIDI = ["ar"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True

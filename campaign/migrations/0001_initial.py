@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
                 (
                     "language",
                     models.CharField(
-                        choices=[("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg")],
+                        choices=[("en", "English"), ("ar", "Arabic"), ("cy", "Welsh")],
                         max_length=2,
                         verbose_name="language",
                     ),

@@ -650,7 +650,7 @@ class Migration(migrations.Migration):
                 (
                     "language",
                     models.CharField(
-                        choices=[("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg")],
+                        choices=[("en", "English"), ("ar", "Arabic"), ("cy", "Welsh")],
                         max_length=2,
                         verbose_name="language",
                     ),
@@ -901,7 +901,7 @@ class Migration(migrations.Migration):
                 (
                     "language",
                     models.CharField(
-                        choices=[("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg")],
+                        choices=[("en", "English"), ("ar", "Arabic"), ("cy", "Welsh")],
                         max_length=2,
                         verbose_name="language",
                     ),
@@ -1821,7 +1821,7 @@ class Migration(migrations.Migration):
                 (
                     "language",
                     models.CharField(
-                        choices=[("en", "English"), ("ar", "العربية"), ("cy", "Cymraeg")],
+                        choices=[("en", "English"), ("ar", "Arabic"), ("cy", "Welsh")],
                         max_length=2,
                         verbose_name="language",
                     ),

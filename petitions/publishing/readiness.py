@@ -13,7 +13,6 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
 from petitions.formatting.languages import day, moment_in_london
@@ -181,9 +180,8 @@ def _of_texts(petition: Petition) -> Iterator[Words]:
 
 def _untranslated(petition: Petition) -> Iterator[str]:
     written = set(petition.texts.values_list("language", flat=True))
-    for code, _own_name in settings.LANGUAGES:
+    for code, name in settings.LANGUAGES:
         if written and code not in written:
-            name = get_language_info(code)["name"]
             yield f"There is no text in {name}: readers of it see another language."
 
 

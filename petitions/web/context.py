@@ -23,11 +23,11 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "languages": [
             {
                 "code": code,
-                "name": name,
+                "name": translation.get_language_info(code)["name_local"],
                 "path": in_language(request.path_info, code),
                 "direction": "rtl" if code in settings.LANGUAGES_BIDI else "ltr",
                 "is_current": code == language,
             }
-            for code, name in settings.LANGUAGES
+            for code, _name in settings.LANGUAGES
         ],
     }

@@ -280,7 +280,8 @@ def test_a_statement_is_shown_in_every_language_with_the_way_to_its_petition(
     assert 'dir="rtl"' in arabic.splitlines()[1]
     assert "كلماتنا" in arabic
     assert "Our words" in welsh
-    assert "no text: its readers see another language" in page(omar.get(path))
+    assert "<h2>Arabic – draft</h2>" in page(omar.get(path))
+    assert "<h2>Welsh – no text: its readers see another language</h2>" in page(omar.get(path))
 
 
 def test_a_petition_is_shown_with_its_form(omar: Client, statement: Statement) -> None:

@@ -139,7 +139,7 @@ def statement(petition: Petition) -> Statement:
 
 def test_statements_are_named_by_their_titles(statement: Statement, chief: Client) -> None:
     listed = words(chief.get("/admin/campaign/statement/"))
-    assert "Our call to all our-call Cymraeg: draft, English: draft" in listed
+    assert "Our call to all our-call Welsh: draft, English: draft" in listed
     assert NAME in listed
     assert "statement “Our call to all” and its petition are drafts" in words(chief.get("/admin/"))
     for page in ("change", "texts", "preview", "together"):
