@@ -12,7 +12,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -21,6 +20,7 @@ from campaign.models import Statement, StatementText
 from petitions.counting import tallies
 from petitions.formatting.languages import direction
 from petitions.models import Petition, PetitionText
+from tests import icons
 from tests.hostile import TITLES
 from tests.pages import Visitor
 
@@ -422,13 +422,8 @@ def test_icons_stand_where_browsers_look_for_them(client: Client, db: None) -> N
             assert (IMAGES / Path(link["href"]).name).is_file()
 
 
-def test_the_icons_are_those_that_the_mark_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from campaign.management.commands import draw_icons
-
-    monkeypatch.setattr(draw_icons, "FOLDER", tmp_path)
-    call_command("draw_icons")
+def test_the_icons_are_those_that_the_mark_gives(tmp_path: Path) -> None:
+    icons.draw(tmp_path)
     drawn = sorted(path.name for path in tmp_path.iterdir())
     assert len(drawn) == 6
     for name in drawn:
