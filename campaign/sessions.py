@@ -10,7 +10,6 @@ case.
 import time
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import SessionBase
@@ -81,22 +80,6 @@ class SessionStore(db.SessionStore):
     def delete(self, session_key: str | None = None) -> None:
         if key := session_key or self.session_key:
             _rows(key).delete()
-
-    # Nothing here is asynchronous; inherited, these would store the session key itself.
-    async def _aget_session_from_db(self) -> Session | None:
-        return await sync_to_async(self._get_session_from_db)()
-
-    async def aexists(self, session_key: str) -> bool:
-        return await sync_to_async(self.exists)(session_key)
-
-    async def acreate_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
-        return await sync_to_async(self.create_model_instance)(data)
-
-    async def asave(self, must_create: bool = False) -> None:
-        await sync_to_async(self.save)(must_create)
-
-    async def adelete(self, session_key: str | None = None) -> None:
-        await sync_to_async(self.delete)(session_key)
 
 
 def _rows(session_key: str) -> QuerySet[Session]:

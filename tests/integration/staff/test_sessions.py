@@ -138,19 +138,6 @@ def test_sessions_end_with_the_index_key_that_they_stand_under(
     assert not is_in(logged_in)
 
 
-def test_what_is_asynchronous_stores_the_hash_too(transactional_db: None) -> None:
-    from asgiref.sync import async_to_sync
-
-    async def make() -> str:
-        store = SessionStore()
-        await store.acreate()
-        assert await store.aexists(str(store.session_key))
-        return str(store.session_key)
-
-    key = async_to_sync(make)()
-    assert Session.objects.get().pk != key
-
-
 def test_the_hourly_sweep_deletes_sessions_that_have_expired_and_no_others(
     logged_in: Client, db: None
 ) -> None:
