@@ -7,7 +7,6 @@ the database.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -32,41 +31,8 @@ PROBE = "write-probe"
 PROBE_MEMORY, NEEDS_ROOM = "64kB", "SELECT count(*) FROM generate_series(1, 60000)"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the site: "ok" or what is wrong with it, and the figures behind that."""
-
-    state: str
-    figures: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The state of all parts at one moment."""
-
-    parts: dict[str, Part]
-
-    @property
-    def is_well(self) -> bool:
-        """Whether every part is "ok"."""
-        return all(part.state == WELL for part in self.parts.values())
-
-    @property
-    def status(self) -> str:
-        """The public status: "ok" or "degraded"."""
-        return WELL if self.is_well else "degraded"
-
-    def for_staff(self) -> dict[str, Any]:
-        """The report without the figures of mail (constant work, docs/architecture.md): one more
-        or less would show a signer with somebody's address what that has done.
-        """
-        return {**self.as_dict(), "mail": {"state": self.parts["mail"].state}}
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON values, for operators, by `manage.py health`."""
-        parts = {name: {"state": part.state, **part.figures} for name, part in self.parts.items()}
-        return {"status": self.status, **parts}
-
+# The state of each part, "ok" or what is wrong with it, beside the figures behind that.
+Report = dict[str, dict[str, Any]]
 
 _kept = TTLCache[str, Report]()
 
@@ -78,34 +44,42 @@ def report() -> Report:
 
 def look() -> Report:
     """Check all parts now, without the cache."""
-    return Report(
-        {
-            "database": _asked(_database, otherwise="away"),
-            "sweeps": _asked(_sweeps),
-            "mail": _asked(_mail),
-            "redis": Part(_redis()),
-            "limits": Part(rate_limits.state()),
-            "mailboxes": _asked(_mailboxes),
-        }
-    )
+    return {
+        "database": _asked(_database, otherwise="away"),
+        "sweeps": _asked(_sweeps),
+        "mail": _asked(_mail),
+        "redis": {"state": _redis()},
+        "limits": {"state": rate_limits.state()},
+        "mailboxes": _asked(_mailboxes),
+    }
 
 
-def _asked(part: Callable[[], Part], otherwise: str = "unknown") -> Part:
+def broken(report: Report) -> list[str]:
+    """The parts that are not "ok"."""
+    return [name for name, part in report.items() if part["state"] != WELL]
+
+
+def status(report: Report) -> str:
+    """The public status: "ok" or "degraded"."""
+    return "degraded" if broken(report) else WELL
+
+
+def _asked(part: Callable[[], dict[str, Any]], otherwise: str = "unknown") -> dict[str, Any]:
     try:
         return part()
     except (DatabaseError, InterfaceError):
-        return Part(otherwise)
+        return {"state": otherwise}
 
 
-def _database() -> Part:
+def _database() -> dict[str, Any]:
     """Write probe: whether a transaction commits that needs new disk space, as signing does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     try:
         _write()
     except (DatabaseError, InterfaceError) as error:
-        return Part("takes no writes", {"error": type(error.__cause__ or error).__name__})
-    return Part(WELL)
+        return {"state": "takes no writes", "error": type(error.__cause__ or error).__name__}
+    return {"state": WELL}
 
 
 @transaction.atomic
@@ -119,26 +93,25 @@ def _write() -> None:
     locks.note_success(PROBE)
 
 
-def _sweeps() -> Part:
+def _sweeps() -> dict[str, Any]:
     """Whether each sweep has succeeded lately, which takes beat and the worker."""
     ages = locks.last_successes(OVERDUE_AFTER)
     overdue = locks.overdue(ages)
-    figures = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
-    return Part("overdue" if overdue else WELL, {"overdue": overdue, "seconds_since": figures})
+    seconds = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
+    state = "overdue" if overdue else WELL
+    return {"state": state, "overdue": overdue, "seconds_since": seconds}
 
 
-def _mail() -> Part:
+def _mail() -> dict[str, Any]:
     """Whether mail goes out, by the same figures as the admin's home."""
     delivery = mail_state()
-    return Part(
-        str(delivery.state),
-        {
-            "oldest_waiting_seconds": _oldest(),
-            "failing_lately": delivery.failing,
-            "sent": delivery.sent,
-            "asked": delivery.asked,
-        },
-    )
+    return {
+        "state": str(delivery.state),
+        "oldest_waiting_seconds": _oldest(),
+        "failing_lately": delivery.failing,
+        "sent": delivery.sent,
+        "asked": delivery.asked,
+    }
 
 
 def _oldest() -> int:
@@ -159,6 +132,6 @@ def _redis() -> str:
     return WELL
 
 
-def _mailboxes() -> Part:
+def _mailboxes() -> dict[str, Any]:
     """Whether signers were reindexed under the alias rules of this release."""
-    return Part("compare" if reindex.is_due() else WELL)
+    return {"state": "compare" if reindex.is_due() else WELL}

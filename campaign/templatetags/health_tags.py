@@ -29,16 +29,15 @@ class Health(NamedTuple):
 def health_of_parts() -> list[Health]:
     """Each part, and each sweep of the worker with the age of its last success.
 
-    From the report of `/health`, without its figures of mail: see `Report.for_staff`.
+    From the report of `/health`, without its figures of mail: see `health.details`.
     """
     report = monitoring.report()
     parts = [
-        Health(name, (state := report.parts[key].state) == monitoring.WELL, state)
+        Health(name, (state := report[key]["state"]) == monitoring.WELL, state)
         for key, name in _NAMES.items()
     ]
-    sweeps = report.parts["sweeps"]
-    overdue = sweeps.figures.get("overdue", ())
-    for name, seconds in sweeps.figures.get("seconds_since", {}).items():
+    overdue = report["sweeps"].get("overdue", ())
+    for name, seconds in report["sweeps"].get("seconds_since", {}).items():
         words = f"last done {_age(seconds)} ago"
         if name in overdue:
             words += f": {health.SWEEPS[name]}"

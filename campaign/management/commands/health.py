@@ -18,9 +18,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         report = monitoring.look()
-        self.stdout.write(json.dumps(report.as_dict(), indent=2))
-        if not report.is_well:
-            wrong = [name for name, part in report.parts.items() if part.state != monitoring.WELL]
+        status = monitoring.status(report)
+        self.stdout.write(json.dumps({"status": status, **report}, indent=2))
+        if broken := monitoring.broken(report):
             raise CommandError(
-                f"Not well: {', '.join(wrong)}. docs/operators.md, “Health”, says what to do."
+                f"Not well: {', '.join(broken)}. docs/operators.md, “Health”, says what to do."
             )

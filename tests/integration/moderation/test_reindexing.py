@@ -261,8 +261,8 @@ def asked_to_compare(capsys: pytest.CaptureFixture[str]) -> tuple[bool, bool]:
     capsys.readouterr()
     call_command("check", databases=["default"])
     said = capsys.readouterr().err
-    part = monitoring.look().parts["mailboxes"]
-    return part.state == "compare", "manage.py reindex_mailboxes" in said
+    part = monitoring.look()["mailboxes"]
+    return part["state"] == "compare", "manage.py reindex_mailboxes" in said
 
 
 def test_where_nobody_has_signed_there_is_nothing_to_compare(

@@ -490,7 +490,7 @@ def ask(_number: int) -> None:
 
 def state() -> str:
     """What the team is told of the limits."""
-    return monitoring.look().parts["limits"].state
+    return str(monitoring.look()["limits"]["state"])
 
 
 def test_while_redis_is_away_everybody_is_challenged_and_networks_are_counted(
