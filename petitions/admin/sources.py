@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.base import Strict
-from petitions.counting.source_counts import LEAST_SHOWN, counts
+from petitions.counting.sources import LEAST_SHOWN, counts
 from petitions.identity import email_addresses
 from petitions.models import Petition, Source
 from petitions.models.counts import is_origin

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
 
-from petitions.counting import figures, source_counts
+from petitions.counting import figures, sources
 from petitions.counting.figures import STEP
 from petitions.crypto import vault
 from petitions.identity import residence
@@ -16,6 +17,7 @@ from petitions.models import Decision, Figures, Petition, Place, Region, Signatu
 Cell = str | int
 # The nations by the first letter of the code of a place or region.
 _NATIONS = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
+_COLUMNS = ("rank", "constituency", "region", "nation", "code", "signatures")
 _STATES = {
     Signature.State.CONFIRMED: "counted",
     Signature.State.HELD: f"on hold, waiting for a moderator, in steps of {STEP}",
@@ -38,16 +40,15 @@ class Table:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Seat:
-    """One constituency; `rank` is shared by equals, and the greatest is 1."""
+class Seat(NamedTuple):
+    """One row of the constituencies; `rank` is shared by equals, and the greatest is 1."""
 
-    code: str
+    rank: int
     name: str
     region: str
     nation: str
+    code: str
     n: int
-    rank: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def report(petition: Petition) -> Report | None:
     places = list(Place.objects.all())
     seats = tuple(_seats(places, row.counts["place"]))
     tables = (
-        _constituencies(seats),
+        Table("constituencies", "Constituencies", _COLUMNS, seats),
         *_places(places, row.counts["place"]),
         *_others(row.counts),
         *_of_the_night(row),
@@ -91,7 +92,7 @@ def _seats(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Seat]
         n = counts.get(place.code, 0)
         if n != before:
             rank, before = number, n
-        yield Seat(place.code, place.name, _region(place), _nation(place), n, rank)
+        yield Seat(rank, place.name, _region(place), _nation(place), place.code, n)
 
 
 def _region(place: Place) -> str:
@@ -100,12 +101,6 @@ def _region(place: Place) -> str:
 
 def _nation(place: Place) -> str:
     return _NATIONS.get((place.region or place.code)[0], "")
-
-
-def _constituencies(seats: Sequence[Seat]) -> Table:
-    header = ("rank", "constituency", "region", "nation", "code", "signatures")
-    rows = [(one.rank, one.name, one.region, one.nation, one.code, one.n) for one in seats]
-    return Table("constituencies", "Constituencies", header, rows)
 
 
 def _places(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Table]:
@@ -164,9 +159,9 @@ def _country(code: str) -> str:
 
 
 def _sources(petition: Petition) -> Table:
-    rows = [(str(one.source), one.at_least) for one in source_counts.counts(petition)]
+    rows = [(str(one.source), one.at_least) for one in sources.counts(petition)]
     note = (
-        f"As of midnight in UTC, in steps of {source_counts.LEAST_SHOWN}, rounded down: exact ones "
+        f"As of midnight in UTC, in steps of {sources.LEAST_SHOWN}, rounded down: exact ones "
         "would let whoever registers a partner find out about one person."
     )
     return Table("sources", "Partners and channels", ("source", "at least"), rows, note)

@@ -18,7 +18,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from petitions.counting import source_counts, sources, tallies
+from petitions.counting import sources, tallies
 from petitions.models import Petition, Signature, Signer, Source, SourceTally
 from petitions.screening.screen import UNSUSPICIOUS
 from petitions.sharing import cards, typesetting
@@ -51,7 +51,7 @@ def counted(code: str) -> int:
 
 
 def shown(petition: Petition, code: str) -> int:
-    (count,) = [count for count in source_counts.counts(petition) if count.source.code == code]
+    (count,) = [count for count in sources.counts(petition) if count.source.code == code]
     return count.at_least
 
 
@@ -172,7 +172,7 @@ def test_the_code_of_a_partner_who_was_switched_off_is_ignored(
     Source.objects.filter(pk=partner.pk).update(is_active=False)
     confirm(sign(petition, somebody(1)))
     assert not SourceTally.objects.exists()
-    assert "mosque" not in {count.source.code for count in source_counts.counts(petition)}
+    assert "mosque" not in {count.source.code for count in sources.counts(petition)}
 
 
 def test_signing_with_a_source_is_one_statement_as_without(petition: Petition) -> None:
@@ -264,10 +264,10 @@ def test_a_handful_of_ones_own_signatures_shows_nothing_of_one_person(petition: 
     """An organiser confirms some through a code of their own and sends somebody that link."""
     several(petition, 1, 23)
     a_day_later()
-    before = source_counts.counts(petition)
+    before = sources.counts(petition)
     several(petition, 24, 24)
     a_day_later()
-    assert source_counts.counts(petition) == before
+    assert sources.counts(petition) == before
 
 
 def test_the_numbers_stand_still_all_day(petition: Petition) -> None:
@@ -292,7 +292,7 @@ def test_the_day_of_the_numbers_ends_when_that_of_the_counting_does(
         (datetime(2026, 7, 1, 23, 30, tzinfo=UTC), 0),
         (datetime(2026, 7, 2, 0, 30, tzinfo=UTC), 25),
     ]:
-        monkeypatch.setattr(source_counts, "Now", lambda moment=moment: Value(moment))
+        monkeypatch.setattr(sources, "Now", lambda moment=moment: Value(moment))
         assert shown(petition, "mosque") == expected
 
 
@@ -428,7 +428,7 @@ def test_the_counts_take_two_queries_whatever_they_are(
 ) -> None:
     confirm(sign(petition, somebody(1)))
     with django_assert_num_queries(2):
-        source_counts.counts(petition)
+        sources.counts(petition)
 
 
 def test_every_button_and_paper_has_a_channel_that_counts(
