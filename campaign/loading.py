@@ -136,16 +136,6 @@ def _from_text(path: Path, raw: bytes, kind: Format, *, is_given: bool) -> TextF
     return TextFile(_HEADING.sub("", title.strip()), body.strip() + "\n", kind, dict(post.metadata))
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The result of loading one statement text."""
-
-    text: StatementText
-    created: bool
-    changed: bool
-    published: bool
-
-
 @transaction.atomic
 def load_statement(
     source: TextFile,
@@ -156,8 +146,9 @@ def load_statement(
     dated: str = "",
     publish: bool = False,
     feature: bool = False,
-) -> Loaded:
-    """Create or update one language of a statement; idempotent.
+) -> tuple[StatementText, list[str]]:
+    """Create or update one language of a statement; return it, and what was done: "created",
+    "updated", "published". Idempotent.
 
     Without `publish`, a new text is a draft and a published one stays published. With `feature`
     it takes the front page; the first published statement has it anyway. Raises `Refused`, also
@@ -195,7 +186,9 @@ def load_statement(
         text.refresh_from_db()
     if feature:
         publishing.feature(statement=statement)
-    return Loaded(text, created, changed or is_led, is_published)
+    is_updated = changed or is_led
+    done = {"created": created, "updated": is_updated and not created, "published": is_published}
+    return text, [act for act, is_done in done.items() if is_done]
 
 
 def _contents(path: Path) -> bytes:

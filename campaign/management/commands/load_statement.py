@@ -60,7 +60,7 @@ class Command(BaseCommand):
         try:
             format_ = loading.Format(options["format"]) if options["format"] else None
             source = loading.read(options["file"], format_)
-            loaded = loading.load_statement(
+            text, acts = loading.load_statement(
                 source,
                 slug=options["slug"],
                 language=options["language"],
@@ -71,23 +71,17 @@ class Command(BaseCommand):
             )
         except Refused as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(_described(loaded))
+        self.stdout.write(_described(text, acts))
         self.stdout.write(_READ_AS[source.format])
         if source.dropped:
             self.stdout.write(f"Dropped, so look at the result: {', '.join(source.dropped)}.")
-        self.stdout.write(_led(loaded))
+        self.stdout.write(_led(text))
         if options["front_page"]:
             self.stdout.write(_on_front_page())
 
 
-def _described(loaded: loading.Loaded) -> str:
-    acts = {
-        "created": loaded.created,
-        "updated": loaded.changed and not loaded.created,
-        "published": loaded.published,
-    }
-    done = " and ".join(act for act, is_done in acts.items() if is_done) or "unchanged:"
-    text = loaded.text
+def _described(text: StatementText, acts: list[str]) -> str:
+    done = " and ".join(acts) or "unchanged:"
     state = "a draft; publish it with --publish or in the admin"
     if text.published_at:
         appears = f"appears {moment_in_london(text.published_at)}"
@@ -96,8 +90,8 @@ def _described(loaded: loading.Loaded) -> str:
     return f"{done[0].upper()}{done[1:]} “{text.title}” ({text.language}) at {path}, {state}."
 
 
-def _led(loaded: loading.Loaded) -> str:
-    petition = loaded.text.statement.petition
+def _led(text: StatementText) -> str:
+    petition = text.statement.petition
     if petition is None:
         return "It leads to no petition; name one with --petition."
     return f"It leads to the petition at {settings.SITE_URL}{petition.get_absolute_url()}."
