@@ -8,7 +8,7 @@ from celery import shared_task
 
 from petitions.counting import breakdowns, figures, tallies
 from petitions.geography import countries
-from petitions.handover import reminders as delete_by
+from petitions.handover import exports
 from petitions.infra import locks
 from petitions.mail import news_sending, outbox, reminders, team, wake_worker
 from petitions.moderation import activity, alert_causes, bulk
@@ -64,7 +64,7 @@ def give_notice() -> None:
     """
     team.send_erasures()
     team.send_enquiries()
-    delete_by.send()
+    exports.send_reminders()
 
 
 @sweep

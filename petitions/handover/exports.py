@@ -1,4 +1,4 @@
-"""Exports for organisers: who may, the record, and the stream of the file.
+"""Exports for organisers: who may, the record, the stream of the file, the reminder to delete it.
 
 A file streams while it is made, in constant memory, and is on record from before its first byte.
 `purposes` says what is in it, `reading` reads it; `csv_file`, `xlsx_file` and `encryption` write
@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from petitions.handover import csv_file, encryption, purposes, xlsx_file
 from petitions.handover.purposes import Cells
-from petitions.models import AuditRecord, Export
+from petitions.mail import team
+from petitions.models import AuditRecord, Export, Organisation
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
@@ -144,6 +145,33 @@ def content_type(export: Export) -> str:
     if export.recipient:
         return "application/octet-stream"
     return CONTENT_TYPES[Export.Format(export.file_format)]
+
+
+def send_reminders() -> int:
+    """Mail a reminder of each export whose copies are to be deleted by today; return how many.
+
+    It goes to the address of the account that took the export, or else to the organisation. What
+    fails is tried again by the next sweep, under the same Message-ID.
+    """
+    to = Organisation.load().privacy_email
+    return sum(
+        _sent(export, to) for export in Export.objects.to_remind_of().select_related("actor")
+    )
+
+
+def _sent(export: Export, organisation: str) -> bool:
+    address = (export.actor and export.actor.email) or organisation
+    # It names no petition and no purpose: phones show its beginning when locked.
+    if not address or not team.send(
+        "admin/petitions/export/mail.txt",
+        {"export": export},
+        to=address,
+        message_id=str(export.pk),
+        date=timezone.now(),
+    ):
+        return False
+    unreminded = Export.objects.filter(pk=export.pk, reminded_at=None)
+    return bool(unreminded.update(reminded_at=timezone.now()))
 
 
 def _need_a_look(actor: User) -> None:

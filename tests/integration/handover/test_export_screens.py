@@ -16,7 +16,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from petitions.handover import exports, purposes, reminders
+from petitions.handover import exports, purposes
 from petitions.handover.purposes import PURPOSES
 from petitions.models import AuditRecord, Export, Petition
 from petitions.signers.sealing import Attempt
@@ -290,7 +290,7 @@ def take(petition: Petition, organiser: User) -> Take:
 def test_whoever_took_a_file_is_reminded_once_on_the_day(petition: Petition, take: Take) -> None:
     sign_and_confirm(petition)
     due, _later = take(0), take(1)
-    assert [reminders.send(), reminders.send()] == [1, 0]
+    assert [exports.send_reminders(), exports.send_reminders()] == [1, 0]
 
     (letter,) = mail.outbox
     assert letter.to == ["omar@example.org"]
@@ -305,7 +305,7 @@ def test_without_an_address_of_their_own_the_organisation_is_reminded(
 ) -> None:
     sign_and_confirm(petition)
     take(-1, email="")
-    assert reminders.send() == 1
+    assert exports.send_reminders() == 1
     assert mail.outbox[0].to == ["privacy@example.org"]
 
 
@@ -317,11 +317,11 @@ def test_a_reminder_that_was_not_taken_is_tried_again(
     backend = settings.EMAIL_BACKEND
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_PORT = 1
-    assert reminders.send() == 0
+    assert exports.send_reminders() == 0
     settings.EMAIL_BACKEND = backend
-    assert reminders.send() == 1
+    assert exports.send_reminders() == 1
 
 
 def test_an_export_of_no_row_is_nothing_to_delete(take: Take) -> None:
     take(0)
-    assert reminders.send() == 0
+    assert exports.send_reminders() == 0
