@@ -1,12 +1,15 @@
 """Fictitious people for samples and benchmarks: common names of many scripts, randomly combined.
 
-Given and family names are among the most common of their languages, and addresses are in the
-example domains reserved by RFC 2606, so no mail reaches anybody.
+Given and family names (`sample_names.csv`) are among the most common of their languages, and
+addresses are in the example domains reserved by RFC 2606, so no mail reaches anybody.
 """
 
+import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, product
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -25,7 +28,7 @@ class People:
     language: str
     given: tuple[str, ...]
     family: tuple[str, ...]
-    family_first: bool = False
+    family_first: bool
 
 
 class Person(NamedTuple):
@@ -36,74 +39,15 @@ class Person(NamedTuple):
     language: str
 
 
-def _people(share: int, language: str, given: str, family: str, **order: bool) -> People:
-    return People(share, language, tuple(given.split()), tuple(family.split()), **order)
+def _read() -> Iterator[People]:
+    with (Path(__file__).parent / "sample_names.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            given, family = tuple(row["given"].split()), tuple(row["family"].split())
+            first = bool(row["family_first"])
+            yield People(int(row["share"]), row["language"], given, family, first)
 
 
-PEOPLES = (
-    _people(
-        42,
-        "en",
-        "Alice Ben Charlotte Daniel Emily Fiona George Hannah Isla Jack Kate Liam Mary Noah "
-        "Olivia Peter Rachel Sam Thomas Zoe",
-        "Adams Baker Campbell Davies Edwards Fraser Green Harris Hughes Jackson Kelly Lewis "
-        "Martin Murphy O'Brien Smith Taylor Walker Wilson Wright",
-    ),
-    _people(
-        12,
-        "en",
-        "Ahmad Amal Fatima Hassan Huda Ibrahim Khaled Layla Mariam Mohammed Nour Omar Rana "
-        "Salma Samir Yusuf",
-        "Abbas al-Ali al-Hamwi al-Khatib Darwish Haddad Hamdan Ibrahim Khalil Mansour Najjar "
-        "Qasim Sabbagh Shami",
-    ),
-    _people(
-        14,
-        "ar",
-        "أحمد أمل إبراهيم حسن خالد رنا سلمى سمير عمر فاطمة ليلى محمد مريم نور هدى يوسف",
-        "الأحمد الحسن الحموي الخطيب الشامي الصباغ العلي النجار حداد حمدان خليل درويش قاسم منصور",
-    ),
-    _people(
-        6,
-        "cy",
-        "Alun Angharad Bronwen Carys Dafydd Eleri Ffion Gareth Gwen Ieuan Llŷr Mair Nia Owain "
-        "Rhiannon Siân",
-        "Bevan Bowen Davies Evans Griffiths Jenkins Jones Llewellyn Morgan Parry Powell Prys "
-        "Rhys Vaughan",
-    ),
-    _people(
-        8,
-        "en",
-        "Agnieszka Ayşe Björn Chloé Ömer François Łukasz Jürgen José Małgorzata Mehmet Núria "
-        "Søren Zoë",
-        "Çelik Fernández Garçon Jørgensen Kowalski Lindström Müller Nowak Öztürk Şahin Švec "
-        "Wójcik Yıldız Żak",
-    ),
-    _people(
-        4,
-        "en",
-        "Андрій Богдан Віра Ганна Дмитро Ірина Марія Олена Оксана Петро Софія Тарас",
-        "Бондаренко Коваленко Кравчук Лисенко Мельник Олійник Поліщук Савченко Шевченко",
-    ),
-    _people(
-        4,
-        "en",
-        "Άννα Γιώργος Δημήτρης Ελένη Κώστας Μαρία Νίκος Σοφία",
-        "Γεωργίου Δημητρίου Ιωάννου Νικολάου Παπαδόπουλος Χριστοδούλου",
-    ),
-    _people(
-        3, "en", "伟 芳 娜 敏 静 强 磊 洋 艳 杰", "王 李 张 刘 陈 杨 赵 黄 周 吴", family_first=True
-    ),
-    _people(
-        4,
-        "en",
-        "अनीता अमित कविता दीपक नेहा पूजा राहुल विजय सुनीता संजय",
-        "कुमार गुप्ता चौधरी जोशी पटेल मिश्रा यादव वर्मा शर्मा सिंह",
-    ),
-    _people(
-        3, "en", "احمد بلال زینب سعدیہ عائشہ عمران فاروق ناصر", "اقبال بٹ چوہدری خان قریشی ملک"
-    ),
-)
+PEOPLES = tuple(_read())
 
 
 def crowd(rng: Random, number: int) -> list[Person]:

@@ -1,4 +1,8 @@
-"""Seed a petition with sample signatures of fictitious people."""
+"""Seed a petition with sample signatures of fictitious people.
+
+1. Refuse in production: samples could not be told from signatures afterwards.
+2. Insert signatures in every state, in one transaction: an interruption leaves nothing behind.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -16,17 +20,12 @@ MOST_DAYS = 3_650
 
 
 class Command(BaseCommand):
-    """1. Refuse in production: samples could not be told from signatures afterwards.
-    2. Insert signatures in every state, in one transaction: an interruption leaves nothing behind.
-    """
-
     help = "Add sample signatures of invented people to a petition, for trying the site."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="the petition's address on the site")
         parser.add_argument("number", type=int, help="how many signatures to add")
         parser.add_argument("--days", type=int, default=28, help="signed over how many days")
-        parser.add_argument("--seed-value", type=int, default=1, help="other people for another")
 
     def handle(self, *args: Any, **options: Any) -> None:
         total, days = options["number"], options["days"]
@@ -45,7 +44,6 @@ class Command(BaseCommand):
                 petition=petition,
                 total=total,
                 days=days,
-                seed=options["seed_value"],
                 progress=bar.update,
             )
         count = tallies.total(petition.pk)
