@@ -1,4 +1,9 @@
-"""Health check of each part of the site, for operators."""
+"""Health check of each part of the site, for operators.
+
+1. Check every part now: database, sweeps, mail, Redis.
+2. Print the state of each, as JSON.
+3. Exit with 1 if one of them is not well.
+"""
 
 import json
 from typing import Any
@@ -9,11 +14,6 @@ from campaign import monitoring
 
 
 class Command(BaseCommand):
-    """1. Check every part now: database, sweeps, mail, Redis.
-    2. Print the state of each, as JSON.
-    3. Exit with 1 if one of them is not well.
-    """
-
     help = "Print the state of each part; exit code 1 if one is not well."
 
     def handle(self, *args: Any, **options: Any) -> None:

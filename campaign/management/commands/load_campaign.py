@@ -1,4 +1,11 @@
-"""Load the campaign that ships with the project."""
+"""Load the campaign that ships with the project.
+
+1. Name the organisation, if nobody has yet.
+2. Add the petition and its texts where they are missing; what is there stays as it is.
+3. Add the statement's texts where they are missing.
+4. With --publish, open the petition and publish the texts it has just added; without, all
+   of it is a draft that an organiser publishes in the admin.
+"""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -20,13 +27,6 @@ SAMPLE_CONTACT = "privacy@example.org"
 
 
 class Command(BaseCommand):
-    """1. Name the organisation, if nobody has yet.
-    2. Add the petition and its texts where they are missing; what is there stays as it is.
-    3. Add the statement's texts where they are missing.
-    4. With --publish, open the petition and publish the texts it has just added; without, all
-       of it is a draft that an organiser publishes in the admin.
-    """
-
     help = "Load the shipped campaign; what is there already is left alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

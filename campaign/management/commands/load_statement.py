@@ -1,4 +1,12 @@
-"""Load an organiser's own statement from a file."""
+"""Load an organiser's own statement from a file.
+
+1. Read the file: Markdown, HTML or Word where --format or its name says so, else plain text.
+2. Drop what page builders leave ("top of page", runs of blank lines), and of HTML and Word
+   what the site does not show; the first line or heading is the title.
+3. Create or update that language of the statement; running it again changes nothing.
+4. Say what was done, what the file was read as, what was dropped, and where it leads. A file
+   that cannot be used gets one line and exit code 1.
+"""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -27,14 +35,6 @@ _READ_AS = {
 
 
 class Command(BaseCommand):
-    """1. Read the file: Markdown, HTML or Word where --format or its name says so, else plain text.
-    2. Drop what page builders leave ("top of page", runs of blank lines), and of HTML and Word
-       what the site does not show; the first line or heading is the title.
-    3. Create or update that language of the statement; running it again changes nothing.
-    4. Say what was done, what the file was read as, what was dropped, and where it leads. A file
-       that cannot be used gets one line and exit code 1.
-    """
-
     help = (
         "Load a statement from a file: Word, HTML or Markdown if its name ends in .docx, .html or"
         " .md, plain text otherwise, in which # * _ [ are shown as they stand."

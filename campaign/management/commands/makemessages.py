@@ -1,4 +1,8 @@
-"""Django's `makemessages` with this project's defaults."""
+"""Django's `makemessages` with this project's defaults.
+
+Every language but English; no line numbers, wrapping, obsolete entries or creation date,
+so that a translator's diff shows words alone.
+"""
 
 from pathlib import Path
 
@@ -24,10 +28,6 @@ IGNORED = [
 
 
 class Command(makemessages.Command):
-    """Every language but English; no line numbers, wrapping, obsolete entries or creation date,
-    so that a translator's diff shows words alone.
-    """
-
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         source = settings.LANGUAGE_CODE

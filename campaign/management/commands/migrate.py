@@ -1,4 +1,11 @@
-"""Django's `migrate` with a short lock timeout and retries, so that signers never wait long."""
+"""Django's `migrate` with a short lock timeout and retries, so that signers never wait long.
+
+1. Wait for each lock for `MIGRATE_LOCK_TIMEOUT` seconds and no longer: signers queue behind
+   a migration that waits, even for a dump, which blocks nobody else.
+2. On a lock timeout, pause for `PAUSE` seconds and retry from the migration that failed.
+   Each is a transaction of its own.
+3. After `ATTEMPTS` of them say what to do.
+"""
 
 import time
 from typing import Any
@@ -15,13 +22,6 @@ PAUSE = 5.0
 
 
 class Command(migrate.Command):
-    """1. Wait for each lock for `MIGRATE_LOCK_TIMEOUT` seconds and no longer: signers queue behind
-       a migration that waits, even for a dump, which blocks nobody else.
-    2. On a lock timeout, pause for `PAUSE` seconds and retry from the migration that failed.
-       Each is a transaction of its own.
-    3. After `ATTEMPTS` of them say what to do.
-    """
-
     def handle(self, *args: Any, **options: Any) -> None:
         with timeouts.limited("migrate"):
             self._try_again(*args, **options)

@@ -1,4 +1,10 @@
-"""Report what depends on each key, so that an operator knows when one may be destroyed."""
+"""Report what depends on each key, so that an operator knows when one may be destroyed.
+
+1. Count signers by sealing key, and enquiries and figures under older ones.
+2. Unseal every signer, and count those whose blind indexes are not of the first index key.
+3. Count suppressions and address rules, whose indexes cannot be moved to another key.
+Exit code 1 while something of step 1 or 2 depends on an older key. Read-only.
+"""
 
 from typing import Any
 
@@ -11,12 +17,6 @@ from petitions.privacy import reseal
 
 
 class Command(BaseCommand):
-    """1. Count signers by sealing key, and enquiries and figures under older ones.
-    2. Unseal every signer, and count those whose blind indexes are not of the first index key.
-    3. Count suppressions and address rules, whose indexes cannot be moved to another key.
-    Exit code 1 while something of step 1 or 2 depends on an older key. Read-only.
-    """
-
     help = "Count what is still under an older key."
 
     def handle(self, *args: Any, **options: Any) -> None:

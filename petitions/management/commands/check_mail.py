@@ -1,4 +1,9 @@
-"""Say which SPF, DKIM and DMARC records the sender's domain has, lacks, or has wrong."""
+"""Say which SPF, DKIM and DMARC records the sender's domain has, lacks, or has wrong.
+
+1. Ask DNS for the records of the domain of MAIL_FROM, for some seconds at most.
+2. Print what is there, what is wrong with it, and the record to add.
+Anything wrong or unanswered gives exit code 1, for monitoring. Stores and mails nothing.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,11 +17,6 @@ from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
-    """1. Ask DNS for the records of the domain of MAIL_FROM, for some seconds at most.
-    2. Print what is there, what is wrong with it, and the record to add.
-    Anything wrong or unanswered gives exit code 1, for monitoring. Stores and mails nothing.
-    """
-
     help = "Check SPF, DKIM and DMARC of the domain that mail is sent from."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,9 @@
-"""Reconcile the tallies with the signatures, and repair them on request."""
+"""Reconcile the tallies with the signatures, and repair them on request.
+
+1. Recount each petition's confirmed signatures.
+2. Report where the tally differs; with --repair, correct it.
+Without --repair a difference gives exit code 1, for monitoring.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,11 +15,6 @@ from petitions.models import Petition
 
 
 class Command(BaseCommand):
-    """1. Recount each petition's confirmed signatures.
-    2. Report where the tally differs; with --repair, correct it.
-    Without --repair a difference gives exit code 1, for monitoring.
-    """
-
     help = "Check that every stored count equals the confirmed signatures."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

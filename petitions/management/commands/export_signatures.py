@@ -1,4 +1,9 @@
-"""Export signatures of a petition for one purpose."""
+"""Export signatures of a petition for one purpose.
+
+1. Log who exports what, and why.
+2. Stream the file to --output, or to standard output; progress on the terminal.
+3. Complete the log record with row count and SHA-256, and print them.
+"""
 
 import sys
 from argparse import ArgumentParser
@@ -20,11 +25,6 @@ _OFFERED = [name for name, purpose in PURPOSES.items() if not purpose.is_of_one_
 
 
 class Command(BaseCommand):
-    """1. Log who exports what, and why.
-    2. Stream the file to --output, or to standard output; progress on the terminal.
-    3. Complete the log record with row count and SHA-256, and print them.
-    """
-
     help = "Write a petition's confirmed signatures as CSV or XLSX; the export is recorded."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,11 @@
-"""Import the constituency of each postcode from a published file."""
+"""Import the constituency of each postcode from a published file.
+
+1. Load the file into a staging table; progress on the terminal. An error in it is one line,
+   and exit code 1.
+2. Write the differences into the live table, and record the file. All in one transaction, so
+   that an interruption changes nothing.
+Signing goes on meanwhile. Idempotent.
+"""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
@@ -13,13 +20,6 @@ from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
-    """1. Load the file into a staging table; progress on the terminal. An error in it is one line,
-       and exit code 1.
-    2. Write the differences into the live table, and record the file. All in one transaction, so
-       that an interruption changes nothing.
-    Signing goes on meanwhile. Idempotent.
-    """
-
     help = "Import postcodes from ONSPD or NSPL, as zip or CSV; then run place_signatures."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,10 @@
-"""Backfill the constituency of signatures made before postcodes were imported."""
+"""Backfill the constituency of signatures made before postcodes were imported.
+
+1. Stop if everybody has been looked up in the postcodes in use.
+2. Read every UK signature whose constituency is not known, in batches.
+3. If its postcode is known by now, set its place, and move its tally.
+Totals do not change, and no email is sent. Resumable: after an interruption run it again.
+"""
 
 from typing import Any
 
@@ -11,12 +17,6 @@ from petitions.infra.locks import lease
 
 
 class Command(BaseCommand):
-    """1. Stop if everybody has been looked up in the postcodes in use.
-    2. Read every UK signature whose constituency is not known, in batches.
-    3. If its postcode is known by now, set its place, and move its tally.
-    Totals do not change, and no email is sent. Resumable: after an interruption run it again.
-    """
-
     help = "Look up again the postcodes of signatures whose constituency is not known."
 
     def handle(self, *args: Any, **options: Any) -> None:

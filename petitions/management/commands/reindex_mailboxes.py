@@ -1,4 +1,10 @@
-"""Recompute the blind indexes of all mailboxes under the alias rules of this release."""
+"""Recompute the blind indexes of all mailboxes under the alias rules of this release.
+
+1. Reindex all signers, resuming an interrupted run.
+2. Where more turn out to share a mailbox than the household rule allows, hold the later ones
+   for a moderator.
+Run it when every process has the new release. Idempotent.
+"""
 
 from typing import Any
 
@@ -11,12 +17,6 @@ from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
-    """1. Reindex all signers, resuming an interrupted run.
-    2. Where more turn out to share a mailbox than the household rule allows, hold the later ones
-       for a moderator.
-    Run it when every process has the new release. Idempotent.
-    """
-
     help = "Give signers the indexes that the alias rules and the first index key ask for."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,11 @@
-"""Re-run the current fraud rules over a petition's stored signatures."""
+"""Re-run the current fraud rules over a petition's stored signatures.
+
+1. Unseal the signatures in batches, and judge each again; progress on the terminal.
+2. Give pending ones the new verdict, and hold confirmed ones that are suspicious, all by one
+   decision of the moderator whom --actor names; what a moderator decided is skipped.
+3. Print the count of each signal, and how to undo the decision. With --dry-run only that.
+Resumable: an interrupted run keeps what it has done; run it again for the rest.
+"""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -16,13 +23,6 @@ _STATES = (Signature.State.PENDING, Signature.State.CONFIRMED, Signature.State.H
 
 
 class Command(BaseCommand):
-    """1. Unseal the signatures in batches, and judge each again; progress on the terminal.
-    2. Give pending ones the new verdict, and hold confirmed ones that are suspicious, all by one
-       decision of the moderator whom --actor names; what a moderator decided is skipped.
-    3. Print the count of each signal, and how to undo the decision. With --dry-run only that.
-    Resumable: an interrupted run keeps what it has done; run it again for the rest.
-    """
-
     help = "Apply today's fraud rules to stored signatures."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

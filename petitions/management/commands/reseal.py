@@ -1,4 +1,9 @@
-"""Key rotation: re-encrypt signers, enquiries, figures and authenticators under the first key."""
+"""Key rotation: re-encrypt signers, enquiries, figures and authenticators under the first key.
+
+1. Count what is sealed under an older key.
+2. Re-encrypt it under the first, in batches; progress on the terminal.
+3. Report what is left, with exit code 1. Resumable: run it again.
+"""
 
 from typing import Any
 
@@ -10,11 +15,6 @@ from petitions.staff import second_factor
 
 
 class Command(BaseCommand):
-    """1. Count what is sealed under an older key.
-    2. Re-encrypt it under the first, in batches; progress on the terminal.
-    3. Report what is left, with exit code 1. Resumable: run it again.
-    """
-
     help = "Seal every signer and every message to us under the first of SEALING_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,8 +10,6 @@ from petitions.staff import second_factor
 
 
 class Command(BaseCommand):
-    """Remove the authenticator and recovery codes of one account, on the audit record."""
-
     help = "Let one account set up another authenticator app. Make sure that they ask themselves."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

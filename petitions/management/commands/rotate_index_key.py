@@ -1,4 +1,10 @@
-"""Key rotation: recompute all signers' blind indexes under the first index key."""
+"""Key rotation: recompute all signers' blind indexes under the first index key.
+
+1. Refuse unless the key ring also has the older key: see docs/operators.md.
+2. Rewrite the indexes of all signers and of their mails under the first key.
+3. Verify: report signers still under an older key, with exit code 1.
+Signing goes on meanwhile: look-ups try every key of the ring.
+"""
 
 from typing import Any
 
@@ -9,12 +15,6 @@ from petitions.management.commands import reindex_mailboxes
 
 
 class Command(reindex_mailboxes.Command):
-    """1. Refuse unless the key ring also has the older key: see docs/operators.md.
-    2. Rewrite the indexes of all signers and of their mails under the first key.
-    3. Verify: report signers still under an older key, with exit code 1.
-    Signing goes on meanwhile: look-ups try every key of the ring.
-    """
-
     help = "Write every signer's indexes under the first of INDEX_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,8 +10,6 @@ from petitions.staff import logins
 
 
 class Command(BaseCommand):
-    """Delete the recorded login failures of one account, on the audit record."""
-
     help = "Forget the wrong passwords of one account, so that it can log in at once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
