@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
-from django.utils.translation import gettext_lazy as _
 
 from campaign import previews, publish_together, publishing
 from campaign.models import Statement, StatementText
@@ -65,18 +64,18 @@ class StatementAdmin(Titled, PublicationAdmin):
         if is_publishing:
             with self._announcing_a_change_of_the_front_page(request):
                 publishing.publish(statement=owner, **acting(request))
-            self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
+            self.message_user(request, "Published. Nobody was emailed.", messages.SUCCESS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         named = Prefetch("petition", Petition.objects.titled())
         rows = Statement.objects.titled().prefetch_related(named, "texts")
         return rows.order_by(*self.get_ordering(request) or ("-pk",))
 
-    @admin.display(description=_("title"), ordering="title")
+    @admin.display(description="title", ordering="title")
     def name(self, statement: Statement) -> str:
         return str(statement)
 
-    @admin.display(description=_("texts"))
+    @admin.display(description="texts")
     def languages(self, statement: Statement) -> str:
         """Each language, and whether the public sees its text."""
         return (
@@ -87,7 +86,7 @@ class StatementAdmin(Titled, PublicationAdmin):
             or "none yet"
         )
 
-    @admin.display(description=_("linked petition"))
+    @admin.display(description="linked petition")
     def leads_to(self, statement: Statement) -> str:
         return str(statement.petition or "–")
 
@@ -95,7 +94,7 @@ class StatementAdmin(Titled, PublicationAdmin):
         """The public page; a draft has none."""
         return obj.get_absolute_url() if obj.texts.published().exists() else None
 
-    @admin.action(permissions=["change"], description=_("Publish: show all texts to the public"))
+    @admin.action(permissions=["change"], description="Publish: show all texts to the public")
     def publish(self, request: HttpRequest, statements: QuerySet[Statement]) -> None:
         for statement in statements:
             publishing.publish(statement=statement, **acting(request))
@@ -107,7 +106,7 @@ class StatementAdmin(Titled, PublicationAdmin):
                 )
                 self.message_user(request, words, messages.WARNING)
         if StatementText.objects.published().filter(statement__in=statements).exists():
-            self.message_user(request, _("Published. Nobody was emailed."), messages.SUCCESS)
+            self.message_user(request, "Published. Nobody was emailed.", messages.SUCCESS)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with self._announcing_a_change_of_the_front_page(request):
@@ -131,7 +130,8 @@ class StatementAdmin(Titled, PublicationAdmin):
         yield
         after = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
         if _statement(before) != _statement(after):
-            self.message_user(request, _changed(before, after), messages.WARNING)
+            words = f"The front page now shows {_in_words(after)}, no longer {_in_words(before)}."
+            self.message_user(request, words, messages.WARNING)
 
     def save_model(self, request: HttpRequest, obj: Statement, form: Any, change: bool) -> None:
         publishing.save(statement=obj, actor=actor(request))
@@ -141,7 +141,11 @@ class StatementAdmin(Titled, PublicationAdmin):
         statement = form.instance
         if statement.is_featured and not statement.texts.published().exists():
             text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
-            self.message_user(request, _waits(text), messages.WARNING)
+            words = (
+                "It takes the front page once one of its texts is public. Until then that shows "
+                f"{_in_words(text)}."
+            )
+            self.message_user(request, words, messages.WARNING)
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> Any:
         """Confirmation page, with a warning where deleting changes the front page, and to what."""
@@ -149,7 +153,8 @@ class StatementAdmin(Titled, PublicationAdmin):
         text = StatementText.objects.on_front_page(settings.LANGUAGE_CODE)
         if _statement(text) == statement.pk:
             left = StatementText.objects.on_front_page(settings.LANGUAGE_CODE, without=statement)
-            self.message_user(request, _left(left), messages.WARNING)
+            words = f"It is on the front page. Once it is deleted, that shows {_in_words(left)}."
+            self.message_user(request, words, messages.WARNING)
         return super().render_delete_form(request, context)
 
     def get_urls(self) -> list[URLPattern]:
@@ -170,28 +175,5 @@ def _statement(text: StatementText | None) -> int | None:
     return text.statement_id if text else None
 
 
-def _changed(before: StatementText | None, after: StatementText | None) -> str:
-    titles = {"before": before and before.title, "title": after and after.title}
-    if after is None:
-        words = _("“%(before)s” has left the front page, which says that nothing is published.")
-    elif before is None:
-        words = _("“%(title)s” is on the front page now.")
-    else:
-        words = _("“%(title)s” is on the front page now instead of “%(before)s”.")
-    return words % titles
-
-
-def _waits(text: StatementText | None) -> str:
-    if text is None:
-        return str(_("It takes the front page, now empty, once one of its texts is public."))
-    words = _(
-        "It takes the front page once one of its texts is public. Until then “%(title)s” is there."
-    )
-    return words % {"title": text.title}
-
-
-def _left(text: StatementText | None) -> str:
-    if text is None:
-        return str(_("It is on the front page, which will say that nothing is published."))
-    words = _("It is on the front page. Once it is deleted, “%(title)s” is there.")
-    return words % {"title": text.title}
+def _in_words(text: StatementText | None) -> str:
+    return f"“{text.title}”" if text else "that nothing is published"

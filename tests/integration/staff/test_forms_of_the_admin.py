@@ -167,7 +167,7 @@ def test_featuring_a_statement_takes_the_front_page_from_the_other_and_says_so(
 
     said = omar.send(path, {**omar.form(path), "is_featured": "on"})
 
-    assert "“New” is on the front page now instead of “Old”." in said
+    assert "The front page now shows “New”, no longer “Old”." in said
     assert Statement.objects.get(is_featured=True) == new
     assert "Words of new." in front_page()
     old.refresh_from_db()
@@ -194,10 +194,10 @@ def test_a_draft_that_is_featured_leaves_the_front_page_to_what_is_published(
 
     said = omar.send(path, {**omar.form(path), "is_featured": "on"})
 
-    assert "once one of its texts is public. Until then “Old” is there." in said
+    assert "once one of its texts is public. Until then that shows “Old”." in said
     assert "Words of old." in front_page()
     chosen = {"action": "publish", "_selected_action": str(draft.pk)}
-    assert "“Draft” is on the front page now instead of “Old”." in omar.send(STATEMENTS, chosen)
+    assert "front page now shows “Draft”, no longer “Old”." in omar.send(STATEMENTS, chosen)
     assert "Words of draft." in front_page()
 
 
@@ -211,11 +211,11 @@ def test_who_takes_the_front_page_away_is_told_what_it_shows(omar: Organiser) ->
     asked = omar.send(path, drafted)
     assert "The public reads “Only” (en) now, and loses it." in asked
     drafted[f"{text}-sure"] = asked.partition(f'name="{text}-sure" value="')[2].partition('"')[0]
-    assert "“Only” has left the front page, which says that nothing" in omar.send(path, drafted)
+    assert "now shows that nothing is published, no longer “Only”." in omar.send(path, drafted)
     assert "Nothing published yet" in front_page()
-    assert "“Only” is on the front page now." in omar.send(path, form)
+    assert "The front page now shows “Only”, no longer that nothing" in omar.send(path, form)
     publish("other")
-    assert "“Other” is on the front page now instead of “Only”." in omar.send(path, drafted)
+    assert "The front page now shows “Other”, no longer “Only”." in omar.send(path, drafted)
 
 
 def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_will_be_there(
@@ -227,10 +227,10 @@ def test_before_the_statement_of_the_front_page_is_deleted_the_form_says_what_wi
     path = f"{STATEMENTS}{new.pk}/delete/"
 
     asked = omar._client.get(path).content.decode()
-    assert "It is on the front page. Once it is deleted, “Old” is there." in asked
-    assert "“Old” is on the front page now instead of “New”." in omar.send(path, {"post": "yes"})
+    assert "It is on the front page. Once it is deleted, that shows “Old”." in asked
+    assert "now shows “Old”, no longer “New”." in omar.send(path, {"post": "yes"})
     asked = omar._client.get(f"{STATEMENTS}{Statement.objects.get().pk}/delete/").content.decode()
-    assert "which will say that nothing is published" in asked
+    assert "Once it is deleted, that shows that nothing is published." in asked
 
 
 # What no form of the admin can bring about, and why.
