@@ -27,10 +27,6 @@ class StackError(Exception):
     """The stack cannot start or go on; the message says why and what to do."""
 
 
-class AlreadyRunning(StackError):
-    """Another stack is using the same folder."""
-
-
 class Folder:
     """The paths below LOCAL_DIR, and the short folder of its sockets."""
 
@@ -76,7 +72,7 @@ class Folder:
         """Lock the folder (flock); the descriptor of a second lock, for the guard to inherit.
 
         With that the folder stays locked until what a killed stack left behind is gone: a new one
-        waits here. Raises `AlreadyRunning`.
+        waits here. Raises `StackError`.
         """
         self._lock = (self.root / "lock").open("a+")
         if not _flock(self._lock, patience):
@@ -93,7 +89,7 @@ class Folder:
 
     def _refuse(self, details: str) -> None:
         self.unlock()
-        raise AlreadyRunning(
+        raise StackError(
             f"{self.root} is in use: this checkout is already running{details}."
             " Stop it first, or set LOCAL_DIR to another folder."
         )

@@ -16,15 +16,11 @@ HOST = "127.0.0.1"
 _CELERY = (sys.executable, "-m", "celery", "--app", "campaign.celery:app")
 
 
-class PortBusy(StackError):
-    """Another process listens on the port that the site should have."""
-
-
 class Port:
     """A TCP port on this machine that stays the same however often its service restarts.
 
     We listen on it and let the service inherit the socket, so that nobody can take the port in
-    between. Without a number, a free one is picked. Raises `PortBusy`.
+    between. Without a number, a free one is picked. Raises `StackError`.
     """
 
     def __init__(self, number: int | None = None) -> None:
@@ -53,7 +49,7 @@ class Port:
             listener.listen(256)
         except OSError as error:
             listener.close()
-            raise PortBusy(
+            raise StackError(
                 f"Port {self.number} cannot be had: {error.strerror}."
                 " Choose another, as in: make run PORT=8080"
             ) from error

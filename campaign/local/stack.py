@@ -45,10 +45,6 @@ _INHERITED = (
 )  # fmt: skip
 
 
-class ChildCrashed(StackError):
-    """One of the stack's processes ended by itself; the message ends with its last lines."""
-
-
 class Stack:
     """Real PostgreSQL, Redis, SMTP, web, worker and beat, whose state is below one folder.
 
@@ -151,7 +147,7 @@ class Stack:
         self._finish_prepare()
 
     def check(self) -> None:
-        """Raise `ChildCrashed` if a process has ended by itself, `StackError` if the guard has."""
+        """Raise `StackError` if a process has ended by itself, or the guard has."""
         if self.guard is None or self.guard.poll() is not None:
             raise StackError("The stack's guard was killed, and nothing is safe without it.")
         for name, child in self.children.items():
@@ -159,7 +155,7 @@ class Stack:
                 continue
             log = self.folder.logs / f"{name}.log"
             lines = log.read_text("utf-8", "replace").splitlines()[-15:]
-            raise ChildCrashed(
+            raise StackError(
                 f"{name} ended by itself (exit code {child.returncode})."
                 f" The end of {log}:\n    " + "\n    ".join(lines)
             )

@@ -21,10 +21,9 @@ import psycopg2
 import pytest
 
 from campaign.local import postgres
-from campaign.local.folder import AlreadyRunning, StackError
+from campaign.local.folder import StackError
 from campaign.local.process import DATABASE, FRONT, MIDDLE, find, is_running, wait_until_gone
-from campaign.local.services import PortBusy
-from campaign.local.stack import ChildCrashed, Stack
+from campaign.local.stack import Stack
 from tests.breakable import BreakableStack, descendants, kill
 from tests.conftest import eventually
 
@@ -189,7 +188,7 @@ def wait_until(there: Path) -> None:
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PortBusy, match=rf"Port {port} .*PORT="):
+        with pytest.raises(StackError, match=rf"Port {port} .*PORT="):
             Stack(tmp_path, port).start()
     assert not (tmp_path / "postgres").exists()
 
@@ -225,7 +224,7 @@ def test_a_folder_is_free_only_once_what_a_killed_stack_left_is_gone(tmp_path: P
     with held(tmp_path) as (holder, _guard):
         left = in_folder(tmp_path)
         assert len(left) >= 3
-        with pytest.raises(AlreadyRunning, match=rf"process {holder.pid}"):
+        with pytest.raises(StackError, match=rf"process {holder.pid}"):
             Stack(tmp_path).folder.lock(patience=0)
         holder.kill()
         with Stack(tmp_path).start(only=("postgres",)):
@@ -288,7 +287,7 @@ def test_a_stack_whose_guard_is_killed_stops(tmp_path: Path) -> None:
 
 def test_a_service_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()  # PostgreSQL refuses a data folder without its files.
-    with pytest.raises(ChildCrashed, match=r"postgres ended by itself[\s\S]*postgresql\.conf"):
+    with pytest.raises(StackError, match=r"postgres ended by itself[\s\S]*postgresql\.conf"):
         Stack(tmp_path).start(only=("postgres",))
 
 

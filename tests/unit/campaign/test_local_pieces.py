@@ -14,7 +14,7 @@ from campaign.local import __main__ as command
 from campaign.local import install, messages, services
 from campaign.local.folder import LONGEST_SOCKET, RINGS, Folder, StackError
 from campaign.local.postgres import not_root
-from campaign.local.services import Port, PortBusy, redis
+from campaign.local.services import Port, redis
 from campaign.local.smtp import Maildir
 from campaign.local.stack import Stack
 from tests.deployed import variables_read
@@ -73,7 +73,7 @@ def test_cleaning_leaves_what_is_not_ours(tmp_path: Path) -> None:
 
 def test_a_port_stays_the_same_and_is_nobody_elses() -> None:
     port = Port(None)
-    with pytest.raises(PortBusy, match="PORT="):
+    with pytest.raises(StackError, match="PORT="):
         Port(port.number)
     first = port.take()
     first.close()
