@@ -65,7 +65,6 @@ def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None =
 
 
 def port(name: str, default: int) -> int:
-    """The number of a TCP port."""
     return integer(name, default, at_least=1, at_most=65535)
 
 
@@ -136,7 +135,6 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def choice(name: str, options: tuple[str, ...], default: str) -> str:
-    """One of `options`."""
     value = text(name, default).lower()
     if value not in options:
         raise BadEnvironment(name, "one of: " + ", ".join(options))

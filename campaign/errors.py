@@ -77,7 +77,6 @@ _OF_STATEMENTS = {"campaign:statement", "campaign:history"}
 
 
 def is_admin(request: HttpRequest) -> bool:
-    """Whether the request is for the admin."""
     return request.path_info.startswith(_ADMIN)
 
 

@@ -44,8 +44,6 @@ _OTHERWISE = {
 
 
 class Format(StrEnum):
-    """The format of a text file."""
-
     PLAIN = "plain"
     MARKDOWN = "markdown"
     HTML = "html"

@@ -94,7 +94,6 @@ def preview(request: HttpRequest, pk: int, kind: str, site: admin.AdminSite) -> 
 
 @require_safe
 def frame(request: HttpRequest, pk: int, kind: str, language: str) -> HttpResponse:
-    """The page of one language, for the frames of the preview."""
     of = _find(request, kind, pk)
     _need_language(language)
     with translation.override(language):
@@ -123,7 +122,6 @@ def mails(
 
 @require_safe
 def mail_frame(request: HttpRequest, language: str, kind: str) -> HttpResponse:
-    """One mail, for the frames of the preview."""
     need(request, MAY_LINK)
     _need_language(language)
     if kind not in MAILS:

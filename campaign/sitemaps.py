@@ -67,7 +67,6 @@ class PublicPages(Sitemap[Page]):
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def sitemap(request: HttpRequest) -> HttpResponse:
-    """Django's sitemap of `PublicPages`."""
     return views.sitemap(request, {"pages": PublicPages()}).render()
 
 

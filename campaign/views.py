@@ -32,7 +32,6 @@ def front_page(request: HttpRequest) -> HttpResponse:
 @public_page
 @require_http_methods(["GET", "HEAD"])
 def statement(request: HttpRequest, slug: str) -> HttpResponse:
-    """One published statement."""
     text = StatementText.objects.to_show(get_language()).filter(statement__slug=slug).first()
     if text is None:
         raise Http404

@@ -95,7 +95,6 @@ class Folder:
         )
 
     def unlock(self) -> None:
-        """Release the locks."""
         for lock in (self._guard_lock, self._lock):
             if lock:
                 lock.close()
@@ -126,7 +125,6 @@ class Folder:
             self.root.rmdir()
 
     def remove_sockets(self) -> None:
-        """Remove the sockets and their folder."""
         shutil.rmtree(self.sockets, ignore_errors=True)
 
 

@@ -75,7 +75,6 @@ def make_venv() -> None:
 
 
 def is_installed(name: str) -> bool:
-    """Whether this very lock was installed."""
     return stamp(name).is_file() and stamp(name).read_text() == digest(name)
 
 
@@ -85,7 +84,6 @@ def stamp(name: str) -> Path:
 
 
 def digest(name: str) -> str:
-    """SHA-256 of the lock, in hex."""
     return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes()).hexdigest()
 
 

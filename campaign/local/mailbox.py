@@ -90,7 +90,6 @@ def _maildir() -> "mailbox.Maildir":
 
 
 def _summary(maildir: "mailbox.Maildir", key: str) -> dict[str, Any]:
-    """One line of the list."""
     with maildir.get_file(key) as file:
         headers = BytesHeaderParser(policy=policy.default).parsebytes(file.read(LONGEST_HEADERS))
     sent_at: datetime | None = None

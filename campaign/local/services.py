@@ -95,8 +95,6 @@ def redis(folder: Folder, environment: Mapping[str, str]) -> Service:
 
 
 def smtp(folder: Folder, environment: Mapping[str, str], port: Port) -> Service:
-    """The SMTP sink, which stores every message in the mailbox."""
-
     def is_ready() -> bool:
         try:
             with socket.create_connection((HOST, port.number), timeout=1) as client:

@@ -47,8 +47,6 @@ class SetPasswordView(PasswordResetConfirmView):
 
 
 class ForgottenForm(forms.Form):
-    """Asks for the address of an account."""
-
     # As long as an address can be; what is sealed has one length for all of them.
     email = forms.EmailField(
         label="Email address of your account",

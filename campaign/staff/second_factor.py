@@ -40,7 +40,6 @@ class CodeForm(forms.Form):
 
 
 def check(request: HttpRequest, context: Context) -> HttpResponse:
-    """Ask for a code after the password."""
     user = _user(request)
     if not second_factor.has_one(user):
         return redirect("admin:second_factor_set_up")

@@ -81,7 +81,6 @@ class Span:
 
     @property
     def per_day(self) -> float:
-        """The average change per day."""
         return self.change / self.days
 
 

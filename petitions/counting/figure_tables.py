@@ -61,7 +61,6 @@ class Report:
     tables: tuple[Table, ...]
 
     def table(self, name: str) -> Table | None:
-        """The table of a name, if there is one."""
         return next((table for table in self.tables if table.name == name), None)
 
 

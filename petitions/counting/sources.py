@@ -85,7 +85,6 @@ def _unambiguous(query: str) -> str:
 
 
 def invalidate() -> None:
-    """Expire the cached codes."""
     _Kept.read_at = float("-inf")
 
 

@@ -34,7 +34,6 @@ def postcodes_of() -> date | None:
 
 
 def invalidate() -> None:
-    """Clear the cache."""
     _known.invalidate()
 
 

@@ -141,7 +141,6 @@ def file_name(export: Export) -> str:
 
 
 def content_type(export: Export) -> str:
-    """The media type of the file."""
     if export.recipient:
         return "application/octet-stream"
     return CONTENT_TYPES[Export.Format(export.file_format)]

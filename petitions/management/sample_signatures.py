@@ -282,7 +282,6 @@ def _open_before(petition: Petition, first: datetime) -> None:
 
 
 def _write_snapshots(petition: Petition) -> None:
-    """Rewrite the petition's daily snapshots for the days of the sample."""
     Snapshot.objects.filter(petition=petition).delete()
     by_day: defaultdict[date, Counter[str]] = defaultdict(Counter)
     counted = Signature.objects.counted().filter(petition=petition)

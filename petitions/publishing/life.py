@@ -67,7 +67,6 @@ class Act:
     needs_opened: bool = False
 
     def is_possible(self, petition: Petition) -> bool:
-        """Whether the act is there for a petition as it stands now."""
         applies = self.names in {None, petition.publishes_names}
         if self.needs_opened and not petition.has_opened:
             return False
@@ -241,7 +240,6 @@ def set_paused(
 
 
 def record(*, act: Act, petition: Petition, actor: User | None, screen: str, why: str = "") -> None:
-    """Append the audit record of an act."""
     audit.record(action=act.action, screen=screen, actor=actor, about=petition, why=why)
 
 

@@ -31,5 +31,4 @@ def former_names() -> list[FormerName]:
 
 
 def invalidate() -> None:
-    """Clear the cache."""
     _known.invalidate()

@@ -57,6 +57,5 @@ def one_more(petition_id: int) -> None:
 
 
 def invalidate() -> None:
-    """Clear these caches."""
     for kept in (_texts, _petitions, _totals):
         kept.invalidate()

@@ -92,7 +92,6 @@ def leaflets(text: PetitionText, *, organisation: str) -> bytes:
 
 
 def mark() -> str:
-    """The site's logo, as SVG."""
     return (Path(settings.BASE_DIR) / "static" / "img" / "favicon.svg").read_text()
 
 
@@ -115,7 +114,6 @@ def _own_mark() -> str:
 
 
 def qr_code(address: str) -> str:
-    """A QR code of a URL, as SVG."""
     out = io.BytesIO()
     segno.make(address, error="m", micro=False).save(out, kind="svg", border=2, dark="#1b262d")
     return out.getvalue().decode()

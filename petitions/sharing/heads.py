@@ -29,7 +29,6 @@ _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def absolute(path: str) -> str:
-    """The absolute URL of a path on this site."""
     return settings.SITE_URL + path
 
 
@@ -78,7 +77,6 @@ def head(
 
 
 def for_petition(text: PetitionText, *, count: int, organisation: Organisation) -> Head:
-    """The metadata of a petition's page."""
     petition = text.petition
     since = None if petition.is_announced() else petition.opens_at
     since = since or text.published_at
