@@ -47,8 +47,6 @@ class StaffBackend(ModelBackend):
 class LoginForm(AdminAuthenticationForm):
     """Log-in form that says when passwords are not checked (lockout), and when to try again."""
 
-    refusal: logins.Refusal | None = None
-
     def clean(self) -> dict[str, Any]:
         try:
             return super().clean()
@@ -56,38 +54,40 @@ class LoginForm(AdminAuthenticationForm):
             raise _as_error(self, refusal) from None
 
 
-class OwnPasswordForm(AdminPasswordChangeForm):
-    """Change of one's own password; the old one is checked, and limited, as at logging in."""
-
-    refusal: logins.Refusal | None = None
+class _AsksForPassword:
+    """Mixin of forms that check the password of who is logged in, limited as at logging in."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         self.request = request
         super().__init__(*args, **kwargs)
 
+    def is_right(self, password: str) -> bool:
+        try:
+            name = self.request.user.get_username()
+            return authenticate(self.request, username=name, password=password) is not None
+        except _REFUSALS as refusal:
+            raise _as_error(self, refusal) from None
+
+
+class OwnPasswordForm(_AsksForPassword, AdminPasswordChangeForm):
+    """Change of one's own password."""
+
     def clean_old_password(self) -> str:
         old = str(self.cleaned_data["old_password"])
-        if not _is_right(self, self.request, old):
+        if not self.is_right(old):
             code = "password_incorrect"
             raise ValidationError(self.error_messages[code], code=code)
         return old
 
 
-class PasswordAgainForm(forms.Form):
-    """The password of who is logged in, checked and limited as at logging in."""
-
+class PasswordAgainForm(_AsksForPassword, forms.Form):
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
-    refusal: logins.Refusal | None = None
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        self.request = request
-        super().__init__(*args, **kwargs)
 
     def clean_password(self) -> str:
         password = str(self.cleaned_data["password"])
-        if not _is_right(self, self.request, password):
+        if not self.is_right(password):
             raise ValidationError("This is not your password.", code="password_incorrect")
         return password
 
@@ -107,14 +107,6 @@ def screen_of(request: HttpRequest | None) -> str:
     """The route's name, as audit records have it."""
     match = request.resolver_match if request else None
     return match.view_name if match else ""
-
-
-def _is_right(form: Any, request: HttpRequest, password: str) -> bool:
-    try:
-        name = request.user.get_username()
-        return authenticate(request, username=name, password=password) is not None
-    except _REFUSALS as refusal:
-        raise _as_error(form, refusal) from None
 
 
 def _as_error(form: Any, refusal: logins.Refusal) -> ValidationError:

@@ -64,8 +64,3 @@ def to_publish_together(
         for one in statements.order_by("pk")
         if awaits_petition(one)
     ]
-
-
-def invalidate() -> None:
-    """Clear the TTL cache of published statements."""
-    _published.invalidate()

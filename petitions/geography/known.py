@@ -33,10 +33,6 @@ def postcodes_of() -> date | None:
     return _known.get_or_set(None, _SECONDS, _read).postcodes_of
 
 
-def invalidate() -> None:
-    _known.invalidate()
-
-
 def _read() -> _Gazetteer:
     newest = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
     edition = newest.edition if newest else None

@@ -1,6 +1,5 @@
 """Opening a petition, by every way there is; recording when one closes."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -54,7 +53,14 @@ def open_petition(
     planned = f"It opens {moment_in_london(opens_at)}" if opens_at > now else ""
     life.record(act=life.ACTS[life.OPEN], petition=row, actor=actor, screen=screen, why=planned)
     if unready:
-        _record_override(row, unready, override, actor, screen)
+        names = ", ".join(item.label for item in unready)
+        audit.record(
+            action=AuditRecord.Action.OPENED_UNREADY,
+            screen=screen,
+            actor=actor,
+            about=row,
+            why=f"{override[: 290 - len(names)]} [{names}]",
+        )
 
 
 def record_closes() -> None:
@@ -68,20 +74,3 @@ def record_closes() -> None:
     now = timezone.now()
     Petition.objects.running(now).filter(closed_at__isnull=False).update(closed_at=None)
     Petition.objects.over(now).filter(closed_at=None).update(closed_at=now)
-
-
-def _record_override(
-    petition: Petition,
-    unready: Sequence[readiness.Item],
-    override: str,
-    actor: User | None,
-    screen: str,
-) -> None:
-    names = ", ".join(item.label for item in unready)
-    audit.record(
-        action=AuditRecord.Action.OPENED_UNREADY,
-        screen=screen,
-        actor=actor,
-        about=petition,
-        why=f"{override[: 290 - len(names)]} [{names}]",
-    )

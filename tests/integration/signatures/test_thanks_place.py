@@ -157,7 +157,7 @@ def test_a_constituency_that_came_a_moment_ago_is_found(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Place.objects.constituencies().delete()
-    known.invalidate()
+    known._known.invalidate()
     assert known.place(RUSHOLME) is None
     place = Place.objects.create(code=RUSHOLME, name="Manchester Rusholme")
     Postcode.objects.create(postcode="M145RX", place=place)
