@@ -22,34 +22,37 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-def _sweep(task: str, schedule: float | crontab, *, expires: int) -> dict[str, Any]:
-    """A beat entry whose messages expire before the next, so that none pile up without a worker."""
-    options = {"expires": expires, "ignore_result": True}
-    return {"task": task, "schedule": schedule, "options": options}
-
-
-app.conf.beat_schedule = {
-    "deliver-mail": _sweep("petitions.deliver_mail", 5.0, expires=5),
-    "raise-alerts": _sweep("petitions.raise_alerts", 30.0, expires=30),
-    "count-activity": _sweep("petitions.count_activity", 30.0, expires=30),
-    "run-bulk-decisions": _sweep("petitions.run_bulk_decisions", 5.0, expires=5),
-    "send-news": _sweep("petitions.send_news", 10.0, expires=10),
-    "send-staff-mail": _sweep("petitions.send_staff_mail", 10.0, expires=10),
-    "queue-reminders": _sweep("petitions.queue_reminders", 600.0, expires=600),
-    "apply-retention": _sweep("petitions.apply_retention", 3600.0, expires=3600),
-    "record-closes": _sweep("petitions.record_closes", 60.0, expires=60),
-    "give-notice": _sweep("petitions.give_notice", 600.0, expires=600),
+# Each sweep by the name of its task, and how many seconds apart or when it runs.
+SWEEPS: dict[str, float | crontab] = {
+    "deliver-mail": 5.0,
+    "raise-alerts": 30.0,
+    "count-activity": 30.0,
+    "run-bulk-decisions": 5.0,
+    "send-news": 10.0,
+    "send-staff-mail": 10.0,
+    "queue-reminders": 600.0,
+    "apply-retention": 3600.0,
+    "record-closes": 60.0,
+    "give-notice": 600.0,
     # At the full hour, and so before the snapshots, which take the day's states from it.
-    "count-figures": _sweep("petitions.count_figures", crontab(minute="0"), expires=3600),
+    "count-figures": crontab(minute="0"),
     # Each petition once a day, in the first of these after midnight.
-    "count-countries": _sweep("petitions.count_countries", crontab(minute="20"), expires=3600),
-    "list-names": _sweep("petitions.list_names", crontab(minute="10"), expires=3600),
+    "count-countries": crontab(minute="20"),
+    "list-names": crontab(minute="10"),
     # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
-    "take-snapshots": _sweep("petitions.take_snapshots", crontab(minute="1"), expires=3600),
-    "check-tallies": _sweep(
-        "petitions.check_tallies", crontab(hour="3", minute="30"), expires=3600
-    ),
+    "take-snapshots": crontab(minute="1"),
+    "check-tallies": crontab(hour="3", minute="30"),
 }
+
+
+def _entry(name: str, schedule: float | crontab) -> dict[str, Any]:
+    """A beat entry whose messages expire before the next, so that none pile up without a worker."""
+    expires = int(schedule) if isinstance(schedule, float) else 3600
+    options = {"expires": expires, "ignore_result": True}
+    return {"task": f"petitions.{name.replace('-', '_')}", "schedule": schedule, "options": options}
+
+
+app.conf.beat_schedule = {name: _entry(name, schedule) for name, schedule in SWEEPS.items()}
 
 
 def refuse_unsafe_start(**_kwargs: Any) -> None:
