@@ -38,10 +38,10 @@ def open_petition(
     row.opens_at = at or row.opens_at
     items = readiness.checklist(row)
     if reasons := readiness.blocking(items):
-        raise Refused(" ".join(map(str, reasons)))
+        raise Refused(" ".join(reasons))
     unready = [item for item in items if not item.is_ready]
     if unready and not override.strip():
-        raise Refused(" ".join(str(why) for item in unready for why in item.todo))
+        raise Refused(" ".join(why for item in unready for why in item.todo))
     now = timezone.now()
     is_to_come = row.opens_at is not None and row.opens_at > now
     opens_at = at or (row.opens_at if is_to_come else row.appears_at()) or now

@@ -12,8 +12,6 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from petitions.formatting.languages import day, moment_in_london
 from petitions.models import (
@@ -30,7 +28,6 @@ from petitions.publishing import life
 from petitions.staff import audit, roles
 
 Tick = ReadinessTick.Item
-Words = Promise | str
 # Editions appear quarterly; one that is a year old misses hardly any home.
 POSTCODES_LAST = timedelta(days=366)
 # What was true of a war a week ago may not be today.
@@ -68,8 +65,8 @@ class Item:
     """
 
     label: str
-    blocking: tuple[Words, ...] = ()
-    todo: tuple[Words, ...] = ()
+    blocking: tuple[str, ...] = ()
+    todo: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     screen: str = ""
     petition: Petition | None = None
@@ -88,7 +85,7 @@ class Item:
         return reverse(self.screen, args=of) if self.screen else ""
 
     @property
-    def missing(self) -> tuple[Words, ...]:
+    def missing(self) -> tuple[str, ...]:
         return self.blocking + self.todo
 
 
@@ -105,7 +102,7 @@ def checklist(petition: Petition | None) -> list[Item]:
     ]
 
 
-def blocking(items: list[Item]) -> list[Words]:
+def blocking(items: list[Item]) -> list[str]:
     """What has to be done before the petition can open, a sentence each."""
     return [reason for item in items for reason in item.blocking]
 
@@ -132,11 +129,11 @@ def tick(*, petition: Petition, item: Tick, is_done: bool, actor: User, screen: 
 
 def _of_organisation() -> Item:
     organisation = Organisation.load()
-    blocking: list[Words] = []
+    blocking = []
     if not organisation.name:
-        blocking.append(_("Enter the organisation’s name: signers consent to it."))
+        blocking.append("Enter the organisation’s name: signers consent to it.")
     if not organisation.privacy_email:
-        blocking.append(_("Enter the privacy contact: signers have a right to one."))
+        blocking.append("Enter the privacy contact: signers have a right to one.")
     todo = []
     if not organisation.logo_hash:
         todo.append("Upload a logo: people look for it when they ask whether a page is yours.")
@@ -162,20 +159,19 @@ def _of_petition(petition: Petition | None) -> Item:
     )
 
 
-def _of_texts(petition: Petition) -> Iterator[Words]:
+def _of_texts(petition: Petition) -> Iterator[str]:
     if petition.state == Petition.State.DRAFT and petition.has_closed:
-        yield CLOSE_HAS_PASSED
+        yield str(CLOSE_HAS_PASSED)
     elif petition.opens_at and petition.closes_at and petition.closes_at <= petition.opens_at:
         yield "It would close before it opens. Change “closes” on the petition’s page."
     if not petition.texts.exists():
-        yield _("Write the petition’s text in at least one language.")
+        yield "Write the petition’s text in at least one language."
     appears_at = petition.appears_at()
     if appears_at and petition.opens_at and petition.opens_at < appears_at:
-        early = _(
-            "It would open before its text appears, %(moment)s. Set “opens” to then or later, or "
-            "empty “opens”: it then opens with its text."
+        yield (
+            f"It would open before its text appears, {moment_in_london(appears_at)}. Set “opens” "
+            "to then or later, or empty “opens”: it then opens with its text."
         )
-        yield early % {"moment": moment_in_london(appears_at)}
 
 
 def _untranslated(petition: Petition) -> Iterator[str]:
