@@ -87,6 +87,7 @@ def press_until(page: Page, key: str, wanted: Locator, most: int = 60) -> None:
 
 
 def names(page: Page) -> list[str]:
+    page.wait_for_load_state()
     return page.locator("#constituencies tbody th").all_inner_texts()
 
 
