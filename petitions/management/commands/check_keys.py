@@ -20,7 +20,7 @@ class Command(BaseCommand):
     help = "Count what is still under an older key."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        old = self._sealed() + self._written() + self._counted() + self._indexed()
+        old = self._sealed() + self._others() + self._indexed()
         self._lasting()
         if old:
             raise CommandError("Do not destroy an older key yet.")
@@ -34,17 +34,13 @@ class Command(BaseCommand):
             self.stdout.write(f"sealing key {key}: {number:,} signers{note}")
         return sum(number for key, number in counts.items() if key != first)
 
-    def _written(self) -> int:
-        number = len(reseal.enquiries_waiting())
-        if number:
-            self.stdout.write(f"another sealing key: {number:,} messages to us")
-        return number
-
-    def _counted(self) -> int:
-        number = len(reseal.figures_waiting())
-        if number:
-            self.stdout.write(f"another sealing key: figures of {number:,} petitions")
-        return number
+    def _others(self) -> int:
+        written, counted = len(reseal.enquiries_waiting()), len(reseal.figures_waiting())
+        if written:
+            self.stdout.write(f"another sealing key: {written:,} messages to us")
+        if counted:
+            self.stdout.write(f"another sealing key: figures of {counted:,} petitions")
+        return written + counted
 
     def _indexed(self) -> int:
         first = next(iter(settings.INDEX_KEYS))
