@@ -202,7 +202,8 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
             "meanings": meanings,
             "signed": texts.signed(owner, version),
             "counted": texts.COUNTED,
-            "differences": list(sheet.differences()),
+            # Called by the template, after the lock.
+            "differences": sheet.differences,
         }
 
     def save_texts(

@@ -128,6 +128,7 @@ class Sheet:
     """The forms of all texts of a petition's version, or of a statement: one for each language."""
 
     def __init__(self, owner: Any, form: type[WordsForm], version: int | None, data: Any) -> None:
+        self.version = version
         of_version = {"version": version} if version else {}
         stored = {text.language: text for text in owner.texts.filter(**of_version)}
         self.is_new = not stored
@@ -241,45 +242,60 @@ class PublicationAdmin(WithPages):
         return [path("<int:pk>/texts/", view, name=name), *super().get_urls()]
 
     def texts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Write the texts in all languages side by side: preview, save, publish."""
-        text_model = self.model.texts.rel.related_model
-        permission = f"{text_model._meta.app_label}.change_{text_model._meta.model_name}"
-        need(request, permission)
-        # Of two who save at once the second waits here, and is told.
-        with transaction.atomic():
-            owners = self.get_queryset(request)
-            if request.method == "POST":
-                owners = owners.select_for_update(of=("self",))
-            return self._texts_page(request, get_object_or_404(owners, pk=pk), text_model)
+        """Write the texts in all languages side by side: preview, save, publish.
 
-    def _texts_page(self, request: HttpRequest, owner: Any, text_model: Any) -> HttpResponse:
-        versions = self.versions(owner)
-        asked = request.GET.get("version", "")
+        Signing waits for the lock of a petition. So the page is rendered without it, and so are the
+        texts, when they are validated for the first time: their HTML is cached from then on.
+        """
+        text_model = self.model.texts.rel.related_model
+        need(request, f"{text_model._meta.app_label}.change_{text_model._meta.model_name}")
+        owner = get_object_or_404(self.get_queryset(request), pk=pk)
+        sheet, asked = self._sheet(request, owner), None
+        if request.POST.get("act") in {"save", "publish"} and sheet.is_valid():
+            # Of two who save at once the second waits here, and is told.
+            with transaction.atomic():
+                rows = self.get_queryset(request).select_for_update(of=("self",))
+                owner = get_object_or_404(rows, pk=pk)
+                sheet = self._sheet(request, owner)
+                asked = self._save(request, owner, sheet)
+            if asked == {}:
+                return redirect(request.path)
+        context = {**self._texts_context(owner, sheet), **(asked or {})}
+        return self.page(request, "admin/texts/texts.html", context)
+
+    def _sheet(self, request: HttpRequest, owner: Any) -> Sheet:
+        """The forms of the version that is asked for, else the newest, with what was typed."""
+        versions, asked = self.versions(owner), request.GET.get("version", "")
         version = next((one for one in versions if str(one) == asked), next(iter(versions), None))
         typed = request.POST if request.method == "POST" else None
-        sheet = Sheet(owner, self._form_of_words(request, text_model), version, typed)
-        act = request.POST.get("act", "")
-        context: dict[str, Any] = {}
-        if act in {"save", "publish"} and sheet.is_valid():
+        form = self._form_of_words(request, self.model.texts.rel.related_model)
+        return Sheet(owner, form, version, typed)
+
+    def _save(self, request: HttpRequest, owner: Any, sheet: Sheet) -> dict[str, Any] | None:
+        """Save a sheet, or else return the question to be answered first; None if refused."""
+        if sheet.is_valid():
             with show_refusals(request, sheet.add_error):
-                context = self.question(request, owner, sheet)
-                if not context:
-                    self.save_texts(request, owner, sheet, is_publishing=act == "publish")
-                    return redirect(request.path)
-        context |= {
+                if not (asked := self.question(request, owner, sheet)):
+                    is_publishing = request.POST.get("act") == "publish"
+                    self.save_texts(request, owner, sheet, is_publishing=is_publishing)
+                return asked
+        return None
+
+    def _texts_context(self, owner: Any, sheet: Sheet) -> dict[str, Any]:
+        versions = self.versions(owner)
+        return {
             "title": f"Texts of {owner}",
             "owner": owner,
             "change": reverse(
                 f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[owner.pk]
             ),
             "sheet": sheet,
-            "version": version,
+            "version": sheet.version,
             "versions": versions,
-            "is_newest": not versions or version == versions[0],
-            "can_publish": self.can_publish(owner, version),
+            "is_newest": not versions or sheet.version == versions[0],
+            "can_publish": self.can_publish(owner, sheet.version),
             "history": self._history(owner),
         }
-        return self.page(request, "admin/texts/texts.html", context)
 
     def versions(self, owner: Any) -> list[int]:
         """The numbers of the versions that there are, the newest first; none without versions."""

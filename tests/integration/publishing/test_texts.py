@@ -13,8 +13,10 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
+from django.utils.safestring import SafeString
 
 from campaign.models import Statement, StatementCorrection, StatementText
+from petitions.admin import texts as admin_texts
 from petitions.models import AuditRecord, Petition, PetitionText, Signature, TextCorrection
 from petitions.models.corrections import digest
 from petitions.publishing import texts
@@ -199,6 +201,28 @@ def test_a_save_that_waited_for_another_sees_what_that_one_changed(
         second.join(timeout=60)
     assert "Somebody else changed a text meanwhile" in said[0]
     assert english(petition).title == "First"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", ["preview", "save"])
+def test_nobody_who_signs_waits_for_the_rendering_of_a_text(
+    places: None, petition: Petition, omar: Omar, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    """With the petition locked all the while, an organiser who sent large texts, of which nothing
+    was saved or on record, kept everybody from signing.
+    """
+    locked: list[bool] = []
+
+    def rendered(typed: str, *_others: str) -> SafeString:
+        locked.append(connection.in_atomic_block)
+        return SafeString(typed)
+
+    monkeypatch.setattr(admin_texts, "render_markdown", rendered)
+    monkeypatch.setattr(admin_texts, "differences", rendered)
+    page = omar.send(omar.form(), act=act, **{"en-body": "Other words"})
+    assert "Other words" in page
+    assert locked
+    assert not any(locked)
 
 
 def waits_for_a_lock() -> None:
