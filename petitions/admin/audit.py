@@ -9,12 +9,15 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 
-from petitions.admin.acting import acting, need
+from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import ReadOnly
+from petitions.admin.downloads import download
 from petitions.admin.fields import start_of_day
 from petitions.admin.keyset import Keyset
 from petitions.admin.recent_password import password_again
@@ -98,16 +101,22 @@ class AuditRecordAdmin(ReadOnly):
         return self.page(request, "admin/petitions/auditrecord/list.html", context)
 
     @method_decorator(password_again)
-    def csv_view(self, request: HttpRequest) -> StreamingHttpResponse:
+    def csv_view(self, request: HttpRequest) -> HttpResponseBase:
         """All that matches as CSV; that somebody took it is on record."""
         rows = self._asked(request).rows()
-        audit.record(action=AuditRecord.Action.RECORDS_EXPORTED, **acting(request))
+
+        def begin() -> Iterator[bytes]:
+            audit.record(action=AuditRecord.Action.RECORDS_EXPORTED, **acting(request))
+            return csv_file.write(COLUMNS, _batches(rows))
+
         name = f"audit-{timezone.localdate().isoformat()}.csv"
-        return StreamingHttpResponse(
-            csv_file.write(COLUMNS, _batches(rows)),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        with show_refusals(request):
+            return StreamingHttpResponse(
+                download(request, begin),
+                content_type="text/csv; charset=utf-8",
+                headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            )
+        return redirect("admin:petitions_auditrecord_changelist")
 
     def _asked(self, request: HttpRequest) -> SearchForm:
         need(request, "petitions.view_auditrecord")

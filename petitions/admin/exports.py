@@ -1,6 +1,7 @@
 """The screens of exports: choose a purpose, say why and of which signatures, download."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -18,6 +19,7 @@ from django.utils.decorators import method_decorator
 
 from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import ReadOnly, Titled
+from petitions.admin.downloads import download
 from petitions.admin.fields import PastedAddressField, refuse_address
 from petitions.admin.recent_password import password_again
 from petitions.handover import encryption, exports, purposes
@@ -214,11 +216,16 @@ class ExportAdmin(Titled, ReadOnly):
     ) -> HttpResponseBase:
         export = form.instance
         export.pk = form.cleaned_data["number"]
-        with show_refusals(request, form.add_error):
+
+        def begin() -> Iterator[bytes]:
             exports.start(export=export, **acting(request))
+            return exports.stream(export, subject=form.cleaned_data.get("address", ""))
+
+        with show_refusals(request, form.add_error):
+            chunks = download(request, begin)
             name = exports.file_name(export)
             return StreamingHttpResponse(
-                exports.stream(export, subject=form.cleaned_data.get("address", "")),
+                chunks,
                 content_type=exports.content_type(export),
                 headers={"Content-Disposition": f'attachment; filename="{name}"'},
             )
