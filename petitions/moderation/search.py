@@ -16,15 +16,20 @@ from django.db.models import Q
 
 from petitions.crypto import vault
 from petitions.identity import email_addresses, names, residence, typed_text
+from petitions.infra import locks
 from petitions.models import AuditRecord, Petition, Place, Signature, Signer, array_text
 from petitions.signers import sealing
 from petitions.staff import audit, roles
+from petitions.staff.refusal import Refused
 
 # For how long the blind indexes of domains are kept.
 DOMAINS_KEPT = timedelta(days=30)
 Kind = Literal["name", "postcode"]
 # No more of one name or postcode are listed: for a list in order of time all have to be sorted.
 MOST_ALIKE = 1_000
+# How many addresses and domains one person may look for in an hour: more than signers write in, and
+# too few to test a list of people. Names and postcodes stand in the list for all to see.
+OF_ONE_PERSON, SEARCHES_AN_HOUR, HOUR = ("address", "domain"), 100, timedelta(hours=1)
 _REFERENCE_LENGTH = 12
 # Letters that Crockford's base 32 leaves out, for they look like digits.
 _LOOK_ALIKE = str.maketrans("OIL", "011")
@@ -92,11 +97,30 @@ Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 
 @transaction.atomic
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
-    """Find what the words are about, in a petition first, and put on record that it was sought."""
+    """Find what the words are about, in a petition first, and put on record that it was sought.
+
+    Raises `Refused`, with nothing told, for more than `SEARCHES_AN_HOUR` addresses and domains.
+    """
     roles.require(actor, "petitions.moderate_signature")
-    kind, found = _find(petition, typed_text.without_invisible(text).strip())
+    # Locked, or two at once would each find the last one free.
+    locks.lock_named(f"search {actor.pk}")
+    sought = typed_text.without_invisible(text).strip()
+    # Before anything is looked for: the time of a refusal tells nothing either.
+    if "@" in email_addresses.as_read(sought) or _DOMAIN.fullmatch(sought):
+        _refuse_too_many(actor)
+    kind, found = _find(petition, sought)
     record(petition=petition, kind=kind, actor=actor, screen=screen)
     return found
+
+
+def _refuse_too_many(actor: User) -> None:
+    # Pages of what was found are records of the same kinds, and count as well.
+    lately = AuditRecord.objects.lately(AuditRecord.Action.SEARCHED, HOUR)
+    if lately.filter(actor=actor, why__in=OF_ONE_PERSON).count() >= SEARCHES_AN_HOUR:
+        raise Refused(
+            "Nothing was looked for. You have looked for many addresses or domains within an hour, "
+            "each of which may tell who signed. Wait, or ask another moderator."
+        )
 
 
 def record(*, petition: Petition, kind: str, actor: User, screen: str) -> None:

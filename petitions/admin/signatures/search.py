@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from petitions.admin.acting import acting
+from petitions.admin.acting import acting, show_refusals
 from petitions.admin.signatures.filters import Filters
 from petitions.admin.signatures.rows import Render
 from petitions.moderation import search
@@ -32,6 +32,12 @@ def view(request: HttpRequest, asked: Filters, render: Render) -> HttpResponse:
     """Search for the posted words, and lead to what they are about."""
     # PostgreSQL takes no NUL in a text.
     text = request.POST["sought"].replace("\0", "").strip()[:MOST]
+    with show_refusals(request):
+        return _answer(request, asked, text, render)
+    return redirect(asked.url())
+
+
+def _answer(request: HttpRequest, asked: Filters, text: str, render: Render) -> HttpResponse:
     found = search.search(petition=asked.petition, text=text, **acting(request))
     if isinstance(found, search.OfDomain) and len(found.days) > 1:
         return _days(request, asked, found, render)
