@@ -29,6 +29,11 @@ class OwnPasswordView(PasswordChangeView):
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
+        people.note_password_set(person=form.user, screen=screen_of(self.request))
+        return answer
+
 
 class SetPasswordView(PasswordResetConfirmView):
     """Set a password by the link of an invitation, or of a forgotten password.

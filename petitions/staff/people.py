@@ -72,12 +72,22 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
             screen=screen,
             actor=actor,
             about=person,
-            why=", ".join(changed),
+            why=_what_changed(before, person, changed),
         )
     if "email" in changed and before.email:
         _queue(StaffMail.Kind.CHANGED, before.email, user=person)
     _set_roles(person, roles, actor, screen)
     _need_an_administrator()
+
+
+def _what_changed(before: User, after: User, changed: list[str]) -> str:
+    """The names of changed fields, with both user names: the log shows who acted by today's, so
+    that by two accounts that swap theirs the one would seem to have done what the other did.
+    """
+    words = [name for name in changed if name != "username"]
+    if "username" in changed:
+        words.insert(0, f"username, from {before.username[:100]} to {after.username[:100]}")
+    return ", ".join(words)
 
 
 @transaction.atomic

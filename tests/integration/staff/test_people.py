@@ -278,6 +278,37 @@ def test_the_earlier_address_is_told_when_it_is_changed(ada: Client, moderator: 
     assert "example.org" not in str(list(AuditRecord.objects.values()))
 
 
+def test_two_accounts_that_swap_their_names_leave_the_names_on_record(
+    ada: Client, moderator: User, organiser: User
+) -> None:
+    """The log shows who acted by today's name: each would seem to have done the other's acts."""
+    for person, name in ((moderator, "x" * 150), (organiser, "mona"), (moderator, "omar")):
+        page = reverse("admin:auth_user_change", args=[person.pk])
+        groups = [group.pk for group in person.groups.all()]
+        ada.post(page, {"username": name, "email": f"{person.pk}@example.org", "groups": groups})
+
+    records = AuditRecord.objects.filter(action=Action.PERSON_CHANGED).order_by("pk")
+    assert [(one.object_id, one.why) for one in records] == [
+        (str(moderator.pk), f"username, from mona to {'x' * 100}, email"),
+        (str(organiser.pk), "username, from omar to mona, email"),
+        (str(moderator.pk), f"username, from {'x' * 100} to omar"),
+    ]
+
+
+def test_a_password_that_its_owner_changes_is_on_record(moderator: User) -> None:
+    """So that a session which somebody else took over changes none unseen."""
+    moderator.set_password(old := "correct horse battery")
+    moderator.save()
+    browser = Client()
+    browser.force_login(moderator)
+    new = {"new_password1": "staple horse correct", "new_password2": "staple horse correct"}
+    page = reverse("admin:password_change")
+    browser.post(page, {"old_password": old, **new, "new_password2": "another"})
+    assert Action.PASSWORD_SET not in actions(moderator)
+    assert browser.post(page, {"old_password": old, **new}).status_code == 302
+    assert Action.PASSWORD_SET in actions(moderator)
+
+
 def test_two_accounts_cannot_have_one_address(ada: Client) -> None:
     told = invite(ada, email="ADA@example.org")
 
