@@ -253,6 +253,13 @@ class RuleAdmin(Strict):
         is_of_alert = obj is not None and obj.kind == Rule.Kind.ALERT
         return ("action", "note", "expires_at") if is_of_alert else self.fields
 
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the actions that the user may choose: see `moderation.rules.save`."""
+        if db_field.name == "action" and not request.user.has_perm(moderation_rules.HOLD):
+            others = [one for one in Rule.Action.choices if one[0] != Rule.Action.HOLD]
+            kwargs["choices"] = [("", "---------"), *others]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         until = timezone.localtime(timezone.now() + moderation_rules.LASTS)
         return {

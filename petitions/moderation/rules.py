@@ -18,6 +18,7 @@ from petitions.signers import sealing
 from petitions.staff import audit, roles
 
 PERMISSION = "petitions.change_rule"
+HOLD = "petitions.moderate_signature"
 Action = AuditRecord.Action
 LASTS = timedelta(days=7)
 LOOKS_BACK = timedelta(hours=24)
@@ -113,8 +114,14 @@ def _large_domains(pattern: str) -> tuple[str, ...]:
 def save(*, rule: Rule, actor: User, screen: str) -> None:
     """Save a rule, which names its last editor; the audit record names the earlier ones, and what
     the rule said: else somebody could turn a domain away, and then write another into the rule.
+
+    Only moderators, who see all that is held, make one that holds. By the public total, which rises
+    when such a signature is approved, and the confirmations of that minute, which do not, an
+    organiser would see whether the person that it names has signed.
     """
     roles.require(actor, PERMISSION)
+    if rule.action == Rule.Action.HOLD:
+        roles.require(actor, HOLD)
     rule.actor = actor
     rule.save()
     audit.record(action=Action.RULE_SAVED, screen=screen, actor=actor, about=rule, why=str(rule))

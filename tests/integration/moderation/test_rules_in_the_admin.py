@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
 from petitions.models import AuditRecord, Petition, Rule, Signature
+from petitions.moderation import rules as moderation_rules
 from petitions.screening import rules
 from tests.rules import ADMIN, SENDER, block_address, make, post
 
@@ -47,6 +49,30 @@ def refusal(client: Client, **changes: str) -> str:
     assert answer.status_code == 200
     assert not Rule.objects.exists()
     return answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["address", "domain", "network"])
+def test_an_organiser_makes_no_rule_that_holds(organiser: User, moderator: User, kind: str) -> None:
+    """The public total rises when what it held is approved, and no confirmation is told in that
+    minute: so organisers saw whether the one person of a rule had signed.
+    """
+    client = staff(organiser)
+    whom = {"address": "anna@example.org", "domain": "example.org", "network": "192.0.2.0/24"}[kind]
+    assert 'value="hold"' not in client.get(f"{ADMIN}add/").content.decode()
+    assert "not one of the available choices" in refusal(
+        client, kind=kind, whom=whom, action="hold"
+    )
+    with pytest.raises(PermissionDenied):
+        moderation_rules.save(rule=Rule(kind=kind, action="hold"), actor=organiser, screen="x")
+    save(client, kind=kind, whom=whom)
+    rule = Rule.objects.get()
+    save(client, f"{rule.pk}/change/", kind=kind, whom=whom, action="hold")
+    rule.refresh_from_db()
+    assert rule.action == "block"
+    save(staff(moderator), f"{rule.pk}/change/", kind=kind, whom=whom, action="hold")
+    rule.refresh_from_db()
+    assert rule.action == "hold"
 
 
 @pytest.mark.django_db
