@@ -188,8 +188,11 @@ class AlertAdmin(Titled, ReadOnly):
         found = list(self.get_queryset(request).filter(pk__in=wanted).order_by("pk"))
         if not found:
             raise Http404
-        if all(one.is_burst for one in found) and len({one.petition_id for one in found}) == 1:
-            return self._about_bursts(request, found)
+        bursts = [one for one in found if one.is_burst]
+        if len({one.petition_id for one in bursts}) == 1:
+            if left := len(found) - len(bursts):
+                messages.info(request, f"Left out: {left}, about no burst of signatures.")
+            return self._about_bursts(request, bursts)
         if len(found) > 1:
             messages.error(request, "Choose bursts of signatures on one petition.")
             return redirect("admin:petitions_alert_changelist")

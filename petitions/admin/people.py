@@ -89,10 +89,8 @@ class PersonAdmin(Strict):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Invite somebody: one button, for each has a page of their own after that."""
-        context = {"title": "Invite somebody", "show_save_and_add_another": False}
-        return super().add_view(
-            request, form_url, {**context, "show_save_and_continue": False, **(extra_context or {})}
-        )
+        context = {"title": "Invite somebody", "save_label": "Send the invitation"}
+        return super().add_view(request, form_url, {**context, **(extra_context or {})})
 
     @admin.display(description="name")
     def name(self, person: User) -> str:

@@ -261,6 +261,7 @@ def _send_letter(mail: StaffMail) -> int:
         if mail.kind in (StaffMail.Kind.INVITATION, StaffMail.Kind.PASSWORD):
             link = reverse("admin:password_reset_confirm", args=people.password_link_parts(person))
             context["link"] = f"{settings.SITE_URL}{link}"
+            context["needs_second_factor"] = settings.SECOND_FACTOR_REQUIRED
         if not send(
             f"admin/mail/{mail.kind}.txt",
             context,

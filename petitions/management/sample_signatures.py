@@ -60,9 +60,6 @@ _NAME_USES = {"public": 7, "government": 9, "withheld": 4}
 _SECOND_OF_MAILBOX_SHARE = 0.04
 _WANTS_UPDATES_SHARE = 0.35
 _MINUTES_TO_CONFIRM = 30
-# A sample of so many ends with a meeting: people in one hall who sign at once, about whom there is
-# an alert.
-_WITH_MEETING, _AT_MEETING, _HALL = 200, 24, "192.0.2.0/24"
 _HOMES = 2_000
 _AT_ONCE = 1_000
 
@@ -75,6 +72,23 @@ class Home(NamedTuple):
     place: str
 
 
+class Crowd(NamedTuple):
+    """With which a sample of `least` or more ends: `number` who sign within `days`, about whom
+    there is an alert. `network` may differ from one to the next, and `domain` is that of all.
+    """
+
+    least: int
+    number: int
+    days: float
+    network: str
+    domain: str = ""
+
+
+# People in one hall, and a program that has a mail domain of its own and very many networks.
+_CROWDS = {
+    "meeting": Crowd(200, 24, 0.001, "192.0.2.0/24"),
+    "script": Crowd(2_000, 80, 0.03, "198.18.{}.0/24", "post.example"),
+}
 _ABROAD = [Home("", country, ABROAD) for country in sample_people.COUNTRIES]
 _UNKNOWN_HOME = Home("", "", UNKNOWN)
 # Percentages: in the United Kingdom, abroad, not stated.
@@ -96,8 +110,10 @@ def seed(
     """
     maker = _Maker(petition, days, Random(seed))
     courses = [*_COURSES, *maker.rng.choices(list(_COURSES), list(_COURSES.values()), k=total)]
-    if total >= _WITH_MEETING:
-        courses[total - _AT_MEETING :] = ["meeting"] * _AT_MEETING
+    last = list[str]()
+    for course, crowd in _CROWDS.items():
+        last += [course] * (crowd.number if total >= crowd.least else 0)
+    courses[total - len(last) :] = last
     ids: defaultdict[str, list[UUID]] = defaultdict(list)
     for start in range(0, total, _AT_ONCE):
         wanted = courses[start:total][:_AT_ONCE]
@@ -130,7 +146,7 @@ class _Maker:
         self.now = timezone.localtime()
         self.homes = _homes(rng)
         self.shared: tuple[str, Home, str] | None = None
-        self.in_hall = 0
+        self.in_crowd = Counter[str]()
         self.name_uses = dict(_NAME_USES)
         if not petition.publishes_names:
             del self.name_uses["public"]
@@ -139,17 +155,18 @@ class _Maker:
         """An unsaved signer and signature, screened by the evidence of their form."""
         is_confirmed = course != "pending"
         facts = self.rng.choice(_SUSPICIOUS) if course == "suspicious" else Facts("", "")
+        crowd = _CROWDS.get(course)
+        self.in_crowd[course] += 1
         if course == "meeting":
-            self.in_hall += 1
-            facts = Facts("", "", from_network=self.in_hall)
+            facts = Facts("", "", from_network=self.in_crowd[course])
         (person,) = sample_people.crowd(self.rng, 1)
         name = facts.name or person.name
-        email, home, slot = self._mailbox(f"{person.handle}.{self.run}.{number}", name)
+        handle = f"{person.handle}.{self.run}.{number}"
+        email, home, slot = self._mailbox(handle, name, crowd.domain if crowd else "")
         judged = judge(facts._replace(name=name, domain=email_addresses.domain_of(email)))
         is_held = judged.verdict is Verdict.HOLD
         counts = State.HELD if is_held else State.CONFIRMED
-        # Within a minute and a half.
-        days = 0.001 if course == "meeting" else self.days
+        days = crowd.days if crowd else self.days
         created_at, confirmed_at = self._times(days, is_confirmed=is_confirmed)
         attempt = Attempt(
             name=name,
@@ -180,17 +197,19 @@ class _Maker:
         if self.now - created_at < retention.KEPT_OF_ORIGIN:
             day = created_at.astimezone(UTC).date()
             signer.domain_ix = sealing.domain_index(email, day)
-            signer.network_ix = sealing.network_index(_HALL if course == "meeting" else "", day)
+            network = crowd.network.format(self.in_crowd[course]) if crowd else ""
+            signer.network_ix = sealing.network_index(network, day)
         return signer
 
-    def _mailbox(self, handle: str, name: str) -> tuple[str, Home, int]:
+    def _mailbox(self, handle: str, name: str, domain: str) -> tuple[str, Home, int]:
         """A new mailbox, or at times slot 2 of the last one, for another of the household."""
         shared, self.shared = self.shared, None
-        joins = self.rng.random() < _SECOND_OF_MAILBOX_SHARE
+        joins = not domain and self.rng.random() < _SECOND_OF_MAILBOX_SHARE
         if shared and joins and shared[2] != name:
             return shared[0], shared[1], 2
         homes = self.rng.choices((self.homes, _ABROAD, [_UNKNOWN_HOME]), _HOME_SHARES)[0]
-        email, home = f"{handle}@{self.rng.choice(sample_people.DOMAINS)}", self.rng.choice(homes)
+        domain = domain or self.rng.choice(sample_people.DOMAINS)
+        email, home = f"{handle}@{domain}", self.rng.choice(homes)
         self.shared = email, home, name
         return email, home, 1
 

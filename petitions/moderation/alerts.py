@@ -128,7 +128,9 @@ def _likenesses(read: Sequence[tuple], names: Sequence[str]) -> list[Likeness]: 
     signals = Counter(text.partition(":")[0] for *_, found in read for text in set(found))
     found = _shared_domains(read)
     for minute, number in minutes.most_common(1):
-        words = f"one minute, {timezone.localtime(minute):%H:%M} (of {len(minutes)})"
+        words = (
+            f"one minute, {timezone.localtime(minute):%H:%M} (of {len(minutes)} in which they came)"
+        )
         found.append(Likeness(words, number, len(read)))
     for shape, number in Counter(map(_shape, names)).most_common(1):
         words = f"one shape of name, {shape} (A is a capital, a any other letter, 9 a digit)"

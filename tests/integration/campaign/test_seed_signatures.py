@@ -31,7 +31,7 @@ from petitions.models import (
     Signature,
     Signer,
 )
-from petitions.moderation import cockpit, decisions, rescan
+from petitions.moderation import alert_causes, bulk, cockpit, decisions, rescan
 from petitions.privacy import retention
 from petitions.screening import fraud_signals, screen
 from petitions.signers.sealing import Attempt, indexes, unsealed
@@ -92,6 +92,30 @@ def test_a_sample_ends_with_a_meeting_about_which_there_is_one_alert(
     assert "Many signatures from one network in two minutes." in page
     found = client.post("/admin/petitions/signature/", {"sought": "example.org"}, follow=True)
     assert "Signatures of one email domain" in found.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_sample_ends_with_a_script_that_a_moderator_cleans_up_by_its_domain(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    call_command("seed_signatures", petition.slug, 2_000)
+
+    alert = Alert.objects.get(kind=Alert.Kind.DOMAIN)
+    client.force_login(moderator)
+    together = f"/admin/petitions/alert/together/?petition={petition.pk}"
+    page = client.get(together).content.decode()
+    assert "the email domain post.example" in page
+    [domain] = re.findall(r'value="(domain:[^"]+)"[^>]*>\s*80: the email domain post.example', page)
+    seen = re.findall(r'name="seen" value="(\d+)"', page)[0]
+    form = {"kind": "remove", "reason_remove": "automated", "domains": domain, "seen": seen}
+    preview = client.post(together, form)["Location"]
+    client.post(preview, {"act": "start"})
+    bulk.run_due()
+
+    removed = Signature.objects.filter(decision__note="", state=State.REMOVED)
+    assert removed.count() == 80
+    alert_causes.close_decided()
+    assert Alert.objects.get(pk=alert.pk).is_decided
 
 
 def test_samples_are_mailed_and_nothing_is_sent_to_them(petition: Petition) -> None:

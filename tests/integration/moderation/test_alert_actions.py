@@ -186,6 +186,16 @@ def test_several_alerts_are_decided_by_one_decision(
     assert len(set(Signature.objects.filter(state=State.REMOVED).values_list("decision"))) == 1
 
 
+def test_other_alerts_that_are_chosen_along_are_left_out(
+    petition: Petition, burst: Alert, mona: Client
+) -> None:
+    """One about signatures that were long on hold, as every trial has it, hid the page of all."""
+    held = Alert.objects.create(petition=petition, kind=Alert.Kind.HELD, number=3)
+    page = mona.get(f"{ALERT}together/?alert={burst.pk}&alert={held.pk}").content.decode()
+    assert "Left out: 1, about no burst of signatures." in page
+    assert "Decide about what came" in page
+
+
 @pytest.mark.django_db(transaction=True)
 def test_several_domains_are_decided_by_one_decision_which_names_them_by_signatures(
     of_domain: Alert, mona: Client

@@ -48,7 +48,19 @@ def test_an_account_begins_with_an_invitation_and_one_button(ada: Client) -> Non
     assert "Add user" not in listed
     form = ada.get(ADD).content.decode()
     assert "<h1>Invite somebody</h1>" in form
-    assert "Save and" not in form
+    assert 'value="Send the invitation"' in form
+    assert "Save" not in form
+    assert "authenticator app" not in form, "a trial asks for none"
+
+
+@pytest.mark.parametrize("is_required", [True, False])
+def test_an_invitation_speaks_of_a_second_factor_only_where_one_is_asked_for(
+    ada: Client, settings: Any, *, is_required: bool
+) -> None:
+    invite(ada)
+    settings.SECOND_FACTOR_REQUIRED = is_required
+    team.send_letters()
+    assert ("authenticator app" in str(mail.outbox[-1].body)) is is_required
 
 
 def act(ada: Client, person: User, what: str) -> str:
