@@ -3,7 +3,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.signals import user_logged_in
-from django.db.models.signals import post_migrate, post_save
+from django.db.models.signals import post_migrate
 
 # Permissions of organisers in this app, beside those in `petitions`.
 ORGANISERS_MAY = (
@@ -34,11 +34,9 @@ class CampaignConfig(AppConfig):
         post_migrate.connect(create_roles, dispatch_uid="undersigned.roles")
         from campaign import sessions  # needs models
         from petitions.admin import recent_password
-        from petitions.staff import form_history
 
         user_logged_in.connect(sessions.note_login)
         user_logged_in.connect(recent_password.note_login)
-        post_save.connect(form_history.record, sender="admin.LogEntry")
 
 
 class StaffAdminConfig(AdminConfig):

@@ -65,8 +65,7 @@ class StaffSite(AdminSite):
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
-        # Several at once leave no audit record: their history entries are made by `bulk_create`,
-        # which sends no signal. Each is deleted on its own page.
+        # Each is deleted on its own page, which says what goes with it.
         self.disable_action("delete_selected")
 
     def has_permission(self, request: HttpRequest) -> bool:

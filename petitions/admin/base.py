@@ -11,13 +11,17 @@ from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from petitions.admin.acting import show_refusals
-from petitions.models import Petition
+from petitions.admin.acting import acting, show_refusals
+from petitions.models import AuditRecord, Petition
+from petitions.staff import audit
+
+Action = AuditRecord.Action
 
 
 class Strict(admin.ModelAdmin[Any]):
     """Base of all model admins: refuses lookups that its list has no filter for, and bad ids; shows
-    what a use case refuses while a form is saved.
+    what a use case refuses while a form is saved; puts on the audit record what forms save and
+    delete, for Django's own history can be changed.
 
     Django's takes any of the model's own fields and relations, and counts what they find: by
     `?signatures__gt=<id>` the list of petitions told an organiser, without record, when each form
@@ -26,6 +30,8 @@ class Strict(admin.ModelAdmin[Any]):
 
     # Counts beside the filters would read whole tables.
     show_facets = admin.ShowFacets.NEVER
+    # Whether the use case that saves a form records more than the names of its fields.
+    has_own_record = False
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         for text in request.POST.getlist(ACTION_CHECKBOX_NAME):
@@ -40,6 +46,30 @@ class Strict(admin.ModelAdmin[Any]):
         with show_refusals(request):
             return super().changeform_view(request, *args, **kwargs)
         return redirect(request.get_full_path())
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        entry = super().log_addition(request, obj, message)
+        if not self.has_own_record:
+            self._record(request, Action.ADDED, obj, entry.get_change_message())
+        return entry
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        if not message:
+            # Django notes every press of "Save"; a history tells what has changed.
+            return None
+        entry = super().log_change(request, obj, message)
+        if not self.has_own_record:
+            self._record(request, Action.CHANGED, obj, entry.get_change_message())
+        return entry
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            # What is deleted can be looked up nowhere else.
+            self._record(request, Action.DELETED, obj, str(obj))
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request: HttpRequest, action: Action, obj: Model, why: str) -> None:
+        audit.record(action=action, about=obj, why=why[:300], **acting(request))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """A form field without Django's icons that open windows over a half-filled form."""

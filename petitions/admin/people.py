@@ -68,6 +68,7 @@ class PersonAdmin(Strict):
     """People of the team. Nobody is deleted: what they did stays on record under their name."""
 
     when_empty = "Here stand the people of the team. Invite the first."
+    has_own_record = True
     form = PersonForm
     fields = PersonForm.Meta.fields
     list_display = ("username", "name", "roles", "factor", "is_active", "last_day")

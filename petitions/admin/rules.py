@@ -233,6 +233,7 @@ class RuleAdmin(Strict):
         "Here stand the rules that refuse or hold forms from a network, a domain or an address. "
         "None is needed until somebody abuses the form: then an alert tells you."
     )
+    has_own_record = True
     form = RuleForm
     formfield_overrides = FIELDS
     fields = ("action", "kind", "whom", "note", "expires_at", "seen")

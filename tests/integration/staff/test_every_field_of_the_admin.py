@@ -19,9 +19,11 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from campaign.models import Statement
+from petitions.admin.base import Strict
 from petitions.models import (
     AuditRecord,
     Milestone,
+    News,
     Petition,
     PetitionText,
     Rule,
@@ -152,6 +154,58 @@ def test_each_field_takes_each_sort_of_value_or_says_why_not(
                     if "/milestone/" not in path and "/rule/" not in path:
                         assert_the_public_has_all(where)
                 transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("who", ["organiser", "moderator", "admin_user"])
+def test_whatever_a_form_changes_and_a_page_deletes_is_on_the_audit_record(
+    rows: None, petition: Petition, request: pytest.FixtureRequest, who: str
+) -> None:
+    user, client = request.getfixturevalue(who), Client()
+    News.objects.create(petition=petition).texts.create(language="en", subject="x", body="x")
+    client.force_login(user)
+    seen = set()
+    for path in forms_of(user):
+        if "/enquiry/" in path:
+            continue  # its page has a form of its own, with a use case for each button
+        form = as_browsers_send(form_on(client, path))
+        changes = [*((name, "250") for name in form), *sorts_of(form)]
+        assert any(is_recorded(client, path, {**form, name: new}) for name, new in changes), path
+        seen.add(path.split("/")[3])
+        delete = path.replace("/change/", "/delete/")
+        if client.get(delete).status_code == HTTPStatus.OK:
+            assert is_recorded(client, delete, {"post": "yes"}, action="deleted"), delete
+            seen.add(f"-{path.split('/')[3]}")
+    expected = {
+        "moderator": {"rule", "-rule"},
+        "organiser": {
+            "milestone",
+            "-milestone",
+            "source",
+            "news",
+            "-news",
+            "petition",
+            "statement",
+        },
+    }
+    assert expected.get(who, set()) <= seen
+
+
+def is_recorded(client: Client, path: str, form: dict[str, str], **record: str) -> bool:
+    """Whether a form was saved; fails where that left no record. Nothing of it stays."""
+    with transaction.atomic():
+        answer = client.post(path, form)
+        is_saved = answer.status_code == HTTPStatus.FOUND and LogEntry.objects.exists()
+        is_on_record = AuditRecord.objects.filter(**record).exists()
+        transaction.set_rollback(True)
+    assert is_on_record or not is_saved, path
+    return is_saved
+
+
+def test_every_model_admin_has_the_mechanism_that_records() -> None:
+    for options in admin.site._registry.values():
+        assert isinstance(options, Strict), options
+        for name in ("log_addition", "log_change", "log_deletions"):
+            assert getattr(type(options), name) is getattr(Strict, name), options
 
 
 def assert_the_public_has_all(where: str) -> None:
