@@ -17,7 +17,6 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting, actor, need
@@ -123,7 +122,7 @@ class AlertAdmin(Titled, ReadOnly):
         """A link to the signatures of a burst."""
         if not alert.is_burst:
             return "–"
-        return format_html('<a href="{}">{}</a>', alert_url(alert), _("See the signatures"))
+        return format_html('<a href="{}">{}</a>', alert_url(alert), "See the signatures")
 
     @admin.action(permissions=["view"], description="Look at the chosen alerts together")
     def together(self, request: HttpRequest, chosen: QuerySet[Alert]) -> HttpResponse:
@@ -147,7 +146,7 @@ class AlertAdmin(Titled, ReadOnly):
         """Dismiss an alert (POST)."""
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
-            request, _("Marked as checked. The alert comes back only if the number doubles.")
+            request, "Marked as checked. The alert comes back only if the number doubles."
         )
         return redirect("admin:index")
 

@@ -7,7 +7,6 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
@@ -19,15 +18,15 @@ from petitions.privacy import erasure_notice
 STOP, RELEASE = "stop", "release"
 _USE_CASES = {STOP: erasure_notice.stop, RELEASE: erasure_notice.release}
 _REFUSED = {
-    erasure_notice.Outcome.DONE_BEFORE: _("Nothing was changed: somebody else did it already."),
-    erasure_notice.Outcome.OVER: _(
+    erasure_notice.Outcome.DONE_BEFORE: "Nothing was changed: somebody else did it already.",
+    erasure_notice.Outcome.OVER: (
         "Nothing was changed: this erasure is over. Its data is erased, it was scheduled anew, or "
         "the petition was opened again."
     ),
 }
 _DONE = {
-    STOP: _("The erasure is stopped. What is there still stays. Nobody was emailed."),
-    RELEASE: _("The erasure goes on, and can be stopped again for seven days."),
+    STOP: "The erasure is stopped. What is there still stays. Nobody was emailed.",
+    RELEASE: "The erasure goes on, and can be stopped again for seven days.",
 }
 
 
@@ -35,12 +34,12 @@ class WhyForm(forms.Form):
     """The form for a stop or release: the reason, and a confirmation."""
 
     reason = forms.CharField(
-        label=_("Why"),
+        label="Why",
         max_length=300,
         validators=[refuse_address],
-        help_text=_("Other organisers read it. Write no signer’s name."),
+        help_text="Other organisers read it. Write no signer’s name.",
     )
-    sure = forms.BooleanField(label=_("I have talked about it with whoever answers for the data."))
+    sure = forms.BooleanField(label="I have talked about it with whoever answers for the data.")
 
 
 @admin.register(Erasure)
@@ -89,7 +88,7 @@ class ErasureAdmin(Titled, ReadOnly):
             return redirect("admin:index")
         form = WhyForm(request.POST)
         if not form.is_valid():
-            messages.error(request, _("Nothing was changed yet: say why, and tick the box."))
+            messages.error(request, "Nothing was changed yet: say why, and tick the box.")
             return redirect("admin:petitions_erasure_change", pk)
         reason = form.cleaned_data["reason"]
         outcome = _USE_CASES[way](erasure=erasure, reason=reason, **acting(request))

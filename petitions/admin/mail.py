@@ -9,51 +9,49 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.acting import acting, need
 from petitions.admin.base import ReadOnly
 from petitions.mail import monitoring, outbox
 from petitions.models import Mail
 
-_KNOWN: dict[str, str | Promise] = {
-    "limit": _("its mailbox had enough mail for now"),
-    "objected": _("the mailbox’s owner wants no mail about this"),
-    "undeliverable": _("the address was reported as not existing; tried again after 30 days"),
-    "bounced": _("it came back: there is no such mailbox"),
-    "domain": _("waits: many mails to the same provider at once"),
-    "CannotOpen": _("what was sealed cannot be opened: is a key missing?"),
-    "refused": _("the provider refuses this address"),
-    "ValueError": _("the message cannot be written for this address"),
-    "1.1": _("the server refuses this address"),
-    "1.10": _("the server refuses this address"),
-    "2.1": _("the server refuses this address"),
-    "2.2": _("the mailbox is full"),
-    "3.1": _("the server had no room"),
-    "4.5": _("the provider’s limit for a day is used up: it is tried again"),
-    "7": _(
+_KNOWN = {
+    "limit": "its mailbox had enough mail for now",
+    "objected": "the mailbox’s owner wants no mail about this",
+    "undeliverable": "the address was reported as not existing; tried again after 30 days",
+    "bounced": "it came back: there is no such mailbox",
+    "domain": "waits: many mails to the same provider at once",
+    "CannotOpen": "what was sealed cannot be opened: is a key missing?",
+    "refused": "the provider refuses this address",
+    "ValueError": "the message cannot be written for this address",
+    "1.1": "the server refuses this address",
+    "1.10": "the server refuses this address",
+    "2.1": "the server refuses this address",
+    "2.2": "the mailbox is full",
+    "3.1": "the server had no room",
+    "4.5": "the provider’s limit for a day is used up: it is tried again",
+    "7": (
         "the provider wants no mail from our server: it is tried again. Ask your operator to look "
         "at SPF, DKIM, DMARC and block lists."
     ),
-    "7.8": _("the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD"),
-    "421": _("the server was busy or shutting down"),
-    "450": _("the mailbox was busy"),
-    "451": _("the server asked to try later"),
-    "452": _("the server had no room"),
-    "530": _("the server wants a log-in: check SMTP_USER"),
-    "535": _("the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD"),
-    "550": _("the server refuses this address"),
-    "551": _("the address is elsewhere"),
-    "552": _("the mailbox is full"),
-    "553": _("the server does not understand the address"),
-    "554": _("the server refuses the message"),
-    "http-401": _("the provider refuses our key: check MAIL_API_KEY"),
-    "http-429": _("the provider says that we are too quick"),
-    "ConnectionRefusedErr": _("the mail server does not answer"),
-    "SMTPServerDisconnect": _("the mail server hung up"),
-    "TimeoutError": _("the mail server did not answer in time"),
-    "gaierror": _("the mail server’s name is not known: check SMTP_HOST"),
+    "7.8": "the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD",
+    "421": "the server was busy or shutting down",
+    "450": "the mailbox was busy",
+    "451": "the server asked to try later",
+    "452": "the server had no room",
+    "530": "the server wants a log-in: check SMTP_USER",
+    "535": "the server refuses our log-in: check SMTP_USER and SMTP_PASSWORD",
+    "550": "the server refuses this address",
+    "551": "the address is elsewhere",
+    "552": "the mailbox is full",
+    "553": "the server does not understand the address",
+    "554": "the server refuses the message",
+    "http-401": "the provider refuses our key: check MAIL_API_KEY",
+    "http-429": "the provider says that we are too quick",
+    "ConnectionRefusedErr": "the mail server does not answer",
+    "SMTPServerDisconnect": "the mail server hung up",
+    "TimeoutError": "the mail server did not answer in time",
+    "gaierror": "the mail server’s name is not known: check SMTP_HOST",
 }
 
 
@@ -79,7 +77,7 @@ class MailAdmin(ReadOnly):
         if request.method == "POST":
             return self._requeue(request)
         context = {
-            "title": _("Outbox"),
+            "title": "Outbox",
             "may_requeue": request.user.has_perm("petitions.change_mail"),
             "waiting": [_in_words(line) for line in monitoring.waiting()],
             "failed": _with_buttons(monitoring.failed()),
@@ -93,8 +91,8 @@ class MailAdmin(ReadOnly):
             raise BadRequest("no kind or no hour")
         kind = Mail.Kind(form.cleaned_data["kind"])
         queued = outbox.requeue(kind=kind, hour=form.cleaned_data["hour"], **acting(request))
-        message = _("%(n)d mails are queued again. What had not failed stays as it is.")
-        self.message_user(request, message % {"n": queued}, messages.SUCCESS)
+        words = f"{queued} mails are queued again. What had not failed stays as it is."
+        messages.success(request, words)
         return redirect("admin:petitions_mail_changelist")
 
 
@@ -126,7 +124,7 @@ def explained(code: str) -> str:
     return f"{code}: {meaning}" if meaning else code
 
 
-def _meaning(code: str) -> str | Promise:
+def _meaning(code: str) -> str:
     """By the enhanced status code ("550 5.7.1"), its subject, then the basic code: as
     `mail.replies`.
     """
@@ -136,5 +134,5 @@ def _meaning(code: str) -> str | Promise:
         if known and known in _KNOWN:
             return _KNOWN[known]
     if basic.isdecimal():
-        return _("put off for now")
-    return _("the provider’s answer") if code.startswith("http-") else ""
+        return "put off for now"
+    return "the provider’s answer" if code.startswith("http-") else ""

@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
 
 from petitions.admin import figures, switches
 from petitions.admin.acting import acting, actor
@@ -143,10 +142,9 @@ class PetitionForm(CarefulForm[Petition]):
         return changes.consequences(self.instance)
 
 
-GOAL_HELP = _(
+GOAL_HELP = (
     "Leave empty to use the next step: 100, 250, 500, 1,000 … The page shows the goal, with a "
-    "bar, from "
-    "%(least)d signatures."
+    f"bar, from {goals.LEAST_FOR_A_BAR} signatures."
 )
 
 
@@ -260,15 +258,14 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         """The public page; a draft has none."""
         return obj.get_absolute_url() if obj.is_public else None
 
-    @admin.display(description=_("title"), ordering="title")
+    @admin.display(description="title", ordering="title")
     def title(self, petition: Petition) -> str:
         return petition.title or "(no text yet)"
 
     def get_form(
         self, request: HttpRequest, obj: Petition | None = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Petition]]:
-        """Set the help text of the goal, with the least count at which its bar shows."""
-        kwargs["help_texts"] = {"goal": GOAL_HELP % {"least": goals.LEAST_FOR_A_BAR}}
+        kwargs["help_texts"] = {"goal": GOAL_HELP}
         return super().get_form(request, obj, change, **kwargs)
 
     def render_change_form(
@@ -284,7 +281,7 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
                 context["acts"] = life.possible(stored)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=_("signatures"), ordering="total")
+    @admin.display(description="signatures", ordering="total")
     def count(self, petition: Petition) -> str:
         return f"{petition.total:,}"
 

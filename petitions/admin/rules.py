@@ -16,8 +16,6 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from email_validator import EmailNotValidError, validate_email
 
 from petitions.admin.acting import acting
@@ -44,14 +42,14 @@ def network_pattern(text: str) -> str:
     # No client has an address with a zone id, or an IPv4-mapped IPv6 address (they are unmapped).
     if meant is None or "%" in text or (meant.version == 6 and meant.subnet_of(_IPV4_IN_IPV6)):
         raise ValidationError(
-            _("This is not a network. It should look like 192.0.2.0/24 or 2001:db8::/48."),
+            "This is not a network. It should look like 192.0.2.0/24 or 2001:db8::/48.",
             code="network",
         )
     try:
         return str(ip_network(text))
     except ValueError:
         raise ValidationError(
-            _("This is an address inside a network. Did you mean %(network)s?"),
+            "This is an address inside a network. Did you mean %(network)s?",
             code="host-bits",
             params={"network": meant},
         ) from None
@@ -63,7 +61,7 @@ def domain_pattern(text: str) -> str:
     pattern = wild + email_addresses.ascii_domain(text.removeprefix(wild).removeprefix("@"))
     if not _DOMAIN.fullmatch(pattern):
         raise ValidationError(
-            _("This is not a domain. It should look like example.org, or *.example.org."),
+            "This is not a domain. It should look like example.org, or *.example.org.",
             code="domain",
         )
     return pattern
@@ -73,12 +71,12 @@ class RuleForm(forms.ModelForm[Rule]):
     """The form of a rule, with one text field for a network, domain or address."""
 
     whom = forms.CharField(
-        label=gettext_lazy("Network, domain or address"),
+        label="Network, domain or address",
         max_length=260,
         required=False,
         strip=True,
         widget=forms.TextInput(attrs={"size": 40, "autocomplete": "off", "dir": "ltr"}),
-        help_text=gettext_lazy(
+        help_text=(
             "A network such as 192.0.2.0/24 or 2001:db8::/48; a domain such as example.org, or "
             "*.example.org for all below it, but not itself; or one email address. After you "
             "save, an email address cannot be shown again."
@@ -110,7 +108,7 @@ class RuleForm(forms.ModelForm[Rule]):
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data["expires_at"]
         if moment and "expires_at" in self.changed_data and moment <= timezone.now():
-            raise ValidationError(_("This time has already passed."), code="over")
+            raise ValidationError("This time has already passed.", code="over")
         return moment
 
     def clean(self) -> dict[str, Any]:
@@ -148,7 +146,7 @@ class RuleForm(forms.ModelForm[Rule]):
         """Refuse to allow one address: typing it would reveal the rule, so it has no effect."""
         if cleaned["kind"] == Rule.Kind.ADDRESS and cleaned.get("action") == Rule.Action.ALLOW:
             raise ValidationError(
-                _(
+                (
                     "You can block one email address, but not allow one: anyone who typed it "
                     "could find out that it is on this list. Allow its domain or a network "
                     "instead."
@@ -162,11 +160,11 @@ class RuleForm(forms.ModelForm[Rule]):
             if whom:
                 rule.address_ix = self._index(whom)
             elif rule.address_ix is None:
-                raise ValidationError(_("Enter the address."), code="required")
+                raise ValidationError("Enter the address.", code="required")
             rule.pattern = ""
             return
         if not whom:
-            raise ValidationError(_("Enter the network or the domain."), code="required")
+            raise ValidationError("Enter the network or the domain.", code="required")
         rule.address_ix = None
         is_network = kind == Rule.Kind.NETWORK
         rule.pattern = network_pattern(whom) if is_network else domain_pattern(whom)
@@ -179,7 +177,7 @@ class RuleForm(forms.ModelForm[Rule]):
             validate_email(address, check_deliverability=False, allow_display_name=False)
         except EmailNotValidError:
             # The original message would contain the address.
-            raise ValidationError(_("This is not an email address."), code="address") from None
+            raise ValidationError("This is not an email address.", code="address") from None
         return rules.address_index(address)
 
     def _need_to_be_small(self, pattern: str) -> None:
@@ -187,7 +185,7 @@ class RuleForm(forms.ModelForm[Rule]):
         least = _WIDEST[network.version]
         if network.prefixlen < least:
             raise ValidationError(
-                _("This network is too large: at most a /%(bits)d."),
+                "This network is too large: at most a /%(bits)d.",
                 code="large",
                 params={"bits": least},
             )
@@ -203,7 +201,7 @@ class RuleForm(forms.ModelForm[Rule]):
         if found := same.first():
             self.reveals_a_rule = cleaned["kind"] == Rule.Kind.ADDRESS
             raise ValidationError(
-                _("Rule %(number)d already does this. Edit that rule instead."),
+                "Rule %(number)d already does this. Edit that rule instead.",
                 code="twice",
                 params={"number": found.pk},
             )
@@ -212,11 +210,11 @@ class RuleForm(forms.ModelForm[Rule]):
 class InForce(admin.SimpleListFilter):
     """Filter by rules in force or expired."""
 
-    title = gettext_lazy("in force")
+    title = "in force"
     parameter_name = "in_force"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("yes", _("Yes")), ("no", _("No"))]
+        return [("yes", "Yes"), ("no", "No")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
         ended = Q(expires_at__lte=Now())
@@ -243,7 +241,7 @@ class RuleAdmin(Strict):
     list_per_page = 50
     show_full_result_count = False
     search_fields = ("pattern", "note")
-    search_help_text = gettext_lazy(
+    search_help_text = (
         "A network, a domain or words of a note. Never type an email address: it would stand "
         "in the address of this page."
     )
@@ -282,35 +280,34 @@ class RuleAdmin(Strict):
             context |= {"preview": preview, "errors": []}
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=gettext_lazy("rule"))
+    @admin.display(description="rule")
     def summary(self, rule: Rule) -> str:
         if rule.kind == Rule.Kind.ALERT:
             return f"{rule.get_action_display()}: the network of an alert ({rule.pk})"
-        whom = rule.pattern or _("one email address (%(number)d)") % {"number": rule.pk}
+        whom = rule.pattern or f"one email address ({rule.pk})"
         return f"{rule.get_action_display()}: {whom}"
 
-    @admin.display(description=gettext_lazy("in force"), ordering="expires_at")
+    @admin.display(description="in force", ordering="expires_at")
     def until(self, rule: Rule) -> str:
         if rule.expires_at is None:
-            return _("no end date")
-        moment = timezone.localtime(rule.expires_at).strftime("%Y-%m-%d %H:%M")
-        words = _("ended %s") if rule.expires_at <= timezone.now() else _("until %s")
-        return words % moment
+            return "no end date"
+        words = "ended" if rule.expires_at <= timezone.now() else "until"
+        return f"{words} {timezone.localtime(rule.expires_at):%Y-%m-%d %H:%M}"
 
     @admin.display(description="made by", ordering="actor")
     def by(self, rule: Rule) -> str:
         return str(rule.actor or "–")
 
-    @admin.action(permissions=["change"], description=gettext_lazy("End the chosen rules now"))
+    @admin.action(permissions=["change"], description="End the chosen rules now")
     def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
         moderation_rules.end(rules=queryset, **acting(request))
-        self.message_user(request, _("These rules end within seconds."), messages.SUCCESS)
+        self.message_user(request, "These rules end within seconds.", messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
         moderation_rules.save(rule=obj, **acting(request))
         self.message_user(
             request,
-            _("Saved. It takes effect within seconds. Nobody gets an email."),
+            "Saved. It takes effect within seconds. Nobody gets an email.",
             messages.INFO,
         )
         self._warn_of_own_network(request, obj)
@@ -322,7 +319,7 @@ class RuleAdmin(Strict):
         if mine in ip_network(rule.pattern):
             self.message_user(
                 request,
-                _(
+                (
                     "You are on this network yourself. Nobody on it can sign while this rule is "
                     "active. Delete the rule if you did not mean that."
                 ),

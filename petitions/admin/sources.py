@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.base import Strict
 from petitions.counting.sources import LEAST_SHOWN, counts
@@ -20,8 +19,8 @@ from petitions.identity import email_addresses
 from petitions.models import Petition, Source
 from petitions.models.counts import is_origin
 
-_NO_SITE = _(
-    "%(site)s: write https:// and the name of the site, nothing after it, such as "
+_NO_SITE = (
+    "write https:// and the name of the site, nothing after it, such as "
     "https://www.example.org. A site that is reached by http:// alone cannot show the frame."
 )
 
@@ -63,7 +62,7 @@ class Origins(SimpleArrayField):
         super().validate(value)
         wrong = [site for site in value if not is_origin(site)]
         if wrong:
-            raise forms.ValidationError([_NO_SITE % {"site": site} for site in wrong])
+            raise forms.ValidationError([f"{site}: {_NO_SITE}" for site in wrong])
 
 
 class SourceForm(forms.ModelForm[Source]):
@@ -72,7 +71,7 @@ class SourceForm(forms.ModelForm[Source]):
         fields = ("code", "name", "note", "is_active", "origins")
         field_classes = {"origins": Origins}
         help_texts = {
-            "origins": _(
+            "origins": (
                 "One a line, beginning with https:// and without a path, such as "
                 "https://www.example.org: where the petition may stand in a frame. Empty: "
                 "nowhere; their links and the badge work all the same."

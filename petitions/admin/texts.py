@@ -21,7 +21,6 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
-from django.utils.translation import gettext_lazy as _
 
 from petitions.admin.acting import need, show_refusals
 from petitions.admin.base import WithPages
@@ -32,24 +31,24 @@ from petitions.formatting.sanitising import plain, render_markdown
 from petitions.models import AuditRecord, Publication
 
 _SHOWN = 100
-_SLUG_HELP = _("Letters, digits and hyphens, such as clean-water.")
-_SLUG_HELP_AT_FIRST = _(
+_SLUG_HELP = "Letters, digits and hyphens, such as clean-water."
+_SLUG_HELP_AT_FIRST = (
     "Letters, digits and hyphens, such as clean-water. The texts are written on the next page."
 )
-_SLUG_ERROR = _("Use letters, digits and hyphens alone, without spaces: clean-water.")
+_SLUG_ERROR = "Use letters, digits and hyphens alone, without spaces: clean-water."
 _WORDS_HELP: dict[str, Any] = {
-    "addressee": _("As it reads after “A petition to”, such as: the British Government"),
-    "body": _("Markdown: ## Heading, - list, **bold**, [link](https://example.org)"),
+    "addressee": "As it reads after “A petition to”, such as: the British Government",
+    "body": "Markdown: ## Heading, - list, **bold**, [link](https://example.org)",
 }
-PUBLISHED_HELP = _("Empty: a draft. A time to come, London time: it appears then by itself.")
+PUBLISHED_HELP = "Empty: a draft. A time to come, London time: it appears then by itself."
 
 
 def shown(text: Publication) -> str:
     """The publication status of a text, in words."""
     if text.published_at is None:
-        return str(_("draft"))
-    words = _("appears %(moment)s") if text.is_embargoed else _("public: it appeared %(moment)s")
-    return words % {"moment": moment_in_london(text.published_at)}
+        return "draft"
+    words = "appears" if text.is_embargoed else "public: it appeared"
+    return f"{words} {moment_in_london(text.published_at)}"
 
 
 class TextForm(CarefulForm[Any]):
@@ -69,8 +68,8 @@ class TextInline(admin.StackedInline[Any, Any]):
     form = TextForm
     formfield_overrides = FIELDS
     extra = 0
-    verbose_name = _("text")
-    verbose_name_plural = _("when each text is public")
+    verbose_name = "text"
+    verbose_name_plural = "when each text is public"
     # Language, version and title stand in the heading of each.
     readonly_fields = ("shown",)
 
@@ -81,7 +80,7 @@ class TextInline(admin.StackedInline[Any, Any]):
         kwargs["help_texts"] = {"published_at": PUBLISHED_HELP}
         return super().get_formset(request, obj, **kwargs)
 
-    @admin.display(description=_("to the public"))
+    @admin.display(description="to the public")
     def shown(self, text: Publication) -> str:
         return shown(text)
 
@@ -372,7 +371,6 @@ class PublicationAdmin(WithPages):
 
     def show_embargoes(self, request: HttpRequest, owner: Any) -> None:
         """Add a message for each text under an embargo, with the time it ends."""
-        words = _("“%(title)s” (%(language)s) %(appears)s. Until then the public does not see it.")
         for text in owner.texts.embargoed().order_by("published_at", "id"):
-            values = {"title": text.title, "language": text.language, "appears": shown(text)}
-            self.message_user(request, words % values, messages.INFO)
+            words = f"“{text.title}” ({text.language}) {shown(text)}."
+            messages.info(request, f"{words} Until then the public does not see it.")

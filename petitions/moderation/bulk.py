@@ -22,8 +22,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.template.defaultfilters import pluralize
 
 from petitions.mail.approval import Approval
 from petitions.models import Alert, AuditRecord, BulkDecision, Decision, Petition, Signature
@@ -87,7 +86,7 @@ def preview(*, selection: Selection, kind: str, reason: str, note: str, actor: U
     nothing matches.
     """
     if kind not in lifecycle.DECISIONS:
-        raise Refused(_("This cannot be decided about many at once. Open each signature for it."))
+        raise Refused("This cannot be decided about many at once. Open each signature for it.")
     decision = Decision(petition_id=selection.petition_id, kind=kind, reason=reason, note=note)
     return _preview(decision, selection, actor)
 
@@ -124,7 +123,7 @@ def _preview(decision: Decision, selection: Selection, actor: User) -> Preview:
         # All of a petition is counted to the end, for its number has to be typed.
         number = Number(rows.count(), True) if selection.is_total else bounded(rows, COUNTED)
         if not number.n:
-            raise Refused(_("Nothing that this decision could change matches. Nothing was done."))
+            raise Refused("Nothing that this decision could change matches. Nothing was done.")
         job.matching, job.is_exact = number
         job.save(update_fields=["matching", "is_exact"])
     return preview_of(job)
@@ -187,25 +186,20 @@ def needs_approval(job: BulkDecision) -> bool:
 
 def summary(job: BulkDecision) -> str:
     """What a job has done by now, in sentences. Its state stands beside it, and is not told."""
+    count = f"changed by {job.count_change:+,}" if job.count_change else "stays as it is"
     sentences = [
-        ngettext("%(n)s signature changed.", "%(n)s signatures changed.", job.done)
-        % {"n": f"{job.done:,}"},
-        _("The count changed by %(change)s.") % {"change": f"{job.count_change:+,}"}
-        if job.count_change
-        else _("The count stays as it is."),
-        _("Nobody gets an email."),
+        f"{job.done:,} signature{pluralize(job.done)} changed.",
+        f"The count {count}.",
+        "Nobody gets an email.",
     ]
     if job.skipped:
-        sentences.append(
-            _("%(n)s left alone, because they changed after the preview.")
-            % {"n": f"{job.skipped:,}"}
-        )
+        sentences.append(f"{job.skipped:,} left alone, because they changed after the preview.")
     if job.error == RIGHTS_ENDED:
-        sentences.append(_("It was stopped, because its moderator may not moderate any more."))
+        sentences.append("It was stopped, because its moderator may not moderate any more.")
     elif job.error == UNSELECTABLE:
-        sentences.append(_("It was stopped, because what a condition names is not known any more."))
+        sentences.append("It was stopped, because what a condition names is not known any more.")
     elif job.error:
-        sentences.append(_("It was stopped by an error: ask your operator."))
+        sentences.append("It was stopped by an error: ask your operator.")
     return " ".join(sentences)
 
 
@@ -231,15 +225,12 @@ def start(*, job: BulkDecision, actor: User, screen: str, typed: int | None = No
     roles.require(actor, decisions.permission(_decision(job)))
     selection = Selection.from_conditions(job.conditions)
     if actor.pk != job.actor_id:
-        raise Refused(_("Only the moderator who made this preview can start it. Make your own."))
+        raise Refused("Only the moderator who made this preview can start it. Make your own.")
     if selection.is_total and typed != job.matching:
-        raise Refused(
-            _("This is about all of them. Type their number, %(n)d, to go on.")
-            % {"n": job.matching}
-        )
+        raise Refused(f"This is about all of them. Type their number, {job.matching}, to go on.")
     is_recent = {"created_at__gt": Now() - DRAFT_LASTS}
     if not BulkDecision.objects.filter(pk=job.pk, **is_recent).exists():
-        raise Refused(_("This preview is more than a day old. Make a new one."))
+        raise Refused("This preview is more than a day old. Make a new one.")
     APPROVAL.submit(job, is_large=needs_approval(job), actor=actor, screen=screen)
     return job.state == State.RUNNING
 
@@ -258,7 +249,7 @@ def cancel(*, job: BulkDecision, actor: User, screen: str) -> None:
     """
     roles.require(actor, MODERATE)
     if not job.change_state(State.CANCELLED, State.DRAFT, State.AWAITING, State.RUNNING):
-        raise Refused(_("This has ended already. You can undo what it did."))
+        raise Refused("This has ended already. You can undo what it did.")
     audit.record(action=Action.BULK_CANCELLED, screen=screen, actor=actor, about=job)
 
 

@@ -12,8 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.template.defaultfilters import pluralize
 
 from petitions.infra import locks
 from petitions.models import (
@@ -62,8 +61,7 @@ def is_large(number: int) -> bool:
 def _refuse_if_large(number: int) -> None:
     if is_large(number):
         raise Refused(
-            _("%(n)s at once need a second moderator. Nothing was changed: load the page again.")
-            % {"n": f"{number:,}"}
+            f"{number:,} at once need a second moderator. Nothing was changed: load the page again."
         )
 
 
@@ -86,38 +84,33 @@ class Decided:
 
     def summary(self) -> str:
         """What happened, in sentences for who decided; a success only if `signatures` moved."""
-        moved = _("Nothing was changed.")
+        moved = "Nothing was changed."
         if self.signatures and self.kind == Decision.Kind.UNDO:
-            moved = ngettext(
-                "%(n)d signature has its earlier status again.",
-                "%(n)d signatures have their earlier status again.",
-                self.signatures,
-            ) % {"n": self.signatures}
+            words = pluralize(self.signatures, " has its,s have their")
+            moved = f"{self.signatures} signature{words} earlier status again."
         elif self.signatures:
             moved = str(lifecycle.DECISIONS[self.kind].summary % {"n": self.signatures})
         sentences = [moved]
         # Every approved signature counts, so the change is the same number.
         if self.signatures and self.kind != Decision.Kind.APPROVE:
-            changed = _("The count changed by %(change)+d.") % {"change": self.count_change}
-            sentences.append(changed if self.count_change else _("The count stays as it is."))
+            changed = (
+                f"changed by {self.count_change:+d}" if self.count_change else "stays as it is"
+            )
+            sentences.append(f"The count {changed}.")
         if self.signatures:
-            sentences.append(_("Nobody gets an email."))
+            sentences.append("Nobody gets an email.")
         return " ".join([*sentences, *self._left_alone()])
 
     def _left_alone(self) -> list[str]:
         sentences = [
-            _("%(n)d left alone: %(state)s.") % {"n": n, "state": State(state).label}
-            for state, n in sorted(self.unmoved.items())
+            f"{n} left alone: {State(state).label}." for state, n in sorted(self.unmoved.items())
         ]
         if self.kind == Decision.Kind.APPROVE and self.unmoved[State.PENDING]:
-            sentences.append(
-                _("Only its signer can confirm a signature that waits for confirmation.")
-            )
+            sentences.append("Only its signer can confirm a signature that waits for confirmation.")
         if self.overtaken:
             what = ", ".join(f"{one.title} ({one.actor or '–'})" for one in self.others)
             sentences.append(
-                _("%(n)d left alone, because somebody has decided since: %(what)s.")
-                % {"n": len(self.overtaken), "what": what}
+                f"{len(self.overtaken)} left alone, because somebody has decided since: {what}."
             )
         return sentences
 
@@ -299,11 +292,8 @@ def _refuse_too_many_erasures(actor: User) -> None:
     lately = Decision.objects.filter(actor=actor, kind=Kind.ERASE, created_at__gt=Now() - HOUR)
     if lately.count() >= ERASURES_AN_HOUR:
         raise Refused(
-            _(
-                "Nothing was deleted. You have deleted the data of %(n)d people within an hour, "
-                "which cannot be undone. Wait, or ask another moderator."
-            )
-            % {"n": ERASURES_AN_HOUR}
+            f"Nothing was deleted. You have deleted the data of {ERASURES_AN_HOUR} people within "
+            "an hour, which cannot be undone. Wait, or ask another moderator."
         )
 
 

@@ -19,9 +19,6 @@ from enum import Enum
 from typing import NamedTuple
 
 from disposable_email_domains import blocklist
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from petitions.identity import names
 from petitions.identity.providers import RELAYS
@@ -96,14 +93,10 @@ class Signal(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What a moderator reads, in the language of the page."""
+        """What a moderator reads."""
         if self.code == "burst" and self.number:
-            return ngettext(
-                "At least %(n)d signature from one network in two minutes.",
-                "At least %(n)d signatures from one network in two minutes.",
-                self.number,
-            ) % {"n": self.number}
-        return str(_RULES[self.code][1]) if self.code in _RULES else self.code
+            return f"At least {self.number} signatures from one network in two minutes."
+        return _RULES[self.code][1] if self.code in _RULES else self.code
 
 
 class Judgement(NamedTuple):
@@ -280,40 +273,39 @@ def _looks_random(name: str) -> bool:
 # --- Weights and sentences ---------------------------------------------------------------------
 
 # A weight of 0: what refused an attempt, so that it is decided. See `petitions.screening.screen`.
-_RULES: dict[str, tuple[int, Promise | str]] = {
-    "honeypot": (100, _("A field that people cannot see was filled in.")),
-    "pace": (100, _("The form was filled in faster than a person can type.")),
+_RULES: dict[str, tuple[int, str]] = {
+    "honeypot": (100, "A field that people cannot see was filled in."),
+    "pace": (100, "The form was filled in faster than a person can type."),
     "disposable": (
         100,
-        _(
+        (
             "The address is from a throwaway email service. It may also be a typing mistake, such "
             "as gmial.com."
         ),
     ),
     # With a number it has another sentence, and a weight of `_BURST_WEIGHTS`.
-    "burst": (0, _("Many signatures from one network in two minutes.")),
+    "burst": (0, "Many signatures from one network in two minutes."),
     # Found after signing: see `petitions.moderation.reindex`.
-    "same-mailbox": (100, _("Other people have signed with the same mailbox.")),
-    "no-origin": (20, _("The browser did not say which page the form came from.")),
-    "name-test": (100, _("The name looks like a test.")),
-    "name-keys": (100, _("The name is a row of keyboard keys (such as qwerty).")),
+    "same-mailbox": (100, "Other people have signed with the same mailbox."),
+    "no-origin": (20, "The browser did not say which page the form came from."),
+    "name-test": (100, "The name looks like a test."),
+    "name-keys": (100, "The name is a row of keyboard keys (such as qwerty)."),
     "name-repeats": (
         100,
-        _("The name repeats one letter four times or more, or piles up accents on a letter."),
+        "The name repeats one letter four times or more, or piles up accents on a letter.",
     ),
-    "name-code": (100, _("The name contains program code.")),
-    "name-slogan": (60, _("The name looks like a slogan.")),
-    "name-digits": (60, _("The name contains several digits.")),
-    "name-random": (60, _("The name looks like random letters.")),
-    "blocked-network": (0, _("The network is blocked by a rule.")),
-    "blocked-domain": (0, _("The domain of the email address is blocked by a rule.")),
-    "blocked-address": (0, _("The email address is blocked by a rule.")),
-    # English alone, as all of the admin.
+    "name-code": (100, "The name contains program code."),
+    "name-slogan": (60, "The name looks like a slogan."),
+    "name-digits": (60, "The name contains several digits."),
+    "name-random": (60, "The name looks like random letters."),
+    "blocked-network": (0, "The network is blocked by a rule."),
+    "blocked-domain": (0, "The domain of the email address is blocked by a rule."),
+    "blocked-address": (0, "The email address is blocked by a rule."),
     "held-network": (HOLD_AT, "A rule holds what comes from this network."),
     "held-domain": (HOLD_AT, "A rule holds the domain of the email address."),
     "held-address": (HOLD_AT, "A rule holds this email address."),
     "held-petition": (HOLD_AT, "Everything new of this petition was held."),
-    "mailbox-rate": (0, _("Too many attempts with one email address.")),
+    "mailbox-rate": (0, "Too many attempts with one email address."),
 }
 # Every code, for filters.
 CODES = tuple(_RULES)

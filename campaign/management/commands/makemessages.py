@@ -17,12 +17,9 @@ IGNORED = [
     "tests",
     "campaign/admin.py",
     "campaign/local",
-    "petitions/admin",
     "petitions/moderation",
-    "petitions/screening/fraud_signals.py",
     "petitions/signatures/lifecycle.py",
     "*/management/*",
-    "templates/admin",
     "templates/local",
 ]
 
