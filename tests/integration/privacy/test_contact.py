@@ -409,9 +409,9 @@ def test_nobody_who_holds_both_roles_reads_that_nothing_needs_them(
 def test_it_is_due_on_its_last_day_and_overdue_on_the_next(enquiry: Enquiry) -> None:
     today = timezone.localdate()
     Enquiry.objects.update(due_on=today)
-    assert needs.enquiries().overdue == 0
+    assert needs.enquiries()["overdue"] == 0
     Enquiry.objects.update(due_on=today - timedelta(days=1))
-    assert needs.enquiries().overdue == 1
+    assert needs.enquiries()["overdue"] == 1
 
 
 # --- Afterwards --------------------------------------------------------------------------
