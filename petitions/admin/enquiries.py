@@ -3,8 +3,7 @@
 Nothing here looks up whether an address has signed: see "Constant work" in docs/architecture.md.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -22,7 +21,7 @@ from petitions.admin.mail import explained
 from petitions.crypto import vault
 from petitions.formatting.languages import day, days
 from petitions.mail import bounces, enquiries
-from petitions.mail.enquiries import Outcome
+from petitions.mail.enquiries import ACTS, Outcome
 from petitions.mail.ready_words import TO_WRITE, Words, fitting, ready
 from petitions.models import Answer, Enquiry, Mail
 from petitions.privacy import retention
@@ -70,8 +69,6 @@ class AnswerForm(forms.Form):
 
 
 class OutcomeForm(forms.ModelForm[Enquiry]):
-    """What was done about it."""
-
     class Meta:
         model = Enquiry
         fields = ("outcome",)
@@ -84,8 +81,6 @@ class OutcomeForm(forms.ModelForm[Enquiry]):
 
 
 class ToDo(admin.SimpleListFilter):
-    """Filter by what waits and what is finished."""
-
     title = "what is to be done"
     parameter_name = "to_do"
 
@@ -100,49 +95,8 @@ class ToDo(admin.SimpleListFilter):
         return queryset
 
 
-class Act(NamedTuple):
-    """A button, and an action of the list, that changes a state. None mails anybody."""
-
-    use_case: Callable[..., int]
-    label: str
-    effect: str
-    states: tuple[Enquiry.State, ...]
-
-
-_STATES = Enquiry.State
-_ACTS = {
-    "acknowledge": Act(
-        enquiries.acknowledge,
-        "Mark as being answered",
-        "I have written back in another way than here, and will write again.",
-        (_STATES.NEW,),
-    ),
-    "answered": Act(
-        enquiries.answer_elsewhere,
-        "Mark as answered",
-        "I have answered in another way than here.",
-        Enquiry.WAITING,
-    ),
-    "close": Act(
-        enquiries.close,
-        "Close",
-        "Nothing is left to do, such as for spam.",
-        (*Enquiry.WAITING, _STATES.ANSWERED),
-    ),
-    "reopen": Act(
-        enquiries.reopen,
-        "Open again",
-        "It waits for an answer again, by the same day.",
-        (_STATES.ANSWERED, _STATES.CLOSED),
-    ),
-}
-
-
 def _action(name: str) -> Any:
-    """The action of the list that does one of `_ACTS`."""
-    act = _ACTS[name]
-
-    @admin.action(permissions=["change"], description=act.label)
+    @admin.action(permissions=["change"], description=ACTS[name].label)
     def run(model_admin: Any, request: HttpRequest, chosen: QuerySet[Enquiry]) -> None:
         _mark(request, name, list(chosen.values_list("pk", flat=True)))
 
@@ -151,8 +105,8 @@ def _action(name: str) -> Any:
 
 
 def _mark(request: HttpRequest, name: str, ids: list[UUID]) -> None:
-    number = _ACTS[name].use_case(ids=ids, **acting(request))
-    messages.success(request, f"{number} changed: {_ACTS[name].label}. Nobody gets an email.")
+    number = enquiries.mark(act=name, ids=ids, **acting(request))
+    messages.success(request, f"{number} changed: {ACTS[name].label}. Nobody gets an email.")
 
 
 @admin.register(Enquiry)
@@ -165,7 +119,7 @@ class EnquiryAdmin(ReadOnly):
     )
     list_display = ("what", "when", "state", "spam", "outcome")
     list_filter = (ToDo, "kind", "looks_automatic")
-    actions = tuple(map(_action, _ACTS))
+    actions = tuple(map(_action, ACTS))
     empty_value_display = ""
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -196,7 +150,6 @@ class EnquiryAdmin(ReadOnly):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The message, the answers to it, and the forms to answer and to say what was done."""
         need(request, "petitions.view_enquiry")
         enquiry = self.get_object(request, object_id)
         if enquiry is None:
@@ -220,7 +173,7 @@ class EnquiryAdmin(ReadOnly):
     def _act(self, request: HttpRequest, enquiry: Enquiry) -> AnswerForm | None:
         """Do what a button says; return the form of an answer that was not sent."""
         act = request.POST.get("act", "")
-        if act in _ACTS:
+        if act in ACTS:
             _mark(request, act, [enquiry.pk])
         elif act in {"send", "send-more"}:
             return _send(request, enquiry, is_last=act == "send")
@@ -279,7 +232,6 @@ def _words(request: HttpRequest, enquiry: Enquiry) -> Words:
 
 
 def _shown(enquiry: Enquiry) -> dict[str, Any]:
-    """What the page of an enquiry says, whoever looks."""
     letter = _letter(enquiry)
     answers = enquiry.answers.select_related("written_by").prefetch_related("mails")
     return {
@@ -288,9 +240,9 @@ def _shown(enquiry: Enquiry) -> dict[str, Any]:
         "letter": letter,
         "cannot_open": CANNOT_OPEN,
         "language": get_language_info(_language(letter))["name"],
-        "answers": [_Shown(answer) for answer in answers],
+        "answers": [_answer(one) for one in answers],
         "all_words": [(words, ready(words, enquiry=enquiry, language="en")) for words in Words],
-        "acts": {name: act for name, act in _ACTS.items() if enquiry.state in act.states},
+        "acts": {name: act for name, act in ACTS.items() if enquiry.state in act.states},
         "outcome_form": OutcomeForm(instance=enquiry),
         "kept": days(retention.KEPT_AFTER_ANSWER.days),
         "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
@@ -308,18 +260,15 @@ def _language(letter: enquiries.Letter | None) -> str:
     return letter.language if letter else settings.LANGUAGE_CODE
 
 
-class _Shown:
+def _answer(answer: Answer) -> dict[str, Any]:
     """An answer with its text and what became of its mail."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        try:
-            self.text = enquiries.read_answer(answer)
-        except vault.CannotOpen:
-            self.text = CANNOT_OPEN
-        mail = answer.mails.all()[0]
-        self.is_lost = mail.state in {Mail.State.REFUSED, Mail.State.FAILED, Mail.State.CANCELLED}
-        self.outcome = _outcome(mail)
+    try:
+        text = enquiries.read_answer(answer)
+    except vault.CannotOpen:
+        text = CANNOT_OPEN
+    mail = answer.mails.all()[0]
+    is_lost = mail.state in {Mail.State.REFUSED, Mail.State.FAILED, Mail.State.CANCELLED}
+    return {"answer": answer, "text": text, "is_lost": is_lost, "outcome": _outcome(mail)}
 
 
 def _outcome(mail: Mail) -> str:

@@ -12,11 +12,11 @@ undue delay (Data Protection Act 2018, section 164A); a request about data answe
 import os
 import uuid
 from calendar import monthrange
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -54,8 +54,6 @@ class Letter:
 
 
 class Outcome(Enum):
-    """What became of an answer that somebody sent."""
-
     SENT = auto()
     SENT_BEFORE = auto()
     OTHER_FIRST = auto()
@@ -155,48 +153,72 @@ def _queue(answer: Answer, to: Letter) -> None:
     mail.save(force_insert=True)
 
 
-@transaction.atomic
-def acknowledge(*, ids: Collection[UUID], actor: User, screen: str) -> int:
-    """Mark new ones as being answered, acknowledged today by another way; return how many."""
-    new = Enquiry.objects.filter(pk__in=ids, state=State.NEW)
-    changes = {"state": State.STARTED, "acknowledged_on": timezone.localdate()}
-    return _update(new, changes, Action.ENQUIRY_ACKNOWLEDGED, actor, screen)
+class Act(NamedTuple):
+    """A change of state that mails nobody: its button, what it says there, in which states it is
+    possible, its audit record, and the columns that it changes, by the day.
+    """
+
+    label: str
+    effect: str
+    states: tuple[Enquiry.State, ...]
+    action: AuditRecord.Action
+    changes: Callable[[Value], dict[str, Any]]
+
+
+ACTS = {
+    "acknowledge": Act(
+        "Mark as being answered",
+        "I have written back in another way than here, and will write again.",
+        (State.NEW,),
+        Action.ENQUIRY_ACKNOWLEDGED,
+        lambda today: {"state": State.STARTED, "acknowledged_on": today},
+    ),
+    "answered": Act(
+        "Mark as answered",
+        "I have answered in another way than here.",
+        Enquiry.WAITING,
+        Action.ENQUIRY_ANSWERED,
+        lambda today: {
+            "state": State.ANSWERED,
+            "answered_on": today,
+            "acknowledged_on": Coalesce("acknowledged_on", today),
+        },
+    ),
+    "close": Act(
+        "Close",
+        "Nothing is left to do, such as for spam.",
+        (*Enquiry.WAITING, State.ANSWERED),
+        Action.ENQUIRY_CLOSED,
+        lambda today: {"state": State.CLOSED, "answered_on": Coalesce("answered_on", today)},
+    ),
+    "reopen": Act(
+        "Open again",
+        "It waits for an answer again, by the same day.",
+        (State.ANSWERED, State.CLOSED),
+        Action.ENQUIRY_REOPENED,
+        lambda _today: {
+            "state": Case(
+                When(acknowledged_on=None, then=Value(State.NEW)), default=Value(State.STARTED)
+            ),
+            "answered_on": None,
+        },
+    ),
+}
 
 
 @transaction.atomic
-def answer_elsewhere(*, ids: Collection[UUID], actor: User, screen: str) -> int:
-    """Mark as answered today by another way than the outbox; return how many."""
-    today = timezone.localdate()
-    waiting = Enquiry.objects.waiting().filter(pk__in=ids)
-    changes = {
-        "state": State.ANSWERED,
-        "answered_on": today,
-        "acknowledged_on": Coalesce("acknowledged_on", Value(today)),
-    }
-    return _update(waiting, changes, Action.ENQUIRY_ANSWERED, actor, screen)
-
-
-@transaction.atomic
-def close(*, ids: Collection[UUID], actor: User, screen: str) -> int:
-    """Close, answered or not (spam): nothing is left to do; return how many."""
-    open_ones = Enquiry.objects.filter(pk__in=ids).exclude(state=State.CLOSED)
-    today = Value(timezone.localdate())
-    changes = {"state": State.CLOSED, "answered_on": Coalesce("answered_on", today)}
-    return _update(open_ones, changes, Action.ENQUIRY_CLOSED, actor, screen)
-
-
-@transaction.atomic
-def reopen(*, ids: Collection[UUID], actor: User, screen: str) -> int:
-    """Undo that it was answered or closed; return how many."""
-    finished = Enquiry.objects.finished().filter(pk__in=ids)
-    before = Case(When(acknowledged_on=None, then=Value(State.NEW)), default=Value(State.STARTED))
-    changes = {"state": before, "answered_on": None}
-    return _update(finished, changes, Action.ENQUIRY_REOPENED, actor, screen)
+def mark(*, act: str, ids: Collection[UUID], actor: User, screen: str) -> int:
+    """Do one of `ACTS` with those of these for which it is possible; return how many."""
+    roles.require(actor, PERMISSION)
+    possible = Enquiry.objects.filter(pk__in=ids, state__in=ACTS[act].states)
+    changes = ACTS[act].changes(Value(timezone.localdate()))
+    return _update(possible, changes, ACTS[act].action, actor, screen)
 
 
 @transaction.atomic
 def note_outcome(*, enquiry_id: UUID, outcome: str, actor: User, screen: str) -> None:
     """Save what was done about a message, on the audit record if it says something else now."""
+    roles.require(actor, PERMISSION)
     others = Enquiry.objects.filter(pk=enquiry_id).exclude(outcome=outcome)
     _update(others, {"outcome": outcome}, Action.CHANGED, actor, screen)
 
@@ -209,7 +231,6 @@ def _update(
     screen: str,
 ) -> int:
     """Lock rows, change them, and record the act about each; return how many."""
-    roles.require(actor, PERMISSION)
     locked = list(enquiries.only("pk").select_for_update().order_by("pk"))
     Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in locked]).update(**changes)
     audit.record_each(action=action, screen=screen, actor=actor, about=locked)

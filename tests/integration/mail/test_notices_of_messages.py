@@ -87,7 +87,7 @@ def test_a_day_that_comes_near_and_passes_is_mailed_once_each() -> None:
 def test_what_was_answered_is_not_reminded_of(organiser: User) -> None:
     enquiry = write()
     due_in(-1)
-    enquiries.close(ids=[enquiry.pk], actor=organiser, screen="test")
+    enquiries.mark(act="close", ids=[enquiry.pk], actor=organiser, screen="test")
     assert team.send_enquiries() == 0
 
 
