@@ -4,7 +4,7 @@ Without its script the page stands still, and a link loads it again.
 """
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -20,8 +20,8 @@ from petitions.admin.signatures.filters import Filters, where_something_waits
 from petitions.formatting import charts
 from petitions.models import ActivityMinute, Alert, Petition
 from petitions.moderation import cockpit, switches
-from petitions.moderation.activity import MINUTE, Event
-from petitions.moderation.cockpit import Activity, Bucket, Origin, Queue
+from petitions.moderation.activity import HOUR, MINUTE, Event
+from petitions.moderation.cockpit import Activity, Origin, Queue
 
 # The series, in the words of the page. Holds are for who sees signatures: the public total does not
 # tell them, and one more would tell who watches that somebody has signed.
@@ -35,8 +35,6 @@ PERIODS = (
 
 @admin.register(ActivityMinute)
 class CockpitAdmin(ReadOnly):
-    """One page, in place of a list of minutes."""
-
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_safe(self.page_view))
         return [path("", view, name="petitions_activityminute_changelist")]
@@ -57,22 +55,13 @@ class CockpitAdmin(ReadOnly):
         return self.page(request, "admin/petitions/activityminute/cockpit.html", context)
 
 
-class Period(NamedTuple):
-    """The charts of one period with their labels, and the rows of the table beside them."""
-
-    name: str
-    title: str
-    charts: list[tuple[str, SafeString]]
-    rows: list[tuple[str, list[tuple[str, int]]]]
-
-
 def _shown(request: HttpRequest, petition: Petition) -> dict[str, Any]:
     seen, forms = cockpit.activity(petition), cockpit.newest(petition)
     sees_signatures = request.user.has_perm("petitions.view_signature")
     series = [one for one in SERIES if one != Event.HELD or sees_signatures]
     shown = {
         "end": seen.end,
-        "last_hour": seen.last_hour,
+        "last_hour": seen.last(HOUR),
         "series": [SERIES[event] for event in series],
         "periods": [_period(seen, series, *period) for period in PERIODS],
         "providers": cockpit.by_provider(forms),
@@ -103,23 +92,23 @@ def _period(
     length: timedelta,
     number: int,
     clock: str,
-) -> Period:
+) -> dict[str, Any]:
+    """The charts of one period with their labels, and the rows of the table beside them."""
     buckets = seen.buckets(length, number)
-    ends = _written(buckets[0].start, clock), _written(seen.end, clock)
-    drawn = [
-        (SERIES[event], _chart(f"{name}-{event}", title, event, buckets, ends)) for event in series
-    ]
-    rows = [
-        (_written(one.start, clock), [(SERIES[event], one.counts[event]) for event in series])
-        for one in reversed(buckets)
-    ]
-    return Period(name, title, drawn, rows)
+    ends = _written(buckets[0][0], clock), _written(seen.end, clock)
+    charts, rows = [], []
+    for event in series:
+        values = [counts[event] for _start, counts in buckets]
+        charts.append((SERIES[event], _chart(f"{name}-{event}", title, event, values, ends)))
+    for start, counts in reversed(buckets):
+        numbers = [(SERIES[event], counts[event]) for event in series]
+        rows.append((_written(start, clock), numbers))
+    return {"name": name, "title": title, "charts": charts, "rows": rows}
 
 
 def _chart(
-    name: str, title: str, event: Event, buckets: list[Bucket], ends: tuple[str, str]
+    name: str, title: str, event: Event, values: list[int], ends: tuple[str, str]
 ) -> SafeString:
-    values = [bucket.counts[event] for bucket in buckets]
     summary = f"{sum(values):,} in all, at most {max(values):,}. The table below has every figure."
     words = charts.Words(name, f"{SERIES[event]}: {title.lower()}", summary, is_rtl=False)
     width = 1 / len(values)
@@ -132,8 +121,8 @@ def _written(moment: datetime, clock: str) -> str:
 
 
 def _queue(queue: Queue) -> dict[str, Any]:
-    age = spoken_age(timezone.now() - queue.oldest) if queue.oldest else ""
-    return {"number": queue.number, "age": age}
+    number, oldest = queue
+    return {"number": number, "age": spoken_age(timezone.now() - oldest) if oldest else ""}
 
 
 def _lines(petition: Petition, condition: str, origins: list[Origin]) -> list[dict[str, Any]]:

@@ -6,10 +6,8 @@ newest `NEWEST` forms of a day, so that an attack makes the page no slower.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Exists, F, IntegerField, Min, OuterRef, Sum
@@ -35,40 +33,26 @@ STEP = 25
 OTHERS = "all others"
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """What happened from `start` on, for the length of a bucket."""
-
-    start: datetime
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True)
-class Activity:
+class Activity(NamedTuple):
     """The minutes of the last day in which anything happened; `end` is the last that is counted."""
 
     end: datetime
     minutes: Sequence[tuple[datetime, dict[str, int]]]
 
-    def buckets(self, length: timedelta, number: int) -> list[Bucket]:
-        """So many buckets of equal length up to the end, the oldest first."""
+    def buckets(self, length: timedelta, number: int) -> list[tuple[datetime, Counter[str]]]:
+        """So many periods of one length up to the end, the oldest first: when each began, and how
+        often each event occurred.
+        """
         start = self.end - length * number
-        found = [Bucket(start + length * n) for n in range(number)]
+        found = [(start + length * n, Counter[str]()) for n in range(number)]
         for minute, counts in self.minutes:
             if minute >= start:
-                bucket = found[(minute - start) // length].counts
-                for event, times in counts.items():
-                    bucket[event] += times
+                found[(minute - start) // length][1].update(counts)
         return found
 
-    @cached_property
-    def last_hour(self) -> Counter[str]:
-        """The sum of each event."""
-        return self.buckets(HOUR, 1)[0].counts
-
-    @cached_property
-    def last_day(self) -> Counter[str]:
-        return self.buckets(DAY, 1)[0].counts
+    def last(self, period: timedelta) -> Counter[str]:
+        """How often each event occurred in the last hour, or day."""
+        return self.buckets(period, 1)[0][1]
 
 
 def activity(petition: Petition) -> Activity:
@@ -200,19 +184,15 @@ def by_provider(forms: Iterable[Form]) -> list[Funnel]:
     return sorted(funnels, key=lambda one: (one.name == OTHERS, -one.submitted))
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """What waits: how many, counted so far as it is quick, and since when the oldest does."""
-
-    number: Number
-    oldest: datetime | None
+# What waits: how many, counted so far as it is quick, and since when the oldest does.
+Queue = tuple[Number, datetime | None]
 
 
 def held(petition: Petition) -> Queue:
     """The signatures on hold: the oldest is the first signed, as in the list."""
     rows = Signature.objects.filter(petition=petition, state=State.HELD)
     first = rows.order_by("created_at", "id").values_list("confirmed_at", flat=True)[:1]
-    return Queue(bounded(rows, COUNTED), first.first())
+    return bounded(rows, COUNTED), first.first()
 
 
 def mails() -> Queue:
@@ -221,33 +201,26 @@ def mails() -> Queue:
     rows = queued.filter(kind__in=monitoring.SHOWN)
     oldest = rows.order_by("due_at")[:COUNTED].aggregate(at=Min("created_at"))["at"]
     number = bounded(rows, COUNTED)
-    return Queue(Number(number.n // STEP * STEP, number.is_exact), oldest)
+    return Number(number.n // STEP * STEP, number.is_exact), oldest
 
 
-class Met(NamedTuple):
-    """Rules in force about networks or domains, and how many forms they met, in words."""
-
-    about: str
-    in_force: int
-    refused: tuple[str, str]
-    held: tuple[str, str]
-
-
-def rules_met(seen: Activity) -> list[Met]:
-    """By what rules are about: how many refused forms and held signatures, last hour and last day.
+def rules_met(seen: Activity) -> list[dict[str, Any]]:
+    """By what rules are about: how many are in force, and how many forms they refused and
+    signatures they held, last hour and last day, in words.
 
     In steps of `LEAST_SHOWN`, and without rules about one address: a rule about a person's own
     domain would tell whether they have signed, as its preview would.
     """
     kinds = Counter(Rule.objects.in_force().order_by().values_list("kind", flat=True))
     networks = kinds[Rule.Kind.NETWORK] + kinds[Rule.Kind.ALERT]
+    times = seen.last(HOUR), seen.last(DAY)
     return [
-        Met(
-            about,
-            in_force,
-            (_in_steps(seen.last_hour[refusing]), _in_steps(seen.last_day[refusing])),
-            (_in_steps(seen.last_hour[holding]), _in_steps(seen.last_day[holding])),
-        )
+        {
+            "about": about,
+            "in_force": in_force,
+            "refused": [_in_steps(counts[refusing]) for counts in times],
+            "held": [_in_steps(counts[holding]) for counts in times],
+        }
         for about, in_force, refusing, holding in (
             ("networks", networks, Event.REFUSED_NETWORK, Event.HELD_NETWORK),
             ("domains", kinds[Rule.Kind.DOMAIN], Event.REFUSED_DOMAIN, Event.HELD_DOMAIN),
