@@ -33,10 +33,10 @@ class CampaignConfig(AppConfig):
         # permissions are made by an earlier receiver of the same signal.
         post_migrate.connect(create_roles, dispatch_uid="undersigned.roles")
         from campaign import sessions  # needs models
-        from petitions.admin import recent_password
+        from petitions.admin import acting
 
         user_logged_in.connect(sessions.note_login)
-        user_logged_in.connect(recent_password.note_login)
+        user_logged_in.connect(acting.note_login)
 
 
 class StaffAdminConfig(AdminConfig):

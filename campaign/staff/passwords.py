@@ -17,7 +17,7 @@ from campaign.staff.authentication import (
     screen_of,
     with_status,
 )
-from petitions.admin import recent_password
+from petitions.admin import acting
 from petitions.staff import people
 
 Context = dict[str, Any]
@@ -73,7 +73,7 @@ def password_again(request: HttpRequest, context: Context) -> HttpResponse:
     """Ask who is logged in for the password, and lead back to where it was needed."""
     form = PasswordAgainForm(request.POST or None, request=request)
     if request.method == "POST" and form.is_valid():
-        recent_password.note_login(request)
+        acting.note_login(request)
         return redirect(next_page(request))
     page = render(request, "admin/password_again.html", {**context, "form": form})
     return with_status(page, form)

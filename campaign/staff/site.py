@@ -20,7 +20,7 @@ from campaign import health
 from campaign.errors import SITE_NAME, error_page
 from campaign.staff import passwords, second_factor
 from campaign.staff.authentication import LoginForm, with_status
-from petitions.admin.recent_password import password_again
+from petitions.admin.acting import password_again
 from petitions.staff import second_factor as factors
 
 Extra = dict[str, Any] | None

@@ -15,12 +15,11 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 
-from petitions.admin.acting import acting, need, show_refusals
+from petitions.admin.acting import acting, need, password_again, show_refusals
 from petitions.admin.base import ReadOnly
 from petitions.admin.downloads import download
 from petitions.admin.fields import start_of_day
 from petitions.admin.keyset import Keyset
-from petitions.admin.recent_password import password_again
 from petitions.formatting.languages import moment_of_staff
 from petitions.handover import csv_file
 from petitions.models import AuditRecord
@@ -73,8 +72,6 @@ class SearchForm(forms.Form):
 
 @admin.register(AuditRecord)
 class AuditRecordAdmin(ReadOnly):
-    """The audit log of staff, for administrators."""
-
     def get_urls(self) -> list[URLPattern]:
         """One page and its CSV: a single record has nothing more to tell."""
         site = self.admin_site
@@ -84,7 +81,6 @@ class AuditRecordAdmin(ReadOnly):
         ]
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """One page of what matches."""
         form = self._asked(request)
         found = NEWEST.page(form.rows(), request.GET.get("before", ""))
         asked = {name: value for name, value in request.GET.items() if value and name != "before"}
@@ -127,7 +123,6 @@ class AuditRecordAdmin(ReadOnly):
 
 
 def _line(record: AuditRecord) -> dict[str, str]:
-    """A record in words, by column."""
     return dict(
         zip(
             COLUMNS,
@@ -148,7 +143,6 @@ def _line(record: AuditRecord) -> dict[str, str]:
 
 
 def _who(record: AuditRecord) -> str:
-    """The account's name, or its id where the account is deleted."""
     if record.actor_id is None:
         return "no account"
     return record.actor.get_username() if record.actor else f"account {record.actor_id}, deleted"

@@ -17,11 +17,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import formats
 from django.utils.decorators import method_decorator
 
-from petitions.admin.acting import acting, need, show_refusals
+from petitions.admin.acting import acting, need, password_again, show_refusals
 from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.downloads import download
 from petitions.admin.fields import PastedAddressField, refuse_address
-from petitions.admin.recent_password import password_again
 from petitions.handover import encryption, exports, purposes
 from petitions.handover.purposes import PURPOSES, Purpose
 from petitions.models import Export, Petition, Place
@@ -114,8 +113,6 @@ class ExportForm(forms.ModelForm[Export]):
 
 @admin.register(Export)
 class ExportAdmin(Titled, ReadOnly):
-    """The list of exports with their delete-by dates, and the way to a new one."""
-
     when_empty = (
         "Here stands every file that was taken out of the site: by whom, what for, and when it "
         "must be deleted. “New export” makes one, once people have signed."
@@ -160,7 +157,6 @@ class ExportAdmin(Titled, ReadOnly):
 
     @admin.display(description="outcome")
     def outcome(self, export: Export) -> str:
-        """How it ended, and how many rows left the server."""
         return f"{export.state.label}, {export.rows:,} row{pluralize(export.rows)}"
 
     @admin.display(description="copies", ordering="delete_by")
@@ -168,7 +164,6 @@ class ExportAdmin(Titled, ReadOnly):
         return f"delete by {formats.date_format(export.delete_by)}"
 
     def choose_view(self, request: HttpRequest) -> HttpResponse:
-        """What exports may be for: what each has, and for what it may be used."""
         kinds = [_Offer(one, request) for one in PURPOSES.values()]
         if not any(kind.is_allowed for kind in kinds):
             raise PermissionDenied(purposes.EXPORT)
@@ -195,7 +190,6 @@ class ExportAdmin(Titled, ReadOnly):
         return self.page(request, NEW, context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        """How far an export is, as JSON, for the page's script."""
         export = get_object_or_404(Export, pk=pk, actor=request.user)
         words = {
             Export.State.RUNNING: "{rows:,} of about {expected:,} rows have left the server.",
@@ -248,7 +242,6 @@ class _Offer:
 
 
 def _who_may(purpose: type[Purpose]) -> list[str]:
-    """The names of the accounts that may export for a purpose."""
     users = User.objects.with_perm(purpose.permission, is_active=True, backend=_BACKEND)
     return list(users.filter(is_staff=True).order_by("username").values_list("username", flat=True))
 

@@ -13,8 +13,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 
-from petitions.admin import recent_password
-from petitions.admin.acting import acting, actor, need, show_refusals
+from petitions.admin.acting import (
+    acting,
+    actor,
+    ask_for_password,
+    has_recent_password,
+    need,
+    show_refusals,
+)
 from petitions.admin.base import OfPetitions, Titled
 from petitions.admin.fields import FIELDS
 from petitions.formatting import sanitising
@@ -39,8 +45,6 @@ _STATES = {
 
 
 class NewsForm(forms.ModelForm[News]):
-    """Whom a news is for."""
-
     class Meta:
         model = News
         fields = ("petition", "region", "place")
@@ -63,8 +67,6 @@ class NewsForm(forms.ModelForm[News]):
 
 
 class NewsTextForm(forms.ModelForm[NewsText]):
-    """The text of a news in one language."""
-
     class Meta:
         model = NewsText
         fields = ("language", "subject", "body")
@@ -208,10 +210,9 @@ class NewsAdmin(Titled):
         return as_frame(HttpResponse(_Shown(text, is_neutral=is_neutral).html), is_mail=True)
 
     def _act(self, request: HttpRequest, news: News) -> HttpResponse:
-        """One of the buttons; what it did, or why it did not, is said on the page."""
         act = request.POST.get("act", "")
-        if act in _WITH_PASSWORD and not recent_password.is_recent(request):
-            return recent_password.ask(request)
+        if act in _WITH_PASSWORD and not has_recent_password(request):
+            return ask_for_password(request)
         if act in _ACTS:
             seen = {"seen": request.POST.get("seen", "")} if act == "start" else {}
             with show_refusals(request):

@@ -1,4 +1,4 @@
-"""Admin for organisers: the organisation, and petitions with their texts."""
+"""Admin for organisers: the organisation; petitions with their texts, milestones and snapshots."""
 
 from typing import Any
 
@@ -13,13 +13,22 @@ from django.utils.html import format_html
 
 from petitions.admin import figures, switches
 from petitions.admin.acting import acting, actor
-from petitions.admin.base import Strict
+from petitions.admin.base import OfPetitions, ReadOnly, Strict, Titled
 from petitions.admin.fields import FIELDS, CarefulForm
 from petitions.admin.petition_life import PetitionLife
 from petitions.admin.sources import channels
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
-from petitions.counting import goals, tallies
-from petitions.models import AuditRecord, Organisation, Petition, PetitionText
+from petitions.counting import breakdowns, goals, tallies
+from petitions.models import (
+    AuditRecord,
+    Milestone,
+    MilestoneText,
+    Organisation,
+    Petition,
+    PetitionText,
+    Snapshot,
+    SnapshotPart,
+)
 from petitions.publishing import changes, life, logo, texts
 from petitions.staff.refusal import Refused
 
@@ -46,7 +55,6 @@ class OrganisationForm(CarefulForm[Organisation]):
     no_logo = forms.BooleanField(label="Take the logo away", required=False)
 
     def clean_new_logo(self) -> logo.Logo | None:
-        """The upload as pages will show it."""
         upload = self.cleaned_data["new_logo"]
         try:
             return logo.read(upload.read(logo.MOST_BYTES + 1)) if upload else None
@@ -88,7 +96,6 @@ class OrganisationAdmin(Strict):
 
     @admin.display(description="logo")
     def logo_now(self, organisation: Organisation) -> str:
-        """The logo that pages show."""
         if not organisation.logo_hash:
             return "none: pages show the site’s mark and the name"
         address = reverse("logo", args=[organisation.logo_hash])
@@ -255,7 +262,6 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         ]
 
     def view_on_site(self, obj: Petition) -> str | None:
-        """The public page; a draft has none."""
         return obj.get_absolute_url() if obj.is_public else None
 
     @admin.display(description="title", ordering="title")
@@ -306,3 +312,51 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         )
         self.message_user(request, words, messages.ERROR)
         return redirect("admin:petitions_petition_change", petition.pk)
+
+
+class MilestoneTextInline(admin.StackedInline[MilestoneText, Milestone]):
+    model = MilestoneText
+    formfield_overrides = FIELDS
+    extra = 1
+    max_num = 3
+    verbose_name = "text"
+    verbose_name_plural = "texts, one for each language (without one, readers see what happened)"
+
+
+@admin.register(Milestone)
+class MilestoneAdmin(Titled):
+    when_empty = (
+        "Here stands what has become of a petition: handed in, answered, debated. Add it once "
+        "it has happened: readers see it on the petition’s page."
+    )
+    list_display = ("day", "kind", "petition", "is_public")
+    list_filter = (("petition", OfPetitions),)
+    ordering = ("-day", "-pk")
+    fields = ("petition", "kind", "day", "link", "is_public")
+    inlines = (MilestoneTextInline,)
+    formfield_overrides = FIELDS
+
+
+class SnapshotPartInline(admin.TabularInline[SnapshotPart, Snapshot]):
+    model = SnapshotPart
+    can_delete = False
+    fields = readonly_fields = ("region", "n")
+    ordering = ("-n",)
+    verbose_name_plural = "exact figures by region (do not publish)"
+
+    @admin.display(description="region")
+    def region(self, part: SnapshotPart) -> str:
+        return breakdowns.name_of(part.group)
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(Titled, ReadOnly):
+    when_empty = (
+        "Here stands how many had signed each petition at the end of each day. The first count "
+        "comes in the night after a petition opens."
+    )
+    list_display = ("day", "petition", "total")
+    list_filter = (("petition", OfPetitions),)
+    ordering = ("-day", "petition")
+    fields = ("petition", "day", "total")
+    inlines = (SnapshotPartInline,)

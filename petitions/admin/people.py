@@ -14,10 +14,9 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from petitions.admin.acting import acting, actor, show_refusals
+from petitions.admin.acting import acting, actor, password_again, show_refusals
 from petitions.admin.base import Strict
 from petitions.admin.fields import PastedAddressField
-from petitions.admin.recent_password import password_again
 from petitions.staff import logins, people
 from petitions.staff.roles import ROLES, may_manage
 
@@ -139,7 +138,6 @@ class PersonAdmin(Strict):
 
     @method_decorator(password_again)
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
-        """One of the buttons on a person's page."""
         person = get_object_or_404(self.get_queryset(request), pk=pk)
         if act not in _ACTS:
             raise Http404

@@ -11,9 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from petitions.admin.acting import acting, actor, need, show_refusals
+from petitions.admin.acting import acting, actor, need, password_again, show_refusals
 from petitions.admin.fields import refuse_address
-from petitions.admin.recent_password import password_again
 from petitions.admin.signatures import decide, filters
 from petitions.admin.signatures.changelist import VIEW
 from petitions.admin.signatures.decide import DecisionForm
@@ -59,8 +58,6 @@ class Neighbours(NamedTuple):
 
 
 class RevealForm(forms.Form):
-    """Why somebody wants to read an address."""
-
     reason = forms.CharField(
         label="Why you need it",
         max_length=300,

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from petitions.admin import recent_password
+from petitions.admin import acting
 from petitions.models import AuditRecord, Mail, Petition, Signature
 from petitions.moderation import decisions
 from petitions.moderation.timeline import timeline
@@ -155,7 +155,7 @@ def test_an_address_is_revealed_with_a_reason_on_record_and_kept_nowhere(
 def test_a_reveal_wants_the_password_again(petition: Petition, mona: Client) -> None:
     one = sign_and_confirm(petition)
     session = mona.session
-    session[recent_password.TYPED_AT] = 0
+    session[acting.TYPED_AT] = 0
     session.save()
     answer = mona.post(f"{LIST}{one.pk}/reveal/", {"reason": "They wrote to us"})
     assert answer.status_code == 302

@@ -22,7 +22,7 @@ from campaign import sessions
 from campaign.errors import error_page
 from campaign.models import Statement
 from campaign.staff.site import MENU
-from petitions.admin import recent_password
+from petitions.admin import acting
 from petitions.mail import enquiries
 from petitions.mail.enquiries import Letter
 from petitions.models import (
@@ -473,7 +473,7 @@ def test_the_password_is_asked_for_again_before_what_must_not_be_done_in_passing
     assert client.get(page).status_code == 200
 
     session = client.session
-    session[recent_password.TYPED_AT] -= recent_password.GOOD_FOR
+    session[acting.TYPED_AT] -= acting.GOOD_FOR
     session.save()
     for path in (page, reverse("admin:petitions_auditrecord_csv")):
         answer = client.get(path)

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core import mail as sent
 from django.test import Client
 
-from petitions.admin import recent_password
+from petitions.admin import acting
 from petitions.mail import news as use_cases
 from petitions.mail import news_sending
 from petitions.models import News, Petition
@@ -94,7 +94,7 @@ def test_sending_wants_the_password_typed_lately_and_stopping_does_not(
     petition: Petition, page: Client, news: News
 ) -> None:
     session = page.session
-    session[recent_password.TYPED_AT] -= recent_password.GOOD_FOR
+    session[acting.TYPED_AT] -= acting.GOOD_FOR
     session.save()
     send = f"/admin/petitions/news/{news.pk}/send/"
 
