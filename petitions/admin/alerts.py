@@ -44,8 +44,6 @@ class DomainsField(forms.MultipleChoiceField):
 
 
 class AlertDecisionForm(decide.DecisionForm):
-    """A decision about all that alerts are about, or those of it that are alike."""
-
     domains = DomainsField(
         label="Only of these email domains (if you tick none, of all)",
         required=False,
@@ -64,13 +62,10 @@ class AlertDecisionForm(decide.DecisionForm):
 
     @property
     def alike(self) -> list[str]:
-        """What a valid form was narrowed to."""
         return [*self.cleaned_data["domains"], *filter(None, [self.cleaned_data["sign"]])]
 
 
 class RuleForm(forms.Form):
-    """The form of a rule about the network of alerts."""
-
     action = forms.ChoiceField(choices=[(Rule.Action.HOLD, "Hold"), (Rule.Action.BLOCK, "Block")])
     hours = forms.TypedChoiceField(
         label="For",
@@ -81,8 +76,6 @@ class RuleForm(forms.Form):
 
 
 class MailForm(forms.Form):
-    """Which alerts somebody wants by mail."""
-
     kinds = forms.MultipleChoiceField(
         label="Mail me, at most once an hour each, when there are",
         required=False,
@@ -119,7 +112,6 @@ class AlertAdmin(Titled, ReadOnly):
 
     @admin.display(description="its signatures")
     def signatures(self, alert: Alert) -> SafeString | str:
-        """A link to the signatures of a burst."""
         if not alert.is_burst:
             return "–"
         return format_html('<a href="{}">{}</a>', alert_url(alert), "See the signatures")
@@ -143,7 +135,6 @@ class AlertAdmin(Titled, ReadOnly):
         ]
 
     def see_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Dismiss an alert (POST)."""
         alerts.dismiss(alert=get_object_or_404(Alert, pk=pk), **acting(request))
         messages.success(
             request, "Marked as checked. The alert comes back only if the number doubles."
@@ -151,7 +142,6 @@ class AlertAdmin(Titled, ReadOnly):
         return redirect("admin:index")
 
     def mail_view(self, request: HttpRequest) -> HttpResponse:
-        """Choose which alerts to get by mail."""
         need(request, MODERATE)
         user = actor(request)
         known = list(AlertMail.objects.filter(user=user).values_list("kind", flat=True))
@@ -231,7 +221,6 @@ class AlertAdmin(Titled, ReadOnly):
     def _make_rules(
         self, request: HttpRequest, found: list[Alert], form: RuleForm
     ) -> HttpResponse | None:
-        """Hold or block what comes next from the networks of alerts."""
         if not form.is_valid():
             return None
         old = 0

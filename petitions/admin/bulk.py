@@ -35,7 +35,6 @@ class BulkDecisionAdmin(ReadOnly):
     )
 
     def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
-        """Not in the menu."""
         return {}
 
     def get_urls(self) -> list[URLPattern]:
@@ -47,11 +46,9 @@ class BulkDecisionAdmin(ReadOnly):
         ]
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """They stand on the page of decisions."""
         return redirect("admin:petitions_decision_changelist")
 
     def page_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """The page of one; a POST starts, approves or cancels it."""
         return _page(request, self, pk)
 
     def progress_view(self, request: HttpRequest, pk: UUID) -> JsonResponse:

@@ -39,8 +39,6 @@ _NUMBER = Func(
 
 
 class SearchForm(forms.Form):
-    """The conditions of the list, all of them optional."""
-
     petition = forms.ModelChoiceField(
         queryset=Petition.objects.titled().order_by("-pk"), required=False, empty_label="any"
     )
@@ -56,15 +54,12 @@ class SearchForm(forms.Form):
     )
 
     def rows(self) -> QuerySet[Decision]:
-        """The decisions that match what is valid of the form."""
         self.is_valid()
         given = {name: value for name, value in self.cleaned_data.items() if value}
         return Decision.objects.filter(**given)
 
 
 class UndoForm(forms.Form):
-    """A note about an undo."""
-
     note = forms.CharField(
         label="Why",
         required=False,
@@ -76,8 +71,6 @@ class UndoForm(forms.Form):
 
 @admin.register(Decision)
 class DecisionAdmin(ReadOnly):
-    """The list of decisions, and the page of one, which undoes it as a whole."""
-
     when_empty = (
         "Here stand the decisions about signatures, each with its undo. None was taken yet: "
         "decide from the list of signatures."
@@ -159,7 +152,6 @@ def _line(decision: Decision) -> dict[str, Any]:
 
 
 def _open() -> list[BulkDecision]:
-    """Bulk decisions that wait for somebody or run."""
     jobs = BulkDecision.objects.select_related("actor", "undoes__undoes")
     return [*jobs.waiting()[:MOST_OPEN], *jobs.running()[:MOST_OPEN]]
 
@@ -177,7 +169,6 @@ def _signatures(items: list[DecisionItem]) -> list[dict[str, Any]]:
 
 
 def _query(request: HttpRequest, after: str) -> str:
-    """The query of this list behind a cursor, or from its beginning."""
     asked = request.GET.copy()
     asked["after"] = after
     return asked.urlencode()

@@ -31,8 +31,6 @@ _DONE = {
 
 
 class WhyForm(forms.Form):
-    """The form for a stop or release: the reason, and a confirmation."""
-
     reason = forms.CharField(
         label="Why",
         max_length=300,
@@ -79,7 +77,6 @@ class ErasureAdmin(Titled, ReadOnly):
         return super().change_view(request, object_id, form_url, context)
 
     def decide_view(self, request: HttpRequest, pk: str, way: str) -> HttpResponse:
-        """Stop or release an erasure."""
         if way not in _USE_CASES:
             raise Http404
         erasure = Erasure.objects.filter(pk=pk).first()

@@ -36,7 +36,6 @@ class Shade(NamedTuple):
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
-    """The pages of a petition's figures, below the admin of petitions."""
     return [
         path("<int:pk>/figures/", site.admin_view(_view(site)), name="petitions_petition_figures"),
         path(

@@ -33,20 +33,16 @@ class Keyset:
     is_ascending: bool = False
 
     def page(self, rows: QuerySet[M], cursor: str, size: int = PER_PAGE) -> Page[M]:
-        """The rows behind a cursor, by one query that reads a page and one row."""
         found = list(self.first(rows, cursor, size + 1))
         return Page(found[:size], self.cursor_of(found[size - 1]) if len(found) > size else "")
 
     def first(self, rows: QuerySet[M], cursor: str, number: int) -> QuerySet[M]:
-        """The first rows behind a cursor, in order."""
         return self.ordered(self.past(rows, cursor))[:number]
 
     def ordered(self, rows: QuerySet[M]) -> QuerySet[M]:
-        """The rows in this order."""
         return rows.order_by(*[c if self.is_ascending else f"-{c}" for c in self.columns])
 
     def past(self, rows: QuerySet[M], cursor: str) -> QuerySet[M]:
-        """The rows behind a cursor."""
         values = self._values(rows.model, cursor)
         if not values:
             return rows
@@ -60,11 +56,9 @@ class Keyset:
         return rows.filter(behind | beside, **{f"{first}__{beyond}e": values[0]})
 
     def reversed(self) -> "Keyset":
-        """The opposite order."""
         return Keyset(self.columns, not self.is_ascending)
 
     def cursor_of(self, row: Model) -> str:
-        """The cursor behind a row."""
         values = [getattr(row, column) for column in self.columns]
         return "_".join(v.isoformat() if isinstance(v, datetime) else str(v) for v in values)
 

@@ -56,8 +56,6 @@ _KNOWN = {
 
 
 class RequeueForm(forms.Form):
-    """The form to requeue all failed mails of one kind and one hour of creation."""
-
     kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in monitoring.SHOWN])
     hour = forms.DateTimeField()
 
@@ -97,7 +95,6 @@ class MailAdmin(ReadOnly):
 
 
 def _in_words(line: NamedTuple) -> dict[str, Any]:
-    """A row of figures as a dict, with labels for its kind and outcome."""
     values = line._asdict()
     return {
         **values,

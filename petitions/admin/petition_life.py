@@ -73,7 +73,6 @@ class PetitionLife(WithPages):
         return life.phase_of(stored or petition).label
 
     def act_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
-        """Ask about an act (GET), and do it (POST)."""
         petition = self._petition(request, pk)
         if name not in life.ACTS:
             raise Http404
@@ -96,7 +95,6 @@ class PetitionLife(WithPages):
         return self._page_of(request, petition, "act", life.ACTS[name].label, context)
 
     def checklist_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The checklist, with the ticks by hand."""
         petition = self._petition(request, pk)
         items = readiness.checklist(petition)
         ready = sum(item.is_ready for item in items)
@@ -105,7 +103,6 @@ class PetitionLife(WithPages):
         return self._page_of(request, petition, "checklist", title, context)
 
     def tick_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Tick one item, or take the tick back."""
         petition = self._petition(request, pk)
         try:
             item = ReadinessTick.Item(request.POST.get("item", ""))

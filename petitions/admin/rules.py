@@ -68,8 +68,6 @@ def domain_pattern(text: str) -> str:
 
 
 class RuleForm(forms.ModelForm[Rule]):
-    """The form of a rule, with one text field for a network, domain or address."""
-
     whom = forms.CharField(
         label="Network, domain or address",
         max_length=260,
@@ -208,8 +206,6 @@ class RuleForm(forms.ModelForm[Rule]):
 
 
 class InForce(admin.SimpleListFilter):
-    """Filter by rules in force or expired."""
-
     title = "in force"
     parameter_name = "in_force"
 

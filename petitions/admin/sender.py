@@ -18,8 +18,6 @@ _URL_NAME = "petitions_sendercheck_changelist"
 
 
 class SelectorForm(forms.Form):
-    """The DKIM selector, which DNS cannot be asked for."""
-
     selector = forms.RegexField(
         dkim.SELECTOR,
         label="DKIM selector",

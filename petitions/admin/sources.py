@@ -108,6 +108,5 @@ class SourceAdmin(Strict):
 
 
 def channels(petition: Petition) -> SafeString:
-    """An HTML table of a petition's counts by source."""
     context = {"counts": counts(petition), "least": LEAST_SHOWN}
     return render_to_string("admin/petitions/petition/_channels.html", context)

@@ -38,8 +38,6 @@ SWITCHES = {
 
 
 class SwitchForm(forms.Form):
-    """The form that turns one switch."""
-
     switch = forms.ChoiceField(choices=[(one, one) for one in Switch], widget=forms.HiddenInput)
     on = forms.TypedChoiceField(
         choices=[("yes", ""), ("no", "")], coerce=lambda cleaned: cleaned == "yes"
@@ -67,12 +65,10 @@ class PauseForm(SwitchForm):
 
     @property
     def public_reasons(self) -> dict[str, str]:
-        """What was typed, by language."""
         return {code: self.cleaned_data[f"reason_{code}"] for code, _name in settings.LANGUAGES}
 
 
 def view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a petition's switches, and turn one (POST)."""
     need(request, "petitions.moderate_signature")
     petition = get_object_or_404(Petition.objects.titled(), pk=pk)
     sent = _form(request.POST) if request.method == "POST" else None

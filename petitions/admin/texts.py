@@ -44,7 +44,6 @@ PUBLISHED_HELP = "Empty: a draft. A time to come, London time: it appears then b
 
 
 def shown(text: Publication) -> str:
-    """The publication status of a text, in words."""
     if text.published_at is None:
         return "draft"
     words = "appears" if text.is_embargoed else "public: it appeared"
@@ -86,8 +85,6 @@ class TextInline(admin.StackedInline[Any, Any]):
 
 
 class WordsForm(forms.ModelForm[Any]):
-    """The words of one text, in its language."""
-
     def clean_body(self) -> str:
         body = str(self.cleaned_data["body"])
         if body and not plain(body):
@@ -161,7 +158,6 @@ class Sheet:
         return is_right and not self.errors
 
     def add_error(self, field: None, error: str) -> None:
-        """Show an error beside those of its forms."""
         self.errors.append(error)
 
     @property
@@ -171,12 +167,10 @@ class Sheet:
 
     @property
     def missing(self) -> list[str]:
-        """The names of languages without a text."""
         return [form.name for form in self.forms if not form.instance.pk]
 
     @property
     def unchanged(self) -> list[str]:
-        """The names of languages whose text was not touched."""
         return [form.name for form in self.forms if form.instance.pk and not form.has_changed()]
 
     def differences(self) -> Iterator[tuple[WordsForm, str, SafeString]]:
@@ -359,7 +353,6 @@ class PublicationAdmin(WithPages):
     def response_add(
         self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """After adding, the page on which the texts are written."""
         answer = super().response_add(request, obj, *args, **kwargs)
         if {"_addanother", "_popup"} & set(request.POST):
             return answer

@@ -30,8 +30,6 @@ MOST_FAILURES = 200
 
 
 class MailState(StrEnum):
-    """The health of mail delivery, in one word."""
-
     WELL = "ok"
     LATE = "late"
     REFUSED = "refused"
@@ -119,7 +117,6 @@ def failed() -> list[Failure]:
 
 
 def waiting() -> list[Waiting]:
-    """Queued mails by kind and reason code. One query, over those alone."""
     queued = Mail.objects.filter(state=Mail.State.QUEUED, kind__in=SHOWN)
     rows = queued.values_list("kind", "code").annotate(number=Count("pk"))
     return [Waiting(*row) for row in rows.order_by("kind", "code")]

@@ -83,12 +83,10 @@ class Size(NamedTuple):
 
     @property
     def people_in_words(self) -> str:
-        """How many people, in words and in steps."""
         return News.in_steps(self.people)
 
     @property
     def needs_approval(self) -> bool:
-        """Whether a second organiser has to approve it, if there is one."""
         return self.is_of_place or self.people >= settings.NEWS_APPROVAL_FROM
 
     def __str__(self) -> str:

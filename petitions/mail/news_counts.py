@@ -46,7 +46,6 @@ def fraction(news: News, n: dict[str, int]) -> float:
 
 
 def totals(news: News) -> dict[str, int]:
-    """The sums over all providers, by column."""
     rows = NewsCount.objects.filter(news=news)
     sums = rows.aggregate(**{column: Sum(column, default=0) for column in COLUMNS})
     return {column: int(n) for column, n in sums.items()}

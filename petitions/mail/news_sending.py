@@ -146,7 +146,6 @@ def _watch(one: News) -> None:
 
 
 def _end_paused() -> None:
-    """Cancel what is paused for too long."""
     paused = News.objects.filter(state=State.RUNNING).exclude(pause="")
     for one in paused.filter(started_at__lt=Now() - PAUSED_FOR):
         news.APPROVAL.cancel_by_clock(one, State.RUNNING, "nobody resumed it in 30 days")

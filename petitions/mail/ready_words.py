@@ -23,8 +23,6 @@ ICO = "https://ico.org.uk/make-a-complaint/"
 
 
 class Words(models.TextChoices):
-    """What an answer is about."""
-
     GENERAL = "general", "General"
     ACCESS = "access", "What we hold"
     ERASURE = "erasure", "Deletion"
@@ -39,7 +37,6 @@ _OF_KIND: dict[str, Words] = {
 
 
 def fitting(enquiry: Enquiry) -> Words:
-    """The words that an answer to an enquiry begins with."""
     return _OF_KIND.get(enquiry.kind, Words.GENERAL)
 
 

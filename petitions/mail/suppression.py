@@ -88,7 +88,6 @@ def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
 
 
 def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
-    """Undo it: the owner of the mailbox asks for news of the petition again."""
     _of_mailbox(inboxes).filter(petition=petition_id, reason=Reason.NO_NEWS).delete()
 
 

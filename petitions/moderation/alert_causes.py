@@ -69,7 +69,6 @@ def close_decided() -> int:
 
 
 def _keep(kind: Alert.Kind, found: Mapping[Subject, int]) -> None:
-    """Make the alerts of a kind those that are `found`, with their numbers."""
     known = {(one.petition_id, one.about): one for one in Alert.objects.filter(kind=kind)}
     for subject, number in found.items():
         if subject not in known:

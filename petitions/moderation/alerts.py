@@ -63,14 +63,11 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One signature of an alert, as its page shows it."""
-
     signature: Signature
     name: str
 
     @property
     def signs(self) -> list[str]:
-        """Its fraud signals as sentences."""
         return fraud_signals.sentences(self.signature.signals)
 
 
@@ -170,7 +167,6 @@ def _shape(name: str) -> str:
 
 
 def _names(ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The names of the first `NAMES_READ` that can be opened."""
     return {pk: person["name"] for pk, person in _people(ids[:NAMES_READ]).items()}
 
 

@@ -180,7 +180,6 @@ def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
 
 
 def needs_approval(job: BulkDecision) -> bool:
-    """Whether a job is large enough that a second person is to look at it."""
     return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
 
 
@@ -327,7 +326,6 @@ class _Row(NamedTuple):
     confirmed_at: datetime | None
 
     def is_confirmed_after(self, moment: datetime) -> bool:
-        """Whether its signer confirmed it after `moment`."""
         return self.confirmed_at is not None and self.confirmed_at > moment
 
 

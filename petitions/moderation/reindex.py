@@ -71,12 +71,10 @@ class _Move(NamedTuple):
 
     @property
     def stored(self) -> _Stored:
-        """The indexes that its row should have."""
         return (*self.wanted[:3], *self.search)
 
     @property
     def id(self) -> UUID:
-        """The id of its signature."""
         return self.signer.signature_id
 
 
@@ -170,7 +168,6 @@ def objections_by_key() -> dict[int, int]:
 
 
 def address_rules() -> int:
-    """Count the rules about one address, whose indexes cannot be recomputed either."""
     return Rule.objects.filter(kind=Rule.Kind.ADDRESS).count()
 
 

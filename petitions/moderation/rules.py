@@ -41,7 +41,6 @@ class Preview:
 
     @property
     def number(self) -> str:
-        """How many it would have met, in words."""
         total = self.states.total() if self.states else 0
         if total < LEAST_SHOWN:
             return f"fewer than {LEAST_SHOWN}"

@@ -17,8 +17,6 @@ Action = AuditRecord.Action
 
 
 class Switch(StrEnum):
-    """What can be switched on and off."""
-
     PAUSE = "pause"  # nobody new can sign, and the page says why
     CHALLENGE = "challenge"  # everybody who signs solves the challenge
     HOLD = "hold"  # whatever is signed or confirmed is held
@@ -32,7 +30,6 @@ ACTIONS = {
 
 
 def is_on(petition: Petition, switch: Switch) -> bool:
-    """Whether a petition's switch is on, as its row says."""
     if switch is Switch.PAUSE:
         return petition.is_paused
     if switch is Switch.HOLD:

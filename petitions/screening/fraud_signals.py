@@ -93,7 +93,6 @@ class Signal(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What a moderator reads."""
         if self.code == "burst" and self.number:
             return f"At least {self.number} signatures from one network in two minutes."
         return _RULES[self.code][1] if self.code in _RULES else self.code
@@ -155,7 +154,6 @@ OF_PERSON = frozenset({
 
 
 def sentences(stored: Iterable[str]) -> list[str]:
-    """The sentences that a moderator reads for the signals stored with a signature."""
     return [Signal.read(text).sentence for text in stored]
 
 

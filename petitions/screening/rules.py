@@ -53,7 +53,6 @@ class Listed:
     mailboxes: set[bytes] = field(default_factory=set)
 
     def add(self, rule: Mapping[str, Any]) -> None:
-        """Add one rule, given as a dict of its columns."""
         kind, pattern = rule["kind"], rule["pattern"]
         if kind == Rule.Kind.ADDRESS:
             self.mailboxes.add(bytes(rule["address_ix"]))
@@ -125,7 +124,6 @@ class Listed:
         return any(".".join(labels[n:]) in self.parents for n in range(1, len(labels)))
 
     def has_mailbox(self, address: str) -> bool:
-        """Whether the mailbox of an e-mail address is listed."""
         # A rule stores the blind index alone, so it stays under the key that it was made with.
         return bool(self.mailboxes) and any(
             address_index(address, key_id) in self.mailboxes for key_id in settings.INDEX_KEYS
@@ -192,7 +190,6 @@ def in_force() -> Rules:
 
 
 def invalidate() -> None:
-    """Invalidate the cache: read the rules anew at the next signing."""
     _rules.invalidate()
 
 

@@ -52,7 +52,6 @@ def record_each(
     actor: User | None,
     about: Iterable[models.Model],
 ) -> None:
-    """Append one record for each of several objects."""
     for one in about:
         record(action=action, screen=screen, actor=actor, about=one)
 

@@ -113,7 +113,6 @@ def _refuse_too_many(attempt: Attempt, account: int | None) -> None:
 
 
 def _limits() -> dict[str, tuple[RateLimitItem, int]]:
-    """The rate limits that are on, each with its window and the failures allowed in it."""
     found = {name: (rate, rate.amount) for name, rate in settings.LOGIN_LIMITS.items() if rate}
     if network := settings.LOGIN_LIMITS["NETWORK"]:
         found["PREFIX"] = (network, network.amount * PREFIX_FACTOR)

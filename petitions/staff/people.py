@@ -146,7 +146,6 @@ def warn_of_contact(*, earlier: str, actor: User | None) -> None:
 
 
 def note_password_set(*, person: User, screen: str) -> None:
-    """Record that the owner of a mailed link has set a password."""
     audit.record(action=Action.PASSWORD_SET, screen=screen, actor=person, about=person)
 
 

@@ -45,7 +45,6 @@ def is_missing(user: object) -> bool:
 
 
 def has_one(user: User) -> bool:
-    """Whether the account has an authenticator that was set up to the end."""
     return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
 
 
@@ -69,7 +68,6 @@ def begin(user: User) -> Authenticator:
 
 
 def begun(user: User) -> Authenticator | None:
-    """The account's unconfirmed authenticator, if it has one."""
     found: Authenticator | None = Authenticator.objects.filter(user=user, confirmed=False).first()
     return found
 
@@ -180,7 +178,6 @@ def reseal() -> int:
 
 
 def codes_left(user: User) -> int:
-    """How many recovery codes an account has left."""
     return RecoveryCode.objects.filter(authenticator__user=user).count()
 
 

@@ -16,8 +16,6 @@ from petitions.models import Signature
 
 @admin.register(Signature)
 class SignatureAdmin(ReadOnly):
-    """The list, and the page of one signature."""
-
     when_empty = (
         "Here stand signatures, also those that wait for confirmation. Nobody has signed yet."
     )
@@ -28,7 +26,6 @@ class SignatureAdmin(ReadOnly):
         return [path("<path:object_id>/reveal/", show, name=name), *super().get_urls()]
 
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """The address of one signer, with a reason, on record."""
         return detail.reveal_view(request, object_id, self._render)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -88,7 +88,6 @@ class DecisionForm(forms.Form):
 
     @property
     def buttons(self) -> list[Button]:
-        """The decisions that are possible."""
         return [
             Button(kind, str(one.label), str(one.effect), one.look, self[f"reason_{kind}"])
             for kind, one in lifecycle.DECISIONS.items()
@@ -97,7 +96,6 @@ class DecisionForm(forms.Form):
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, in sentences."""
         return [str(text) for texts in self.errors.values() for text in texts]
 
 
@@ -124,7 +122,6 @@ def decide(
 
 
 def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> HttpResponse | None:
-    """Draft a valid form's decision about a whole selection, and lead to its preview."""
     if not _is_valid(request, form):
         return None
     with show_refusals(request):
@@ -140,7 +137,6 @@ def preview(request: HttpRequest, form: DecisionForm, selection: Selection) -> H
 
 
 def show_result(request: HttpRequest, done: decisions.Decided) -> None:
-    """Say what a decision did, and offer its undo."""
     if done.decision is None:
         messages.warning(request, done.summary())
         return

@@ -24,30 +24,24 @@ _NO_NAME = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One signature as lists show it."""
-
     signature: Signature
     name: str
     address: str
 
     @property
     def identity(self) -> str:
-        """The value of the row's checkbox."""
         return str(self.signature.pk)
 
     @property
     def signs(self) -> list[str]:
-        """Its fraud signals as sentences."""
         return fraud_signals.sentences(self.signature.signals)
 
     @property
     def no_name(self) -> str:
-        """Why there is no name, where there is none."""
         return _NO_NAME.get(State(self.signature.state), "deleted")
 
     @property
     def is_decidable(self) -> bool:
-        """Whether any decision can move it."""
         return bool(lifecycle.possible(self.signature.state))
 
 
