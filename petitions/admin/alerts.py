@@ -5,6 +5,7 @@ many signatures there are, what they share, and a sample. Attacks come from many
 the alerts of one petition are looked at together, and decided about together.
 """
 
+from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
@@ -12,7 +13,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -24,6 +25,7 @@ from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.needs import alert_url
 from petitions.admin.signatures import decide
 from petitions.admin.signatures.decide import MODERATE
+from petitions.formatting.languages import hours
 from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
 from petitions.moderation import alerts
 from petitions.staff.refusal import Refused
@@ -71,7 +73,7 @@ class RuleForm(forms.Form):
         label="For",
         coerce=int,
         initial=6,
-        choices=[(n, "1 hour" if n == 1 else f"{n} hours") for n in alerts.HOURS],
+        choices=[(n, hours(timedelta(hours=n))) for n in alerts.HOURS],
     )
 
 
@@ -114,7 +116,7 @@ class AlertAdmin(Titled, ReadOnly):
     def signatures(self, alert: Alert) -> SafeString | str:
         if not alert.is_burst:
             return "–"
-        return format_html('<a href="{}">{}</a>', alert_url(alert), "See the signatures")
+        return format_html('<a href="{}">See the signatures</a>', alert_url(alert))
 
     @admin.action(permissions=["view"], description="Look at the chosen alerts together")
     def together(self, request: HttpRequest, chosen: QuerySet[Alert]) -> HttpResponse:
@@ -122,15 +124,10 @@ class AlertAdmin(Titled, ReadOnly):
         return redirect(f"{reverse('admin:petitions_alert_together')}?{asked}")
 
     def get_urls(self) -> list[URLPattern]:
-        site = self.admin_site
         return [
-            path(
-                "<int:pk>/seen/",
-                site.admin_view(require_POST(self.see_view)),
-                name="petitions_alert_see",
-            ),
-            path("together/", site.admin_view(self.together_view), name="petitions_alert_together"),
-            path("mail/", site.admin_view(self.mail_view), name="petitions_alert_mail"),
+            self.route("<int:pk>/seen/", require_POST(self.see_view), "see"),
+            self.route("together/", self.together_view, "together"),
+            self.route("mail/", self.mail_view, "mail"),
             *super().get_urls(),
         ]
 
@@ -144,23 +141,17 @@ class AlertAdmin(Titled, ReadOnly):
     def mail_view(self, request: HttpRequest) -> HttpResponse:
         need(request, MODERATE)
         user = actor(request)
-        known = list(AlertMail.objects.filter(user=user).values_list("kind", flat=True))
-        is_sent = request.method == "POST"
-        form = MailForm(request.POST if is_sent else None, initial={"kinds": known})
-        if is_sent and form.is_valid():
+        known = AlertMail.objects.filter(user=user).values_list("kind", flat=True)
+        sent = request.POST if request.method == "POST" else None
+        form = MailForm(sent, initial={"kinds": list(known)})
+        if form.is_valid():
             alerts.subscribe(user=user, kinds=form.cleaned_data["kinds"])
             messages.success(request, "Saved.")
             return redirect("admin:petitions_alert_changelist")
         context = {"title": "Alerts by mail", "form": form, "address": user.email}
         return self.page(request, "admin/petitions/alert/by_mail.html", context)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> HttpResponse:
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
         return self._about(request, [object_id])
 
     def together_view(self, request: HttpRequest) -> HttpResponse:
@@ -195,14 +186,12 @@ class AlertAdmin(Titled, ReadOnly):
         sent = request.POST if "kind" in request.POST else None
         form = AlertDecisionForm(sent, figures=figures, user=request.user)
         rule_form = RuleForm(request.POST if "hours" in request.POST else None)
-        answer: HttpResponse | None = None
-        if "hours" in request.POST:
-            answer = self._make_rules(request, found, rule_form)
-        elif form.is_bound:
+        if rule_form.is_valid():
+            return self._make_rules(request, found, rule_form)
+        if form.is_bound:
             alike = form.alike if form.is_valid() else []
-            answer = decide.preview(request, form, alerts.selection(found, alike))
-        if answer:
-            return answer
+            if answer := decide.preview(request, form, alerts.selection(found, alike)):
+                return answer
         context = {
             "title": f"{found[0].get_kind_display().capitalize()}: {petition}"
             if len(found) == 1
@@ -218,11 +207,7 @@ class AlertAdmin(Titled, ReadOnly):
         }
         return self.page(request, "admin/petitions/alert/about.html", context)
 
-    def _make_rules(
-        self, request: HttpRequest, found: list[Alert], form: RuleForm
-    ) -> HttpResponse | None:
-        if not form.is_valid():
-            return None
+    def _make_rules(self, request: HttpRequest, found: list[Alert], form: RuleForm) -> HttpResponse:
         old = 0
         for one in found:
             try:
@@ -236,10 +221,7 @@ class AlertAdmin(Titled, ReadOnly):
                 "What waits for confirmation from there is held. Nobody gets an email.",
             )
         if old:
-            messages.warning(
-                request,
-                f"Without a rule: {old}. {alerts.ORIGIN_UNKNOWN}",
-            )
+            messages.warning(request, f"Without a rule: {old}. {alerts.ORIGIN_UNKNOWN}")
         return redirect(request.get_full_path())
 
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 
@@ -74,10 +74,9 @@ class SearchForm(forms.Form):
 class AuditRecordAdmin(ReadOnly):
     def get_urls(self) -> list[URLPattern]:
         """One page and its CSV: a single record has nothing more to tell."""
-        site = self.admin_site
         return [
-            path("", site.admin_view(self.list_view), name="petitions_auditrecord_changelist"),
-            path("csv/", site.admin_view(self.csv_view), name="petitions_auditrecord_csv"),
+            self.route("", self.list_view, "changelist"),
+            self.route("csv/", self.csv_view, "csv"),
         ]
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
@@ -123,23 +122,18 @@ class AuditRecordAdmin(ReadOnly):
 
 
 def _line(record: AuditRecord) -> dict[str, str]:
-    return dict(
-        zip(
-            COLUMNS,
-            (
-                moment_of_staff(record.created_at),
-                _who(record),
-                str(record.get_action_display()),
-                record.object_type,
-                record.object_id,
-                record.why,
-                record.screen,
-                # A pseudonym: the same letters for the same network, and nothing else.
-                bytes(record.network_ix or b"").hex()[:6],
-            ),
-            strict=True,
-        )
+    values = (
+        moment_of_staff(record.created_at),
+        _who(record),
+        str(record.get_action_display()),
+        record.object_type,
+        record.object_id,
+        record.why,
+        record.screen,
+        # A pseudonym: the same letters for the same network, and nothing else.
+        bytes(record.network_ix or b"").hex()[:6],
     )
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def _who(record: AuditRecord) -> str:

@@ -10,6 +10,7 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Field, ForeignKey, Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
 
 from petitions.admin.acting import acting, show_refusals
 from petitions.models import AuditRecord, Petition
@@ -94,6 +95,12 @@ class Strict(admin.ModelAdmin[Any]):
 
 class WithPages(Strict):
     """Base admin for models with pages of our own, beside Django's or in their place."""
+
+    def route(self, address: str, view: Any, name: str) -> URLPattern:
+        """The URL of a page of our own, for staff: `petitions_alert_<name>` and the like."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+        found: URLPattern = path(address, self.admin_site.admin_view(view), name=name)
+        return found
 
     def page(
         self, request: HttpRequest, template: str, context: dict[str, Any], status: int = 200

@@ -1,13 +1,12 @@
 """Pages of a bulk decision: its preview, its approval, its progress, and what it did."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -22,6 +21,8 @@ from petitions.staff import roles
 from petitions.staff.refusal import Refused
 
 VIEW = "petitions.view_bulkdecision"
+# They are listed on the page of decisions.
+DECISIONS = "admin:petitions_decision_changelist"
 State = BulkDecision.State
 
 
@@ -38,18 +39,33 @@ class BulkDecisionAdmin(ReadOnly):
         return {}
 
     def get_urls(self) -> list[URLPattern]:
-        staff, name = self.admin_site.admin_view, "petitions_bulkdecision_"
+        methods = require_http_methods(["GET", "HEAD", "POST"])
         return [
-            path("", staff(self.list_view), name=f"{name}changelist"),
-            path("<uuid:pk>/change/", staff(self.page_view), name=f"{name}change"),
-            path("<uuid:pk>/progress/", staff(self.progress_view), name=f"{name}progress"),
+            self.route("", lambda _request: redirect(DECISIONS), "changelist"),
+            self.route("<uuid:pk>/change/", methods(self.page_view), "change"),
+            self.route("<uuid:pk>/progress/", self.progress_view, "progress"),
         ]
 
-    def list_view(self, request: HttpRequest) -> HttpResponse:
-        return redirect("admin:petitions_decision_changelist")
-
     def page_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        return _page(request, self, pk)
+        """The page of one; a POST starts, approves or cancels it."""
+        job = _find(request, pk)
+        if request.method == "POST":
+            with show_refusals(request):
+                _act(request, job)
+            return redirect(request.path)
+        context = {
+            "title": f"{job.get_state_display()}: {job.title}".capitalize(),
+            "job": job,
+            "petition": Petition.objects.titled().get(pk=job.petition_id),
+            "conditions": conditions_in_words(job.conditions),
+            "summary": bulk.summary(job),
+            "meanwhile": bulk.meanwhile(job),
+            "is_open": job.state in {State.DRAFT, State.AWAITING, State.RUNNING},
+            "is_of_alerts": not job.conditions.keys().isdisjoint({"alerts", "networks_of_alerts"}),
+            "is_own": job.actor_id == actor(request).pk,
+            **_waiting(request, job),
+        }
+        return self.page(request, "admin/petitions/bulkdecision/change_form.html", context)
 
     def progress_view(self, request: HttpRequest, pk: UUID) -> JsonResponse:
         """How far it is, for the page's script."""
@@ -57,28 +73,6 @@ class BulkDecisionAdmin(ReadOnly):
         words = f"{job.get_state_display()}: {bulk.summary(job)}"
         progress = {"state": job.state, "fraction": job.fraction, "words": words}
         return JsonResponse(progress, headers={"Cache-Control": "no-store"})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def _page(request: HttpRequest, model_admin: BulkDecisionAdmin, pk: UUID) -> HttpResponse:
-    job = _find(request, pk)
-    if request.method == "POST":
-        with show_refusals(request):
-            _act(request, job)
-        return redirect(request.path)
-    context = {
-        "title": f"{job.get_state_display()}: {job.title}".capitalize(),
-        "job": job,
-        "petition": Petition.objects.titled().get(pk=job.petition_id),
-        "conditions": conditions_in_words(job.conditions),
-        "summary": bulk.summary(job),
-        "meanwhile": bulk.meanwhile(job),
-        "is_open": job.state in {State.DRAFT, State.AWAITING, State.RUNNING},
-        "is_of_alerts": not job.conditions.keys().isdisjoint({"alerts", "networks_of_alerts"}),
-        "is_own": job.actor_id == actor(request).pk,
-        **_waiting(request, job),
-    }
-    return model_admin.page(request, "admin/petitions/bulkdecision/change_form.html", context)
 
 
 def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
@@ -90,7 +84,7 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
         "needs_approval": bulk.needs_approval(job),
         "others": others,
         "may_approve": actor(request) in others,
-        "starts_alone_at": None if others else _starts_alone_at(job),
+        "starts_alone_at": (job.awaiting_since or timezone.now()) + bulk.APPROVAL.alone_waits,
     }
     try:
         preview = bulk.preview_of(job)
@@ -100,10 +94,6 @@ def _waiting(request: HttpRequest, job: BulkDecision) -> dict[str, Any]:
     bulk.record_look(job=job, **acting(request))
     sample = [line(one) for one in preview.sample]
     return {**shown, "preview": preview, "sample": sample, "is_total": is_total}
-
-
-def _starts_alone_at(job: BulkDecision) -> datetime:
-    return (job.awaiting_since or timezone.now()) + bulk.APPROVAL.alone_waits
 
 
 def _act(request: HttpRequest, job: BulkDecision) -> None:
@@ -128,7 +118,4 @@ def _act(request: HttpRequest, job: BulkDecision) -> None:
 def _find(request: HttpRequest, pk: UUID) -> BulkDecision:
     need(request, VIEW)
     rows = BulkDecision.objects.select_related("actor", "approver", "decision", "undoes__undoes")
-    job = rows.filter(pk=pk).first()
-    if job is None:
-        raise Http404
-    return job
+    return get_object_or_404(rows, pk=pk)

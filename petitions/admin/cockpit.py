@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
@@ -36,8 +36,7 @@ PERIODS = (
 @admin.register(ActivityMinute)
 class CockpitAdmin(ReadOnly):
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_safe(self.page_view))
-        return [path("", view, name="petitions_activityminute_changelist")]
+        return [self.route("", require_safe(self.page_view), "changelist")]
 
     def page_view(self, request: HttpRequest) -> HttpResponse:
         """Show the petition in `?petition=`, else the one that is signed most."""

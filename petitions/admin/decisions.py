@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Func, IntegerField, OuterRef, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import pluralize
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
 
@@ -77,8 +77,8 @@ class DecisionAdmin(ReadOnly):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        undo = self.admin_site.admin_view(require_POST(self.undo_view))
-        return [path("<uuid:pk>/undo/", undo, name="petitions_decision_undo"), *super().get_urls()]
+        undo = self.route("<uuid:pk>/undo/", require_POST(self.undo_view), "undo")
+        return [undo, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         need(request, VIEW)
@@ -96,11 +96,10 @@ class DecisionAdmin(ReadOnly):
         }
         return self.page(request, "admin/petitions/decision/change_list.html", context)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
         need(request, VIEW)
         decision = _find(object_id)
+        job = BulkDecision.objects.filter(decision=decision).first()
         items = ITEMS.page(decision.items.all(), request.GET.get("after", ""))
         standing = bounded(decisions.standing(decision), COUNTED)
         may_undo = request.user.has_perm(decisions.permission(decision))
@@ -108,7 +107,8 @@ class DecisionAdmin(ReadOnly):
         context = {
             "title": f"{capfirst(decision.title)}: {number} signature{pluralize(number.n)}",
             **_line(decision),
-            "job": BulkDecision.objects.filter(decision=decision).first(),
+            "job": job,
+            "conditions": conditions_in_words(job.conditions) if job else [],
             "number": number,
             "standing": standing,
             "standing_url": Filters(decision.petition).url(decision=str(decision.pk)),
@@ -117,9 +117,6 @@ class DecisionAdmin(ReadOnly):
             "next": _query(request, items.next) if items.next else "",
             "begin": _query(request, "") if request.GET.get("after") else None,
         }
-        context["conditions"] = (
-            conditions_in_words(context["job"].conditions) if context["job"] else []
-        )
         return self.page(request, "admin/petitions/decision/change_form.html", context)
 
     def undo_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -160,10 +157,7 @@ def _signatures(items: list[DecisionItem]) -> list[dict[str, Any]]:
     """Each signature of a page of items, where it still exists, and its state before."""
     known = Signature.objects.in_bulk([item.signature_id for item in items])
     return [
-        {
-            "signature": known.get(item.signature_id),
-            "before": Signature.State(item.previous_state).label,
-        }
+        {"signature": known.get(item.signature_id), "before": item.get_previous_state_display()}
         for item in items
     ]
 
@@ -179,7 +173,4 @@ def _find(object_id: str) -> Decision:
         wanted = UUID(object_id)
     except ValueError:
         raise Http404 from None
-    decision = _with_related(Decision.objects.filter(pk=wanted)).first()
-    if decision is None:
-        raise Http404
-    return decision
+    return get_object_or_404(_with_related(Decision.objects.all()), pk=wanted)

@@ -138,18 +138,10 @@ class EnquiryAdmin(ReadOnly):
     def spam(self, enquiry: Enquiry) -> str:
         return "possibly spam" if enquiry.looks_automatic else ""
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Messages to us"} | (extra_context or {}))
+    def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Messages to us"})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
         need(request, "petitions.view_enquiry")
         enquiry = self.get_object(request, object_id)
         if enquiry is None:

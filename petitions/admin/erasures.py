@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
@@ -51,30 +51,23 @@ class ErasureAdmin(Titled, ReadOnly):
     change_form_template = "admin/petitions/erasure/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.decide_view))
-        decide = path("<uuid:pk>/<str:way>/decide/", view, name="petitions_erasure_decide")
-        return [decide, *super().get_urls()]
+        view = require_POST(self.decide_view)
+        return [self.route("<uuid:pk>/<str:way>/decide/", view, "decide"), *super().get_urls()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
         # None where the address names no erasure: Django says so, once it has checked who asks.
         erasure = self.get_object(request, object_id)
-        context = dict(extra_context or {})
+        context: dict[str, Any] = {}
         if erasure is not None:
             stopped = Erasure.objects.stopped().filter(pk=erasure.pk).exists()
             way = RELEASE if stopped else STOP
-            context |= {
+            context = {
                 "stopped": stopped,
                 "decide_form": WhyForm(),
                 "decide_url": reverse("admin:petitions_erasure_decide", args=[erasure.pk, way]),
                 "may_decide": request.user.has_perm(erasure_notice.PERMISSION),
             }
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(request, object_id, extra_context=context)
 
     def decide_view(self, request: HttpRequest, pk: str, way: str) -> HttpResponse:
         if way not in _USE_CASES:
@@ -100,12 +93,7 @@ class ErasureAdmin(Titled, ReadOnly):
 class ErasureStopAdmin(Titled, ReadOnly):
     when_empty = "Here stands who stopped an erasure, and why. Nobody has."
     list_display = (
-        "petition",
-        "stopped_at",
-        "stopped_by",
-        "reason",
-        "released_at",
-        "released_by",
+        "petition", "stopped_at", "stopped_by", "reason", "released_at", "released_by",
         "release_reason",
-    )
+    )  # fmt: skip
     list_select_related = ("stopped_by", "released_by")

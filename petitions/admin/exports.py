@@ -6,14 +6,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils import formats
 from django.utils.decorators import method_decorator
 
@@ -24,6 +23,7 @@ from petitions.admin.fields import PastedAddressField, refuse_address
 from petitions.handover import encryption, exports, purposes
 from petitions.handover.purposes import PURPOSES, Purpose
 from petitions.models import Export, Petition, Place
+from petitions.staff import roles
 
 COUNT = "count"
 NEW = "admin/petitions/export/new.html"
@@ -130,11 +130,10 @@ class ExportAdmin(Titled, ReadOnly):
     readonly_fields = ("purpose_name", "of_petition", "who", "outcome", "reminded_at")
 
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
         return [
-            path("new/", wrap(self.choose_view), name="petitions_export_choose"),
-            path("new/<slug:name>/", wrap(self.export_view), name="petitions_export_new"),
-            path("<uuid:pk>/progress/", wrap(self.progress_view), name="petitions_export_progress"),
+            self.route("new/", self.choose_view, "choose"),
+            self.route("new/<slug:name>/", self.export_view, "new"),
+            self.route("<uuid:pk>/progress/", self.progress_view, "progress"),
             *super().get_urls(),
         ]
 
@@ -164,8 +163,8 @@ class ExportAdmin(Titled, ReadOnly):
         return f"delete by {formats.date_format(export.delete_by)}"
 
     def choose_view(self, request: HttpRequest) -> HttpResponse:
-        kinds = [_Offer(one, request) for one in PURPOSES.values()]
-        if not any(kind.is_allowed for kind in kinds):
+        kinds = [_offer(one, request) for one in PURPOSES.values()]
+        if not any(kind["is_allowed"] for kind in kinds):
             raise PermissionDenied(purposes.EXPORT)
         context = {"title": "New export", "kinds": kinds}
         return self.page(request, "admin/petitions/export/choose.html", context)
@@ -179,10 +178,10 @@ class ExportAdmin(Titled, ReadOnly):
         initial = {"petition": request.GET.get("petition"), "number": uuid.uuid4()}
         form = ExportForm(purpose, request.POST or None, initial=initial)
         title = f"New export: {purpose.label}"
-        context: dict[str, Any] = {"title": title, "purpose": purpose, "form": form}
-        context["progress_url"] = reverse(
-            "admin:petitions_export_progress", args=[uuid.UUID(int=0)]
-        )
+        progress = reverse("admin:petitions_export_progress", args=[uuid.UUID(int=0)])
+        context: dict[str, Any] = {
+            "title": title, "purpose": purpose, "form": form, "progress_url": progress,
+        }  # fmt: skip
         if request.method == "POST" and form.is_valid():
             if COUNT not in request.POST:
                 return self._download(request, form, context)
@@ -226,24 +225,14 @@ class ExportAdmin(Titled, ReadOnly):
         return self.page(request, NEW, context, status=429)
 
 
-class _Offer:
-    """A purpose on the page of all of them."""
-
-    def __init__(self, purpose: type[Purpose], request: HttpRequest) -> None:
-        self.purpose = purpose
-        self.is_allowed = request.user.has_perm(purpose.permission)
-        self.people = [] if self.is_allowed else _who_may(purpose)
-        query = (
-            f"?petition={petition}"
-            if (petition := request.GET.get("petition", "")).isdigit()
-            else ""
-        )
-        self.url = reverse("admin:petitions_export_new", args=[purpose.name]) + query
-
-
-def _who_may(purpose: type[Purpose]) -> list[str]:
-    users = User.objects.with_perm(purpose.permission, is_active=True, backend=_BACKEND)
-    return list(users.filter(is_staff=True).order_by("username").values_list("username", flat=True))
-
-
-_BACKEND = "django.contrib.auth.backends.ModelBackend"
+def _offer(purpose: type[Purpose], request: HttpRequest) -> dict[str, Any]:
+    """A purpose on the page of all of them, with who else may export for it."""
+    petition = request.GET.get("petition", "")
+    url = reverse("admin:petitions_export_new", args=[purpose.name])
+    is_allowed = request.user.has_perm(purpose.permission)
+    return {
+        "purpose": purpose,
+        "is_allowed": is_allowed,
+        "people": [] if is_allowed else roles.staff_with(purpose.permission),
+        "url": f"{url}?petition={petition}" if petition.isdigit() else url,
+    }

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern
 from django.views.decorators.http import require_safe
 
 from petitions.admin.acting import need
+from petitions.admin.base import WithPages
 from petitions.counting import figure_tables, figures
 from petitions.counting.figure_tables import Report, Seat, Table
 from petitions.geography import hexagons
@@ -22,8 +21,11 @@ from petitions.models import Petition
 _SHADES = 5
 _ROOM = 40
 _FORMATS = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": ("text/csv; charset=utf-8", csv_file.write),
+    "xlsx": (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        xlsx_file.write,
+    ),
 }
 
 
@@ -35,37 +37,31 @@ class Shade(NamedTuple):
     most: int
 
 
-def urls(site: admin.AdminSite) -> list[URLPattern]:
-    return [
-        path("<int:pk>/figures/", site.admin_view(_view(site)), name="petitions_petition_figures"),
-        path(
-            "<int:pk>/figures/<slug:name>.<str:extension>",
-            site.admin_view(download),
-            name="petitions_petition_figures_file",
-        ),
-    ]
+class PetitionFigures(WithPages):
+    """The part of a petition's admin that has its figures."""
 
+    def get_urls(self) -> list[URLPattern]:
+        file = "<int:pk>/figures/<slug:name>.<str:extension>"
+        return [
+            self.route("<int:pk>/figures/", require_safe(self.figures_view), "figures"),
+            self.route(file, download, "figures_file"),
+            *super().get_urls(),
+        ]
 
-def _view(site: admin.AdminSite) -> Any:
-    @require_safe
-    def page(request: HttpRequest, pk: int) -> HttpResponse:
+    def figures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show every table; `?sort=` has a column of the constituencies, "-" before it reverses."""
         petition, report = _find(request, pk)
         context = {
-            **site.each_context(request),
             "title": "Figures",
             "subtitle": petition,
             "petition": petition,
             "report": report,
             "next_count": figures.next_count(),
-            "opts": Petition._meta,
         }
         if report:
             context |= {"total": f"{report.total:,}"} | _map(report.seats)
             context |= _tables(report, request.GET.get("sort", ""))
-        return render(request, "admin/petitions/petition/figures.html", context)
-
-    return page
+        return self.page(request, "admin/petitions/petition/figures.html", context)
 
 
 @require_safe
@@ -75,15 +71,11 @@ def download(request: HttpRequest, pk: int, name: str, extension: str) -> HttpRe
     table = report.table(name) if report else None
     if report is None or table is None or extension not in _FORMATS:
         raise Http404
-    if extension == "csv":
-        content = b"".join(csv_file.write(table.header, [table.rows]))
-    else:
-        content = b"".join(xlsx_file.write(table.header, [table.rows]))
+    content_type, write = _FORMATS[extension]
     file = f"{petition.slug}-{name}-{report.counted_at:%Y-%m-%d-%H%M}.{extension}"
     disposition = {"Content-Disposition": f'attachment; filename="{file}"'}
-    return HttpResponse(
-        content, status=HTTPStatus.OK, content_type=_FORMATS[extension], headers=disposition
-    )
+    content = b"".join(write(table.header, [table.rows]))
+    return HttpResponse(content, content_type=content_type, headers=disposition)
 
 
 def _find(request: HttpRequest, pk: int) -> tuple[Petition, Report | None]:

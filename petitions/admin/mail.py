@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from petitions.admin.acting import acting, need
 from petitions.admin.base import ReadOnly
@@ -66,8 +66,7 @@ class MailAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         """One page only: without object URLs, nobody can look up a single mail."""
-        view = self.admin_site.admin_view(self.numbers_view)
-        return [path("", view, name="petitions_mail_changelist")]
+        return [self.route("", self.numbers_view, "changelist")]
 
     def numbers_view(self, request: HttpRequest) -> HttpResponse:
         """Show how many mails wait, failed and were requested; requeue failed ones (POST)."""

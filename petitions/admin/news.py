@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 
 from petitions.admin.acting import (
     acting,
@@ -121,12 +121,9 @@ class NewsAdmin(Titled):
         return super().get_queryset(request).select_related("place").prefetch_related("texts")
 
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
         return [
-            path("<uuid:pk>/send/", wrap(self.send_view), name="petitions_news_send"),
-            path(
-                "<uuid:pk>/text/<slug:language>/", wrap(self.text_view), name="petitions_news_text"
-            ),
+            self.route("<uuid:pk>/send/", self.send_view, "send"),
+            self.route("<uuid:pk>/text/<slug:language>/", self.text_view, "text"),
             *super().get_urls(),
         ]
 

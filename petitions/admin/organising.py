@@ -8,15 +8,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 
-from petitions.admin import figures, switches
 from petitions.admin.acting import acting, actor
 from petitions.admin.base import OfPetitions, ReadOnly, Strict, Titled
 from petitions.admin.fields import FIELDS, CarefulForm
+from petitions.admin.figures import PetitionFigures
 from petitions.admin.petition_life import PetitionLife
 from petitions.admin.sources import channels
+from petitions.admin.switches import PetitionSwitches
 from petitions.admin.texts import PublicationAdmin, Sheet, TextInline
 from petitions.counting import breakdowns, goals, tallies
 from petitions.models import (
@@ -156,7 +157,7 @@ GOAL_HELP = (
 
 
 @admin.register(Petition)
-class PetitionAdmin(PetitionLife, PublicationAdmin):
+class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, PublicationAdmin):
     when_empty = (
         "Here stand your petitions. Add the first one: it stays a draft, with a checklist of "
         "what is missing, until you open it."
@@ -252,14 +253,6 @@ class PetitionAdmin(PetitionLife, PublicationAdmin):
         columns = {"total": tallies.as_column()}
         petitions = Petition.objects.titled().annotate(**columns)
         return petitions.order_by(*self.get_ordering(request) or ("-pk",))
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(switches.view)
-        return [
-            path("<int:pk>/switches/", view, name="petitions_petition_switches"),
-            *figures.urls(self.admin_site),
-            *super().get_urls(),
-        ]
 
     def view_on_site(self, obj: Petition) -> str | None:
         return obj.get_absolute_url() if obj.is_public else None

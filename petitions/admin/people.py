@@ -10,12 +10,12 @@ from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting, actor, password_again, show_refusals
-from petitions.admin.base import Strict
+from petitions.admin.base import WithPages
 from petitions.admin.fields import PastedAddressField
 from petitions.staff import logins, people
 from petitions.staff.roles import ROLES, may_manage
@@ -63,7 +63,7 @@ class PersonForm(forms.ModelForm[User]):
 
 
 @admin.register(User)
-class PersonAdmin(Strict):
+class PersonAdmin(WithPages):
     """People of the team. Nobody is deleted: what they did stays on record under their name."""
 
     when_empty = "Here stand the people of the team. Invite the first."
@@ -84,13 +84,13 @@ class PersonAdmin(Strict):
         rows = super().get_queryset(request).filter(is_staff=True)
         return rows.prefetch_related("groups").select_related("authenticator")
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(request, {"title": "People", **(extra_context or {})})
+    def changelist_view(self, request: HttpRequest, *args: Any) -> Any:
+        return super().changelist_view(request, {"title": "People"})
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+    def add_view(self, request: HttpRequest, *args: Any) -> Any:
         """Invite somebody: one button, for each has a page of their own after that."""
         context = {"title": "Invite somebody", "save_label": "Send the invitation"}
-        return super().add_view(request, form_url, {**context, **(extra_context or {})})
+        return super().add_view(request, extra_context=context)
 
     @admin.display(description="name")
     def name(self, person: User) -> str:
@@ -123,18 +123,18 @@ class PersonAdmin(Strict):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         roles = form.cleaned_data["groups"]
-        if not change:
+        if change:
+            people.change(person=obj, roles=roles, **acting(request))
+        else:
             people.invite(person=obj, roles=roles, **acting(request))
             messages.success(request, f"“{obj}” gets a mail with a link to choose a password.")
-            return
-        people.change(person=obj, roles=roles, **acting(request))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing: the use case has saved the roles."""
 
     def get_urls(self) -> list[URLPattern]:
-        act = self.admin_site.admin_view(require_POST(self.act_view))
-        return [path("<int:pk>/act/<slug:act>/", act, name="auth_user_act"), *super().get_urls()]
+        act = self.route("<int:pk>/act/<slug:act>/", require_POST(self.act_view), "act")
+        return [act, *super().get_urls()]
 
     @method_decorator(password_again)
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting, need, show_refusals
@@ -49,15 +49,10 @@ class PetitionLife(WithPages):
     """The part of a petition's admin that moves it from phase to phase."""
 
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
         return [
-            path("<int:pk>/act/<str:name>/", wrap(self.act_view), name="petitions_petition_act"),
-            path("<int:pk>/ready/", wrap(self.checklist_view), name="petitions_petition_checklist"),
-            path(
-                "<int:pk>/tick/",
-                wrap(require_POST(self.tick_view)),
-                name="petitions_petition_tick",
-            ),
+            self.route("<int:pk>/act/<str:name>/", self.act_view, "act"),
+            self.route("<int:pk>/ready/", self.checklist_view, "checklist"),
+            self.route("<int:pk>/tick/", require_POST(self.tick_view), "tick"),
             *super().get_urls(),
         ]
 
@@ -129,19 +124,18 @@ class PetitionLife(WithPages):
     def _show_result(self, request: HttpRequest, petition: Petition, name: str) -> None:
         if name in {life.SHOW_NAMES, life.HIDE_NAMES}:
             shown = "published from tomorrow on" if petition.publishes_names else "not published"
-            words = f"{petition}: names are {shown}. Nobody was emailed."
-        elif name != life.OPEN:
-            words = f"{petition} is now “{life.phase_of(petition).label}”. Nobody was emailed."
-        elif petition.texts.published().exists():
-            words = f"{petition} is published. Nobody was emailed."
+            words = f"{petition}: names are {shown}."
+        elif name == life.OPEN:
+            has_text = petition.texts.published().exists()
+            words = f"{petition} is published{'' if has_text else ' with its text'}."
         else:
-            words = f"{petition} is published with its text. Nobody was emailed."
-        self.message_user(request, words, messages.SUCCESS)
+            words = f"{petition} is now “{life.phase_of(petition).label}”."
+        messages.success(request, f"{words} Nobody was emailed.")
 
     def _refused(self, request: HttpRequest, petition: Petition, name: str) -> HttpResponse:
         phase, label = life.phase_of(petition).label, life.ACTS[name].label
         words = f"Nothing was done: {petition} is “{phase}”, so “{label}” is not possible."
-        self.message_user(request, words, messages.WARNING)
+        messages.warning(request, words)
         return redirect("admin:petitions_petition_change", petition.pk)
 
     def _page_of(

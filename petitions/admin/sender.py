@@ -4,7 +4,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import ReadOnly
@@ -14,7 +14,7 @@ from petitions.mail.sender import check, dkim
 from petitions.models import SenderCheck
 
 PERMISSION = "petitions.change_sendercheck"
-_URL_NAME = "petitions_sendercheck_changelist"
+PAGE = "admin:petitions_sendercheck_changelist"
 
 
 class SelectorForm(forms.Form):
@@ -35,8 +35,7 @@ class SenderAdmin(ReadOnly):
     """One page: what DNS said lately, the button that asks again, and the one that mails."""
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.page_view)
-        return [path("", view, name=_URL_NAME)]
+        return [self.route("", self.page_view, "changelist")]
 
     def page_view(self, request: HttpRequest) -> HttpResponse:
         need(request, PERMISSION)
@@ -49,7 +48,7 @@ class SenderAdmin(ReadOnly):
         if request.method == "POST" and form.is_valid():
             with show_refusals(request, form.add_error):
                 check.check_sender(selector=form.cleaned_data["selector"], **acting(request))
-                return redirect(f"admin:{_URL_NAME}")
+                return redirect(PAGE)
         context = {
             "title": "Does our mail arrive?",
             "form": form,
@@ -65,4 +64,4 @@ def _send_trials(request: HttpRequest) -> HttpResponse:
         number = trials.send(**acting(request))
         words = f"{number} messages are on their way to your own address. Nobody else gets any."
         messages.success(request, words)
-    return redirect(f"admin:{_URL_NAME}")
+    return redirect(PAGE)

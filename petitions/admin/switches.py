@@ -4,11 +4,13 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern
 
 from petitions.admin.acting import acting, need
+from petitions.admin.base import WithPages
 from petitions.admin.fields import refuse_address
 from petitions.models import AuditRecord, Petition
 from petitions.moderation import switches
@@ -68,31 +70,42 @@ class PauseForm(SwitchForm):
         return {code: self.cleaned_data[f"reason_{code}"] for code, _name in settings.LANGUAGES}
 
 
-def view(request: HttpRequest, pk: int) -> HttpResponse:
-    need(request, "petitions.moderate_signature")
-    petition = get_object_or_404(Petition.objects.titled(), pk=pk)
-    sent = _form(request.POST) if request.method == "POST" else None
-    if sent and sent.is_valid():
-        _turn(request, petition, sent)
-        return redirect(request.path)
-    lines = []
-    for switch, (label, effect) in SWITCHES.items():
-        is_on = switches.is_on(petition, switch)
-        initial = {"switch": switch, "on": "no" if is_on else "yes"}
-        is_sent = sent is not None and sent.data.get("switch") == switch
+class PetitionSwitches(WithPages):
+    """The part of a petition's admin that turns its switches."""
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.route("<int:pk>/switches/", self.switches_view, "switches"),
+            *super().get_urls(),
+        ]
+
+    def switches_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        need(request, "petitions.moderate_signature")
+        petition = get_object_or_404(Petition.objects.titled(), pk=pk)
+        sent = _form(request.POST) if request.method == "POST" else None
+        if sent and sent.is_valid():
+            _turn(request, petition, sent)
+            return redirect(request.path)
+        acts = [action for pair in switches.ACTIONS.values() for action in pair]
+        history = AuditRecord.objects.about(petition).filter(action__in=acts)
+        context = {
+            "title": f"Switches: {petition}",
+            "lines": [_line(petition, switch, sent) for switch in SWITCHES],
+            "history": history.select_related("actor")[:10],
+        }
+        return self.page(request, "admin/petitions/petition/switches.html", context)
+
+
+def _line(petition: Petition, switch: Switch, sent: SwitchForm | None) -> dict[str, Any]:
+    """A switch with its form, which is the one that was sent if it was about this switch."""
+    label, effect = SWITCHES[switch]
+    is_on = switches.is_on(petition, switch)
+    form = sent
+    if sent is None or sent.data.get("switch") != switch:
         new = PauseForm if switch is Switch.PAUSE and not is_on else SwitchForm
-        form = sent if is_sent else new(initial=initial, auto_id=f"id_{switch}_%s")
-        lines.append({"label": label, "effect": effect, "is_on": is_on, "form": form})
-    acts = [action for pair in switches.ACTIONS.values() for action in pair]
-    context = {
-        **admin.site.each_context(request),
-        "title": f"Switches: {petition}",
-        "lines": lines,
-        "history": AuditRecord.objects.about(petition)
-        .filter(action__in=acts)
-        .select_related("actor")[:10],
-    }
-    return render(request, "admin/petitions/petition/switches.html", context)
+        initial = {"switch": switch, "on": "no" if is_on else "yes"}
+        form = new(initial=initial, auto_id=f"id_{switch}_%s")
+    return {"label": label, "effect": effect, "is_on": is_on, "form": form}
 
 
 def _form(data: Any) -> SwitchForm:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
 
@@ -230,9 +230,7 @@ class PublicationAdmin(WithPages):
         return super().get_form(request, obj, change, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_texts"
-        view = self.admin_site.admin_view(self.texts_view)
-        return [path("<int:pk>/texts/", view, name=name), *super().get_urls()]
+        return [self.route("<int:pk>/texts/", self.texts_view, "texts"), *super().get_urls()]
 
     def texts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Write the texts in all languages side by side: preview, save, publish.

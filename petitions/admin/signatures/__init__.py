@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from petitions.admin.base import ReadOnly
 from petitions.admin.signatures import changelist, detail
@@ -21,9 +21,8 @@ class SignatureAdmin(ReadOnly):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        show = self.admin_site.admin_view(self.reveal_view)
-        name = "petitions_signature_reveal"
-        return [path("<path:object_id>/reveal/", show, name=name), *super().get_urls()]
+        reveal = self.route("<path:object_id>/reveal/", self.reveal_view, "reveal")
+        return [reveal, *super().get_urls()]
 
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return detail.reveal_view(request, object_id, self._render)
@@ -31,13 +30,7 @@ class SignatureAdmin(ReadOnly):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return changelist.view(request, self._render)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> HttpResponse:
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
         return detail.view(request, object_id, self._render)
 
     def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
