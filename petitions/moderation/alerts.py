@@ -7,9 +7,8 @@ comes next knows the network by its blind index alone. Domains are told: masked 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -42,8 +41,7 @@ SIGNAL, DOMAIN, DOMAINS_SHOWN = "signal:", "domain:", 10
 NAMED_FROM = 25
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(NamedTuple):
     """One thing that many of an alert's signatures share: `number` of `of`.
 
     `choice` narrows a decision to these, "" where that is not possible: a warning sign, or a domain
@@ -61,33 +59,18 @@ class Likeness:
         return round(100 * self.number / max(self.of, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    signature: Signature
-    name: str
-
-    @property
-    def signs(self) -> list[str]:
-        return fraud_signals.sentences(self.signature.signals)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What alerts are about: counts by state, what their signatures share, and a sample.
+class Figures(NamedTuple):
+    """What alerts are about: counts by the label of a state, the largest first; what their
+    signatures share; a sample, each with name and warning signs.
 
     `domains` are the choices of a domain by each of the signatures: a page names one by the newest,
     which is another one a moment later while an attack goes on.
     """
 
-    states: Counter[str]
+    states: list[tuple[str, int]]
     likenesses: list[Likeness]
-    sample: list[Example]
+    sample: list[tuple[Signature, str, list[str]]]
     domains: frozenset[str]
-
-    @property
-    def shown_by_state(self) -> list[tuple[str, int]]:
-        """The counts with their labels, the largest first."""
-        return [(str(State(state).label), n) for state, n in self.states.most_common()]
 
 
 def figures(alerts: Sequence[Alert]) -> Figures:
@@ -98,12 +81,13 @@ def figures(alerts: Sequence[Alert]) -> Figures:
     nearby = _signatures(alerts, is_nearby=True).filter(state__in=DECIDABLE)
     rows = nearby.order_by("-created_at")
     read = list(rows.values_list("pk", "created_at", "signer__domain_ix", "signals")[:MOST_READ])
-    names = _names([pk for pk, *_ in read])
+    people = _people([pk for pk, *_ in read][:NAMES_READ])
+    names = {pk: person["name"] for pk, person in people.items()}
     examples = rows.select_related("place").in_bulk(list(names)[:SAMPLE])
     return Figures(
-        Counter(about[:MOST_READ]),
+        [(str(State(state).label), n) for state, n in Counter(about[:MOST_READ]).most_common()],
         _likenesses(read, list(names.values())),
-        [Example(one, names[pk]) for pk, one in examples.items()],
+        [(one, names[pk], fraud_signals.sentences(one.signals)) for pk, one in examples.items()],
         frozenset(f"{DOMAIN}{pk}" for pk, _at, domain, _signals in read if domain is not None),
     )
 
@@ -112,9 +96,8 @@ def record_look(*, alerts: Iterable[Alert], petition: Petition, actor: User, scr
     """Put on record that somebody sees what came from the networks or domains of alerts: with forms
     of their own, staff can raise an alert about the domain of one person.
     """
-    for kind in sorted(
-        {"domain" if one.kind == Alert.Kind.DOMAIN else "network" for one in alerts}
-    ):
+    kinds = {"domain" if one.kind == Alert.Kind.DOMAIN else "network" for one in alerts}
+    for kind in sorted(kinds):
         search.record(petition=petition, kind=kind, actor=actor, screen=screen)
 
 
@@ -164,10 +147,6 @@ def _shape(name: str) -> str:
     """A name with "A" for each capital, "a" for each other letter, and "9" for each digit."""
     classes = ("A" if char.isupper() else "a" if char.isalpha() else char for char in name)
     return "".join("9" if char.isdigit() else char for char in classes)
-
-
-def _names(ids: Sequence[UUID]) -> dict[UUID, str]:
-    return {pk: person["name"] for pk, person in _people(ids[:NAMES_READ]).items()}
 
 
 def _people(ids: Sequence[UUID]) -> dict[UUID, dict[str, str]]:

@@ -10,7 +10,6 @@
 """
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -67,8 +66,7 @@ APPROVAL = Approval(
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(NamedTuple):
     """What a bulk decision would do: `job` is the draft to `start`.
 
     `effect` is by how much the count would change, at least so much where the number is not exact;
@@ -161,22 +159,22 @@ def _rows(job: BulkDecision) -> QuerySet[Signature]:
 
 def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
     transition = lifecycle.DECISIONS.get(job.kind)
-    if transition is None or transition.target is None:
-        # An undo or a restoration: to what each was before. In two queries, for right after a
-        # decision a join would look through all of its items for each signature.
-        if job.matching > LOOKED_AT:
-            return None
-        some = rows.order_by().values_list(*_Row._fields)[: job.matching]
-        found = [_Row._make(values) for values in some]
-        before = decisions.states_before(found)
-        return sum(
-            (before[one.pk] in lifecycle.COUNTED) - (one.state in lifecycle.COUNTED)
-            for one in found
-            if one.pk in before
-        )
-    if transition.target in lifecycle.COUNTED:
+    if transition and transition.target in lifecycle.COUNTED:
         return min(job.matching, bounded(rows.exclude(state__in=lifecycle.COUNTED), COUNTED).n)
-    return -bounded(rows.filter(state__in=lifecycle.COUNTED), job.matching).n
+    if transition and transition.target:
+        return -bounded(rows.filter(state__in=lifecycle.COUNTED), job.matching).n
+    # An undo or a restoration: to what each was before. In two queries, for right after a decision
+    # a join would look through all of its items for each signature.
+    if job.matching > LOOKED_AT:
+        return None
+    some = rows.order_by().values_list(*_Row._fields)[: job.matching]
+    found = [_Row._make(values) for values in some]
+    before = decisions.states_before(found)
+    return sum(
+        (before[one.pk] in lifecycle.COUNTED) - (one.state in lifecycle.COUNTED)
+        for one in found
+        if one.pk in before
+    )
 
 
 def needs_approval(job: BulkDecision) -> bool:

@@ -1,7 +1,8 @@
 """Reveal one signer's e-mail address to a moderator: with a reason, in a budget, on record."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -20,23 +21,20 @@ PERIOD = timedelta(hours=1)
 Action = AuditRecord.Action
 
 
-@dataclass(frozen=True, slots=True)
-class Revealed:
+class Revealed(NamedTuple):
     """The address, and how many more this person may reveal within the hour."""
 
     email: str
     left: int
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetSpent:
+class BudgetSpent(NamedTuple):
     """Not revealed: the hour's budget is spent. Trying again after `wait` helps."""
 
     wait: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class NobodyThere:
+class NobodyThere(NamedTuple):
     """Not revealed: the person was erased or never stored, or their key is gone."""
 
 
@@ -57,12 +55,18 @@ def reveal(
     locks.lock_named(f"reveal {actor.pk}")
     now = timezone.now()
     spent = _lately(actor, Action.ADDRESS_REVEALED)
-    about = Signature(pk=signature_id)
+    record = partial(
+        audit.record,
+        screen=screen,
+        actor=actor,
+        about=Signature(pk=signature_id),
+        why=reason[:300],
+    )
     if len(spent) >= settings.REVEALS_PER_HOUR:
         if not _lately(actor, Action.REVEAL_REFUSED):
-            _record(Action.REVEAL_REFUSED, actor, about, screen, reason)
+            record(action=Action.REVEAL_REFUSED)
         return BudgetSpent(wait=spent[0] + PERIOD - now)
-    _record(Action.ADDRESS_REVEALED, actor, about, screen, reason)
+    record(action=Action.ADDRESS_REVEALED)
     signer = Signer.objects.filter(signature_id=signature_id).select_related("signature").first()
     if signer is None or signer.signature.state == Signature.State.REFUSED:
         return NobodyThere()
@@ -77,9 +81,3 @@ def _lately(actor: User, action: AuditRecord.Action) -> list[datetime]:
     """The moments of this person's records of an action within the period, oldest first."""
     rows = AuditRecord.objects.lately(action, PERIOD).filter(actor=actor)
     return list(rows.order_by("created_at").values_list("created_at", flat=True))
-
-
-def _record(
-    action: AuditRecord.Action, actor: User, about: Signature, screen: str, reason: str
-) -> None:
-    audit.record(action=action, screen=screen, actor=actor, about=about, why=reason[:300])

@@ -1,7 +1,7 @@
 """The life of one signature as a timeline: signed, mailed, confirmed, decided about, undone."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from petitions.models import Decision, DecisionItem, Mail, Signature
 
@@ -11,8 +11,7 @@ _MAILED = {Mail.Kind.CONFIRM: "Email to confirm", Mail.Kind.REMIND: "Reminder to
 _OUTCOMES = {Mail.State.SENT: "sent", Mail.State.QUEUED: "waits to be sent"}
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing that happened to a signature; `decision` is the one that did it."""
 
     at: datetime
@@ -26,23 +25,16 @@ class Event:
 def timeline(signature: Signature) -> list[Event]:
     """What happened to a signature, the first first. Three queries."""
     signed = "Refused when it was signed" if signature.state == State.REFUSED else "Signed"
-    events = [Event(signature.created_at, signed), *_mails(signature)]
+    events = [Event(signature.created_at, signed)]
+    mails = Mail.objects.filter(signature=signature, kind__in=_MAILED).order_by("created_at", "id")
+    for mail in mails:
+        outcome = _OUTCOMES.get(Mail.State(mail.state), "not sent")
+        events.append(Event(mail.created_at, f"{_MAILED[Mail.Kind(mail.kind)]}: {outcome}"))
     if signature.confirmed_at:
         events.append(Event(signature.confirmed_at, "Confirmed by its signer"))
     events += _decisions(signature)
     # Stable: what happened on one day, of which alone the day is kept, stays in this order.
     return sorted(events, key=lambda event: event.at)
-
-
-def _mails(signature: Signature) -> list[Event]:
-    mails = Mail.objects.filter(signature=signature, kind__in=_MAILED).order_by("created_at", "id")
-    return [
-        Event(one.created_at, f"{_MAILED[Mail.Kind(one.kind)]}: {_outcome(one)}") for one in mails
-    ]
-
-
-def _outcome(mail: Mail) -> str:
-    return _OUTCOMES.get(Mail.State(mail.state), "not sent")
 
 
 def _decisions(signature: Signature) -> list[Event]:

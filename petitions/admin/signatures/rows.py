@@ -1,8 +1,7 @@
 """Signatures as the moderators' screens show them: names in full, addresses masked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 
@@ -22,8 +21,7 @@ _NO_NAME = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     signature: Signature
     name: str
     address: str
