@@ -1,7 +1,7 @@
 """Admin of the outbox: figures of its mails, and what an outcome means; no single mail."""
 
 from datetime import UTC
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -93,22 +93,18 @@ class MailAdmin(ReadOnly):
         return redirect("admin:petitions_mail_changelist")
 
 
-def _in_words(line: NamedTuple) -> dict[str, Any]:
-    values = line._asdict()
-    return {
-        **values,
-        "kind": Mail.Kind(values["kind"]).label,
-        "value": values["kind"],
-        "outcome": explained(values.get("code", "")),
-    }
+def _in_words(line: dict[str, Any]) -> dict[str, Any]:
+    outcome = explained(line.get("code", ""))
+    kind = Mail.Kind(line["kind"])
+    return {**line, "kind": kind.label, "value": kind.value, "outcome": outcome}
 
 
-def _with_buttons(failed: list[monitoring.Failure]) -> list[dict[str, Any]]:
-    """Rows as dicts; the first of each kind and hour has the requeue button for all of them."""
+def _with_buttons(failed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first row of each kind and hour has the requeue button for all of them."""
     lines, seen = [], set()
     for line in failed:
-        group = (line.kind, line.start)
-        hour = line.start.astimezone(UTC).isoformat()
+        group = line["kind"], line["start"]
+        hour = line["start"].astimezone(UTC).isoformat()
         lines.append({**_in_words(line), "hour": hour, "is_first": group not in seen})
         seen.add(group)
     return lines

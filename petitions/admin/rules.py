@@ -42,16 +42,15 @@ def network_pattern(text: str) -> str:
     # No client has an address with a zone id, or an IPv4-mapped IPv6 address (they are unmapped).
     if meant is None or "%" in text or (meant.version == 6 and meant.subnet_of(_IPV4_IN_IPV6)):
         raise ValidationError(
-            "This is not a network. It should look like 192.0.2.0/24 or 2001:db8::/48.",
-            code="network",
+            "This is not a network. It should look like 192.0.2.0/24 or 2001:db8::/48."
         )
+    if meant.prefixlen < _WIDEST[meant.version]:
+        raise ValidationError(f"This network is too large: at most a /{_WIDEST[meant.version]}.")
     try:
         return str(ip_network(text))
     except ValueError:
         raise ValidationError(
-            "This is an address inside a network. Did you mean %(network)s?",
-            code="host-bits",
-            params={"network": meant},
+            f"This is an address inside a network. Did you mean {meant}?"
         ) from None
 
 
@@ -61,8 +60,7 @@ def domain_pattern(text: str) -> str:
     pattern = wild + email_addresses.ascii_domain(text.removeprefix(wild).removeprefix("@"))
     if not _DOMAIN.fullmatch(pattern):
         raise ValidationError(
-            "This is not a domain. It should look like example.org, or *.example.org.",
-            code="domain",
+            "This is not a domain. It should look like example.org, or *.example.org."
         )
     return pattern
 
@@ -106,7 +104,7 @@ class RuleForm(forms.ModelForm[Rule]):
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data["expires_at"]
         if moment and "expires_at" in self.changed_data and moment <= timezone.now():
-            raise ValidationError("This time has already passed.", code="over")
+            raise ValidationError("This time has already passed.")
         return moment
 
     def clean(self) -> dict[str, Any]:
@@ -114,19 +112,46 @@ class RuleForm(forms.ModelForm[Rule]):
         if "kind" not in cleaned or "whom" not in cleaned:
             return cleaned
         try:
-            self._need_to_do_something(cleaned)
-            self._take_over(cleaned["kind"], cleaned["whom"])
+            self._take_over(cleaned)
             self._need_to_be_new(cleaned)
         except ValidationError as error:
             self.add_error("whom", error)
-        if not self.errors and self._is_about_others():
+        is_about_others = not {"action", "kind", "whom"}.isdisjoint(self.changed_data)
+        if not self.errors and (self.instance._state.adding or is_about_others):
             self._need_to_be_previewed(cleaned)
         return cleaned
 
-    def _is_about_others(self) -> bool:
-        return self.instance._state.adding or not {"action", "kind", "whom"}.isdisjoint(
-            self.changed_data
+    def _take_over(self, cleaned: dict[str, Any]) -> None:
+        """Give the rule whom it is about, normalised; of an address the blind index alone."""
+        rule, kind, whom = self.instance, cleaned["kind"], cleaned["whom"]
+        if kind != Rule.Kind.ADDRESS:
+            if not whom:
+                raise ValidationError("Enter the network or the domain.")
+            normalise = network_pattern if kind == Rule.Kind.NETWORK else domain_pattern
+            rule.pattern, rule.address_ix = normalise(whom), None
+            return
+        if cleaned.get("action") == Rule.Action.ALLOW:
+            raise ValidationError(
+                "You can block one email address, but not allow one: anyone who typed it could "
+                "find out that it is on this list. Allow its domain or a network instead."
+            )
+        if whom:
+            rule.address_ix = _index(whom)
+        elif rule.address_ix is None:
+            raise ValidationError("Enter the address.")
+        rule.pattern = ""
+
+    def _need_to_be_new(self, cleaned: dict[str, Any]) -> None:
+        rule = self.instance
+        same = Rule.objects.filter(
+            kind=cleaned["kind"],
+            action=cleaned.get("action"),
+            pattern=rule.pattern,
+            address_ix=rule.address_ix,
         )
+        if found := same.exclude(pk=rule.pk).first():
+            self.reveals_a_rule = cleaned["kind"] == Rule.Kind.ADDRESS
+            raise ValidationError(f"Rule {found.pk} already does this. Edit that rule instead.")
 
     def _need_to_be_previewed(self, cleaned: dict[str, Any]) -> None:
         """Show what the rule would have met, until the form comes back with the same rule."""
@@ -138,71 +163,17 @@ class RuleForm(forms.ModelForm[Rule]):
             self.needs_preview = True
             # Not unpacked: a QueryDict would give its lists.
             self.data = {name: self.data[name] for name in self.data} | {"seen": seen}
-            self.add_error(None, ValidationError("Not saved yet.", code="preview"))
+            self.add_error(None, "Not saved yet.")
 
-    def _need_to_do_something(self, cleaned: dict[str, Any]) -> None:
-        """Refuse to allow one address: typing it would reveal the rule, so it has no effect."""
-        if cleaned["kind"] == Rule.Kind.ADDRESS and cleaned.get("action") == Rule.Action.ALLOW:
-            raise ValidationError(
-                (
-                    "You can block one email address, but not allow one: anyone who typed it "
-                    "could find out that it is on this list. Allow its domain or a network "
-                    "instead."
-                ),
-                code="nothing",
-            )
 
-    def _take_over(self, kind: str, whom: str) -> None:
-        rule = self.instance
-        if kind == Rule.Kind.ADDRESS:
-            if whom:
-                rule.address_ix = self._index(whom)
-            elif rule.address_ix is None:
-                raise ValidationError("Enter the address.", code="required")
-            rule.pattern = ""
-            return
-        if not whom:
-            raise ValidationError("Enter the network or the domain.", code="required")
-        rule.address_ix = None
-        is_network = kind == Rule.Kind.NETWORK
-        rule.pattern = network_pattern(whom) if is_network else domain_pattern(whom)
-        if is_network:
-            self._need_to_be_small(rule.pattern)
-
-    def _index(self, typed: str) -> bytes:
-        address = email_addresses.as_read(typed)
-        try:
-            validate_email(address, check_deliverability=False, allow_display_name=False)
-        except EmailNotValidError:
-            # The original message would contain the address.
-            raise ValidationError("This is not an email address.", code="address") from None
-        return rules.address_index(address)
-
-    def _need_to_be_small(self, pattern: str) -> None:
-        network = ip_network(pattern)
-        least = _WIDEST[network.version]
-        if network.prefixlen < least:
-            raise ValidationError(
-                "This network is too large: at most a /%(bits)d.",
-                code="large",
-                params={"bits": least},
-            )
-
-    def _need_to_be_new(self, cleaned: dict[str, Any]) -> None:
-        rule = self.instance
-        same = Rule.objects.filter(
-            kind=cleaned["kind"],
-            action=cleaned.get("action"),
-            pattern=rule.pattern,
-            address_ix=rule.address_ix,
-        ).exclude(pk=rule.pk)
-        if found := same.first():
-            self.reveals_a_rule = cleaned["kind"] == Rule.Kind.ADDRESS
-            raise ValidationError(
-                "Rule %(number)d already does this. Edit that rule instead.",
-                code="twice",
-                params={"number": found.pk},
-            )
+def _index(typed: str) -> bytes:
+    address = email_addresses.as_read(typed)
+    try:
+        validate_email(address, check_deliverability=False, allow_display_name=False)
+    except EmailNotValidError:
+        # The original message would contain the address.
+        raise ValidationError("This is not an email address.") from None
+    return rules.address_index(address)
 
 
 class InForce(admin.SimpleListFilter):
@@ -297,27 +268,17 @@ class RuleAdmin(Strict):
     @admin.action(permissions=["change"], description="End the chosen rules now")
     def end(self, request: HttpRequest, queryset: QuerySet[Rule]) -> None:
         moderation_rules.end(rules=queryset, **acting(request))
-        self.message_user(request, "These rules end within seconds.", messages.SUCCESS)
+        messages.success(request, "These rules end within seconds.")
 
     def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
         moderation_rules.save(rule=obj, **acting(request))
-        self.message_user(
-            request,
-            "Saved. It takes effect within seconds. Nobody gets an email.",
-            messages.INFO,
-        )
-        self._warn_of_own_network(request, obj)
-
-    def _warn_of_own_network(self, request: HttpRequest, rule: Rule) -> None:
+        messages.info(request, "Saved. It takes effect within seconds. Nobody gets an email.")
         mine = client_network.client_address(request.META)
-        if rule.kind != Rule.Kind.NETWORK or rule.action != Rule.Action.BLOCK or mine is None:
+        if obj.kind != Rule.Kind.NETWORK or obj.action != Rule.Action.BLOCK or mine is None:
             return
-        if mine in ip_network(rule.pattern):
-            self.message_user(
+        if mine in ip_network(obj.pattern):
+            messages.warning(
                 request,
-                (
-                    "You are on this network yourself. Nobody on it can sign while this rule is "
-                    "active. Delete the rule if you did not mean that."
-                ),
-                messages.WARNING,
+                "You are on this network yourself. Nobody on it can sign while this rule is "
+                "active. Delete the rule if you did not mean that.",
             )

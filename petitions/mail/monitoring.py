@@ -9,9 +9,9 @@ many were tried. Nor are mails counted that exist only where somebody has signed
 confirmed: reminders, and links to another spelling of a mailbox.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, Q
@@ -44,33 +44,6 @@ class Delivery(NamedTuple):
     asked: int
 
 
-class Hour(NamedTuple):
-    """Mails of one kind that were asked for within an hour, and what became of them."""
-
-    start: datetime
-    kind: str
-    asked: int
-    waiting: int
-    failed: int
-
-
-class Failure(NamedTuple):
-    """Failed mails of one kind, code and hour, or day where times are already truncated."""
-
-    start: datetime
-    kind: str
-    code: str
-    number: int
-
-
-class Waiting(NamedTuple):
-    """Queued mails of one kind that wait for the same reason."""
-
-    kind: str
-    code: str
-    number: int
-
-
 def mail_state() -> Delivery:
     """Whether the backlog is short, and the server takes most of what it is given.
 
@@ -87,36 +60,38 @@ def mail_state() -> Delivery:
     return Delivery(state, failing, sent, asked)
 
 
-def by_hour() -> list[Hour]:
-    """Mails by hour and kind over the last day, newest first. One query, over those alone."""
+def by_hour() -> list[Any]:
+    """Mails by hour and kind over the last day, newest first: how many were asked for, wait, and
+    failed. One query, over those alone.
+    """
     rows = (
         Mail.objects.filter(kind__in=SHOWN, created_at__gt=Now() - RECENT)
         .annotate(start=TruncHour("created_at"))
-        .values_list("start", "kind")
+        .values("start", "kind")
         .annotate(
             asked=Count("pk"),
             waiting=Count("pk", filter=Q(state=Mail.State.QUEUED)),
             failed=Count("pk", filter=Q(state=Mail.State.FAILED)),
         )
     )
-    return [Hour(*row) for row in rows.order_by("-start", "kind")]
+    return list(rows.order_by("-start", "kind"))
 
 
-def failed() -> list[Failure]:
-    """Failed mails still of use, by hour, kind and code, newest first. One query, over those
-    alone.
+def failed() -> list[Any]:
+    """Failed mails still of use, by hour (or day where times are already truncated), kind and code,
+    newest first. One query, over those alone.
     """
     since = Now() - timedelta(days=settings.PENDING_DAYS)
     rows = (
         Mail.objects.filter(state=Mail.State.FAILED, kind__in=SHOWN, created_at__gt=since)
         .annotate(start=TruncHour("created_at"))
-        .values_list("start", "kind", "code")
+        .values("start", "kind", "code")
         .annotate(number=Count("pk"))
     )
-    return [Failure(*row) for row in rows.order_by("-start", "kind", "code")[:MOST_FAILURES]]
+    return list(rows.order_by("-start", "kind", "code")[:MOST_FAILURES])
 
 
-def waiting() -> list[Waiting]:
+def waiting() -> list[Any]:
+    """Queued mails by kind and reason code. One query, over those alone."""
     queued = Mail.objects.filter(state=Mail.State.QUEUED, kind__in=SHOWN)
-    rows = queued.values_list("kind", "code").annotate(number=Count("pk"))
-    return [Waiting(*row) for row in rows.order_by("kind", "code")]
+    return list(queued.values("kind", "code").annotate(number=Count("pk")).order_by("kind", "code"))

@@ -47,6 +47,7 @@ MODERATE = "petitions.moderate_signature"
 ENQUIRIES_APART = timedelta(hours=1)
 REMIND_BEFORE = timedelta(days=7)
 Notice = Enquiry.Notice
+Action = AuditRecord.Action
 _LINES = {
     Notice.ARRIVED: "New: {} ({}), answer by {}",
     Notice.NEAR: "Due soon: {} ({}), answer by {}",
@@ -82,8 +83,23 @@ def send(
     `message_id` is the local part of the Message-ID. The template also gets the URL of the `admin`
     and the `organisation`.
     """
+    organisation = Organisation.load()
+    shared = {"admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}", "organisation": organisation}
     try:
-        letter = _composed(template, context, to, message_id, date, subject)
+        with translation.override(settings.LANGUAGE_CODE):
+            body = render_to_string(template, {**shared, **context})
+        letter = Letter(
+            subject=subject,
+            body=body,
+            from_email=messages.sender(organisation),
+            to=[to],
+            headers={
+                "Message-ID": f"<{message_id}@{messages.sender_domain()}>",
+                "Date": format_datetime(date),
+                "Auto-Submitted": "auto-generated",
+            },
+        )
+        letter.metadata = {}
         letter.send(fail_silently=False)
     except Exception as error:  # noqa: BLE001 - whichever provider: the next sweep tries again
         # Its text may hold the address.
@@ -104,28 +120,6 @@ def send_to_all(
         if one.email
     ]
     return any(taken) or not taken
-
-
-def _composed(
-    template: str, context: dict[str, Any], to: str, message_id: str, date: datetime, subject: str
-) -> Letter:
-    organisation = Organisation.load()
-    shared = {"admin": f"{settings.SITE_URL}/{settings.ADMIN_PATH}", "organisation": organisation}
-    with translation.override(settings.LANGUAGE_CODE):
-        body = render_to_string(template, {**shared, **context})
-    letter = Letter(
-        subject=subject,
-        body=body,
-        from_email=messages.sender(organisation),
-        to=[to],
-        headers={
-            "Message-ID": f"<{message_id}@{messages.sender_domain()}>",
-            "Date": format_datetime(date),
-            "Auto-Submitted": "auto-generated",
-        },
-    )
-    letter.metadata = {}
-    return letter
 
 
 # --- Notices ----------------------------------------------------------------------------
@@ -192,7 +186,7 @@ def send_enquiries() -> int:
     What fails is tried again by the next sweep.
     """
     organisation, now = Organisation.load(), timezone.now()
-    lately = AuditRecord.objects.lately(AuditRecord.Action.ENQUIRIES_MAILED, ENQUIRIES_APART)
+    lately = AuditRecord.objects.lately(Action.ENQUIRIES_MAILED, ENQUIRIES_APART)
     due = _enquiries_to_report()
     if not organisation.privacy_email or not due or lately.exists():
         return 0
@@ -207,7 +201,7 @@ def send_enquiries() -> int:
     for notice, enquiries in due.items():
         rows = Enquiry.objects.filter(pk__in=[enquiry.pk for enquiry in enquiries])
         rows.update(notice=notice)
-    audit.record(action=AuditRecord.Action.ENQUIRIES_MAILED, screen="give_notice")
+    audit.record(action=Action.ENQUIRIES_MAILED, screen="give_notice")
     return sum(map(len, due.values()))
 
 
@@ -271,7 +265,8 @@ def _send_letter(mail: StaffMail) -> int:
             subject=_SUBJECTS[StaffMail.Kind(mail.kind)],
         ):
             return sent
-        _note(mail, person)
+        if mail.kind == StaffMail.Kind.PASSWORD:
+            audit.record(action=Action.PASSWORD_MAILED, screen="send_staff_mail", about=person)
         sent += 1
     mail.delete()
     return sent
@@ -287,18 +282,6 @@ def _addressees(mail: StaffMail) -> Iterator[tuple[User, str]]:
     except vault.CannotOpen:
         return
     for person in User.objects.filter(email__iexact=typed, is_active=True, is_staff=True):
-        if not _had_enough(person):
+        rows = AuditRecord.objects.about(person)
+        if rows.lately(Action.PASSWORD_MAILED, timedelta(hours=1)).count() < LINKS_AN_HOUR:
             yield person, person.email
-
-
-def _had_enough(person: User) -> bool:
-    mailed = AuditRecord.Action.PASSWORD_MAILED
-    lately = AuditRecord.objects.about(person).lately(mailed, timedelta(hours=1))
-    return lately.count() >= LINKS_AN_HOUR
-
-
-def _note(mail: StaffMail, person: User) -> None:
-    if mail.kind == StaffMail.Kind.PASSWORD:
-        audit.record(
-            action=AuditRecord.Action.PASSWORD_MAILED, screen="send_staff_mail", about=person
-        )

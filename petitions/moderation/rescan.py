@@ -6,7 +6,7 @@ weighed by the current rules.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -96,8 +96,8 @@ def _read(petition: Petition, after: UUID, *, is_locked: bool) -> list[Signature
 
 
 def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is_dry: bool) -> None:
-    changed = list(_judged_afresh(batch, found))
-    to_hold = [s.pk for s in batch if _is_to_be_held(s, found)]
+    changed = [signature for signature in batch if _is_changed(signature, found)]
+    to_hold = [signature.pk for signature in batch if _is_to_be_held(signature, found)]
     found.read += len(batch)
     found.held += len(to_hold)
     if is_dry:
@@ -108,32 +108,26 @@ def _judge_batch(batch: list[Signature], decision: Decision, found: Found, *, is
         found.decision = decision
 
 
-def _judged_afresh(batch: list[Signature], found: Found) -> Iterator[Signature]:
-    """Set each one's current signals and verdict; yield those that changed."""
-    for signature in batch:
-        before = signature.verdict, signature.signals
-        try:
-            judged = _judge(signature)
-        except vault.CannotOpen:
-            found.unreadable += 1
-            continue
-        # What the rules would now refuse was accepted: hold it for a person to look at.
-        is_held = judged.verdict is not fraud_signals.Verdict.PASS
-        signature.verdict = Verdict.HOLD if is_held else Verdict.PASS
-        signature.signals = [str(signal) for signal in judged.signals]
-        found.signals.update((signal.code, signature.state) for signal in judged.signals)
-        if (signature.verdict, signature.signals) == before:
-            continue
-        found.pending_changed += signature.state == State.PENDING
-        yield signature
-
-
-def _judge(signature: Signature) -> fraud_signals.Judgement:
-    person = sealing.unsealed(signature.signer)
+def _is_changed(signature: Signature, found: Found) -> bool:
+    """Set its current signals and verdict; return whether these are others."""
+    before = signature.verdict, signature.signals
+    try:
+        person = sealing.unsealed(signature.signer)
+    except vault.CannotOpen:
+        found.unreadable += 1
+        return False
     noted = map(fraud_signals.Signal.read, signature.signals)
     lasting = [signal for signal in noted if signal.code not in fraud_signals.OF_PERSON]
     domain = email_addresses.domain_of(person["email"])
-    return fraud_signals.weigh([*lasting, *fraud_signals.of_person(person["name"], domain)])
+    judged = fraud_signals.weigh([*lasting, *fraud_signals.of_person(person["name"], domain)])
+    # What the rules would now refuse was accepted: hold it for a person to look at.
+    is_held = judged.verdict is not fraud_signals.Verdict.PASS
+    signature.verdict = Verdict.HOLD if is_held else Verdict.PASS
+    signature.signals = [str(signal) for signal in judged.signals]
+    found.signals.update((signal.code, signature.state) for signal in judged.signals)
+    is_changed = (signature.verdict, signature.signals) != before
+    found.pending_changed += is_changed and signature.state == State.PENDING
+    return is_changed
 
 
 def _is_to_be_held(signature: Signature, found: Found) -> bool:

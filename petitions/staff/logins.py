@@ -81,7 +81,11 @@ def check(attempt: Attempt, find_user: Callable[[], User | None]) -> User | None
         user = find_user()
         with transaction.atomic():
             if user is None:
-                _count(attempt)
+                LoginFailure.objects.create(
+                    name_ix=attempt.names[0],
+                    network_ix=attempt.networks[0],
+                    prefix_ix=next(iter(attempt.prefixes), None),
+                )
             _record(Action.PASSWORD_RIGHT if user else Action.PASSWORD_WRONG, attempt, account)
     return user
 
@@ -107,9 +111,15 @@ def _refuse_too_many(attempt: Attempt, account: int | None) -> None:
         for name, (rate, most) in _limits().items()
         if counts[name] >= most and (name in _EVERYWHERE or not _is_known_network(attempt, account))
     ]
-    if windows:
-        _record_refusal(attempt, account, max(windows))
-        raise TooMany(max(windows))
+    if not windows:
+        return
+    # One a window, account and network is on record: refusals must not fill the table.
+    refusals = AuditRecord.objects.filter(
+        actor_id=account, action=Action.PASSWORD_REFUSED, network_ix__in=attempt.networks
+    )
+    if not refusals.filter(created_at__gt=_ago(max(windows))).exists():
+        _record(Action.PASSWORD_REFUSED, attempt, account)
+    raise TooMany(max(windows))
 
 
 def _limits() -> dict[str, tuple[RateLimitItem, int]]:
@@ -137,23 +147,6 @@ def _is_known_network(attempt: Attempt, account: int | None) -> bool:
     return AuditRecord.objects.filter(
         actor_id=account, action=Action.PASSWORD_RIGHT, network_ix__in=attempt.networks
     ).exists()
-
-
-def _count(attempt: Attempt) -> None:
-    LoginFailure.objects.create(
-        name_ix=attempt.names[0],
-        network_ix=attempt.networks[0],
-        prefix_ix=next(iter(attempt.prefixes), None),
-    )
-
-
-def _record_refusal(attempt: Attempt, account: int | None, window: int) -> None:
-    """Record one refusal per window, account and network: refusals must not fill the table."""
-    refusals = AuditRecord.objects.filter(
-        actor_id=account, action=Action.PASSWORD_REFUSED, network_ix__in=attempt.networks
-    )
-    if not refusals.filter(created_at__gt=_ago(window)).exists():
-        _record(Action.PASSWORD_REFUSED, attempt, account)
 
 
 def _record(action: AuditRecord.Action, attempt: Attempt, account: int | None) -> None:

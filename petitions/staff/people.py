@@ -18,13 +18,7 @@ from petitions.infra import locks
 from petitions.models import AuditRecord, StaffMail
 from petitions.staff import audit, second_factor
 from petitions.staff.refusal import Refused
-from petitions.staff.roles import (
-    ADMINISTRATORS,
-    ORGANISERS,
-    people_of,
-    require,
-    require_to_manage,
-)
+from petitions.staff.roles import ADMINISTRATORS, ORGANISERS, people_of, require, require_to_manage
 
 Action = AuditRecord.Action
 TABLE = "staff mail"
@@ -67,12 +61,9 @@ def change(*, person: User, roles: Iterable[Group], actor: User, screen: str) ->
     changed = [name for name in _NAMED if getattr(before, name) != getattr(person, name)]
     if changed:
         person.save(update_fields=changed)
+        why = _what_changed(before, person, changed)
         audit.record(
-            action=Action.PERSON_CHANGED,
-            screen=screen,
-            actor=actor,
-            about=person,
-            why=_what_changed(before, person, changed),
+            action=Action.PERSON_CHANGED, screen=screen, actor=actor, about=person, why=why
         )
     if "email" in changed and before.email:
         _queue(StaffMail.Kind.CHANGED, before.email, user=person)

@@ -51,9 +51,9 @@ def _told() -> tuple[int, int, int]:
     """How many were asked for within a day, wait, and failed."""
     hours = monitoring.by_hour()
     return (
-        sum(hour.asked for hour in hours),
-        sum(hour.waiting for hour in hours),
-        sum(hour.failed for hour in hours),
+        sum(hour["asked"] for hour in hours),
+        sum(hour["waiting"] for hour in hours),
+        sum(hour["failed"] for hour in hours),
     )
 
 
