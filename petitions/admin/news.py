@@ -159,11 +159,15 @@ class NewsAdmin(Titled):
 
     @admin.display(description="for whom")
     def whom(self, news: News) -> str:
-        return _whom(news)
+        if news.place:
+            return f"supporters in {news.place}"
+        return f"supporters in {news.get_region_display()}" if news.region else "all supporters"
 
     @admin.display(description="state", ordering="state")
     def how_far(self, news: News) -> str:
-        return _state(news)
+        if news.state == State.RUNNING and news.pause:
+            return str(news.get_pause_display())
+        return _STATES[State(news.state)]
 
     @admin.display(description="people")
     def number(self, news: News) -> str:
@@ -184,9 +188,9 @@ class NewsAdmin(Titled):
             "title": "Preview and send",
             "subtitle": news,
             "news": news,
-            "whom": _whom(news),
-            "state": _state(news),
-            "texts": [_Shown(text) for text in news.texts.order_by("id")],
+            "whom": self.whom(news),
+            "state": self.how_far(news),
+            "texts": [_shown(text) for text in news.texts.order_by("id")],
             "neutral_subject": letters.news_subject(),
             "untranslated": use_cases.untranslated(news),
             "counts": NewsCount.objects.filter(news=news).order_by("provider"),
@@ -203,43 +207,32 @@ class NewsAdmin(Titled):
         """
         need(request, "petitions.view_news")
         text = get_object_or_404(NewsText, news=pk, language=language)
-        is_neutral = "neutral" in request.GET
-        return as_frame(HttpResponse(_Shown(text, is_neutral=is_neutral).html), is_mail=True)
+        html = _shown(text, is_neutral="neutral" in request.GET)["html"]
+        return as_frame(HttpResponse(html), is_mail=True)
 
     def _act(self, request: HttpRequest, news: News) -> HttpResponse:
         act = request.POST.get("act", "")
         if act in _WITH_PASSWORD and not has_recent_password(request):
             return ask_for_password(request)
-        if act in _ACTS:
+        if act in {"test", "start", *_ACTS}:
             seen = {"seen": request.POST.get("seen", "")} if act == "start" else {}
             with show_refusals(request):
-                messages.success(request, _ACTS[act](news=news, **seen, **acting(request)))
+                messages.success(request, _do(act, news=news, **seen, **acting(request)))
         return redirect("admin:petitions_news_send", news.pk)
 
 
-class _Shown:
+def _shown(text: NewsText, *, is_neutral: bool = False) -> dict[str, Any]:
     """A text with what its readers get."""
-
-    def __init__(self, text: NewsText, *, is_neutral: bool = False) -> None:
-        self.heading = text.get_language_display()
-        letter = letters.sample_of_news(
-            text, to="reader@example.org", mail_id=UUID(int=0), is_neutral=is_neutral
-        )
-        self.subject, self.plain = letter.subject, letter.body
-        self.html = str(letter.alternatives[0][0])
-        self.url = reverse("admin:petitions_news_text", args=[text.news_id, text.language])
-
-
-def _whom(news: News) -> str:
-    if news.place:
-        return f"supporters in {news.place}"
-    return f"supporters in {news.get_region_display()}" if news.region else "all supporters"
-
-
-def _state(news: News) -> str:
-    if news.state == State.RUNNING and news.pause:
-        return str(news.get_pause_display())
-    return _STATES[State(news.state)]
+    letter = letters.sample_of_news(
+        text, to="reader@example.org", mail_id=UUID(int=0), is_neutral=is_neutral
+    )
+    return {
+        "heading": text.get_language_display(),
+        "subject": letter.subject,
+        "plain": letter.body,
+        "html": str(letter.alternatives[0][0]),
+        "url": reverse("admin:petitions_news_text", args=[text.news_id, text.language]),
+    }
 
 
 def _before(news: News) -> dict[str, Any]:
@@ -250,37 +243,30 @@ def _before(news: News) -> dict[str, Any]:
     return {"missing": missing} if missing else {"size": size, "seen": use_cases.digest(news)}
 
 
-def _mailed_test(**kwargs: Any) -> str:
-    number = use_cases.mail_test(**kwargs)
-    messages = "1 message was" if number == 1 else f"{number} messages, one for each language, were"
-    return f"{messages} mailed to {kwargs['actor'].email}. Nobody else has it."
-
-
-def _started(**kwargs: Any) -> str:
-    if use_cases.start(**kwargs):
+def _do(act: str, **by: Any) -> str:
+    """Do what a button says; return what is said then. Raises `Refused`."""
+    if act == "test":
+        number = use_cases.mail_test(**by)
+        mailed = (
+            f"{number} messages, one for each language, were" if number > 1 else "1 message was"
+        )
+        return f"{mailed} mailed to {by['actor'].email}. Nobody else has it."
+    if act != "start":
+        use_case, words = _ACTS[act]
+        use_case(**by)
+        return words
+    if use_cases.start(**by):
         return "It is being sent. You can pause or stop it here."
-    if roles.others_who_approve(kwargs["news"]):
+    if roles.others_who_approve(by["news"]):
         return "It waits until another organiser approves it. They get a mail. Nobody has it yet."
     return "It starts by itself in ten minutes. Until then you can stop it. Nobody has it yet."
 
 
-def _with_message(use_case: Callable[..., None], message: str) -> Callable[..., str]:
-    def act(**kwargs: Any) -> str:
-        use_case(**kwargs)
-        return message
-
-    return act
-
-
-_ACTS: dict[str, Callable[..., str]] = {
-    "test": _mailed_test,
-    "start": _started,
-    "approve": _with_message(use_cases.approve, "It is being sent. You can pause or stop it here."),
-    "pause": _with_message(use_cases.pause, "Paused. Within seconds nobody else gets it."),
-    "resume": _with_message(use_cases.resume, "It goes on where it was. Nobody gets it twice."),
-    "stop": _with_message(
-        use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."
-    ),
+_ACTS: dict[str, tuple[Callable[..., None], str]] = {
+    "approve": (use_cases.approve, "It is being sent. You can pause or stop it here."),
+    "pause": (use_cases.pause, "Paused. Within seconds nobody else gets it."),
+    "resume": (use_cases.resume, "It goes on where it was. Nobody gets it twice."),
+    "stop": (use_cases.stop, "Stopped for good. Whoever has it keeps it; nobody else will."),
 }
 
 

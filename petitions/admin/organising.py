@@ -82,17 +82,9 @@ class OrganisationAdmin(Strict):
     form = OrganisationForm
     formfield_overrides = FIELDS
     fields = (
-        "name",
-        "reason",
-        "logo_now",
-        "new_logo",
-        "no_logo",
-        "sender_name",
-        "privacy_email",
-        "website",
-        "sure",
-        "seen",
-    )
+        "name", "reason", "logo_now", "new_logo", "no_logo", "sender_name", "privacy_email",
+        "website", "sure", "seen",
+    )  # fmt: skip
     readonly_fields = ("logo_now",)
 
     @admin.display(description="logo")
@@ -230,13 +222,10 @@ class PetitionAdmin(PetitionFigures, PetitionSwitches, PetitionLife, Publication
     def get_fieldsets(self, request: HttpRequest, obj: Petition | None = None) -> Any:
         """Without the reason for a removal, where there is none; of a new one the address first."""
         hidden = () if obj and obj.removed_reason else ("removed_reason",)
-        sets = [
-            (
-                heading,
-                {**options, "fields": [name for name in options["fields"] if name not in hidden]},
-            )
-            for heading, options in super().get_fieldsets(request, obj)
-        ]
+        sets = []
+        for heading, options in super().get_fieldsets(request, obj):
+            fields = [name for name in options["fields"] if name not in hidden]
+            sets.append((heading, {**options, "fields": fields}))
         return sets if obj else sets[::-1]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Petition | None = None) -> list[str]:

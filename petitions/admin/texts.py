@@ -32,9 +32,7 @@ from petitions.models import AuditRecord, Publication
 
 _SHOWN = 100
 _SLUG_HELP = "Letters, digits and hyphens, such as clean-water."
-_SLUG_HELP_AT_FIRST = (
-    "Letters, digits and hyphens, such as clean-water. The texts are written on the next page."
-)
+_AT_FIRST = "The texts are written on the next page."
 _SLUG_ERROR = "Use letters, digits and hyphens alone, without spaces: clean-water."
 _WORDS_HELP: dict[str, Any] = {
     "addressee": "As it reads after “A petition to”, such as: the British Government",
@@ -91,21 +89,12 @@ class WordsForm(forms.ModelForm[Any]):
             raise forms.ValidationError("Nothing of this would show. Write the text, or empty it.")
         return body
 
-    @property
-    def code(self) -> str:
-        return str(self.instance.language)
-
-    @property
-    def name(self) -> str:
-        return str(get_language_info(self.code)["name"])
-
-    @property
-    def direction(self) -> str:
-        return direction(self.code)
-
-    @property
-    def state(self) -> str:
-        return shown(self.instance) if self.instance.pk else "not written yet"
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.code = str(self.instance.language)
+        self.name = str(get_language_info(self.code)["name"])
+        self.direction = direction(self.code)
+        self.state = shown(self.instance) if self.instance.pk else "not written yet"
 
     def preview(self) -> SafeString:
         """The page of a frame that shows the words as they are typed, saved or not."""
@@ -224,7 +213,7 @@ class PublicationAdmin(WithPages):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Any]]:
         """Say what an address may be made of, before and after it is typed."""
-        slug_help = _SLUG_HELP if obj else _SLUG_HELP_AT_FIRST
+        slug_help = _SLUG_HELP if obj else f"{_SLUG_HELP} {_AT_FIRST}"
         kwargs["help_texts"] = {"slug": slug_help, **kwargs.get("help_texts", {})}
         kwargs["error_messages"] = {"slug": {"invalid": _SLUG_ERROR}}
         return super().get_form(request, obj, change, **kwargs)
@@ -274,12 +263,11 @@ class PublicationAdmin(WithPages):
 
     def _texts_context(self, owner: Any, sheet: Sheet) -> dict[str, Any]:
         versions = self.versions(owner)
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return {
             "title": f"Texts of {owner}",
             "owner": owner,
-            "change": reverse(
-                f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[owner.pk]
-            ),
+            "change": reverse(page, args=[owner.pk]),
             "sheet": sheet,
             "version": sheet.version,
             "versions": versions,
@@ -307,25 +295,20 @@ class PublicationAdmin(WithPages):
         raise NotImplementedError
 
     def _form_of_words(self, request: HttpRequest, model: Any) -> type[WordsForm]:
-        callback = partial(self.formfield_for_dbfield, request=request)
         form = forms.modelform_factory(
             model,
             form=WordsForm,
             fields=model.WORDS,
-            formfield_callback=callback,
+            formfield_callback=partial(self.formfield_for_dbfield, request=request),
             help_texts=_WORDS_HELP,
         )
         return cast("type[WordsForm]", form)
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def history_view(self, request: HttpRequest, object_id: str, *args: Any) -> HttpResponse:
         """What was done with it by whichever way: Django's history knows forms alone."""
         owner = self.get_object(request, object_id)
         history = self._history(owner, *self.acts_of) if owner else []
-        return super().history_view(
-            request, object_id, {"history": history, **(extra_context or {})}
-        )
+        return super().history_view(request, object_id, {"history": history})
 
     def _history(self, owner: Any, *besides: AuditRecord.Action) -> list["Entry"]:
         """Acts about the texts and `besides`, and corrections with their difference."""
@@ -334,18 +317,13 @@ class PublicationAdmin(WithPages):
         corrections = owner.texts.model.corrections.rel.related_model.objects.filter(
             **{f"text__{owner.texts.field.name}": owner}
         )
-        found = [
-            Entry(
-                one.created_at,
-                one.actor,
-                ", ".join(filter(None, [one.get_action_display(), one.why])),
-            )
-            for one in acts.select_related("actor")[:_SHOWN]
-        ]
-        found += [
-            Entry(one.made_at, one.made_by, f"corrected: {one.text}", one.changes())
-            for one in corrections.select_related("text", "made_by")[:_SHOWN]
-        ]
+        found = []
+        for one in acts.select_related("actor")[:_SHOWN]:
+            what = ", ".join(filter(None, [one.get_action_display(), one.why]))
+            found.append(Entry(one.created_at, one.actor, what))
+        for one in corrections.select_related("text", "made_by")[:_SHOWN]:
+            what = f"corrected: {one.text}"
+            found.append(Entry(one.made_at, one.made_by, what, one.changes()))
         return sorted(found, key=lambda entry: entry.at, reverse=True)[:_SHOWN]
 
     def response_add(

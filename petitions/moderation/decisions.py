@@ -15,14 +15,7 @@ from django.db.models.functions import Now
 from django.template.defaultfilters import pluralize
 
 from petitions.infra import locks
-from petitions.models import (
-    AuditRecord,
-    Decision,
-    DecisionItem,
-    Petition,
-    Signature,
-    as_array,
-)
+from petitions.models import AuditRecord, Decision, DecisionItem, Petition, Signature, as_array
 from petitions.signatures import lifecycle, withdraw
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
@@ -161,7 +154,10 @@ def decide_more(decision: Decision, ids: Iterable[UUID], *, seen: int | None = N
 
     Must run in a transaction that has called `share_lock` before it locked any row.
     """
-    return apply(decision, _locked(decision.petition_id, ids), seen=seen)
+    # Locked in id order: two decisions over the same signatures then wait, and do not deadlock.
+    chosen = Signature.objects.filter(petition=decision.petition_id, pk__in=list(ids))
+    locked = list(chosen.select_for_update(of=("self",)).order_by("id"))
+    return apply(decision, locked, seen=seen)
 
 
 class Row(lifecycle.Movable, Protocol):
@@ -271,18 +267,6 @@ def erase(*, signature: Signature, actor: User) -> bool:
     )
     roles.require(actor, permission(decision))
     share_lock()
-    _refuse_too_many_erasures(actor)
-    if not withdraw.withdraw(signature_id=signature.pk):
-        return False
-    decision.save()
-    DecisionItem.objects.create(
-        decision=decision, signature_id=signature.pk, previous_state=signature.state
-    )
-    _record(decision)
-    return True
-
-
-def _refuse_too_many_erasures(actor: User) -> None:
     # Locked, or two at once would each find the last one free.
     locks.lock_named(f"erase {actor.pk}")
     lately = Decision.objects.filter(actor=actor, kind=Kind.ERASE, created_at__gt=Now() - HOUR)
@@ -291,12 +275,14 @@ def _refuse_too_many_erasures(actor: User) -> None:
             f"Nothing was deleted. You have deleted the data of {ERASURES_AN_HOUR} people within "
             "an hour, which cannot be undone. Wait, or ask another moderator."
         )
-
-
-def _locked(petition_id: int, ids: Iterable[UUID]) -> list[Signature]:
-    # Locked in id order: two decisions over the same signatures then wait, and do not deadlock.
-    chosen = Signature.objects.filter(petition=petition_id, pk__in=list(ids))
-    return list(chosen.select_for_update(of=("self",)).order_by("id"))
+    if not withdraw.withdraw(signature_id=signature.pk):
+        return False
+    decision.save()
+    DecisionItem.objects.create(
+        decision=decision, signature_id=signature.pk, previous_state=signature.state
+    )
+    _record(decision)
+    return True
 
 
 def _record(decision: Decision) -> None:

@@ -1,13 +1,13 @@
 """The page of one signature: its life, its neighbours, decisions, erasure, and the reveal."""
 
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
@@ -21,7 +21,6 @@ from petitions.admin.signatures.rows import Render, line
 from petitions.formatting.languages import minutes
 from petitions.models import Decision, Petition, Signature
 from petitions.moderation import decisions, reveal, search, timeline
-from petitions.moderation.selection import Number
 from petitions.staff.refusal import Refused
 
 ERASE = "erase"
@@ -42,19 +41,6 @@ _NEIGHBOURS = {
     "domain_of": "Of the same email domain that day",
     "minute_of": "Signed in the same minute",
 }
-
-
-class Neighbours(NamedTuple):
-    """How many signatures are alike in one way, this one too, and their list.
-
-    Of a form that nobody has confirmed the list alone tells the number, on record: with a form of
-    their own, in which anybody can type any domain, staff could count that of one person.
-    """
-
-    label: str
-    number: Number | None
-    url: str
-    is_shown: bool
 
 
 class RevealForm(forms.Form):
@@ -101,8 +87,7 @@ def _context(request: HttpRequest, signature: Signature, form: DecisionForm) -> 
 def _came_from(request: HttpRequest, signature: Signature) -> Filters:
     """The list that somebody came from, or else all of the petition."""
     asked = filters.read(QueryDict(request.GET.get(CAME_FROM, "")))
-    is_of_it = asked is not None and asked.petition == signature.petition
-    return asked if asked and is_of_it else Filters(signature.petition)
+    return asked if asked and asked.petition == signature.petition else Filters(signature.petition)
 
 
 def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str:
@@ -116,15 +101,17 @@ def _beside(came_from: Filters, signature: Signature, *, is_before: bool) -> str
         row = came_from.first(keyset, keyset.cursor_of(signature), 1).first()
     except Refused:
         return ""
-    return (
-        f"{_url(row.pk)}?{QueryDict.fromkeys([CAME_FROM], came_from.query()).urlencode()}"
-        if row
-        else ""
-    )
+    came = QueryDict.fromkeys([CAME_FROM], came_from.query()).urlencode()
+    return f"{_url(row.pk)}?{came}" if row else ""
 
 
-def _neighbours(signature: Signature) -> list[Neighbours]:
-    found = []
+def _neighbours(signature: Signature) -> list[dict[str, Any]]:
+    """How many signatures are alike in one way each, this one too, and their list.
+
+    Of a form that nobody has confirmed the list alone tells the number, on record: with a form of
+    their own, in which anybody can type any domain, staff could count that of one person.
+    """
+    found: list[dict[str, Any]] = []
     for name, label in _NEIGHBOURS.items():
         theirs = Filters(signature.petition, {name: str(signature.pk)}, {name: signature})
         is_shown = name == "minute_of" or signature.confirmed_at is not None
@@ -132,7 +119,8 @@ def _neighbours(signature: Signature) -> list[Neighbours]:
             number = theirs.selection().count(COUNTED) if is_shown else None
         except Refused:
             number = None
-        found.append(Neighbours(label, number, theirs.url(), is_shown))
+        url = theirs.url()
+        found.append({"label": label, "number": number, "url": url, "is_shown": is_shown})
     return found
 
 
@@ -188,7 +176,4 @@ def _find(object_id: str) -> Signature:
         raise Http404 from None
     named = Prefetch("petition", Petition.objects.titled())
     rows = Signature.objects.select_related("place", "signer").prefetch_related(named)
-    signature = rows.filter(pk=wanted).first()
-    if signature is None:
-        raise Http404
-    return signature
+    return get_object_or_404(rows, pk=wanted)
