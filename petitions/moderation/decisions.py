@@ -154,10 +154,13 @@ def decide_more(decision: Decision, ids: Iterable[UUID], *, seen: int | None = N
 
     Must run in a transaction that has called `share_lock` before it locked any row.
     """
+    return apply(decision, _locked(decision.petition_id, ids), seen=seen)
+
+
+def _locked(petition_id: int, ids: Iterable[UUID]) -> list[Signature]:
     # Locked in id order: two decisions over the same signatures then wait, and do not deadlock.
-    chosen = Signature.objects.filter(petition=decision.petition_id, pk__in=list(ids))
-    locked = list(chosen.select_for_update(of=("self",)).order_by("id"))
-    return apply(decision, locked, seen=seen)
+    chosen = Signature.objects.filter(petition=petition_id, pk__in=list(ids))
+    return list(chosen.select_for_update(of=("self",)).order_by("id"))
 
 
 class Row(lifecycle.Movable, Protocol):

@@ -74,9 +74,9 @@ def test_neighbours_are_counted_and_lead_to_their_lists(petition: Petition, mona
 
     answer = mona.get(f"{LIST}{one.pk}/change/")
 
-    assert [str(like.number) for like in answer.context["neighbours"]] == ["3", "1", "1"]
+    assert [str(like["number"]) for like in answer.context["neighbours"]] == ["3", "1", "1"]
     for like, number in zip(answer.context["neighbours"], (3, 1, 1), strict=True):
-        assert len(mona.get(like.url).context["lines"]) == number
+        assert len(mona.get(like["url"]).context["lines"]) == number
 
 
 def test_from_a_form_of_ones_own_nobody_counts_who_signed_from_a_domain_unrecorded(
@@ -88,12 +88,15 @@ def test_from_a_form_of_ones_own_nobody_counts_who_signed_from_a_domain_unrecord
     own = sign(petition, replace(somebody(2), email="own@verity.example"))
 
     page = mona.get(f"{LIST}{own}/change/")
-    untold = [like for like in page.context["neighbours"] if not like.is_shown]
-    assert [(like.label[:4], like.number) for like in untold] == [("From", None), ("Of t", None)]
+    untold = [like for like in page.context["neighbours"] if not like["is_shown"]]
+    assert [(like["label"][:4], like["number"]) for like in untold] == [
+        ("From", None),
+        ("Of t", None),
+    ]
     assert page.content.decode().count("see them: that you look is on record") == 2
     assert not AuditRecord.objects.filter(action="searched").exists()
 
-    mona.get(untold[1].url)
+    mona.get(untold[1]["url"])
     record = AuditRecord.objects.get(action="searched")
     assert (record.why, record.object_id) == ("domain", str(petition.pk))
     assert record.screen == "admin:petitions_signature_changelist"
