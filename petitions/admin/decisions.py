@@ -17,9 +17,9 @@ from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import actor, need, show_refusals
 from petitions.admin.base import ReadOnly
-from petitions.admin.fields import refuse_address
+from petitions.admin.fields import Note
 from petitions.admin.keyset import Keyset
-from petitions.admin.signatures.decide import show_result
+from petitions.admin.signatures.decide import NOTE_HELP, show_result
 from petitions.admin.signatures.filters import Filters, conditions_in_words
 from petitions.models import BulkDecision, Decision, DecisionItem, Petition, Signature
 from petitions.moderation import bulk, decisions
@@ -60,13 +60,7 @@ class SearchForm(forms.Form):
 
 
 class UndoForm(forms.Form):
-    note = forms.CharField(
-        label="Why",
-        required=False,
-        max_length=300,
-        validators=[refuse_address],
-        help_text="Other moderators can read this. Do not write names or email addresses.",
-    )
+    note = Note("Why", NOTE_HELP, required=False)
 
 
 @admin.register(Decision)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting
 from petitions.admin.base import ReadOnly, Titled
-from petitions.admin.fields import refuse_address
+from petitions.admin.fields import Note
 from petitions.models import Erasure, ErasureStop
 from petitions.privacy import erasure_notice
 
@@ -31,12 +31,7 @@ _DONE = {
 
 
 class WhyForm(forms.Form):
-    reason = forms.CharField(
-        label="Why",
-        max_length=300,
-        validators=[refuse_address],
-        help_text="Other organisers read it. Write no signer’s name.",
-    )
+    reason = Note("Why", "Other organisers read it. Write no signer’s name.")
     sure = forms.BooleanField(label="I have talked about it with whoever answers for the data.")
 
 

@@ -21,6 +21,15 @@ def refuse_address(note: str) -> None:
         raise forms.ValidationError("Do not write an email address here.")
 
 
+class Note(forms.CharField):
+    """A sentence for colleagues, which may stay in the audit log: no email address in it."""
+
+    def __init__(self, label: str, help_text: str, **options: Any) -> None:
+        super().__init__(
+            label=label, help_text=help_text, max_length=300, validators=[refuse_address], **options
+        )
+
+
 def start_of_day(day: date | None, days: int = 0) -> datetime | None:
     """The beginning of a day in London, or of one some days later; None beyond all calendars."""
     try:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from petitions.admin.signatures.filters import OLDEST
 from petitions.formatting.languages import days, hours, minutes
 from petitions.geography import known
+from petitions.mail import monitoring
 from petitions.models import Alert, BulkDecision, Enquiry, Erasure, ErasureStop, Petition, Signature
 from petitions.moderation.selection import Number
 from petitions.moderation.switches import Switch, is_on
@@ -31,7 +32,9 @@ MOST_ENQUIRIES = 5
 
 
 def needs() -> dict[str, Any]:
-    """The moderator's to-do list: five queries, over what is held, open or waits only."""
+    """The moderator's to-do list, in any petition; empty if nothing waits. Five queries, over what
+    is held, open or waits only.
+    """
     petitions = Petition.objects.titled().in_bulk()
     held = _held(petitions)
     numbers = [one["number"] for one in held]
@@ -50,12 +53,14 @@ def needs() -> dict[str, Any]:
         alert.petition = petitions[alert.petition_id or 0]
     for job in jobs:
         job.petition = petitions[job.petition_id]
+    if not (held or alerts or jobs):
+        return {}
     return {
         "held": held,
         # How many wait for a decision, and for how long the oldest has.
         "number": Number(sum(one.n for one in numbers), all(one.is_exact for one in numbers)),
         "age": spoken_age(timezone.now() - held[0]["oldest"]) if held else "",
-        "alerts": alerts,
+        "alerts": [(alert, alert_url(alert)) for alert in alerts],
         "together": together,
         "jobs": jobs,
     }
@@ -100,14 +105,22 @@ def switched() -> list[tuple[Petition, list[str]]]:
 
 
 def enquiries() -> dict[str, Any]:
-    """How many enquiries wait and are overdue, and the first due: two queries, over these alone."""
+    """How many enquiries wait and are overdue, and the first due; empty if none waits. Two queries,
+    over these alone.
+    """
     waiting = Enquiry.objects.waiting()
     is_overdue = Q(due_on__lt=timezone.localdate())
     numbers = waiting.order_by().aggregate(
         number=Count("pk"), overdue=Count("pk", filter=is_overdue)
     )
     first = waiting.only("kind", "state", "received_on", "due_on")[:MOST_ENQUIRIES]
-    return {**numbers, "first": list(first)}
+    return {**numbers, "first": list(first)} if numbers["number"] else {}
+
+
+def mail_trouble() -> str:
+    """What is wrong with mail delivery; "" if nothing."""
+    state = monitoring.mail_state().state
+    return "" if state is monitoring.MailState.WELL else state
 
 
 def erasures() -> list[dict[str, Any]]:

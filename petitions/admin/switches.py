@@ -11,7 +11,7 @@ from django.urls import URLPattern
 
 from petitions.admin.acting import acting, need
 from petitions.admin.base import WithPages
-from petitions.admin.fields import refuse_address
+from petitions.admin.fields import Note
 from petitions.models import AuditRecord, Petition
 from petitions.moderation import switches
 from petitions.moderation.switches import Switch
@@ -44,11 +44,9 @@ class SwitchForm(forms.Form):
     on = forms.TypedChoiceField(
         choices=[("yes", ""), ("no", "")], coerce=lambda cleaned: cleaned == "yes"
     )
-    why = forms.CharField(
-        label="Why, for your colleagues",
-        max_length=300,
-        validators=[refuse_address],
-        help_text="It stands in the audit log. Do not write names or email addresses.",
+    why = Note(
+        "Why, for your colleagues",
+        "It stands in the audit log. Do not write names or email addresses.",
     )
 
 

@@ -12,13 +12,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from petitions.admin.acting import actor, show_refusals
-from petitions.admin.fields import refuse_address
+from petitions.admin.fields import Note
 from petitions.models import Decision, Petition
 from petitions.moderation import bulk, decisions
 from petitions.moderation.selection import Selection
 from petitions.signatures import lifecycle
 
 MODERATE = decisions.MODERATE
+NOTE_HELP = "Other moderators can read this. Do not write names or email addresses."
 # As `scope` of the list's form: all that the list shows, not only what is ticked.
 ALL = "all"
 
@@ -50,13 +51,7 @@ class DecisionForm(forms.Form):
         widget=forms.HiddenInput,
         error_messages={"required": "Load the page again, and decide by what it shows then."},
     )
-    note = forms.CharField(
-        label="Note",
-        required=False,
-        max_length=300,
-        validators=[refuse_address],
-        help_text="Other moderators can read this. Do not write names or email addresses.",
-    )
+    note = Note("Note", NOTE_HELP, required=False)
 
     def __init__(self, data: Any, *, states: Collection[str], user: Any) -> None:
         """`states` are those that the signatures may have; none where they may have any."""

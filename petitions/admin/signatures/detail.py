@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from petitions.admin.acting import acting, actor, need, password_again, show_refusals
-from petitions.admin.fields import refuse_address
+from petitions.admin.fields import Note
 from petitions.admin.signatures import decide, filters
 from petitions.admin.signatures.changelist import VIEW
 from petitions.admin.signatures.decide import DecisionForm
@@ -44,11 +44,9 @@ _NEIGHBOURS = {
 
 
 class RevealForm(forms.Form):
-    reason = forms.CharField(
-        label="Why you need it",
-        max_length=300,
-        validators=[refuse_address],
-        help_text="It is recorded under your name. Do not write names or email addresses.",
+    reason = Note(
+        "Why you need it",
+        "It is recorded under your name. Do not write names or email addresses.",
     )
 
 
