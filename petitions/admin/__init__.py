@@ -15,7 +15,6 @@ from petitions.admin import (  # noqa: F401
     organising,
     people,
     rules,
-    sender,
     signatures,
     sources,
 )
