@@ -132,7 +132,11 @@ class EnquiryAdmin(ReadOnly):
 
     @admin.display(description="day", ordering="due_on")
     def when(self, enquiry: Enquiry) -> str:
-        return _when(enquiry)
+        """By when it is to be answered, or when it was."""
+        if enquiry.answered_on:
+            return f"{enquiry.get_state_display()} on {day(enquiry.answered_on)}"
+        words = "overdue since" if enquiry.is_overdue else "answer by"
+        return f"{words} {day(enquiry.due_on)}"
 
     @admin.display(description="spam", ordering="looks_automatic")
     def spam(self, enquiry: Enquiry) -> str:
@@ -147,18 +151,15 @@ class EnquiryAdmin(ReadOnly):
         if enquiry is None:
             messages.warning(request, "There is no such message any more.")
             return redirect("admin:petitions_enquiry_changelist")
-        form = _new_form(request, enquiry)
+        form = None
         if request.method == "POST":
-            refused = self._act(request, enquiry)
-            if refused is None:
+            form = self._act(request, enquiry)
+            if form is None:
                 return redirect("admin:petitions_enquiry_change", enquiry.pk)
-            form = refused
         context = {
-            **_shown(enquiry),
-            "title": f"{enquiry}, {_when(enquiry)}",
+            **_shown(request, enquiry, form),
+            "title": f"{enquiry}, {self.when(enquiry)}",
             "may_answer": self.has_change_permission(request),
-            "form": form,
-            "words": _words(request, enquiry),
         }
         return self.page(request, "admin/petitions/enquiry/change_form.html", context)
 
@@ -205,13 +206,8 @@ def _send(request: HttpRequest, enquiry: Enquiry, *, is_last: bool) -> AnswerFor
     return _form(enquiry, form.cleaned_data["text"])
 
 
-def _new_form(request: HttpRequest, enquiry: Enquiry) -> AnswerForm:
-    """The form of the next answer, with ready words in the writer's language."""
-    words, language = _words(request, enquiry), _language(_letter(enquiry))
-    return _form(enquiry, ready(words, enquiry=enquiry, language=language))
-
-
 def _form(enquiry: Enquiry, text: str) -> AnswerForm:
+    """The form of the next answer, with these words."""
     return AnswerForm(initial={"text": text, "number": enquiry.answers.count() + 1})
 
 
@@ -223,33 +219,30 @@ def _words(request: HttpRequest, enquiry: Enquiry) -> Words:
     return Words.GENERAL if enquiry.answers.exists() else fitting(enquiry)
 
 
-def _shown(enquiry: Enquiry) -> dict[str, Any]:
-    letter = _letter(enquiry)
+def _shown(request: HttpRequest, enquiry: Enquiry, form: AnswerForm | None) -> dict[str, Any]:
+    """What the page says; without a form, one with ready words in the writer's language."""
+    try:
+        letter = enquiries.read(enquiry)
+    except vault.CannotOpen:
+        letter = None
+    language = letter.language if letter else settings.LANGUAGE_CODE
+    words = _words(request, enquiry)
     answers = enquiry.answers.select_related("written_by").prefetch_related("mails")
     return {
         "enquiry": enquiry,
         "why": _WHY_THE_DAY.get(enquiry.kind, _PROMISED),
         "letter": letter,
         "cannot_open": CANNOT_OPEN,
-        "language": get_language_info(_language(letter))["name"],
+        "language": get_language_info(language)["name"],
         "answers": [_answer(one) for one in answers],
-        "all_words": [(words, ready(words, enquiry=enquiry, language="en")) for words in Words],
+        "words": words,
+        "all_words": [(one, ready(one, enquiry=enquiry, language="en")) for one in Words],
+        "form": form or _form(enquiry, ready(words, enquiry=enquiry, language=language)),
         "acts": {name: act for name, act in ACTS.items() if enquiry.state in act.states},
         "outcome_form": OutcomeForm(instance=enquiry),
         "kept": days(retention.KEPT_AFTER_ANSWER.days),
         "kept_unanswered": days(retention.KEPT_UNANSWERED.days),
     }
-
-
-def _letter(enquiry: Enquiry) -> enquiries.Letter | None:
-    try:
-        return enquiries.read(enquiry)
-    except vault.CannotOpen:
-        return None
-
-
-def _language(letter: enquiries.Letter | None) -> str:
-    return letter.language if letter else settings.LANGUAGE_CODE
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
@@ -268,16 +261,6 @@ def _outcome(mail: Mail) -> str:
     if mail.state == Mail.State.QUEUED:
         return f"Not sent yet; it is tried again ({why})." if why else "Waits to be sent."
     if mail.state == Mail.State.SENT:
-        if mail.code == bounces.COMPLAINED:
-            return "Sent, and reported as spam by its reader."
-        return "Sent."
+        is_spam = mail.code == bounces.COMPLAINED
+        return "Sent, and reported as spam by its reader." if is_spam else "Sent."
     return f"Not delivered: {why or mail.get_state_display()}."
-
-
-def _when(enquiry: Enquiry) -> str:
-    """By when it is to be answered, or when it was."""
-    if enquiry.answered_on:
-        return f"{enquiry.get_state_display()} on {day(enquiry.answered_on)}"
-    if enquiry.is_overdue:
-        return f"overdue since {day(enquiry.due_on)}"
-    return f"answer by {day(enquiry.due_on)}"

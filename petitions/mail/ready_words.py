@@ -30,14 +30,9 @@ class Words(models.TextChoices):
     COMPLAINT = "complaint", "Complaint"
 
 
-_OF_KIND: dict[str, Words] = {
-    Enquiry.Kind.DATA: Words.ACCESS,
-    Enquiry.Kind.COMPLAINT: Words.COMPLAINT,
-}
-
-
 def fitting(enquiry: Enquiry) -> Words:
-    return _OF_KIND.get(enquiry.kind, Words.GENERAL)
+    fits = {Enquiry.Kind.DATA: Words.ACCESS, Enquiry.Kind.COMPLAINT: Words.COMPLAINT}
+    return fits.get(Enquiry.Kind(enquiry.kind), Words.GENERAL)
 
 
 def ready(words: Words, *, enquiry: Enquiry, language: str) -> str:

@@ -32,12 +32,8 @@ def queue_reminders() -> int:
 
     Idempotent, and safe to run concurrently: see `_queue`.
     """
-    now = timezone.now()
-    return sum(
-        _remind_about(petition)
-        for petition in Petition.objects.filter(state=Petition.State.OPEN)
-        if petition.is_accepting(now)
-    )
+    now, opened = timezone.now(), Petition.objects.filter(state=Petition.State.OPEN)
+    return sum(_remind_about(petition) for petition in opened if petition.is_accepting(now))
 
 
 def _remind_about(petition: Petition) -> int:

@@ -37,20 +37,16 @@ def send(*, actor: User, screen: str) -> int:
     with transaction.atomic():
         # One round after the other: two at once would be counted as one.
         User.objects.select_for_update().get(pk=actor.pk)
-        _need_within_limit(actor)
+        lately = AuditRecord.objects.lately(AuditRecord.Action.MAIL_TRIED, timedelta(days=1))
+        if lately.filter(actor=actor).count() >= ROUNDS_A_DAY:
+            raise Refused(
+                f"You have had every message {ROUNDS_A_DAY} times within a day. Try again tomorrow."
+            )
         mails = [_trial(kind, lang, actor) for lang, _name in settings.LANGUAGES for kind in KINDS]
         Mail.objects.bulk_create(mails)
         audit.record(action=AuditRecord.Action.MAIL_TRIED, screen=screen, actor=actor, about=actor)
     nudge()
     return len(mails)
-
-
-def _need_within_limit(actor: User) -> None:
-    lately = AuditRecord.objects.lately(AuditRecord.Action.MAIL_TRIED, timedelta(days=1))
-    if lately.filter(actor=actor).count() >= ROUNDS_A_DAY:
-        raise Refused(
-            f"You have had every message {ROUNDS_A_DAY} times within a day. Try again tomorrow."
-        )
 
 
 def _trial(kind: str, language: str, actor: User) -> Mail:

@@ -1,8 +1,7 @@
 """The use case: check the sender's records, and store what DNS said, for the checklist."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
-from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -16,7 +15,6 @@ from petitions.models import AuditRecord, SenderCheck
 from petitions.staff import audit, roles
 from petitions.staff.refusal import Refused
 
-T = TypeVar("T")
 # The SPF term that allows a provider's servers.
 _PROVIDERS = {"mailgun": "include:mailgun.org", "postmark": "include:spf.mtasv.net"}
 _AWAY = (
@@ -41,17 +39,17 @@ def check(*, domain: str, selector: str) -> list[Record]:
             "“mail2026”: what stands before “._domainkey” in the record of your mail provider."
         )
     lookup = Lookup()
-    nothing = dmarc.Policy(_unanswered("DMARC", domain), domain)
-    policy = _asked(lambda: dmarc.check(domain, lookup), nothing)
-    own_spf = _asked(
-        lambda: spf.check(domain, lookup, sender=_sender()), _unanswered("SPF", domain)
-    )
-    own_dkim = _asked(
-        lambda: dkim.check(
+    policy = dmarc.Policy(_unanswered("DMARC", domain), domain)
+    own_spf, own_dkim = _unanswered("SPF", domain), _unanswered("DKIM", domain)
+    # Each by itself: where one is not answered, the others may be.
+    with suppress(Unanswered):
+        policy = dmarc.check(domain, lookup)
+    with suppress(Unanswered):
+        own_spf = spf.check(domain, lookup, sender=_sender())
+    with suppress(Unanswered):
+        own_dkim = dkim.check(
             domain, selector, lookup, parent=policy.domain, is_strict=policy.is_strict
-        ),
-        _unanswered("DKIM", domain),
-    )
+        )
     return [own_spf, own_dkim, policy.record]
 
 
@@ -77,13 +75,6 @@ def check_sender(*, selector: str, actor: User, screen: str) -> SenderCheck:
             action=AuditRecord.Action.SENDER_CHECKED, screen=screen, actor=actor, about=stored
         )
     return stored
-
-
-def _asked(ask: Callable[[], T], otherwise: T) -> T:
-    try:
-        return ask()
-    except Unanswered:
-        return otherwise
 
 
 def _unanswered(kind: str, domain: str) -> Record:

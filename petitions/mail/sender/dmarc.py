@@ -1,6 +1,6 @@
 """DMARC (RFC 7489): what receivers do with mail of the domain that neither SPF nor DKIM backs."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from petitions.mail.sender.dkim import tags
 from petitions.mail.sender.lookup import Lookup, Record
@@ -11,8 +11,7 @@ _MOST_LABELS = 8
 _POLICIES = frozenset({"none", "quarantine", "reject"})
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The policy that holds for a domain, and the domain in whose record it stands.
 
     is_strict: a DKIM signature counts for the very domain alone (`adkim=s`).
