@@ -1,6 +1,7 @@
 """The page of one signature: its life, its neighbours, decisions, erasure, and the reveal."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django import forms
@@ -19,8 +20,8 @@ from petitions.admin.signatures.decide import DecisionForm
 from petitions.admin.signatures.filters import Filters
 from petitions.admin.signatures.rows import Render, line
 from petitions.formatting.languages import minutes
-from petitions.models import Decision, Petition, Signature
-from petitions.moderation import decisions, reveal, search, timeline
+from petitions.models import Decision, DecisionItem, Mail, Petition, Signature
+from petitions.moderation import decisions, reveal, search
 from petitions.staff.refusal import Refused
 
 ERASE = "erase"
@@ -41,6 +42,9 @@ _NEIGHBOURS = {
     "domain_of": "Of the same email domain that day",
     "minute_of": "Signed in the same minute",
 }
+_MAILED = {Mail.Kind.CONFIRM: "Email to confirm", Mail.Kind.REMIND: "Reminder to confirm"}
+# What kept a mail back is told of none: it could tell what the address has done elsewhere.
+_OUTCOMES = {Mail.State.SENT: "sent", Mail.State.QUEUED: "waits to be sent"}
 
 
 class RevealForm(forms.Form):
@@ -70,7 +74,7 @@ def _context(request: HttpRequest, signature: Signature, form: DecisionForm) -> 
     return {
         "title": f"Signature {signature.spoken_reference}",
         "line": line(signature),
-        "events": timeline.timeline(signature),
+        "events": timeline(signature),
         "neighbours": _neighbours(signature),
         "before": _beside(came_from, signature, is_before=True),
         "after": _beside(came_from, signature, is_before=False),
@@ -175,3 +179,48 @@ def _find(object_id: str) -> Signature:
     named = Prefetch("petition", Petition.objects.titled())
     rows = Signature.objects.select_related("place", "signer").prefetch_related(named)
     return get_object_or_404(rows, pk=wanted)
+
+
+class Event(NamedTuple):
+    """One thing that happened to a signature; `decision` is the one that did it."""
+
+    at: datetime
+    text: str
+    decision: Decision | None = None
+    # The state before a decision, and the decision that undid it.
+    before: str = ""
+    undone_by: Decision | None = None
+
+
+def timeline(signature: Signature) -> list[Event]:
+    """What happened to a signature, the first first. Three queries."""
+    is_refused = signature.state == Signature.State.REFUSED
+    signed = "Refused when it was signed" if is_refused else "Signed"
+    events = [Event(signature.created_at, signed)]
+    mails = Mail.objects.filter(signature=signature, kind__in=_MAILED).order_by("created_at", "id")
+    for mail in mails:
+        outcome = _OUTCOMES.get(Mail.State(mail.state), "not sent")
+        events.append(Event(mail.created_at, f"{_MAILED[Mail.Kind(mail.kind)]}: {outcome}"))
+    if signature.confirmed_at:
+        events.append(Event(signature.confirmed_at, "Confirmed by its signer"))
+    events += _decisions(signature)
+    # Stable: what happened on one day, of which alone the day is kept, stays in this order.
+    return sorted(events, key=lambda event: event.at)
+
+
+def _decisions(signature: Signature) -> list[Event]:
+    items = DecisionItem.objects.filter(signature_id=signature.pk).select_related(
+        "decision__actor", "decision__undoes__undoes"
+    )
+    rows = list(items.order_by("id"))
+    undone = {one.decision.undoes_id: one.decision for one in rows if one.decision.undoes_id}
+    return [
+        Event(
+            one.decision.created_at,
+            one.decision.title,
+            one.decision,
+            str(one.get_previous_state_display()),
+            undone.get(one.decision_id),
+        )
+        for one in rows
+    ]

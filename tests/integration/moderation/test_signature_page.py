@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from petitions.admin import acting
+from petitions.admin.signatures.detail import timeline
 from petitions.models import AuditRecord, Mail, Petition, Signature
 from petitions.moderation import decisions
-from petitions.moderation.timeline import timeline
 from tests.held import LIST, button, hold_one, states
 from tests.people import AMINA, sign, sign_and_confirm, somebody
 
