@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Max, QuerySet
@@ -49,13 +50,8 @@ _OF_RULES = {
 }
 
 
-class Occurred(NamedTuple):
-    """How often something happened in one minute of one petition."""
-
-    petition_id: int
-    minute: datetime
-    event: str
-    number: int
+# A petition's id, a minute, an event, and how often it occurred.
+Occurred = tuple[int, datetime, str, int]
 
 
 @transaction.atomic
@@ -68,8 +64,9 @@ def roll_up() -> int:
     newest = ActivityMinute.objects.aggregate(at=Max("minute"))["at"]
     start = max(newest + MINUTE, end - DAY) if newest else end - DAY
     counts: dict[tuple[int, datetime], Counter[str]] = defaultdict(Counter)
-    for one in [*_signed(start, end), *_confirmed(start, end), *_challenged(start, end)]:
-        counts[one.petition_id, one.minute][one.event] += one.number
+    occurred = chain(_signed(start, end), _confirmed(start, end), _challenged(start, end))
+    for petition_id, minute, event, number in occurred:
+        counts[petition_id, minute][event] += number
     rows = [
         ActivityMinute(petition_id=petition_id, minute=minute, counts=dict(counted))
         for (petition_id, minute), counted in counts.items()
@@ -92,10 +89,10 @@ def _signed(start: datetime, end: datetime) -> Iterator[Occurred]:
         created_at__lt=end,
     )
     for petition_id, minute, state, signals, number in _by_minute(rows, "created_at"):
-        yield Occurred(petition_id, minute, Event.SIGNED, number)
+        yield petition_id, minute, Event.SIGNED, number
         if state == State.REFUSED:
             for about in _rules_about(signals):
-                yield Occurred(petition_id, minute, f"refused-{about}", number)
+                yield petition_id, minute, f"refused-{about}", number
 
 
 def _confirmed(start: datetime, end: datetime) -> Iterator[Occurred]:
@@ -105,10 +102,10 @@ def _confirmed(start: datetime, end: datetime) -> Iterator[Occurred]:
     )
     for petition_id, minute, state, signals, number in _by_minute(rows, "confirmed_at"):
         is_held = state == State.HELD
-        yield Occurred(petition_id, minute, Event.HELD if is_held else Event.CONFIRMED, number)
+        yield petition_id, minute, Event.HELD if is_held else Event.CONFIRMED, number
         if is_held:
             for about in _rules_about(signals):
-                yield Occurred(petition_id, minute, f"held-{about}", number)
+                yield petition_id, minute, f"held-{about}", number
 
 
 def _by_minute(rows: QuerySet[Signature], column: str) -> QuerySet[Any, tuple[Any, ...]]:
@@ -131,4 +128,4 @@ def _challenged(start: datetime, end: datetime) -> Iterator[Occurred]:
         for (form, minute), outcomes in challenge.outcomes(minutes).items():
             if form in by_slug:
                 for outcome, number in outcomes.items():
-                    yield Occurred(by_slug[form], minute, outcome, number)
+                    yield by_slug[form], minute, outcome, number

@@ -82,11 +82,11 @@ def _keep(kind: Alert.Kind, found: Mapping[Subject, int]) -> None:
 
 def _held_for_long() -> dict[Subject, int]:
     held = Signature.objects.filter(state=State.HELD, confirmed_at__lt=Now() - HELD_FOR)
-    found: dict[Subject, int] = {}
-    for petition_id in Petition.objects.values_list("pk", flat=True):
-        if number := held.filter(petition=petition_id).order_by()[:MOST].count():
-            found[petition_id, ""] = number
-    return found
+    found = {
+        (pk, ""): held.filter(petition=pk).order_by()[:MOST].count()
+        for pk in Petition.objects.values_list("pk", flat=True)
+    }
+    return {subject: number for subject, number in found.items() if number}
 
 
 def _waiting_mail() -> dict[Subject, int]:

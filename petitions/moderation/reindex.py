@@ -258,18 +258,16 @@ def _move_signers(job: Reindexing, moves: Sequence[_Move]) -> set[UUID]:
     locked = Signature.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("id")
     signatures = {row.pk: row for row in locked}
     rows = {row.pk: row for row in Signer.objects.filter(pk__in=signatures)}
-    sure = [move for move in moves if _is_as_read(rows.get(move.id), move.signer)]
+    sure = [
+        move
+        for move in moves
+        if (row := rows.get(move.id))
+        and _indexes(row) == _indexes(move.signer)
+        and bytes(row.sealed) == bytes(move.signer.sealed)
+    ]
     held = _settle(job, sure, rows, signatures)
     Reindexing.objects.filter(pk=job.pk).update(moved=F("moved") + len(sure), held=F("held") + held)
     return {move.id for move in sure}
-
-
-def _is_as_read(row: Signer | None, read: Signer) -> bool:
-    return (
-        row is not None
-        and _indexes(row) == _indexes(read)
-        and bytes(row.sealed) == bytes(read.sealed)
-    )
 
 
 def _settle(
@@ -298,9 +296,7 @@ def _settle(
 
 
 def _slots(
-    rows: dict[UUID, Signer],
-    signatures: dict[UUID, Signature],
-    after: dict[UUID, _Stored],
+    rows: dict[UUID, Signer], signatures: dict[UUID, Signature], after: dict[UUID, _Stored]
 ) -> dict[UUID, int | None]:
     groups: defaultdict[tuple[int, bytes], list[Member]] = defaultdict(list)
     for pk, row in rows.items():
@@ -325,9 +321,7 @@ def _slots(
 
 
 def _write(
-    ids: Sequence[UUID],
-    indexes: dict[UUID, _Stored],
-    slots: dict[UUID, int | None],
+    ids: Sequence[UUID], indexes: dict[UUID, _Stored], slots: dict[UUID, int | None]
 ) -> None:
     if not ids:
         return

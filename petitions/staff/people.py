@@ -130,10 +130,10 @@ def warn_of_contact(*, earlier: str, actor: User | None) -> None:
     signers write to it, and the notices of erasures go there.
     """
     others = [person for person in people_of([ORGANISERS]) if person.email and person != actor]
-    for person in others:
-        StaffMail.objects.create(kind=StaffMail.Kind.CONTACT, user=person)
+    contact = StaffMail.Kind.CONTACT
+    StaffMail.objects.bulk_create(StaffMail(kind=contact, user=person) for person in others)
     if reader := actor or next(iter(others), None):
-        _queue(StaffMail.Kind.CONTACT, earlier, user=reader)
+        _queue(contact, earlier, user=reader)
 
 
 def note_password_set(*, person: User, screen: str) -> None:
