@@ -122,9 +122,13 @@ class AuditRecordAdmin(ReadOnly):
 
 
 def _line(record: AuditRecord) -> dict[str, str]:
+    who = "no account"
+    if record.actor_id:
+        user = record.actor
+        who = user.get_username() if user else f"account {record.actor_id}, deleted"
     values = (
         moment_of_staff(record.created_at),
-        _who(record),
+        who,
         str(record.get_action_display()),
         record.object_type,
         record.object_id,
@@ -134,12 +138,6 @@ def _line(record: AuditRecord) -> dict[str, str]:
         bytes(record.network_ix or b"").hex()[:6],
     )
     return dict(zip(COLUMNS, values, strict=True))
-
-
-def _who(record: AuditRecord) -> str:
-    if record.actor_id is None:
-        return "no account"
-    return record.actor.get_username() if record.actor else f"account {record.actor_id}, deleted"
 
 
 def _batches(rows: QuerySet[AuditRecord]) -> Iterator[list[tuple[str, ...]]]:

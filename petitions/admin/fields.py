@@ -88,16 +88,12 @@ class Lines(forms.CharField):
     """
 
     def to_python(self, value: Any) -> Any:
-        return super().to_python(_with_lf(value))
+        is_text = isinstance(value, str)
+        value = value.replace("\r\n", "\n").replace("\r", "\n") if is_text else value
+        return super().to_python(value)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(self.to_python(initial), self.to_python(data))
-
-
-def _with_lf(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
 # `formfield_overrides` of every admin whose model has such columns.

@@ -72,7 +72,10 @@ class PetitionLife(WithPages):
         if name not in life.ACTS:
             raise Http404
         if name not in life.possible(petition):
-            return self._refused(request, petition, name)
+            phase, label = life.phase_of(petition).label, life.ACTS[name].label
+            words = f"{petition} is “{phase}”, so “{label}” is not possible."
+            messages.warning(request, f"Nothing was done: {words}")
+            return redirect("admin:petitions_petition_change", pk)
         items = readiness.checklist(petition) if name == life.OPEN else []
         unready = any(item.todo for item in items)
         form = ActForm(name, request.POST or None, unready=unready)
@@ -131,12 +134,6 @@ class PetitionLife(WithPages):
         else:
             words = f"{petition} is now “{life.phase_of(petition).label}”."
         messages.success(request, f"{words} Nobody was emailed.")
-
-    def _refused(self, request: HttpRequest, petition: Petition, name: str) -> HttpResponse:
-        phase, label = life.phase_of(petition).label, life.ACTS[name].label
-        words = f"Nothing was done: {petition} is “{phase}”, so “{label}” is not possible."
-        messages.warning(request, words)
-        return redirect("admin:petitions_petition_change", petition.pk)
 
     def _page_of(
         self, request: HttpRequest, petition: Petition, name: str, title: str, context: Any

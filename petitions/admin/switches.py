@@ -80,7 +80,10 @@ class PetitionSwitches(WithPages):
     def switches_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         need(request, "petitions.moderate_signature")
         petition = get_object_or_404(Petition.objects.titled(), pk=pk)
-        sent = _form(request.POST) if request.method == "POST" else None
+        sent = None
+        if request.method == "POST":
+            turned = request.POST.get("switch"), request.POST.get("on")
+            sent = (PauseForm if turned == (Switch.PAUSE, "yes") else SwitchForm)(request.POST)
         if sent and sent.is_valid():
             _turn(request, petition, sent)
             return redirect(request.path)
@@ -104,11 +107,6 @@ def _line(petition: Petition, switch: Switch, sent: SwitchForm | None) -> dict[s
         initial = {"switch": switch, "on": "no" if is_on else "yes"}
         form = new(initial=initial, auto_id=f"id_{switch}_%s")
     return {"label": label, "effect": effect, "is_on": is_on, "form": form}
-
-
-def _form(data: Any) -> SwitchForm:
-    is_pausing = data.get("switch") == Switch.PAUSE and data.get("on") == "yes"
-    return (PauseForm if is_pausing else SwitchForm)(data)
 
 
 def _turn(request: HttpRequest, petition: Petition, form: SwitchForm) -> None:

@@ -45,9 +45,14 @@ def run_due(*, seconds: float = 20.0) -> None:
         while monotonic() < until and _turn(one, min(TURN, until - monotonic())):
             pass
     for one in News.objects.filter(state=State.CANCELLED, has_list=True):
-        _cancel_rest(one)
+        # What was still queued of it, some at a time.
+        queued = Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED)
+        queued.filter(pk__in=queued.values("pk")[:BATCH]).update(state=Mail.State.CANCELLED)
     for one in News.objects.filter(is_to_tell=True):
-        _mail_team(one)
+        # To all who may send news: it waits, or has stopped. What fails is tried again.
+        if news.APPROVAL.mail_team(one, message_id=f"{one.pk}.{one.pause or one.state}"):
+            told = News.objects.filter(pk=one.pk, pause=one.pause, state=one.state)
+            told.update(is_to_tell=False)
 
 
 def _turn(one: News, seconds: float) -> bool:
@@ -149,15 +154,3 @@ def _end_paused() -> None:
     paused = News.objects.filter(state=State.RUNNING).exclude(pause="")
     for one in paused.filter(started_at__lt=Now() - PAUSED_FOR):
         news.APPROVAL.cancel_by_clock(one, State.RUNNING, "nobody resumed it in 30 days")
-
-
-def _cancel_rest(one: News) -> None:
-    """Cancel what was still queued of news that was stopped, some at a time."""
-    queued = Mail.objects.filter(news=one, kind=Mail.Kind.NEWS, state=Mail.State.QUEUED)
-    queued.filter(pk__in=queued.values("pk")[:BATCH]).update(state=Mail.State.CANCELLED)
-
-
-def _mail_team(one: News) -> None:
-    """Mail all who may send news that it waits or has stopped; what fails is tried again."""
-    if news.APPROVAL.mail_team(one, message_id=f"{one.pk}.{one.pause or one.state}"):
-        News.objects.filter(pk=one.pk, pause=one.pause, state=one.state).update(is_to_tell=False)

@@ -61,9 +61,11 @@ class DecisionForm(forms.Form):
             for kind in lifecycle.possible(*states)
             if user.has_perm(decisions.permission(Decision(kind=kind)))
         ]
+        labels = {"": "Choose a reason", **dict(Decision.Reason.choices)}
         for kind in self._kinds:
+            reasons = [(one, labels[one]) for one in lifecycle.DECISIONS[kind].reasons]
             self.fields[f"reason_{kind}"] = forms.ChoiceField(
-                label=f"Reason to {kind}", choices=_reasons(kind), required=False
+                label=f"Reason to {kind}", choices=reasons, required=False
             )
 
     def clean(self) -> dict[str, Any]:
@@ -150,8 +152,3 @@ def _is_valid(request: HttpRequest, form: DecisionForm) -> bool:
         message = " ".join(["Nothing was changed.", *form.problems])
         messages.error(request, message)
     return form.is_valid()
-
-
-def _reasons(kind: str) -> list[tuple[str, str]]:
-    label = {"": "Choose a reason"} | {one.value: str(one.label) for one in Decision.Reason}
-    return [(str(value), label[value]) for value in lifecycle.DECISIONS[kind].reasons]
