@@ -83,7 +83,7 @@ class DecisionAdmin(ReadOnly):
             "title": "Decisions",
             "form": form,
             "open": _open() if not request.GET.get("after") else [],
-            "lines": [_line(one) for one in found.rows],
+            "decisions": found.rows,
             "counted": COUNTED_IN_LIST,
             "next": _query(request, found.next) if found.next else "",
             "begin": _query(request, "") if request.GET.get("after") else None,
@@ -100,7 +100,7 @@ class DecisionAdmin(ReadOnly):
         number = bounded(decision.items.order_by(), COUNTED)
         context = {
             "title": f"{capfirst(decision.title)}: {number} signature{pluralize(number.n)}",
-            **_line(decision),
+            "decision": decision,
             "job": job,
             "conditions": conditions_in_words(job.conditions) if job else [],
             "number": number,
@@ -136,10 +136,6 @@ def _with_related(rows: QuerySet[Decision]) -> QuerySet[Decision]:
     return rows.select_related("actor", "undoes__undoes").prefetch_related(
         "undone_by", "bulk", Prefetch("petition", Petition.objects.titled())
     )
-
-
-def _line(decision: Decision) -> dict[str, Any]:
-    return {"decision": decision, "undoings": list(decision.undone_by.all())}
 
 
 def _open() -> list[BulkDecision]:

@@ -286,12 +286,12 @@ def test_the_list_of_decisions_is_filtered_and_read_page_by_page(
     monkeypatch.setattr("petitions.admin.keyset.Keyset.page.__defaults__", (2,))
     page = mona.get(DECISIONS)
     older = mona.get(f"{DECISIONS}?{page.context['next']}")
-    kinds = [line["decision"].kind for one in (page, older) for line in one.context["lines"]]
+    kinds = [one.kind for shown in (page, older) for one in shown.context["decisions"]]
     assert kinds == ["hold", "restore", "remove"]
     assert "Hold (4 signatures)" in page.content.decode()
     assert not older.context["next"]
     holds = mona.get(f"{DECISIONS}?kind=hold&petition={petition.pk}&actor={moderator.pk}")
-    assert [line["decision"].kind for line in holds.context["lines"]] == ["hold"]
+    assert [one.kind for one in holds.context["decisions"]] == ["hold"]
     for query in ("kind=x", "actor=0", "petition=x", "after=x", "after=2026_x"):
         assert mona.get(f"{DECISIONS}?{query}").status_code == 200
 
