@@ -164,6 +164,7 @@ def test_only_those_alike_are_decided(burst: Alert, mona: Client, by: str) -> No
     page = mona.get(path).content.decode()
     domain = re.findall(r'value="(domain:[^"]+)"[^>]*>\s*20: email domain', page)
     assert re.search(r'value="signal:name-digits">20:', page)
+    assert re.search(r"one minute, \d\d:\d\d \(of \d+ in which they came\)", page)
     chosen = {"domains": domain, "sign": "signal:name-digits"}
     decide(mona, path, "remove", **{k: v for k, v in chosen.items() if by in {k, "both"}})
     assert Signature.objects.filter(state=State.REMOVED).count() == screen.BURST

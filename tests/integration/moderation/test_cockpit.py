@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -54,6 +55,19 @@ def from_network(petition: Petition, network: str, attempt: Attempt) -> UUID:
 
 def mailed(*ids: UUID) -> None:
     Mail.objects.filter(signature__in=ids).update(state=Mail.State.SENT)
+
+
+def test_the_handbook_goes_through_the_page_in_its_order(petition: Petition, mona: Client) -> None:
+    handbook = (settings.BASE_DIR / "docs" / "moderators.md").read_text()
+    attack = handbook.partition("## We are under attack")[2].lower()
+    page = text(mona).partition("<h2")[2].lower()
+    names = [
+        "what waits", "the last hour", "busiest networks", "what the rules refused", "extra check",
+        "mail by large provider", "parts of the site",
+    ]  # fmt: skip
+    for words, mark in ((page, ">{}"), (attack, "**{}")):
+        places = [words.index(mark.format(name)) for name in names]
+        assert places == sorted(places)
 
 
 def test_series_are_charts_with_the_same_figures_in_tables(
