@@ -36,8 +36,8 @@ from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.screening import rules
 from petitions.screening.screen import HELD_PETITION
-from petitions.signatures import confirm_sql, lifecycle
 from petitions.signatures import disown as disowning
+from petitions.signatures import lifecycle, statements
 from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
 
@@ -131,9 +131,7 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
     me = _open(signature_id)
     if me is None:
         return Pressed(Outcome.GONE)
-    mailbox = confirm_sql.read_under_lock(
-        signature_id, others=mailboxes(me.known), oldest=_oldest()
-    )
+    mailbox = statements.read_under_lock(signature_id, others=mailboxes(me.known), oldest=_oldest())
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
         return Pressed(Outcome.GONE)
@@ -179,7 +177,7 @@ def _carry_out(
     if verdict.outcome is Outcome.CONFIRMED:
         twin = None if caught else _clean_twin(signature, forms, me)
         person = twin or person
-        confirm_sql.write(
+        statements.write(
             signature,
             person=me.person,
             known=me.known,
@@ -271,7 +269,7 @@ def _open(signature_id: UUID) -> Opened | None:
     """Read and unseal the signer before the lock of the mailbox, which takes the address to know;
     None if they are gone, or cannot be unsealed: what cannot be told from others must not count.
     """
-    signer = confirm_sql.read_signer(signature_id)
+    signer = statements.read_signer(signature_id)
     if signer is None:
         return None
     try:
@@ -357,7 +355,7 @@ def _merge_choices(
     If that was held, a clean twin releases it: but it counts only in a slot.
     """
     before, slot = standing.state, standing.signer.slot
-    confirm_sql.write(
+    statements.write(
         standing,
         person=me.person,
         known=me.known,

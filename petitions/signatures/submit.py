@@ -20,14 +20,13 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from petitions.crypto import tokens
-from petitions.infra import prepared
-from petitions.infra.prepared import Statement
 from petitions.mail.wake_worker import nudge
 from petitions.models import ABROAD, UNKNOWN, Mail, Petition, Signature
 from petitions.models.signature import new_reference
 from petitions.screening import challenge
 from petitions.screening.challenge import Offer
 from petitions.screening.screen import UNSUSPICIOUS, Evidence, Screening, screen
+from petitions.signatures import statements
 from petitions.signatures.check_email import Page, record_correction
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -114,14 +113,16 @@ def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSP
     signature_id = uuid.uuid4()
     row = _new_row(signature_id, petition, attempt, screening)
     with connection.cursor() as cursor:
-        prepared.run(cursor, row, _INSERT)
+        statements.run(cursor, row, statements.INSERT)
     return signature_id
 
 
 def _new_row(
     signature_id: UUID, petition: Petition, attempt: Attempt, screening: Screening
 ) -> dict[str, Any]:
-    """Parameters of `_INSERT`: columns of signature, signer and mail, and keys to look up with."""
+    """Parameters of `statements.INSERT`: columns of signature, signer and mail, and the keys of
+    place and source.
+    """
     index = sealing.indexes(petition.pk, attempt, is_pending=True)
     search = sealing.search_indexes(
         petition.pk, signature_id, sealing.person_of(attempt), is_pending=True
@@ -181,33 +182,3 @@ def _decoy_row(row: dict[str, Any]) -> dict[str, Any]:
         "mail_state": Mail.State.WITHHELD,
         "source": "",
     }
-
-
-# Looks up the place, and stores signature, signer and mail: one statement, one round trip.
-_INSERT = Statement(
-    "sign",
-    """
-    WITH new_signature AS (
-        INSERT INTO petitions_signature (
-            id, reference, petition_id, text_version, place_id, state, name_use,
-            wants_updates, news_may_name, consent_version, verdict, signals, code_tries, link_epoch,
-            source_id, created_at)
-        VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
-            coalesce((SELECT place_id FROM petitions_postcode
-                      WHERE postcode = %(postcode)s), %(elsewhere)s),
-            %(state)s, %(name_use)s, %(wants_updates)s, %(news_may_name)s,
-            %(consent)s, %(verdict)s, %(signals)s, 0, 0,
-            (SELECT id FROM petitions_source WHERE code = %(source)s AND is_active), now())
-    ), new_signer AS (
-        INSERT INTO petitions_signer (
-            signature_id, petition_id, sealed, petition_mailbox_ix, person_ix, home_ix,
-            network_ix, domain_ix, name_ix, postcode_ix)
-        VALUES (%(id)s, %(petition)s, %(sealed)s, %(petition_mailbox_ix)s, %(person_ix)s,
-            %(home_ix)s, %(network_ix)s, %(domain_ix)s, %(name_ix)s, %(postcode_ix)s)
-    )
-    INSERT INTO petitions_mail (
-        id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code, created_at)
-    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(global_mailbox_ix)s, %(mail_state)s, now(), 0,
-        '', now())
-    """,
-)

@@ -19,14 +19,13 @@ from pytest_django import Settings
 
 from petitions.counting import tallies
 from petitions.handover import exports
-from petitions.infra import prepared
 from petitions.infra.locks import lease
-from petitions.infra.prepared import Statement
 from petitions.models import Export, Petition, Rule, Signature, Signer
 from petitions.moderation import decisions
 from petitions.privacy import retention
 from petitions.screening import rules
-from petitions.signatures import find
+from petitions.signatures import find, statements
+from petitions.signatures.statements import Statement
 from tests.environment import STACK
 from tests.integration.conftest import SAME_ORIGIN
 from tests.people import sign, sign_and_confirm, somebody, typed
@@ -115,7 +114,7 @@ def test_without_the_mend_a_prepared_statement_is_on_another_connection(
 
     def ask() -> None:
         with connection.cursor() as cursor:
-            prepared.run(cursor, {"a": 1}, statement)
+            statements.run(cursor, {"a": 1}, statement)
 
     assert meanwhile(*[ask] * CLIENTS, times=20)
 

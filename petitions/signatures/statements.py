@@ -1,25 +1,37 @@
-"""SQL of a confirmation: the signer, the mailbox under its lock, and the one statement that writes.
+"""SQL of signing and confirming, in prepared statements: planned once a connection, not once a
+request (`plan_cache_mode`, which `campaign.database.timeouts` sets).
 
-The rules are in `confirm`; here are those that must hold at the moment of writing: the narrowest
-use of a name and of news, the clean twin that releases, and the verdict as it is by then.
+The rules are in `submit` and `confirm`; here are those that must hold at the moment of writing: the
+narrowest use of a name and of news, the clean twin that releases, and the verdict as it is by then.
+
+Prepared for speed alone: else a whole POST of the form took 11% longer (2.69 instead of 2.43 ms),
+and a confirmation 11% (9.3 instead of 8.4 ms), in paired runs. Behind a transaction pooler
+(`DATABASE_POOLER`) the same SQL is sent as it is, for PREPARE stays with one connection of the
+server.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from django.db import IntegrityError, connection
+from django.db.backends.utils import CursorWrapper
 
 from petitions.counting import tallies
-from petitions.infra import prepared
 from petitions.infra.locks import StateChanged
-from petitions.infra.prepared import Statement
 from petitions.models import Signature, Signer
 from petitions.publishing import warm_cache
 from petitions.signatures import lifecycle
 from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
 
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+# Names prepared on each connection of psycopg2; a new connection has none.
+_prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 # Rows of one mailbox that a press looks at: anybody can send forms for it.
 MOST_ROWS = 20
 State = Signature.State
@@ -35,10 +47,71 @@ _SIGNER_COLUMNS = (
 )  # fmt: skip
 
 
+class Statement:
+    """A prepared statement with named parameters, as `cursor.execute` takes them."""
+
+    def __init__(self, name: str, sql: str) -> None:
+        self.name = name
+        self.sql = sql
+        self.parameters = tuple(dict.fromkeys(_PLACEHOLDER.findall(sql)))
+        listed = ", ".join(f"%({parameter})s" for parameter in self.parameters)
+        self._call = f"EXECUTE {name} ({listed})" if listed else f"EXECUTE {name}"
+
+    def call(self, cursor: CursorWrapper) -> str:
+        """The SQL to send on this cursor's connection; prepares the statement there if need be."""
+        if settings.DATABASE_POOLER:
+            return self.sql
+        known = _prepared.setdefault(cursor.db.connection, set())
+        if self.name not in known:
+            numbers = {parameter: f"${n}" for n, parameter in enumerate(self.parameters, 1)}
+            numbered = _PLACEHOLDER.sub(lambda match: numbers[match[1]], self.sql)
+            cursor.execute(f"PREPARE {self.name} AS {numbered}")
+            known.add(self.name)
+        return self._call
+
+
+def run(cursor: CursorWrapper, values: Mapping[str, Any], *statements: Statement) -> None:
+    """Execute statements in one round trip; the cursor holds the result of the last one.
+
+    Each sees what was committed when it began. Outside a transaction they are one of their own.
+    """
+    cursor.execute("; ".join([statement.call(cursor) for statement in statements]), values)
+
+
+# Looks up the place, and stores signature, signer and mail: one statement, one round trip.
+INSERT = Statement(
+    "sign",
+    """
+    WITH new_signature AS (
+        INSERT INTO petitions_signature (
+            id, reference, petition_id, text_version, place_id, state, name_use,
+            wants_updates, news_may_name, consent_version, verdict, signals, code_tries, link_epoch,
+            source_id, created_at)
+        VALUES (%(id)s, %(reference)s, %(petition)s, %(text_version)s,
+            coalesce((SELECT place_id FROM petitions_postcode
+                      WHERE postcode = %(postcode)s), %(elsewhere)s),
+            %(state)s, %(name_use)s, %(wants_updates)s, %(news_may_name)s,
+            %(consent)s, %(verdict)s, %(signals)s, 0, 0,
+            (SELECT id FROM petitions_source WHERE code = %(source)s AND is_active), now())
+    ), new_signer AS (
+        INSERT INTO petitions_signer (
+            signature_id, petition_id, sealed, petition_mailbox_ix, person_ix, home_ix,
+            network_ix, domain_ix, name_ix, postcode_ix)
+        VALUES (%(id)s, %(petition)s, %(sealed)s, %(petition_mailbox_ix)s, %(person_ix)s,
+            %(home_ix)s, %(network_ix)s, %(domain_ix)s, %(name_ix)s, %(postcode_ix)s)
+    )
+    INSERT INTO petitions_mail (
+        id, signature_id, kind, global_mailbox_ix, state, due_at, attempts, code, created_at)
+    VALUES (%(mail_id)s, %(id)s, %(mail_kind)s, %(global_mailbox_ix)s, %(mail_state)s, now(), 0,
+        '', now())
+    """,
+)
+
+
 def read_signer(signature_id: UUID) -> Signer | None:
     """The signer of a signature, before any lock."""
     with connection.cursor() as cursor:
-        prepared.run(cursor, {"id": signature_id}, _READ_SIGNER)
+        run(cursor, {"id": signature_id}, _READ_SIGNER)
         row = cursor.fetchone()
     return Signer.from_db(connection.alias, _SIGNER_COLUMNS, row) if row else None
 
@@ -56,7 +129,7 @@ def read_under_lock(
     """
     with connection.cursor() as cursor:
         values = {"id": signature_id, "others": others, "oldest": oldest}
-        prepared.run(cursor, values, _LOCK_MAILBOX, _READ_MAILBOX)
+        run(cursor, values, _LOCK_MAILBOX, _READ_MAILBOX)
         rows = cursor.fetchall()
     if not rows:
         return {}
@@ -118,7 +191,7 @@ def write(
     }
     try:
         with connection.cursor() as cursor:
-            prepared.run(cursor, values, _CONFIRM)
+            run(cursor, values, _CONFIRM)
             row = cursor.fetchone()
     except IntegrityError:
         # Unique violation: somebody else has the slot, under a lock that was not ours.

@@ -8,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from petitions.counting import tallies
-from petitions.infra import prepared
-from petitions.infra.prepared import Statement
 from petitions.models import Petition
+from petitions.signatures import statements
+from petitions.signatures.statements import Statement
 from tests.people import AMINA, sign_and_confirm
 from tests.pooler import direct
 
@@ -21,7 +21,7 @@ SUM = Statement("sum_of_two", "SELECT %(a)s::int + %(b)s::int + %(a)s::int")
 
 def ask(a: int, b: int) -> int:
     with connection.cursor() as cursor:
-        prepared.run(cursor, {"a": a, "b": b}, SUM)
+        statements.run(cursor, {"a": a, "b": b}, SUM)
         return int(cursor.fetchone()[0])
 
 
@@ -53,7 +53,7 @@ def test_it_is_prepared_on_the_very_connection_that_asks() -> None:
     other = connection.copy()
     try:
         with other.cursor() as cursor:
-            prepared.run(cursor, {"a": 2, "b": 3}, SUM)
+            statements.run(cursor, {"a": 2, "b": 3}, SUM)
             assert cursor.fetchone() == (7,)
     finally:
         other.close()
@@ -62,7 +62,7 @@ def test_it_is_prepared_on_the_very_connection_that_asks() -> None:
 def test_of_several_the_last_ones_answer_is_there() -> None:
     other = Statement("other_number", "SELECT %(a)s::int")
     with connection.cursor() as cursor:
-        prepared.run(cursor, {"a": 7, "b": 1}, SUM, other)
+        statements.run(cursor, {"a": 7, "b": 1}, SUM, other)
         assert cursor.fetchone() == (7,)
 
 
