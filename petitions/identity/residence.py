@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 
 from babel import Locale
 
@@ -78,7 +79,7 @@ def canonical_postcode(typed: str) -> str:
     """
     compact = _compact(typed)
     alone = _AROUND.sub("", compact)
-    for reading in (compact, *_readings(compact), alone, *_readings(alone)):
+    for reading in chain([compact], _readings(compact), [alone], _readings(alone)):
         for code, country in _ABROAD:
             if code.fullmatch(reading):
                 raise PostcodeAbroad(country)
