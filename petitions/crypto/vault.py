@@ -140,8 +140,11 @@ def _binding(table: str) -> bytes:
 
 
 def _framed(parts: Iterable[str | bytes]) -> bytes:
-    raw = [part.encode() if isinstance(part, str) else part for part in parts]
-    return b"".join(len(part).to_bytes(LENGTH_BYTES, "big") + part for part in raw)
+    framed = []
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        framed += [len(raw).to_bytes(LENGTH_BYTES, "big"), raw]
+    return b"".join(framed)
 
 
 def _pad(plain: bytes, at_least: int) -> bytes:
