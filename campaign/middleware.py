@@ -139,25 +139,6 @@ def large_bodies_for_staff(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-class DatabaseErrorMiddleware:
-    """Turn database errors (away, or no writes), and too many passwords being hashed or pictures
-    being typeset at once, into a 503 page with Retry-After.
-    """
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, _BUSY) and not _is_about_the_database(error):
-            return None
-        response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
-        response["Retry-After"] = RETRY_AFTER
-        return response
-
-
 class AdminOnly:
     """Mixin that runs a middleware for the admin's paths alone: the public site has no cookies."""
 
@@ -189,10 +170,12 @@ class AdminMessageMiddleware(AdminOnly, MessageMiddleware):
     """Django's messages, for the admin alone."""
 
 
-class AdminConstraintErrorMiddleware:
-    """Turn constraint violations in the admin into a message instead of an error 500.
+class ErrorMiddleware:
+    """Turn errors of views into answers: an outage of the database, and too many passwords being
+    hashed or pictures being typeset at once, into a 503 page with Retry-After; in the admin,
+    constraint violations into a message.
 
-    Forms validate first, and keep what was typed; this is for races with what somebody else
+    Forms validate first, and keep what was typed; the message is for races with what somebody else
     changed since. By then the transaction is rolled back: nothing is half saved. The log names
     the constraint, and no value.
     """
@@ -205,13 +188,21 @@ class AdminConstraintErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         is_refusal = isinstance(error, (IntegrityError, ValidationError))
-        if not is_refusal or request.method != "POST" or not is_admin(request):
+        if is_refusal and request.method == "POST" and is_admin(request):
+            return _refused(request, error)
+        if not isinstance(error, _BUSY) and not _is_about_the_database(error):
             return None
-        kind, constraint = type(error).__name__, _constraint(error)
-        logger.warning("refused after a form had passed: %s (%s)", kind, constraint or "no name")
-        for words in error.messages if isinstance(error, ValidationError) else [_MEANWHILE]:
-            messages.error(request, str(words))
-        return HttpResponseRedirect(_page_of(request))
+        response = error_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+        response["Retry-After"] = RETRY_AFTER
+        return response
+
+
+def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
+    kind, constraint = type(error).__name__, _constraint(error)
+    logger.warning("refused after a form had passed: %s (%s)", kind, constraint or "no name")
+    for words in error.messages if isinstance(error, ValidationError) else [_MEANWHILE]:
+        messages.error(request, str(words))
+    return HttpResponseRedirect(_page_of(request))
 
 
 def _constraint(error: Exception) -> str:

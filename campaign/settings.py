@@ -61,7 +61,6 @@ MIDDLEWARE = [
     "campaign.middleware.path_language",
     "campaign.middleware.refuse_malformed_requests",
     "django.middleware.common.CommonMiddleware",
-    "campaign.middleware.DatabaseErrorMiddleware",
     "campaign.middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -69,7 +68,7 @@ MIDDLEWARE = [
     "campaign.middleware.AdminSecondFactorMiddleware",
     "campaign.middleware.large_bodies_for_staff",
     "campaign.middleware.AdminMessageMiddleware",
-    "campaign.middleware.AdminConstraintErrorMiddleware",
+    "campaign.middleware.ErrorMiddleware",
 ]
 
 TEMPLATES = [
