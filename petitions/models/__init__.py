@@ -13,6 +13,7 @@ from petitions.models.base import (
 from petitions.models.corrections import AbstractCorrection, TextCorrection
 from petitions.models.counts import (
     ActivityMinute,
+    Figures,
     Snapshot,
     SnapshotPart,
     Source,
@@ -21,19 +22,29 @@ from petitions.models.counts import (
 )
 from petitions.models.enquiries import Answer, Enquiry
 from petitions.models.export import Export
-from petitions.models.figures import Figures
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
-from petitions.models.going_live import FormerAddress, FormerName, ReadinessTick, SenderCheck
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
 from petitions.models.moderation import Alert, AlertMail, Decision, DecisionItem, Rule
 from petitions.models.news import News, NewsCount, NewsText
 from petitions.models.operations import Lease, LoginFailure, RateCount, UsedNonce
-from petitions.models.organisation import Organisation
+from petitions.models.organisation import (
+    FormerAddress,
+    FormerName,
+    Organisation,
+    ReadinessTick,
+    SenderCheck,
+)
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
 from petitions.models.records import AuditRecord, Erasure, ErasureStop
-from petitions.models.requests import Correction, FindRequest, Resend
-from petitions.models.signature import NamePage, Signature, Signer
+from petitions.models.signature import (
+    Correction,
+    FindRequest,
+    NamePage,
+    Resend,
+    Signature,
+    Signer,
+)
 from petitions.models.staff_mail import StaffMail
 
 __all__ = [

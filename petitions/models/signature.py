@@ -19,7 +19,6 @@ from petitions.models.base import with_checked_choices
 from petitions.models.counts import Source
 from petitions.models.geography import Place
 from petitions.models.petition import Petition
-from petitions.models.requests import Correction
 
 # Crockford's base 32: no letter that looks like a digit. 12 characters carry 60 bits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -43,6 +42,59 @@ def new_references(number: int) -> list[str]:
 def spoken(reference: str) -> str:
     """Format a reference in groups of four; ungrouped, a spreadsheet takes some for numbers."""
     return f"{reference[:4]}-{reference[4:8]}-{reference[8:]}"
+
+
+# Work queues of the worker: one row for each request, written alike whether or not what it is about
+# exists (constant work: docs/architecture.md). Hence no foreign keys.
+
+
+class Correction(models.Model):
+    """An attempt that another one replaces: this row revokes its link and its code at once.
+
+    The worker then withdraws the attempt, if it is still there, and deletes the row.
+    """
+
+    attempt_id = models.UUIDField(primary_key=True)
+
+    class Meta:
+        verbose_name = "correction"
+        verbose_name_plural = "corrections"
+
+    def __str__(self) -> str:
+        return str(self.attempt_id)
+
+
+class Resend(models.Model):
+    """A request to resend a confirmation mail; silenced if its mailbox is over the rate limit."""
+
+    id = models.BigAutoField(primary_key=True)
+    attempt_id = models.UUIDField()
+    is_silenced = models.BooleanField()
+
+    class Meta:
+        verbose_name = "request for another mail"
+        verbose_name_plural = "requests for another mail"
+
+    def __str__(self) -> str:
+        return str(self.attempt_id)
+
+
+class FindRequest(models.Model):
+    """One request: a sealed address and language, padded to one length.
+
+    Written alike whether or not the address has signed, which only the worker looks up (constant
+    work: docs/architecture.md). It has no timestamp, and is deleted once the worker has looked.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    sealed = models.BinaryField()
+
+    class Meta:
+        verbose_name = "request to find signatures"
+        verbose_name_plural = "requests to find signatures"
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class SignatureQuerySet(models.QuerySet["Signature"]):
