@@ -15,6 +15,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from campaign.models import Statement
+from petitions.admin.base import MOST_FORMS
 from petitions.admin.texts import TextInline
 from petitions.models import (
     Alert,
@@ -467,3 +468,15 @@ def test_the_form_of_a_publication_offers_the_hour_of_each_text_and_none_of_its_
     for one in inlines:
         typed = set(one.fields or ()) - set(one.readonly_fields)
         assert typed == {"published_at", "sure"}
+
+
+def test_a_form_builds_no_more_texts_than_could_be_of_use(
+    client: Client, organiser: User, petition: Petition
+) -> None:
+    """A request that claims 2,000 kept a process for seconds."""
+    client.force_login(organiser)
+    sizes = {"texts-TOTAL_FORMS": "2000", "texts-INITIAL_FORMS": "0"}
+    answer = client.post("/admin/petitions/milestone/add/", {"petition": petition.pk, **sizes})
+    (texts,) = answer.context["inline_admin_formsets"]
+    assert len(texts.forms) == MOST_FORMS
+    assert "Please submit at most 3 forms." in texts.non_form_errors()
