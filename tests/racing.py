@@ -18,8 +18,8 @@ from django.db import connection, connections
 from petitions.infra import locks
 from petitions.models import Signature
 from petitions.moderation import decisions
-from petitions.signatures import statements
-from petitions.signatures.statements import Statement
+from petitions.signatures import signing_sql
+from petitions.signatures.signing_sql import Prepared
 
 PATIENCE = 20.0
 _COMPARE_AND_SET = "AND s.state = %(from_state)s"
@@ -105,13 +105,13 @@ def _waits_for_a_lock(thread: threading.Thread) -> bool:
 
 def without_mailbox_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the locks of mailboxes from confirming and withdrawing."""
-    monkeypatch.setattr(statements, "_LOCK_MAILBOX", Statement("no_lock", "SELECT 1"))
+    monkeypatch.setattr(signing_sql, "_LOCK_MAILBOX", Prepared("no_lock", "SELECT 1"))
     monkeypatch.setattr(locks, "lock_mailboxes", lambda indexes: None)
 
 
 def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the compare-and-set of confirming: it goes by the state that it read."""
-    sql = statements._CONFIRM.sql
+    sql = signing_sql._CONFIRM.sql
     assert _COMPARE_AND_SET in sql
     sql = sql.replace(_COMPARE_AND_SET, "")
     for looks in ("AND s.state IN", "WHEN s.state =", "ELSE s.state END"):
@@ -119,8 +119,8 @@ def without_compare_and_set(monkeypatch: pytest.MonkeyPatch) -> None:
         sql = sql.replace(looks, looks.replace("s.state", "%(from_state)s"))
     # That its mailbox has no longer the index of one that waits would show it, too.
     assert _COMPARE_MAILBOX in sql
-    unguarded = Statement("move_without_a_look", sql.replace(_COMPARE_MAILBOX, ""))
-    monkeypatch.setattr(statements, "_CONFIRM", unguarded)
+    unguarded = Prepared("move_without_a_look", sql.replace(_COMPARE_MAILBOX, ""))
+    monkeypatch.setattr(signing_sql, "_CONFIRM", unguarded)
 
 
 def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> None:

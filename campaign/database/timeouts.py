@@ -27,8 +27,8 @@ from django.db import OperationalError, connection, connections
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 
 Kind = Literal["web", "worker", "command", "migrate"]
-# For `petitions.signatures.statements`: by itself PostgreSQL plans that of a confirmation anew each
-# time, and the whole of it takes 1.75 instead of 1.27 ms of its processor, in paired runs.
+# For `petitions.signatures.signing_sql`: by itself PostgreSQL plans that of a confirmation anew
+# each time, and the whole of it takes 1.75 instead of 1.27 ms of its processor, in paired runs.
 _ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 # Seconds above the web's `statement_timeout`, so that a server that runs cancels by itself.
 GRACE = 1.0

@@ -2,6 +2,6 @@
 
 Front door: `submit` (the form), `check_email` (resend, correct, one-time code), `confirm` (the
 button behind the mailed link), `find` and `self_service` (magic link, and its page), `withdraw`.
-`statements` has the SQL that stores and confirms. Use cases take keyword arguments, never a
+`signing_sql` has the SQL that stores and confirms. Use cases take keyword arguments, never a
 request, and know nothing of views, forms or the admin.
 """

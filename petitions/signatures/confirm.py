@@ -37,7 +37,7 @@ from petitions.publishing import warm_cache
 from petitions.screening import rules
 from petitions.screening.screen import HELD_PETITION
 from petitions.signatures import disown as disowning
-from petitions.signatures import lifecycle, statements
+from petitions.signatures import lifecycle, signing_sql
 from petitions.signers import sealing
 from petitions.signers.sealing import Indexes, mailboxes, persons
 
@@ -131,7 +131,9 @@ def _confirm(signature_id: UUID, epoch: int, is_chosen: bool) -> Pressed:
     me = _open(signature_id)
     if me is None:
         return Pressed(Outcome.GONE)
-    mailbox = statements.read_under_lock(signature_id, others=mailboxes(me.known), oldest=_oldest())
+    mailbox = signing_sql.read_under_lock(
+        signature_id, others=mailboxes(me.known), oldest=_oldest()
+    )
     signature = mailbox.pop(signature_id, None)
     if signature is None or not _is_live(signature, epoch):
         return Pressed(Outcome.GONE)
@@ -177,7 +179,7 @@ def _carry_out(
     if verdict.outcome is Outcome.CONFIRMED:
         twin = None if caught else _clean_twin(signature, forms, me)
         person = twin or person
-        statements.write(
+        signing_sql.write(
             signature,
             person=me.person,
             known=me.known,
@@ -269,7 +271,7 @@ def _open(signature_id: UUID) -> Opened | None:
     """Read and unseal the signer before the lock of the mailbox, which takes the address to know;
     None if they are gone, or cannot be unsealed: what cannot be told from others must not count.
     """
-    signer = statements.read_signer(signature_id)
+    signer = signing_sql.read_signer(signature_id)
     if signer is None:
         return None
     try:
@@ -355,7 +357,7 @@ def _merge_choices(
     If that was held, a clean twin releases it: but it counts only in a slot.
     """
     before, slot = standing.state, standing.signer.slot
-    statements.write(
+    signing_sql.write(
         standing,
         person=me.person,
         known=me.known,

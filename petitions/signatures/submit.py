@@ -26,7 +26,7 @@ from petitions.models.signature import new_reference
 from petitions.screening import challenge
 from petitions.screening.challenge import Offer
 from petitions.screening.screen import UNSUSPICIOUS, Evidence, Screening, screen
-from petitions.signatures import statements
+from petitions.signatures import signing_sql
 from petitions.signatures.check_email import Page, record_correction
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -113,14 +113,14 @@ def store(*, petition: Petition, attempt: Attempt, screening: Screening = UNSUSP
     signature_id = uuid.uuid4()
     row = _new_row(signature_id, petition, attempt, screening)
     with connection.cursor() as cursor:
-        statements.run(cursor, row, statements.INSERT)
+        signing_sql.run(cursor, row, signing_sql.INSERT)
     return signature_id
 
 
 def _new_row(
     signature_id: UUID, petition: Petition, attempt: Attempt, screening: Screening
 ) -> dict[str, Any]:
-    """Parameters of `statements.INSERT`: columns of signature, signer and mail, and the keys of
+    """Parameters of `signing_sql.INSERT`: columns of signature, signer and mail, and the keys of
     place and source.
     """
     index = sealing.indexes(petition.pk, attempt, is_pending=True)

@@ -6,9 +6,9 @@ import pytest
 
 from petitions.counting import tallies
 from petitions.models import Petition, Signature, Signer
-from petitions.signatures import check_email, statements
+from petitions.signatures import check_email, signing_sql
 from petitions.signatures.confirm import Outcome
-from petitions.signatures.statements import Statement
+from petitions.signatures.signing_sql import Prepared
 from tests.people import AMINA, DAVID, confirm, correct, sign
 from tests.racing import (
     race,
@@ -28,7 +28,7 @@ def test_what_is_corrected_while_it_is_being_confirmed_stands_once(
 
     run = race(
         monkeypatch,
-        (statements, "write"),
+        (signing_sql, "write"),
         lambda: confirm(signature_id),
         lambda: _correct_and_take_back(petition, signature_id),
     )
@@ -48,7 +48,7 @@ def test_what_is_taken_back_while_it_is_being_confirmed_is_not_counted(
 
     run = race(
         monkeypatch,
-        (statements, "read_under_lock"),
+        (signing_sql, "read_under_lock"),
         lambda: confirm(signature_id),
         lambda: _correct_and_take_back(petition, signature_id),
     )
@@ -66,10 +66,10 @@ def test_the_link_of_what_was_corrected_is_dead_before_the_worker_has_taken_it_b
     """Or the same person would be counted by the link of either mailbox."""
     signature_id = sign(petition)
     if not guarded:
-        looks = statements._READ_MAILBOX.sql
+        looks = signing_sql._READ_MAILBOX.sql
         blind = looks.replace("c.attempt_id = s.id", "false")
         assert blind != looks
-        monkeypatch.setattr(statements, "_READ_MAILBOX", Statement("read_blindly", blind))
+        monkeypatch.setattr(signing_sql, "_READ_MAILBOX", Prepared("read_blindly", blind))
 
     corrected = _correct(petition, signature_id)
     outcomes = [confirm(signature_id), confirm(corrected.attempt_id)]

@@ -15,7 +15,7 @@ from petitions.crypto import tokens
 from petitions.models import Mail, Petition, Rule, Signature, Signer
 from petitions.privacy import retention
 from petitions.screening import rules, screen
-from petitions.signatures import change_address, statements, submit, withdraw
+from petitions.signatures import change_address, signing_sql, submit, withdraw
 from petitions.signatures import confirm as confirming
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
@@ -151,7 +151,7 @@ def test_what_is_being_confirmed_is_passed_over_by_what_expires(
 
     run = race(
         monkeypatch,
-        (statements, "write"),
+        (signing_sql, "write"),
         lambda: confirm(signature_id),
         retention.delete_expired_pending,
     )

@@ -16,7 +16,7 @@ from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.models import Petition, Signature
 from petitions.signatures import confirm as confirming
-from petitions.signatures import statements
+from petitions.signatures import signing_sql
 from petitions.signatures.confirm import Outcome
 from petitions.signers.sealing import Attempt
 from tests.people import AMINA, BASHIR, confirm, sign, sign_and_confirm
@@ -208,13 +208,13 @@ def test_a_flood_of_forms_for_one_address_costs_a_press_no_more(
     client.post(link(first))
     with CaptureQueriesContext(connection) as before:
         client.post(link(first))
-    for number in range(statements.MOST_ROWS + 5):
+    for number in range(signing_sql.MOST_ROWS + 5):
         sign(petition, replace(ANOTHER_HOME, name=f"Forged {chr(97 + number)}"))
 
     with CaptureQueriesContext(connection) as queries:
         page = client.post(link(first)).content.decode()
 
     found = choices(page)
-    assert len(found) == statements.MOST_ROWS
+    assert len(found) == signing_sql.MOST_ROWS
     assert "Amina Example" in found
     assert len(queries) == len(before), [query["sql"][:90] for query in queries]

@@ -16,7 +16,7 @@ from petitions.counting import tallies
 from petitions.crypto import tokens, vault
 from petitions.models import Correction, Petition, Signature, Signer
 from petitions.signatures import confirm as confirming
-from petitions.signatures import statements, withdraw
+from petitions.signatures import signing_sql, withdraw
 from petitions.signatures.confirm import Outcome
 from petitions.signers import sealing
 from petitions.signers.sealing import Attempt
@@ -63,16 +63,16 @@ def test_confirming_unseals_its_signer_once(
 def test_a_signer_sealed_anew_before_the_lock_is_taken_is_judged_as_they_stand(
     petition: Petition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signature_id, read = sign(petition), statements.read_under_lock
+    signature_id, read = sign(petition), signing_sql.read_under_lock
     moved = {**sealing.unsealed(Signer.objects.get()), "name": "Amina Moved"}
 
     def moves_first(*args: Any, **options: Any) -> Any:
-        monkeypatch.setattr(statements, "read_under_lock", read)
+        monkeypatch.setattr(signing_sql, "read_under_lock", read)
         # In a transaction of its own, which is not rolled back with the first judgement.
         at_once(lambda: Signer.objects.update(sealed=sealing.seal_again(moved, signature_id)))
         return read(*args, **options)
 
-    monkeypatch.setattr(statements, "read_under_lock", moves_first)
+    monkeypatch.setattr(signing_sql, "read_under_lock", moves_first)
     pressed = confirming.confirm(signature_id=signature_id, epoch=0)
     assert [person.name for person in pressed.people] == ["Amina Moved"]
 

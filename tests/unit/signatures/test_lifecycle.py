@@ -12,8 +12,8 @@ from petitions.models import Decision, Signature
 from petitions.signatures import lifecycle
 from petitions.signatures.lifecycle import State
 
-# `submit` stores new rows; `statements` moves them in one round trip, with the table's constants.
-ALLOWED = {"signatures/lifecycle.py", "signatures/submit.py", "signatures/statements.py"}
+# `submit` stores new rows; `signing_sql` moves them in one round trip, with the table's constants.
+ALLOWED = {"signatures/lifecycle.py", "signatures/submit.py", "signatures/signing_sql.py"}
 OTHERS = ("Mail.State", "Petition.State", "Enquiry.State")
 WRITING_SQL = re.compile(
     r"UPDATE\s+petitions_signature\b[^;]*?\bSET\b(?:(?!\bWHERE\b|\bFROM\b)[^;])*?\bstate\s*=|"

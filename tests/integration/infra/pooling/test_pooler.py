@@ -24,8 +24,8 @@ from petitions.models import Export, Petition, Rule, Signature, Signer
 from petitions.moderation import decisions
 from petitions.privacy import retention
 from petitions.screening import rules
-from petitions.signatures import find, statements
-from petitions.signatures.statements import Statement
+from petitions.signatures import find, signing_sql
+from petitions.signatures.signing_sql import Prepared
 from tests.environment import STACK
 from tests.integration.conftest import SAME_ORIGIN
 from tests.people import sign, sign_and_confirm, somebody, typed
@@ -110,11 +110,11 @@ def test_without_the_mend_a_prepared_statement_is_on_another_connection(
     pooler: Pooler, settings: Settings
 ) -> None:
     settings.DATABASE_POOLER = False
-    statement = Statement("one", "SELECT %(a)s::int")
+    statement = Prepared("one", "SELECT %(a)s::int")
 
     def ask() -> None:
         with connection.cursor() as cursor:
-            statements.run(cursor, {"a": 1}, statement)
+            signing_sql.run(cursor, {"a": 1}, statement)
 
     assert meanwhile(*[ask] * CLIENTS, times=20)
 

@@ -47,7 +47,7 @@ _SIGNER_COLUMNS = (
 )  # fmt: skip
 
 
-class Statement:
+class Prepared:
     """A prepared statement with named parameters, as `cursor.execute` takes them."""
 
     def __init__(self, name: str, sql: str) -> None:
@@ -70,7 +70,7 @@ class Statement:
         return self._call
 
 
-def run(cursor: CursorWrapper, values: Mapping[str, Any], *statements: Statement) -> None:
+def run(cursor: CursorWrapper, values: Mapping[str, Any], *statements: Prepared) -> None:
     """Execute statements in one round trip; the cursor holds the result of the last one.
 
     Each sees what was committed when it began. Outside a transaction they are one of their own.
@@ -79,7 +79,7 @@ def run(cursor: CursorWrapper, values: Mapping[str, Any], *statements: Statement
 
 
 # Looks up the place, and stores signature, signer and mail: one statement, one round trip.
-INSERT = Statement(
+INSERT = Prepared(
     "sign",
     """
     WITH new_signature AS (
@@ -201,14 +201,14 @@ def write(
     signature.name_use, signature.wants_updates, signature.news_may_name, signature.state = row
 
 
-_READ_SIGNER = Statement(
+_READ_SIGNER = Prepared(
     "read_signer",
     f"""
     SELECT {", ".join(_SIGNER_COLUMNS)} FROM petitions_signer WHERE signature_id = %(id)s
     """,  # noqa: S608 - our own names of columns
 )
 # The same lock keys, in the same order, as `locks.lock_mailboxes` takes.
-_LOCK_MAILBOX = Statement(
+_LOCK_MAILBOX = Prepared(
     "lock_mailbox",
     """
     SELECT pg_advisory_xact_lock(n) FROM (
@@ -219,7 +219,7 @@ _LOCK_MAILBOX = Statement(
     ) numbers
     """,
 )
-_READ_MAILBOX = Statement(
+_READ_MAILBOX = Prepared(
     "read_mailbox",
     f"""
     SELECT {", ".join(f"s.{name}" for name in _COLUMNS)},
@@ -270,7 +270,7 @@ _CAUGHT = f"%(caught)s::varchar <> '' AND s.state = '{State.PENDING}'"
 _RELEASABLE = tuple(
     state.value for state in (*lifecycle.CONFIRM.sources, *lifecycle.RELEASE.sources)
 )
-_CONFIRM = Statement(
+_CONFIRM = Prepared(
     "confirm",
     f"""
     WITH twins AS (

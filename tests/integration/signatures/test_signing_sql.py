@@ -9,19 +9,19 @@ from pytest_django import Settings
 
 from petitions.counting import tallies
 from petitions.models import Petition
-from petitions.signatures import statements
-from petitions.signatures.statements import Statement
+from petitions.signatures import signing_sql
+from petitions.signatures.signing_sql import Prepared
 from tests.people import AMINA, sign_and_confirm
 from tests.pooler import direct
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SUM = Statement("sum_of_two", "SELECT %(a)s::int + %(b)s::int + %(a)s::int")
+SUM = Prepared("sum_of_two", "SELECT %(a)s::int + %(b)s::int + %(a)s::int")
 
 
 def ask(a: int, b: int) -> int:
     with connection.cursor() as cursor:
-        statements.run(cursor, {"a": a, "b": b}, SUM)
+        signing_sql.run(cursor, {"a": a, "b": b}, SUM)
         return int(cursor.fetchone()[0])
 
 
@@ -53,16 +53,16 @@ def test_it_is_prepared_on_the_very_connection_that_asks() -> None:
     other = connection.copy()
     try:
         with other.cursor() as cursor:
-            statements.run(cursor, {"a": 2, "b": 3}, SUM)
+            signing_sql.run(cursor, {"a": 2, "b": 3}, SUM)
             assert cursor.fetchone() == (7,)
     finally:
         other.close()
 
 
 def test_of_several_the_last_ones_answer_is_there() -> None:
-    other = Statement("other_number", "SELECT %(a)s::int")
+    other = Prepared("other_number", "SELECT %(a)s::int")
     with connection.cursor() as cursor:
-        statements.run(cursor, {"a": 7, "b": 1}, SUM, other)
+        signing_sql.run(cursor, {"a": 7, "b": 1}, SUM, other)
         assert cursor.fetchone() == (7,)
 
 
