@@ -23,18 +23,13 @@ from petitions.models.counts import (
 from petitions.models.enquiries import Answer, Enquiry
 from petitions.models.export import Export
 from petitions.models.geography import ABROAD, UNKNOWN, Place, PlaceFile, Postcode, Region
+from petitions.models.going_live import FormerAddress, FormerName, ReadinessTick, SenderCheck
 from petitions.models.jobs import BatchJob, BulkDecision, Reindexing
 from petitions.models.mail import Mail, Objection
 from petitions.models.moderation import Alert, AlertMail, Decision, DecisionItem, Rule
 from petitions.models.news import News, NewsCount, NewsText
 from petitions.models.operations import Lease, LoginFailure, RateCount, UsedNonce
-from petitions.models.organisation import (
-    FormerAddress,
-    FormerName,
-    Organisation,
-    ReadinessTick,
-    SenderCheck,
-)
+from petitions.models.organisation import Organisation
 from petitions.models.petition import Milestone, MilestoneText, Petition, PetitionText
 from petitions.models.records import AuditRecord, Erasure, ErasureStop
 from petitions.models.signature import (
