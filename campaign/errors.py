@@ -4,19 +4,13 @@ Only the admin's page for 403 asks the database: it says who may do what was ref
 """
 
 from http import HTTPStatus
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import TooManyFieldsSent
-from django.db import DatabaseError, InterfaceError
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import reverse
-from django.utils.cache import patch_cache_control
 
-from campaign.models import Statement, StatementText
-from petitions.models import Petition, PetitionText
+from campaign import former_addresses
 from petitions.staff import roles
 
 _ADMIN = f"/{settings.ADMIN_PATH}"
@@ -71,9 +65,6 @@ _ACTS = {
     "auth.add_user": "invite people",
 }
 _NAMES_SHOWN = 5
-# Seconds. Not for ever in browsers: a slug may be given back to what had it first.
-_REDIRECT_KEPT = 300
-_OF_STATEMENTS = {"campaign:statement", "campaign:history"}
 
 
 def is_admin(request: HttpRequest) -> bool:
@@ -108,7 +99,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404. A page that moved redirects."""
-    return _redirect_to_new_address(request) or error_page(request, 404)
+    return former_addresses.redirect_of(request) or error_page(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -135,45 +126,6 @@ def who_may(permission: str) -> str:
     asked = [_named(one) for one in roles.people_of([roles.ADMINISTRATORS])[:_NAMES_SHOWN]]
     whom = _listed(asked, "or") if asked else "your operator"
     return f"{only or 'Nobody but a superuser may do this.'} Ask {whom} for it."
-
-
-def _redirect_to_new_address(request: HttpRequest) -> HttpResponse | None:
-    """The redirect for a request that found nothing: any page, picture or figure of a petition, or
-    a statement; None if nothing public had this slug. One query, where a slug was not found alone.
-
-    A form that was sent to the old address is sent again to the new one (308).
-    """
-    match = request.resolver_match
-    if match is None or not (old := match.kwargs.get("slug")):
-        return None
-    public = _public_statements() if match.view_name in _OF_STATEMENTS else _public_petitions()
-    try:
-        owners = public.filter(former_addresses__slug=old)
-        slug = owners.values_list("slug", flat=True).first()
-    except (DatabaseError, InterfaceError):
-        return None
-    if slug is None:
-        return None
-    query = request.META.get("QUERY_STRING", "")
-    url = reverse(match.view_name, kwargs={**match.kwargs, "slug": slug})
-    response = HttpResponseRedirect(f"{url}?{query}" if query else url)
-    is_read = request.method in {"GET", "HEAD"}
-    moved = HTTPStatus.MOVED_PERMANENTLY if is_read else HTTPStatus.PERMANENT_REDIRECT
-    response.status_code = moved
-    patch_cache_control(response, public=True, max_age=_REDIRECT_KEPT)
-    return response
-
-
-def _public_statements() -> QuerySet[Any]:
-    """Statements that are public now; a redirect to another would tell its new slug."""
-    return Statement.objects.filter(pk__in=StatementText.objects.published().values("statement"))
-
-
-def _public_petitions() -> QuerySet[Any]:
-    """Petitions that are public now, or were removed with a public reason."""
-    return Petition.objects.published().filter(
-        pk__in=PetitionText.objects.published().values("petition")
-    )
 
 
 def _admin_page(request: HttpRequest, status: int, words: str) -> HttpResponse:
