@@ -215,7 +215,22 @@ class RuleAdmin(Strict):
     ordering = ("-id",)
     actions = ("end",)
 
+    def has_change_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
+        may_change = super().has_change_permission(request, obj)
+        if obj is None or obj.action != Rule.Action.HOLD:
+            return may_change
+        return may_change and request.user.has_perm(moderation_rules.HOLD)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj and not self.has_change_permission(request, obj):
+            kwargs["form"] = forms.ModelForm
+        return super().get_form(request, obj, change, **kwargs)
+
     def get_fields(self, request: HttpRequest, obj: Rule | None = None) -> Any:
+        if obj and not self.has_change_permission(request, obj):
+            return ("summary", "until", "note", "by")
         is_of_alert = obj is not None and obj.kind == Rule.Kind.ALERT
         return ("action", "note", "expires_at") if is_of_alert else self.fields
 
@@ -240,9 +255,10 @@ class RuleAdmin(Strict):
         told that a rule names an address.
         """
         form = context["adminform"].form
-        if form.reveals_a_rule:
+        is_ours = isinstance(form, RuleForm)
+        if is_ours and form.reveals_a_rule:
             moderation_rules.record_look(kind=Rule.Kind.ADDRESS, **acting(request))
-        if form.needs_preview:
+        if is_ours and form.needs_preview:
             preview = moderation_rules.preview(rule=form.instance, **acting(request))
             context |= {"preview": preview, "errors": []}
         return super().render_change_form(request, context, *args, **kwargs)

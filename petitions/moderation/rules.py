@@ -116,10 +116,12 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
 
     Only moderators, who see all that is held, make one that holds. By the public total, which rises
     when such a signature is approved, and the confirmations of that minute, which do not, an
-    organiser would see whether the person that it names has signed.
+    organiser would see whether the person that it names has signed. Nor does anybody else change
+    one of theirs.
     """
     roles.require(actor, PERMISSION)
-    if rule.action == Rule.Action.HOLD:
+    stored = Rule.objects.filter(pk=rule.pk).values_list("action", flat=True).first()
+    if Rule.Action.HOLD in {rule.action, stored}:
         roles.require(actor, HOLD)
     rule.actor = actor
     rule.save()

@@ -74,6 +74,14 @@ def test_an_organiser_makes_no_rule_that_holds(organiser: User, moderator: User,
     rule.refresh_from_db()
     assert rule.action == "hold"
 
+    page = client.get(f"{ADMIN}{rule.pk}/change/").content.decode()
+    assert 'name="_save"' not in page, "theirs is read, not changed"
+    answer = client.post(f"{ADMIN}{rule.pk}/change/", form(kind=kind, whom=whom, action="block"))
+    assert answer.status_code == 403
+    rule.action = "block"
+    with pytest.raises(PermissionDenied):
+        moderation_rules.save(rule=rule, actor=organiser, screen="x")
+
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ["moderator", "organiser"])
