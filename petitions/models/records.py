@@ -90,6 +90,7 @@ class AuditRecord(models.Model):
         ADDRESS_REVEALED = "address-revealed", "address of a signer revealed"
         REVEAL_REFUSED = "reveal-refused", "address not revealed: too many this hour"
         SEARCHED = "searched", "signatures searched"
+        SEARCH_REFUSED = "search-refused", "search refused: too many this hour"
         DECIDED = "decided", "signatures decided about"
         EXPORTED = "exported", "signatures exported"
         RECORDS_EXPORTED = "records-exported", "audit records exported"

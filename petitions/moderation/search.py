@@ -30,6 +30,9 @@ MOST_ALIKE = 1_000
 # How many addresses and domains one person may look for in an hour: more than signers write in, and
 # too few to test a list of people. Names and postcodes stand in the list for all to see.
 OF_ONE_PERSON, SEARCHES_AN_HOUR, HOUR = ("address", "domain"), 100, timedelta(hours=1)
+# What was typed is counted; pages of a list that was found are on record under its kind alone.
+_TYPED = ", typed"
+Action = AuditRecord.Action
 _REFERENCE_LENGTH = 12
 # Letters that Crockford's base 32 leaves out, for they look like digits.
 _LOOK_ALIKE = str.maketrans("OIL", "011")
@@ -95,39 +98,42 @@ class Nothing:
 Found = One | OfMailbox | AtPlace | OfDomain | Like | Nothing
 
 
-@transaction.atomic
 def search(*, petition: Petition, text: str, actor: User, screen: str) -> Found:
     """Find what the words are about, in a petition first, and put on record that it was sought.
 
-    Raises `Refused`, with nothing told, for more than `SEARCHES_AN_HOUR` addresses and domains.
+    Raises `Refused`, with nothing told, after `SEARCHES_AN_HOUR` for addresses and domains; the
+    first refusal of an hour is on record.
     """
     roles.require(actor, "petitions.moderate_signature")
+    sought = typed_text.without_invisible(text).strip()
+    with transaction.atomic():
+        # Before anything is looked for: the time of a refusal tells nothing either.
+        is_of_person = "@" in email_addresses.as_read(sought) or _DOMAIN.fullmatch(sought)
+        if not is_of_person or _is_within_budget(petition, actor, screen):
+            kind, found = _find(petition, sought)
+            record(petition=petition, kind=kind + _TYPED, actor=actor, screen=screen)
+            return found
+    raise Refused(
+        "Nothing was looked for. You have looked for many addresses or domains within an hour, "
+        "each of which may tell who signed. Wait, or ask another moderator."
+    )
+
+
+def _is_within_budget(petition: Petition, actor: User, screen: str) -> bool:
     # Locked, or two at once would each find the last one free.
     locks.lock_named(f"search {actor.pk}")
-    sought = typed_text.without_invisible(text).strip()
-    # Before anything is looked for: the time of a refusal tells nothing either.
-    if "@" in email_addresses.as_read(sought) or _DOMAIN.fullmatch(sought):
-        _refuse_too_many(actor)
-    kind, found = _find(petition, sought)
-    record(petition=petition, kind=kind, actor=actor, screen=screen)
-    return found
-
-
-def _refuse_too_many(actor: User) -> None:
-    # Pages of what was found are records of the same kinds, and count as well.
-    lately = AuditRecord.objects.lately(AuditRecord.Action.SEARCHED, HOUR)
-    if lately.filter(actor=actor, why__in=OF_ONE_PERSON).count() >= SEARCHES_AN_HOUR:
-        raise Refused(
-            "Nothing was looked for. You have looked for many addresses or domains within an hour, "
-            "each of which may tell who signed. Wait, or ask another moderator."
-        )
+    mine = AuditRecord.objects.filter(actor=actor)
+    kinds = [f"{kind}{_TYPED}" for kind in OF_ONE_PERSON]
+    if mine.lately(Action.SEARCHED, HOUR).filter(why__in=kinds).count() < SEARCHES_AN_HOUR:
+        return True
+    if not mine.lately(Action.SEARCH_REFUSED, HOUR).exists():
+        audit.record(action=Action.SEARCH_REFUSED, screen=screen, actor=actor, about=petition)
+    return False
 
 
 def record(*, petition: Petition, kind: str, actor: User, screen: str) -> None:
     """Put on record that somebody looked for signatures of one kind of origin."""
-    audit.record(
-        action=AuditRecord.Action.SEARCHED, screen=screen, actor=actor, about=petition, why=kind
-    )
+    audit.record(action=Action.SEARCHED, screen=screen, actor=actor, about=petition, why=kind)
 
 
 def _find(petition: Petition, text: str) -> tuple[str, Found]:

@@ -250,7 +250,8 @@ def test_who_searches_is_on_record_and_what_for_is_not(
     assert {(one.actor_id, one.object_id) for one in records} == {(moderator.pk, str(petition.pk))}
     kinds = [one.why for one in records.order_by("pk")]
     # A list that is found is on record besides, each time that it is read.
-    assert kinds == ["address"] * 3 + ["name"] * 3 + ["postcode"] * 2
+    typed = ["address, typed", "address", "address, typed", "name, typed", "name", "name, typed"]
+    assert kinds == [*typed, "postcode, typed", "postcode"]
 
 
 def test_nobody_tests_a_list_of_addresses_by_the_search(
@@ -258,13 +259,16 @@ def test_nobody_tests_a_list_of_addresses_by_the_search(
 ) -> None:
     """Reveals have a budget; by this, addresses that somebody guessed were told without one."""
     monkeypatch.setattr(search, "SEARCHES_AN_HOUR", 4)
-    sign_and_confirm(petition)
+    one = sign_and_confirm(petition)
+    for _ in range(5):
+        mona.get(f"{LIST}?domain_of={one.pk}")  # reading a list costs none of it
     for sought in ("a@example.org", "b@example.org", "example.net", "c@example.org"):
         assert "Nothing was looked for." not in found(mona, sought)[1]
     tested = [found(mona, sought) for sought in (AMINA.email, "d＠example.org")]
     assert all("Nothing was looked for." in page for _url, page in tested)
     assert tested[0][0] == tested[1][0], "nor does the address of the answer tell"
-    assert AuditRecord.objects.filter(action="searched").count() == 4
+    assert AuditRecord.objects.filter(why__endswith="typed").count() == 4
+    assert AuditRecord.objects.filter(action="search-refused").count() == 1
     assert "name_of" in found(mona, AMINA.name)[0], "names stand in the list"
 
     monkeypatch.setattr(search, "HOUR", timedelta())
