@@ -145,7 +145,7 @@ class AlertAdmin(Titled, ReadOnly):
         sent = request.POST if request.method == "POST" else None
         form = MailForm(sent, initial={"kinds": list(known)})
         if form.is_valid():
-            alerts.subscribe(user=user, kinds=form.cleaned_data["kinds"])
+            alerts.subscribe(kinds=form.cleaned_data["kinds"], **acting(request))
             messages.success(request, "Saved.")
             return redirect("admin:petitions_alert_changelist")
         context = {"title": "Alerts by mail", "form": form, "address": user.email}
@@ -170,7 +170,8 @@ class AlertAdmin(Titled, ReadOnly):
             raise Http404
         bursts = [one for one in found if one.is_burst]
         if len({one.petition_id for one in bursts}) == 1:
-            if left := len(found) - len(bursts):
+            left = len(found) - len(bursts)
+            if left and request.method == "GET":
                 messages.info(request, f"Left out: {left}, about no burst of signatures.")
             return self._about_bursts(request, bursts)
         if len(found) > 1:

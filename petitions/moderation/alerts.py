@@ -228,10 +228,15 @@ def dismiss(*, alert: Alert, actor: User, screen: str) -> None:
 
 
 @transaction.atomic
-def subscribe(*, user: User, kinds: Iterable[str]) -> None:
+def subscribe(*, actor: User, kinds: Iterable[str], screen: str) -> None:
     """Mail these kinds of alert to a moderator, and no others."""
+    roles.require(actor, "petitions.moderate_signature")
     wanted = set(kinds)
-    AlertMail.objects.filter(user=user).exclude(kind__in=wanted).delete()
-    known = AlertMail.objects.filter(user=user).values_list("kind", flat=True)
+    AlertMail.objects.filter(user=actor).exclude(kind__in=wanted).delete()
+    known = AlertMail.objects.filter(user=actor).values_list("kind", flat=True)
     new = wanted.difference(known)
-    AlertMail.objects.bulk_create([AlertMail(user=user, kind=kind) for kind in sorted(new)])
+    AlertMail.objects.bulk_create([AlertMail(user=actor, kind=kind) for kind in sorted(new)])
+    why = f"alerts by mail: {', '.join(sorted(wanted)) or 'none'}"
+    audit.record(
+        action=AuditRecord.Action.CHANGED, screen=screen, actor=actor, about=actor, why=why
+    )

@@ -463,7 +463,7 @@ def test_a_count_that_was_wrong_raises_an_alert(petition: Petition) -> None:
 @pytest.fixture
 def wants(moderator: User) -> Callable[..., None]:
     User.objects.filter(pk=moderator.pk).update(email="mona@example.org")
-    return lambda *kinds: alerts.subscribe(user=moderator, kinds=kinds)
+    return lambda *kinds: alerts.subscribe(actor=moderator, kinds=kinds, screen="x")
 
 
 def test_alerts_are_mailed_to_who_wants_them_at_most_once_an_hour_a_cause(
@@ -530,7 +530,7 @@ def test_a_moderator_whose_address_is_refused_keeps_nobody_from_theirs(
     wants("burst")
     other = User.objects.create_user("other", "other@example.org", is_staff=True)
     other.groups.add(Group.objects.get(name=MODERATORS))
-    alerts.subscribe(user=other, kinds=["burst"])
+    alerts.subscribe(actor=other, kinds=["burst"], screen="x")
     refuse_address("mona@example.org")
     assert team.send_alerts() == 1
     assert [letter.to for letter in mail.outbox] == [["other@example.org"]]
