@@ -21,7 +21,6 @@ from django.db import (
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
-from django.utils.translation import gettext_lazy as _
 from django_otp.middleware import OTPMiddleware
 
 from campaign import sessions
@@ -50,7 +49,7 @@ _TOKEN_HEADERS = {
 }
 RETRY_AFTER = "30"
 _BUSY = (password_hashing.Busy, typesetting.Busy)
-_MEANWHILE = _(
+_MEANWHILE = (
     "Somebody else changed this at the same moment, so nothing was saved. Look at it as it is now, "
     "and do it again."
 )

@@ -13,7 +13,6 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.translation import gettext
 
 from petitions.formatting.languages import minutes
 from petitions.infra.client_network import NOWHERE, sender_of
@@ -114,14 +113,11 @@ def _as_error(form: Any, refusal: logins.Refusal) -> ValidationError:
     form.refusal = refusal
     if isinstance(refusal, password_hashing.Busy):
         return ValidationError(
-            gettext(
-                "Others are logging in at this moment, so your password was not looked at. "
-                "Try again in a few seconds."
-            )
+            "Others are logging in at this moment, so your password was not looked at. "
+            "Try again in a few seconds."
         )
-    message = gettext(
-        "Too many wrong passwords. For %(time)s none is looked at, not even the right one. "
-        "Try again then."
+    wait = minutes(timedelta(seconds=max(60, refusal.retry_after)))
+    return ValidationError(
+        f"Too many wrong passwords. For {wait} none is looked at, not even the right one. Try "
+        "again then."
     )
-    wait = timedelta(seconds=max(60, refusal.retry_after))
-    return ValidationError(message % {"time": minutes(wait)})

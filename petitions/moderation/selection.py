@@ -21,7 +21,6 @@ from django.db.models import (
 )
 from django.db.models.lookups import Regex
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from petitions.models import ABROAD, Alert, Signature, Signer
 from petitions.screening import fraud_signals
@@ -54,7 +53,7 @@ class Number(NamedTuple):
     is_exact: bool
 
     def __str__(self) -> str:
-        return f"{self.n:,}" if self.is_exact else _("more than %(n)s") % {"n": f"{self.n:,}"}
+        return f"{self.n:,}" if self.is_exact else f"more than {self.n:,}"
 
 
 def looks(conditions: Iterable[str]) -> list[str]:
@@ -98,15 +97,12 @@ class Selection:
         """Refuse an empty set of conditions, and too many ids. Raises `Refused`."""
         if len(self.ids) > MOST_IDS:
             raise Refused(
-                _("More than %(most)s rows are ticked. Choose them by a condition instead.")
-                % {"most": f"{MOST_IDS:,}"}
+                f"More than {MOST_IDS:,} rows are ticked. Choose them by a condition instead."
             )
         if not self.conditions().keys() - {"petition_id"}:
             raise Refused(
-                _(
-                    "No condition was given, so this would be every signature of the petition. "
-                    "Choose at least one condition, or say that you mean all of them."
-                )
+                "No condition was given, so this would be every signature of the petition. "
+                "Choose at least one condition, or say that you mean all of them."
             )
 
     @property
@@ -204,7 +200,7 @@ class Selection:
         networks = {bytes(ix) for ix in known.values_list("network_ix", flat=True) if ix}
         domains = {bytes(ix) for ix in known.values_list("domain_ix", flat=True) if ix}
         if not networks | domains:
-            raise Refused(_("The alerts are deleted, after 30 days. Choose another condition."))
+            raise Refused("The alerts are deleted, after 30 days. Choose another condition.")
         if not self.networks_of_alerts:
             return Q(signer__network_ix__in=networks) | Q(signer__domain_ix__in=domains)
         theirs = Signer.objects.filter(domain_ix__in=domains, petition=self.petition_id)
@@ -248,10 +244,8 @@ def _of_origin(name: str, *signature_ids: UUID) -> set[bytes]:
     found = {bytes(index) for index in known if index is not None}
     if not found:
         raise Refused(
-            _(
-                "Where that signature came from is not known any more: it is erased after 30 "
-                "days, and with its signer. Choose another condition."
-            )
+            "Where that signature came from is not known any more: it is erased after 30 "
+            "days, and with its signer. Choose another condition."
         )
     return found
 
@@ -267,10 +261,10 @@ def _days_about(signature_ids: tuple[UUID, ...]) -> tuple[datetime, datetime]:
 def _minute_of(signature_id: UUID) -> datetime:
     signed = Signature.objects.filter(pk=signature_id).values_list("created_at", flat=True).first()
     if signed is None:
-        raise Refused(_("That signature has been deleted. Choose another condition."))
+        raise Refused("That signature has been deleted. Choose another condition.")
     if timezone.localtime(signed).time() == datetime.min.time():
         raise Refused(
-            _("Of that signature only the day is still known. Choose the day as a condition.")
+            "Of that signature only the day is still known. Choose the day as a condition."
         )
     return signed.replace(second=0, microsecond=0)
 
