@@ -36,7 +36,8 @@ worker_class = "gthread"
 workers = env.integer("WEB_WORKERS", 2, at_least=1)
 # More contend with each other: with 8 each request cost a tenth more, and the 99th percentile was
 # a fifth longer than with 2. Fewer could be blocked by a few slow clients.
-threads = env.integer("WEB_THREADS", 4, at_least=1)
+# Two may be sending files to staff: see `petitions/admin/downloads.py`.
+threads = env.integer("WEB_THREADS", 4, at_least=3)
 # SO_REUSEPORT: each worker has a listening socket. From one shared socket the first to wake takes
 # nearly all keep-alive connections, and the other CPUs stand idle: measured, a third of the rate.
 reuse_port = not bind.startswith("fd://")

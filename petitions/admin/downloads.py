@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from petitions.staff.refusal import Refused
 
-# Of a process, which has `WEB_THREADS`: the others are left to those who sign.
+# Of a process, which has `WEB_THREADS`, three at least: the others are left to those who sign.
 AT_ONCE = 2
 # Within which a reader has to take in a chunk, of about 100 kB.
 PATIENCE = 60.0
