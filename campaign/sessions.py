@@ -55,7 +55,10 @@ def hashes(session_key: str) -> list[str]:
 
 
 class SessionStore(db.SessionStore):
-    """Django's database session store, with the session key's hash in place of the key."""
+    """Django's database session store, with the session key's hash in place of the key.
+
+    Its asynchronous methods are inherited, and would store the key itself: nothing calls them.
+    """
 
     def _get_session_from_db(self) -> Session | None:
         key = self.session_key

@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -29,6 +30,7 @@ class OwnPasswordView(PasswordChangeView):
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
 
+    @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
         people.note_password_set(person=form.user, screen=screen_of(self.request))
@@ -44,6 +46,7 @@ class SetPasswordView(PasswordResetConfirmView):
     template_name = "admin/set_password.html"
     success_url = reverse_lazy("admin:login")
 
+    @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
         people.note_password_set(person=form.user, screen=screen_of(self.request))

@@ -94,7 +94,7 @@ class WordsForm(forms.ModelForm[Any]):
         self.code = str(self.instance.language)
         self.name = str(get_language_info(self.code)["name"])
         self.direction = direction(self.code)
-        self.state = shown(self.instance) if self.instance.pk else "not written yet"
+        self.shown = shown(self.instance) if self.instance.pk else "not written yet"
 
     def preview(self) -> SafeString:
         """The page of a frame that shows the words as they are typed, saved or not."""

@@ -66,7 +66,7 @@ class Approval:
         roles.require(actor, self.model.APPROVAL)
         if actor.pk == job.actor_id:
             name = self.model._meta.verbose_name
-            raise Refused(f"Somebody else has to approve your own {name}. It waits for a day.")
+            raise Refused(f"Somebody else has to approve your own {name}.")
         is_late = self._waiting_for(WAITS).filter(pk=job.pk).exists()
         if is_late or not self._begin(job, approver=actor):
             raise Refused("This does not wait for approval any more. Load the page again.")

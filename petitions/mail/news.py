@@ -316,7 +316,7 @@ def untranslated(news: News) -> str:
     """
     texts = list(news.texts.order_by(rank_of(settings.LANGUAGE_CODE), "id"))
     written = {text.language for text in texts}
-    names = {code: get_language_info(code)["name"] for code, _own_name in settings.LANGUAGES}
+    names = {code: get_language_info(code)["name"] for code, _name in settings.LANGUAGES}
     missing = [name for code, name in names.items() if code not in written]
     if not texts or not missing:
         return ""

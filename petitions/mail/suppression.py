@@ -74,7 +74,7 @@ def suppress_bounced(*, address: str) -> None:
     The very address alone, which may not exist though its mailbox does under another spelling: an
     alias that somebody makes up, or a domain of a provider at which not everybody has an address.
     """
-    _insert(sealing.spellings_of(address)[0], Reason.UNDELIVERABLE)
+    _insert(sealing.address_as_inboxes(address)[0], Reason.UNDELIVERABLE)
 
 
 def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
@@ -100,7 +100,7 @@ def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[K
         (mail_id, to.petition_id, inbox.key_id, _stored(inbox))
         for mail_id, to in mails.items()
         # The last reason is the one that is told: that an address takes no mail.
-        for inbox in (*sealing.inboxes_of(to.address), *sealing.spellings_of(to.address))
+        for inbox in (*sealing.inboxes_of(to.address), *sealing.address_as_inboxes(to.address))
     ]
     entries = _standing().filter(ix__in=[ix for *_rest, ix in waiting])
     if not are_news:

@@ -272,7 +272,7 @@ def inbox_of(address: str) -> Inbox:
     return _inbox(email_addresses.canonical(address), vault.index_key_id())
 
 
-def spellings_of(address: str) -> list[Inbox]:
+def address_as_inboxes(address: str) -> list[Inbox]:
     """One spelling of a mailbox, the very address, by its blind index under each key; the first is
     current. As an `Inbox`, for it is stored in the same way, and equals none.
     """

@@ -38,5 +38,5 @@ class Command(migrate.Command):
                 time.sleep(PAUSE)
         raise CommandError(
             "A table was in use all the time, by a dump or a long command. Nothing is half done: "
-            "run migrate again when that has ended. pg_stat_activity shows who it is."
+            "run migrate again when that has ended. pg_locks shows which connection it is."
         )

@@ -3,6 +3,7 @@
 import html
 import threading
 import time
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.utils.safestring import SafeString
 
 from campaign.models import Statement, StatementCorrection, StatementText
 from petitions.admin import texts as admin_texts
+from petitions.formatting import sanitising
 from petitions.models import AuditRecord, Petition, PetitionText, Signature, TextCorrection
 from petitions.models.corrections import digest
 from petitions.publishing import texts
@@ -213,11 +215,14 @@ def test_nobody_who_signs_waits_for_the_rendering_of_a_text(
     """
     locked: list[bool] = []
 
+    @cache
     def rendered(typed: str, *_others: str) -> SafeString:
         locked.append(connection.in_atomic_block)
         return SafeString(typed)
 
-    monkeypatch.setattr(admin_texts, "render_markdown", rendered)
+    # The one of the preview, and the one of validation.
+    for module in (admin_texts, sanitising):
+        monkeypatch.setattr(module, "render_markdown", rendered)
     monkeypatch.setattr(admin_texts, "differences", rendered)
     page = omar.send(omar.form(), act=act, **{"en-body": "Other words"})
     assert "Other words" in page
