@@ -38,7 +38,6 @@ def needs() -> dict[str, Any]:
     petitions = Petition.objects.titled().in_bulk()
     held = _held(petitions)
     numbers = [one["number"] for one in held]
-    # What the other kinds tell, the home tells by itself.
     bursts = Alert.objects.open_bursts()
     by_petition = bursts.values_list("petition").annotate(number=Count("pk")).order_by("-number")
     together = [
@@ -46,11 +45,11 @@ def needs() -> dict[str, Any]:
         for pk, number in by_petition
         if number > 1
     ]
-    alerts = list(bursts.order_by("-created_at")[:MOST_ALERTS])
+    alerts = list(Alert.objects.open_on_home()[:MOST_ALERTS])
     waiting = BulkDecision.objects.waiting().select_related("actor", "undoes__undoes")
     jobs = list(waiting[:MOST_JOBS])
     for alert in alerts:
-        alert.petition = petitions[alert.petition_id or 0]
+        alert.petition = petitions.get(alert.petition_id or 0)
     for job in jobs:
         job.petition = petitions[job.petition_id]
     if not (held or alerts or jobs):
@@ -169,8 +168,11 @@ def old_postcodes() -> dict[str, date | None] | None:
 
 
 def alert_url(alert: Alert) -> str:
-    """The URL of the list of the signatures of an alert's network or domain on its day."""
-    assert alert.petition is not None, "only bursts have signatures"
+    """The URL of the list of the signatures of an alert's network or domain on its day; "" of an
+    alert that is no burst.
+    """
+    if not alert.is_burst or alert.petition is None:
+        return ""
     name = "domain" if alert.kind == Alert.Kind.DOMAIN else "network"
     index = alert.domain_ix if name == "domain" else alert.network_ix
     return _list_url(petition=alert.petition.slug, **{name: bytes(index or b"").hex()})

@@ -183,6 +183,14 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Alerts about signatures of one petition that nobody has checked."""
         return self.filter(kind__in=Alert.BURSTS, seen_at=None, petition__isnull=False)
 
+    def open_on_home(self) -> "AlertQuerySet":
+        """Unchecked alerts that the admin's home lists: of mail and counts, and then bursts, the
+        newest first. What is on hold, or stands still, the home tells by itself.
+        """
+        told = [Alert.Kind.HELD, Alert.Kind.STILL]
+        is_open = self.filter(seen_at=None).exclude(kind__in=told)
+        return is_open.alias(is_last=Q(kind__in=Alert.BURSTS)).order_by("is_last", "-created_at")
+
     def of_one_attack(self, petition_id: int) -> "AlertQuerySet":
         """Open bursts of a petition, and those of the last day that closed by themselves: what came
         from their networks may be part of it.

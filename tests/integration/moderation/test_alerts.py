@@ -15,8 +15,8 @@ from django.utils import timezone
 from campaign.celery import app
 from petitions import tasks
 from petitions.infra.locks import lease
-from petitions.models import Alert, Petition, Signature, Signer
-from petitions.moderation import alerts
+from petitions.models import Alert, Mail, Petition, Signature, Signer
+from petitions.moderation import alert_causes, alerts
 from petitions.screening import screen
 from petitions.screening.screen import Screening
 from petitions.signatures import submit
@@ -245,3 +245,44 @@ def test_an_organiser_sees_no_alert_and_cannot_put_one_away(
 @pytest.mark.parametrize(("number", "of", "percent"), [(2, 3, 67), (1, 3, 33), (0, 0, 0)])
 def test_a_share_is_rounded_to_whole_per_cent(number: int, of: int, percent: int) -> None:
     assert alerts.Likeness("", number, of).percent == percent
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("mail", "Mail that waits for more than 10 minutes"),
+        ("bounces", "More than 5% of mail refused by servers"),
+        ("tally", "A count that did not match its signatures: Protect people"),
+    ],
+)
+def test_an_open_alert_of_mail_or_a_count_stands_on_the_home_until_it_is_checked(
+    petition: Petition, moderator: User, client: Client, kind: str, words: str
+) -> None:
+    """The home said "Nothing needs you", for it listed bursts alone."""
+    about = petition if kind == "tally" else None
+    alert = Alert.objects.create(kind=kind, petition=about, number=25)
+    client.force_login(moderator)
+    home = client.get(HOME).content.decode()
+    assert "Nothing needs you" not in home
+    assert f'<a href="/admin/petitions/alert/{alert.pk}/change/">{words}' in home
+    client.post(f"/admin/petitions/alert/{alert.pk}/seen/")
+    assert "Nothing needs you" in client.get(HOME).content.decode()
+
+
+def test_mail_that_servers_refuse_raises_an_alert_until_it_is_over(petition: Petition) -> None:
+    crowd(petition, 100)
+    Mail.objects.update(state=Mail.State.SENT)
+    fewest = alert_causes.FEWEST_REFUSED
+    failing = list(Mail.objects.values_list("pk", flat=True)[:fewest])
+
+    def fail(number: int) -> None:
+        Mail.objects.filter(pk__in=failing[:number]).update(state=Mail.State.FAILED, code="535")
+        alert_causes.raise_and_close()
+
+    fail(fewest - 1)
+    assert not Alert.objects.filter(kind="bounces").exists()
+    fail(fewest)
+    assert Alert.objects.get(kind="bounces").number_in_words == "10 or more"
+    Mail.objects.update(state=Mail.State.SENT, code="")
+    alert_causes.raise_and_close()
+    assert not Alert.objects.filter(kind="bounces").exists()
