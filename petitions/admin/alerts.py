@@ -25,7 +25,7 @@ from petitions.admin.base import ReadOnly, Titled
 from petitions.admin.needs import alert_url
 from petitions.admin.signatures import decide
 from petitions.admin.signatures.decide import MODERATE
-from petitions.formatting.languages import hours
+from petitions.formatting.languages import hours, moment_of_staff
 from petitions.models import Alert, AlertMail, BulkDecision, Petition, Rule
 from petitions.moderation import alerts
 from petitions.staff.refusal import Refused
@@ -91,12 +91,16 @@ class AlertAdmin(Titled, ReadOnly):
     """All alerts of the last thirty days; the admin's home shows those not yet dismissed."""
 
     when_empty = "Here stands what looks like an attack. Nothing does."
-    list_display = ("created_at", "what", "number_in_words", "petition", "signatures", "state")
-    list_display_links = ("created_at",)
+    list_display = ("noticed", "what", "number_in_words", "petition", "signatures", "state")
+    list_display_links = ("noticed",)
     list_filter = ("kind",)
     ordering = ("-created_at",)
     actions = ("together",)
     change_list_template = "admin/petitions/alert/change_list.html"
+
+    @admin.display(description="first noticed", ordering="created_at")
+    def noticed(self, alert: Alert) -> str:
+        return moment_of_staff(alert.created_at)
 
     @admin.display(description="what")
     def what(self, alert: Alert) -> str:

@@ -12,7 +12,18 @@ from django.utils import timezone
 
 from campaign.models import Statement
 from petitions.formatting.languages import moment_of_staff
-from petitions.models import Alert, Decision, Erasure, Export, Milestone, Petition, Snapshot
+from petitions.models import (
+    Alert,
+    AuditRecord,
+    BulkDecision,
+    Decision,
+    Erasure,
+    Export,
+    Milestone,
+    Petition,
+    Snapshot,
+)
+from petitions.staff import audit
 from tests.held import hold_one
 from tests.people import AMINA, sign_and_confirm
 from tests.pressing import press
@@ -248,6 +259,39 @@ def test_times_have_one_form_and_lists_no_app_above_them(
     assert moment_of_staff(petition.opens_at or timezone.now()) in opened
     # No page by app stands on the way, for there is none.
     assert '>Home</a> › <a href="/admin/petitions/petition/">Petitions</a> › Protect' in opened
+
+
+def test_what_is_older_than_its_time_shows_the_day_and_no_midnight(
+    petition: Petition, moderator: User, client: Client
+) -> None:
+    """Times are cut to the day after 72 hours: midnight would be a time at which nothing was."""
+    alert = Alert.objects.create(petition=petition, kind="burst", network_ix=bytes(16), number=20)
+    mismatch = Alert.objects.create(petition=petition, kind="tally", number=1)
+    job = BulkDecision.objects.create(
+        petition=petition, kind="hold", reason="suspicious", conditions={}, seen_item=0
+    )
+    now = timezone.now()
+    BulkDecision.objects.filter(pk=job.pk).update(state="done", started_at=now, finished_at=now)
+    audit.record(
+        action=AuditRecord.Action.SIGNING_PAUSED, screen="-", actor=moderator, about=petition
+    )
+    day = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    Alert.objects.update(created_at=day)
+    BulkDecision.objects.update(created_at=day)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE petitions_auditrecord DISABLE TRIGGER USER")
+        AuditRecord.objects.update(created_at=day)
+        cursor.execute("ALTER TABLE petitions_auditrecord ENABLE TRIGGER USER")
+    client.force_login(moderator)
+    for path in (
+        "/admin/petitions/alert/",
+        f"/admin/petitions/alert/{alert.pk}/change/",
+        f"/admin/petitions/alert/{mismatch.pk}/change/",
+        f"{PETITIONS}{petition.pk}/switches/",
+    ):
+        page = client.get(path).content.decode()
+        assert f"{day:%Y-%m-%d}" in page, path
+        assert "00:00" not in page, path
 
 
 def test_moderators_see_no_counts_of_partners(
