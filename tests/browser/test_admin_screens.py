@@ -165,10 +165,37 @@ def test_filters_stand_beside_the_list_at_a_desk_and_below_it_on_a_telephone(
     assert below["x"] == above["x"]
 
 
-def test_marks_piled_up_on_a_name_cover_nothing(page: Page, stack: Stack) -> None:
+@pytest.fixture(scope="module")
+def piled_up(stack: Stack) -> None:
+    """Somebody who signed with marks piled up on their name, the newest."""
     command = [sys.executable, "-c", PILE_UP, SLUG]
     environment = {**os.environ, **stack.environment}
     subprocess.run(command, env=environment, cwd=settings.BASE_DIR, check=True)
+
+
+def test_axe_finds_nothing_on_what_a_moderator_opens_about_one_person(
+    page: Page, stack: Stack, piled_up: None
+) -> None:
+    log_in(page, stack)
+    every = f"/admin/petitions/signature/?petition={SLUG}&order=newest"
+    page.goto(every)
+    page.locator("#result_list tbody a").first.click()
+    page.get_by_text("Delete this person’s data at their request").click()
+    found = list(looked_at(page, "erasing"))
+    page.get_by_role("link", name="Reveal it").click()
+    page.fill("#id_reason", "They wrote to us")
+    page.get_by_role("button", name="Reveal the address").click()
+    expect(page.locator(".revealed")).to_be_visible()
+    found += looked_at(page, "revealed")
+    page.goto(every)
+    page.fill("#sought", "nobody@example.net")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator(".messagelist")).to_contain_text("No signature has that email address")
+    found += looked_at(page, "found nothing")
+    assert not found
+
+
+def test_marks_piled_up_on_a_name_cover_nothing(page: Page, stack: Stack, piled_up: None) -> None:
     log_in(page, stack)
     page.goto(f"/admin/petitions/signature/?petition={SLUG}&order=newest")
     assert is_clipped(page, "#result_list td bdi")
