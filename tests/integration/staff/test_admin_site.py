@@ -491,6 +491,26 @@ def test_the_password_is_asked_for_again_before_what_must_not_be_done_in_passing
     assert wrong.get().screen == "admin:password_again"
 
 
+def test_roles_exports_and_the_second_factor_want_the_password_again(
+    petition: Petition, administrator: User, both: User
+) -> None:
+    of_both = ["/admin/petitions/export/new/hand-in/", reverse("admin:own_second_factor")]
+    of_person = [
+        reverse("admin:auth_user_change", args=[both.pk]),
+        reverse("admin:auth_user_act", args=[both.pk, "deactivate"]),
+    ]
+    for person, paths in ((both, of_both), (administrator, of_person)):
+        client = client_of(person)
+        session = client.session
+        session["password-at"] = 0
+        session.save()
+        for path in paths:
+            answer = client.post(path, {"groups": [], "reason": "x", "codes": "1"})
+            assert answer.status_code == 302, path
+            assert answer["Location"].startswith(reverse("admin:password_again")), path
+    assert User.objects.get(pk=both.pk).is_active
+
+
 @pytest.mark.parametrize("away", ["https://evil.example/admin/", "//evil.example", "/petitions/"])
 def test_the_page_that_asks_for_the_password_leads_nowhere_else(
     administrator: User, away: str
