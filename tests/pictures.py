@@ -38,11 +38,15 @@ from django.utils import timezone
 from petitions.counting import figures
 from petitions.mail import enquiries
 from petitions.mail.enquiries import Letter
-from petitions.models import Petition
+from petitions.models import Petition, Rule
 from petitions.moderation import activity, alert_causes
 from tests import drill
 drill.attack(Petition.objects.get(slug=sys.argv[1]), scripted=160, genuine=40, networks=3)
 alert_causes.raise_and_close()
+rule = {"note": "A conference.", "expires_at": timezone.now() + timedelta(days=7)}
+Rule.objects.create(kind="network", action="allow", pattern="192.0.2.0/24", **rule)
+rule["note"] = "A script."
+Rule.objects.create(kind="domain", action="block", pattern="example.net", **rule)
 activity.roll_up()
 said = "I signed last week, and would like to know which day you hand it in."
 letter = Letter(name="Robin Example", email="robin@example.org", message=said, language="en")
@@ -78,11 +82,14 @@ SCREENS = {
         Screen("list-telephone", LIST, width=TELEPHONE),
         Screen("signature", LIST, (FIRST,), height=900),
         Screen("alert", "/admin/", ("text=What to do",), height=900),
+        Screen("alerts", "/admin/petitions/alert/"),
+        Screen("alerts-by-mail", "/admin/petitions/alert/mail/"),
         Screen("cockpit", "/admin/petitions/activityminute/", height=1200),
         Screen("preview", LIST, ("[name=scope][value=all]", "[value=approve]"), height=900),
         Screen("decisions", "/admin/petitions/decision/"),
         Screen("decision", "/admin/petitions/decision/", (FIRST,), height=900),
         Screen("rule", "/admin/petitions/rule/add/"),
+        Screen("rules", "/admin/petitions/rule/"),
         _of_petition("switches", "Switches"),
     ),
     "Organisers": (
