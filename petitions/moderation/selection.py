@@ -42,8 +42,9 @@ _LOOKS = {
     "same_network_as": "network",
 }
 _MINUTE = timedelta(minutes=1)
-# Blind indexes are of a UTC day; retention truncates times to the day in London.
-_ABOUT_THAT_DAY = timedelta(days=2)
+# Blind indexes are of a UTC day; retention truncates times to the day in London, which in summer
+# begins an hour earlier.
+_ABOUT_THAT_DAY = timedelta(hours=25)
 
 
 class Number(NamedTuple):

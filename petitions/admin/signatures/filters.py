@@ -20,6 +20,7 @@ from petitions.models import Decision, Petition, Place, Signature, as_array
 from petitions.moderation import search
 from petitions.moderation.selection import ANY_SIGNAL, Selection, looks
 from petitions.screening import fraud_signals
+from petitions.signatures.lifecycle import ENDED
 from petitions.signers import sealing
 from petitions.staff.refusal import Refused
 
@@ -170,7 +171,9 @@ class Filters:
         rows = self.rows()
         if not self._is_gathered():
             rows = self.selection().by_time()
-            states = [self.state] if self.state else State.values
+            # Of ended ones no origin is known: each of that day would be looked at in vain.
+            known = State if self.given.keys().isdisjoint(_ORIGINS) else set(State) - ENDED
+            states = [self.state] if self.state else [state.value for state in known]
             one, *others = [
                 keyset.first(rows.filter(state=state), cursor, number).values("pk")
                 for state in states
