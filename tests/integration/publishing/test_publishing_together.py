@@ -212,6 +212,15 @@ def test_nothing_happens_before_all_is_said(
     assert pages() == HIDDEN
 
 
+@pytest.mark.parametrize("at", [None, TO_COME])
+def test_of_two_who_publish_at_once_the_second_is_told(
+    omar: Client, statement: Statement, at: datetime | None
+) -> None:
+    """What the first did takes the second's form away, and once took the reason with it."""
+    together(statement, at)
+    assert "Nothing was done" in asked(omar, statement, when="now")
+
+
 def test_what_the_law_asks_is_named_and_has_no_button(omar: Client, statement: Statement) -> None:
     PetitionText.objects.all().delete()
     path = f"/admin/campaign/statement/{statement.pk}/together/"
