@@ -84,13 +84,17 @@ class StoredMoment(LondonMoment):
 
 class Lines(forms.CharField):
     """Text of several lines, with LF at their ends as files have it. Browsers send CRLF, and
-    Django's field would call that a change.
+    Django's field would call that a change. Without `maxlength`, at which browsers cut off the end
+    of what is pasted, and say nothing: the form says what is too long, and keeps it.
     """
 
     def to_python(self, value: Any) -> Any:
         is_text = isinstance(value, str)
         value = value.replace("\r\n", "\n").replace("\r", "\n") if is_text else value
         return super().to_python(value)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {k: v for k, v in super().widget_attrs(widget).items() if k != "maxlength"}
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(self.to_python(initial), self.to_python(data))

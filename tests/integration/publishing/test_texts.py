@@ -1,6 +1,7 @@
 """Texts side by side: typing errors, new versions, their history, and what the database guards."""
 
 import html
+import re
 import threading
 import time
 from functools import cache
@@ -165,6 +166,14 @@ def test_an_empty_or_enormous_text_is_refused_and_nothing_typed_is_lost(
     assert 'value="عنوان آخر"' in page
     assert english(petition).words == before
     assert petition.texts.get(language="ar").title != "عنوان آخر"
+
+
+def test_no_browser_cuts_off_the_end_of_what_is_pasted(petition: Petition, omar: Omar) -> None:
+    """They do so at its `maxlength`, silently: then nothing is too long, and nothing refuses."""
+    page = omar.client.get(omar.path).content.decode()
+    fields = re.findall(r"<textarea[^>]*>", page)
+    assert len(fields) == 2 * 3
+    assert not [field for field in fields if "maxlength" in field]
 
 
 def test_of_two_who_write_at_once_the_second_is_told_and_loses_nothing(

@@ -229,3 +229,5 @@ def test_every_datetime_and_text_column_of_a_form_has_the_careful_field(admin_us
             for field in each._meta.model._meta.fields:
                 if (wanted := careful.get(type(field))) and field.name in each.base_fields:
                     assert type(each.base_fields[field.name]).__name__ == wanted, field
+                    # Browsers cut off at it what is pasted, and say nothing.
+                    assert "maxlength" not in each.base_fields[field.name].widget.attrs, field
