@@ -19,7 +19,7 @@ from petitions.models import Petition
 
 # Shades of the map beside that of none.
 _SHADES = 5
-_ROOM = 40
+_ROOM = 72
 _FORMATS = {
     "csv": ("text/csv; charset=utf-8", csv_file.write),
     "xlsx": (
@@ -118,22 +118,22 @@ def _written(table: Table) -> Table:
 
 def _map(seats: Sequence[Seat]) -> dict[str, Any]:
     """The map's hexagons in reading order, as text (localising 650 numbers takes 20 ms), and its
-    key. `drawn` has code, shade, x, y and label of each.
+    key. `drawn` has code, shade, x, y, name and number of each.
     """
     shades = _shades([seat.n for seat in seats if seat.n])
     by_code, layout = {seat.code: seat for seat in seats}, hexagons.layout()
     drawn = [
-        (code, str(_level(seat.n, shades)), str(at.x), str(at.y), _label(seat))
+        (code, str(_level(seat.n, shades)), str(at.x), str(at.y), seat.name, _number(seat))
         for code, at in layout.hexagons.items()
         if (seat := by_code.get(code))
     ]
-    # Above the map there is room for the label of the one that is pointed at.
+    # Above the map there is room for name and number of the one that is pointed at.
     box = f"0 -{_ROOM} {layout.width:.0f} {layout.height + _ROOM:.0f}"
     return {"drawn": drawn, "shades": shades, "box": box, "corners": hexagons.corners()}
 
 
-def _label(seat: Seat) -> str:
-    return f"{seat.name}: {seat.n:,}, rank {seat.rank}"
+def _number(seat: Seat) -> str:
+    return f"{seat.n:,}, rank {seat.rank}"
 
 
 def _shades(counts: Sequence[int]) -> list[Shade]:

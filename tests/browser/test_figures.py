@@ -130,6 +130,16 @@ def test_the_map_is_one_stop_of_the_keyboard_and_leads_to_the_row_of_the_table(p
     expect(row.locator("[data-label=signatures]")).to_have_text(count.split(",")[0])
 
 
+def test_the_longest_name_stands_whole_above_the_map(page: Page) -> None:
+    ends = page.evaluate(
+        """() => [...document.querySelectorAll(".hexmap text")].map(
+            (text) => text.getBoundingClientRect().right)"""
+    )
+    assert len(ends) == 650
+    edge = "document.querySelector('.hexmap').getBoundingClientRect().right"
+    assert max(ends) <= page.evaluate(edge)
+
+
 def test_the_table_is_sorted_by_the_keyboard_alone(page: Page) -> None:
     def head() -> Locator:
         return page.get_by_role("columnheader", name="constituency")

@@ -84,8 +84,11 @@ def test_every_constituency_has_a_row_and_a_hexagon_that_leads_to_it(
     client.force_login(organiser)
     shown = read(client, page)
 
-    seat = r'<a href="#([^"]+)" class="seat level-(\d)">.*?<text[^>]*>([^<]+)</text>'
-    linked = re.findall(seat, shown)
+    seat = r'<a href="#([^"]+)" class="seat level-(\d)">.*?<text[^>]*>(.+?)</tspan></text>'
+    linked = [
+        (code, level, re.sub(r"<tspan.*?>", "", label))
+        for code, level, label in re.findall(seat, shown)
+    ]
     assert len(linked) == 650
     assert {code for code, _level, _label in linked} == set(rows(shown))
     by_code = {code: (level, label) for code, level, label in linked}
