@@ -73,8 +73,8 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
-                            ("handed_in", "Handed in to the Government"),
-                            ("reply", "The Government’s reply"),
+                            ("handed_in", "Handed in"),
+                            ("reply", "The reply"),
                             ("debate", "Debate in Parliament"),
                             ("other", "News"),
                         ],
@@ -1043,7 +1043,7 @@ class Migration(migrations.Migration):
                     "challenge",
                     models.CharField(
                         choices=[
-                            ("auto", "only when very many people sign at once"),
+                            ("auto", "when very many people sign at once"),
                             ("always", "always"),
                         ],
                         db_default="auto",

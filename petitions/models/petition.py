@@ -55,8 +55,8 @@ class Milestone(models.Model):
     """A dated public event of a petition. Its kind tells how far the petition has come."""
 
     class Kind(models.TextChoices):
-        HANDED_IN = "handed_in", _("Handed in to the Government")
-        REPLY = "reply", _("The Government’s reply")
+        HANDED_IN = "handed_in", _("Handed in")
+        REPLY = "reply", _("The reply")
         DEBATE = "debate", _("Debate in Parliament")
         OTHER = "other", _("News")
 
@@ -168,7 +168,7 @@ class Petition(models.Model):
         REMOVED = "removed", _("removed from the site")
 
     class Challenge(models.TextChoices):
-        AUTO = "auto", _("only when very many people sign at once")
+        AUTO = "auto", _("when very many people sign at once")
         ALWAYS = "always", _("always")
 
     slug = models.SlugField(_("end of the web address"), max_length=80, unique=True)
