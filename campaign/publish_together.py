@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from campaign import publishing
 from campaign.models import Statement
 from petitions.admin.acting import acting, need, show_refusals
-from petitions.admin.fields import LondonMoment
+from petitions.admin.fields import Lines, LondonMoment
 from petitions.admin.texts import shown
 from petitions.formatting.languages import moment_in_london
 from petitions.models import Petition
@@ -30,7 +30,7 @@ class TogetherForm(forms.Form):
         widget=forms.RadioSelect,
     )
     at = LondonMoment(label="Date and time in London", required=False)
-    reason = forms.CharField(
+    reason = Lines(
         label="Why, before everything on the checklist is ready",
         max_length=300,
         widget=forms.Textarea(attrs={"rows": 3}),

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from petitions.identity import email_addresses
+from petitions.web.fields import LongTextField
 
 M = TypeVar("M", bound=models.Model)
 
@@ -82,19 +83,15 @@ class StoredMoment(LondonMoment):
         return super().clean(value)
 
 
-class Lines(forms.CharField):
+class Lines(LongTextField):
     """Text of several lines, with LF at their ends as files have it. Browsers send CRLF, and
-    Django's field would call that a change. Without `maxlength`, at which browsers cut off the end
-    of what is pasted, and say nothing: the form says what is too long, and keeps it.
+    Django's field would call that a change.
     """
 
     def to_python(self, value: Any) -> Any:
         is_text = isinstance(value, str)
         value = value.replace("\r\n", "\n").replace("\r", "\n") if is_text else value
         return super().to_python(value)
-
-    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        return {k: v for k, v in super().widget_attrs(widget).items() if k != "maxlength"}
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return super().has_changed(self.to_python(initial), self.to_python(data))

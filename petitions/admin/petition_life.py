@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from petitions.admin.acting import acting, need, show_refusals
 from petitions.admin.base import WithPages
-from petitions.admin.fields import LondonMoment
+from petitions.admin.fields import Lines, LondonMoment
 from petitions.models import Petition, ReadinessTick
 from petitions.publishing import changes, life, opening, readiness
 
@@ -24,7 +24,7 @@ class ActForm(forms.Form):
         required=False,
         help_text="Date and time in London, such as 2026-12-24 and 18:00. Empty: no closing time.",
     )
-    reason = forms.CharField(label="Why", max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+    reason = Lines(label="Why", max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
     sure = forms.BooleanField()
 
     def __init__(self, name: str, *args: Any, unready: bool = False, **kwargs: Any) -> None:

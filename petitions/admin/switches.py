@@ -11,7 +11,7 @@ from django.urls import URLPattern
 
 from petitions.admin.acting import acting, need
 from petitions.admin.base import WithPages
-from petitions.admin.fields import Note
+from petitions.admin.fields import Lines, Note
 from petitions.models import AuditRecord, Petition
 from petitions.moderation import switches
 from petitions.moderation.switches import Switch
@@ -56,7 +56,7 @@ class PauseForm(SwitchForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for code, name in settings.LANGUAGES:
-            self.fields[f"reason_{code}"] = forms.CharField(
+            self.fields[f"reason_{code}"] = Lines(
                 label=f"What the public reads ({name})",
                 max_length=300,
                 initial=READY.get(code, ""),

@@ -91,6 +91,17 @@ class TypedTextField(forms.CharField):
         return readable(" ".join(super().clean(value).split())).strip()
 
 
+class LongTextField(forms.CharField):
+    """Several lines. Without `maxlength`, at which browsers cut off the end of what is pasted, and
+    say nothing: the form says what is too long, and keeps it.
+    """
+
+    widget = forms.Textarea
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {k: v for k, v in super().widget_attrs(widget).items() if k != "maxlength"}
+
+
 class OptionalNameField(TypedTextField):
     """An optional name, which is not verified."""
 

@@ -29,6 +29,7 @@ from petitions.web.fields import (
     SPOILT_TEXT,
     CountryField,
     EmailAddressField,
+    LongTextField,
     NameUseField,
     OptionalNameField,
     PersonNameField,
@@ -383,7 +384,7 @@ class ContactForm(LaidOutForm):
     email = EmailAddressField(
         help_text=_("We will reply to this address, and use it for nothing else.")
     )
-    message = forms.CharField(
+    message = LongTextField(
         label=_("Your message"),
         max_length=MAX_MESSAGE,
         help_text=_("Do not include anyone else’s name."),

@@ -162,6 +162,14 @@ def test_a_refused_message_keeps_everything_typed(
     assert not Enquiry.objects.exists()
 
 
+def test_no_browser_cuts_off_the_end_of_a_message(
+    organisation: Organisation, browser: Client
+) -> None:
+    """Without a word, at a `maxlength`; so the form has none, and refuses what is too long."""
+    (message,) = re.findall(r"<textarea[^>]*>", browser.get(PAGE).content.decode())
+    assert "maxlength" not in message
+
+
 def test_markup_in_a_message_is_shown_as_typed(organisation: Organisation, browser: Client) -> None:
     attack = "</textarea><script>alert(1)</script>"
     page = browser.post(PAGE, written(message=attack, email="")).content.decode()

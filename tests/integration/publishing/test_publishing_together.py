@@ -1,6 +1,7 @@
 """A statement and its petition become public at one moment: now, or at a time in London."""
 
 import html
+import re
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -219,6 +220,19 @@ def test_of_two_who_publish_at_once_the_second_is_told(
     """What the first did takes the second's form away, and once took the reason with it."""
     together(statement, at)
     assert "Nothing was done" in asked(omar, statement, when="now")
+
+
+@pytest.mark.parametrize(
+    "page", ["campaign/statement/{}/together/", "petitions/petition/{}/act/open/"]
+)
+def test_no_browser_cuts_off_the_end_of_a_reason(
+    omar: Client, statement: Statement, page: str
+) -> None:
+    of = statement.pk if "statement" in page else statement.petition_id
+    (reason,) = re.findall(
+        r"<textarea[^>]*>", omar.get(f"/admin/{page.format(of)}").content.decode()
+    )
+    assert "maxlength" not in reason
 
 
 def test_what_the_law_asks_is_named_and_has_no_button(omar: Client, statement: Statement) -> None:
