@@ -225,7 +225,12 @@ def _decide(mails: Sequence[Mail]) -> Decided:
     people = {mail.pk: _person(mail) for mail in mails if mail.pk in wanted and mail.pk not in over}
     suppressed = suppression.reasons(
         {
-            mail.pk: suppression.Addressee(_petition_of(mail), person["email"])
+            mail.pk: suppression.Addressee(
+                _petition_of(mail),
+                person["email"],
+                # Of a decoy it is the address that was typed: see `signatures.find`.
+                is_any_spelling=mail.kind == Mail.Kind.FIND_OTHER,
+            )
             for mail in mails
             # An answer was asked for. Its organiser sees what became of it, and could else learn of
             # any address, by writing to themselves in its name, whether its owner has objected.
@@ -266,7 +271,7 @@ def _throttle_or_compose(
     mail: Mail, person: dict[str, str], decided: Decided, *, is_notice: bool, is_decoy: bool
 ) -> None:
     try:
-        domain = email_addresses.domain_of(person["email"])
+        domain = _domain_of(mail, person["email"])
         if seconds := _wait(mail, domain):
             decided.throttled.append((mail, seconds))
         elif is_decoy:
@@ -278,6 +283,15 @@ def _throttle_or_compose(
     except Exception as error:
         decided.broken.append((mail, replies.code_of(error)))
         logger.exception("mail %s cannot be composed", mail.pk)
+
+
+def _domain_of(mail: Mail, address: str) -> str:
+    """The domain by which a mail waits. Of a link to another spelling it is the mailbox's: its
+    decoy has the address that was typed, at whose domain anybody can make mails wait.
+    """
+    if mail.kind == Mail.Kind.FIND_OTHER:
+        address = email_addresses.canonical(address)
+    return email_addresses.domain_of(address)
 
 
 def _wait(mail: Mail, domain: str) -> float:

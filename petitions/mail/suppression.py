@@ -28,10 +28,14 @@ ENDING = (Reason.UNDELIVERABLE, Reason.NOT_ME)
 
 
 class Addressee(NamedTuple):
-    """The recipient of a mail, and which petition it is about; None: about none of them."""
+    """The recipient of a mail, and which petition it is about; None: about none of them.
+
+    With `is_any_spelling` it is the mailbox, whichever address of it bounced.
+    """
 
     petition_id: int | None
     address: str
+    is_any_spelling: bool = False
 
 
 def suppress_petition(*, mailbox: Mailbox) -> None:
@@ -100,7 +104,10 @@ def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[K
         (mail_id, to.petition_id, inbox.key_id, _stored(inbox))
         for mail_id, to in mails.items()
         # The last reason is the one that is told: that an address takes no mail.
-        for inbox in (*sealing.inboxes_of(to.address), *sealing.address_as_inboxes(to.address))
+        for inbox in (
+            *sealing.inboxes_of(to.address),
+            *(() if to.is_any_spelling else sealing.address_as_inboxes(to.address)),
+        )
     ]
     entries = _standing().filter(ix__in=[ix for *_rest, ix in waiting])
     if not are_news:

@@ -23,8 +23,9 @@ from petitions import tasks
 from petitions.crypto import tokens
 from petitions.crypto.tokens import Inbox
 from petitions.identity.providers import Provider
-from petitions.mail import bounces, messages, outbox, suppression
+from petitions.mail import bounces, messages, outbox, pace, suppression
 from petitions.models import Correction, FindRequest, Mail, Petition, PetitionText, Signature
+from petitions.models.mail import THROTTLED
 from petitions.privacy import retention
 from petitions.screening import rate_limits
 from petitions.screening.screen import Screening
@@ -311,6 +312,45 @@ def test_other_spellings_get_five_a_day_together_and_use_up_nothing_of_who_asks(
     # By turns.
     others = [address for address in to if address.startswith("an.na")]
     assert sorted(map(others.count, set(others))) == [2, 3]
+
+
+@pytest.mark.parametrize("has_signed", [True, False])
+def test_no_row_tells_by_an_alias_that_bounces_whether_another_spelling_has_signed(
+    petition: Petition, browser: Client, has_signed: bool
+) -> None:
+    """Whoever makes up an alias that does not exist, asks twice and gets a copy of the database."""
+    if has_signed:
+        sign_and_confirm(petition, replace(AMINA, email="anna@yahoo.com"))
+    asked(browser, "anna-made.up@yahoo.com")
+    suppression.suppress_bounced(address="anna-made.up@yahoo.com")
+    Mail.objects.all().delete()
+
+    asked(browser, "anna-made.up@yahoo.com")
+
+    rows = sorted(Mail.objects.values_list("kind", "state", "code", "attempts"))
+    assert rows == [("find", "cancelled", "undeliverable", 1), ("find-other", "sent", "", 1)]
+
+
+@pytest.mark.parametrize("has_signed", [True, False])
+def test_no_row_tells_by_a_domain_whose_mails_wait_whether_another_spelling_has_signed(
+    petition: Petition,
+    browser: Client,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    has_signed: bool,
+) -> None:
+    """Whoever first asks for many made-up addresses at another domain of the provider."""
+    settings.MAILS_PER_DOMAIN_AND_MINUTE = 10
+    monkeypatch.setattr(outbox, "_throttle", pace.Throttle())
+    if has_signed:
+        sign_and_confirm(petition, replace(AMINA, email="anna@gmail.com"))
+    asked(browser, "nobody@googlemail.com")
+    before = list(Mail.objects.values_list("pk", flat=True))
+
+    asked(browser, "anna@googlemail.com")
+
+    rows = sorted(Mail.objects.exclude(pk__in=before).values_list("kind", "state", "code"))
+    assert rows == [("find", "sent", ""), ("find-other", "queued", THROTTLED)]
 
 
 def test_the_language_is_that_of_the_page_whoever_signed(
