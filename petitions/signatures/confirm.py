@@ -70,7 +70,8 @@ class Pressed(NamedTuple):
     """What became of a press: `people` are the person who was added, or those to choose from.
 
     `is_narrowed`: another form of the mailbox allows less to be done with the name. `not_me` is
-    what the other link of the mail says, where the press contradicts it.
+    what the other link of the mail says, where the press contradicts it. `joins`: others have
+    signed with the mailbox.
     """
 
     outcome: Outcome
@@ -78,6 +79,7 @@ class Pressed(NamedTuple):
     people: tuple[Person, ...] = ()
     is_narrowed: bool = False
     not_me: Mailbox | None = None
+    joins: bool = False
 
 
 class Opened(NamedTuple):
@@ -158,9 +160,12 @@ def _decide(signature: Signature, mailbox: list[Signature], me: Opened, is_chose
     standing = [row for row in (signature, *mailbox) if row.confirmed_at]
     waiting = _others_waiting(signature, mailbox, me)
     verdict = _judge(signature, standing, me.known)
-    if waiting or (verdict.outcome is Outcome.CONFIRMED and standing):
+    # Where not all forms were read, another person's may wait: twenty aliases would hide it.
+    is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= statements.MOST_ROWS
+    if waiting or is_cut or (verdict.outcome is Outcome.CONFIRMED and standing):
         if not is_chosen:
-            return Pressed(Outcome.CHOOSE, signature, _people([signature, *waiting]))
+            people = _people([signature, *waiting])
+            return Pressed(Outcome.CHOOSE, signature, people, joins=bool(standing))
         _lock([signature, *waiting, *standing])
     return _carry_out(verdict, signature, standing, waiting, [signature, *mailbox], me)
 

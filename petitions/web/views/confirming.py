@@ -63,7 +63,9 @@ def press(request: HttpRequest, link: tokens.Link) -> HttpResponse:
         return _dead_link(request, check_email.newer_mail(link.signature_id))
     if outcome is Outcome.CHOOSE:
         people = [(person, _path("confirm", _token(person.link))) for person in pressed.people]
-        return _respond(request, "petitions/choose.html", signature, people=people)
+        return _respond(
+            request, "petitions/choose.html", signature, people=people, joins=pressed.joins
+        )
     if pressed.not_me:
         return _which_was_meant(request, pressed.not_me)
     if signature.pk == link.signature_id:

@@ -5,12 +5,14 @@ Mallory types Amina's address under names of her own making, and hopes that Amin
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import tokens
@@ -218,3 +220,24 @@ def test_a_flood_of_forms_for_one_address_costs_a_press_no_more(
     assert len(found) == signing_sql.MOST_ROWS
     assert "Amina Example" in found
     assert len(queries) == len(before), [query["sql"][:90] for query in queries]
+
+
+def test_a_flood_of_forms_for_its_other_spellings_hides_no_question(
+    petition: Petition, client: Client
+) -> None:
+    """Who presses the link of a stranger's form would be counted under its name, unasked."""
+    hers, forged = sign(petition, AMINA), sign(petition, ANOTHER_HOME)
+    # A test's transaction has but one moment, and the newest forms are read.
+    Signature.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    for number in range(statements.MOST_ROWS):
+        sign(petition, replace(ANOTHER_HOME, email=f"amina+{number}@example.org"))
+
+    page = client.post(link(forged)).content.decode()
+
+    assert choices(page) == {"Rana Forged": link(forged)}
+    assert "Several names were entered with this email address." in page
+    assert {hers, forged} <= waiting()
+    assert tallies.total(petition.pk) == 0
+
+    client.post(link(hers), {"chosen": "yes"})
+    assert tallies.total(petition.pk) == 1
