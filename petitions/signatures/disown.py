@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from petitions.crypto import vault
 from petitions.crypto.tokens import Inbox, Mailbox
+from petitions.infra import locks
 from petitions.mail import suppression
 from petitions.models import Mail, Petition, Signature, Signer
 from petitions.signatures import lifecycle
-from petitions.signatures import withdraw as withdrawing
 from petitions.signers import sealing
 
 State = Signature.State
@@ -95,11 +95,17 @@ def contradict(signature: Signature, address: str) -> None:
 
 
 def _lock(mailbox: Mailbox) -> Signature | None:
-    """Lock the mailbox and then the form, as confirming does; None if this mail's form is gone."""
+    """Lock the mailbox and then the form, as confirming does; None if this mail's form is gone.
+
+    No other form of the mailbox is read, for anybody can send thousands.
+    """
     signer = Signer.objects.filter(pk=mailbox.signature_id).first()
-    attempts = withdrawing.lock_attempts_of(signer) if signer else []
-    mine = (one for one in attempts if one.pk == mailbox.signature_id)
-    return next((one for one in mine if one.link_epoch == mailbox.epoch), None)
+    if signer is None:
+        return None
+    locks.lock_mailboxes(sealing.mailboxes(sealing.known_as(signer)))
+    mine = Signature.objects.filter(pk=mailbox.signature_id, link_epoch=mailbox.epoch)
+    there = mine.filter(signer__isnull=False).select_related("signer")
+    return there.select_for_update(of=("self",)).first()
 
 
 def _is_just_confirmed(signature: Signature) -> bool:

@@ -234,5 +234,26 @@ def test_the_second_press_reads_no_other_signature(
     assert Signature.objects.get().state == State.PENDING
 
 
+def test_a_press_opens_no_other_form_of_the_same_person(
+    petition: Petition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends their own mailbox hundreds a day makes no press slow."""
+    mailbox = _mailbox(sign(petition))
+    for _ in range(3):
+        sign(petition)
+    opened, unsealed = [], sealing.unsealed
+
+    def noted(signer: Signer) -> dict[str, str]:
+        opened.append(signer.pk)
+        return unsealed(signer)
+
+    monkeypatch.setattr(sealing, "unsealed", noted)
+
+    disown.disown(mailbox=mailbox)
+    disown.take_back(mailbox=mailbox)
+
+    assert set(opened) == {mailbox.signature_id}
+
+
 def _mailbox(signature_id: Any) -> Any:
     return sealing.mailbox_of(Signature.objects.get(pk=signature_id), AMINA.email)
