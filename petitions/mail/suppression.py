@@ -5,7 +5,7 @@ outlives every erasure and also key rotation: look-ups try every key of the ring
 sees the list: the outbox alone reads it, when it sends.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -45,13 +45,14 @@ def suppress_petition(*, mailbox: Mailbox) -> None:
 
 def unsuppress_petition(*, inboxes: Collection[Inbox], petition_id: int) -> None:
     """Undo "not me": the mailbox's owner wants mail about the petition after all, and can sign."""
-    _of_mailbox(inboxes).filter(petition=petition_id, reason=Reason.NOT_ME).delete()
+    _of_mailbox(inboxes, Reason.NOT_ME, petition_id).delete()
 
 
 def is_petition_suppressed(mailbox: Mailbox) -> bool:
     """Whether mail about the petition to this mailbox is suppressed ("not me")."""
-    entries = _of_mailbox([Inbox(mailbox.key_id, mailbox.ix)]) & _standing()
-    return entries.filter(petition=mailbox.petition_id, reason=Reason.NOT_ME).exists()
+    inboxes = [Inbox(mailbox.key_id, mailbox.ix)]
+    entries = _of_mailbox(inboxes, Reason.NOT_ME, mailbox.petition_id) & _standing()
+    return entries.exists()
 
 
 def suppress_all(*, inbox: Inbox) -> None:
@@ -64,12 +65,12 @@ def suppress_all(*, inbox: Inbox) -> None:
 
 def unsuppress_all(*, inboxes: Collection[Inbox]) -> None:
     """Undo an opt-out from all mail; `inboxes` are the mailbox under each index key."""
-    _opted_out(inboxes).delete()
+    _of_mailbox(inboxes, Reason.NO_MAIL).delete()
 
 
 def is_all_suppressed(inboxes: Collection[Inbox]) -> bool:
     """Whether this mailbox, by any of its blind indexes, opted out of all mail."""
-    return _opted_out(inboxes).exists()
+    return _of_mailbox(inboxes, Reason.NO_MAIL).exists()
 
 
 def suppress_bounced(*, address: str) -> None:
@@ -92,7 +93,7 @@ def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
 
 
 def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
-    _of_mailbox(inboxes).filter(petition=petition_id, reason=Reason.NO_NEWS).delete()
+    _of_mailbox(inboxes, Reason.NO_NEWS, petition_id).delete()
 
 
 def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[Key, Reason]:
@@ -101,35 +102,35 @@ def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[K
     Who unsubscribed from news gets all other mail.
     """
     waiting = [
-        (mail_id, to.petition_id, inbox.key_id, _stored(inbox))
+        (mail_id, reason, inbox.key_id, _stored(inbox, reason, petition_id))
         for mail_id, to in mails.items()
-        # The last reason is the one that is told: that an address takes no mail.
-        for inbox in (
-            *sealing.inboxes_of(to.address),
-            *(() if to.is_any_spelling else sealing.address_as_inboxes(to.address)),
-        )
+        for reason, petition_id, inboxes in _ways(to, are_news=are_news)
+        for inbox in inboxes
     ]
     entries = _standing().filter(ix__in=[ix for *_rest, ix in waiting])
-    if not are_news:
-        entries = entries.exclude(reason=Reason.NO_NEWS)
-    rows = entries.values_list("key_id", "ix", "petition_id", "reason")
-    suppressed: dict[tuple[int, bytes, int | None], Reason] = {
-        (key, bytes(ix), petition): Reason(why) for key, ix, petition, why in rows
-    }
-    return {
-        mail_id: reason
-        for mail_id, petition_id, key_id, ix in waiting
-        for about in (petition_id, None)
-        if (reason := suppressed.get((key_id, ix, about)))
-    }
+    known = {(key, bytes(ix)) for key, ix in entries.values_list("key_id", "ix")}
+    return {mail_id: reason for mail_id, reason, key_id, ix in waiting if (key_id, ix) in known}
+
+
+def _ways(to: Addressee, *, are_news: bool) -> Iterator[tuple[Reason, int | None, list[Inbox]]]:
+    """For what, and about what, a mail may be suppressed, and under which indexes. The last that
+    applies is the one that is told: that an address takes no mail.
+    """
+    inboxes = sealing.inboxes_of(to.address)
+    if to.petition_id is not None:
+        of_petition = (Reason.NO_NEWS, Reason.NOT_ME) if are_news else (Reason.NOT_ME,)
+        yield from ((reason, to.petition_id, inboxes) for reason in of_petition)
+    yield Reason.NO_MAIL, None, inboxes
+    if not to.is_any_spelling:
+        yield Reason.UNDELIVERABLE, None, sealing.address_as_inboxes(to.address)
 
 
 def is_notice(mail_id: UUID, to: Addressee) -> bool:
     """Whether this mail is the one that tells the owner that their address was entered again since
     they said "not me": the first that asks, however often it is sent.
     """
-    entries = _of_mailbox(sealing.inboxes_of(to.address)) & _standing()
-    mine = entries.filter(petition=to.petition_id, reason=Reason.NOT_ME)
+    inboxes = sealing.inboxes_of(to.address)
+    mine = _of_mailbox(inboxes, Reason.NOT_ME, to.petition_id) & _standing()
     mine.filter(notice_id=None).update(notice_id=mail_id)
     return mine.filter(notice_id=mail_id).exists()
 
@@ -139,8 +140,12 @@ def _standing() -> QuerySet[Objection]:
     return Objection.objects.exclude(reason__in=ENDING, created_at__lt=Now() - ENDS_AFTER)
 
 
-def _stored(inbox: Inbox) -> bytes:
-    return sealing.stored_index(Use.OBJECTION, inbox)
+def _stored(inbox: Inbox, reason: Reason, petition_id: int | None) -> bytes:
+    """The blind index of an entry: another for each reason and petition. Whoever makes somebody say
+    "not me" about one would else see in a copy of the database of which others they had news.
+    """
+    scope = reason.value if petition_id is None else f"{reason.value} {petition_id}"
+    return sealing.stored_index(Use.OBJECTION, inbox, of=scope)
 
 
 def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> bool:
@@ -153,17 +158,21 @@ def _insert(inbox: Inbox, reason: Reason, petition_id: int | None = None) -> boo
             ON CONFLICT ON CONSTRAINT objection_once DO UPDATE SET created_at = EXCLUDED.created_at
             WHERE petitions_objection.reason = ANY(%s)
             """,
-            [_stored(inbox), inbox.key_id, petition_id, reason, list(ENDING)],
+            [
+                _stored(inbox, reason, petition_id),
+                inbox.key_id,
+                petition_id,
+                reason,
+                list(ENDING),
+            ],
         )
         return bool(cursor.rowcount)
 
 
-def _opted_out(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
-    return _of_mailbox(inboxes).filter(petition=None, reason=Reason.NO_MAIL)
-
-
-def _of_mailbox(inboxes: Collection[Inbox]) -> QuerySet[Objection]:
+def _of_mailbox(
+    inboxes: Collection[Inbox], reason: Reason, petition_id: int | None = None
+) -> QuerySet[Objection]:
     either = Q(pk__in=[])
     for inbox in inboxes:
-        either |= Q(ix=_stored(inbox), key_id=inbox.key_id)
-    return Objection.objects.filter(either)
+        either |= Q(ix=_stored(inbox, reason, petition_id), key_id=inbox.key_id)
+    return Objection.objects.filter(either, reason=reason, petition=petition_id)

@@ -111,7 +111,7 @@ def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
     row = Objection.objects.get()
     assert (row.reason, row.petition) == (Objection.Reason.UNDELIVERABLE, None)
     assert bytes(row.ix) == sealing.stored_index(
-        sealing.Use.OBJECTION, sealing.address_as_inboxes(AMINA.email)[0]
+        sealing.Use.OBJECTION, sealing.address_as_inboxes(AMINA.email)[0], of="bounced"
     )
     mail.refresh_from_db()
     assert (mail.state, mail.code) == (Mail.State.REFUSED, bounces.BOUNCED)

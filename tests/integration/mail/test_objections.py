@@ -327,3 +327,19 @@ def test_confirming_and_objecting_at_once_leaves_neither_standing(petition: Peti
         assert (signature.state, signature.disowned_at) == (Signature.State.PENDING, None)
     assert not Objection.objects.exists()
     assert tallies.total(petition.pk) == 0
+
+
+def test_no_two_entries_of_a_mailbox_are_equal(petition: Petition, browser: Client) -> None:
+    """Whoever sends somebody a form, at which they say "not me", finds that entry in a copy of the
+    database; an equal one would tell that they had news of another petition, and so signed it.
+    """
+    other, inbox = another(petition), sealing.inbox_of(AMINA.email)
+    for one in (petition, other):
+        suppression.suppress_news(inbox=inbox, petition_id=one.pk)
+    suppression.suppress_all(inbox=inbox)
+    suppression.suppress_bounced(address=AMINA.email)
+    browser.post(link_of(sign(petition)))
+
+    indexes = [bytes(ix) for ix in Objection.objects.values_list("ix", flat=True)]
+
+    assert len(set(indexes)) == len(indexes) == 5
