@@ -161,7 +161,7 @@ def _decide(signature: Signature, mailbox: list[Signature], me: Opened, is_chose
     waiting = _others_waiting(signature, mailbox, me)
     verdict = _judge(signature, standing, me.known)
     # Where not all forms were read, another person's may wait: twenty aliases would hide it.
-    is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= statements.MOST_ROWS
+    is_cut = signature.confirmed_at is None and len(mailbox) + 1 >= signing_sql.MOST_ROWS
     if waiting or is_cut or (verdict.outcome is Outcome.CONFIRMED and standing):
         if not is_chosen:
             people = _people([signature, *waiting])

@@ -229,7 +229,7 @@ def test_a_flood_of_forms_for_its_other_spellings_hides_no_question(
     hers, forged = sign(petition, AMINA), sign(petition, ANOTHER_HOME)
     # A test's transaction has but one moment, and the newest forms are read.
     Signature.objects.update(created_at=timezone.now() - timedelta(minutes=1))
-    for number in range(statements.MOST_ROWS):
+    for number in range(signing_sql.MOST_ROWS):
         sign(petition, replace(ANOTHER_HOME, email=f"amina+{number}@example.org"))
 
     page = client.post(link(forged)).content.decode()
