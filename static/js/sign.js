@@ -1,4 +1,4 @@
-// Three helps for those who sign. The form works without them.
+// Four helps for those who sign. The form works without them.
 
 const field = document.querySelector("input[name=pace]");
 const form = field.form;
@@ -102,3 +102,15 @@ for (const hint of form.querySelectorAll(".hint")) {
     if (looksRight()) hint.textContent = "";
   });
 }
+
+// 4. What an answer says is shown. It has the focus when the page opens; but then the form's empty
+// fragment scrolls to the top, where the page looks as before.
+
+const said = document.querySelector("[autofocus]");
+
+function show() {
+  if (said && document.activeElement === said) said.scrollIntoView({ block: "start" });
+}
+
+if (document.readyState === "complete") show();
+else addEventListener("load", () => requestAnimationFrame(show));

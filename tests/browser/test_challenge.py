@@ -70,6 +70,8 @@ def test_the_browser_finds_the_proof_by_itself_and_signs(
     assert fits(page)
     ready = str(page.locator("#challenge [role=status]").get_attribute("data-ready"))
     expect(page.locator("#challenge [role=status]")).to_have_text(ready)
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#challenge")).to_be_in_viewport()
     page.click(BUTTON)
 
     expect(page.locator("h1")).to_contain_text(WORDS[language]["check"])
