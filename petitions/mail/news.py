@@ -166,6 +166,8 @@ def mail_test(*, news: News, actor: User, screen: str) -> int:
     if not actor.email:
         raise Refused("Your account has no email address. Ask an administrator to enter it.")
     texts = list(news.texts.order_by("id"))
+    if not texts:
+        raise Refused("Nothing was mailed: it has no text. Write it in at least one language.")
     for text in texts:
         letter = messages.sample_of_news(text, to=actor.email, mail_id=uuid.uuid4())
         try:

@@ -81,6 +81,7 @@ class Form(NamedTuple):
     domain: bytes | None
     mailbox: bytes | None
     is_sent: bool
+    state: str
 
 
 def newest(petition: Petition) -> list[Form]:
@@ -101,10 +102,15 @@ def newest(petition: Petition) -> list[Form]:
     columns = ("network_ix", "domain_ix", "petition_mailbox_ix")
     ids = as_array(pk for pk, _signed_at in chosen)
     rows = Signature.objects.filter(pk__in=ids).values_list(
-        "pk", "created_at", "confirmed_at", *(f"signer__{name}" for name in columns), Exists(mails)
+        "pk",
+        "created_at",
+        "confirmed_at",
+        *(f"signer__{name}" for name in columns),
+        Exists(mails),
+        "state",
     )
     return [
-        Form._make([*row[:3], *(index and bytes(index) for index in row[3:6]), row[6]])
+        Form._make([*row[:3], *(index and bytes(index) for index in row[3:6]), *row[6:]])
         for row in rows.order_by("-created_at")
     ]
 
@@ -118,7 +124,8 @@ class Origin(NamedTuple):
 
 
 def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
-    """The networks and the domains of most confirmed forms of the last hour, the busiest first.
+    """The networks and the domains of most confirmed forms of the last hour that were not removed,
+    the busiest first.
 
     Anybody can send forms with the domain of one person: one fewer than `LEAST_SHOWN` of those that
     wait would tell whether that person has signed.
@@ -126,7 +133,11 @@ def busiest(forms: Iterable[Form]) -> tuple[list[Origin], list[Origin]]:
     fewer than `LEAST_SHOWN` forms are left out.
     """
     hour_ago = timezone.now() - HOUR
-    late = [form for form in forms if form.created_at > hour_ago and form.confirmed_at]
+    late = [
+        form
+        for form in forms
+        if form.created_at > hour_ago and form.confirmed_at and form.state != State.REMOVED
+    ]
     known = _large_domains()
     networks = _busiest([(form.network, form.pk) for form in late], {})
     return networks, _busiest([(form.domain, form.pk) for form in late], known)

@@ -120,6 +120,9 @@ def test_busy_networks_and_domains_lead_to_their_lists_and_name_none_but_large_p
         listed = mona.get(url.replace("&amp;", "&")).content.decode()
         assert listed.count('name="chosen"') == int(number)
 
+    Signature.objects.filter(signer__network_ix__isnull=False).update(state="removed")
+    assert cockpit.busiest(cockpit.newest(petition)) == ([], []), "what is cleaned up is left out"
+
 
 def test_forms_that_wait_do_not_bring_the_domain_of_one_who_signed_into_view(
     petition: Petition, mona: Client

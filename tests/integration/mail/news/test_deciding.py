@@ -243,9 +243,11 @@ def test_news_without_a_reader_or_a_text_or_with_a_broken_link_is_refused(
     with pytest.raises(Refused, match=r"“/progress”.*“https://nowhere”"):
         act(use_cases.start, news, omar)
     news.texts.all().delete()
-    with pytest.raises(Refused, match="no text"):
-        act(use_cases.start, news, omar)
+    for use_case in (use_cases.start, use_cases.mail_test):
+        with pytest.raises(Refused, match="no text"):
+            act(use_case, news, omar)
     assert News.objects.get().state == State.DRAFT
+    assert not AuditRecord.objects.filter(action="news-tested").exists()
 
 
 @pytest.mark.usefixtures("supporters")
