@@ -47,7 +47,7 @@ def array_text(values: Iterable[object]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
-def as_array(values: Iterable[UUID | int], element: str = "uuid") -> RawSQL:
+def as_array(values: Iterable[UUID | int | str], element: str = "uuid") -> RawSQL:
     """The right side of an `__in` over very many values: one array instead of a parameter for each,
     which took a fifth of the time of a bulk decision. `element` is the PostgreSQL type.
     """

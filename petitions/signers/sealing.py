@@ -35,7 +35,6 @@ class Use(StrEnum):
     FIND = "find"  # mails with a link to one's signatures
     ADDRESS = "address"  # mails with a code to a new address
     NEWS = "news"  # news, of which each mailbox gets one, by news
-    OBJECTION = "objection"  # by reason and petition
 
 
 # In the associated data of sealed signers; the row's id is the signature's.
@@ -283,9 +282,9 @@ def _inbox(mailbox: str, key_id: int) -> Inbox:
     return Inbox(key_id, vault.blind_index("inbox", mailbox, key_id=key_id))
 
 
-def stored_index(use: Use, inbox: Inbox, *, of: int | str | UUID | None = None) -> bytes:
+def stored_index(use: Use, inbox: Inbox, *, of: int | UUID | None = None) -> bytes:
     """The blind index of a mailbox as it is stored for one use: over all petitions, or `of` one
-    petition, news or objection.
+    petition or news.
     """
     scope = [] if of is None else [str(of)]
     return vault.blind_index(f"inbox:{use}", inbox.ix, *scope, key_id=inbox.key_id)

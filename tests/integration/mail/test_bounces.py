@@ -19,7 +19,7 @@ from django.core.mail import get_connection
 from django.test import Client
 from django.utils import timezone
 
-from petitions.mail import bounces, outbox
+from petitions.mail import bounces, outbox, suppression
 from petitions.mail.monitoring import MailState, mail_state
 from petitions.models import Mail, Objection, Petition, Signature
 from petitions.signers import sealing
@@ -110,9 +110,8 @@ def test_a_mailbox_that_does_not_exist_gets_no_more_mail_about_anything(
 
     row = Objection.objects.get()
     assert (row.reason, row.petition) == (Objection.Reason.UNDELIVERABLE, None)
-    assert bytes(row.ix) == sealing.stored_index(
-        sealing.Use.OBJECTION, sealing.address_as_inboxes(AMINA.email)[0], of="bounced"
-    )
+    address = sealing.address_as_inboxes(AMINA.email)[0]
+    assert bytes(row.ix) == suppression._stored(address, Objection.Reason.UNDELIVERABLE, None)
     mail.refresh_from_db()
     assert (mail.state, mail.code) == (Mail.State.REFUSED, bounces.BOUNCED)
     sign(petition, BASHIR)
