@@ -75,6 +75,7 @@ def make_venv() -> None:
 
 
 def is_installed(name: str) -> bool:
+    """Whether this very lock was installed."""
     return stamp(name).is_file() and stamp(name).read_text() == digest(name)
 
 

@@ -189,6 +189,7 @@ class ExportAdmin(Titled, ReadOnly):
         return self.page(request, NEW, context)
 
     def progress_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """How far an export is, as JSON, for the page's script."""
         export = get_object_or_404(Export, pk=pk, actor=request.user)
         words = {
             Export.State.RUNNING: "{rows:,} of about {expected:,} rows have left the server.",

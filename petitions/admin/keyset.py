@@ -33,6 +33,7 @@ class Keyset:
     is_ascending: bool = False
 
     def page(self, rows: QuerySet[M], cursor: str, size: int = PER_PAGE) -> Page[M]:
+        """The rows behind a cursor, by one query that reads a page and one row."""
         found = list(self.first(rows, cursor, size + 1))
         return Page(found[:size], self.cursor_of(found[size - 1]) if len(found) > size else "")
 

@@ -66,6 +66,8 @@ def domain_pattern(text: str) -> str:
 
 
 class RuleForm(forms.ModelForm[Rule]):
+    """The form of a rule, with one text field for a network, domain or address."""
+
     whom = forms.CharField(
         label="Network, domain or address",
         max_length=260,

@@ -44,6 +44,7 @@ class Table(NamedTuple):
 
 
 def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     with _one_line_of_errors(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -94,6 +94,7 @@ def import_file(
 
 
 def _edition(given: date | None, *names: str) -> date:
+    """The month of the edition, as its first day."""
     if given:
         return given.replace(day=1)
     for name in names:

@@ -110,6 +110,7 @@ class Approval:
         )
 
     def _waiting_for(self, period: timedelta) -> QuerySet[BatchJob]:
+        """Those that have waited so long, the oldest first."""
         long_ago = {f"{self.since}__lt": Now() - period}
         rows = self.model._default_manager.filter(state=State.AWAITING, **long_ago)
         return rows.order_by("created_at", "id")

@@ -87,6 +87,7 @@ class Size(NamedTuple):
 
     @property
     def needs_approval(self) -> bool:
+        """Whether a second organiser has to approve it, if there is one."""
         return self.is_of_place or self.people >= settings.NEWS_APPROVAL_FROM
 
     def __str__(self) -> str:

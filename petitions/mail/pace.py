@@ -111,6 +111,7 @@ class Pace:
         return self._window.wait(_key(domain), self.limit(domain))
 
     def limit(self, domain: str) -> int:
+        """How many mails a minute may go to the domain's provider now."""
         usual = settings.NEWS_PER_PROVIDER_AND_MINUTE
         return int(min(usual, self._all, self._limits.get(_key(domain), usual)))
 

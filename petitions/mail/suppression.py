@@ -95,6 +95,7 @@ def suppress_news(*, inbox: Inbox, petition_id: int) -> bool:
 
 
 def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
+    """Undo it: the owner of the mailbox asks for news of the petition again."""
     _of_mailbox(inboxes, Reason.NO_NEWS, petition_id).delete()
 
 

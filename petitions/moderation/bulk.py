@@ -178,6 +178,7 @@ def _effect(job: BulkDecision, rows: QuerySet[Signature]) -> int | None:
 
 
 def needs_approval(job: BulkDecision) -> bool:
+    """Whether a job is large enough that a second person is to look at it."""
     return not job.is_exact or job.matching >= settings.BULK_DECISION_APPROVAL_FROM
 
 

@@ -202,6 +202,7 @@ def _decided_since(seen: int, signatures: Sequence[Row]) -> list[DecisionItem]:
 
 
 def sources(decision: Decision) -> tuple[State, ...]:
+    """The states from which a decision moves signatures."""
     if decision.kind == Decision.Kind.UNDO:
         return tuple(state for state in State if state not in lifecycle.ENDED)
     return lifecycle.DECISIONS[decision.kind].sources
@@ -220,6 +221,7 @@ def _targets(decision: Decision, signatures: Sequence[Row]) -> dict[UUID, State]
 
 
 def states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
+    """The state of each before its latest decision."""
     latest = {one.pk: one.decision_id for one in signatures if one.decision_id}
     # By signature alone: right after a decision the planner takes it for one about few.
     items = DecisionItem.objects.filter(signature_id__in=as_array(latest)).values_list(
@@ -229,6 +231,7 @@ def states_before(signatures: Sequence[Row]) -> dict[UUID, State]:
 
 
 def standing(decision: Decision) -> QuerySet[Signature]:
+    """The signatures whose latest decision is this one, without withdrawn ones."""
     return Signature.objects.filter(decision=decision).exclude(state=State.WITHDRAWN)
 
 

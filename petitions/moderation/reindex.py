@@ -168,6 +168,7 @@ def objections_by_key() -> dict[int, int]:
 
 
 def address_rules() -> int:
+    """Count the rules about one address, whose indexes cannot be recomputed either."""
     return Rule.objects.filter(kind=Rule.Kind.ADDRESS).count()
 
 

@@ -47,6 +47,7 @@ class Found:
 
 
 def expected(petition: Petition) -> int:
+    """Count the signatures that a rescan reads."""
     return _to_judge(petition).count()
 
 

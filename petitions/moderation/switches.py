@@ -30,6 +30,7 @@ ACTIONS = {
 
 
 def is_on(petition: Petition, switch: Switch) -> bool:
+    """Whether a petition's switch is on, as its row says."""
     if switch is Switch.PAUSE:
         return petition.is_paused
     if switch is Switch.HOLD:

@@ -67,6 +67,7 @@ class Act:
     needs_opened: bool = False
 
     def is_possible(self, petition: Petition) -> bool:
+        """Whether the act is there for a petition as it stands now."""
         applies = self.names in {None, petition.publishes_names}
         if self.needs_opened and not petition.has_opened:
             return False

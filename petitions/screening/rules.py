@@ -53,6 +53,7 @@ class Listed:
     mailboxes: set[bytes] = field(default_factory=set)
 
     def add(self, rule: Mapping[str, Any]) -> None:
+        """Add one rule, given as a dict of its columns."""
         kind, pattern = rule["kind"], rule["pattern"]
         if kind == Rule.Kind.ADDRESS:
             self.mailboxes.add(bytes(rule["address_ix"]))
@@ -190,6 +191,7 @@ def in_force() -> Rules:
 
 
 def invalidate() -> None:
+    """Invalidate the cache: read the rules anew at the next signing."""
     _rules.invalidate()
 
 

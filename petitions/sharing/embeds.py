@@ -148,4 +148,5 @@ def oembed(
 
 
 def oembed_url(page: str) -> str:
+    """The URL of a page's oEmbed, for discovery in its head."""
     return f"{absolute(reverse('oembed'))}?{urlencode({'url': page, 'format': 'json'})}"

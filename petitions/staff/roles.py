@@ -108,11 +108,13 @@ def who_may(permission: str) -> list[str]:
 
 
 def people_of(role_names: Iterable[str]) -> list[User]:
+    """Active members of any of these roles, by user name."""
     members = User.objects.filter(groups__name__in=role_names, is_active=True, is_staff=True)
     return list(members.distinct().order_by("username"))
 
 
 def staff_with(permission: str) -> list[User]:
+    """Active staff with a permission, by any role or as superusers."""
     staff = User.objects.filter(is_active=True, is_staff=True).order_by("pk")
     return [person for person in staff if person.has_perm(permission)]
 

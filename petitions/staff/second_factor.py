@@ -45,6 +45,7 @@ def is_missing(user: object) -> bool:
 
 
 def has_one(user: User) -> bool:
+    """Whether the account has an authenticator that was set up to the end."""
     return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
 
 
@@ -68,6 +69,7 @@ def begin(user: User) -> Authenticator:
 
 
 def begun(user: User) -> Authenticator | None:
+    """The account's unconfirmed authenticator, if it has one."""
     found: Authenticator | None = Authenticator.objects.filter(user=user, confirmed=False).first()
     return found
 

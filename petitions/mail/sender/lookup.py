@@ -54,13 +54,16 @@ class Lookup:
         self._resolver: dns.resolver.Resolver | None = None
 
     def txt(self, name: str) -> list[str]:
+        """The TXT records of a name, each in one piece. Raises `Unanswered`."""
         rows = self._ask(name, "TXT")
         return [legible(b"".join(row.strings).decode(errors="replace"))[:_LONGEST] for row in rows]
 
     def mail_servers(self, name: str) -> list[str]:
+        """The hosts of a name's MX records. Raises `Unanswered`."""
         return [row.exchange.to_text() for row in self._ask(name, "MX")]
 
     def has_address(self, name: str) -> bool:
+        """Whether a name has an IP address. Raises `Unanswered`."""
         return bool(self._ask(name, "A") or self._ask(name, "AAAA"))
 
     def _ask(self, name: str, kind: str) -> list[Any]:
