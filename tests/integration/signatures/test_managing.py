@@ -1,31 +1,27 @@
-"""What the owner of a mailbox sees, changes, takes along, withdraws and objects to."""
+"""What the owner of a mailbox sees, changes, takes along and objects to."""
 
 import json
 import re
 import threading
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core import mail as sent
 from django.db import connections
 from django.test import Client
-from django.utils import timezone
 
 from petitions.counting import tallies
 from petitions.crypto import tokens
 from petitions.mail import outbox
 from petitions.models import Export, Mail, Objection, Petition, Signature, Signer
-from petitions.signatures import find, self_service, withdraw
+from petitions.signatures import self_service
 from petitions.signatures.confirm import Outcome
 from petitions.signers import consent, sealing
 from petitions.signers.sealing import Attempt
 from tests.integration.signatures.test_finding import another, asked, inbox_of, link_for
 from tests.people import AMINA, BASHIR, DAVID, confirm, sign, sign_and_confirm
-
-OF_AMINA = ("Amina Example", "amina@example.org")
 
 
 def change(signature: Signature, what: str, address: str = AMINA.email) -> str:
@@ -34,17 +30,6 @@ def change(signature: Signature, what: str, address: str = AMINA.email) -> str:
 
 def name_of(signature: Signature) -> str:
     return sealing.unsealed(Signer.objects.get(pk=signature.pk))["name"]
-
-
-def everywhere() -> list[tuple[str, bytes]]:
-    """Every value of every row of every table, as bytes."""
-    found = []
-    for model in apps.get_models():
-        for row in model._default_manager.values():
-            for name, value in row.items():
-                raw = bytes(value) if isinstance(value, memoryview | bytes) else str(value).encode()
-                found.append((f"{model.__name__}.{name}", raw))
-    return found
 
 
 # --- Seeing --------------------------------------------------------------------------------
@@ -383,94 +368,6 @@ def test_everything_that_is_held_is_downloaded_as_a_file_that_nobody_keeps(
     assert data["no_mail"] is False
 
 
-# --- Withdrawing ---------------------------------------------------------------------------
-
-
-def test_withdrawing_leaves_nothing_of_the_signer_in_any_table(
-    petition: Petition, browser: Client
-) -> None:
-    signature = sign_and_confirm(petition)
-    sign(petition)
-    asked(browser)
-    signer = Signer.objects.get(pk=signature.pk)
-    traces = [
-        *(text.encode() for text in OF_AMINA), bytes(signer.sealed),
-        bytes(signer.petition_mailbox_ix),
-        bytes(signer.person_ix), bytes(signer.home_ix), bytes(signer.domain_ix or b"-"),
-        inbox_of().ix,
-    ]  # fmt: skip
-    assert len({trace for trace in traces if any(trace in raw for _, raw in everywhere())}) >= 5
-    before = tallies.total(petition.pk)
-
-    page = browser.post(change(signature, "withdraw"))
-
-    assert page.status_code == 200
-    assert "no longer counts" in page.content.decode()
-    assert tallies.total(petition.pk) == before - 1
-    left = [name for name, raw in everywhere() for trace in traces if trace in raw]
-    assert left == []
-    # What stays for a week of the mails is of nobody.
-    assert not Mail.objects.exclude(signature=None, sealed=None).exists()
-    sent.outbox.clear()
-    outbox.deliver()
-    assert sent.outbox == []
-
-
-def test_withdrawing_takes_one_person_and_leaves_the_other(
-    petition: Petition, browser: Client
-) -> None:
-    first, second = sign_and_confirm(petition, AMINA), sign_and_confirm(petition, BASHIR)
-    browser.post(change(first, "withdraw"))
-    page = browser.post(link_for()).content.decode()
-    assert AMINA.name not in page
-    assert BASHIR.name in page
-    assert browser.post(change(second, "withdraw")).status_code == 200
-    assert tallies.total(petition.pk) == 0
-
-
-def test_withdrawing_twice_says_that_there_is_nothing_and_counts_once(
-    petition: Petition, browser: Client
-) -> None:
-    sign_and_confirm(petition, DAVID)
-    signature = sign_and_confirm(petition)
-    assert browser.post(change(signature, "withdraw")).status_code == 200
-    assert browser.post(change(signature, "withdraw")).status_code == 409
-    assert tallies.total(petition.pk) == 1
-
-
-def test_withdrawing_works_long_after_the_close(petition: Petition, browser: Client) -> None:
-    signature = sign_and_confirm(petition)
-    long_ago = timezone.now() - timedelta(days=90)
-    Petition.objects.update(
-        state="closed", opens_at=long_ago - timedelta(days=9), closes_at=long_ago
-    )
-    assert len(asked(browser)) == 1
-    assert browser.post(change(signature, "withdraw")).status_code == 200
-    assert tallies.total(petition.pk) == 0
-
-
-def test_the_page_says_which_lists_cannot_be_called_back(
-    petition: Petition, browser: Client
-) -> None:
-    list_of = {"petition": petition, "purpose": "hand-in", "delete_by": date(2099, 1, 1)}
-    early = Export.objects.create(**list_of)
-    Export.objects.filter(pk=early.pk).update(started_at=timezone.now() - timedelta(days=40))
-    signature = sign_and_confirm(petition)
-    unlisted = sign_and_confirm(petition, DAVID)
-    page = browser.post(change(unlisted, "withdraw", DAVID.email)).content.decode()
-    assert "no copy was handed over" in page
-
-    Signature.objects.filter(pk=signature.pk).update(
-        confirmed_at=timezone.now() - timedelta(days=9)
-    )
-    late = Export.objects.create(**list_of)
-    Export.objects.filter(pk=late.pk).update(started_at="2026-11-03T12:00Z")
-    Signature.objects.filter(pk=signature.pk).update(confirmed_at="2026-11-02T12:00Z")
-    page = browser.post(change(signature, "withdraw")).content.decode()
-    listed = re.findall(r"<li>([^<]*20\d\d)</li>", page)
-    assert listed == ["3 November 2026"]
-
-
 # --- Objecting -----------------------------------------------------------------------------
 
 
@@ -638,59 +535,3 @@ def test_a_link_changes_nothing_that_was_signed_with_another_spelling(
         True,
     )
     assert name_of(theirs) == AMINA.name
-
-
-def test_withdrawing_a_form_in_anothers_name_leaves_their_signature(
-    petition: Petition, spellings: tuple[Signature, Signature], browser: Client
-) -> None:
-    """Whoever bends the rules signs under the stranger's name, and withdraws their own form."""
-    theirs, _mine = spellings
-    bait = Signature.objects.get(pk=sign(petition, replace(AMINA, email=OWN)))
-    before = tallies.total(petition.pk)
-
-    assert browser.post(change(bait, "withdraw", OWN)).status_code == 200
-
-    theirs.refresh_from_db()
-    assert theirs.state == Signature.State.CONFIRMED
-    assert name_of(theirs) == AMINA.name
-    assert tallies.total(petition.pk) == before
-    assert not Signer.objects.filter(pk=bait.pk).exists()
-
-
-def test_withdrawing_takes_every_attempt_that_was_made_with_the_same_address(
-    petition: Petition, browser: Client
-) -> None:
-    signature, waiting = sign_and_confirm(petition), sign(petition)
-    capital = sign(petition, replace(AMINA, email="AMINA@example.org"))
-    browser.post(change(signature, "withdraw"))
-    assert confirm(waiting) is Outcome.GONE
-    assert confirm(capital) is Outcome.GONE
-
-
-def test_withdrawing_a_form_that_waits_leaves_what_the_same_person_has_confirmed(
-    petition: Petition, browser: Client
-) -> None:
-    """A stranger sends it in her name, and she sees it on her page, and wants it gone."""
-    mine = sign_and_confirm(petition)
-    strangers = Signature.objects.get(pk=sign(petition, replace(AMINA, name="AMINA EXAMPLE")))
-
-    page = browser.post(change(strangers, "withdraw")).content.decode()
-
-    assert "The signature that you confirmed under this name stays as it is." in page
-    mine.refresh_from_db()
-    assert (mine.state, name_of(mine)) == (Signature.State.CONFIRMED, AMINA.name)
-    assert tallies.total(petition.pk) == 1
-    assert not Signature.objects.filter(pk=strangers.pk).exists()
-    told = browser.post(change(mine, "withdraw")).content.decode()
-    assert "The signature no longer counts." in told
-    assert tallies.total(petition.pk) == 0
-
-
-def test_withdrawing_while_the_link_is_on_its_way_stops_it(
-    petition: Petition, browser: Client
-) -> None:
-    signature = sign_and_confirm(petition)
-    find.request_links(address=AMINA.email, language="en")
-    find.settle()
-    withdraw.withdraw(signature_id=signature.pk)
-    assert mails_to(AMINA.email) == 0
