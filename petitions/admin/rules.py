@@ -192,6 +192,12 @@ class InForce(admin.SimpleListFilter):
         return queryset.filter(ended) if self.value() == "no" else queryset
 
 
+def _is_theirs(request: HttpRequest, rule: Rule | None) -> bool:
+    """Whether the user may change or delete a rule of this action; None: any rule."""
+    is_held = rule is not None and rule.action == Rule.Action.HOLD
+    return not is_held or request.user.has_perm(moderation_rules.HOLD)
+
+
 @admin.register(Rule)
 class RuleAdmin(Strict):
     """The list of rules; the pattern comes first, so that a phone shows it."""
@@ -218,10 +224,10 @@ class RuleAdmin(Strict):
     actions = ("end",)
 
     def has_change_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
-        may_change = super().has_change_permission(request, obj)
-        if obj is None or obj.action != Rule.Action.HOLD:
-            return may_change
-        return may_change and request.user.has_perm(moderation_rules.HOLD)
+        return super().has_change_permission(request, obj) and _is_theirs(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _is_theirs(request, obj)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

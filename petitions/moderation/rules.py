@@ -116,8 +116,8 @@ def save(*, rule: Rule, actor: User, screen: str) -> None:
 
     Only moderators, who see all that is held, make one that holds. By the public total, which rises
     when such a signature is approved, and the confirmations of that minute, which do not, an
-    organiser would see whether the person that it names has signed. Nor does anybody else change
-    one of theirs.
+    organiser would see whether the person that it names has signed. Nor does anybody else change,
+    end or delete one of theirs.
     """
     roles.require(actor, PERMISSION)
     stored = Rule.objects.filter(pk=rule.pk).values_list("action", flat=True).first()
@@ -134,6 +134,8 @@ def end(*, rules: QuerySet[Rule], actor: User, screen: str) -> int:
     roles.require(actor, PERMISSION)
     chosen = Rule.objects.in_force().filter(pk__in=rules.values("pk"))
     ending = list(chosen.select_for_update().order_by("pk"))
+    if any(rule.action == Rule.Action.HOLD for rule in ending):
+        roles.require(actor, HOLD)
     Rule.objects.filter(pk__in=[rule.pk for rule in ending]).update(expires_at=Now())
     audit.record_each(action=Action.RULE_ENDED, screen=screen, actor=actor, about=ending)
     return len(ending)

@@ -78,6 +78,11 @@ def test_an_organiser_makes_no_rule_that_holds(organiser: User, moderator: User,
     assert 'name="_save"' not in page, "theirs is read, not changed"
     answer = client.post(f"{ADMIN}{rule.pk}/change/", form(kind=kind, whom=whom, action="block"))
     assert answer.status_code == 403
+    assert client.post(f"{ADMIN}{rule.pk}/delete/", {"post": "yes"}).status_code == 403
+    chosen = {"_selected_action": rule.pk, "post": "yes"}
+    for action in ("delete_selected", "end"):
+        client.post(ADMIN, {"action": action, **chosen})
+    assert Rule.objects.in_force().filter(pk=rule.pk).exists()
     rule.action = "block"
     with pytest.raises(PermissionDenied):
         moderation_rules.save(rule=rule, actor=organiser, screen="x")
