@@ -29,7 +29,7 @@ Cells = tuple[str | int, ...]
 RARE = 25
 # Addresses kept in memory, for no order to tell whose they are. Of 20,000 the first row came after
 # a second, and memory rose above 100 MB.
-MIXED = 5_000
+MIXED = 4_000
 EXPORT = "petitions.export_signatures"
 _open = sealing.opener()
 _WITHHELD = Signature.NameUse.WITHHELD.value

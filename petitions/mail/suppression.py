@@ -100,34 +100,42 @@ def unsuppress_news(*, inboxes: Collection[Inbox], petition_id: int) -> None:
 
 
 def reasons(mails: Mapping[Key, Addressee], *, are_news: bool = False) -> dict[Key, Reason]:
-    """Which of these mails are suppressed, and why. One query for all of them.
+    """Return which of these mails are suppressed, and why, by one query.
 
     Who unsubscribed from news gets all other mail.
     """
-    waiting = [
-        (mail_id, reason, inbox.key_id, _stored(inbox, reason, petition_id))
+    sought = [
+        (mail_id, reason, ix)
         for mail_id, to in mails.items()
-        for reason, petition_id, inboxes in _ways(to, are_news=are_news)
-        for inbox in inboxes
+        for reason, ix in _entries_about(to, are_news=are_news)
     ]
     # One parameter: a batch of news or of an export has thousands.
-    any_of = as_array((rf"\\x{ix.hex()}" for *_rest, ix in waiting), "bytea")
-    entries = _standing().filter(ix__in=any_of)
-    known = {(key, bytes(ix)) for key, ix in entries.values_list("key_id", "ix")}
-    return {mail_id: reason for mail_id, reason, key_id, ix in waiting if (key_id, ix) in known}
+    any_of = as_array((rf"\\x{ix.hex()}" for *_mail, ix in sought), "bytea")
+    found = _standing().filter(ix__in=any_of).values_list("ix", flat=True)
+    known = set(map(bytes, found))
+    return {mail_id: reason for mail_id, reason, ix in sought if ix in known}
 
 
-def _ways(to: Addressee, *, are_news: bool) -> Iterator[tuple[Reason, int | None, list[Inbox]]]:
-    """For what, and about what, a mail may be suppressed, and under which indexes. The last that
-    applies is the one that is told: that an address takes no mail.
+def _entries_about(to: Addressee, *, are_news: bool) -> Iterator[tuple[Reason, bytes]]:
+    """Yield the blind indexes of all entries that suppress mail to an addressee. Where several
+    exist the last one is told: that an address takes no mail.
     """
     inboxes = sealing.inboxes_of(to.address)
-    if to.petition_id is not None:
-        of_petition = (Reason.NO_NEWS, Reason.NOT_ME) if are_news else (Reason.NOT_ME,)
-        yield from ((reason, to.petition_id, inboxes) for reason in of_petition)
-    yield Reason.NO_MAIL, None, inboxes
+    for reason, petition_id in _scopes(to.petition_id, are_news):
+        for inbox in inboxes:
+            yield reason, _stored(inbox, reason, petition_id)
     if not to.is_any_spelling:
-        yield Reason.UNDELIVERABLE, None, sealing.address_as_inboxes(to.address)
+        for inbox in sealing.address_as_inboxes(to.address):
+            yield Reason.UNDELIVERABLE, _stored(inbox, Reason.UNDELIVERABLE, None)
+
+
+@lru_cache(maxsize=256)
+def _scopes(petition_id: int | None, are_news: bool) -> list[tuple[Reason, int | None]]:
+    """Return the reasons for which a mailbox may be suppressed, each with its petition."""
+    if petition_id is None:
+        return [(Reason.NO_MAIL, None)]
+    of_news = [(Reason.NO_NEWS, petition_id)] if are_news else []
+    return [*of_news, (Reason.NOT_ME, petition_id), (Reason.NO_MAIL, None)]
 
 
 def is_notice(mail_id: UUID, to: Addressee) -> bool:
