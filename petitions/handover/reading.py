@@ -19,7 +19,7 @@ from django.utils import timezone
 from petitions.models import Export, Petition, Place, Signature, Tally
 
 # The first batch is small, for a short time to first byte.
-FIRST_BATCH, BATCH = 500, 1_500
+FIRST_BATCH, BATCH = 500, 1_000
 # Above it, `about` tells the planner's estimate: counting would take longer than a page may.
 COUNTED_EXACTLY = 20_000
 
