@@ -10,6 +10,8 @@ from celery.schedules import crontab
 from celery.signals import beat_init, worker_init
 from kombu.transport.redis import Channel
 
+from petitions.infra.sweeps import SWEEPS
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campaign.settings")
 
 # Celery closes a lost connection and then restores unacknowledged messages through it. That
@@ -22,29 +24,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-# Each sweep by the name of its task, and how many seconds apart or when it runs.
-SWEEPS: dict[str, float | crontab] = {
-    "deliver-mail": 5.0,
-    "raise-alerts": 30.0,
-    "count-activity": 30.0,
-    "run-bulk-decisions": 5.0,
-    "send-news": 10.0,
-    "send-staff-mail": 10.0,
-    "queue-reminders": 600.0,
-    "apply-retention": 3600.0,
-    "record-closes": 60.0,
-    "give-notice": 600.0,
-    # At the full hour, and so before the snapshots, which take the day's states from it.
-    "count-figures": crontab(minute="0"),
-    # Each petition once a day, in the first of these after midnight.
-    "count-countries": crontab(minute="20"),
-    "list-names": crontab(minute="10"),
-    # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
-    "take-snapshots": crontab(minute="1"),
-    "check-tallies": crontab(hour="3", minute="30"),
-}
-
-
 def _entry(name: str, schedule: float | crontab) -> dict[str, Any]:
     """A beat entry whose messages expire before the next, so that none pile up without a worker."""
     expires = int(schedule) if isinstance(schedule, float) else 3600
@@ -52,7 +31,7 @@ def _entry(name: str, schedule: float | crontab) -> dict[str, Any]:
     return {"task": f"petitions.{name.replace('-', '_')}", "schedule": schedule, "options": options}
 
 
-app.conf.beat_schedule = {name: _entry(name, schedule) for name, schedule in SWEEPS.items()}
+app.conf.beat_schedule = {name: _entry(name, sweep.schedule) for name, sweep in SWEEPS.items()}
 
 
 def refuse_unsafe_start(**_kwargs: Any) -> None:

@@ -11,29 +11,13 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from campaign import monitoring
+from petitions.infra.sweeps import SWEEPS
 
 # By the part and its state in `campaign.monitoring`; mail has a section of its own.
 _SENTENCES = {
     ("database", "takes no writes"): "The database takes nothing in: nobody can sign.",
     ("redis", "away"): "Redis is away: everybody who signs solves the challenge.",
     ("mailboxes", "compare"): "Signatures wait to be compared: run manage.py reindex_mailboxes.",
-}
-SWEEPS = {
-    "deliver-mail": "no mail is sent",
-    "raise-alerts": "no alert is raised",
-    "count-activity": "the cockpit’s figures by minute stay behind",
-    "send-staff-mail": "no mail to staff is sent",
-    "send-news": "no news to supporters is sent",
-    "run-bulk-decisions": "no bulk decision is carried out",
-    "queue-reminders": "no reminder is mailed",
-    "apply-retention": "nothing is deleted that should go",
-    "record-closes": "no petition is noted as closed",
-    "give-notice": "nobody is told of a coming erasure",
-    "count-figures": "the figures by constituency are not updated",
-    "count-countries": "the figures by country are not updated",
-    "list-names": "the public lists of names are not renewed",
-    "take-snapshots": "the figures by day and region are not updated",
-    "check-tallies": "the count is not checked",
 }
 
 
@@ -72,7 +56,7 @@ def sentences() -> list[str]:
         state = report[name]["state"]
         if name == "sweeps" and state == "overdue":
             overdue = report[name]["overdue"]
-            found += [f"The worker stands still: {SWEEPS[sweep]}." for sweep in overdue]
+            found += [f"The worker stands still: {SWEEPS[sweep].consequence}." for sweep in overdue]
         elif name != "mail":
             found.append(_SENTENCES.get((name, state), f"{name}: {state}."))
     return found

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Min
 from django.utils import timezone
 
-from petitions.infra import locks
+from petitions.infra import locks, sweeps
 from petitions.infra.ttl_cache import TTLCache
 from petitions.mail.monitoring import mail_state
 from petitions.models import Mail
@@ -25,7 +25,6 @@ from petitions.screening import rate_limits
 KEPT = 5.0
 _TIMEOUT = 0.5
 WELL = "ok"
-OVERDUE_AFTER = locks.OVERDUE_AFTER
 PROBE = "write-probe"
 # A query that exceeds this work_mem, so that PostgreSQL writes a temporary file.
 PROBE_MEMORY, NEEDS_ROOM = "64kB", "SELECT count(*) FROM generate_series(1, 60000)"
@@ -95,8 +94,8 @@ def _write() -> None:
 
 def _sweeps() -> dict[str, Any]:
     """Whether each sweep has succeeded lately, which takes beat and the worker."""
-    ages = locks.last_successes(OVERDUE_AFTER)
-    overdue = locks.overdue(ages)
+    ages = sweeps.ages()
+    overdue = sweeps.overdue(ages)
     seconds = {name: round(age.total_seconds()) for name, age in sorted(ages.items())}
     state = "overdue" if overdue else WELL
     return {"state": state, "overdue": overdue, "seconds_since": seconds}

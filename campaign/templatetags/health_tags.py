@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from django import template
 
-from campaign import health, monitoring
+from campaign import monitoring
+from petitions.infra.sweeps import SWEEPS
 
 register = template.Library()
 
@@ -40,7 +41,7 @@ def health_of_parts() -> list[Health]:
     for name, seconds in report["sweeps"].get("seconds_since", {}).items():
         words = f"last done {_age(seconds)} ago"
         if name in overdue:
-            words += f": {health.SWEEPS[name]}"
+            words += f": {SWEEPS[name].consequence}"
         parts.append(Health(f"Worker: {name}", name not in overdue, words))
     return parts
 

@@ -14,7 +14,7 @@ import logging
 import threading
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -28,26 +28,6 @@ RENEW_EVERY = 15.0
 NOTED_EVERY = timedelta(seconds=5)
 
 logger = logging.getLogger(__name__)
-
-# How long after its last success each sweep is overdue: a few of its intervals, or a
-# night and a half.
-OVERDUE_AFTER = {
-    "deliver-mail": timedelta(minutes=1),
-    "raise-alerts": timedelta(minutes=2),
-    "count-activity": timedelta(minutes=5),
-    "run-bulk-decisions": timedelta(minutes=1),
-    "send-news": timedelta(minutes=2),
-    "send-staff-mail": timedelta(minutes=2),
-    "record-closes": timedelta(minutes=5),
-    "give-notice": timedelta(minutes=30),
-    "queue-reminders": timedelta(minutes=30),
-    "apply-retention": timedelta(hours=3),
-    "count-figures": timedelta(hours=3),
-    "count-countries": timedelta(hours=6),
-    "list-names": timedelta(hours=6),
-    "take-snapshots": timedelta(hours=3),
-    "check-tallies": timedelta(hours=36),
-}
 
 
 class StateChanged(Exception):
@@ -118,11 +98,6 @@ def note_success(name: str) -> None:
         """,
         [name, NOTED_EVERY],
     )
-
-
-def overdue(ages: Mapping[str, timedelta]) -> list[str]:
-    """The periodic tasks whose `last_successes` are too long ago, by name."""
-    return sorted(name for name, age in ages.items() if age > OVERDUE_AFTER[name])
 
 
 def last_successes(names: Iterable[str]) -> dict[str, timedelta]:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from petitions.infra import locks
+from petitions.infra import sweeps
 from petitions.mail import monitoring, replies
 from petitions.models import Alert, Mail, Petition, Rule, Signature
 from petitions.screening import screen
@@ -37,8 +37,7 @@ def raise_and_close() -> None:
     _keep(Kind.HELD, _held_for_long())
     _keep(Kind.MAIL, _waiting_mail())
     _keep(Kind.BOUNCES, _refused_mail())
-    overdue = locks.overdue(locks.last_successes(locks.OVERDUE_AFTER))
-    _keep(Kind.STILL, {(None, name): 1 for name in overdue})
+    _keep(Kind.STILL, {(None, name): 1 for name in sweeps.overdue(sweeps.ages())})
 
 
 def raise_tally(petition: Petition) -> None:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaign import monitoring
+from petitions.infra.sweeps import SWEEPS
 from petitions.models import Lease, Mail, Petition, Signature
 from petitions.screening import rate_limits
 from tests.benchmarks import seeding
@@ -48,7 +49,7 @@ def test_the_team_reads_every_part_in_the_admin(
 
     assert told["status"] == "ok"
     assert set(told) == {"status", "database", "sweeps", "mail", "redis", "limits", "mailboxes"}
-    assert set(told["sweeps"]["seconds_since"]) == set(monitoring.OVERDUE_AFTER)
+    assert set(told["sweeps"]["seconds_since"]) == set(SWEEPS)
 
 
 def test_whoever_asks_often_asks_the_database_once(client: Client) -> None:
@@ -81,9 +82,9 @@ def test_the_probe_needs_room_that_no_table_has() -> None:
     assert Lease.objects.get(name=monitoring.PROBE).succeeded_at
 
 
-@pytest.mark.parametrize("name", monitoring.OVERDUE_AFTER)
+@pytest.mark.parametrize("name", SWEEPS)
 def test_each_job_that_is_overdue_is_named(name: str) -> None:
-    longest = monitoring.OVERDUE_AFTER[name]
+    longest = SWEEPS[name].overdue_after
     assert not monitoring.broken(monitoring.look())
     for late, state in ((-5, "ok"), (5, "overdue")):
         since = timezone.now() - longest - timedelta(seconds=late)

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 from celery.schedules import crontab
 
-from campaign import health
 from campaign.celery import app
-from campaign.monitoring import OVERDUE_AFTER
+from petitions.infra.sweeps import SWEEPS
 from tests.deployed import OPERATORS
 
 
@@ -19,21 +18,24 @@ def interval(schedule: float | crontab) -> float:
     return schedule
 
 
-def test_every_job_of_the_schedule_is_watched_over() -> None:
-    assert set(OVERDUE_AFTER) == set(app.conf.beat_schedule)
+def test_every_sweep_has_its_task_under_its_name() -> None:
+    app.loader.import_default_modules()
+    assert app.conf.beat_schedule.keys() == SWEEPS.keys()
     for name, entry in app.conf.beat_schedule.items():
         assert entry["task"] == f"petitions.{name.replace('-', '_')}"
+        assert entry["task"] in app.tasks
 
 
 def test_one_run_that_is_missed_alarms_nobody_and_a_dozen_do() -> None:
-    for name, entry in app.conf.beat_schedule.items():
-        runs = OVERDUE_AFTER[name].total_seconds() / interval(entry["schedule"])
+    for name, sweep in SWEEPS.items():
+        runs = sweep.overdue_after.total_seconds() / interval(sweep.schedule)
         assert runs >= 1.5, name
         assert runs <= 12, name
 
 
 def test_the_operators_guide_says_when_each_job_is_overdue() -> None:
-    assert dict(said_in_the_guide()) == OVERDUE_AFTER
+    overdue_after = {name: sweep.overdue_after for name, sweep in SWEEPS.items()}
+    assert dict(said_in_the_guide()) == overdue_after
 
 
 def said_in_the_guide() -> Iterator[tuple[str, timedelta]]:
@@ -46,7 +48,3 @@ def said_in_the_guide() -> Iterator[tuple[str, timedelta]]:
         number, unit = period.split()
         for name in re.findall("`([a-z-]+)`", names):
             yield name, timedelta(**{f"{unit.removesuffix('s')}s": int(number)})
-
-
-def test_the_admins_home_has_a_sentence_for_every_sweep() -> None:
-    assert health.SWEEPS.keys() == OVERDUE_AFTER.keys()

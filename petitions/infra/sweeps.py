@@ -1,0 +1,64 @@
+"""The schedule of the sweeps (periodic tasks), and which of them are overdue.
+
+`petitions/tasks.py` has the task of each, `campaign/celery.py` hands the schedule to beat.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+from celery.schedules import crontab
+
+from petitions.infra import locks
+
+
+class Sweep(NamedTuple):
+    """A periodic task: how many seconds apart or when it runs, after how long without a success it
+    is overdue (a few of its intervals, or a night and a half), and what does not happen then.
+    """
+
+    schedule: float | crontab
+    overdue_after: timedelta
+    consequence: str
+
+
+_MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
+# By the name of the lease: that of the task with hyphens.
+SWEEPS = {
+    "deliver-mail": Sweep(5.0, _MINUTE, "no mail is sent"),
+    "raise-alerts": Sweep(30.0, 2 * _MINUTE, "no alert is raised"),
+    "count-activity": Sweep(30.0, 5 * _MINUTE, "the cockpit’s figures by minute stay behind"),
+    "run-bulk-decisions": Sweep(5.0, _MINUTE, "no bulk decision is carried out"),
+    "send-news": Sweep(10.0, 2 * _MINUTE, "no news to supporters is sent"),
+    "send-staff-mail": Sweep(10.0, 2 * _MINUTE, "no mail to staff is sent"),
+    "queue-reminders": Sweep(600.0, 30 * _MINUTE, "no reminder is mailed"),
+    "apply-retention": Sweep(3600.0, 3 * _HOUR, "nothing is deleted that should go"),
+    "record-closes": Sweep(60.0, 5 * _MINUTE, "no petition is noted as closed"),
+    "give-notice": Sweep(600.0, 30 * _MINUTE, "nobody is told of a coming erasure"),
+    # At the full hour, and so before the snapshots, which take the day's states from it.
+    "count-figures": Sweep(
+        crontab(minute="0"), 3 * _HOUR, "the figures by constituency are not updated"
+    ),
+    # Each petition once a day, in the first of these after midnight.
+    "count-countries": Sweep(
+        crontab(minute="20"), 6 * _HOUR, "the figures by country are not updated"
+    ),
+    "list-names": Sweep(
+        crontab(minute="10"), 6 * _HOUR, "the public lists of names are not renewed"
+    ),
+    # Soon after midnight in London, in summer and winter, and again each hour if that was missed.
+    "take-snapshots": Sweep(
+        crontab(minute="1"), 3 * _HOUR, "the figures by day and region are not updated"
+    ),
+    "check-tallies": Sweep(crontab(hour="3", minute="30"), 36 * _HOUR, "the count is not checked"),
+}
+
+
+def ages() -> dict[str, timedelta]:
+    """Return the time since each sweep last succeeded; if never, since this was first called."""
+    return locks.last_successes(SWEEPS)
+
+
+def overdue(ages: Mapping[str, timedelta]) -> list[str]:
+    """Return the names of the sweeps whose last success is too long ago."""
+    return sorted(name for name, age in ages.items() if age > SWEEPS[name].overdue_after)
