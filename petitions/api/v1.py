@@ -63,7 +63,7 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
             "regions": {
                 "counted_after": statistics.shared_after,
                 "rounded_to": breakdowns.ROUNDED_TO,
-                "null_means_fewer_than": breakdowns.FEWEST,
+                "null_means_fewer_than": breakdowns.LEAST_SHOWN,
                 "shares": list(_shares(statistics)),
             },
             "milestones": text.milestones,

@@ -1,5 +1,5 @@
-"""The count: stored tallies, daily snapshots with their breakdowns, goals, and sources of links.
+"""Stored tallies, daily snapshots with their breakdowns, goals, and the sources of links.
 
-Front door: `tallies.total` and `tallies.move`. Knows nothing of people: it counts rows by place,
-day and source.
+Front door: `tallies.total` and `tallies.move`. The package knows nothing of people: it counts rows
+by place, day and source.
 """

@@ -1,19 +1,19 @@
 """Public statistics of a petition: the count after each day, and its breakdown by region.
 
-Disclosure control: what is public here comes from daily snapshots alone, so that watching it around
-one signature shows nothing of where that one came from:
+Disclosure control: these statistics come from daily snapshots only. Watching them before and after
+one signature does not show which region it came from:
 
-- a day is published once it is over, and only if at least `STEP` signatures stood after it;
-- shares of regions are rounded to `ROUNDED_TO`, and those under `FEWEST` are not published;
-- shares are renewed only when the total has moved by `STEP` since those that are public, and each
-  only when its region has moved by `STEP` too, so that the difference of two is made by at least so
-  many people, however busy the other regions are;
-- of fewer than `FEWEST_GROUPS` nothing is published: with the exact total, few rounded figures
-  would leave little to guess.
+- A day is published once it is over, and only if the total then was at least `STEP`.
+- The counts of regions are rounded to `ROUNDED_TO`. Counts below `LEAST_SHOWN` are not published.
+- The counts of regions are renewed only when the total has moved by `STEP` since they were last
+  published, and each one only when that region has moved by `STEP` too. So at least `STEP` people
+  make the difference between two published values, however busy the other regions are.
+- If fewer than `LEAST_GROUPS` regions could be shown, none is: with the exact total, the rest
+  could be worked out from a few rounded figures.
 
-The exact total is no secret, and the page of the petition shows it at any time. What does not count
-is published from the same snapshots: its totals by state, and by reason of removal, each renewed
-only when it has moved by `STEP` since the one that is public.
+The exact total is no secret: the petition's page always shows it. Signatures that are not counted
+are published from the same snapshots, by state and by reason of removal. Each of these totals is
+renewed only when it has moved by `STEP` since its last published value.
 """
 
 from collections import Counter
@@ -42,22 +42,22 @@ from petitions.models import (
     Tally,
 )
 
-# How far a count must have moved before its public value is renewed: the difference of two public
-# values is made by at least so many people.
+# How far a count must have moved before its public value is renewed: so at least this many people
+# make the difference between two public values.
 STEP = 25
 ROUNDED_TO = 5
-# Fewer than this are not published.
-FEWEST = STEP
-FEWEST_GROUPS = 6
-# By then mails sent before the close are confirmed, and moderators have decided.
+# Smaller counts are not published.
+LEAST_SHOWN = STEP
+LEAST_GROUPS = 6
+# By then people have confirmed mails sent before the close, and moderators have decided.
 FOLLOWED_AFTER_CLOSE = timedelta(days=7)
-MOST_SPANS = 60
+MAX_SPANS = 60
 _WIDTHS = (1, 7, 28, 91, 364)
 _ONE_DAY = timedelta(days=1)
-# The order of equal shares: any other would tell which is the greater.
+# The order of groups with equal rounded counts. Sorting by exact count would tell which is larger.
 _GROUPS = (*Region.values, UNKNOWN, ABROAD)
 _REMOVED = "removed:"
-# What the totals of what does not count are stored under: a state, or a reason of removal.
+# The keys of the totals of uncounted signatures: a state, or a reason of removal.
 _STATE_KEYS = (
     Signature.State.PENDING,
     Signature.State.HELD,
@@ -68,7 +68,7 @@ _STATE_KEYS = (
 
 @dataclass(frozen=True)
 class Span:
-    """The change of one day, or of several that were missed or merged; `total` is at their end."""
+    """The change over one day, or over several missed or merged days. `total` is at their end."""
 
     first: date
     last: date
@@ -86,7 +86,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Share:
-    """The rounded count of one region; None for fewer than `FEWEST`."""
+    """The rounded count of one region. `signatures` is None if fewer than `LEAST_SHOWN`."""
 
     group: str
     signatures: int | None
@@ -98,17 +98,17 @@ class Share:
 
 @dataclass(frozen=True)
 class Statistics:
-    """The public statistics: a time series and a breakdown by region. Both may be empty."""
+    """The public statistics: a time series and a breakdown by region. Both can be empty."""
 
     spans: tuple[Span, ...] = ()
     shares: tuple[Share, ...] = ()
-    # After which day shares were last renewed; None without shares.
+    # The day after which shares were last renewed, or None without shares.
     shared_after: date | None = None
 
 
 @dataclass(frozen=True)
 class StateTotal:
-    """The public total of one state, or of one reason of removal, rounded."""
+    """The rounded public total of one state, or of one reason of removal."""
 
     key: str
     signatures: int
@@ -129,15 +129,15 @@ class StateTotal:
 
 
 def renewed(n: int, before: int) -> int:
-    """The count behind a public value from now on: unchanged until it has moved by `STEP`."""
+    """Return the count behind a public value: `before`, unless `n` has moved from it by `STEP`."""
     if abs(n - before) < STEP:
         return before
-    return n if n >= FEWEST else 0
+    return n if n >= LEAST_SHOWN else 0
 
 
 def rounded(n: int) -> int | None:
-    """The publishable value of a count: the nearest multiple of `ROUNDED_TO`; None if too small."""
-    if n < FEWEST:
+    """Return a count rounded to a multiple of `ROUNDED_TO`, or None below `LEAST_SHOWN`."""
+    if n < LEAST_SHOWN:
         return None
     return (n + ROUNDED_TO // 2) // ROUNDED_TO * ROUNDED_TO
 
@@ -146,14 +146,14 @@ def rounded(n: int) -> int | None:
 
 
 def take_snapshots(now: datetime | None = None) -> int:
-    """Write the daily snapshots of the day that has ended; return for how many petitions.
+    """Write the daily snapshots of yesterday; return how many were written.
 
-    1. Which public petitions lack that day? A week after its close a petition is not followed.
-    2. Sum the tallies of those by region, in one statement and so as of one moment.
-    3. Write each in one transaction. Idempotent: a second run finds it written and leaves it.
+    1. Find the public petitions without one. Skip those closed for `FOLLOWED_AFTER_CLOSE`.
+    2. Sum their tallies by region, in one statement and so as of one moment.
+    3. Write each snapshot in its own transaction. Idempotent: existing snapshots are left alone.
 
-    A late sweep counts what was confirmed since midnight to the day that has ended. Days that were
-    missed altogether stay unwritten: the next change covers them.
+    A late run adds signatures confirmed since midnight to yesterday. No snapshot is ever written
+    for a missed day: the span of the next one covers it.
     """
     now = now or timezone.now()
     today = timezone.localdate(now)
@@ -177,9 +177,9 @@ def take_snapshots(now: datetime | None = None) -> int:
 
 
 def _count(petition_ids: list[int]) -> dict[int, Counter[str]]:
-    """Each petition's count by region, with a zero for every region that there is."""
-    there = no_shares()
-    counts = {petition_id: Counter(there) for petition_id in petition_ids}
+    """Return each petition's count by region, with zeros for regions without signatures."""
+    zeros = zero_by_group()
+    counts = {petition_id: Counter(zeros) for petition_id in petition_ids}
     sums = (
         Tally.objects.filter(petition__in=petition_ids, kind=Tally.Kind.ONLINE)
         .values_list("petition_id", "place__kind", "place__region")
@@ -191,9 +191,9 @@ def _count(petition_ids: list[int]) -> dict[int, Counter[str]]:
 
 
 def _states(petition_id: int, day: date, ended_at: datetime) -> dict[str, int]:
-    """The totals behind what is public of what does not count, after a day that ended then.
+    """Return the totals of uncounted signatures for the snapshot of a day that ended at `ended_at`.
 
-    Those of the day before where the hourly count has not looked since.
+    They are those of the previous snapshot if the hourly sweep has not counted since `ended_at`.
     """
     earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("-day").first()
     before: dict[str, int] = earlier.states if earlier else {}
@@ -209,14 +209,14 @@ def _by_key(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return {**counts["state"], **removed}
 
 
-def no_shares() -> Counter[str]:
-    """A zero for every region that signatures can count in here."""
+def zero_by_group() -> Counter[str]:
+    """Return a zero for every group, such as a region, that this site's places belong to."""
     places = Place.objects.values_list("kind", "region").distinct()
     return Counter({group_of(kind, region): 0 for kind, region in places})
 
 
 def group_of(kind: str, region: str) -> str:
-    """The region of a constituency, or `UNKNOWN` without one; any other place stands for itself."""
+    """Return the region of a constituency (`UNKNOWN` without one), or the kind of another place."""
     return (region or UNKNOWN) if kind == Place.Kind.CONSTITUENCY else kind
 
 
@@ -224,15 +224,15 @@ def group_of(kind: str, region: str) -> str:
 def write(
     petition_id: int, day: date, counts: Counter[str], *, states: dict[str, int] | None = None
 ) -> bool:
-    """Write one petition's snapshot of a day, unless there is one; return whether it wrote."""
+    """Write one petition's snapshot of a day, unless it exists; return whether it was written."""
     snapshot, is_new = Snapshot.objects.get_or_create(
         petition_id=petition_id, day=day, defaults={"total": counts.total(), "states": states or {}}
     )
     if is_new:
         earlier = Snapshot.objects.filter(petition=petition_id, day__lt=day).order_by("day")
-        last = released(earlier.values_list("day", "total"))
+        last = last_released(earlier.values_list("day", "total"))
         parts = SnapshotPart.objects.filter(snapshot__petition=petition_id)
-        # The count behind each region's public share until now.
+        # The count behind each region's current public share.
         shown = parts.filter(snapshot__day=last).values_list("group", "shown") if last else ()
         before = dict(shown)
         SnapshotPart.objects.bulk_create(
@@ -248,9 +248,9 @@ def write(
 
 
 def statistics_of(petition: Petition) -> Statistics:
-    """The public statistics of a petition; two queries."""
+    """Return the public statistics of a petition, in two queries."""
     taken = list(petition.snapshots.order_by("day").values_list("day", "total"))
-    day = released(taken)
+    day = last_released(taken)
     if day is None:
         return Statistics()
     large = [(day, total) for day, total in taken if total >= STEP]
@@ -260,7 +260,7 @@ def statistics_of(petition: Petition) -> Statistics:
 
 
 def states_of(petition: Petition) -> tuple[StateTotal, ...]:
-    """The public totals of what does not count, of those that reached `STEP`; one query."""
+    """Return the public totals of uncounted signatures that reach `LEAST_SHOWN`, in one query."""
     newest = petition.snapshots.order_by("-day").first()
     shown = newest.states if newest else {}
     return tuple(
@@ -268,10 +268,11 @@ def states_of(petition: Petition) -> tuple[StateTotal, ...]:
     )
 
 
-def released(taken: Iterable[tuple[date, int]]) -> date | None:
-    """The day whose shares are public: each `STEP` away from the one before, the first from zero.
+def last_released(taken: Iterable[tuple[date, int]]) -> date | None:
+    """Return the last day whose shares were released, or None.
 
-    `taken` are days and totals, in order. What was public once follows from them at any time.
+    `taken` has days and totals, in order of day. Each released day is `STEP` away from the one
+    before, and the first from zero.
     """
     last_day, last_total = None, 0
     for day, total in taken:
@@ -280,13 +281,13 @@ def released(taken: Iterable[tuple[date, int]]) -> date | None:
     return last_day
 
 
-def merged(spans: Sequence[Span]) -> list[Span]:
-    """Downsample to at most about `MOST_SPANS` spans: by the day, the week, or longer."""
+def downsample(spans: Sequence[Span]) -> list[Span]:
+    """Merge spans into about `MAX_SPANS` or fewer: by day, by week, or by a longer period."""
     if not spans:
         return []
     start = spans[0].first
     days = (spans[-1].last - start).days + 1
-    width = next((width for width in _WIDTHS if days <= width * MOST_SPANS), _WIDTHS[-1])
+    width = next((width for width in _WIDTHS if days <= width * MAX_SPANS), _WIDTHS[-1])
     by_width = groupby(spans, lambda span: (span.last - start).days // width)
     groups = [list(group) for _number, group in by_width]
     return [
@@ -296,21 +297,21 @@ def merged(spans: Sequence[Span]) -> list[Span]:
 
 
 def name_of(group: str) -> str:
-    """The label of a region, or of what is none, in the active language."""
+    """Return the label of a region, of `UNKNOWN` or of `ABROAD` in the active language."""
     if group == UNKNOWN:
         return _("UK, region not known")
     return _("Outside the UK") if group == ABROAD else str(Region(group).label)
 
 
-def written(share: Share) -> str:
-    """A share formatted for readers: "1,285", or "fewer than 25"."""
+def format_share(share: Share) -> str:
+    """Format a share for readers: "1,285", or "fewer than 25"."""
     if share.signatures is None:
-        return _("fewer than %(n)s") % {"n": grouped(FEWEST)}
+        return _("fewer than %(n)s") % {"n": grouped(LEAST_SHOWN)}
     return grouped(share.signatures)
 
 
 def _spans(taken: list[tuple[date, int]], opened: date | None) -> Iterable[Span]:
-    """Differences of consecutive snapshots; the first holds all that came since the opening."""
+    """Yield the changes between snapshots. The first span holds all signatures since opening."""
     first, before = taken[0][0], 0
     if opened:
         first = min(first, opened)
@@ -322,7 +323,7 @@ def _spans(taken: list[tuple[date, int]], opened: date | None) -> Iterable[Span]
 def _shares(petition: Petition, day: date) -> tuple[Share, ...]:
     parts = SnapshotPart.objects.filter(snapshot__petition=petition, snapshot__day=day)
     shares = [Share(group, rounded(n)) for group, n in parts.values_list("group", "shown")]
-    if sum(share.signatures is not None for share in shares) < FEWEST_GROUPS:
+    if sum(share.signatures is not None for share in shares) < LEAST_GROUPS:
         return ()
     return tuple(
         sorted(shares, key=lambda share: (-(share.signatures or 0), _GROUPS.index(share.group)))

@@ -1,4 +1,4 @@
-"""The tables of a petition's figures, labelled, for organisers: four queries, whatever its size."""
+"""Labelled tables of a petition's figures for organisers: four queries, whatever its size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from petitions.identity import residence
 from petitions.models import Decision, Figures, Petition, Place, Region, Signature
 
 Cell = str | int
-# The nations by the first letter of the code of a place or region.
+# Nations by the first letter of the code of a place or region.
 _NATIONS = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Northern Ireland"}
 _COLUMNS = ("rank", "constituency", "region", "nation", "code", "signatures")
 _STATES = {
@@ -29,9 +29,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table of counts. `name` is that of its file; a row has a cell for each column, and those
-    that are counted are numbers.
-    """
+    """A table of counts, exported as the file `name`. In its rows, counts are numbers."""
 
     name: str
     title: str
@@ -41,7 +39,7 @@ class Table:
 
 
 class Seat(NamedTuple):
-    """One row of the constituencies; `rank` is shared by equals, and the greatest is 1."""
+    """One row of the constituencies. The largest has `rank` 1, and equal counts share a rank."""
 
     rank: int
     name: str
@@ -53,7 +51,7 @@ class Seat(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """The tables of one petition, as of `counted_at`; `seats` are in order of rank."""
+    """The tables of one petition, as of `counted_at`. `seats` are ordered by rank."""
 
     counted_at: datetime
     total: int
@@ -65,7 +63,7 @@ class Report:
 
 
 def report(petition: Petition) -> Report | None:
-    """All tables of a petition; None until it is counted for the first time."""
+    """Return all tables of a petition, or None if it has never been counted."""
     row = Figures.objects.filter(petition=petition).first()
     if row is None:
         return None
@@ -75,7 +73,7 @@ def report(petition: Petition) -> Report | None:
         Table("constituencies", "Constituencies", _COLUMNS, seats),
         *_places(places, row.counts["place"]),
         *_others(row.counts),
-        *_of_the_night(row),
+        *_sealed_tables(row),
         _sources(petition),
     )
     total = row.counts["state"].get(Signature.State.CONFIRMED, 0)
@@ -83,7 +81,7 @@ def report(petition: Petition) -> Report | None:
 
 
 def _seats(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Seat]:
-    """Constituencies by rank: as in a race, after two seconds comes a fourth."""
+    """Yield constituencies by rank. After two in second place comes the fourth, as in a race."""
     seats = [place for place in places if place.kind == Place.Kind.CONSTITUENCY]
     seats.sort(key=lambda place: (-counts.get(place.code, 0), place.name))
     rank, before = 0, -1
@@ -103,7 +101,7 @@ def _nation(place: Place) -> str:
 
 
 def _places(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Table]:
-    """The sums by region and by nation; with those of no constituency both add up to the total."""
+    """Yield the sums by region and by nation. Each table has all places, and sums to the total."""
     for name, title, head, part in (
         ("regions", "Regions", "region", _region),
         ("nations", "Nations", "nation", _nation),
@@ -117,7 +115,7 @@ def _places(places: Sequence[Place], counts: Mapping[str, int]) -> Iterator[Tabl
 
 
 def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
-    """The tables whose keys are no places."""
+    """Yield the tables whose keys are not places."""
     days = [(day, n) for day, n in sorted(counts["day"].items(), reverse=True)]
     yield Table("days", "Days", ("confirmed on", "signatures"), days)
     versions = [
@@ -127,7 +125,7 @@ def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     uses = [(str(use.label), counts["name_use"].get(use, 0)) for use in Signature.NameUse]
     yield Table("name-use", "What signers allow for their name", ("choice", "signatures"), uses)
     states = dict(counts["state"])
-    # Organisers may make rules that hold one address: an exact number would tell that it confirmed.
+    # An organiser's rule can hold one address: an exact number would tell when that one confirms.
     states[Signature.State.HELD] = states.get(Signature.State.HELD, 0) // STEP * STEP
     lines = [(label, states.get(state, 0)) for state, label in _STATES.items()]
     yield Table("states", "States", ("state", "signatures"), lines)
@@ -135,8 +133,8 @@ def _others(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Table]:
     yield Table("removed", "Removed, by reason", ("reason", "signatures"), _largest_first(removed))
 
 
-def _of_the_night(row: Figures) -> Iterator[Table]:
-    """The tables of what is sealed, which is counted once a day."""
+def _sealed_tables(row: Figures) -> Iterator[Table]:
+    """Yield the tables of countries and languages. They come from sealed data, counted daily."""
     try:
         counts = figures.unseal(row)
         note = "Only sealed data says this, so it is counted once a day, soon after midnight."

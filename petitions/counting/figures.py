@@ -1,15 +1,15 @@
 """Rollups for organisers: exact counts by place, day, text version, name use and state.
 
 An hourly sweep counts them all in one statement, and so as of one moment: every table adds up to
-the same total. A page reads one row, however many have signed.
+the same total. A page reads one row, however many people have signed.
 
-No way to one person, for the public sees none of it, and:
+The public sees none of these figures, and they do not lead to one person:
 
-- they change once an hour, and nobody can have them counted at a moment of their choosing;
-- there are no crossed tables, such as of places by choice for the name;
-- who waits for confirmation is counted by mailboxes and in steps of `STEP`. Somebody who withdraws
-  takes all attempts with their address along: an exact number of attempts would fall by as many as
-  somebody else had typed with it, and so tell of whom.
+- They change once an hour, and nobody can choose the moment at which they are counted.
+- There are no cross tabulations, such as places by name use.
+- Pending signatures are counted by mailbox and in steps of `STEP`. Withdrawing deletes all attempts
+  with that address. If attempts were counted exactly, somebody who had typed a person's address
+  ten times would see the number fall by ten when that person withdraws.
 """
 
 from datetime import datetime, timedelta
@@ -24,15 +24,15 @@ from petitions.models import Figures, Petition, Signature, Signer
 
 TABLES = ("state", "removed", "place", "day", "version", "name_use")
 STEP = 25
-# In the associated data of the sealed counts; enough room for every country there is.
+# Associated data of the sealed counts, and their padded size, with room for every country.
 _TABLE, _SEALED_BYTES = "figures", 8192
-# A petition that has been over for so long is counted once a day: moderators may still decide.
+# Once closed for this long, a petition is counted once a day: moderators may still decide.
 HOURLY_AFTER_CLOSE = timedelta(days=7)
 _A_DAY = timedelta(hours=23)
 Counts = dict[str, dict[str, int]]
 
-# One pass over the signatures: each grouping set is counted in a hash of its own. Only `state` and
-# `reason` count others than confirmed ones, which are null in the rest and left out.
+# One pass over the signatures, with a hash table for each grouping set. Only `state` and `reason`
+# also count signatures that are not confirmed: the other columns are null for these.
 _COUNT = """
     SELECT
         CASE 0
@@ -61,9 +61,9 @@ _COUNT = """
 
 
 def count_due(now: datetime | None = None) -> int:
-    """Count every petition that has not been counted in this hour; return how many were.
+    """Count each petition not yet counted in this hour; return how many were counted.
 
-    Drafts have no figures, and those closed for `HOURLY_AFTER_CLOSE` are counted once a day.
+    Drafts have no figures. Petitions closed for `HOURLY_AFTER_CLOSE` are counted once a day.
     """
     now = now or timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
@@ -77,18 +77,18 @@ def count_due(now: datetime | None = None) -> int:
 
 
 def store(petition: Petition, now: datetime) -> Figures:
-    """Count one petition's tables and keep them, as of `now`."""
+    """Count one petition's tables and store them as of `now`."""
     values = {"counted_at": now, "counts": count(petition.pk)}
     return Figures.objects.update_or_create(petition=petition, defaults=values)[0]
 
 
 def next_count() -> datetime:
-    """The next full hour, at which the sweep counts."""
+    """Return the next full hour, when the sweep counts again."""
     return timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def count(petition_id: int) -> Counts:
-    """Count all tables, {table: {key: n}}; it grows with the signatures."""
+    """Return all tables as {table: {key: n}}. The time taken grows with the signatures."""
     tables: Counts = {table: {} for table in TABLES}
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {"petition": petition_id})
@@ -99,7 +99,7 @@ def count(petition_id: int) -> Counts:
 
 
 def _waiting(petition_id: int) -> int:
-    """The number of mailboxes with a pending signature, rounded down to steps of `STEP`."""
+    """Return the number of mailboxes with a pending signature, rounded down to steps of `STEP`."""
     pending = Signer.objects.filter(
         petition=petition_id,
         signature__petition=petition_id,
@@ -110,10 +110,10 @@ def _waiting(petition_id: int) -> int:
 
 
 def seal(row: Figures, counts: Counts) -> bytes:
-    """Seal the counts by country and language, {table: {key: n}}; always of one length."""
+    """Seal the counts by country and language, {table: {key: n}}, padded to `_SEALED_BYTES`."""
     return vault.seal(counts, table=_TABLE, row_id=row.pk, at_least=_SEALED_BYTES)
 
 
 def unseal(row: Figures) -> dict[str, Any]:
-    """The counts that `seal` sealed; empty until they are counted. Raises `vault.CannotOpen`."""
+    """Return the counts that `seal` sealed, or {} if there are none. Raises `vault.CannotOpen`."""
     return vault.unseal(row.sealed, table=_TABLE, row_id=row.pk) if row.sealed else {}

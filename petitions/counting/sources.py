@@ -1,12 +1,12 @@
-"""Sources: referral codes in links, which say the partner or channel that a link came from.
+"""Sources: referral codes in links, which tell which partner or channel a signer came from.
 
-A link carries its code in the query, `?s=whatsapp`. The page cache ignores queries, and the form
-posts to the URL that it was read at, so that the code reaches us with the signature alone: no
-cookie, no script, and no page cached for each code. It is stored with the pending signature, and
-deleted once that is confirmed: only the source's count is left.
+A link carries its code in the query string, as in `?s=whatsapp`. The page cache ignores query
+strings. The form posts to the URL of its page, so the code arrives with the signature only. This
+needs no cookie, no script and no cached page for each code. The code is stored with the pending
+signature, and deleted once that is confirmed: only the source's count is left.
 
-A statement leads to the petition, and its links carry the code on. Such pages are cached for each
-code, and so for registered ones alone: see `carried` and the page cache.
+On a statement's page, links to the petition repeat the code. Such pages are cached once for each
+code, and therefore only for registered codes: see `carried` and the page cache.
 """
 
 import re
@@ -27,7 +27,7 @@ from petitions.models import Petition, Source, SourceTally
 from petitions.models.counts import CODE_LENGTH
 
 PARAMETER = "s"
-# Whoever knows all but one of a step learns of the last; so many less one are hard to fake.
+# Somebody who controls all signatures but one of a step learns of the last; 24 are hard to fake.
 LEAST_SHOWN = 25
 _CODE = re.compile(rf"[a-z0-9-]{{1,{CODE_LENGTH}}}")
 _IN_QUERY = re.compile(rf"(?:^|&)({PARAMETER})(?:=([^&]*))?(?=&|$)", re.IGNORECASE)
@@ -36,7 +36,7 @@ _SECONDS = 5.0
 
 
 class _Kept:
-    """In-process cache of the registered codes, with the time of the last read."""
+    """In-process cache of the registered codes, and the time of the last read."""
 
     codes: frozenset[str] = frozenset()
     read_at = float("-inf")
@@ -44,26 +44,26 @@ class _Kept:
 
 
 def read(query: Mapping[str, str]) -> str:
-    """The code in a link's query; "" for a malformed one, which is then ignored."""
+    """Return the code in a parsed query string, or "" if it is missing or malformed."""
     return code_of(query.get(PARAMETER, ""))
 
 
 def code_in(request: HttpRequest) -> str:
-    """The code in the query of a request, or "" if there is none."""
-    # Most requests have no query, and Django would parse it all the same.
+    """Return the code in a request's query string, or "" if it is missing or malformed."""
+    # Most requests have no query string, and Django would parse an empty one all the same.
     return read(request.GET) if request.META.get("QUERY_STRING") else ""
 
 
 def code_of(written: str) -> str:
-    """Normalise and validate a code: "" for a malformed one."""
+    """Return a code in lower case, or "" if it is malformed."""
     code = written.lower() if len(written) <= CODE_LENGTH else ""
     return code if _CODE.fullmatch(code) else ""
 
 
 def carried(meta: MutableMapping[str, Any]) -> str:
-    """The code that a page's links carry on: that of its own URL, if it is registered; or "".
+    """Return the code that a page's links repeat: the registered code in its own URL, or "".
 
-    Memoised for the request, so that a page is cached under the very code that stands in it.
+    The code is stored in the WSGI environ `meta`. So a page is cached under the code in its links.
     """
     query = meta.get("QUERY_STRING")
     if not query:
@@ -75,10 +75,10 @@ def carried(meta: MutableMapping[str, Any]) -> str:
 
 
 def _unambiguous(query: str) -> str:
-    """The code, unless a cache before us may parse the query otherwise (cache poisoning); or "".
+    """Return the code, or "" if a proxy's cache might read another from this query string.
 
-    It keeps the page under the source that it reads. Of two it may take the first or the last, and
-    `S` for `s` or for nothing: then readers would get a source that is not theirs.
+    Otherwise cache poisoning would be possible: of two codes a cache may use the first or the last,
+    and it may treat `S` as `s`. Then readers would get the source of somebody else's link.
     """
     found = _IN_QUERY.findall(query)
     return code_of(found[0][1]) if len(found) == 1 and found[0][0] == PARAMETER else ""
@@ -89,22 +89,22 @@ def invalidate() -> None:
 
 
 def address(petition: Petition, code: str = "") -> str:
-    """The absolute URL of a petition in the active language, with the code of a source if given."""
+    """Return a petition's absolute URL in the active language, with a source's code if given."""
     query = f"?{PARAMETER}={code}" if code else ""
     return settings.SITE_URL + petition.get_absolute_url() + query
 
 
 def partner(code: str) -> Source | None:
-    """The active partner who is registered under a code, or None. One query, or none."""
+    """Return the active partner with this code, or None. At most one query."""
     if not code or code_of(code) != code:
         return None
     return Source.objects.partners().filter(code=code).first()
 
 
 def _registered() -> frozenset[str]:
-    """All active codes from a TTL cache; stale ones while the database is away.
+    """Return all active codes from a TTL cache, which stays stale while the database is down.
 
-    One thread refreshes it, and no other waits for that.
+    One thread refreshes it. The others use the old codes and do not wait.
     """
     if time.monotonic() - _Kept.read_at > _SECONDS and _Kept.reading.acquire(blocking=False):
         try:
@@ -122,7 +122,7 @@ def _registered() -> frozenset[str]:
 class Count:
     """A source's count as organisers see it, rounded down to steps of `LEAST_SHOWN`.
 
-    0 stands for fewer than that, none among them. `share` is per cent of the largest, 0 to 100.
+    So 0 means fewer than `LEAST_SHOWN`. `share` is the percentage of the largest count, 0 to 100.
     """
 
     source: Source
@@ -131,12 +131,12 @@ class Count:
 
 
 def counts(petition: Petition) -> list[Count]:
-    """Every active source with its count as of midnight in UTC; the largest first.
+    """Return the counts of all active sources as of midnight UTC, the largest first.
 
-    Watching the numbers during the day tells nothing: they stand still. A step at midnight tells of
-    one person only to somebody who knows all the others in it. Somebody who registers a code,
-    confirms 24 signatures of their own through it and sends one person that link would see whether
-    that one signed; nothing here can prevent it, but see SECURITY.md.
+    The counts do not change during the day, so watching them tells nothing. A step at midnight
+    reveals one person only to somebody who knows all the others in it. Somebody could register a
+    code, confirm 24 signatures of their own through it, send the link to one person, and see
+    whether that person signs. This code cannot prevent that: see SECURITY.md.
     """
     today = TruncDate(Now(), tzinfo=UTC)
     shown = Case(When(day__lt=today, then=F("n")), default=F("before"))

@@ -1,8 +1,8 @@
-"""The tally: a sharded counter of signatures, moved with every change of state.
+"""The tally: a sharded counter of signatures, updated with every change of state.
 
-Invariant: the sum of the online tallies of a petition equals the number of its confirmed
-signatures, after every commit. Whoever changes a state calls `move` last in the same transaction,
-so that the hot rows are locked for the shortest time.
+Invariant: after every commit, the sum of a petition's online tallies equals the number of its
+confirmed signatures. Code that changes a state calls `move` last in the same transaction, so that
+the contended rows are locked for the shortest time.
 """
 
 import logging
@@ -21,16 +21,16 @@ SHARDS = 16
 
 logger = logging.getLogger(__name__)
 
-# Place code and shard: one row of the count of one petition.
+# Place code and shard: the key of a tally row within one petition.
 Key = tuple[str, int]
 
-# Upsert into the tally: `{rows}` gives the keys and the number to add to each.
+# Upsert into the tally. `{rows}` selects the keys, and the number to add to each.
 ADD = """
     INSERT INTO petitions_tally (petition_id, place_id, kind, shard, n) {rows}
     ON CONFLICT (petition_id, place_id, kind, shard)
     DO UPDATE SET n = petitions_tally.n + EXCLUDED.n
 """
-# The rows of the tally as recounted; the shard is the last byte of the id: see `shard_of`.
+# The tally rows, recounted from the signatures. The shard is computed as in `shard_of`.
 _COUNTED = """
     SELECT petition_id, place_id, %(online)s AS kind,
         get_byte(uuid_send(id), 15) %% %(shards)s AS shard, count(*) AS n
@@ -65,25 +65,25 @@ _SUBTRACT_ALL = f"""
 
 
 class TallyBroken(Exception):
-    """A tally would fall below zero. `manage.py check_tallies --repair` rebuilds it."""
+    """Raised if a tally would fall below zero. `manage.py check_tallies --repair` rebuilds it."""
 
 
 def key_of(place_id: str, signature_id: UUID) -> Key:
-    """The tally row of a signature: deterministic, so that it is subtracted where it was added."""
+    """Return the key of a signature's tally row: deterministic, so that it is subtracted there."""
     return place_id, shard_of(signature_id)
 
 
 def shard_of(signature_id: UUID) -> int:
-    """The shard of a signature: the last byte of its id, modulo `SHARDS`."""
+    """Return a signature's shard: the last byte of its id, modulo `SHARDS`."""
     return signature_id.bytes[-1] % SHARDS
 
 
 def move(petition_id: int, changes: Mapping[Key, int]) -> None:
-    """Add by place and shard. Raises `TallyBroken`.
+    """Add `changes` to the tally rows of a petition. Raises `TallyBroken`.
 
-    All rows that exist are locked first, in key order, and new ones added in key order: so no
-    two batches deadlock. A statement for all rows, since a batch moves thousands: one for each
-    took half of the time of a bulk decision.
+    Rows are locked or upserted in key order, so that two batches never deadlock. Each statement is
+    about all rows, because a batch changes thousands: one statement for each row took half of the
+    time of a bulk decision.
     """
     taken = {key: -n for key, n in changes.items() if n < 0}
     added = {key: n for key, n in changes.items() if n > 0}
@@ -108,28 +108,28 @@ def _values(petition_id: int, changes: Mapping[Key, int]) -> dict[str, Any]:
 
 
 def totals(petition_ids: Iterable[int]) -> Counter[int]:
-    """`total` of several petitions, in one query; zero for one without signatures."""
+    """Return `total` for several petitions in one query. A missing key counts as zero."""
     online = Tally.objects.filter(petition__in=petition_ids, kind=Tally.Kind.ONLINE)
     return Counter(dict(online.values_list("petition_id").annotate(total=Sum("n"))))
 
 
 def total(petition_id: int) -> int:
-    """The number of confirmed signatures: a sum over a few rows per place."""
+    """Return the number of confirmed signatures: a sum over at most `SHARDS` rows for a place."""
     online = Tally.objects.filter(petition_id=petition_id, kind=Tally.Kind.ONLINE)
     return online.aggregate(total=Sum("n"))["total"] or 0
 
 
 def as_column() -> Coalesce:
-    """`total` of each petition of a queryset, for its `annotate`."""
+    """Return `total` as an expression for `annotate` on a queryset of petitions."""
     online = Tally.objects.filter(petition=OuterRef("pk"), kind=Tally.Kind.ONLINE)
     return Coalesce(Subquery(online.values("petition").annotate(total=Sum("n")).values("total")), 0)
 
 
 def differences(petition_id: int) -> dict[Key, tuple[int, int]]:
-    """Where the stored tally differs from a recount of the signatures: (stored, counted) by key.
+    """Return (stored, counted) by key where the tally differs from a recount of the signatures.
 
-    One statement, and so one snapshot: concurrent confirmations make no difference. It grows with
-    the signatures, and so is for checks only.
+    It is one statement with one snapshot, so concurrent confirmations make no difference. It is
+    for checks only, because its time grows with the signatures.
     """
     with connection.cursor() as cursor:
         cursor.execute(_DIFFERENCES.format(counted=_COUNTED), _count_values(petition_id))
@@ -137,7 +137,7 @@ def differences(petition_id: int) -> dict[Key, tuple[int, int]]:
 
 
 def repair_all() -> list[Petition]:
-    """Rebuild every tally that differs from its signatures; return whose it was.
+    """Rebuild every tally that differs from its signatures; return the petitions concerned.
 
     A difference means a bug, so it is logged as an error.
     """
@@ -149,9 +149,9 @@ def repair_all() -> list[Petition]:
 
 @transaction.atomic
 def rebuild(petition: Petition) -> int:
-    """Rebuild the tally from the signatures; return the new total.
+    """Rebuild a petition's tally from its signatures; return the new total.
 
-    Confirmations wait meanwhile: the table lock lets readers pass, and blocks writers.
+    Confirmations wait meanwhile: the table lock blocks writers, but not readers.
     """
     online = Tally.objects.filter(petition=petition, kind=Tally.Kind.ONLINE)
     with connection.cursor() as cursor:

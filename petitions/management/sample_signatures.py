@@ -307,7 +307,7 @@ def _write_snapshots(petition: Petition) -> None:
     days = counted.values_list("confirmed_at__date", "place__kind", "place__region")
     for day, kind, region, n in days.annotate(n=Count("pk")):
         by_day[day][breakdowns.group_of(kind, region)] += n
-    counts, day = breakdowns.no_shares(), min(by_day, default=timezone.localdate())
+    counts, day = breakdowns.zero_by_group(), min(by_day, default=timezone.localdate())
     while day < timezone.localdate():
         counts.update(by_day[day])
         breakdowns.write(petition.pk, day, counts)

@@ -34,7 +34,7 @@ for _filter in (
     register.filter(_filter)
 
 register.filter("moment", languages.moment_of_staff)
-register.filter("share", breakdowns.written)
+register.filter("share", breakdowns.format_share)
 register.filter("postcode", residence.spaced)
 # The timeline of a text's petition: past milestones and announced ones.
 register.simple_tag(timeline.story_of, name="story")

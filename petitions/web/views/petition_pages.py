@@ -79,7 +79,7 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
     """Show a petition's time series, regional breakdown and milestones, as far as published."""
     petition = text.petition
     statistics = breakdowns.statistics_of(petition)
-    spans = breakdowns.merged(statistics.spans)
+    spans = breakdowns.downsample(statistics.spans)
     shown = standing(petition, tallies.total(petition.pk)) | {
         "text": text,
         "statistics": statistics,
@@ -94,8 +94,8 @@ def progress(request: HttpRequest, text: PetitionText) -> HttpResponse:
             "changes": _changes(spans),
             "states": breakdowns.states_of(petition),
             "regions": _regions(statistics.shares) if statistics.shares else "",
-            "fewest": breakdowns.FEWEST,
-            "fewest_groups": breakdowns.FEWEST_GROUPS,
+            "fewest": breakdowns.LEAST_SHOWN,
+            "fewest_groups": breakdowns.LEAST_GROUPS,
         }
     return turns_at(shown["opens_at"], render(request, "petitions/progress.html", shown))
 
@@ -140,6 +140,7 @@ def _regions(shares: Sequence[Share]) -> SafeString:
     summary = _("One bar for each region, the longest first. The table below has every figure.")
     words = Words("regions", _("Signatures by region"), summary, get_language_bidi())
     bars = [
-        charts.Row(share.name, share.signatures or 0, breakdowns.written(share)) for share in shares
+        charts.Row(share.name, share.signatures or 0, breakdowns.format_share(share))
+        for share in shares
     ]
     return charts.rows(words, bars)

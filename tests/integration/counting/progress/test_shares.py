@@ -59,7 +59,7 @@ def test_shares_are_renewed_only_when_many_make_the_difference(
     totals: list[int], told: int | None
 ) -> None:
     days = [(date(2026, 1, n), total) for n, total in enumerate(totals, 1)]
-    assert breakdowns.released(days) == (date(2026, 1, told) if told else None)
+    assert breakdowns.last_released(days) == (date(2026, 1, told) if told else None)
 
 
 @pytest.mark.parametrize(
