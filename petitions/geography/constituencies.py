@@ -1,9 +1,9 @@
-"""Imports constituencies, their names and regions, from published files newer than what ships.
+"""Import constituencies from published files newer than `constituencies-2024.csv`.
 
-`constituencies-2024.csv` beside this file ships with the program, and a migration loads it. Two
-published formats are read. HexJSON has codes, names and regions, and a map that is not stored. The
-statisticians' table of names and codes has the Welsh names besides, and no regions. Columns that a
-file lacks are left alone.
+That file ships with the program, and a migration loads it. Two published formats can be imported.
+HexJSON has codes, names and regions, and a map that is not stored. The Office for National
+Statistics' table of names and codes also has Welsh names, but no regions. Columns that a file does
+not have are left unchanged.
 """
 
 import json
@@ -20,27 +20,27 @@ from petitions.models import Place, PlaceFile, Region
 from petitions.staff.refusal import Refused
 
 _CODE = re.compile(r"(?:E14|N0[56]|S14|W07)[0-9]{6}")
-# "None", such as E99999999: the Channel Islands, the Isle of Man, what is on no map.
+# Codes that mean "none", such as E99999999: the Channel Islands, the Isle of Man, unmapped places.
 PSEUDO = re.compile(r"[A-Z]\d{2}9{6}")
 _LONGEST_NAME = 100
 _LARGEST_MAP = 20 << 20
-# The first letter of a constituency's code, outside England, to its nation.
+# Nations outside England by the first letter of a constituency's code.
 _NATIONS = {"W": Region.WALES, "S": Region.SCOTLAND, "N": Region.NORTHERN_IRELAND}
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many constituencies the file held, and how many of them are new here."""
+    """The number of constituencies in the file, and how many of them were not known before."""
 
     rows: int
     new: int
 
 
 def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
-    """Upsert the constituencies of a file. None is ever deleted: signatures count in them.
+    """Upsert the constituencies of a file. None is deleted, because signatures refer to them.
 
-    A file that adds some to those that are known is of other boundaries, and wanted only after an
-    election changed them. Raises `Refused`, and then nothing has changed.
+    A file with unknown codes has other boundaries, and is refused without `new_boundaries`. Raises
+    `Refused`, and then nothing has changed.
     """
     places, columns = _read(path)
     if not places:
@@ -69,7 +69,7 @@ def import_file(path: Path, *, new_boundaries: bool = False) -> Imported:
 
 
 def _read(path: Path) -> tuple[list[Place], list[str]]:
-    """The constituencies, one of each code, and the columns to update."""
+    """Return the constituencies, one for each code, and the columns to update."""
     if path.suffix.lower() in {".hexjson", ".json"}:
         rows, columns = _from_hexjson(path), ["name", "region"]
     else:
@@ -78,7 +78,7 @@ def _read(path: Path) -> tuple[list[Place], list[str]]:
 
 
 def _from_hexjson(path: Path) -> Iterator[Place]:
-    """Parse HexJSON, as its publisher, Open Innovations, describes it."""
+    """Parse HexJSON, as defined by its publisher, Open Innovations."""
     try:
         hexes = json.loads(files.small(path, _LARGEST_MAP))["hexes"]
         cells = [(code, cell["n"], cell["region"]) for code, cell in hexes.items()]
@@ -115,9 +115,9 @@ def _place(code: str, name: Any, *, region: Any = "", name_cy: str = "") -> Plac
     written, name, name_cy = code.strip(), str(name).strip(), name_cy.strip()
     if not _CODE.fullmatch(code := written.upper()):
         raise Refused(f"{written!r} is not the code of a constituency.")
-    if spoilt := next(filter(_is_spoilt, (name, name_cy)), ""):
+    if garbled := next(filter(_is_garbled, (name, name_cy)), ""):
         raise Refused(
-            f"{code} is called {spoilt!r}: its letters were lost when the file was saved. Open "
+            f"{code} is called {garbled!r}: its letters were lost when the file was saved. Open "
             "it in the program that it comes from, and save it as “CSV UTF-8 (comma delimited)”."
         )
     if not name or max(len(name), len(name_cy)) > _LONGEST_NAME:
@@ -128,8 +128,8 @@ def _place(code: str, name: Any, *, region: Any = "", name_cy: str = "") -> Plac
     return Place(code=code, name=name, name_cy=name_cy, region=region)
 
 
-def _is_spoilt(name: str) -> bool:
-    """Whether a program wrote "?" for letters that it lacked, or read UTF-8 as Windows-1252."""
+def _is_garbled(name: str) -> bool:
+    """Return whether a program replaced letters by "?", or decoded UTF-8 as Windows-1252."""
     if "?" in name or "\ufffd" in name:
         return True
     try:

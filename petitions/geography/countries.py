@@ -1,8 +1,8 @@
-"""Daily counts of signers by country and by language, which only their sealed data says.
+"""Count signers by country and by language once a day. Both are known only from sealed data.
 
-A batch job unseals every counted signer, in a transaction a batch, and seals the two tables: no
-page opens anybody's data, and a stolen copy tells no country. They are as of the night, and not of
-one moment: people confirm and withdraw meanwhile.
+A batch job unseals every counted signer and seals the two tables. So no page unseals anybody's
+data, and a stolen copy of the database tells no country. The counts are not of one moment, because
+people confirm and withdraw while the job runs.
 """
 
 from collections import Counter
@@ -20,15 +20,14 @@ from petitions.signers import sealing
 
 BATCH = 2_000
 HOME = "GB"
-# Signers whose data is erased, or whose key is missing.
+# The country and language of signers whose data is erased, or whose key is missing.
 NOT_KNOWN = ""
 
 
 def count_due(now: datetime | None = None) -> int:
-    """Count every petition not counted since midnight in London; return how many were.
+    """Count each petition not yet counted since midnight in London; return how many were counted.
 
-    Without those that have been over for a week: their signers are erased one day, and the last
-    count stays.
+    Petitions closed for `HOURLY_AFTER_CLOSE` keep their last count: their signers will be erased.
     """
     now = now or timezone.now()
     midnight = timezone.make_aware(datetime.combine(timezone.localdate(now), time.min))
@@ -43,13 +42,13 @@ def count_due(now: datetime | None = None) -> int:
 
 
 def store(row: Figures, now: datetime) -> None:
-    """Count the countries and languages of one petition, and keep them sealed in its figures."""
+    """Count the countries and languages of one petition, and store them sealed in its figures."""
     sealed = figures.seal(row, count(row.petition_id))
     Figures.objects.filter(pk=row.pk).update(sealed=sealed, sealed_at=now)
 
 
 def count(petition_id: int) -> figures.Counts:
-    """Unseal and count all counted signers: about 15 us each, by keyset pagination over the id."""
+    """Unseal and count all confirmed signers in batches by keyset; about 15 us for each signer."""
     countries, languages = Counter[str](), Counter[str]()
     after = UUID(int=0)
     while batch := _read(petition_id, after):
@@ -72,7 +71,7 @@ def _home_and_language(signature_id: UUID, sealed: memoryview | None) -> tuple[s
 def _read(petition_id: int, after: UUID) -> list[tuple[UUID, memoryview | None]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            # A subquery reads signers by key: a join would scan all up to the batch, every time.
+            # The subquery reads signers by key. A join would scan all rows before each batch.
             """
             SELECT s.id, (SELECT g.sealed FROM petitions_signer g WHERE g.signature_id = s.id)
             FROM petitions_signature s WHERE s.petition_id = %s AND s.state = %s AND s.id > %s

@@ -1,4 +1,4 @@
-"""Published files: streamed in constant memory, and identified by their SHA-256 digest."""
+"""Readers of published CSV and zip files, which stream in constant memory, and their digests."""
 
 import csv
 import hashlib
@@ -13,17 +13,17 @@ from typing import IO, NamedTuple
 
 from petitions.staff.refusal import Refused
 
-# A line of the published tables has some 400 characters. Longer ones would fill the memory.
+# A line of the published tables has about 400 characters. A very long one would fill the memory.
 _LONGEST_LINE = 10_000
-# The published tables have 1.3 GB, and their zips a seventh of that.
-_LARGEST = 8 << 30
-_TIGHTEST = 50
-_TIGHT_FROM = 100 << 20
+# Bounds against zip bombs. The published tables have 1.3 GB, and their zips a seventh of that.
+_MAX_BYTES = 8 << 30
+_MAX_RATIO = 50
+_RATIO_CHECKED_ABOVE = 100 << 20
 _SEPARATORS = ",;\t|"
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 # The first bytes of other archives and of compressed files: gzip, bzip2, xz, Zstandard, 7z, RAR.
 _ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
-# Titles, blank lines and "sep=;" may stand above the header.
+# Titles, blank lines and "sep=;" may come before the header.
 _LINES_ABOVE = 20
 _UNPACK_FIRST = (
     "{} is packed in a way that cannot be read here, or has a password. Unpack it first, and give "
@@ -32,8 +32,8 @@ _UNPACK_FIRST = (
 
 
 class Table(NamedTuple):
-    """An open CSV file: name, size in bytes, how many of them have been read, header in small
-    letters, and the rows that are not blank, each with the number of its line.
+    """An open CSV file. `size` and `position()` are in bytes, and the header is in lower case.
+    `rows` yields the rows that are not blank, each with its line number.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Table(NamedTuple):
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with _one_line_of_errors(path), path.open("rb") as file:
+    """Return a file's SHA-256 digest in hexadecimal."""
+    with _errors_as_refusals(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def small(path: Path, most: int) -> bytes:
-    """The contents of a file of at most so many bytes. Raises `Refused`."""
-    with _one_line_of_errors(path), path.open("rb") as file:
+    """Return the contents of a file of at most `most` bytes. Raises `Refused`."""
+    with _errors_as_refusals(path), path.open("rb") as file:
         contents = file.read(most + 1)
     if len(contents) > most:
         raise Refused(f"{path.name} is larger than {most:,} bytes: it is another file.")
@@ -60,18 +60,18 @@ def small(path: Path, most: int) -> bytes:
 
 @contextmanager
 def table(path: Path) -> Iterator[Table]:
-    """Open a CSV file, or the largest one in a zip: the same may lie beside it in smaller parts.
+    """Open a CSV file, or the largest one in a zip, which may also hold the same in smaller parts.
 
-    Values are separated by commas, semicolons, tabs or bars, and not stripped; the text is UTF-8,
-    or UTF-16 with its byte order mark. The header is the first line of more than one title. Raises
-    `Refused`, also while rows are read.
+    Values are separated by commas, semicolons, tabs or bars, and are not stripped. The text is
+    UTF-8, or UTF-16 with a byte order mark. The header is the first line with more than one title.
+    Raises `Refused`, also while rows are read.
     """
-    with _one_line_of_errors(path), ExitStack() as stack:
+    with _errors_as_refusals(path), ExitStack() as stack:
         name, size, raw = _opened(path, stack)
         raw.seek(0)
         mark = raw.read(2)
         raw.seek(0)
-        # The second drops the byte order mark with which some spreadsheets begin.
+        # "utf-8-sig" drops the byte order mark that some spreadsheet programs write.
         encoding = "utf-16" if mark in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
         text = stack.enter_context(io.TextIOWrapper(raw, encoding=encoding, newline=""))
         lines = _lines(text, name)
@@ -83,10 +83,10 @@ def table(path: Path) -> Iterator[Table]:
 
 
 def _header(lines: Iterator[str]) -> tuple[int, str, list[str]]:
-    """The number of the header's line, its separator, and its titles; [] if there is none."""
+    """Return the header's line number, its separator and its titles, or [] without a header."""
     for number, line in enumerate(islice(lines, _LINES_ABOVE), 1):
         if "\0" in line:
-            raise UnicodeError  # UTF-16 without its mark, or UTF-32
+            raise UnicodeError  # UTF-16 without a byte order mark, or UTF-32
         separator = max(_SEPARATORS, key=line.count)
         titles = next(csv.reader([line], delimiter=separator), [])
         header = [title.strip().lower() for title in titles]
@@ -112,12 +112,12 @@ def _opened(path: Path, stack: ExitStack) -> tuple[str, int, IO[bytes]]:
             "(comma delimited)”, and give that."
         )
     largest = max(members, key=lambda member: member.file_size)
-    is_tight = largest.file_size > _TIGHTEST * max(largest.compress_size, 1)
-    if largest.file_size > _LARGEST or (is_tight and largest.file_size > _TIGHT_FROM):
+    is_bomb = largest.file_size > _MAX_RATIO * max(largest.compress_size, 1)
+    if largest.file_size > _MAX_BYTES or (is_bomb and largest.file_size > _RATIO_CHECKED_ABOVE):
         raise Refused(
             f"{path.name} would unpack to {largest.file_size:,} bytes: it is no published table."
         )
-    # Windows packs large files with Deflate64; the lowest flag says that there is a password.
+    # Windows packs large files with Deflate64. The lowest flag bit means that there is a password.
     if largest.compress_type not in _METHODS or largest.flag_bits & 1:
         raise Refused(_UNPACK_FIRST.format(path.name))
     raw = stack.enter_context(archive.open(largest))
@@ -125,7 +125,7 @@ def _opened(path: Path, stack: ExitStack) -> tuple[str, int, IO[bytes]]:
 
 
 def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
-    """The lines, each of them one row: bounded, and with every quotation mark closed."""
+    """Yield the lines. Refuse one that is too long, or whose quotes do not close on it."""
     for number, line in enumerate(iter(lambda: text.readline(_LONGEST_LINE), ""), 1):
         if len(line) == _LONGEST_LINE:
             raise Refused(
@@ -138,7 +138,7 @@ def _lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
 
 
 def breaks_off(name: str, number: int) -> Refused:
-    """The error of a line that has too few values, or half of one."""
+    """Return the error for a line that has too few values, or an incomplete one."""
     return Refused(
         f"{name} breaks off in line {number:,}. Download it again; or if that line is a note and "
         "no row of the table, delete it."
@@ -146,7 +146,7 @@ def breaks_off(name: str, number: int) -> Refused:
 
 
 @contextmanager
-def _one_line_of_errors(path: Path) -> Iterator[None]:
+def _errors_as_refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

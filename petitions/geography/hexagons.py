@@ -1,7 +1,7 @@
-"""The map of the 650 constituencies as hexagons of one size: their places, from the shipped file.
+"""The positions of the 650 constituencies on a map of equal hexagons, from the shipped file.
 
-The layout is HexJSON's `odd-r`: rows of hexagons that stand on a corner, of which every odd one is
-moved half a hexagon to the right, counted from south to north.
+The layout is HexJSON's `odd-r`: hexagons stand on a corner, rows are numbered from south to north,
+and odd rows are shifted right by half a hexagon.
 """
 
 import csv
@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILE = Path(__file__).parent / "constituencies-2024.csv"
-# From the middle of a hexagon to its corners, in units of the drawing.
+# The distance from a hexagon's centre to its corners, in units of the drawing.
 SIZE = 10.0
 _WIDTH, _STEP = sqrt(3) * SIZE, 1.5 * SIZE
 
 
 class Hexagon(NamedTuple):
-    """The middle of one constituency's hexagon, in units of the drawing from its top left."""
+    """The centre of one constituency's hexagon, in units of the drawing from its top left."""
 
     x: float
     y: float
 
 
 class Layout(NamedTuple):
-    """Where every constituency is, by code, in reading order, and the size of the drawing."""
+    """The hexagons by constituency code, in reading order, and the size of the drawing."""
 
     hexagons: dict[str, Hexagon]
     width: float
@@ -33,7 +33,7 @@ class Layout(NamedTuple):
 
 @cache
 def layout() -> Layout:
-    """The layout of the shipped constituencies; others, of new boundaries, have no place in it."""
+    """Return the layout of the shipped constituencies. Those of new boundaries are not in it."""
     lines = FILE.read_text(encoding="utf-8").splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     cells = [(row["code"], int(row["q"]), int(row["r"])) for row in rows]
@@ -53,7 +53,7 @@ def layout() -> Layout:
 
 
 def corners() -> str:
-    """The corners of a hexagon around its middle, as an SVG `points` attribute."""
+    """Return the corners of a hexagon around its centre, as an SVG `points` attribute."""
     half = _WIDTH / 2
     points = (
         (0, -SIZE), (half, -SIZE / 2), (half, SIZE / 2),

@@ -1,6 +1,6 @@
-"""In-process TTL cache of the places and of the edition of the postcode file.
+"""In-process TTL cache of all places and of the postcode file's edition.
 
-The thank-you page and the form need them at every request, and they change once a year.
+The thank-you page and the form need them in every request, and they change once a year.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from petitions.infra.ttl_cache import TTLCache
 from petitions.models import Place, PlaceFile
 
 _SECONDS = 300.0
-# A place that is not in the cache may have been imported a moment ago.
+# After a cache miss the place may have been imported just now, so a younger cache is wanted.
 _SECONDS_IF_MISSED = 5.0
 
 
@@ -23,13 +23,13 @@ _known: TTLCache[None, _Gazetteer] = TTLCache()
 
 
 def place(code: str) -> Place | None:
-    """A place by its code, at most five minutes old; None if there is none."""
+    """Return a place by its code, at most five minutes old, or None."""
     found = _known.get_or_set(None, _SECONDS, _read).places.get(code)
     return found or _known.get_or_set(None, _SECONDS_IF_MISSED, _read).places.get(code)
 
 
 def postcodes_of() -> date | None:
-    """The edition of the last postcode import: the first day of its month; None without any."""
+    """Return the first day of the month of the newest postcode edition, or None without any."""
     return _known.get_or_set(None, _SECONDS, _read).postcodes_of
 
 

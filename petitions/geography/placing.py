@@ -1,6 +1,6 @@
-"""Backfill of constituencies for signatures from before their postcodes were imported.
+"""Backfill the constituency of signatures made before their postcodes were imported.
 
-A constituency stays: a later edition of the postcodes moves nobody's signature.
+Once set, a constituency stays: a later edition of the postcodes moves no signature.
 """
 
 from collections import Counter, defaultdict
@@ -21,38 +21,38 @@ BATCH = 500
 _FIRST = UUID(int=0)
 _GONE = (Signature.State.WITHDRAWN, Signature.State.REFUSED)
 
-# A signature's id, and its signer as sealed.
+# A signature's id, and its signer's sealed data.
 _Sealed = tuple[UUID, bytes]
 
 
 @dataclass(slots=True)
 class Placed:
-    """Counts of a run: signatures that got a constituency, and seals that did not open."""
+    """Counts of a run: signatures given a constituency, and signers that cannot be unsealed."""
 
     placed: int = 0
     unreadable: int = 0
 
 
 def waiting() -> QuerySet[Signature]:
-    """Signatures from the UK without a constituency, whose signers are not erased."""
+    """Return UK signatures without a constituency whose signers are not erased."""
     unknown = Signature.objects.filter(place=UNKNOWN, signer__isnull=False)
     return unknown.exclude(state__in=_GONE)
 
 
 def unused_edition() -> PlaceFile | None:
-    """The postcodes in use, unless everybody has been looked up in them; None without any.
+    """Return the newest postcode edition if signatures still have to be looked up in it, or None.
 
-    Whoever signs after the import is looked up at signing: one run for each edition is enough.
+    New signers are looked up when they sign, so one run for each edition is enough.
     """
     newest = PlaceFile.objects.newest(PlaceFile.Kind.POSTCODES)
     return newest if newest and newest.placed_at is None else None
 
 
 def place_all(progress: Callable[[int], object] = lambda _rows: None) -> Placed:
-    """Batch job over all signatures without a constituency; `progress` gets each batch's rows.
+    """Look up all signatures without a constituency; `progress` gets the size of each batch.
 
-    Resumable and idempotent: a transaction a batch. People sign, confirm and withdraw meanwhile.
-    An edition in which every seal opened is not looked up again.
+    Resumable and idempotent, with one transaction for each batch. People sign, confirm and withdraw
+    meanwhile. If every signer could be unsealed, the edition is marked as done.
     """
     result, after, edition = Placed(), _FIRST, unused_edition()
     while edition and (batch := _batch(after)):
@@ -67,13 +67,13 @@ def place_all(progress: Callable[[int], object] = lambda _rows: None) -> Placed:
 
 
 def _batch(after: UUID) -> list[_Sealed]:
-    """The next signatures, unlocked: most stay as they are, and a lock would write each row."""
+    """Read the next batch without locks: most rows stay as they are, and a lock writes to each."""
     rows = waiting().filter(pk__gt=after).order_by("pk").values_list("pk", "signer__sealed")
     return [(pk, bytes(sealed)) for pk, sealed in rows[:BATCH]]
 
 
 def _postcodes(batch: Sequence[_Sealed]) -> dict[UUID, str]:
-    """The postcode that each signer gave, "" for none; without those whose seal does not open."""
+    """Return each signer's postcode, "" for none. Signers that cannot be unsealed are left out."""
     given = {}
     for pk, sealed in batch:
         try:
@@ -91,8 +91,8 @@ def _places(postcodes: Mapping[UUID, str]) -> dict[UUID, str]:
 
 @transaction.atomic
 def _place(batch: Sequence[_Sealed], places: Mapping[UUID, str]) -> int:
-    """Move signatures to their places, unless somebody corrected or placed them meanwhile."""
-    # Lock order, against deadlocks: signatures by id, as everywhere, and the tallies last.
+    """Move signatures to their places, except those corrected or placed since they were read."""
+    # Lock order against deadlocks: signatures by id, as everywhere, and the tallies last.
     locked = waiting().filter(pk__in=places).select_related("signer").order_by("pk")
     read = dict(batch)
     moving = [
@@ -114,7 +114,7 @@ def _place(batch: Sequence[_Sealed], places: Mapping[UUID, str]) -> int:
 
 
 def _move(signatures: Sequence[Signature], found: Mapping[UUID, str]) -> None:
-    """Move counted signatures from "UK, not known" to their constituency; no total changes."""
+    """Move the tallies of counted signatures from `UNKNOWN` to their constituencies."""
     changes: dict[int, Counter[tallies.Key]] = defaultdict(Counter)
     for signature in signatures:
         if signature.state == Signature.State.CONFIRMED:

@@ -1,8 +1,8 @@
-"""Imports the postcodes: which of them lies in which constituency.
+"""Import the constituency of each postcode.
 
-The Office for National Statistics publishes them four times a year, in two tables that name their
-columns differently: the Postcode Directory (ONSPD) and the Postcode Lookup (NSPL). Terminated
-postcodes are in both, and are imported, for people go on giving them.
+The Office for National Statistics publishes postcodes four times a year, in two tables with
+different column names: the Postcode Directory (ONSPD) and the Postcode Lookup (NSPL). Both have
+terminated postcodes, which are imported because people go on giving them.
 """
 
 import io
@@ -24,18 +24,18 @@ from petitions.infra.locks import lease
 from petitions.models import Place, PlaceFile, Postcode
 from petitions.staff.refusal import Refused
 
-# Columns of the same postcode, spaced differently; the first that is found will do.
+# Columns with the same postcode, spaced differently. The first one found is used.
 _POSTCODE_COLUMNS = ("pcds", "pcd7", "pcd8", "pcd", "pcd2")
 _CONSTITUENCY_COLUMN = re.compile(r"pcon(\d\dcd)?")
 _TERMINATED_COLUMN = "doterm"
-# Wider than what people may type: of NPT and GIR nothing is in use any more.
+# More than people may type: this includes NPT and GIR, whose postcodes are no longer in use.
 _POSTCODE = re.compile(r"[A-Z][A-Z0-9]{1,3}[0-9][A-Z]{2}")
-# The Channel Islands and the Isle of Man, which have no constituency.
+# Postcode areas of the Channel Islands and the Isle of Man, which have no constituency.
 _ISLANDS = ("GY", "IM", "JE")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _EDITION = re.compile(rf"({'|'.join(_MONTHS)})[a-z]*[ _-]*(20\d\d)", re.IGNORECASE)
 _BATCH = 50_000
-# An edition may lose or move that share of its postcodes without a question, and a few in any case.
+# An edition may lose or move this share of the postcodes, or this number if that is more.
 _SHARE_CHANGED = 0.01
 _FEW_CHANGED = 1_000
 
@@ -43,7 +43,7 @@ Progress = Callable[[int, int], object]
 
 
 class Doubt(StrEnum):
-    """What is wrong with an edition that may be wanted all the same."""
+    """A reason to refuse an edition, unless the operator accepts it."""
 
     OLDER = "older"
     FUTURE = "future"
@@ -53,13 +53,13 @@ class Doubt(StrEnum):
 
 @dataclass(slots=True)
 class Imported:
-    """Counts of an import: what a file held, and what it changed."""
+    """Counts of an import: rows of the file, and changes in the table."""
 
     edition: date
     rows: int = 0
     terminated: int = 0
     nowhere: int = 0
-    # Of those, the ones in use on the mainland, where hardly any should be.
+    # How many of `nowhere` are in use on the mainland: there should be hardly any.
     astray: int = 0
     changed: int = 0
     gone: int = 0
@@ -74,10 +74,10 @@ def import_file(
 ) -> Imported:
     """Make the postcode table equal to a file, in one transaction. Signing goes on meanwhile.
 
-    The file goes into a temporary table first (COPY), and from there only what differs: nobody sees
-    half of it, readers wait for nothing, and it is idempotent. `progress` gets how many bytes have
-    been read, and of how many. `edition` is any day of the month that the file's name does not say.
-    Raises `Refused`, and then nothing has changed.
+    The file is copied to a temporary table first (COPY), and then only the differences are written.
+    So nobody sees half of an edition, readers never wait, and the import is idempotent. `progress`
+    gets the bytes read and the total. `edition` is any day of the edition's month, and needed if no
+    file name says it. Raises `Refused`, and then nothing has changed.
     """
     with lease("import postcodes") as is_acquired:
         if not is_acquired:
@@ -94,7 +94,7 @@ def import_file(
 
 
 def _edition(given: date | None, *names: str) -> date:
-    """The month of the edition, as its first day."""
+    """Return the first day of the edition's month, as given or as in a name. Raises `Refused`."""
     if given:
         return given.replace(day=1)
     for name in names:
@@ -104,7 +104,7 @@ def _edition(given: date | None, *names: str) -> date:
 
 
 def _need_timely(edition: date, accepted: Collection[Doubt]) -> None:
-    """Ask about an edition of a month to come, and about one from before the one in use."""
+    """Refuse an edition of a future month, or one older than that in use, unless accepted."""
     if edition > timezone.localdate() and Doubt.FUTURE not in accepted:
         raise Refused(
             f"{edition:%B %Y} has not begun. Is the month right? If it is, add --accept future."
@@ -130,7 +130,7 @@ def _load(table: Table, imported: Imported, progress: Progress) -> None:
 
 
 def _lines(table: Table, imported: Imported) -> Iterator[str]:
-    """Lines for COPY: only well-formed postcodes with a known code. Raises `Refused`."""
+    """Yield lines for COPY: well-formed postcodes with a known constituency. Raises `Refused`."""
     known = frozenset(Place.objects.constituencies().values_list("code", flat=True))
     if not known:
         raise Refused("There are no constituencies yet: run import_constituencies first.")
@@ -159,7 +159,7 @@ def _lines(table: Table, imported: Imported) -> Iterator[str]:
 
 
 def _columns(table: Table) -> tuple[int, int, int | None]:
-    """The indexes of postcode, constituency, and end of use, which may be missing."""
+    """Return the columns of postcode, constituency and end of use. The last may be missing."""
     header = table.header
     postcode = next((name for name in _POSTCODE_COLUMNS if name in header), None)
     constituency = [name for name in header if _CONSTITUENCY_COLUMN.fullmatch(name)]
@@ -187,8 +187,9 @@ def _index() -> None:
 
 
 def _need_whole(name: str, imported: Imported, accepted: Collection[Doubt]) -> None:
-    """Ask about a file of a part of the country, a download cut off between two lines, an edition
-    that no longer says where many postcodes lie, and one that says it otherwise.
+    """Refuse a file that would move many postcodes, or that lacks many, unless accepted.
+
+    It may be only a part of the table, cut off between two lines, or sorted by one column alone.
     """
     placed, moved = Postcode.objects.count(), _count(_MOVED)
     if moved > max(_FEW_CHANGED, placed * _SHARE_CHANGED) and Doubt.MOVES not in accepted:
@@ -246,7 +247,7 @@ _MOVED = """
     SELECT count(*) FROM petitions_postcode old JOIN new_postcode new USING (postcode)
     WHERE new.place_id <> old.place_id
 """
-# Three statements, for nobody else writes meanwhile; an upsert is slower.
+# Three statements are safe, because the lease keeps other writers out. An upsert is slower.
 _DELETE_GONE = """
     DELETE FROM petitions_postcode old
     WHERE NOT EXISTS (SELECT FROM new_postcode new WHERE new.postcode = old.postcode)
@@ -259,7 +260,7 @@ _INSERT_NEW = """
     INSERT INTO petitions_postcode (postcode, place_id)
     SELECT postcode, place_id FROM new_postcode new
     WHERE NOT EXISTS (SELECT FROM petitions_postcode old WHERE old.postcode = new.postcode)
-    ORDER BY postcode  -- which fills the index from one side
+    ORDER BY postcode  -- fills the index in its order
 """
 
 

@@ -319,7 +319,7 @@ def test_what_stands_above_the_header_is_passed_over(
 def test_a_zip_that_is_packed_too_tightly_is_not_unpacked(
     constituencies: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_TIGHT_FROM", 1 << 20)
+    monkeypatch.setattr(files, "_RATIO_CHECKED_ABOVE", 1 << 20)
     path = tmp_path / "NSPL_AUG_2026.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("NSPL_AUG_2026_UK.csv", published.csv_lines(ROWS * 2_000))
