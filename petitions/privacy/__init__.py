@@ -1,5 +1,5 @@
-"""Data protection: retention, key rotation and notice of erasure.
+"""Data protection: retention, rotation of sealing keys, and notice of erasure.
 
-Front door: `retention.apply` (the retention periods) and `reseal` (re-encrypt under the
-newest key). Source: UK GDPR Articles 5(1)(e) and 15 to 21.
+Front door: `retention.apply` (deletes what is past its retention period) and `reseal`
+(re-encrypts under the newest key). Source: UK GDPR, Articles 5(1)(e) and 15 to 21.
 """

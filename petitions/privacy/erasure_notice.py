@@ -1,11 +1,11 @@
-"""Notice period before a closed petition's signers are erased: a week to put that on hold.
+"""Give a week's notice before a closed petition's signers are erased, so that it can be stopped.
 
-1. A sweep schedules the erasure: the admin's home and a mail to the organisation say so.
-2. An organiser may stop it, with a reason, until an organiser releases it.
-3. Once it is due, and sweeps have seen it on as many days as the notice has, `retention` erases.
+1. A sweep schedules the erasure. The admin's home and a mail to the organisation announce it.
+2. An organiser may stop it, with a reason. It then waits until an organiser releases it.
+3. `retention` erases once the erasure is due and sweeps have run on `NOTICE.days` different days.
 
-A release starts at 1 again, so that no single click erases anybody. The schedule of a petition
-without signers, or that was reopened, is deleted.
+A release starts again at step 1, so that no single click erases anybody. If a petition has no
+signers or is reopened, its schedule is deleted.
 """
 
 from datetime import datetime, timedelta
@@ -24,14 +24,14 @@ PERMISSION = "petitions.change_erasure"
 Action = AuditRecord.Action
 
 NOTICE = timedelta(days=7)
-# Notice starts a day early: a worker outage of a day does not extend the retention period.
+# Notice starts a day early, so that a day without the worker does not extend the retention period.
 _LEAD = NOTICE + timedelta(days=1)
 
 
 def schedule(*, kept: timedelta) -> None:
-    """Update the schedule; `kept` is the retention period of signers after the close.
+    """Update the schedule of erasures. Signers are retained for `kept` after their petition closes.
 
-    Notice is given within that period, so that it does not extend it. Idempotent.
+    Notice is given within that period and does not extend it. Idempotent.
     """
     now = timezone.now()
     people = Signer.objects.filter(petition=OuterRef("pk"))
@@ -45,8 +45,8 @@ def schedule(*, kept: timedelta) -> None:
 
 
 def due(*, kept: timedelta) -> list[int]:
-    """Ids of petitions whose signers are due for erasure, locked against a stop until commit."""
-    # A statement of its own: one that both locks and filters has a snapshot from before the wait.
+    """Return ids of petitions whose signers are due for erasure. `stop` waits until commit."""
+    # A statement that locks and filters would filter by a snapshot from before it got the locks.
     locked = _locked_all()
     now = timezone.now()
     is_due = Erasure.objects.standing().filter(
@@ -75,14 +75,14 @@ def stop(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
     if Erasure.objects.stopped().filter(pk=erasure.pk).exists():
         return Outcome.DONE_BEFORE
     ErasureStop.objects.create(petition_id=erasure.petition_id, reason=reason, stopped_by=actor)
-    # About the petition, because the row of the erasure is deleted.
+    # The record is about the petition, because the erasure's row will be deleted.
     audit.record(action=Action.ERASURE_STOPPED, screen=screen, actor=actor, about=erasure.petition)
     return Outcome.DONE
 
 
 @transaction.atomic
 def release(*, erasure: Erasure, reason: str, actor: User, screen: str) -> Outcome:
-    """Release a stopped erasure, with a new notice period, and record why."""
+    """Release a stopped erasure with a new notice period, and record why."""
     roles.require(actor, PERMISSION)
     if not _locked(erasure):
         return Outcome.OVER
@@ -102,7 +102,7 @@ def _locked_all() -> list[UUID]:
 
 
 def _locked(erasure: Erasure) -> bool:
-    """Lock the row until commit, against an erasure or a stop; False if it is gone."""
+    """Lock the row until commit, so that an erasure or a stop waits. Return False if it is gone."""
     return Erasure.objects.select_for_update().filter(pk=erasure.pk).first() is not None
 
 

@@ -1,8 +1,8 @@
-"""Key rotation: re-encrypt signers under the first key of the ring, to retire an older key.
+"""Key rotation: re-encrypt sealed data under the first sealing key, so that others can be retired.
 
-Rows are read, sealed and written under row locks, and rows that are locked elsewhere are skipped
-until the next round (SKIP LOCKED): a withdrawal or a correction waits for one batch at most, is
-never overwritten, and nothing deadlocks.
+Rows of signers are read, sealed and written under row locks. Rows that are locked elsewhere are
+skipped until the next round (SKIP LOCKED). So a withdrawal or a correction waits for one batch at
+most and is never overwritten, and nothing deadlocks.
 """
 
 from collections.abc import Callable
@@ -23,14 +23,14 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 class Resealed(NamedTuple):
-    """Counts of rows re-encrypted, and of rows left, which cannot be unsealed or were locked."""
+    """Counts of rows re-encrypted and rows left. Those cannot be unsealed, or were locked."""
 
     done: int
     left: int
 
 
 def under_keys() -> dict[int, int]:
-    """Count signers by the id of their sealing key. Scans the whole table."""
+    """Return the number of signers by sealing key id. Scans the whole table."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -44,14 +44,14 @@ def under_keys() -> dict[int, int]:
 
 
 def waiting() -> int:
-    """Count signers sealed under another key than the first."""
+    """Return the number of signers that are not sealed under the first key."""
     return sum(n for key, n in under_keys().items() if key != _first_key())
 
 
 def reseal(progress: Callable[[int], object] = lambda _rows: None) -> Resealed:
-    """Re-encrypt all signers under the first key; `progress` gets the rows done of each batch.
+    """Re-encrypt all signers under the first key; `progress` gets the rows done in each batch.
 
-    Rounds repeat until one does nothing: rows skipped as locked are taken in the next. Idempotent.
+    Rounds repeat until one does nothing, because locked rows are left to the next. Idempotent.
     """
     done = before = 0
     cursor = _NOBODY
@@ -68,7 +68,7 @@ def reseal(progress: Callable[[int], object] = lambda _rows: None) -> Resealed:
 
 
 def enquiries_waiting() -> list[Enquiry]:
-    """Enquiries sealed under another key than the first. Reads them all: there are few."""
+    """Return enquiries that are not sealed under the first key. Reads all of them: they are few."""
     return [one for one in Enquiry.objects.all() if bytes(one.sealed)[1] != _first_key()]
 
 
@@ -83,7 +83,7 @@ def reseal_enquiries() -> Resealed:
 
 
 def figures_waiting() -> list[Figures]:
-    """Figures whose countries are sealed under another key than the first: one row a petition."""
+    """Return figures that are not sealed under the first key. There is one row per petition."""
     sealed = Figures.objects.exclude(sealed=None)
     return [row for row in sealed if row.sealed and bytes(row.sealed)[1] != _first_key()]
 
@@ -93,7 +93,7 @@ def reseal_figures() -> Resealed:
     waiting = figures_waiting()
     for row in waiting:
         with suppress(vault.CannotOpen):
-            # Unless the daily count has sealed others meanwhile.
+            # The filter on `sealed_at` skips a row that the daily count has rewritten meanwhile.
             fresh = figures.seal(row, figures.unseal(row))
             Figures.objects.filter(pk=row.pk, sealed_at=row.sealed_at).update(sealed=fresh)
     left = len(figures_waiting())
@@ -102,7 +102,7 @@ def reseal_figures() -> Resealed:
 
 @transaction.atomic
 def _batch(after: str) -> tuple[list[str], int]:
-    """Re-encrypt the signers after an id; return the ids that were read, and how many were."""
+    """Re-encrypt the next signers; return the ids read, and how many were re-encrypted."""
     rows = list(
         Signer.objects.raw(
             """

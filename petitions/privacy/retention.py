@@ -1,7 +1,7 @@
-"""Retention: what is purged, and after how long. Source: storage limitation, UK GDPR 5(1)(e).
+"""Purge expired data, and define the retention periods. Source: UK GDPR, Article 5(1)(e).
 
-Every large table is read once a run, and by an index that holds little but what is to be done:
-`test_retention` counts the rows.
+Every large table is read once in each run, by a partial index that has few other rows:
+`test_retention` counts the rows read.
 """
 
 from collections.abc import Callable
@@ -37,22 +37,22 @@ from petitions.signers import erasing
 from petitions.staff import audit, logins
 
 BATCH = 5_000
-# Ids only: some ten megabytes.
-READ_AT_ONCE = 40 * BATCH
+# Only ids are read: about ten megabytes.
+MAX_IDS_READ = 40 * BATCH
 KEPT_AFTER_CLOSE = timedelta(days=183)
 EXACT_FOR = timedelta(hours=72)
-# Networks, mail domains and refusals: moderators and rate limits need only recent ones.
+# For networks, mail domains and refusals. Moderators and rate limits need only recent ones.
 KEPT_OF_ORIGIN = timedelta(days=30)
 NOISE_KEPT = timedelta(hours=1)
-# The cockpit shows a day.
+# The cockpit shows one day.
 KEPT_OF_ACTIVITY = timedelta(hours=25)
-# Time for staff to requeue what failed, and for a provider to report a complaint.
+# Time for staff to requeue failed mails, and for mail providers to report complaints.
 MAILS_KEPT = timedelta(days=7)
-# The list of who got a news: time for complaints about it.
+# For the list of people who were mailed a piece of news: time for complaints about it.
 KEPT_OF_NEWS = timedelta(days=30)
-# For follow-up questions: as long as signers are kept after the close.
+# Time for follow-up questions about an answered enquiry, as long as signers are kept.
 KEPT_AFTER_ANSWER = timedelta(days=183)
-# Long past the day by which it was to be answered, nobody will answer it.
+# Nobody will answer an enquiry this long after it was due.
 KEPT_UNANSWERED = timedelta(days=365)
 
 
@@ -73,14 +73,14 @@ def apply() -> None:
     logins.delete_old_failures()
     audit.purge(exact_for=EXACT_FOR, network_kept=KEPT_OF_ORIGIN)
     truncate_timestamps()
-    # Last: it schedules what a later sweep erases, and deletes the schedule of what is erased.
+    # Last, so that it deletes the schedules of the erasures that this run has done.
     erasure_notice.schedule(kept=KEPT_AFTER_CLOSE)
 
 
 def delete_expired_pending() -> int:
     """Delete attempts not confirmed within `PENDING_DAYS`; return how many.
 
-    Also those removed by a moderator, or corrected, before confirmation.
+    This includes unconfirmed attempts that a moderator removed or the signer corrected.
     """
     states = [Signature.State.PENDING, Signature.State.REMOVED, Signature.State.WITHDRAWN]
     expired = _unconfirmed_for(timedelta(days=settings.PENDING_DAYS)).filter(state__in=states)
@@ -88,27 +88,27 @@ def delete_expired_pending() -> int:
 
 
 def delete_disowned() -> int:
-    """Delete the forms of whom "this was not me" was said, once that is not undone any more; return
-    how many.
+    """Delete attempts that the mailbox's owner disowned ("this was not me") more than
+    `disown.KEPT_FOR` ago, which can no longer be undone; return how many.
     """
     before = timezone.now() - disown.KEPT_FOR
-    # Unconfirmed, by a constraint. Said here, it would let another index be chosen, which has all
-    # of those.
+    # A constraint keeps these unconfirmed. If the query said so, PostgreSQL could choose the index
+    # of all unconfirmed rows.
     disowned = Signature.objects.filter(disowned_at__lt=before)
     return _in_batches(disowned, erasing.erase_attempts)
 
 
 def delete_decoys() -> int:
-    """Delete the decoy rows of refused attempts: random bytes, and mails that are never sent.
+    """Delete decoy signers of refused attempts and anonymise their mails; return how many.
 
-    They were stored for constant work (docs/architecture.md). Returns of how many attempts.
+    They hold random bytes and were stored for constant work (docs/architecture.md).
     """
     refused = _unconfirmed_for(NOISE_KEPT).filter(state=Signature.State.REFUSED)
     return _in_batches(refused.filter(signer__isnull=False), erasing.erase_people)
 
 
 def delete_refused() -> int:
-    """Delete what is left of refused attempts, rule and time; return how many."""
+    """Delete the signature rows of refused attempts, with rule and time; return how many."""
     refused = _unconfirmed_for(KEPT_OF_ORIGIN).filter(state=Signature.State.REFUSED)
     return _in_batches(refused, erasing.erase_attempts)
 
@@ -116,8 +116,8 @@ def delete_refused() -> int:
 def erase_after_close() -> int:
     """Erase signers of petitions closed for `KEPT_AFTER_CLOSE`; return how many.
 
-    Only after notice, in which an organiser may stop it: that ends the run, also between two
-    batches. The signatures, which are not personal data, stay for the totals.
+    This happens only after notice. If an organiser stops it, the remaining batches do nothing.
+    The signatures stay for the totals: without signers they are not personal data.
     """
     with transaction.atomic():
         petitions = erasure_notice.due(kept=KEPT_AFTER_CLOSE)
@@ -132,18 +132,17 @@ def erase_after_close() -> int:
 
 
 def forget_new_addresses() -> int:
-    """Anonymise mails with the code to a new address once it has expired; return how many."""
+    """Anonymise mails with a code to a new address once the code has expired; return how many."""
     before = timezone.now() - change_address.CODE_FOR
     asked = Mail.objects.filter(kind=Mail.Kind.ADDRESS, sealed__isnull=False)
     return _in_batches(asked.filter(created_at__lt=before), erasing.erase_mails)
 
 
 def delete_mails_of_nobody() -> int:
-    """Delete settled mails without a signature ("find my signature", or of erased signers) after
-    `MAILS_KEPT`; return how many.
+    """Delete settled mails of "Find my signature" or of erased signers; return how many.
 
-    Failed confirmations stay for as long as staff see their number: it would tell of erasures. The
-    mail of an answer stays with the answer, whose outcome it is.
+    Failed confirmations stay while staff see their number, because a lower number would reveal an
+    erasure. The mail of an answer stays with the answer, because it says whether that was sent.
     """
     now = timezone.now()
     in_figures = Q(
@@ -157,8 +156,9 @@ def delete_mails_of_nobody() -> int:
 
 
 def delete_lists_of_news() -> int:
-    """Delete the mails of news that ended `KEPT_OF_NEWS` ago, which are the list of who got it;
-    return how many. Its text and its counts stay.
+    """Delete the mails of news that ended `KEPT_OF_NEWS` ago; return how many.
+
+    They are the list of who was mailed. The text and the counts of the news stay.
     """
     deleted = 0
     for news in News.objects.with_lists_to_delete(timezone.now() - KEPT_OF_NEWS):
@@ -172,7 +172,7 @@ def delete_lists_of_news() -> int:
 def erase_origins() -> int:
     """Null the network and mail domain of signers after `KEPT_OF_ORIGIN`; return how many.
 
-    Partial indexes hold only the signers that still have either.
+    Partial indexes hold only signers that still have one of them.
     """
     known = Signer.objects.filter(Q(network_ix__isnull=False) | Q(domain_ix__isnull=False))
     old = known.filter(signature__created_at__lt=timezone.now() - KEPT_OF_ORIGIN)
@@ -183,18 +183,17 @@ def erase_origins() -> int:
 
 
 def delete_small_tables() -> None:
-    """Delete expired rows of tables that are small enough to be read whole.
+    """Delete expired rows of tables that are small enough to be scanned.
 
-    Alerts, with their network index; suppressions for bounces; enquiries after the answer, or
-    unanswered for a year; activity by the minute; sessions of the admin, as Django's
-    `clearsessions` does.
+    These are alerts with their network indexes, suppressions for bounces, answered and very old
+    enquiries, activity by the minute, and admin sessions (like Django's `clearsessions`).
     """
     now, today = timezone.now(), timezone.localdate()
     Alert.objects.filter(created_at__lt=now - KEPT_OF_ORIGIN).delete()
     Objection.objects.filter(
         reason__in=suppression.ENDING, created_at__lt=now - suppression.ENDS_AFTER
     ).delete()
-    # With their answers, and the mails of these.
+    # Answers and their mails are deleted with their enquiry.
     Enquiry.objects.finished().filter(answered_on__lt=today - KEPT_AFTER_ANSWER).delete()
     Enquiry.objects.waiting().filter(received_on__lt=today - KEPT_UNANSWERED).delete()
     ActivityMinute.objects.filter(minute__lt=now - KEPT_OF_ACTIVITY).delete()
@@ -204,7 +203,7 @@ def delete_small_tables() -> None:
 def truncate_timestamps() -> int:
     """Truncate timestamps older than `EXACT_FOR` to the day; return how many.
 
-    Knowing when a person was at their computer must not identify their row by the minute.
+    Otherwise somebody who knows the minute in which a person signed could find that person's row.
     """
     BulkDecision.objects.drop_times(timezone.now() - EXACT_FOR)
     before = timezone.now() - EXACT_FOR
@@ -226,7 +225,7 @@ def truncate_timestamps() -> int:
         (Alert.objects.all(), "seen_at"),
         (AlertMail.objects.all(), "mailed_at"),
     ):
-        # The second condition is that of the partial indexes `signature_to_age` and `mail_to_age`.
+        # The second condition matches the partial indexes `signature_to_age` and `mail_to_age`.
         exact = rows.filter(**{f"{column}__lt": before, f"{column}__time__gt": time.min})
         truncated += _in_batches(exact, _truncation(rows.model, column))
     return truncated
@@ -244,23 +243,23 @@ def _truncation(model: type[Any], column: str) -> Callable[[list[UUID]], object]
 
 
 def _unconfirmed_for(age: timedelta) -> QuerySet[Signature]:
-    """Old attempts that were never confirmed: those in the partial index `signature_to_age`."""
+    """Return unconfirmed attempts older than `age`, by the partial index `signature_to_age`."""
     return Signature.objects.filter(confirmed_at=None, created_at__lt=timezone.now() - age)
 
 
 class _Stopped(Exception):
-    """There is no more work for this run."""
+    """Raised by `work` of `_in_batches` to leave its batch undone."""
 
 
 def _in_batches(rows: QuerySet[Any], work: Callable[[list[UUID]], object]) -> int:
-    """Work through rows in batches, each in a transaction of its own; return how many rows.
+    """Call `work` with batches of ids, each in its own transaction; return the number of rows.
 
-    Ids are read many at once: a query for each batch would read the same rows again. In each batch
-    rows are locked in id order, as everywhere against deadlocks, and chosen again; those that a
-    confirmation or a moderator has locked are left to the next run. `work` may raise `_Stopped`.
+    Up to `MAX_IDS_READ` ids are read at once, because a query for each batch would read the same
+    rows again. Each batch locks its rows in id order against deadlocks, and checks the conditions
+    of `rows` again. Rows locked by others are left to the next run. `work` may raise `_Stopped`.
     """
     done, before = 0, -1
-    while done > before and (ids := list(rows.values_list("pk", flat=True)[:READ_AT_ONCE])):
+    while done > before and (ids := list(rows.values_list("pk", flat=True)[:MAX_IDS_READ])):
         before = done
         for first in range(0, len(ids), BATCH):
             batch = rows.filter(pk__in=ids[first : first + BATCH]).order_by("pk")
@@ -268,12 +267,12 @@ def _in_batches(rows: QuerySet[Any], work: Callable[[list[UUID]], object]) -> in
                 chosen = _locked(batch)
                 work(chosen)
                 done += len(chosen)
-        if len(ids) < READ_AT_ONCE:
+        if len(ids) < MAX_IDS_READ:
             break
     return done
 
 
 def _locked(rows: QuerySet[Any]) -> list[UUID]:
-    """Lock the rows that nobody else has locked; return their ids."""
+    """Lock those of the rows that are not locked yet, and return their ids."""
     free = rows.select_for_update(skip_locked=True, of=("self",))
     return list(free.values_list("pk", flat=True))

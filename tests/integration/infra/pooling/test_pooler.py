@@ -213,7 +213,7 @@ def test_origins_are_forgotten(
 ) -> None:
     """Several at once, who read ids in one go and erase in batches."""
     monkeypatch.setattr(retention, "BATCH", 4)
-    monkeypatch.setattr(retention, "READ_AT_ONCE", 12)
+    monkeypatch.setattr(retention, "MAX_IDS_READ", 12)
     for number in range(30):
         sign(petition, somebody(number))
     Signer.objects.update(network_ix=bytes(16))
