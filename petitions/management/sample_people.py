@@ -1,7 +1,7 @@
-"""Fictitious people for samples and benchmarks: common names of many scripts, randomly combined.
+"""Fictitious people for samples and benchmarks: common names in many scripts, randomly combined.
 
-Given and family names (`sample_names.csv`) are among the most common of their languages, and
-addresses are in the example domains reserved by RFC 2606, so no mail reaches anybody.
+The given and family names in `sample_names.csv` are among the most common of their languages.
+Addresses use the example domains that RFC 2606 reserves, so that no mail reaches anybody.
 """
 
 import csv
@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 DOMAINS = ("example.org", "example.com", "example.net")
-# UK postcode areas, to generate well-formed codes.
+# UK postcode areas for random, well-formed postcodes.
 _POSTCODE_AREAS = ("B", "BS", "BT", "CF", "CV", "EH", "G", "L", "LE", "LS", "M", "NE", "NG", "SA")
 _INWARD_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
 COUNTRIES = ("DE", "TR", "FR", "NL", "SE", "US", "IE", "LB", "JO", "CA", "ES", "IT", "AU", "PL")
@@ -22,7 +22,7 @@ COUNTRIES = ("DE", "TR", "FR", "NL", "SE", "US", "IE", "LB", "JO", "CA", "ES", "
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Names of one script or spelling, their share of signers (a weight), and their language."""
+    """Names of one script or spelling, their language, and their weight among all signers."""
 
     share: int
     language: str
@@ -32,7 +32,7 @@ class People:
 
 
 class Person(NamedTuple):
-    """A fictitious person. `handle` is the start of the local part of their address."""
+    """A fictitious person. The local part of their address starts with `handle`."""
 
     name: str
     handle: str
@@ -51,20 +51,20 @@ PEOPLES = tuple(_read())
 
 
 def crowd(rng: Random, number: int) -> list[Person]:
-    """`number` random people, by weight."""
+    """Return `number` random people, by weight."""
     everybody, shares = _everybody()
     return rng.choices(everybody, cum_weights=shares, k=number)
 
 
 def postcode(rng: Random) -> str:
-    """A random well-formed postcode, without its space. Some may exist."""
+    """Return a random well-formed postcode without its space. It may exist."""
     inward = f"{rng.randrange(10)}{rng.choice(_INWARD_LETTERS)}{rng.choice(_INWARD_LETTERS)}"
     return f"{rng.choice(_POSTCODE_AREAS)}{rng.randrange(1, 30)}{inward}"
 
 
 @cache
 def _everybody() -> tuple[list[Person], list[float]]:
-    """All combinations of names, and their cumulative weights for `Random.choices`."""
+    """Return all combinations of names, and their cumulative weights for `Random.choices`."""
     everybody, shares = [], []
     for people in PEOPLES:
         names = list(product(people.given, people.family))

@@ -1,6 +1,6 @@
 """Sample signatures for demos: fictitious people, screened, sealed and counted like real ones.
 
-Their outbox rows are settled, those who wait have had their reminder: nothing is ever sent.
+Their mails are stored as sent, with the reminders of pending ones, so that nothing is ever sent.
 """
 
 import secrets
@@ -44,9 +44,9 @@ from petitions.signers.sealing import Attempt
 
 SAMPLE_MODERATOR = "sample-moderator"
 State = Signature.State
-# Percentages by outcome. One of each comes first, so that any sample has them all.
+# Percentages by outcome. A sample starts with one of each, so that a small one has them all, too.
 _COURSES = {"confirmed": 86, "pending": 8, "suspicious": 2, "removed": 3, "withdrawn": 1}
-# Evidence of a suspicious form, with its name; "" keeps the person's name.
+# Facts about suspicious forms. If `name` is "", the sample person's name is kept.
 _SUSPICIOUS = (
     Facts(name="", domain="", pace=180),
     Facts(name="", domain="", honeypot="https://example.org/"),
@@ -73,8 +73,8 @@ class Home(NamedTuple):
 
 
 class Crowd(NamedTuple):
-    """With which a sample of `least` or more ends: `number` who sign within `days`, about whom
-    there is an alert. `network` may differ from one to the next, and `domain` is that of all.
+    """`number` people who sign within `days` at the end of a sample, and raise an alert. Only
+    samples of `least` or more have them. Braces in `network` give each a network of their own.
     """
 
     least: int
@@ -84,7 +84,7 @@ class Crowd(NamedTuple):
     domain: str = ""
 
 
-# People in one hall, and a program that has a mail domain of its own and very many networks.
+# People in one hall, and a script with its own mail domain and very many networks.
 _CROWDS = {
     "meeting": Crowd(200, 24, 0.001, "192.0.2.0/24"),
     "script": Crowd(2_000, 80, 0.03, "198.18.{}.0/24", "post.example"),
@@ -104,9 +104,9 @@ def seed(
     seed: int = 1,
     progress: Callable[[int], object] = lambda _rows: None,
 ) -> None:
-    """Add `total` sample signatures in every state, signed in the last `days`, atomically.
+    """Add `total` sample signatures in every state, signed in the last `days`, in one transaction.
 
-    `seed` is that of the random number generator; `progress` gets the rows done.
+    `seed` initialises the random number generator. `progress` gets the size of each batch.
     """
     maker = _Maker(petition, days, Random(seed))
     courses = [*_COURSES, *maker.rng.choices(list(_COURSES), list(_COURSES.values()), k=total)]
@@ -135,13 +135,13 @@ def seed(
 
 
 class _Maker:
-    """A generator of signers; remembers a mailbox that one more may share."""
+    """A generator of signers. It remembers the last mailbox, which one more signer may share."""
 
     def __init__(self, petition: Petition, days: int, rng: Random) -> None:
         self.petition, self.days, self.rng = petition, days, rng
         newest = petition.texts.order_by("-version").first()
         self.text_version = newest.version if newest else 1
-        # In every address, so that a second sample has other mailboxes.
+        # Part of every address, so that a second sample has other mailboxes.
         self.run = secrets.token_hex(3)
         self.now = timezone.localtime()
         self.homes = _homes(rng)
@@ -152,7 +152,7 @@ class _Maker:
             del self.name_uses["public"]
 
     def make(self, number: int, course: str) -> Signer:
-        """An unsaved signer and signature, screened by the evidence of their form."""
+        """Return an unsaved signer with its signature, screened by the facts about its form."""
         is_confirmed = course != "pending"
         facts = self.rng.choice(_SUSPICIOUS) if course == "suspicious" else Facts("", "")
         crowd = _CROWDS.get(course)
@@ -202,7 +202,7 @@ class _Maker:
         return signer
 
     def _mailbox(self, handle: str, name: str, domain: str) -> tuple[str, Home, int]:
-        """A new mailbox, or at times slot 2 of the last one, for another of the household."""
+        """Return address, home and slot: a new mailbox, or sometimes slot 2 of the last one."""
         shared, self.shared = self.shared, None
         joins = not domain and self.rng.random() < _SECOND_OF_MAILBOX_SHARE
         if shared and joins and shared[2] != name:
@@ -214,7 +214,7 @@ class _Maker:
         return email, home, 1
 
     def _times(self, days: float, *, is_confirmed: bool) -> tuple[datetime, datetime | None]:
-        """Times of signing and confirming: more at the start, as when a campaign is news."""
+        """Return times of signing and confirming. More people sign in a campaign's first days."""
         days = days if is_confirmed else min(days, settings.PENDING_DAYS - 1)
         signed = self.now - timedelta(days=days) * self.rng.random() ** 0.6
         waited = timedelta(minutes=self.rng.expovariate(1 / _MINUTES_TO_CONFIRM))
@@ -222,7 +222,7 @@ class _Maker:
         return self._kept(signed), confirmed
 
     def _kept(self, moment: datetime) -> datetime:
-        """A timestamp after retention: exact while recent, later truncated to the day."""
+        """Truncate an old timestamp to the day, as retention does."""
         if self.now - moment <= retention.EXACT_FOR:
             return moment
         return moment.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -248,7 +248,7 @@ def _signer(signature: Signature, attempt: Attempt, slot: int | None) -> Signer:
 
 
 def _sent_to(signer: Signer) -> Iterator[Mail]:
-    """The mails that a signer got: the confirmation, and the reminder where they still wait."""
+    """Yield the mails to a signer: the confirmation, and the reminder if still pending."""
     signature = signer.signature
     is_pending = signature.confirmed_at is None
     person = sealing.unsealed(signer)
@@ -266,7 +266,7 @@ def _sent_to(signer: Signer) -> Iterator[Mail]:
 
 
 def _homes(rng: Random) -> list[Home]:
-    """UK homes: at imported postcodes, else at invented ones, in constituencies if known."""
+    """Return UK homes at imported postcodes, or else at random ones in any constituencies."""
     loaded = Postcode.objects.values_list("postcode", "place_id")[:_HOMES]
     if loaded:
         return [Home(postcode, "", place) for postcode, place in loaded]
@@ -276,7 +276,7 @@ def _homes(rng: Random) -> list[Home]:
 
 
 def _remove(petition: Petition, ids: list[UUID]) -> None:
-    """Remove signatures by decisions of a moderator who cannot log in, so that undo works."""
+    """Remove signatures by decisions, which can be undone, of a moderator who cannot log in."""
     actor, _new = User.objects.get_or_create(
         username=SAMPLE_MODERATOR, defaults={"is_active": False, "password": make_password(None)}
     )
@@ -289,12 +289,12 @@ def _remove(petition: Petition, ids: list[UUID]) -> None:
             note="sample data",
             actor=actor,
         )
-        # Not by `decide`: this actor has no permission.
+        # Not by `decide`, because this actor has no permission.
         decisions.decide_more(decision, ids[n :: len(_REASONS)])
 
 
 def _open_before(petition: Petition, first: datetime) -> None:
-    """Let an open petition have opened before the first of its samples was signed."""
+    """Move an open petition's opening to before its first sample signature."""
     midnight = timezone.localtime(first).replace(hour=0, minute=0, second=0, microsecond=0)
     too_late = Petition.objects.filter(opens_at__gt=midnight, opens_at__lte=timezone.now())
     too_late.filter(pk=petition.pk).update(opens_at=midnight)

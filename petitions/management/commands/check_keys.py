@@ -1,9 +1,9 @@
 """Report what depends on each key, so that an operator knows when one may be destroyed.
 
-1. Count signers by sealing key, and enquiries and figures under older ones.
-2. Unseal every signer, and count those whose blind indexes are not of the first index key.
-3. Count suppressions and address rules, whose indexes cannot be moved to another key.
-Exit code 1 while something of step 1 or 2 depends on an older key. Read-only.
+1. Count signers by sealing key, and enquiries and figures under older keys.
+2. Unseal every signer, and count those whose blind indexes are not under the first index key.
+3. Count suppressions and rules about addresses, whose indexes cannot move to another key.
+The exit code is 1 while anything in steps 1 and 2 depends on an older key. Read-only.
 """
 
 from typing import Any

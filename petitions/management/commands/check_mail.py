@@ -1,8 +1,8 @@
-"""Say which SPF, DKIM and DMARC records the sender's domain has, lacks, or has wrong.
+"""Check the SPF, DKIM and DMARC records of the sender's domain.
 
-1. Ask DNS for the records of the domain of MAIL_FROM, for some seconds at most.
-2. Print what is there, what is wrong with it, and the record to add.
-Anything wrong or unanswered gives exit code 1, for monitoring. Stores and mails nothing.
+1. Query DNS for the records of MAIL_FROM's domain, for a few seconds at most.
+2. Print the records found, what is wrong with them, and the record to add.
+The exit code is 1 if anything is wrong or unanswered, for monitoring. Nothing is stored or mailed.
 """
 
 from argparse import ArgumentParser

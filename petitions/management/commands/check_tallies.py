@@ -1,8 +1,8 @@
 """Reconcile the tallies with the signatures, and repair them on request.
 
 1. Recount each petition's confirmed signatures.
-2. Report where the tally differs; with --repair, correct it.
-Without --repair a difference gives exit code 1, for monitoring.
+2. Report petitions whose tally differs. With --repair, rebuild it.
+Without --repair the exit code is 1 if any differs, for monitoring.
 """
 
 from argparse import ArgumentParser

@@ -1,8 +1,8 @@
 """Export signatures of a petition for one purpose.
 
-1. Log who exports what, and why.
-2. Stream the file to --output, or to standard output; progress on the terminal.
-3. Complete the log record with row count and SHA-256, and print them.
+1. Record the export and its reason.
+2. Stream the file to --output or to standard output, with progress on the terminal.
+3. Add the row count and the SHA-256 digest to the record, and print them.
 """
 
 import sys
@@ -20,7 +20,7 @@ from petitions.handover import encryption, exports
 from petitions.handover.purposes import PURPOSES
 from petitions.models import Export, Petition
 
-# One person's data is for the admin alone, where each look has an account and a budget.
+# One person's data is exported only in the admin, where each look is limited and has an account.
 _OFFERED = [name for name, purpose in PURPOSES.items() if not purpose.is_of_one_person]
 
 
@@ -84,7 +84,7 @@ def _opened(path: Path | None) -> BinaryIO:
     if path is None:
         return sys.stdout.buffer
     try:
-        # Mode 0600: it lists people.
+        # Only the owner may read the file, because it lists people.
         path.touch(mode=0o600, exist_ok=False)
         return path.open("wb")
     except FileExistsError:

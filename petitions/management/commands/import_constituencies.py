@@ -11,8 +11,8 @@ from petitions.staff.refusal import Refused
 
 
 class Command(BaseCommand):
-    """1. Read all of the file: an error in it is one line, and exit code 1.
-    2. Insert or update the constituencies in one transaction; record the file.
+    """1. Read the whole file. An error in it prints one line and sets exit code 1.
+    2. Insert or update the constituencies in one transaction, and record the file.
     Idempotent.
     """
 

@@ -1,10 +1,9 @@
 """Import the constituency of each postcode from a published file.
 
-1. Load the file into a staging table; progress on the terminal. An error in it is one line,
-   and exit code 1.
-2. Write the differences into the live table, and record the file. All in one transaction, so
-   that an interruption changes nothing.
-Signing goes on meanwhile. Idempotent.
+1. Load the file into a temporary table, with progress on the terminal. An error in it prints one
+   line and sets exit code 1.
+2. Write the differences to the live table, and record the file.
+It is one transaction, so an interruption changes nothing. Signing goes on meanwhile. Idempotent.
 """
 
 from argparse import ArgumentParser, ArgumentTypeError

@@ -1,9 +1,9 @@
 """Backfill the constituency of signatures made before postcodes were imported.
 
-1. Stop if everybody has been looked up in the postcodes in use.
-2. Read every UK signature whose constituency is not known, in batches.
-3. If its postcode is known by now, set its place, and move its tally.
-Totals do not change, and no email is sent. Resumable: after an interruption run it again.
+1. Stop if all signatures have been looked up in the newest edition.
+2. Read the UK signatures without a constituency, in batches.
+3. If the postcode is known by now, set the signature's place and move its tally.
+Totals do not change, and no email is sent. Resumable: run it again after an interruption.
 """
 
 from typing import Any

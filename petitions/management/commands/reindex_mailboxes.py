@@ -1,9 +1,9 @@
 """Recompute the blind indexes of all mailboxes under the alias rules of this release.
 
 1. Reindex all signers, resuming an interrupted run.
-2. Where more turn out to share a mailbox than the household rule allows, hold the later ones
-   for a moderator.
-Run it when every process has the new release. Idempotent.
+2. If more people share a mailbox than the household rule allows, hold the later ones for a
+   moderator.
+Run it once every process runs the new release. Idempotent.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         self.reindex()
 
     def reindex(self) -> Reindexing:
-        """Run it, and print the result. Raises `CommandError` while another process does."""
+        """Reindex and print the result. Raises `CommandError` if another process is doing so."""
         with tqdm(total=100, unit="%", disable=None) as bar:
             try:
                 job = reindex.reindex_all(lambda fraction: bar.update(100 * fraction - bar.n))

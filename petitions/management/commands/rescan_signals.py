@@ -1,10 +1,10 @@
 """Re-run the current fraud rules over a petition's stored signatures.
 
-1. Unseal the signatures in batches, and judge each again; progress on the terminal.
-2. Give pending ones the new verdict, and hold confirmed ones that are suspicious, all by one
-   decision of the moderator whom --actor names; what a moderator decided is skipped.
-3. Print the count of each signal, and how to undo the decision. With --dry-run only that.
-Resumable: an interrupted run keeps what it has done; run it again for the rest.
+1. Unseal the signatures in batches and screen each again, with progress on the terminal.
+2. Store the new verdict of pending ones. Hold suspicious confirmed ones, by one decision of the
+   moderator that --actor names. Skip signatures that a moderator has decided about.
+3. Print the count of each signal, and how to undo the decision. --dry-run only prints.
+Resumable: an interrupted run keeps what it has done. Run it again for the rest.
 """
 
 from argparse import ArgumentParser

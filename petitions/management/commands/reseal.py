@@ -1,8 +1,8 @@
 """Key rotation: re-encrypt signers, enquiries, figures and authenticators under the first key.
 
-1. Count what is sealed under an older key.
-2. Re-encrypt it under the first, in batches; progress on the terminal.
-3. Report what is left, with exit code 1. Resumable: run it again.
+1. Count the signers sealed under an older key.
+2. Re-encrypt everything under the first key, in batches, with progress on the terminal.
+3. If anything is left, report it with exit code 1. Resumable: run it again.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Remove the second factor of an account, for a team whose only administrator lost theirs."""
+"""Remove an account's second factor, for example if the only administrator has lost theirs."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -2,8 +2,8 @@
 
 1. Refuse unless the key ring also has the older key: see docs/operators.md.
 2. Rewrite the indexes of all signers and of their mails under the first key.
-3. Verify: report signers still under an older key, with exit code 1.
-Signing goes on meanwhile: look-ups try every key of the ring.
+3. Verify the result. The exit code is 1 if a signer is still under an older key.
+Signing goes on meanwhile, because look-ups try every key of the ring.
 """
 
 from typing import Any

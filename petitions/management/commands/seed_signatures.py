@@ -1,6 +1,6 @@
 """Seed a petition with sample signatures of fictitious people.
 
-1. Refuse in production: samples could not be told from signatures afterwards.
+1. Refuse in production, because samples could not be told from real signatures afterwards.
 2. Insert signatures in every state, in one transaction: an interruption leaves nothing behind.
 """
 
@@ -15,8 +15,8 @@ from petitions.counting import tallies
 from petitions.management import sample_signatures
 from petitions.models import Petition
 
-MOST = 20_000
-MOST_DAYS = 3_650
+MAX_SIGNATURES = 20_000
+MAX_DAYS = 3_650
 
 
 class Command(BaseCommand):
@@ -31,9 +31,9 @@ class Command(BaseCommand):
         total, days = options["number"], options["days"]
         if settings.ENVIRONMENT == "production":
             raise CommandError("Sample signatures are for trying: not with ENVIRONMENT=production.")
-        if not 1 <= total <= MOST or not 1 <= days <= MOST_DAYS:
+        if not 1 <= total <= MAX_SIGNATURES or not 1 <= days <= MAX_DAYS:
             raise CommandError(
-                f"From 1 to {MOST:,} signatures at a time, over 1 to {MOST_DAYS:,} days."
+                f"From 1 to {MAX_SIGNATURES:,} signatures at a time, over 1 to {MAX_DAYS:,} days."
             )
         petition = Petition.objects.filter(slug=options["slug"]).first()
         if petition is None:

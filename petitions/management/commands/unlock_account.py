@@ -1,4 +1,4 @@
-"""Lift the lock-out of a staff account after too many failed logins."""
+"""Unlock a staff account after too many failed logins."""
 
 from argparse import ArgumentParser
 from typing import Any
